@@ -1,0 +1,7 @@
+//! Not written yet.
+
+use crate::Outcome;
+
+pub(crate) fn run(_args: &[String]) -> Outcome {
+    Err("not written yet".into())
+}

@@ -1,7 +1,54 @@
-//! Not written yet.
+//! `cargo xtask test`: every test that needs nothing but this machine and cargo.
+//!
+//! Further arguments go to `cargo test`, as in `cargo xtask test -p u2m-core -- rotates`. The last thing printed is the
+//! summary of the test runner itself.
 
-use crate::Outcome;
+use crate::{Outcome, run};
+use std::process::Stdio;
 
-pub(crate) fn run(_args: &[String]) -> Outcome {
-    Err("not written yet".into())
+pub(crate) fn run(args: &[String]) -> Outcome {
+    if !chooses_packages(args) {
+        // Tests of other crates than `u2m-cli` start the program too, and cargo builds it only for that crate's own.
+        run::must(
+            run::cargo(&["build", "--workspace", "--bins", "--locked"]).stdin(Stdio::null()),
+        )?;
+    }
+    let mut test = run::cargo(&["test", "--locked", "--no-fail-fast"]);
+    if !chooses_packages(args) {
+        test.arg("--workspace");
+    }
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        test.env("RUST_TEST_THREADS", threads().to_string());
+    }
+    run::must(test.args(args).stdin(Stdio::null()))
+}
+
+/// Says whether `args` name the packages to test, which `--workspace` would override.
+fn chooses_packages(args: &[String]) -> bool {
+    let ours = args.iter().take_while(|arg| *arg != "--");
+    ours.into_iter().any(|arg| {
+        arg.starts_with("-p") || arg.starts_with("--package") || arg == "--manifest-path"
+    })
+}
+
+/// How many tests run at once: many of them start dozens of processes or threads, so never as many as a big machine has
+/// cores; and most of them wait, so never one.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_package_is_tested_alone() {
+        let args = |line: &str| line.split(' ').map(String::from).collect::<Vec<_>>();
+        for line in ["-p u2m-core", "-pu2m", "--package u2m", "--package=u2m"] {
+            assert!(chooses_packages(&args(line)), "{line}");
+        }
+        for line in ["", "rotates", "-- -p", "--no-run -- --package"] {
+            assert!(!chooses_packages(&args(line)), "{line}");
+        }
+    }
 }

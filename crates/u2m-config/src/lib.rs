@@ -1,1 +1,61 @@
-//! u2m-config
+//! Finds, reads and edits `.databrickscfg`, the profile file that u2m shares with the Databricks
+//! command line and the Databricks SDKs.
+//!
+//! Three programs read this file with two different INI parsers, so the crate is generous in what
+//! it reads and strict in what it writes:
+//!
+//! - [`ConfigFile`] reads the whole dialect of the Go INI library that the Databricks CLI and the
+//!   Go SDK use: inline comments, quotes, values over several lines, merged sections.
+//! - [`Editor`] changes single values and keeps every other byte. It writes only what the Go
+//!   parser and Python's `configparser` read identically, and refuses what they would not.
+//!
+//! Sections are flat. The Go library lets section `a.b` inherit from `a`, and a write through
+//! that inheritance lands in the wrong profile; here a dot is a character like any other.
+//!
+//! ```
+//! use u2m_config::{ConfigFile, Editor};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join(".databrickscfg");
+//! Editor::new(&path).edit(|draft| {
+//!     draft.merge_profile("dev", &[("host", "https://a.example"), ("auth_type", "databricks-cli")], &[])
+//! })?;
+//!
+//! let file = ConfigFile::read(&path)?;
+//! assert_eq!(file.default_profile(), Some("dev"));
+//! let profile = file.profile("dev").expect("it was just written");
+//! assert_eq!(profile.host(), Some("https://a.example"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What happens during an edit
+//!
+//! 1. Symbolic links are resolved, so that a link keeps pointing at the file it names.
+//! 2. `<file>.lock` is locked, for a bounded time. The file itself is never locked: it is replaced.
+//! 3. The file is read, the change is made in memory, and if nothing changed the edit ends here.
+//! 4. The old bytes go to `<file>.bak`, without the credentials the edit cleared.
+//! 5. The new bytes go to `<file>.tmp` (mode 0600), are flushed, and are renamed over the file.
+//!
+//! A crash leaves the old file or the new one, never half of either. Programs that do not take the
+//! lock, the Databricks CLI among them, can still overwrite an edit; they can no longer be
+//! confused by half of one.
+
+mod disk;
+mod document;
+mod draft;
+mod editor;
+mod error;
+mod file;
+mod locate;
+mod lock;
+mod profile;
+mod rules;
+mod syntax;
+
+pub use draft::Draft;
+pub use editor::{Editor, Outcome};
+pub use error::ConfigError;
+pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
+pub use locate::{abbreviate, locate};
+pub use profile::Profile;
+pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Refusal, looks_like_host};
+pub use syntax::{SyntaxError, SyntaxFault};

@@ -1,0 +1,146 @@
+//! Reading a small file with few system calls, and replacing one so that a crash cannot halve it.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{ConfigError, SIZE_LIMIT};
+
+/// How many links to follow before calling it a loop.
+const MOST_LINKS: usize = 40;
+
+pub(crate) struct Found {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) metadata: Metadata,
+}
+
+/// Reads a whole file, or `None` if there is no such file.
+pub(crate) fn read(path: &Path) -> Result<Option<Found>, ConfigError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ConfigError::io("open", path)(error)),
+    };
+    let metadata = file.metadata().map_err(ConfigError::io("inspect", path))?;
+    let too_large = || ConfigError::TooLarge { path: path.to_owned(), limit: SIZE_LIMIT };
+    let size = usize::try_from(metadata.len()).ok().filter(|&size| size <= SIZE_LIMIT).ok_or_else(too_large)?;
+    // One byte more than expected: a short answer then says that the file ends there.
+    let mut bytes = vec![0; size + 1];
+    let mut filled = 0;
+    loop {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(ConfigError::io("read", path)(error)),
+        }
+        if filled == size && metadata.is_file() {
+            break;
+        }
+        if filled > SIZE_LIMIT {
+            return Err(too_large());
+        }
+        if filled == bytes.len() {
+            bytes.resize((2 * filled).clamp(4096, SIZE_LIMIT + 1), 0);
+        }
+    }
+    bytes.truncate(filled);
+    Ok(Some(Found { bytes, metadata }))
+}
+
+/// Follows symbolic links to the file that is to be replaced, whether or not it exists yet.
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, ConfigError> {
+    let mut target = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let folder = folder(&target);
+        match fs::symlink_metadata(&target) {
+            Ok(found) if found.is_symlink() => {
+                let link = fs::read_link(&target).map_err(ConfigError::io("follow", &target))?;
+                target = folder.join(link);
+            }
+            Ok(found) if found.is_file() => return Ok(target),
+            Ok(_) => return Err(ConfigError::NotAFile { path: path.to_owned() }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let there = folder.is_dir();
+                return if there { Ok(target) } else { Err(ConfigError::DirectoryMissing { path: path.to_owned() }) };
+            }
+            Err(error) => return Err(ConfigError::io("inspect", &target)(error)),
+        }
+    }
+    Err(ConfigError::io("follow", path)(ErrorKind::Other.into()))
+}
+
+/// Puts `bytes` in the place of whatever is at `path`, in one step. The new file has mode 0600,
+/// or the mode and owner that `like` has; `private` takes the rights of group and others away.
+pub(crate) fn replace(path: &Path, bytes: &[u8], like: Option<&Metadata>, private: bool) -> Result<(), ConfigError> {
+    let new = beside(path, ".tmp");
+    // Callers hold the lock, so anything of this name was left behind by a process that died.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(ConfigError::io("remove the leftover", &new)(error));
+        }
+        _ => {}
+    }
+    let written = write(&new, bytes, like, private)
+        .and_then(|()| fs::rename(&new, path).map_err(ConfigError::io("replace", path)));
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&new);
+        return written;
+    }
+    flush_folder(folder(path))
+}
+
+/// `path` with something appended to its file name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn write(new: &Path, bytes: &[u8], like: Option<&Metadata>, private: bool) -> Result<(), ConfigError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(new).map_err(ConfigError::io("create", new))?;
+    file.write_all(bytes).map_err(ConfigError::io("write", new))?;
+    dress(&file, new, like, private)?;
+    file.sync_all().map_err(ConfigError::io("flush", new))
+}
+
+/// Gives the new file the owner and mode of the old one.
+#[cfg(unix)]
+fn dress(file: &File, new: &Path, like: Option<&Metadata>, private: bool) -> Result<(), ConfigError> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let fresh = file.metadata().map_err(ConfigError::io("inspect", new))?;
+    let mode = like.map_or(0o600, |like| like.mode() & 0o777);
+    if let Some(like) = like
+        && (like.uid(), like.gid()) != (fresh.uid(), fresh.gid())
+    {
+        fchown(file, Some(like.uid()), Some(like.gid())).map_err(ConfigError::io("keep the owner of", new))?;
+    }
+    let mode = if private { mode & 0o700 } else { mode };
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(ConfigError::io("set the mode of", new))
+}
+
+#[cfg(not(unix))]
+fn dress(_: &File, _: &Path, _: Option<&Metadata>, _: bool) -> Result<(), ConfigError> {
+    Ok(())
+}
+
+/// Makes the new name of a file survive a power cut.
+fn flush_folder(folder: &Path) -> Result<(), ConfigError> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(ConfigError::io("flush", folder))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+#[path = "disk/tests.rs"]
+mod tests;

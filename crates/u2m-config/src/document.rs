@@ -1,0 +1,268 @@
+//! The text of a profile file, changed in place: every byte that is not asked for stays.
+
+use std::ops::Range;
+
+use crate::file::DEFAULT;
+use crate::syntax::{Item, Kind, Pair, Scanner};
+
+/// A well-formed text that can be edited.
+///
+/// Every operation scans the text anew. That is simpler than keeping spans up to date, and an
+/// edit is rare.
+#[derive(Clone)]
+pub(crate) struct Document {
+    text: String,
+}
+
+/// Where a section stands and what it holds, over all its headers.
+#[derive(Default)]
+struct Survey {
+    pairs: Vec<(usize, Pair)>,
+    /// Where the next key goes, if the section exists.
+    anchor: Option<usize>,
+    /// Whether a continuation still waits at the anchor.
+    open: bool,
+}
+
+impl Document {
+    /// Takes a text that has been parsed without error.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether there is nothing in the text to keep.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text.trim_start_matches('\u{feff}').trim().is_empty()
+    }
+
+    /// Gives keys their values. Values change where they stand, new keys go below the last key of
+    /// the section, and a new section goes to the end.
+    pub(crate) fn set(&mut self, section: &str, values: &[(&str, &str)]) {
+        let mut new: Vec<(&str, &str)> = Vec::new();
+        for &(key, value) in values {
+            if let Some(earlier) = new.iter_mut().find(|(known, _)| *known == key) {
+                earlier.1 = value;
+            } else if !self.update(section, key, value) {
+                new.push((key, value));
+            }
+        }
+        if new.is_empty() {
+            return;
+        }
+        let survey = self.survey(section);
+        let style = Style::of(&self.text, &survey.pairs).unwrap_or_else(|| Style::fresh(&new));
+        let eol = self.line_ending();
+        let mut lines: String = new.iter().map(|(key, value)| style.line(key, value) + eol).collect();
+        let at = survey.anchor.unwrap_or(self.text.len());
+        let mut gap = String::new();
+        if !self.text[..at].is_empty() && !self.text[..at].ends_with(['\n', '\u{feff}']) {
+            gap.push_str(eol);
+        }
+        if survey.anchor.is_none() {
+            let last = self.text.trim_start_matches('\u{feff}').lines().next_back();
+            if last.is_some_and(|line| !line.trim().is_empty()) {
+                gap.push_str(eol);
+            }
+            lines = format!("[{section}]{eol}{lines}");
+        } else if survey.open {
+            gap.push_str(eol);
+        }
+        self.text.insert_str(at, &(gap + &lines));
+    }
+
+    /// Takes a key out of a section, every occurrence, whatever its case: Python reads `Token` as
+    /// `token`.
+    pub(crate) fn remove(&mut self, section: &str, key: &str) {
+        let mut doomed = Vec::new();
+        self.walk(|name, item| {
+            if let Kind::Pair(pair) = &item.kind
+                && name == section
+                && self.text[pair.key.clone()].eq_ignore_ascii_case(key)
+            {
+                doomed.push(item.span.clone());
+            }
+        });
+        self.cut(doomed);
+    }
+
+    /// Takes a whole section out, with the comment right above each of its headers. `DEFAULT` loses
+    /// its keys only. A comment below the last key stays, for it may belong to what follows.
+    pub(crate) fn remove_section(&mut self, section: &str) {
+        let mut doomed: Vec<Range<usize>> = Vec::new();
+        let mut comment = None;
+        let mut within = false;
+        let items: Vec<Item> = Scanner::new(&self.text).map_while(Result::ok).collect();
+        for item in &items {
+            match &item.kind {
+                Kind::Header { name } => {
+                    within = &self.text[name.clone()] == section;
+                    if within {
+                        doomed.push(comment.take().unwrap_or(item.span.start)..item.span.end);
+                    }
+                }
+                Kind::Pair(_) if within => {
+                    if let Some(range) = doomed.last_mut() {
+                        range.end = item.span.end;
+                    }
+                }
+                _ => {}
+            }
+            comment = match item.kind {
+                Kind::Comment => comment.or(Some(item.span.start)),
+                _ => None,
+            };
+        }
+        if section == DEFAULT {
+            doomed.clear();
+            self.walk(|name, item| {
+                if matches!(item.kind, Kind::Pair(_)) && name == section {
+                    doomed.push(item.span.clone());
+                }
+            });
+        } else {
+            doomed.iter_mut().for_each(|range| self.widen(range, &items));
+        }
+        self.cut(doomed);
+    }
+
+    /// Replaces the values of a key, every occurrence and whatever its case.
+    pub(crate) fn overwrite(&mut self, section: &str, key: &str, value: &str) {
+        let mut slots = Vec::new();
+        self.walk(|name, item| {
+            if let Kind::Pair(pair) = &item.kind
+                && name == section
+                && self.text[pair.key.clone()].eq_ignore_ascii_case(key)
+            {
+                slots.push(pair.slot.clone());
+            }
+        });
+        for slot in slots.into_iter().rev() {
+            self.text.replace_range(slot, value);
+        }
+    }
+
+    /// Changes the occurrence of the key that readers see, if there is one.
+    fn update(&mut self, section: &str, key: &str, value: &str) -> bool {
+        let survey = self.survey(section);
+        let spelled = |pair: &Pair| &self.text[pair.key.clone()];
+        let mut pairs = survey.pairs.iter().rev().map(|(_, pair)| pair);
+        // A twin in other case would be the same key for Python, and two of them an error.
+        let twin = |pair: &&Pair| spelled(pair).eq_ignore_ascii_case(key);
+        let Some(pair) = pairs.clone().find(|pair| spelled(pair) == key).or_else(|| pairs.find(twin)) else {
+            return false;
+        };
+        let (name, slot) = (pair.key.clone(), pair.slot.clone());
+        if pair.value.text(&self.text) != value {
+            let roomy = slot.start == pair.separator + 1 && self.text[..pair.separator].ends_with(' ');
+            self.text.replace_range(slot, &[if roomy { " " } else { "" }, value].concat());
+        }
+        if &self.text[name.clone()] != key {
+            self.text.replace_range(name, key);
+        }
+        true
+    }
+
+    fn survey(&self, section: &str) -> Survey {
+        let mut survey = Survey::default();
+        let mut pairs = Vec::new();
+        for item in Scanner::new(&self.text).map_while(Result::ok) {
+            pairs.push(item);
+        }
+        let mut current = DEFAULT;
+        for item in pairs {
+            match item.kind {
+                Kind::Header { name } => {
+                    current = &self.text[name];
+                    if current == section && survey.pairs.is_empty() {
+                        survey.anchor = Some(item.span.end);
+                    }
+                }
+                Kind::Pair(pair) if current == section => {
+                    survey.anchor = Some(item.span.end);
+                    survey.open = pair.open;
+                    survey.pairs.push((item.span.start, pair));
+                }
+                _ => {}
+            }
+        }
+        survey
+    }
+
+    /// Shows each item with the section it stands in. The text is well-formed, so none is lost.
+    fn walk<'a>(&'a self, mut visit: impl FnMut(&'a str, &Item)) {
+        let mut section = DEFAULT;
+        for item in Scanner::new(&self.text).map_while(Result::ok) {
+            if let Kind::Header { name } = &item.kind {
+                section = &self.text[name.clone()];
+            }
+            visit(section, &item);
+        }
+    }
+
+    /// Lets a cut take the blank lines below it, or above it at the end of the text.
+    fn widen(&self, range: &mut Range<usize>, items: &[Item]) {
+        let blank = |item: &&Item| matches!(item.kind, Kind::Blank);
+        for item in items.iter().filter(blank).filter(|item| item.span.start >= range.end) {
+            if item.span.start == range.end {
+                range.end = item.span.end;
+            }
+        }
+        if range.end == self.text.len() {
+            for item in items.iter().rev().filter(blank) {
+                if item.span.end == range.start {
+                    range.start = item.span.start;
+                }
+            }
+        }
+    }
+
+    fn cut(&mut self, ranges: Vec<Range<usize>>) {
+        for range in ranges.into_iter().rev() {
+            self.text.replace_range(range, "");
+        }
+    }
+
+    /// CRLF if the whole text uses it, else LF.
+    fn line_ending(&self) -> &'static str {
+        let lines = self.text.matches('\n').count();
+        if lines > 0 && self.text.matches("\r\n").count() == lines { "\r\n" } else { "\n" }
+    }
+}
+
+/// How the lines of a section put key and value side by side.
+struct Style {
+    width: usize,
+    equals: &'static str,
+}
+
+impl Style {
+    /// The style of a section without keys so far: padded to its longest key.
+    fn fresh(values: &[(&str, &str)]) -> Self {
+        Self { width: values.iter().map(|(key, _)| key.len()).max().unwrap_or(0), equals: " = " }
+    }
+
+    /// The style of the keys that are there; a common column of their separators is kept.
+    fn of(text: &str, pairs: &[(usize, Pair)]) -> Option<Self> {
+        let (_, last) = pairs.last()?;
+        if text[last.separator..].starts_with('=') && !text[..last.separator].ends_with([' ', '\t']) {
+            let spaced = text[last.separator..].starts_with("= ");
+            return Some(Self { width: 0, equals: if spaced { "= " } else { "=" } });
+        }
+        let column = |(start, pair): &(usize, Pair)| text[*start..pair.separator].chars().count();
+        let width = column(pairs.last()?);
+        let common = pairs.iter().all(|pair| column(pair) == width);
+        Some(Self { width: if common { width.saturating_sub(1) } else { 0 }, equals: " = " })
+    }
+
+    fn line(&self, key: &str, value: &str) -> String {
+        format!("{key:width$}{equals}{value}", width = self.width, equals = self.equals)
+    }
+}
+
+#[cfg(test)]
+#[path = "document/tests.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+//! What can go wrong with the profile file.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Refusal, SyntaxError};
+
+/// Why the profile file could not be found, read or changed.
+///
+/// No message repeats a value from the file, because any of them may be a secret. A cause is in
+/// [`source`](std::error::Error::source) and not in the text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The folder that should hold the file does not exist, and folders are not created.
+    #[error("the directory of the configuration file {} does not exist", path.display())]
+    DirectoryMissing {
+        /// The configuration file.
+        path: PathBuf,
+    },
+    /// Neither an explicit path nor a home directory is known.
+    #[error("no home directory is known: set HOME (USERPROFILE on Windows) or DATABRICKS_CONFIG_FILE")]
+    HomeUnknown,
+    /// The operating system refused an operation.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was attempted, as a verb phrase.
+        action: &'static str,
+        /// What it was attempted on.
+        path: PathBuf,
+        /// What the operating system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// Another program held the lock for the whole time we were willing to wait.
+    #[error("another program has been editing the configuration file for {} s; the lock is {}", waited.as_secs(), path.display())]
+    LockTimeout {
+        /// The lock file.
+        path: PathBuf,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// The file does not follow the INI dialect, so nothing in it can be relied upon.
+    #[error("the configuration file {} is malformed", path.display())]
+    Malformed {
+        /// The configuration file.
+        path: PathBuf,
+        /// Which line is at fault, and how.
+        #[source]
+        source: SyntaxError,
+    },
+    /// The path names something that cannot be replaced by a file, such as a device.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// The offending path.
+        path: PathBuf,
+    },
+    /// The file holds no profile of that name.
+    #[error("there is no profile named {name:?}")]
+    ProfileUnknown {
+        /// The name that was looked for.
+        name: String,
+    },
+    /// A key that must not be written.
+    #[error("the key {key:?} cannot be stored in the configuration file")]
+    RefusedKey {
+        /// The refused key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        reason: Refusal,
+    },
+    /// A profile name that readers of the file would disagree about.
+    #[error("the profile name {name:?} cannot be stored in the configuration file")]
+    RefusedName {
+        /// The refused name.
+        name: String,
+        /// What is wrong with it.
+        #[source]
+        reason: Refusal,
+    },
+    /// A value that readers of the file would disagree about. The value itself is not repeated.
+    #[error("the value given for {key} cannot be stored in the configuration file")]
+    RefusedValue {
+        /// The key the value was meant for.
+        key: String,
+        /// What is wrong with the value.
+        #[source]
+        reason: Refusal,
+    },
+    /// The path begins with the home directory of some other user.
+    #[error("{} names another user's home: write the path out in full, or use ~/ for your own", path.display())]
+    TildeUser {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The file is far larger than any profile file, so it is probably something else.
+    #[error("the configuration file {} is larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// The configuration file.
+        path: PathBuf,
+        /// The largest accepted size in bytes.
+        limit: usize,
+    },
+}
+
+impl ConfigError {
+    /// Whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::LockTimeout { .. })
+    }
+
+    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_the_source_and_not_part_of_the_text() {
+        let error = ConfigError::io("read", "/x".as_ref())(io::Error::other("disk on fire"));
+        assert_eq!(error.to_string(), "cannot read /x");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("disk on fire"));
+    }
+
+    #[test]
+    fn only_a_busy_lock_is_worth_another_try() {
+        let busy = ConfigError::LockTimeout { path: "/x.lock".into(), waited: Duration::from_secs(3) };
+        assert!(busy.is_transient());
+        assert!(!ConfigError::HomeUnknown.is_transient());
+    }
+}

@@ -1,0 +1,207 @@
+//! The profile file, read once and looked at as often as needed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::syntax::{Kind, Pair, Scanner};
+use crate::{ConfigError, Profile, SyntaxError, disk};
+
+/// The section that holds settings and can never be a profile.
+pub const SETTINGS: &str = "__settings__";
+
+/// The largest file that is read, in bytes.
+pub const SIZE_LIMIT: usize = 1 << 20;
+
+/// The section of keys that stand before any header.
+pub(crate) const DEFAULT: &str = "DEFAULT";
+
+/// The content of a profile file.
+///
+/// Sections of one name count as one and the last value of a key wins. Keys before any header
+/// belong to `DEFAULT`. Names and keys are case-sensitive.
+///
+/// ```
+/// let file = u2m_config::ConfigFile::parse("[dev]\nhost = 'https://a.example' # mine\n")?;
+/// assert_eq!(file.get("dev", "host"), Some("https://a.example"));
+/// # Ok::<(), u2m_config::SyntaxError>(())
+/// ```
+pub struct ConfigFile {
+    text: String,
+    blocks: Vec<Block>,
+    pairs: Vec<Pair>,
+    missing: bool,
+}
+
+/// A header and the pairs below it.
+struct Block {
+    /// `None` before the first header.
+    name: Option<Range<usize>>,
+    pairs: Range<usize>,
+}
+
+impl ConfigFile {
+    /// Reads the file at `path`, which [`locate`](crate::locate) finds. A file that does not exist
+    /// reads as one without profiles. It takes one open, one stat, one read and one close.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Malformed`], [`ConfigError::TooLarge`] beyond [`SIZE_LIMIT`], or
+    /// [`ConfigError::Io`].
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// let file = u2m_config::ConfigFile::read(folder.path().join("nothing-here"))?;
+    /// assert!(file.is_missing() && file.profiles().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        match disk::read(path)? {
+            None => Ok(Self { text: String::new(), blocks: Vec::new(), pairs: Vec::new(), missing: true }),
+            Some(found) => Self::of_bytes(found.bytes, path),
+        }
+    }
+
+    pub(crate) fn of_bytes(bytes: Vec<u8>, path: &Path) -> Result<Self, ConfigError> {
+        String::from_utf8(bytes)
+            .map_err(|error| SyntaxError::not_utf8(error.as_bytes(), error.utf8_error().valid_up_to()))
+            .and_then(Self::parse)
+            .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source })
+    }
+
+    /// Takes the text of a profile file.
+    ///
+    /// # Errors
+    ///
+    /// One malformed line makes the whole text unusable, as it does for every other reader.
+    ///
+    /// ```
+    /// let error = u2m_config::ConfigFile::parse("[dev]\nnonsense\n").unwrap_err();
+    /// assert_eq!(error.to_string(), "line 2: there is no = between key and value");
+    /// ```
+    pub fn parse(text: impl Into<String>) -> Result<Self, SyntaxError> {
+        let text = text.into();
+        let mut blocks = vec![Block { name: None, pairs: 0..0 }];
+        let mut pairs = Vec::new();
+        for item in Scanner::new(&text) {
+            match item?.kind {
+                Kind::Blank | Kind::Comment => {}
+                Kind::Header { name } => blocks.push(Block { name: Some(name), pairs: pairs.len()..pairs.len() }),
+                Kind::Pair(pair) => {
+                    pairs.push(pair);
+                    if let Some(block) = blocks.last_mut() {
+                        block.pairs.end = pairs.len();
+                    }
+                }
+            }
+        }
+        Ok(Self { text, blocks, pairs, missing: false })
+    }
+
+    /// Whether there was no file to read.
+    pub fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// The value of a key in a section, empty ones included. No section inherits from another.
+    pub fn get(&self, section: &str, key: &str) -> Option<&str> {
+        let blocks = self.blocks.iter().rev().filter(|block| self.name(block) == section);
+        blocks
+            .flat_map(|block| self.pairs[block.pairs.clone()].iter().rev())
+            .find(|pair| &self.text[pair.key.clone()] == key)
+            .map(|pair| pair.value.text(&self.text))
+    }
+
+    /// A value of `[__settings__]`; an empty one counts as unset.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.get(SETTINGS, key).filter(|value| !value.is_empty())
+    }
+
+    /// The profile of that exact name: any section with at least one key, except `__settings__`.
+    ///
+    /// ```
+    /// let file = u2m_config::ConfigFile::parse("[__settings__]\nhost = x\n[a]\naccount_id = 1\n")?;
+    /// assert!(file.profile("__settings__").is_none());
+    /// assert_eq!(file.profile("a").and_then(|a| a.host()), None);
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn profile(&self, name: &str) -> Option<Profile<'_>> {
+        let mut found: Option<Profile<'_>> = None;
+        for block in self.profile_blocks().filter(|block| self.name(block) == name) {
+            self.absorb(found.get_or_insert_with(|| Profile::named(self.name(block))), block);
+        }
+        found
+    }
+
+    /// All profiles in the order of the file.
+    ///
+    /// ```
+    /// let file = u2m_config::ConfigFile::parse("[a]\nhost = x\n[b]\nhost = y\n[a]\nscopes = sql\n")?;
+    /// let names: Vec<_> = file.profiles().iter().map(|profile| profile.name()).collect();
+    /// assert_eq!(names, ["a", "b"]);
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn profiles(&self) -> Vec<Profile<'_>> {
+        let mut profiles = Vec::new();
+        let mut places = HashMap::new();
+        for block in self.profile_blocks() {
+            let name = self.name(block);
+            let place = *places.entry(name).or_insert_with(|| {
+                profiles.push(Profile::named(name));
+                profiles.len() - 1
+            });
+            self.absorb(&mut profiles[place], block);
+        }
+        profiles
+    }
+
+    /// The name of the profile to use when the user names none: what `default_profile` in
+    /// `[__settings__]` says, else `DEFAULT` if that has a host, else none.
+    ///
+    /// The setting may name a profile that does not exist; [`profile`](Self::profile) tells. A
+    /// setting that names `__settings__` counts as unset.
+    ///
+    /// ```
+    /// let file = u2m_config::ConfigFile::parse("host = https://a.example\n")?;
+    /// assert_eq!(file.default_profile(), Some("DEFAULT"));
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn default_profile(&self) -> Option<&str> {
+        let explicit = self.setting("default_profile").filter(|&name| name != SETTINGS);
+        explicit.or_else(|| self.profile(DEFAULT)?.host().map(|_| DEFAULT))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn name(&self, block: &Block) -> &str {
+        block.name.clone().map_or(DEFAULT, |name| &self.text[name])
+    }
+
+    fn profile_blocks(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().filter(|block| !block.pairs.is_empty() && self.name(block) != SETTINGS)
+    }
+
+    fn absorb<'a>(&'a self, profile: &mut Profile<'a>, block: &Block) {
+        for pair in &self.pairs[block.pairs.clone()] {
+            profile.absorb(&self.text[pair.key.clone()], pair.value.text(&self.text));
+        }
+    }
+}
+
+/// Shows only how much there is, because any value may be a secret.
+impl fmt::Debug for ConfigFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigFile")
+            .field("missing", &self.missing)
+            .field("keys", &self.pairs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "file/tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! Where the profile file is.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::ConfigError;
+
+const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
+/// Finds the path of the profile file: `DATABRICKS_CONFIG_FILE`, else `.databrickscfg` at home.
+///
+/// `env` looks a variable up; an empty one counts as unset. Only `~` and `~/` expand, to `HOME`
+/// (`USERPROFILE` on Windows). Nothing is opened, so the file need not exist.
+///
+/// # Errors
+///
+/// [`ConfigError::HomeUnknown`] if home is needed but not set, and [`ConfigError::TildeUser`] for
+/// `~name`, which the reference expands in two different ways.
+///
+/// ```
+/// use std::ffi::OsString;
+/// let env = |name: &str| (name == "DATABRICKS_CONFIG_FILE").then(|| OsString::from("/etc/cfg"));
+/// assert_eq!(u2m_config::locate(&env)?.to_str(), Some("/etc/cfg"));
+/// # Ok::<(), u2m_config::ConfigError>(())
+/// ```
+pub fn locate(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, ConfigError> {
+    match env("DATABRICKS_CONFIG_FILE").filter(|path| !path.is_empty()) {
+        Some(path) => expand(PathBuf::from(path), env),
+        None => Ok(home(env)?.join(".databrickscfg")),
+    }
+}
+
+/// Shortens a path for people: the home directory becomes `~`, whole components only.
+///
+/// ```
+/// use std::ffi::OsString;
+/// use std::path::Path;
+/// let env = |name: &str| matches!(name, "HOME" | "USERPROFILE").then(|| OsString::from("/home/a"));
+/// let shown = u2m_config::abbreviate(Path::new("/home/a/.databrickscfg"), &env);
+/// assert_eq!(shown, Path::new("~/.databrickscfg"));
+/// assert_eq!(u2m_config::abbreviate(Path::new("/home/ab/x"), &env), Path::new("/home/ab/x"));
+/// ```
+pub fn abbreviate(path: &Path, env: &dyn Fn(&str) -> Option<OsString>) -> PathBuf {
+    match home(env).ok().and_then(|home| Some(path.strip_prefix(home).ok()?.to_owned())) {
+        Some(rest) => Path::new("~").join(rest),
+        None => path.to_owned(),
+    }
+}
+
+fn expand(path: PathBuf, env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, ConfigError> {
+    if !path.as_os_str().as_encoded_bytes().starts_with(b"~") {
+        return Ok(path);
+    }
+    match path.strip_prefix("~") {
+        Ok(rest) if rest.as_os_str().is_empty() => home(env),
+        Ok(rest) => Ok(home(env)?.join(rest)),
+        Err(_) => Err(ConfigError::TildeUser { path }),
+    }
+}
+
+fn home(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, ConfigError> {
+    let home = env(HOME).filter(|home| !home.is_empty()).ok_or(ConfigError::HomeUnknown)?;
+    Ok(PathBuf::from(home))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn located(home: Option<&str>, file: Option<&str>) -> Result<PathBuf, ConfigError> {
+        locate(&|name| match name {
+            HOME => home.map(OsString::from),
+            "DATABRICKS_CONFIG_FILE" => file.map(OsString::from),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn without_an_override_the_file_is_at_home() {
+        assert_eq!(located(Some("/h"), None).unwrap(), Path::new("/h/.databrickscfg"));
+        assert_eq!(located(Some("/h"), Some("")).unwrap(), Path::new("/h/.databrickscfg"));
+    }
+
+    #[test]
+    fn an_override_is_taken_as_it_is() {
+        assert_eq!(located(None, Some("rel/cfg")).unwrap(), Path::new("rel/cfg"));
+        assert_eq!(located(None, Some("/a/~b")).unwrap(), Path::new("/a/~b"));
+    }
+
+    #[test]
+    fn a_leading_tilde_is_home() {
+        assert_eq!(located(Some("/h"), Some("~/cfg")).unwrap(), Path::new("/h/cfg"));
+        assert_eq!(located(Some("/h"), Some("~")).unwrap(), Path::new("/h"));
+    }
+
+    #[test]
+    fn another_users_home_is_refused_with_advice() {
+        let error = located(Some("/h"), Some("~bob/cfg")).unwrap_err();
+        assert!(matches!(error, ConfigError::TildeUser { .. }));
+        assert!(error.to_string().contains("write the path out in full"));
+    }
+
+    #[test]
+    fn an_unset_or_empty_home_is_an_error() {
+        assert!(matches!(located(None, None), Err(ConfigError::HomeUnknown)));
+        assert!(matches!(located(Some(""), Some("~/cfg")), Err(ConfigError::HomeUnknown)));
+    }
+}

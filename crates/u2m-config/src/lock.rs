@@ -1,0 +1,82 @@
+//! The lock that keeps two editors of one file from losing each other's changes.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fd_lock::RwLock;
+
+use crate::ConfigError;
+
+/// How long to rest between two attempts.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Runs `work` while holding the lock file at `path`, which is made if need be and never removed:
+/// a removed lock file would let a waiting program lock a file that no longer has a name.
+///
+/// Waits up to `patience` for another holder. The operating system frees the lock of a process
+/// that dies.
+pub(crate) fn holding<T>(
+    path: &Path,
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    let mut lock = RwLock::new(open(path)?);
+    let start = Instant::now();
+    loop {
+        match lock.try_write() {
+            Ok(_guard) => return work(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if start.elapsed() >= patience {
+                    return Err(ConfigError::LockTimeout { path: path.to_owned(), waited: patience });
+                }
+                thread::sleep(PAUSE);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(ConfigError::io("lock", path)(error)),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<File, ConfigError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // A link could make us create or open a file somewhere else.
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
+    options.open(path).map_err(ConfigError::io("open the lock file", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_lock_is_reported_after_the_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        let second = holding(&path, Duration::ZERO, || Ok(holding(&path, Duration::ZERO, || Ok(())))).unwrap();
+        assert!(matches!(second, Err(ConfigError::LockTimeout { .. })));
+        holding(&path, Duration::ZERO, || Ok(())).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_lock_file_is_private_and_not_a_link() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        holding(&path, Duration::ZERO, || Ok(())).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+        let link = folder.path().join("link.lock");
+        symlink(folder.path().join("elsewhere"), &link).unwrap();
+        assert!(matches!(holding(&link, Duration::ZERO, || Ok(())), Err(ConfigError::Io { .. })));
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+}

@@ -1,0 +1,155 @@
+//! One profile: a section of the file, seen as the values that signing in is about.
+
+use crate::rules::CREDENTIAL_KEYS;
+
+/// What a section of the file says about signing in. Borrows from its [`ConfigFile`].
+///
+/// An empty value reads as absent. No credential is kept here, only which ones are set.
+///
+/// ```
+/// use u2m_config::ConfigFile;
+/// let file = ConfigFile::parse("[dev]\nhost = https://a.example\nworkspace_id = none\n")?;
+/// let dev = file.profile("dev").expect("it is there");
+/// assert_eq!((dev.name(), dev.host(), dev.workspace_id()), ("dev", Some("https://a.example"), None));
+/// # Ok::<(), u2m_config::SyntaxError>(())
+/// ```
+///
+/// [`ConfigFile`]: crate::ConfigFile
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile<'a> {
+    name: &'a str,
+    host: Option<&'a str>,
+    account_id: Option<&'a str>,
+    workspace_id: Option<&'a str>,
+    scopes: Option<&'a str>,
+    auth_type: Option<&'a str>,
+    /// One bit for each of `CREDENTIAL_KEYS` that has a value.
+    credentials: u32,
+}
+
+impl<'a> Profile<'a> {
+    pub(crate) fn named(name: &'a str) -> Self {
+        Self {
+            name,
+            host: None,
+            account_id: None,
+            workspace_id: None,
+            scopes: None,
+            auth_type: None,
+            credentials: 0,
+        }
+    }
+
+    /// Takes one key of the section; a later value replaces an earlier one.
+    pub(crate) fn absorb(&mut self, key: &str, value: &'a str) {
+        let given = Some(value).filter(|value| !value.is_empty());
+        match key {
+            "host" => self.host = given,
+            "account_id" => self.account_id = given,
+            // The Databricks CLI writes `none` for an account without a workspace.
+            "workspace_id" => self.workspace_id = given.filter(|&id| id != "none"),
+            "scopes" => self.scopes = given,
+            "auth_type" => self.auth_type = given,
+            _ => {
+                let bit = credential(key);
+                self.credentials = if given.is_some() { self.credentials | bit } else { self.credentials & !bit };
+            }
+        }
+    }
+
+    /// The name of the section, exactly as written between the brackets.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The host as the file spells it, neither parsed nor normalised.
+    pub fn host(&self) -> Option<&'a str> {
+        self.host
+    }
+
+    /// The Databricks account.
+    pub fn account_id(&self) -> Option<&'a str> {
+        self.account_id
+    }
+
+    /// The workspace; the placeholder `none` of the Databricks CLI reads as absent.
+    pub fn workspace_id(&self) -> Option<&'a str> {
+        self.workspace_id
+    }
+
+    /// The scopes in the order of the file, split at commas and blanks. Empty if none are set.
+    pub fn scopes(&self) -> Vec<&'a str> {
+        let separators = |char: char| char == ',' || char.is_whitespace();
+        let listed = self.scopes.unwrap_or_default().split(separators);
+        listed.filter(|scope| !scope.is_empty()).collect()
+    }
+
+    /// Which method of authentication the profile insists on, for example `databricks-cli`.
+    pub fn auth_type(&self) -> Option<&'a str> {
+        self.auth_type
+    }
+
+    /// Whether both `client_id` and `client_secret` are set, so that a service can sign in.
+    pub fn has_client_credentials(&self) -> bool {
+        let both = credential("client_id") | credential("client_secret");
+        self.credentials & both == both
+    }
+
+    /// Whether tokens of a signed-in user can belong to this profile: its `auth_type` is absent
+    /// or `databricks-cli`, and no credential of another method is set.
+    pub fn is_for_users(&self) -> bool {
+        self.credentials == 0 && matches!(self.auth_type, None | Some("databricks-cli"))
+    }
+}
+
+/// The bit of a credential key, or 0 for any other key.
+fn credential(key: &str) -> u32 {
+    const { assert!(CREDENTIAL_KEYS.len() <= u32::BITS as usize) };
+    CREDENTIAL_KEYS.iter().position(|&known| known == key).map_or(0, |index| 1 << index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile<'a>(pairs: &[(&str, &'a str)]) -> Profile<'a> {
+        let mut profile = Profile::named("p");
+        pairs.iter().for_each(|(key, value)| profile.absorb(key, value));
+        profile
+    }
+
+    #[test]
+    fn scopes_split_at_commas_and_blanks() {
+        assert_eq!(profile(&[("scopes", "jobs, pipelines,,clusters sql")]).scopes(), ["jobs", "pipelines", "clusters", "sql"]);
+        assert!(profile(&[]).scopes().is_empty());
+    }
+
+    #[test]
+    fn an_empty_value_takes_an_earlier_one_away() {
+        assert_eq!(profile(&[("host", "h"), ("host", "")]).host(), None);
+        assert!(profile(&[("token", "t"), ("token", "")]).is_for_users());
+    }
+
+    #[test]
+    fn client_credentials_need_both_halves() {
+        assert!(!profile(&[("client_id", "c")]).has_client_credentials());
+        assert!(!profile(&[("client_id", "c"), ("client_secret", "")]).has_client_credentials());
+        assert!(profile(&[("client_id", "c"), ("client_secret", "s")]).has_client_credentials());
+    }
+
+    #[test]
+    fn users_sign_in_to_profiles_without_another_method() {
+        assert!(profile(&[("host", "h")]).is_for_users());
+        assert!(profile(&[("auth_type", "databricks-cli")]).is_for_users());
+        assert!(!profile(&[("auth_type", "pat")]).is_for_users());
+        for key in CREDENTIAL_KEYS {
+            assert!(!profile(&[(key, "x")]).is_for_users(), "{key}");
+        }
+    }
+
+    #[test]
+    fn credentials_stay_out_of_debug() {
+        let shown = format!("{:?}", profile(&[("token", "dapi-secret"), ("client_secret", "s3cret")]));
+        assert!(!shown.contains("dapi-secret") && !shown.contains("s3cret"));
+    }
+}

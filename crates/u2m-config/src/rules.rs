@@ -1,0 +1,214 @@
+//! What may be written: the part of the dialect that every reader of the file understands alike.
+//!
+//! Python's parser keeps quotes and inline comments as part of the value, takes an indented line
+//! for more of the value above, and lower-cases keys. Nothing that would need quoting is written.
+
+use std::fmt;
+
+use crate::ConfigError;
+use crate::file::SETTINGS;
+
+/// Every key of a profile that belongs to some other way of authenticating than signing in as a
+/// user. One of them left behind makes the SDKs refuse the profile, because they then see more
+/// than one authorization method.
+pub const CREDENTIAL_KEYS: &[&str] = LOGIN_CLEARS.split_at(17).0;
+
+/// What a login removes from its profile: the [`CREDENTIAL_KEYS`] in both the Go and the Python
+/// spelling, then keys that are obsolete or were only ever meant for those.
+pub const LOGIN_CLEARS: &[&str] = &[
+    "azure_client_id",
+    "azure_client_secret",
+    "azure_login_app_id",
+    "azure_tenant_id",
+    "azure_use_msi",
+    "azure_workspace_resource_id",
+    "client_id",
+    "client_secret",
+    "databricks_id_token_filepath",
+    "google_credentials",
+    "google_service_account",
+    "metadata_service_url",
+    "oidc_token_env",
+    "oidc_token_filepath",
+    "password",
+    "token",
+    "username",
+    // No credentials from here on.
+    "experimental_is_unified_host",
+    "token_audience",
+];
+
+/// Why a name, key or value is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Square brackets end a section header early in some readers.
+    Bracket,
+    /// ` #` and ` ;` begin a comment for some readers and are text for others.
+    CommentMark,
+    /// Line ends and other control characters.
+    ControlCharacter,
+    /// Nothing at all.
+    Empty,
+    /// `%(` begins a substitution when a setting is read.
+    Interpolation,
+    /// A first quote or backquote is removed by some readers and kept by others.
+    LeadingQuote,
+    /// Keys are lower-case letters, digits and `_`, because some readers fold case.
+    NotLowerCase,
+    /// Blanks at either end are lost on reading.
+    OuterSpace,
+    /// The name has a meaning of its own.
+    Reserved,
+    /// A last backslash joins the next line for some readers.
+    TrailingBackslash,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bracket => "it contains a square bracket, which would end the section header",
+            Self::CommentMark => "it contains # or ; after a space, which some readers take for a comment",
+            Self::ControlCharacter => "it contains a line end or another control character",
+            Self::Empty => "it is empty",
+            Self::Interpolation => "it contains %(, which some readers replace with another value",
+            Self::LeadingQuote => "it begins with a quote, which some readers remove and others keep",
+            Self::NotLowerCase => "only lower-case letters, digits and underscores are read alike everywhere",
+            Self::OuterSpace => "it begins or ends with a blank, which readers remove",
+            Self::Reserved => "it is reserved",
+            Self::TrailingBackslash => "it ends with a backslash, which some readers join with the next line",
+        })
+    }
+}
+
+/// Whether a profile of this name would be taken for a host where a profile or a host is expected:
+/// it contains a dot, begins with `http://` or `https://`, or ends in a colon and a number.
+///
+/// ```
+/// use u2m_config::looks_like_host;
+/// assert!(looks_like_host("my.profile") && looks_like_host("localhost:8080"));
+/// assert!(!looks_like_host("e2-dogfood"));
+/// ```
+pub fn looks_like_host(name: &str) -> bool {
+    let has_port = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<i64>().is_ok();
+    name.contains('.')
+        || name.starts_with("http://")
+        || name.starts_with("https://")
+        || name.rsplit_once(':').is_some_and(has_port)
+}
+
+/// Refuses names for a section, which must also fit into `default_profile`.
+pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
+    let fault = match name {
+        SETTINGS => Some(Refusal::Reserved),
+        _ if name.contains(['[', ']']) => Some(Refusal::Bracket),
+        _ if name.contains("%(") => Some(Refusal::Interpolation),
+        _ => value_fault(name),
+    };
+    fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedName { name: name.to_owned(), reason }))
+}
+
+/// Refuses keys that some reader would change or mistake.
+pub(crate) fn check_key(key: &str) -> Result<(), ConfigError> {
+    let known = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
+    let fault = match key {
+        "" => Some(Refusal::Empty),
+        // These choose the file and the profile, so they make no sense inside.
+        "config_file" | "profile" => Some(Refusal::Reserved),
+        _ if !key.chars().all(known) => Some(Refusal::NotLowerCase),
+        _ => None,
+    };
+    fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedKey { key: key.to_owned(), reason }))
+}
+
+/// Refuses values that readers would disagree about.
+pub(crate) fn check_value(key: &str, value: &str) -> Result<(), ConfigError> {
+    let fault = value_fault(value);
+    fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedValue { key: key.to_owned(), reason }))
+}
+
+fn value_fault(value: &str) -> Option<Refusal> {
+    match value {
+        "" => Some(Refusal::Empty),
+        _ if value.contains(char::is_control) => Some(Refusal::ControlCharacter),
+        _ if value.trim() != value => Some(Refusal::OuterSpace),
+        _ if value.starts_with(['"', '\'', '`']) => Some(Refusal::LeadingQuote),
+        _ if value.contains(" #") || value.contains(" ;") => Some(Refusal::CommentMark),
+        _ if value.ends_with('\\') => Some(Refusal::TrailingBackslash),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_values_are_written() {
+        for value in ["https://a.example", "a b", "v#c", "v;c", "#x", "a\"b", "=x", "p%q", "ä", "jobs,sql"] {
+            assert!(check_value("k", value).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn values_that_readers_disagree_about_are_refused() {
+        let refused = [
+            ("", Refusal::Empty),
+            ("a\nb", Refusal::ControlCharacter),
+            ("a\rb", Refusal::ControlCharacter),
+            ("a\0b", Refusal::ControlCharacter),
+            (" a", Refusal::OuterSpace),
+            ("a\u{a0}", Refusal::OuterSpace),
+            ("\"a\"", Refusal::LeadingQuote),
+            ("'a", Refusal::LeadingQuote),
+            ("`a", Refusal::LeadingQuote),
+            ("a # b", Refusal::CommentMark),
+            ("a ;b", Refusal::CommentMark),
+            ("a\\", Refusal::TrailingBackslash),
+        ];
+        for (value, fault) in refused {
+            assert_eq!(value_fault(value), Some(fault), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_value_is_not_repeated() {
+        let error = check_value("token", "dapi-secret\\").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("dapi-secret"));
+    }
+
+    #[test]
+    fn names_must_fit_a_header_and_a_setting() {
+        let fault = |name| match check_name(name) {
+            Err(ConfigError::RefusedName { reason, .. }) => Some(reason),
+            _ => None,
+        };
+        assert_eq!(fault("my.dev profile"), None);
+        assert_eq!(fault("DEFAULT"), None);
+        assert_eq!(fault(""), Some(Refusal::Empty));
+        assert_eq!(fault("__settings__"), Some(Refusal::Reserved));
+        assert_eq!(fault("a]"), Some(Refusal::Bracket));
+        assert_eq!(fault("[a"), Some(Refusal::Bracket));
+        assert_eq!(fault("a\tb"), Some(Refusal::ControlCharacter));
+        assert_eq!(fault(" a"), Some(Refusal::OuterSpace));
+        assert_eq!(fault("a #b"), Some(Refusal::CommentMark));
+        assert_eq!(fault("%(x)s"), Some(Refusal::Interpolation));
+    }
+
+    #[test]
+    fn keys_are_lower_case_words() {
+        assert!(check_key("workspace_id").is_ok());
+        for key in ["", "Host", "a b", "a=b", "profile", "config_file", "\"k\""] {
+            assert!(check_key(key).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn logins_clear_every_credential_in_both_spellings() {
+        assert_eq!(CREDENTIAL_KEYS.last(), Some(&"username"));
+        for key in ["databricks_id_token_filepath", "oidc_token_filepath", "token_audience"] {
+            assert!(LOGIN_CLEARS.contains(&key));
+        }
+        assert!(!CREDENTIAL_KEYS.contains(&"token_audience"));
+    }
+}

@@ -1,0 +1,299 @@
+//! The INI dialect of the Go library: cuts a text into items, each with its place in the text.
+//!
+//! The scanner keeps spans instead of copies: the reader wants to be cheap and the editor wants
+//! to replace single values. A value is copied only where continuation lines are joined.
+
+use std::fmt;
+use std::ops::Range;
+
+/// Which line of a profile file is malformed, and how. Its content is never shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {fault}")]
+pub struct SyntaxError {
+    line: usize,
+    fault: SyntaxFault,
+}
+
+impl SyntaxError {
+    /// The fault of the line that `before` leads up to.
+    fn after(before: &[u8], fault: SyntaxFault) -> Self {
+        Self { line: 1 + before.iter().filter(|&&byte| byte == b'\n').count(), fault }
+    }
+
+    pub(crate) fn not_utf8(text: &[u8], valid_up_to: usize) -> Self {
+        Self::after(&text[..valid_up_to], SyntaxFault::NotUtf8)
+    }
+
+    /// The line on which the faulty construct begins, counted from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// What is wrong with it.
+    pub fn fault(&self) -> SyntaxFault {
+        self.fault
+    }
+}
+
+/// The ways in which a line can be malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyntaxFault {
+    /// Nothing stands before the `=` or `:`.
+    EmptyKey,
+    /// A section header without a name.
+    EmptySection,
+    /// A line that is neither comment, header nor `key = value`.
+    NoSeparator,
+    /// Bytes that are not UTF-8.
+    NotUtf8,
+    /// A quoted key that does not end on its line.
+    UnclosedKeyQuote,
+    /// A section header without `]`.
+    UnclosedSection,
+    /// A backquoted or triple-quoted value that does not end before the file does.
+    UnclosedValueQuote,
+}
+
+impl fmt::Display for SyntaxFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EmptyKey => "there is no key before the separator",
+            Self::EmptySection => "the section has no name",
+            Self::NoSeparator => "there is no = between key and value",
+            Self::NotUtf8 => "the text is not UTF-8",
+            Self::UnclosedKeyQuote => "the key lacks its closing quote",
+            Self::UnclosedSection => "the section header lacks its closing bracket",
+            Self::UnclosedValueQuote => "the value lacks its closing quote",
+        })
+    }
+}
+
+/// One construct of the file. `span` covers whole lines with their line ends.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) span: Range<usize>,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Blank,
+    Comment,
+    Header { name: Range<usize> },
+    Pair(Pair),
+}
+
+#[derive(Debug)]
+pub(crate) struct Pair {
+    /// The key without quotes.
+    pub(crate) key: Range<usize>,
+    /// Where the `=` or `:` stands.
+    pub(crate) separator: usize,
+    pub(crate) value: Value,
+    /// What an editor replaces to give the key another value: quotes included, comment excluded.
+    pub(crate) slot: Range<usize>,
+    /// A last `\` still waits for its next line, so nothing may be put right below.
+    pub(crate) open: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Value {
+    Literal(Range<usize>),
+    Joined(String),
+}
+
+impl Value {
+    pub(crate) fn text<'a>(&'a self, whole: &'a str) -> &'a str {
+        match self {
+            Self::Literal(span) => &whole[span.clone()],
+            Self::Joined(text) => text,
+        }
+    }
+}
+
+/// Yields the items of a text in order, and stops after the first error.
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 } }
+    }
+
+    fn line_end(&self, from: usize) -> usize {
+        self.text[from..].find('\n').map_or(self.text.len(), |index| from + index + 1)
+    }
+
+    fn kind(&mut self, start: usize) -> Result<Kind, SyntaxFault> {
+        let end = self.line_end(start);
+        self.at = end;
+        let line = self.text[start..end].trim_start();
+        let begin = end - line.len();
+        match line.bytes().next() {
+            None => Ok(Kind::Blank),
+            Some(b'#' | b';') => Ok(Kind::Comment),
+            Some(b'[') => {
+                // A name may contain `]`: the last one closes.
+                let close = line.rfind(']').ok_or(SyntaxFault::UnclosedSection)?;
+                if close == 1 {
+                    return Err(SyntaxFault::EmptySection);
+                }
+                Ok(Kind::Header { name: begin + 1..begin + close })
+            }
+            Some(_) => {
+                let (key, separator) = self.key(begin, end)?;
+                self.pair(key, separator, end).map(Kind::Pair)
+            }
+        }
+    }
+
+    fn key(&self, begin: usize, end: usize) -> Result<(Range<usize>, usize), SyntaxFault> {
+        let line = &self.text[begin..end];
+        let quote = match line.as_bytes() {
+            [b'"', b'"', b'"', ..] if line.len() > 6 => "\"\"\"",
+            [b'"', ..] => "\"",
+            [b'`', ..] => "`",
+            _ => "",
+        };
+        let inside = begin + quote.len();
+        let (close, after) = if quote.is_empty() {
+            (None, begin)
+        } else {
+            let length = self.text[inside..end].find(quote).ok_or(SyntaxFault::UnclosedKeyQuote)?;
+            (Some(inside + length), inside + length + quote.len())
+        };
+        let offset = self.text[after..end].find(['=', ':']).ok_or(SyntaxFault::NoSeparator)?;
+        let separator = after + offset;
+        let key = self.trimmed(inside..close.unwrap_or(separator));
+        if key.is_empty() {
+            return Err(SyntaxFault::EmptyKey);
+        }
+        Ok((key, separator))
+    }
+
+    fn pair(&mut self, key: Range<usize>, separator: usize, end: usize) -> Result<Pair, SyntaxFault> {
+        let begin = end - self.text[separator + 1..end].trim_start().len();
+        let line = &self.text[begin..end];
+        if line.is_empty() {
+            let slot = separator + 1..self.text[..end].trim_end_matches(['\r', '\n']).len();
+            let value = Value::Literal(separator + 1..separator + 1);
+            return Ok(Pair { key, separator, value, slot, open: false });
+        }
+        if line.len() > 3 && line.starts_with("\"\"\"") {
+            return self.quoted(key, separator, begin, end, "\"\"\"");
+        }
+        if line.starts_with('`') {
+            return self.quoted(key, separator, begin, end, "`");
+        }
+        let line = line.trim_end();
+        if line.ends_with('\\') {
+            return Ok(self.continued(key, separator, begin, line));
+        }
+        // Comments are cut before quotes are looked at, so quotes do not protect them.
+        let cut = line.find(" #").or_else(|| line.find(" ;")).unwrap_or(line.len());
+        let slot = begin..begin + line[..cut].trim_end().len();
+        let value = Value::Literal(unquoted(self.text, slot.clone()));
+        Ok(Pair { key, separator, value, slot, open: false })
+    }
+
+    /// A value in backquotes or triple quotes, which ends at the last such quote of a line.
+    fn quoted(
+        &mut self,
+        key: Range<usize>,
+        separator: usize,
+        begin: usize,
+        end: usize,
+        quote: &str,
+    ) -> Result<Pair, SyntaxFault> {
+        let inside = begin + quote.len();
+        let (mut from, mut to) = (inside, end);
+        let close = loop {
+            if let Some(index) = self.text[from..to].rfind(quote) {
+                break from + index;
+            }
+            if to == self.text.len() {
+                return Err(SyntaxFault::UnclosedValueQuote);
+            }
+            (from, to) = (to, self.line_end(to));
+        };
+        self.at = to;
+        let slot = begin..self.slot_end(close + quote.len(), to);
+        Ok(Pair { key, separator, value: Value::Literal(inside..close), slot, open: false })
+    }
+
+    /// A value whose line ends in `\`: the next lines join, and a blank line ends the joining.
+    fn continued(&mut self, key: Range<usize>, separator: usize, begin: usize, line: &str) -> Pair {
+        let mut value = line[..line.len() - 1].to_owned();
+        let mut slot = begin..begin + line.len();
+        let mut open = true;
+        while open && self.at < self.text.len() {
+            let end = self.line_end(self.at);
+            let next = self.trimmed(self.at..end);
+            if next.is_empty() {
+                break;
+            }
+            value.push_str(&self.text[next.clone()]);
+            slot.end = next.end;
+            self.at = end;
+            open = value.ends_with('\\');
+            if open {
+                value.pop();
+            }
+        }
+        Pair { key, separator, value: Value::Joined(value), slot, open }
+    }
+
+    /// Where the slot of a quoted value ends: after the quote if what follows is surely read as a
+    /// comment behind an unquoted value too, else at the end of the line.
+    fn slot_end(&self, close: usize, line_end: usize) -> usize {
+        let end = self.content_end(close, line_end);
+        let tail = &self.text[close..end];
+        let hash = tail.starts_with(" #");
+        let semicolon = tail.starts_with(" ;") && !tail.contains(" #");
+        if (hash || semicolon) && !tail.ends_with('\\') { close } else { end }
+    }
+
+    fn content_end(&self, from: usize, to: usize) -> usize {
+        from + self.text[from..to].trim_end().len()
+    }
+
+    fn trimmed(&self, span: Range<usize>) -> Range<usize> {
+        let start = span.end - self.text[span.clone()].trim_start().len();
+        start..self.content_end(start, span.end)
+    }
+}
+
+impl Iterator for Scanner<'_> {
+    type Item = Result<Item, SyntaxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.at;
+        if start >= self.text.len() {
+            return None;
+        }
+        Some(match self.kind(start) {
+            Ok(kind) => Ok(Item { span: start..self.at, kind }),
+            Err(fault) => {
+                self.at = self.text.len();
+                Err(SyntaxError::after(&self.text.as_bytes()[..start], fault))
+            }
+        })
+    }
+}
+
+/// Drops one surrounding pair of `'` or `"`, unless the same quote also stands inside.
+fn unquoted(text: &str, span: Range<usize>) -> Range<usize> {
+    match text.as_bytes()[span.clone()] {
+        [first @ (b'"' | b'\''), ref inner @ .., last] if first == last && !inner.contains(&first) => {
+            span.start + 1..span.end - 1
+        }
+        _ => span,
+    }
+}
+
+#[cfg(test)]
+#[path = "syntax/tests.rs"]
+mod tests;

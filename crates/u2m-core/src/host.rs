@@ -1,0 +1,270 @@
+//! A host to sign in to: one canonical origin, parsed once, compared by what it means.
+
+use crate::text::Foreign;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use url::Url;
+
+/// A canonical origin, `https://name[:port]`: lower case, no default port, no user info, path, query or fragment.
+/// Plain `http` is accepted for loopback addresses and `localhost` alone (RFC 8252 section 7.3), by comparing
+/// the parsed host: `http://127.0.0.1.attacker.example` is refused.
+///
+/// ```
+/// use u2m_core::Host;
+/// assert_eq!(Host::parse("https://A.Example:443")?.as_str(), "https://a.example");
+/// assert!(Host::parse("http://a.example").is_err());
+/// # Ok::<(), u2m_core::HostError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Host {
+    text: String,
+}
+
+impl Host {
+    /// Takes an origin that a program holds. Anything beyond the origin is refused rather than dropped.
+    ///
+    /// # Errors
+    /// Says which rule is broken: not https, a trailing slash, a path, a query, user info, or not a URL at all.
+    ///
+    /// ```
+    /// use u2m_core::{Host, HostError};
+    /// assert!(Host::parse("http://127.0.0.1:5656").is_ok());
+    /// assert!(matches!(Host::parse("https://a.example/"), Err(HostError::TrailingSlash(_))));
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, HostError> {
+        let lower = text.to_ascii_lowercase();
+        if !lower.starts_with("https://") && !lower.starts_with("http://") {
+            return Err(HostError::NotHttps(Foreign::new(text)));
+        }
+        let url = Url::parse(text).map_err(|_| HostError::NotAHost(Foreign::new(text)))?;
+        let host = Self::of(&url)?;
+        if text.ends_with('/') {
+            return Err(HostError::TrailingSlash(host.text));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(HostError::MoreThanAHost(host.text));
+        }
+        Ok(host)
+    }
+
+    /// Takes what a person typed or pasted: the scheme may be missing, and a path, query or fragment is dropped after
+    /// the ids that Databricks' web pages put into the query have been read.
+    ///
+    /// # Errors
+    /// As [`Host::parse`], and when one URL names two different workspaces.
+    ///
+    /// ```
+    /// use u2m_core::Host;
+    /// let (host, hints) = Host::typed("a.example/browse?o=12345&a=abc")?;
+    /// assert_eq!(host.as_str(), "https://a.example");
+    /// assert_eq!(hints.workspace_id.as_deref(), Some("12345"));
+    /// assert_eq!(hints.account_id.as_deref(), Some("abc"));
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn typed(text: &str) -> Result<(Self, HostHints), HostError> {
+        let text = text.trim();
+        let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        if text.is_empty() || text.chars().any(char::is_whitespace) {
+            return Err(HostError::NotAHost(Foreign::new(text)));
+        }
+        let url = Url::parse(&full).map_err(|_| HostError::NotAHost(Foreign::new(text)))?;
+        let host = Self::of(&url)?;
+        Ok((host, HostHints::from_query(&url)?))
+    }
+
+    /// The origin of `url`.
+    ///
+    /// # Errors
+    /// As [`Host::parse`], except that path, query and fragment are not looked at.
+    ///
+    /// ```
+    /// let url = url::Url::parse("https://a.example:8443/x?y").unwrap();
+    /// assert_eq!(u2m_core::Host::of(&url)?.as_str(), "https://a.example:8443");
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn of(url: &Url) -> Result<Self, HostError> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(HostError::UserInfo);
+        }
+        let name = url.host_str().unwrap_or_default();
+        if name.is_empty() || name.ends_with('.') {
+            return Err(HostError::NotAHost(Foreign::new(name)));
+        }
+        let plain_ok = url.scheme() == "http" && is_loopback(url);
+        if url.scheme() != "https" && !plain_ok {
+            return Err(HostError::NotHttps(Foreign::new(&format!("{}://{name}", url.scheme()))));
+        }
+        let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+        Ok(Self { text: format!("{}://{name}{port}", url.scheme()) })
+    }
+
+    /// The origin as it stands in files, keys and URLs; no trailing slash.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The name or address alone, without scheme and port.
+    pub fn name(&self) -> &str {
+        let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
+        match rest.rfind(':') {
+            Some(colon) if !rest[colon..].contains(']') => &rest[..colon],
+            _ => rest,
+        }
+    }
+
+    /// Whether this is this machine, reached without TLS or with.
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(&self.text).is_ok_and(|url| is_loopback(&url))
+    }
+
+    /// Whether this is a classic account console: `accounts.…` or `accounts-dod.…` over https.
+    pub fn is_account_console(&self) -> bool {
+        ["https://accounts.", "https://accounts-dod."].iter().any(|p| self.text.starts_with(p))
+    }
+
+    /// `path`, which begins with a slash, on this host.
+    pub(crate) fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.text)
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Host({})", self.text)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Ids that stood in the query of a pasted URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostHints {
+    /// `w`, else a numeric `o`, else a numeric `workspace_id`.
+    pub workspace_id: Option<String>,
+    /// `a`, else `account_id`.
+    pub account_id: Option<String>,
+}
+
+impl HostHints {
+    fn from_query(url: &Url) -> Result<Self, HostError> {
+        let value = |name: &str| {
+            let found = url.query_pairs().find(|(key, value)| key == name && !value.is_empty());
+            found.map(|(_, value)| value.into_owned())
+        };
+        let numeric = |name| value(name).filter(|id| id.parse::<i64>().is_ok());
+        let mut ids = [value("w"), numeric("o"), numeric("workspace_id")].into_iter().flatten();
+        let workspace_id = ids.next();
+        if ids.any(|other| Some(&other) != workspace_id.as_ref()) {
+            return Err(HostError::TwoWorkspaces);
+        }
+        Ok(Self { workspace_id, account_id: value("a").or_else(|| value("account_id")) })
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => Ipv4Addr::is_loopback(&address),
+        Some(url::Host::Ipv6(address)) => Ipv6Addr::is_loopback(&address),
+        None => false,
+    }
+}
+
+/// Why a text is not a host to sign in to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// More than an origin was given; the origin alone is named.
+    #[error("host must be an origin without path, query or fragment, such as {0}")]
+    MoreThanAHost(String),
+    /// Nothing in it can be connected to.
+    #[error("not a host: '{0}'; give one such as https://my-workspace.cloud.databricks.com")]
+    NotAHost(Foreign),
+    /// Codes and tokens would travel in clear text (RFC 6749 section 3.1).
+    #[error("host must start with 'https://': {0}")]
+    NotHttps(Foreign),
+    /// The reference's constructors refuse this too, because it would change the cache key.
+    #[error("host must not have a trailing slash: {0}/")]
+    TrailingSlash(String),
+    /// `o`, `w` and `workspace_id` name different workspaces.
+    #[error("the URL names two different workspaces; remove one of the parameters o, w and workspace_id")]
+    TwoWorkspaces,
+    /// A name or password before an `@`; it is not repeated here.
+    #[error("host must not carry a user name or password")]
+    UserInfo,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arg_1_only_a_real_loopback_host_may_do_without_tls() {
+        for ok in ["http://127.0.0.1", "http://127.0.0.1:1", "http://[::1]:9", "http://localhost:8080"] {
+            assert_eq!(Host::parse(ok).unwrap().as_str(), ok);
+        }
+        for bad in ["http://127.0.0.1.attacker.example", "http://127.0.0.1@attacker.example", "http://10.0.0.1"] {
+            assert!(Host::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn arg_2_what_is_more_than_an_origin_is_refused_with_the_rule() {
+        use HostError::*;
+        assert!(matches!(Host::parse("a.example"), Err(NotHttps(_))));
+        assert!(matches!(Host::parse("ftp://a.example"), Err(NotHttps(_))));
+        assert!(matches!(Host::parse("https://a.example/"), Err(TrailingSlash(_))));
+        assert!(matches!(Host::parse("https://a.example/p"), Err(MoreThanAHost(_))));
+        assert!(matches!(Host::parse("https://a.example?o=1"), Err(MoreThanAHost(_))));
+        assert!(matches!(Host::parse("https://u:p@a.example"), Err(UserInfo)));
+        assert!(matches!(Host::parse("https://:443"), Err(NotAHost(_))));
+        assert_eq!(
+            Host::parse("http://a.example").unwrap_err().to_string(),
+            "host must start with 'https://': http://a.example"
+        );
+    }
+
+    #[test]
+    fn what_a_person_types_is_made_canonical() {
+        for (typed, canonical) in [
+            ("https://a.com/", "https://a.com"),
+            ("https://a.com//", "https://a.com"),
+            ("https://a.com/path?x=1#f", "https://a.com"),
+            ("https://a.com/#/job/1", "https://a.com"),
+            ("a.com", "https://a.com"),
+            ("a.com:443", "https://a.com"),
+            ("localhost:8080", "https://localhost:8080"),
+            ("127.0.0.1:8080", "https://127.0.0.1:8080"),
+            ("HTTPS://A.COM", "https://a.com"),
+        ] {
+            assert_eq!(Host::typed(typed).unwrap().0.as_str(), canonical, "{typed}");
+        }
+        for bad in ["", "my workspace", "https://", "//a.com", "https://user:pw@a.com", "file:///x"] {
+            assert!(Host::typed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn host_1_ids_come_from_w_then_o_then_workspace_id() {
+        let hints = |query: &str| Host::typed(&format!("a.com?{query}")).map(|(_, hints)| hints);
+        assert_eq!(hints("o=12345").unwrap().workspace_id.as_deref(), Some("12345"));
+        assert_eq!(hints("w=abc").unwrap().workspace_id.as_deref(), Some("abc"));
+        assert_eq!(hints("o=abc").unwrap().workspace_id, None);
+        assert_eq!(hints("workspace_id=99").unwrap().workspace_id.as_deref(), Some("99"));
+        assert_eq!(hints("account_id=abc").unwrap().account_id.as_deref(), Some("abc"));
+        assert_eq!(hints("o=1&w=2"), Err(HostError::TwoWorkspaces));
+        assert_eq!(hints("o=2&w=2").unwrap().workspace_id.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn the_name_leaves_scheme_and_port_out() {
+        for (host, name) in [("https://a.com:1", "a.com"), ("http://[::1]:9", "[::1]"), ("http://[::1]", "[::1]")] {
+            assert_eq!(Host::parse(host).unwrap().name(), name);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Issuers, and which of them a discovery login may follow.
+
+use crate::host::{Host, HostError};
+use crate::text::Foreign;
+use url::Url;
+
+/// The zones that Databricks serves workspaces and accounts from.
+const ZONES: [&str; 6] = [
+    "cloud.databricks.com",
+    "cloud.databricks.us",
+    "azuredatabricks.net",
+    "databricks.azure.us",
+    "databricks.azure.cn",
+    "gcp.databricks.com",
+];
+
+/// The zone of unified hosts: one label below it, and only when a person agrees.
+const UNIFIED_ZONE: &str = "databricks.com";
+
+/// The host that `issuer` stands on.
+///
+/// # Errors
+/// Says what is wrong with it: empty, not https (except to loopback), without a host, or with user info, query or
+/// fragment, which an issuer must not have (RFC 9207 section 2).
+///
+/// ```
+/// use u2m_core::derive_host_from_issuer;
+/// let host = derive_host_from_issuer("https://nike.databricks.com/oidc/accounts/xxx")?;
+/// assert_eq!(host.as_str(), "https://nike.databricks.com");
+/// # Ok::<(), u2m_core::IssuerError>(())
+/// ```
+pub fn derive_host_from_issuer(issuer: &str) -> Result<Host, IssuerError> {
+    parse(issuer).map(|(host, _)| host)
+}
+
+/// `issuer` without trailing slashes, and `/v1/token`: Databricks' layout. What metadata says is preferred to this.
+///
+/// # Errors
+/// As [`derive_host_from_issuer`].
+///
+/// ```
+/// use u2m_core::derive_token_endpoint;
+/// let url = derive_token_endpoint("https://adb-1.azuredatabricks.net/oidc/")?;
+/// assert_eq!(url.as_str(), "https://adb-1.azuredatabricks.net/oidc/v1/token");
+/// # Ok::<(), u2m_core::IssuerError>(())
+/// ```
+pub fn derive_token_endpoint(issuer: &str) -> Result<Url, IssuerError> {
+    let (_, url) = parse(issuer)?;
+    Url::parse(&format!("{}/v1/token", url.as_str().trim_end_matches('/')))
+        .map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)))
+}
+
+/// Where the issuer's metadata stands in Databricks' layout.
+pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
+    let (_, url) = parse(issuer)?;
+    Url::parse(&format!("{}/.well-known/oauth-authorization-server", url.as_str().trim_end_matches('/')))
+        .map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)))
+}
+
+fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
+    if issuer.is_empty() {
+        return Err(IssuerError::Empty);
+    }
+    let shown = || Foreign::new(issuer);
+    let trimmed = issuer.trim_end_matches('/');
+    if !trimmed.contains("://") {
+        return Err(IssuerError::NotHttps(shown()));
+    }
+    // The URL parser would skip the slashes of `https:///oidc` and take the path for a host.
+    let authority = trimmed.split_once("://").map_or("", |(_, rest)| rest);
+    if authority.starts_with('/') {
+        return Err(IssuerError::NoHost(shown()));
+    }
+    let url = Url::parse(trimmed).map_err(|error| match error {
+        url::ParseError::EmptyHost => IssuerError::NoHost(shown()),
+        _ => IssuerError::Unparsable(shown()),
+    })?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(IssuerError::MoreThanAnIssuer(shown()));
+    }
+    let host = Host::of(&url).map_err(|error| match error {
+        HostError::NotHttps(_) => IssuerError::NotHttps(shown()),
+        HostError::UserInfo => IssuerError::MoreThanAnIssuer(Foreign::new(url.host_str().unwrap_or_default())),
+        _ => IssuerError::NoHost(shown()),
+    })?;
+    Ok((host, url))
+}
+
+/// Why a text is not an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IssuerError {
+    /// Nothing at all.
+    #[error("issuer must not be empty")]
+    Empty,
+    /// User info, a query or a fragment.
+    #[error("issuer must have neither user info, query nor fragment: {0}")]
+    MoreThanAnIssuer(Foreign),
+    /// No host in it.
+    #[error("issuer must have a non-empty host: {0}")]
+    NoHost(Foreign),
+    /// Not https, and not loopback.
+    #[error("issuer must use https scheme: {0}")]
+    NotHttps(Foreign),
+    /// Not a URL.
+    #[error("issuer is not a URL: {0}")]
+    Unparsable(Foreign),
+}
+
+/// Which issuers a discovery login may follow. The callback's `iss` is chosen by whoever called back, so that the code
+/// and its verifier must not go wherever it points (T6).
+///
+/// ```
+/// use u2m_core::{Host, IssuerTrust, Trusted};
+/// let trust = IssuerTrust::databricks();
+/// let host = |text| Host::parse(text).unwrap();
+/// assert_eq!(trust.of(&host("https://adb-1.azuredatabricks.net")), Trusted::Yes);
+/// assert_eq!(trust.of(&host("https://nike.databricks.com")), Trusted::AfterConfirmation);
+/// assert_eq!(trust.of(&host("https://cloud.databricks.com.evil.example")), Trusted::No);
+/// ```
+#[derive(Clone, Debug)]
+pub struct IssuerTrust {
+    zones: Vec<String>,
+    hosts: Vec<Host>,
+}
+
+/// What a trust rule says of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// Follow it when a person has agreed to this very host.
+    AfterConfirmation,
+    /// Do not connect to it.
+    No,
+    /// Follow it.
+    Yes,
+}
+
+impl IssuerTrust {
+    /// Databricks' zones, over https on port 443; one label below `databricks.com` after confirmation. No address, no
+    /// development zone.
+    ///
+    /// ```
+    /// use u2m_core::{Host, IssuerTrust, Trusted};
+    /// let local = Host::parse("http://127.0.0.1:9000").unwrap();
+    /// assert_eq!(IssuerTrust::databricks().of(&local), Trusted::No);
+    /// ```
+    pub fn databricks() -> Self {
+        Self { zones: ZONES.map(str::to_owned).to_vec(), hosts: Vec::new() }
+    }
+
+    /// Also trusts this very host, port included. Loopback and addresses are trusted in no other way.
+    #[must_use]
+    pub fn with_host(mut self, host: Host) -> Self {
+        self.hosts.push(host);
+        self
+    }
+
+    /// Also trusts every host below `zone`, matched on a dot boundary, over https on port 443.
+    #[must_use]
+    pub fn with_zone(mut self, zone: &str) -> Self {
+        self.zones.push(zone.trim_start_matches('.').to_ascii_lowercase());
+        self
+    }
+
+    /// Says whether to follow an issuer on `host`.
+    pub fn of(&self, host: &Host) -> Trusted {
+        if self.hosts.contains(host) {
+            return Trusted::Yes;
+        }
+        let Some(name) = host.as_str().strip_prefix("https://").filter(|rest| *rest == host.name()) else {
+            return Trusted::No;
+        };
+        let below = |zone: &str| name.strip_suffix(zone).and_then(|head| head.strip_suffix('.'));
+        if self.zones.iter().any(|zone| below(zone).is_some_and(|label| !label.is_empty())) {
+            return Trusted::Yes;
+        }
+        match below(UNIFIED_ZONE) {
+            Some(label) if !label.is_empty() && !label.contains('.') && !label.starts_with("xn--") => {
+                Trusted::AfterConfirmation
+            }
+            _ => Trusted::No,
+        }
+    }
+}
+
+impl Default for IssuerTrust {
+    fn default() -> Self {
+        Self::databricks()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuers_are_taken_and_refused_as_the_reference_does() {
+        for (issuer, host, token) in [
+            ("https://adb-xxx.azuredatabricks.net/oidc", "https://adb-xxx.azuredatabricks.net", "/oidc/v1/token"),
+            ("https://nike.databricks.com/oidc/accounts/xxx", "https://nike.databricks.com", "/oidc/accounts/xxx/v1/token"),
+            ("https://a.example/oidc//", "https://a.example", "/oidc/v1/token"),
+            ("http://127.0.0.1:12345/oidc", "http://127.0.0.1:12345", "/oidc/v1/token"),
+        ] {
+            assert_eq!(derive_host_from_issuer(issuer).unwrap().as_str(), host);
+            assert_eq!(derive_token_endpoint(issuer).unwrap().as_str(), format!("{host}{token}"));
+        }
+        use IssuerError::*;
+        assert_eq!(derive_host_from_issuer("").unwrap_err().to_string(), "issuer must not be empty");
+        for bad in ["http://insecure.net/oidc", "http://127.0.0.1.attacker.tld/oidc", "nike.databricks.com/oidc"] {
+            assert!(matches!(derive_host_from_issuer(bad), Err(NotHttps(_))), "{bad}");
+        }
+        assert!(matches!(derive_host_from_issuer("https:///oidc"), Err(NoHost(_))));
+        assert!(matches!(derive_host_from_issuer("https://[::1/oidc"), Err(Unparsable(_))));
+    }
+
+    #[test]
+    fn disc_1_user_info_query_and_fragment_are_refused() {
+        for bad in ["https://h/oidc?x=1", "https://h/oidc#f", "https://u:p@h/oidc", "https://a@b/oidc"] {
+            assert!(matches!(derive_token_endpoint(bad), Err(IssuerError::MoreThanAnIssuer(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn t6_only_databricks_zones_are_followed() {
+        let trust = IssuerTrust::databricks();
+        let of = |text: &str| trust.of(&Host::parse(text).unwrap());
+        for zone in ZONES {
+            assert_eq!(of(&format!("https://x.{zone}")), Trusted::Yes, "{zone}");
+        }
+        for evil in [
+            "https://evil.com",
+            "https://cloud.databricks.com.evil.com",
+            "https://xcloud.databricks.com.evil.com",
+            "https://evildatabricks.com",
+            "http://127.0.0.1:1",
+            "https://127.0.0.1",
+            "https://[::1]",
+            "https://x.cloud.databricks.com:444",
+            "https://xn--nke-1ma.databricks.com",
+            "https://a.b.databricks.com",
+            "https://databricks.com",
+            "https://x.dev.databricks.com",
+            "https://x.cloud.dаtabricks.com",
+        ] {
+            assert_eq!(of(evil), Trusted::No, "{evil}");
+        }
+        // One label below databricks.com is a unified host's form: only after a person agrees.
+        assert_eq!(of("https://xcloud.databricks.com"), Trusted::AfterConfirmation);
+        assert_eq!(of("https://cloud.databricks.com"), Trusted::AfterConfirmation);
+    }
+
+    #[test]
+    fn t6_a_caller_widens_the_rule_by_name() {
+        let local = Host::parse("http://127.0.0.1:9000").unwrap();
+        let other_port = Host::parse("http://127.0.0.1:9001").unwrap();
+        let trust = IssuerTrust::databricks().with_host(local.clone()).with_zone("id.example");
+        assert_eq!(trust.of(&local), Trusted::Yes);
+        assert_eq!(trust.of(&other_port), Trusted::No);
+        assert_eq!(trust.of(&Host::parse("https://a.id.example").unwrap()), Trusted::Yes);
+        assert_eq!(trust.of(&Host::parse("https://aid.example").unwrap()), Trusted::No);
+    }
+}

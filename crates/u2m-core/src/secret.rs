@@ -1,0 +1,154 @@
+//! Strings that must not be seen: redacted in `Debug`, without `Display`, compared in constant time, cleared on drop.
+
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// The shared storage of every secret: one heap copy, cleared when its last owner goes.
+#[derive(Clone)]
+struct Hidden(Arc<Zeroizing<String>>);
+
+impl Hidden {
+    fn new(text: String) -> Self {
+        Self(Arc::new(Zeroizing::new(text)))
+    }
+}
+
+macro_rules! secrets {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        ///
+        /// Cloning shares one copy in memory, which is cleared when the last clone is dropped.
+        #[derive(Clone)]
+        pub struct $name(Hidden);
+
+        impl $name {
+            /// Takes the secret over.
+            ///
+            /// ```
+            #[doc = concat!("let secret = u2m_core::", stringify!($name), "::new(\"canary\");")]
+            /// assert_eq!(secret.expose(), "canary");
+            /// assert!(!format!("{secret:?}").contains("canary"));
+            /// ```
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(Hidden::new(text.into()))
+            }
+
+            /// The secret itself. Call this only where it leaves for its one destination.
+            pub fn expose(&self) -> &str {
+                &self.0.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(redacted)"))
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+            }
+        }
+
+        impl Eq for $name {}
+    )*};
+}
+
+secrets! {
+    /// An access token: what a request to the API carries (RFC 6749 section 1.4).
+    AccessToken;
+    /// A refresh token: buys new access tokens; often good for one use (RFC 6749 section 1.5).
+    RefreshToken;
+    /// An authorization code: good for one exchange (RFC 6749 section 4.1.2).
+    AuthorizationCode;
+    /// A PKCE code verifier (RFC 7636 section 4.1).
+    CodeVerifier;
+    /// The value that ties a callback to the request that caused it (RFC 6749 section 10.12).
+    CsrfState;
+}
+
+/// Names a secret without telling it: the first half of its SHA-256, in lower-case hexadecimal.
+///
+/// ```
+/// use u2m_core::{Fingerprint, RefreshToken};
+/// let one = Fingerprint::of_refresh(&RefreshToken::new("canary"));
+/// assert_eq!(one.as_str().len(), 32);
+/// assert_eq!(one, Fingerprint::parse(one.as_str()).unwrap());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Names a refresh token.
+    ///
+    /// ```
+    /// use u2m_core::{Fingerprint, RefreshToken};
+    /// let (a, b) = (RefreshToken::new("a"), RefreshToken::new("b"));
+    /// assert_ne!(Fingerprint::of_refresh(&a), Fingerprint::of_refresh(&b));
+    /// ```
+    pub fn of_refresh(token: &RefreshToken) -> Self {
+        Self::of(token.expose())
+    }
+
+    /// Names an access token.
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, Fingerprint};
+    /// let token = AccessToken::new("a");
+    /// assert_eq!(Fingerprint::of_access(&token), Fingerprint::of_access(&token.clone()));
+    /// ```
+    pub fn of_access(token: &AccessToken) -> Self {
+        Self::of(token.expose())
+    }
+
+    /// Reads a stored name; `None` unless it is 32 lower-case hexadecimal digits.
+    ///
+    /// ```
+    /// assert!(u2m_core::Fingerprint::parse("not a fingerprint").is_none());
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 32 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// The 32 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn of(secret: &str) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digest = Sha256::digest(secret.as_bytes());
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+        Self(digest[..16].iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t14_no_secret_shows_in_debug() {
+        let shown = format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            AccessToken::new("canary"),
+            RefreshToken::new("canary"),
+            AuthorizationCode::new("canary"),
+            CodeVerifier::new("canary"),
+            CsrfState::new("canary"),
+        );
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn secrets_compare_by_value() {
+        assert_eq!(AccessToken::new("a"), AccessToken::new("a"));
+        assert_ne!(AccessToken::new("a"), AccessToken::new("b"));
+        assert_ne!(AccessToken::new("a"), AccessToken::new("aa"));
+    }
+}

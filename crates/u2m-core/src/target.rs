@@ -1,0 +1,318 @@
+//! What to sign in to, and the name under which the login is stored.
+
+use crate::host::Host;
+use crate::text::Foreign;
+use std::fmt;
+
+/// What to sign in to: one of four kinds, with a profile name or not. The counterpart of the `OAuthArgument` family of
+/// Databricks' Go package.
+///
+/// | kind | cache key without a profile | endpoints |
+/// |---|---|---|
+/// | workspace | `<host>` | from the host's metadata |
+/// | account | `<host>/oidc/accounts/<id>` | fixed |
+/// | unified | `<host>/oidc/accounts/<id>` | from the account's metadata |
+/// | discovery | none: a profile is required | from the issuer that the callback names |
+///
+/// ```
+/// use u2m_core::{Host, Target};
+/// let host = Host::parse("https://my-workspace.cloud.databricks.com")?;
+/// let target = Target::workspace(host);
+/// assert_eq!(target.cache_key().as_str(), "https://my-workspace.cloud.databricks.com");
+/// # Ok::<(), u2m_core::HostError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    kind: Kind,
+    profile: Option<ProfileName>,
+    key: Option<CacheKey>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Account(Host, AccountId),
+    Discovery,
+    Unified(Host, AccountId),
+    Workspace(Host),
+}
+
+impl Target {
+    /// A workspace, by its host.
+    ///
+    /// ```
+    /// use u2m_core::{Host, ProfileName, Target};
+    /// let target = Target::workspace(Host::parse("http://127.0.0.1:5656").unwrap());
+    /// assert_eq!(target.cache_key().as_str(), "http://127.0.0.1:5656");
+    /// let target = target.with_profile(ProfileName::parse("local-profile").unwrap());
+    /// assert_eq!(target.cache_key().as_str(), "local-profile");
+    /// ```
+    pub fn workspace(host: Host) -> Self {
+        Self { kind: Kind::Workspace(host), profile: None, key: None }
+    }
+
+    /// An account, by its console's host and its id.
+    ///
+    /// ```
+    /// use u2m_core::{AccountId, Host, Target};
+    /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
+    /// let target = Target::account(host, AccountId::parse("abc").unwrap());
+    /// assert_eq!(target.cache_key().as_str(), "https://accounts.cloud.databricks.com/oidc/accounts/abc");
+    /// ```
+    pub fn account(host: Host, account: AccountId) -> Self {
+        Self { kind: Kind::Account(host, account), profile: None, key: None }
+    }
+
+    /// A host that serves an account and its workspaces together.
+    ///
+    /// ```
+    /// use u2m_core::{AccountId, Host, Target};
+    /// let host = Host::parse("https://unified.databricks.com").unwrap();
+    /// let target = Target::unified(host, AccountId::parse("account-123").unwrap());
+    /// assert_eq!(target.host_cache_key().unwrap().as_str(), "https://unified.databricks.com/oidc/accounts/account-123");
+    /// ```
+    pub fn unified(host: Host, account: AccountId) -> Self {
+        Self { kind: Kind::Unified(host, account), profile: None, key: None }
+    }
+
+    /// Whatever the person picks in the browser; the host is learnt from the login.
+    ///
+    /// ```
+    /// use u2m_core::{ProfileName, Target};
+    /// let target = Target::discovery(ProfileName::parse("dev").unwrap());
+    /// assert!(target.host().is_none());
+    /// assert_eq!(target.cache_key().as_str(), "dev");
+    /// ```
+    pub fn discovery(profile: ProfileName) -> Self {
+        Self { kind: Kind::Discovery, profile: Some(profile), key: None }
+    }
+
+    /// Stores the login under a profile's name, so that two profiles on one host keep apart.
+    #[must_use]
+    pub fn with_profile(mut self, profile: ProfileName) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Stores the login under a key of the caller's choice.
+    #[must_use]
+    pub fn with_key(mut self, key: CacheKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The key of the login in a store: the caller's own, else the profile's name, else the host's key.
+    pub fn cache_key(&self) -> CacheKey {
+        let named = || self.profile.as_ref().map(|name| CacheKey(name.0.clone()));
+        self.key.clone().or_else(named).or_else(|| self.host_cache_key()).unwrap_or_else(|| CacheKey(String::new()))
+    }
+
+    /// The key that versions without profile keys used; `None` before a discovery login has found a host.
+    pub fn host_cache_key(&self) -> Option<CacheKey> {
+        match &self.kind {
+            Kind::Account(host, id) | Kind::Unified(host, id) => {
+                Some(CacheKey(host.join(&format!("/oidc/accounts/{id}"))))
+            }
+            Kind::Workspace(host) => Some(CacheKey(host.as_str().to_owned())),
+            Kind::Discovery => None,
+        }
+    }
+
+    /// The host to sign in to, unless it is still to be discovered.
+    pub fn host(&self) -> Option<&Host> {
+        match &self.kind {
+            Kind::Account(host, _) | Kind::Unified(host, _) | Kind::Workspace(host) => Some(host),
+            Kind::Discovery => None,
+        }
+    }
+
+    /// The account's id, for account and unified targets.
+    pub fn account_id(&self) -> Option<&AccountId> {
+        match &self.kind {
+            Kind::Account(_, id) | Kind::Unified(_, id) => Some(id),
+            Kind::Discovery | Kind::Workspace(_) => None,
+        }
+    }
+
+    /// The profile's name, if the login has one.
+    pub fn profile(&self) -> Option<&ProfileName> {
+        self.profile.as_ref()
+    }
+
+    /// Whether the host is learnt from the login.
+    pub fn is_discovery(&self) -> bool {
+        self.kind == Kind::Discovery
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+}
+
+/// The flat string under which a login stands in a store.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CacheKey(String);
+
+impl CacheKey {
+    /// Takes any string: a profile's name, a host's key, or a key of the caller's own.
+    ///
+    /// ```
+    /// assert_eq!(u2m_core::CacheKey::new("dev").as_str(), "dev");
+    /// ```
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Foreign::new(&self.0).fmt(f)
+    }
+}
+
+/// A profile's name: not empty, nothing that breaks a line or a section header, and not a URL, because profile names and
+/// host keys share one flat space in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProfileName(String);
+
+impl ProfileName {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// Says why the name will not do.
+    ///
+    /// ```
+    /// use u2m_core::ProfileName;
+    /// assert_eq!(ProfileName::parse("dev")?.as_str(), "dev");
+    /// assert!(ProfileName::parse("https://a.example").is_err());
+    /// # Ok::<(), u2m_core::TargetError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        if text.trim().is_empty() {
+            return Err(TargetError::NoProfile);
+        }
+        let bad = |c: char| c.is_control() || c == '[' || c == ']';
+        if text == "__settings__" || text.contains("://") || text.contains(bad) || text.trim() != text {
+            return Err(TargetError::BadProfile(Foreign::new(text)));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of a Databricks account; it becomes one segment of a URL's path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// Takes an id.
+    ///
+    /// # Errors
+    /// Refuses an empty id and one with characters that mean something in a URL.
+    ///
+    /// ```
+    /// use u2m_core::AccountId;
+    /// assert_eq!(AccountId::parse("1111-2222")?.as_str(), "1111-2222");
+    /// assert!(AccountId::parse("a/b").is_err());
+    /// # Ok::<(), u2m_core::TargetError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+        if text.is_empty() || !text.bytes().all(plain) || text.bytes().all(|b| b == b'.') {
+            return Err(TargetError::BadAccountId(Foreign::new(text)));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why something cannot be signed in to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// Empty, or with reserved characters.
+    #[error("not an account id: '{0}'")]
+    BadAccountId(Foreign),
+    /// Reserved, a URL, or with characters that cannot stand in a section header.
+    #[error("not a profile name: '{0}'")]
+    BadProfile(Foreign),
+    /// A discovery login is stored under its profile, so it needs one.
+    #[error("profile name must not be empty")]
+    NoProfile,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cache_keys_are_those_of_the_reference_byte_for_byte() {
+        let profile = |name: &str| ProfileName::parse(name).unwrap();
+        let host = |text: &str| Host::parse(text).unwrap();
+        let id = |text: &str| AccountId::parse(text).unwrap();
+        let workspace = Target::workspace(host("https://myworkspace.cloud.databricks.com"));
+        let local = Target::workspace(host("http://127.0.0.1:5656")).with_profile(profile("local-profile"));
+        let account = Target::account(host("https://accounts.cloud.databricks.com"), id("abc"));
+        let unified = Target::unified(host("https://unified.databricks.com"), id("account-123"));
+        let account_key = "https://accounts.cloud.databricks.com/oidc/accounts/abc";
+        let unified_key = "https://unified.databricks.com/oidc/accounts/account-123";
+        for (target, key, host_key) in [
+            (workspace, "https://myworkspace.cloud.databricks.com", "https://myworkspace.cloud.databricks.com"),
+            (local, "local-profile", "http://127.0.0.1:5656"),
+            (account.clone(), account_key, account_key),
+            (account.with_profile(profile("my-profile")), "my-profile", account_key),
+            (unified, unified_key, unified_key),
+        ] {
+            assert_eq!(target.cache_key().as_str(), key);
+            assert_eq!(target.host_cache_key().unwrap().as_str(), host_key);
+        }
+        assert_eq!(Target::discovery(profile("p")).cache_key().as_str(), "p");
+        assert_eq!(Target::discovery(profile("p")).host_cache_key(), None);
+    }
+
+    #[test]
+    fn a_key_of_the_callers_own_wins() {
+        let target = Target::discovery(ProfileName::parse("p").unwrap()).with_key(CacheKey::new("mine"));
+        assert_eq!(target.cache_key().as_str(), "mine");
+    }
+
+    #[test]
+    fn arg_3_a_profile_named_like_a_url_is_refused() {
+        for bad in ["https://a.example", "http://x", "a]b", "__settings__", " a", "a\nb"] {
+            assert!(matches!(ProfileName::parse(bad), Err(TargetError::BadProfile(_))), "{bad:?}");
+        }
+        let empty = ProfileName::parse("").unwrap_err();
+        assert!(empty.to_string().starts_with("profile name must not be empty"));
+    }
+
+    #[test]
+    fn arg_2_account_ids_are_one_plain_segment() {
+        for bad in ["", "a/b", "a?b", "a#b", "..", "a b", "é"] {
+            assert!(AccountId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

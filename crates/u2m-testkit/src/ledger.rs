@@ -1,0 +1,266 @@
+//! Who holds what: codes, logins and tokens, and the rules by which they are spent and revoked.
+//!
+//! | presented | and it is | result |
+//! |---|---|---|
+//! | code | fresh, its own client, address and verifier | spent, a login begins |
+//! | code | spent | refused, and the login it began is revoked |
+//! | code | anything else | refused, and the code is gone |
+//! | refresh token | current | spent (with rotation), its successor becomes current |
+//! | refresh token | the one before, within the grace, first time | as if current |
+//! | refresh token | spent otherwise | refused, and its login is revoked |
+//! | refresh token | of a revoked login, expired, another's, unknown | refused |
+
+use std::collections::HashMap;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
+use u2m_core::{Lifetime, Timestamp};
+
+use crate::{host::Issuer, journal::Counts};
+
+/// How long a code may be exchanged.
+const CODE_LIFETIME: Lifetime = Lifetime::from_seconds(60);
+
+/// Only digests are kept: nothing here can show a token.
+type Digest = [u8; 32];
+
+/// What was consented to: by which issuer, for which client, which scopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) issuer: Issuer,
+    pub(crate) client_id: String,
+    pub(crate) scopes: Vec<String>,
+}
+
+/// The number of a login, as an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Family(usize);
+
+#[derive(Default)]
+pub(crate) struct Ledger {
+    access: HashMap<Digest, Access>,
+    codes: HashMap<Digest, Code>,
+    logins: Vec<Login>,
+    refresh: HashMap<Digest, Refresh>,
+}
+
+struct Access {
+    family: Family,
+    expires: Timestamp,
+}
+
+struct Code {
+    grant: Grant,
+    redirect_uri: String,
+    challenge: String,
+    expires: Timestamp,
+    /// Set once the code is spent.
+    began: Option<Family>,
+}
+
+struct Login {
+    grant: Grant,
+    current: Option<Digest>,
+    previous: Option<Digest>,
+    revoked: bool,
+}
+
+struct Refresh {
+    family: Family,
+    expires: Option<Timestamp>,
+    spent: Option<Timestamp>,
+    retried: bool,
+}
+
+/// Who presents a code or a refresh token, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Bearer<'a> {
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) client_id: &'a str,
+}
+
+/// The token that was presented is no good.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused(pub(crate) &'static str);
+
+impl Ledger {
+    /// Remembers a code that was sent to `redirect_uri`.
+    pub(crate) fn add_code(
+        &mut self,
+        code: &str,
+        grant: Grant,
+        redirect_uri: &str,
+        challenge: &str,
+        now: Timestamp,
+    ) {
+        let redirect_uri = redirect_uri.to_owned();
+        let challenge = challenge.to_owned();
+        let expires = now.plus(CODE_LIFETIME);
+        let code_entry = Code { grant, redirect_uri, challenge, expires, began: None };
+        self.codes.insert(digest(code), code_entry);
+    }
+
+    /// Begins a login that has no tokens yet.
+    pub(crate) fn begin(&mut self, grant: Grant) -> Family {
+        self.logins.push(Login { grant, current: None, previous: None, revoked: false });
+        Family(self.logins.len() - 1)
+    }
+
+    /// Spends a code (RFC 6749 section 4.1.3, RFC 7636 section 4.6).
+    pub(crate) fn redeem(
+        &mut self,
+        code: &str,
+        by: Bearer<'_>,
+        redirect_uri: &str,
+        verifier: &str,
+        now: Timestamp,
+        counts: &mut Counts,
+    ) -> Result<Family, Refused> {
+        let key = digest(code);
+        let known = self.codes.get(&key).ok_or(Refused("the code is unknown"))?;
+        if let Some(family) = known.began {
+            counts.code_replays += 1;
+            self.revoke(family, counts);
+            return Err(Refused("the code was used before"));
+        }
+        let problem = if !by.may_use(&known.grant) {
+            Some("the code was issued to another client")
+        } else if known.redirect_uri != redirect_uri {
+            Some("redirect_uri does not match")
+        } else if known.expires <= now {
+            Some("the code has expired")
+        } else if !proves(verifier, &known.challenge) {
+            Some("PKCE verification failed")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            self.codes.remove(&key);
+            return Err(Refused(problem));
+        }
+        let family = self.begin(known.grant.clone());
+        if let Some(code) = self.codes.get_mut(&key) {
+            code.began = Some(family);
+        }
+        Ok(family)
+    }
+
+    /// Accepts or refuses a refresh token; an accepted one is spent if `rotate` says so.
+    pub(crate) fn refresh(
+        &mut self,
+        token: &str,
+        by: Bearer<'_>,
+        rotate: bool,
+        grace: Lifetime,
+        now: Timestamp,
+        counts: &mut Counts,
+    ) -> Result<Family, Refused> {
+        const REFUSED: Refused = Refused("Refresh token is invalid");
+        let key = digest(token);
+        let known = self.refresh.get_mut(&key).ok_or(REFUSED)?;
+        let family = known.family;
+        let login = &mut self.logins[family.0];
+        if !by.may_use(&login.grant) {
+            return Err(REFUSED);
+        }
+        if let Some(spent) = known.spent {
+            let in_time = grace > Lifetime::ZERO && spent.until(now) <= grace;
+            let retry = in_time && !known.retried && login.previous == Some(key) && !login.revoked;
+            if !retry {
+                counts.reuse_detections += 1;
+                self.revoke(family, counts);
+                return Err(REFUSED);
+            }
+            known.retried = true;
+        }
+        if login.revoked || known.expires.is_some_and(|expires| expires <= now) {
+            return Err(REFUSED);
+        }
+        if rotate && let Some(current) = login.current.take() {
+            login.previous = Some(current);
+            if let Some(current) = self.refresh.get_mut(&current) {
+                current.spent = Some(now);
+            }
+        }
+        Ok(family)
+    }
+
+    pub(crate) fn add_access(&mut self, family: Family, token: &str, expires: Timestamp) {
+        self.access.insert(digest(token), Access { family, expires });
+    }
+
+    /// Makes `token` the login's current refresh token.
+    pub(crate) fn add_refresh(&mut self, family: Family, token: &str, expires: Option<Timestamp>) {
+        let key = digest(token);
+        self.logins[family.0].current = Some(key);
+        self.refresh.insert(key, Refresh { family, expires, spent: None, retried: false });
+    }
+
+    /// Ends a login: all of its tokens die.
+    pub(crate) fn revoke(&mut self, family: Family, counts: &mut Counts) {
+        let login = &mut self.logins[family.0];
+        if !login.revoked {
+            login.revoked = true;
+            counts.revoked_families += 1;
+        }
+    }
+
+    pub(crate) fn revoke_all(&mut self, counts: &mut Counts) {
+        (0..self.logins.len()).for_each(|index| self.revoke(Family(index), counts));
+    }
+
+    pub(crate) fn grant(&self, family: Family) -> &Grant {
+        &self.logins[family.0].grant
+    }
+
+    /// The grant behind an access token that is good at `now`.
+    pub(crate) fn active(&self, access_token: &str, now: Timestamp) -> Option<&Grant> {
+        let access = self.access.get(&digest(access_token)).filter(|known| now < known.expires)?;
+        let login = &self.logins[access.family.0];
+        (!login.revoked).then_some(&login.grant)
+    }
+
+    /// Whether `token` is the current refresh token of a login that lives.
+    pub(crate) fn is_current(&self, token: &str, now: Timestamp) -> bool {
+        self.refresh.get(&digest(token)).is_some_and(|known| {
+            known.spent.is_none()
+                && known.expires.is_none_or(|expires| now < expires)
+                && !self.logins[known.family.0].revoked
+        })
+    }
+
+    /// Whether the latest login lives and has a current refresh token.
+    pub(crate) fn is_latest_alive(&self, now: Timestamp) -> bool {
+        let Some(login) = self.logins.last() else { return false };
+        let current = login.current.and_then(|key| self.refresh.get(&key));
+        !login.revoked
+            && current.is_some_and(|known| known.expires.is_none_or(|expires| now < expires))
+    }
+}
+
+impl Bearer<'_> {
+    fn may_use(self, grant: &Grant) -> bool {
+        *self.issuer == grant.issuer && self.client_id == grant.client_id
+    }
+}
+
+/// RFC 7636 section 4.6, method S256.
+fn proves(verifier: &str, challenge: &str) -> bool {
+    URL_SAFE_NO_PAD.encode(digest(verifier)) == challenge
+}
+
+fn digest(token: &str) -> Digest {
+    Sha256::digest(token).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifier_of_rfc_7636_appendix_b_proves_its_challenge() {
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert!(proves(verifier, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
+        assert!(!proves(verifier, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cN"));
+    }
+}

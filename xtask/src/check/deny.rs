@@ -1,0 +1,101 @@
+//! What cargo-deny says of the dependencies: their licences, sources and known vulnerabilities, as deny.toml allows.
+
+use super::Verdict;
+use crate::run::{self, Failure};
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Installed where there is none. Another version that is there already serves, too.
+const CARGO_DENY: &str = "cargo-deny@0.20.2";
+/// How long fetching the advisory database and looking through it may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) fn licences() -> Verdict {
+    let mut command = deny()?;
+    run::must(command.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
+    Ok("as deny.toml allows".into())
+}
+
+/// The database of advisories is on the network: not reaching it is said, and is no failure.
+pub(super) fn advisories() -> Verdict {
+    let mut command = deny()?;
+    command.args(["check", "advisories"]).env("GIT_TERMINAL_PROMPT", "0");
+    let (status, said) = bounded(&mut command, PATIENCE)?;
+    match status {
+        Some(status) if status.success() => Ok("none known".into()),
+        None => Ok(format!("NOT CHECKED: no advisory database within {} s", PATIENCE.as_secs())),
+        Some(_) if unreachable(&said) => {
+            Ok("NOT CHECKED: the advisory database could not be reached".into())
+        }
+        Some(status) => Err(format!("{status}\n{said}").into()),
+    }
+}
+
+fn unreachable(said: &str) -> bool {
+    said.contains("failed to fetch advisory database")
+        || said.contains("failed to load advisory database")
+}
+
+/// A cargo-deny command for this workspace, after installing it where it is missing.
+fn deny() -> Result<Command, Failure> {
+    let there =
+        run::cargo(&["deny", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    if !there.success() {
+        println!("   cargo-deny is missing; installing it takes about 3 minutes");
+        run::must(
+            run::cargo(&["install", CARGO_DENY, "--locked", "--no-default-features"])
+                .stdin(Stdio::null()),
+        )?;
+    }
+    let mut command = run::cargo(&["deny", "--locked", "--color", "never"]);
+    command.stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Runs `command`, and returns its status and what it wrote to stderr; no status where it took longer than `patience`.
+fn bounded(
+    command: &mut Command,
+    patience: Duration,
+) -> Result<(Option<ExitStatus>, String), Failure> {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut stderr = child.stderr.take().ok_or("the command has no stderr")?;
+    let reader = thread::spawn(move || {
+        let mut said = Vec::new();
+        // What could be read is enough: the text is only shown.
+        let _ = stderr.read_to_end(&mut said);
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let Some(status) = wait(&mut child, patience)? else {
+        child.kill()?;
+        child.wait()?;
+        // The reader is left alone: a child of the child may hold its pipe open.
+        return Ok((None, String::new()));
+    };
+    Ok((Some(status), reader.join().unwrap_or_default()))
+}
+
+fn wait(child: &mut Child, patience: Duration) -> Result<Option<ExitStatus>, Failure> {
+    let start = Instant::now();
+    while start.elapsed() < patience {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_database_is_told_from_a_vulnerability() {
+        assert!(unreachable(
+            "[ERROR] failed to fetch advisory database https://example.com with cli: …"
+        ));
+        assert!(!unreachable("error[vulnerability]: use after free"));
+    }
+}

@@ -133,14 +133,19 @@ function listen(page) {
 
 async function picture(page, kind) {
   const path = join(pictures, `callback-${scenario}-${kind}.png`);
-  await page.screenshot({ path, fullPage: true });
+  await publish(path, await page.screenshot({ fullPage: true }));
   report.pictures.push(path);
 }
 
-/** The report appears whole or not at all. */
 async function finish(error) {
-  await writeFile(`${file}.part`, JSON.stringify({ ...report, error }, null, 2));
-  await rename(`${file}.part`, file);
+  await publish(file, JSON.stringify({ ...report, error }, null, 2));
+}
+
+/** A file appears whole or not at all, also where two browsers take the same picture. */
+async function publish(path, content) {
+  const part = `${path}.${process.pid}`;
+  await writeFile(part, content);
+  await rename(part, path);
 }
 
 await main();

@@ -27,7 +27,13 @@ export async function openWorld() {
   mkdirSync(PICTURES, { recursive: true });
   const provider = await startProvider();
   const folder = mkdtempSync(join(tmpdir(), 'u2m-e2e-'));
-  return new World(provider, folder);
+  const world = new World(provider, folder);
+  // Interrupted: no hook of the test runner runs any more.
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => process.exit(1));
+  }
+  process.once('exit', () => world.sweep());
+  return world;
 }
 
 class World {
@@ -141,19 +147,24 @@ class World {
   async close() {
     await within(5000, 'a browser still runs', () => assert.deepEqual(this.#processes(), [])).catch(() => {});
     const left = this.#processes();
+    this.sweep();
+    await this.provider.close();
+    return left;
+  }
+
+  /** Kills what this world started and still runs, and removes its folder. */
+  sweep() {
     for (const child of this.#children) {
       child.kill('SIGKILL');
     }
-    for (const { pid } of left) {
+    for (const { pid } of this.#processes()) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
         // It has ended by itself.
       }
     }
-    await this.provider.close();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-    return left;
   }
 
   /** Processes whose command line names this world's folder: browsers and their helpers. Linux only. */

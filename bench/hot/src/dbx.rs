@@ -2,8 +2,7 @@
 
 use crate::jwt;
 use dbx_tools_auth::{
-    AuthClient, AuthOptions, AuthSession, CredentialStore, Error as DbxError, MemoryStore, Token,
-    TokenProvider,
+    AuthClient, AuthOptions, CredentialStore, Error as DbxError, MemoryStore, Token, TokenProvider,
 };
 use measure::Contest;
 use std::error::Error;

@@ -79,11 +79,11 @@ impl Document {
     pub(crate) fn remove(&mut self, section: &str, key: &str) {
         let mut doomed = Vec::new();
         self.walk(|name, item| {
-            if let Kind::Pair(pair) = &item.kind
+            if let Kind::Pair(pair) = item.kind
                 && name == section
-                && self.text[pair.key.clone()].eq_ignore_ascii_case(key)
+                && self.text[pair.key].eq_ignore_ascii_case(key)
             {
-                doomed.push(item.span.clone());
+                doomed.push(item.span);
             }
         });
         self.cut(doomed);
@@ -120,7 +120,7 @@ impl Document {
             doomed.clear();
             self.walk(|name, item| {
                 if matches!(item.kind, Kind::Pair(_)) && name == section {
-                    doomed.push(item.span.clone());
+                    doomed.push(item.span);
                 }
             });
         } else {
@@ -133,11 +133,11 @@ impl Document {
     pub(crate) fn overwrite(&mut self, section: &str, key: &str, value: &str) {
         let mut slots = Vec::new();
         self.walk(|name, item| {
-            if let Kind::Pair(pair) = &item.kind
+            if let Kind::Pair(pair) = item.kind
                 && name == section
-                && self.text[pair.key.clone()].eq_ignore_ascii_case(key)
+                && self.text[pair.key].eq_ignore_ascii_case(key)
             {
-                slots.push(pair.slot.clone());
+                slots.push(pair.slot);
             }
         });
         for slot in slots.into_iter().rev() {
@@ -168,51 +168,41 @@ impl Document {
 
     fn survey(&self, section: &str) -> Survey {
         let mut survey = Survey::default();
-        let mut pairs = Vec::new();
-        for item in Scanner::new(&self.text).map_while(Result::ok) {
-            pairs.push(item);
-        }
-        let mut current = DEFAULT;
-        for item in pairs {
-            match item.kind {
-                Kind::Header { name } => {
-                    current = &self.text[name];
-                    if current == section && survey.pairs.is_empty() {
-                        survey.anchor = Some(item.span.end);
-                    }
-                }
-                Kind::Pair(pair) if current == section => {
-                    survey.anchor = Some(item.span.end);
-                    survey.open = pair.open;
-                    survey.pairs.push((item.span.start, pair));
-                }
-                _ => {}
+        self.walk(|name, item| match item.kind {
+            Kind::Header { .. } if name == section && survey.pairs.is_empty() => {
+                survey.anchor = Some(item.span.end);
             }
-        }
+            Kind::Pair(pair) if name == section => {
+                survey.anchor = Some(item.span.end);
+                survey.open = pair.open;
+                survey.pairs.push((item.span.start, pair));
+            }
+            _ => {}
+        });
         survey
     }
 
     /// Shows each item with the section it stands in. The text is well-formed, so none is lost.
-    fn walk<'a>(&'a self, mut visit: impl FnMut(&'a str, &Item)) {
+    fn walk<'a>(&'a self, mut visit: impl FnMut(&'a str, Item)) {
         let mut section = DEFAULT;
         for item in Scanner::new(&self.text).map_while(Result::ok) {
             if let Kind::Header { name } = &item.kind {
                 section = &self.text[name.clone()];
             }
-            visit(section, &item);
+            visit(section, item);
         }
     }
 
     /// Lets a cut take the blank lines below it, or above it at the end of the text.
     fn widen(&self, range: &mut Range<usize>, items: &[Item]) {
-        let blank = |item: &&Item| matches!(item.kind, Kind::Blank);
-        for item in items.iter().filter(blank).filter(|item| item.span.start >= range.end) {
+        let blanks = || items.iter().filter(|item| matches!(item.kind, Kind::Blank));
+        for item in blanks() {
             if item.span.start == range.end {
                 range.end = item.span.end;
             }
         }
         if range.end == self.text.len() {
-            for item in items.iter().rev().filter(blank) {
+            for item in blanks().rev() {
                 if item.span.end == range.start {
                     range.start = item.span.start;
                 }

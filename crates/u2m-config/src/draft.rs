@@ -27,6 +27,8 @@ const REDACTED: &str = "REDACTED";
 pub struct Draft {
     before: ConfigFile,
     document: Document,
+    /// Whether nothing is worth keeping, so that a profile brings the standard beginning along.
+    fresh: bool,
     /// Sections and keys whose old values must not reach the backup.
     cleared: Vec<(String, String)>,
 }
@@ -34,7 +36,8 @@ pub struct Draft {
 impl Draft {
     pub(crate) fn of(before: ConfigFile) -> Self {
         let document = Document::new(before.text());
-        Self { before, document, cleared: Vec::new() }
+        let fresh = document.is_blank();
+        Self { before, document, fresh, cleared: Vec::new() }
     }
 
     /// The file as it was before this edit, read under the lock.
@@ -71,9 +74,11 @@ impl Draft {
         for (key, _) in &values {
             self.forget(name, key);
         }
-        if self.document.is_blank() {
-            self.document = Document::new(if name == DEFAULT { "" } else { DEFAULT_COMMENT });
+        if self.fresh && name != DEFAULT {
+            let rest = if self.document.is_blank() { String::new() } else { format!("\n{}", self.document.text()) };
+            self.document = Document::new(DEFAULT_COMMENT.to_owned() + &rest);
         }
+        self.fresh = false;
         self.document.set(name, &values);
         if first && self.now().profile(name).is_some_and(|profile| profile.host().is_some()) {
             self.document.set(SETTINGS, &[("default_profile", name)]);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Refusal, SyntaxError};
+use crate::{Unwritable, SyntaxError};
 
 /// Why the profile file could not be found, read or changed.
 ///
@@ -69,7 +69,7 @@ pub enum ConfigError {
         key: String,
         /// What is wrong with it.
         #[source]
-        reason: Refusal,
+        reason: Unwritable,
     },
     /// A profile name that readers of the file would disagree about.
     #[error("the profile name {name:?} cannot be stored in the configuration file")]
@@ -78,7 +78,7 @@ pub enum ConfigError {
         name: String,
         /// What is wrong with it.
         #[source]
-        reason: Refusal,
+        reason: Unwritable,
     },
     /// A value that readers of the file would disagree about. The value itself is not repeated.
     #[error("the value given for {key} cannot be stored in the configuration file")]
@@ -87,7 +87,7 @@ pub enum ConfigError {
         key: String,
         /// What is wrong with the value.
         #[source]
-        reason: Refusal,
+        reason: Unwritable,
     },
     /// The path begins with the home directory of some other user.
     #[error("{} names another user's home: write the path out in full, or use ~/ for your own", path.display())]

@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use u2m_core::Host;
+
 use crate::syntax::{Kind, Pair, Scanner};
 use crate::{ConfigError, Profile, SyntaxError, disk};
 
@@ -154,6 +156,24 @@ impl ConfigFile {
             });
             self.absorb(&mut profiles[place], block);
         }
+        profiles
+    }
+
+    /// The profiles that sign users in to `host`, in the order of the file: candidates for "which
+    /// profile is this host". Hosts in the file are parsed, so old spellings match too: capitals,
+    /// `:443`, a path, a missing scheme. Profiles of services and tokens do not count.
+    ///
+    /// ```
+    /// use u2m_core::Host;
+    /// let file = u2m_config::ConfigFile::parse("[old]\nhost = A.example/?o=1\n[bot]\nhost = a.example\ntoken = t\n")?;
+    /// let names: Vec<_> = file.profiles_on(&Host::parse("https://a.example")?).iter().map(|p| p.name()).collect();
+    /// assert_eq!(names, ["old"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn profiles_on(&self, host: &Host) -> Vec<Profile<'_>> {
+        let same = |text: &str| Host::typed(text).is_ok_and(|(parsed, _)| parsed == *host);
+        let mut profiles = self.profiles();
+        profiles.retain(|profile| profile.is_for_users() && profile.host().is_some_and(same));
         profiles
     }
 

@@ -57,5 +57,5 @@ pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use locate::{abbreviate, locate};
 pub use profile::Profile;
-pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Refusal, looks_like_host};
+pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
 pub use syntax::{SyntaxError, SyntaxFault};

@@ -41,7 +41,7 @@ pub const LOGIN_CLEARS: &[&str] = &[
 /// Why a name, key or value is not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Unwritable {
     /// Square brackets end a section header early in some readers.
     Bracket,
     /// ` #` and ` ;` begin a comment for some readers and are text for others.
@@ -64,7 +64,7 @@ pub enum Refusal {
     TrailingBackslash,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bracket => "it contains a square bracket, which would end the section header",
@@ -100,9 +100,9 @@ pub fn looks_like_host(name: &str) -> bool {
 /// Refuses names for a section, which must also fit into `default_profile`.
 pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     let fault = match name {
-        SETTINGS => Some(Refusal::Reserved),
-        _ if name.contains(['[', ']']) => Some(Refusal::Bracket),
-        _ if name.contains("%(") => Some(Refusal::Interpolation),
+        SETTINGS => Some(Unwritable::Reserved),
+        _ if name.contains(['[', ']']) => Some(Unwritable::Bracket),
+        _ if name.contains("%(") => Some(Unwritable::Interpolation),
         _ => value_fault(name),
     };
     fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedName { name: name.to_owned(), reason }))
@@ -112,10 +112,10 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
 pub(crate) fn check_key(key: &str) -> Result<(), ConfigError> {
     let known = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
     let fault = match key {
-        "" => Some(Refusal::Empty),
+        "" => Some(Unwritable::Empty),
         // These choose the file and the profile, so they make no sense inside.
-        "config_file" | "profile" => Some(Refusal::Reserved),
-        _ if !key.chars().all(known) => Some(Refusal::NotLowerCase),
+        "config_file" | "profile" => Some(Unwritable::Reserved),
+        _ if !key.chars().all(known) => Some(Unwritable::NotLowerCase),
         _ => None,
     };
     fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedKey { key: key.to_owned(), reason }))
@@ -127,14 +127,14 @@ pub(crate) fn check_value(key: &str, value: &str) -> Result<(), ConfigError> {
     fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedValue { key: key.to_owned(), reason }))
 }
 
-fn value_fault(value: &str) -> Option<Refusal> {
+fn value_fault(value: &str) -> Option<Unwritable> {
     match value {
-        "" => Some(Refusal::Empty),
-        _ if value.contains(char::is_control) => Some(Refusal::ControlCharacter),
-        _ if value.trim() != value => Some(Refusal::OuterSpace),
-        _ if value.starts_with(['"', '\'', '`']) => Some(Refusal::LeadingQuote),
-        _ if value.contains(" #") || value.contains(" ;") => Some(Refusal::CommentMark),
-        _ if value.ends_with('\\') => Some(Refusal::TrailingBackslash),
+        "" => Some(Unwritable::Empty),
+        _ if value.contains(char::is_control) => Some(Unwritable::ControlCharacter),
+        _ if value.trim() != value => Some(Unwritable::OuterSpace),
+        _ if value.starts_with(['"', '\'', '`']) => Some(Unwritable::LeadingQuote),
+        _ if value.contains(" #") || value.contains(" ;") => Some(Unwritable::CommentMark),
+        _ if value.ends_with('\\') => Some(Unwritable::TrailingBackslash),
         _ => None,
     }
 }
@@ -153,18 +153,18 @@ mod tests {
     #[test]
     fn values_that_readers_disagree_about_are_refused() {
         let refused = [
-            ("", Refusal::Empty),
-            ("a\nb", Refusal::ControlCharacter),
-            ("a\rb", Refusal::ControlCharacter),
-            ("a\0b", Refusal::ControlCharacter),
-            (" a", Refusal::OuterSpace),
-            ("a\u{a0}", Refusal::OuterSpace),
-            ("\"a\"", Refusal::LeadingQuote),
-            ("'a", Refusal::LeadingQuote),
-            ("`a", Refusal::LeadingQuote),
-            ("a # b", Refusal::CommentMark),
-            ("a ;b", Refusal::CommentMark),
-            ("a\\", Refusal::TrailingBackslash),
+            ("", Unwritable::Empty),
+            ("a\nb", Unwritable::ControlCharacter),
+            ("a\rb", Unwritable::ControlCharacter),
+            ("a\0b", Unwritable::ControlCharacter),
+            (" a", Unwritable::OuterSpace),
+            ("a\u{a0}", Unwritable::OuterSpace),
+            ("\"a\"", Unwritable::LeadingQuote),
+            ("'a", Unwritable::LeadingQuote),
+            ("`a", Unwritable::LeadingQuote),
+            ("a # b", Unwritable::CommentMark),
+            ("a ;b", Unwritable::CommentMark),
+            ("a\\", Unwritable::TrailingBackslash),
         ];
         for (value, fault) in refused {
             assert_eq!(value_fault(value), Some(fault), "{value:?}");
@@ -185,14 +185,14 @@ mod tests {
         };
         assert_eq!(fault("my.dev profile"), None);
         assert_eq!(fault("DEFAULT"), None);
-        assert_eq!(fault(""), Some(Refusal::Empty));
-        assert_eq!(fault("__settings__"), Some(Refusal::Reserved));
-        assert_eq!(fault("a]"), Some(Refusal::Bracket));
-        assert_eq!(fault("[a"), Some(Refusal::Bracket));
-        assert_eq!(fault("a\tb"), Some(Refusal::ControlCharacter));
-        assert_eq!(fault(" a"), Some(Refusal::OuterSpace));
-        assert_eq!(fault("a #b"), Some(Refusal::CommentMark));
-        assert_eq!(fault("%(x)s"), Some(Refusal::Interpolation));
+        assert_eq!(fault(""), Some(Unwritable::Empty));
+        assert_eq!(fault("__settings__"), Some(Unwritable::Reserved));
+        assert_eq!(fault("a]"), Some(Unwritable::Bracket));
+        assert_eq!(fault("[a"), Some(Unwritable::Bracket));
+        assert_eq!(fault("a\tb"), Some(Unwritable::ControlCharacter));
+        assert_eq!(fault(" a"), Some(Unwritable::OuterSpace));
+        assert_eq!(fault("a #b"), Some(Unwritable::CommentMark));
+        assert_eq!(fault("%(x)s"), Some(Unwritable::Interpolation));
     }
 
     #[test]

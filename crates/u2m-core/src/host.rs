@@ -2,7 +2,7 @@
 
 use crate::text::Foreign;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use url::Url;
 
 /// A canonical origin, `https://name[:port]`: lower case, no default port, no user info, path, query or fragment.
@@ -64,7 +64,7 @@ impl Host {
     pub fn typed(text: &str) -> Result<(Self, HostHints), HostError> {
         let text = text.trim();
         let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-        if text.is_empty() || text.chars().any(char::is_whitespace) {
+        if text.is_empty() || text.starts_with('/') || text.contains(char::is_whitespace) {
             return Err(HostError::NotAHost(Foreign::new(text)));
         }
         let url = Url::parse(&full).map_err(|_| HostError::NotAHost(Foreign::new(text)))?;

@@ -213,6 +213,11 @@ impl Ledger {
         &self.logins[family.0].grant
     }
 
+    /// The grant behind a refresh token, whatever has become of it.
+    pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
+        self.refresh.get(&digest(refresh_token)).map(|known| self.grant(known.family))
+    }
+
     /// The grant behind an access token that is good at `now`.
     pub(crate) fn active(&self, access_token: &str, now: Timestamp) -> Option<&Grant> {
         let access = self.access.get(&digest(access_token)).filter(|known| now < known.expires)?;

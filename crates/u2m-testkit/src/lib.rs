@@ -1,8 +1,81 @@
-//! u2m-testkit
+//! A fake OAuth authorization server for testing your own programs: it signs people in without
+//! asking, rotates refresh tokens, notices when one is used twice, and fails on command.
+//!
+//! It comes in two layers, and all of its rules are in the first:
+//!
+//! | layer | is | has |
+//! |---|---|---|
+//! | [`FakeServer`] | a state machine: a request and the time in, an answer out | no clock, no socket, no randomness |
+//! | [`RunningServer`] | the same behind a loopback port | threads, the system's clock, and a way to move it |
+//!
+//! # Testing a program
+//!
+//! Start a server, give the program its [`base_url`](RunningServer::base_url) for a host, let
+//! [`follow_login`] be the browser, and ask the server afterwards what it saw. Here the program is
+//! a few lines that refresh a token; the server loses its answer on the way, and the program, which
+//! tries again, has thereby lost its login:
+//!
+//! ```
+//! use std::{io::{Read, Write}, net::TcpStream};
+//! use u2m_testkit::{Endpoint, Fault, RunningServer, Times};
+//!
+//! /// The program under test.
+//! fn refresh(host: &str, token: &str) -> std::io::Result<String> {
+//!     let form = format!("grant_type=refresh_token&client_id=databricks-cli&refresh_token={token}");
+//!     let mut server = TcpStream::connect(host)?;
+//!     write!(
+//!         server,
+//!         "POST /oidc/v1/token HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+//!          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+//!         form.len(),
+//!     )?;
+//!     let mut answer = String::new();
+//!     server.read_to_string(&mut answer)?;
+//!     Ok(answer)
+//! }
+//!
+//! let server = RunningServer::start()?;
+//! let tokens = server.sign_in("databricks-cli", "offline_access all-apis");
+//! let token = tokens.refresh_token().unwrap_or_default();
+//!
+//! server.inject(Endpoint::Token, Times::Once, Fault::drop_connection().once_processed());
+//! assert_eq!(refresh(&server.host(), token)?, "");
+//! assert!(refresh(&server.host(), token)?.contains("Refresh token is invalid"));
+//!
+//! assert_eq!(server.counts().reuse_detections, 1);
+//! assert!(!server.is_login_alive());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What lives where
+//!
+//! | path | what |
+//! |---|---|
+//! | `/oidc/.well-known/oauth-authorization-server` | metadata of the workspace's issuer, `<base>/oidc` |
+//! | `/oidc/v1/authorize`, `/oidc/v1/token` | its endpoints |
+//! | `/oidc/accounts/<id>/…` | the same for the issuer of any account, `<base>/oidc/accounts/<id>` |
+//! | `/.well-known/databricks-config` | host metadata, see [`HostMetadata`] |
+//! | `/?destination_url=…[&target=ACCOUNT]` | the discovery login page, which goes on to consent at once; its answers carry `iss` |
+//! | `/api/2.0/tokens/introspect` | where a bearer token belongs |
+//! | `/api/…` | some JSON for every good bearer token, 401 for every other |
+//!
+//! # Promises
+//!
+//! - Tokens are spent and issued when a request is received, before any scripted delay, so a client
+//!   that is killed while it waits has spent its refresh token; see [`RotateOn`] for the other way.
+//! - Codes and tokens come from a counter: the same requests at the same times to the same address
+//!   give the same tokens. They look real and protect nothing. **Never let this server guard anything.**
+//! - Only digests of codes and tokens are kept for the rules. [`Seen`] keeps what clients sent, for
+//!   tests to look at; no `Debug` shows it.
+//!
+//! Left out on purpose: TLS, HTTP/2, device and client credentials grants, token exchange,
+//! revocation requests, ID tokens.
 
 mod api;
 mod authorize;
+mod browser;
 mod client;
+mod connection;
 mod fault;
 mod form;
 mod host;
@@ -12,16 +85,20 @@ mod mint;
 mod page;
 mod reply;
 mod route;
+mod running;
 mod server;
 mod settings;
 mod token;
+mod wire;
 
+pub use browser::{BrowseError, Page, follow_login, follow_login_in_background};
 pub use client::Client;
 pub use fault::{Endpoint, Fault, Times};
 pub use host::HostMetadata;
 pub use http;
 pub use journal::{Counts, Seen};
 pub use reply::{Deferred, Outcome, Reply};
+pub use running::RunningServer;
 pub use server::{FakeServer, IssuedTokens};
 pub use settings::{AccessTokenForm, Consent, ExpiresIn, Iss, RotateOn, Rotation, Settings};
 pub use u2m_core::{Lifetime, Timestamp};

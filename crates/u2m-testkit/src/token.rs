@@ -128,6 +128,7 @@ impl FakeServer {
         let Some(token) = form.given("refresh_token") else {
             return Err(Refusal::new("invalid_request", "refresh_token is required"));
         };
+        let narrowed = self.narrow(token, form.given("scope"))?;
         let rotate = self.settings.rotation == Rotation::On;
         let grace = self.settings.retry_grace;
         let counts = &mut self.journal.counts;
@@ -136,16 +137,22 @@ impl FakeServer {
                 let (status, error) = &self.settings.refresh_refusal;
                 Refusal(*status, error.clone(), refused.0)
             })?;
-        let granted = &self.ledger.grant(family).scopes;
-        let scopes = match form.given("scope") {
-            None => granted.clone(),
-            Some(asked) => asked
-                .split_ascii_whitespace()
-                .map(|scope| granted.iter().find(|known| *known == scope).cloned())
-                .collect::<Option<_>>()
-                .ok_or_else(|| Refusal::new("invalid_scope", "scope was never granted"))?,
-        };
+        let scopes = narrowed.unwrap_or_else(|| self.ledger.grant(family).scopes.clone());
         Ok((self.issue(family, &scopes, rotate, now), scopes))
+    }
+
+    /// The scopes that a refresh asks for, if it does: part of what was granted (RFC 6749 section 6).
+    /// Looked at before the token is spent.
+    fn narrow(&self, token: &str, asked: Option<&str>) -> Result<Option<Vec<String>>, Refusal> {
+        let (Some(asked), Some(granted)) = (asked, self.ledger.grant_of(token)) else {
+            return Ok(None);
+        };
+        let known = |scope| granted.scopes.iter().find(|known| *known == scope).cloned();
+        let narrowed: Option<Vec<String>> = asked.split_ascii_whitespace().map(known).collect();
+        match narrowed {
+            Some(narrowed) => Ok(Some(narrowed)),
+            None => Err(Refusal::new("invalid_scope", "scope was never granted")),
+        }
     }
 
     /// Makes the tokens of one answer and enters them in the ledger.

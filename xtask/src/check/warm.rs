@@ -123,8 +123,9 @@ fn strace() -> Result<PathBuf, Failure> {
         .is_ok_and(|output| output.stdout.trim_ascii() == b"0");
     if root && run::found("apt-get").is_some() {
         println!("   strace is missing; installing it");
-        let mut install = Command::new("apt-get");
-        run::must(install.args(["install", "--yes", "--quiet", "strace"]).stdin(Stdio::null()))?;
+        for arguments in [&["update", "--quiet"][..], &["install", "--yes", "--quiet", "strace"]] {
+            run::must(Command::new("apt-get").args(arguments).stdin(Stdio::null()))?;
+        }
     }
     run::found("strace")
         .ok_or_else(|| "strace is missing; install it (apt-get install strace)".into())

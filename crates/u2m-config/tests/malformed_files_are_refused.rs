@@ -1,0 +1,59 @@
+//! One malformed line spoils the file, and the error shows where without showing what.
+
+use std::error::Error;
+
+use u2m_config::{ConfigError, ConfigFile, Editor, SyntaxFault};
+
+fn fault(text: &str) -> (usize, SyntaxFault) {
+    let error = ConfigFile::parse(text).unwrap_err();
+    (error.line(), error.fault())
+}
+
+#[test]
+fn each_fault_has_a_name_and_a_line() {
+    assert_eq!(fault("[a\n"), (1, SyntaxFault::UnclosedSection));
+    assert_eq!(fault("[p]\n\nnovalue\n"), (3, SyntaxFault::NoSeparator));
+    assert_eq!(fault("[p]\n=x\n"), (2, SyntaxFault::EmptyKey));
+    assert_eq!(fault("[p]\n\"\" = x\n"), (2, SyntaxFault::EmptyKey));
+    assert_eq!(fault("[]\n"), (1, SyntaxFault::EmptySection));
+    assert_eq!(fault("[p]\nk = `x\ny\n"), (2, SyntaxFault::UnclosedValueQuote));
+    assert_eq!(fault("[p]\nk = \"\"\"x\n"), (2, SyntaxFault::UnclosedValueQuote));
+    assert_eq!(fault("[p]\n`k = x\n"), (2, SyntaxFault::UnclosedKeyQuote));
+}
+
+#[test]
+fn no_error_shows_the_content_of_the_line() {
+    for text in ["dapi-secret\n", "[dapi-secret\n", "k = `dapi-secret\n", "`dapi-secret\n"] {
+        let error = ConfigFile::parse(text).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("dapi"), "{error}");
+    }
+}
+
+#[test]
+fn reading_names_the_file_and_passes_the_line_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    std::fs::write(&path, "[p]\ndapi-secret\n").unwrap();
+    let error = ConfigFile::read(&path).unwrap_err();
+    assert!(matches!(error, ConfigError::Malformed { .. }));
+    assert!(error.to_string().contains("cfg"));
+    assert_eq!(error.source().unwrap().to_string(), "line 2: there is no = between key and value");
+}
+
+#[test]
+fn a_malformed_file_is_not_edited() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    std::fs::write(&path, "[p\n").unwrap();
+    let error = Editor::new(&path).edit(|draft| draft.merge_profile("q", &[("host", "h")], &[])).unwrap_err();
+    assert!(matches!(error, ConfigError::Malformed { .. }));
+    assert_eq!(std::fs::read(&path).unwrap(), b"[p\n");
+}
+
+#[test]
+fn a_file_that_is_far_too_large_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    std::fs::write(&path, "#".repeat(u2m_config::SIZE_LIMIT + 1)).unwrap();
+    assert!(matches!(ConfigFile::read(&path), Err(ConfigError::TooLarge { .. })));
+}

@@ -1,0 +1,215 @@
+//! Signing in: a person, a browser, an authorization code (RFC 6749 section 4.1, RFC 8252).
+//!
+//! | step | the driver does | then |
+//! |---|---|---|
+//! | [`Discover`](LoginStep::Discover) | fetches the host's metadata (skipped where endpoints are fixed) | `Listen` |
+//! | [`Listen`](LoginStep::Listen) | takes a loopback port | `Browse` |
+//! | [`Browse`](LoginStep::Browse) | shows the URL and waits for the callback | `Exchange`; in a discovery login `Confirm` or `Verify` |
+//! | [`Confirm`](LoginStep::Confirm) | asks the person about a host of a kind that is trusted only then | `Verify` |
+//! | [`Verify`](LoginStep::Verify) | fetches the metadata of the issuer that the callback named | `Exchange` |
+//! | [`Exchange`](LoginStep::Exchange) | redeems the code, once | `Store` |
+//! | [`Store`](LoginStep::Store) | saves the session | `Done` |
+//!
+//! Discovery comes before listening, so that no port is held while a host does not answer.
+
+mod browse;
+mod error;
+mod exchange;
+
+pub use browse::{Browse, Callback, Confirm, Heard, Junk, Verifying};
+pub use error::LoginError;
+pub use exchange::{Exchanging, LoggedIn, Store};
+
+use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::issuer::{IssuerTrust, metadata_url};
+use crate::pkce::{Entropy, Pkce};
+use crate::scopes::Scopes;
+use crate::secret::CsrfState;
+use crate::target::{Kind, Target};
+use crate::time::{Lifetime, Timestamp};
+use crate::wire::{AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, parse_metadata};
+use url::Url;
+
+/// The public client that Databricks registers for command lines (it has no secret).
+pub const DATABRICKS_CLI: &str = "databricks-cli";
+
+/// Where a discovery login begins.
+pub const DISCOVERY_HOST: &str = "https://login.databricks.com";
+
+/// What a login needs to know before it starts.
+///
+/// ```
+/// use u2m_core::{Entropy, Host, LoginRequest, LoginStep, Target};
+/// let target = Target::workspace(Host::parse("https://my-workspace.cloud.databricks.com")?);
+/// let step = LoginRequest::new(target).start(Entropy::new([7; 64]));
+/// let LoginStep::Discover(call) = step else { panic!("workspaces are discovered first") };
+/// assert_eq!(call.request().url().path(), "/oidc/.well-known/oauth-authorization-server");
+/// # Ok::<(), u2m_core::HostError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoginRequest {
+    /// What to sign in to.
+    pub target: Target,
+    /// The client: `databricks-cli` unless a custom OAuth app is used.
+    pub client_id: String,
+    /// The scopes to ask for; none means `all-apis`.
+    pub scopes: Scopes,
+    /// Whether to ask for a refresh token: yes.
+    pub offline_access: bool,
+    /// Which issuers a discovery login may follow.
+    pub trust: IssuerTrust,
+    /// Where a discovery login begins: `https://login.databricks.com`.
+    pub discovery_host: Url,
+    /// Whether a discovery login leads to the account picker.
+    pub to_account: bool,
+    /// What a token is taken to live when the server does not say: 900 seconds.
+    pub assumed_lifetime: Lifetime,
+    /// Whether the driver brings endpoints of its own to [`LoginStep::Discover`], for targets whose endpoints are fixed too.
+    pub own_endpoints: bool,
+}
+
+impl LoginRequest {
+    /// Takes the target; everything else has a default.
+    ///
+    /// ```
+    /// use u2m_core::{LoginRequest, ProfileName, Target};
+    /// let request = LoginRequest::new(Target::discovery(ProfileName::parse("dev").unwrap()));
+    /// assert_eq!(request.client_id, "databricks-cli");
+    /// ```
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            client_id: DATABRICKS_CLI.to_owned(),
+            scopes: Scopes::default(),
+            offline_access: true,
+            trust: IssuerTrust::databricks(),
+            discovery_host: Url::parse(DISCOVERY_HOST).expect("the constant is a URL"),
+            to_account: false,
+            assumed_lifetime: Lifetime::from_seconds(900),
+            own_endpoints: false,
+        }
+    }
+
+    /// Begins one attempt with entropy of its own.
+    pub fn start(self, entropy: Entropy) -> LoginStep {
+        let (pkce, state) = entropy.spend();
+        let attempt = Attempt { request: self, pkce, state };
+        match attempt.request.target.kind() {
+            Kind::Discovery => LoginStep::Listen(Listen { attempt, server: None }),
+            kind => match endpoints_of(kind, attempt.request.own_endpoints) {
+                Endpoints::Fixed(server) => LoginStep::Listen(Listen { attempt, server: Some(server) }),
+                Endpoints::At(url, expected) => {
+                    let request = HttpRequest::get(url, METADATA_LIMIT);
+                    LoginStep::Discover(HttpCall::new(request, Replay::Safe, Discovering { attempt, expected }))
+                }
+            },
+        }
+    }
+}
+
+/// What one attempt carries from its first step to its last.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) request: LoginRequest,
+    pub(crate) pkce: Pkce,
+    pub(crate) state: CsrfState,
+}
+
+/// Where a target's endpoints come from.
+pub(crate) enum Endpoints {
+    Fixed(AuthorizationServer),
+    At(Url, Expected),
+}
+
+/// Where the endpoints of a target with a host come from. Not for discovery targets, which have none yet. `own` asks for
+/// a step of its own even where they are fixed.
+pub(crate) fn endpoints_of(kind: &Kind, own: bool) -> Endpoints {
+    let of_account = |host, id| AuthorizationServer::at(host, &format!("/oidc/accounts/{id}"));
+    let (host, server) = match kind {
+        Kind::Account(host, id) if !own => return Endpoints::Fixed(of_account(host, id)),
+        Kind::Account(host, id) | Kind::Unified(host, id) => (host, of_account(host, id)),
+        Kind::Workspace(host) => (host, AuthorizationServer::at(host, "/oidc")),
+        Kind::Discovery => unreachable!("a discovery target has no host to ask"),
+    };
+    match metadata_url(&server.issuer) {
+        Ok(url) => Endpoints::At(url, Expected { issuer: Some(server.issuer), host: host.clone() }),
+        // A host is a parsed origin: its issuer always parses, and the fixed layout is right if it ever did not.
+        Err(_) => Endpoints::Fixed(server),
+    }
+}
+
+/// What the driver of a login has to do next.
+#[derive(Debug)]
+#[must_use]
+pub enum LoginStep {
+    /// Show the URL, wait for the callback.
+    Browse(Browse),
+    /// Ask the person about a host.
+    Confirm(Confirm),
+    /// Fetch the host's metadata.
+    Discover(HttpCall<Discovering>),
+    /// The login is over.
+    Done(LoggedIn),
+    /// Redeem the code.
+    Exchange(HttpCall<Exchanging>),
+    /// Take a loopback port.
+    Listen(Listen),
+    /// Save the session.
+    Store(Store),
+    /// Fetch the metadata of the issuer that the callback named.
+    Verify(HttpCall<Verifying>),
+}
+
+/// Awaits the host's metadata.
+#[derive(Debug)]
+pub struct Discovering {
+    attempt: Attempt,
+    expected: Expected,
+}
+
+impl Discovering {
+    /// What is being signed in to.
+    pub fn target(&self) -> &Target {
+        &self.attempt.request.target
+    }
+}
+
+impl sealed::Sealed for Discovering {}
+
+impl Awaits for Discovering {
+    type Next = LoginStep;
+    type Error = LoginError;
+
+    fn accept(self, outcome: Result<Answer, TransportFailure>, _: Timestamp) -> Result<LoginStep, LoginError> {
+        let server = parse_metadata(outcome, &self.expected).map_err(LoginError::Endpoints)?;
+        Ok(LoginStep::Listen(Listen { attempt: self.attempt, server: Some(server) }))
+    }
+}
+
+impl HttpCall<Discovering> {
+    /// Takes endpoints from a supplier of the caller's own instead of an answer.
+    ///
+    /// # Errors
+    /// The supplier's own.
+    pub fn supplied(self, server: Result<AuthorizationServer, MetadataError>) -> Result<LoginStep, LoginError> {
+        let attempt = self.into_state().attempt;
+        Ok(LoginStep::Listen(Listen { attempt, server: Some(server.map_err(LoginError::Endpoints)?) }))
+    }
+}
+
+/// Awaits a loopback port.
+#[derive(Debug)]
+#[must_use]
+pub struct Listen {
+    attempt: Attempt,
+    server: Option<AuthorizationServer>,
+}
+
+impl Listen {
+    /// Takes the port that the listener holds; the redirect URI is `http://localhost:<port>`, which is the form that
+    /// Databricks registers.
+    pub fn bound(self, port: u16) -> LoginStep {
+        LoginStep::Browse(Browse::new(self.attempt, self.server, format!("http://localhost:{port}")))
+    }
+}

@@ -1,0 +1,118 @@
+//! How getting a token can fail, split by blame.
+
+use crate::text::Foreign;
+use crate::wire::{MetadataError, Refusal, TokenEndpointError};
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// How getting a token can fail. Cheap to clone: all who waited for one refresh share its failure.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The endpoints of the host are not known.
+    #[error("fetching OAuth endpoints")]
+    Endpoints(#[source] MetadataError),
+    /// Another process held the entry's lock for longer than this caller waits.
+    #[error("another process has been refreshing this login for too long")]
+    LockTimeout,
+    /// The stored login is another one's than the one asked for; its tokens were sent nowhere.
+    #[error("the stored login belongs to {stored}, not to {wanted} ({what})")]
+    Mismatch {
+        /// What differs: host, account, client or scopes.
+        what: &'static str,
+        /// As stored.
+        stored: Foreign,
+        /// As asked for.
+        wanted: Foreign,
+    },
+    /// The access token has run out and there is nothing to renew it with. The words are the reference's.
+    #[error("cached token has no refresh token")]
+    MissingRefreshToken,
+    /// A discovery login from another program names no host; the host must be given.
+    #[error("the host of this login is not known")]
+    NoHost,
+    /// No login is stored. The words are the reference's.
+    #[error("token not found")]
+    NotFound,
+    /// A refresh failed, and may work later or not: the error says.
+    #[error("token refresh failed")]
+    Refresh(#[source] TokenEndpointError),
+    /// The refresh token will never be accepted again.
+    #[error("the refresh token was rejected")]
+    Rejected(#[source] Refusal),
+    /// The server issued the very token again that an API had rejected.
+    #[error("the server issued the rejected token again")]
+    SameTokenAgain,
+    /// The store failed; no refresh token was spent.
+    #[error("the token store failed")]
+    Store(#[source] StoreFailure),
+    /// Another caller's refresh failed a moment ago, in a way that may pass.
+    #[error("a refresh by another process has just failed: {0}")]
+    TriedJustNow(Foreign),
+    /// The refresh was given up before it was sent, because nobody waited for it any more; or its thread broke.
+    #[error("the refresh did not finish")]
+    Unfinished,
+    /// No answer within the caller's deadline.
+    #[error("the refresh did not finish in time")]
+    TimedOut,
+}
+
+impl TokenError {
+    /// Whether a later try may succeed, without anything being changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Endpoints(error) => error.is_transient(),
+            Self::Refresh(error) => error.is_transient(),
+            Self::LockTimeout | Self::TriedJustNow(_) | Self::Unfinished | Self::TimedOut => true,
+            _ => false,
+        }
+    }
+
+    /// Whether only a new login helps.
+    pub fn needs_login(&self) -> bool {
+        matches!(
+            self,
+            Self::MissingRefreshToken | Self::NotFound | Self::Rejected(_) | Self::NoHost | Self::Mismatch { .. }
+        )
+    }
+}
+
+/// What a store reported, carried through the flow without being looked at.
+#[derive(Clone)]
+pub struct StoreFailure(Arc<dyn Error + Send + Sync>);
+
+impl StoreFailure {
+    /// Wraps a store's own error.
+    ///
+    /// ```
+    /// let failure = u2m_core::StoreFailure::new(std::io::Error::other("disk full"));
+    /// assert_eq!(failure.to_string(), "disk full");
+    /// ```
+    pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// The store's own error, if it is of this type.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for StoreFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for StoreFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for StoreFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}

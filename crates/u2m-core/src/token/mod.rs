@@ -1,0 +1,352 @@
+//! Getting a token: from the store when it is fresh, by one refresh for all callers when it is not.
+//!
+//! | step | the driver does | then |
+//! |---|---|---|
+//! | [`Load`](TokenStep::Load) | reads the entry: no lock, no write | `Done`, or `Lock` |
+//! | [`Lock`](TokenStep::Lock) | takes the entry's lock, or only tries to | `Reload`; `Done` with the old token |
+//! | [`Reload`](TokenStep::Reload) | reads the entry again, and what is remembered of a failure | `Done`, or `Prove` |
+//! | [`Prove`](TokenStep::Prove) | shows that the store can be written | `Discover` or `Refresh` |
+//! | [`Discover`](TokenStep::Discover) | fetches the host's metadata, if no endpoint is known | `Refresh` |
+//! | [`Refresh`](TokenStep::Refresh) | sends the refresh token: from here to `Save` nothing may cancel it | `Save`, `Recheck`, `Note` |
+//! | [`Save`](TokenStep::Save) | saves the new session | `Done` |
+//! | [`Recheck`](TokenStep::Recheck) | reads the entry once more: another program may have rotated it | `Prove`, `Done`, `Note` |
+//! | [`Note`](TokenStep::Note) | remembers the failure beside the lock | `Done` with the old token, or the error |
+//!
+//! The lock is given back after `Done` or an error, and never held while a person is asked.
+
+mod error;
+mod refresh;
+mod verdict;
+
+pub use error::{StoreFailure, TokenError};
+pub use refresh::{Locating, Note, Prove, Recheck, Refreshing, Save};
+pub use verdict::{Verdict, VerdictKind};
+
+use crate::call::HttpCall;
+use crate::freshness::{Freshness, FreshnessRules};
+use crate::scopes::Scopes;
+use crate::secret::AccessToken;
+use crate::session::Session;
+use crate::target::Target;
+use crate::text::Foreign;
+use crate::time::{Lifetime, Timestamp};
+
+/// Which token a caller asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ask {
+    /// A token newer than the one the caller last saw. Without one, newer than what the store holds when the flow
+    /// begins, unless that is only seconds old ([`FreshnessRules::coalesce`]).
+    Newer(Option<AccessToken>),
+    /// Any token but this one, which an API has just rejected.
+    Other(AccessToken),
+    /// A token that is good now.
+    Usable,
+}
+
+/// What a token flow needs to know before it starts.
+///
+/// ```
+/// use u2m_core::{AccessToken, Ask, Host, Session, Target, Timestamp, TokenRequest, TokenStep};
+/// let target = Target::workspace(Host::parse("https://my-workspace.cloud.databricks.com").unwrap());
+/// let now = Timestamp::from_unix(1_800_000_000);
+/// let TokenStep::Load(load) = TokenRequest::new(target).start(Ask::Usable, now) else { panic!("loads first") };
+/// let stored = Session::new(AccessToken::new("abc")).with_expiry(Timestamp::from_unix(1_800_003_600));
+/// let TokenStep::Done(done) = load.loaded(Some(stored), now)? else { panic!("it is fresh") };
+/// assert_eq!(done.session().access_token.expose(), "abc");
+/// # Ok::<(), u2m_core::TokenError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TokenRequest {
+    /// Whose token.
+    pub target: Target,
+    /// The client that signed in.
+    pub client_id: String,
+    /// Scopes that the login must have been granted; none asks for nothing in particular.
+    pub scopes: Scopes,
+    /// When a token is good, and when to renew it.
+    pub rules: FreshnessRules,
+    /// Whether the driver brings endpoints of its own to [`TokenStep::Discover`].
+    pub own_endpoints: bool,
+}
+
+impl TokenRequest {
+    /// Takes the target; everything else has a default.
+    ///
+    /// ```
+    /// use u2m_core::{ProfileName, Target, TokenRequest};
+    /// let request = TokenRequest::new(Target::discovery(ProfileName::parse("dev").unwrap()));
+    /// assert_eq!(request.client_id, "databricks-cli");
+    /// ```
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            client_id: crate::login::DATABRICKS_CLI.to_owned(),
+            scopes: Scopes::default(),
+            rules: FreshnessRules::default(),
+            own_endpoints: false,
+        }
+    }
+
+    /// Begins; `now` is when the caller asked.
+    pub fn start(self, ask: Ask, now: Timestamp) -> TokenStep {
+        TokenStep::Load(Load(Inquiry { request: self, ask, asked_at: now }))
+    }
+}
+
+/// What the driver of a token flow has to do next.
+#[derive(Debug)]
+#[must_use]
+pub enum TokenStep {
+    /// Fetch the host's metadata.
+    Discover(HttpCall<Locating>),
+    /// Hand out the token.
+    Done(Issued),
+    /// Read the entry.
+    Load(Load),
+    /// Take the entry's lock.
+    Lock(Lock),
+    /// Remember a failure.
+    Note(Note),
+    /// Show that the store can be written.
+    Prove(Prove),
+    /// Read the entry again after a rejection.
+    Recheck(Recheck),
+    /// Send the refresh token.
+    Refresh(HttpCall<Refreshing>),
+    /// Read the entry again, under the lock.
+    Reload(Reload),
+    /// Save the new session.
+    Save(Save),
+}
+
+/// What a flow carries from its first step to its last.
+#[derive(Debug)]
+pub(crate) struct Inquiry {
+    pub(crate) request: TokenRequest,
+    pub(crate) ask: Ask,
+    pub(crate) asked_at: Timestamp,
+}
+
+/// What to do about an entry.
+enum Judged {
+    /// It will do.
+    Good(Session),
+    /// It is to be renewed; the old token stays good meanwhile.
+    Ahead(Session),
+    /// It is to be renewed, and nothing else will do.
+    Due(Session),
+}
+
+impl Inquiry {
+    /// Holds an entry against what was asked for.
+    fn judge(&mut self, entry: Option<Session>, now: Timestamp) -> Result<Judged, TokenError> {
+        let session = entry.ok_or(TokenError::NotFound)?;
+        self.check_binding(&session)?;
+        let freshness = self.request.rules.of(&session, now);
+        let judged = match (&self.ask, freshness) {
+            (Ask::Usable, Freshness::Fresh) => Judged::Good(session),
+            (Ask::Usable, Freshness::Stale) if session.refresh_token.is_none() => Judged::Good(session),
+            (Ask::Usable, Freshness::Stale) => Judged::Ahead(session),
+            (Ask::Newer(Some(seen)) | Ask::Other(seen), Freshness::Fresh | Freshness::Stale)
+                if *seen != session.access_token =>
+            {
+                Judged::Good(session)
+            }
+            (Ask::Newer(None), Freshness::Fresh | Freshness::Stale) if self.is_just_issued(&session, now) => {
+                Judged::Good(session)
+            }
+            _ => Judged::Due(session),
+        };
+        if let (Ask::Newer(seen @ None), Judged::Due(session)) = (&mut self.ask, &judged) {
+            *seen = Some(session.access_token.clone());
+        }
+        match judged {
+            Judged::Due(session) if session.refresh_token.is_none() => Err(TokenError::MissingRefreshToken),
+            judged => Ok(judged),
+        }
+    }
+
+    fn is_just_issued(&self, session: &Session, now: Timestamp) -> bool {
+        let age = session.issued_at.map(|at| at.until(now));
+        age.is_some_and(|age| age >= Lifetime::ZERO && age <= self.request.rules.coalesce)
+    }
+
+    /// A token belongs to the host, account, client and scopes that it was issued for (T20).
+    fn check_binding(&self, session: &Session) -> Result<(), TokenError> {
+        let Some(binding) = &session.binding else { return Ok(()) };
+        let differs = |what, stored: &str, wanted: &str| {
+            let (stored, wanted) = (Foreign::new(stored), Foreign::new(wanted));
+            Err(TokenError::Mismatch { what, stored, wanted })
+        };
+        let target = &self.request.target;
+        if let Some(host) = target.host().filter(|host| **host != binding.host) {
+            return differs("host", binding.host.as_str(), host.as_str());
+        }
+        let stored_account = binding.account_id.as_deref().unwrap_or("no account");
+        if let Some(account) = target.account_id().filter(|id| id.as_str() != stored_account) {
+            return differs("account", stored_account, account.as_str());
+        }
+        if binding.client_id != self.request.client_id {
+            return differs("client", &binding.client_id, &self.request.client_id);
+        }
+        let granted = binding.scopes.as_ref();
+        if let Some(granted) = granted.filter(|granted| !self.request.scopes.missing_from(granted).is_empty()) {
+            return differs("scopes", &granted.to_string(), &self.request.scopes.to_string());
+        }
+        Ok(())
+    }
+
+    /// Whether the old token may stand in when renewing it fails.
+    fn may_keep(&self, session: &Session, now: Timestamp) -> bool {
+        self.ask == Ask::Usable && self.request.rules.of(session, now) != Freshness::Expired
+    }
+}
+
+/// Awaits the entry, read without a lock.
+#[derive(Debug)]
+#[must_use]
+pub struct Load(Inquiry);
+
+impl Load {
+    /// Takes what the store holds.
+    ///
+    /// # Errors
+    /// Nothing is stored; or it is another login's; or it has run out and cannot be renewed.
+    pub fn loaded(mut self, entry: Option<Session>, now: Timestamp) -> Result<TokenStep, TokenError> {
+        Ok(match self.0.judge(entry, now)? {
+            Judged::Good(session) => TokenStep::Done(Issued::stored(session)),
+            Judged::Ahead(session) => TokenStep::Lock(Lock { inquiry: self.0, old: Some(session) }),
+            Judged::Due(_) => TokenStep::Lock(Lock { inquiry: self.0, old: None }),
+        })
+    }
+}
+
+/// Awaits the entry's lock.
+#[derive(Debug)]
+#[must_use]
+pub struct Lock {
+    inquiry: Inquiry,
+    old: Option<Session>,
+}
+
+impl Lock {
+    /// Whether to wait for the lock. If not, the old token is still good, and who holds the lock is renewing it.
+    pub fn is_worth_waiting(&self) -> bool {
+        self.old.is_none()
+    }
+
+    /// The lock is held.
+    pub fn locked(self) -> TokenStep {
+        TokenStep::Reload(Reload(self.inquiry))
+    }
+
+    /// The lock could not be had: busy, or not within the caller's patience.
+    ///
+    /// # Errors
+    /// There is no old token to fall back on.
+    pub fn not_locked(self) -> Result<TokenStep, TokenError> {
+        let old = self.old.ok_or(TokenError::LockTimeout)?;
+        Ok(TokenStep::Done(Issued::kept(old, TokenError::LockTimeout)))
+    }
+}
+
+/// Awaits the entry, read again under the lock.
+#[derive(Debug)]
+#[must_use]
+pub struct Reload(Inquiry);
+
+impl Reload {
+    /// Takes what the store holds now, and what is remembered of the last refresh that failed.
+    ///
+    /// # Errors
+    /// As [`Load::loaded`]; and what is remembered, if it is about this very entry.
+    pub fn loaded(
+        mut self,
+        entry: Option<Session>,
+        verdict: Option<Verdict>,
+        now: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
+        let (session, can_wait) = match self.0.judge(entry, now)? {
+            Judged::Good(session) => return Ok(TokenStep::Done(Issued::stored(session))),
+            Judged::Ahead(session) => (session, true),
+            Judged::Due(session) => (session, false),
+        };
+        if let Some(error) = self.remembered(verdict, &session, can_wait, now) {
+            if self.0.may_keep(&session, now) {
+                return Ok(TokenStep::Done(Issued::kept(session, error)));
+            }
+            return Err(error);
+        }
+        Ok(TokenStep::Prove(Prove::new(self.0, session)))
+    }
+
+    /// The failure that this entry's refresh would only meet again.
+    fn remembered(
+        &self,
+        verdict: Option<Verdict>,
+        session: &Session,
+        can_wait: bool,
+        now: Timestamp,
+    ) -> Option<TokenError> {
+        let verdict = verdict.filter(|verdict| verdict.of == session.fingerprint())?;
+        let age = verdict.at.until(now);
+        match verdict.kind {
+            VerdictKind::Rejected(refusal) => Some(TokenError::Rejected(refusal)),
+            // One that is said to have fallen in the future tells of a clock that was set back, not of this wait.
+            VerdictKind::Passing(_) if age < Lifetime::ZERO => None,
+            VerdictKind::Passing(text) if can_wait => {
+                (age < self.0.request.rules.pause).then_some(TokenError::TriedJustNow(text))
+            }
+            VerdictKind::Passing(text) => {
+                (verdict.at >= self.0.asked_at).then_some(TokenError::TriedJustNow(text))
+            }
+        }
+    }
+}
+
+/// A token to hand out, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    session: Session,
+    how: How,
+}
+
+/// Where a token comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum How {
+    /// It is the old one, still good, because renewing it failed.
+    Kept(TokenError),
+    /// It was fetched and saved.
+    Renewed,
+    /// It was fetched, and could not be saved: other processes do not have it, and the old refresh token may be spent.
+    RenewedUnsaved(StoreFailure),
+    /// It was in the store.
+    Stored,
+}
+
+impl Issued {
+    fn stored(session: Session) -> Self {
+        Self { session, how: How::Stored }
+    }
+
+    fn kept(session: Session, why: TokenError) -> Self {
+        Self { session, how: How::Kept(why) }
+    }
+
+    /// The session that the token is of.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Where it comes from.
+    pub fn how(&self) -> &How {
+        &self.how
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

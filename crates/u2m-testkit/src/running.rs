@@ -1,0 +1,283 @@
+//! The fake server on a loopback port: threads of the standard library and the system's clock.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, SystemTime},
+};
+
+use u2m_core::{Lifetime, Timestamp};
+
+use crate::{
+    connection,
+    fault::{Endpoint, Fault, Times},
+    journal::{Counts, Seen},
+    server::{FakeServer, IssuedTokens},
+    settings::Settings,
+};
+
+/// Enough for one connection; a thousand of them stay small.
+const STACK: usize = 256 * 1024;
+
+/// A [`FakeServer`] that listens on `127.0.0.1` until it is dropped.
+///
+/// Each connection has a thread of its own, and no delay holds up another request. A request takes
+/// effect on receipt, before its delay, unless [`RotateOn`](crate::RotateOn) says otherwise.
+pub struct RunningServer {
+    address: SocketAddr,
+    base_url: String,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+/// What all threads of a server hold in common.
+pub(crate) struct Shared {
+    state: Mutex<FakeServer>,
+    /// How many seconds the server's clock is ahead of the system's.
+    ahead: AtomicI64,
+    stopped: Mutex<bool>,
+    stopping: Condvar,
+    open: Mutex<HashMap<u64, Arc<TcpStream>>>,
+}
+
+impl RunningServer {
+    /// Starts with default behaviour on a free port.
+    ///
+    /// ```
+    /// let server = u2m_testkit::RunningServer::start()?;
+    /// assert!(server.base_url().starts_with("http://127.0.0.1:"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start() -> io::Result<Self> {
+        Self::start_with(Settings::new())
+    }
+
+    /// Starts on a free port.
+    ///
+    /// ```
+    /// use u2m_testkit::{Lifetime, RunningServer, Settings};
+    /// let settings = Settings::new().with_lifetime(Lifetime::from_seconds(60));
+    /// let server = RunningServer::start_with(settings)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start_with(settings: Settings) -> io::Result<Self> {
+        Self::start_on(0, settings)
+    }
+
+    /// Starts on this port; 0 stands for any that is free.
+    ///
+    /// ```
+    /// use u2m_testkit::{RunningServer, Settings};
+    /// let port = RunningServer::start()?.port(); // free again: that server is gone
+    /// let server = RunningServer::start_on(port, Settings::new())?;
+    /// assert_eq!(server.port(), port);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn start_on(port: u16, settings: Settings) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        let address = listener.local_addr()?;
+        let base_url = format!("http://{address}");
+        let shared = Arc::new(Shared {
+            state: Mutex::new(FakeServer::new(&base_url, settings)),
+            ahead: AtomicI64::new(0),
+            stopped: Mutex::new(false),
+            stopping: Condvar::new(),
+            open: Mutex::new(HashMap::new()),
+        });
+        let acceptor = thread::Builder::new().name("fake-server".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || accept(&listener, &shared)
+        })?;
+        Ok(Self { address, base_url, shared, acceptor: Some(acceptor) })
+    }
+
+    /// Scheme, host and port, without a slash at the end: what a program takes for its host.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Host and port, as in a `Host` header.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The port.
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The time by the server's clock.
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// Moves the server's clock, so that tokens expire without anyone sleeping. The program under
+    /// test keeps its own clock. A negative length moves it back.
+    ///
+    /// ```
+    /// use u2m_testkit::{Lifetime, RunningServer};
+    /// let server = RunningServer::start()?;
+    /// let tokens = server.sign_in("databricks-cli", "all-apis");
+    /// assert!(server.is_active(tokens.access_token()));
+    /// server.advance(Lifetime::from_seconds(3600));
+    /// assert!(!server.is_active(tokens.access_token()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn advance(&self, by: Lifetime) {
+        self.shared.ahead.fetch_add(by.seconds(), Ordering::SeqCst);
+    }
+
+    /// Works on the state directly, with the time by the server's clock. Requests wait meanwhile.
+    ///
+    /// ```
+    /// let server = u2m_testkit::RunningServer::start()?;
+    /// let paths: Vec<String> =
+    ///     server.with(|state, _now| state.seen().map(|seen| seen.path().to_owned()).collect());
+    /// assert!(paths.is_empty());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn with<R>(&self, work: impl FnOnce(&mut FakeServer, Timestamp) -> R) -> R {
+        self.shared.with(work)
+    }
+
+    /// See [`FakeServer::inject`].
+    pub fn inject(&self, endpoint: Endpoint, times: Times, fault: Fault) {
+        self.with(|state, _| state.inject(endpoint, times, fault));
+    }
+
+    /// See [`FakeServer::clear_faults`].
+    pub fn clear_faults(&self) {
+        self.with(|state, _| state.clear_faults());
+    }
+
+    /// See [`FakeServer::reconfigure`].
+    pub fn reconfigure(&self, change: impl FnOnce(Settings) -> Settings) {
+        self.with(|state, _| state.reconfigure(change));
+    }
+
+    /// See [`FakeServer::revoke_all`].
+    pub fn revoke_all(&self) {
+        self.with(|state, _| state.revoke_all());
+    }
+
+    /// See [`FakeServer::sign_in`].
+    pub fn sign_in(&self, client_id: &str, scope: &str) -> IssuedTokens {
+        self.with(|state, now| state.sign_in(client_id, scope, now))
+    }
+
+    /// See [`FakeServer::counts`].
+    pub fn counts(&self) -> Counts {
+        self.with(|state, _| state.counts())
+    }
+
+    /// See [`FakeServer::seen`].
+    pub fn seen(&self) -> Vec<Seen> {
+        self.with(|state, _| state.seen().cloned().collect())
+    }
+
+    /// See [`FakeServer::is_active`].
+    pub fn is_active(&self, access_token: &str) -> bool {
+        self.with(|state, now| state.is_active(access_token, now))
+    }
+
+    /// See [`FakeServer::is_refreshable`].
+    pub fn is_refreshable(&self, refresh_token: &str) -> bool {
+        self.with(|state, now| state.is_refreshable(refresh_token, now))
+    }
+
+    /// See [`FakeServer::is_login_alive`].
+    pub fn is_login_alive(&self) -> bool {
+        self.with(|state, now| state.is_login_alive(now))
+    }
+}
+
+/// Frees the port and closes every connection.
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        *lock(&self.shared.stopped) = true;
+        self.shared.stopping.notify_all();
+        // The acceptor looks up only when somebody connects. If nobody can, it is left behind.
+        if TcpStream::connect(self.address).is_ok()
+            && let Some(acceptor) = self.acceptor.take()
+        {
+            let _ = acceptor.join();
+        }
+        for stream in lock(&self.shared.open).values() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Shows the address and the counters.
+impl fmt::Debug for RunningServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunningServer")
+            .field("base_url", &self.base_url)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn with<R>(&self, work: impl FnOnce(&mut FakeServer, Timestamp) -> R) -> R {
+        let mut state = lock(&self.state);
+        work(&mut state, self.now())
+    }
+
+    /// Waits, and says whether the server still runs.
+    pub(crate) fn sleep(&self, delay: Duration) -> bool {
+        let stopped = lock(&self.stopped);
+        let waited = self.stopping.wait_timeout_while(stopped, delay, |stopped| !*stopped);
+        let (stopped, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        !*stopped
+    }
+
+    fn now(&self) -> Timestamp {
+        let ahead = Lifetime::from_seconds(self.ahead.load(Ordering::SeqCst));
+        Timestamp::from(SystemTime::now()).plus(ahead)
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for (number, accepted) in (0_u64..).zip(listener.incoming()) {
+        if *lock(&shared.stopped) {
+            return;
+        }
+        match accepted {
+            Ok(stream) => attend(number, stream, shared),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Out of sockets, most likely: wait for some to close.
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// Gives a connection its thread; without one, the connection closes.
+fn attend(number: u64, stream: TcpStream, shared: &Arc<Shared>) {
+    let stream = Arc::new(stream);
+    // Only speed is at stake.
+    let _ = stream.set_nodelay(true);
+    lock(&shared.open).insert(number, Arc::clone(&stream));
+    let spawned = thread::Builder::new().stack_size(STACK).spawn({
+        let shared = Arc::clone(shared);
+        move || {
+            connection::serve(&stream, &shared);
+            lock(&shared.open).remove(&number);
+        }
+    });
+    if spawned.is_err() {
+        lock(&shared.open).remove(&number);
+    }
+}
+
+/// The state stays usable after a test's closure has panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,10 @@
+//! The fake server seen from outside, one group of behaviours a file.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
+
+mod faults;
+mod login;
+mod loopback;
+mod refresh;
+mod secrets;
+mod world;

@@ -4,7 +4,7 @@
 //! - `spawn peak TABLE ROUNDS 'NAME=COMMAND' …`: peak resident MiB. This process counts only the
 //!   children it has waited for, so it starts itself anew for each command (`spawn weigh COMMAND`).
 //!
-//! A command is split at spaces, without quoting.
+//! The words of a command are parted by tabs.
 
 use measure::Samples;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -72,7 +72,7 @@ fn mebibytes(command: &str) -> Result<f64, Box<dyn Error>> {
 
 /// Runs `command` to its successful end, with all streams closed.
 fn run(command: &str) -> Result<(), Box<dyn Error>> {
-    let mut words = command.split(' ');
+    let mut words = command.split('\t');
     let status = Command::new(words.next().unwrap_or_default())
         .args(words)
         .stdin(Stdio::null())

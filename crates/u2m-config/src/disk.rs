@@ -23,7 +23,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<Found>, ConfigError> {
     };
     let metadata = file.metadata().map_err(ConfigError::io("inspect", path))?;
     let too_large = || ConfigError::TooLarge { path: path.to_owned(), limit: SIZE_LIMIT };
-    let size = usize::try_from(metadata.len()).ok().filter(|&size| size <= SIZE_LIMIT).ok_or_else(too_large)?;
+    let size = usize::try_from(metadata.len())
+        .ok()
+        .filter(|&size| size <= SIZE_LIMIT)
+        .ok_or_else(too_large)?;
     // One byte more than expected: a short answer then says that the file ends there.
     let mut bytes = vec![0; size + 1];
     let mut filled = 0;
@@ -62,7 +65,11 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, ConfigError> {
             Ok(_) => return Err(ConfigError::NotAFile { path: path.to_owned() }),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let there = folder.is_dir();
-                return if there { Ok(target) } else { Err(ConfigError::DirectoryMissing { path: path.to_owned() }) };
+                return if there {
+                    Ok(target)
+                } else {
+                    Err(ConfigError::DirectoryMissing { path: path.to_owned() })
+                };
             }
             Err(error) => return Err(ConfigError::io("inspect", &target)(error)),
         }
@@ -72,7 +79,12 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, ConfigError> {
 
 /// Puts `bytes` in the place of whatever is at `path`, in one step. The new file has mode 0600,
 /// or the mode and owner that `like` has; `private` takes the rights of group and others away.
-pub(crate) fn replace(path: &Path, bytes: &[u8], like: Option<&Metadata>, private: bool) -> Result<(), ConfigError> {
+pub(crate) fn replace(
+    path: &Path,
+    bytes: &[u8],
+    like: Option<&Metadata>,
+    private: bool,
+) -> Result<(), ConfigError> {
     let new = beside(path, ".tmp");
     // Callers hold the lock, so anything of this name was left behind by a process that died.
     match fs::remove_file(&new) {
@@ -98,7 +110,12 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn write(new: &Path, bytes: &[u8], like: Option<&Metadata>, private: bool) -> Result<(), ConfigError> {
+fn write(
+    new: &Path,
+    bytes: &[u8],
+    like: Option<&Metadata>,
+    private: bool,
+) -> Result<(), ConfigError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -111,17 +128,24 @@ fn write(new: &Path, bytes: &[u8], like: Option<&Metadata>, private: bool) -> Re
 
 /// Gives the new file the owner and mode of the old one.
 #[cfg(unix)]
-fn dress(file: &File, new: &Path, like: Option<&Metadata>, private: bool) -> Result<(), ConfigError> {
+fn dress(
+    file: &File,
+    new: &Path,
+    like: Option<&Metadata>,
+    private: bool,
+) -> Result<(), ConfigError> {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
     let fresh = file.metadata().map_err(ConfigError::io("inspect", new))?;
     let mode = like.map_or(0o600, |like| like.mode() & 0o777);
     if let Some(like) = like
         && (like.uid(), like.gid()) != (fresh.uid(), fresh.gid())
     {
-        fchown(file, Some(like.uid()), Some(like.gid())).map_err(ConfigError::io("keep the owner of", new))?;
+        fchown(file, Some(like.uid()), Some(like.gid()))
+            .map_err(ConfigError::io("keep the owner of", new))?;
     }
     let mode = if private { mode & 0o700 } else { mode };
-    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(ConfigError::io("set the mode of", new))
+    file.set_permissions(fs::Permissions::from_mode(mode))
+        .map_err(ConfigError::io("set the mode of", new))
 }
 
 #[cfg(not(unix))]
@@ -134,7 +158,9 @@ fn flush_folder(folder: &Path) -> Result<(), ConfigError> {
     if cfg!(not(unix)) {
         return Ok(());
     }
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(ConfigError::io("flush", folder))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(ConfigError::io("flush", folder))
 }
 
 fn folder(path: &Path) -> &Path {

@@ -56,7 +56,8 @@ impl Document {
         let survey = self.survey(section);
         let style = Style::of(&self.text, &survey.pairs).unwrap_or_else(|| Style::fresh(&new));
         let eol = self.line_ending();
-        let mut lines: String = new.iter().map(|(key, value)| style.line(key, value) + eol).collect();
+        let mut lines: String =
+            new.iter().map(|(key, value)| style.line(key, value) + eol).collect();
         let at = survey.anchor.unwrap_or(self.text.len());
         let mut gap = String::new();
         if !self.text[..at].is_empty() && !self.text[..at].ends_with(['\n', '\u{feff}']) {
@@ -152,12 +153,15 @@ impl Document {
         let mut pairs = survey.pairs.iter().rev().map(|(_, pair)| pair);
         // A twin in other case would be the same key for Python, and two of them an error.
         let twin = |pair: &&Pair| spelled(pair).eq_ignore_ascii_case(key);
-        let Some(pair) = pairs.clone().find(|pair| spelled(pair) == key).or_else(|| pairs.find(twin)) else {
+        let Some(pair) =
+            pairs.clone().find(|pair| spelled(pair) == key).or_else(|| pairs.find(twin))
+        else {
             return false;
         };
         let (name, slot) = (pair.key.clone(), pair.slot.clone());
         if pair.value.text(&self.text) != value {
-            let roomy = slot.start == pair.separator + 1 && self.text[..pair.separator].ends_with(' ');
+            let roomy =
+                slot.start == pair.separator + 1 && self.text[..pair.separator].ends_with(' ');
             self.text.replace_range(slot, &[if roomy { " " } else { "" }, value].concat());
         }
         if &self.text[name.clone()] != key {
@@ -210,9 +214,13 @@ impl Document {
         }
     }
 
+    /// Takes ranges out, which are in order and may overlap: two cuts can want the same blank line.
     fn cut(&mut self, ranges: Vec<Range<usize>>) {
+        let mut limit = self.text.len();
         for range in ranges.into_iter().rev() {
-            self.text.replace_range(range, "");
+            let end = range.end.min(limit);
+            limit = range.start.min(end);
+            self.text.replace_range(limit..end, "");
         }
     }
 
@@ -238,7 +246,8 @@ impl Style {
     /// The style of the keys that are there; a common column of their separators is kept.
     fn of(text: &str, pairs: &[(usize, Pair)]) -> Option<Self> {
         let (_, last) = pairs.last()?;
-        if text[last.separator..].starts_with('=') && !text[..last.separator].ends_with([' ', '\t']) {
+        if text[last.separator..].starts_with('=') && !text[..last.separator].ends_with([' ', '\t'])
+        {
             let spaced = text[last.separator..].starts_with("= ");
             return Some(Self { width: 0, equals: if spaced { "= " } else { "=" } });
         }

@@ -6,7 +6,8 @@ use crate::rules::{CREDENTIAL_KEYS, check_key, check_name, check_value};
 use crate::{ConfigError, ConfigFile};
 
 /// Stands first in a new file, above `[DEFAULT]`.
-const DEFAULT_COMMENT: &str = "; The DEFAULT section is used when no profile is named.\n[DEFAULT]\n";
+const DEFAULT_COMMENT: &str =
+    "; The DEFAULT section is used when no profile is named.\n[DEFAULT]\n";
 
 /// What the backup shows instead of a credential that the edit took away.
 const REDACTED: &str = "REDACTED";
@@ -56,9 +57,15 @@ impl Draft {
     ///
     /// [`ConfigError::RefusedName`], [`ConfigError::RefusedKey`] and [`ConfigError::RefusedValue`]
     /// for anything that readers of the file would disagree about; nothing changed then.
-    pub fn merge_profile(&mut self, name: &str, values: &[(&str, &str)], clear: &[&str]) -> Result<(), ConfigError> {
+    pub fn merge_profile(
+        &mut self,
+        name: &str,
+        values: &[(&str, &str)],
+        clear: &[&str],
+    ) -> Result<(), ConfigError> {
         check_name(name)?;
-        let values: Vec<_> = values.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
+        let values: Vec<_> =
+            values.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
         for (key, value) in &values {
             check_key(key)?;
             check_value(key, value)?;
@@ -75,7 +82,11 @@ impl Draft {
             self.forget(name, key);
         }
         if self.fresh && name != DEFAULT {
-            let rest = if self.document.is_blank() { String::new() } else { format!("\n{}", self.document.text()) };
+            let rest = if self.document.is_blank() {
+                String::new()
+            } else {
+                format!("\n{}", self.document.text())
+            };
             self.document = Document::new(DEFAULT_COMMENT.to_owned() + &rest);
         }
         self.fresh = false;

@@ -79,10 +79,14 @@ impl Editor {
     /// assert!(matches!(outcome, Outcome::Written { .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn edit(&self, change: impl FnOnce(&mut Draft) -> Result<(), ConfigError>) -> Result<Outcome, ConfigError> {
+    pub fn edit(
+        &self,
+        change: impl FnOnce(&mut Draft) -> Result<(), ConfigError>,
+    ) -> Result<Outcome, ConfigError> {
         let target = disk::resolve(&self.path)?;
         lock::holding(&disk::beside(&target, ".lock"), self.patience, || {
-            let (bytes, old) = disk::read(&target)?.map(|found| (found.bytes, found.metadata)).unzip();
+            let (bytes, old) =
+                disk::read(&target)?.map(|found| (found.bytes, found.metadata)).unzip();
             let mut draft = Draft::of(ConfigFile::of_bytes(bytes.unwrap_or_default(), &self.path)?);
             change(&mut draft)?;
             if draft.text() == draft.before().text() {

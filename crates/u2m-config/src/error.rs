@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Unwritable, SyntaxError};
+use crate::{SyntaxError, Unwritable};
 
 /// Why the profile file could not be found, read or changed.
 ///
@@ -20,7 +20,9 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// Neither an explicit path nor a home directory is known.
-    #[error("no home directory is known: set HOME (USERPROFILE on Windows) or DATABRICKS_CONFIG_FILE")]
+    #[error(
+        "no home directory is known: set HOME (USERPROFILE on Windows) or DATABRICKS_CONFIG_FILE"
+    )]
     HomeUnknown,
     /// The operating system refused an operation.
     #[error("cannot {action} {}", path.display())]
@@ -111,7 +113,10 @@ impl ConfigError {
         matches!(self, Self::LockTimeout { .. })
     }
 
-    pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
@@ -132,7 +137,8 @@ mod tests {
 
     #[test]
     fn only_a_busy_lock_is_worth_another_try() {
-        let busy = ConfigError::LockTimeout { path: "/x.lock".into(), waited: Duration::from_secs(3) };
+        let busy =
+            ConfigError::LockTimeout { path: "/x.lock".into(), waited: Duration::from_secs(3) };
         assert!(busy.is_transient());
         assert!(!ConfigError::HomeUnknown.is_transient());
     }

@@ -61,14 +61,21 @@ impl ConfigFile {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         match disk::read(path)? {
-            None => Ok(Self { text: String::new(), blocks: Vec::new(), pairs: Vec::new(), missing: true }),
+            None => Ok(Self {
+                text: String::new(),
+                blocks: Vec::new(),
+                pairs: Vec::new(),
+                missing: true,
+            }),
             Some(found) => Self::of_bytes(found.bytes, path),
         }
     }
 
     pub(crate) fn of_bytes(bytes: Vec<u8>, path: &Path) -> Result<Self, ConfigError> {
         String::from_utf8(bytes)
-            .map_err(|error| SyntaxError::not_utf8(error.as_bytes(), error.utf8_error().valid_up_to()))
+            .map_err(|error| {
+                SyntaxError::not_utf8(error.as_bytes(), error.utf8_error().valid_up_to())
+            })
             .and_then(Self::parse)
             .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source })
     }
@@ -90,7 +97,9 @@ impl ConfigFile {
         for item in Scanner::new(&text) {
             match item?.kind {
                 Kind::Blank | Kind::Comment => {}
-                Kind::Header { name } => blocks.push(Block { name: Some(name), pairs: pairs.len()..pairs.len() }),
+                Kind::Header { name } => {
+                    blocks.push(Block { name: Some(name), pairs: pairs.len()..pairs.len() })
+                }
                 Kind::Pair(pair) => {
                     pairs.push(pair);
                     if let Some(block) = blocks.last_mut() {

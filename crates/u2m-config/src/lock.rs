@@ -30,7 +30,10 @@ pub(crate) fn holding<T>(
             Ok(_guard) => return work(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 if start.elapsed() >= patience {
-                    return Err(ConfigError::LockTimeout { path: path.to_owned(), waited: patience });
+                    return Err(ConfigError::LockTimeout {
+                        path: path.to_owned(),
+                        waited: patience,
+                    });
                 }
                 thread::sleep(PAUSE);
             }
@@ -60,7 +63,9 @@ mod tests {
     fn a_held_lock_is_reported_after_the_wait() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
-        let second = holding(&path, Duration::ZERO, || Ok(holding(&path, Duration::ZERO, || Ok(())))).unwrap();
+        let second =
+            holding(&path, Duration::ZERO, || Ok(holding(&path, Duration::ZERO, || Ok(()))))
+                .unwrap();
         assert!(matches!(second, Err(ConfigError::LockTimeout { .. })));
         holding(&path, Duration::ZERO, || Ok(())).unwrap();
     }

@@ -52,7 +52,8 @@ impl<'a> Profile<'a> {
             "auth_type" => self.auth_type = given,
             _ => {
                 let bit = credential(key);
-                self.credentials = if given.is_some() { self.credentials | bit } else { self.credentials & !bit };
+                self.credentials =
+                    if given.is_some() { self.credentials | bit } else { self.credentials & !bit };
             }
         }
     }
@@ -120,7 +121,10 @@ mod tests {
 
     #[test]
     fn scopes_split_at_commas_and_blanks() {
-        assert_eq!(profile(&[("scopes", "jobs, pipelines,,clusters sql")]).scopes(), ["jobs", "pipelines", "clusters", "sql"]);
+        assert_eq!(
+            profile(&[("scopes", "jobs, pipelines,,clusters sql")]).scopes(),
+            ["jobs", "pipelines", "clusters", "sql"]
+        );
         assert!(profile(&[]).scopes().is_empty());
     }
 
@@ -149,7 +153,8 @@ mod tests {
 
     #[test]
     fn credentials_stay_out_of_debug() {
-        let shown = format!("{:?}", profile(&[("token", "dapi-secret"), ("client_secret", "s3cret")]));
+        let shown =
+            format!("{:?}", profile(&[("token", "dapi-secret"), ("client_secret", "s3cret")]));
         assert!(!shown.contains("dapi-secret") && !shown.contains("s3cret"));
     }
 }

@@ -68,15 +68,23 @@ impl fmt::Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bracket => "it contains a square bracket, which would end the section header",
-            Self::CommentMark => "it contains # or ; after a space, which some readers take for a comment",
+            Self::CommentMark => {
+                "it contains # or ; after a space, which some readers take for a comment"
+            }
             Self::ControlCharacter => "it contains a line end or another control character",
             Self::Empty => "it is empty",
             Self::Interpolation => "it contains %(, which some readers replace with another value",
-            Self::LeadingQuote => "it begins with a quote, which some readers remove and others keep",
-            Self::NotLowerCase => "only lower-case letters, digits and underscores are read alike everywhere",
+            Self::LeadingQuote => {
+                "it begins with a quote, which some readers remove and others keep"
+            }
+            Self::NotLowerCase => {
+                "only lower-case letters, digits and underscores are read alike everywhere"
+            }
             Self::OuterSpace => "it begins or ends with a blank, which readers remove",
             Self::Reserved => "it is reserved",
-            Self::TrailingBackslash => "it ends with a backslash, which some readers join with the next line",
+            Self::TrailingBackslash => {
+                "it ends with a backslash, which some readers join with the next line"
+            }
         })
     }
 }
@@ -145,7 +153,9 @@ mod tests {
 
     #[test]
     fn ordinary_values_are_written() {
-        for value in ["https://a.example", "a b", "v#c", "v;c", "#x", "a\"b", "=x", "p%q", "ä", "jobs,sql"] {
+        for value in
+            ["https://a.example", "a b", "v#c", "v;c", "#x", "a\"b", "=x", "p%q", "ä", "jobs,sql"]
+        {
             assert!(check_value("k", value).is_ok(), "{value}");
         }
     }

@@ -174,7 +174,12 @@ impl<'a> Scanner<'a> {
         Ok((key, separator))
     }
 
-    fn pair(&mut self, key: Range<usize>, separator: usize, end: usize) -> Result<Pair, SyntaxFault> {
+    fn pair(
+        &mut self,
+        key: Range<usize>,
+        separator: usize,
+        end: usize,
+    ) -> Result<Pair, SyntaxFault> {
         let begin = end - self.text[separator + 1..end].trim_start().len();
         let line = &self.text[begin..end];
         if line.is_empty() {
@@ -287,7 +292,9 @@ impl Iterator for Scanner<'_> {
 /// Drops one surrounding pair of `'` or `"`, unless the same quote also stands inside.
 fn unquoted(text: &str, span: Range<usize>) -> Range<usize> {
     match text.as_bytes()[span.clone()] {
-        [first @ (b'"' | b'\''), ref inner @ .., last] if first == last && !inner.contains(&first) => {
+        [first @ (b'"' | b'\''), ref inner @ .., last]
+            if first == last && !inner.contains(&first) =>
+        {
             span.start + 1..span.end - 1
         }
         _ => span,

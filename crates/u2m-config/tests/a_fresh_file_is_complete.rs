@@ -1,4 +1,5 @@
 //! The first login makes a file that every other tool understands.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::{ConfigError, ConfigFile, Editor, LOGIN_CLEARS};
 
@@ -6,7 +7,8 @@ fn first_login(before: Option<&str>, name: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
     before.inspect(|text| std::fs::write(&path, text).unwrap());
-    let values = [("host", "https://h"), ("workspace_id", "900800700600"), ("auth_type", "databricks-cli")];
+    let values =
+        [("host", "https://h"), ("workspace_id", "900800700600"), ("auth_type", "databricks-cli")];
     Editor::new(&path).edit(|draft| draft.merge_profile(name, &values, LOGIN_CLEARS)).unwrap();
     std::fs::read_to_string(&path).unwrap()
 }
@@ -47,13 +49,21 @@ fn the_first_profile_with_a_host_replaces_a_default_that_points_nowhere() {
 #[test]
 fn a_second_profile_leaves_the_default_alone() {
     let after = first_login(Some(FRESH), "second");
-    assert_eq!(after, format!("{FRESH}\n[second]\n{}", &FRESH[FRESH.find("host ").unwrap()..FRESH.find("\n[__").unwrap()]));
+    assert_eq!(
+        after,
+        format!(
+            "{FRESH}\n[second]\n{}",
+            &FRESH[FRESH.find("host ").unwrap()..FRESH.find("\n[__").unwrap()]
+        )
+    );
 }
 
 #[test]
 fn folders_are_not_created() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing/cfg");
-    let error = Editor::new(&path).edit(|draft| draft.merge_profile("a", &[("host", "h")], &[])).unwrap_err();
+    let error = Editor::new(&path)
+        .edit(|draft| draft.merge_profile("a", &[("host", "h")], &[]))
+        .unwrap_err();
     assert!(matches!(error, ConfigError::DirectoryMissing { .. }));
 }

@@ -1,4 +1,5 @@
 //! Editors of one file wait for each other, and a killed one harms nobody.
+#![allow(clippy::unwrap_used)]
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -48,7 +49,9 @@ fn threads_that_edit_at_once_lose_nothing() {
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let path = &path;
-            scope.spawn(move || (0..ROUNDS).for_each(|round| add(path, &format!("{thread}-{round}"))));
+            scope.spawn(move || {
+                (0..ROUNDS).for_each(|round| add(path, &format!("{thread}-{round}")))
+            });
         }
     });
     assert_eq!(ConfigFile::read(&path).unwrap().profiles().len(), 4 * ROUNDS);

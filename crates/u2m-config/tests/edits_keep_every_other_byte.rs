@@ -1,4 +1,5 @@
 //! Comments, blank lines, quotes, alignment and order are the user's.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::{Editor, LOGIN_CLEARS, Outcome};
 
@@ -62,7 +63,8 @@ fn an_edit_that_changes_nothing_writes_nothing() {
     std::fs::write(&path, LIVED_IN).unwrap();
     let before = path.metadata().unwrap().modified().unwrap();
     let same = [("host", "https://z.example"), ("cluster_id", "")];
-    let outcome = Editor::new(&path).edit(|draft| draft.merge_profile("z", &same, &["absent"])).unwrap();
+    let outcome =
+        Editor::new(&path).edit(|draft| draft.merge_profile("z", &same, &["absent"])).unwrap();
     assert_eq!(outcome, Outcome::Unchanged);
     assert_eq!(path.metadata().unwrap().modified().unwrap(), before);
     assert!(!folder.path().join("cfg.bak").exists());

@@ -1,4 +1,5 @@
 //! One malformed line spoils the file, and the error shows where without showing what.
+#![allow(clippy::unwrap_used)]
 
 use std::error::Error;
 
@@ -45,7 +46,9 @@ fn a_malformed_file_is_not_edited() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
     std::fs::write(&path, "[p\n").unwrap();
-    let error = Editor::new(&path).edit(|draft| draft.merge_profile("q", &[("host", "h")], &[])).unwrap_err();
+    let error = Editor::new(&path)
+        .edit(|draft| draft.merge_profile("q", &[("host", "h")], &[]))
+        .unwrap_err();
     assert!(matches!(error, ConfigError::Malformed { .. }));
     assert_eq!(std::fs::read(&path).unwrap(), b"[p\n");
 }

@@ -1,4 +1,5 @@
 //! A login adds to a profile, replaces what it knows, and removes other credentials.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::{ConfigError, ConfigFile, Editor, LOGIN_CLEARS};
 
@@ -17,7 +18,12 @@ impl World {
         self.folder.path().join("cfg")
     }
 
-    fn merge(&self, name: &str, values: &[(&str, &str)], clear: &[&str]) -> Result<(), ConfigError> {
+    fn merge(
+        &self,
+        name: &str,
+        values: &[(&str, &str)],
+        clear: &[&str],
+    ) -> Result<(), ConfigError> {
         Editor::new(self.path()).edit(|draft| draft.merge_profile(name, values, clear)).map(|_| ())
     }
 
@@ -62,9 +68,18 @@ fn clearing_what_is_not_there_changes_nothing() {
 #[test]
 fn names_keys_and_values_that_readers_disagree_about_are_refused() {
     let world = World::with("[p]\nhost = h\n");
-    assert!(matches!(world.merge("__settings__", &[("host", "h")], &[]), Err(ConfigError::RefusedName { .. })));
-    assert!(matches!(world.merge("a]b", &[("host", "h")], &[]), Err(ConfigError::RefusedName { .. })));
-    assert!(matches!(world.merge("p", &[("profile", "x")], &[]), Err(ConfigError::RefusedKey { .. })));
+    assert!(matches!(
+        world.merge("__settings__", &[("host", "h")], &[]),
+        Err(ConfigError::RefusedName { .. })
+    ));
+    assert!(matches!(
+        world.merge("a]b", &[("host", "h")], &[]),
+        Err(ConfigError::RefusedName { .. })
+    ));
+    assert!(matches!(
+        world.merge("p", &[("profile", "x")], &[]),
+        Err(ConfigError::RefusedKey { .. })
+    ));
     let error = world.merge("p", &[("host", "a # b")], &[]).unwrap_err();
     let reason = std::error::Error::source(&error).unwrap().to_string();
     assert!(reason.contains("some readers take for a comment"), "{reason}");

@@ -1,4 +1,5 @@
 //! The setting, else `DEFAULT` with a host, else nothing.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::ConfigFile;
 
@@ -14,7 +15,8 @@ fn the_setting_comes_first() {
 
 #[test]
 fn a_setting_that_points_nowhere_is_reported_rather_than_replaced() {
-    let file = ConfigFile::parse("[DEFAULT]\nhost = d\n[__settings__]\ndefault_profile = gone\n").unwrap();
+    let file =
+        ConfigFile::parse("[DEFAULT]\nhost = d\n[__settings__]\ndefault_profile = gone\n").unwrap();
     assert_eq!(file.default_profile(), Some("gone"));
     assert!(file.profile("gone").is_none());
 }

@@ -1,4 +1,5 @@
 //! What counts as a profile, and which profiles belong to a host.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::ConfigFile;
 use u2m_core::Host;

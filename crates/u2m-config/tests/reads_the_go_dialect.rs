@@ -1,4 +1,5 @@
 //! What the Go INI library reads from a line is what is read here.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::ConfigFile;
 
@@ -107,13 +108,15 @@ fn comments_and_blank_lines_are_skipped() {
 
 #[test]
 fn a_byte_order_mark_and_windows_line_ends_are_skipped() {
-    let file = ConfigFile::parse("\u{feff}[p]\r\nk = v\r\nl = 'w' # c\r\nm = a\\\r\nb\r\n").unwrap();
+    let file =
+        ConfigFile::parse("\u{feff}[p]\r\nk = v\r\nl = 'w' # c\r\nm = a\\\r\nb\r\n").unwrap();
     assert_eq!(["k", "l", "m"].map(|key| file.get("p", key)), [Some("v"), Some("w"), Some("ab")]);
 }
 
 #[test]
 fn keys_before_any_header_belong_to_default() {
-    let file = ConfigFile::parse("host = a\n[default]\nhost = b\n[DEFAULT]\naccount_id = c\n").unwrap();
+    let file =
+        ConfigFile::parse("host = a\n[default]\nhost = b\n[DEFAULT]\naccount_id = c\n").unwrap();
     let default = file.profile("DEFAULT").unwrap();
     assert_eq!((default.host(), default.account_id()), (Some("a"), Some("c")));
     assert_eq!(file.profile("default").unwrap().host(), Some("b"));

@@ -1,4 +1,5 @@
 //! Logging out for good takes the profile, its comment, and its place as the default.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::Editor;
 
@@ -17,14 +18,20 @@ fn the_last_profile_leaves_the_default_section() {
 
 #[test]
 fn the_default_section_is_emptied_and_stays() {
-    assert_eq!(removed("; note\n[DEFAULT]\nhost = h\n\n[p]\nhost = h\n", "DEFAULT"), "; note\n[DEFAULT]\n\n[p]\nhost = h\n");
+    assert_eq!(
+        removed("; note\n[DEFAULT]\nhost = h\n\n[p]\nhost = h\n", "DEFAULT"),
+        "; note\n[DEFAULT]\n\n[p]\nhost = h\n"
+    );
 }
 
 #[test]
 fn the_default_goes_only_with_its_own_profile() {
     let text = "[p]\nhost = h\n\n[q]\nhost = i\n\n[__settings__]\ndefault_profile = p\nother = 1\n";
     assert_eq!(removed(text, "p"), "[q]\nhost = i\n\n[__settings__]\nother = 1\n");
-    assert_eq!(removed(text, "q"), "[p]\nhost = h\n\n[__settings__]\ndefault_profile = p\nother = 1\n");
+    assert_eq!(
+        removed(text, "q"),
+        "[p]\nhost = h\n\n[__settings__]\ndefault_profile = p\nother = 1\n"
+    );
 }
 
 #[test]

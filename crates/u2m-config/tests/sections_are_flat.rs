@@ -1,4 +1,5 @@
 //! A dot in a section name means nothing, in reading and in writing.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::{ConfigFile, Editor};
 

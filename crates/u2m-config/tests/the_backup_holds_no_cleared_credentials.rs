@@ -1,4 +1,5 @@
 //! `.bak` is the file before the command, less the secrets the command took away.
+#![allow(clippy::unwrap_used)]
 
 use u2m_config::{Editor, LOGIN_CLEARS};
 
@@ -24,7 +25,9 @@ impl World {
 
 #[test]
 fn cleared_credentials_are_redacted_and_all_else_is_kept() {
-    let world = World::with("# c\n[p]\nhost = h # d\nTOKEN = dapi-1\ntoken = 'dapi-2' # e\naccount_id = 1\n[q]\ntoken = other\n");
+    let world = World::with(
+        "# c\n[p]\nhost = h # d\nTOKEN = dapi-1\ntoken = 'dapi-2' # e\naccount_id = 1\n[q]\ntoken = other\n",
+    );
     world.editor().edit(|draft| draft.merge_profile("p", &[("host", "i")], LOGIN_CLEARS)).unwrap();
     let expected = "# c\n[p]\nhost = h # d\nTOKEN = REDACTED\ntoken = REDACTED # e\naccount_id = 1\n[q]\ntoken = other\n";
     assert_eq!(world.backup(), expected);

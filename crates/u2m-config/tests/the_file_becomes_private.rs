@@ -1,5 +1,6 @@
 //! Modes and links of the file that is replaced.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -47,7 +48,9 @@ fn a_link_survives_and_its_target_is_rewritten() {
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&target).unwrap(), "[p]\nhost = https://new.example\n");
     // The backup lies beside the link, where it is looked for, and not among the dotfiles.
-    assert!(folder.path().join("cfg.bak").exists() && !folder.path().join("dotfiles/cfg.bak").exists());
+    assert!(
+        folder.path().join("cfg.bak").exists() && !folder.path().join("dotfiles/cfg.bak").exists()
+    );
 }
 
 #[test]
@@ -56,7 +59,8 @@ fn nothing_but_the_file_its_lock_and_its_backup_remains() {
     let path = folder.path().join("cfg");
     fs::write(&path, "[p]\nhost = h\n").unwrap();
     Editor::new(&path).edit(change).unwrap();
-    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["cfg", "cfg.bak", "cfg.lock"]);
 }

@@ -208,7 +208,11 @@ pub trait Awaits: Sized + sealed::Sealed {
     type Error;
 
     #[doc(hidden)]
-    fn accept(self, outcome: Result<Answer, TransportFailure>, sent_at: Timestamp) -> Result<Self::Next, Self::Error>;
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        sent_at: Timestamp,
+    ) -> Result<Self::Next, Self::Error>;
 }
 
 pub(crate) mod sealed {
@@ -277,9 +281,11 @@ mod tests {
     fn http_1_what_may_be_sent_again_depends_on_what_it_spends() {
         let after = |kind| Err(TransportFailure::new(kind));
         let busy = Ok(Answer::new(503, Vec::new()));
-        for (replay, not_sent, broken, on_503) in
-            [(Replay::Safe, true, true, true), (Replay::Unless, true, false, true), (Replay::Unsafe, true, false, false)]
-        {
+        for (replay, not_sent, broken, on_503) in [
+            (Replay::Safe, true, true, true),
+            (Replay::Unless, true, false, true),
+            (Replay::Unsafe, true, false, false),
+        ] {
             assert_eq!(replay.may_follow(&after(TransportFailureKind::NotSent)), not_sent);
             assert_eq!(replay.may_follow(&after(TransportFailureKind::Broken)), broken);
             assert!(!replay.may_follow(&after(TransportFailureKind::TimedOut)));

@@ -72,7 +72,9 @@ impl FreshnessRules {
     }
 
     fn lead_for(&self, lifetime: Option<Lifetime>) -> Lifetime {
-        let quarter = lifetime.filter(|life| *life > Lifetime::ZERO).map(|life| Lifetime::from_seconds(life.seconds() / 4));
+        let quarter = lifetime
+            .filter(|life| *life > Lifetime::ZERO)
+            .map(|life| Lifetime::from_seconds(life.seconds() / 4));
         quarter.map_or(self.lead, |quarter| quarter.min(self.lead))
     }
 }
@@ -84,7 +86,8 @@ mod tests {
 
     fn judge(seconds_left: i64, lifetime: Option<i64>) -> Freshness {
         let now = Timestamp::from_unix(1_000_000);
-        let mut session = Session::new(AccessToken::new("a")).with_expiry(now.plus(Lifetime::from_seconds(seconds_left)));
+        let mut session = Session::new(AccessToken::new("a"))
+            .with_expiry(now.plus(Lifetime::from_seconds(seconds_left)));
         session.lifetime = lifetime.map(Lifetime::from_seconds);
         FreshnessRules::default().of(&session, now)
     }
@@ -118,7 +121,10 @@ mod tests {
     #[test]
     fn refr_8_an_entry_without_an_access_token_is_expired() {
         let rules = FreshnessRules::default();
-        assert_eq!(rules.of(&Session::new(AccessToken::new("")), Timestamp::from_unix(0)), Freshness::Expired);
+        assert_eq!(
+            rules.of(&Session::new(AccessToken::new("")), Timestamp::from_unix(0)),
+            Freshness::Expired
+        );
     }
 
     proptest::proptest! {

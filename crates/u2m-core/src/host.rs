@@ -1,8 +1,8 @@
 //! A host to sign in to: one canonical origin, parsed once, compared by what it means.
 
 use crate::text::Foreign;
-use std::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
+use std::fmt;
 use url::Url;
 
 /// A canonical origin, `https://name[:port]`: lower case, no default port, no user info, path, query or fragment.
@@ -192,7 +192,9 @@ pub enum HostError {
     #[error("host must not have a trailing slash: {0}/")]
     TrailingSlash(String),
     /// `o`, `w` and `workspace_id` name different workspaces.
-    #[error("the URL names two different workspaces; remove one of the parameters o, w and workspace_id")]
+    #[error(
+        "the URL names two different workspaces; remove one of the parameters o, w and workspace_id"
+    )]
     TwoWorkspaces,
     /// A name or password before an `@`; it is not repeated here.
     #[error("host must not carry a user name or password")]
@@ -205,10 +207,16 @@ mod tests {
 
     #[test]
     fn arg_1_only_a_real_loopback_host_may_do_without_tls() {
-        for ok in ["http://127.0.0.1", "http://127.0.0.1:1", "http://[::1]:9", "http://localhost:8080"] {
+        for ok in
+            ["http://127.0.0.1", "http://127.0.0.1:1", "http://[::1]:9", "http://localhost:8080"]
+        {
             assert_eq!(Host::parse(ok).unwrap().as_str(), ok);
         }
-        for bad in ["http://127.0.0.1.attacker.example", "http://127.0.0.1@attacker.example", "http://10.0.0.1"] {
+        for bad in [
+            "http://127.0.0.1.attacker.example",
+            "http://127.0.0.1@attacker.example",
+            "http://10.0.0.1",
+        ] {
             assert!(Host::parse(bad).is_err(), "{bad}");
         }
     }
@@ -244,7 +252,8 @@ mod tests {
         ] {
             assert_eq!(Host::typed(typed).unwrap().0.as_str(), canonical, "{typed}");
         }
-        for bad in ["", "my workspace", "https://", "//a.com", "https://user:pw@a.com", "file:///x"] {
+        for bad in ["", "my workspace", "https://", "//a.com", "https://user:pw@a.com", "file:///x"]
+        {
             assert!(Host::typed(bad).is_err(), "{bad}");
         }
     }
@@ -263,7 +272,9 @@ mod tests {
 
     #[test]
     fn the_name_leaves_scheme_and_port_out() {
-        for (host, name) in [("https://a.com:1", "a.com"), ("http://[::1]:9", "[::1]"), ("http://[::1]", "[::1]")] {
+        for (host, name) in
+            [("https://a.com:1", "a.com"), ("http://[::1]:9", "[::1]"), ("http://[::1]", "[::1]")]
+        {
             assert_eq!(Host::parse(host).unwrap().name(), name);
         }
     }

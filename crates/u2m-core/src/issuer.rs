@@ -53,8 +53,11 @@ pub fn derive_token_endpoint(issuer: &str) -> Result<Url, IssuerError> {
 /// Where the issuer's metadata stands in Databricks' layout.
 pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
     let (_, url) = parse(issuer)?;
-    Url::parse(&format!("{}/.well-known/oauth-authorization-server", url.as_str().trim_end_matches('/')))
-        .map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)))
+    Url::parse(&format!(
+        "{}/.well-known/oauth-authorization-server",
+        url.as_str().trim_end_matches('/')
+    ))
+    .map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)))
 }
 
 fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
@@ -80,7 +83,9 @@ fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
     }
     let host = Host::of(&url).map_err(|error| match error {
         HostError::NotHttps(_) => IssuerError::NotHttps(shown()),
-        HostError::UserInfo => IssuerError::MoreThanAnIssuer(Foreign::new(url.host_str().unwrap_or_default())),
+        HostError::UserInfo => {
+            IssuerError::MoreThanAnIssuer(Foreign::new(url.host_str().unwrap_or_default()))
+        }
         _ => IssuerError::NoHost(shown()),
     })?;
     Ok((host, url))
@@ -167,7 +172,8 @@ impl IssuerTrust {
         if self.hosts.contains(host) {
             return Trusted::Yes;
         }
-        let Some(name) = host.as_str().strip_prefix("https://").filter(|rest| *rest == host.name()) else {
+        let Some(name) = host.as_str().strip_prefix("https://").filter(|rest| *rest == host.name())
+        else {
             return Trusted::No;
         };
         let below = |zone: &str| name.strip_suffix(zone).and_then(|head| head.strip_suffix('.'));
@@ -175,7 +181,9 @@ impl IssuerTrust {
             return Trusted::Yes;
         }
         match below(UNIFIED_ZONE) {
-            Some(label) if !label.is_empty() && !label.contains('.') && !label.starts_with("xn--") => {
+            Some(label)
+                if !label.is_empty() && !label.contains('.') && !label.starts_with("xn--") =>
+            {
                 Trusted::AfterConfirmation
             }
             _ => Trusted::No,
@@ -196,8 +204,16 @@ mod tests {
     #[test]
     fn issuers_are_taken_and_refused_as_the_reference_does() {
         for (issuer, host, token) in [
-            ("https://adb-xxx.azuredatabricks.net/oidc", "https://adb-xxx.azuredatabricks.net", "/oidc/v1/token"),
-            ("https://nike.databricks.com/oidc/accounts/xxx", "https://nike.databricks.com", "/oidc/accounts/xxx/v1/token"),
+            (
+                "https://adb-xxx.azuredatabricks.net/oidc",
+                "https://adb-xxx.azuredatabricks.net",
+                "/oidc/v1/token",
+            ),
+            (
+                "https://nike.databricks.com/oidc/accounts/xxx",
+                "https://nike.databricks.com",
+                "/oidc/accounts/xxx/v1/token",
+            ),
             ("https://a.example/oidc//", "https://a.example", "/oidc/v1/token"),
             ("http://127.0.0.1:12345/oidc", "http://127.0.0.1:12345", "/oidc/v1/token"),
         ] {
@@ -205,8 +221,15 @@ mod tests {
             assert_eq!(derive_token_endpoint(issuer).unwrap().as_str(), format!("{host}{token}"));
         }
         use IssuerError::*;
-        assert_eq!(derive_host_from_issuer("").unwrap_err().to_string(), "issuer must not be empty");
-        for bad in ["http://insecure.net/oidc", "http://127.0.0.1.attacker.tld/oidc", "nike.databricks.com/oidc"] {
+        assert_eq!(
+            derive_host_from_issuer("").unwrap_err().to_string(),
+            "issuer must not be empty"
+        );
+        for bad in [
+            "http://insecure.net/oidc",
+            "http://127.0.0.1.attacker.tld/oidc",
+            "nike.databricks.com/oidc",
+        ] {
             assert!(matches!(derive_host_from_issuer(bad), Err(NotHttps(_))), "{bad}");
         }
         assert!(matches!(derive_host_from_issuer("https:///oidc"), Err(NoHost(_))));
@@ -215,8 +238,13 @@ mod tests {
 
     #[test]
     fn disc_1_user_info_query_and_fragment_are_refused() {
-        for bad in ["https://h/oidc?x=1", "https://h/oidc#f", "https://u:p@h/oidc", "https://a@b/oidc"] {
-            assert!(matches!(derive_token_endpoint(bad), Err(IssuerError::MoreThanAnIssuer(_))), "{bad}");
+        for bad in
+            ["https://h/oidc?x=1", "https://h/oidc#f", "https://u:p@h/oidc", "https://a@b/oidc"]
+        {
+            assert!(
+                matches!(derive_token_endpoint(bad), Err(IssuerError::MoreThanAnIssuer(_))),
+                "{bad}"
+            );
         }
     }
 

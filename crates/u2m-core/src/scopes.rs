@@ -44,7 +44,8 @@ impl Scopes {
 
     /// The value of the request's `scope`: `offline_access` first if it is wanted, once, then the others in order.
     pub fn requested(&self, offline: bool) -> String {
-        let own: Vec<_> = self.0.iter().map(String::as_str).filter(|scope| *scope != OFFLINE).collect();
+        let own: Vec<_> =
+            self.0.iter().map(String::as_str).filter(|scope| *scope != OFFLINE).collect();
         let asked_offline = offline || own.len() < self.0.len();
         let own = if own.is_empty() { vec!["all-apis"] } else { own };
         asked_offline.then_some(OFFLINE).into_iter().chain(own).collect::<Vec<_>>().join(" ")

@@ -77,7 +77,14 @@ impl Session {
     /// assert!(Session::new(AccessToken::new("a")).expiry.is_none());
     /// ```
     pub fn new(access_token: AccessToken) -> Self {
-        Self { access_token, refresh_token: None, expiry: None, lifetime: None, issued_at: None, binding: None }
+        Self {
+            access_token,
+            refresh_token: None,
+            expiry: None,
+            lifetime: None,
+            issued_at: None,
+            binding: None,
+        }
     }
 
     /// Adds a refresh token.
@@ -135,17 +142,23 @@ impl Session {
 
     /// What `grant` makes of this login. A refresh token that was not sent anew stays (RFC 6749 section 6); the time
     /// counts from before the request. Without a lifetime, the token's own hint counts, else `assumed`.
-    pub(crate) fn renewed(grant: Grant, old: Option<&Self>, sent_at: Timestamp, assumed: Lifetime) -> Self {
+    pub(crate) fn renewed(
+        grant: Grant,
+        old: Option<&Self>,
+        sent_at: Timestamp,
+        assumed: Lifetime,
+    ) -> Self {
         let hint = || expiry_hint(&grant.access_token).map(Timestamp::from_unix);
         let stated = grant.lifetime.map(|lifetime| sent_at.plus(lifetime));
         let expiry = stated.or_else(hint).unwrap_or_else(|| sent_at.plus(assumed));
-        let binding = old.and_then(|old| old.binding.clone()).map(|binding| Binding {
-            scopes: grant.scopes.or(binding.scopes),
-            ..binding
-        });
+        let binding = old
+            .and_then(|old| old.binding.clone())
+            .map(|binding| Binding { scopes: grant.scopes.or(binding.scopes), ..binding });
         Self {
             access_token: grant.access_token,
-            refresh_token: grant.refresh_token.or_else(|| old.and_then(|old| old.refresh_token.clone())),
+            refresh_token: grant
+                .refresh_token
+                .or_else(|| old.and_then(|old| old.refresh_token.clone())),
             expiry: Some(expiry),
             lifetime: Some(sent_at.until(expiry)),
             issued_at: Some(sent_at),

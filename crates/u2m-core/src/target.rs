@@ -103,7 +103,11 @@ impl Target {
     /// The key of the login in a store: the caller's own, else the profile's name, else the host's key.
     pub fn cache_key(&self) -> CacheKey {
         let named = || self.profile.as_ref().map(|name| CacheKey(name.0.clone()));
-        self.key.clone().or_else(named).or_else(|| self.host_cache_key()).unwrap_or_else(|| CacheKey(String::new()))
+        self.key
+            .clone()
+            .or_else(named)
+            .or_else(|| self.host_cache_key())
+            .unwrap_or_else(|| CacheKey(String::new()))
     }
 
     /// The key that versions without profile keys used; `None` before a discovery login has found a host.
@@ -196,7 +200,11 @@ impl ProfileName {
             return Err(TargetError::NoProfile);
         }
         let bad = |c: char| c.is_control() || c == '[' || c == ']';
-        if text == "__settings__" || text.contains("://") || text.contains(bad) || text.trim() != text {
+        if text == "__settings__"
+            || text.contains("://")
+            || text.contains(bad)
+            || text.trim() != text
+        {
             return Err(TargetError::BadProfile(Foreign::new(text)));
         }
         Ok(Self(text.to_owned()))
@@ -275,13 +283,18 @@ mod tests {
         let host = |text: &str| Host::parse(text).unwrap();
         let id = |text: &str| AccountId::parse(text).unwrap();
         let workspace = Target::workspace(host("https://myworkspace.cloud.databricks.com"));
-        let local = Target::workspace(host("http://127.0.0.1:5656")).with_profile(profile("local-profile"));
+        let local =
+            Target::workspace(host("http://127.0.0.1:5656")).with_profile(profile("local-profile"));
         let account = Target::account(host("https://accounts.cloud.databricks.com"), id("abc"));
         let unified = Target::unified(host("https://unified.databricks.com"), id("account-123"));
         let account_key = "https://accounts.cloud.databricks.com/oidc/accounts/abc";
         let unified_key = "https://unified.databricks.com/oidc/accounts/account-123";
         for (target, key, host_key) in [
-            (workspace, "https://myworkspace.cloud.databricks.com", "https://myworkspace.cloud.databricks.com"),
+            (
+                workspace,
+                "https://myworkspace.cloud.databricks.com",
+                "https://myworkspace.cloud.databricks.com",
+            ),
             (local, "local-profile", "http://127.0.0.1:5656"),
             (account.clone(), account_key, account_key),
             (account.with_profile(profile("my-profile")), "my-profile", account_key),
@@ -296,7 +309,8 @@ mod tests {
 
     #[test]
     fn a_key_of_the_callers_own_wins() {
-        let target = Target::discovery(ProfileName::parse("p").unwrap()).with_key(CacheKey::new("mine"));
+        let target =
+            Target::discovery(ProfileName::parse("p").unwrap()).with_key(CacheKey::new("mine"));
         assert_eq!(target.cache_key().as_str(), "mine");
     }
 

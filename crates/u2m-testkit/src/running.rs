@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
+        mpsc::{self, Sender},
     },
     thread::{self, JoinHandle},
     time::{Duration, SystemTime},
@@ -30,11 +31,15 @@ const STACK: usize = 256 * 1024;
 ///
 /// Each connection has a thread of its own, and no delay holds up another request. A request takes
 /// effect on receipt, before its delay, unless [`RotateOn`](crate::RotateOn) says otherwise.
+///
+/// The standard library's listener queues 128 connections. If more come in one burst while the
+/// machine is busy, some clients connect a second late; none is turned away.
 pub struct RunningServer {
     address: SocketAddr,
     base_url: String,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
+    /// The acceptor, then the attendant, which ends after it.
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What all threads of a server hold in common.
@@ -91,11 +96,16 @@ impl RunningServer {
             stopping: Condvar::new(),
             open: Mutex::new(HashMap::new()),
         });
-        let acceptor = thread::Builder::new().name("fake-server".to_owned()).spawn({
+        let (sender, accepted) = mpsc::channel();
+        let attendant = thread::Builder::new().name("fake-server".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
+            move || (0..).zip(accepted).for_each(|(number, stream)| attend(number, stream, &shared))
         })?;
-        Ok(Self { address, base_url, shared, acceptor: Some(acceptor) })
+        let acceptor = thread::Builder::new().name("fake-server-accept".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || accept(&listener, &sender, &shared)
+        })?;
+        Ok(Self { address, base_url, shared, threads: vec![acceptor, attendant] })
     }
 
     /// Scheme, host and port, without a slash at the end: what a program takes for its host.
@@ -204,10 +214,10 @@ impl Drop for RunningServer {
         *lock(&self.shared.stopped) = true;
         self.shared.stopping.notify_all();
         // The acceptor looks up only when somebody connects. If nobody can, it is left behind.
-        if TcpStream::connect(self.address).is_ok()
-            && let Some(acceptor) = self.acceptor.take()
-        {
-            let _ = acceptor.join();
+        if TcpStream::connect(self.address).is_ok() {
+            for thread in self.threads.drain(..) {
+                let _ = thread.join();
+            }
         }
         for stream in lock(&self.shared.open).values() {
             let _ = stream.shutdown(Shutdown::Both);
@@ -245,13 +255,16 @@ impl Shared {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for (number, accepted) in (0_u64..).zip(listener.incoming()) {
+/// Takes connections as fast as they come: the operating system's queue is short, and a client that
+/// finds it full tries again a second later. Their threads are begun by the attendant.
+fn accept(listener: &TcpListener, sender: &Sender<TcpStream>, shared: &Shared) {
+    for accepted in listener.incoming() {
         if *lock(&shared.stopped) {
             return;
         }
         match accepted {
-            Ok(stream) => attend(number, stream, shared),
+            // The attendant outlives this thread.
+            Ok(stream) => drop(sender.send(stream)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Out of sockets, most likely: wait for some to close.
             Err(_) => thread::sleep(Duration::from_millis(10)),

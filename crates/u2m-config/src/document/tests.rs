@@ -21,12 +21,18 @@ fn a_new_key_lines_up_with_its_neighbours() {
 
 #[test]
 fn a_key_longer_than_its_neighbours_moves_none_of_them() {
-    assert_eq!(set("[p]\nhost = h\n", "p", &[("workspace_id", "1")]), "[p]\nhost = h\nworkspace_id = 1\n");
+    assert_eq!(
+        set("[p]\nhost = h\n", "p", &[("workspace_id", "1")]),
+        "[p]\nhost = h\nworkspace_id = 1\n"
+    );
 }
 
 #[test]
 fn neighbours_without_a_common_column_set_no_column() {
-    assert_eq!(set("[p]\nhost = h\ntoken = t\n", "p", &[("a", "1")]), "[p]\nhost = h\ntoken = t\na = 1\n");
+    assert_eq!(
+        set("[p]\nhost = h\ntoken = t\n", "p", &[("a", "1")]),
+        "[p]\nhost = h\ntoken = t\na = 1\n"
+    );
 }
 
 #[test]
@@ -61,7 +67,10 @@ fn keys_of_an_empty_section_follow_its_header() {
 
 #[test]
 fn keys_before_any_header_are_those_of_the_default_section() {
-    assert_eq!(set("host = a\n\n[p]\nk = 1\n", "DEFAULT", &[("host", "b"), ("x", "1")]), "host = b\nx    = 1\n\n[p]\nk = 1\n");
+    assert_eq!(
+        set("host = a\n\n[p]\nk = 1\n", "DEFAULT", &[("host", "b"), ("x", "1")]),
+        "host = b\nx    = 1\n\n[p]\nk = 1\n"
+    );
 }
 
 #[test]
@@ -81,7 +90,10 @@ fn an_equal_value_keeps_its_quotes() {
 
 #[test]
 fn empty_values_are_filled_in() {
-    assert_eq!(set("[p]\nk = \nl =\nm=\n", "p", &[("k", "1"), ("l", "2"), ("m", "3")]), "[p]\nk = 1\nl = 2\nm=3\n");
+    assert_eq!(
+        set("[p]\nk = \nl =\nm=\n", "p", &[("k", "1"), ("l", "2"), ("m", "3")]),
+        "[p]\nk = 1\nl = 2\nm=3\n"
+    );
 }
 
 #[test]
@@ -100,6 +112,7 @@ fn a_section_goes_with_the_comment_above_it() {
 #[test]
 fn every_block_of_a_repeated_section_goes() {
     assert_eq!(removed("[p]\na = 1\n[q]\nb = 1\n[p]\nc = 1\n", "p"), "[q]\nb = 1\n");
+    assert_eq!(removed("[p]\na = 1\n\n[p]\nc = 1\n", "p"), "");
 }
 
 #[test]

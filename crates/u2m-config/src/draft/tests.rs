@@ -24,7 +24,10 @@ fn a_setting_made_first_still_gives_the_standard_beginning() {
     draft.set_setting("auth_storage", "secure").unwrap();
     draft.merge_profile("p", &[("host", "h")], &[]).unwrap();
     let rest = draft.text().strip_prefix(DEFAULT_COMMENT).unwrap();
-    assert_eq!(rest, "\n[__settings__]\nauth_storage = secure\ndefault_profile = p\n\n[p]\nhost = h\n");
+    assert_eq!(
+        rest,
+        "\n[__settings__]\nauth_storage = secure\ndefault_profile = p\n\n[p]\nhost = h\n"
+    );
 }
 
 #[test]

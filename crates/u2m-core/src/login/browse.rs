@@ -9,8 +9,8 @@ use crate::secret::{AuthorizationCode, CsrfState};
 use crate::text::Foreign;
 use crate::time::Timestamp;
 use crate::wire::{
-    AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, Refusal, authorize_query, authorize_url,
-    build_discovery_authorize_url, parse_metadata,
+    AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, Refusal, authorize_query,
+    authorize_url, build_discovery_authorize_url, parse_metadata,
 };
 use url::{Url, form_urlencoded};
 
@@ -52,7 +52,11 @@ pub struct Callback {
 }
 
 impl Browse {
-    pub(super) fn new(attempt: Attempt, server: Option<AuthorizationServer>, redirect_uri: String) -> Self {
+    pub(super) fn new(
+        attempt: Attempt,
+        server: Option<AuthorizationServer>,
+        redirect_uri: String,
+    ) -> Self {
         let request = &attempt.request;
         let scope = request.scopes.requested(request.offline_access);
         let (client, pkce, state) = (&request.client_id, &attempt.pkce, &attempt.state);
@@ -63,7 +67,15 @@ impl Browse {
             }
             None => {
                 let (host, to_account) = (&request.discovery_host, request.to_account);
-                build_discovery_authorize_url(host, client, pkce, &redirect_uri, &scope, state, to_account)
+                build_discovery_authorize_url(
+                    host,
+                    client,
+                    pkce,
+                    &redirect_uri,
+                    &scope,
+                    state,
+                    to_account,
+                )
             }
         };
         Self { attempt, server, redirect_uri, url }
@@ -132,7 +144,11 @@ impl Browse {
         }
     }
 
-    fn for_known_server(self, server: AuthorizationServer, callback: Callback) -> Result<LoginStep, LoginError> {
+    fn for_known_server(
+        self,
+        server: AuthorizationServer,
+        callback: Callback,
+    ) -> Result<LoginStep, LoginError> {
         // RFC 9207 section 2.4: plain string comparison, for answers and refusals alike.
         match &callback.iss {
             Some(iss) if *iss != server.issuer => return Err(LoginError::WrongIssuer),
@@ -152,7 +168,13 @@ impl Browse {
         let issuer = callback.iss.ok_or(LoginError::NoIssuer)?;
         let host = derive_host_from_issuer(&issuer).map_err(LoginError::Issuer)?;
         let trusted = self.attempt.request.trust.of(&host);
-        let verifying = Verifying { attempt: self.attempt, redirect_uri: self.redirect_uri, issuer, host, code };
+        let verifying = Verifying {
+            attempt: self.attempt,
+            redirect_uri: self.redirect_uri,
+            issuer,
+            host,
+            code,
+        };
         match trusted {
             Trusted::Yes => verifying.call(),
             Trusted::AfterConfirmation => Ok(LoginStep::Confirm(Confirm(verifying))),
@@ -180,7 +202,11 @@ impl Confirm {
     /// # Errors
     /// The person did not agree, or nobody could be asked.
     pub fn answered(self, agreed: bool) -> Result<LoginStep, LoginError> {
-        if agreed { self.0.call() } else { Err(LoginError::NotConfirmed(Foreign::new(self.0.host.as_str()))) }
+        if agreed {
+            self.0.call()
+        } else {
+            Err(LoginError::NotConfirmed(Foreign::new(self.0.host.as_str())))
+        }
     }
 }
 
@@ -197,7 +223,11 @@ pub struct Verifying {
 impl Verifying {
     fn call(self) -> Result<LoginStep, LoginError> {
         let url = metadata_url(&self.issuer).map_err(LoginError::Issuer)?;
-        Ok(LoginStep::Verify(HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, self)))
+        Ok(LoginStep::Verify(HttpCall::new(
+            HttpRequest::get(url, METADATA_LIMIT),
+            Replay::Safe,
+            self,
+        )))
     }
 
     /// The host that was discovered.
@@ -212,16 +242,22 @@ impl Awaits for Verifying {
     type Next = LoginStep;
     type Error = LoginError;
 
-    fn accept(self, outcome: Result<Answer, TransportFailure>, _: Timestamp) -> Result<LoginStep, LoginError> {
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        _: Timestamp,
+    ) -> Result<LoginStep, LoginError> {
         let expected = Expected { issuer: Some(self.issuer.clone()), host: self.host.clone() };
         let server = match parse_metadata(outcome, &expected) {
             Ok(server) => server,
             Err(MetadataError::WrongIssuer) => return Err(LoginError::WrongIssuer),
             // A trusted host without the document has Databricks' layout.
             Err(MetadataError::NotSupported) => {
-                let token_endpoint = derive_token_endpoint(&self.issuer).map_err(LoginError::Issuer)?;
+                let token_endpoint =
+                    derive_token_endpoint(&self.issuer).map_err(LoginError::Issuer)?;
                 let authorize = self.attempt.request.discovery_host.clone();
-                AuthorizationServer::new(self.issuer, authorize, token_endpoint).map_err(LoginError::Endpoints)?
+                AuthorizationServer::new(self.issuer, authorize, token_endpoint)
+                    .map_err(LoginError::Endpoints)?
             }
             Err(error) => return Err(LoginError::Endpoints(error)),
         };

@@ -26,7 +26,12 @@ impl Exchanging {
         code: AuthorizationCode,
         redirect_uri: String,
     ) -> LoginStep {
-        let form = exchange_form(&attempt.request.client_id, &code, attempt.pkce.verifier(), &redirect_uri);
+        let form = exchange_form(
+            &attempt.request.client_id,
+            &code,
+            attempt.pkce.verifier(),
+            &redirect_uri,
+        );
         let request = HttpRequest::post(server.token_endpoint.clone(), form, TOKEN_LIMIT);
         LoginStep::Exchange(HttpCall::new(request, Replay::Unsafe, Self { attempt, server, host }))
     }
@@ -38,7 +43,11 @@ impl Awaits for Exchanging {
     type Next = LoginStep;
     type Error = LoginError;
 
-    fn accept(self, outcome: Result<Answer, TransportFailure>, sent_at: Timestamp) -> Result<LoginStep, LoginError> {
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        sent_at: Timestamp,
+    ) -> Result<LoginStep, LoginError> {
         let grant = Grant::parse(outcome).map_err(LoginError::Exchange)?;
         let Attempt { request, .. } = self.attempt;
         let account = match request.target.account_id() {
@@ -47,11 +56,20 @@ impl Awaits for Exchanging {
             None => None,
         };
         let granted = grant.scopes.clone();
-        let missing = granted.as_ref().map(|granted| request.scopes.missing_from(granted)).unwrap_or_default();
-        let binding = Binding::new(self.server.issuer, self.server.token_endpoint, request.client_id, self.host)
-            .with_account_id(account.as_ref().map(ToString::to_string))
-            .with_scopes(granted);
-        let session = Session::renewed(grant, None, sent_at, request.assumed_lifetime).with_binding(binding);
+        let missing = granted
+            .as_ref()
+            .map(|granted| request.scopes.missing_from(granted))
+            .unwrap_or_default();
+        let binding = Binding::new(
+            self.server.issuer,
+            self.server.token_endpoint,
+            request.client_id,
+            self.host,
+        )
+        .with_account_id(account.as_ref().map(ToString::to_string))
+        .with_scopes(granted);
+        let session =
+            Session::renewed(grant, None, sent_at, request.assumed_lifetime).with_binding(binding);
         Ok(LoginStep::Store(Store { target: request.target, session, account, missing }))
     }
 }
@@ -132,9 +150,13 @@ impl LoggedIn {
 
     /// What was signed in to, with a discovered host filled in: the target to ask for tokens with from now on.
     pub fn target(&self) -> Target {
-        let Some(host) = self.host().filter(|_| self.target.is_discovery()) else { return self.target.clone() };
+        let Some(host) = self.host().filter(|_| self.target.is_discovery()) else {
+            return self.target.clone();
+        };
         let found = match &self.account {
-            Some(account) if host.is_account_console() => Target::account(host.clone(), account.clone()),
+            Some(account) if host.is_account_console() => {
+                Target::account(host.clone(), account.clone())
+            }
             Some(account) => Target::unified(host.clone(), account.clone()),
             None => Target::workspace(host.clone()),
         };

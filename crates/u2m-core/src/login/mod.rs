@@ -98,10 +98,16 @@ impl LoginRequest {
         match attempt.request.target.kind() {
             Kind::Discovery => LoginStep::Listen(Listen { attempt, server: None }),
             kind => match endpoints_of(kind, attempt.request.own_endpoints) {
-                Endpoints::Fixed(server) => LoginStep::Listen(Listen { attempt, server: Some(server) }),
+                Endpoints::Fixed(server) => {
+                    LoginStep::Listen(Listen { attempt, server: Some(server) })
+                }
                 Endpoints::At(url, expected) => {
                     let request = HttpRequest::get(url, METADATA_LIMIT);
-                    LoginStep::Discover(HttpCall::new(request, Replay::Safe, Discovering { attempt, expected }))
+                    LoginStep::Discover(HttpCall::new(
+                        request,
+                        Replay::Safe,
+                        Discovering { attempt, expected },
+                    ))
                 }
             },
         }
@@ -181,7 +187,11 @@ impl Awaits for Discovering {
     type Next = LoginStep;
     type Error = LoginError;
 
-    fn accept(self, outcome: Result<Answer, TransportFailure>, _: Timestamp) -> Result<LoginStep, LoginError> {
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        _: Timestamp,
+    ) -> Result<LoginStep, LoginError> {
         let server = parse_metadata(outcome, &self.expected).map_err(LoginError::Endpoints)?;
         Ok(LoginStep::Listen(Listen { attempt: self.attempt, server: Some(server) }))
     }
@@ -192,9 +202,15 @@ impl HttpCall<Discovering> {
     ///
     /// # Errors
     /// The supplier's own.
-    pub fn supplied(self, server: Result<AuthorizationServer, MetadataError>) -> Result<LoginStep, LoginError> {
+    pub fn supplied(
+        self,
+        server: Result<AuthorizationServer, MetadataError>,
+    ) -> Result<LoginStep, LoginError> {
         let attempt = self.into_state().attempt;
-        Ok(LoginStep::Listen(Listen { attempt, server: Some(server.map_err(LoginError::Endpoints)?) }))
+        Ok(LoginStep::Listen(Listen {
+            attempt,
+            server: Some(server.map_err(LoginError::Endpoints)?),
+        }))
     }
 }
 
@@ -210,6 +226,10 @@ impl Listen {
     /// Takes the port that the listener holds; the redirect URI is `http://localhost:<port>`, which is the form that
     /// Databricks registers.
     pub fn bound(self, port: u16) -> LoginStep {
-        LoginStep::Browse(Browse::new(self.attempt, self.server, format!("http://localhost:{port}")))
+        LoginStep::Browse(Browse::new(
+            self.attempt,
+            self.server,
+            format!("http://localhost:{port}"),
+        ))
     }
 }

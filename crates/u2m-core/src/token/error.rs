@@ -73,7 +73,11 @@ impl TokenError {
     pub fn needs_login(&self) -> bool {
         matches!(
             self,
-            Self::MissingRefreshToken | Self::NotFound | Self::Rejected(_) | Self::NoHost | Self::Mismatch { .. }
+            Self::MissingRefreshToken
+                | Self::NotFound
+                | Self::Rejected(_)
+                | Self::NoHost
+                | Self::Mismatch { .. }
         )
     }
 }

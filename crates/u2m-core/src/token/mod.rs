@@ -147,14 +147,18 @@ impl Inquiry {
         let freshness = self.request.rules.of(&session, now);
         let judged = match (&self.ask, freshness) {
             (Ask::Usable, Freshness::Fresh) => Judged::Good(session),
-            (Ask::Usable, Freshness::Stale) if session.refresh_token.is_none() => Judged::Good(session),
+            (Ask::Usable, Freshness::Stale) if session.refresh_token.is_none() => {
+                Judged::Good(session)
+            }
             (Ask::Usable, Freshness::Stale) => Judged::Ahead(session),
             (Ask::Newer(Some(seen)) | Ask::Other(seen), Freshness::Fresh | Freshness::Stale)
                 if *seen != session.access_token =>
             {
                 Judged::Good(session)
             }
-            (Ask::Newer(None), Freshness::Fresh | Freshness::Stale) if self.is_just_issued(&session, now) => {
+            (Ask::Newer(None), Freshness::Fresh | Freshness::Stale)
+                if self.is_just_issued(&session, now) =>
+            {
                 Judged::Good(session)
             }
             _ => Judged::Due(session),
@@ -163,7 +167,9 @@ impl Inquiry {
             *seen = Some(session.access_token.clone());
         }
         match judged {
-            Judged::Due(session) if session.refresh_token.is_none() => Err(TokenError::MissingRefreshToken),
+            Judged::Due(session) if session.refresh_token.is_none() => {
+                Err(TokenError::MissingRefreshToken)
+            }
             judged => Ok(judged),
         }
     }
@@ -192,7 +198,9 @@ impl Inquiry {
             return differs("client", &binding.client_id, &self.request.client_id);
         }
         let granted = binding.scopes.as_ref();
-        if let Some(granted) = granted.filter(|granted| !self.request.scopes.missing_from(granted).is_empty()) {
+        if let Some(granted) =
+            granted.filter(|granted| !self.request.scopes.missing_from(granted).is_empty())
+        {
             return differs("scopes", &granted.to_string(), &self.request.scopes.to_string());
         }
         Ok(())
@@ -214,7 +222,11 @@ impl Load {
     ///
     /// # Errors
     /// Nothing is stored; or it is another login's; or it has run out and cannot be renewed.
-    pub fn loaded(mut self, entry: Option<Session>, now: Timestamp) -> Result<TokenStep, TokenError> {
+    pub fn loaded(
+        mut self,
+        entry: Option<Session>,
+        now: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
         Ok(match self.0.judge(entry, now)? {
             Judged::Good(session) => TokenStep::Done(Issued::stored(session)),
             Judged::Ahead(session) => TokenStep::Lock(Lock { inquiry: self.0, old: Some(session) }),
@@ -247,8 +259,22 @@ impl Lock {
     /// # Errors
     /// There is no old token to fall back on.
     pub fn not_locked(self) -> Result<TokenStep, TokenError> {
-        let old = self.old.ok_or(TokenError::LockTimeout)?;
-        Ok(TokenStep::Done(Issued::kept(old, TokenError::LockTimeout)))
+        self.without(TokenError::LockTimeout)
+    }
+
+    /// There can be no lock at all: the store's folder cannot be written, say. No refresh token is spent.
+    ///
+    /// # Errors
+    /// The store's failure, unless the old token is still good.
+    pub fn failed(self, failure: StoreFailure) -> Result<TokenStep, TokenError> {
+        self.without(TokenError::Store(failure))
+    }
+
+    fn without(self, error: TokenError) -> Result<TokenStep, TokenError> {
+        match self.old {
+            Some(old) => Ok(TokenStep::Done(Issued::kept(old, error))),
+            None => Err(error),
+        }
     }
 }
 

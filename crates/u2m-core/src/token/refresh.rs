@@ -1,14 +1,16 @@
 //! The part of the token flow that spends a refresh token: prove, discover, refresh, save; and what follows a failure.
 
-use super::{Ask, How, Inquiry, Issued, Judged, StoreFailure, TokenError, TokenStep, Verdict, VerdictKind};
+use super::{
+    Ask, How, Inquiry, Issued, Judged, StoreFailure, TokenError, TokenStep, Verdict, VerdictKind,
+};
 use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::login::{Endpoints, endpoints_of};
 use crate::session::{Binding, Session};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::wire::{
-    AuthorizationServer, Expected, Grant, METADATA_LIMIT, MetadataError, TOKEN_LIMIT, TokenEndpointError, parse_metadata,
-    refresh_form,
+    AuthorizationServer, Expected, Grant, METADATA_LIMIT, MetadataError, TOKEN_LIMIT,
+    TokenEndpointError, parse_metadata, refresh_form,
 };
 use url::Url;
 
@@ -77,7 +79,7 @@ impl Renewal {
             };
         }
         match endpoints_of(target.kind(), self.inquiry.request.own_endpoints) {
-            Endpoints::Fixed(server) => Ok(self.located(server)),
+            Endpoints::Fixed(server) => self.located(server, now),
             Endpoints::At(url, expected) => Ok(self.discover(url, expected)),
         }
     }
@@ -85,7 +87,8 @@ impl Renewal {
     fn locate_at(self, binding: &Binding, now: Timestamp) -> Result<TokenStep, TokenError> {
         match crate::issuer::metadata_url(&binding.issuer) {
             Ok(url) => {
-                let expected = Expected { issuer: Some(binding.issuer.clone()), host: binding.host.clone() };
+                let expected =
+                    Expected { issuer: Some(binding.issuer.clone()), host: binding.host.clone() };
                 Ok(self.discover(url, expected))
             }
             Err(_) => self.give_up(TokenError::NoHost, now),
@@ -94,24 +97,44 @@ impl Renewal {
 
     fn discover(self, url: Url, expected: Expected) -> TokenStep {
         let state = Locating { renewal: self, expected };
-        TokenStep::Discover(HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, state))
+        TokenStep::Discover(HttpCall::new(
+            HttpRequest::get(url, METADATA_LIMIT),
+            Replay::Safe,
+            state,
+        ))
     }
 
-    /// Pins the endpoints to the login, and goes on to refresh.
-    fn located(mut self, server: AuthorizationServer) -> TokenStep {
+    /// Pins the endpoint to the login, and goes on to refresh. A login that has one pinned follows it to another path,
+    /// never to another origin (A33).
+    fn located(
+        mut self,
+        server: AuthorizationServer,
+        now: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
         self.discovered = true;
         let request = &self.inquiry.request;
         let endpoint = server.token_endpoint.clone();
         match &mut self.old.binding {
+            Some(binding) if binding.token_endpoint.origin() != endpoint.origin() => {
+                return self.give_up(
+                    TokenError::Endpoints(MetadataError::EndpointElsewhere("token_endpoint")),
+                    now,
+                );
+            }
             Some(binding) => binding.token_endpoint = endpoint.clone(),
             binding @ None => {
                 *binding = request.target.host().map(|host| {
-                    Binding::new(server.issuer, endpoint.clone(), request.client_id.clone(), host.clone())
-                        .with_account_id(request.target.account_id().map(ToString::to_string))
+                    Binding::new(
+                        server.issuer,
+                        endpoint.clone(),
+                        request.client_id.clone(),
+                        host.clone(),
+                    )
+                    .with_account_id(request.target.account_id().map(ToString::to_string))
                 });
             }
         }
-        self.refresh(endpoint)
+        Ok(self.refresh(endpoint))
     }
 
     /// Ends without having sent the refresh token.
@@ -145,9 +168,13 @@ impl Locating {
         &self.renewal.inquiry.request.target
     }
 
-    fn found(self, server: Result<AuthorizationServer, MetadataError>, now: Timestamp) -> Result<TokenStep, TokenError> {
+    fn found(
+        self,
+        server: Result<AuthorizationServer, MetadataError>,
+        now: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
         match server {
-            Ok(server) => Ok(self.renewal.located(server)),
+            Ok(server) => self.renewal.located(server, now),
             Err(error) => self.renewal.give_up(TokenError::Endpoints(error), now),
         }
     }
@@ -159,7 +186,11 @@ impl Awaits for Locating {
     type Next = TokenStep;
     type Error = TokenError;
 
-    fn accept(self, outcome: Result<Answer, TransportFailure>, sent_at: Timestamp) -> Result<TokenStep, TokenError> {
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        sent_at: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
         let server = parse_metadata(outcome, &self.expected);
         self.found(server, sent_at)
     }
@@ -189,7 +220,11 @@ impl Awaits for Refreshing {
     type Next = TokenStep;
     type Error = TokenError;
 
-    fn accept(self, outcome: Result<Answer, TransportFailure>, sent_at: Timestamp) -> Result<TokenStep, TokenError> {
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        sent_at: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
         let is_gone = |outcome: &Result<Answer, TransportFailure>| {
             outcome.as_ref().is_ok_and(|answer| matches!(answer.status(), 404 | 405))
         };
@@ -233,7 +268,8 @@ impl Save {
     /// # Errors
     /// The server has issued the very token that the caller cannot use.
     pub fn saved(self, outcome: Result<(), StoreFailure>) -> Result<TokenStep, TokenError> {
-        if matches!(&self.inquiry.ask, Ask::Other(rejected) if *rejected == self.session.access_token) {
+        if matches!(&self.inquiry.ask, Ask::Other(rejected) if *rejected == self.session.access_token)
+        {
             return Err(TokenError::SameTokenAgain);
         }
         let how = match outcome {
@@ -258,14 +294,23 @@ impl Recheck {
     ///
     /// # Errors
     /// As [`Load::loaded`](super::Load::loaded) for an entry that has changed.
-    pub fn loaded(mut self, entry: Option<Session>, now: Timestamp) -> Result<TokenStep, TokenError> {
+    pub fn loaded(
+        mut self,
+        entry: Option<Session>,
+        now: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
         let changed = entry.filter(|entry| entry.fingerprint() != self.renewal.old.fingerprint());
         let Some(entry) = changed else { return Ok(self.renewal.note(self.error, self.at)) };
         match self.renewal.inquiry.judge(Some(entry), now)? {
             Judged::Good(session) => Ok(TokenStep::Done(Issued { session, how: How::Stored })),
             Judged::Ahead(old) | Judged::Due(old) => {
                 let inquiry = self.renewal.inquiry;
-                Ok(TokenStep::Prove(Prove(Renewal { inquiry, old, discovered: false, second: true })))
+                Ok(TokenStep::Prove(Prove(Renewal {
+                    inquiry,
+                    old,
+                    discovered: false,
+                    second: true,
+                })))
             }
         }
     }

@@ -1,0 +1,348 @@
+//! Stories of the token flow, told with a shelf: one entry, one memory, a clock that stands still and a list of answers.
+
+use super::*;
+use crate::call::{Answer, HttpRequest, TransportFailure, TransportFailureKind};
+use crate::host::Host;
+use crate::scopes::Scopes;
+use crate::secret::{AccessToken, RefreshToken};
+use crate::session::Binding;
+use crate::target::{AccountId, ProfileName};
+use std::collections::VecDeque;
+use url::Url;
+
+#[path = "tests/boundaries.rs"]
+mod boundaries;
+#[path = "tests/failures.rs"]
+mod failures;
+#[path = "tests/verdicts.rs"]
+mod verdicts;
+
+const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+const TOKEN_URL: &str = "https://a.example/oidc/v1/token";
+const METADATA_PATH: &str = "/oidc/.well-known/oauth-authorization-server";
+
+/// What surrounds a flow, and what it did to it.
+struct Shelf {
+    request: TokenRequest,
+    now: Timestamp,
+    entry: Option<Session>,
+    verdict: Option<Verdict>,
+    answers: VecDeque<Result<Answer, TransportFailure>>,
+    /// What another program writes into the entry while a refresh is under way.
+    intruder: Option<Session>,
+    is_busy: bool,
+    is_writable: bool,
+    keeps_saves: bool,
+    sent: Vec<HttpRequest>,
+    locks: usize,
+    saves: usize,
+}
+
+impl Shelf {
+    /// A login whose access token has `left` seconds.
+    fn with(left: i64) -> Self {
+        Self::holding(Some(session("old", left)))
+    }
+
+    fn holding(entry: Option<Session>) -> Self {
+        Self {
+            request: TokenRequest::new(Target::workspace(host("https://a.example"))),
+            now: NOW,
+            entry,
+            verdict: None,
+            answers: VecDeque::new(),
+            intruder: None,
+            is_busy: false,
+            is_writable: true,
+            keeps_saves: true,
+            sent: Vec::new(),
+            locks: 0,
+            saves: 0,
+        }
+    }
+
+    fn answering(mut self, status: u16, body: &str) -> Self {
+        self.answers.push_back(Ok(answer(status, body)));
+        self
+    }
+
+    fn failing(mut self, kind: TransportFailureKind) -> Self {
+        self.answers.push_back(Err(TransportFailure::new(kind)));
+        self
+    }
+
+    fn ask(&mut self, ask: Ask) -> Result<Issued, TokenError> {
+        let started = self.request.clone().start(ask, self.now);
+        self.go_on(started)
+    }
+
+    /// Takes every step until the flow ends: what a driver is, less its waiting.
+    fn go_on(&mut self, mut step: TokenStep) -> Result<Issued, TokenError> {
+        loop {
+            step = match step {
+                TokenStep::Load(load) => load.loaded(self.entry.clone(), self.now)?,
+                TokenStep::Lock(lock) if self.is_busy => lock.not_locked()?,
+                TokenStep::Lock(lock) => {
+                    self.locks += 1;
+                    lock.locked()
+                }
+                TokenStep::Reload(reload) => {
+                    reload.loaded(self.entry.clone(), self.verdict.clone(), self.now)?
+                }
+                TokenStep::Prove(prove) if self.is_writable => prove.proven(self.now)?,
+                TokenStep::Prove(prove) => prove.failed(full(), self.now)?,
+                TokenStep::Discover(call) => {
+                    let answer = self.send(call.request());
+                    call.answered(answer, self.now)?
+                }
+                TokenStep::Refresh(call) => {
+                    let answer = self.send(call.request());
+                    self.entry = self.intruder.take().or_else(|| self.entry.take());
+                    call.answered(answer, self.now)?
+                }
+                TokenStep::Recheck(recheck) => recheck.loaded(self.entry.clone(), self.now)?,
+                TokenStep::Note(note) => {
+                    self.verdict = Some(note.verdict().clone());
+                    note.noted(self.now)?
+                }
+                TokenStep::Save(save) if self.keeps_saves => {
+                    self.saves += 1;
+                    self.entry = Some(save.session().clone());
+                    save.saved(Ok(()))?
+                }
+                TokenStep::Save(save) => save.saved(Err(full()))?,
+                TokenStep::Done(issued) => return Ok(issued),
+            };
+        }
+    }
+
+    fn send(&mut self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+        self.sent.push(request.clone());
+        self.answers.pop_front().expect("no answer was prepared for this request")
+    }
+
+    /// The refresh tokens that were sent, in order.
+    fn spent(&self) -> Vec<String> {
+        let of = |form: &str| form.rsplit_once("refresh_token=").map(|(_, token)| token.to_owned());
+        self.sent.iter().filter_map(HttpRequest::form).filter_map(of).collect()
+    }
+}
+
+fn host(text: &str) -> Host {
+    Host::parse(text).unwrap()
+}
+
+fn binding() -> Binding {
+    Binding::new(
+        "https://a.example/oidc",
+        Url::parse(TOKEN_URL).unwrap(),
+        "databricks-cli",
+        host("https://a.example"),
+    )
+}
+
+fn session(name: &str, left: i64) -> Session {
+    Session::new(AccessToken::new(format!("{name}-access")))
+        .with_refresh_token(RefreshToken::new(format!("{name}-refresh")))
+        .with_expiry(NOW.plus(Lifetime::from_seconds(left)))
+        .with_lifetime(Lifetime::from_seconds(3600))
+        .with_issued_at(NOW.plus(Lifetime::from_seconds(left - 3600)))
+        .with_binding(binding())
+}
+
+fn answer(status: u16, body: &str) -> Answer {
+    Answer::new(status, body.into()).with_content_type("application/json")
+}
+
+fn full() -> StoreFailure {
+    StoreFailure::new(std::io::Error::other("no space left on device"))
+}
+
+fn access(issued: &Issued) -> &str {
+    issued.session().access_token.expose()
+}
+
+fn refresh_token(entry: Option<&Session>) -> &str {
+    entry.and_then(|session| session.refresh_token.as_ref()).map_or("", RefreshToken::expose)
+}
+
+fn seen(token: &str) -> AccessToken {
+    AccessToken::new(token)
+}
+
+const RENEWED: &str =
+    r#"{"access_token":"new-access","refresh_token":"new-refresh","expires_in":3600}"#;
+
+#[test]
+fn with_six_minutes_left_there_is_neither_lock_nor_request_nor_write() {
+    let mut shelf = Shelf::with(360);
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(access(&issued), "old-access");
+    assert!(matches!(issued.how(), How::Stored));
+    assert_eq!((shelf.locks, shelf.sent.len(), shelf.saves), (0, 0, 0));
+}
+
+#[test]
+fn with_four_minutes_left_the_token_is_renewed_and_saved_before_it_is_handed_out() {
+    let mut shelf = Shelf::with(240).answering(200, RENEWED);
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(access(&issued), "new-access");
+    assert!(matches!(issued.how(), How::Renewed));
+    assert_eq!(shelf.spent(), ["old-refresh"]);
+    let entry = shelf.entry.unwrap();
+    assert_eq!(refresh_token(Some(&entry)), "new-refresh");
+    assert_eq!(entry.expiry, Some(NOW.plus(Lifetime::from_seconds(3600))));
+    assert_eq!(entry.issued_at, Some(NOW));
+    assert_eq!(entry.binding, Some(binding()), "the new session is still the old login's");
+}
+
+#[test]
+fn with_four_minutes_left_a_server_in_trouble_leaves_the_old_token_and_the_store_alone() {
+    let mut shelf = Shelf::with(240).answering(503, "");
+    let before = shelf.entry.clone();
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(access(&issued), "old-access");
+    assert!(matches!(issued.how(), How::Kept(TokenError::Refresh(_))));
+    assert_eq!((shelf.saves, shelf.entry), (0, before));
+}
+
+#[test]
+fn near_its_end_a_token_without_refresh_token_is_handed_out_as_it_is() {
+    let mut entry = session("old", 180);
+    entry.refresh_token = None;
+    let mut shelf = Shelf::holding(Some(entry));
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "old-access");
+    assert_eq!((shelf.locks, shelf.sent.len()), (0, 0));
+}
+
+#[test]
+fn err_3_an_expired_token_without_refresh_token_needs_a_login_and_says_so() {
+    let mut entry = session("old", -1);
+    entry.refresh_token = None;
+    let error = Shelf::holding(Some(entry)).ask(Ask::Usable).unwrap_err();
+    assert_eq!(error.to_string(), "cached token has no refresh token");
+    assert!(error.needs_login() && !error.is_transient());
+}
+
+#[test]
+fn a_token_without_a_known_end_is_never_renewed() {
+    let mut entry = session("old", -1);
+    entry.expiry = None;
+    let mut shelf = Shelf::holding(Some(entry));
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "old-access");
+    assert_eq!((shelf.locks, shelf.sent.len()), (0, 0));
+}
+
+#[test]
+fn without_a_login_there_is_nothing_to_lock() {
+    let mut shelf = Shelf::holding(None);
+    let error = shelf.ask(Ask::Usable).unwrap_err();
+    assert_eq!(error.to_string(), "token not found");
+    assert!(error.needs_login());
+    assert_eq!(shelf.locks, 0);
+}
+
+#[test]
+fn refr_8_an_entry_without_access_token_is_renewed_or_is_an_error_and_never_a_token() {
+    let mut entry = session("old", 3000);
+    entry.access_token = seen("");
+    let mut shelf = Shelf::holding(Some(entry.clone())).answering(200, RENEWED);
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    entry.refresh_token = None;
+    assert!(Shelf::holding(Some(entry)).ask(Ask::Usable).unwrap_err().needs_login());
+}
+
+#[test]
+fn a8_a_refresh_token_that_is_not_sent_anew_stays() {
+    let mut shelf =
+        Shelf::with(-1).answering(200, r#"{"access_token":"new-access","expires_in":3600}"#);
+    shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(refresh_token(shelf.entry.as_ref()), "old-refresh");
+}
+
+#[test]
+fn a_form_encoded_answer_renews_the_login_too() {
+    let body = b"access_token=new-access&refresh_token=new-refresh&expires_in=3600".to_vec();
+    let mut shelf = Shelf::with(-1);
+    shelf.answers.push_back(Ok(
+        Answer::new(200, body).with_content_type("application/x-www-form-urlencoded")
+    ));
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(refresh_token(shelf.entry.as_ref()), "new-refresh");
+}
+
+#[test]
+fn refr_9_what_callers_get_has_no_place_for_a_refresh_token() {
+    let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+    let token = shelf.ask(Ask::Usable).unwrap().session().token();
+    // The type has two parts, and neither is a refresh token.
+    assert_eq!(
+        token,
+        crate::Token::new(seen("new-access"), Some(NOW.plus(Lifetime::from_seconds(3600))))
+    );
+    assert_eq!(refresh_token(shelf.entry.as_ref()), "new-refresh", "the store has it");
+}
+
+#[test]
+fn a6_without_a_stated_lifetime_the_tokens_own_hint_counts_and_else_a_short_default() {
+    // {"exp":1800000700} in a token that happens to be a JWT.
+    for (token, left) in [("e30.eyJleHAiOjE4MDAwMDA3MDB9.sig", 700), ("opaque", 900)] {
+        let mut shelf = Shelf::with(-1).answering(200, &format!(r#"{{"access_token":"{token}"}}"#));
+        let issued = shelf.ask(Ask::Usable).unwrap();
+        assert_eq!(
+            issued.session().expiry,
+            Some(NOW.plus(Lifetime::from_seconds(left))),
+            "{token}"
+        );
+    }
+}
+
+#[test]
+fn refr_1_whoever_waited_for_the_lock_takes_what_its_holder_fetched() {
+    for ask in [
+        Ask::Usable,
+        Ask::Newer(None),
+        Ask::Newer(Some(seen("old-access"))),
+        Ask::Other(seen("old-access")),
+    ] {
+        let mut shelf = Shelf::with(-1);
+        let TokenStep::Load(load) = shelf.request.clone().start(ask.clone(), NOW) else {
+            panic!("{ask:?}")
+        };
+        let waiting = load.loaded(shelf.entry.clone(), NOW).unwrap();
+        assert!(matches!(&waiting, TokenStep::Lock(lock) if lock.is_worth_waiting()), "{ask:?}");
+        shelf.entry = Some(session("theirs", 3600));
+        assert_eq!(access(&shelf.go_on(waiting).unwrap()), "theirs-access", "{ask:?}");
+        assert!(shelf.sent.is_empty(), "{ask:?}");
+    }
+}
+
+#[test]
+fn refr_6_a_renewal_ahead_of_time_does_not_wait_for_a_busy_lock() {
+    let mut shelf = Shelf::with(240);
+    shelf.is_busy = true;
+    let TokenStep::Load(load) = shelf.request.clone().start(Ask::Usable, NOW) else {
+        panic!("loads first")
+    };
+    let step = load.loaded(shelf.entry.clone(), NOW).unwrap();
+    assert!(matches!(&step, TokenStep::Lock(lock) if !lock.is_worth_waiting()));
+    let issued = shelf.go_on(step).unwrap();
+    assert_eq!(access(&issued), "old-access");
+    assert!(matches!(issued.how(), How::Kept(TokenError::LockTimeout)));
+}
+
+#[test]
+fn t23_a_lock_that_is_never_given_back_ends_in_an_error_that_may_pass() {
+    for (left, ask) in
+        [(-1, Ask::Usable), (3000, Ask::Newer(None)), (3000, Ask::Other(seen("old-access")))]
+    {
+        let mut shelf = Shelf::with(left);
+        shelf.is_busy = true;
+        let error = shelf.ask(ask).unwrap_err();
+        assert!(
+            matches!(error, TokenError::LockTimeout)
+                && error.is_transient()
+                && !error.needs_login()
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! What is remembered of a refresh that failed, so that nobody spends a request on learning it again.
 
 use crate::secret::Fingerprint;
+use crate::session::Session;
 use crate::text::Foreign;
 use crate::time::Timestamp;
 use crate::wire::{Refusal, TokenEndpointError};
@@ -47,6 +48,11 @@ impl Verdict {
     /// ```
     pub fn new(of: Fingerprint, at: Timestamp, kind: VerdictKind) -> Self {
         Self { of, at, kind }
+    }
+
+    /// Whether this says that `session` can never be renewed.
+    pub fn is_final_for(&self, session: &Session) -> bool {
+        matches!(self.kind, VerdictKind::Rejected(_)) && self.of == session.fingerprint()
     }
 }
 

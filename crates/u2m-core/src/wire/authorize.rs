@@ -88,8 +88,10 @@ mod tests {
         let pkce = Pkce::from_verifier(CodeVerifier::new("v"));
         let scope = Scopes::split("all-apis mlflow:read").requested(true);
         let state = CsrfState::new("ST");
-        let query = authorize_query("databricks-cli", &pkce, "http://localhost:8020", &scope, &state);
-        let url = authorize_url(&Url::parse("https://w.example.com/oidc/v1/authorize").unwrap(), &query);
+        let query =
+            authorize_query("databricks-cli", &pkce, "http://localhost:8020", &scope, &state);
+        let url =
+            authorize_url(&Url::parse("https://w.example.com/oidc/v1/authorize").unwrap(), &query);
         assert_eq!(
             with_ch(url.as_str(), &pkce),
             "https://w.example.com/oidc/v1/authorize?client_id=databricks-cli&code_challenge=CH&code_challenge_method=S256\
@@ -105,7 +107,15 @@ mod tests {
         let state = CsrfState::new("ST");
         let make = |to_account| {
             let redirect = "http://localhost:8020";
-            build_discovery_authorize_url(&host, "databricks-cli", &pkce, redirect, &scope, &state, to_account)
+            build_discovery_authorize_url(
+                &host,
+                "databricks-cli",
+                &pkce,
+                redirect,
+                &scope,
+                &state,
+                to_account,
+            )
         };
         let expected = "https://login.databricks.com/?destination_url=%2Foidc%2Fv1%2Fauthorize%3Fclient_id%3Ddatabricks-cli\
             %26code_challenge%3DCH%26code_challenge_method%3DS256%26redirect_uri%3Dhttp%253A%252F%252Flocalhost%253A8020\
@@ -116,7 +126,8 @@ mod tests {
 
     #[test]
     fn a1_an_endpoint_keeps_its_own_query() {
-        let url = authorize_url(&Url::parse("https://a.example/authorize?tenant=1").unwrap(), "state=x");
+        let url =
+            authorize_url(&Url::parse("https://a.example/authorize?tenant=1").unwrap(), "state=x");
         assert_eq!(url.as_str(), "https://a.example/authorize?tenant=1&state=x");
     }
 }

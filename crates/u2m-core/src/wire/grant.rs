@@ -22,7 +22,11 @@ pub(crate) fn exchange_form(
 
 /// Redeems a refresh token. No scope is sent: it stays what it was, and is never widened (A7).
 pub(crate) fn refresh_form(client_id: &str, token: &RefreshToken) -> Zeroizing<String> {
-    form(&[("client_id", client_id), ("grant_type", "refresh_token"), ("refresh_token", token.expose())])
+    form(&[
+        ("client_id", client_id),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", token.expose()),
+    ])
 }
 
 fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
@@ -51,6 +55,9 @@ mod tests {
              &redirect_uri=http%3A%2F%2Flocalhost%3A8020"
         );
         let refresh = refresh_form("databricks-cli", &RefreshToken::new("r"));
-        assert_eq!(refresh.as_str(), "client_id=databricks-cli&grant_type=refresh_token&refresh_token=r");
+        assert_eq!(
+            refresh.as_str(),
+            "client_id=databricks-cli&grant_type=refresh_token&refresh_token=r"
+        );
     }
 }

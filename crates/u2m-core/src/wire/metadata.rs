@@ -39,7 +39,9 @@ impl AuthorizationServer {
     pub fn at(host: &Host, path: &str) -> Self {
         let issuer = host.join(path);
         // A host is a parsed origin and the paths are literals and checked ids: what is joined parses again.
-        let url = |tail: &str| Url::parse(&format!("{issuer}{tail}")).expect("an origin with a plain path is a URL");
+        let url = |tail: &str| {
+            Url::parse(&format!("{issuer}{tail}")).expect("an origin with a plain path is a URL")
+        };
         let (authorization_endpoint, token_endpoint) = (url("/v1/authorize"), url("/v1/token"));
         Self { issuer, authorization_endpoint, token_endpoint, callback_names_issuer: false }
     }
@@ -65,12 +67,20 @@ impl AuthorizationServer {
         authorization_endpoint: Url,
         token_endpoint: Url,
     ) -> Result<Self, MetadataError> {
-        for (name, url) in [("authorization_endpoint", &authorization_endpoint), ("token_endpoint", &token_endpoint)] {
+        for (name, url) in [
+            ("authorization_endpoint", &authorization_endpoint),
+            ("token_endpoint", &token_endpoint),
+        ] {
             if url.fragment().is_some() || Host::of(url).is_err() {
                 return Err(MetadataError::UnusableEndpoint(name));
             }
         }
-        Ok(Self { issuer: issuer.into(), authorization_endpoint, token_endpoint, callback_names_issuer: false })
+        Ok(Self {
+            issuer: issuer.into(),
+            authorization_endpoint,
+            token_endpoint,
+            callback_names_issuer: false,
+        })
     }
 }
 
@@ -93,15 +103,22 @@ impl TryFrom<Document> for AuthorizationServer {
     type Error = MetadataError;
 
     fn try_from(document: Document) -> Result<Self, MetadataError> {
-        if document.code_challenge_methods_supported.is_some_and(|known| !known.iter().any(|m| m == "S256")) {
+        if document
+            .code_challenge_methods_supported
+            .is_some_and(|known| !known.iter().any(|m| m == "S256"))
+        {
             return Err(MetadataError::NoS256);
         }
         let endpoint = |name: &'static str, text: Option<String>| {
-            let text = text.filter(|text| !text.is_empty()).ok_or(MetadataError::MissingMember(name))?;
+            let text =
+                text.filter(|text| !text.is_empty()).ok_or(MetadataError::MissingMember(name))?;
             Url::parse(&text).map_err(|_| MetadataError::UnusableEndpoint(name))
         };
         let server = Self::new(
-            document.issuer.filter(|text| !text.is_empty()).ok_or(MetadataError::MissingMember("issuer"))?,
+            document
+                .issuer
+                .filter(|text| !text.is_empty())
+                .ok_or(MetadataError::MissingMember("issuer"))?,
             endpoint("authorization_endpoint", document.authorization_endpoint)?,
             endpoint("token_endpoint", document.token_endpoint)?,
         )?;
@@ -155,9 +172,10 @@ pub(crate) fn parse_metadata(
     if expected.issuer.as_ref().is_some_and(|issuer| *issuer != server.issuer) {
         return Err(MetadataError::WrongIssuer);
     }
-    for (name, url) in
-        [("authorization_endpoint", &server.authorization_endpoint), ("token_endpoint", &server.token_endpoint)]
-    {
+    for (name, url) in [
+        ("authorization_endpoint", &server.authorization_endpoint),
+        ("token_endpoint", &server.token_endpoint),
+    ] {
         if Host::of(url).as_ref() != Ok(&expected.host) {
             return Err(MetadataError::EndpointElsewhere(name));
         }
@@ -245,7 +263,12 @@ mod tests {
 
     #[test]
     fn a30_a_document_of_another_issuer_is_discarded() {
-        for issuer in ["https://a.example", "https://a.example/oidc/", "https://a.example:444/oidc", "https://A.example/oidc"] {
+        for issuer in [
+            "https://a.example",
+            "https://a.example/oidc/",
+            "https://a.example:444/oidc",
+            "https://A.example/oidc",
+        ] {
             let body = document(|d| d["issuer"] = json!(issuer));
             assert!(matches!(read(200, body), Err(MetadataError::WrongIssuer)), "{issuer}");
         }
@@ -274,7 +297,13 @@ mod tests {
     fn a15_metadata_with_only_plain_fails() {
         let body = document(|d| d["code_challenge_methods_supported"] = json!(["plain"]));
         assert!(matches!(read(200, body), Err(MetadataError::NoS256)));
-        assert!(read(200, document(|d| d["code_challenge_methods_supported"] = json!(["plain", "S256"]))).is_ok());
+        assert!(
+            read(
+                200,
+                document(|d| d["code_challenge_methods_supported"] = json!(["plain", "S256"]))
+            )
+            .is_ok()
+        );
     }
 
     #[test]

@@ -59,7 +59,9 @@ impl fmt::Display for OAuthErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Other(code) => code.fmt(f),
-            named => f.write_str(NAMED.iter().find(|(_, code)| code == named).map_or("", |(name, _)| name)),
+            named => f.write_str(
+                NAMED.iter().find(|(_, code)| code == named).map_or("", |(name, _)| name),
+            ),
         }
     }
 }
@@ -138,8 +140,14 @@ mod tests {
     #[test]
     fn err_1_a_refresh_token_is_rejected_by_its_code_or_by_the_known_sentence() {
         assert!(Refusal::new(400, "invalid_grant", None).rejects_the_refresh_token());
-        assert!(Refusal::new(401, "invalid_request", Some("Refresh token is invalid")).rejects_the_refresh_token());
-        assert!(!Refusal::new(400, "invalid_client", Some("Invalid Client")).rejects_the_refresh_token());
+        assert!(
+            Refusal::new(401, "invalid_request", Some("Refresh token is invalid"))
+                .rejects_the_refresh_token()
+        );
+        assert!(
+            !Refusal::new(400, "invalid_client", Some("Invalid Client"))
+                .rejects_the_refresh_token()
+        );
     }
 
     #[test]

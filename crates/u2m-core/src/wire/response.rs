@@ -28,10 +28,14 @@ pub(crate) struct Grant {
 
 impl Grant {
     /// Reads an answer.
-    pub(crate) fn parse(outcome: Result<Answer, TransportFailure>) -> Result<Self, TokenEndpointError> {
+    pub(crate) fn parse(
+        outcome: Result<Answer, TransportFailure>,
+    ) -> Result<Self, TokenEndpointError> {
         let answer = outcome.map_err(TokenEndpointError::Unreachable)?;
         let raw = match answer.media_type().as_str() {
-            "application/x-www-form-urlencoded" | "text/plain" if !looks_like_json(answer.body()) => {
+            "application/x-www-form-urlencoded" | "text/plain"
+                if !looks_like_json(answer.body()) =>
+            {
                 Raw::from_form(answer.body())
             }
             _ => Raw::from_json(&answer)?,
@@ -55,7 +59,9 @@ struct Raw {
 impl Raw {
     fn from_json(answer: &Answer) -> Result<Self, TokenEndpointError> {
         let body = answer.body();
-        let junk = |what| Err(TokenEndpointError::Answer(AnswerError::NotJson { status: answer.status(), what }));
+        let junk = |what| {
+            Err(TokenEndpointError::Answer(AnswerError::NotJson { status: answer.status(), what }))
+        };
         if body.trim_ascii_start().first() == Some(&b'<') {
             return junk("an HTML page");
         }
@@ -88,7 +94,9 @@ impl Raw {
     }
 
     fn into_grant(mut self, status: u16) -> Result<Grant, TokenEndpointError> {
-        if let Some(code) = self.error.take().as_ref().and_then(Value::as_str).filter(|code| !code.is_empty()) {
+        if let Some(code) =
+            self.error.take().as_ref().and_then(Value::as_str).filter(|code| !code.is_empty())
+        {
             let description = self.error_description.as_ref().and_then(Value::as_str);
             return Err(TokenEndpointError::Refused(Refusal::new(status, code, description)));
         }
@@ -103,8 +111,14 @@ impl Raw {
         let scopes = self.scope.take().and_then(|scope| Some(Scopes::split(scope.as_str()?)));
         let access = self.access_token.take().filter(|token| !token.is_empty());
         Ok(Grant {
-            access_token: access.map(AccessToken::new).ok_or(TokenEndpointError::Answer(AnswerError::NoAccessToken))?,
-            refresh_token: self.refresh_token.take().filter(|token| !token.is_empty()).map(RefreshToken::new),
+            access_token: access
+                .map(AccessToken::new)
+                .ok_or(TokenEndpointError::Answer(AnswerError::NoAccessToken))?,
+            refresh_token: self
+                .refresh_token
+                .take()
+                .filter(|token| !token.is_empty())
+                .map(RefreshToken::new),
             lifetime,
             scopes: scopes.filter(|scopes| !scopes.is_empty()),
         })
@@ -162,7 +176,9 @@ pub enum AnswerError {
     #[error("server response missing access_token")]
     NoAccessToken,
     /// Not JSON: usually a proxy or a captive portal speaks.
-    #[error("the token endpoint sent {what} with http {status} instead of JSON; is a proxy or a captive portal in the way?")]
+    #[error(
+        "the token endpoint sent {what} with http {status} instead of JSON; is a proxy or a captive portal in the way?"
+    )]
     NotJson {
         /// The HTTP status.
         status: u16,

@@ -2,7 +2,9 @@ use super::*;
 use proptest::prelude::*;
 
 fn json(status: u16, body: &str) -> Result<Grant, TokenEndpointError> {
-    Grant::parse(Ok(Answer::new(status, body.into()).with_content_type("application/json; charset=utf-8")))
+    Grant::parse(Ok(
+        Answer::new(status, body.into()).with_content_type("application/json; charset=utf-8")
+    ))
 }
 
 fn answer_error(body: &str) -> AnswerError {
@@ -25,14 +27,17 @@ fn a_usual_answer_is_read() {
 #[test]
 fn form_encoded_answers_are_read_too() {
     let answer = Answer::new(200, b"access_token=a%2Bb&expires_in=60&token_type=bearer".to_vec());
-    let grant = Grant::parse(Ok(answer.with_content_type("application/x-www-form-urlencoded"))).unwrap();
+    let grant =
+        Grant::parse(Ok(answer.with_content_type("application/x-www-form-urlencoded"))).unwrap();
     assert_eq!(grant.access_token.expose(), "a+b");
     assert_eq!(grant.lifetime, Some(Lifetime::from_seconds(60)));
 }
 
 #[test]
 fn wire_3_a6_lifetimes_come_in_many_forms() {
-    let lifetime = |value: &str| json(200, &format!(r#"{{"access_token":"a","expires_in":{value}}}"#)).map(|g| g.lifetime);
+    let lifetime = |value: &str| {
+        json(200, &format!(r#"{{"access_token":"a","expires_in":{value}}}"#)).map(|g| g.lifetime)
+    };
     for (value, seconds) in [
         ("3600", Some(3600)),
         ("\"3600\"", Some(3600)),
@@ -46,7 +51,10 @@ fn wire_3_a6_lifetimes_come_in_many_forms() {
         assert_eq!(lifetime(value).unwrap(), seconds.map(Lifetime::from_seconds), "{value}");
     }
     for bad in ["-1", "\"soon\"", "[]", "{}", "true", "\"-5\"", "\"NaN\"", "\"inf\""] {
-        assert!(matches!(lifetime(bad), Err(TokenEndpointError::Answer(AnswerError::ExpiresIn))), "{bad}");
+        assert!(
+            matches!(lifetime(bad), Err(TokenEndpointError::Answer(AnswerError::ExpiresIn))),
+            "{bad}"
+        );
     }
     assert_eq!(json(200, r#"{"access_token":"a"}"#).unwrap().lifetime, None);
 }
@@ -54,7 +62,10 @@ fn wire_3_a6_lifetimes_come_in_many_forms() {
 #[test]
 fn a5_only_bearer_tokens_are_taken() {
     for kind in ["Bearer", "bearer", "BEARER", ""] {
-        assert!(json(200, &format!(r#"{{"access_token":"a","token_type":"{kind}"}}"#)).is_ok(), "{kind}");
+        assert!(
+            json(200, &format!(r#"{{"access_token":"a","token_type":"{kind}"}}"#)).is_ok(),
+            "{kind}"
+        );
     }
     for kind in ["mac", "DPoP", "N_A"] {
         let body = format!(r#"{{"access_token":"a","token_type":"{kind}"}}"#);
@@ -73,8 +84,11 @@ fn an_answer_without_a_token_is_an_error_whatever_its_status() {
 #[test]
 fn an_error_member_is_a_refusal_even_with_status_200() {
     for status in [200, 400, 401] {
-        let body = r#"{"error":"invalid_grant","error_description":"Invalid Client","access_token":"a"}"#;
-        let Err(TokenEndpointError::Refused(refusal)) = json(status, body) else { panic!("not refused") };
+        let body =
+            r#"{"error":"invalid_grant","error_description":"Invalid Client","access_token":"a"}"#;
+        let Err(TokenEndpointError::Refused(refusal)) = json(status, body) else {
+            panic!("not refused")
+        };
         assert_eq!(refusal.to_string(), "Invalid Client (error code: invalid_grant)");
         assert_eq!(refusal.status(), status);
     }
@@ -83,7 +97,10 @@ fn an_error_member_is_a_refusal_even_with_status_200() {
 #[test]
 fn http_2_pages_and_gateway_errors_keep_their_status() {
     let error = json(502, "<html><script>canary</script>").unwrap_err();
-    assert!(error.to_string().contains("http 502") && error.to_string().contains("HTML"), "{error}");
+    assert!(
+        error.to_string().contains("http 502") && error.to_string().contains("HTML"),
+        "{error}"
+    );
     assert!(!error.to_string().contains("canary"));
     assert!(error.is_transient());
     let error = json(403, r#"{"error_code":"X","message":"no"}"#).unwrap_err();

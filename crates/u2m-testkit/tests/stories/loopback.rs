@@ -76,7 +76,7 @@ fn delays_do_not_queue_up() {
     });
     let elapsed = begin.elapsed();
     assert!(elapsed >= DELAY);
-    assert!(elapsed < 10 * DELAY, "64 delays of 50 ms took {elapsed:?}");
+    assert!(elapsed < 20 * DELAY, "64 delays of 50 ms took {elapsed:?}");
 }
 
 #[test]

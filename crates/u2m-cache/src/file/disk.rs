@@ -1,0 +1,225 @@
+//! Files that only their owner can read: opened by descriptor, checked, and replaced in one step.
+
+use crate::error::StoreError;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// No honest cache is larger.
+const LIMIT: u64 = 16 << 20;
+
+/// What a read of the file found out on its way.
+pub(super) struct Found {
+    pub(super) bytes: Vec<u8>,
+    /// The file could be read by others, and was tightened by descriptor.
+    pub(super) tightened: bool,
+}
+
+/// Reads a private file; an absent one is `None`. Of `path` itself a symbolic link is followed only where
+/// [`resolve`] has followed it before.
+pub(super) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
+    let mut file = match open_existing(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) => return Err(StoreError::io("open", path, error)),
+    };
+    let (len, tightened) = platform::check(&file, path)?;
+    if len > LIMIT {
+        return Err(StoreError::TooLarge { path: path.into() });
+    }
+    // The length is a hint of the moment; the limit holds whatever happens to the file meanwhile.
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
+    let read = Read::by_ref(&mut file).take(LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| StoreError::io("read", path, error))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(StoreError::TooLarge { path: path.into() });
+    }
+    Ok(Some(Found { bytes, tightened }))
+}
+
+/// The file that `path` leads to: itself, or the target of a link that this user owns (dotfile managers make such links).
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.file_type().is_symlink() => {
+            platform::check_owner(&meta, path)?;
+            match fs::canonicalize(path) {
+                Ok(target) => Ok(target),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    // A link whose target is not there yet: its folder has to be.
+                    let target = fs::read_link(path).map_err(|error| StoreError::io("follow", path, error))?;
+                    Ok(path.parent().unwrap_or(Path::new("")).join(target))
+                }
+                Err(error) => Err(StoreError::io("follow", path, error)),
+            }
+        }
+        _ => Ok(path.to_owned()),
+    }
+}
+
+/// Refuses a folder in which others can replace files; an absent one is fine.
+pub(super) fn check_folder(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(meta) => platform::check_folder(&meta, path),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Creates a folder, and those above it, for its owner alone.
+pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return check_folder(path);
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    platform::private_folder(&mut builder);
+    builder.create(path).map_err(|error| StoreError::io("create", path, error))
+}
+
+/// Opens or creates a file for its owner alone, never through a link. Its content stays.
+pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    platform::private_file(&mut options);
+    let file = options.open(path).map_err(|error| StoreError::io("open", path, error))?;
+    platform::check(&file, path)?;
+    Ok(file)
+}
+
+/// Creates a file that did not exist, for its owner alone.
+pub(super) fn create_new(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    platform::private_file(&mut options);
+    options.open(path).map_err(|error| StoreError::io("create", path, error))
+}
+
+/// Fills `temporary` with `text`, makes it last, and puts it in the place of `path`.
+pub(super) fn replace(path: &Path, temporary: &Path, file: &mut File, text: &str, durable: bool) -> Result<(), StoreError> {
+    let fill = |file: &mut File| -> io::Result<()> {
+        io::Seek::rewind(file)?;
+        file.write_all(text.as_bytes())?;
+        // Shrinks what was set aside, and never has to find room.
+        file.set_len(text.len() as u64)?;
+        if durable { file.sync_all() } else { Ok(()) }
+    };
+    fill(file).map_err(|error| StoreError::io("write", temporary, error))?;
+    rename(temporary, path).map_err(|error| StoreError::io("replace", path, error))?;
+    if durable {
+        platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
+    }
+    Ok(())
+}
+
+/// On Windows another process may have the file open for a moment.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut tries = if cfg!(windows) { 20 } else { 1 };
+    loop {
+        match fs::rename(from, to) {
+            Err(error) if tries > 1 && error.kind() == ErrorKind::PermissionDenied => {
+                tries -= 1;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn open_existing(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::private_file(&mut options);
+    match options.open(path) {
+        Err(error) if platform::is_link_refusal(&error) => {
+            let target = resolve(path).map_err(|error| io::Error::other(error.to_string()))?;
+            options.open(target)
+        }
+        other => other,
+    }
+}
+
+#[cfg(unix)]
+mod platform {
+    use super::{Path, StoreError};
+    use rustix::fs::{Mode, OFlags};
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+
+    pub(super) fn private_file(options: &mut OpenOptions) {
+        // No link at the end of the path, and no waiting for the other end of a pipe that somebody put there.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        options.mode(0o600).custom_flags(flags.bits() as i32);
+    }
+
+    pub(super) fn private_folder(builder: &mut DirBuilder) {
+        builder.mode(0o700);
+    }
+
+    pub(super) fn is_link_refusal(error: &io::Error) -> bool {
+        error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+    }
+
+    /// A regular file of this user that nobody else can read; its length, and whether it had to be tightened.
+    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, bool), StoreError> {
+        let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
+        if !meta.is_file() {
+            return Err(StoreError::NotAFile { path: path.into() });
+        }
+        check_owner(&meta, path)?;
+        let loose = meta.mode() & 0o077 != 0;
+        // On a read-only file system it cannot be helped, and the notice is what is left.
+        if loose {
+            let _ = rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR);
+        }
+        Ok((meta.len(), loose))
+    }
+
+    pub(super) fn check_owner(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
+        match meta.uid() {
+            owner if owner == rustix::process::geteuid().as_raw() => Ok(()),
+            owner => Err(StoreError::ForeignOwner { path: path.into(), owner }),
+        }
+    }
+
+    pub(super) fn check_folder(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
+        let (open_to_all, sticky) = (meta.mode() & 0o002 != 0, meta.mode() & 0o1000 != 0);
+        if open_to_all && !sticky { Err(StoreError::OpenFolder { path: path.into() }) } else { Ok(()) }
+    }
+
+    /// Some file systems cannot; the rename itself is done.
+    pub(super) fn sync_folder(path: &Path) {
+        if let Ok(folder) = File::open(path) {
+            let _ = folder.sync_all();
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod platform {
+    use super::{Path, StoreError};
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::io;
+
+    pub(super) fn private_file(_: &mut OpenOptions) {}
+
+    pub(super) fn private_folder(_: &mut DirBuilder) {}
+
+    pub(super) fn is_link_refusal(_: &io::Error) -> bool {
+        false
+    }
+
+    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, bool), StoreError> {
+        let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
+        if meta.is_file() { Ok((meta.len(), false)) } else { Err(StoreError::NotAFile { path: path.into() }) }
+    }
+
+    pub(super) fn check_owner(_: &Metadata, _: &Path) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub(super) fn check_folder(_: &Metadata, _: &Path) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    pub(super) fn sync_folder(_: &Path) {}
+}

@@ -1,0 +1,268 @@
+//! The text of `token-cache.json`: taken apart entry by entry, put together as Go writes it.
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// A cache file's members. Entries stay unparsed, so that a bad one hides no other and an untouched one keeps its bytes.
+#[derive(Debug, Default)]
+pub(super) struct Document<'a> {
+    /// As written; `None` when the member is absent.
+    pub(super) version: Option<Cow<'a, str>>,
+    /// Key and entry, in the order of the file; where a key stands twice, the later counts.
+    pub(super) entries: Vec<(Cow<'a, str>, &'a str)>,
+    /// Members that this program does not know.
+    pub(super) others: Vec<(Cow<'a, str>, &'a str)>,
+}
+
+/// How far reading came.
+pub(super) struct Parsed<'a> {
+    pub(super) document: Document<'a>,
+    /// Where and why reading ended early; what was read until then stands in the document.
+    pub(super) broken: Option<String>,
+}
+
+/// Reads a file as leniently as Go does about names and unknown members. Nothing at all is an empty document.
+pub(super) fn parse(text: &str) -> Parsed<'_> {
+    let mut document = Document::default();
+    if text.trim_ascii().is_empty() {
+        document.version = Some("1".into());
+        return Parsed { document, broken: None };
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Top(&mut document).deserialize(&mut reader).and_then(|()| reader.end());
+    Parsed { document, broken: read.err().map(|error| error.to_string()) }
+}
+
+impl<'a> Document<'a> {
+    /// The entry under `key`, unparsed.
+    pub(super) fn entry(&self, key: &str) -> Option<&'a str> {
+        self.entries.iter().rev().find(|(name, _)| name == key).map(|(_, raw)| *raw)
+    }
+
+    /// The keys, each once.
+    pub(super) fn keys(&self) -> Vec<&str> {
+        let mut keys: Vec<&str> = self.entries.iter().map(|(key, _)| key.as_ref()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The file with `changes` made: `Some` replaces or adds an entry, `None` removes it. Keys are sorted by their bytes;
+    /// no newline at the end, as Go's writer.
+    pub(super) fn with(&self, changes: &[(&str, Option<String>)]) -> String {
+        let changed = |key: &str| changes.iter().any(|(name, _)| *name == key);
+        let mut entries: Vec<(&str, Cow<'_, str>)> = Vec::new();
+        for key in self.keys().into_iter().filter(|key| !changed(key)) {
+            entries.extend(self.entry(key).map(|raw| (key, Cow::Borrowed(raw))));
+        }
+        for (key, entry) in changes {
+            entries.extend(entry.as_ref().map(|raw| (*key, Cow::Borrowed(raw.as_str()))));
+        }
+        entries.sort_by_key(|(key, _)| *key);
+        let mut out = String::from("{\n  \"version\": 1,\n  \"tokens\": {");
+        for (at, (key, raw)) in entries.iter().enumerate() {
+            out.push_str(if at == 0 { "\n    " } else { ",\n    " });
+            push_string(&mut out, key);
+            out.push_str(": ");
+            out.push_str(raw);
+        }
+        out.push_str(if entries.is_empty() { "}" } else { "\n  }" });
+        for (name, raw) in &self.others {
+            out.push_str(",\n  ");
+            push_string(&mut out, name);
+            out.push_str(": ");
+            out.push_str(raw);
+        }
+        out.push_str("\n}");
+        out
+    }
+}
+
+/// Writes a JSON string with the escapes of Go's writer.
+pub(super) fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            c if c < ' ' || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+struct Top<'d, 'a>(&'d mut Document<'a>);
+
+impl<'a> DeserializeSeed<'a> for Top<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Top<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with version and tokens")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(name)) = map.next_key()? {
+            if name.eq_ignore_ascii_case("tokens") {
+                map.next_value_seed(Entries(&mut self.0.entries))?;
+                continue;
+            }
+            let raw: &'a RawValue = map.next_value()?;
+            match name.eq_ignore_ascii_case("version") {
+                true => self.0.version = Some(raw.get().into()),
+                false => self.0.others.push((name, raw.get())),
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Entries<'d, 'a>(&'d mut Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> DeserializeSeed<'a> for Entries<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Entries<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tokens")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(key)) = map.next_key()? {
+            let raw: &'a RawValue = map.next_value()?;
+            self.0.push((key, raw.get()));
+        }
+        Ok(())
+    }
+}
+
+/// A string that is borrowed where it holds no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'a> serde::Deserialize<'a> for Text<'a> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'a> Visitor<'a> for Either {
+            type Value = Text<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Text<'a>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Either)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO_PROFILES: &str = "{\n  \"version\": 1,\n  \"tokens\": {\n    \"dev\": {\n      \"access_token\": \"at-dev-1\",\n      \"token_type\": \"Bearer\",\n      \"refresh_token\": \"rt-dev-1\",\n      \"expiry\": \"2026-03-10T22:33:09.12+01:00\",\n      \"expires_in\": 3600\n    },\n    \"https://ws-1.cloud.databricks.com\": {\n      \"access_token\": \"at-prod-1\",\n      \"expiry\": \"0001-01-01T00:00:00Z\"\n    }\n  }\n}";
+
+    #[test]
+    fn an_empty_cache_is_the_34_bytes_that_go_writes() {
+        let text = parse("").document.with(&[]);
+        assert_eq!(text, "{\n  \"version\": 1,\n  \"tokens\": {}\n}");
+        assert_eq!(text.len(), 34);
+    }
+
+    #[test]
+    fn a_file_by_go_comes_out_byte_for_byte() {
+        assert_eq!(parse(TWO_PROFILES).document.with(&[]), TWO_PROFILES);
+    }
+
+    #[test]
+    fn file_3_unknown_members_survive_a_change_elsewhere() {
+        let text = r#"{"Version":1,"note":"kept","tokens":{"dev":{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}}}"#;
+        let out = parse(text).document.with(&[("new", Some("{}".into()))]);
+        assert!(out.contains(r#""note": "kept""#), "{out}");
+        assert!(out.contains(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#), "{out}");
+        assert!(parse(&out).broken.is_none());
+    }
+
+    #[test]
+    fn file_4_what_stands_before_the_damage_is_found() {
+        let cut = &TWO_PROFILES[..TWO_PROFILES.len() - 60];
+        let parsed = parse(cut);
+        assert!(parsed.broken.is_some());
+        assert_eq!(parsed.document.keys(), ["dev"]);
+        let trailing = format!("{TWO_PROFILES}}}");
+        let parsed = parse(&trailing);
+        assert!(parsed.broken.is_some());
+        assert_eq!(parsed.document.keys().len(), 2);
+    }
+
+    #[test]
+    fn later_duplicates_win_and_null_tokens_are_no_tokens() {
+        let text = r#"{"version":1,"tokens":{"a":1,"a":2}}"#;
+        assert_eq!(parse(text).document.entry("a"), Some("2"));
+        assert!(parse(r#"{"version":1,"tokens":null}"#).broken.is_none());
+        assert!(parse(r#"{"version":1,"tokens":[]}"#).broken.is_some());
+        assert!(parse("null").broken.is_some());
+        assert!(parse("\u{feff}{}").broken.is_some());
+    }
+
+    #[test]
+    fn strings_are_escaped_as_gos_writer_does() {
+        let mut out = String::new();
+        push_string(&mut out, "a\"\\\n\u{1}<>&\u{2028}é/");
+        assert_eq!(out, r#""a\"\\\n\u0001\u003c\u003e\u0026\u2028é/""#);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "(?s).{0,200}") {
+            let _ = parse(&text).document.with(&[("k", None)]);
+        }
+
+        #[test]
+        fn any_key_survives_writing_and_reading(key in "(?s).{0,20}") {
+            let out = parse("").document.with(&[(&key, Some("{}".into()))]);
+            proptest::prop_assert_eq!(parse(&out).document.entry(&key), Some("{}"));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One entry of `token-cache.json`: read with Go's leniency, written in Go's order.
+
+use super::document::push_string;
+use crate::rfc3339;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use u2m_core::{AccessToken, Lifetime, RefreshToken, Session};
+
+/// An entry's members that mean something to every reader, and the others as they stand.
+#[derive(Default)]
+pub(super) struct Entry<'a> {
+    pub(super) access_token: String,
+    pub(super) refresh_token: String,
+    expiry: Option<u2m_core::Timestamp>,
+    expires_in: i64,
+    others: Vec<(String, &'a str)>,
+}
+
+/// The members in the order in which Go writes them.
+const KNOWN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expiry", "expires_in"];
+
+impl<'a> Entry<'a> {
+    /// Reads one entry. `null` is an entry without anything.
+    pub(super) fn parse(raw: &'a str) -> Result<Self, &'static str> {
+        let members: Option<BTreeMap<String, &'a RawValue>> =
+            serde_json::from_str(raw).map_err(|_| "it is not an object")?;
+        let mut entry = Self::default();
+        let mut token_type = String::new();
+        for (name, raw) in members.unwrap_or_default() {
+            let raw = raw.get();
+            match KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known)) {
+                Some(0) => entry.access_token = text(raw).ok_or("its access_token is not a string")?,
+                Some(1) => token_type = text(raw).ok_or("its token_type is not a string")?,
+                Some(2) => entry.refresh_token = text(raw).ok_or("its refresh_token is not a string")?,
+                Some(3) if raw == "null" => entry.expiry = None,
+                Some(3) => {
+                    let text = text(raw).ok_or("its expiry is not a string")?;
+                    entry.expiry = rfc3339::parse(&text).map_err(|_| "its expiry is not an RFC 3339 time")?;
+                }
+                Some(_) if raw == "null" => entry.expires_in = 0,
+                Some(_) => entry.expires_in = raw.parse().map_err(|_| "its expires_in is not a whole number")?,
+                None => entry.others.push((name, raw)),
+            }
+        }
+        if !token_type.is_empty() && !token_type.eq_ignore_ascii_case("bearer") {
+            return Err("its token_type is not Bearer");
+        }
+        Ok(entry)
+    }
+
+    /// The session in it; `None` without any token.
+    pub(super) fn session(&self) -> Option<Session> {
+        if self.access_token.is_empty() && self.refresh_token.is_empty() {
+            return None;
+        }
+        let mut session = Session::new(AccessToken::new(self.access_token.as_str()));
+        if !self.refresh_token.is_empty() {
+            session = session.with_refresh_token(RefreshToken::new(self.refresh_token.as_str()));
+        }
+        if let Some(expiry) = self.expiry {
+            session = session.with_expiry(expiry);
+        }
+        if self.expires_in > 0 {
+            session = session.with_lifetime(Lifetime::from_seconds(self.expires_in));
+        }
+        Some(session)
+    }
+
+    /// The text of an entry with this session's tokens and the unknown members of the entry it replaces.
+    pub(super) fn write(&self, session: &Session, offset_seconds: i32) -> String {
+        let mut out = String::from("{");
+        let mut member = |name: &str, write: &dyn Fn(&mut String)| {
+            out.push_str(if out.len() == 1 { "\n      " } else { ",\n      " });
+            push_string(&mut out, name);
+            out.push_str(": ");
+            write(&mut out);
+        };
+        member("access_token", &|out| push_string(out, session.access_token.expose()));
+        member("token_type", &|out| out.push_str("\"Bearer\""));
+        if let Some(token) = &session.refresh_token {
+            member("refresh_token", &|out| push_string(out, token.expose()));
+        }
+        let known = session.known_expiry();
+        let expiry = known.map_or_else(|| rfc3339::UNKNOWN.to_owned(), |time| rfc3339::format(time, offset_seconds));
+        member("expiry", &|out| push_string(out, &expiry));
+        if let Some(lifetime) = session.lifetime.filter(|lifetime| lifetime.seconds() > 0) {
+            member("expires_in", &|out| out.push_str(&lifetime.seconds().to_string()));
+        }
+        for (name, raw) in &self.others {
+            member(name, &|out| out.push_str(raw));
+        }
+        out.push_str("\n    }");
+        out
+    }
+}
+
+/// A JSON string's value; `null` is the empty string, as Go reads it.
+fn text(raw: &str) -> Option<String> {
+    serde_json::from_str::<Option<String>>(raw).ok().map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::Timestamp;
+
+    #[test]
+    fn an_entry_in_odd_letters_is_read_and_its_unknown_members_survive() {
+        let entry = Entry::parse(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#).unwrap();
+        let session = entry.session().unwrap();
+        assert_eq!(session.access_token.expose(), "a");
+        assert_eq!(session.expiry, None);
+        let out = entry.write(&Session::new(AccessToken::new("b")), 0);
+        assert!(out.contains(r#""scopes": ["all-apis"]"#), "{out}");
+        assert!(!out.contains("ACCESS_TOKEN"), "{out}");
+    }
+
+    #[test]
+    fn what_is_written_is_a_go_entry_in_gos_order() {
+        let session = Session::new(AccessToken::new("at"))
+            .with_refresh_token(RefreshToken::new("rt"))
+            .with_expiry(Timestamp::from_unix(1_774_000_000))
+            .with_lifetime(Lifetime::from_seconds(3600));
+        assert_eq!(
+            Entry::default().write(&session, 3600),
+            "{\n      \"access_token\": \"at\",\n      \"token_type\": \"Bearer\",\n      \"refresh_token\": \"rt\",\n      \
+             \"expiry\": \"2026-03-20T10:46:40.000001+01:00\",\n      \"expires_in\": 3600\n    }"
+        );
+        let bare = Entry::default().write(&Session::new(AccessToken::new("at")), 3600);
+        assert!(bare.contains("\"expiry\": \"0001-01-01T00:00:00Z\""), "{bare}");
+    }
+
+    #[test]
+    fn refr_8_entries_without_a_token_are_no_session() {
+        for raw in ["null", "{}", r#"{"x":1}"#, r#"{"access_token":null}"#, r#"{"access_token":""}"#] {
+            assert!(Entry::parse(raw).unwrap().session().is_none(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn file_2_bad_entries_are_reported_and_never_crash() {
+        for raw in [
+            "\"text\"", "[]", "7", r#"{"access_token":7}"#, r#"{"expires_in":"3600"}"#, r#"{"expires_in":1.5}"#,
+            r#"{"expiry":1}"#, r#"{"expiry":"2099-01-01 00:00:00"}"#, r#"{"expiry":""}"#, r#"{"token_type":"mac"}"#,
+        ] {
+            assert!(Entry::parse(raw).is_err(), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Locks on files beside the cache. The operating system gives them back when their holder dies; that the file exists
+//! means nothing. Waiting is done by a thread that the kernel wakes, not by polling.
+
+use super::disk;
+use crate::error::StoreError;
+use crate::gate::{Gates, Pass};
+use fd_lock::RwLock;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::{Duration, Instant};
+
+/// A lock that is held; dropping it gives it back.
+pub(super) struct Held {
+    /// Closed first: that gives the file's lock back. Then the next thread of this process is let in.
+    pub(super) file: File,
+    _pass: Pass<PathBuf>,
+}
+
+/// Takes the lock at `path`, waiting for at most `patience`; `None` means that somebody else has it.
+pub(super) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, StoreError> {
+    let end = Instant::now() + patience;
+    let Some(pass) = gates().pass(path.to_owned(), patience) else { return Ok(None) };
+    let mut lock = RwLock::new(disk::open_private(path)?);
+    // A lock that is forgotten stays on the open file, which goes on to its owner with the lock on it.
+    let tried = lock.try_write().map(std::mem::forget);
+    match tried {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            let left = end.saturating_duration_since(Instant::now());
+            return if left.is_zero() { Ok(None) } else { wait(path, lock, pass, left) };
+        }
+        Err(error) => return Err(StoreError::io("lock", path, error)),
+    }
+    Ok(Some(Held { file: lock.into_inner(), _pass: pass }))
+}
+
+/// Stands in line. When the caller's patience ends first, the thread stays in line with this process's pass, so that
+/// the process never has two in it, and gives up the lock as soon as it gets it.
+fn wait(path: &Path, mut lock: RwLock<File>, pass: Pass<PathBuf>, left: Duration) -> Result<Option<Held>, StoreError> {
+    let (send, receive) = mpsc::sync_channel(1);
+    let shown = path.to_owned();
+    let body = move || {
+        let locked = loop {
+            match lock.write() {
+                Ok(guard) => break Ok(std::mem::forget(guard)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => break Err(StoreError::io("lock", &shown, error)),
+            }
+        };
+        let _ = send.send(locked.map(|()| Held { file: lock.into_inner(), _pass: pass }));
+    };
+    std::thread::Builder::new()
+        .name("u2m-lock".into())
+        .spawn(body)
+        .map_err(|error| StoreError::io("wait for", path, error))?;
+    receive.recv_timeout(left).ok().transpose()
+}
+
+/// The doors of this process, for all stores: two stores on one file share them.
+fn gates() -> &'static Arc<Gates<PathBuf>> {
+    static GATES: OnceLock<Arc<Gates<PathBuf>>> = OnceLock::new();
+    GATES.get_or_init(|| Arc::new(Gates::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refr_1_a_lock_is_held_by_one_and_passed_on_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let held = take(&path, Duration::ZERO).unwrap().unwrap();
+        assert!(take(&path, Duration::ZERO).unwrap().is_none());
+        let there = path.clone();
+        let waiter = std::thread::spawn(move || take(&there, Duration::from_secs(60)).unwrap().is_some());
+        drop(held);
+        assert!(waiter.join().unwrap());
+        assert!(take(&path, Duration::ZERO).unwrap().is_some(), "the waiter's lock is gone with it");
+    }
+
+    #[test]
+    fn t23_waiting_ends_although_the_holder_never_lets_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        // A foreign holder: a descriptor that this process's doors know nothing of.
+        let mut foreign = RwLock::new(disk::open_private(&path).unwrap());
+        let held = foreign.write().unwrap();
+        let start = Instant::now();
+        assert!(take(&path, Duration::from_millis(50)).unwrap().is_none());
+        assert!(take(&path, Duration::from_millis(50)).unwrap().is_none());
+        assert!(start.elapsed() < Duration::from_secs(10));
+        drop(held);
+        assert!(take(&path, Duration::from_secs(60)).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn t23_a_planted_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        std::fs::write(&victim, "text").unwrap();
+        let path = folder.path().join("a.lock");
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        assert!(take(&path, Duration::ZERO).is_err());
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "text");
+    }
+}

@@ -1,0 +1,193 @@
+//! The store that Databricks' own programs share: `token-cache.json`.
+//!
+//! Readers take no lock. Writers lock a sibling file, read, change one entry, fill a temporary file, make it last, and put
+//! it in place in one step. A refresh holds a lock of its entry besides, so that logins in one file are refreshed side by
+//! side. Beside the cache stand `<name>.lock`, the folder `<name>.locks`, and `<name>.u2m.json`.
+
+mod disk;
+mod document;
+mod entry;
+mod lock;
+mod locks;
+mod sidecar;
+mod update;
+
+use crate::error::StoreError;
+use crate::store::{EntryLock, Notice, TokenStore};
+use document::parse;
+use entry::Entry;
+use sidecar::Sidecar;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use u2m_core::{CacheKey, Session};
+
+/// Logins in a file of the form that Databricks' CLI and Go SDK read and write.
+///
+/// ```
+/// use u2m_cache::{FileStore, TokenStore};
+/// use u2m_core::{AccessToken, CacheKey, Session};
+/// let folder = tempfile::tempdir().unwrap();
+/// let store = FileStore::at(folder.path().join("token-cache.json"));
+/// let key = CacheKey::new("dev");
+/// assert!(store.load(&key)?.is_none(), "a missing file is an empty store");
+/// store.save(&key, &Session::new(AccessToken::new("a")))?;
+/// assert_eq!(store.keys()?, [key]);
+/// # Ok::<(), u2m_cache::StoreError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    notices: Mutex<Vec<Notice>>,
+}
+
+impl FileStore {
+    /// Uses the file at `path`. Nothing is read, created or checked yet.
+    ///
+    /// ```
+    /// let store = u2m_cache::FileStore::at("/nonexistent/token-cache.json");
+    /// assert!(store.path().ends_with("token-cache.json"));
+    /// ```
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(Inner { path: path.into(), notices: Mutex::default() }))
+    }
+
+    /// Uses `U2M_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.json`, where the home folder comes from `HOME`
+    /// (`USERPROFILE` on Windows).
+    ///
+    /// # Errors
+    /// Neither is set.
+    ///
+    /// ```
+    /// if let Ok(store) = u2m_cache::FileStore::for_user() {
+    ///     println!("{}", store.path().display());
+    /// }
+    /// ```
+    pub fn for_user() -> Result<Self, StoreError> {
+        Self::from_env(&|name| env::var_os(name))
+    }
+
+    /// As [`FileStore::for_user`], with an environment of the caller's own.
+    ///
+    /// # Errors
+    /// Neither variable is set.
+    ///
+    /// ```
+    /// let store = u2m_cache::FileStore::from_env(&|name| (name == "HOME").then(|| "/home/me".into()))?;
+    /// # if cfg!(unix) {
+    /// assert_eq!(store.path(), std::path::Path::new("/home/me/.databricks/token-cache.json"));
+    /// # }
+    /// # Ok::<(), u2m_cache::StoreError>(())
+    /// ```
+    pub fn from_env(env: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, StoreError> {
+        let set = |name| env(name).filter(|value| !value.is_empty());
+        if let Some(path) = set("U2M_TOKEN_CACHE") {
+            return Ok(Self::at(PathBuf::from(path)));
+        }
+        let home = set(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).ok_or(StoreError::NoHome)?;
+        Ok(Self::at(Path::new(&home).join(".databricks").join("token-cache.json")))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+}
+
+impl Inner {
+    fn notice(&self, text: String) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice { text });
+    }
+
+    fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        }
+    }
+
+    /// A sibling of the cache with `suffix` in the place of `.json`.
+    fn sibling(&self, suffix: &str) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.folder().join(format!("{}{suffix}", name.strip_suffix(".json").unwrap_or(&name)))
+    }
+
+    /// The cache's text; absent is empty.
+    fn text(&self) -> Result<String, StoreError> {
+        disk::check_folder(self.folder())?;
+        let Some(found) = disk::read(&self.path)? else { return Ok(String::new()) };
+        if found.tightened {
+            self.notice(format!(
+                "{} could be read by other users; it is now private. If others may have seen it, log in again",
+                self.path.display()
+            ));
+        }
+        String::from_utf8(found.bytes).map_err(|_| self.corrupt("it is not UTF-8".to_owned()))
+    }
+
+    fn corrupt(&self, why: String) -> StoreError {
+        StoreError::Corrupt { path: self.path.as_path().into(), why }
+    }
+
+    /// The cache as a whole: of version 1, and sound.
+    fn sound<'a>(&self, text: &'a str) -> Result<document::Document<'a>, StoreError> {
+        let parsed = parse(text);
+        if let Some(why) = parsed.broken {
+            return Err(self.corrupt(why));
+        }
+        self.check_version(&parsed.document)?;
+        Ok(parsed.document)
+    }
+
+    fn check_version(&self, document: &document::Document<'_>) -> Result<(), StoreError> {
+        match document.version.as_deref() {
+            Some("1") => Ok(()),
+            other => Err(StoreError::Version {
+                path: self.path.as_path().into(),
+                version: u2m_core::Foreign::new(other.unwrap_or("0")).to_string(),
+            }),
+        }
+    }
+
+    fn sidecar(&self) -> Sidecar {
+        let found = disk::read(&self.sibling(".u2m.json")).ok().flatten();
+        Sidecar::parse(&found.and_then(|found| String::from_utf8(found.bytes).ok()).unwrap_or_default())
+    }
+}
+
+impl TokenStore for FileStore {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        let text = zeroize::Zeroizing::new(self.0.text()?);
+        let document = self.0.sound(&text)?;
+        let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
+        let entry = Entry::parse(raw).map_err(|why| StoreError::BadEntry { key: key.clone(), why })?;
+        Ok(entry.session().map(|session| self.0.sidecar().complete(key.as_str(), session)))
+    }
+
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        self.0.update(key, Some(session), None)
+    }
+
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.0.update(key, None, None)
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let text = zeroize::Zeroizing::new(self.0.text()?);
+        let document = self.0.sound(&text)?;
+        Ok(document.keys().into_iter().map(CacheKey::new).collect())
+    }
+
+    fn lock(&self, key: &CacheKey, patience: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let lock = lock::FileLock::take(&self.0, key, patience)?;
+        Ok(lock.map(|lock| Box::new(lock) as Box<dyn EntryLock>))
+    }
+
+    fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.0.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

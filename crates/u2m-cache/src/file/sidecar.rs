@@ -1,0 +1,155 @@
+//! Whom each login belongs to, beside the tokens: `token-cache.u2m.json`. Go programs drop members of the shared file that
+//! they do not know, so that what they do not know stands here. It holds no secret, and is as private as the tokens,
+//! because it says where refresh tokens are sent.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use u2m_core::{Binding, Fingerprint, Host, Lifetime, Scopes, Session, Timestamp};
+use url::Url;
+
+/// The file: sessions by cache key.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Sidecar {
+    version: u32,
+    #[serde(default)]
+    sessions: BTreeMap<String, Record>,
+}
+
+/// What is known of one login. The first fingerprint is that of its newest state; the second that of the one before,
+/// which is still in the token file if a writer died between the two files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    fingerprints: Vec<String>,
+    issuer: String,
+    token_endpoint: String,
+    client_id: String,
+    host: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scopes: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    issued_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lifetime: Option<i64>,
+}
+
+impl Sidecar {
+    /// Reads the file; one that cannot be read is as good as none, and is written anew by the next save.
+    pub(super) fn parse(text: &str) -> Self {
+        let read: Option<Self> = serde_json::from_str(text).ok();
+        read.filter(|sidecar| sidecar.version == 1).unwrap_or(Self { version: 1, sessions: BTreeMap::new() })
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Adds what is known of `key` to a session from the token file, if it is about these very tokens.
+    pub(super) fn complete(&self, key: &str, session: Session) -> Session {
+        let Some(record) = self.sessions.get(key) else { return session };
+        let name = session.fingerprint();
+        let Some(at) = record.fingerprints.iter().position(|known| known == name.as_str()) else { return session };
+        let Some(binding) = record.binding() else { return session };
+        let mut session = session.with_binding(binding);
+        if at == 0 {
+            session.issued_at = record.issued_at.map(Timestamp::from_unix);
+            session.lifetime = record.lifetime.map(Lifetime::from_seconds).or(session.lifetime);
+        }
+        session
+    }
+
+    /// Records `session`; `before` names the state that it replaces.
+    pub(super) fn record(&mut self, key: &str, session: &Session, before: Option<Fingerprint>) {
+        let Some(binding) = &session.binding else {
+            self.sessions.remove(key);
+            return;
+        };
+        let names = [Some(session.fingerprint()), before];
+        let record = Record {
+            fingerprints: names.into_iter().flatten().map(|name| name.as_str().to_owned()).collect(),
+            issuer: binding.issuer.clone(),
+            token_endpoint: binding.token_endpoint.to_string(),
+            client_id: binding.client_id.clone(),
+            host: binding.host.as_str().to_owned(),
+            account_id: binding.account_id.clone(),
+            scopes: binding.scopes.as_ref().map(ToString::to_string),
+            issued_at: session.issued_at.map(Timestamp::unix),
+            lifetime: session.lifetime.map(Lifetime::seconds),
+        };
+        self.sessions.insert(key.to_owned(), record);
+    }
+
+    /// Forgets `key`; whether it was known.
+    pub(super) fn forget(&mut self, key: &str) -> bool {
+        self.sessions.remove(key).is_some()
+    }
+}
+
+impl Record {
+    /// `None` for a record that is damaged, or that would send tokens off the login's own host (T20).
+    fn binding(&self) -> Option<Binding> {
+        let host = Host::parse(&self.host).ok()?;
+        let endpoint = Url::parse(&self.token_endpoint).ok()?;
+        if Host::of(&endpoint).ok()? != host || endpoint.fragment().is_some() {
+            return None;
+        }
+        let scopes = self.scopes.as_deref().map(Scopes::split);
+        let binding = Binding::new(self.issuer.as_str(), endpoint, self.client_id.as_str(), host);
+        Some(binding.with_account_id(self.account_id.clone()).with_scopes(scopes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::{AccessToken, RefreshToken};
+
+    fn session(refresh: &str) -> Session {
+        Session::new(AccessToken::new("a")).with_refresh_token(RefreshToken::new(refresh))
+    }
+
+    fn bound(refresh: &str) -> Session {
+        let host = Host::parse("https://a.example").unwrap();
+        let endpoint = Url::parse("https://a.example/oidc/v1/token").unwrap();
+        session(refresh)
+            .with_binding(Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host))
+            .with_issued_at(Timestamp::from_unix(7))
+    }
+
+    #[test]
+    fn a_binding_is_found_again_for_the_tokens_it_was_recorded_for() {
+        let mut sidecar = Sidecar::parse("");
+        sidecar.record("dev", &bound("new"), Some(session("old").fingerprint()));
+        let sidecar = Sidecar::parse(&sidecar.text());
+        let found = sidecar.complete("dev", session("new"));
+        assert_eq!(found.binding, bound("new").binding);
+        assert_eq!(found.issued_at, Some(Timestamp::from_unix(7)));
+        let before = sidecar.complete("dev", session("old"));
+        assert!(before.binding.is_some() && before.issued_at.is_none());
+        assert_eq!(sidecar.complete("dev", session("foreign")).binding, None);
+        assert_eq!(sidecar.complete("other", session("new")).binding, None);
+    }
+
+    #[test]
+    fn t20_a_record_that_points_off_its_host_is_not_believed() {
+        let mut sidecar = Sidecar::parse("");
+        sidecar.record("dev", &bound("new"), None);
+        let text = sidecar.text().replace("https://a.example/oidc/v1/token", "https://evil.example/t");
+        assert_eq!(Sidecar::parse(&text).complete("dev", session("new")).binding, None);
+    }
+
+    #[test]
+    fn t14_the_file_holds_no_token() {
+        let mut sidecar = Sidecar::parse("");
+        sidecar.record("dev", &bound("canary"), None);
+        assert!(!sidecar.text().contains("canary"));
+    }
+
+    #[test]
+    fn a_damaged_file_is_as_good_as_none() {
+        for text in ["", "null", "{", r#"{"version":2,"sessions":{}}"#, r#"{"version":1,"sessions":7}"#] {
+            assert!(Sidecar::parse(text).sessions.is_empty(), "{text}");
+        }
+    }
+}

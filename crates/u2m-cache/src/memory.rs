@@ -1,0 +1,117 @@
+//! A store that ends with its process.
+
+use crate::error::StoreError;
+use crate::gate::{Gates, Pass};
+use crate::store::{EntryLock, TokenStore};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use u2m_core::{CacheKey, Session, Verdict};
+
+/// Keeps logins in this process alone: for tests, and for programs that get their sessions from elsewhere. Clones share
+/// the same entries.
+///
+/// ```
+/// use u2m_cache::{MemoryStore, TokenStore};
+/// use u2m_core::{AccessToken, CacheKey, Session};
+/// let store = MemoryStore::new();
+/// let key = CacheKey::new("dev");
+/// store.save(&key, &Session::new(AccessToken::new("a")))?;
+/// assert!(store.load(&key)?.is_some());
+/// # Ok::<(), u2m_cache::StoreError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    entries: Arc<Mutex<BTreeMap<CacheKey, Slot>>>,
+    gates: Arc<Gates<CacheKey>>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    session: Option<Session>,
+    verdict: Option<Verdict>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    ///
+    /// ```
+    /// use u2m_cache::{MemoryStore, TokenStore};
+    /// assert!(MemoryStore::new().keys().unwrap().is_empty());
+    /// ```
+    pub fn new() -> Self {
+        Self { entries: Arc::default(), gates: Arc::new(Gates::new()) }
+    }
+
+    /// A panic elsewhere leaves the map whole: each change is one assignment.
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<CacheKey, Slot>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TokenStore for MemoryStore {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        Ok(self.entries().get(key).and_then(|slot| slot.session.clone()))
+    }
+
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        let mut entries = self.entries();
+        let slot = entries.entry(key.clone()).or_default();
+        if let Some(old) = slot.session.as_ref().filter(|old| old.refresh_token.is_some()) {
+            let is_dead = slot.verdict.as_ref().is_some_and(|verdict| verdict.is_final_for(old));
+            if session.refresh_token.is_none() && !is_dead {
+                return Err(StoreError::WouldLoseRefreshToken { key: key.clone() });
+            }
+        }
+        slot.session = Some(session.clone());
+        Ok(())
+    }
+
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.entries().remove(key);
+        Ok(())
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let entries = self.entries();
+        Ok(entries.iter().filter(|(_, slot)| slot.session.is_some()).map(|(key, _)| key.clone()).collect())
+    }
+
+    fn lock(&self, key: &CacheKey, patience: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let pass = self.gates.pass(key.clone(), patience);
+        Ok(pass.map(|pass| -> Box<dyn EntryLock> {
+            Box::new(MemoryLock { store: self.clone(), key: key.clone(), _pass: pass })
+        }))
+    }
+}
+
+struct MemoryLock {
+    store: MemoryStore,
+    key: CacheKey,
+    _pass: Pass<CacheKey>,
+}
+
+impl EntryLock for MemoryLock {
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.store.entries().get(&self.key).and_then(|slot| slot.verdict.clone())
+    }
+
+    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.store.entries().entry(self.key.clone()).or_default().verdict = Some(verdict.clone());
+        Ok(())
+    }
+
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn save(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.store.save(&self.key, session)
+    }
+}

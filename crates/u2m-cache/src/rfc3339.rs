@@ -1,0 +1,194 @@
+//! The times of `token-cache.json`: read as Go's reader reads them, written so that Go, Python and Java agree on them.
+
+use u2m_core::Timestamp;
+
+/// Go's zero time, which stands for "not known".
+const ZERO: i64 = -62_135_596_800;
+
+/// The words for a time that nobody knows.
+pub(crate) const UNKNOWN: &str = "0001-01-01T00:00:00Z";
+
+/// Reads what Go's reader accepts, down to whole seconds; Go's zero time, in any zone, is `None`.
+pub(crate) fn parse(text: &str) -> Result<Option<Timestamp>, BadTime> {
+    let (date, rest) = text.split_once('T').ok_or(BadTime)?;
+    let [year, month, day] = fields(date, '-', [4, 2, 2], [4, 2, 2])?;
+    let zone_at = rest.find(['Z', '+', '-']).ok_or(BadTime)?;
+    let (clock, zone) = rest.split_at(zone_at);
+    let (clock, fraction) = match clock.find(['.', ',']) {
+        Some(at) => (&clock[..at], Some(&clock[at + 1..])),
+        None => (clock, None),
+    };
+    if fraction.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(BadTime);
+    }
+    let [hour, minute, second] = fields(clock, ':', [1, 2, 2], [2, 2, 2])?;
+    let in_range = (1..=12).contains(&month)
+        && (1..=days_in(year, month)).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !in_range {
+        return Err(BadTime);
+    }
+    let unix = days_before(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset(zone)?;
+    let is_zero = unix == ZERO && fraction.is_none_or(|digits| digits.bytes().all(|b| b == b'0'));
+    Ok((!is_zero).then(|| Timestamp::from_unix(unix)))
+}
+
+/// Writes local time with a fraction that no writer trims away, and the offset; `Z` only where the zone is UTC.
+///
+/// Python's SDK cuts at the first dot and reads the rest as local time; a fraction of zeros would be trimmed by the next
+/// Go program that rewrites it, and an offset without a fraction is an error there.
+pub(crate) fn format(time: Timestamp, offset_seconds: i32) -> String {
+    // Years beyond 9999 cannot be written; a token that lives so long is as good with the last second of that year.
+    let unix = time.unix().clamp(ZERO + 86_400, 253_402_214_400);
+    let local = unix + i64::from(offset_seconds);
+    let (days, clock) = (local.div_euclid(86_400), local.rem_euclid(86_400));
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (clock / 3_600, clock / 60 % 60, clock % 60);
+    let zone = match offset_seconds / 60 {
+        0 => "Z".to_owned(),
+        minutes => {
+            let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
+            format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        }
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000001{zone}")
+}
+
+/// Not a time that Go's reader accepts.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadTime;
+
+fn fields(text: &str, separator: char, shortest: [usize; 3], longest: [usize; 3]) -> Result<[i64; 3], BadTime> {
+    let mut parts = text.split(separator);
+    let mut out = [0; 3];
+    for (at, slot) in out.iter_mut().enumerate() {
+        let part = parts.next().ok_or(BadTime)?;
+        let fits = (shortest[at]..=longest[at]).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        *slot = if fits { part.parse().map_err(|_| BadTime)? } else { return Err(BadTime) };
+    }
+    if parts.next().is_some() { Err(BadTime) } else { Ok(out) }
+}
+
+/// `Z` or `±hh:mm`, in seconds east of UTC.
+fn offset(zone: &str) -> Result<i64, BadTime> {
+    if zone == "Z" {
+        return Ok(0);
+    }
+    let sign = if zone.starts_with('-') { -1 } else { 1 };
+    let (hours, minutes) = zone.get(1..).and_then(|rest| rest.split_once(':')).ok_or(BadTime)?;
+    let number = |text: &str| match text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit()) {
+        true => text.parse::<i64>().map_err(|_| BadTime),
+        false => Err(BadTime),
+    };
+    match (number(hours)?, number(minutes)?) {
+        // Go takes 24 hours by accident; such a file is out there, and the instant is clear.
+        (hours @ 0..=24, minutes @ 0..=59) => Ok(sign * (hours * 3_600 + minutes * 60)),
+        _ => Err(BadTime),
+    }
+}
+
+fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        2 => 28 + i64::from(is_leap(year)),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 to a date of the proleptic Gregorian calendar. Years run from March, so that the leap day is
+/// the last of its year.
+fn days_before(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
+}
+
+/// The date that is `days` after 1970-01-01.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_gos_reader_accepts_is_read() {
+        for (text, unix) in [
+            ("2099-01-01T00:00:00Z", 4_070_908_800),
+            ("2099-01-01T00:00:00.5+05:30", 4_070_908_800 - 19_800),
+            ("2099-01-01T00:00:00-08:00", 4_070_908_800 + 28_800),
+            ("2099-01-01T00:00:00+00:00", 4_070_908_800),
+            ("2099-01-01T00:00:00.1234567890123Z", 4_070_908_800),
+            ("2099-01-01T0:00:00Z", 4_070_908_800),
+            ("2099-01-01T00:00:00,5Z", 4_070_908_800),
+            ("2099-01-01T00:00:00+24:00", 4_070_908_800 - 86_400),
+            ("2026-03-10T22:33:09.12+01:00", 1_773_178_389),
+            ("2024-02-29T23:59:59Z", 1_709_251_199),
+        ] {
+            assert_eq!(parse(text), Ok(Some(Timestamp::from_unix(unix))), "{text}");
+        }
+        for zero in ["0001-01-01T00:00:00Z", "0001-01-01T01:00:00+01:00", "0001-01-01T00:00:00.000Z"] {
+            assert_eq!(parse(zero), Ok(None), "{zero}");
+        }
+        assert!(parse("0000-01-01T00:00:00Z").unwrap().is_some(), "a real time, long past");
+    }
+
+    #[test]
+    fn what_gos_reader_refuses_is_refused() {
+        for bad in [
+            "", "2099-01-01T00:00:00", "2099-01-01 00:00:00Z", "2099-01-01t00:00:00Z", "2099-01-01T00:00:00z",
+            "2099-01-01T00:00:00+0100", "2099-01-01T00:00Z", "2099-01-01T24:00:00Z", "2099-01-01T00:00:60Z",
+            "2099-02-30T00:00:00Z", "12099-01-01T00:00:00Z", "2099-01-01T00:00:00.Z", "2099-13-01T00:00:00Z",
+            "2099-01-01T00:00:00+25:00", "2099-1-01T00:00:00Z", "2099-01-01T00:00:00Zx", "é", "TZ", "2023-02-29T00:00:00Z",
+        ] {
+            assert_eq!(parse(bad), Err(BadTime), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_has_a_fraction_that_is_never_trimmed_and_the_local_offset() {
+        let time = Timestamp::from_unix(1_774_000_000);
+        assert_eq!(format(time, 0), "2026-03-20T09:46:40.000001Z");
+        assert_eq!(format(time, 19_800), "2026-03-20T15:16:40.000001+05:30");
+        assert_eq!(format(time, -28_800), "2026-03-20T01:46:40.000001-08:00");
+    }
+
+    proptest! {
+        #[test]
+        fn a_written_time_reads_back_as_itself(unix in -10_000_000_000i64..250_000_000_000, quarter in -56i32..57) {
+            let time = Timestamp::from_unix(unix);
+            prop_assert_eq!(parse(&format(time, quarter * 900)), Ok(Some(time)));
+        }
+
+        #[test]
+        fn pythons_rule_finds_the_same_wall_clock(unix in 0i64..4_000_000_000, quarter in -56i32..57) {
+            let text = format(Timestamp::from_unix(unix), quarter * 900);
+            // Strip a Z, cut at the first dot, parse as local wall-clock time.
+            let cut = text.trim_end_matches('Z').split('.').next().unwrap();
+            let wall = parse(&format!("{cut}Z")).unwrap().unwrap();
+            prop_assert_eq!(wall.unix() - i64::from(quarter) * 900, unix);
+        }
+
+        #[test]
+        fn any_text_is_a_time_or_an_error(text in "(?s).{0,40}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What every store can do.
+
+use crate::error::StoreError;
+use std::fmt;
+use std::time::Duration;
+use u2m_core::{CacheKey, Session, Verdict};
+
+/// A place where logins are kept. Synchronous: reading one must be possible from a plain `fn main`.
+///
+/// The counterpart of `cache.TokenCache` of Databricks' Go package, with what that one lacks: a lock for each entry, a
+/// proof that a save will work, and a list.
+pub trait TokenStore: fmt::Debug + Send + Sync {
+    /// Reads an entry, without a lock and without writing. An absent entry, or one without any token, is `None`.
+    ///
+    /// # Errors
+    /// The store, or this entry, cannot be read.
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError>;
+
+    /// Inserts or replaces an entry; never one that has a refresh token by one that has none.
+    ///
+    /// # Errors
+    /// Nothing was changed then.
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError>;
+
+    /// Removes an entry; an absent one is no error.
+    ///
+    /// # Errors
+    /// Nothing was changed then.
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError>;
+
+    /// The keys of all entries, sorted.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError>;
+
+    /// Takes the lock of an entry, which the operating system releases should this process die. Waits for at most
+    /// `patience`, zero meaning not at all; `None` means that somebody else has it.
+    ///
+    /// Hold it from re-reading the entry to saving it, and never while a person is asked.
+    ///
+    /// # Errors
+    /// There can be no lock: the folder cannot be written, say.
+    fn lock(&self, key: &CacheKey, patience: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError>;
+
+    /// Takes the notices that have gathered: a file set aside, a mode tightened.
+    fn take_notices(&self) -> Vec<Notice> {
+        Vec::new()
+    }
+}
+
+/// An entry's lock; dropping it gives it back.
+pub trait EntryLock: Send {
+    /// What is remembered of the last refresh that failed.
+    fn verdict(&mut self) -> Option<Verdict>;
+
+    /// Remembers that a refresh failed.
+    ///
+    /// # Errors
+    /// It is not remembered then, which costs somebody a request.
+    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError>;
+
+    /// Shows that the next [`EntryLock::save`] will find room and permission: what it needs is set aside now.
+    ///
+    /// # Errors
+    /// Saving would fail too.
+    fn prove_writable(&mut self) -> Result<(), StoreError>;
+
+    /// Saves the entry.
+    ///
+    /// # Errors
+    /// Nothing was changed then.
+    fn save(&mut self, session: &Session) -> Result<(), StoreError>;
+}
+
+/// Something that a person should hear of, although the operation went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Notice {
+    /// One sentence, without tokens.
+    pub text: String,
+}

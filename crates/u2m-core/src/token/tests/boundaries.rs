@@ -1,0 +1,271 @@
+//! Where tokens may go: to whom they were issued for, to the endpoint of the login, and into no text.
+
+use super::*;
+
+fn metadata(token_endpoint: &str) -> String {
+    format!(
+        r#"{{"issuer":"https://a.example/oidc","authorization_endpoint":"https://a.example/oidc/v1/authorize",
+        "token_endpoint":"{token_endpoint}"}}"#
+    )
+}
+
+fn paths(shelf: &Shelf) -> Vec<&str> {
+    shelf.sent.iter().map(|request| request.url().path()).collect()
+}
+
+fn what_differs(shelf: &mut Shelf, ask: Ask) -> &'static str {
+    let error = shelf.ask(ask).unwrap_err();
+    assert!(error.needs_login() && !error.is_transient());
+    assert_eq!(
+        (shelf.locks, shelf.sent.len()),
+        (0, 0),
+        "it is refused before the lock and before any request"
+    );
+    let TokenError::Mismatch { what, .. } = error else { panic!("{error:?}") };
+    what
+}
+
+#[test]
+fn t20_a_login_of_another_host_account_client_or_scope_is_refused_before_any_request() {
+    let id = |text| AccountId::parse(text).unwrap();
+    // Neither a fresh token nor a forced refresh passes.
+    for (left, ask) in [
+        (3000, Ask::Usable),
+        (-1, Ask::Usable),
+        (3000, Ask::Newer(None)),
+        (3000, Ask::Other(seen("x"))),
+    ] {
+        let mut shelf = Shelf::with(left);
+        shelf.request.target = Target::workspace(host("https://attacker.example"));
+        assert_eq!(what_differs(&mut shelf, ask.clone()), "host");
+        let mut shelf = Shelf::with(left);
+        shelf.request.target = Target::workspace(host("https://a.example:444"));
+        assert_eq!(what_differs(&mut shelf, ask.clone()), "host");
+        let mut shelf = Shelf::with(left);
+        shelf.request.target = Target::unified(host("https://a.example"), id("mine"));
+        assert_eq!(what_differs(&mut shelf, ask.clone()), "account");
+        let theirs =
+            session("old", left).with_binding(binding().with_account_id(Some("theirs".into())));
+        let mut shelf = Shelf::holding(Some(theirs));
+        shelf.request.target = Target::account(host("https://a.example"), id("mine"));
+        assert_eq!(what_differs(&mut shelf, ask.clone()), "account");
+        let mut shelf = Shelf::with(left);
+        shelf.request.client_id = "another-app".into();
+        assert_eq!(what_differs(&mut shelf, ask.clone()), "client");
+        let narrow =
+            session("old", left).with_binding(binding().with_scopes(Some(Scopes::new(["sql"]))));
+        let mut shelf = Shelf::holding(Some(narrow));
+        shelf.request.scopes = Scopes::new(["sql", "jobs"]);
+        assert_eq!(what_differs(&mut shelf, ask), "scopes");
+    }
+}
+
+#[test]
+fn t20_a_login_that_changes_hands_while_the_lock_is_awaited_is_refused_too() {
+    let mut shelf = Shelf::with(-1);
+    let TokenStep::Load(load) = shelf.request.clone().start(Ask::Usable, NOW) else {
+        panic!("loads first")
+    };
+    let waiting = load.loaded(shelf.entry.clone(), NOW).unwrap();
+    let elsewhere = Binding::new(
+        "https://b.example/oidc",
+        Url::parse(TOKEN_URL).unwrap(),
+        "x",
+        host("https://b.example"),
+    );
+    shelf.entry = Some(session("theirs", 3600).with_binding(elsewhere));
+    assert!(matches!(shelf.go_on(waiting), Err(TokenError::Mismatch { what: "host", .. })));
+    assert!(shelf.sent.is_empty());
+}
+
+#[test]
+fn scopes_that_were_granted_or_never_stated_are_no_mismatch() {
+    for granted in [None, Some(Scopes::new(["jobs", "sql"]))] {
+        let mut shelf =
+            Shelf::holding(Some(session("old", 3000).with_binding(binding().with_scopes(granted))));
+        shelf.request.scopes = Scopes::new(["offline_access", "sql"]);
+        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "old-access");
+    }
+}
+
+#[test]
+fn a33_the_refresh_token_goes_to_the_endpoint_pinned_at_login_without_asking_for_metadata() {
+    let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+    shelf.ask(Ask::Usable).unwrap();
+    let request = &shelf.sent[0];
+    assert_eq!(request.url().as_str(), TOKEN_URL);
+    assert_eq!(
+        request.form(),
+        Some("client_id=databricks-cli&grant_type=refresh_token&refresh_token=old-refresh")
+    );
+}
+
+#[test]
+fn an_entry_of_another_program_learns_its_endpoint_and_is_bound_from_then_on() {
+    let mut entry = session("old", -1);
+    entry.binding = None;
+    let mut shelf =
+        Shelf::holding(Some(entry)).answering(200, &metadata(TOKEN_URL)).answering(200, RENEWED);
+    shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(paths(&shelf), [METADATA_PATH, "/oidc/v1/token"]);
+    assert!(shelf.sent[0].form().is_none() && !shelf.sent[0].url().as_str().contains("old"));
+    assert_eq!(shelf.entry.unwrap().binding, Some(binding()));
+}
+
+#[test]
+fn an_account_has_a_fixed_endpoint_and_asks_nobody_for_it() {
+    let mut entry = session("old", -1);
+    entry.binding = None;
+    let mut shelf = Shelf::holding(Some(entry)).answering(200, RENEWED);
+    shelf.request.target =
+        Target::account(host("https://accounts.a.example"), AccountId::parse("abc").unwrap());
+    shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(paths(&shelf), ["/oidc/accounts/abc/v1/token"]);
+    assert_eq!(shelf.entry.unwrap().binding.unwrap().account_id.as_deref(), Some("abc"));
+}
+
+#[test]
+fn endp_2_a_pinned_endpoint_that_is_gone_is_looked_for_once() {
+    let moved = metadata("https://a.example/oidc/v2/token");
+    for gone in [404, 405] {
+        let mut shelf =
+            Shelf::with(-1).answering(gone, "").answering(200, &moved).answering(200, RENEWED);
+        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+        assert_eq!(paths(&shelf), ["/oidc/v1/token", METADATA_PATH, "/oidc/v2/token"]);
+        let pinned = shelf.entry.unwrap().binding.unwrap().token_endpoint;
+        assert_eq!(pinned.path(), "/oidc/v2/token", "the next refresh goes there at once");
+        let mut shelf =
+            Shelf::with(-1).answering(gone, "").answering(200, &moved).answering(gone, "");
+        let error = shelf.ask(Ask::Usable).unwrap_err();
+        assert!(matches!(error, TokenError::Refresh(_)), "{error:?}");
+        assert_eq!(shelf.sent.len(), 3);
+    }
+}
+
+#[test]
+fn a32_a33_metadata_that_points_elsewhere_does_not_get_the_refresh_token() {
+    for elsewhere in
+        ["https://evil.example/token", "https://a.example:444/token", "http://a.example/token"]
+    {
+        let mut shelf = Shelf::with(-1).answering(404, "").answering(200, &metadata(elsewhere));
+        let error = shelf.ask(Ask::Usable).unwrap_err();
+        assert!(matches!(error, TokenError::Endpoints(_)), "{error:?}");
+        assert_eq!(shelf.spent(), ["old-refresh"], "sent to the pinned endpoint alone");
+        let mut entry = session("old", -1);
+        entry.binding = None;
+        let mut shelf = Shelf::holding(Some(entry)).answering(200, &metadata(elsewhere));
+        shelf.ask(Ask::Usable).unwrap_err();
+        assert!(shelf.spent().is_empty());
+    }
+}
+
+#[test]
+fn a33_neither_a_supplier_nor_a_fixed_layout_moves_a_pinned_login_to_another_origin() {
+    let url = |text: &str| Url::parse(text).unwrap();
+    let own = Binding { token_endpoint: url("https://id.example/token"), ..binding() };
+    let gone = || Ok(answer(404, ""));
+    let refreshing = |request: TokenRequest, entry: Session| {
+        let mut shelf = Shelf { request, ..Shelf::holding(Some(entry)) };
+        let TokenStep::Load(load) = shelf.request.clone().start(Ask::Usable, NOW) else {
+            panic!("loads first")
+        };
+        let TokenStep::Lock(lock) = load.loaded(shelf.entry.clone(), NOW).unwrap() else {
+            panic!("locks")
+        };
+        let TokenStep::Reload(reload) = lock.locked() else { panic!("reloads") };
+        let TokenStep::Prove(prove) = reload.loaded(shelf.entry.take(), None, NOW).unwrap() else {
+            panic!("proves")
+        };
+        let TokenStep::Refresh(call) = prove.proven(NOW).unwrap() else { panic!("refreshes") };
+        call
+    };
+    let mut request = TokenRequest::new(Target::workspace(host("https://a.example")));
+    request.own_endpoints = true;
+    let call = refreshing(request, session("old", -1).with_binding(own.clone()));
+    let TokenStep::Discover(call) = call.answered(gone(), NOW).unwrap() else {
+        panic!("looks for the endpoint")
+    };
+    let swapped = crate::AuthorizationServer::new(
+        "https://id.example",
+        url("https://evil.example/a"),
+        url("https://evil.example/t"),
+    );
+    assert!(matches!(call.supplied(swapped, NOW), Err(TokenError::Endpoints(_))));
+    let request = TokenRequest::new(Target::account(
+        host("https://a.example"),
+        AccountId::parse("abc").unwrap(),
+    ));
+    let call = refreshing(
+        request,
+        session("old", -1).with_binding(own.with_account_id(Some("abc".into()))),
+    );
+    assert!(matches!(call.answered(gone(), NOW), Err(TokenError::Endpoints(_))));
+}
+
+#[test]
+fn endp_1_failing_to_find_the_endpoint_spends_nothing_and_keeps_a_good_token() {
+    for left in [-1, 240] {
+        let mut entry = session("old", left);
+        entry.binding = None;
+        for (status, body) in [(404, ""), (200, "<html>"), (500, "")] {
+            let mut shelf = Shelf::holding(Some(entry.clone())).answering(status, body);
+            match shelf.ask(Ask::Usable) {
+                Ok(issued) => {
+                    assert!(left > 0 && matches!(issued.how(), How::Kept(TokenError::Endpoints(_))))
+                }
+                Err(error) => assert!(left < 0 && matches!(error, TokenError::Endpoints(_))),
+            }
+            assert!(shelf.spent().is_empty());
+        }
+    }
+}
+
+#[test]
+fn disc_2_a_discovered_login_refreshes_where_it_signed_in_and_asks_its_own_issuer_when_that_is_gone()
+ {
+    let profile = Target::discovery(ProfileName::parse("dev").unwrap());
+    let mut shelf = Shelf::with(-1)
+        .answering(404, "")
+        .answering(200, &metadata(TOKEN_URL))
+        .answering(200, RENEWED);
+    shelf.request.target = profile.clone();
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(paths(&shelf), ["/oidc/v1/token", METADATA_PATH, "/oidc/v1/token"]);
+    // Another program's entry does not say which host it is for.
+    let mut entry = session("old", -1);
+    entry.binding = None;
+    let mut shelf = Shelf::holding(Some(entry));
+    shelf.request.target = profile;
+    let error = shelf.ask(Ask::Usable).unwrap_err();
+    assert!(matches!(error, TokenError::NoHost) && error.needs_login());
+}
+
+#[test]
+fn t14_no_step_shows_a_token_or_a_body() {
+    let mut entry = session("canary", -1);
+    entry.binding = None;
+    let hides = |step: &TokenStep| assert!(!format!("{step:?}").contains("canary"), "{step:?}");
+    let request = TokenRequest::new(Target::workspace(host("https://a.example")));
+    for last in [
+        r#"{"access_token":"canary","refresh_token":"canary"}"#,
+        r#"{"error":"invalid_grant","x":"canary"}"#,
+    ] {
+        let mut step = request.clone().start(Ask::Other(seen("canary")), NOW);
+        loop {
+            hides(&step);
+            step = match step {
+                TokenStep::Load(load) => load.loaded(Some(entry.clone()), NOW).unwrap(),
+                TokenStep::Lock(lock) => lock.locked(),
+                TokenStep::Reload(reload) => reload.loaded(Some(entry.clone()), None, NOW).unwrap(),
+                TokenStep::Prove(prove) => prove.proven(NOW).unwrap(),
+                TokenStep::Discover(call) => {
+                    call.answered(Ok(answer(200, &metadata(TOKEN_URL))), NOW).unwrap()
+                }
+                TokenStep::Refresh(call) => call.answered(Ok(answer(200, last)), NOW).unwrap(),
+                TokenStep::Recheck(recheck) => recheck.loaded(Some(entry.clone()), NOW).unwrap(),
+                TokenStep::Save(_) | TokenStep::Note(_) | TokenStep::Done(_) => break,
+            };
+        }
+    }
+    hides(&TokenStep::Done(Issued::stored(session("canary", 9))));
+}

@@ -1,0 +1,202 @@
+//! Refreshes that fail, and asks that take no old token for an answer.
+
+use super::*;
+
+const SPENT: &str = r#"{"error":"invalid_grant","error_description":"Refresh token is invalid"}"#;
+
+#[test]
+fn err_2_the_servers_own_words_reach_the_error() {
+    let body = r#"{"error":"invalid_grant","error_description":"Invalid Client"}"#;
+    let error = Shelf::with(-1).answering(401, body).ask(Ask::Usable).unwrap_err();
+    let TokenError::Rejected(refusal) = &error else { panic!("{error:?}") };
+    assert_eq!(refusal.to_string(), "Invalid Client (error code: invalid_grant)");
+    assert_eq!(refusal.status(), 401);
+    assert!(error.needs_login());
+}
+
+#[test]
+fn err_1_the_known_sentence_is_a_rejection_whatever_its_code_and_status() {
+    for (status, code) in
+        [(400, "invalid_request"), (401, "invalid_grant"), (401, "invalid_request"), (200, "other")]
+    {
+        let body =
+            format!(r#"{{"error":"{code}","error_description":"Refresh token is invalid"}}"#);
+        let error = Shelf::with(-1).answering(status, &body).ask(Ask::Usable).unwrap_err();
+        assert!(matches!(error, TokenError::Rejected(_)), "{status} {code}");
+    }
+}
+
+#[test]
+fn err_3_what_may_pass_is_told_from_what_needs_a_login() {
+    for (status, body, transient) in [
+        (500, "", true),
+        (502, "<html>", true),
+        (429, "{}", true),
+        (400, r#"{"error":"temporarily_unavailable"}"#, true),
+        (401, r#"{"error":"invalid_client"}"#, false),
+        (403, r#"{"error_code":"X","message":"no"}"#, false),
+        (200, r#"{"token_type":"Bearer"}"#, false),
+        (200, r#"{"access_token":"a","token_type":"DPoP"}"#, false),
+    ] {
+        let error = Shelf::with(-1).answering(status, body).ask(Ask::Usable).unwrap_err();
+        assert!(matches!(error, TokenError::Refresh(_)), "{status} {body}: {error:?}");
+        assert_eq!(
+            (error.is_transient(), error.needs_login()),
+            (transient, false),
+            "{status} {body}"
+        );
+    }
+    let error =
+        Shelf::with(-1).failing(TransportFailureKind::TimedOut).ask(Ask::Usable).unwrap_err();
+    assert!(error.is_transient() && !error.needs_login());
+}
+
+#[test]
+fn a_forced_refresh_never_falls_back_to_the_old_token() {
+    for ask in
+        [Ask::Newer(None), Ask::Newer(Some(seen("old-access"))), Ask::Other(seen("old-access"))]
+    {
+        for (status, body) in [(503, ""), (401, SPENT), (500, "<html>")] {
+            let mut shelf = Shelf::with(3000).answering(status, body);
+            assert!(shelf.ask(ask.clone()).is_err(), "{ask:?} {status}");
+            assert_eq!(shelf.saves, 0);
+        }
+        let mut shelf = Shelf::with(3000);
+        shelf.is_writable = false;
+        assert!(shelf.ask(ask.clone()).is_err(), "{ask:?} with a full disk");
+        let mut entry = session("old", 3000);
+        entry.refresh_token = None;
+        let error = Shelf::holding(Some(entry)).ask(ask).unwrap_err();
+        assert!(matches!(error, TokenError::MissingRefreshToken));
+    }
+}
+
+#[test]
+fn refr_5_newer_than_the_one_seen_is_what_another_caller_has_just_fetched() {
+    let mut shelf = Shelf::with(3000);
+    assert_eq!(access(&shelf.ask(Ask::Newer(Some(seen("older")))).unwrap()), "old-access");
+    assert_eq!((shelf.locks, shelf.sent.len()), (0, 0));
+    let mut shelf = Shelf::with(3000).answering(200, RENEWED);
+    assert_eq!(access(&shelf.ask(Ask::Newer(Some(seen("old-access")))).unwrap()), "new-access");
+}
+
+#[test]
+fn refr_5_without_one_seen_a_token_of_the_last_five_seconds_is_new_enough() {
+    for (age, requests) in [(0, 0), (5, 0), (6, 1), (-1, 1), (600, 1)] {
+        let mut entry = session("old", 3000);
+        entry.issued_at = Some(NOW.minus(Lifetime::from_seconds(age)));
+        let mut shelf = Shelf::holding(Some(entry)).answering(200, RENEWED);
+        shelf.ask(Ask::Newer(None)).unwrap();
+        assert_eq!(shelf.sent.len(), requests, "{age} seconds old");
+    }
+    let mut entry = session("old", 3000);
+    entry.issued_at = None;
+    let mut shelf = Shelf::holding(Some(entry)).answering(200, RENEWED);
+    shelf.ask(Ask::Newer(None)).unwrap();
+    assert_eq!(shelf.sent.len(), 1, "another program wrote it, nobody knows when");
+}
+
+#[test]
+fn an_expired_token_is_nobodys_answer_however_different_it_is() {
+    for ask in [Ask::Newer(Some(seen("older"))), Ask::Other(seen("older")), Ask::Newer(None)] {
+        let mut entry = session("old", 5);
+        entry.issued_at = Some(NOW);
+        let mut shelf = Shelf::holding(Some(entry)).answering(200, RENEWED);
+        assert_eq!(access(&shelf.ask(ask.clone()).unwrap()), "new-access", "{ask:?}");
+    }
+}
+
+#[test]
+fn the_token_that_an_api_rejected_is_never_handed_out_again() {
+    let mut shelf = Shelf::with(3000).answering(200, RENEWED);
+    assert_eq!(access(&shelf.ask(Ask::Other(seen("old-access"))).unwrap()), "new-access");
+    // A server that answers from a cache of its own issues the very same one.
+    let same = r#"{"access_token":"old-access","refresh_token":"new-refresh","expires_in":3600}"#;
+    let mut shelf = Shelf::with(3000).answering(200, same);
+    let error = shelf.ask(Ask::Other(seen("old-access"))).unwrap_err();
+    assert!(matches!(error, TokenError::SameTokenAgain) && !error.needs_login());
+    assert_eq!(
+        refresh_token(shelf.entry.as_ref()),
+        "new-refresh",
+        "what was rotated is kept all the same"
+    );
+}
+
+#[test]
+fn refr_4_a_token_that_cannot_be_saved_is_handed_out_all_the_same() {
+    let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+    shelf.keeps_saves = false;
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(access(&issued), "new-access");
+    assert!(matches!(issued.how(), How::RenewedUnsaved(_)));
+    // The session is there to be saved later: the next call does not spend the old refresh token again.
+    assert_eq!(refresh_token(Some(issued.session())), "new-refresh");
+    shelf.entry = Some(issued.session().clone());
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(shelf.spent(), ["old-refresh"]);
+}
+
+#[test]
+fn refr_4_a_store_that_cannot_be_written_spends_nothing() {
+    let mut shelf = Shelf::with(-1);
+    shelf.is_writable = false;
+    let error = shelf.ask(Ask::Usable).unwrap_err();
+    assert!(matches!(error, TokenError::Store(_)) && !error.needs_login());
+    assert_eq!(shelf.sent.len(), 0);
+    let mut shelf = Shelf::with(240);
+    shelf.is_writable = false;
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert!(matches!(issued.how(), How::Kept(TokenError::Store(_))));
+    assert_eq!((access(&issued), shelf.sent.len()), ("old-access", 0));
+}
+
+#[test]
+fn refr_3_after_a_rejection_the_entry_is_read_again_and_a_rotated_one_is_used() {
+    let mut shelf = Shelf::with(-1).answering(401, SPENT);
+    shelf.intruder = Some(session("theirs", 3600));
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "theirs-access");
+    assert!(shelf.verdict.is_none(), "nothing is held against the new entry");
+    // The other program's token has run out too: its refresh token is tried, once.
+    let mut shelf = Shelf::with(-1).answering(401, SPENT).answering(200, RENEWED);
+    shelf.intruder = Some(session("theirs", -1));
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(shelf.spent(), ["old-refresh", "theirs-refresh"]);
+}
+
+#[test]
+fn refr_3_there_is_no_third_refresh_token() {
+    let mut shelf = Shelf::with(-1).answering(401, SPENT).answering(401, SPENT);
+    shelf.intruder = Some(session("theirs", -1));
+    let error = shelf.ask(Ask::Usable).unwrap_err();
+    assert!(matches!(error, TokenError::Rejected(_)));
+    assert_eq!(shelf.verdict.map(|verdict| verdict.of), Some(session("theirs", -1).fingerprint()));
+}
+
+#[test]
+fn a_rejection_of_an_entry_that_is_still_good_leaves_the_old_token() {
+    let mut shelf = Shelf::with(240).answering(401, SPENT);
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert_eq!(access(&issued), "old-access");
+    assert!(matches!(issued.how(), How::Kept(TokenError::Rejected(_))));
+}
+
+#[test]
+fn a_refresh_that_takes_longer_than_the_old_token_lives_does_not_hand_it_out() {
+    let shelf = Shelf::with(15).failing(TransportFailureKind::TimedOut);
+    let TokenStep::Load(load) = shelf.request.clone().start(Ask::Usable, NOW) else {
+        panic!("loads first")
+    };
+    let TokenStep::Lock(lock) = load.loaded(shelf.entry.clone(), NOW).unwrap() else {
+        panic!("locks")
+    };
+    let TokenStep::Reload(reload) = lock.locked() else { panic!("reloads") };
+    let TokenStep::Prove(prove) = reload.loaded(shelf.entry.clone(), None, NOW).unwrap() else {
+        panic!("proves")
+    };
+    let TokenStep::Refresh(call) = prove.proven(NOW).unwrap() else { panic!("refreshes") };
+    let TokenStep::Note(note) = call.answered(shelf.answers[0].clone(), NOW).unwrap() else {
+        panic!("notes")
+    };
+    let later = NOW.plus(Lifetime::from_seconds(25));
+    assert!(matches!(note.noted(later), Err(TokenError::Refresh(_))));
+}

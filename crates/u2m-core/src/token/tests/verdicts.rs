@@ -1,0 +1,120 @@
+//! What is remembered of a refresh that failed: whom it binds, and until when.
+
+use super::*;
+use crate::wire::Refusal;
+
+fn about(entry: &Session, at: Timestamp, kind: VerdictKind) -> Option<Verdict> {
+    Some(Verdict::new(entry.fingerprint(), at, kind))
+}
+
+fn rejected() -> VerdictKind {
+    VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None))
+}
+
+fn passing() -> VerdictKind {
+    VerdictKind::passing("http 503")
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    NOW.minus(Lifetime::from_seconds(seconds))
+}
+
+#[test]
+fn a_rejection_is_remembered_until_the_entry_changes() {
+    for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
+        let mut shelf = Shelf::with(-1);
+        // A year, or a clock that was set back, changes nothing about it.
+        for at in [ago(31_536_000), NOW, ago(-100)] {
+            shelf.verdict = about(&session("old", -1), at, rejected());
+            let error = shelf.ask(ask.clone()).unwrap_err();
+            assert!(matches!(error, TokenError::Rejected(_)), "{ask:?}: {error:?}");
+        }
+        assert_eq!(shelf.sent.len(), 0);
+        shelf.entry = Some(session("relogin", -1));
+        shelf.answers.push_back(Ok(answer(200, RENEWED)));
+        assert_eq!(access(&shelf.ask(ask).unwrap()), "new-access");
+    }
+}
+
+#[test]
+fn a_remembered_rejection_leaves_a_token_that_is_still_good() {
+    let mut shelf = Shelf::with(240);
+    shelf.verdict = about(&session("old", 240), ago(10), rejected());
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert!(matches!(issued.how(), How::Kept(TokenError::Rejected(_))));
+    assert_eq!((access(&issued), shelf.sent.len()), ("old-access", 0));
+}
+
+#[test]
+fn a_flow_leaves_behind_what_it_learnt() {
+    let mut shelf = Shelf::with(-1).answering(503, "");
+    shelf.ask(Ask::Usable).unwrap_err();
+    let verdict = shelf.verdict.clone().unwrap();
+    assert_eq!(verdict.of, session("old", -1).fingerprint());
+    assert!(matches!(verdict.kind, VerdictKind::Passing(_)));
+    let mut shelf = Shelf::with(-1).answering(400, r#"{"error":"invalid_grant"}"#);
+    shelf.ask(Ask::Usable).unwrap_err();
+    assert!(matches!(shelf.verdict.clone().unwrap().kind, VerdictKind::Rejected(_)));
+    // The next caller learns it without a request: there is no second answer on the shelf.
+    assert!(shelf.ask(Ask::Usable).unwrap_err().needs_login());
+}
+
+#[test]
+fn a_passing_failure_is_shared_with_those_who_asked_before_it_fell_and_with_nobody_else() {
+    for (fell, shared) in [(ago(0), true), (ago(-1), true), (ago(1), false), (ago(30), false)] {
+        for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
+            let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+            let TokenStep::Load(load) = shelf.request.clone().start(ask.clone(), NOW) else {
+                panic!("loads first")
+            };
+            let waiting = load.loaded(shelf.entry.clone(), NOW).unwrap();
+            shelf.verdict = about(&session("old", -1), fell, passing());
+            shelf.now = NOW.plus(Lifetime::from_seconds(2));
+            let outcome = shelf.go_on(waiting);
+            assert_eq!(
+                matches!(outcome, Err(TokenError::TriedJustNow(_))),
+                shared,
+                "{ask:?} {fell:?}"
+            );
+            assert_eq!(shelf.sent.len(), usize::from(!shared), "{ask:?} {fell:?}");
+        }
+    }
+}
+
+#[test]
+fn refr_6_a_renewal_ahead_of_time_pauses_for_a_minute_after_one_has_failed() {
+    for (seconds, requests) in [(0, 0), (59, 0), (60, 1), (3000, 1)] {
+        let mut shelf = Shelf::with(240).answering(200, RENEWED);
+        shelf.verdict = about(&session("old", 240), ago(seconds), passing());
+        let issued = shelf.ask(Ask::Usable).unwrap();
+        assert_eq!(shelf.sent.len(), requests, "{seconds} seconds after");
+        assert_eq!(matches!(issued.how(), How::Kept(TokenError::TriedJustNow(_))), requests == 0);
+    }
+}
+
+#[test]
+fn a_passing_failure_from_the_future_tells_of_a_clock_that_was_set_back() {
+    for left in [-1, 240] {
+        let mut shelf = Shelf::with(left).answering(200, RENEWED);
+        shelf.verdict = about(&session("old", left), ago(-1), passing());
+        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    }
+}
+
+#[test]
+fn a_verdict_about_another_refresh_token_means_nothing() {
+    for kind in [rejected(), passing()] {
+        let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+        shelf.verdict = about(&session("other", -1), NOW, kind);
+        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    }
+}
+
+#[test]
+fn t14_neither_a_verdict_nor_its_error_holds_the_refresh_token() {
+    let mut shelf = Shelf::with(-1).answering(503, "old-refresh");
+    let error = shelf.ask(Ask::Usable).unwrap_err();
+    let shown =
+        format!("{:?} {error:?} {error} {:?}", shelf.verdict, std::error::Error::source(&error));
+    assert!(!shown.contains("old-refresh"), "{shown}");
+}

@@ -1,0 +1,97 @@
+//! Bars: how far a figure of u2m may go.
+
+use super::samples::{Samples, Series, Spread};
+
+/// A figure of one case must be at most so much.
+pub(super) struct Bar {
+    pub(super) table: &'static str,
+    pub(super) case: &'static str,
+    pub(super) figure: &'static str,
+    pub(super) limit: Limit,
+}
+
+/// What is held against the limit.
+#[derive(Clone, Copy)]
+pub(super) enum Limit {
+    /// The median of the ratios to this case, taken round by round.
+    Ratio(&'static str, f64),
+    /// The median of the rounds.
+    Typical(f64),
+    /// The worst of the rounds.
+    Worst(f64),
+}
+
+/// A bar and what became of it.
+pub(super) struct Verdict {
+    pub(super) bar: &'static Bar,
+    /// `None` when the figure or its anchor has no samples.
+    pub(super) measured: Option<f64>,
+}
+
+impl Bar {
+    pub(super) fn judge(&'static self, samples: &Samples) -> Verdict {
+        let find = |case| samples.find(self.table, case, self.figure);
+        let spread = |of: &Series| of.spread();
+        let mine = find(self.case);
+        let measured = match self.limit {
+            Limit::Ratio(anchor, _) => {
+                let ratio = mine.zip(find(anchor)).and_then(|(mine, its)| mine.ratio_to(its));
+                ratio.map(|ratio: Spread| ratio.median)
+            }
+            Limit::Typical(_) => mine.and_then(spread).map(|spread| spread.median),
+            Limit::Worst(_) => mine.and_then(spread).map(|spread| spread.max),
+        };
+        Verdict { bar: self, measured }
+    }
+}
+
+impl Limit {
+    /// The number that must not be exceeded.
+    pub(super) fn most(self) -> f64 {
+        match self {
+            Self::Ratio(_, most) | Self::Typical(most) | Self::Worst(most) => most,
+        }
+    }
+}
+
+impl Verdict {
+    /// A figure that was not measured meets no bar.
+    pub(super) fn is_met(&self) -> bool {
+        self.measured.is_some_and(|measured| measured <= self.bar.limit.most())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static RATIO: Bar =
+        Bar { table: "t", case: "u2m", figure: "ms", limit: Limit::Ratio("floor", 1.25) };
+    static WORST: Bar = Bar { table: "t", case: "u2m", figure: "lost", limit: Limit::Worst(0.0) };
+
+    fn samples(text: &str) -> Samples {
+        let mut samples = Samples::default();
+        samples.take(text).unwrap();
+        samples
+    }
+
+    #[test]
+    fn a_ratio_is_judged_by_its_median() {
+        let fast = samples("t\tfloor\tms\t1\t1\t1\nt\tu2m\tms\t1.2\t9\t1.1\n");
+        assert!(RATIO.judge(&fast).is_met());
+        let slow = samples("t\tfloor\tms\t1\t1\t1\nt\tu2m\tms\t1.3\t9\t1.1\n");
+        assert!(!RATIO.judge(&slow).is_met());
+    }
+
+    #[test]
+    fn one_bad_round_misses_a_bar_on_the_worst() {
+        assert!(WORST.judge(&samples("t\tu2m\tlost\t0\t0\n")).is_met());
+        assert!(!WORST.judge(&samples("t\tu2m\tlost\t0\t1\n")).is_met());
+    }
+
+    #[test]
+    fn what_was_not_measured_meets_no_bar() {
+        assert!(!WORST.judge(&Samples::default()).is_met());
+        assert!(!RATIO.judge(&samples("t\tu2m\tms\t1\n")).is_met());
+    }
+}

@@ -1,0 +1,116 @@
+//! The blocks: what is measured, beside what, and the bars.
+
+use super::bars::Limit::{Ratio, Typical, Worst};
+use super::bars::{Bar, Limit};
+use super::programs::Programs;
+use super::{Block, Measured, Table, warm};
+use std::error::Error;
+
+const fn bar(table: &'static str, case: &'static str, figure: &'static str, limit: Limit) -> Bar {
+    Bar { table, case, figure, limit }
+}
+
+/// In the order of the page.
+pub(super) const BLOCKS: &[Block] = &[
+    Block {
+        name: "token",
+        title: "A token from a warm cache, as a process",
+        about: "`u2m token --profile bench` and the floor read the same `token-cache.json` of five \
+                logins. The floor parses the file with serde_json and prints the entry; it is built \
+                with the product's profile, once as usual and once with the C library linked in. \
+                Times are from start to exit; memory is the peak of the resident set.",
+        tables: &[
+            Table { name: "token", title: "Time", anchors: &[("ms", warm::FLOOR)] },
+            Table { name: "token-peak", title: "Memory", anchors: &[("MiB", warm::FLOOR)] },
+            Table { name: "token-calls", title: "System calls", anchors: &[] },
+        ],
+        bars: &[
+            bar("token", warm::U2M, "ms", Ratio(warm::FLOOR, 1.25)),
+            bar("token-peak", warm::U2M, "MiB", Worst(8.0)),
+            bar("token-calls", warm::U2M, "system calls", Worst(100.0)),
+            bar("token-calls", warm::U2M, "sockets", Worst(0.0)),
+            bar("token-calls", warm::U2M, "threads", Worst(0.0)),
+        ],
+        measure: warm::measure,
+    },
+    Block {
+        name: "hot",
+        title: "A fresh token in the process",
+        about: "Each library is fed once from a constant, then only its path to a fresh token is \
+                timed. The floor loads a shared pointer (arc-swap), looks at the clock and counts a \
+                reference. Futures are polled by the same runtime, many calls in one `block_on`. \
+                With two threads, the slower one's time counts.",
+        tables: &[
+            Table { name: "hot-1", title: "1 thread", anchors: &[("ns", "floor")] },
+            Table { name: "hot-2", title: "2 threads", anchors: &[("ns", "floor")] },
+        ],
+        bars: &[
+            bar("hot-1", "u2m `token()`", "ns", Ratio("floor", 1.0)),
+            bar("hot-2", "u2m `token()`", "ns", Ratio("floor", 1.0)),
+        ],
+        measure: |programs| printed(programs, "hot", &[]),
+    },
+    Block {
+        name: "storm",
+        title: "Many callers, one expired token",
+        about: "All threads of all processes ask at the same instant, in 5 rounds. The server \
+                rotates refresh tokens, revokes a login when a spent one comes back, and takes 50 ms \
+                to answer a refresh. Afterwards the token expires again, and a new process asks.",
+        tables: &[Table { name: "storm", title: "", anchors: &[] }],
+        bars: &[
+            bar("storm", "u2m, 8 x 8", "requests", Worst(1.0)),
+            bar("storm", "u2m, 8 x 8", "rejected", Worst(0.0)),
+            bar("storm", "u2m, 8 x 8", "without a token", Worst(0.0)),
+            bar("storm", "u2m, 8 x 8", "by the server's time", Typical(2.0)),
+            bar("storm", "u2m, 8 x 8", "logins lost", Worst(0.0)),
+            bar("storm", "u2m, 32 x 32", "requests", Worst(1.0)),
+            bar("storm", "u2m, 32 x 32", "rejected", Worst(0.0)),
+            bar("storm", "u2m, 32 x 32", "without a token", Worst(0.0)),
+            bar("storm", "u2m, 32 x 32", "logins lost", Worst(0.0)),
+        ],
+        measure: |programs| printed(programs, "storm", &["5"]),
+    },
+    Block {
+        name: "files",
+        title: "Cache updates by several processes",
+        about: "8 processes make 50 updates each, of a key of their own, in one file with five \
+                foreign logins, in 10 rounds. An update is lost when its process does not find it \
+                again; a read is torn when the file does not parse. The anchors are written by hand: \
+                a rename without a lock, and the same under a lock with fsync.",
+        tables: &[Table {
+            name: "files",
+            title: "",
+            anchors: &[("ms", "rename"), ("ms", "flock-fsync")],
+        }],
+        bars: &[
+            bar("files", "u2m", "lost", Worst(0.0)),
+            bar("files", "u2m", "torn", Worst(0.0)),
+            bar("files", "u2m", "foreign lost", Worst(0.0)),
+        ],
+        measure: |programs| printed(programs, "files", &["10", "8", "50"]),
+    },
+    Block {
+        name: "flow",
+        title: "The arithmetic of a login",
+        about: "Once per login, so this guards against regressions only. The floor is written by \
+                hand for exactly these inputs.",
+        tables: &[
+            Table {
+                name: "login-start",
+                title: "PKCE, state and URL",
+                anchors: &[("ns", "floor")],
+            },
+            Table { name: "login-callback", title: "The callback", anchors: &[("ns", "floor")] },
+            Table { name: "login-answer", title: "The answer", anchors: &[("ns", "floor")] },
+        ],
+        bars: &[],
+        measure: |programs| printed(programs, "flow", &[]),
+    },
+];
+
+/// The samples that one program of `bench/` prints.
+fn printed(programs: &Programs, name: &str, args: &[&str]) -> Result<Measured, Box<dyn Error>> {
+    let mut measured = Measured::default();
+    measured.samples.take(&programs.output(programs.peer(name).args(args))?)?;
+    Ok(measured)
+}

@@ -1,0 +1,83 @@
+//! Builds the programs that measure and the one that is measured, and runs them.
+
+use crate::run::{cargo, must, root};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where the built programs are.
+pub(super) struct Programs {
+    peers: PathBuf,
+    product: PathBuf,
+    static_floor: Option<PathBuf>,
+}
+
+impl Programs {
+    /// Builds the product, the peers, and the floor in both ways.
+    pub(super) fn build() -> Result<Self, Box<dyn Error>> {
+        must(&mut cargo(&["build", "--release", "--package", "u2m-cli"]))?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+        let peers = root().join("bench/target");
+        must(bench_cargo(&peers).args(["--release", "--workspace"]))?;
+        must(bench_cargo(&peers).args(FLOOR))?;
+        Ok(Self {
+            product: root().join(target).join("release/u2m"),
+            static_floor: build_static_floor(&peers),
+            peers,
+        })
+    }
+
+    /// The release build of `u2m`.
+    pub(super) fn product(&self) -> &Path {
+        &self.product
+    }
+
+    /// A program of `bench/`, ready to get its arguments.
+    pub(super) fn peer(&self, name: &str) -> Command {
+        Command::new(self.peers.join("release").join(name))
+    }
+
+    /// The floor, as the product is built.
+    pub(super) fn floor(&self) -> PathBuf {
+        self.peers.join("shipped/floor")
+    }
+
+    /// The floor with the C library linked in, where the machine can build it.
+    pub(super) fn static_floor(&self) -> Option<&Path> {
+        self.static_floor.as_deref()
+    }
+
+    /// What `command` prints; not succeeding is an error.
+    pub(super) fn output(&self, command: &mut Command) -> Result<String, Box<dyn Error>> {
+        let output = command.stderr(Stdio::inherit()).output();
+        let output = output.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("{command:?}: {}", output.status).into());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+const FLOOR: [&str; 4] = ["--profile", "shipped", "--package", "floor"];
+
+fn bench_cargo(target: &Path) -> Command {
+    let mut command = cargo(&["build", "--locked", "--manifest-path", "bench/Cargo.toml"]);
+    command.arg("--target-dir").arg(target);
+    command
+}
+
+/// Naming the target keeps the flag away from build scripts and macros.
+fn build_static_floor(target: &Path) -> Option<PathBuf> {
+    let host = host()?;
+    let flags = "-C target-feature=+crt-static";
+    let built =
+        must(bench_cargo(target).args(FLOOR).args(["--target", &host]).env("RUSTFLAGS", flags));
+    built.is_ok().then(|| target.join(host).join("shipped/floor"))
+}
+
+/// The target that this machine's compiler builds for.
+fn host() -> Option<String> {
+    let output = Command::new("rustc").arg("-vV").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
+}

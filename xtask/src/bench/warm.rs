@@ -1,0 +1,223 @@
+//! The block `token`: whole processes that print a token which is already there.
+
+use super::Measured;
+use super::programs::Programs;
+use std::error::Error;
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The rows that bars speak of.
+pub(super) const FLOOR: &str = "floor";
+pub(super) const U2M: &str = "`u2m token`";
+
+const ROUNDS: &str = "60";
+const ROUNDS_OF_PEAKS: &str = "10";
+const PROFILE: &str = "bench";
+const LOGINS: [&str; 5] = ["DEFAULT", "account", PROFILE, "https://ws.example.com", "staging"];
+
+pub(super) fn measure(programs: &Programs) -> Result<Measured, Box<dyn Error>> {
+    let home = Home::new()?;
+    let mut measured = Measured::default();
+    let rows = rows(programs, &home, &mut measured.notes)?;
+    let commands: Vec<String> =
+        rows.iter().map(|(name, words)| format!("{name}={}", words.join("\t"))).collect();
+    for (kind, table, rounds) in
+        [("time", "token", ROUNDS), ("peak", "token-peak", ROUNDS_OF_PEAKS)]
+    {
+        let mut spawn = programs.peer("spawn");
+        spawn.args([kind, table, rounds]).args(&commands);
+        measured.samples.take(&programs.output(home.for_command(&mut spawn))?)?;
+    }
+    for (name, words) in rows.iter().filter(|(name, _)| [FLOOR, U2M].contains(name)) {
+        match system_calls(&home, words) {
+            Ok(counted) => measured.samples.take(&counted.lines(name))?,
+            Err(why) => measured.notes.push(format!("System calls of {name}: {why}.")),
+        }
+    }
+    Ok(measured)
+}
+
+type Row = (&'static str, Vec<String>);
+
+/// The commands that print what they should; a note about each of the others.
+fn rows(
+    programs: &Programs,
+    home: &Home,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Row>, Box<dyn Error>> {
+    let floor = |path: &Path| vec![text(path), text(&home.cache()), PROFILE.into()];
+    let mut rows = vec![(FLOOR, floor(&programs.floor()))];
+    match programs.static_floor() {
+        Some(path) => rows.push(("floor, C library linked in", floor(path))),
+        None => notes.push("The floor with the C library linked in cannot be built here.".into()),
+    }
+    rows.push((
+        U2M,
+        vec![text(programs.product()), "token".into(), "--profile".into(), PROFILE.into()],
+    ));
+    match install_gh() {
+        Ok(()) => rows.push(("`gh auth token`", ["gh", "auth", "token"].map(String::from).into())),
+        Err(why) => notes.push(format!("`gh auth token`: {why}.")),
+    }
+    let mut good = Vec::new();
+    for (name, words) in rows {
+        let output = home.for_command(Command::new(&words[0]).args(&words[1..])).output()?;
+        if String::from_utf8_lossy(&output.stdout).contains(&access_token(PROFILE)) {
+            good.push((name, words));
+        } else {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said.lines().next().unwrap_or("nothing");
+            notes.push(format!(
+                "{name} is not measured: it does not print the token. It says: {said}"
+            ));
+        }
+    }
+    good.push(("`/bin/true`", vec!["/bin/true".into()]));
+    Ok(good)
+}
+
+/// A home folder of its own, gone when dropped.
+struct Home(PathBuf);
+
+impl Home {
+    fn new() -> Result<Self, Box<dyn Error>> {
+        let home = Self(std::env::temp_dir().join(format!("u2m-bench-{}", std::process::id())));
+        for folder in ["", ".databricks", "gh"] {
+            fs::DirBuilder::new().mode(0o700).create(home.0.join(folder))?;
+        }
+        let entries = LOGINS.map(|name| {
+            format!(
+                "    \"{name}\": {{\n      \"access_token\": \"{}\",\n      \"token_type\": \"Bearer\",\n      \
+                 \"refresh_token\": \"doau{}\",\n      \"expiry\": \"2099-01-01T00:00:00.000001Z\"\n    }}",
+                access_token(name),
+                "0f".repeat(32),
+            )
+        });
+        let cache =
+            format!("{{\n  \"version\": 1,\n  \"tokens\": {{\n{}\n  }}\n}}", entries.join(",\n"));
+        private(&home.cache(), &cache)?;
+        let profiles = LOGINS.map(|name| {
+            let name = name.trim_start_matches("https://");
+            format!("[{name}]\nhost = https://{PROFILE}.example.com\nauth_type = databricks-cli\n")
+        });
+        private(&home.0.join(".databrickscfg"), &profiles.join("\n"))?;
+        let hosts =
+            format!("github.com:\n    oauth_token: {}\n    user: bench\n", access_token(PROFILE));
+        private(&home.0.join("gh/hosts.yml"), &hosts)?;
+        Ok(home)
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.0.join(".databricks/token-cache.json")
+    }
+
+    /// Gives `command` an environment that knows this home and nothing else.
+    fn for_command<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", &self.0)
+            .env("GH_CONFIG_DIR", self.0.join("gh"))
+            .env("DATABRICKS_AUTH_STORAGE", "plaintext")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // What is left behind is in the system's folder for temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// As long as a usual access token, and different for each login.
+fn access_token(login: &str) -> String {
+    let length = login.len();
+    format!("eyJ{}{length}", "aZ9-_".repeat(180))
+}
+
+fn private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Makes sure that there is a `gh`, with apt-get where this process may use it.
+fn install_gh() -> Result<(), String> {
+    let there = || Command::new("gh").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if there() {
+        return Ok(());
+    }
+    if !fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
+        return Err("not installed, and only root can install it".into());
+    }
+    for args in [&["update"][..], &["install", "--yes", "--no-install-recommends", "gh"]] {
+        let apt = Command::new("apt-get").args(args).stdout(Stdio::null()).status();
+        if !apt.is_ok_and(|status| status.success()) {
+            return Err(format!("not installed, and `apt-get {}` failed", args.join(" ")));
+        }
+    }
+    if there() { Ok(()) } else { Err("installed, but it does not start".into()) }
+}
+
+/// What one process asked of the system.
+struct SystemCalls {
+    all: usize,
+    sockets: usize,
+    threads: usize,
+}
+
+impl SystemCalls {
+    fn lines(&self, name: &str) -> String {
+        let Self { all, sockets, threads } = self;
+        format!(
+            "token-calls\t{name}\tsystem calls\t{all}\ntoken-calls\t{name}\tsockets\t{sockets}\n\
+             token-calls\t{name}\tthreads\t{threads}\n"
+        )
+    }
+
+    /// Counts the lines of `strace -f`: `PID NAME(…) = …`.
+    fn count(trace: &str) -> Self {
+        let calls: Vec<&str> = trace
+            .lines()
+            .filter_map(|line| line.split_once(' ')?.1.trim_start().split_once('('))
+            .map(|(name, _)| name)
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
+            .collect();
+        let some = |names: &[&str]| calls.iter().filter(|name| names.contains(name)).count();
+        Self { all: calls.len(), sockets: some(&["socket"]), threads: some(&["clone", "clone3"]) }
+    }
+}
+
+fn system_calls(home: &Home, words: &[String]) -> Result<SystemCalls, String> {
+    let trace = home.0.join("trace");
+    let mut strace = Command::new("strace");
+    strace.arg("-f").arg("-o").arg(&trace).args(words).stdout(Stdio::null());
+    let status = home.for_command(&mut strace).status().map_err(|_| "no `strace` here")?;
+    if !status.success() {
+        return Err(format!("`strace` ended with {status}"));
+    }
+    let trace = fs::read_to_string(trace).map_err(|error| error.to_string())?;
+    Ok(SystemCalls::count(&trace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SystemCalls;
+
+    #[test]
+    fn a_trace_is_counted_by_its_calls() {
+        let trace = "7  execve(\"u2m\", [\"u2m\"], 0x7ff /* 3 vars */) = 0\n\
+                     7  socket(AF_INET, SOCK_STREAM, 0) = 3\n\
+                     7  clone3({flags=CLONE_VM|CLONE_THREAD}, 88) = 8\n\
+                     8  +++ exited with 0 +++\n7  exit_group(0) = ?\n";
+        let SystemCalls { all, sockets, threads } = SystemCalls::count(trace);
+        assert_eq!((all, sockets, threads), (4, 1, 1));
+    }
+}

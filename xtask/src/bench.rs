@@ -13,7 +13,7 @@ mod samples;
 mod warm;
 
 use crate::Outcome;
-use crate::run::root;
+use crate::run::{Failure, root};
 use blocks::BLOCKS;
 use machine::Machine;
 use programs::Programs;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         let section = page::section(block, &measured);
         println!("\n{section}");
         sections.push(section);
-        verdicts.extend(block.bars.iter().map(|bar| bar.judge(&measured.samples)));
+        verdicts.extend(block.bars.iter().map(|bar| bar.judge(block.title, &measured.samples)));
     }
     println!("{}", page::bars(&verdicts));
     if args.is_empty() {
@@ -66,7 +66,7 @@ struct Block {
     about: &'static str,
     tables: &'static [Table],
     bars: &'static [bars::Bar],
-    measure: fn(&Programs) -> Result<Measured, Box<dyn std::error::Error>>,
+    measure: fn(&Programs) -> Result<Measured, Failure>,
 }
 
 /// How the samples of one name become a table.

@@ -7,6 +7,7 @@
 mod cache;
 mod dbx;
 mod hand;
+mod u2m;
 
 use cache::{Cache, Entry, FILE};
 use measure::Samples;
@@ -26,12 +27,13 @@ trait Counts {
 /// How many entries the file has before the workers come.
 const SEEDS: usize = 5;
 
-const MODES: [&str; 3] = ["rename", "flock-fsync", "dbx-tools-auth"];
+const MODES: [&str; 4] = ["rename", "flock-fsync", "u2m", "dbx-tools-auth"];
 
 fn open(mode: &str, folder: &Path) -> Result<Box<dyn Counts>, Box<dyn Error>> {
     Ok(match mode {
         "rename" => Box::new(hand::Rename::at(folder)),
         "flock-fsync" => Box::new(hand::FlockFsync::at(folder)),
+        "u2m" => Box::new(u2m::U2m::at(folder)),
         "dbx-tools-auth" => Box::new(dbx::Dbx::at(folder)?),
         _ => return Err(format!("no mode {mode}").into()),
     })

@@ -1,9 +1,9 @@
 //! dbx-tools-auth with its file store, in the storm.
 
-use crate::Library;
+use crate::{Library, Opened};
 use dbx_tools_auth::{
-    AuthClient, AuthOptions, AuthSession as _, Error as DbxError, FileStore, OAuthConfig,
-    OAuthFlow, Token, TokenProvider,
+    AuthClient, AuthOptions, Error as DbxError, FileStore, OAuthConfig, OAuthFlow, Token,
+    TokenProvider,
 };
 use std::error::Error;
 use std::path::Path;
@@ -35,7 +35,7 @@ pub(crate) fn key(_url: &str) -> String {
     "bench".into()
 }
 
-pub(crate) fn open(folder: &Path, url: &str) -> Result<Box<dyn Library>, Box<dyn Error>> {
+pub(crate) fn open(folder: &Path, url: &str) -> Opened {
     let flow = OAuthFlow::new(OAuthConfig {
         provider: "bench".into(),
         authorization_endpoint: format!("{url}/oidc/v1/authorize"),

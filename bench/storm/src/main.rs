@@ -27,13 +27,15 @@ trait Library: Send + Sync {
     fn token(&self) -> Result<String, Box<dyn Error>>;
 }
 
+type Opened = Result<Box<dyn Library>, Box<dyn Error>>;
+
 /// One way into the storm.
 struct Contender {
     name: &'static str,
     /// The key of the login in `token-cache.json`, given the server's address.
     key: fn(&str) -> String,
     /// Opens the login in `folder` at the server; the threads of a process share what it returns.
-    open: fn(&Path, &str) -> Result<Box<dyn Library>, Box<dyn Error>>,
+    open: fn(&Path, &str) -> Opened,
     /// Processes and threads of each.
     sizes: &'static [(u32, u32)],
 }

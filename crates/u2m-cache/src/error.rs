@@ -17,7 +17,9 @@ pub enum StoreError {
         why: &'static str,
     },
     /// The file is not a token cache; it is left as it is until a login sets it aside.
-    #[error("{path} is not a readable token cache ({why}); log in again, which sets the file aside and keeps what can be read of it")]
+    #[error(
+        "{path} is not a readable token cache ({why}); log in again, which sets the file aside and keeps what can be read of it"
+    )]
     Corrupt {
         /// Which file.
         path: Shown,
@@ -44,13 +46,17 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another process has been writing for too long.
-    #[error("another process has been writing {path} for too long; if it hangs, end it (its number stands in the lock file)")]
+    #[error(
+        "another process has been writing {path} for too long; if it hangs, end it (its number stands in the lock file)"
+    )]
     LockTimeout {
         /// Which lock.
         path: Shown,
     },
     /// Neither a home folder nor a path was given.
-    #[error("the home folder is not known; set HOME, or U2M_TOKEN_CACHE to the path of the token cache")]
+    #[error(
+        "the home folder is not known; set HOME, or U2M_TOKEN_CACHE to the path of the token cache"
+    )]
     NoHome,
     /// A folder, a pipe or a device stands where the file should be.
     #[error("{path} is not a regular file")]
@@ -71,7 +77,9 @@ pub enum StoreError {
         path: Shown,
     },
     /// A newer program wrote the file; it is neither read nor overwritten.
-    #[error("{path} needs version 1, got version {version}; it was written by another version of the software and is left untouched")]
+    #[error(
+        "{path} needs version 1, got version {version}; it was written by another version of the software and is left untouched"
+    )]
     Version {
         /// Which file.
         path: Shown,
@@ -79,7 +87,9 @@ pub enum StoreError {
         version: String,
     },
     /// The stored login can be renewed and the new one cannot.
-    #[error("the login '{key}' can be refreshed and the new one cannot, so the new one was not stored; use another profile, or ask for offline access")]
+    #[error(
+        "the login '{key}' can be refreshed and the new one cannot, so the new one was not stored; use another profile, or ask for offline access"
+    )]
     WouldLoseRefreshToken {
         /// Which entry.
         key: CacheKey,

@@ -33,7 +33,8 @@ impl<K: Clone + Eq + Hash> Gates<K> {
             if left.is_zero() {
                 return None;
             }
-            (taken, _) = self.freed.wait_timeout(taken, left).unwrap_or_else(PoisonError::into_inner);
+            (taken, _) =
+                self.freed.wait_timeout(taken, left).unwrap_or_else(PoisonError::into_inner);
         }
         taken.insert(name.clone(), ());
         Some(Pass { gates: Arc::clone(self), name })

@@ -80,10 +80,18 @@ impl TokenStore for MemoryStore {
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
         let entries = self.entries();
-        Ok(entries.iter().filter(|(_, slot)| slot.session.is_some()).map(|(key, _)| key.clone()).collect())
+        Ok(entries
+            .iter()
+            .filter(|(_, slot)| slot.session.is_some())
+            .map(|(key, _)| key.clone())
+            .collect())
     }
 
-    fn lock(&self, key: &CacheKey, patience: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
         let pass = self.gates.pass(key.clone(), patience);
         Ok(pass.map(|pass| -> Box<dyn EntryLock> {
             Box::new(MemoryLock { store: self.clone(), key: key.clone(), _pass: pass })

@@ -18,7 +18,9 @@ pub(crate) fn parse(text: &str) -> Result<Option<Timestamp>, BadTime> {
         Some(at) => (&clock[..at], Some(&clock[at + 1..])),
         None => (clock, None),
     };
-    if fraction.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit())) {
+    if fraction
+        .is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()))
+    {
         return Err(BadTime);
     }
     let [hour, minute, second] = fields(clock, ':', [1, 2, 2], [2, 2, 2])?;
@@ -30,7 +32,8 @@ pub(crate) fn parse(text: &str) -> Result<Option<Timestamp>, BadTime> {
     if !in_range {
         return Err(BadTime);
     }
-    let unix = days_before(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset(zone)?;
+    let unix = days_before(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
+        - offset(zone)?;
     let is_zero = unix == ZERO && fraction.is_none_or(|digits| digits.bytes().all(|b| b == b'0'));
     Ok((!is_zero).then(|| Timestamp::from_unix(unix)))
 }
@@ -60,12 +63,18 @@ pub(crate) fn format(time: Timestamp, offset_seconds: i32) -> String {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadTime;
 
-fn fields(text: &str, separator: char, shortest: [usize; 3], longest: [usize; 3]) -> Result<[i64; 3], BadTime> {
+fn fields(
+    text: &str,
+    separator: char,
+    shortest: [usize; 3],
+    longest: [usize; 3],
+) -> Result<[i64; 3], BadTime> {
     let mut parts = text.split(separator);
     let mut out = [0; 3];
     for (at, slot) in out.iter_mut().enumerate() {
         let part = parts.next().ok_or(BadTime)?;
-        let fits = (shortest[at]..=longest[at]).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        let fits = (shortest[at]..=longest[at]).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_digit());
         *slot = if fits { part.parse().map_err(|_| BadTime)? } else { return Err(BadTime) };
     }
     if parts.next().is_some() { Err(BadTime) } else { Ok(out) }
@@ -144,7 +153,9 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Some(Timestamp::from_unix(unix))), "{text}");
         }
-        for zero in ["0001-01-01T00:00:00Z", "0001-01-01T01:00:00+01:00", "0001-01-01T00:00:00.000Z"] {
+        for zero in
+            ["0001-01-01T00:00:00Z", "0001-01-01T01:00:00+01:00", "0001-01-01T00:00:00.000Z"]
+        {
             assert_eq!(parse(zero), Ok(None), "{zero}");
         }
         assert!(parse("0000-01-01T00:00:00Z").unwrap().is_some(), "a real time, long past");
@@ -153,10 +164,25 @@ mod tests {
     #[test]
     fn what_gos_reader_refuses_is_refused() {
         for bad in [
-            "", "2099-01-01T00:00:00", "2099-01-01 00:00:00Z", "2099-01-01t00:00:00Z", "2099-01-01T00:00:00z",
-            "2099-01-01T00:00:00+0100", "2099-01-01T00:00Z", "2099-01-01T24:00:00Z", "2099-01-01T00:00:60Z",
-            "2099-02-30T00:00:00Z", "12099-01-01T00:00:00Z", "2099-01-01T00:00:00.Z", "2099-13-01T00:00:00Z",
-            "2099-01-01T00:00:00+25:00", "2099-1-01T00:00:00Z", "2099-01-01T00:00:00Zx", "é", "TZ", "2023-02-29T00:00:00Z",
+            "",
+            "2099-01-01T00:00:00",
+            "2099-01-01 00:00:00Z",
+            "2099-01-01t00:00:00Z",
+            "2099-01-01T00:00:00z",
+            "2099-01-01T00:00:00+0100",
+            "2099-01-01T00:00Z",
+            "2099-01-01T24:00:00Z",
+            "2099-01-01T00:00:60Z",
+            "2099-02-30T00:00:00Z",
+            "12099-01-01T00:00:00Z",
+            "2099-01-01T00:00:00.Z",
+            "2099-13-01T00:00:00Z",
+            "2099-01-01T00:00:00+25:00",
+            "2099-1-01T00:00:00Z",
+            "2099-01-01T00:00:00Zx",
+            "é",
+            "TZ",
+            "2023-02-29T00:00:00Z",
         ] {
             assert_eq!(parse(bad), Err(BadTime), "{bad:?}");
         }

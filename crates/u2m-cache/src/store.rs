@@ -41,7 +41,11 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// There can be no lock: the folder cannot be written, say.
-    fn lock(&self, key: &CacheKey, patience: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError>;
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError>;
 
     /// Takes the notices that have gathered: a file set aside, a mode tightened.
     fn take_notices(&self) -> Vec<Notice> {
@@ -79,4 +83,15 @@ pub trait EntryLock: Send {
 pub struct Notice {
     /// One sentence, without tokens.
     pub text: String,
+}
+
+impl Notice {
+    /// Takes the sentence.
+    ///
+    /// ```
+    /// assert_eq!(u2m_cache::Notice::new("a file was set aside").text, "a file was set aside");
+    /// ```
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
 }

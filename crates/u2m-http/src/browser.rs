@@ -1,1 +1,187 @@
-//! Being written.
+//! Opening the person's own browser: never a shell, never an embedded view (RFC 8252 section 8.12).
+//!
+//! What is tried, in order:
+//!
+//! 1. `BROWSER`: words with quotes, `%s` for the URL, alternatives between colons; `none` means not to open any.
+//! 2. The platform's opener: `open`; `rundll32 url.dll`; under WSL `wslview`, then PowerShell's `Start-Process`, then
+//!    `xdg-open`; elsewhere `xdg-open`, `x-www-browser`, `www-browser`, `sensible-browser`.
+//! 3. Nothing: the caller shows the URL, which it had better do before in any case.
+//!
+//! An opener that cannot be started, or that fails within a second, hands over to the next. The child gets the URL as
+//! one argument, no terminal, and an environment without secrets; nobody waits for its end.
+
+mod choose;
+mod env;
+mod launch;
+mod words;
+
+pub use env::{BrowserEnv, Platform};
+
+use async_trait::async_trait;
+use std::fmt;
+use url::Url;
+
+/// Opens a URL for a person. Bring your own with [`browser_fn`].
+#[async_trait]
+pub trait Browser: Send + Sync {
+    /// Opens `url`, or says why not; the caller then shows it. Must not wait for the person.
+    async fn open(&self, url: &Url) -> Result<(), BrowserError>;
+}
+
+/// Why no browser was opened. The caller shows the URL, and goes on waiting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrowserError {
+    /// `BROWSER` is `none`.
+    #[error("BROWSER is set to none")]
+    Disabled,
+    /// Everything that was tried failed. The URL is not in the text.
+    #[error("could not open a browser ({0})")]
+    Failed(String),
+    /// There is no screen: no display on Linux, or a remote session elsewhere.
+    #[error("this session has no display")]
+    Headless,
+    /// None of the programs that open URLs is installed.
+    #[error("no program to open a URL with was found")]
+    NoneFound,
+    /// What a browser of the caller's own reports.
+    #[error("could not open a browser")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Only `https`, and `http` on this machine, are opened.
+    #[error("refusing to open a URL that is neither https nor on this machine")]
+    Unsafe,
+}
+
+/// Turns a function into a [`Browser`].
+///
+/// ```
+/// use u2m_http::{Browser, BrowserError, browser_fn};
+/// let browser = browser_fn(|url: url::Url| async move {
+///     if url.scheme() == "https" { Ok(()) } else { Err(BrowserError::Unsafe) }
+/// });
+/// let browser: Box<dyn Browser> = Box::new(browser);
+/// ```
+pub fn browser_fn<F, Opening>(open: F) -> impl Browser
+where
+    F: Fn(Url) -> Opening + Send + Sync,
+    Opening: Future<Output = Result<(), BrowserError>> + Send,
+{
+    Function(open)
+}
+
+struct Function<F>(F);
+
+#[async_trait]
+impl<F, Opening> Browser for Function<F>
+where
+    F: Fn(Url) -> Opening + Send + Sync,
+    Opening: Future<Output = Result<(), BrowserError>> + Send,
+{
+    async fn open(&self, url: &Url) -> Result<(), BrowserError> {
+        (self.0)(url.clone()).await
+    }
+}
+
+/// The browser that this machine opens URLs with.
+#[derive(Clone)]
+pub struct SystemBrowser {
+    env: BrowserEnv,
+}
+
+impl SystemBrowser {
+    /// Goes by the environment of this process, as it is now.
+    ///
+    /// ```
+    /// let browser: Box<dyn u2m_http::Browser> = Box::new(u2m_http::SystemBrowser::new());
+    /// ```
+    pub fn new() -> Self {
+        Self::with_env(BrowserEnv::current())
+    }
+
+    /// Goes by an environment of the caller's.
+    ///
+    /// ```
+    /// use u2m_http::{Browser, BrowserEnv, BrowserError, Platform, SystemBrowser};
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let browser = SystemBrowser::with_env(BrowserEnv::new(Platform::Linux, [("BROWSER", "none")]));
+    /// let url = url::Url::parse("https://a.example").unwrap();
+    /// assert!(matches!(browser.open(&url).await, Err(BrowserError::Disabled)));
+    /// # });
+    /// ```
+    pub fn with_env(env: BrowserEnv) -> Self {
+        Self { env }
+    }
+}
+
+impl Default for SystemBrowser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Shows nothing of the environment.
+impl fmt::Debug for SystemBrowser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemBrowser").field("env", &self.env).finish()
+    }
+}
+
+#[async_trait]
+impl Browser for SystemBrowser {
+    async fn open(&self, url: &Url) -> Result<(), BrowserError> {
+        if !may_be_opened(url) {
+            return Err(BrowserError::Unsafe);
+        }
+        let choice = choose::choose(&self.env, url)?;
+        let mut failures = choice.problems;
+        for command in &choice.commands {
+            match launch::launch(command, &self.env).await {
+                Ok(()) => return Ok(()),
+                Err(problem) => failures.push(problem),
+            }
+        }
+        Err(if failures.is_empty() {
+            choice.otherwise
+        } else {
+            BrowserError::Failed(failures.join("; "))
+        })
+    }
+}
+
+/// `https`, or `http` to a loopback name, as the URL's own parser sees them; no credentials. Such a URL begins with its
+/// scheme, so no program takes it for an option (T19).
+fn may_be_opened(url: &Url) -> bool {
+    let on_this_machine = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => return false,
+    };
+    let plain = url.username().is_empty() && url.password().is_none();
+    plain && (url.scheme() == "https" || (url.scheme() == "http" && on_this_machine))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t19_only_https_and_this_machine_may_be_opened() {
+        for (url, expected) in [
+            ("https://a.example/authorize?a=b", true),
+            ("http://localhost:8020/", true),
+            ("http://127.0.0.1:1", true),
+            ("http://[::1]:1", true),
+            ("http://a.example", false),
+            ("http://127.0.0.1.a.example", false),
+            ("https://user@a.example", false),
+            ("file:///etc/passwd", false),
+            ("javascript:alert(1)", false),
+            ("data:text/html,x", false),
+            ("vscode://a", false),
+            ("ms-settings:x", false),
+        ] {
+            assert_eq!(may_be_opened(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+}

@@ -1,1 +1,213 @@
-//! Being written.
+//! What the person sees in the browser: one static page in a few fixed forms. No script, nothing fetched from anywhere,
+//! nothing of the request in it; the only thing that varies is the name of the host, which is a parsed [`Host`].
+
+use std::fmt::Write as _;
+use u2m_core::Host;
+
+const TEMPLATE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/page.css");
+
+/// The SHA-256 of `page.css` in base64: the only style that the page's policy allows. A test recomputes it.
+pub(crate) const STYLE_HASH: &str = "buCmxyzDbmdqcWiid06lNQ36721/CQFi0O6mc4fj0xc=";
+
+/// The forms of the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// This sign-in was answered before.
+    Answered,
+    /// The person, or the server for them, said no.
+    Denied,
+    /// The browser did its part, and the sign-in failed afterwards.
+    Failed,
+    /// Not an answer to this sign-in.
+    Junk,
+    /// The sign-in is over, and went well.
+    SignedIn(Option<Host>),
+    /// The answer is here; the sign-in takes its time.
+    Working,
+}
+
+/// What differs between the forms.
+struct Words {
+    tone: &'static str,
+    mark: &'static str,
+    title: &'static str,
+    heading: &'static str,
+    text: &'static str,
+}
+
+const TICK: &str = "M15 24.5l6.5 6.5L33.5 18";
+const CROSS: &str = "M17.5 17.5l13 13M30.5 17.5l-13 13";
+const DOTS: &str = "M15 24h.01M24 24h.01M33 24h.01";
+const DASH: &str = "M16 24h16";
+
+impl Page {
+    /// The page as HTML.
+    pub(crate) fn html(&self) -> String {
+        let words = self.words();
+        let page = TEMPLATE
+            .replace("{{style}}", STYLE)
+            .replace("{{tone}}", words.tone)
+            .replace("{{mark}}", words.mark)
+            .replace("{{title}}", words.title)
+            .replace("{{heading}}", words.heading)
+            .replace("{{text}}", words.text);
+        // Last, so that nothing in a host's name is taken for a place to fill.
+        page.replace("{{host}}", &self.host_line())
+    }
+
+    fn words(&self) -> Words {
+        match self {
+            Self::Answered => Words {
+                tone: "calm",
+                mark: DASH,
+                title: "Already answered",
+                heading: "This sign-in has already been answered",
+                text: "Nothing more is needed here. You can close this tab and go back to your terminal.",
+            },
+            Self::Denied => Words {
+                tone: "bad",
+                mark: CROSS,
+                title: "Not signed in",
+                heading: "You are not signed in",
+                text: "Access was not granted, and nothing has been saved. \
+                       You can close this tab; your terminal says more.",
+            },
+            Self::Failed => Words {
+                tone: "bad",
+                mark: CROSS,
+                title: "Not signed in",
+                heading: "The sign-in did not finish",
+                text: "Your browser did its part, but a later step failed. \
+                       You can close this tab; your terminal says what went wrong and what to do.",
+            },
+            Self::Junk => Words {
+                tone: "calm",
+                mark: DASH,
+                title: "Nothing here",
+                heading: "There is nothing to see here",
+                text: "This address only waits for the answer to a sign-in that was started in a terminal. \
+                       You can close this tab.",
+            },
+            Self::SignedIn(_) => Words {
+                tone: "good",
+                mark: TICK,
+                title: "Signed in",
+                heading: "You are signed in",
+                text: "You can close this tab and go back to your terminal.",
+            },
+            Self::Working => Words {
+                tone: "calm",
+                mark: DOTS,
+                title: "Almost there",
+                heading: "Almost there",
+                text: "The sign-in is being finished. Go back to your terminal: it may have a question for you.",
+            },
+        }
+    }
+
+    fn host_line(&self) -> String {
+        match self {
+            Self::SignedIn(Some(host)) => {
+                let shown = host.as_str().strip_prefix("https://").unwrap_or(host.as_str());
+                format!("<div class=\"host\">{}</div>\n", escape(shown))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// The names that URLs allow may hold quotes and ampersands.
+fn escape(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '&' | '<' | '>' | '"' | '\'' => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c => out.push(c),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine;
+    use sha2::{Digest, Sha256};
+
+    fn every_form() -> Vec<Page> {
+        let host = Host::parse("https://my-workspace.cloud.databricks.com").unwrap();
+        vec![
+            Page::Answered,
+            Page::Denied,
+            Page::Failed,
+            Page::Junk,
+            Page::SignedIn(None),
+            Page::SignedIn(Some(host)),
+            Page::Working,
+        ]
+    }
+
+    #[test]
+    fn cb_8_the_policy_names_exactly_the_style_that_the_page_has() {
+        let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
+        assert_eq!(STYLE_HASH, hash);
+        for page in every_form() {
+            assert!(page.html().contains(&format!("<style>{STYLE}</style>")));
+        }
+    }
+
+    #[test]
+    fn a25_no_form_refers_to_anything_outside_itself_or_runs_anything() {
+        for page in every_form() {
+            let html = page.html();
+            for outside in [
+                "http://", "https://", "src=", "url(", "@import", "<script", "<form", "<iframe",
+                " on",
+            ] {
+                let found = html.match_indices(outside).map(|(at, _)| &html[at..]);
+                let found: Vec<_> = found.filter(|rest| !is_words(rest)).collect();
+                assert!(found.is_empty(), "{page:?} has {outside}: {found:?}");
+            }
+            assert!(!html.contains("{{"), "{page:?} is not filled in");
+            assert_eq!(html.matches(" href=").count(), html.matches("href=\"data:,\"").count());
+        }
+    }
+
+    /// " on" is looked for as the beginning of an event handler: `onload=`.
+    fn is_words(rest: &str) -> bool {
+        rest.strip_prefix(" on").is_some_and(|rest| {
+            let name = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            !name.trim_start().starts_with('=')
+        })
+    }
+
+    #[test]
+    fn every_form_can_be_read_by_everybody() {
+        for page in every_form() {
+            let html = page.html();
+            for needed in [
+                "<html lang=\"en\">",
+                "name=\"viewport\"",
+                "<main ",
+                "<h1>",
+                "prefers-color-scheme: dark",
+            ] {
+                assert!(html.contains(needed), "{page:?} lacks {needed}");
+            }
+            assert!(html.contains("terminal") && html.len() < 5000, "{page:?}");
+            // Browsers replace short error pages by their own.
+            assert!(html.len() > 512);
+        }
+    }
+
+    #[test]
+    fn t18_a_host_is_text_whatever_stands_in_it() {
+        let host = Host::parse("https://a'b&c.example:8443").unwrap();
+        let html = Page::SignedIn(Some(host)).html();
+        assert!(html.contains("<div class=\"host\">a&#39;b&#38;c.example:8443</div>"), "{html}");
+        assert_eq!(escape("<script>\""), "&#60;script&#62;&#34;");
+    }
+}

@@ -1,1 +1,163 @@
-//! Being written.
+//! Pasting the address that the browser ended at: for sessions that no browser can reach back to (SSH, containers).
+//!
+//! It runs beside the live [`Listener`](crate::Listener), and the first of the two to bring the answer wins; a login
+//! that only pastes needs no port at all. What is pasted holds a code: it is read from the terminal rather than from
+//! arguments, is compared before anything else, and reaches no text, log or error (T22).
+
+mod terminal;
+
+use std::{fmt, io};
+use tokio::sync::mpsc;
+use u2m_core::{Browse, Callback, Heard, Junk};
+use zeroize::Zeroizing;
+
+/// Lines that may be held for a reader that is busy.
+const WAITING: usize = 4;
+
+/// One line that a person typed or pasted. Redacted in `Debug`, cleared on drop.
+pub struct PastedLine(Zeroizing<String>);
+
+impl PastedLine {
+    /// Takes the line over.
+    ///
+    /// ```
+    /// let line = u2m_http::PastedLine::new("canary");
+    /// assert_eq!(line.expose(), "canary");
+    /// assert!(!format!("{line:?}").contains("canary"));
+    /// ```
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The line itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PastedLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PastedLine(redacted)")
+    }
+}
+
+/// Lines as they come. Dropping this ends whatever reads them.
+#[derive(Debug)]
+pub struct PasteLines {
+    lines: mpsc::Receiver<PastedLine>,
+    /// Dropped with us, which the reading thread notices.
+    _leash: Option<terminal::Leash>,
+}
+
+impl PasteLines {
+    /// Lines of the caller's own making; the input ends when the sender is dropped.
+    ///
+    /// ```
+    /// use u2m_http::{PasteLines, PastedLine};
+    /// let (sender, lines) = PasteLines::channel();
+    /// sender.try_send(PastedLine::new("http://localhost:8020/?code=c&state=s")).unwrap();
+    /// # drop(lines);
+    /// ```
+    pub fn channel() -> (mpsc::Sender<PastedLine>, Self) {
+        let (sender, lines) = mpsc::channel(WAITING);
+        (sender, Self { lines, _leash: None })
+    }
+
+    /// Reads the person's terminal, whatever standard input is. Dropping the lines ends the reading, so that what is typed
+    /// afterwards goes to others.
+    ///
+    /// # Errors
+    /// This process has no terminal, or runs in its background.
+    ///
+    /// ```no_run
+    /// let lines = u2m_http::PasteLines::from_terminal()?;
+    /// # drop(lines);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn from_terminal() -> io::Result<Self> {
+        terminal::lines()
+    }
+
+    /// The next line; `None` at the end of the input. Nothing is lost when the future is dropped. Questions to the person
+    /// while this is alive have to be answered through it, because two readers of one terminal take lines from each other.
+    pub async fn next_line(&mut self) -> Option<PastedLine> {
+        self.lines.recv().await
+    }
+}
+
+/// What to tell somebody whose paste was not the answer. It repeats nothing of what was pasted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongPaste {
+    redirect_uri: String,
+    junk: Junk,
+}
+
+impl WrongPaste {
+    /// What was wrong.
+    pub fn junk(&self) -> Junk {
+        self.junk
+    }
+}
+
+impl fmt::Display for WrongPaste {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uri = &self.redirect_uri;
+        match self.junk {
+            Junk::Empty | Junk::Repeated => {
+                write!(
+                    f,
+                    "That address is not complete. Paste all of it, as the browser shows it; it begins with {uri}"
+                )
+            }
+            Junk::State => {
+                write!(
+                    f,
+                    "That is not the answer to this sign-in. Paste the whole address that begins with {uri}"
+                )
+            }
+        }
+    }
+}
+
+/// Reads lines until one is the answer to this sign-in. Blank lines are passed over; for every other line that is not
+/// the answer, `wrong` is told what to say. `None` is the end of the input, which ends only the paste: a listener goes
+/// on. The future may be dropped and another one made.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use u2m_core::{AccountId, Entropy, Host, LoginRequest, LoginStep, Target};
+/// use u2m_http::{PasteLines, PastedLine, Ports, read_callback};
+///
+/// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
+/// let target = Target::account(host, AccountId::parse("abc").unwrap());
+/// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+/// // Nobody listens, so the port is a name only.
+/// let LoginStep::Browse(browse) = listen.bound(Ports::default().first()) else { unreachable!() };
+///
+/// let (sender, mut lines) = PasteLines::channel();
+/// sender.try_send(PastedLine::new("http://localhost:8020/?code=c&state=another")).unwrap();
+/// drop(sender);
+/// let mut said = Vec::new();
+/// let callback = read_callback(&mut lines, &browse, |wrong| said.push(wrong.to_string())).await;
+/// assert!(callback.is_none());
+/// assert!(said[0].ends_with("begins with http://localhost:8020"));
+/// # });
+/// ```
+pub async fn read_callback(
+    lines: &mut PasteLines,
+    browse: &Browse,
+    mut wrong: impl FnMut(&WrongPaste),
+) -> Option<Callback> {
+    while let Some(line) = lines.next_line().await {
+        if line.expose().trim().is_empty() {
+            continue;
+        }
+        match browse.hear_pasted(line.expose()) {
+            Heard::Callback(callback) => return Some(callback),
+            Heard::Junk(junk) => {
+                wrong(&WrongPaste { redirect_uri: browse.redirect_uri().to_owned(), junk })
+            }
+        }
+    }
+    None
+}

@@ -23,13 +23,15 @@ pub(super) enum Limit {
 
 /// A bar and what became of it.
 pub(super) struct Verdict {
+    /// The title of the block that the bar belongs to.
+    pub(super) block: &'static str,
     pub(super) bar: &'static Bar,
     /// `None` when the figure or its anchor has no samples.
     pub(super) measured: Option<f64>,
 }
 
 impl Bar {
-    pub(super) fn judge(&'static self, samples: &Samples) -> Verdict {
+    pub(super) fn judge(&'static self, block: &'static str, samples: &Samples) -> Verdict {
         let find = |case| samples.find(self.table, case, self.figure);
         let spread = |of: &Series| of.spread();
         let mine = find(self.case);
@@ -41,7 +43,7 @@ impl Bar {
             Limit::Typical(_) => mine.and_then(spread).map(|spread| spread.median),
             Limit::Worst(_) => mine.and_then(spread).map(|spread| spread.max),
         };
-        Verdict { bar: self, measured }
+        Verdict { block, bar: self, measured }
     }
 }
 
@@ -78,20 +80,20 @@ mod tests {
     #[test]
     fn a_ratio_is_judged_by_its_median() {
         let fast = samples("t\tfloor\tms\t1\t1\t1\nt\tu2m\tms\t1.2\t9\t1.1\n");
-        assert!(RATIO.judge(&fast).is_met());
+        assert!(RATIO.judge("b", &fast).is_met());
         let slow = samples("t\tfloor\tms\t1\t1\t1\nt\tu2m\tms\t1.3\t9\t1.1\n");
-        assert!(!RATIO.judge(&slow).is_met());
+        assert!(!RATIO.judge("b", &slow).is_met());
     }
 
     #[test]
     fn one_bad_round_misses_a_bar_on_the_worst() {
-        assert!(WORST.judge(&samples("t\tu2m\tlost\t0\t0\n")).is_met());
-        assert!(!WORST.judge(&samples("t\tu2m\tlost\t0\t1\n")).is_met());
+        assert!(WORST.judge("b", &samples("t\tu2m\tlost\t0\t0\n")).is_met());
+        assert!(!WORST.judge("b", &samples("t\tu2m\tlost\t0\t1\n")).is_met());
     }
 
     #[test]
     fn what_was_not_measured_meets_no_bar() {
-        assert!(!WORST.judge(&Samples::default()).is_met());
-        assert!(!RATIO.judge(&samples("t\tu2m\tms\t1\n")).is_met());
+        assert!(!WORST.judge("b", &Samples::default()).is_met());
+        assert!(!RATIO.judge("b", &samples("t\tu2m\tms\t1\n")).is_met());
     }
 }

@@ -24,10 +24,11 @@ pub(super) fn whole(machine: &str, sections: &[String], verdicts: &[Verdict]) ->
 
 /// What became of the bars.
 pub(super) fn bars(verdicts: &[Verdict]) -> String {
-    let mut text = String::from("## Bars\n\n| case | figure | at most | measured | met |\n");
-    text.push_str("| --- | --- | --- | --- | --- |\n");
+    let mut text =
+        String::from("## Bars\n\n| block | case | figure | at most | measured | met |\n");
+    text.push_str("| --- | --- | --- | --- | --- | --- |\n");
     for verdict in verdicts {
-        let bar = verdict.bar;
+        let (block, bar) = (verdict.block, verdict.bar);
         let most = number(bar.limit.most());
         let figure = match bar.limit {
             Limit::Ratio(anchor, _) => format!("{}, ratio to {anchor}, median", bar.figure),
@@ -38,7 +39,7 @@ pub(super) fn bars(verdicts: &[Verdict]) -> String {
         let met = if verdict.is_met() { "yes" } else { "**no**" };
         let case = in_table(bar.case, bar.table);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "| {case} | {figure} | {most} | {measured} | {met} |");
+        let _ = writeln!(text, "| {block} | {case} | {figure} | {most} | {measured} | {met} |");
     }
     text
 }

@@ -1,9 +1,8 @@
 //! Builds the programs that measure and the one that is measured, and runs them.
 
-use crate::run::{cargo, must, root};
-use std::error::Error;
+use crate::run::{Failure, cargo, must, output, root, target};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Where the built programs are.
 pub(super) struct Programs {
@@ -14,14 +13,13 @@ pub(super) struct Programs {
 
 impl Programs {
     /// Builds the product, the peers, and the floor in both ways.
-    pub(super) fn build() -> Result<Self, Box<dyn Error>> {
+    pub(super) fn build() -> Result<Self, Failure> {
         must(&mut cargo(&["build", "--release", "--package", "u2m-cli"]))?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
         let peers = root().join("bench/target");
         must(bench_cargo(&peers).args(["--release", "--workspace"]))?;
         must(bench_cargo(&peers).args(FLOOR))?;
         Ok(Self {
-            product: root().join(target).join("release/u2m"),
+            product: target().join("release/u2m"),
             static_floor: build_static_floor(&peers),
             peers,
         })
@@ -46,16 +44,6 @@ impl Programs {
     pub(super) fn static_floor(&self) -> Option<&Path> {
         self.static_floor.as_deref()
     }
-
-    /// What `command` prints; not succeeding is an error.
-    pub(super) fn output(&self, command: &mut Command) -> Result<String, Box<dyn Error>> {
-        let output = command.stderr(Stdio::inherit()).output();
-        let output = output.map_err(|error| format!("cannot start {command:?}: {error}"))?;
-        if !output.status.success() {
-            return Err(format!("{command:?}: {}", output.status).into());
-        }
-        Ok(String::from_utf8(output.stdout)?)
-    }
 }
 
 const FLOOR: [&str; 4] = ["--profile", "shipped", "--package", "floor"];
@@ -77,7 +65,6 @@ fn build_static_floor(target: &Path) -> Option<PathBuf> {
 
 /// The target that this machine's compiler builds for.
 fn host() -> Option<String> {
-    let output = Command::new("rustc").arg("-vV").output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
+    let text = output(Command::new("rustc").arg("-vV")).ok()?;
     text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
 }

@@ -1,6 +1,6 @@
 //! Samples as the programs print them, and what is read from them: medians, ranges and ratios.
 
-use std::error::Error;
+use crate::run::Failure;
 
 /// All samples of a block, in the order in which they were printed.
 #[derive(Default)]
@@ -24,7 +24,7 @@ pub(super) struct Spread {
 
 impl Samples {
     /// Takes up the lines that a program has printed: `table TAB case TAB figure TAB sample …`.
-    pub(super) fn take(&mut self, text: &str) -> Result<(), Box<dyn Error>> {
+    pub(super) fn take(&mut self, text: &str) -> Result<(), Failure> {
         for line in text.lines() {
             let mut fields = line.split('\t');
             let (Some(table), Some(case), Some(figure)) =

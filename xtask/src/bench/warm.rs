@@ -2,7 +2,7 @@
 
 use super::Measured;
 use super::programs::Programs;
-use std::error::Error;
+use crate::run::{Failure, found, output};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const ROUNDS_OF_PEAKS: &str = "10";
 const PROFILE: &str = "bench";
 const LOGINS: [&str; 5] = ["DEFAULT", "account", PROFILE, "https://ws.example.com", "staging"];
 
-pub(super) fn measure(programs: &Programs) -> Result<Measured, Box<dyn Error>> {
+pub(super) fn measure(programs: &Programs) -> Result<Measured, Failure> {
     let home = Home::new()?;
     let mut measured = Measured::default();
     let rows = rows(programs, &home, &mut measured.notes)?;
@@ -28,7 +28,7 @@ pub(super) fn measure(programs: &Programs) -> Result<Measured, Box<dyn Error>> {
     {
         let mut spawn = programs.peer("spawn");
         spawn.args([kind, table, rounds]).args(&commands);
-        measured.samples.take(&programs.output(home.for_command(&mut spawn))?)?;
+        measured.samples.take(&output(home.for_command(&mut spawn))?)?;
     }
     for (name, words) in rows.iter().filter(|(name, _)| [FLOOR, U2M].contains(name)) {
         match system_calls(&home, words) {
@@ -42,11 +42,7 @@ pub(super) fn measure(programs: &Programs) -> Result<Measured, Box<dyn Error>> {
 type Row = (&'static str, Vec<String>);
 
 /// The commands that print what they should; a note about each of the others.
-fn rows(
-    programs: &Programs,
-    home: &Home,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Row>, Box<dyn Error>> {
+fn rows(programs: &Programs, home: &Home, notes: &mut Vec<String>) -> Result<Vec<Row>, Failure> {
     let floor = |path: &Path| vec![text(path), text(&home.cache()), PROFILE.into()];
     let mut rows = vec![(FLOOR, floor(&programs.floor()))];
     match programs.static_floor() {
@@ -82,7 +78,7 @@ fn rows(
 struct Home(PathBuf);
 
 impl Home {
-    fn new() -> Result<Self, Box<dyn Error>> {
+    fn new() -> Result<Self, Failure> {
         let home = Self(std::env::temp_dir().join(format!("u2m-bench-{}", std::process::id())));
         for folder in ["", ".databricks", "gh"] {
             fs::DirBuilder::new().mode(0o700).create(home.0.join(folder))?;
@@ -150,8 +146,7 @@ fn text(path: &Path) -> String {
 
 /// Makes sure that there is a `gh`, with apt-get where this process may use it.
 fn install_gh() -> Result<(), String> {
-    let there = || Command::new("gh").arg("--version").stdout(Stdio::null()).status().is_ok();
-    if there() {
+    if found("gh").is_some() {
         return Ok(());
     }
     if !fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0) {
@@ -163,7 +158,7 @@ fn install_gh() -> Result<(), String> {
             return Err(format!("not installed, and `apt-get {}` failed", args.join(" ")));
         }
     }
-    if there() { Ok(()) } else { Err("installed, but it does not start".into()) }
+    found("gh").map(|_| ()).ok_or_else(|| "installed, but not in `PATH`".into())
 }
 
 /// What one process asked of the system.

@@ -20,7 +20,9 @@ pub(super) struct Found {
 pub(super) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
     let mut file = match open_existing(path) {
         Ok(file) => file,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(StoreError::io("open", path, error)),
     };
     let (len, tightened) = platform::check(&file, path)?;
@@ -46,7 +48,8 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
                 Ok(target) => Ok(target),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     // A link whose target is not there yet: its folder has to be.
-                    let target = fs::read_link(path).map_err(|error| StoreError::io("follow", path, error))?;
+                    let target = fs::read_link(path)
+                        .map_err(|error| StoreError::io("follow", path, error))?;
                     Ok(path.parent().unwrap_or(Path::new("")).join(target))
                 }
                 Err(error) => Err(StoreError::io("follow", path, error)),
@@ -94,7 +97,13 @@ pub(super) fn create_new(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Fills `temporary` with `text`, makes it last, and puts it in the place of `path`.
-pub(super) fn replace(path: &Path, temporary: &Path, file: &mut File, text: &str, durable: bool) -> Result<(), StoreError> {
+pub(super) fn replace(
+    path: &Path,
+    temporary: &Path,
+    file: &mut File,
+    text: &str,
+    durable: bool,
+) -> Result<(), StoreError> {
     let fill = |file: &mut File| -> io::Result<()> {
         io::Seek::rewind(file)?;
         file.write_all(text.as_bytes())?;
@@ -183,7 +192,11 @@ mod platform {
 
     pub(super) fn check_folder(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
         let (open_to_all, sticky) = (meta.mode() & 0o002 != 0, meta.mode() & 0o1000 != 0);
-        if open_to_all && !sticky { Err(StoreError::OpenFolder { path: path.into() }) } else { Ok(()) }
+        if open_to_all && !sticky {
+            Err(StoreError::OpenFolder { path: path.into() })
+        } else {
+            Ok(())
+        }
     }
 
     /// Some file systems cannot; the rename itself is done.
@@ -210,7 +223,11 @@ mod platform {
 
     pub(super) fn check(file: &File, path: &Path) -> Result<(u64, bool), StoreError> {
         let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
-        if meta.is_file() { Ok((meta.len(), false)) } else { Err(StoreError::NotAFile { path: path.into() }) }
+        if meta.is_file() {
+            Ok((meta.len(), false))
+        } else {
+            Err(StoreError::NotAFile { path: path.into() })
+        }
     }
 
     pub(super) fn check_owner(_: &Metadata, _: &Path) -> Result<(), StoreError> {

@@ -220,7 +220,10 @@ mod tests {
         let text = r#"{"Version":1,"note":"kept","tokens":{"dev":{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}}}"#;
         let out = parse(text).document.with(&[("new", Some("{}".into()))]);
         assert!(out.contains(r#""note": "kept""#), "{out}");
-        assert!(out.contains(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#), "{out}");
+        assert!(
+            out.contains(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#),
+            "{out}"
+        );
         assert!(parse(&out).broken.is_none());
     }
 

@@ -29,16 +29,24 @@ impl<'a> Entry<'a> {
         for (name, raw) in members.unwrap_or_default() {
             let raw = raw.get();
             match KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known)) {
-                Some(0) => entry.access_token = text(raw).ok_or("its access_token is not a string")?,
+                Some(0) => {
+                    entry.access_token = text(raw).ok_or("its access_token is not a string")?
+                }
                 Some(1) => token_type = text(raw).ok_or("its token_type is not a string")?,
-                Some(2) => entry.refresh_token = text(raw).ok_or("its refresh_token is not a string")?,
+                Some(2) => {
+                    entry.refresh_token = text(raw).ok_or("its refresh_token is not a string")?
+                }
                 Some(3) if raw == "null" => entry.expiry = None,
                 Some(3) => {
                     let text = text(raw).ok_or("its expiry is not a string")?;
-                    entry.expiry = rfc3339::parse(&text).map_err(|_| "its expiry is not an RFC 3339 time")?;
+                    entry.expiry =
+                        rfc3339::parse(&text).map_err(|_| "its expiry is not an RFC 3339 time")?;
                 }
                 Some(_) if raw == "null" => entry.expires_in = 0,
-                Some(_) => entry.expires_in = raw.parse().map_err(|_| "its expires_in is not a whole number")?,
+                Some(_) => {
+                    entry.expires_in =
+                        raw.parse().map_err(|_| "its expires_in is not a whole number")?
+                }
                 None => entry.others.push((name, raw)),
             }
         }
@@ -81,7 +89,10 @@ impl<'a> Entry<'a> {
             member("refresh_token", &|out| push_string(out, token.expose()));
         }
         let known = session.known_expiry();
-        let expiry = known.map_or_else(|| rfc3339::UNKNOWN.to_owned(), |time| rfc3339::format(time, offset_seconds));
+        let expiry = known.map_or_else(
+            || rfc3339::UNKNOWN.to_owned(),
+            |time| rfc3339::format(time, offset_seconds),
+        );
         member("expiry", &|out| push_string(out, &expiry));
         if let Some(lifetime) = session.lifetime.filter(|lifetime| lifetime.seconds() > 0) {
             member("expires_in", &|out| out.push_str(&lifetime.seconds().to_string()));
@@ -106,7 +117,8 @@ mod tests {
 
     #[test]
     fn an_entry_in_odd_letters_is_read_and_its_unknown_members_survive() {
-        let entry = Entry::parse(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#).unwrap();
+        let entry =
+            Entry::parse(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#).unwrap();
         let session = entry.session().unwrap();
         assert_eq!(session.access_token.expose(), "a");
         assert_eq!(session.expiry, None);
@@ -132,7 +144,9 @@ mod tests {
 
     #[test]
     fn refr_8_entries_without_a_token_are_no_session() {
-        for raw in ["null", "{}", r#"{"x":1}"#, r#"{"access_token":null}"#, r#"{"access_token":""}"#] {
+        for raw in
+            ["null", "{}", r#"{"x":1}"#, r#"{"access_token":null}"#, r#"{"access_token":""}"#]
+        {
             assert!(Entry::parse(raw).unwrap().session().is_none(), "{raw}");
         }
     }
@@ -140,8 +154,16 @@ mod tests {
     #[test]
     fn file_2_bad_entries_are_reported_and_never_crash() {
         for raw in [
-            "\"text\"", "[]", "7", r#"{"access_token":7}"#, r#"{"expires_in":"3600"}"#, r#"{"expires_in":1.5}"#,
-            r#"{"expiry":1}"#, r#"{"expiry":"2099-01-01 00:00:00"}"#, r#"{"expiry":""}"#, r#"{"token_type":"mac"}"#,
+            "\"text\"",
+            "[]",
+            "7",
+            r#"{"access_token":7}"#,
+            r#"{"expires_in":"3600"}"#,
+            r#"{"expires_in":1.5}"#,
+            r#"{"expiry":1}"#,
+            r#"{"expiry":"2099-01-01 00:00:00"}"#,
+            r#"{"expiry":""}"#,
+            r#"{"token_type":"mac"}"#,
         ] {
             assert!(Entry::parse(raw).is_err(), "{raw}");
         }

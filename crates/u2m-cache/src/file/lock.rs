@@ -10,7 +10,9 @@ use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{AccessToken, CacheKey, Fingerprint, Refusal, Session, Timestamp, Verdict, VerdictKind};
+use u2m_core::{
+    AccessToken, CacheKey, Fingerprint, Refusal, Session, Timestamp, Verdict, VerdictKind,
+};
 
 /// The content of a lock file. It holds no secret.
 #[derive(Default, Serialize, Deserialize)]
@@ -48,7 +50,11 @@ pub(super) struct FileLock {
 }
 
 impl FileLock {
-    pub(super) fn take(store: &Arc<Inner>, key: &CacheKey, patience: Duration) -> Result<Option<Self>, StoreError> {
+    pub(super) fn take(
+        store: &Arc<Inner>,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Self>, StoreError> {
         disk::create_folder(store.folder())?;
         let path = path(store, key);
         disk::create_folder(path.parent().unwrap_or(store.folder()))?;
@@ -69,7 +75,8 @@ impl EntryLock for FileLock {
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         self.note.failed = Some(Failed::of(verdict));
         let path = path(&self.store, &self.key);
-        write(&mut self.held.file, &self.note).map_err(|error| StoreError::io("write", &path, error))
+        write(&mut self.held.file, &self.note)
+            .map_err(|error| StoreError::io("write", &path, error))
     }
 
     fn prove_writable(&mut self) -> Result<(), StoreError> {
@@ -128,7 +135,9 @@ impl Failed {
 
     fn verdict(&self) -> Option<Verdict> {
         let kind = match (&self.error, &self.passing) {
-            (Some(error), _) => VerdictKind::Rejected(Refusal::new(self.status, error, self.description.as_deref())),
+            (Some(error), _) => {
+                VerdictKind::Rejected(Refusal::new(self.status, error, self.description.as_deref()))
+            }
             (None, Some(text)) => VerdictKind::passing(text),
             (None, None) => return None,
         };

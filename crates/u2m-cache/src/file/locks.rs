@@ -38,7 +38,12 @@ pub(super) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, Stor
 
 /// Stands in line. When the caller's patience ends first, the thread stays in line with this process's pass, so that
 /// the process never has two in it, and gives up the lock as soon as it gets it.
-fn wait(path: &Path, mut lock: RwLock<File>, pass: Pass<PathBuf>, left: Duration) -> Result<Option<Held>, StoreError> {
+fn wait(
+    path: &Path,
+    mut lock: RwLock<File>,
+    pass: Pass<PathBuf>,
+    left: Duration,
+) -> Result<Option<Held>, StoreError> {
     let (send, receive) = mpsc::sync_channel(1);
     let shown = path.to_owned();
     let body = move || {
@@ -75,10 +80,14 @@ mod tests {
         let held = take(&path, Duration::ZERO).unwrap().unwrap();
         assert!(take(&path, Duration::ZERO).unwrap().is_none());
         let there = path.clone();
-        let waiter = std::thread::spawn(move || take(&there, Duration::from_secs(60)).unwrap().is_some());
+        let waiter =
+            std::thread::spawn(move || take(&there, Duration::from_secs(60)).unwrap().is_some());
         drop(held);
         assert!(waiter.join().unwrap());
-        assert!(take(&path, Duration::ZERO).unwrap().is_some(), "the waiter's lock is gone with it");
+        assert!(
+            take(&path, Duration::ZERO).unwrap().is_some(),
+            "the waiter's lock is gone with it"
+        );
     }
 
     #[test]

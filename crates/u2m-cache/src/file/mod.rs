@@ -88,7 +88,8 @@ impl FileStore {
         if let Some(path) = set("U2M_TOKEN_CACHE") {
             return Ok(Self::at(PathBuf::from(path)));
         }
-        let home = set(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).ok_or(StoreError::NoHome)?;
+        let home =
+            set(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).ok_or(StoreError::NoHome)?;
         Ok(Self::at(Path::new(&home).join(".databricks").join("token-cache.json")))
     }
 
@@ -155,7 +156,9 @@ impl Inner {
 
     fn sidecar(&self) -> Sidecar {
         let found = disk::read(&self.sibling(".u2m.json")).ok().flatten();
-        Sidecar::parse(&found.and_then(|found| String::from_utf8(found.bytes).ok()).unwrap_or_default())
+        Sidecar::parse(
+            &found.and_then(|found| String::from_utf8(found.bytes).ok()).unwrap_or_default(),
+        )
     }
 }
 
@@ -164,7 +167,8 @@ impl TokenStore for FileStore {
         let text = zeroize::Zeroizing::new(self.0.text()?);
         let document = self.0.sound(&text)?;
         let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
-        let entry = Entry::parse(raw).map_err(|why| StoreError::BadEntry { key: key.clone(), why })?;
+        let entry =
+            Entry::parse(raw).map_err(|why| StoreError::BadEntry { key: key.clone(), why })?;
         Ok(entry.session().map(|session| self.0.sidecar().complete(key.as_str(), session)))
     }
 
@@ -182,7 +186,11 @@ impl TokenStore for FileStore {
         Ok(document.keys().into_iter().map(CacheKey::new).collect())
     }
 
-    fn lock(&self, key: &CacheKey, patience: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
         let lock = lock::FileLock::take(&self.0, key, patience)?;
         Ok(lock.map(|lock| Box::new(lock) as Box<dyn EntryLock>))
     }

@@ -38,7 +38,8 @@ impl Sidecar {
     /// Reads the file; one that cannot be read is as good as none, and is written anew by the next save.
     pub(super) fn parse(text: &str) -> Self {
         let read: Option<Self> = serde_json::from_str(text).ok();
-        read.filter(|sidecar| sidecar.version == 1).unwrap_or(Self { version: 1, sessions: BTreeMap::new() })
+        read.filter(|sidecar| sidecar.version == 1)
+            .unwrap_or(Self { version: 1, sessions: BTreeMap::new() })
     }
 
     pub(super) fn text(&self) -> String {
@@ -49,7 +50,9 @@ impl Sidecar {
     pub(super) fn complete(&self, key: &str, session: Session) -> Session {
         let Some(record) = self.sessions.get(key) else { return session };
         let name = session.fingerprint();
-        let Some(at) = record.fingerprints.iter().position(|known| known == name.as_str()) else { return session };
+        let Some(at) = record.fingerprints.iter().position(|known| known == name.as_str()) else {
+            return session;
+        };
         let Some(binding) = record.binding() else { return session };
         let mut session = session.with_binding(binding);
         if at == 0 {
@@ -67,7 +70,11 @@ impl Sidecar {
         };
         let names = [Some(session.fingerprint()), before];
         let record = Record {
-            fingerprints: names.into_iter().flatten().map(|name| name.as_str().to_owned()).collect(),
+            fingerprints: names
+                .into_iter()
+                .flatten()
+                .map(|name| name.as_str().to_owned())
+                .collect(),
             issuer: binding.issuer.clone(),
             token_endpoint: binding.token_endpoint.to_string(),
             client_id: binding.client_id.clone(),
@@ -135,7 +142,8 @@ mod tests {
     fn t20_a_record_that_points_off_its_host_is_not_believed() {
         let mut sidecar = Sidecar::parse("");
         sidecar.record("dev", &bound("new"), None);
-        let text = sidecar.text().replace("https://a.example/oidc/v1/token", "https://evil.example/t");
+        let text =
+            sidecar.text().replace("https://a.example/oidc/v1/token", "https://evil.example/t");
         assert_eq!(Sidecar::parse(&text).complete("dev", session("new")).binding, None);
     }
 
@@ -148,7 +156,9 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_as_good_as_none() {
-        for text in ["", "null", "{", r#"{"version":2,"sessions":{}}"#, r#"{"version":1,"sessions":7}"#] {
+        for text in
+            ["", "null", "{", r#"{"version":2,"sessions":{}}"#, r#"{"version":1,"sessions":7}"#]
+        {
             assert!(Sidecar::parse(text).sessions.is_empty(), "{text}");
         }
     }

@@ -60,7 +60,8 @@ impl Inner {
         }
         let document = parsed.document;
         // An entry that cannot be read is replaced whole.
-        let old = document.entry(key.as_str()).and_then(|raw| Entry::parse(raw).ok()).unwrap_or_default();
+        let old =
+            document.entry(key.as_str()).and_then(|raw| Entry::parse(raw).ok()).unwrap_or_default();
         if session.is_none() && document.entry(key.as_str()).is_none() && parsed.broken.is_none() {
             return Ok(());
         }
@@ -100,7 +101,8 @@ impl Inner {
 
     fn writer(&self) -> Result<locks::Held, StoreError> {
         let path = self.sibling(".lock");
-        locks::take(&path, PATIENCE)?.ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })
+        locks::take(&path, PATIENCE)?
+            .ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })
     }
 
     /// Makes a temporary file beside the file that it is to replace, of `len` bytes that are really there. The writer's
@@ -128,7 +130,8 @@ impl Inner {
             }
             if len > 0 { file.sync_all() } else { Ok(()) }
         };
-        fill(&mut temporary.file).map_err(|error| StoreError::io("write", &temporary.path, error))?;
+        fill(&mut temporary.file)
+            .map_err(|error| StoreError::io("write", &temporary.path, error))?;
         Ok(temporary)
     }
 
@@ -148,7 +151,11 @@ impl Inner {
             if !name.ends_with(".tmp") || !name.starts_with(&foreign) {
                 continue;
             }
-            let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+            let age = entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .ok()
+                .and_then(|at| at.elapsed().ok());
             let is_left = match name.starts_with(&prefix) {
                 true => is_unlocked(&entry.path()),
                 false => age.is_some_and(|age| age > FOREIGN_LEFTOVER),
@@ -171,7 +178,8 @@ impl Inner {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(_) => {
-                fs::copy(&path, &aside).map_err(|error| StoreError::io("set aside", &path, error))?;
+                fs::copy(&path, &aside)
+                    .map_err(|error| StoreError::io("set aside", &path, error))?;
             }
         }
         self.notice(format!(
@@ -189,10 +197,17 @@ impl Inner {
         old: &Entry<'_>,
         new: Option<&Session>,
     ) -> Result<(), StoreError> {
-        let Some(old) = old.session().filter(|old| old.refresh_token.is_some()) else { return Ok(()) };
+        let Some(old) = old.session().filter(|old| old.refresh_token.is_some()) else {
+            return Ok(());
+        };
         let loses = new.is_some_and(|new| new.refresh_token.is_none());
-        let is_dead = || lock::remembered(self, key).is_some_and(|verdict| verdict.is_final_for(&old));
-        if loses && !is_dead() { Err(StoreError::WouldLoseRefreshToken { key: key.clone() }) } else { Ok(()) }
+        let is_dead =
+            || lock::remembered(self, key).is_some_and(|verdict| verdict.is_final_for(&old));
+        if loses && !is_dead() {
+            Err(StoreError::WouldLoseRefreshToken { key: key.clone() })
+        } else {
+            Ok(())
+        }
     }
 
     /// Written first and not synced: without it a login still works, it only has to find its endpoints again.
@@ -205,11 +220,18 @@ impl Inner {
 
 /// Other entries that hold the refresh token which is being replaced: copies under the host's key that older programs
 /// made. It is spent for them too.
-fn twins<'d>(document: &'d Document<'_>, key: &CacheKey, old: &Entry<'_>) -> Vec<(&'d str, Entry<'d>)> {
+fn twins<'d>(
+    document: &'d Document<'_>,
+    key: &CacheKey,
+    old: &Entry<'_>,
+) -> Vec<(&'d str, Entry<'d>)> {
     let Some(spent) = old.session().and_then(|old| old.refresh_token) else { return Vec::new() };
     let others = document.keys().into_iter().filter(|name| *name != key.as_str());
     let read = others.filter_map(|name| Some((name, Entry::parse(document.entry(name)?).ok()?)));
-    read.filter(|(_, entry)| entry.session().and_then(|twin| twin.refresh_token).as_ref() == Some(&spent)).collect()
+    read.filter(|(_, entry)| {
+        entry.session().and_then(|twin| twin.refresh_token).as_ref() == Some(&spent)
+    })
+    .collect()
 }
 
 /// Whether nobody who is alive holds this temporary file.

@@ -12,10 +12,10 @@ use crate::wire::{
     AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, Refusal, authorize_query,
     authorize_url, build_discovery_authorize_url, parse_metadata,
 };
+use std::fmt;
 use url::{Url, form_urlencoded};
 
-/// Awaits the browser's return.
-#[derive(Debug)]
+/// Awaits the browser's return. `Debug` leaves the URL out, because the state stands in it.
 #[must_use]
 pub struct Browse {
     attempt: Attempt,
@@ -123,12 +123,14 @@ impl Browse {
     /// A URL that does not begin with this login's redirect URI is junk (T22).
     pub fn hear_pasted(&self, text: &str) -> Heard {
         let text = text.trim().trim_matches(['"', '\'', '<', '>']);
-        let query = match text.split_once("://") {
-            Some(_) => match text.strip_prefix(self.redirect_uri.as_str()) {
-                Some(rest) => rest.trim_start_matches('/').strip_prefix('?').unwrap_or_default(),
-                None => return Heard::Junk(Junk::State),
-            },
-            None => text.trim_start_matches(['/', '?']),
+        // A query may hold `://` as it is (RFC 3986 section 3.4), in an `iss` for one.
+        let is_url = text.split(['?', '&', '=']).next().is_some_and(|head| head.contains("://"));
+        let query = if !is_url {
+            text.trim_start_matches(['/', '?'])
+        } else if let Some(rest) = text.strip_prefix(self.redirect_uri.as_str()) {
+            rest.trim_start_matches('/').strip_prefix('?').unwrap_or_default()
+        } else {
+            return Heard::Junk(Junk::State);
         };
         self.hear(query.split('#').next().unwrap_or_default())
     }
@@ -180,6 +182,16 @@ impl Browse {
             Trusted::AfterConfirmation => Ok(LoginStep::Confirm(Confirm(verifying))),
             Trusted::No => Err(LoginError::UntrustedIssuer(Foreign::new(verifying.host.as_str()))),
         }
+    }
+}
+
+impl fmt::Debug for Browse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Browse")
+            .field("attempt", &self.attempt)
+            .field("server", &self.server)
+            .field("redirect_uri", &self.redirect_uri)
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,10 +56,10 @@ impl Awaits for Exchanging {
             None => None,
         };
         let granted = grant.scopes.clone();
-        let missing = granted
-            .as_ref()
-            .map(|granted| request.scopes.missing_from(granted))
-            .unwrap_or_default();
+        // What was asked for, rather than what the caller named: no scope at all asks for `all-apis`.
+        let asked = Scopes::split(&request.scopes.requested(request.offline_access));
+        let missing =
+            granted.as_ref().map(|granted| asked.missing_from(granted)).unwrap_or_default();
         let binding = Binding::new(
             self.server.issuer,
             self.server.token_endpoint,
@@ -114,7 +114,7 @@ impl Store {
 }
 
 /// A login that is over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LoggedIn {
     target: Target,
     session: Session,

@@ -233,3 +233,7 @@ impl Listen {
         ))
     }
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

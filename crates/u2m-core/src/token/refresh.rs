@@ -145,13 +145,13 @@ impl Renewal {
         Err(error)
     }
 
-    fn note(self, error: TokenEndpointError, at: Timestamp) -> TokenStep {
-        let verdict = Verdict::new(self.old.fingerprint(), at, VerdictKind::of(&error));
-        let error = match &verdict.kind {
+    fn note(self, error: TokenEndpointError) -> TokenStep {
+        let kind = VerdictKind::of(&error);
+        let error = match &kind {
             VerdictKind::Rejected(refusal) => TokenError::Rejected(refusal.clone()),
             VerdictKind::Passing(_) => TokenError::Refresh(error),
         };
-        TokenStep::Note(Note { renewal: self, verdict, error })
+        TokenStep::Note(Note { renewal: self, kind, error })
     }
 }
 
@@ -241,9 +241,9 @@ impl Awaits for Refreshing {
             Err(error) => {
                 let rejected = matches!(&error, TokenEndpointError::Refused(no) if no.rejects_the_refresh_token());
                 if rejected && !self.0.second {
-                    return Ok(TokenStep::Recheck(Recheck { renewal: self.0, error, at: sent_at }));
+                    return Ok(TokenStep::Recheck(Recheck { renewal: self.0, error }));
                 }
-                Ok(self.0.note(error, sent_at))
+                Ok(self.0.note(error))
             }
         }
     }
@@ -286,7 +286,6 @@ impl Save {
 pub struct Recheck {
     renewal: Renewal,
     error: TokenEndpointError,
-    at: Timestamp,
 }
 
 impl Recheck {
@@ -300,7 +299,7 @@ impl Recheck {
         now: Timestamp,
     ) -> Result<TokenStep, TokenError> {
         let changed = entry.filter(|entry| entry.fingerprint() != self.renewal.old.fingerprint());
-        let Some(entry) = changed else { return Ok(self.renewal.note(self.error, self.at)) };
+        let Some(entry) = changed else { return Ok(self.renewal.note(self.error)) };
         match self.renewal.inquiry.judge(Some(entry), now)? {
             Judged::Good(session) => Ok(TokenStep::Done(Issued { session, how: How::Stored })),
             Judged::Ahead(old) | Judged::Due(old) => {
@@ -321,14 +320,15 @@ impl Recheck {
 #[must_use]
 pub struct Note {
     renewal: Renewal,
-    verdict: Verdict,
+    kind: VerdictKind,
     error: TokenError,
 }
 
 impl Note {
-    /// What to remember, beside the entry's lock.
-    pub fn verdict(&self) -> &Verdict {
-        &self.verdict
+    /// What to remember, beside the entry's lock. It fell `now`, when the answer or the deadline came: who asked before
+    /// has waited for it, and shares it.
+    pub fn verdict(&self, now: Timestamp) -> Verdict {
+        Verdict::new(self.renewal.old.fingerprint(), now, self.kind.clone())
     }
 
     /// Ends the flow, whether it could be remembered or not.

@@ -2,6 +2,8 @@
 
 mod authorize;
 mod grant;
+mod host_metadata;
+mod lookup;
 mod metadata;
 mod refusal;
 mod response;
@@ -12,6 +14,8 @@ pub(crate) use metadata::{Expected, parse_metadata};
 pub(crate) use response::{Grant, expiry_hint};
 
 pub use authorize::build_discovery_authorize_url;
+pub use host_metadata::{HostMetadata, HostMetadataLookup};
+pub use lookup::Lookup;
 pub use metadata::{AuthorizationServer, MetadataError};
 pub use refusal::{OAuthErrorCode, Refusal};
 pub use response::{AnswerError, TokenEndpointError};

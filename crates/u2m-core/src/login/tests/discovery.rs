@@ -1,0 +1,214 @@
+//! Logins that learn their host from the callback: the issuer is followed only when the rule trusts it (T6).
+
+use super::*;
+use crate::target::CacheKey;
+
+fn request() -> LoginRequest {
+    LoginRequest::new(Target::discovery(ProfileName::parse("dev").unwrap()))
+}
+
+/// What becomes of a callback that names `iss`.
+fn called_back(request: LoginRequest, iss: Option<&str>) -> Result<LoginStep, LoginError> {
+    let browse = browse(request);
+    let mut query = form_urlencoded::Serializer::new("code=the-code".to_owned());
+    if let Some(iss) = iss {
+        query.append_pair("iss", iss);
+    }
+    let callback = callback(&browse, &query.finish());
+    browse.called_back(callback)
+}
+
+fn verify(step: LoginStep) -> HttpCall<Verifying> {
+    match step {
+        LoginStep::Verify(call) => call,
+        LoginStep::Confirm(confirm) => verify(confirm.answered(true).unwrap()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sign_in_at(iss: &str) -> LoggedIn {
+    let call = verify(called_back(request(), Some(iss)).unwrap());
+    let step = call.answered(answer(200, &metadata(iss, false)), NOW).unwrap();
+    done(store(exchange(step).answered(answer(200, GRANTED), NOW).unwrap()))
+}
+
+#[test]
+fn a_discovery_login_starts_at_the_login_page_and_names_no_host() {
+    let LoginStep::Listen(listen) = request().start(entropy(7)) else { panic!("no host to ask") };
+    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    assert!(
+        browse
+            .url()
+            .as_str()
+            .starts_with("https://login.databricks.com/?destination_url=%2Foidc%2Fv1%2Fauthorize")
+    );
+    assert!(browse.host().is_none() && !browse.url().as_str().contains("target="));
+    let mut to_account = request();
+    to_account.to_account = true;
+    to_account.discovery_host = Url::parse("http://127.0.0.1:9").unwrap();
+    let url = super::browse(to_account).url().to_string();
+    assert!(
+        url.starts_with("http://127.0.0.1:9/?destination_url=") && url.ends_with("&target=ACCOUNT"),
+        "{url}"
+    );
+}
+
+#[test]
+fn disc_1_the_issuer_of_a_trusted_zone_is_verified_before_the_code_is_sent() {
+    let iss = "https://adb-1.azuredatabricks.net/oidc";
+    let call = verify(called_back(request(), Some(iss)).unwrap());
+    assert_eq!(
+        call.request().url().as_str(),
+        format!("{iss}/.well-known/oauth-authorization-server")
+    );
+    assert!(call.request().form().is_none(), "neither code nor verifier goes along");
+    assert_eq!(call.state().host().as_str(), "https://adb-1.azuredatabricks.net");
+    let call = exchange(call.answered(answer(200, &metadata(iss, false)), NOW).unwrap());
+    assert_eq!(call.request().url().as_str(), format!("{iss}/v1/token"));
+    let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+    assert_eq!(store.key().as_str(), "dev");
+    let host = "https://adb-1.azuredatabricks.net";
+    assert_eq!(binding(store.session()), (iss, format!("{iss}/v1/token").as_str(), host, None));
+}
+
+#[test]
+fn t6_an_issuer_that_is_not_trusted_gets_no_connection() {
+    for iss in [
+        "https://evil.com/oidc",
+        "https://cloud.databricks.com.evil.com/oidc",
+        "https://xazuredatabricks.net/oidc",
+        "https://127.0.0.1/oidc",
+        "http://127.0.0.1:9/oidc",
+        "https://[::1]/oidc",
+        "https://x.cloud.databricks.com:444/oidc",
+        "https://xn--nke-1ma.databricks.com/oidc",
+    ] {
+        let error = called_back(request(), Some(iss)).unwrap_err();
+        assert!(matches!(error, LoginError::UntrustedIssuer(_)), "{iss}: {error:?}");
+    }
+    for iss in [
+        "https://a@x.azuredatabricks.net",
+        "https://x.azuredatabricks.net/oidc?x",
+        "http://x.azuredatabricks.net",
+        "x",
+    ] {
+        let error = called_back(request(), Some(iss)).unwrap_err();
+        assert!(matches!(error, LoginError::Issuer(_)), "{iss}: {error:?}");
+    }
+}
+
+#[test]
+fn the_callback_of_a_discovery_login_has_to_name_an_issuer() {
+    for iss in [None, Some("")] {
+        let error = called_back(request(), iss).unwrap_err();
+        assert_eq!(error.to_string(), "the callback did not include an issuer (iss) parameter");
+    }
+}
+
+#[test]
+fn t6_a_unified_host_is_followed_only_when_the_person_agrees_to_it() {
+    let iss = Some("https://nike.databricks.com/oidc/accounts/abc");
+    let confirm = |step| match step {
+        LoginStep::Confirm(confirm) => confirm,
+        other => panic!("{other:?}"),
+    };
+    let asked = confirm(called_back(request(), iss).unwrap());
+    assert_eq!(asked.host().as_str(), "https://nike.databricks.com");
+    let error = asked.answered(false).unwrap_err();
+    assert_eq!(error.to_string(), "signing in to https://nike.databricks.com was not confirmed");
+    assert!(matches!(
+        confirm(called_back(request(), iss).unwrap()).answered(true),
+        Ok(LoginStep::Verify(_))
+    ));
+    let mut widened = request();
+    widened.trust = IssuerTrust::databricks().with_host(host("https://nike.databricks.com"));
+    assert!(
+        matches!(called_back(widened, iss), Ok(LoginStep::Verify(_))),
+        "a host trusted by name is not asked about"
+    );
+}
+
+#[test]
+fn a30_a32_the_issuers_own_metadata_has_to_agree() {
+    let iss = "https://adb-1.azuredatabricks.net/oidc";
+    let answered = |body: &str| {
+        verify(called_back(request(), Some(iss)).unwrap()).answered(answer(200, body), NOW)
+    };
+    let other = metadata("https://adb-2.azuredatabricks.net/oidc", false);
+    assert!(matches!(answered(&other), Err(LoginError::WrongIssuer)));
+    assert!(matches!(answered(&metadata(&format!("{iss}/"), false)), Err(LoginError::WrongIssuer)));
+    let elsewhere = metadata(iss, false)
+        .replace(&format!("{iss}/v1/token"), "https://adb-2.azuredatabricks.net/t");
+    assert!(matches!(
+        answered(&elsewhere),
+        Err(LoginError::Endpoints(MetadataError::EndpointElsewhere(_)))
+    ));
+    assert!(matches!(answered("<html>"), Err(LoginError::Endpoints(MetadataError::Html))));
+}
+
+#[test]
+fn a_trusted_host_without_metadata_has_databricks_layout() {
+    let iss = "https://adb-1.azuredatabricks.net/oidc";
+    let call = verify(called_back(request(), Some(iss)).unwrap());
+    let call = exchange(call.answered(answer(404, ""), NOW).unwrap());
+    assert_eq!(call.request().url().as_str(), format!("{iss}/v1/token"));
+}
+
+#[test]
+fn arg_4_disc_2_the_login_says_which_target_was_found() {
+    let id = |text| AccountId::parse(text).unwrap();
+    for (iss, found) in [
+        (
+            "https://adb-1.azuredatabricks.net/oidc",
+            Target::workspace(host("https://adb-1.azuredatabricks.net")),
+        ),
+        (
+            "https://accounts.cloud.databricks.com/oidc/accounts/abc",
+            Target::account(host("https://accounts.cloud.databricks.com"), id("abc")),
+        ),
+        (
+            "https://nike.databricks.com/oidc/accounts/abc",
+            Target::unified(host("https://nike.databricks.com"), id("abc")),
+        ),
+        (
+            "https://nike.databricks.com/oidc",
+            Target::workspace(host("https://nike.databricks.com")),
+        ),
+    ] {
+        let done = sign_in_at(iss);
+        let profile = ProfileName::parse("dev").unwrap();
+        assert_eq!(
+            done.target(),
+            found.with_key(CacheKey::new("dev")).with_profile(profile),
+            "{iss}"
+        );
+        assert_eq!(done.issuer(), Some(iss));
+        let account = done.session().binding.as_ref().unwrap().account_id.clone();
+        assert_eq!(account, iss.split_once("/accounts/").map(|(_, id)| id.to_owned()), "{iss}");
+    }
+}
+
+#[test]
+fn disc_2_the_found_target_gets_tokens_from_the_login_at_once() {
+    use crate::token::{Ask, TokenRequest, TokenStep};
+    for iss in
+        ["https://adb-1.azuredatabricks.net/oidc", "https://nike.databricks.com/oidc/accounts/abc"]
+    {
+        let done = sign_in_at(iss);
+        let TokenStep::Load(load) = TokenRequest::new(done.target()).start(Ask::Usable, NOW) else {
+            panic!("loads first")
+        };
+        let step = load.loaded(Some(done.session().clone()), NOW).unwrap();
+        assert!(matches!(step, TokenStep::Done(_)), "{iss}");
+    }
+}
+
+#[test]
+fn disc_3_a_second_callback_does_not_change_the_issuer_of_the_first() {
+    let browse = browse(request());
+    let first = callback(&browse, "code=c&iss=https%3A%2F%2Fadb-1.azuredatabricks.net%2Foidc");
+    let second = callback(&browse, "code=d&iss=https%3A%2F%2Fadb-2.azuredatabricks.net%2Foidc");
+    drop(second);
+    let call = verify(browse.called_back(first).unwrap());
+    assert_eq!(call.state().host().as_str(), "https://adb-1.azuredatabricks.net");
+}

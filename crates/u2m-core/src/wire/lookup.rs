@@ -1,0 +1,65 @@
+//! Fetching metadata for its own sake, outside of a login or a refresh.
+
+use super::METADATA_LIMIT;
+use super::metadata::{AuthorizationServer, Expected, MetadataError, parse_metadata};
+use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::host::Host;
+use crate::issuer::metadata_url;
+use crate::time::Timestamp;
+use url::Url;
+
+/// Awaits a metadata document.
+#[derive(Debug)]
+pub struct Lookup(Expected);
+
+impl AuthorizationServer {
+    /// Asks for the endpoints below `path` on `host`: `/oidc` for a workspace, `/oidc/accounts/<id>` for an account.
+    ///
+    /// ```
+    /// use u2m_core::{AuthorizationServer, Host};
+    /// let call = AuthorizationServer::lookup(&Host::parse("https://a.example").unwrap(), "/oidc").unwrap();
+    /// assert_eq!(call.request().url().as_str(), "https://a.example/oidc/.well-known/oauth-authorization-server");
+    /// ```
+    ///
+    /// # Errors
+    /// `path` does not make an issuer.
+    pub fn lookup(host: &Host, path: &str) -> Result<HttpCall<Lookup>, MetadataError> {
+        let issuer = host.join(path);
+        let url = metadata_url(&issuer).map_err(|_| MetadataError::WrongIssuer)?;
+        Ok(call(url, Expected { issuer: Some(issuer), host: host.clone() }))
+    }
+
+    /// Asks for the document at `url` itself; its issuer is not compared, because none was named.
+    ///
+    /// ```
+    /// use u2m_core::AuthorizationServer;
+    /// let url = url::Url::parse("https://id.example/.well-known/oauth-authorization-server").unwrap();
+    /// assert!(AuthorizationServer::lookup_at(url).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// The URL is not https (or loopback http).
+    pub fn lookup_at(url: Url) -> Result<HttpCall<Lookup>, MetadataError> {
+        let host = Host::of(&url).map_err(|_| MetadataError::UnusableEndpoint("url"))?;
+        Ok(call(url, Expected { issuer: None, host }))
+    }
+}
+
+fn call(url: Url, expected: Expected) -> HttpCall<Lookup> {
+    HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, Lookup(expected))
+}
+
+impl sealed::Sealed for Lookup {}
+
+impl Awaits for Lookup {
+    type Next = AuthorizationServer;
+    type Error = MetadataError;
+
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        _: Timestamp,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        parse_metadata(outcome, &self.0)
+    }
+}

@@ -1,0 +1,111 @@
+//! The way between a flow and the server, on which requests and answers get lost, delayed or both.
+
+use super::World;
+use super::flow::State;
+use u2m_core::{Answer, TransportFailure, TransportFailureKind};
+use url::form_urlencoded;
+
+pub(crate) type Outcome = Result<Answer, TransportFailure>;
+
+/// After this long without an answer, a flow hears that the time is up.
+const DEADLINE: i64 = 30;
+
+/// Something that is going to happen on the wire.
+pub(crate) struct Event {
+    pub(crate) at: i64,
+    flow: usize,
+    path: String,
+    token: String,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    /// The request arrives, and its answer too.
+    Exchange,
+    /// The request arrives; its answer does not.
+    AnswerLost,
+    /// The request arrives after its sender has stopped waiting.
+    Late,
+    /// The server is busy, and says so.
+    Busy,
+    /// The sender learns of a failure.
+    Failure(TransportFailureKind),
+}
+
+impl World {
+    /// Sends a request; the weather decides what becomes of it.
+    pub(crate) fn post(&mut self, flow: usize, path: &str, form: &str) {
+        let token = refresh_token_of(form);
+        let soon = self.now + self.chance.within(0, if self.plan.faults { 20 } else { 3 });
+        let up = self.now + DEADLINE;
+        let whole = !self.plan.faults || !self.chance.once_in(3);
+        match if whole { 0 } else { 1 + self.chance.below(6) } {
+            0 => self.arrange(soon, flow, path, &token, What::Exchange),
+            1 => self.arrange(soon, flow, path, &token, What::Busy),
+            2 => self.arrange(soon, flow, path, &token, What::Failure(TransportFailureKind::NotSent)),
+            3 => self.arrange(soon, flow, path, &token, What::Failure(TransportFailureKind::Broken)),
+            4 => self.arrange(soon, flow, path, &token, What::AnswerLost),
+            5 => self.arrange(up, flow, path, &token, What::Failure(TransportFailureKind::TimedOut)),
+            _ => {
+                let late = self.now + self.chance.within(0, 2 * DEADLINE);
+                self.arrange(late, flow, path, &token, What::Late);
+                self.arrange(up, flow, path, &token, What::Failure(TransportFailureKind::TimedOut));
+            }
+        }
+    }
+
+    fn arrange(&mut self, at: i64, flow: usize, path: &str, token: &str, what: What) {
+        self.wire.push(Event { at, flow, path: path.to_owned(), token: token.to_owned(), what });
+    }
+
+    /// Lets one event happen.
+    pub(crate) fn happen(&mut self, event: usize) {
+        let Event { flow, path, token, what, .. } = self.wire.swap_remove(event);
+        let outcome = match what {
+            What::Busy => Ok(Answer::new(503, Vec::new())),
+            What::Failure(kind) => {
+                self.count("request or answer lost");
+                Err(TransportFailure::new(kind))
+            }
+            What::Exchange | What::AnswerLost | What::Late => {
+                if path != self.server.token_path() {
+                    self.count("endpoint gone");
+                    self.hand_back(flow, Ok(Answer::new(404, Vec::new())));
+                    return;
+                }
+                self.law_of_one_request();
+                let hears = !self.flows[flow].is_over() && !matches!(what, What::Late);
+                if !hears {
+                    // The sender is gone, and another flow may have overtaken its request meanwhile.
+                    self.count("request of nobody");
+                    self.server.lose(&token);
+                }
+                let (answer, granted) = self.server.respond(&token, self.now);
+                if granted && hears && matches!(what, What::Exchange) {
+                    self.flows[flow].holds_successor_of = Some(token);
+                } else if granted {
+                    self.server.lose(&token);
+                }
+                match what {
+                    What::Exchange => Ok(answer),
+                    What::AnswerLost => Err(TransportFailure::new(TransportFailureKind::Broken)),
+                    _ => return,
+                }
+            }
+        };
+        self.hand_back(flow, outcome);
+    }
+
+    fn hand_back(&mut self, flow: usize, answer: Outcome) {
+        // A flow that has died hears nothing; one that was told that its time is up does not hear twice.
+        if let State::Asking { outcome: outcome @ None, .. } = &mut self.flows[flow].state {
+            *outcome = Some(answer);
+        }
+    }
+}
+
+pub(crate) fn refresh_token_of(form: &str) -> String {
+    let mut pairs = form_urlencoded::parse(form.as_bytes());
+    pairs.find(|(key, _)| key == "refresh_token").map(|(_, token)| token.into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,124 @@
+//! Where authorization endpoints come from: the counterpart of `OAuthEndpointSupplier` of Databricks' Go package.
+
+use crate::transport::{Patience, Transport, drive};
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use u2m_core::{AccountId, AuthorizationServer, Host, MetadataError};
+use url::Url;
+
+/// Resolves the authorization and token endpoints of what is signed in to.
+#[async_trait]
+pub trait EndpointSupplier: fmt::Debug + Send + Sync {
+    /// The endpoints of a workspace.
+    ///
+    /// # Errors
+    /// They are not to be had.
+    async fn workspace(&self, host: &Host) -> Result<AuthorizationServer, MetadataError>;
+
+    /// The endpoints of an account on its console's host.
+    ///
+    /// # Errors
+    /// They are not to be had.
+    async fn account(
+        &self,
+        host: &Host,
+        account: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError>;
+
+    /// The endpoints of an account on a host that serves workspaces too.
+    ///
+    /// # Errors
+    /// They are not to be had.
+    async fn unified(
+        &self,
+        host: &Host,
+        account: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError>;
+
+    /// The endpoints that the document at `url` names, whatever stands there.
+    ///
+    /// # Errors
+    /// They are not to be had.
+    async fn from_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError>;
+}
+
+/// Databricks' layout over a transport: accounts are fixed, all else is fetched, held against its issuer, and kept for an
+/// hour.
+#[derive(Debug)]
+pub struct BasicEndpoints {
+    transport: Arc<dyn Transport>,
+    patience: Patience,
+    known: Mutex<HashMap<Url, (AuthorizationServer, Instant)>>,
+}
+
+/// For how long a document is believed without being fetched again.
+const KEPT: Duration = Duration::from_secs(3600);
+
+impl BasicEndpoints {
+    /// Fetches over `transport`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")] {
+    /// use std::sync::Arc;
+    /// use u2m_http::{BasicEndpoints, ReqwestTransport};
+    /// let endpoints = BasicEndpoints::new(Arc::new(ReqwestTransport::new()));
+    /// # drop(endpoints);
+    /// # }
+    /// ```
+    pub fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, patience: Patience::default(), known: Mutex::default() }
+    }
+
+    async fn fetch(
+        &self,
+        call: Result<u2m_core::HttpCall<u2m_core::Lookup>, MetadataError>,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        let call = call?;
+        let url = call.request().url().clone();
+        let kept = self
+            .known()
+            .get(&url)
+            .filter(|(_, at)| at.elapsed() < KEPT)
+            .map(|(server, _)| server.clone());
+        if let Some(server) = kept {
+            return Ok(server);
+        }
+        let server = drive(self.transport.as_ref(), call, &self.patience).await?;
+        self.known().insert(url, (server.clone(), Instant::now()));
+        Ok(server)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Url, (AuthorizationServer, Instant)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl EndpointSupplier for BasicEndpoints {
+    async fn workspace(&self, host: &Host) -> Result<AuthorizationServer, MetadataError> {
+        self.fetch(AuthorizationServer::lookup(host, "/oidc")).await
+    }
+
+    async fn account(
+        &self,
+        host: &Host,
+        account: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        Ok(AuthorizationServer::at(host, &format!("/oidc/accounts/{account}")))
+    }
+
+    async fn unified(
+        &self,
+        host: &Host,
+        account: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        self.fetch(AuthorizationServer::lookup(host, &format!("/oidc/accounts/{account}"))).await
+    }
+
+    async fn from_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError> {
+        self.fetch(AuthorizationServer::lookup_at(url.clone())).await
+    }
+}

@@ -1,0 +1,222 @@
+//! The head of one HTTP/1.1 request, read strictly and without I/O (RFC 9112 sections 2 to 5).
+
+use zeroize::Zeroizing;
+
+/// What a head may weigh, cookies apart (T10).
+const LIMIT: usize = 8 * 1024;
+
+/// What cookies may weigh. Browsers share the cookies of `localhost` among all its ports, so a developer's other programs
+/// decide how many come along. They are skipped as they arrive, and never kept.
+const COOKIES: usize = 256 * 1024;
+
+/// Empty lines that are forgiven before the request line (RFC 9112 section 2.2 asks for one).
+const BLANKS: usize = 4;
+
+const COOKIE: &[u8] = b"cookie:";
+
+/// Why a head is not one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeadError {
+    Malformed,
+    TooLarge,
+}
+
+/// What counts of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) method: String,
+    pub(super) path: String,
+    /// Without the question mark. It may hold a code.
+    pub(super) query: Zeroizing<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Every value of a header, by its lower-case name.
+    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(have, _)| have == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Takes a head in whatever pieces it comes.
+#[derive(Debug)]
+pub(super) struct HeadReader {
+    kept: Zeroizing<Vec<u8>>,
+    line: usize,
+    blanks: usize,
+    cookies: usize,
+    in_cookie: bool,
+}
+
+impl HeadReader {
+    pub(super) fn new() -> Self {
+        // The room for all of it at once: growing would leave copies of the code behind.
+        let kept = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
+        Self { kept, line: 0, blanks: 0, cookies: 0, in_cookie: false }
+    }
+
+    /// Takes the next bytes; `Some` when the head is complete. What follows it is not looked at.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Option<Head>, HeadError> {
+        for &byte in bytes {
+            if self.in_cookie {
+                self.skip(byte)?;
+            } else if self.keep(byte)? {
+                return parse(&self.kept[..self.line]).map(Some).ok_or(HeadError::Malformed);
+            }
+        }
+        Ok(None)
+    }
+
+    fn skip(&mut self, byte: u8) -> Result<(), HeadError> {
+        self.in_cookie = byte != b'\n';
+        self.cookies += 1;
+        if self.cookies > COOKIES { Err(HeadError::TooLarge) } else { Ok(()) }
+    }
+
+    /// Whether the head ends here.
+    fn keep(&mut self, byte: u8) -> Result<bool, HeadError> {
+        if self.kept.is_empty() && matches!(byte, b'\r' | b'\n') {
+            self.blanks += usize::from(byte == b'\n');
+            return if self.blanks > BLANKS { Err(HeadError::Malformed) } else { Ok(false) };
+        }
+        if self.kept.is_empty() && !is_token(byte) {
+            // TLS, or something else that would never end its first line.
+            return Err(HeadError::Malformed);
+        }
+        if self.kept.len() == LIMIT {
+            return Err(HeadError::TooLarge);
+        }
+        self.kept.push(byte);
+        let line = &self.kept[self.line..];
+        if byte == b'\n' {
+            if matches!(line, b"\n" | b"\r\n") {
+                return Ok(true);
+            }
+            self.line = self.kept.len();
+        } else if self.line > 0 && line.eq_ignore_ascii_case(COOKIE) {
+            self.kept.truncate(self.line);
+            self.in_cookie = true;
+        }
+        Ok(false)
+    }
+}
+
+fn parse(lines: &[u8]) -> Option<Head> {
+    let text = std::str::from_utf8(lines).ok()?;
+    let mut lines = text.lines();
+    let mut parts = lines.next()?.split(' ');
+    let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() || !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
+        return None;
+    }
+    let visible = |b: u8| (0x21..=0x7e).contains(&b) && b != b'#';
+    // Origin form alone: a browser that came by a proxy is not on this machine (RFC 9112 section 3.2).
+    if !method.bytes().all(is_token) || !target.starts_with('/') || !target.bytes().all(visible) {
+        return None;
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let headers = lines.map(header).collect::<Option<_>>()?;
+    let query = Zeroizing::new(query.to_owned());
+    Some(Head { method: method.to_owned(), path: path.to_owned(), query, headers })
+}
+
+/// One line; folded lines and blanks before the colon are refused (RFC 9112 sections 5.1 and 5.2).
+fn header(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once(':')?;
+    let value = value.trim_matches([' ', '\t']);
+    let fine = !name.is_empty()
+        && name.bytes().all(is_token)
+        && !value.contains(|c: char| c.is_control() && c != '\t');
+    fine.then(|| (name.to_ascii_lowercase(), value.to_owned()))
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Option<Head>, HeadError> {
+        HeadReader::new().take(bytes)
+    }
+
+    fn head(text: &str) -> Head {
+        read(text.as_bytes()).unwrap().unwrap()
+    }
+
+    const REQUEST: &str = "GET /?code=c&state=s HTTP/1.1\r\nHost: localhost:8020\r\nCookie: a=b\r\nAccept: */*\r\n\r\n";
+
+    #[test]
+    fn a_head_is_the_same_in_one_piece_and_byte_by_byte() {
+        let whole = head(REQUEST);
+        assert_eq!(
+            (whole.method.as_str(), whole.path.as_str(), whole.query.as_str()),
+            ("GET", "/", "code=c&state=s")
+        );
+        assert_eq!(whole.values("host").collect::<Vec<_>>(), ["localhost:8020"]);
+        let mut reader = HeadReader::new();
+        let (last, rest) = REQUEST.as_bytes().split_last().unwrap();
+        for byte in rest {
+            assert_eq!(reader.take(&[*byte]), Ok(None));
+        }
+        assert_eq!(reader.take(&[*last]), Ok(Some(whole)));
+    }
+
+    #[test]
+    fn bare_line_feeds_and_blank_lines_before_it_are_forgiven() {
+        let text = format!("\r\n{}", REQUEST.replace("\r\n", "\n"));
+        assert_eq!(head(&text), head(REQUEST));
+        assert_eq!(read(b"\n\n\n\n\nGET / HTTP/1.1\n\n"), Err(HeadError::Malformed));
+    }
+
+    #[test]
+    fn what_is_not_a_head_is_refused() {
+        for bad in [
+            "GET /\r\n\r\n",
+            "GET  / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/2.0\r\n\r\n",
+            "GET / HTTP/1.1 \r\n\r\n",
+            "GET http://localhost:8020/ HTTP/1.1\r\n\r\n",
+            "GET /#x HTTP/1.1\r\n\r\n",
+            "GET /\u{e9} HTTP/1.1\r\n\r\n",
+            "G(T / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\0c\r\n\r\n",
+        ] {
+            assert_eq!(read(bad.as_bytes()), Err(HeadError::Malformed), "{bad:?}");
+        }
+        assert_eq!(read(b"GET / HTTP/1.1\r\nA: \xff\r\n\r\n"), Err(HeadError::Malformed));
+        // A TLS greeting is known by its first byte.
+        assert_eq!(read(&[0x16, 3, 1]), Err(HeadError::Malformed));
+    }
+
+    #[test]
+    fn cb_10_t10_a_head_ends_within_its_limit() {
+        let endless = format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(LIMIT));
+        assert_eq!(read(endless.as_bytes()), Err(HeadError::TooLarge));
+        let mut reader = HeadReader::new();
+        assert!(reader.take(&b"G".repeat(LIMIT)).is_ok());
+        assert_eq!(reader.take(b"G"), Err(HeadError::TooLarge));
+    }
+
+    #[test]
+    fn the_cookies_of_other_programs_on_localhost_are_skipped() {
+        let cookies = format!("COOKIE: {}\r\n", "c".repeat(4 * LIMIT));
+        let text = REQUEST.replace("Cookie: a=b\r\n", &cookies.repeat(3));
+        assert_eq!(head(&text), head(REQUEST));
+        let endless = format!("GET / HTTP/1.1\r\nCookie: {}", "c".repeat(COOKIES));
+        assert_eq!(read(endless.as_bytes()), Err(HeadError::TooLarge));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_nothing_breaks(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            let _ = read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Which port to listen on, and taking it in both loopback families.
+
+use super::ListenError;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
+
+/// The ports that Databricks registers for its command lines.
+const REGISTERED: RangeInclusive<u16> = 8020..=8040;
+
+/// How often the system is asked for a port that is free in both families.
+const TRIES: usize = 32;
+
+/// The ports to try, in order. By default 8020 to 8040, which is what Databricks registers for command lines.
+///
+/// ```
+/// use u2m_http::Ports;
+/// assert_eq!(Ports::default().first(), 8020);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports {
+    range: RangeInclusive<u16>,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { range: REGISTERED }
+    }
+}
+
+impl Ports {
+    /// One port alone. Zero lets the system choose a free one, for servers that accept any loopback port
+    /// (RFC 8252 section 7.3), and for tests.
+    ///
+    /// ```
+    /// assert_eq!(u2m_http::Ports::fixed(9000).first(), 9000);
+    /// ```
+    pub fn fixed(port: u16) -> Self {
+        Self { range: port..=port }
+    }
+
+    /// A range of one's own, both ends included.
+    ///
+    /// ```
+    /// assert_eq!(u2m_http::Ports::range(9000..=9010).first(), 9000);
+    /// ```
+    pub fn range(range: RangeInclusive<u16>) -> Self {
+        Self { range }
+    }
+
+    /// The first of them: the port to name in the redirect URI of a login that only pastes, where none is listened on.
+    ///
+    /// ```
+    /// assert_eq!(u2m_http::Ports::default().first(), 8020);
+    /// ```
+    pub fn first(&self) -> u16 {
+        *self.range.start()
+    }
+
+    /// Takes the first port that is free in both families. One that somebody else has in either is left alone: the
+    /// browser chooses the family, and would bring the code to them (T1).
+    pub(super) fn take(&self) -> Result<(u16, Vec<TcpListener>), ListenError> {
+        if self.range == (0..=0) {
+            return take_any();
+        }
+        let mut first_other = None;
+        for port in self.range.clone() {
+            match take_both(port) {
+                Ok(sockets) => return Ok((port, sockets)),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                // Windows reserves single ports, so that one refusal says nothing about the next port.
+                Err(error) => first_other = first_other.or(Some(ListenError::Bind(port, error))),
+            }
+        }
+        Err(first_other.unwrap_or(ListenError::AllTaken {
+            first: *self.range.start(),
+            last: *self.range.end(),
+        }))
+    }
+}
+
+fn take_any() -> Result<(u16, Vec<TcpListener>), ListenError> {
+    let mut last = ListenError::AllTaken { first: 0, last: 0 };
+    for _ in 0..TRIES {
+        let (port, four) = open_any().map_err(|error| ListenError::Bind(0, error))?;
+        match open((Ipv6Addr::LOCALHOST, port).into()) {
+            Ok(six) => return Ok((port, [Some(four), six].into_iter().flatten().collect())),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => last = ListenError::Bind(port, error),
+        }
+    }
+    Err(last)
+}
+
+fn open_any() -> io::Result<(u16, TcpListener)> {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_nonblocking(true)?;
+    Ok((socket.local_addr()?.port(), socket))
+}
+
+fn take_both(port: u16) -> io::Result<Vec<TcpListener>> {
+    let four = open((Ipv4Addr::LOCALHOST, port).into())?;
+    let six = open((Ipv6Addr::LOCALHOST, port).into())?;
+    let sockets: Vec<_> = [four, six].into_iter().flatten().collect();
+    if sockets.is_empty() { Err(ErrorKind::AddrNotAvailable.into()) } else { Ok(sockets) }
+}
+
+/// A listening socket, or none where the machine does not have the family. The standard library closes it on exec, sets
+/// `SO_REUSEADDR` on Unix only (where it does not let two listen at once), and never `SO_REUSEPORT`.
+fn open(address: SocketAddr) -> io::Result<Option<TcpListener>> {
+    match TcpListener::bind(address) {
+        Ok(socket) => socket.set_nonblocking(true).map(|()| Some(socket)),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `EADDRNOTAVAIL`, and `EAFNOSUPPORT`, which has no kind of its own.
+fn is_absent(error: &io::Error) -> bool {
+    #[cfg(target_os = "linux")]
+    const NO_FAMILY: i32 = 97;
+    #[cfg(windows)]
+    const NO_FAMILY: i32 = 10047;
+    #[cfg(not(any(target_os = "linux", windows)))]
+    const NO_FAMILY: i32 = 47;
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_FAMILY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a18_only_loopback_addresses_are_bound() {
+        let (port, sockets) = Ports::fixed(0).take().unwrap();
+        for socket in &sockets {
+            let address = socket.local_addr().unwrap();
+            assert!(address.ip().is_loopback() && address.port() == port, "{address}");
+            assert!(matches!(socket.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock));
+        }
+        assert!(sockets[0].local_addr().unwrap().is_ipv4());
+    }
+
+    #[test]
+    fn a_machine_without_a_family_is_told_from_a_taken_port() {
+        assert!(is_absent(&ErrorKind::AddrNotAvailable.into()));
+        assert!(!is_absent(&ErrorKind::AddrInUse.into()));
+        assert!(!is_absent(&ErrorKind::PermissionDenied.into()));
+        #[cfg(target_os = "linux")]
+        assert!(is_absent(&io::Error::from_raw_os_error(97)));
+    }
+}

@@ -1,0 +1,219 @@
+//! Serving the sockets: a few connections side by side in one future, which owns every one of them. Dropping that future
+//! closes the port and ends all connections at once.
+
+use super::answer::Answer;
+use super::head::{Head, HeadError, HeadReader};
+use super::rules::{Errand, errand};
+use crate::page::Page;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+/// How many connections are held at once (T10).
+const ROOMS: usize = 16;
+/// How long a head may take (T10).
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long an answer may take to be sent.
+const SEND_TIME: Duration = Duration::from_secs(5);
+/// How long a browser's end of a connection is waited for, so that the page is not cut off by a reset.
+const LINGER: Duration = Duration::from_millis(250);
+/// How long a browser looks at nothing before it is told to look into the terminal.
+const HOLD: Duration = Duration::from_secs(4);
+
+/// How far the sign-in has come, as far as a browser may know.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    Waiting,
+    Answered,
+    Over(Page),
+}
+
+/// A query that may be the callback, and where to send the word on it.
+#[derive(Debug)]
+pub(super) struct Knock {
+    pub(super) query: Zeroizing<String>,
+    /// Whether it was. No word at all means that another one was.
+    pub(super) verdict: oneshot::Sender<bool>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) port: u16,
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) knocks: mpsc::Sender<Knock>,
+    /// Told when a browser has got the last page.
+    pub(super) seen: Notify,
+}
+
+/// Serves until it is dropped.
+pub(super) async fn serve(sockets: Vec<TcpListener>, desk: Arc<Desk>) {
+    let mut rooms = Rooms(Vec::with_capacity(ROOMS));
+    for turn in 0.. {
+        let arrived = poll_fn(|cx| {
+            rooms.poll(cx);
+            if rooms.are_taken() { Poll::Pending } else { accept(&sockets, turn, cx) }
+        });
+        match arrived.await {
+            Ok(stream) => rooms.admit(stream, &desk),
+            // Out of descriptors, perhaps; they come back.
+            Err(_) => sleep(Duration::from_millis(20)).await,
+        }
+        // Lets the runtime see what has arrived on the connections, before one more may take somebody's place.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Takes turns, so that no family starves the other.
+fn accept(
+    sockets: &[TcpListener],
+    turn: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<TcpStream>> {
+    for at in 0..sockets.len() {
+        if let Poll::Ready(arrived) = sockets[(turn + at) % sockets.len()].poll_accept(cx) {
+            return Poll::Ready(arrived.map(|(stream, _)| stream));
+        }
+    }
+    Poll::Pending
+}
+
+/// The connections that are open, oldest first.
+struct Rooms(Vec<Room>);
+
+struct Room {
+    visit: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Whether the head is still awaited.
+    idle: Arc<AtomicBool>,
+}
+
+impl Room {
+    fn is_idle(&self) -> bool {
+        self.idle.load(Ordering::Relaxed)
+    }
+}
+
+impl Rooms {
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        self.0.retain_mut(|room| room.visit.as_mut().poll(cx).is_pending());
+    }
+
+    /// Whether all are taken by visitors who have said what they want.
+    fn are_taken(&self) -> bool {
+        self.0.len() >= ROOMS && !self.0.iter().any(Room::is_idle)
+    }
+
+    /// Lets one in. If all rooms are taken, the one who has been idle longest goes.
+    fn admit(&mut self, stream: TcpStream, desk: &Arc<Desk>) {
+        if self.0.len() >= ROOMS
+            && let Some(oldest) = self.0.iter().position(Room::is_idle)
+        {
+            self.0.remove(oldest);
+        }
+        let idle = Arc::new(AtomicBool::new(true));
+        self.0.push(Room { visit: Box::pin(attend(stream, desk.clone(), idle.clone())), idle });
+    }
+}
+
+async fn attend(mut stream: TcpStream, desk: Arc<Desk>, idle: Arc<AtomicBool>) {
+    let head = read_head(&mut stream).await;
+    idle.store(false, Ordering::Relaxed);
+    let answer = match head {
+        Some(Ok(head)) => desk.answer(head).await,
+        Some(Err(answer)) => answer,
+        None => return,
+    };
+    if send(&mut stream, &answer).await.is_ok() && matches!(answer, Answer::Final(_)) {
+        desk.seen.notify_one();
+    }
+}
+
+/// The head; or what to answer instead of it; or nothing, to a preconnection that was never used.
+async fn read_head(stream: &mut TcpStream) -> Option<Result<Head, Answer>> {
+    let mut reader = HeadReader::new();
+    let mut begun = false;
+    let reading = timeout(HEAD_TIME, async {
+        let mut piece = Zeroizing::new([0; 1024]);
+        loop {
+            match stream.read(&mut piece[..]).await {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => {
+                    begun = true;
+                    match reader.take(&piece[..count]) {
+                        Ok(None) => {}
+                        Ok(Some(head)) => return Some(Ok(head)),
+                        Err(HeadError::Malformed) => return Some(Err(Answer::Bad)),
+                        Err(HeadError::TooLarge) => return Some(Err(Answer::TooLarge)),
+                    }
+                }
+            }
+        }
+    });
+    match reading.await {
+        Ok(outcome) => outcome,
+        Err(_) => begun.then_some(Err(Answer::TooLate)),
+    }
+}
+
+async fn send(stream: &mut TcpStream, answer: &Answer) -> io::Result<()> {
+    let sending = async {
+        stream.write_all(&answer.bytes()).await?;
+        stream.shutdown().await
+    };
+    timeout(SEND_TIME, sending).await.map_err(io::Error::from)??;
+    // A connection that is closed while something is unread is reset, and the browser may lose the page.
+    let mut rest = Zeroizing::new([0; 1024]);
+    let _ = timeout(LINGER, async {
+        while !matches!(stream.read(&mut rest[..]).await, Ok(0) | Err(_)) {}
+    })
+    .await;
+    Ok(())
+}
+
+impl Desk {
+    async fn answer(&self, head: Head) -> Answer {
+        match errand(head, self.port) {
+            Ok(Errand::Callback(query)) => self.hear(query).await,
+            Ok(Errand::Outcome) => self.outcome().await,
+            Err(answer) => answer,
+        }
+    }
+
+    /// Has whoever waits for the callback look at the query.
+    async fn hear(&self, query: Zeroizing<String>) -> Answer {
+        let (verdict, word) = oneshot::channel();
+        if self.knocks.send(Knock { query, verdict }).await.is_err() {
+            return Answer::Again;
+        }
+        match word.await {
+            Ok(true) => Answer::SendOn,
+            Ok(false) => Answer::Bad,
+            Err(_) => Answer::Again,
+        }
+    }
+
+    /// Waits for the end of the sign-in, for a while.
+    async fn outcome(&self) -> Answer {
+        let mut phase = self.phase.subscribe();
+        if matches!(*phase.borrow(), Phase::Waiting) {
+            return Answer::NotFound;
+        }
+        let over = timeout(HOLD, phase.wait_for(|phase| matches!(phase, Phase::Over(_)))).await;
+        match over {
+            Ok(Ok(phase)) => match &*phase {
+                Phase::Over(page) => Answer::Final(page.clone()),
+                Phase::Waiting | Phase::Answered => Answer::KeepLooking,
+            },
+            Ok(Err(_)) | Err(_) => Answer::KeepLooking,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Lines from the terminal, read by a plain thread that neither keeps the process alive nor takes a line too many.
+
+use super::{PasteLines, PastedLine, WAITING};
+use std::fs::File;
+use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read};
+use std::thread;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// What a line may weigh. A redirect URL is far smaller.
+const LIMIT: usize = 64 * 1024;
+
+/// Ends the reading thread when it is dropped.
+pub(super) type Leash = PipeWriter;
+
+#[cfg(unix)]
+const TERMINAL: &str = "/dev/tty";
+#[cfg(not(unix))]
+const TERMINAL: &str = "CONIN$";
+
+/// Opens the terminal and starts the thread.
+pub(super) fn lines() -> io::Result<PasteLines> {
+    let terminal = File::open(TERMINAL)?;
+    if !terminal.is_terminal() || !is_ours(&terminal) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let (end, leash) = io::pipe()?;
+    let (sender, lines) = mpsc::channel(WAITING);
+    thread::Builder::new()
+        .name("u2m-paste".to_owned())
+        .spawn(move || read_lines(terminal, &end, &sender))?;
+    Ok(PasteLines { lines, _leash: Some(leash) })
+}
+
+/// Until the input ends, the reading fails, or nobody wants any more.
+fn read_lines(mut terminal: File, end: &PipeReader, sender: &mpsc::Sender<PastedLine>) {
+    let mut line = Zeroizing::new(Vec::with_capacity(LIMIT));
+    let mut piece = Zeroizing::new([0; 4096]);
+    while is_ready(&terminal, end) {
+        let count = match terminal.read(&mut piece[..]) {
+            Ok(0) => return,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
+        for &byte in &piece[..count] {
+            if byte == b'\n' {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                if sender.blocking_send(PastedLine::new(text)).is_err() {
+                    return;
+                }
+                line.clear();
+            } else if line.len() < LIMIT {
+                line.push(byte);
+            }
+        }
+    }
+}
+
+/// Whether we are in the foreground. A background process that reads its terminal is stopped.
+#[cfg(unix)]
+fn is_ours(terminal: &File) -> bool {
+    rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &File) -> bool {
+    true
+}
+
+/// Waits for the terminal; `false` as soon as the lines are not wanted any more.
+#[cfg(unix)]
+fn is_ready(terminal: &File, end: &PipeReader) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::io::Errno;
+    let mut watched = [PollFd::new(terminal, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
+    loop {
+        match poll(&mut watched, None) {
+            Ok(_) => return watched[1].revents().is_empty(),
+            Err(Errno::INTR) => {}
+            // Some systems cannot poll a terminal; reading it blocks as well.
+            Err(_) => return true,
+        }
+    }
+}
+
+/// Consoles of Windows are not polled by the standard library: the thread stays in its read.
+#[cfg(not(unix))]
+fn is_ready(_: &File, _: &PipeReader) -> bool {
+    true
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+    use std::sync::mpsc as plain;
+    use std::time::Duration;
+
+    /// A pipe in the terminal's place.
+    fn start() -> (PipeWriter, PasteLines, plain::Receiver<()>) {
+        let (input, typed) = io::pipe().unwrap();
+        let (end, leash) = io::pipe().unwrap();
+        let (sender, lines) = mpsc::channel(WAITING);
+        let (over, ended) = plain::channel();
+        thread::spawn(move || {
+            read_lines(File::from(OwnedFd::from(input)), &end, &sender);
+            over.send(()).unwrap();
+        });
+        (typed, PasteLines { lines, _leash: Some(leash) }, ended)
+    }
+
+    #[test]
+    fn lines_come_whole_and_the_end_of_input_is_the_end() {
+        let (mut typed, mut lines, ended) = start();
+        typed.write_all(b"one\ntw").unwrap();
+        typed.write_all(b"o\nnot a line").unwrap();
+        assert_eq!(lines.lines.blocking_recv().unwrap().expose(), "one");
+        assert_eq!(lines.lines.blocking_recv().unwrap().expose(), "two");
+        drop(typed);
+        assert!(lines.lines.blocking_recv().is_none());
+        ended.recv_timeout(Duration::from_secs(5)).unwrap();
+    }
+
+    #[test]
+    fn the_thread_ends_with_the_lines_though_nothing_is_typed() {
+        let (mut typed, lines, ended) = start();
+        drop(lines);
+        ended.recv_timeout(Duration::from_secs(5)).unwrap();
+        // What is typed now is not ours.
+        assert!(typed.write_all(b"y\n").is_err());
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_off() {
+        let (mut typed, mut lines, _ended) = start();
+        let writing = thread::spawn(move || {
+            typed.write_all(&b"x".repeat(3 * LIMIT)).unwrap();
+            typed.write_all(b"\n").unwrap();
+        });
+        assert_eq!(lines.lines.blocking_recv().unwrap().expose().len(), LIMIT);
+        writing.join().unwrap();
+    }
+}

@@ -1,0 +1,106 @@
+//! The pasted answer: checked like the listener's, beside it or without it, and seen nowhere else (T22, BROW-4).
+
+mod listener_support;
+
+use listener_support::*;
+use std::time::Duration;
+use tokio::time::timeout;
+use u2m_core::Junk;
+use u2m_http::{Ending, PasteLines, PastedLine, Ports, read_callback};
+
+/// Pastes the lines, ends the input, and tells what was said.
+async fn paste(browse: &u2m_core::Browse, lines: &[String]) -> (Option<u2m_core::Callback>, Vec<(Junk, String)>) {
+    let (sender, mut pasted) = PasteLines::channel();
+    let lines = lines.to_vec();
+    tokio::spawn(async move {
+        for line in lines {
+            if sender.send(PastedLine::new(line)).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut said = Vec::new();
+    let reading = read_callback(&mut pasted, browse, |wrong| said.push((wrong.junk(), wrong.to_string())));
+    let callback = timeout(SOON, reading).await.unwrap();
+    (callback, said)
+}
+
+#[tokio::test]
+async fn every_form_of_the_answer_is_taken_without_any_port() {
+    let port = Ports::default().first();
+    let query = right_query(&browse(port));
+    for form in [
+        format!("http://localhost:{port}/?{query}"),
+        format!("http://localhost:{port}?{query}"),
+        format!("  \"http://localhost:{port}/?{query}#\"\r"),
+        format!("/?{query}"),
+        query.clone(),
+    ] {
+        let browse = browse(port);
+        let (callback, said) = paste(&browse, std::slice::from_ref(&form)).await;
+        assert!(said.is_empty(), "{form}");
+        let _step = browse.called_back(callback.unwrap()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn t22_a_wrong_paste_asks_again_and_repeats_nothing() {
+    let browse = browse(8020);
+    let (query, state) = (right_query(&browse), state(&browse));
+    let (callback, said) = paste(&browse, &[
+        "canary".to_owned(),
+        String::new(),
+        "   ".to_owned(),
+        "http://localhost:8020/?code=canary&state=canary".to_owned(),
+        format!("https://evil.test/?{query}"),
+        format!("http://localhost:80200/?{query}"),
+        format!("state={state}"),
+        format!("code=canary&code=canary&state={state}"),
+        format!("http://localhost:8020/?{query}"),
+    ])
+    .await;
+    assert!(callback.is_some());
+    let junk: Vec<_> = said.iter().map(|(junk, _)| *junk).collect();
+    assert_eq!(junk, [Junk::State, Junk::State, Junk::State, Junk::State, Junk::Empty, Junk::Repeated]);
+    for (_, text) in &said {
+        assert!(text.contains("http://localhost:8020") && !text.contains("canary") && !text.contains(&state), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn t22_a_pasted_line_is_redacted() {
+    assert_eq!(format!("{:?}", PastedLine::new("canary")), "PastedLine(redacted)");
+}
+
+#[tokio::test]
+async fn the_end_of_input_ends_only_the_paste() {
+    let (mut listener, browse) = start();
+    let (port, query) = (listener.port(), right_query(&browse));
+    let (callback, _) = paste(&browse, &["nonsense".to_owned()]).await;
+    assert!(callback.is_none());
+    let browser = tokio::spawn(async move { visit(port, &query).await });
+    let (_callback, visitor) = timeout(SOON, listener.wait(&browse)).await.unwrap().unwrap();
+    visitor.finish(Ending::SignedIn { host: None }).await;
+    assert_eq!(browser.await.unwrap().1.status, 200);
+}
+
+#[tokio::test]
+async fn paste_and_listener_wait_side_by_side_and_the_first_wins() {
+    let (mut listener, browse) = start();
+    let (port, query) = (listener.port(), right_query(&browse));
+    let (sender, mut lines) = PasteLines::channel();
+    let person = tokio::spawn(async move {
+        // The browser of this machine only brings junk.
+        assert_eq!(get(port, "/?code=c&state=s").await.status, 400);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        sender.send(PastedLine::new(format!("http://localhost:{port}/?{query}"))).await.unwrap();
+    });
+    let callback = tokio::select! {
+        heard = listener.wait(&browse) => panic!("{heard:?}"),
+        pasted = read_callback(&mut lines, &browse, |_| {}) => pasted.unwrap(),
+    };
+    let _step = browse.called_back(callback).unwrap();
+    person.await.unwrap();
+    drop(listener);
+    assert!(is_freed(port).await);
+}

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Stands in for a browser: writes down what it was given, then does as it is told.
+{
+  for word in "$@"; do printf 'argument %s\n' "$word"; done
+  export -p
+} > "$RECORD/${0##*/}.new"
+/bin/mv "$RECORD/${0##*/}.new" "$RECORD/${0##*/}"
+[ -z "$STUB_SPEAKS" ] || echo 'canary on standard output'
+[ -z "$STUB_STAYS" ] || exec /bin/sleep "$STUB_STAYS"
+case " $STUB_FAILS " in *" ${0##*/} "*) exit 3 ;; esac

@@ -1,0 +1,102 @@
+//! The same for plain code: no runtime, no `async`.
+
+use crate::challenge::{ChallengeError, SignedIn};
+use crate::keeper::{Settled, settle_ask};
+use crate::persistent::PersistentAuth as Auth;
+use u2m_core::{Ask, Token, TokenError};
+
+/// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
+/// out on the caller's own thread: no runtime, no thread, no socket, no lock, no write.
+///
+/// ```no_run
+/// use u2m::{Host, PersistentAuth, Target};
+/// let target = Target::workspace(Host::parse("https://my-workspace.cloud.databricks.com")?);
+/// let auth = PersistentAuth::builder(target).build()?.blocking();
+/// println!("good until {:?}", auth.token()?.expiry());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PersistentAuth(Auth);
+
+impl Auth {
+    /// The same login for plain code.
+    pub fn blocking(&self) -> PersistentAuth {
+        PersistentAuth(self.clone())
+    }
+}
+
+impl PersistentAuth {
+    /// As [`PersistentAuth::challenge`](Auth::challenge). Not to be called within an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn challenge(&self) -> Result<SignedIn, ChallengeError> {
+        let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = built.map_err(|_| ChallengeError::Unfinished)?;
+        let outcome = runtime.block_on(self.0.challenge());
+        // A browser's program may still run; it is not waited for.
+        runtime.shutdown_background();
+        outcome
+    }
+
+    /// As [`PersistentAuth::token`](Auth::token).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn token(&self) -> Result<Token, TokenError> {
+        if let Some(token) = self.0.keeper.current.fresh() {
+            return Ok(token);
+        }
+        // While somebody fetches the next token the store has nothing better to say.
+        if !self.0.keeper.is_flying()
+            && let Some(token) = self.0.keeper.from_store()?
+        {
+            return Ok(token);
+        }
+        self.fetch(Ask::Usable)
+    }
+
+    /// As [`PersistentAuth::force_refresh`](Auth::force_refresh).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn force_refresh(&self) -> Result<Token, TokenError> {
+        self.fetch(Ask::Newer(self.0.last_seen()))
+    }
+
+    /// As [`PersistentAuth::refresh_rejected`](Auth::refresh_rejected).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
+        let fresh = self.0.keeper.current.fresh();
+        if let Some(token) = fresh.filter(|token| token.access_token() != rejected.access_token()) {
+            return Ok(token);
+        }
+        self.fetch(Ask::Other(rejected.access_token().clone()))
+    }
+
+    /// The token in hand, if it is fresh.
+    pub fn peek(&self) -> Option<Token> {
+        self.0.peek()
+    }
+
+    /// The same login for async code.
+    pub fn asynchronous(&self) -> &Auth {
+        &self.0
+    }
+
+    fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
+        loop {
+            if let Some(token) = self.0.good_meanwhile(&ask) {
+                return Ok(token);
+            }
+            let (flight, is_own) = self.0.keeper.board(&ask)?;
+            let landed = flight.wait_blocking().unwrap_or(Err(TokenError::Unfinished));
+            match settle_ask(&ask, landed, is_own) {
+                Settled::Is(outcome) => return outcome,
+                Settled::Again => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! How a `PersistentAuth` is described: the target is required, all else has a default.
+
+use crate::challenge::Desk;
+use crate::keeper::Keeper;
+use crate::person::{Person, Quiet};
+use crate::persistent::PersistentAuth;
+use std::sync::Arc;
+use std::time::Duration;
+use u2m_cache::{FileStore, StoreError, TokenStore};
+use u2m_core::{
+    DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, Scopes, Target, TokenRequest,
+};
+use u2m_http::{Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, SystemBrowser, Transport};
+use url::Url;
+
+/// Describes a login. A later call wins over an earlier one; nothing is read, written or connected before it is used.
+///
+/// | part | default |
+/// |---|---|
+/// | store | [`FileStore::for_user`]: `~/.databricks/token-cache.json`, shared with Databricks' own programs |
+/// | transport | [`ReqwestTransport`] |
+/// | endpoints | Databricks' layout |
+/// | browser | [`SystemBrowser`] |
+/// | ports | 8020 to 8040, in order |
+/// | scopes | `all-apis`, with a refresh token |
+/// | trust | Databricks' zones |
+/// | patience | 10 seconds a request, 15 for another process's refresh, 10 minutes for the person |
+pub struct Builder {
+    target: Target,
+    client_id: Option<String>,
+    scopes: Scopes,
+    offline_access: bool,
+    trust: IssuerTrust,
+    discovery_host: Option<String>,
+    to_account: bool,
+    rules: FreshnessRules,
+    store: Option<Arc<dyn TokenStore>>,
+    transport: Option<Arc<dyn Transport>>,
+    endpoints: Option<Arc<dyn EndpointSupplier>>,
+    browser: Option<Arc<dyn Browser>>,
+    person: Arc<dyn Person>,
+    ports: Ports,
+    listens: bool,
+    login_timeout: Duration,
+    patience: Patience,
+    lock_wait: Duration,
+}
+
+impl Builder {
+    /// Begins with what is to be signed in to.
+    ///
+    /// ```
+    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let auth = Builder::new(target).with_store(MemoryStore::new()).build()?;
+    /// # drop(auth);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            client_id: None,
+            scopes: Scopes::default(),
+            offline_access: true,
+            trust: IssuerTrust::databricks(),
+            discovery_host: None,
+            to_account: false,
+            rules: FreshnessRules::default(),
+            store: None,
+            transport: None,
+            endpoints: None,
+            browser: None,
+            person: Arc::new(Quiet),
+            ports: Ports::default(),
+            listens: true,
+            login_timeout: Duration::from_secs(600),
+            patience: Patience::default(),
+            lock_wait: Duration::from_secs(15),
+        }
+    }
+
+    /// Uses a custom OAuth app instead of `databricks-cli`.
+    #[must_use]
+    pub fn with_client_id(mut self, id: impl Into<String>) -> Self {
+        self.client_id = Some(id.into());
+        self
+    }
+
+    /// Asks for these scopes instead of `all-apis`. A stored login that was granted fewer is a mismatch.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: Scopes) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// Does not ask for a refresh token: the login ends with its first token.
+    #[must_use]
+    pub fn without_offline_access(mut self) -> Self {
+        self.offline_access = false;
+        self
+    }
+
+    /// Sets which issuers a discovery login may follow.
+    #[must_use]
+    pub fn with_trust(mut self, trust: IssuerTrust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Begins discovery logins elsewhere than at `https://login.databricks.com`; `https://` is added where no scheme is
+    /// given. An issuer on this very host is trusted: whoever names it decides where people sign in.
+    #[must_use]
+    pub fn with_discovery_host(mut self, host: impl Into<String>) -> Self {
+        self.discovery_host = Some(host.into());
+        self
+    }
+
+    /// Leads discovery logins to the account picker.
+    #[must_use]
+    pub fn with_account_picker(mut self) -> Self {
+        self.to_account = true;
+        self
+    }
+
+    /// Sets when a token is good, and when it is renewed.
+    #[must_use]
+    pub fn with_rules(mut self, rules: FreshnessRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Keeps logins in a store of the caller's choice.
+    #[must_use]
+    pub fn with_store(self, store: impl TokenStore + 'static) -> Self {
+        self.with_shared_store(Arc::new(store))
+    }
+
+    /// Keeps logins in a store that others use too.
+    #[must_use]
+    pub fn with_shared_store(mut self, store: Arc<dyn TokenStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Sends all requests over a transport of the caller's own: metadata, code exchange and refresh.
+    #[must_use]
+    pub fn with_transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Asks a supplier of the caller's own for endpoints.
+    #[must_use]
+    pub fn with_endpoints(mut self, endpoints: impl EndpointSupplier + 'static) -> Self {
+        self.endpoints = Some(Arc::new(endpoints));
+        self
+    }
+
+    /// Opens URLs by other means than the system's browser.
+    #[must_use]
+    pub fn with_browser(mut self, browser: impl Browser + 'static) -> Self {
+        self.browser = Some(Arc::new(browser));
+        self
+    }
+
+    /// Talks to the person by the caller's means.
+    #[must_use]
+    pub fn with_person(mut self, person: impl Person + 'static) -> Self {
+        self.person = Arc::new(person);
+        self
+    }
+
+    /// Listens on this port alone.
+    #[must_use]
+    pub fn with_port(self, port: u16) -> Self {
+        self.with_ports(Ports::fixed(port))
+    }
+
+    /// Listens on the first free one of these ports.
+    #[must_use]
+    pub fn with_ports(mut self, ports: Ports) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// Takes no port: the person pastes the address that the browser ends at ([`Person::paste`]).
+    #[must_use]
+    pub fn without_listener(mut self) -> Self {
+        self.listens = false;
+        self
+    }
+
+    /// Sets how long a login waits for the person.
+    #[must_use]
+    pub fn with_login_timeout(mut self, timeout: Duration) -> Self {
+        self.login_timeout = timeout;
+        self
+    }
+
+    /// Sets how long one request is waited for, and how often it may be repeated.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sets how long another process's refresh is waited for: longer than one request.
+    #[must_use]
+    pub fn with_lock_wait(mut self, wait: Duration) -> Self {
+        self.lock_wait = wait;
+        self
+    }
+
+    /// Checks the description.
+    ///
+    /// # Errors
+    /// The home folder is not known and no store was given; the discovery host is not a host; a refresh would be waited
+    /// for no longer than its own request takes.
+    pub fn build(self) -> Result<PersistentAuth, BuildError> {
+        if self.lock_wait <= self.patience.budget {
+            return Err(BuildError::Impatient);
+        }
+        let store = match self.store {
+            Some(store) => store,
+            None => Arc::new(FileStore::for_user().map_err(BuildError::Store)?),
+        };
+        let (discovery_host, trust) = discovery(self.discovery_host.as_deref(), self.trust)?;
+        let mut login = LoginRequest::new(self.target.clone());
+        login.discovery_host = discovery_host;
+        login.offline_access = self.offline_access;
+        login.own_endpoints = self.endpoints.is_some();
+        login.scopes = self.scopes.clone();
+        login.to_account = self.to_account;
+        login.trust = trust;
+        login.assumed_lifetime = self.rules.assumed;
+        let mut request = TokenRequest::new(self.target);
+        request.own_endpoints = self.endpoints.is_some();
+        request.rules = self.rules;
+        request.scopes = self.scopes;
+        if let Some(id) = self.client_id {
+            login.client_id.clone_from(&id);
+            request.client_id = id;
+        }
+        let transport = self.transport.unwrap_or_else(|| Arc::new(ReqwestTransport::new()));
+        let mut keeper = Keeper::new(request, store, transport, self.endpoints);
+        keeper.patience = self.patience;
+        keeper.lock_wait = self.lock_wait;
+        let desk = Desk {
+            request: login,
+            browser: self.browser.unwrap_or_else(|| Arc::new(SystemBrowser::new())),
+            person: self.person,
+            ports: self.ports,
+            listens: self.listens,
+            timeout: self.login_timeout,
+        };
+        Ok(PersistentAuth { keeper: Arc::new(keeper), desk: Arc::new(desk) })
+    }
+}
+
+fn discovery(named: Option<&str>, trust: IssuerTrust) -> Result<(Url, IssuerTrust), BuildError> {
+    let (text, trust) = match named {
+        Some(text) => {
+            let (host, _) = Host::typed(text.trim_end_matches('/')).map_err(BuildError::DiscoveryHost)?;
+            (host.as_str().to_owned(), trust.with_host(host))
+        }
+        None => (DISCOVERY_HOST.to_owned(), trust),
+    };
+    let url = Url::parse(&text).map_err(|_| BuildError::DiscoveryHost(HostError::UserInfo))?;
+    Ok((url, trust))
+}
+
+/// Why a description is not one of a login.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Not a host to begin at.
+    #[error("the discovery host cannot be used")]
+    DiscoveryHost(#[source] HostError),
+    /// Waiters would give up before the one they wait for.
+    #[error("a lock must be waited for longer than a request may take")]
+    Impatient,
+    /// No store was given, and the default one cannot be had.
+    #[error("no token store")]
+    Store(#[source] StoreError),
+}

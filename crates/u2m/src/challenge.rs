@@ -1,0 +1,258 @@
+//! Drives a login: discovers, listens, opens the browser, waits, redeems, saves.
+
+use crate::clock::now;
+use crate::keeper::Keeper;
+use crate::person::Person;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+use u2m_cache::StoreError;
+use u2m_core::{
+    Browse, Callback, Entropy, Host, LoggedIn, LoginError, LoginRequest, LoginStep, Scopes, StoreFailure, Target, Token,
+};
+use u2m_http::{Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, Visitor, drive, read_callback};
+
+/// How logins of one `PersistentAuth` are done.
+pub(crate) struct Desk {
+    pub(crate) request: LoginRequest,
+    pub(crate) browser: Arc<dyn Browser>,
+    pub(crate) person: Arc<dyn Person>,
+    pub(crate) ports: Ports,
+    pub(crate) listens: bool,
+    pub(crate) timeout: Duration,
+}
+
+/// A login that went well.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    login: LoggedIn,
+    unsaved: Option<StoreFailure>,
+}
+
+impl SignedIn {
+    /// The first token.
+    pub fn token(&self) -> Token {
+        self.login.token()
+    }
+
+    /// The host that was signed in to.
+    pub fn host(&self) -> Option<&Host> {
+        self.login.host()
+    }
+
+    /// The issuer of the tokens.
+    pub fn issuer(&self) -> Option<&str> {
+        self.login.issuer()
+    }
+
+    /// Scopes that were asked for and not granted.
+    pub fn missing_scopes(&self) -> &Scopes {
+        self.login.missing_scopes()
+    }
+
+    /// What was signed in to, with a discovered host filled in.
+    pub fn target(&self) -> Target {
+        self.login.target()
+    }
+
+    /// Why the login could not be saved: it is good for this process only then.
+    pub fn unsaved(&self) -> Option<&StoreFailure> {
+        self.unsaved.as_ref()
+    }
+}
+
+/// How a login can fail.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChallengeError {
+    /// There is nothing for the browser to come back to.
+    #[error("starting listener")]
+    Listen(#[source] Arc<ListenError>),
+    /// The sign-in itself failed.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gives no random numbers")]
+    Random,
+    /// The person did not come back in time.
+    #[error("nobody signed in within {} seconds", .0.as_secs())]
+    TimedOut(Duration),
+    /// The work broke, or the system has no thread or runtime to give.
+    #[error("the sign-in did not finish")]
+    Unfinished,
+}
+
+impl ChallengeError {
+    /// Whether the same login may succeed later, without anything being changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Login(error) => error.is_transient(),
+            Self::TimedOut(_) | Self::Unfinished => true,
+            Self::Listen(_) | Self::Random => false,
+        }
+    }
+}
+
+/// Carries a login from its start to its end. Dropping the future frees the port; a code that is being redeemed goes on
+/// to be saved all the same.
+pub(crate) async fn challenge(desk: &Desk, keeper: &Arc<Keeper>) -> Result<SignedIn, ChallengeError> {
+    let end = Instant::now() + desk.timeout;
+    let late = |_| ChallengeError::TimedOut(desk.timeout);
+    let (step, visitor) = timeout_at(end, up_to_callback(desk, keeper)).await.map_err(late)??;
+    let outcome = match step {
+        Ok(step) => after_callback(desk, keeper, step, end).await,
+        Err(error) => Err(error.into()),
+    };
+    if let Some(visitor) = visitor {
+        visitor.finish(ending(&outcome)).await;
+    }
+    outcome
+}
+
+fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {
+    match outcome {
+        Ok(signed_in) => Ending::SignedIn { host: signed_in.host().cloned() },
+        Err(ChallengeError::Login(LoginError::Denied(_))) => Ending::Denied,
+        Err(_) => Ending::Failed,
+    }
+}
+
+/// What the browser's answer led to, and the browser that waits to hear of it.
+type Answered = (Result<LoginStep, LoginError>, Option<Visitor>);
+
+async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, ChallengeError> {
+    let mut bytes = [0; 64];
+    getrandom::fill(&mut bytes).map_err(|_| ChallengeError::Random)?;
+    let mut step = desk.request.clone().start(Entropy::new(bytes));
+    bytes.fill(0);
+    let mut paste = None;
+    let mut listener = None;
+    loop {
+        step = match step {
+            LoginStep::Discover(call) => match keeper.endpoints.as_deref() {
+                Some(supplier) => {
+                    let server = crate::supply::ask(supplier, call.state().target()).await;
+                    call.supplied(server)?
+                }
+                None => drive(keeper.transport.as_ref(), call, &keeper.patience).await?,
+            },
+            LoginStep::Listen(listen) => {
+                paste = desk.person.paste();
+                listener = open(desk, paste.is_some())?;
+                listen.bound(listener.as_ref().map_or(desk.ports.first(), Listener::port))
+            }
+            LoginStep::Browse(browse) => {
+                let (callback, visitor) = wait(desk, &browse, listener, paste).await?;
+                return Ok((browse.called_back(callback), visitor));
+            }
+            // The core goes from here to `Browse`, and from there on by the callback alone.
+            _ => return Err(ChallengeError::Unfinished),
+        };
+    }
+}
+
+/// The listener; none if it was not asked for, or if it cannot be had and the person can paste.
+fn open(desk: &Desk, can_paste: bool) -> Result<Option<Listener>, ChallengeError> {
+    if !desk.listens {
+        return Ok(None);
+    }
+    match Listener::bind(&desk.ports) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(ListenError::AllTaken { .. }) if can_paste => Ok(None),
+        Err(error) => Err(ChallengeError::Listen(Arc::new(error))),
+    }
+}
+
+/// Opens the browser beside the wait: one that stays in the foreground must not hide the callback.
+async fn wait(
+    desk: &Desk,
+    browse: &Browse,
+    mut listener: Option<Listener>,
+    mut paste: Option<PasteLines>,
+) -> Result<(Callback, Option<Visitor>), ChallengeError> {
+    desk.person.ready(browse.url());
+    let opening = async {
+        let outcome = desk.browser.open(browse.url()).await;
+        desk.person.opened(browse.url(), outcome.as_ref().map(|()| ()));
+        std::future::pending::<()>().await;
+    };
+    let heard = async {
+        match listener.as_mut() {
+            Some(listener) => listener.wait(browse).await.map(|(callback, visitor)| (callback, Some(visitor))),
+            None => std::future::pending().await,
+        }
+    };
+    let pasted = async {
+        if let Some(lines) = paste.as_mut()
+            && let Some(callback) = read_callback(lines, browse, |wrong| desk.person.wrong_paste(wrong)).await
+        {
+            return callback;
+        }
+        // The end of the input ends the pasting, not the login.
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = opening => Err(ChallengeError::Unfinished),
+        heard = heard => heard.map_err(|error| ChallengeError::Listen(Arc::new(error))),
+        callback = pasted => Ok((callback, None)),
+    }
+}
+
+async fn after_callback(
+    desk: &Desk,
+    keeper: &Arc<Keeper>,
+    mut step: LoginStep,
+    end: Instant,
+) -> Result<SignedIn, ChallengeError> {
+    loop {
+        step = match step {
+            LoginStep::Confirm(confirm) => {
+                let asked = timeout_at(end, desk.person.confirm(confirm.host())).await;
+                confirm.answered(asked.map_err(|_| ChallengeError::TimedOut(desk.timeout))?)?
+            }
+            LoginStep::Verify(call) => drive(keeper.transport.as_ref(), call, &keeper.patience).await?,
+            step @ LoginStep::Exchange(_) => {
+                let (keeper, there) = (Arc::clone(keeper), tokio::runtime::Builder::new_current_thread());
+                let flight = Flight::start("u2m-login", move || redeem(&keeper, step, there));
+                return flight.map_err(|_| ChallengeError::Unfinished)?.wait().await.ok_or(ChallengeError::Unfinished)?;
+            }
+            // The core goes from `Exchange` to `Store` and `Done`, which `redeem` carries out.
+            _ => return Err(ChallengeError::Unfinished),
+        };
+    }
+}
+
+/// From the code to the saved session: nobody can cancel this.
+fn redeem(
+    keeper: &Keeper,
+    mut step: LoginStep,
+    mut runtime: tokio::runtime::Builder,
+) -> Result<SignedIn, ChallengeError> {
+    let _spending = Spending::begin();
+    let runtime = runtime.enable_all().build().map_err(|_| ChallengeError::Unfinished)?;
+    let mut unsaved = None;
+    loop {
+        step = match step {
+            LoginStep::Exchange(call) => runtime.block_on(drive(keeper.transport.as_ref(), call, &keeper.patience))?,
+            LoginStep::Store(store) => {
+                unsaved = save(keeper, store.session()).err().map(StoreFailure::new);
+                store.stored()
+            }
+            LoginStep::Done(login) => {
+                let until = keeper.request.rules.fresh_until(login.session());
+                keeper.current.set(login.token(), until.map_or(i64::MAX, |until| until.unix().max(now().unix())));
+                return Ok(SignedIn { login, unsaved });
+            }
+            _ => return Err(ChallengeError::Unfinished),
+        };
+    }
+}
+
+/// Saves under the entry's lock, so that a refresh of the login that is being replaced does not come after. If its holder
+/// hangs, the new login is worth more than the order.
+fn save(keeper: &Keeper, session: &u2m_core::Session) -> Result<(), StoreError> {
+    match keeper.store.lock(&keeper.key, keeper.lock_wait)? {
+        Some(mut lock) => lock.save(session),
+        None => keeper.store.save(&keeper.key, session),
+    }
+}

@@ -1,0 +1,289 @@
+//! Drives the token flow. It decides nothing: the core says which step is next, and this carries it out, on a thread that
+//! nobody can cancel once a refresh token is spent.
+
+use crate::clock::now;
+use crate::current::Current;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use u2m_cache::{EntryLock, Notice, TokenStore};
+use u2m_core::{
+    Ask, CacheKey, Fingerprint, How, HttpCall, Issued, Locating, Session, StoreFailure, Target, Token, TokenError,
+    TokenRequest, TokenStep,
+};
+use u2m_http::{EndpointSupplier, Flight, Patience, Spending, Transport, drive};
+
+/// What a flight brings.
+pub(crate) type Landed = Result<Issued, TokenError>;
+
+/// Everything that a token flow needs, shared by the clones of one `PersistentAuth`.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) request: TokenRequest,
+    pub(crate) key: CacheKey,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) endpoints: Option<Arc<dyn EndpointSupplier>>,
+    pub(crate) patience: Patience,
+    /// How long another process's refresh is waited for.
+    pub(crate) lock_wait: Duration,
+    pub(crate) current: Current,
+    flight: Mutex<Option<Flight<Landed>>>,
+    unsaved: Mutex<Option<Unsaved>>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+/// A session that could not be saved, and the state of the entry that it replaces.
+#[derive(Debug)]
+struct Unsaved {
+    replaces: Option<Fingerprint>,
+    session: Session,
+}
+
+/// Waits between tries to save what was bought with a refresh token.
+const SAVE_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
+
+impl Keeper {
+    pub(crate) fn new(
+        request: TokenRequest,
+        store: Arc<dyn TokenStore>,
+        transport: Arc<dyn Transport>,
+        endpoints: Option<Arc<dyn EndpointSupplier>>,
+    ) -> Self {
+        Self {
+            key: request.target.cache_key(),
+            request,
+            store,
+            transport,
+            endpoints,
+            patience: Patience::default(),
+            lock_wait: Duration::from_secs(15),
+            current: Current::new(),
+            flight: Mutex::new(None),
+            unsaved: Mutex::new(None),
+            notices: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<Notice> {
+        let mut notices = self.store.take_notices();
+        notices.append(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner));
+        notices
+    }
+
+    /// What to sign in to, and to ask for tokens of.
+    pub(crate) fn target(&self) -> &Target {
+        &self.request.target
+    }
+
+    /// The first step on the caller's own thread: a token that is fresh in the store, without a lock, a write, a thread
+    /// or a socket. `None` means that a flight is needed.
+    pub(crate) fn from_store(&self) -> Result<Option<Token>, TokenError> {
+        match self.load_step(self.request.clone().start(Ask::Usable, now()))? {
+            TokenStep::Done(issued) => Ok(Some(self.take(&issued))),
+            _ => Ok(None),
+        }
+    }
+
+    /// A flight to wait for: the one under way, or a new one, which is then the caller's own.
+    pub(crate) fn board(self: &Arc<Self>, ask: &Ask) -> Result<(Flight<Landed>, bool), TokenError> {
+        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = flight.as_ref().filter(|flight| !flight.is_over()) {
+            return Ok((running.clone(), false));
+        }
+        let (keeper, step) = (Arc::clone(self), self.request.clone().start(ask.clone(), now()));
+        let started = Flight::start("u2m-refresh", move || {
+            let landed = keeper.fly(step);
+            if let Ok(issued) = &landed {
+                keeper.take(issued);
+            }
+            landed
+        });
+        let started = started.map_err(|error| TokenError::Store(StoreFailure::new(error)))?;
+        *flight = Some(started.clone());
+        Ok((started, true))
+    }
+
+    /// Whether somebody is fetching a token at this moment.
+    pub(crate) fn is_flying(&self) -> bool {
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|flight| !flight.is_over())
+    }
+
+    /// Puts what a flow issued in hand.
+    fn take(&self, issued: &Issued) -> Token {
+        let (session, token) = (issued.session(), issued.session().token());
+        let rules = &self.request.rules;
+        let fresh_until = match issued.how() {
+            // Renewing has just failed: the old token is handed out for a while before the next try.
+            How::Kept(_) => {
+                let end = session.known_expiry().map_or(i64::MAX, |expiry| expiry.minus(rules.skew).unix());
+                now().plus(rules.pause).unix().min(end)
+            }
+            _ => rules.fresh_until(session).map_or(i64::MAX, |until| until.unix()),
+        };
+        self.current.set(token.clone(), fresh_until);
+        token
+    }
+
+    fn load_step(&self, step: TokenStep) -> Result<TokenStep, TokenError> {
+        match step {
+            TokenStep::Load(load) => load.loaded(self.load()?, now()),
+            other => Ok(other),
+        }
+    }
+
+    /// Carries a flow from any step to its end.
+    fn fly(&self, mut step: TokenStep) -> Landed {
+        let mut ground = Ground::default();
+        loop {
+            step = match step {
+                TokenStep::Load(load) => load.loaded(self.load()?, now())?,
+                TokenStep::Lock(lock) => {
+                    let patience = if lock.is_worth_waiting() { self.lock_wait } else { Duration::ZERO };
+                    match self.store.lock(&self.key, patience) {
+                        Ok(Some(held)) => {
+                            ground.lock = Some(held);
+                            lock.locked()
+                        }
+                        Ok(None) => lock.not_locked()?,
+                        Err(error) => lock.failed(StoreFailure::new(error))?,
+                    }
+                }
+                TokenStep::Reload(reload) => {
+                    let verdict = ground.lock.as_mut().and_then(|lock| lock.verdict());
+                    reload.loaded(self.load()?, verdict, now())?
+                }
+                TokenStep::Prove(prove) => match ground.lock.as_mut().map_or(Ok(()), |lock| lock.prove_writable()) {
+                    Ok(()) => prove.proven(now())?,
+                    Err(error) => prove.failed(StoreFailure::new(error), now())?,
+                },
+                TokenStep::Discover(call) => self.discover(call, &mut ground)?,
+                TokenStep::Refresh(call) => {
+                    ground.spending.get_or_insert_with(Spending::begin);
+                    let runtime = ground.runtime()?;
+                    runtime.block_on(drive(self.transport.as_ref(), call, &self.patience))?
+                }
+                TokenStep::Save(save) => {
+                    let outcome = self.save(save.session(), &mut ground);
+                    save.saved(outcome)?
+                }
+                // What cannot be read now is as good as unchanged: the rejection stands.
+                TokenStep::Recheck(recheck) => recheck.loaded(self.load().unwrap_or_default(), now())?,
+                TokenStep::Note(note) => {
+                    if let Some(lock) = ground.lock.as_mut() {
+                        // Not being remembered costs somebody a request, and nothing else.
+                        let _ = lock.note(&note.verdict(now()));
+                    }
+                    note.noted(now())?
+                }
+                TokenStep::Done(issued) => return Ok(issued),
+            };
+        }
+    }
+
+    fn discover(&self, call: HttpCall<Locating>, ground: &mut Ground) -> Result<TokenStep, TokenError> {
+        let runtime = ground.runtime()?;
+        let Some(supplier) = self.endpoints.as_deref() else {
+            return runtime.block_on(drive(self.transport.as_ref(), call, &self.patience));
+        };
+        let server = runtime.block_on(crate::supply::ask(supplier, call.state().target()));
+        call.supplied(server, now())
+    }
+
+    /// What the store holds; or, if what was last fetched could not be saved, that.
+    fn load(&self) -> Result<Option<Session>, TokenError> {
+        let stored = self.store.load(&self.key).map_err(|error| TokenError::Store(StoreFailure::new(error)));
+        let mut unsaved = self.unsaved();
+        let Some(pending) = unsaved.as_ref() else { return stored };
+        let is_replaced = match &stored {
+            Ok(entry) => entry.as_ref().map(Session::fingerprint) != pending.replaces,
+            Err(_) => false,
+        };
+        if is_replaced {
+            // Somebody has signed in anew, or saved something else: theirs is the newer login.
+            *unsaved = None;
+            return stored;
+        }
+        let session = pending.session.clone();
+        if self.store.save(&self.key, &session).is_ok() {
+            *unsaved = None;
+        }
+        Ok(Some(session))
+    }
+
+    fn save(&self, session: &Session, ground: &mut Ground) -> Result<(), StoreFailure> {
+        let replaces = self.store.load(&self.key).ok().flatten().map(|old| old.fingerprint());
+        let mut tries = SAVE_PAUSES.iter();
+        let outcome = loop {
+            let saved = match ground.lock.as_mut() {
+                Some(lock) => lock.save(session),
+                None => self.store.save(&self.key, session),
+            };
+            match (saved, tries.next()) {
+                (Err(_), Some(pause)) => std::thread::sleep(*pause),
+                (saved, _) => break saved,
+            }
+        };
+        *self.unsaved() = match &outcome {
+            Ok(()) => None,
+            Err(error) => {
+                let text = format!(
+                    "the new token could not be saved ({error}); other programs do not have it, and if this one ends \
+                     before it can be saved you have to log in again"
+                );
+                self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice::new(text));
+                Some(Unsaved { replaces, session: session.clone() })
+            }
+        };
+        outcome.map_err(StoreFailure::new)
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, Option<Unsaved>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a flow holds while it runs. Dropped in this order: the secret counts as saved, then the lock goes.
+#[derive(Default)]
+struct Ground {
+    spending: Option<Spending>,
+    lock: Option<Box<dyn EntryLock>>,
+    runtime: Option<Runtime>,
+}
+
+impl Ground {
+    fn runtime(&mut self) -> Result<&Runtime, TokenError> {
+        if self.runtime.is_none() {
+            let built = Builder::new_current_thread().enable_all().build();
+            self.runtime = Some(built.map_err(|error| TokenError::Store(StoreFailure::new(error)))?);
+        }
+        self.runtime.as_ref().ok_or(TokenError::Unfinished)
+    }
+}
+
+/// What a landed flight means for one of those who waited for it. Of its own flight the core has decided already.
+pub(crate) fn settle_ask(ask: &Ask, landed: Landed, is_own: bool) -> Settled {
+    let issued = match landed {
+        Ok(issued) => issued,
+        Err(error) => return Settled::Is(Err(error)),
+    };
+    let token = issued.session().token();
+    let suits = match (ask, issued.how()) {
+        _ if is_own => true,
+        (Ask::Usable, _) => true,
+        (_, How::Kept(error)) => return Settled::Is(Err(error.clone())),
+        (Ask::Newer(None), How::Stored) => false,
+        (Ask::Newer(None), _) => true,
+        (Ask::Newer(Some(seen)) | Ask::Other(seen), _) => token.access_token() != seen,
+        _ => false,
+    };
+    if suits { Settled::Is(Ok(token)) } else { Settled::Again }
+}
+
+/// Whether one who waited has what was asked for.
+pub(crate) enum Settled {
+    /// No: the flight was begun for another's question.
+    Again,
+    /// Yes, or there is none to be had.
+    Is(Result<Token, TokenError>),
+}

@@ -1,0 +1,167 @@
+//! `PersistentAuth`: one login, shared by everybody on this machine who may.
+
+use crate::builder::Builder;
+use crate::challenge::{ChallengeError, Desk, SignedIn, challenge};
+use crate::clock::now;
+use crate::keeper::{Keeper, Settled, settle_ask};
+use async_trait::async_trait;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use u2m_cache::Notice;
+use u2m_core::{AccessToken, Ask, CacheKey, Target, Token, TokenError};
+use u2m_http::TokenSource;
+
+/// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that
+/// share its store. Cheap to clone; clones share everything.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use u2m::{Host, PersistentAuth, Target};
+/// let target = Target::workspace(Host::parse("https://my-workspace.cloud.databricks.com")?);
+/// let auth = PersistentAuth::builder(target).build()?;
+/// if auth.token().await.is_err_and(|error| error.needs_login()) {
+///     auth.challenge().await?;
+/// }
+/// let token = auth.token().await?;
+/// println!("good until {:?}", token.expiry());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PersistentAuth {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) desk: Arc<Desk>,
+}
+
+impl PersistentAuth {
+    /// Begins to describe a login to `target`; see [`Builder`].
+    ///
+    /// ```
+    /// use u2m::{Host, MemoryStore, PersistentAuth, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?;
+    /// assert_eq!(auth.cache_key().as_str(), "https://a.example");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(target: Target) -> Builder {
+        Builder::new(target)
+    }
+
+    /// Signs in: opens the browser, waits for the person, saves the login. Nothing else in this crate opens a browser.
+    /// Runs within a tokio runtime. Dropping the future ends the wait and frees the port.
+    ///
+    /// # Errors
+    /// The person said no, or did not come; the host does not speak OAuth; no port is free.
+    pub async fn challenge(&self) -> Result<SignedIn, ChallengeError> {
+        challenge(&self.desk, &self.keeper).await
+    }
+
+    /// A token that is good now: the one in hand, the one in the store, or a new one. Never opens a browser. Dropping the
+    /// future cancels nothing but the wait: a refresh that has begun is finished and saved.
+    ///
+    /// # Errors
+    /// There is no login, it has ended, or its server cannot be reached; see [`TokenError::needs_login`] and
+    /// [`TokenError::is_transient`].
+    pub async fn token(&self) -> Result<Token, TokenError> {
+        match self.keeper.current.fresh() {
+            Some(token) => Ok(token),
+            // Boxed, so that the way of a fresh token carries none of it.
+            None => Box::pin(self.fetch(Ask::Usable)).await,
+        }
+    }
+
+    /// A token newer than any that this process has handed out. In a process that has handed out none, one that another
+    /// process fetched within the last 5 seconds counts as new. Callers at the same time share one refresh.
+    ///
+    /// # Errors
+    /// As [`PersistentAuth::token`]; an old token is never returned in the place of a new one.
+    pub async fn force_refresh(&self) -> Result<Token, TokenError> {
+        Box::pin(self.fetch(Ask::Newer(self.last_seen()))).await
+    }
+
+    /// A token in the place of one that an API has rejected with 401: the one that another caller has fetched since, else
+    /// a new one; never the rejected one.
+    ///
+    /// # Errors
+    /// As [`PersistentAuth::force_refresh`]; and [`TokenError::SameTokenAgain`].
+    pub async fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
+        if let Some(token) = self.keeper.current.fresh().filter(|token| token.access_token() != rejected.access_token()) {
+            return Ok(token);
+        }
+        Box::pin(self.fetch(Ask::Other(rejected.access_token().clone()))).await
+    }
+
+    /// The token in hand, if it is fresh: no file, no lock, no waiting.
+    pub fn peek(&self) -> Option<Token> {
+        self.keeper.current.fresh()
+    }
+
+    /// What is signed in to.
+    pub fn target(&self) -> &Target {
+        self.keeper.target()
+    }
+
+    /// The key of the login in its store.
+    pub fn cache_key(&self) -> &CacheKey {
+        &self.keeper.key
+    }
+
+    /// Takes the notices that have gathered: a damaged file set aside, a mode tightened, a token that could not be saved.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        self.keeper.take_notices()
+    }
+
+    /// Waits until every refresh and login of this process that has spent something has saved what it bought, for at most
+    /// `patience`; whether that is so. Call it before ending a process on a signal. A listener is freed by dropping
+    /// the future of [`PersistentAuth::challenge`], so that nothing is left to close.
+    pub fn close(&self, patience: Duration) -> bool {
+        u2m_http::settle(patience)
+    }
+
+    pub(crate) fn last_seen(&self) -> Option<AccessToken> {
+        self.keeper.current.latest_token().map(|token| token.access_token().clone())
+    }
+
+    async fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
+        loop {
+            if let Some(token) = self.good_meanwhile(&ask) {
+                return Ok(token);
+            }
+            let (flight, is_own) = self.keeper.board(&ask)?;
+            let landed = flight.wait().await.unwrap_or(Err(TokenError::Unfinished));
+            match settle_ask(&ask, landed, is_own) {
+                Settled::Is(outcome) => return outcome,
+                // Somebody else's flight answered another question. The next one is our own, or is begun after ours.
+                Settled::Again => {}
+            }
+        }
+    }
+
+    /// The old token, while somebody else fetches the next one and this one is still good.
+    pub(crate) fn good_meanwhile(&self, ask: &Ask) -> Option<Token> {
+        if *ask != Ask::Usable || !self.keeper.is_flying() {
+            return None;
+        }
+        let skew = self.keeper.request.rules.skew;
+        let is_good = |token: &Token| token.expiry().is_none_or(|expiry| now().until(expiry) >= skew);
+        self.keeper.current.latest_token().filter(is_good)
+    }
+}
+
+#[async_trait]
+impl TokenSource for PersistentAuth {
+    async fn token(&self) -> Result<Token, TokenError> {
+        PersistentAuth::token(self).await
+    }
+
+    async fn replace(&self, rejected: &Token) -> Result<Token, TokenError> {
+        self.refresh_rejected(rejected).await
+    }
+}
+
+impl fmt::Debug for PersistentAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersistentAuth").field("key", &self.keeper.key).field("store", &self.keeper.store).finish()
+    }
+}

@@ -1,0 +1,47 @@
+//! The person at the other end of a login.
+
+use async_trait::async_trait;
+use u2m_core::Host;
+use u2m_http::{BrowserError, PasteLines, WrongPaste};
+use url::Url;
+
+/// Talks to the person who signs in. Every method has a default that suits a program without a terminal of its own; what
+/// it says goes to standard error, never to standard output.
+#[async_trait]
+pub trait Person: Send + Sync {
+    /// The URL is ready, and nothing has been opened yet.
+    fn ready(&self, _url: &Url) {}
+
+    /// A browser was opened, or not. By default the URL is written alone on a line of standard error if not.
+    #[allow(clippy::print_stderr)]
+    fn opened(&self, url: &Url, outcome: Result<(), &BrowserError>) {
+        if outcome.is_err() {
+            eprintln!("To sign in, open this address in your browser:\n{url}");
+        }
+    }
+
+    /// Where pasted addresses come from; by default from nowhere. Asked once for each login.
+    fn paste(&self) -> Option<PasteLines> {
+        None
+    }
+
+    /// What was pasted is not the answer.
+    fn wrong_paste(&self, _wrong: &WrongPaste) {}
+
+    /// Whether to sign in to a host that a discovery login found and that is trusted only if the person agrees. By
+    /// default it is not.
+    async fn confirm(&self, _host: &Host) -> bool {
+        false
+    }
+}
+
+/// A person whom nobody asks: what [`Person`] does by default.
+///
+/// ```
+/// use u2m::{Person, Quiet};
+/// assert!(Quiet.paste().is_none());
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Person for Quiet {}

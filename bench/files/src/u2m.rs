@@ -3,8 +3,7 @@
 use crate::Counts;
 use crate::cache::{FILE, count_of, counting_token};
 use std::path::Path;
-use u2m_cache::{FileStore, TokenStore};
-use u2m_core::{AccessToken, CacheKey, RefreshToken, Session, Timestamp};
+use u2m::{AccessToken, CacheKey, FileStore, RefreshToken, Session, Timestamp, TokenStore};
 
 pub(crate) struct U2m(FileStore);
 

@@ -7,6 +7,7 @@ mod azure;
 mod dbx;
 mod floor;
 mod google;
+mod u2m;
 mod yup;
 
 use measure::Contest;
@@ -19,6 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for threads in [1, 2] {
         let mut contest = Contest::new(format!("hot-{threads}"), threads);
         floor::enter(&mut contest);
+        u2m::enter(&mut contest, &runtime)?;
         google::enter(&mut contest, &runtime)?;
         azure::enter(&mut contest, &runtime)?;
         yup::enter(&mut contest, &runtime)?;

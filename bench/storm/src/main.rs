@@ -6,6 +6,7 @@
 
 mod callers;
 mod dbx;
+mod u2m;
 
 use callers::{Answered, Callers};
 use measure::Samples;
@@ -40,8 +41,10 @@ struct Contender {
     sizes: &'static [(u32, u32)],
 }
 
-const CONTENDERS: &[Contender] =
-    &[Contender { name: "dbx-tools-auth", key: dbx::key, open: dbx::open, sizes: &[(8, 8)] }];
+const CONTENDERS: &[Contender] = &[
+    Contender { name: "u2m", key: u2m::key, open: u2m::open, sizes: &[(8, 8), (32, 32)] },
+    Contender { name: "dbx-tools-auth", key: dbx::key, open: dbx::open, sizes: &[(8, 8)] },
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();

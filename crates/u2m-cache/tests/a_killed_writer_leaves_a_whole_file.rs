@@ -79,7 +79,8 @@ fn t28_temporary_files_of_go_programs_are_swept_when_they_are_old() {
     let place = Place::new();
     let (old, new) =
         (place.folder().join(".token-cache-12.tmp"), place.folder().join(".token-cache-34.tmp"));
-    let (foreign, alike) = (place.folder().join("x.tmp"), place.folder().join(".token-cache-5.txt"));
+    let (foreign, alike) =
+        (place.folder().join("x.tmp"), place.folder().join(".token-cache-5.txt"));
     for path in [&old, &new, &foreign, &alike] {
         common::put(path, "canary");
     }

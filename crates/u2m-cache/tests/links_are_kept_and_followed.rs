@@ -30,7 +30,10 @@ fn file_6_a_link_is_kept_and_its_target_updated() {
         assert_eq!(common::mode(&real.join("real.json")), 0o600);
         store.save(&key("dev"), &session("again")).unwrap();
         assert!(is_link(&place.file()) && !is_link(&real.join("real.json")));
-        assert_eq!(access(&FileStore::at(real.join("real.json")), "dev").as_deref(), Some("at-again"));
+        assert_eq!(
+            access(&FileStore::at(real.join("real.json")), "dev").as_deref(),
+            Some("at-again")
+        );
         assert_eq!(common::names(&real).iter().filter(|name| name.ends_with(".tmp")).count(), 0);
         fs::remove_file(place.file()).unwrap();
         fs::remove_dir_all(&real).unwrap();

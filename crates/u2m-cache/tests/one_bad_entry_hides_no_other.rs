@@ -103,7 +103,9 @@ fn of_members_and_keys_that_stand_twice_the_last_counts() {
 
 #[test]
 fn absent_and_null_tokens_are_no_logins() {
-    for text in [r#"{"version":1}"#, r#"{"version":1,"tokens":null}"#, r#"{"version":1,"tokens":{}}"#] {
+    for text in
+        [r#"{"version":1}"#, r#"{"version":1,"tokens":null}"#, r#"{"version":1,"tokens":{}}"#]
+    {
         let place = Place::with(text);
         let store = place.store();
         assert!(store.keys().unwrap().is_empty() && store.load(&key("dev")).unwrap().is_none());
@@ -120,7 +122,8 @@ fn the_empty_key_is_a_key() {
 
 #[test]
 fn bytes_that_are_not_utf_8_spoil_one_entry_and_no_other() {
-    let mut text = br#"{"version":1,"tokens":{"good":{"access_token":"g"},"dev":{"access_token":"a"#.to_vec();
+    let mut text =
+        br#"{"version":1,"tokens":{"good":{"access_token":"g"},"dev":{"access_token":"a"#.to_vec();
     text.extend(b"\xff\"}}}");
     let place = Place::with(&text);
     let store = place.store();

@@ -126,7 +126,8 @@ fn t12_a_new_cache_and_all_that_stands_beside_it_is_private() {
     assert_eq!(common::mode(&folder), 0o700);
     assert_eq!(common::mode(folder.parent().unwrap()), 0o700);
     let names = common::names(&folder);
-    let beside = ["token-cache.json", "token-cache.lock", "token-cache.locks", "token-cache.u2m.json"];
+    let beside =
+        ["token-cache.json", "token-cache.lock", "token-cache.locks", "token-cache.u2m.json"];
     assert_eq!(names, beside);
     for name in names {
         let wanted = if name.ends_with(".locks") { 0o700 } else { 0o600 };

@@ -59,10 +59,7 @@ fn worker() {
         let text = std::fs::read_to_string(store.path()).unwrap();
         for time in TIMES {
             assert_eq!(pythons_rule(&written(&text, time)), time);
-            assert_eq!(
-                pythons_rule(&u2m_cache::format_local(Timestamp::from_unix(time))),
-                time
-            );
+            assert_eq!(pythons_rule(&u2m_cache::format_local(Timestamp::from_unix(time))), time);
         }
     });
 }

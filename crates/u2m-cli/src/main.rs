@@ -1,2 +1,45 @@
-//! The binary.
-fn main() {}
+//! The binary `u2m`: arguments in, one call into the library, text or JSON out.
+//!
+//! A token that is fresh in the store is printed from a plain `main`: no runtime, no TLS, no thread, no network, no lock
+//! and no write come before it is known to be missing.
+
+mod advice;
+mod args;
+mod command;
+mod failure;
+mod guard;
+mod help;
+mod output;
+mod person;
+mod place;
+
+use args::{Args, Command};
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    guard::harden();
+    let args = match Args::parse(std::env::args_os()) {
+        Ok(args) => args,
+        Err(failure) => return finish(Err(failure), &place::invoked_as(), false),
+    };
+    let name = place::invoked_as();
+    let outcome = match args.command {
+        Command::Help(topic) => output::result(help::text(topic, &name)),
+        Command::Login => command::login::run(&args, &name),
+        Command::Token => command::token::run(&args, &name),
+        Command::Version => command::version::run(&args),
+    };
+    finish(outcome, &name, matches!(args.command, Command::Token))
+}
+
+/// Says what went wrong and what to do about it, and ends with the code of its class.
+fn finish(outcome: Result<(), Failure>, name: &str, _is_token: bool) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::error(&failure, name);
+            ExitCode::from(failure.class.code())
+        }
+    }
+}

@@ -41,6 +41,6 @@ pub use token::{
     StoreFailure, TokenError, TokenRequest, TokenStep, Verdict, VerdictKind,
 };
 pub use wire::{
-    AnswerError, AuthorizationServer, HostMetadata, HostMetadataLookup, Lookup, MetadataError, OAuthErrorCode, Refusal,
-    TokenEndpointError, build_discovery_authorize_url,
+    AnswerError, AuthorizationServer, HostMetadata, HostMetadataLookup, Lookup, MetadataError,
+    OAuthErrorCode, Refusal, TokenEndpointError, build_discovery_authorize_url,
 };

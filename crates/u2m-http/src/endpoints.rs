@@ -42,7 +42,7 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// They are not to be had.
-    async fn from_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError>;
+    async fn at_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError>;
 }
 
 /// Databricks' layout over a transport: accounts are fixed, all else is fetched, held against its issuer, and kept for an
@@ -118,7 +118,7 @@ impl EndpointSupplier for BasicEndpoints {
         self.fetch(AuthorizationServer::lookup(host, &format!("/oidc/accounts/{account}"))).await
     }
 
-    async fn from_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError> {
+    async fn at_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError> {
         self.fetch(AuthorizationServer::lookup_at(url.clone())).await
     }
 }

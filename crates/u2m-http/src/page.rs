@@ -8,7 +8,7 @@ const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 
 /// The SHA-256 of `page.css` in base64: the only style that the page's policy allows. A test recomputes it.
-pub(crate) const STYLE_HASH: &str = "buCmxyzDbmdqcWiid06lNQ36721/CQFi0O6mc4fj0xc=";
+pub(crate) const STYLE_HASH: &str = "5GaMC18Bgvrcr70T2SAXm0PDXk+s5HL1lXMDi3EjsL0=";
 
 /// The forms of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +84,9 @@ impl Page {
             Self::Junk => Words {
                 tone: "calm",
                 mark: DASH,
-                title: "Nothing here",
-                heading: "There is nothing to see here",
-                text: "This address only waits for the answer to a sign-in that was started in a terminal. \
+                title: "Not this sign-in",
+                heading: "Not the sign-in that is waiting",
+                text: "If you are signing in, go back to your terminal and open the address that it shows. \
                        You can close this tab.",
             },
             Self::SignedIn(_) => Words {

@@ -1,4 +1,5 @@
 //! The URL reaches the browser as one argument, and nothing evaluates it (T16, T19, BROW-1, BROW-2, BROW-3).
+#![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
 mod browser_support;
@@ -132,7 +133,8 @@ async fn brow_2_no_zombie_remains() {
         let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
         let rest = stat.rsplit_once(") ")?.1.to_owned();
         let mut fields = rest.split(' ');
-        (fields.next() == Some("Z") && fields.next() == Some(&ours) && stat.contains("(xdg-open)")).then_some(stat)
+        (fields.next() == Some("Z") && fields.next() == Some(&ours) && stat.contains("(xdg-open)"))
+            .then_some(stat)
     });
     assert_eq!(zombies.collect::<Vec<_>>(), Vec::<String>::new());
 }

@@ -1,4 +1,5 @@
 //! Which program opens the URL, by platform, PATH and BROWSER (BROW-3, BROW-4, and WSL).
+#![allow(clippy::unwrap_used)]
 #![cfg(unix)]
 
 mod browser_support;
@@ -19,16 +20,30 @@ async fn chosen(platform: Platform, programs: &[&str], fails: &str) -> Vec<Strin
 async fn each_platform_has_its_order() {
     use Platform::{Linux, MacOs, Wsl};
     for (platform, programs, fails, ran) in [
-        (Linux, vec!["sensible-browser", "www-browser", "x-www-browser", "xdg-open"], "", vec!["xdg-open"]),
+        (
+            Linux,
+            vec!["sensible-browser", "www-browser", "x-www-browser", "xdg-open"],
+            "",
+            vec!["xdg-open"],
+        ),
         (Linux, vec!["x-www-browser", "sensible-browser"], "", vec!["x-www-browser"]),
         (Linux, vec!["sensible-browser"], "", vec!["sensible-browser"]),
         (Linux, vec!["xdg-open", "www-browser"], "xdg-open", vec!["www-browser", "xdg-open"]),
         (MacOs, vec!["open", "xdg-open"], "", vec!["open"]),
         (Wsl, vec!["wslview", "powershell.exe", "xdg-open"], "", vec!["wslview"]),
         (Wsl, vec!["powershell.exe", "xdg-open"], "", vec!["powershell.exe"]),
-        (Wsl, vec!["wslview", "powershell.exe", "xdg-open"], "wslview", vec!["powershell.exe", "wslview"]),
+        (
+            Wsl,
+            vec!["wslview", "powershell.exe", "xdg-open"],
+            "wslview",
+            vec!["powershell.exe", "wslview"],
+        ),
     ] {
-        assert_eq!(chosen(platform, &programs, fails).await, ran, "{platform:?} {programs:?} {fails}");
+        assert_eq!(
+            chosen(platform, &programs, fails).await,
+            ran,
+            "{platform:?} {programs:?} {fails}"
+        );
     }
 }
 
@@ -46,7 +61,8 @@ async fn t19_powershell_gets_the_url_as_an_encoded_literal() {
     let given = desktop.given_to("powershell.exe");
     assert_eq!(given[..3], ["-NoProfile", "-NonInteractive", "-EncodedCommand"]);
     let bytes = base64::engine::general_purpose::STANDARD.decode(&given[3]).unwrap();
-    let units: Vec<_> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let units: Vec<_> =
+        bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     let script = String::from_utf16(&units).unwrap();
     assert_eq!(script, "Start-Process -FilePath 'https://a.example/it''s?a=$(id)&b=%27;calc;%27'");
 }

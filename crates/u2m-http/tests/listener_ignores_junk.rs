@@ -1,4 +1,5 @@
 //! Whatever else arrives at the port is answered and ignored, and the sign-in goes on (T3, T4, CB-1, CB-2, CB-10).
+#![allow(clippy::unwrap_used)]
 
 mod listener_support;
 
@@ -36,12 +37,14 @@ fn with_header(header: &str, status: u16) -> (String, u16) {
 
 #[tokio::test]
 async fn cb_1_a_favicon_first_and_then_the_real_callback() {
-    still_signs_in(&[to_us("GET /favicon.ico", 404), to_us("GET /apple-touch-icon.png", 404)]).await;
+    still_signs_in(&[to_us("GET /favicon.ico", 404), to_us("GET /apple-touch-icon.png", 404)])
+        .await;
 }
 
 #[tokio::test]
 async fn t3_a_wrong_state_first_and_then_the_real_callback() {
-    still_signs_in(&[to_us("GET /?code=c&state=wrong", 400), to_us("GET /?code=c&state=", 400)]).await;
+    still_signs_in(&[to_us("GET /?code=c&state=wrong", 400), to_us("GET /?code=c&state=", 400)])
+        .await;
 }
 
 #[tokio::test]
@@ -100,7 +103,10 @@ async fn cb_10_what_is_not_http_is_refused() {
         junk("GET /\r\n\r\n", 400),
         junk("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         junk("GET http://localhost:PORT/ HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n", 400),
-        junk(&format!("GET / HTTP/1.1\r\nHost: localhost:PORT\r\nX: {}\r\n\r\n", "x".repeat(9000)), 431),
+        junk(
+            &format!("GET / HTTP/1.1\r\nHost: localhost:PORT\r\nX: {}\r\n\r\n", "x".repeat(9000)),
+            431,
+        ),
         junk(&format!("GET /?{}", "x".repeat(9000)), 431),
     ])
     .await;
@@ -110,7 +116,8 @@ async fn cb_10_what_is_not_http_is_refused() {
 async fn cb_10_a_body_is_neither_read_nor_in_the_way_of_the_answer() {
     let (listener, _browse) = start();
     let port = listener.port();
-    let head = format!("POST / HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 1000000\r\n\r\n");
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 1000000\r\n\r\n");
     let mut request = head.into_bytes();
     request.extend(b"code=c&state=s".repeat(500));
     let response = send(port, &request).await;
@@ -139,7 +146,8 @@ async fn a_callback_with_the_cookies_of_every_other_program_on_localhost_is_one(
     let (port, query) = (listener.port(), right_query(&browse));
     let waiting = waiting(listener, browse);
     let cookies = "session=0123456789abcdef; ".repeat(1500);
-    let text = format!("GET /?{query} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookies}\r\n\r\n");
+    let text =
+        format!("GET /?{query} HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: {cookies}\r\n\r\n");
     assert_eq!(send(port, text).await.status, 303);
     let _kept = waiting.await.unwrap();
 }

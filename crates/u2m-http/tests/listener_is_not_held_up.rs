@@ -1,4 +1,5 @@
 //! Connections that say nothing are in nobody's way (T10, CB-7).
+#![allow(clippy::unwrap_used)]
 
 mod listener_support;
 

@@ -1,4 +1,5 @@
 //! Any sequence of junk before the real callback still signs in (T3).
+#![allow(clippy::unwrap_used)]
 
 mod listener_support;
 
@@ -13,7 +14,13 @@ enum Junk {
     /// Bytes without meaning, and whether the connection stays open.
     Bytes(Vec<u8>, bool),
     /// A request without the right state.
-    Request { method: &'static str, path: &'static str, query: String, host: &'static str, mode: &'static str },
+    Request {
+        method: &'static str,
+        path: &'static str,
+        query: String,
+        host: &'static str,
+        mode: &'static str,
+    },
     /// A connection without a word.
     Silent,
 }
@@ -23,7 +30,14 @@ fn junk() -> impl Strategy<Value = Junk> {
         prop::sample::select(vec!["GET", "GET", "GET", "POST", "HEAD", "OPTIONS", "get"]),
         prop::sample::select(vec!["/", "/", "/", "/favicon.ico", "/done", "//", "/%2e%2e"]),
         "(code|state|error|iss|x)?=?[a-z%&=+]{0,20}(&(code|state|error)=[a-zA-Z0-9_-]{0,43})?",
-        prop::sample::select(vec!["localhost:PORT", "127.0.0.1:PORT", "[::1]:PORT", "evil.test:PORT", "localhost", ""]),
+        prop::sample::select(vec![
+            "localhost:PORT",
+            "127.0.0.1:PORT",
+            "[::1]:PORT",
+            "evil.test:PORT",
+            "localhost",
+            "",
+        ]),
         prop::sample::select(vec!["navigate", "navigate", "no-cors", "cors", "websocket"]),
     );
     prop_oneof![
@@ -43,7 +57,9 @@ async fn bother(port: u16, junk: &Junk) -> Option<TcpStream> {
         }
         Junk::Request { method, path, query, host, mode } => {
             let host = host.replace("PORT", &port.to_string());
-            let text = format!("{method} {path}?{query} HTTP/1.1\r\nHost: {host}\r\nSec-Fetch-Mode: {mode}\r\n\r\n");
+            let text = format!(
+                "{method} {path}?{query} HTTP/1.1\r\nHost: {host}\r\nSec-Fetch-Mode: {mode}\r\n\r\n"
+            );
             let _ = stream.write_all(text.as_bytes()).await;
             let response = read(&mut stream).await;
             assert!((400..500).contains(&response.status), "{text:?}: {response:?}");

@@ -1,4 +1,5 @@
 //! The page comes after the exchange, at a clean address, once; and it gives nothing away (A25, T5, T18, CB-3, CB-8).
+#![allow(clippy::unwrap_used)]
 
 mod listener_support;
 
@@ -22,15 +23,17 @@ async fn cb_3_nothing_is_shown_before_the_exchange_is_over() {
     let (redirect, page) = browser.await.unwrap();
     assert_eq!((redirect.header("location"), redirect.body.as_str()), (Some("/done"), ""));
     assert_eq!(page.status, 200);
-    assert!(page.body.contains("You are signed in") && page.body.contains(">my-workspace.cloud.databricks.com<"));
+    assert!(
+        page.body.contains("You are signed in")
+            && page.body.contains(">my-workspace.cloud.databricks.com<")
+    );
 }
 
 #[tokio::test]
 async fn cb_3_a_login_that_fails_afterwards_says_so() {
-    for (ending, heading) in [
-        (Ending::Denied, "You are not signed in"),
-        (Ending::Failed, "The sign-in did not finish"),
-    ] {
+    for (ending, heading) in
+        [(Ending::Denied, "You are not signed in"), (Ending::Failed, "The sign-in did not finish")]
+    {
         let (listener, browse) = start();
         let (port, query) = (listener.port(), right_query(&browse));
         let waiting = waiting(listener, browse);
@@ -150,7 +153,9 @@ async fn t18_nothing_of_a_request_is_ever_in_an_answer() {
     }
     answers.push(send(port, "GET / HTTP/1.1\r\nHost: <script>alert(1)</script>\r\n\r\n").await);
     answers.push(send(port, "<script>alert(1)</script>\r\n\r\n").await);
-    let query = format!("error={SCRIPT}&error_description={SCRIPT}&iss={SCRIPT}&code={SCRIPT}&state={state}");
+    let query = format!(
+        "error={SCRIPT}&error_description={SCRIPT}&iss={SCRIPT}&code={SCRIPT}&state={state}"
+    );
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
     visitor.finish(Ending::Denied).await;
@@ -158,7 +163,10 @@ async fn t18_nothing_of_a_request_is_ever_in_an_answer() {
     answers.extend([redirect, page]);
     for answer in &answers {
         let text = format!("{}{}", answer.head, answer.body).to_ascii_lowercase();
-        assert!(answer.status != 0 && !text.contains("script") && !text.contains("alert"), "{answer:?}");
+        assert!(
+            answer.status != 0 && !text.contains("script") && !text.contains("alert"),
+            "{answer:?}"
+        );
     }
 }
 
@@ -194,7 +202,12 @@ async fn cb_8_every_answer_carries_the_whole_guard() {
             assert_eq!(answer.header(name), Some(value), "{}", answer.head);
         }
         let policy = answer.header("content-security-policy").unwrap();
-        for needed in ["default-src 'none'", "style-src 'sha256-", "base-uri 'none'", "frame-ancestors 'none'"] {
+        for needed in [
+            "default-src 'none'",
+            "style-src 'sha256-",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ] {
             assert!(policy.contains(needed), "{policy}");
         }
         assert!(!policy.contains("unsafe") && policy.contains("form-action 'none'"), "{policy}");

@@ -1,4 +1,5 @@
 //! Which port is taken, and that it is given back (A18, A19, T1, CB-4, CB-6).
+#![allow(clippy::unwrap_used)]
 
 mod listener_support;
 
@@ -12,9 +13,11 @@ use u2m_http::{Ending, ListenError, Listener, Ports};
 /// Two neighbours that are free in both families, until somebody takes them.
 fn free_pair() -> u16 {
     loop {
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let first =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let free = |port| {
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok()
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+                && TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok()
         };
         // Away from the ports that the system hands out to the tests beside this one.
         let low = 12_000 + first % 8_000;
@@ -40,7 +43,11 @@ async fn a18_both_loopback_families_reach_the_listener() {
 
 #[tokio::test]
 async fn t1_a_port_with_either_family_taken_is_skipped() {
-    for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into()] {
+    for address in [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        Ipv6Addr::LOCALHOST.into(),
+        Ipv4Addr::UNSPECIFIED.into(),
+    ] {
         let first = free_pair();
         let _squatter = TcpListener::bind((address, first)).unwrap();
         let listener = Listener::bind(&Ports::range(first..=first + 1)).unwrap();
@@ -51,7 +58,11 @@ async fn t1_a_port_with_either_family_taken_is_skipped() {
 #[tokio::test]
 async fn t1_nobody_else_can_take_a_port_that_is_held() {
     let (listener, _browse) = start();
-    for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into()] {
+    for address in [
+        IpAddr::from(Ipv4Addr::LOCALHOST),
+        Ipv6Addr::LOCALHOST.into(),
+        Ipv4Addr::UNSPECIFIED.into(),
+    ] {
         assert!(TcpListener::bind((address, listener.port())).is_err(), "{address}");
     }
     assert!(Listener::bind(&Ports::fixed(listener.port())).is_err());
@@ -60,13 +71,20 @@ async fn t1_nobody_else_can_take_a_port_that_is_held() {
 #[tokio::test]
 async fn when_all_are_taken_the_error_names_the_range() {
     let first = free_pair();
-    let _squatters = [first, first + 1].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
+    let _squatters =
+        [first, first + 1].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
     let error = Listener::bind(&Ports::range(first..=first + 1)).unwrap_err();
     assert!(matches!(error, ListenError::AllTaken { .. }));
-    let expected = format!("no port available to listen on (localhost:{first} to {} are all in use)", first + 1);
+    let expected = format!(
+        "no port available to listen on (localhost:{first} to {} are all in use)",
+        first + 1
+    );
     assert_eq!(error.to_string(), expected);
     let error = Listener::bind(&Ports::fixed(first)).unwrap_err();
-    assert_eq!(error.to_string(), format!("no port available to listen on (localhost:{first} is in use)"));
+    assert_eq!(
+        error.to_string(),
+        format!("no port available to listen on (localhost:{first} is in use)")
+    );
 }
 
 #[test]

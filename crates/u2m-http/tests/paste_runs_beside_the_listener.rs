@@ -1,4 +1,5 @@
 //! The pasted answer: checked like the listener's, beside it or without it, and seen nowhere else (T22, BROW-4).
+#![allow(clippy::unwrap_used)]
 
 mod listener_support;
 
@@ -9,7 +10,10 @@ use u2m_core::Junk;
 use u2m_http::{Ending, PasteLines, PastedLine, Ports, read_callback};
 
 /// Pastes the lines, ends the input, and tells what was said.
-async fn paste(browse: &u2m_core::Browse, lines: &[String]) -> (Option<u2m_core::Callback>, Vec<(Junk, String)>) {
+async fn paste(
+    browse: &u2m_core::Browse,
+    lines: &[String],
+) -> (Option<u2m_core::Callback>, Vec<(Junk, String)>) {
     let (sender, mut pasted) = PasteLines::channel();
     let lines = lines.to_vec();
     tokio::spawn(async move {
@@ -20,7 +24,8 @@ async fn paste(browse: &u2m_core::Browse, lines: &[String]) -> (Option<u2m_core:
         }
     });
     let mut said = Vec::new();
-    let reading = read_callback(&mut pasted, browse, |wrong| said.push((wrong.junk(), wrong.to_string())));
+    let reading =
+        read_callback(&mut pasted, browse, |wrong| said.push((wrong.junk(), wrong.to_string())));
     let callback = timeout(SOON, reading).await.unwrap();
     (callback, said)
 }
@@ -47,23 +52,34 @@ async fn every_form_of_the_answer_is_taken_without_any_port() {
 async fn t22_a_wrong_paste_asks_again_and_repeats_nothing() {
     let browse = browse(8020);
     let (query, state) = (right_query(&browse), state(&browse));
-    let (callback, said) = paste(&browse, &[
-        "canary".to_owned(),
-        String::new(),
-        "   ".to_owned(),
-        "http://localhost:8020/?code=canary&state=canary".to_owned(),
-        format!("https://evil.test/?{query}"),
-        format!("http://localhost:80200/?{query}"),
-        format!("state={state}"),
-        format!("code=canary&code=canary&state={state}"),
-        format!("http://localhost:8020/?{query}"),
-    ])
+    let (callback, said) = paste(
+        &browse,
+        &[
+            "canary".to_owned(),
+            String::new(),
+            "   ".to_owned(),
+            "http://localhost:8020/?code=canary&state=canary".to_owned(),
+            format!("https://evil.test/?{query}"),
+            format!("http://localhost:80200/?{query}"),
+            format!("state={state}"),
+            format!("code=canary&code=canary&state={state}"),
+            format!("http://localhost:8020/?{query}"),
+        ],
+    )
     .await;
     assert!(callback.is_some());
     let junk: Vec<_> = said.iter().map(|(junk, _)| *junk).collect();
-    assert_eq!(junk, [Junk::State, Junk::State, Junk::State, Junk::State, Junk::Empty, Junk::Repeated]);
+    assert_eq!(
+        junk,
+        [Junk::State, Junk::State, Junk::State, Junk::State, Junk::Empty, Junk::Repeated]
+    );
     for (_, text) in &said {
-        assert!(text.contains("http://localhost:8020") && !text.contains("canary") && !text.contains(&state), "{text}");
+        assert!(
+            text.contains("http://localhost:8020")
+                && !text.contains("canary")
+                && !text.contains(&state),
+            "{text}"
+        );
     }
 }
 

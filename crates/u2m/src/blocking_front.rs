@@ -39,6 +39,15 @@ impl PersistentAuth {
         outcome
     }
 
+    /// The token in the store, if it is fresh: on this thread, by reading the store once, and by nothing else. `None` means
+    /// that it is time for a refresh, which [`PersistentAuth::token`] does.
+    ///
+    /// # Errors
+    /// There is no login, or it has ended, or the store cannot be read.
+    pub fn stored(&self) -> Result<Option<Token>, TokenError> {
+        self.0.keeper.stored_token()
+    }
+
     /// As [`PersistentAuth::token`](Auth::token).
     ///
     /// # Errors
@@ -49,7 +58,7 @@ impl PersistentAuth {
         }
         // While somebody fetches the next token the store has nothing better to say.
         if !self.0.keeper.is_flying()
-            && let Some(token) = self.0.keeper.from_store()?
+            && let Some(token) = self.0.keeper.stored_token()?
         {
             return Ok(token);
         }

@@ -2,15 +2,18 @@
 
 use crate::challenge::Desk;
 use crate::keeper::Keeper;
-use crate::person::{Person, Quiet};
 use crate::persistent::PersistentAuth;
+use crate::person::{Person, Quiet};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::{FileStore, StoreError, TokenStore};
 use u2m_core::{
-    DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, Scopes, Target, TokenRequest,
+    DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, Scopes, Target,
+    TokenRequest,
 };
-use u2m_http::{Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, SystemBrowser, Transport};
+use u2m_http::{
+    Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, SystemBrowser, Transport,
+};
 use url::Url;
 
 /// Describes a login. A later call wins over an earlier one; nothing is read, written or connected before it is used.
@@ -260,7 +263,8 @@ impl Builder {
 fn discovery(named: Option<&str>, trust: IssuerTrust) -> Result<(Url, IssuerTrust), BuildError> {
     let (text, trust) = match named {
         Some(text) => {
-            let (host, _) = Host::typed(text.trim_end_matches('/')).map_err(BuildError::DiscoveryHost)?;
+            let (host, _) =
+                Host::typed(text.trim_end_matches('/')).map_err(BuildError::DiscoveryHost)?;
             (host.as_str().to_owned(), trust.with_host(host))
         }
         None => (DISCOVERY_HOST.to_owned(), trust),

@@ -8,9 +8,13 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use u2m_cache::StoreError;
 use u2m_core::{
-    Browse, Callback, Entropy, Host, LoggedIn, LoginError, LoginRequest, LoginStep, Scopes, StoreFailure, Target, Token,
+    Browse, Callback, Entropy, Host, LoggedIn, LoginError, LoginRequest, LoginStep, Scopes,
+    StoreFailure, Target, Token,
 };
-use u2m_http::{Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, Visitor, drive, read_callback};
+use u2m_http::{
+    Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, Visitor, drive,
+    read_callback,
+};
 
 /// How logins of one `PersistentAuth` are done.
 pub(crate) struct Desk {
@@ -95,7 +99,10 @@ impl ChallengeError {
 
 /// Carries a login from its start to its end. Dropping the future frees the port; a code that is being redeemed goes on
 /// to be saved all the same.
-pub(crate) async fn challenge(desk: &Desk, keeper: &Arc<Keeper>) -> Result<SignedIn, ChallengeError> {
+pub(crate) async fn challenge(
+    desk: &Desk,
+    keeper: &Arc<Keeper>,
+) -> Result<SignedIn, ChallengeError> {
     let end = Instant::now() + desk.timeout;
     let late = |_| ChallengeError::TimedOut(desk.timeout);
     let (step, visitor) = timeout_at(end, up_to_callback(desk, keeper)).await.map_err(late)??;
@@ -173,18 +180,21 @@ async fn wait(
     desk.person.ready(browse.url());
     let opening = async {
         let outcome = desk.browser.open(browse.url()).await;
-        desk.person.opened(browse.url(), outcome.as_ref().map(|()| ()));
+        desk.person.opened(browse.url(), outcome.as_ref().map(|&()| ()));
         std::future::pending::<()>().await;
     };
     let heard = async {
         match listener.as_mut() {
-            Some(listener) => listener.wait(browse).await.map(|(callback, visitor)| (callback, Some(visitor))),
+            Some(listener) => {
+                listener.wait(browse).await.map(|(callback, visitor)| (callback, Some(visitor)))
+            }
             None => std::future::pending().await,
         }
     };
     let pasted = async {
         if let Some(lines) = paste.as_mut()
-            && let Some(callback) = read_callback(lines, browse, |wrong| desk.person.wrong_paste(wrong)).await
+            && let Some(callback) =
+                read_callback(lines, browse, |wrong| desk.person.wrong_paste(wrong)).await
         {
             return callback;
         }
@@ -210,11 +220,18 @@ async fn after_callback(
                 let asked = timeout_at(end, desk.person.confirm(confirm.host())).await;
                 confirm.answered(asked.map_err(|_| ChallengeError::TimedOut(desk.timeout))?)?
             }
-            LoginStep::Verify(call) => drive(keeper.transport.as_ref(), call, &keeper.patience).await?,
+            LoginStep::Verify(call) => {
+                drive(keeper.transport.as_ref(), call, &keeper.patience).await?
+            }
             step @ LoginStep::Exchange(_) => {
-                let (keeper, there) = (Arc::clone(keeper), tokio::runtime::Builder::new_current_thread());
+                let (keeper, there) =
+                    (Arc::clone(keeper), tokio::runtime::Builder::new_current_thread());
                 let flight = Flight::start("u2m-login", move || redeem(&keeper, step, there));
-                return flight.map_err(|_| ChallengeError::Unfinished)?.wait().await.ok_or(ChallengeError::Unfinished)?;
+                return flight
+                    .map_err(|_| ChallengeError::Unfinished)?
+                    .wait()
+                    .await
+                    .ok_or(ChallengeError::Unfinished)?;
             }
             // The core goes from `Exchange` to `Store` and `Done`, which `redeem` carries out.
             _ => return Err(ChallengeError::Unfinished),
@@ -233,14 +250,19 @@ fn redeem(
     let mut unsaved = None;
     loop {
         step = match step {
-            LoginStep::Exchange(call) => runtime.block_on(drive(keeper.transport.as_ref(), call, &keeper.patience))?,
+            LoginStep::Exchange(call) => {
+                runtime.block_on(drive(keeper.transport.as_ref(), call, &keeper.patience))?
+            }
             LoginStep::Store(store) => {
                 unsaved = save(keeper, store.session()).err().map(StoreFailure::new);
                 store.stored()
             }
             LoginStep::Done(login) => {
                 let until = keeper.request.rules.fresh_until(login.session());
-                keeper.current.set(login.token(), until.map_or(i64::MAX, |until| until.unix().max(now().unix())));
+                keeper.current.set(
+                    login.token(),
+                    until.map_or(i64::MAX, |until| until.unix().max(now().unix())),
+                );
                 return Ok(SignedIn { login, unsaved });
             }
             _ => return Err(ChallengeError::Unfinished),

@@ -50,14 +50,23 @@ impl Current {
         }
         let now = coarse_unix();
         COPIES_HERE.with_borrow_mut(|copies| {
-            let mine = copies.iter().find(|copy| copy.generation == generation && copy.of.as_ptr() == self.address());
+            let mine = copies
+                .iter()
+                .find(|copy| copy.generation == generation && copy.of.as_ptr() == self.address());
             if let Some(copy) = mine {
                 return (now <= copy.held.fresh_until).then(|| copy.held.token.clone());
             }
             let held = self.latest().clone().filter(|held| now <= held.fresh_until)?;
             // A deep copy, so that its count of owners is this thread's alone.
-            let token = Token::new(AccessToken::new(held.token.access_token().expose()), held.token.expiry());
-            let copy = Copy { of: Arc::downgrade(&self.identity), generation, held: Held { token, ..held } };
+            let token = Token::new(
+                AccessToken::new(held.token.access_token().expose()),
+                held.token.expiry(),
+            );
+            let copy = Copy {
+                of: Arc::downgrade(&self.identity),
+                generation,
+                held: Held { token, ..held },
+            };
             copies.retain(|copy| copy.of.strong_count() > 0 && copy.of.as_ptr() != self.address());
             if copies.len() == COPIES {
                 copies.remove(0);
@@ -142,6 +151,7 @@ mod tests {
         let next = Current::new();
         next.set(token("next"), i64::MAX);
         assert!(next.fresh().is_some());
-        COPIES_HERE.with_borrow(|copies| assert!(copies.iter().all(|copy| copy.of.strong_count() > 0)));
+        COPIES_HERE
+            .with_borrow(|copies| assert!(copies.iter().all(|copy| copy.of.strong_count() > 0)));
     }
 }

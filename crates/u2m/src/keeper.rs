@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use u2m_cache::{EntryLock, Notice, TokenStore};
 use u2m_core::{
-    Ask, CacheKey, Fingerprint, How, HttpCall, Issued, Locating, Session, StoreFailure, Target, Token, TokenError,
-    TokenRequest, TokenStep,
+    Ask, CacheKey, Fingerprint, How, HttpCall, Issued, Locating, Session, StoreFailure, Target,
+    Token, TokenError, TokenRequest, TokenStep,
 };
 use u2m_http::{EndpointSupplier, Flight, Patience, Spending, Transport, drive};
 
@@ -78,7 +78,7 @@ impl Keeper {
 
     /// The first step on the caller's own thread: a token that is fresh in the store, without a lock, a write, a thread
     /// or a socket. `None` means that a flight is needed.
-    pub(crate) fn from_store(&self) -> Result<Option<Token>, TokenError> {
+    pub(crate) fn stored_token(&self) -> Result<Option<Token>, TokenError> {
         match self.load_step(self.request.clone().start(Ask::Usable, now()))? {
             TokenStep::Done(issued) => Ok(Some(self.take(&issued))),
             _ => Ok(None),
@@ -106,7 +106,11 @@ impl Keeper {
 
     /// Whether somebody is fetching a token at this moment.
     pub(crate) fn is_flying(&self) -> bool {
-        self.flight.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|flight| !flight.is_over())
+        self.flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .is_some_and(|flight| !flight.is_over())
     }
 
     /// Puts what a flow issued in hand.
@@ -116,7 +120,9 @@ impl Keeper {
         let fresh_until = match issued.how() {
             // Renewing has just failed: the old token is handed out for a while before the next try.
             How::Kept(_) => {
-                let end = session.known_expiry().map_or(i64::MAX, |expiry| expiry.minus(rules.skew).unix());
+                let end = session
+                    .known_expiry()
+                    .map_or(i64::MAX, |expiry| expiry.minus(rules.skew).unix());
                 now().plus(rules.pause).unix().min(end)
             }
             _ => rules.fresh_until(session).map_or(i64::MAX, |until| until.unix()),
@@ -139,7 +145,8 @@ impl Keeper {
             step = match step {
                 TokenStep::Load(load) => load.loaded(self.load()?, now())?,
                 TokenStep::Lock(lock) => {
-                    let patience = if lock.is_worth_waiting() { self.lock_wait } else { Duration::ZERO };
+                    let patience =
+                        if lock.is_worth_waiting() { self.lock_wait } else { Duration::ZERO };
                     match self.store.lock(&self.key, patience) {
                         Ok(Some(held)) => {
                             ground.lock = Some(held);
@@ -153,10 +160,12 @@ impl Keeper {
                     let verdict = ground.lock.as_mut().and_then(|lock| lock.verdict());
                     reload.loaded(self.load()?, verdict, now())?
                 }
-                TokenStep::Prove(prove) => match ground.lock.as_mut().map_or(Ok(()), |lock| lock.prove_writable()) {
-                    Ok(()) => prove.proven(now())?,
-                    Err(error) => prove.failed(StoreFailure::new(error), now())?,
-                },
+                TokenStep::Prove(prove) => {
+                    match ground.lock.as_mut().map_or(Ok(()), |lock| lock.prove_writable()) {
+                        Ok(()) => prove.proven(now())?,
+                        Err(error) => prove.failed(StoreFailure::new(error), now())?,
+                    }
+                }
                 TokenStep::Discover(call) => self.discover(call, &mut ground)?,
                 TokenStep::Refresh(call) => {
                     ground.spending.get_or_insert_with(Spending::begin);
@@ -168,7 +177,9 @@ impl Keeper {
                     save.saved(outcome)?
                 }
                 // What cannot be read now is as good as unchanged: the rejection stands.
-                TokenStep::Recheck(recheck) => recheck.loaded(self.load().unwrap_or_default(), now())?,
+                TokenStep::Recheck(recheck) => {
+                    recheck.loaded(self.load().unwrap_or_default(), now())?
+                }
                 TokenStep::Note(note) => {
                     if let Some(lock) = ground.lock.as_mut() {
                         // Not being remembered costs somebody a request, and nothing else.
@@ -181,7 +192,11 @@ impl Keeper {
         }
     }
 
-    fn discover(&self, call: HttpCall<Locating>, ground: &mut Ground) -> Result<TokenStep, TokenError> {
+    fn discover(
+        &self,
+        call: HttpCall<Locating>,
+        ground: &mut Ground,
+    ) -> Result<TokenStep, TokenError> {
         let runtime = ground.runtime()?;
         let Some(supplier) = self.endpoints.as_deref() else {
             return runtime.block_on(drive(self.transport.as_ref(), call, &self.patience));
@@ -192,7 +207,8 @@ impl Keeper {
 
     /// What the store holds; or, if what was last fetched could not be saved, that.
     fn load(&self) -> Result<Option<Session>, TokenError> {
-        let stored = self.store.load(&self.key).map_err(|error| TokenError::Store(StoreFailure::new(error)));
+        let stored =
+            self.store.load(&self.key).map_err(|error| TokenError::Store(StoreFailure::new(error)));
         let mut unsaved = self.unsaved();
         let Some(pending) = unsaved.as_ref() else { return stored };
         let is_replaced = match &stored {
@@ -255,7 +271,8 @@ impl Ground {
     fn runtime(&mut self) -> Result<&Runtime, TokenError> {
         if self.runtime.is_none() {
             let built = Builder::new_current_thread().enable_all().build();
-            self.runtime = Some(built.map_err(|error| TokenError::Store(StoreFailure::new(error)))?);
+            self.runtime =
+                Some(built.map_err(|error| TokenError::Store(StoreFailure::new(error)))?);
         }
         self.runtime.as_ref().ok_or(TokenError::Unfinished)
     }

@@ -86,7 +86,12 @@ impl PersistentAuth {
     /// # Errors
     /// As [`PersistentAuth::force_refresh`]; and [`TokenError::SameTokenAgain`].
     pub async fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        if let Some(token) = self.keeper.current.fresh().filter(|token| token.access_token() != rejected.access_token()) {
+        if let Some(token) = self
+            .keeper
+            .current
+            .fresh()
+            .filter(|token| token.access_token() != rejected.access_token())
+        {
             return Ok(token);
         }
         Box::pin(self.fetch(Ask::Other(rejected.access_token().clone()))).await
@@ -144,7 +149,8 @@ impl PersistentAuth {
             return None;
         }
         let skew = self.keeper.request.rules.skew;
-        let is_good = |token: &Token| token.expiry().is_none_or(|expiry| now().until(expiry) >= skew);
+        let is_good =
+            |token: &Token| token.expiry().is_none_or(|expiry| now().until(expiry) >= skew);
         self.keeper.current.latest_token().filter(is_good)
     }
 }
@@ -162,6 +168,9 @@ impl TokenSource for PersistentAuth {
 
 impl fmt::Debug for PersistentAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PersistentAuth").field("key", &self.keeper.key).field("store", &self.keeper.store).finish()
+        f.debug_struct("PersistentAuth")
+            .field("key", &self.keeper.key)
+            .field("store", &self.keeper.store)
+            .finish()
     }
 }

@@ -8,7 +8,9 @@ pub(crate) async fn ask(
     target: &Target,
 ) -> Result<AuthorizationServer, MetadataError> {
     match (target.host(), target.account_id()) {
-        (Some(host), Some(account)) if host.is_account_console() => supplier.account(host, account).await,
+        (Some(host), Some(account)) if host.is_account_console() => {
+            supplier.account(host, account).await
+        }
         (Some(host), Some(account)) => supplier.unified(host, account).await,
         (Some(host), None) => supplier.workspace(host).await,
         // Discovery targets learn their issuer from the callback, and never ask.

@@ -49,7 +49,7 @@ impl Programs {
 const FLOOR: [&str; 4] = ["--profile", "shipped", "--package", "floor"];
 
 fn bench_cargo(target: &Path) -> Command {
-    let mut command = cargo(&["build", "--locked", "--manifest-path", "bench/Cargo.toml"]);
+    let mut command = cargo(&["build", "--manifest-path", "bench/Cargo.toml"]);
     command.arg("--target-dir").arg(target);
     command
 }

@@ -48,8 +48,8 @@ fn wait(
     let shown = path.to_owned();
     let body = move || {
         let locked = loop {
-            match lock.write() {
-                Ok(guard) => break Ok(std::mem::forget(guard)),
+            match lock.write().map(std::mem::forget) {
+                Ok(()) => break Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => break Err(StoreError::io("lock", &shown, error)),
             }

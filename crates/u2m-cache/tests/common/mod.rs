@@ -155,11 +155,8 @@ pub(crate) fn go_reads(text: &str) -> BTreeMap<String, (String, String, i64)> {
         let expiry = member("expiry").unwrap();
         let expiry = chrono::DateTime::parse_from_rfc3339(&expiry).unwrap().timestamp();
         assert!(entry.get("expires_in").is_none_or(serde_json::Value::is_i64), "{entry}");
-        let tokens = (
-            member("access_token").unwrap(),
-            member("refresh_token").unwrap_or_default(),
-            expiry,
-        );
+        let tokens =
+            (member("access_token").unwrap(), member("refresh_token").unwrap_or_default(), expiry);
         found.insert(key.clone(), tokens);
     }
     found

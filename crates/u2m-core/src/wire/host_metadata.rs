@@ -43,7 +43,8 @@ impl HostMetadata {
     /// ```
     pub fn lookup(host: &Host) -> HttpCall<HostMetadataLookup> {
         // A host is a parsed origin, and the path is a literal.
-        let url = Url::parse(&host.join("/.well-known/databricks-config")).expect("an origin with a path is a URL");
+        let url = Url::parse(&host.join("/.well-known/databricks-config"))
+            .expect("an origin with a path is a URL");
         HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, HostMetadataLookup(()))
     }
 
@@ -75,7 +76,11 @@ impl Awaits for HostMetadataLookup {
     type Error = TransportFailure;
 
     /// Anything but a description is an empty one: it only ever adds what the caller does not know.
-    fn accept(self, outcome: Result<Answer, TransportFailure>, _: Timestamp) -> Result<HostMetadata, TransportFailure> {
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        _: Timestamp,
+    ) -> Result<HostMetadata, TransportFailure> {
         let answer = outcome?;
         if !answer.is_success() || super::is_too_deep(answer.body()) {
             return Ok(HostMetadata::default());
@@ -98,7 +103,10 @@ mod tests {
         let unified = r#"{"oidc_endpoint":"https://u.example/oidc/accounts/{account_id}"}"#;
         let workspace = r#"{"oidc_endpoint":"https://u.example/oidc","account_id":"back-filled"}"#;
         let key = |target: Target| target.cache_key().as_str().to_owned();
-        assert_eq!(key(target(unified, "https://u.example", Some("a"))), "https://u.example/oidc/accounts/a");
+        assert_eq!(
+            key(target(unified, "https://u.example", Some("a"))),
+            "https://u.example/oidc/accounts/a"
+        );
         assert_eq!(key(target(unified, "https://u.example", None)), "https://u.example");
         assert_eq!(key(target(workspace, "https://u.example", Some("a"))), "https://u.example");
         let console = "https://accounts.cloud.databricks.com";

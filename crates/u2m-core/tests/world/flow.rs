@@ -6,8 +6,8 @@ use super::server::METADATA_PATH;
 use super::wire::Outcome;
 use super::{Want, World};
 use u2m_core::{
-    AccessToken, Answer, HttpCall, Issued, Lock, Refreshing, Session, StoreFailure, Timestamp, TokenError,
-    TokenStep, Verdict,
+    AccessToken, Answer, HttpCall, Issued, Lock, Refreshing, Session, StoreFailure, Timestamp,
+    TokenError, TokenStep, Verdict,
 };
 
 /// How long a flow waits for the lock.
@@ -16,6 +16,8 @@ const PATIENCE: i64 = 60;
 /// One run through the steps, by the process that leads it.
 pub(crate) struct Flow {
     pub(crate) process: usize,
+    /// When its caller asked, by the process's clock.
+    pub(crate) asked_at: Timestamp,
     pub(crate) want: Want,
     pub(crate) state: State,
     /// What was read before the lock.
@@ -51,6 +53,8 @@ impl World {
     pub(crate) fn step(&mut self, id: usize) {
         let clock = self.clock(self.flows[id].process);
         let next = match std::mem::replace(&mut self.flows[id].state, State::Over) {
+            // A process may die between its last write and the answer to its callers.
+            State::Ready(TokenStep::Done(issued)) => return self.end(id, Ok(issued)),
             State::Ready(step) => self.take(id, step, clock),
             State::Queueing { lock, .. } => self.lock(id, lock),
             State::Asking { call, sent_at, outcome: Some(outcome), tries } => {
@@ -59,7 +63,6 @@ impl World {
             State::Asking { outcome: None, .. } | State::Over => unreachable!("it cannot step now"),
         };
         match next {
-            Ok(State::Ready(TokenStep::Done(issued))) => self.end(id, Ok(issued)),
             Ok(state) => self.flows[id].state = state,
             Err(error) => self.end(id, Err(error)),
         }
@@ -76,8 +79,12 @@ impl World {
                 step
             }
             TokenStep::Lock(lock) => {
-                if lock.is_worth_waiting() && self.shelf.is_locked() && self.driver != Driver::IgnoresTheLock {
+                if lock.is_worth_waiting()
+                    && self.shelf.is_locked()
+                    && self.driver != Driver::IgnoresTheLock
+                {
                     self.count("wait for the lock");
+                    self.law_of_queues(id);
                     return Ok(State::Queueing { lock, until: self.now + PATIENCE });
                 }
                 return self.lock(id, lock);
@@ -104,9 +111,14 @@ impl World {
                 self.count("discover");
                 let request = call.request();
                 let is_plain = request.form().is_none() && request.url().query().is_none();
-                self.expect(Law::Destination, is_plain && request.url().path() == METADATA_PATH, "metadata request");
+                self.expect(
+                    Law::Destination,
+                    is_plain && request.url().path() == METADATA_PATH,
+                    "metadata request",
+                );
                 let in_trouble = self.plan.faults && self.chance.once_in(10);
-                let answer = if in_trouble { Answer::new(503, Vec::new()) } else { self.server.metadata() };
+                let answer =
+                    if in_trouble { Answer::new(503, Vec::new()) } else { self.server.metadata() };
                 self.flows[id].judged_at = clock;
                 call.answered(Ok(answer), clock)?
             }

@@ -7,8 +7,8 @@ use super::server::{HOST, NEW_PATH, OLD_PATH, Rotation, login_of, number_of};
 use super::wire::refresh_token_of;
 use super::{Want, World};
 use u2m_core::{
-    Ask, Fingerprint, Host, How, HttpRequest, Issued, Lifetime, RefreshToken, Session, Target, Timestamp, TokenError,
-    TokenRequest, TokenStep, VerdictKind,
+    Ask, Fingerprint, Host, How, HttpRequest, Issued, Lifetime, RefreshToken, Session, Target,
+    Timestamp, TokenError, TokenRequest, TokenStep, VerdictKind,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,13 +19,13 @@ pub(crate) enum Law {
     Destination,
     /// Every caller ends, and the world comes to rest.
     End,
-    /// A fresh token costs neither a lock nor a request.
+    /// A fresh token costs neither a lock nor a request, and a good one no waiting.
     Fresh,
     /// Where nothing gets lost, the login is alive at the end.
     Life,
     /// The lock is held by whoever sends or saves, and by nobody who has ended.
     Lock,
-    /// A rejected token is not sent again until the entry changes.
+    /// What is remembered of a failure spares the server the next request.
     Memory,
     /// One request for each state of the entry, and none without need.
     OneRequest,
@@ -44,14 +44,19 @@ fn is_good(session: &Session, clock: Timestamp) -> bool {
 }
 
 fn is_fresh(session: &Session, clock: Timestamp) -> bool {
-    let lead = session.lifetime.filter(|life| *life > Lifetime::ZERO).map_or(300, |life| (life.seconds() / 4).min(300));
+    let lead = session
+        .lifetime
+        .filter(|life| *life > Lifetime::ZERO)
+        .map_or(300, |life| (life.seconds() / 4).min(300));
     left(session, clock) >= lead.max(10)
 }
 
 impl World {
     pub(crate) fn expect(&mut self, law: Law, holds: bool, what: &str) {
         if !holds {
-            self.report.broken.push((law, format!("turn {}, second {}: {what}", self.turn, self.now)));
+            self.report
+                .broken
+                .push((law, format!("turn {}, second {}: {what}", self.turn, self.now)));
         }
     }
 
@@ -59,7 +64,11 @@ impl World {
         let flow = &self.flows[id];
         let fresh = flow.last.as_ref().is_some_and(|entry| is_fresh(entry, clock));
         if fresh && flow.want == Want::Usable {
-            self.expect(Law::Fresh, matches!(step, TokenStep::Done(_)), "a fresh token was not handed out at once");
+            self.expect(
+                Law::Fresh,
+                matches!(step, TokenStep::Done(_)),
+                "a fresh token was not handed out at once",
+            );
         }
     }
 
@@ -71,11 +80,7 @@ impl World {
         let held = self.shelf.is_held_by(id) || self.driver == Driver::IgnoresTheLock;
         self.expect(Law::Lock, held, "a request without the lock");
         let token = refresh_token_of(request.form().unwrap_or_default());
-        let rejected = self.shelf.recall().is_some_and(|verdict| {
-            verdict.of == Fingerprint::of_refresh(&RefreshToken::new(token.as_str()))
-                && matches!(verdict.kind, VerdictKind::Rejected(_))
-        });
-        self.expect(Law::Memory, !rejected, "a rejected refresh token was sent again");
+        self.laws_of_memory(id, &token);
         if self.plan.intruder {
             return;
         }
@@ -89,8 +94,37 @@ impl World {
                 Want::Newer(None) => flow.first_token() == Some(&entry.access_token),
             };
         let is_the_stored_one = stored == token;
-        self.expect(Law::OneRequest, is_the_stored_one, "a refresh token that is not the stored one was sent");
+        self.expect(
+            Law::OneRequest,
+            is_the_stored_one,
+            "a refresh token that is not the stored one was sent",
+        );
         self.expect(Law::OneRequest, needed, "a request that nobody needed");
+    }
+
+    /// What is remembered of this very refresh token speaks against sending it again: for ever, if it was rejected; if the
+    /// failure may pass, for those who waited while it fell, and for a minute for those who can wait.
+    fn laws_of_memory(&mut self, id: usize, token: &str) {
+        let of = Fingerprint::of_refresh(&RefreshToken::new(token));
+        let Some(verdict) = self.shelf.recall().filter(|verdict| verdict.of == of) else { return };
+        let flow = &self.flows[id];
+        let age = verdict.at.until(flow.reloaded_at).seconds();
+        let can_wait = flow.want == Want::Usable
+            && flow.last.as_ref().is_some_and(|entry| is_good(entry, flow.reloaded_at));
+        let waited = !can_wait && age >= 0 && verdict.at >= flow.asked_at;
+        let rejected = matches!(verdict.kind, VerdictKind::Rejected(_));
+        let pause = can_wait && (0..60).contains(&age);
+        self.expect(Law::Memory, !rejected, "a rejected refresh token was sent again");
+        self.expect(Law::Memory, rejected || !waited, "who waited for a failure made it again");
+        self.expect(Law::Memory, rejected || !pause, "a renewal ahead of time did not pause");
+    }
+
+    /// Who has a good token does not stand in line for the next one.
+    pub(crate) fn law_of_queues(&mut self, id: usize) {
+        let flow = &self.flows[id];
+        let had_one = flow.want == Want::Usable
+            && flow.last.as_ref().is_some_and(|entry| is_good(entry, flow.judged_at));
+        self.expect(Law::Fresh, !had_one, "a caller with a good token waited for the lock");
     }
 
     /// A refresh token has reached the server.
@@ -115,7 +149,11 @@ impl World {
     }
 
     pub(crate) fn laws_of_ending(&mut self, id: usize, outcome: &Result<Issued, TokenError>) {
-        self.expect(Law::Lock, !self.shelf.is_held_by(id), "a flow ended with the lock in its hand");
+        self.expect(
+            Law::Lock,
+            !self.shelf.is_held_by(id),
+            "a flow ended with the lock in its hand",
+        );
         let Flow { want, judged_at, last, .. } = &self.flows[id];
         let judged_at = *judged_at;
         match outcome {
@@ -124,14 +162,25 @@ impl World {
                 let fresh_enough = !matches!(issued.how(), How::Kept(_)) || *want == Want::Usable;
                 let (first, coalesced) = (self.flows[id].first_token(), age(issued, judged_at));
                 let seen_at_first = first == Some(&issued.session().access_token);
-                let waited_for = *want != Want::Newer(None) || !seen_at_first || (0..=5).contains(&coalesced);
+                let waited_for =
+                    *want != Want::Newer(None) || !seen_at_first || (0..=5).contains(&coalesced);
                 self.expect(Law::Answer, good, "a token that had ended was handed out");
-                self.expect(Law::Answer, fresh_enough && waited_for, "an old token was handed out for a new one");
-                let issued_by_us = self.plan.clocks || self.server.takes(&issued.session().access_token, judged_at.unix());
-                self.expect(Law::Answer, issued_by_us, "a token that no API would take was handed out");
+                self.expect(
+                    Law::Answer,
+                    fresh_enough && waited_for,
+                    "an old token was handed out for a new one",
+                );
+                let issued_by_us = self.plan.clocks
+                    || self.server.takes(&issued.session().access_token, judged_at.unix());
+                self.expect(
+                    Law::Answer,
+                    issued_by_us,
+                    "a token that no API would take was handed out",
+                );
             }
             Err(error) => {
-                let had_one = *want == Want::Usable && last.as_ref().is_some_and(|entry| is_good(entry, judged_at));
+                let had_one = *want == Want::Usable
+                    && last.as_ref().is_some_and(|entry| is_good(entry, judged_at));
                 let may_fail = self.plan.faults || self.plan.crashes;
                 let honest_reason = matches!(
                     error,
@@ -160,10 +209,17 @@ impl World {
     pub(crate) fn laws_of_rest(&mut self) {
         let held_by_the_dead = self.shelf.holder().is_some_and(|id| self.flows[id].is_over());
         self.expect(Law::Lock, !held_by_the_dead, "the lock is held by a flow that has ended");
+        for _ in 0..std::mem::take(&mut self.server.retries) {
+            self.count("spent token sent again after a loss");
+        }
         let thefts = std::mem::take(&mut self.server.thefts);
         if !self.plan.intruder {
             for token in thefts {
-                self.expect(Law::Reuse, false, &format!("{token} was sent again although its successor was saved"));
+                self.expect(
+                    Law::Reuse,
+                    false,
+                    &format!("{token} was sent again although its successor was saved"),
+                );
             }
         }
     }
@@ -177,10 +233,18 @@ impl World {
         self.expect(Law::Life, alive || self.plan.is_lossy(), "the login is dead");
         self.count(if alive { "login alive" } else { "login dead" });
         // Another host that gets hold of the entry learns nothing.
-        let elsewhere = TokenRequest::new(Target::workspace(Host::parse("https://evil.example").expect("a host")));
-        let TokenStep::Load(load) = elsewhere.start(Ask::Usable, Timestamp::from_unix(self.now)) else { return };
+        let elsewhere = TokenRequest::new(Target::workspace(
+            Host::parse("https://evil.example").expect("a host"),
+        ));
+        let TokenStep::Load(load) = elsewhere.start(Ask::Usable, Timestamp::from_unix(self.now))
+        else {
+            return;
+        };
         let mismatch = entry.binding.is_none()
-            || matches!(load.loaded(Some(entry), Timestamp::from_unix(self.now)), Err(TokenError::Mismatch { .. }));
+            || matches!(
+                load.loaded(Some(entry), Timestamp::from_unix(self.now)),
+                Err(TokenError::Mismatch { .. })
+            );
         self.expect(Law::Destination, mismatch, "another host was given the login");
     }
 }

@@ -24,7 +24,7 @@ use u2m_core::{Binding, Host, Lifetime, RefreshToken, Session, Target, Timestamp
 use wire::Event;
 
 /// A world that is not at rest after this many turns never will be.
-const TURNS: u32 = 20_000;
+const TURNS: u32 = 3_000;
 
 /// What a world showed.
 #[derive(Debug, Default)]
@@ -69,24 +69,34 @@ enum Mover {
 impl World {
     /// Lives through the world of a seed.
     pub(crate) fn live(seed: u64, driver: Driver) -> Report {
-        let mut world = Self::new(seed, driver);
+        let mut chance = Chance::new(seed);
+        let plan = Plan::draw(&mut chance);
+        Self::new(chance, plan, driver).run()
+    }
+
+    /// Lives through a fair day on which six callers in three processes want the same thing in the same second.
+    pub(crate) fn live_crowded(seed: u64, want: Want) -> Report {
+        Self::new(Chance::new(seed), Plan::crowd(want), Driver::Honest).run()
+    }
+
+    fn run(self) -> Report {
+        let mut world = self;
         while world.turn < TURNS && world.take_turn() {
             world.turn += 1;
             world.laws_of_rest();
-            if driver != Driver::Honest && !world.report.broken.is_empty() {
-                return world.report;
-            }
         }
         let stuck = world.callers.iter().filter(|caller| caller.waiting.is_some()).count();
-        world.expect(Law::End, stuck == 0 && world.turn < TURNS, &format!("{stuck} callers wait for ever"));
+        world.expect(
+            Law::End,
+            stuck == 0 && world.turn < TURNS,
+            &format!("{stuck} callers wait for ever"),
+        );
         world.laws_of_the_end();
         world.count("world");
         world.report
     }
 
-    fn new(seed: u64, driver: Driver) -> Self {
-        let mut chance = Chance::new(seed);
-        let plan = Plan::draw(&mut chance);
+    fn new(chance: Chance, plan: Plan, driver: Driver) -> Self {
         let host = Host::parse(HOST).expect("a host");
         let mut world = Self {
             now: 1_800_000_000,
@@ -113,7 +123,9 @@ impl World {
 
     /// Each round is a crowd that asks within a few seconds: around an expiry, or at any time.
     fn populate(&mut self) {
-        let error = |world: &mut Self| if world.plan.clocks { world.chance.within(-4_000, 4_000) } else { 0 };
+        let error = |world: &mut Self| {
+            if world.plan.clocks { world.chance.within(-4_000, 4_000) } else { 0 }
+        };
         for _ in 0..self.plan.processes {
             let clock_error = error(self);
             self.processes.push(Process { clock_error, flight: None });
@@ -122,6 +134,8 @@ impl World {
         let mut crowds = Vec::new();
         for _ in 0..self.plan.rounds {
             crowd += match self.chance.below(4) {
+                _ if self.plan.crowd_wants == Some(Want::Usable) => self.plan.lifetime,
+                _ if self.plan.crowd_wants.is_some() => self.chance.within(60, self.plan.lifetime),
                 0 => self.chance.within(0, 30),
                 1 => self.chance.within(0, self.plan.lifetime),
                 _ => self.plan.lifetime + self.chance.within(-self.plan.lifetime.min(320), 30),
@@ -129,7 +143,10 @@ impl World {
             crowds.push(crowd);
         }
         for caller in 0..self.plan.callers {
-            let times: VecDeque<_> = crowds.iter().map(|crowd| crowd + self.chance.within(0, 4)).collect();
+            let times: VecDeque<_> = crowds
+                .iter()
+                .map(|crowd| crowd + self.chance.within(0, self.plan.spread))
+                .collect();
             self.callers.push(Caller::new(caller % self.plan.processes, times));
         }
     }
@@ -147,7 +164,12 @@ impl World {
             session = session
                 .with_lifetime(Lifetime::from_seconds(self.plan.lifetime))
                 .with_issued_at(now)
-                .with_binding(Binding::new(format!("{HOST}/oidc"), endpoint, "databricks-cli", host));
+                .with_binding(Binding::new(
+                    format!("{HOST}/oidc"),
+                    endpoint,
+                    "databricks-cli",
+                    host,
+                ));
         }
         self.shelf.write(session);
     }
@@ -164,14 +186,16 @@ impl World {
             Mover::Flow(id) => self.step(id),
             Mover::Wire(id) => self.happen(id),
         }
-        if self.chance.once_in(6) {
+        if self.plan.spread > 0 && self.chance.once_in(6) {
             self.now += 1;
         }
         true
     }
 
     fn movers(&self) -> Vec<Mover> {
-        let callers = (0..self.callers.len()).filter(|id| self.callers[*id].is_due(self.now)).map(Mover::Caller);
+        let callers = (0..self.callers.len())
+            .filter(|id| self.callers[*id].is_due(self.now))
+            .map(Mover::Caller);
         let flows = (0..self.flows.len()).filter(|id| self.can_step(*id)).map(Mover::Flow);
         let wire = (0..self.wire.len()).filter(|id| self.wire[*id].at <= self.now).map(Mover::Wire);
         callers.chain(flows).chain(wire).collect()
@@ -179,7 +203,11 @@ impl World {
 
     /// Sleeps until something is due; false if nothing ever will be.
     fn wait(&mut self) -> bool {
-        let asks = self.callers.iter().filter(|caller| caller.waiting.is_none()).filter_map(|caller| caller.times.front());
+        let asks = self
+            .callers
+            .iter()
+            .filter(|caller| caller.waiting.is_none())
+            .filter_map(|caller| caller.times.front());
         let queues = self.flows.iter().filter_map(|flow| match &flow.state {
             State::Queueing { until, .. } => Some(until),
             State::Ready(_) | State::Asking { .. } | State::Over => None,
@@ -193,8 +221,10 @@ impl World {
 
     /// What the weather does between two steps.
     fn disturb(&mut self) {
-        let (process, caller) = (self.chance.below(self.processes.len()), self.chance.below(self.callers.len()));
-        if self.plan.crashes && self.chance.once_in(40) && self.processes[process].flight.is_some() {
+        let (process, caller) =
+            (self.chance.below(self.processes.len()), self.chance.below(self.callers.len()));
+        if self.plan.crashes && self.chance.once_in(40) && self.processes[process].flight.is_some()
+        {
             self.crash(process);
         }
         if self.plan.clocks && self.chance.once_in(60) {
@@ -212,7 +242,7 @@ impl World {
         if self.plan.intruder && self.now > self.quiet_until && self.chance.once_in(30) {
             self.intrude();
         }
-        if self.chance.once_in(60) {
+        if self.plan.crowd_wants.is_none() && self.chance.once_in(60) {
             self.go_away(caller);
         }
     }
@@ -227,8 +257,10 @@ impl World {
         self.quiet_until = self.now + 90;
         let now = Timestamp::from_unix(self.now);
         let end = now.plus(Lifetime::from_seconds(self.plan.lifetime));
-        let mut session =
-            Session::new(pair.access).with_refresh_token(pair.refresh).with_expiry(end).with_issued_at(now);
+        let mut session = Session::new(pair.access)
+            .with_refresh_token(pair.refresh)
+            .with_expiry(end)
+            .with_issued_at(now);
         session.binding = entry.binding;
         self.shelf.write(session);
     }

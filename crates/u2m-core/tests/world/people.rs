@@ -29,7 +29,9 @@ impl Want {
             (Self::Newer(Some(seen)) | Self::Other(seen), Ok(issued)) => {
                 *seen != issued.session().access_token && !matches!(issued.how(), How::Kept(_))
             }
-            (Self::Newer(None), Ok(issued)) => matches!(issued.how(), How::Renewed | How::RenewedUnsaved(_)),
+            (Self::Newer(None), Ok(issued)) => {
+                matches!(issued.how(), How::Renewed | How::RenewedUnsaved(_))
+            }
             (want, Err(_)) => (*want == Self::Usable) == (*leader == Self::Usable),
         }
     }
@@ -77,6 +79,9 @@ impl World {
         self.callers[caller].times.pop_front();
         let seen = self.callers[caller].seen.clone();
         let want = match (self.chance.below(10), seen) {
+            _ if self.plan.crowd_wants.is_some() => {
+                self.plan.crowd_wants.clone().unwrap_or(Want::Usable)
+            }
             (0 | 1, seen) => Want::Newer(seen.filter(|_| self.chance.once_in(2))),
             (2 | 3, Some(seen)) => Want::Other(seen),
             _ => Want::Usable,
@@ -107,6 +112,7 @@ impl World {
         let step = self.request.clone().start(want.ask(), asked_at);
         self.flows.push(Flow {
             process,
+            asked_at,
             want,
             state: State::Ready(step),
             first: (None, None),
@@ -135,7 +141,11 @@ impl World {
         });
         let mut unmet = Vec::new();
         for caller in 0..self.callers.len() {
-            let Some(waiting) = self.callers[caller].waiting.take_if(|waiting| waiting.flow == flow) else { continue };
+            let Some(waiting) =
+                self.callers[caller].waiting.take_if(|waiting| waiting.flow == flow)
+            else {
+                continue;
+            };
             if waiting.want != leader && !waiting.want.is_met_by(outcome, &leader) {
                 unmet.push((caller, waiting));
                 continue;

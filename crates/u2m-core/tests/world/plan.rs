@@ -1,6 +1,7 @@
 //! What a world is like: drawn from its seed before anything happens in it.
 
 use super::chance::Chance;
+use super::people::Want;
 use super::server::Rotation;
 
 /// Who drives the steps: the honest driver, or one with a fault that the laws have to notice.
@@ -41,6 +42,10 @@ pub(crate) struct Plan {
     pub(crate) relogin: bool,
     /// The login knows its endpoint; if not, another program wrote it.
     pub(crate) bound: bool,
+    /// Over how many seconds a crowd of callers is spread. With none, steps take no time.
+    pub(crate) spread: i64,
+    /// What all callers want; if nothing, each draws for itself.
+    pub(crate) crowd_wants: Option<Want>,
 }
 
 impl Plan {
@@ -67,6 +72,28 @@ impl Plan {
             moves: chance.once_in(8),
             relogin: chance.once_in(5),
             bound: !chance.once_in(6),
+            spread: 4,
+            crowd_wants: None,
+        }
+    }
+
+    /// A fair day with a strict server.
+    pub(crate) fn crowd(want: Want) -> Self {
+        Self {
+            processes: 3,
+            callers: 6,
+            rounds: 1,
+            rotation: Rotation::Revoke,
+            lifetime: 3600,
+            crashes: false,
+            faults: false,
+            clocks: false,
+            intruder: false,
+            moves: false,
+            relogin: false,
+            bound: true,
+            spread: 0,
+            crowd_wants: Some(want),
         }
     }
 

@@ -101,13 +101,16 @@ impl Server {
     /// Redeems a refresh token over the wire; also says whether it was granted.
     pub(crate) fn respond(&mut self, token: &str, now: i64) -> (Answer, bool) {
         let Some(pair) = self.redeem(token, now) else {
-            let body = r#"{"error":"invalid_grant","error_description":"Refresh token is invalid"}"#;
+            let body =
+                r#"{"error":"invalid_grant","error_description":"Refresh token is invalid"}"#;
             return (json(400, body.to_owned()), false);
         };
         let (access, life) = (pair.access.expose(), self.lifetime);
         let refresh = match self.rotation {
             Rotation::Never => String::new(),
-            Rotation::Refuse | Rotation::Revoke => format!(r#","refresh_token":"{}""#, pair.refresh.expose()),
+            Rotation::Refuse | Rotation::Revoke => {
+                format!(r#","refresh_token":"{}""#, pair.refresh.expose())
+            }
         };
         (json(200, format!(r#"{{"access_token":"{access}","expires_in":{life}{refresh}}}"#)), true)
     }

@@ -43,10 +43,16 @@ impl World {
         match if whole { 0 } else { 1 + self.chance.below(6) } {
             0 => self.arrange(soon, flow, path, &token, What::Exchange),
             1 => self.arrange(soon, flow, path, &token, What::Busy),
-            2 => self.arrange(soon, flow, path, &token, What::Failure(TransportFailureKind::NotSent)),
-            3 => self.arrange(soon, flow, path, &token, What::Failure(TransportFailureKind::Broken)),
+            2 => {
+                self.arrange(soon, flow, path, &token, What::Failure(TransportFailureKind::NotSent))
+            }
+            3 => {
+                self.arrange(soon, flow, path, &token, What::Failure(TransportFailureKind::Broken))
+            }
             4 => self.arrange(soon, flow, path, &token, What::AnswerLost),
-            5 => self.arrange(up, flow, path, &token, What::Failure(TransportFailureKind::TimedOut)),
+            5 => {
+                self.arrange(up, flow, path, &token, What::Failure(TransportFailureKind::TimedOut))
+            }
             _ => {
                 let late = self.now + self.chance.within(0, 2 * DEADLINE);
                 self.arrange(late, flow, path, &token, What::Late);
@@ -107,5 +113,8 @@ impl World {
 
 pub(crate) fn refresh_token_of(form: &str) -> String {
     let mut pairs = form_urlencoded::parse(form.as_bytes());
-    pairs.find(|(key, _)| key == "refresh_token").map(|(_, token)| token.into_owned()).unwrap_or_default()
+    pairs
+        .find(|(key, _)| key == "refresh_token")
+        .map(|(_, token)| token.into_owned())
+        .unwrap_or_default()
 }

@@ -91,6 +91,7 @@ fn is_ready(_: &File, _: &PipeReader) -> bool {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::io::Write;

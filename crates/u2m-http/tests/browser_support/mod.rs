@@ -1,5 +1,6 @@
 //! A folder of stubs that write down what they are given. They are links to one script, so that none of them is being
 //! written while another test starts a program.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each story uses what it needs")]
 
 use std::ffi::OsString;
@@ -54,7 +55,11 @@ impl Desktop {
     /// What a stub was given, once it has run.
     pub(crate) fn given_to(&self, program: &str) -> Vec<String> {
         let record = self.record_of(program);
-        record.lines().filter_map(|line| line.strip_prefix("argument ")).map(str::to_owned).collect()
+        record
+            .lines()
+            .filter_map(|line| line.strip_prefix("argument "))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Everything that a stub saw.
@@ -63,7 +68,9 @@ impl Desktop {
         loop {
             match fs::read_to_string(self.folder.path().join(program)) {
                 Ok(record) => return record,
-                Err(error) if begun.elapsed() > Duration::from_secs(5) => panic!("{program} did not run: {error}"),
+                Err(error) if begun.elapsed() > Duration::from_secs(5) => {
+                    panic!("{program} did not run: {error}")
+                }
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
@@ -71,9 +78,11 @@ impl Desktop {
 
     /// The stubs that ran.
     pub(crate) fn ran(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let entries =
+            fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let names = entries.map(|name| name.into_string().unwrap());
-        let mut names: Vec<_> = names.filter(|name| name != "bin" && !name.ends_with(".new")).collect();
+        let mut names: Vec<_> =
+            names.filter(|name| name != "bin" && !name.ends_with(".new")).collect();
         names.sort_unstable();
         names
     }

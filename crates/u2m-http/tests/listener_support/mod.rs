@@ -1,4 +1,5 @@
 //! A sign-in that waits, and a browser made of plain sockets.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each story uses what it needs")]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +17,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(8);
 pub(crate) fn browse(port: u16) -> Browse {
     let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
     let target = Target::account(host, AccountId::parse("abc").unwrap());
-    let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { panic!() };
+    let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else {
+        panic!()
+    };
     let LoginStep::Browse(browse) = listen.bound(port) else { panic!() };
     browse
 }
@@ -39,7 +42,10 @@ pub(crate) fn state(browse: &Browse) -> String {
 }
 
 /// Waits for the callback in a task, as a program would beside its browser.
-pub(crate) fn waiting(mut listener: Listener, browse: Browse) -> JoinHandle<(Callback, Visitor, Listener, Browse)> {
+pub(crate) fn waiting(
+    mut listener: Listener,
+    browse: Browse,
+) -> JoinHandle<(Callback, Visitor, Listener, Browse)> {
     tokio::spawn(async move {
         let (callback, visitor) = timeout(SOON, listener.wait(&browse)).await.unwrap().unwrap();
         (callback, visitor, listener, browse)
@@ -56,7 +62,10 @@ pub(crate) struct Response {
 
 impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let line = self.head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
+        let line = self
+            .head
+            .lines()
+            .find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")));
         line.map(|line| line[name.len() + 1..].trim())
     }
 }

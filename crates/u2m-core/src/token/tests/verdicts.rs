@@ -82,6 +82,34 @@ fn a_passing_failure_is_shared_with_those_who_asked_before_it_fell_and_with_nobo
 }
 
 #[test]
+fn who_asks_while_the_request_is_under_way_shares_its_failure_too() {
+    let later = |seconds| NOW.plus(Lifetime::from_seconds(seconds));
+    let mut shelf = Shelf::with(-1).failing(TransportFailureKind::TimedOut);
+    let mut step = shelf.request.clone().start(Ask::Usable, NOW);
+    while !matches!(step, TokenStep::Note(_)) {
+        step = match step {
+            TokenStep::Load(load) => load.loaded(shelf.entry.clone(), NOW).unwrap(),
+            TokenStep::Lock(lock) => lock.locked(),
+            TokenStep::Reload(reload) => reload.loaded(shelf.entry.clone(), None, NOW).unwrap(),
+            TokenStep::Prove(prove) => prove.proven(NOW).unwrap(),
+            TokenStep::Refresh(call) => {
+                call.answered(shelf.answers.pop_front().unwrap(), NOW).unwrap()
+            }
+            other => panic!("{other:?}"),
+        };
+    }
+    shelf.now = later(30);
+    shelf.go_on(step).unwrap_err();
+    // Half a minute went by; whoever came meanwhile has waited for this very answer.
+    let waiting = shelf.request.clone().start(Ask::Usable, later(20));
+    assert!(matches!(shelf.go_on(waiting), Err(TokenError::TriedJustNow(_))));
+    let mut newcomer = shelf;
+    newcomer.answers.push_back(Ok(answer(200, RENEWED)));
+    newcomer.now = later(31);
+    assert_eq!(access(&newcomer.ask(Ask::Usable).unwrap()), "new-access");
+}
+
+#[test]
 fn refr_6_a_renewal_ahead_of_time_pauses_for_a_minute_after_one_has_failed() {
     for (seconds, requests) in [(0, 0), (59, 0), (60, 1), (3000, 1)] {
         let mut shelf = Shelf::with(240).answering(200, RENEWED);

@@ -1,0 +1,91 @@
+//! `u2m token`: what SDKs call. A fresh token comes from the store alone.
+
+use crate::advice::{self, Subject};
+use crate::args::{Args, Format};
+use crate::failure::Failure;
+use crate::{guard, output, place};
+use std::time::{Duration, SystemTime};
+use u2m::{
+    Patience, PersistentAuth, ReqwestTransport, Said, Surroundings, Timestamp, Token, TokenChoice, TokenStore, blocking,
+    choose_for_token,
+};
+
+pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    let (path, config) = place::config()?;
+    let said = Said {
+        either: args.argument.clone(),
+        profile: args.profile.clone(),
+        host: args.host.clone(),
+        account_id: args.account_id.clone(),
+    };
+    let around = Surroundings { env: &place::env, config: &config };
+    let choice = choose_for_token(&said, &around).map_err(|error| advice::choice(&error, &path, name))?;
+    let store = place::store(&config)?;
+    let choice = settled(choice, &store);
+    let subject = Subject::new(&choice.target, name);
+    let describe = |choice: TokenChoice| {
+        let builder = PersistentAuth::builder(choice.target).with_scopes(choice.scopes).with_store(store.clone());
+        let builder = with_timeout(builder, args.timeout);
+        builder.build().map(|auth| auth.blocking()).map_err(|error| advice::build(&error))
+    };
+    let auth = describe(choice)?;
+    let outcome = token(&auth, args.force_refresh);
+    for notice in auth.asynchronous().take_notices() {
+        output::note(&format!("Warning: {}", notice.text));
+    }
+    let token = outcome.map_err(|error| advice::token(&error, &subject, args.force_refresh))?;
+    print(&token, args.format)
+}
+
+fn print(token: &Token, format: Option<Format>) -> Result<(), Failure> {
+    match format {
+        Some(Format::Text) => output::result(format!("{}\n", token.access_token().expose())),
+        _ => output::result(output::token_json(token, Timestamp::from(SystemTime::now()))),
+    }
+}
+
+fn token(auth: &blocking::PersistentAuth, force: bool) -> Result<Token, u2m::TokenError> {
+    if !force && let Some(token) = auth.stored()? {
+        return Ok(token);
+    }
+    guard::watch_signals();
+    if force { auth.force_refresh() } else { auth.token() }
+}
+
+/// Finds out what kind of host was named beside an account: by the key under which a login is stored; or, if a login of
+/// another program says nothing about its endpoints, by asking the host.
+fn settled(choice: TokenChoice, store: &dyn TokenStore) -> TokenChoice {
+    if !choice.is_open() {
+        return choice;
+    }
+    // What cannot be read here is reported when the token is.
+    let load = |key: &u2m::CacheKey| store.load(key).ok().flatten();
+    if let Some(key) = choice.other_key()
+        && load(&key).is_some()
+    {
+        return choice.as_unified();
+    }
+    let Some(session) = load(&choice.target.cache_key()) else { return choice };
+    let now = Timestamp::from(SystemTime::now());
+    let is_fresh = u2m::FreshnessRules::default().of(&session, now) == u2m::Freshness::Fresh;
+    match (session.binding, choice.target.host()) {
+        (Some(binding), _) if binding.account_id.is_some() => choice.as_unified(),
+        (None, Some(host)) if !is_fresh => {
+            let metadata = blocking::ask_host(&ReqwestTransport::new(), host);
+            choice.settled_by(&metadata)
+        }
+        _ => choice,
+    }
+}
+
+/// Shares a short deadline out between the wait for others and the request; a long one changes nothing, because no
+/// caller waits longer than the defaults.
+fn with_timeout(builder: u2m::Builder, timeout: Option<Duration>) -> u2m::Builder {
+    match timeout.filter(|timeout| *timeout < Duration::from_secs(30)) {
+        Some(timeout) => {
+            let wait = timeout.max(Duration::from_millis(100)) / 2;
+            builder.with_lock_wait(wait).with_patience(Patience::default().with_budget(wait * 2 / 3))
+        }
+        None => builder,
+    }
+}

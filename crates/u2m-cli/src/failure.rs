@@ -1,0 +1,55 @@
+//! A command that failed: its class, which is its exit code, and its words.
+
+use std::fmt;
+
+/// What a script can branch on. The codes are documented and stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Any other error.
+    Other,
+    /// The command line is wrong.
+    Usage,
+    /// No login is stored.
+    NotConfigured,
+    /// A login is stored and cannot be used any more.
+    NeedsLogin,
+    /// It is not clear which profile or host is meant.
+    Unclear,
+    /// Network, time-out, or the server in trouble.
+    Network,
+    /// The token store failed.
+    Storage,
+}
+
+impl Class {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::NotConfigured => 3,
+            Self::NeedsLogin => 4,
+            Self::Unclear => 5,
+            Self::Network => 6,
+            Self::Storage => 7,
+        }
+    }
+}
+
+/// A failure as it is shown.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) class: Class,
+    pub(crate) text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(class: Class, text: impl Into<String>) -> Self {
+        Self { class, text: text.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

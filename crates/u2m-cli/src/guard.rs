@@ -1,0 +1,59 @@
+//! What the process does to keep its secrets to itself, and to end well.
+
+use std::time::Duration;
+
+/// How long a signal waits for a refresh that is being saved: longer than one may take.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// No core dump and no debugger of the same user gets at the tokens, and a panic says where, not what.
+pub(crate) fn harden() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // Where the kernel does not let it be so, it is as before.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+        crate::output::note(&format!("u2m broke{place}; please report this. Nothing that was stored is lost"));
+    }));
+}
+
+/// From here on a signal waits for what is spent and unsaved, and then ends the process with 128 and its number. Not
+/// called on the way of a fresh token: nothing can be lost there.
+pub(crate) fn watch_signals() {
+    let watch = || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let number = runtime.block_on(signal());
+        u2m::settle(GRACE);
+        #[allow(clippy::exit)]
+        std::process::exit(128 + number);
+    };
+    // Without it, signals end the process as they always do.
+    let _ = std::thread::Builder::new().name("u2m-signals".into()).spawn(watch);
+}
+
+#[cfg(unix)]
+async fn signal() -> i32 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).ok();
+    let (interrupt, terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    let (Some(mut interrupt), Some(mut terminate)) = (interrupt, terminate) else { return std::future::pending().await };
+    let mut ended = std::pin::pin!(terminate.recv());
+    let mut stopped = std::pin::pin!(interrupt.recv());
+    std::future::poll_fn(|context| {
+        if stopped.as_mut().poll(context).is_ready() {
+            return std::task::Poll::Ready(2);
+        }
+        ended.as_mut().poll(context).map(|_| 15)
+    })
+    .await
+}
+
+#[cfg(not(unix))]
+async fn signal() -> i32 {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => 2,
+        Err(_) => std::future::pending().await,
+    }
+}

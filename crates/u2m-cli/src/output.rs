@@ -1,0 +1,50 @@
+//! What is printed. Standard output carries results and nothing else; all that is said goes to standard error.
+
+use crate::failure::{Class, Failure};
+use serde_json::{Map, Value};
+use std::io::Write;
+use u2m::{Lifetime, Timestamp, Token, format_local};
+
+/// Prints a result.
+pub(crate) fn result(text: impl AsRef<str>) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| Failure::new(Class::Other, format!("cannot write to standard output: {error}")))
+}
+
+/// Says something to the person.
+pub(crate) fn note(text: &str) {
+    // Nobody is left to hear of it when standard error is gone.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Says what went wrong.
+pub(crate) fn error(failure: &Failure, name: &str) {
+    note(&format!("Error: {failure}"));
+    if failure.class == Class::Usage {
+        let command = name.split(' ').next().unwrap_or(name);
+        note(&format!("Run '{command} help' for usage."));
+    }
+}
+
+/// The token as SDKs read it from the reference: one object, three members, and how long it is still good for.
+///
+/// The time is local wall-clock time with a fraction and an offset, because Python's SDK cuts at the dot and reads the rest
+/// as local. A token whose end nobody knows is said to be good for an hour: no caller can be told "for ever".
+pub(crate) fn token_json(token: &Token, now: Timestamp) -> String {
+    let expiry = token.expiry().unwrap_or_else(|| now.plus(Lifetime::from_seconds(3600)));
+    let mut members = Map::new();
+    members.insert("access_token".into(), token.access_token().expose().into());
+    members.insert("token_type".into(), "Bearer".into());
+    members.insert("expiry".into(), format_local(expiry).into());
+    if let Some(left) = token.expiry().map(|expiry| now.until(expiry).seconds()).filter(|left| *left > 0) {
+        members.insert("expires_in".into(), left.into());
+    }
+    json(&Value::Object(members))
+}
+
+/// Two-space indent; characters that mean something in HTML are escaped, as the reference does.
+pub(crate) fn json(value: &Value) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}

@@ -1,0 +1,73 @@
+//! Why it is not clear what is meant.
+
+use u2m_core::{Foreign, Host, HostError, TargetError};
+
+/// Why it is not clear what is meant. A person has to say more, or something else.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChooseError {
+    /// Several profiles are on the host.
+    #[error("{} match {host}", joined(.names))]
+    Ambiguous {
+        /// The host, as it was said.
+        host: Foreign,
+        /// The profiles.
+        names: Vec<Foreign>,
+    },
+    /// A positional argument beside a flag that says the same.
+    #[error("the argument '{0}' cannot be combined with --host or --profile")]
+    ArgumentWithFlag(Foreign),
+    /// A profile was named together with another host than its own.
+    #[error("profile {profile} is for {own}, not for {wanted}")]
+    Conflict {
+        /// The profile.
+        profile: Foreign,
+        /// Its host.
+        own: Host,
+        /// The host that was named.
+        wanted: Host,
+    },
+    /// A flag that means nothing while the host is not known.
+    #[error("--{0} requires --host to be specified")]
+    FlagNeedsHost(&'static str),
+    /// What was given is not a host.
+    #[error(transparent)]
+    Host(HostError),
+    /// The profile signs in as a machine.
+    #[error("profile {0} signs in with a client id and secret; only logins by a person are served here")]
+    MachineProfile(Foreign),
+    /// An account console without an account.
+    #[error("signing in to {0} needs an account id")]
+    NoAccount(Host),
+    /// The profile has no host, and none was given.
+    #[error("profile {0} has no host")]
+    NoHost(Foreign),
+    /// Nothing was said, and there is nothing to fall back on.
+    #[error("no profile specified. Use --profile <name> to specify which profile to use")]
+    NoProfileChosen,
+    /// Nothing was said, and there are no profiles.
+    #[error("no profiles configured")]
+    NoProfiles,
+    /// The profile's host is not one.
+    #[error("the host of profile {0} cannot be used")]
+    ProfileHost(Foreign, #[source] HostError),
+    /// An account id or a profile's name that is not one.
+    #[error(transparent)]
+    Target(TargetError),
+    /// No such profile.
+    #[error("no matching profile found: \"{name}\"{}", alike(.near))]
+    UnknownProfile {
+        /// What was said.
+        name: Foreign,
+        /// Profiles with a name like it.
+        near: Vec<Foreign>,
+    },
+}
+
+fn joined(names: &[Foreign]) -> String {
+    names.iter().map(Foreign::as_str).collect::<Vec<_>>().join(" and ")
+}
+
+fn alike(near: &[Foreign]) -> String {
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.iter().map(Foreign::as_str).collect::<Vec<_>>().join(" or ")) }
+}

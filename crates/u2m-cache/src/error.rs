@@ -71,7 +71,7 @@ pub enum StoreError {
         path: Shown,
     },
     /// Larger than any honest cache.
-    #[error("{path} is larger than 16 MiB and is not read; move it away")]
+    #[error("{path} is larger than 16 MiB and is not read; log in again, which sets it aside")]
     TooLarge {
         /// Which file.
         path: Shown,

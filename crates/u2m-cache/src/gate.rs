@@ -5,6 +5,12 @@ use std::hash::Hash;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// When `patience` ends; for ever is a generation.
+pub(crate) fn end_of(patience: Duration) -> Instant {
+    const GENERATION: Duration = Duration::from_secs(30 * 365 * 86_400);
+    Instant::now() + patience.min(GENERATION)
+}
+
 /// Doors by name, each passed by one thread at a time.
 #[derive(Debug)]
 pub(crate) struct Gates<K> {
@@ -26,7 +32,7 @@ impl<K: Clone + Eq + Hash> Gates<K> {
 
     /// Goes through the door `name`, waiting for at most `patience`.
     pub(crate) fn pass(self: &Arc<Self>, name: K, patience: Duration) -> Option<Pass<K>> {
-        let end = Instant::now() + patience;
+        let end = end_of(patience);
         let mut taken = self.taken();
         while taken.contains_key(&name) {
             let left = end.saturating_duration_since(Instant::now());

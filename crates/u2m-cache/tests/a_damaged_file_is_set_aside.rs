@@ -17,7 +17,7 @@ const SOUND: &str = r#"{
 
 /// Damage, and the logins that survive it.
 fn damaged() -> Vec<(Vec<u8>, &'static [&'static str])> {
-    let cut = |at: &str| SOUND[..SOUND.find(at).unwrap()].as_bytes().to_vec();
+    let cut = |at: &str| SOUND.as_bytes()[..SOUND.find(at).unwrap()].to_vec();
     let with = |end: &[u8]| [SOUND.as_bytes(), end].concat();
     let mut huge = SOUND.as_bytes().to_vec();
     huge.resize(17 << 20, b' ');

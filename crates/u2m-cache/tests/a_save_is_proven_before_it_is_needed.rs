@@ -93,8 +93,8 @@ fn stuck(store: &FileStore) {
 
 /// Runs `job` in a folder on a small disk of its own.
 fn on_a_small_disk(options: &str, job: &str) {
-    if !common::can(&["unshare", "-rm", "true"]) {
-        return common::skip("no mount namespaces here");
+    if !common::can_mount() {
+        return common::skip("nothing can be mounted here");
     }
     let place = Place::new();
     let folder = place.folder().display();
@@ -124,8 +124,8 @@ fn a8_where_files_may_not_grow_nothing_is_spent_and_nothing_is_torn() {
 
 #[test]
 fn a8_a_file_that_cannot_be_replaced_is_found_out_before_anything_is_spent() {
-    if !common::can(&["unshare", "-rm", "true"]) {
-        return common::skip("no mount namespaces here");
+    if !common::can_mount() {
+        return common::skip("nothing can be mounted here");
     }
     // A container with this one file mounted into it: it can be written, and cannot be replaced.
     let place = Place::new();

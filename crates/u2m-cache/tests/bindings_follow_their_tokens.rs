@@ -95,9 +95,11 @@ fn t20_a_side_file_that_points_elsewhere_is_not_believed() {
     store.save(&key("dev"), &bound("dev")).unwrap();
     let side = place.folder().join("token-cache.u2m.json");
     let text = std::fs::read_to_string(&side).unwrap();
-    for endpoint in
-        ["https://evil.example/t", "http://a.example/oidc/v1/token", "https://a.example@evil.example/"]
-    {
+    for endpoint in [
+        "https://evil.example/t",
+        "http://a.example/oidc/v1/token",
+        "https://a.example@evil.example/",
+    ] {
         common::put(&side, text.replace("https://a.example/oidc/v1/token", endpoint));
         assert_eq!(binding(&store, "dev"), None, "{endpoint}");
     }

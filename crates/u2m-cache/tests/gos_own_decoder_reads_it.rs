@@ -52,10 +52,7 @@ fn go_reads_what_u2m_writes_and_u2m_reads_what_go_writes() {
     assert_eq!(lines.len(), 5, "{read}");
     assert_eq!(lines[0], format!(r#""dev" "at-dev" "Bearer" "rt-dev" {LATER}"#));
     assert!(lines[3].starts_with(r#""past" "at-past" "Bearer" "rt-past" -62"#), "{read}");
-    assert_eq!(
-        lines[2],
-        r#""https://h/é" "<&>\u2028\"\\é" "Bearer" "\x01\n" -62135596800"#
-    );
+    assert_eq!(lines[2], r#""https://h/é" "<&>\u2028\"\\é" "Bearer" "\x01\n" -62135596800"#);
 
     run(&go, &["write", "dev", "by-go"], &place.file());
     let text = place.text();

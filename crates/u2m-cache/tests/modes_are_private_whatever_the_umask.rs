@@ -28,7 +28,9 @@ fn worker() {
 
 #[test]
 fn t12_everything_is_made_private_whatever_the_umask() {
-    for umask in ["000", "022", "077", "277"] {
+    // Under the last one only root gets into the folders that it makes.
+    let last = if common::is_root() { 4 } else { 3 };
+    for umask in &["000", "022", "077", "277"][..last] {
         let place = Place::new();
         let folder = place.folder().join("a/b");
         let mut child =
@@ -48,9 +50,6 @@ fn t12_everything_is_made_private_whatever_the_umask() {
             }
             names
         };
-        if umask == "277" && !common::is_root() {
-            continue;
-        }
         assert!(check().iter().any(|name| name.ends_with(".tmp")), "no temporary file was seen");
         child.go_on();
         child.done();
@@ -99,8 +98,8 @@ fn t12_a_folder_that_everybody_may_write_is_refused() {
 
 #[test]
 fn t12_a_loose_file_on_a_read_only_file_system_is_read_and_not_called_private() {
-    if !common::can(&["unshare", "-rm", "true"]) {
-        return common::skip("no mount namespaces here");
+    if !common::can_mount() {
+        return common::skip("nothing can be mounted here");
     }
     let place = Place::with(r#"{"version":1,"tokens":{"dev":{"access_token":"a"}}}"#);
     chmod(&place.file(), 0o644);

@@ -92,7 +92,8 @@ fn in_line(child: &Child) -> usize {
 
 fn threads(process: u32) -> usize {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    let names = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    let names =
+        tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
     names.filter(|name| name.trim_end() == "u2m-lock").count()
 }
 
@@ -165,7 +166,8 @@ fn a_caller_may_wait_for_ever() {
     drop(store.lock(&key("dev"), Duration::MAX).unwrap().unwrap());
     let mut holder = Child::start("holds", &place.file());
     holder.until("held");
-    let waiter = std::thread::spawn(move || store.lock(&key("dev"), Duration::MAX).unwrap().is_some());
+    let waiter =
+        std::thread::spawn(move || store.lock(&key("dev"), Duration::MAX).unwrap().is_some());
     std::thread::sleep(Duration::from_millis(20));
     holder.go_on().until("free");
     assert!(waiter.join().unwrap());
@@ -212,7 +214,8 @@ fn t23_a_lock_file_that_was_left_behind_means_nothing_whatever_it_holds() {
     let place = Place::new();
     let store = place.store();
     drop(locked(&store, "dev"));
-    for text in ["", "null", "{", "[]", "{\"pid\":1,\"key\":\"dev\"}", "\u{0}\u{0}", "{\"pid\":-1}"] {
+    for text in ["", "null", "{", "[]", "{\"pid\":1,\"key\":\"dev\"}", "\u{0}\u{0}", "{\"pid\":-1}"]
+    {
         common::put(&lock_file(&place), text);
         let mut lock = store.lock(&key("dev"), Duration::ZERO).unwrap().unwrap();
         assert!(lock.verdict().is_none(), "{text}");
@@ -254,5 +257,8 @@ fn who_holds_a_lock_stands_in_it() {
     let mut holder = Child::start("holds", &place.file());
     holder.until("held");
     let text = fs::read_to_string(lock_file(&place)).unwrap();
-    assert!(text.contains(&format!("\"pid\":{}", holder.id())) && text.contains("\"dev\""), "{text}");
+    assert!(
+        text.contains(&format!("\"pid\":{}", holder.id())) && text.contains("\"dev\""),
+        "{text}"
+    );
 }

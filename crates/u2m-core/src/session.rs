@@ -141,14 +141,15 @@ impl Session {
     }
 
     /// What `grant` makes of this login. A refresh token that was not sent anew stays (RFC 6749 section 6); the time
-    /// counts from before the request. Without a lifetime, the token's own hint counts, else `assumed`.
+    /// counts from before the request. Without a lifetime, the token's own hint counts, unless a clock that is ahead makes
+    /// it look past; else `assumed`.
     pub(crate) fn renewed(
         grant: Grant,
         old: Option<&Self>,
         sent_at: Timestamp,
         assumed: Lifetime,
     ) -> Self {
-        let hint = || expiry_hint(&grant.access_token).map(Timestamp::from_unix);
+        let hint = || expiry_hint(&grant.access_token).map(Timestamp::from_unix).filter(|hint| *hint > sent_at);
         let stated = grant.lifetime.map(|lifetime| sent_at.plus(lifetime));
         let expiry = stated.or_else(hint).unwrap_or_else(|| sent_at.plus(assumed));
         let binding = old

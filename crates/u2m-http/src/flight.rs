@@ -155,10 +155,10 @@ impl Drop for Spending {
 /// assert!(u2m_http::settle(std::time::Duration::from_secs(1)), "nothing is under way here");
 /// ```
 pub fn settle(patience: Duration) -> bool {
-    let end = Instant::now() + patience;
+    let start = Instant::now();
     let mut count = spent();
     while *count > 0 {
-        let left = end.saturating_duration_since(Instant::now());
+        let left = patience.saturating_sub(start.elapsed());
         if left.is_zero() {
             return false;
         }

@@ -78,6 +78,9 @@ impl Patience {
     }
 }
 
+/// As good as for ever, and still a time that a clock can show.
+const ENDLESS: Duration = Duration::from_secs(1 << 32);
+
 /// Sends a call's request until it is answered, may not be repeated or the budget is spent, and takes the next step. Of
 /// the rules for repeating, the core decides whether, and `patience` how often. Runs within a tokio runtime.
 ///
@@ -88,7 +91,8 @@ pub async fn drive<S: Awaits>(
     call: HttpCall<S>,
     patience: &Patience,
 ) -> Result<S::Next, S::Error> {
-    let end = Instant::now() + patience.budget;
+    let start = Instant::now();
+    let end = start.checked_add(patience.budget).unwrap_or_else(|| start + ENDLESS);
     let mut repeated = 0;
     loop {
         let sent_at = Timestamp::from(SystemTime::now());
@@ -97,7 +101,7 @@ pub async fn drive<S: Awaits>(
         let wait = pause_before(repeated + 1, patience, &outcome);
         if repeated == patience.repeats
             || !call.replay().may_follow(&outcome)
-            || Instant::now() + wait >= end
+            || wait >= end.saturating_duration_since(Instant::now())
         {
             return call.answered(outcome, sent_at);
         }

@@ -1,6 +1,7 @@
 //! The same for plain code: no runtime, no `async`.
 
 use crate::challenge::{ChallengeError, SignedIn};
+use crate::clock::now;
 use crate::keeper::{Settled, settle_ask};
 use crate::persistent::PersistentAuth as Auth;
 use u2m_core::{Ask, Token, TokenError};
@@ -96,13 +97,14 @@ impl PersistentAuth {
     }
 
     fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
+        let asked_at = now();
         loop {
             if let Some(token) = self.0.good_meanwhile(&ask) {
                 return Ok(token);
             }
-            let (flight, is_own) = self.0.keeper.board(&ask)?;
+            let (flight, asked) = self.0.keeper.board(&ask, asked_at)?;
             let landed = flight.wait_blocking().unwrap_or(Err(TokenError::Unfinished));
-            match settle_ask(&ask, landed, is_own) {
+            match settle_ask(&ask, &asked, landed) {
                 Settled::Is(outcome) => return outcome,
                 Settled::Again => {}
             }

@@ -1,12 +1,10 @@
 //! Drives a login: discovers, listens, opens the browser, waits, redeems, saves.
 
-use crate::clock::now;
 use crate::keeper::Keeper;
 use crate::person::Person;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use u2m_cache::StoreError;
 use u2m_core::{
     Browse, Callback, Entropy, Host, LoggedIn, LoginError, LoginRequest, LoginStep, Scopes,
     StoreFailure, Target, Token,
@@ -103,7 +101,9 @@ pub(crate) async fn challenge(
     desk: &Desk,
     keeper: &Arc<Keeper>,
 ) -> Result<SignedIn, ChallengeError> {
-    let end = Instant::now() + desk.timeout;
+    let start = Instant::now();
+    // Whoever waits for longer than there is time waits for a very long time.
+    let end = start.checked_add(desk.timeout).unwrap_or_else(|| start + Duration::from_secs(1 << 32));
     let late = |_| ChallengeError::TimedOut(desk.timeout);
     let (step, visitor) = timeout_at(end, up_to_callback(desk, keeper)).await.map_err(late)??;
     let outcome = match step {
@@ -246,35 +246,24 @@ fn redeem(
     mut runtime: tokio::runtime::Builder,
 ) -> Result<SignedIn, ChallengeError> {
     let _spending = Spending::begin();
-    let runtime = runtime.enable_all().build().map_err(|_| ChallengeError::Unfinished)?;
     let mut unsaved = None;
     loop {
         step = match step {
             LoginStep::Exchange(call) => {
-                runtime.block_on(drive(keeper.transport.as_ref(), call, &keeper.patience))?
+                let runtime = runtime.enable_all().build();
+                let runtime = runtime.map_err(|_| ChallengeError::Unfinished)?;
+                let exchanged =
+                    runtime.block_on(drive(keeper.transport.as_ref(), call, &keeper.patience));
+                // What still runs on it, such as looking up a name, is not waited for.
+                runtime.shutdown_background();
+                exchanged?
             }
             LoginStep::Store(store) => {
-                unsaved = save(keeper, store.session()).err().map(StoreFailure::new);
+                unsaved = keeper.sign_in(store.session()).err();
                 store.stored()
             }
-            LoginStep::Done(login) => {
-                let until = keeper.request.rules.fresh_until(login.session());
-                keeper.current.set(
-                    login.token(),
-                    until.map_or(i64::MAX, |until| until.unix().max(now().unix())),
-                );
-                return Ok(SignedIn { login, unsaved });
-            }
+            LoginStep::Done(login) => return Ok(SignedIn { login, unsaved }),
             _ => return Err(ChallengeError::Unfinished),
         };
-    }
-}
-
-/// Saves under the entry's lock, so that a refresh of the login that is being replaced does not come after. If its holder
-/// hangs, the new login is worth more than the order.
-fn save(keeper: &Keeper, session: &u2m_core::Session) -> Result<(), StoreError> {
-    match keeper.store.lock(&keeper.key, keeper.lock_wait)? {
-        Some(mut lock) => lock.save(session),
-        None => keeper.store.save(&keeper.key, session),
     }
 }

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use u2m_cache::{EntryLock, Notice, TokenStore};
 use u2m_core::{
     Ask, CacheKey, Fingerprint, How, HttpCall, Issued, Locating, Session, StoreFailure, Target,
-    Token, TokenError, TokenRequest, TokenStep,
+    Timestamp, Token, TokenError, TokenRequest, TokenStep,
 };
 use u2m_http::{EndpointSupplier, Flight, Patience, Spending, Transport, drive};
 
@@ -28,7 +28,7 @@ pub(crate) struct Keeper {
     /// How long another process's refresh is waited for.
     pub(crate) lock_wait: Duration,
     pub(crate) current: Current,
-    flight: Mutex<Option<Flight<Landed>>>,
+    flight: Mutex<Option<(Ask, Flight<Landed>)>>,
     unsaved: Mutex<Option<Unsaved>>,
     notices: Mutex<Vec<Notice>>,
 }
@@ -85,23 +85,22 @@ impl Keeper {
         }
     }
 
-    /// A flight to wait for: the one under way, or a new one, which is then the caller's own.
-    pub(crate) fn board(self: &Arc<Self>, ask: &Ask) -> Result<(Flight<Landed>, bool), TokenError> {
+    /// A flight to wait for, and what it asks for: the one under way, or a new one with the caller's own question.
+    /// Failures that fell after `asked_at` are shared.
+    pub(crate) fn board(
+        self: &Arc<Self>,
+        ask: &Ask,
+        asked_at: Timestamp,
+    ) -> Result<(Flight<Landed>, Ask), TokenError> {
         let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(running) = flight.as_ref().filter(|flight| !flight.is_over()) {
-            return Ok((running.clone(), false));
+        if let Some((asked, running)) = flight.as_ref().filter(|(_, flight)| !flight.is_over()) {
+            return Ok((running.clone(), asked.clone()));
         }
-        let (keeper, step) = (Arc::clone(self), self.request.clone().start(ask.clone(), now()));
-        let started = Flight::start("u2m-refresh", move || {
-            let landed = keeper.fly(step);
-            if let Ok(issued) = &landed {
-                keeper.take(issued);
-            }
-            landed
-        });
+        let (keeper, step) = (Arc::clone(self), self.request.clone().start(ask.clone(), asked_at));
+        let started = Flight::start("u2m-refresh", move || keeper.fly(step));
         let started = started.map_err(|error| TokenError::Store(StoreFailure::new(error)))?;
-        *flight = Some(started.clone());
-        Ok((started, true))
+        *flight = Some((ask.clone(), started.clone()));
+        Ok((started, ask.clone()))
     }
 
     /// Whether somebody is fetching a token at this moment.
@@ -110,7 +109,7 @@ impl Keeper {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .as_ref()
-            .is_some_and(|flight| !flight.is_over())
+            .is_some_and(|(_, flight)| !flight.is_over())
     }
 
     /// Puts what a flow issued in hand.
@@ -127,8 +126,16 @@ impl Keeper {
             }
             _ => rules.fresh_until(session).map_or(i64::MAX, |until| until.unix()),
         };
-        self.current.set(token.clone(), fresh_until);
+        self.hand_out(token.clone(), fresh_until);
         token
+    }
+
+    /// Puts a token in hand until `fresh_until`. One that is not saved yet stays there for the rest of the second: the
+    /// next call tries to save it again (REFR-4).
+    fn hand_out(&self, token: Token, fresh_until: i64) {
+        let is_saved = self.unsaved().is_none();
+        let until = if is_saved { fresh_until } else { fresh_until.min(now().unix()) };
+        self.current.set(token, until);
     }
 
     fn load_step(&self, step: TokenStep) -> Result<TokenStep, TokenError> {
@@ -187,7 +194,10 @@ impl Keeper {
                     }
                     note.noted(now())?
                 }
-                TokenStep::Done(issued) => return Ok(issued),
+                TokenStep::Done(issued) => {
+                    self.take(&issued);
+                    return Ok(issued);
+                }
             };
         }
     }
@@ -254,6 +264,32 @@ impl Keeper {
         outcome.map_err(StoreFailure::new)
     }
 
+    /// Whether everything that was bought is saved, by a last try if need be.
+    pub(crate) fn is_saved(&self) -> bool {
+        if self.unsaved().is_some() {
+            // Saves on the way.
+            let _ = self.load();
+        }
+        self.unsaved().is_none()
+    }
+
+    /// Saves a new login, under the entry's lock, so that a refresh of the login that is being replaced does not come
+    /// after. If its holder hangs, the new login is worth more than the order. One that cannot be saved is kept for this
+    /// process, and saved later.
+    pub(crate) fn sign_in(&self, session: &Session) -> Result<(), StoreFailure> {
+        let saved = self.store.lock(&self.key, self.lock_wait).and_then(|lock| match lock {
+            Some(mut lock) => lock.save(session),
+            None => self.store.save(&self.key, session),
+        });
+        *self.unsaved() = saved.is_err().then(|| Unsaved {
+            replaces: self.store.load(&self.key).ok().flatten().map(|old| old.fingerprint()),
+            session: session.clone(),
+        });
+        let until = self.request.rules.fresh_until(session).map_or(i64::MAX, Timestamp::unix);
+        self.hand_out(session.token(), until.max(now().unix()));
+        saved.map_err(StoreFailure::new)
+    }
+
     fn unsaved(&self) -> MutexGuard<'_, Option<Unsaved>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -278,18 +314,32 @@ impl Ground {
     }
 }
 
-/// What a landed flight means for one of those who waited for it. Of its own flight the core has decided already.
-pub(crate) fn settle_ask(ask: &Ask, landed: Landed, is_own: bool) -> Settled {
+/// Leaves what still runs on it alone: a name that is being looked up may take longer than the caller waits.
+impl Drop for Ground {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What a landed flight means for one of those who waited for it. Of the question that it was begun with, the core has
+/// decided already.
+pub(crate) fn settle_ask(ask: &Ask, asked: &Ask, landed: Landed) -> Settled {
     let issued = match landed {
         Ok(issued) => issued,
+        Err(error) if ask == asked => return Settled::Is(Err(error)),
+        // Whoever takes any token may find one where one that had to be new was not to be had.
+        Err(_) if *ask == Ask::Usable => return Settled::Again,
+        Err(TokenError::SameTokenAgain) => return Settled::Again,
         Err(error) => return Settled::Is(Err(error)),
     };
     let token = issued.session().token();
     let suits = match (ask, issued.how()) {
-        _ if is_own => true,
+        _ if ask == asked => true,
         (Ask::Usable, _) => true,
-        (_, How::Kept(error)) => return Settled::Is(Err(error.clone())),
-        (Ask::Newer(None), How::Stored) => false,
+        // Who is content with an old token gives up earlier than who needs a new one.
+        (_, How::Kept(_)) | (Ask::Newer(None), How::Stored) => false,
         (Ask::Newer(None), _) => true,
         (Ask::Newer(Some(seen)) | Ask::Other(seen), _) => token.access_token() != seen,
         _ => false,

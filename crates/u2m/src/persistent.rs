@@ -121,7 +121,7 @@ impl PersistentAuth {
     /// `patience`; whether that is so. Call it before ending a process on a signal. A listener is freed by dropping
     /// the future of [`PersistentAuth::challenge`], so that nothing is left to close.
     pub fn close(&self, patience: Duration) -> bool {
-        u2m_http::settle(patience)
+        u2m_http::settle(patience) && self.keeper.is_saved()
     }
 
     pub(crate) fn last_seen(&self) -> Option<AccessToken> {
@@ -129,13 +129,14 @@ impl PersistentAuth {
     }
 
     async fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
+        let asked_at = now();
         loop {
             if let Some(token) = self.good_meanwhile(&ask) {
                 return Ok(token);
             }
-            let (flight, is_own) = self.keeper.board(&ask)?;
+            let (flight, asked) = self.keeper.board(&ask, asked_at)?;
             let landed = flight.wait().await.unwrap_or(Err(TokenError::Unfinished));
-            match settle_ask(&ask, landed, is_own) {
+            match settle_ask(&ask, &asked, landed) {
                 Settled::Is(outcome) => return outcome,
                 // Somebody else's flight answered another question. The next one is our own, or is begun after ours.
                 Settled::Again => {}

@@ -11,21 +11,25 @@ const LIMIT: u64 = 16 << 20;
 /// What a read of the file found out on its way.
 pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
-    /// The file could be read by others, and was tightened by descriptor.
-    pub(super) tightened: bool,
+    pub(super) privacy: Privacy,
+}
+
+/// Who could read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Privacy {
+    /// Its owner alone.
+    Private,
+    /// Others, until now.
+    Tightened,
+    /// Others, and it cannot be helped: on a read-only file system, say.
+    Loose,
 }
 
 /// Reads a private file; an absent one is `None`. Of `path` itself a symbolic link is followed only where
 /// [`resolve`] has followed it before.
 pub(super) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
-    let mut file = match open_existing(path) {
-        Ok(file) => file,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(StoreError::io("open", path, error)),
-    };
-    let (len, tightened) = platform::check(&file, path)?;
+    let Some(mut file) = open_existing(path)? else { return Ok(None) };
+    let (len, privacy) = platform::check(&file, path)?;
     if len > LIMIT {
         return Err(StoreError::TooLarge { path: path.into() });
     }
@@ -36,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
     if bytes.len() as u64 > LIMIT {
         return Err(StoreError::TooLarge { path: path.into() });
     }
-    Ok(Some(Found { bytes, tightened }))
+    Ok(Some(Found { bytes, privacy }))
 }
 
 /// The file that `path` leads to: itself, or the target of a link that this user owns (dotfile managers make such links).
@@ -45,7 +49,10 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
         Ok(meta) if meta.file_type().is_symlink() => {
             platform::check_owner(&meta, path)?;
             match fs::canonicalize(path) {
-                Ok(target) => Ok(target),
+                Ok(target) => {
+                    check_folder(target.parent().unwrap_or(Path::new("/")))?;
+                    Ok(target)
+                }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     // A link whose target is not there yet: its folder has to be.
                     let target = fs::read_link(path)
@@ -88,30 +95,43 @@ pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
+/// Opens a private file that is there, to lock it.
+pub(super) fn open_to_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    platform::private_file(&mut options);
+    options.open(path)
+}
+
+/// Whether `path` still leads to `file`: it may have been deleted, and made anew.
+pub(super) fn is_still(path: &Path, file: &File) -> bool {
+    platform::is_still(path, file)
+}
+
+/// Shows, as far as it can be asked, that another file can be put in the place of `path`.
+pub(super) fn check_replaceable(path: &Path) -> Result<(), StoreError> {
+    platform::check_replaceable(path).map_err(|error| StoreError::io("replace", path, error))
+}
+
 /// Creates a file that did not exist, for its owner alone.
-pub(super) fn create_new(path: &Path) -> Result<File, StoreError> {
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     platform::private_file(&mut options);
-    options.open(path).map_err(|error| StoreError::io("create", path, error))
+    options.open(path)
 }
 
-/// Fills `temporary` with `text`, makes it last, and puts it in the place of `path`.
-pub(super) fn replace(
-    path: &Path,
-    temporary: &Path,
-    file: &mut File,
-    text: &str,
-    durable: bool,
-) -> Result<(), StoreError> {
-    let fill = |file: &mut File| -> io::Result<()> {
-        io::Seek::rewind(file)?;
-        file.write_all(text.as_bytes())?;
-        // Shrinks what was set aside, and never has to find room.
-        file.set_len(text.len() as u64)?;
-        if durable { file.sync_all() } else { Ok(()) }
-    };
-    fill(file).map_err(|error| StoreError::io("write", temporary, error))?;
+/// Fills a temporary file with `text`.
+pub(super) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()> {
+    io::Seek::rewind(file)?;
+    file.write_all(text.as_bytes())?;
+    // Shrinks what was set aside, and never has to find room.
+    file.set_len(text.len() as u64)?;
+    if durable { file.sync_all() } else { Ok(()) }
+}
+
+/// Puts a filled temporary file in the place of `path`.
+pub(super) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), StoreError> {
     rename(temporary, path).map_err(|error| StoreError::io("replace", path, error))?;
     if durable {
         platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
@@ -133,24 +153,28 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn open_existing(path: &Path) -> io::Result<File> {
+fn open_existing(path: &Path) -> Result<Option<File>, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true);
     platform::private_file(&mut options);
-    match options.open(path) {
-        Err(error) if platform::is_link_refusal(&error) => {
-            let target = resolve(path).map_err(|error| io::Error::other(error.to_string()))?;
-            options.open(target)
-        }
+    let opened = match options.open(path) {
+        Err(error) if platform::is_link_refusal(&error) => options.open(resolve(path)?),
         other => other,
+    };
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(StoreError::io("open", path, error)),
     }
 }
 
 #[cfg(unix)]
 mod platform {
-    use super::{Path, StoreError};
+    use super::{Path, Privacy, StoreError};
     use rustix::fs::{Mode, OFlags};
-    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
@@ -168,19 +192,51 @@ mod platform {
         error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
     }
 
-    /// A regular file of this user that nobody else can read; its length, and whether it had to be tightened.
-    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, bool), StoreError> {
+    /// A regular file of this user that nobody else can read; its length, and whether others could.
+    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
         let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
         if !meta.is_file() {
             return Err(StoreError::NotAFile { path: path.into() });
         }
         check_owner(&meta, path)?;
-        let loose = meta.mode() & 0o077 != 0;
-        // On a read-only file system it cannot be helped, and the notice is what is left.
-        if loose {
-            let _ = rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR);
+        let privacy = if meta.mode() & 0o077 == 0 {
+            Privacy::Private
+        } else if rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR).is_ok() {
+            Privacy::Tightened
+        } else {
+            Privacy::Loose
+        };
+        Ok((meta.len(), privacy))
+    }
+
+    pub(super) fn is_still(path: &Path, file: &File) -> bool {
+        match (fs::symlink_metadata(path), file.metadata()) {
+            (Ok(there), Ok(here)) => (there.dev(), there.ino()) == (here.dev(), here.ino()),
+            _ => false,
         }
-        Ok((meta.len(), loose))
+    }
+
+    /// A file that is mounted by itself, as containers do it, can be written and never replaced.
+    #[cfg(target_os = "linux")]
+    pub(super) fn check_replaceable(path: &Path) -> io::Result<()> {
+        use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let Ok(found) = statx(CWD, path, flags, StatxFlags::BASIC_STATS) else { return Ok(()) };
+        let is = |attributes| found.stx_attributes.intersects(attributes);
+        if is(StatxAttributes::MOUNT_ROOT) {
+            let why = "it is mounted by itself; mount its folder instead";
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, why))
+        } else if is(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
+            let why = "it is marked as immutable or append-only";
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn check_replaceable(_: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     pub(super) fn check_owner(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
@@ -209,7 +265,7 @@ mod platform {
 
 #[cfg(not(unix))]
 mod platform {
-    use super::{Path, StoreError};
+    use super::{Path, Privacy, StoreError};
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io;
 
@@ -221,13 +277,21 @@ mod platform {
         false
     }
 
-    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, bool), StoreError> {
+    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
         let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
         if meta.is_file() {
-            Ok((meta.len(), false))
+            Ok((meta.len(), Privacy::Private))
         } else {
             Err(StoreError::NotAFile { path: path.into() })
         }
+    }
+
+    pub(super) fn is_still(_: &Path, _: &File) -> bool {
+        true
+    }
+
+    pub(super) fn check_replaceable(_: &Path) -> io::Result<()> {
+        Ok(())
     }
 
     pub(super) fn check_owner(_: &Metadata, _: &Path) -> Result<(), StoreError> {

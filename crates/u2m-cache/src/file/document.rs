@@ -32,7 +32,38 @@ pub(super) fn parse(text: &str) -> Parsed<'_> {
     }
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = Top(&mut document).deserialize(&mut reader).and_then(|()| reader.end());
-    Parsed { document, broken: read.err().map(|error| error.to_string()) }
+    let broken = read.err().map(|error| reason(&error));
+    if broken.is_some() && document.version.is_none() {
+        document.version = version_of(text);
+    }
+    Parsed { document, broken }
+}
+
+/// The version of a file that is JSON, and has a form that this program does not know.
+fn version_of(text: &str) -> Option<Cow<'_, str>> {
+    let found = members(text).ok()?;
+    let version = found.into_iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("version"));
+    version.map(|(_, raw)| Cow::Borrowed(raw))
+}
+
+/// What is wrong, without what stands there: that may be a token (T14).
+fn reason(error: &serde_json::Error) -> String {
+    match error.classify() {
+        serde_json::error::Category::Data => {
+            let (line, column) = (error.line(), error.column());
+            format!("it has another form than a token cache at line {line} column {column}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The members of an object, unparsed and in their order; `null` has none.
+pub(super) fn members(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)>> {
+    let mut found = Vec::new();
+    let mut reader = serde_json::Deserializer::from_str(text);
+    Entries(&mut found).deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(found)
 }
 
 impl<'a> Document<'a> {

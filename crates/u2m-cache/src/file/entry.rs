@@ -1,9 +1,8 @@
 //! One entry of `token-cache.json`: read with Go's leniency, written in Go's order.
 
-use super::document::push_string;
+use super::document::{members, push_string};
 use crate::rfc3339;
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use u2m_core::{AccessToken, Lifetime, RefreshToken, Session};
 
 /// An entry's members that mean something to every reader, and the others as they stand.
@@ -13,7 +12,7 @@ pub(super) struct Entry<'a> {
     pub(super) refresh_token: String,
     expiry: Option<u2m_core::Timestamp>,
     expires_in: i64,
-    others: Vec<(String, &'a str)>,
+    others: Vec<(Cow<'a, str>, &'a str)>,
 }
 
 /// The members in the order in which Go writes them.
@@ -22,12 +21,11 @@ const KNOWN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expiry
 impl<'a> Entry<'a> {
     /// Reads one entry. `null` is an entry without anything.
     pub(super) fn parse(raw: &'a str) -> Result<Self, &'static str> {
-        let members: Option<BTreeMap<String, &'a RawValue>> =
-            serde_json::from_str(raw).map_err(|_| "it is not an object")?;
+        let members = members(raw).map_err(|_| "it is not an object")?;
         let mut entry = Self::default();
         let mut token_type = String::new();
-        for (name, raw) in members.unwrap_or_default() {
-            let raw = raw.get();
+        // In the order of the file: where a member stands twice, in whatever letters, the last counts.
+        for (name, raw) in members {
             match KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known)) {
                 Some(0) => {
                     entry.access_token = text(raw).ok_or("its access_token is not a string")?

@@ -1,6 +1,6 @@
 //! The lock of one entry, and what is remembered beside it: who holds it, and how the last refresh failed.
 
-use super::update::Temporary;
+use super::room::Reserve;
 use super::{Inner, disk, locks};
 use crate::error::StoreError;
 use crate::store::EntryLock;
@@ -46,7 +46,7 @@ pub(super) struct FileLock {
     key: CacheKey,
     held: locks::Held,
     note: Note,
-    reserve: Option<Temporary>,
+    reserve: Reserve,
 }
 
 impl FileLock {
@@ -63,7 +63,13 @@ impl FileLock {
         (note.pid, note.key) = (std::process::id(), key.as_str().to_owned());
         // Who waits is told by it whom to ask; not being able to say so is no reason to stop.
         let _ = write(&mut held.file, &note);
-        Ok(Some(Self { store: Arc::clone(store), key: key.clone(), held, note, reserve: None }))
+        Ok(Some(Self {
+            store: Arc::clone(store),
+            key: key.clone(),
+            held,
+            note,
+            reserve: Reserve::default(),
+        }))
     }
 }
 
@@ -80,12 +86,12 @@ impl EntryLock for FileLock {
     }
 
     fn prove_writable(&mut self) -> Result<(), StoreError> {
-        self.reserve = Some(self.store.reserve()?);
+        self.reserve = self.store.reserve()?;
         Ok(())
     }
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        self.store.update(&self.key, Some(session), self.reserve.take())
+        self.store.update(&self.key, Some(session), std::mem::take(&mut self.reserve))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::disk;
 use crate::error::StoreError;
-use crate::gate::{Gates, Pass};
+use crate::gate::{Gates, Pass, end_of};
 use fd_lock::RwLock;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -20,47 +20,61 @@ pub(super) struct Held {
 
 /// Takes the lock at `path`, waiting for at most `patience`; `None` means that somebody else has it.
 pub(super) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, StoreError> {
-    let end = Instant::now() + patience;
+    let end = end_of(patience);
     let Some(pass) = gates().pass(path.to_owned(), patience) else { return Ok(None) };
-    let mut lock = RwLock::new(disk::open_private(path)?);
-    // A lock that is forgotten stays on the open file, which goes on to its owner with the lock on it.
-    let tried = lock.try_write().map(std::mem::forget);
-    match tried {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            let left = end.saturating_duration_since(Instant::now());
-            return if left.is_zero() { Ok(None) } else { wait(path, lock, pass, left) };
+    loop {
+        let mut lock = RwLock::new(disk::open_private(path)?);
+        // A lock that is forgotten stays on the open file, which goes on to its owner with the lock on it.
+        let tried = lock.try_write().map(std::mem::forget);
+        match tried {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let left = end.saturating_duration_since(Instant::now());
+                return if left.is_zero() { Ok(None) } else { wait(path, lock, pass, left) };
+            }
+            Err(error) => return Err(StoreError::io("lock", path, error)),
         }
-        Err(error) => return Err(StoreError::io("lock", path, error)),
+        let file = lock.into_inner();
+        if disk::is_still(path, &file) {
+            return Ok(Some(Held { file, _pass: pass }));
+        }
     }
-    Ok(Some(Held { file: lock.into_inner(), _pass: pass }))
 }
 
 /// Stands in line. When the caller's patience ends first, the thread stays in line with this process's pass, so that
 /// the process never has two in it, and gives up the lock as soon as it gets it.
 fn wait(
     path: &Path,
-    mut lock: RwLock<File>,
+    lock: RwLock<File>,
     pass: Pass<PathBuf>,
     left: Duration,
 ) -> Result<Option<Held>, StoreError> {
     let (send, receive) = mpsc::sync_channel(1);
     let shown = path.to_owned();
     let body = move || {
-        let locked = loop {
-            match lock.write().map(std::mem::forget) {
-                Ok(()) => break Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(StoreError::io("lock", &shown, error)),
-            }
-        };
-        let _ = send.send(locked.map(|()| Held { file: lock.into_inner(), _pass: pass }));
+        let _ = send.send(stand(&shown, lock).map(|file| Held { file, _pass: pass }));
     };
     std::thread::Builder::new()
         .name("u2m-lock".into())
         .spawn(body)
         .map_err(|error| StoreError::io("wait for", path, error))?;
     receive.recv_timeout(left).ok().transpose()
+}
+
+/// Waits until the lock is there. A file that was deleted while it was waited for locks nobody out any more.
+fn stand(path: &Path, mut lock: RwLock<File>) -> Result<File, StoreError> {
+    loop {
+        match lock.write().map(std::mem::forget) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(StoreError::io("lock", path, error)),
+        }
+        let file = lock.into_inner();
+        if disk::is_still(path, &file) {
+            return Ok(file);
+        }
+        lock = RwLock::new(disk::open_private(path)?);
+    }
 }
 
 /// The doors of this process, for all stores: two stores on one file share them.

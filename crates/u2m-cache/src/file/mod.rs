@@ -9,13 +9,16 @@ mod document;
 mod entry;
 mod lock;
 mod locks;
+mod room;
 mod sidecar;
 mod update;
 
-use crate::error::StoreError;
+use crate::error::{Shown, StoreError};
 use crate::store::{EntryLock, Notice, TokenStore};
+use disk::Privacy;
 use document::parse;
 use entry::Entry;
+use room::Reserve;
 use sidecar::Sidecar;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -121,13 +124,20 @@ impl Inner {
     fn text(&self) -> Result<String, StoreError> {
         disk::check_folder(self.folder())?;
         let Some(found) = disk::read(&self.path)? else { return Ok(String::new()) };
-        if found.tightened {
-            self.notice(format!(
-                "{} could be read by other users; it is now private. If others may have seen it, log in again",
-                self.path.display()
-            ));
+        let path = Shown::from(self.path.as_path());
+        match found.privacy {
+            Privacy::Private => {}
+            Privacy::Tightened => self.notice(format!(
+                "{path} could be read by other users; it is now private. If others may have seen it, log in again"
+            )),
+            Privacy::Loose => self.notice(format!(
+                "{path} can be read by other users, and that cannot be changed; keep it somewhere else, and log in again"
+            )),
         }
-        String::from_utf8(found.bytes).map_err(|_| self.corrupt("it is not UTF-8".to_owned()))
+        // Bytes that are not UTF-8 spoil the string that they stand in, as for Go's reader, and no other entry.
+        Ok(String::from_utf8(found.bytes).unwrap_or_else(|error| {
+            String::from_utf8_lossy(&zeroize::Zeroizing::new(error.into_bytes())).into_owned()
+        }))
     }
 
     fn corrupt(&self, why: String) -> StoreError {
@@ -137,16 +147,20 @@ impl Inner {
     /// The cache as a whole: of version 1, and sound.
     fn sound<'a>(&self, text: &'a str) -> Result<document::Document<'a>, StoreError> {
         let parsed = parse(text);
-        if let Some(why) = parsed.broken {
-            return Err(self.corrupt(why));
+        self.check_version(&parsed)?;
+        match parsed.broken {
+            Some(why) => Err(self.corrupt(why)),
+            None => Ok(parsed.document),
         }
-        self.check_version(&parsed.document)?;
-        Ok(parsed.document)
     }
 
-    fn check_version(&self, document: &document::Document<'_>) -> Result<(), StoreError> {
-        match document.version.as_deref() {
+    /// What a later version wrote may look like damage, and is none.
+    fn check_version(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
+        let version = parsed.document.version.as_deref();
+        let is_number = version.is_some_and(|version| version.parse::<u64>().is_ok());
+        match version {
             Some("1") => Ok(()),
+            _ if parsed.broken.is_some() && !is_number => Ok(()),
             other => Err(StoreError::Version {
                 path: self.path.as_path().into(),
                 version: u2m_core::Foreign::new(other.unwrap_or("0")).to_string(),
@@ -173,11 +187,11 @@ impl TokenStore for FileStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.update(key, Some(session), None)
+        self.0.update(key, Some(session), Reserve::default())
     }
 
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.update(key, None, None)
+        self.0.update(key, None, Reserve::default())
     }
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {

@@ -2,13 +2,12 @@
 
 use super::document::{Document, parse};
 use super::entry::Entry;
+use super::room::{self, Reserve, SPARE, Temporary};
 use super::{Inner, disk, lock, locks};
-use crate::error::StoreError;
-use fd_lock::RwLock;
+use crate::error::{Shown, StoreError};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use u2m_core::{CacheKey, Session, Timestamp};
 use zeroize::Zeroizing;
@@ -16,24 +15,8 @@ use zeroize::Zeroizing;
 /// Writing takes milliseconds; a holder that has the lock for longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Room for one more entry than the file holds now.
-const SPARE: u64 = 64 << 10;
-
-/// How long a Go program may take between making its temporary file and renaming it.
-const FOREIGN_LEFTOVER: Duration = Duration::from_secs(3600);
-
-/// A temporary file that is locked by its owner, so that sweepers can tell it from a dead one's.
-pub(super) struct Temporary {
-    path: PathBuf,
-    file: File,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Gone already if it was put in place.
-        let _ = fs::remove_file(&self.path);
-    }
-}
+/// A program that writes without a lock may come between reading and writing; so often is it given way to.
+const TRIES: u32 = 5;
 
 impl Inner {
     /// Replaces (`Some`) or removes (`None`) one entry. `reserve` is room set aside before.
@@ -41,62 +24,99 @@ impl Inner {
         &self,
         key: &CacheKey,
         session: Option<&Session>,
-        reserve: Option<Temporary>,
+        mut reserve: Reserve,
     ) -> Result<(), StoreError> {
         disk::create_folder(self.folder())?;
         let _writer = self.writer()?;
         self.sweep();
-        let text = match self.text() {
-            Ok(text) => Zeroizing::new(text),
-            // What is not even text holds no entry to keep; it is set aside like any other damage.
-            Err(StoreError::Corrupt { .. }) => Zeroizing::new("\u{0}".to_owned()),
-            Err(error) => return Err(error),
-        };
+        for tries in 1.. {
+            if self.attempt(key, session, &mut reserve, tries == TRIES)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the change was made; not if the file was changed by somebody else meanwhile, unless this is the `last`
+    /// attempt.
+    fn attempt(
+        &self,
+        key: &CacheKey,
+        session: Option<&Session>,
+        reserve: &mut Reserve,
+        last: bool,
+    ) -> Result<bool, StoreError> {
+        let text = self.text_to_change()?;
         let parsed = parse(&text);
-        if parsed.broken.is_some() {
-            self.set_aside(&parsed.document)?;
-        } else {
-            self.check_version(&parsed.document)?;
+        self.check_version(&parsed)?;
+        let document = &parsed.document;
+        let raw = document.entry(key.as_str());
+        if session.is_none() && raw.is_none() && parsed.broken.is_none() {
+            return Ok(true);
         }
-        let document = parsed.document;
         // An entry that cannot be read is replaced whole.
-        let old =
-            document.entry(key.as_str()).and_then(|raw| Entry::parse(raw).ok()).unwrap_or_default();
-        if session.is_none() && document.entry(key.as_str()).is_none() && parsed.broken.is_none() {
-            return Ok(());
-        }
+        let old = raw.and_then(|raw| Entry::parse(raw).ok()).unwrap_or_default();
         self.check_keeps_refresh_token(key, &old, session)?;
+        let changes = self.changes(document, key, &old, session, reserve);
+        let new = Zeroizing::new(document.with(&changes));
+        let path = disk::resolve(&self.path)?;
+        let mut temporary = reserve.cache(&path, self.prefix())?;
+        temporary.fill(&new, true)?;
+        if !last && *self.text_to_change()? != *text {
+            reserve.cache = Some(temporary);
+            return Ok(false);
+        }
+        if parsed.broken.is_some() {
+            self.set_aside(&path, document)?;
+        }
+        disk::put(&temporary.path, &path, true)?;
+        Ok(true)
+    }
+
+    /// What becomes of which entries; the side file is written first.
+    fn changes<'d>(
+        &self,
+        document: &'d Document<'_>,
+        key: &'d CacheKey,
+        old: &Entry<'_>,
+        session: Option<&Session>,
+        reserve: &mut Reserve,
+    ) -> Vec<(&'d str, Option<String>)> {
         let mut sidecar = self.sidecar();
-        let before = old.session().map(|old| old.fingerprint());
-        let mut changes = vec![(key.as_str(), session.map(|session| written(&old, session)))];
-        match session {
+        let mut changes = vec![(key.as_str(), session.map(|session| written(old, session)))];
+        let is_changed = match session {
             Some(session) => {
+                let before = old.session().map(|old| old.fingerprint());
                 sidecar.record(key.as_str(), session, before.clone());
-                for (twin, entry) in twins(&document, key, &old) {
+                for (twin, entry) in twins(document, key, old) {
                     sidecar.record(twin, session, before.clone());
                     changes.push((twin, Some(written(&entry, session))));
                 }
-                self.write_sidecar(&sidecar.text())?;
+                true
             }
-            None if sidecar.forget(key.as_str()) => self.write_sidecar(&sidecar.text())?,
-            None => {}
-        }
-        let text = Zeroizing::new(document.with(&changes));
-        let mut temporary = match reserve {
-            Some(reserve) => reserve,
-            None => self.temporary(0)?,
+            None => sidecar.forget(key.as_str()),
         };
-        let path = disk::resolve(&self.path)?;
-        disk::replace(&path, &temporary.path, &mut temporary.file, &text, true)
+        if is_changed && let Err(error) = self.write_sidecar(&sidecar.text(), reserve) {
+            self.notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
+        }
+        changes
     }
 
-    /// Sets aside room for the next update: the file as it is now, and one more entry.
-    pub(super) fn reserve(&self) -> Result<Temporary, StoreError> {
+    /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
+    /// stands in its way.
+    pub(super) fn reserve(&self) -> Result<Reserve, StoreError> {
         disk::create_folder(self.folder())?;
         let _writer = self.writer()?;
         self.sweep();
-        let len = fs::metadata(&self.path).map_or(0, |meta| meta.len());
-        self.temporary(len + SPARE)
+        let text = self.text_to_change()?;
+        self.check_version(&parse(&text))?;
+        let (path, side) = (disk::resolve(&self.path)?, self.sibling(".u2m.json"));
+        disk::check_replaceable(&path)?;
+        let len = |path| fs::metadata(path).map_or(0, |meta| meta.len());
+        Ok(Reserve {
+            cache: Some(Temporary::new(&path, self.prefix(), len(&path) + SPARE, true)?),
+            side: Some(Temporary::new(&side, self.prefix(), len(&side) + SPARE, false)?),
+        })
     }
 
     fn writer(&self) -> Result<locks::Held, StoreError> {
@@ -105,34 +125,13 @@ impl Inner {
             .ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })
     }
 
-    /// Makes a temporary file beside the file that it is to replace, of `len` bytes that are really there. The writer's
-    /// lock is held, so that no sweeper sees it before it is locked.
-    fn temporary(&self, len: u64) -> Result<Temporary, StoreError> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let target = disk::resolve(&self.path)?;
-        let folder = target.parent().unwrap_or(Path::new(".")).to_owned();
-        let (pid, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = folder.join(format!("{}{pid}-{count}.tmp", self.prefix()));
-        // One of a dead process that had the same number.
-        let _ = fs::remove_file(&path);
-        let mut lock = RwLock::new(disk::create_new(&path)?);
-        if let Ok(guard) = lock.try_write() {
-            std::mem::forget(guard);
+    /// The cache's text. What is too large to be one holds no entry to keep, and is set aside like any other damage.
+    fn text_to_change(&self) -> Result<Zeroizing<String>, StoreError> {
+        match self.text() {
+            Ok(text) => Ok(Zeroizing::new(text)),
+            Err(StoreError::TooLarge { .. }) => Ok(Zeroizing::new("\u{0}".to_owned())),
+            Err(error) => Err(error),
         }
-        let mut temporary = Temporary { path, file: lock.into_inner() };
-        let fill = |file: &mut File| {
-            let zeros = [0; 4096];
-            let mut left = len;
-            while left > 0 {
-                let part = left.min(zeros.len() as u64);
-                file.write_all(&zeros[..usize::try_from(part).unwrap_or(0)])?;
-                left -= part;
-            }
-            if len > 0 { file.sync_all() } else { Ok(()) }
-        };
-        fill(&mut temporary.file)
-            .map_err(|error| StoreError::io("write", &temporary.path, error))?;
-        Ok(temporary)
     }
 
     fn prefix(&self) -> String {
@@ -140,52 +139,38 @@ impl Inner {
         format!(".{}-u2m-", name.strip_suffix(".json").unwrap_or(&name))
     }
 
-    /// Removes temporary files that killed writers left, with the tokens in them. The writer's lock is held.
+    /// Removes what killed writers left, beside the cache and beside the file that it may be a link to. The writer's lock
+    /// is held.
     fn sweep(&self) {
-        let prefix = self.prefix();
-        let foreign = prefix.replace("-u2m-", "-");
         let target = disk::resolve(&self.path).unwrap_or_else(|_| self.path.clone());
-        let Ok(names) = fs::read_dir(target.parent().unwrap_or(Path::new("."))) else { return };
-        for entry in names.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.ends_with(".tmp") || !name.starts_with(&foreign) {
-                continue;
-            }
-            let age = entry
-                .metadata()
-                .and_then(|meta| meta.modified())
-                .ok()
-                .and_then(|at| at.elapsed().ok());
-            let is_left = match name.starts_with(&prefix) {
-                true => is_unlocked(&entry.path()),
-                false => age.is_some_and(|age| age > FOREIGN_LEFTOVER),
-            };
-            if is_left {
-                let _ = fs::remove_file(entry.path());
-            }
+        let there = target.parent().unwrap_or(Path::new("."));
+        room::sweep(self.folder(), &self.prefix());
+        if there != self.folder() {
+            room::sweep(there, &self.prefix());
         }
     }
 
     /// Moves a damaged cache out of the way, under a name that says when, and says so.
-    fn set_aside(&self, rest: &Document<'_>) -> Result<(), StoreError> {
+    fn set_aside(&self, path: &Path, rest: &Document<'_>) -> Result<(), StoreError> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let path = disk::resolve(&self.path)?;
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".corrupt-{seconds}"));
-        let aside = path.with_file_name(name);
-        // A second name rather than a move: until the new file is in place, readers see the old one.
-        match fs::hard_link(&path, &aside) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(_) => {
-                fs::copy(&path, &aside)
-                    .map_err(|error| StoreError::io("set aside", &path, error))?;
+        let aside = (0..100).find_map(|at| {
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(format!(".corrupt-{seconds}"));
+            if at > 0 {
+                name.push(format!("-{at}"));
             }
-        }
+            let aside = path.with_file_name(name);
+            match keep_as(path, &aside) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
+                other => Some(other.map(|()| aside)),
+            }
+        });
+        let aside = aside.unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into()));
+        let aside = aside.map_err(|error| StoreError::io("set aside", path, error))?;
         self.notice(format!(
             "{} was damaged; it is kept as {}, and {} of its logins could be read and were kept",
-            path.display(),
-            aside.display(),
+            Shown::from(path),
+            Shown::from(aside.as_path()),
             rest.keys().len()
         ));
         Ok(())
@@ -211,10 +196,22 @@ impl Inner {
     }
 
     /// Written first and not synced: without it a login still works, it only has to find its endpoints again.
-    fn write_sidecar(&self, text: &str) -> Result<(), StoreError> {
+    fn write_sidecar(&self, text: &str, reserve: &mut Reserve) -> Result<(), StoreError> {
         let path = self.sibling(".u2m.json");
-        let mut temporary = self.temporary(0)?;
-        disk::replace(&path, &temporary.path, &mut temporary.file, text, false)
+        let mut temporary = reserve.side(&path, self.prefix())?;
+        temporary.fill(text, false)?;
+        disk::put(&temporary.path, &path, false)
+    }
+}
+
+/// Gives a file a second name rather than moving it: until the new one is in place, readers see the old one.
+fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
+    match fs::hard_link(path, aside) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            let mut copy = disk::create_private(aside)?;
+            io::copy(&mut File::open(path)?, &mut copy).and_then(|_| copy.sync_all())
+        }
+        other => other,
     }
 }
 
@@ -232,12 +229,6 @@ fn twins<'d>(
         entry.session().and_then(|twin| twin.refresh_token).as_ref() == Some(&spent)
     })
     .collect()
-}
-
-/// Whether nobody who is alive holds this temporary file.
-fn is_unlocked(path: &Path) -> bool {
-    let Ok(file) = disk::open_private(path) else { return false };
-    RwLock::new(file).try_write().is_ok()
 }
 
 fn written(old: &Entry<'_>, session: &Session) -> String {

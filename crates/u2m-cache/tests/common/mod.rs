@@ -1,6 +1,6 @@
 //! What the stories share: a place with a cache in it, other processes, and a reader that is as strict as Go's.
 #![allow(dead_code, reason = "each story uses its part")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::env;
@@ -27,6 +27,11 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A place in memory, where there is one: many writes, each made to last, are slow on a disk.
+    pub(crate) fn fast() -> Self {
+        tempfile::tempdir_in("/dev/shm").map_or_else(|_| Self::new(), |folder| Self { folder })
     }
 
     /// A place whose cache already holds `text`.
@@ -228,6 +233,11 @@ pub(crate) fn can(command: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status();
     run.is_ok_and(|status| status.success())
+}
+
+/// Whether this user can mount things in a namespace of its own.
+pub(crate) fn can_mount() -> bool {
+    can(&["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"])
 }
 
 /// Another process of this test binary.

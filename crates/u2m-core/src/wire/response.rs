@@ -197,8 +197,9 @@ impl AnswerError {
     /// Whether a later try may succeed: a page in the way, or the server in trouble.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NotJson { .. } => true,
-            Self::Status(status) => *status >= 500 || matches!(status, 408 | 425 | 429),
+            // A page with a success or a redirect is something in the way; with a 4xx it is an answer.
+            Self::NotJson { status, .. } if *status < 400 => true,
+            Self::NotJson { status, .. } | Self::Status(status) => *status >= 500 || matches!(status, 408 | 425 | 429),
             _ => false,
         }
     }

@@ -74,33 +74,39 @@ impl World {
                 self.count("request or answer lost");
                 Err(TransportFailure::new(kind))
             }
-            What::Exchange | What::AnswerLost | What::Late => {
-                if path != self.server.token_path() {
-                    self.count("endpoint gone");
-                    self.hand_back(flow, Ok(Answer::new(404, Vec::new())));
-                    return;
-                }
-                self.law_of_one_request();
-                let hears = !self.flows[flow].is_over() && !matches!(what, What::Late);
-                if !hears {
-                    // The sender is gone, and another flow may have overtaken its request meanwhile.
-                    self.count("request of nobody");
-                    self.server.lose(&token);
-                }
-                let (answer, granted) = self.server.respond(&token, self.now);
-                if granted && hears && matches!(what, What::Exchange) {
-                    self.flows[flow].holds_successor_of = Some(token);
-                } else if granted {
-                    self.server.lose(&token);
-                }
-                match what {
-                    What::Exchange => Ok(answer),
-                    What::AnswerLost => Err(TransportFailure::new(TransportFailureKind::Broken)),
-                    _ => return,
-                }
+            What::Exchange => Ok(self.arrive(flow, &path, token, what)),
+            What::AnswerLost => {
+                self.arrive(flow, &path, token, what);
+                Err(TransportFailure::new(TransportFailureKind::Broken))
+            }
+            What::Late => {
+                self.arrive(flow, &path, token, what);
+                return;
             }
         };
         self.hand_back(flow, outcome);
+    }
+
+    /// A request reaches the server.
+    fn arrive(&mut self, flow: usize, path: &str, token: String, what: What) -> Answer {
+        if path != self.server.token_path() {
+            self.count("endpoint gone");
+            return Answer::new(404, Vec::new());
+        }
+        self.law_of_one_request();
+        let is_gone = self.flows[flow].is_over() || matches!(what, What::Late);
+        if is_gone {
+            // The sender does not listen any more, and another flow may have overtaken its request.
+            self.count("request of nobody");
+            self.server.lose(&token);
+        }
+        let (answer, granted) = self.server.respond(&token, self.now);
+        if granted && !is_gone && matches!(what, What::Exchange) {
+            self.flows[flow].holds_successor_of = Some(token);
+        } else if granted {
+            self.server.lose(&token);
+        }
+        answer
     }
 
     fn hand_back(&mut self, flow: usize, answer: Outcome) {

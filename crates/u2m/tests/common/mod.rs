@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each story uses its part")]
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod raw;
+
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

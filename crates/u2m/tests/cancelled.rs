@@ -1,0 +1,121 @@
+//! A caller that does not wait for its token: the refresh that it began is finished and saved all the same.
+
+mod common;
+
+use common::{LONG, World, name, runtime};
+use std::time::Duration;
+use u2m::{PersistentAuth, settle};
+use u2m_testkit::{Endpoint, Fault, Times};
+
+const ANSWER: Duration = Duration::from_millis(20);
+
+fn world() -> World {
+    let world = World::new();
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(ANSWER));
+    world
+}
+
+/// Between the arrival of the request at the server and some time after its answer.
+fn moment(round: u64) -> Duration {
+    Duration::from_micros(round * 7_919 % 30_000)
+}
+
+/// Waits until the server has got one request more than `before`, and then a little longer.
+async fn sent(world: &World, before: u64, round: u64) {
+    while world.refreshes() == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(moment(round)).await;
+}
+
+async fn cancel(world: &World, auth: &PersistentAuth, round: u64) {
+    let before = world.refreshes();
+    let call = async {
+        if round % 2 == 0 { auth.token().await } else { auth.force_refresh().await }
+    };
+    tokio::select! {
+        biased;
+        () = sent(world, before, round) => {}
+        outcome = call => drop(outcome.unwrap()),
+    }
+}
+
+#[test]
+fn async_3_200_futures_dropped_after_their_request_was_sent_lose_no_login() {
+    let world = world();
+    let runtime = runtime();
+    for round in 0..200 {
+        world.seed(-5);
+        let before = world.refreshes();
+        let auth = world.auth();
+        runtime.block_on(cancel(&world, &auth, round));
+        // At once, while the refresh may still be under way.
+        let token = runtime.block_on(auth.token()).unwrap();
+        assert_eq!(world.refreshes(), before + 1, "round {round}");
+        assert!(settle(LONG));
+        world.assert_alive();
+        assert_eq!(name(&token), name(&world.stored().token()), "round {round}");
+    }
+    assert_eq!(world.server.counts().rejected, 0);
+}
+
+#[test]
+fn async_3_a_runtime_dropped_meanwhile_loses_no_login() {
+    let world = world();
+    for round in 0..30 {
+        world.seed(-5);
+        let before = world.refreshes();
+        let auth = world.auth();
+        let runtime = runtime();
+        let caller = auth.clone();
+        runtime.spawn(async move { caller.token().await });
+        runtime.block_on(sent(&world, before, round));
+        runtime.shutdown_background();
+        auth.blocking().token().unwrap();
+        assert_eq!(world.refreshes(), before + 1, "round {round}");
+        assert!(auth.close(LONG));
+        world.assert_alive();
+    }
+}
+
+#[test]
+fn refr_2_a_waiter_that_leaves_takes_nothing_from_the_others() {
+    let world = World::expired();
+    world.server.inject(
+        Endpoint::Token,
+        Times::Always,
+        Fault::delay(Duration::from_millis(300)),
+    );
+    let auth = world.auth();
+    runtime().block_on(async {
+        let stays = tokio::spawn({
+            let auth = auth.clone();
+            async move { auth.token().await }
+        });
+        for _ in 0..20 {
+            let hasty = tokio::time::timeout(Duration::from_millis(5), auth.token()).await;
+            assert!(hasty.is_err());
+        }
+        stays.await.unwrap().unwrap();
+    });
+    world.assert_refreshed(1);
+    world.assert_alive();
+}
+
+#[test]
+fn t29_close_says_whether_everything_bought_is_saved() {
+    let world = World::expired();
+    world.server.inject(
+        Endpoint::Token,
+        Times::Always,
+        Fault::delay(Duration::from_millis(400)),
+    );
+    let auth = world.auth();
+    let caller = auth.clone().blocking();
+    let thread = std::thread::spawn(move || caller.token());
+    common::eventually("a request", || world.refreshes() == 1);
+    assert!(!auth.close(Duration::ZERO), "the refresh token is spent, and nothing saved yet");
+    assert!(auth.close(LONG));
+    world.assert_alive();
+    thread.join().unwrap().unwrap();
+}

@@ -1,0 +1,208 @@
+//! Parts of a program's own: its transport, its endpoints, its person at the keyboard.
+
+mod common;
+
+use async_trait::async_trait;
+use common::{World, name, runtime};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use u2m::{
+    AccountId, AuthorizationServer, BrowserError, EndpointSupplier, Host, MetadataError,
+    PasteLines, PastedLine, PersistentAuth, Person, ReqwestTransport, SignedIn, Target, Transport,
+    TransportFailure, WrongPaste, browser_fn,
+};
+use u2m_core::{Answer, HttpRequest};
+use url::Url;
+
+/// Writes down what it sends.
+#[derive(Clone, Debug, Default)]
+struct Recording {
+    inner: Arc<ReqwestTransport>,
+    paths: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Transport for Recording {
+    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+        self.paths.lock().unwrap().push(request.url().path().to_owned());
+        self.inner.send(request).await
+    }
+}
+
+fn sign_in(auth: &PersistentAuth) -> SignedIn {
+    runtime().block_on(auth.challenge()).unwrap()
+}
+
+fn following(builder: u2m::Builder) -> u2m::Builder {
+    let browser = browser_fn(|url: Url| async move {
+        drop(u2m_testkit::follow_login_in_background(url.as_str()));
+        Ok(())
+    });
+    builder.with_browser(browser).with_port(0)
+}
+
+#[test]
+fn flow_2_a_transport_of_its_own_carries_every_request() {
+    let world = World::new();
+    let transport = Recording::default();
+    let builder = following(world.builder()).with_transport(transport.clone());
+    let auth = builder.build().unwrap();
+    let token = sign_in(&auth).token();
+    auth.blocking().refresh_rejected(&token).unwrap();
+    let paths = transport.paths.lock().unwrap().clone();
+    assert_eq!(paths, [METADATA, "/oidc/v1/token", "/oidc/v1/token"]);
+    let counts = world.server.counts();
+    assert_eq!(counts.metadata + counts.exchanges + counts.refreshes, 3, "and there were no others");
+}
+
+const METADATA: &str = "/oidc/.well-known/oauth-authorization-server";
+
+#[test]
+fn flow_2_a_discovery_login_goes_over_it_too() {
+    let world = World::new();
+    let transport = Recording::default();
+    let target = Target::discovery(u2m::ProfileName::parse("dev").unwrap());
+    let builder = PersistentAuth::builder(target).with_store(world.store());
+    let builder = builder.with_discovery_host(world.server.base_url());
+    let auth = following(builder).with_transport(transport.clone()).build().unwrap();
+    sign_in(&auth);
+    assert_eq!(*transport.paths.lock().unwrap(), [METADATA, "/oidc/v1/token"]);
+}
+
+/// Knows its endpoints, and is asked for nothing else.
+#[derive(Clone, Debug)]
+struct Known {
+    base: String,
+    asked: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Known {
+    fn answer(&self, what: &'static str) -> Result<AuthorizationServer, MetadataError> {
+        self.asked.lock().unwrap().push(what);
+        let url = |tail: &str| Url::parse(&format!("{}/oidc/v1/{tail}", self.base)).unwrap();
+        AuthorizationServer::new(format!("{}/oidc", self.base), url("authorize"), url("token"))
+    }
+}
+
+#[async_trait]
+impl EndpointSupplier for Known {
+    async fn workspace(&self, _: &Host) -> Result<AuthorizationServer, MetadataError> {
+        self.answer("workspace")
+    }
+
+    async fn account(
+        &self,
+        _: &Host,
+        _: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        self.answer("account")
+    }
+
+    async fn unified(
+        &self,
+        _: &Host,
+        _: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        self.answer("unified")
+    }
+
+    async fn at_url(&self, _: &Url) -> Result<AuthorizationServer, MetadataError> {
+        self.answer("url")
+    }
+}
+
+#[test]
+fn flow_2_endpoints_of_its_own_are_used_for_logins_and_refreshes() {
+    use u2m::TokenStore;
+    let world = World::new();
+    let supplier =
+        Known { base: world.server.base_url().to_owned(), asked: Arc::new(Mutex::default()) };
+    let unified = Target::unified(world.host(), AccountId::parse("acc-1").unwrap());
+    for (target, what) in [(world.target(), "workspace"), (unified, "unified")] {
+        let builder = PersistentAuth::builder(target.clone()).with_store(world.store());
+        let auth = following(builder).with_endpoints(supplier.clone()).build().unwrap();
+        sign_in(&auth);
+        assert_eq!(supplier.asked.lock().unwrap().pop(), Some(what));
+        // A login of another program, whose endpoints nobody knows.
+        world.store().save(&target.cache_key(), &world.bare_session(-5)).unwrap();
+        let builder = PersistentAuth::builder(target).with_store(world.store());
+        let auth = builder.with_endpoints(supplier.clone()).build().unwrap();
+        auth.blocking().token().unwrap();
+        assert_eq!(supplier.asked.lock().unwrap().pop(), Some(what));
+    }
+    assert_eq!(world.server.counts().metadata, 0);
+}
+
+/// Pastes what the browser would have shown, after some other things.
+struct Pasting {
+    lines: Mutex<Option<PasteLines>>,
+    sender: tokio::sync::mpsc::Sender<PastedLine>,
+    wrong: Arc<Mutex<Vec<String>>>,
+}
+
+impl Pasting {
+    fn new() -> Self {
+        let (sender, lines) = PasteLines::channel();
+        Self { lines: Mutex::new(Some(lines)), sender, wrong: Arc::default() }
+    }
+}
+
+impl Person for Pasting {
+    fn opened(&self, url: &Url, outcome: Result<(), &BrowserError>) {
+        assert!(outcome.is_err());
+        let (url, sender) = (url.clone(), self.sender.clone());
+        std::thread::spawn(move || {
+            sender.blocking_send(PastedLine::new("")).unwrap();
+            sender.blocking_send(PastedLine::new("http://localhost:1/?code=a&state=b")).unwrap();
+            sender.blocking_send(PastedLine::new(last_address(&url))).unwrap();
+        });
+    }
+
+    fn paste(&self) -> Option<PasteLines> {
+        self.lines.lock().unwrap().take()
+    }
+
+    fn wrong_paste(&self, wrong: &WrongPaste) {
+        self.wrong.lock().unwrap().push(wrong.to_string());
+    }
+}
+
+/// Where the server sends the browser, which cannot go there.
+fn last_address(url: &Url) -> String {
+    let mut stream = TcpStream::connect(&*url.socket_addrs(|| None).unwrap()).unwrap();
+    let target = &url[url::Position::BeforePath..];
+    let host = url.authority();
+    write!(stream, "GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
+    location.unwrap().trim().to_owned()
+}
+
+fn pasted(builder: u2m::Builder) -> (SignedIn, Vec<String>) {
+    let person = Pasting::new();
+    let wrong = Arc::clone(&person.wrong);
+    let browser = browser_fn(|_: Url| async { Err(BrowserError::Disabled) });
+    let auth = builder.with_browser(browser).with_person(person).build().unwrap();
+    let signed_in = sign_in(&auth);
+    (signed_in, Arc::try_unwrap(wrong).map_or_else(|kept| kept.lock().unwrap().clone(), |own| own.into_inner().unwrap()))
+}
+
+#[test]
+fn brow_4_a_login_that_only_pastes_needs_no_port() {
+    let world = World::new();
+    let (signed_in, wrong) = pasted(world.builder().without_listener());
+    assert_eq!(name(&world.stored().token()), name(&signed_in.token()));
+    assert!(wrong.len() == 1 && wrong[0].contains("http://localhost:8020"), "{wrong:?}");
+}
+
+#[test]
+fn brow_4_pasting_works_beside_the_listener_and_where_no_port_is_free() {
+    let world = World::new();
+    pasted(world.builder().with_port(0));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    pasted(world.builder().with_port(port));
+    world.assert_alive();
+}

@@ -1,0 +1,294 @@
+//! The server says no, or something else answers in its place. What may pass is tried again; what will not is not.
+
+mod common;
+
+use common::raw::Raw;
+use common::{World, chain, hasty, parse, report, together};
+use std::io::Write;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+use u2m::{Binding, PersistentAuth, Target, TokenError, TokenStore};
+use u2m_testkit::{Endpoint, Fault, RunningServer, Settings, Times, http::StatusCode};
+
+#[test]
+fn worker() {
+    common::work(|_, abroad| {
+        let start = Instant::now();
+        report(&abroad.builder().build().unwrap().blocking().token(), start.elapsed());
+    });
+}
+
+#[test]
+fn err_1_20_waiters_share_one_rejection_and_nobody_asks_again() {
+    let world = World::expired();
+    world.server.revoke_all();
+    let shared = world.auth();
+    let errors = together(20, |at| {
+        let auth = if at % 2 == 0 { shared.clone() } else { world.auth() };
+        auth.blocking().token().unwrap_err()
+    });
+    assert!(errors.iter().all(TokenError::needs_login), "{errors:?}");
+    assert!(errors.iter().all(|error| !error.is_transient()));
+    assert_eq!(world.refreshes(), 1);
+    // Later callers, here and elsewhere, learn it from the file; forcing does not help.
+    assert!(shared.blocking().force_refresh().unwrap_err().needs_login());
+    assert!(world.auth().blocking().token().unwrap_err().needs_login());
+    for report in world.at_once(["token"; 3]) {
+        assert_eq!(parse(&report).0, "login", "{report}");
+    }
+    assert_eq!(world.refreshes(), 1);
+    // A new login makes it forgotten at once.
+    world.seed(-5);
+    shared.blocking().token().unwrap();
+    assert_eq!(world.refreshes(), 2);
+    world.assert_alive();
+}
+
+#[test]
+fn err_1_a_rejection_in_any_of_the_known_words_needs_a_login() {
+    for (status, error) in [(400, "invalid_grant"), (401, "invalid_grant"), (400, "invalid_request")] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let world = World::with(Settings::new().with_refresh_refusal(status, error));
+        world.seed(-5);
+        world.server.revoke_all();
+        let failed = world.auth().blocking().token().unwrap_err();
+        assert!(matches!(failed, TokenError::Rejected(_)), "{failed:?}");
+        assert!(chain(&failed).contains("Refresh token is invalid"), "{}", chain(&failed));
+    }
+}
+
+#[test]
+fn err_1_another_refusal_is_told_in_the_words_of_the_reference() {
+    let world = World::expired();
+    let body = r#"{"error":"invalid_client","error_description":"Invalid Client"}"#;
+    let fault = Fault::status(StatusCode::UNAUTHORIZED, "application/json", body);
+    world.server.inject(Endpoint::Token, Times::Once, fault);
+    let error = world.auth().blocking().token().unwrap_err();
+    assert!(chain(&error).ends_with("Invalid Client (error code: invalid_client)"));
+    assert!(!error.needs_login());
+}
+
+/// What a fault makes of a refresh, and how many requests are spent on it. The old refresh token must survive.
+fn with_fault(times: Times, fault: Fault) -> (Result<(), TokenError>, u64) {
+    let world = World::expired();
+    let before = world.stored();
+    world.server.inject(Endpoint::Token, times, fault);
+    let auth = world.auth().blocking();
+    let outcome = auth.token().map(drop);
+    if outcome.is_err() {
+        assert_eq!(world.stored().refresh_token, before.refresh_token, "nothing is lost");
+    }
+    let requests = world.refreshes();
+    world.server.clear_faults();
+    common::eventually("a token", || auth.token().is_ok());
+    world.assert_alive();
+    (outcome, requests)
+}
+
+#[test]
+fn http_1_what_passes_is_tried_again_within_the_budget() {
+    for status in [502, 503, 504] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let fault = Fault::status(status, "text/html", "<h1>in trouble</h1>");
+        let (outcome, requests) = with_fault(Times::Exactly(2), fault.clone());
+        assert!(outcome.is_ok() && requests == 3, "{status} {outcome:?} {requests}");
+        let (outcome, requests) = with_fault(Times::Always, fault);
+        assert!(outcome.is_err_and(|error| error.is_transient()) && requests == 3);
+    }
+}
+
+#[test]
+fn http_1_retry_after_is_respected() {
+    let start = Instant::now();
+    let (outcome, requests) = with_fault(Times::Once, Fault::too_many_requests(Some(1)));
+    assert!(outcome.is_ok() && requests == 2, "{outcome:?} {requests}");
+    assert!(start.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
+fn http_1_a_retry_after_beyond_the_budget_is_not_waited_for() {
+    let start = Instant::now();
+    let (outcome, requests) = with_fault(Times::Always, Fault::too_many_requests(Some(3600)));
+    assert!(outcome.is_err_and(|error| error.is_transient()));
+    assert_eq!(requests, 1);
+    assert!(start.elapsed() < Duration::from_secs(8));
+}
+
+#[test]
+fn http_1_what_may_have_been_spent_is_not_sent_again() {
+    let (outcome, requests) = with_fault(Times::Always, Fault::drop_connection());
+    assert!(outcome.is_err_and(|error| error.is_transient()));
+    assert_eq!(requests, 1);
+    let (outcome, requests) =
+        with_fault(Times::Always, Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", ""));
+    assert!(outcome.is_err_and(|error| error.is_transient()));
+    assert_eq!(requests, 1);
+}
+
+#[test]
+fn t8_a37_a_redirect_of_the_token_endpoint_carries_nothing_away() {
+    let elsewhere = RunningServer::start().unwrap();
+    for status in [301, 302, 303, 307, 308] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let to = format!("{}/oidc/v1/token", elsewhere.base_url());
+        let (outcome, requests) = with_fault(Times::Always, Fault::redirect(status, to));
+        let error = outcome.unwrap_err();
+        assert!(!error.needs_login() && requests == 1, "{status} {error:?}");
+    }
+    assert_eq!(elsewhere.counts().requests, 0);
+}
+
+#[test]
+fn http_2_an_answer_that_is_no_token_response_is_told_without_its_body() {
+    let canary = "canary-canary";
+    let token = |members: &str| format!(r#"{{"access_token":"{canary}",{members}}}"#);
+    let big = format!(r#"{{"access_token":"{}","expires_in":3600}}"#, canary.repeat(30_000));
+    for (body, expected) in [
+        (format!("<html>{canary}</html>"), "an HTML page"),
+        (String::new(), "nothing"),
+        (format!("{canary} {{"), "unreadable text"),
+        ("[".repeat(100_000), "deeply nested"),
+        (r#"{"token_type":"Bearer","expires_in":3600}"#.to_owned(), "missing access_token"),
+        (r#"{"access_token":"","expires_in":3600}"#.to_owned(), "missing access_token"),
+        (token(r#""expires_in":"soon""#), "expires_in"),
+        (token(r#""expires_in":-1"#), "expires_in"),
+        (token(r#""expires_in":{}"#), "expires_in"),
+        (token(r#""token_type":"mac""#), "not a bearer token"),
+        (token(r#""token_type":"DPoP""#), "not a bearer token"),
+        (big, "too large"),
+    ] {
+        let fault = Fault::junk(body);
+        let (outcome, requests) = with_fault(Times::Always, fault);
+        let text = chain(&outcome.unwrap_err());
+        assert!(text.contains(expected) && !text.contains(canary), "{expected}: {text}");
+        assert_eq!(requests, 1, "{expected}");
+    }
+}
+
+#[test]
+fn wire_3_a_lifetime_in_any_sensible_form_is_taken() {
+    for (raw, at_most) in [("\"3600\"", 3600), ("3600.9", 3600), ("1e3", 1000), ("1e18", i64::from(i32::MAX))] {
+        let expires_in = u2m_testkit::ExpiresIn::Raw(raw.to_owned());
+        let world = World::with(Settings::new().with_expires_in(expires_in));
+        world.seed(-5);
+        let token = world.auth().blocking().token().unwrap();
+        let left = common::now().until(token.expiry().unwrap()).seconds();
+        assert!(left <= at_most && left > at_most - 60, "{raw}: {left}");
+    }
+}
+
+/// A login whose token endpoint is at `raw`.
+fn at(raw: &Raw, world: &World) -> PersistentAuth {
+    let host = u2m::Host::parse(&raw.base).unwrap();
+    let endpoint = url::Url::parse(&format!("{}/token", raw.base)).unwrap();
+    let target = Target::workspace(host.clone());
+    let binding = Binding::new(raw.base.as_str(), endpoint, "databricks-cli", host);
+    let session = world.session(-5).with_binding(binding);
+    world.store().save(&target.cache_key(), &session).unwrap();
+    hasty(PersistentAuth::builder(target).with_store(world.store()))
+}
+
+fn failure_at(raw: &Raw) -> String {
+    let (world, start) = (World::new(), Instant::now());
+    let error = at(raw, &world).blocking().token().unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(5), "within its budget");
+    assert_eq!(raw.requests(), 1);
+    chain(&error)
+}
+
+const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+
+#[test]
+fn t9_an_endless_body_is_left_alone() {
+    let raw = Raw::start(|stream| {
+        let _ = stream.write_all(format!("{HEAD}connection: close\r\n\r\n").as_bytes());
+        while stream.write_all(&[b' '; 4096]).is_ok() {}
+    });
+    let text = failure_at(&raw);
+    assert!(text.contains("too large") || text.contains("in time"), "{text}");
+}
+
+#[test]
+fn t9_a_body_that_drips_ends_with_the_budget() {
+    let raw = Raw::start(|stream| {
+        let _ = stream.write_all(format!("{HEAD}content-length: 100000\r\n\r\n{{").as_bytes());
+        while stream.write_all(b" ").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    assert!(failure_at(&raw).contains("in time"));
+}
+
+#[test]
+fn t9_a_compressed_body_is_not_unpacked() {
+    // What `gzip` makes of `{"access_token":"a"}`, as far as anybody looks.
+    let gzip = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\x56\x4a\x4c\x4e\x4e\x2d\x2e\x8e\x2f";
+    let mut bytes = format!(
+        "{HEAD}content-encoding: gzip\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        gzip.len()
+    )
+    .into_bytes();
+    bytes.extend(gzip);
+    assert!(failure_at(&Raw::saying(bytes)).contains("unreadable text"));
+}
+
+#[test]
+fn http_1_an_absurd_retry_after_is_not_waited_for() {
+    let raw = Raw::saying(format!(
+        "HTTP/1.1 503 Busy\r\nretry-after: {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        u64::MAX
+    ));
+    assert!(failure_at(&raw).contains("503"));
+}
+
+#[test]
+fn a10_a32_metadata_that_points_elsewhere_is_refused_before_anything_is_sent() {
+    for (endpoint, expected) in [
+        ("http://other.example/token", "not an https URL"),
+        ("https://other.example/token", "on another host"),
+    ] {
+        let world = World::new();
+        world.store().save(&world.key(), &world.bare_session(-5)).unwrap();
+        let base = world.server.base_url();
+        let document = format!(
+            r#"{{"issuer":"{base}/oidc","authorization_endpoint":"{base}/a","token_endpoint":"{endpoint}"}}"#
+        );
+        world.server.inject(Endpoint::Metadata, Times::Once, Fault::junk(document));
+        let error = world.auth().blocking().token().unwrap_err();
+        assert!(chain(&error).contains(expected), "{}", chain(&error));
+        assert_eq!(world.refreshes(), 0);
+        world.auth().blocking().token().unwrap();
+    }
+}
+
+#[test]
+fn t26_loopback_is_reached_past_every_proxy() {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let world = World::expired();
+    let mut command = world.command("token");
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env(name, &address).env(name.to_lowercase(), &address);
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
+    let mut child = common::Child::of(command);
+    child.until("ready");
+    child.go_on();
+    let said = child.done();
+    assert_eq!(parse(&said[0]).0, "token", "{said:?}");
+    assert!(proxy.accept().is_err(), "nobody has called the proxy");
+    world.assert_refreshed(1);
+}
+
+#[test]
+fn a11_a12_the_refresh_token_travels_in_the_body_alone() {
+    let world = World::expired();
+    world.auth().blocking().token().unwrap();
+    let seen = &world.token_requests()[0];
+    assert_eq!(seen.path(), "/oidc/v1/token");
+    let names: Vec<&str> = seen.parameter_names().collect();
+    assert_eq!(names, ["client_id", "grant_type", "refresh_token"]);
+    assert_eq!(seen.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!((seen.header("authorization"), seen.header("cookie")), (None, None));
+}

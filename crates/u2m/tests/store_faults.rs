@@ -1,0 +1,246 @@
+//! The store fails while the server does not: no token is lost that was paid for, and none is paid for in vain.
+
+mod common;
+
+use common::{World, name, restless};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+use u2m::{
+    CacheKey, EntryLock, FileStore, Notice, PersistentAuth, Session, StoreError, TokenError,
+    TokenStore, browser_fn, BrowserError,
+};
+use u2m_core::Verdict;
+
+/// How many more times each operation fails.
+#[derive(Debug, Default)]
+struct Faults {
+    lock: AtomicUsize,
+    prove: AtomicUsize,
+    save: AtomicUsize,
+}
+
+/// A file store in which something fails.
+#[derive(Clone, Debug)]
+struct Fickle {
+    file: FileStore,
+    faults: Arc<Faults>,
+}
+
+struct FickleLock {
+    lock: Box<dyn EntryLock>,
+    faults: Arc<Faults>,
+}
+
+fn strike(left: &AtomicUsize) -> Result<(), StoreError> {
+    match left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+        Ok(_) => Err(StoreError::NoHome),
+        Err(_) => Ok(()),
+    }
+}
+
+impl TokenStore for Fickle {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        self.file.load(key)
+    }
+
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        strike(&self.faults.save)?;
+        self.file.save(key, session)
+    }
+
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.file.delete(key)
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        self.file.keys()
+    }
+
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        strike(&self.faults.lock)?;
+        let faults = Arc::clone(&self.faults);
+        let lock = self.file.lock(key, patience)?;
+        Ok(lock.map(|lock| Box::new(FickleLock { lock, faults }) as Box<dyn EntryLock>))
+    }
+
+    fn take_notices(&self) -> Vec<Notice> {
+        self.file.take_notices()
+    }
+}
+
+impl EntryLock for FickleLock {
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.lock.verdict()
+    }
+
+    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.lock.note(verdict)
+    }
+
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        strike(&self.faults.prove)?;
+        self.lock.prove_writable()
+    }
+
+    fn save(&mut self, session: &Session) -> Result<(), StoreError> {
+        strike(&self.faults.save)?;
+        self.lock.save(session)
+    }
+}
+
+fn fickle(world: &World) -> (PersistentAuth, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    let store = Fickle { file: world.store(), faults: Arc::clone(&faults) };
+    let builder = PersistentAuth::builder(world.target()).with_store(store);
+    let browser = browser_fn(|url: url::Url| async move {
+        drop(u2m_testkit::follow_login_in_background(url.as_str()));
+        Ok::<(), BrowserError>(())
+    });
+    let auth = builder.with_browser(browser).with_port(0).with_rules(restless()).build().unwrap();
+    (auth, faults)
+}
+
+const ALWAYS: usize = usize::MAX;
+
+fn fails(left: &AtomicUsize, times: usize) {
+    left.store(times, Ordering::SeqCst);
+}
+
+#[test]
+fn refr_4_a_save_that_fails_once_is_repeated() {
+    let world = World::expired();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, 2);
+    let token = auth.blocking().token().unwrap();
+    assert_eq!(name(&world.stored().token()), name(&token));
+    assert!(auth.take_notices().is_empty());
+    world.assert_alive();
+}
+
+#[test]
+fn refr_4_a_token_that_cannot_be_saved_is_handed_out_and_saved_by_a_later_call() {
+    let world = World::expired();
+    let old = world.stored();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, ALWAYS);
+    let token = auth.blocking().token().unwrap();
+    assert_eq!(world.stored(), old);
+    let notices = auth.take_notices();
+    assert!(notices[0].text.contains("could not be saved"), "{notices:?}");
+    // While it still fails, it is still handed out, and the spent refresh token stays out of it.
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(name(&auth.blocking().token().unwrap()), name(&token));
+    fails(&faults.save, 0);
+    common::eventually("a save", || {
+        assert_eq!(name(&auth.blocking().token().unwrap()), name(&token));
+        world.stored() != old
+    });
+    assert_eq!(name(&world.stored().token()), name(&token));
+    world.assert_refreshed(1);
+    world.assert_alive();
+}
+
+#[test]
+fn refr_4_the_next_refresh_spends_the_token_that_could_not_be_saved() {
+    let world = World::expired();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, ALWAYS);
+    let first = auth.blocking().token().unwrap();
+    fails(&faults.save, 0);
+    let second = auth.blocking().force_refresh().unwrap();
+    assert_ne!(name(&first), name(&second));
+    world.assert_refreshed(2);
+    world.assert_alive();
+}
+
+#[test]
+fn refr_4_what_could_not_be_saved_does_not_replace_a_newer_login() {
+    let world = World::expired();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, ALWAYS);
+    auth.blocking().token().unwrap();
+    fails(&faults.save, 0);
+    let newer = world.seed(3600);
+    common::eventually("the newer login", || {
+        name(&auth.blocking().token().unwrap()) == name(&newer)
+    });
+    assert_eq!(name(&world.stored().token()), name(&newer));
+    world.assert_alive();
+}
+
+#[test]
+fn refr_4_no_refresh_token_is_spent_on_a_store_that_cannot_be_written() {
+    let world = World::expired();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.prove, 1);
+    let error = auth.blocking().token().unwrap_err();
+    assert!(matches!(error, TokenError::Store(_)), "{error:?}");
+    assert_eq!(world.server.counts().requests, 0);
+    fails(&faults.lock, 1);
+    assert!(matches!(auth.blocking().token(), Err(TokenError::Store(_))));
+    assert_eq!(world.server.counts().requests, 0);
+    auth.blocking().token().unwrap();
+    world.assert_refreshed(1);
+}
+
+#[test]
+fn refr_6_an_old_token_is_handed_out_while_the_store_cannot_be_written() {
+    let world = World::new();
+    let old = world.seed(240);
+    let (auth, faults) = fickle(&world);
+    for fault in [&faults.prove, &faults.lock] {
+        fails(fault, ALWAYS);
+        assert_eq!(name(&auth.blocking().token().unwrap()), name(&old));
+        assert!(matches!(auth.blocking().force_refresh(), Err(TokenError::Store(_))));
+        fails(fault, 0);
+    }
+    assert_eq!(world.server.counts().requests, 0);
+}
+
+#[test]
+fn refr_6_a_folder_of_locks_that_cannot_be_made_is_such_a_store() {
+    let world = World::new();
+    let old = world.seed(240);
+    // For root too, to whom no mode is an obstacle.
+    std::fs::write(world.folder().join("token-cache.locks"), "").unwrap();
+    assert_eq!(name(&world.auth().blocking().token().unwrap()), name(&old));
+    assert!(world.auth().blocking().force_refresh().is_err());
+    assert_eq!(world.server.counts().requests, 0);
+}
+
+#[test]
+fn flow_8_a_login_that_cannot_be_saved_is_good_for_this_process_and_is_saved_later() {
+    let world = World::new();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, ALWAYS);
+    let signed_in = common::runtime().block_on(auth.challenge()).unwrap();
+    assert!(signed_in.unsaved().is_some());
+    assert!(world.store().load(&world.key()).unwrap().is_none());
+    assert_eq!(name(&auth.blocking().token().unwrap()), name(&signed_in.token()));
+    assert!(!auth.close(Duration::ZERO), "it would be lost");
+    // Its refresh token is not lost either.
+    fails(&faults.save, 0);
+    let next = auth.blocking().force_refresh().unwrap();
+    assert_ne!(name(&next), name(&signed_in.token()));
+    assert_eq!(name(&world.stored().token()), name(&next));
+    assert!(auth.close(Duration::ZERO));
+    world.assert_alive();
+}
+
+#[test]
+fn t29_closing_saves_what_could_not_be_saved() {
+    let world = World::expired();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, ALWAYS);
+    let token = auth.blocking().token().unwrap();
+    assert!(!auth.close(Duration::ZERO));
+    fails(&faults.save, 0);
+    assert!(auth.close(Duration::ZERO));
+    assert_eq!(name(&world.stored().token()), name(&token));
+    world.assert_alive();
+}

@@ -1,7 +1,7 @@
 //! What is printed. Standard output carries results and nothing else; all that is said goes to standard error.
 
 use crate::failure::{Class, Failure};
-use serde_json::{Map, Value};
+use serde::Serialize;
 use std::io::Write;
 use u2m::{Lifetime, Timestamp, Token, format_local};
 
@@ -33,18 +33,28 @@ pub(crate) fn error(failure: &Failure, name: &str) {
 /// as local. A token whose end nobody knows is said to be good for an hour: no caller can be told "for ever".
 pub(crate) fn token_json(token: &Token, now: Timestamp) -> String {
     let expiry = token.expiry().unwrap_or_else(|| now.plus(Lifetime::from_seconds(3600)));
-    let mut members = Map::new();
-    members.insert("access_token".into(), token.access_token().expose().into());
-    members.insert("token_type".into(), "Bearer".into());
-    members.insert("expiry".into(), format_local(expiry).into());
-    if let Some(left) = token.expiry().map(|expiry| now.until(expiry).seconds()).filter(|left| *left > 0) {
-        members.insert("expires_in".into(), left.into());
-    }
-    json(&Value::Object(members))
+    let expires_in = token.expiry().map(|expiry| now.until(expiry).seconds()).filter(|left| *left > 0);
+    let printed = Printed {
+        access_token: token.access_token().expose(),
+        token_type: "Bearer",
+        expiry: format_local(expiry),
+        expires_in,
+    };
+    json(&printed)
+}
+
+/// The members in the order of the reference.
+#[derive(Serialize)]
+struct Printed<'a> {
+    access_token: &'a str,
+    token_type: &'a str,
+    expiry: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<i64>,
 }
 
 /// Two-space indent; characters that mean something in HTML are escaped, as the reference does.
-pub(crate) fn json(value: &Value) -> String {
+pub(crate) fn json(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

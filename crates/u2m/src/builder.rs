@@ -12,7 +12,7 @@ use u2m_core::{
     TokenRequest,
 };
 use u2m_http::{
-    Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, SystemBrowser, Transport,
+    Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, Transport,
 };
 use url::Url;
 
@@ -23,7 +23,7 @@ use url::Url;
 /// | store | [`FileStore::for_user`]: `~/.databricks/token-cache.json`, shared with Databricks' own programs |
 /// | transport | [`ReqwestTransport`] |
 /// | endpoints | Databricks' layout |
-/// | browser | [`SystemBrowser`] |
+/// | browser | [`SystemBrowser`](crate::SystemBrowser) |
 /// | ports | 8020 to 8040, in order |
 /// | scopes | `all-apis`, with a refresh token |
 /// | trust | Databricks' zones |
@@ -250,7 +250,7 @@ impl Builder {
         keeper.lock_wait = self.lock_wait;
         let desk = Desk {
             request: login,
-            browser: self.browser.unwrap_or_else(|| Arc::new(SystemBrowser::new())),
+            browser: self.browser,
             person: self.person,
             ports: self.ports,
             listens: self.listens,

@@ -10,14 +10,15 @@ use u2m_core::{
     StoreFailure, Target, Token,
 };
 use u2m_http::{
-    Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, Visitor, drive,
+    Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, SystemBrowser, Visitor, drive,
     read_callback,
 };
 
 /// How logins of one `PersistentAuth` are done.
 pub(crate) struct Desk {
     pub(crate) request: LoginRequest,
-    pub(crate) browser: Arc<dyn Browser>,
+    /// `None` means the system's, which is looked for when it is needed.
+    pub(crate) browser: Option<Arc<dyn Browser>>,
     pub(crate) person: Arc<dyn Person>,
     pub(crate) ports: Ports,
     pub(crate) listens: bool,
@@ -179,7 +180,10 @@ async fn wait(
 ) -> Result<(Callback, Option<Visitor>), ChallengeError> {
     desk.person.ready(browse.url());
     let opening = async {
-        let outcome = desk.browser.open(browse.url()).await;
+        let outcome = match &desk.browser {
+            Some(browser) => browser.open(browse.url()).await,
+            None => SystemBrowser::new().open(browse.url()).await,
+        };
         desk.person.opened(browse.url(), outcome.as_ref().map(|&()| ()));
         std::future::pending::<()>().await;
     };

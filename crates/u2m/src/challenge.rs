@@ -10,8 +10,8 @@ use u2m_core::{
     StoreFailure, Target, Token,
 };
 use u2m_http::{
-    Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, SystemBrowser, Visitor, drive,
-    read_callback,
+    Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, SystemBrowser,
+    Visitor, drive, read_callback,
 };
 
 /// How logins of one `PersistentAuth` are done.
@@ -104,7 +104,8 @@ pub(crate) async fn challenge(
 ) -> Result<SignedIn, ChallengeError> {
     let start = Instant::now();
     // Whoever waits for longer than there is time waits for a very long time.
-    let end = start.checked_add(desk.timeout).unwrap_or_else(|| start + Duration::from_secs(1 << 32));
+    let end =
+        start.checked_add(desk.timeout).unwrap_or_else(|| start + Duration::from_secs(1 << 32));
     let late = |_| ChallengeError::TimedOut(desk.timeout);
     let (step, visitor) = timeout_at(end, up_to_callback(desk, keeper)).await.map_err(late)??;
     let outcome = match step {

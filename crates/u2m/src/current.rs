@@ -82,9 +82,18 @@ impl Current {
         self.latest().as_ref().map(|held| held.token.clone())
     }
 
-    /// Puts a token in hand; it is given out until `fresh_until`, in unix seconds.
-    pub(crate) fn set(&self, token: Token, fresh_until: i64) {
+    /// Names the state of this slot, for [`Current::set`].
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts a token in hand; it is given out until `fresh_until`, in unix seconds. With a generation, only if nothing was
+    /// put in hand since.
+    pub(crate) fn set(&self, token: Token, fresh_until: i64, since: Option<u64>) {
         let mut latest = self.latest();
+        if since.is_some_and(|since| since != self.generation()) {
+            return;
+        }
         *latest = Some(Held { token, fresh_until });
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -111,10 +120,11 @@ mod tests {
     fn a_fresh_token_is_handed_out_to_every_thread_and_a_new_one_replaces_it_everywhere() {
         let current = Arc::new(Current::new());
         assert_eq!(current.fresh(), None);
-        current.set(token("one"), i64::MAX);
+        current.set(token("one"), i64::MAX, None);
         assert_eq!(current.fresh(), Some(token("one")));
         let there = Arc::clone(&current);
-        let seen = std::thread::spawn(move || (there.fresh(), there.set(token("two"), i64::MAX)).0);
+        let seen =
+            std::thread::spawn(move || (there.fresh(), there.set(token("two"), i64::MAX, None)).0);
         assert_eq!(seen.join().unwrap(), Some(token("one")));
         assert_eq!(current.fresh(), Some(token("two")));
     }
@@ -122,9 +132,18 @@ mod tests {
     #[test]
     fn a_token_past_its_time_is_not_fresh_but_still_the_latest() {
         let current = Current::new();
-        current.set(token("old"), 0);
+        current.set(token("old"), 0, None);
         assert_eq!(current.fresh(), None);
         assert_eq!(current.latest_token(), Some(token("old")));
+    }
+
+    #[test]
+    fn what_was_found_earlier_does_not_replace_what_was_put_in_hand_since() {
+        let current = Current::new();
+        let since = Some(current.generation());
+        current.set(token("new"), i64::MAX, None);
+        current.set(token("old"), i64::MAX, since);
+        assert_eq!(current.fresh(), Some(token("new")));
     }
 
     #[test]
@@ -133,7 +152,7 @@ mod tests {
         for round in 0..3 {
             for (at, current) in all.iter().enumerate() {
                 let name = format!("{round}-{at}");
-                current.set(token(&name), i64::MAX);
+                current.set(token(&name), i64::MAX, None);
                 assert_eq!(current.fresh(), Some(token(&name)));
             }
             for (at, current) in all.iter().enumerate() {
@@ -145,11 +164,11 @@ mod tests {
     #[test]
     fn copies_of_a_login_that_is_gone_are_dropped_by_the_next_miss() {
         let gone = Current::new();
-        gone.set(token("gone"), i64::MAX);
+        gone.set(token("gone"), i64::MAX, None);
         assert!(gone.fresh().is_some());
         drop(gone);
         let next = Current::new();
-        next.set(token("next"), i64::MAX);
+        next.set(token("next"), i64::MAX, None);
         assert!(next.fresh().is_some());
         COPIES_HERE
             .with_borrow(|copies| assert!(copies.iter().all(|copy| copy.of.strong_count() > 0)));

@@ -79,8 +79,9 @@ impl Keeper {
     /// The first step on the caller's own thread: a token that is fresh in the store, without a lock, a write, a thread
     /// or a socket. `None` means that a flight is needed.
     pub(crate) fn stored_token(&self) -> Result<Option<Token>, TokenError> {
+        let since = self.current.generation();
         match self.load_step(self.request.clone().start(Ask::Usable, now()))? {
-            TokenStep::Done(issued) => Ok(Some(self.take(&issued))),
+            TokenStep::Done(issued) => Ok(Some(self.take(&issued, Some(since)))),
             _ => Ok(None),
         }
     }
@@ -112,8 +113,8 @@ impl Keeper {
             .is_some_and(|(_, flight)| !flight.is_over())
     }
 
-    /// Puts what a flow issued in hand.
-    fn take(&self, issued: &Issued) -> Token {
+    /// Puts what a flow issued in hand. What was read without the lock does not replace what came `since`: a login, say.
+    fn take(&self, issued: &Issued, since: Option<u64>) -> Token {
         let (session, token) = (issued.session(), issued.session().token());
         let rules = &self.request.rules;
         let fresh_until = match issued.how() {
@@ -126,16 +127,16 @@ impl Keeper {
             }
             _ => rules.fresh_until(session).map_or(i64::MAX, |until| until.unix()),
         };
-        self.hand_out(token.clone(), fresh_until);
+        self.hand_out(token.clone(), fresh_until, since);
         token
     }
 
     /// Puts a token in hand until `fresh_until`. One that is not saved yet stays there for the rest of the second: the
     /// next call tries to save it again (REFR-4).
-    fn hand_out(&self, token: Token, fresh_until: i64) {
+    fn hand_out(&self, token: Token, fresh_until: i64, since: Option<u64>) {
         let is_saved = self.unsaved().is_none();
         let until = if is_saved { fresh_until } else { fresh_until.min(now().unix()) };
-        self.current.set(token, until);
+        self.current.set(token, until, since);
     }
 
     fn load_step(&self, step: TokenStep) -> Result<TokenStep, TokenError> {
@@ -147,7 +148,7 @@ impl Keeper {
 
     /// Carries a flow from any step to its end.
     fn fly(&self, mut step: TokenStep) -> Landed {
-        let mut ground = Ground::default();
+        let (mut ground, since) = (Ground::default(), self.current.generation());
         loop {
             step = match step {
                 TokenStep::Load(load) => load.loaded(self.load()?, now())?,
@@ -195,7 +196,7 @@ impl Keeper {
                     note.noted(now())?
                 }
                 TokenStep::Done(issued) => {
-                    self.take(&issued);
+                    self.take(&issued, ground.lock.is_none().then_some(since));
                     return Ok(issued);
                 }
             };
@@ -286,7 +287,7 @@ impl Keeper {
             session: session.clone(),
         });
         let until = self.request.rules.fresh_until(session).map_or(i64::MAX, Timestamp::unix);
-        self.hand_out(session.token(), until.max(now().unix()));
+        self.hand_out(session.token(), until.max(now().unix()), None);
         saved.map_err(StoreFailure::new)
     }
 

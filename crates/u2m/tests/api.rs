@@ -4,8 +4,8 @@ mod common;
 
 use common::{World, chain, name};
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use u2m::{
     AccessToken, Binding, CacheKey, EntryLock, MemoryStore, PersistentAuth, RefreshToken, Session,

@@ -30,9 +30,8 @@ async fn sent(world: &World, before: u64, round: u64) {
 
 async fn cancel(world: &World, auth: &PersistentAuth, round: u64) {
     let before = world.refreshes();
-    let call = async {
-        if round % 2 == 0 { auth.token().await } else { auth.force_refresh().await }
-    };
+    let call =
+        async { if round % 2 == 0 { auth.token().await } else { auth.force_refresh().await } };
     tokio::select! {
         biased;
         () = sent(world, before, round) => {}
@@ -81,11 +80,7 @@ fn async_3_a_runtime_dropped_meanwhile_loses_no_login() {
 #[test]
 fn refr_2_a_waiter_that_leaves_takes_nothing_from_the_others() {
     let world = World::expired();
-    world.server.inject(
-        Endpoint::Token,
-        Times::Always,
-        Fault::delay(Duration::from_millis(300)),
-    );
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(300)));
     let auth = world.auth();
     runtime().block_on(async {
         let stays = tokio::spawn({
@@ -105,11 +100,7 @@ fn refr_2_a_waiter_that_leaves_takes_nothing_from_the_others() {
 #[test]
 fn t29_close_says_whether_everything_bought_is_saved() {
     let world = World::expired();
-    world.server.inject(
-        Endpoint::Token,
-        Times::Always,
-        Fault::delay(Duration::from_millis(400)),
-    );
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(400)));
     let auth = world.auth();
     let caller = auth.clone().blocking();
     let thread = std::thread::spawn(move || caller.token());

@@ -53,7 +53,11 @@ fn flow_2_a_transport_of_its_own_carries_every_request() {
     let paths = transport.paths.lock().unwrap().clone();
     assert_eq!(paths, [METADATA, "/oidc/v1/token", "/oidc/v1/token"]);
     let counts = world.server.counts();
-    assert_eq!(counts.metadata + counts.exchanges + counts.refreshes, 3, "and there were no others");
+    assert_eq!(
+        counts.metadata + counts.exchanges + counts.refreshes,
+        3,
+        "and there were no others"
+    );
 }
 
 const METADATA: &str = "/oidc/.well-known/oauth-authorization-server";
@@ -91,19 +95,11 @@ impl EndpointSupplier for Known {
         self.answer("workspace")
     }
 
-    async fn account(
-        &self,
-        _: &Host,
-        _: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError> {
+    async fn account(&self, _: &Host, _: &AccountId) -> Result<AuthorizationServer, MetadataError> {
         self.answer("account")
     }
 
-    async fn unified(
-        &self,
-        _: &Host,
-        _: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError> {
+    async fn unified(&self, _: &Host, _: &AccountId) -> Result<AuthorizationServer, MetadataError> {
         self.answer("unified")
     }
 
@@ -186,7 +182,11 @@ fn pasted(builder: u2m::Builder) -> (SignedIn, Vec<String>) {
     let browser = browser_fn(|_: Url| async { Err(BrowserError::Disabled) });
     let auth = builder.with_browser(browser).with_person(person).build().unwrap();
     let signed_in = sign_in(&auth);
-    (signed_in, Arc::try_unwrap(wrong).map_or_else(|kept| kept.lock().unwrap().clone(), |own| own.into_inner().unwrap()))
+    (
+        signed_in,
+        Arc::try_unwrap(wrong)
+            .map_or_else(|kept| kept.lock().unwrap().clone(), |own| own.into_inner().unwrap()),
+    )
 }
 
 #[test]

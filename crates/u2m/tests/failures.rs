@@ -46,7 +46,9 @@ fn err_1_20_waiters_share_one_rejection_and_nobody_asks_again() {
 
 #[test]
 fn err_1_a_rejection_in_any_of_the_known_words_needs_a_login() {
-    for (status, error) in [(400, "invalid_grant"), (401, "invalid_grant"), (400, "invalid_request")] {
+    for (status, error) in
+        [(400, "invalid_grant"), (401, "invalid_grant"), (400, "invalid_request")]
+    {
         let status = StatusCode::from_u16(status).unwrap();
         let world = World::with(Settings::new().with_refresh_refusal(status, error));
         world.seed(-5);
@@ -119,8 +121,10 @@ fn http_1_what_may_have_been_spent_is_not_sent_again() {
     let (outcome, requests) = with_fault(Times::Always, Fault::drop_connection());
     assert!(outcome.is_err_and(|error| error.is_transient()));
     assert_eq!(requests, 1);
-    let (outcome, requests) =
-        with_fault(Times::Always, Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", ""));
+    let (outcome, requests) = with_fault(
+        Times::Always,
+        Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", ""),
+    );
     assert!(outcome.is_err_and(|error| error.is_transient()));
     assert_eq!(requests, 1);
 }
@@ -167,7 +171,9 @@ fn http_2_an_answer_that_is_no_token_response_is_told_without_its_body() {
 
 #[test]
 fn wire_3_a_lifetime_in_any_sensible_form_is_taken() {
-    for (raw, at_most) in [("\"3600\"", 3600), ("3600.9", 3600), ("1e3", 1000), ("1e18", i64::from(i32::MAX))] {
+    for (raw, at_most) in
+        [("\"3600\"", 3600), ("3600.9", 3600), ("1e3", 1000), ("1e18", i64::from(i32::MAX))]
+    {
         let expires_in = u2m_testkit::ExpiresIn::Raw(raw.to_owned());
         let world = World::with(Settings::new().with_expires_in(expires_in));
         world.seed(-5);

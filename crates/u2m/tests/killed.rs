@@ -82,11 +82,7 @@ fn kill_once(world: &World, after: Duration) -> Result<(), TokenError> {
 
 /// Kills one process after another, from the moment it is let go to well after it has its answer.
 fn kill_all(world: &World) -> usize {
-    world.server.inject(
-        Endpoint::Token,
-        Times::Always,
-        Fault::delay(Duration::from_millis(60)),
-    );
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(60)));
     let moments = (0..KILLS).map(|at| Duration::from_millis(at * 4));
     let lost = moments.filter(|after| kill_once(world, *after).is_err()).count();
     println!("{lost} of {KILLS} logins lost");

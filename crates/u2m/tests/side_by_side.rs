@@ -3,8 +3,8 @@
 mod common;
 
 use common::{LONG, World, eventually, report, within};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{CacheKey, FileStore, PersistentAuth, Target, TokenStore};
 use u2m_testkit::{Endpoint, Fault, Times};

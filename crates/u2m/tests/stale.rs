@@ -4,8 +4,8 @@ mod common;
 
 use async_trait::async_trait;
 use common::{LONG, World, chain, eventually, name, report, restless, within};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
     CacheKey, EntryLock, FileStore, PersistentAuth, Session, StoreError, TokenError, TokenSource,
@@ -129,11 +129,7 @@ fn async_7_a_rejected_token_is_replaced_by_what_another_has_fetched_since() {
 fn a13_20_callers_with_the_same_401_cost_one_refresh() {
     let world = World::new();
     let rejected = world.seed(3600);
-    world.server.inject(
-        Endpoint::Token,
-        Times::Always,
-        Fault::delay(Duration::from_millis(50)),
-    );
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(50)));
     let shared = world.auth();
     let tokens = common::together(20, |at| {
         let auth = if at % 2 == 0 { shared.clone() } else { world.auth() };

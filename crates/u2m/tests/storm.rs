@@ -44,11 +44,7 @@ fn tell(world: &World, jobs: Vec<&str>, callers: usize, what: &str) {
 
 fn late(by: u64) -> World {
     let world = World::expired();
-    world.server.inject(
-        Endpoint::Token,
-        Times::Always,
-        Fault::delay(Duration::from_millis(by)),
-    );
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(by)));
     world
 }
 
@@ -81,7 +77,12 @@ fn refr_5_8_processes_of_8_threads_that_force_at_the_same_moment_cost_one_refres
 
 #[test]
 fn refr_5_forcing_with_objects_of_their_own_costs_one_refresh() {
-    tell(&late(500), vec!["force own 8"; 8], 64, "force 8 x 8, 500 ms, one PersistentAuth a thread");
+    tell(
+        &late(500),
+        vec!["force own 8"; 8],
+        64,
+        "force 8 x 8, 500 ms, one PersistentAuth a thread",
+    );
 }
 
 #[test]

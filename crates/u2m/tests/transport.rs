@@ -4,8 +4,8 @@ mod common;
 
 use async_trait::async_trait;
 use common::{World, chain, runtime};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
     AuthorizationServer, BasicEndpoints, EndpointSupplier, Host, MetadataError, Patience,
@@ -171,7 +171,8 @@ fn http_1_http_4_what_is_sent_again_goes_by_kind_and_by_what_it_spends() {
         [(NotSent, 3, 3), (Broken, 3, 1), (TimedOut, 1, 1), (TooLarge, 1, 1)]
     {
         let world = World::new();
-        for (session, expected) in [(world.bare_session(-5), metadata), (world.session(-5), refresh)]
+        for (session, expected) in
+            [(world.bare_session(-5), metadata), (world.session(-5), refresh)]
         {
             world.store().save(&world.key(), &session).unwrap();
             let sent = Arc::new(AtomicUsize::new(0));

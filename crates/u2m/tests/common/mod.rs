@@ -140,8 +140,12 @@ impl World {
 
     /// Names of temporary files that somebody left.
     pub(crate) fn leftovers(&self) -> Vec<String> {
-        let names = std::fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().file_name());
-        names.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".tmp")).collect()
+        let names =
+            std::fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+        names
+            .map(|name| name.into_string().unwrap())
+            .filter(|name| name.ends_with(".tmp"))
+            .collect()
     }
 
     /// This test binary in another process, ready to do `job`.
@@ -258,7 +262,8 @@ impl Abroad {
 
 /// What a test binary does when it runs as a child: `job`, once the parent says so. In an ordinary run, nothing.
 pub(crate) fn work(job: impl FnOnce(&str, Abroad)) {
-    let (Ok(name), Some(file), Ok(host)) = (env::var(JOB), env::var_os(FILE), env::var(HOST)) else {
+    let (Ok(name), Some(file), Ok(host)) = (env::var(JOB), env::var_os(FILE), env::var(HOST))
+    else {
         return;
     };
     let target = Target::workspace(Host::parse(&host).unwrap());

@@ -1,4 +1,5 @@
 //! What a program may rely on that holds a `PersistentAuth`: threads, tasks, traits, and no secrets in its logs.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Parts of a program's own: its transport, its endpoints, its person at the keyboard.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The server says no, or something else answers in its place. What may pass is tried again; what will not is not.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

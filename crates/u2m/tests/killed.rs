@@ -1,4 +1,5 @@
 //! A process dies while it refreshes. Nobody hangs, the file stays whole, and the login lives if it can.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod common;
 
@@ -34,7 +35,7 @@ fn refr_1_a_holder_that_is_killed_before_its_request_costs_nothing() {
     holder.until("ready");
     holder.go_on();
     holder.until("held");
-    assert_eq!(world.leftovers().len(), 1, "what was set aside for the save");
+    assert!(!world.leftovers().is_empty(), "what was set aside for the save");
     holder.kill();
     let auth = world.auth().blocking();
     within(LONG, move || auth.token()).unwrap();

@@ -1,16 +1,15 @@
 //! Signing in through a browser, from the first request to the saved login.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
 use common::{LONG, World, eventually, name, runtime, within};
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use u2m::{
-    AccountId, Browser, Builder, CacheKey, ChallengeError, EntryLock, FileStore, Host, LoginError,
-    MemoryStore, PersistentAuth, Ports, ProfileName, Session, SignedIn, StoreError, Target,
-    TokenStore, browser_fn, settle,
+    AccountId, Browser, Builder, ChallengeError, Host, LoginError, MemoryStore, PersistentAuth,
+    Ports, ProfileName, SignedIn, Target, browser_fn, settle,
 };
 use u2m_testkit::{
     BrowseError, Consent, Endpoint, Fault, Iss, Page, Settings, Times, http::StatusCode,
@@ -202,58 +201,6 @@ fn refr_1_a_login_during_a_refresh_of_the_same_key_is_what_remains() {
     assert_eq!(name(&world.stored().token()), name(&signed_in.token()));
     assert_eq!(name(&auth.blocking().token().unwrap()), name(&signed_in.token()));
     world.assert_alive();
-}
-
-/// A file store in which reading takes its time.
-#[derive(Debug)]
-struct Slow(FileStore, Arc<AtomicBool>);
-
-impl TokenStore for Slow {
-    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let read = self.0.load(key);
-        if self.1.swap(true, Ordering::SeqCst) {
-            return read;
-        }
-        std::thread::sleep(Duration::from_secs(1));
-        read
-    }
-
-    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.save(key, session)
-    }
-
-    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.delete(key)
-    }
-
-    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        self.0.keys()
-    }
-
-    fn lock(
-        &self,
-        key: &CacheKey,
-        patience: Duration,
-    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        self.0.lock(key, patience)
-    }
-}
-
-#[test]
-fn what_was_read_before_a_login_does_not_take_its_place_in_hand() {
-    let world = World::new();
-    let old = world.seed(3000);
-    let reads = Arc::new(AtomicBool::new(false));
-    let builder = PersistentAuth::builder(world.target());
-    let builder = builder.with_store(Slow(world.store(), Arc::clone(&reads)));
-    let (browser, _pages) = browser();
-    let auth = builder.with_browser(browser).with_port(0).build().unwrap();
-    let reading = auth.clone();
-    let reading = std::thread::spawn(move || runtime().block_on(reading.token()).unwrap());
-    eventually("a read", || reads.load(Ordering::SeqCst));
-    let signed_in = runtime().block_on(auth.challenge()).unwrap();
-    assert_eq!(name(&reading.join().unwrap()), name(&old), "it was asked for before");
-    assert_eq!(name(&auth.blocking().token().unwrap()), name(&signed_in.token()));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Eight logins in one file, all run out: none of them waits for another.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A token that is good for a little longer; a token that an API has rejected; a token that is wanted anew.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

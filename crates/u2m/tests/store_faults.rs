@@ -1,13 +1,14 @@
 //! The store fails while the server does not: no token is lost that was paid for, and none is paid for in vain.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
 use common::{World, name, restless};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use u2m::{
-    BrowserError, CacheKey, EntryLock, FileStore, Notice, PersistentAuth, Session, StoreError,
+    Browser, CacheKey, EntryLock, FileStore, Notice, PersistentAuth, Session, StoreError,
     TokenError, TokenStore, browser_fn,
 };
 use u2m_core::Verdict;
@@ -33,7 +34,7 @@ struct FickleLock {
 }
 
 fn strike(left: &AtomicUsize) -> Result<(), StoreError> {
-    match left.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+    match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
         Ok(_) => Err(StoreError::NoHome),
         Err(_) => Ok(()),
     }
@@ -93,15 +94,19 @@ impl EntryLock for FickleLock {
     }
 }
 
+/// A browser that goes where it is sent.
+fn browser() -> impl Browser {
+    browser_fn(|url: url::Url| async move {
+        drop(u2m_testkit::follow_login_in_background(url.as_str()));
+        Ok(())
+    })
+}
+
 fn fickle(world: &World) -> (PersistentAuth, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let store = Fickle { file: world.store(), faults: Arc::clone(&faults) };
     let builder = PersistentAuth::builder(world.target()).with_store(store);
-    let browser = browser_fn(|url: url::Url| async move {
-        drop(u2m_testkit::follow_login_in_background(url.as_str()));
-        Ok::<(), BrowserError>(())
-    });
-    let auth = builder.with_browser(browser).with_port(0).with_rules(restless()).build().unwrap();
+    let auth = builder.with_browser(browser()).with_port(0).with_rules(restless()).build().unwrap();
     (auth, faults)
 }
 
@@ -243,4 +248,55 @@ fn t29_closing_saves_what_could_not_be_saved() {
     assert!(auth.close(common::LONG));
     assert_eq!(name(&world.stored().token()), name(&token));
     world.assert_alive();
+}
+
+/// A file store in which reading takes its time.
+#[derive(Debug)]
+struct Slow(FileStore, Arc<AtomicBool>);
+
+impl TokenStore for Slow {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        let read = self.0.load(key);
+        if self.1.swap(true, Ordering::SeqCst) {
+            return read;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        read
+    }
+
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        self.0.save(key, session)
+    }
+
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.0.delete(key)
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        self.0.keys()
+    }
+
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        self.0.lock(key, patience)
+    }
+}
+
+#[test]
+fn what_was_read_before_a_login_does_not_take_its_place_in_hand() {
+    let world = World::new();
+    let old = world.seed(3000);
+    let reads = Arc::new(AtomicBool::new(false));
+    let builder = PersistentAuth::builder(world.target());
+    let builder = builder.with_store(Slow(world.store(), Arc::clone(&reads)));
+    let auth = builder.with_browser(browser()).with_port(0).build().unwrap();
+    let reading = auth.clone();
+    let reading = std::thread::spawn(move || common::runtime().block_on(reading.token()).unwrap());
+    common::eventually("a read", || reads.load(Ordering::SeqCst));
+    let signed_in = common::runtime().block_on(auth.challenge()).unwrap();
+    assert_eq!(name(&reading.join().unwrap()), name(&old), "it was asked for before");
+    assert_eq!(name(&auth.blocking().token().unwrap()), name(&signed_in.token()));
 }

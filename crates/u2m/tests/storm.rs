@@ -1,4 +1,5 @@
 //! Everybody wants a token at the same moment, and the login has run out.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! How requests leave, and when they leave again.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! What the stories share: a fake server with a login in a file beside it, other processes, and a way to count.
 #![allow(dead_code, reason = "each story uses its part")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 pub(crate) mod raw;
 

@@ -90,7 +90,7 @@ test('two sign-ins at once do not disturb each other', LIMIT, async () => {
 
 test('without a browser the address stands alone on a line, and any browser completes the sign-in', LIMIT, async () => {
   const { provider } = world;
-  const command = world.start(['login', provider.origin, '--profile', 'by-hand', '--no-browser']);
+  const command = world.start(['login', '--host', provider.origin, '--profile', 'by-hand', '--no-browser']);
   const address = await command.stderrLine(/^https?:\/\/\S+$/);
   assert.ok(address.startsWith(`${provider.issuer}/v1/authorize?`), address);
   const report = await world.browse(address, { user: 'barbara' });

@@ -111,7 +111,7 @@ class World {
   async login(profile, { scenario = 'consent', user = 'ada', flags = [] } = {}) {
     const browser = this.#browser(scenario, user);
     const BROWSER = `node ${join(this.folder, 'browser.mjs')} ${scenario}`;
-    const run = await this.run(['login', this.provider.origin, '--profile', profile, ...flags], { ...browser.environment, BROWSER });
+    const run = await this.run(['login', '--host', this.provider.origin, '--profile', profile, ...flags], { ...browser.environment, BROWSER });
     const report = await browser.report().catch((error) => assert.fail(`${error.message}\n${describe(run)}`));
     assert.equal(report.error, undefined, describe(run));
     return { run, report };

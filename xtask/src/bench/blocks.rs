@@ -22,6 +22,11 @@ pub(super) const BLOCKS: &[Block] = &[
                 which the process that weighs has 2 MiB itself: less cannot show.",
         tables: &[
             Table { name: "token", title: "Time", anchors: &[("ms", warm::FLOOR)] },
+            Table {
+                name: "token-peers",
+                title: "Time, beside a peer",
+                anchors: &[("ms", warm::FLOOR)],
+            },
             Table { name: "token-peak", title: "Memory", anchors: &[("MiB", warm::FLOOR)] },
             Table { name: "token-calls", title: "System calls", anchors: &[] },
         ],

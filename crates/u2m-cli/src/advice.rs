@@ -7,8 +7,8 @@ use crate::place::shown;
 use std::error::Error;
 use std::path::Path;
 use u2m::{
-    BuildError, ChallengeError, ChooseError, ConfigError, ListenError, LoginChoice, LoginError, MetadataError, StoreFailure,
-    Target, TokenEndpointError, TokenError,
+    BuildError, ChallengeError, ChooseError, ConfigError, ListenError, LoginChoice, LoginError,
+    MetadataError, StoreFailure, Target, TokenEndpointError, TokenError,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -31,7 +31,11 @@ impl Subject {
 /// An argument that a shell takes for one.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/:+".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// An error and its causes, each once.
@@ -55,15 +59,23 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
     match error {
         TokenError::NotFound => Failure::new(
             Class::NotConfigured,
-            format!("cache: databricks OAuth is not configured for this host. no cached credentials; run `{login}` to sign in"),
+            format!(
+                "cache: databricks OAuth is not configured for this host. no cached credentials; run `{login}` to sign in"
+            ),
         ),
-        TokenError::Endpoints(MetadataError::NotSupported) => Failure::new(Class::Other, format!("{prefix}: {text}")),
-        TokenError::Endpoints(error) if error.is_transient() => {
-            Failure::new(Class::Network, format!("{prefix}: {text}. Check the network and the host, then try again"))
+        TokenError::Endpoints(MetadataError::NotSupported) => {
+            Failure::new(Class::Other, format!("{prefix}: {text}"))
         }
-        TokenError::Endpoints(_) => {
-            Failure::new(Class::Other, format!("{prefix}: {text}. Check that the host is the right one, or sign in again: {login}"))
-        }
+        TokenError::Endpoints(error) if error.is_transient() => Failure::new(
+            Class::Network,
+            format!("{prefix}: {text}. Check the network and the host, then try again"),
+        ),
+        TokenError::Endpoints(_) => Failure::new(
+            Class::Other,
+            format!(
+                "{prefix}: {text}. Check that the host is the right one, or sign in again: {login}"
+            ),
+        ),
         TokenError::Rejected(_) => Failure::new(
             Class::NeedsLogin,
             format!(
@@ -75,24 +87,38 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
             Class::NeedsLogin,
             format!("{prefix}: {text}, so it cannot be renewed. Sign in again:\n  $ {login}"),
         ),
-        TokenError::NoHost => {
-            Failure::new(Class::NeedsLogin, format!("{prefix}: {text}. Sign in again:\n  $ {login}"))
-        }
+        TokenError::NoHost => Failure::new(
+            Class::NeedsLogin,
+            format!("{prefix}: {text}. Sign in again:\n  $ {login}"),
+        ),
         TokenError::Mismatch { .. } => Failure::new(
             Class::NeedsLogin,
             format!("{text}, so its token was not used. Sign in to replace it:\n  $ {login}"),
         ),
-        TokenError::Refresh(TokenEndpointError::Refused(_)) if !error.is_transient() => Failure::new(
-            Class::Other,
-            format!("{prefix}: {}. Try logging in again with `{login}` before retrying", last(error)),
-        ),
+        TokenError::Refresh(TokenEndpointError::Refused(_)) if !error.is_transient() => {
+            Failure::new(
+                Class::Other,
+                format!(
+                    "{prefix}: {}. Try logging in again with `{login}` before retrying",
+                    last(error)
+                ),
+            )
+        }
         TokenError::Refresh(_) if !error.is_transient() => Failure::new(
             Class::Other,
-            format!("{prefix}: {}. Try logging in again with `{login}` before retrying", last(error)),
+            format!(
+                "{prefix}: {}. Try logging in again with `{login}` before retrying",
+                last(error)
+            ),
         ),
         TokenError::Store(failure) => store(failure),
-        TokenError::SameTokenAgain => Failure::new(Class::NeedsLogin, format!("{text}. Sign in again:\n  $ {login}")),
-        _ => Failure::new(Class::Network, format!("{prefix}: {text}. The login is kept; try again later")),
+        TokenError::SameTokenAgain => {
+            Failure::new(Class::NeedsLogin, format!("{text}. Sign in again:\n  $ {login}"))
+        }
+        _ => Failure::new(
+            Class::Network,
+            format!("{prefix}: {text}. The login is kept; try again later"),
+        ),
     }
 }
 
@@ -124,18 +150,26 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, name: &str) -> Failure {
             Class::Unclear,
             format!("{text} in {}. Use --profile to specify which profile to use", shown(path)),
         ),
-        ChooseError::ArgumentWithFlag(_) | ChooseError::FlagNeedsHost(_) | ChooseError::Target(_) => {
-            Failure::new(Class::Usage, text)
+        ChooseError::ArgumentWithFlag(_)
+        | ChooseError::FlagNeedsHost(_)
+        | ChooseError::Target(_) => Failure::new(Class::Usage, text),
+        ChooseError::NoAccount(_) => {
+            Failure::new(Class::Usage, format!("{text}: pass it with --account-id"))
         }
-        ChooseError::NoAccount(_) => Failure::new(Class::Usage, format!("{text}: pass it with --account-id")),
         ChooseError::NoHost(profile) => Failure::new(
             Class::Usage,
-            format!("{text}: pass it with --host, or sign in with: {name} login --host <url> --profile {}", quoted(profile.as_str())),
+            format!(
+                "{text}: pass it with --host, or sign in with: {name} login --host <url> --profile {}",
+                quoted(profile.as_str())
+            ),
         ),
-        ChooseError::NoProfiles => Failure::new(Class::Unclear, format!("{text}. Run '{name} login' to create a profile")),
-        ChooseError::Conflict { .. } => {
-            Failure::new(Class::Usage, format!("{text}: leave one of the two out, or use another profile"))
+        ChooseError::NoProfiles => {
+            Failure::new(Class::Unclear, format!("{text}. Run '{name} login' to create a profile"))
         }
+        ChooseError::Conflict { .. } => Failure::new(
+            Class::Usage,
+            format!("{text}: leave one of the two out, or use another profile"),
+        ),
         _ => Failure::new(Class::Unclear, text),
     }
 }
@@ -149,24 +183,32 @@ pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) ->
     match error {
         ChallengeError::Listen(cause) => {
             let advice = match cause.as_ref() {
-                ListenError::AllTaken { .. } => "; end the program that holds it, name another with --port, or use --paste",
+                ListenError::AllTaken { .. } => {
+                    "; end the program that holds it, name another with --port, or use --paste"
+                }
                 _ => "",
             };
             Failure::new(Class::Other, format!("{text}{advice}"))
         }
         ChallengeError::TimedOut(_) => Failure::new(
             Class::Network,
-            format!("{text}. Start again, allow more time with --timeout, or use --paste if the browser is on another machine"),
+            format!(
+                "{text}. Start again, allow more time with --timeout, or use --paste if the browser is on another machine"
+            ),
         ),
         ChallengeError::Login(LoginError::UntrustedIssuer(host)) => Failure::new(
             Class::Other,
-            format!("{text}; nothing was sent there. If you trust it, sign in to it by name: {name} login --host {host}"),
+            format!(
+                "{text}; nothing was sent there. If you trust it, sign in to it by name: {name} login --host {host}"
+            ),
         ),
         ChallengeError::Login(LoginError::NotConfirmed(host)) => Failure::new(
             Class::Other,
             format!("{text}. If it is yours, sign in to it by name: {name} login --host {host}"),
         ),
-        ChallengeError::Login(LoginError::Denied(_)) => Failure::new(Class::Other, format!("{text}{again}")),
+        ChallengeError::Login(LoginError::Denied(_)) => {
+            Failure::new(Class::Other, format!("{text}{again}"))
+        }
         error if error.is_transient() => Failure::new(Class::Network, format!("{text}{again}")),
         _ => Failure::new(Class::Other, format!("{text}{again}")),
     }

@@ -101,7 +101,9 @@ impl Args {
         while let Some(arg) = parser.next().map_err(|error| usage(error.to_string()))? {
             match arg {
                 Arg::Short('h') => wants_help = true,
-                Arg::Short('v') | Arg::Long("version") if named.is_none() => named = Some(Command::Version),
+                Arg::Short('v') | Arg::Long("version") if named.is_none() => {
+                    named = Some(Command::Version)
+                }
                 Arg::Short(letter) => {
                     let name = match letter {
                         'o' => "output",
@@ -126,7 +128,8 @@ impl Args {
                     seen.push(flag);
                 }
                 Arg::Value(word) => {
-                    let word = word.into_string().map_err(|_| usage("an argument is not UTF-8".into()))?;
+                    let word =
+                        word.into_string().map_err(|_| usage("an argument is not UTF-8".into()))?;
                     match (named, word.as_str()) {
                         (None, "auth") if !is_auth => is_auth = true,
                         (None, "help") => wants_help = true,
@@ -134,10 +137,14 @@ impl Args {
                         (None, "token") => named = Some(Command::Token),
                         (None, "version") => named = Some(Command::Version),
                         (None, other) => {
-                            return Err(usage(format!("unknown command \"{other}\"; there are login, token and version")));
+                            return Err(usage(format!(
+                                "unknown command \"{other}\"; there are login, token and version"
+                            )));
                         }
                         (Some(_), _) if args.argument.is_none() => args.argument = Some(word),
-                        (Some(_), _) => return Err(usage("at most one profile or host can be given".into())),
+                        (Some(_), _) => {
+                            return Err(usage("at most one profile or host can be given".into()));
+                        }
                     }
                 }
             }
@@ -159,7 +166,9 @@ impl Args {
 
     fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), Failure> {
         let value = parser.value().map_err(|error| usage(error.to_string()))?;
-        let value = value.into_string().map_err(|_| usage(format!("the value of --{name} is not UTF-8")))?;
+        let value = value
+            .into_string()
+            .map_err(|_| usage(format!("the value of --{name} is not UTF-8")))?;
         let wrong = |what: &str| usage(format!("the value of --{name} is not {what}"));
         match name {
             "account-id" => self.account_id = Some(value),
@@ -175,7 +184,10 @@ impl Args {
             "port" => self.port = Some(value.parse().map_err(|_| wrong("a port"))?),
             "profile" => self.profile = Some(value),
             "scopes" => self.scopes = Some(value),
-            "timeout" => self.timeout = Some(duration(&value).ok_or_else(|| wrong("a duration such as 90s or 1h30m"))?),
+            "timeout" => {
+                self.timeout =
+                    Some(duration(&value).ok_or_else(|| wrong("a duration such as 90s or 1h30m"))?)
+            }
             // Said by callers that mean the reference; nothing here depends on them.
             _ => {}
         }
@@ -263,9 +275,19 @@ mod tests {
 
     #[test]
     fn flags_stand_before_between_and_after_the_words() {
-        for line in ["--profile x auth token", "auth --profile=x token", "token -p x", "token -px", "auth token --profile x"] {
+        for line in [
+            "--profile x auth token",
+            "auth --profile=x token",
+            "token -p x",
+            "token -px",
+            "auth token --profile x",
+        ] {
             let args = parse(line).unwrap();
-            assert_eq!((args.command, args.profile.as_deref()), (Command::Token, Some("x")), "{line}");
+            assert_eq!(
+                (args.command, args.profile.as_deref()),
+                (Command::Token, Some("x")),
+                "{line}"
+            );
         }
         assert_eq!(parse("token --host a --host b").unwrap().host.as_deref(), Some("b"));
         assert_eq!(parse("token -- --host").unwrap().argument.as_deref(), Some("--host"));
@@ -281,7 +303,10 @@ mod tests {
 
     #[test]
     fn unknown_flags_are_refused_with_the_nearest_name() {
-        assert_eq!(parse("token --profil x").unwrap_err().text, "unknown flag: --profil; did you mean --profile?");
+        assert_eq!(
+            parse("token --profil x").unwrap_err().text,
+            "unknown flag: --profil; did you mean --profile?"
+        );
         assert_eq!(parse("token --paste").unwrap_err().text, "unknown flag: --paste");
         assert_eq!(parse("token -z").unwrap_err().class, Class::Usage);
         assert_eq!(parse("tokken").unwrap_err().class, Class::Usage);
@@ -296,7 +321,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_reads_them() {
-        for (text, seconds) in [("90s", 90.0), ("1h30m", 5400.0), ("1.5h", 5400.0), ("0", 0.0), ("250ms", 0.25)] {
+        for (text, seconds) in
+            [("90s", 90.0), ("1h30m", 5400.0), ("1.5h", 5400.0), ("0", 0.0), ("250ms", 0.25)]
+        {
             assert_eq!(duration(text).unwrap().as_secs_f64(), seconds, "{text}");
         }
         for bad in ["", "90", "s", "1x", "-1s", "1h 2m"] {

@@ -14,8 +14,13 @@ pub(crate) fn harden() {
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
     std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-        crate::output::note(&format!("u2m broke{place}; please report this. Nothing that was stored is lost"));
+        let place = info
+            .location()
+            .map(|at| format!(" at {}:{}", at.file(), at.line()))
+            .unwrap_or_default();
+        crate::output::note(&format!(
+            "u2m broke{place}; please report this. Nothing that was stored is lost"
+        ));
     }));
 }
 
@@ -23,7 +28,9 @@ pub(crate) fn harden() {
 /// called on the way of a fresh token: nothing can be lost there.
 pub(crate) fn watch_signals() {
     let watch = || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
         let number = runtime.block_on(signal());
         u2m::settle(GRACE);
         #[allow(clippy::exit)]
@@ -38,7 +45,9 @@ async fn signal() -> i32 {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).ok();
     let (interrupt, terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
-    let (Some(mut interrupt), Some(mut terminate)) = (interrupt, terminate) else { return std::future::pending().await };
+    let (Some(mut interrupt), Some(mut terminate)) = (interrupt, terminate) else {
+        return std::future::pending().await;
+    };
     let mut ended = std::pin::pin!(terminate.recv());
     let mut stopped = std::pin::pin!(interrupt.recv());
     std::future::poll_fn(|context| {

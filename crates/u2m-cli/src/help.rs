@@ -80,5 +80,9 @@ pub(crate) fn text(topic: Topic, name: &str) -> String {
         Topic::Token => TOKEN,
         Topic::Version => VERSION,
     };
-    if name == "u2m" { text.to_owned() } else { text.replace("Usage: u2m", &format!("Usage: {name}")) }
+    if name == "u2m" {
+        text.to_owned()
+    } else {
+        text.replace("Usage: u2m", &format!("Usage: {name}"))
+    }
 }

@@ -9,7 +9,9 @@ use u2m::{Lifetime, Timestamp, Token, format_local};
 pub(crate) fn result(text: impl AsRef<str>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| Failure::new(Class::Other, format!("cannot write to standard output: {error}")))
+    written.map_err(|error| {
+        Failure::new(Class::Other, format!("cannot write to standard output: {error}"))
+    })
 }
 
 /// Says something to the person.
@@ -33,7 +35,8 @@ pub(crate) fn error(failure: &Failure, name: &str) {
 /// as local. A token whose end nobody knows is said to be good for an hour: no caller can be told "for ever".
 pub(crate) fn token_json(token: &Token, now: Timestamp) -> String {
     let expiry = token.expiry().unwrap_or_else(|| now.plus(Lifetime::from_seconds(3600)));
-    let expires_in = token.expiry().map(|expiry| now.until(expiry).seconds()).filter(|left| *left > 0);
+    let expires_in =
+        token.expiry().map(|expiry| now.until(expiry).seconds()).filter(|left| *left > 0);
     let printed = Printed {
         access_token: token.access_token().expose(),
         token_type: "Bearer",

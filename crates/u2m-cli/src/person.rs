@@ -29,7 +29,9 @@ impl Person for Terminal {
         }
         note(&format!("To sign in, open this address in a browser:\n\n{url}\n"));
         if self.reads_pastes() {
-            note("If that browser is on another machine, it ends at an address that it cannot open: paste that address here.");
+            note(
+                "If that browser is on another machine, it ends at an address that it cannot open: paste that address here.",
+            );
         }
     }
 

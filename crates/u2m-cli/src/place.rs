@@ -13,7 +13,10 @@ pub(crate) fn env(name: &str) -> Option<OsString> {
 /// The words that start this program: `databricks auth` when it stands in for that one.
 pub(crate) fn invoked_as() -> String {
     let path = std::env::args_os().next().unwrap_or_default();
-    let name = Path::new(&path).file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = Path::new(&path)
+        .file_stem()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     if name == "databricks" { "databricks auth".to_owned() } else { "u2m".to_owned() }
 }
 
@@ -33,8 +36,11 @@ pub(crate) fn shown(path: &Path) -> String {
 /// this version does not have yet; a person who asks for it is told so rather than given a file.
 pub(crate) fn store(config: &ConfigFile) -> Result<FileStore, Failure> {
     const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
-    let named = env(VARIABLE).filter(|value| !value.is_empty()).map(|value| (VARIABLE, value.to_string_lossy().into_owned()));
-    let named = named.or_else(|| config.setting("auth_storage").map(|value| ("auth_storage", value.to_owned())));
+    let named = env(VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map(|value| (VARIABLE, value.to_string_lossy().into_owned()));
+    let named = named
+        .or_else(|| config.setting("auth_storage").map(|value| ("auth_storage", value.to_owned())));
     if let Some((source, value)) = named {
         match value.trim().to_ascii_lowercase().as_str() {
             "plaintext" => {}

@@ -149,7 +149,11 @@ impl Session {
         sent_at: Timestamp,
         assumed: Lifetime,
     ) -> Self {
-        let hint = || expiry_hint(&grant.access_token).map(Timestamp::from_unix).filter(|hint| *hint > sent_at);
+        let hint = || {
+            expiry_hint(&grant.access_token)
+                .map(Timestamp::from_unix)
+                .filter(|hint| *hint > sent_at)
+        };
         let stated = grant.lifetime.map(|lifetime| sent_at.plus(lifetime));
         let expiry = stated.or_else(hint).unwrap_or_else(|| sent_at.plus(assumed));
         let binding = old

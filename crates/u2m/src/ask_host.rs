@@ -28,5 +28,8 @@ pub async fn ask_host(transport: &dyn Transport, host: &Host) -> HostMetadata {
 /// ```
 pub fn ask_host_blocking(transport: &dyn Transport, host: &Host) -> HostMetadata {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    built.map_or_else(|_| HostMetadata::default(), |runtime| runtime.block_on(ask_host(transport, host)))
+    built.map_or_else(
+        |_| HostMetadata::default(),
+        |runtime| runtime.block_on(ask_host(transport, host)),
+    )
 }

@@ -11,9 +11,7 @@ use u2m_core::{
     DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, Scopes, Target,
     TokenRequest,
 };
-use u2m_http::{
-    Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, Transport,
-};
+use u2m_http::{Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, Transport};
 use url::Url;
 
 /// Describes a login. A later call wins over an earlier one; nothing is read, written or connected before it is used.

@@ -41,7 +41,9 @@ pub struct Surroundings<'a> {
 impl Surroundings<'_> {
     /// A variable that is set to something.
     fn set(&self, name: &str) -> Option<String> {
-        (self.env)(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty())
+        (self.env)(name)
+            .and_then(|value| value.into_string().ok())
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -75,12 +77,19 @@ fn typed(text: &str) -> Result<(Host, HostHints), ChooseError> {
 
 /// The host of a profile; an unreadable one is the profile's fault.
 fn host_of(profile: &Profile<'_>) -> Result<Option<(Host, HostHints)>, ChooseError> {
-    let read = |text| Host::typed(text).map_err(|error| ChooseError::ProfileHost(Foreign::new(profile.name()), error));
+    let read = |text| {
+        Host::typed(text)
+            .map_err(|error| ChooseError::ProfileHost(Foreign::new(profile.name()), error))
+    };
     profile.host().filter(|text| !text.is_empty()).map(read).transpose()
 }
 
 /// Refuses to take a profile's tokens for another host than its own, wherever profile and host were named.
-fn check_conflict(profile: &str, own: Option<&Host>, wanted: Option<&Host>) -> Result<(), ChooseError> {
+fn check_conflict(
+    profile: &str,
+    own: Option<&Host>,
+    wanted: Option<&Host>,
+) -> Result<(), ChooseError> {
     match (own, wanted) {
         (Some(own), Some(wanted)) if own != wanted => Err(ChooseError::Conflict {
             profile: Foreign::new(profile),
@@ -92,9 +101,13 @@ fn check_conflict(profile: &str, own: Option<&Host>, wanted: Option<&Host>) -> R
 }
 
 fn unknown(config: &ConfigFile, name: &str) -> ChooseError {
-    let mut near: Vec<&str> = config.profiles().iter().map(Profile::name).filter(|known| is_near(known, name)).collect();
+    let mut near: Vec<&str> =
+        config.profiles().iter().map(Profile::name).filter(|known| is_near(known, name)).collect();
     near.truncate(3);
-    ChooseError::UnknownProfile { name: Foreign::new(name), near: near.into_iter().map(Foreign::new).collect() }
+    ChooseError::UnknownProfile {
+        name: Foreign::new(name),
+        near: near.into_iter().map(Foreign::new).collect(),
+    }
 }
 
 /// Whether two names are so alike that one may be a slip of the other: at most two letters differ, or one begins the other.

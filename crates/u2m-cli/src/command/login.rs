@@ -7,8 +7,9 @@ use crate::person::Terminal;
 use crate::{guard, output, place};
 use std::path::Path;
 use u2m::{
-    BrowserError, Builder, Editor, Host, HostMetadata, IssuerTrust, LOGIN_CLEARS, LoginChoice, PersistentAuth, ReqwestTransport,
-    Said, Scopes, SignedIn, Surroundings, blocking, browser_fn, choose_for_login,
+    BrowserError, Builder, Editor, Host, HostMetadata, IssuerTrust, LOGIN_CLEARS, LoginChoice,
+    PersistentAuth, ReqwestTransport, Said, Scopes, SignedIn, Surroundings, blocking, browser_fn,
+    choose_for_login,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -20,7 +21,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         account_id: args.account_id.clone(),
     };
     let around = Surroundings { env: &place::env, config: &config };
-    let choice = choose_for_login(&said, &around).map_err(|error| advice::choice(&error, &path, name))?;
+    let choice =
+        choose_for_login(&said, &around).map_err(|error| advice::choice(&error, &path, name))?;
     let store = place::store(&config)?;
     guard::watch_signals();
     let metadata = match choice.host.as_ref().filter(|_| choice.is_open()) {
@@ -29,7 +31,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     };
     let scopes = args.scopes.as_deref().map(Scopes::split).filter(|scopes| !scopes.is_empty());
     let scopes = scopes.unwrap_or_else(|| choice.scopes.clone());
-    let builder = PersistentAuth::builder(choice.target(&metadata)).with_store(store).with_scopes(scopes.clone());
+    let builder = PersistentAuth::builder(choice.target(&metadata))
+        .with_store(store)
+        .with_scopes(scopes.clone());
     let builder = with_discovery(with_manners(builder, args, &choice), args, &choice)?;
     let auth = builder.build().map_err(|error| advice::build(&error))?;
     let outcome = auth.blocking().challenge();
@@ -38,11 +42,15 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     let signed_in = outcome.map_err(|error| advice::login(&error, &choice, name))?;
     if let Some(failure) = signed_in.unsaved() {
-        let text = format!("signed in, but the login could not be saved: {}", advice::chain(failure));
+        let text =
+            format!("signed in, but the login could not be saved: {}", advice::chain(failure));
         return Err(Failure::new(Class::Storage, text));
     }
     if !signed_in.missing_scopes().is_empty() {
-        output::note(&format!("Warning: these scopes were not granted: {}", signed_in.missing_scopes()));
+        output::note(&format!(
+            "Warning: these scopes were not granted: {}",
+            signed_in.missing_scopes()
+        ));
     }
     save_profile(&path, &choice, &signed_in, &scopes)
 }
@@ -68,11 +76,15 @@ fn with_manners(builder: Builder, args: &Args, choice: &LoginChoice) -> Builder 
 
 /// A port that the SDKs' own setting names.
 fn callback_port() -> Option<u16> {
-    place::env("DATABRICKS_OAUTH_CALLBACK_PORT").and_then(|value| value.into_string().ok()).and_then(|text| text.parse().ok())
+    place::env("DATABRICKS_OAUTH_CALLBACK_PORT")
+        .and_then(|value| value.into_string().ok())
+        .and_then(|text| text.parse().ok())
 }
 
 fn discovery_host() -> Option<String> {
-    place::env("DATABRICKS_DISCOVERY_HOST").and_then(|value| value.into_string().ok()).filter(|text| !text.is_empty())
+    place::env("DATABRICKS_DISCOVERY_HOST")
+        .and_then(|value| value.into_string().ok())
+        .filter(|text| !text.is_empty())
 }
 
 fn with_discovery(builder: Builder, args: &Args, choice: &LoginChoice) -> Result<Builder, Failure> {
@@ -81,7 +93,8 @@ fn with_discovery(builder: Builder, args: &Args, choice: &LoginChoice) -> Result
     }
     let mut trust = IssuerTrust::databricks();
     for named in &args.allow_issuer {
-        let wrong = |error: u2m::HostError| Failure::new(Class::Usage, format!("--allow-issuer: {error}"));
+        let wrong =
+            |error: u2m::HostError| Failure::new(Class::Usage, format!("--allow-issuer: {error}"));
         trust = trust.with_host(Host::typed(named).map_err(wrong)?.0);
     }
     let builder = builder.with_trust(trust);
@@ -92,11 +105,19 @@ fn with_discovery(builder: Builder, args: &Args, choice: &LoginChoice) -> Result
 }
 
 /// Writes the profile: the keys of this login, without the credentials of another kind that SDKs would trip over.
-fn save_profile(path: &Path, choice: &LoginChoice, signed_in: &SignedIn, scopes: &Scopes) -> Result<(), Failure> {
+fn save_profile(
+    path: &Path,
+    choice: &LoginChoice,
+    signed_in: &SignedIn,
+    scopes: &Scopes,
+) -> Result<(), Failure> {
     let target = signed_in.target();
     let host = target.host().map(ToString::to_string).unwrap_or_default();
     let account = target.account_id().map(ToString::to_string).unwrap_or_default();
-    let (workspace, scopes) = (choice.workspace_id.clone().unwrap_or_default(), scopes.iter().collect::<Vec<_>>().join(","));
+    let (workspace, scopes) = (
+        choice.workspace_id.clone().unwrap_or_default(),
+        scopes.iter().collect::<Vec<_>>().join(","),
+    );
     let values = [
         ("host", host.as_str()),
         ("account_id", &account),

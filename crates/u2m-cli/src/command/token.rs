@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    Patience, PersistentAuth, ReqwestTransport, Said, Surroundings, Timestamp, Token, TokenChoice, TokenStore, blocking,
-    choose_for_token,
+    Patience, PersistentAuth, ReqwestTransport, Said, Surroundings, Timestamp, Token, TokenChoice,
+    TokenStore, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -19,12 +19,15 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         account_id: args.account_id.clone(),
     };
     let around = Surroundings { env: &place::env, config: &config };
-    let choice = choose_for_token(&said, &around).map_err(|error| advice::choice(&error, &path, name))?;
+    let choice =
+        choose_for_token(&said, &around).map_err(|error| advice::choice(&error, &path, name))?;
     let store = place::store(&config)?;
     let choice = settled(choice, &store);
     let subject = Subject::new(&choice.target, name);
     let describe = |choice: TokenChoice| {
-        let builder = PersistentAuth::builder(choice.target).with_scopes(choice.scopes).with_store(store.clone());
+        let builder = PersistentAuth::builder(choice.target)
+            .with_scopes(choice.scopes)
+            .with_store(store.clone());
         let builder = with_timeout(builder, args.timeout);
         builder.build().map(|auth| auth.blocking()).map_err(|error| advice::build(&error))
     };
@@ -84,7 +87,9 @@ fn with_timeout(builder: u2m::Builder, timeout: Option<Duration>) -> u2m::Builde
     match timeout.filter(|timeout| *timeout < Duration::from_secs(30)) {
         Some(timeout) => {
             let wait = timeout.max(Duration::from_millis(100)) / 2;
-            builder.with_lock_wait(wait).with_patience(Patience::default().with_budget(wait * 2 / 3))
+            builder
+                .with_lock_wait(wait)
+                .with_patience(Patience::default().with_budget(wait * 2 / 3))
         }
         None => builder,
     }

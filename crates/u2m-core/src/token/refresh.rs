@@ -232,11 +232,18 @@ impl Awaits for Refreshing {
             // The endpoint stored at login has moved. The host's metadata may only name another one on the same host.
             return self.0.locate(sent_at);
         }
+        let salvaged = outcome.as_ref().ok().and_then(Grant::salvage);
         match Grant::parse(outcome) {
             Ok(grant) => {
                 let assumed = self.0.inquiry.request.rules.assumed;
                 let session = Session::renewed(grant, Some(&self.0.old), sent_at, assumed);
-                Ok(TokenStep::Save(Save { inquiry: self.0.inquiry, session }))
+                Ok(TokenStep::Save(Save { inquiry: self.0.inquiry, session, spoiled: None }))
+            }
+            Err(error) if salvaged.is_some() && salvaged != self.0.old.refresh_token => {
+                let Renewal { inquiry, old, .. } = self.0;
+                let keeps = inquiry.may_keep(&old, sent_at);
+                let session = Session { refresh_token: salvaged, ..old };
+                Ok(TokenStep::Save(Save { inquiry, session, spoiled: Some((error, keeps)) }))
             }
             Err(error) => {
                 let rejected = matches!(&error, TokenEndpointError::Refused(no) if no.rejects_the_refresh_token());
@@ -255,6 +262,8 @@ impl Awaits for Refreshing {
 pub struct Save {
     inquiry: Inquiry,
     session: Session,
+    /// Why the answer gave no token but only a new refresh token; and whether the old token may stand in.
+    spoiled: Option<(TokenEndpointError, bool)>,
 }
 
 impl Save {
@@ -266,8 +275,15 @@ impl Save {
     /// Ends the flow. A failure to save does not take the token from the caller; the driver tries to save it again.
     ///
     /// # Errors
-    /// The server has issued the very token that the caller cannot use.
+    /// The server has issued the very token that the caller cannot use, or none that can be used at all.
     pub fn saved(self, outcome: Result<(), StoreFailure>) -> Result<TokenStep, TokenError> {
+        if let Some((error, keeps)) = self.spoiled {
+            let error = TokenError::Refresh(error);
+            if !keeps {
+                return Err(error);
+            }
+            return Ok(TokenStep::Done(Issued { session: self.session, how: How::Kept(error) }));
+        }
         if matches!(&self.inquiry.ask, Ask::Other(rejected) if *rejected == self.session.access_token)
         {
             return Err(TokenError::SameTokenAgain);

@@ -42,6 +42,18 @@ impl Grant {
         };
         raw.into_grant(answer.status())
     }
+
+    /// The refresh token in a success that cannot be used otherwise. The old one is spent, so that it is all that is left
+    /// of the login.
+    pub(crate) fn salvage(answer: &Answer) -> Option<RefreshToken> {
+        let mut raw = Raw::from_json(answer).ok().filter(|_| answer.is_success())?;
+        let refused =
+            raw.error.as_ref().and_then(Value::as_str).is_some_and(|code| !code.is_empty());
+        raw.refresh_token
+            .take()
+            .filter(|token| !refused && !token.is_empty())
+            .map(RefreshToken::new)
+    }
 }
 
 /// The members that are read, whatever they were encoded in.
@@ -199,7 +211,9 @@ impl AnswerError {
         match self {
             // A page with a success or a redirect is something in the way; with a 4xx it is an answer.
             Self::NotJson { status, .. } if *status < 400 => true,
-            Self::NotJson { status, .. } | Self::Status(status) => *status >= 500 || matches!(status, 408 | 425 | 429),
+            Self::NotJson { status, .. } | Self::Status(status) => {
+                *status >= 500 || matches!(status, 408 | 425 | 429)
+            }
             _ => false,
         }
     }

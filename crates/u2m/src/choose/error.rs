@@ -34,7 +34,9 @@ pub enum ChooseError {
     #[error(transparent)]
     Host(HostError),
     /// The profile signs in as a machine.
-    #[error("profile {0} signs in with a client id and secret; only logins by a person are served here")]
+    #[error(
+        "profile {0} signs in with a client id and secret; only logins by a person are served here"
+    )]
     MachineProfile(Foreign),
     /// An account console without an account.
     #[error("signing in to {0} needs an account id")]
@@ -69,5 +71,12 @@ fn joined(names: &[Foreign]) -> String {
 }
 
 fn alike(near: &[Foreign]) -> String {
-    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.iter().map(Foreign::as_str).collect::<Vec<_>>().join(" or ")) }
+    if near.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "; did you mean {}?",
+            near.iter().map(Foreign::as_str).collect::<Vec<_>>().join(" or ")
+        )
+    }
 }

@@ -1,6 +1,8 @@
 //! What to sign in to.
 
-use super::{ChooseError, Said, Surroundings, account, check_conflict, host_of, name, scopes_of, typed};
+use super::{
+    ChooseError, Said, Surroundings, account, check_conflict, host_of, name, scopes_of, typed,
+};
 use u2m_config::ConfigFile;
 use u2m_core::{AccountId, Host, HostMetadata, ProfileName, Scopes, Target};
 
@@ -52,14 +54,21 @@ impl LoginChoice {
 /// assert_eq!(choose_for_login(&said, &surroundings)?.profile.as_str(), "dev");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn choose_for_login(said: &Said, around: &Surroundings<'_>) -> Result<LoginChoice, ChooseError> {
+pub fn choose_for_login(
+    said: &Said,
+    around: &Surroundings<'_>,
+) -> Result<LoginChoice, ChooseError> {
     let config = around.config;
     let said = said.sorted(config)?;
     let profile = said.profile.as_deref().and_then(|name| config.profile(name));
     let own = profile.as_ref().map(host_of).transpose()?.flatten();
     let named = said.host.as_deref().map(typed).transpose()?;
     if let Some(name) = &said.profile {
-        check_conflict(name, own.as_ref().map(|(host, _)| host), named.as_ref().map(|(host, _)| host))?;
+        check_conflict(
+            name,
+            own.as_ref().map(|(host, _)| host),
+            named.as_ref().map(|(host, _)| host),
+        )?;
     }
     let Some((host, hints)) = named.or(own) else {
         if said.account_id.is_some() {
@@ -67,11 +76,21 @@ pub fn choose_for_login(said: &Said, around: &Surroundings<'_>) -> Result<LoginC
         }
         let profile_name = name(said.profile.as_deref().unwrap_or("DEFAULT"))?;
         let scopes = scopes_of(profile.as_ref());
-        return Ok(LoginChoice { profile: profile_name, host: None, account: None, workspace_id: None, scopes });
+        return Ok(LoginChoice {
+            profile: profile_name,
+            host: None,
+            account: None,
+            workspace_id: None,
+            scopes,
+        });
     };
-    let of_profile = || profile.as_ref().and_then(|profile| profile.account_id()).map(str::to_owned);
+    let of_profile =
+        || profile.as_ref().and_then(|profile| profile.account_id()).map(str::to_owned);
     let account_id = said.account_id.or(hints.account_id).or_else(of_profile);
-    let account_id = account(account_id.or_else(|| around.set("DATABRICKS_ACCOUNT_ID").filter(|_| host.is_account_console())))?;
+    let account_id =
+        account(account_id.or_else(|| {
+            around.set("DATABRICKS_ACCOUNT_ID").filter(|_| host.is_account_console())
+        }))?;
     if host.is_account_console() && account_id.is_none() {
         return Err(ChooseError::NoAccount(host));
     }
@@ -79,9 +98,17 @@ pub fn choose_for_login(said: &Said, around: &Surroundings<'_>) -> Result<LoginC
         Some(given) => name(given)?,
         None => free_name(config, &suggested(&host, account_id.as_ref()), &host)?,
     };
-    let workspace_id = hints.workspace_id.or_else(|| profile.as_ref().and_then(|p| p.workspace_id()).map(str::to_owned));
+    let workspace_id = hints
+        .workspace_id
+        .or_else(|| profile.as_ref().and_then(|p| p.workspace_id()).map(str::to_owned));
     let scopes = scopes_of(profile.as_ref());
-    Ok(LoginChoice { profile: profile_name, host: Some(host), account: account_id, workspace_id, scopes })
+    Ok(LoginChoice {
+        profile: profile_name,
+        host: Some(host),
+        account: account_id,
+        workspace_id,
+        scopes,
+    })
 }
 
 /// `ACCOUNT-<id>` for a console; the first label of a host's name; `DEFAULT` for an address.
@@ -104,6 +131,7 @@ fn free_name(config: &ConfigFile, wanted: &str, host: &Host) -> Result<ProfileNa
         })
     };
     let numbered = (2..1_000).map(|n| format!("{wanted}-{n}"));
-    let free = std::iter::once(wanted.to_owned()).chain(numbered).find(|candidate| is_free(candidate));
+    let free =
+        std::iter::once(wanted.to_owned()).chain(numbered).find(|candidate| is_free(candidate));
     name(&free.unwrap_or_else(|| wanted.to_owned()))
 }

@@ -1,6 +1,9 @@
 //! Whose token is asked for.
 
-use super::{ChooseError, Said, Surroundings, account, check_conflict, host_of, name, scopes_of, target_of, typed, unknown};
+use super::{
+    ChooseError, Said, Surroundings, account, check_conflict, host_of, name, scopes_of, target_of,
+    typed, unknown,
+};
 use u2m_config::{ConfigFile, Profile};
 use u2m_core::{AccountId, CacheKey, Foreign, Host, HostMetadata, Scopes, Target};
 
@@ -19,7 +22,9 @@ pub struct TokenChoice {
 impl TokenChoice {
     /// The key under which a host that serves accounts would keep this login, if it is another one.
     pub fn other_key(&self) -> Option<CacheKey> {
-        self.unified().and_then(|target| target.host_cache_key()).filter(|_| self.target.profile().is_none())
+        self.unified()
+            .and_then(|target| target.host_cache_key())
+            .filter(|_| self.target.profile().is_none())
     }
 
     /// Whether only the host itself can say what kind it is.
@@ -73,7 +78,10 @@ impl TokenChoice {
 /// assert_eq!(choose_for_token(&said, &surroundings)?.target.cache_key().as_str(), "dev");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn choose_for_token(said: &Said, around: &Surroundings<'_>) -> Result<TokenChoice, ChooseError> {
+pub fn choose_for_token(
+    said: &Said,
+    around: &Surroundings<'_>,
+) -> Result<TokenChoice, ChooseError> {
     let config = around.config;
     let mut said = said.sorted(config)?;
     said.profile = said.profile.or_else(|| around.set("DATABRICKS_CONFIG_PROFILE"));
@@ -87,11 +95,18 @@ pub fn choose_for_token(said: &Said, around: &Surroundings<'_>) -> Result<TokenC
         }
     }
     let named = said.host.as_deref().map(typed).transpose()?;
-    let account_id = said.account_id.or_else(|| named.as_ref().and_then(|(_, hints)| hints.account_id.clone()));
+    let account_id =
+        said.account_id.or_else(|| named.as_ref().and_then(|(_, hints)| hints.account_id.clone()));
     let account_id = account_id.or(env_account);
     let profile = match (&said.profile, &named) {
-        (Some(name), _) => Some(config.profile(name).map_or_else(|| missing(config, name, named.is_some()), |p| Ok(Some(p)))?),
-        (None, Some((host, _))) => Some(on_host(config, host, account_id.as_deref(), said.host.as_deref())?),
+        (Some(name), _) => Some(
+            config
+                .profile(name)
+                .map_or_else(|| missing(config, name, named.is_some()), |p| Ok(Some(p)))?,
+        ),
+        (None, Some((host, _))) => {
+            Some(on_host(config, host, account_id.as_deref(), said.host.as_deref())?)
+        }
         (None, None) => None,
     };
     let profile = profile.flatten();
@@ -103,14 +118,16 @@ pub fn choose_for_token(said: &Said, around: &Surroundings<'_>) -> Result<TokenC
     if let Some(name) = &said.profile {
         check_conflict(name, own.as_ref().map(|(host, _)| host), named.as_ref())?;
     }
-    let profile_name = said.profile.or_else(|| profile.as_ref().map(|profile| profile.name().to_owned()));
+    let profile_name =
+        said.profile.or_else(|| profile.as_ref().map(|profile| profile.name().to_owned()));
     let no_host = || ChooseError::NoHost(Foreign::new(profile_name.as_deref().unwrap_or_default()));
     let (own, hints) = own.map_or((None, None), |(host, hints)| (Some(host), Some(hints)));
     let host = named.or(own).ok_or_else(no_host)?;
     let of_profile = profile.as_ref().and_then(|profile| profile.account_id()).map(str::to_owned);
     let of_profile = of_profile.or_else(|| hints.and_then(|hints| hints.account_id));
     // The environment's account ranks below the profile's own: a stray one must not send a profile elsewhere.
-    let account_id = account(account_id.or(of_profile).or_else(|| around.set("DATABRICKS_ACCOUNT_ID")))?;
+    let account_id =
+        account(account_id.or(of_profile).or_else(|| around.set("DATABRICKS_ACCOUNT_ID")))?;
     let mut target = target_of(host, account_id.clone())?;
     if let Some(profile) = &profile_name {
         target = target.with_profile(name(profile)?);
@@ -121,7 +138,8 @@ pub fn choose_for_token(said: &Said, around: &Surroundings<'_>) -> Result<TokenC
 /// The profile to use when nothing was said. One that does not exist is passed over, as the reference does.
 fn fallback(config: &ConfigFile) -> Result<String, ChooseError> {
     let chosen = config.default_profile().filter(|name| config.profile(name).is_some());
-    let default = || config.profile("DEFAULT").filter(|profile| profile.host().is_some()).map(|_| "DEFAULT");
+    let default =
+        || config.profile("DEFAULT").filter(|profile| profile.host().is_some()).map(|_| "DEFAULT");
     match chosen.or_else(default) {
         Some(name) => Ok(name.to_owned()),
         None if config.profiles().is_empty() => Err(ChooseError::NoProfiles),
@@ -130,7 +148,11 @@ fn fallback(config: &ConfigFile) -> Result<String, ChooseError> {
 }
 
 /// A profile that does not exist is tolerated beside a host: its name is the key of a login all the same.
-fn missing<'a>(config: &ConfigFile, name: &str, with_host: bool) -> Result<Option<Profile<'a>>, ChooseError> {
+fn missing<'a>(
+    config: &ConfigFile,
+    name: &str,
+    with_host: bool,
+) -> Result<Option<Profile<'a>>, ChooseError> {
     if with_host { Ok(None) } else { Err(unknown(config, name)) }
 }
 

@@ -1,6 +1,7 @@
 //! Refreshes that fail, and asks that take no old token for an answer.
 
 use super::*;
+use crate::wire::TokenEndpointError;
 
 const SPENT: &str = r#"{"error":"invalid_grant","error_description":"Refresh token is invalid"}"#;
 
@@ -199,4 +200,35 @@ fn a_refresh_that_takes_longer_than_the_old_token_lives_does_not_hand_it_out() {
     };
     let later = NOW.plus(Lifetime::from_seconds(25));
     assert!(matches!(note.noted(later), Err(TokenError::Refresh(_))));
+}
+
+#[test]
+fn a8_an_answer_that_is_spoiled_otherwise_still_saves_the_refresh_token_in_it() {
+    for body in [
+        r#"{"access_token":"new-access","refresh_token":"new-refresh","expires_in":-5}"#,
+        r#"{"access_token":"new-access","refresh_token":"new-refresh","expires_in":"soon"}"#,
+        r#"{"access_token":"new-access","refresh_token":"new-refresh","token_type":"mac"}"#,
+        r#"{"refresh_token":"new-refresh","expires_in":3600}"#,
+    ] {
+        let mut shelf = Shelf::with(-1).answering(200, body);
+        let error = shelf.ask(Ask::Usable).unwrap_err();
+        assert!(matches!(error, TokenError::Refresh(TokenEndpointError::Answer(_))), "{body}");
+        let entry = shelf.entry.as_ref();
+        assert_eq!(refresh_token(entry), "new-refresh", "{body}");
+        assert_eq!(entry.unwrap().access_token.expose(), "old-access", "{body}");
+        let issued = shelf
+            .answering(200, r#"{"access_token":"good","refresh_token":"r3","expires_in":3600}"#)
+            .ask(Ask::Usable)
+            .unwrap();
+        assert_eq!(access(&issued), "good", "{body}");
+    }
+}
+
+#[test]
+fn a_spoiled_answer_keeps_a_token_that_is_still_good_unless_another_was_asked_for() {
+    let body = r#"{"refresh_token":"new-refresh"}"#;
+    let issued = Shelf::with(240).answering(200, body).ask(Ask::Usable).unwrap();
+    assert_eq!(access(&issued), "old-access");
+    assert!(matches!(issued.how(), How::Kept(_)));
+    assert!(Shelf::with(240).answering(200, body).ask(Ask::Newer(None)).is_err());
 }

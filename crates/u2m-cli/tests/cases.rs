@@ -1,0 +1,396 @@
+//! The command line, case by case. Each file below `cases/` is one: what is there, what is typed, what is said, what has
+//! changed. `U2M_CASE=part-of-a-path cargo test -p u2m-cli --test cases` runs some of them.
+//!
+//! | line | says |
+//! |---|---|
+//! | `# …` | what the case is about |
+//! | `args:` | the command line; `'…'` keeps blanks |
+//! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
+//! | `server: down`, `unified`, `no-metadata`, `opaque` | a server other than a workspace in good order |
+//! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
+//! | `login: KEY SECONDS` | a login of this program, with so many seconds left |
+//! | `--- file PATH`, `chmod: MODE PATH`, `chown: UID PATH`, `link: PATH TARGET` | what is in the home |
+//! | `as: NAME` | the program is called by another name; `unprivileged: yes`: not by root |
+//! | `exit:`, `--- stdout`, `--- stderr` | what is expected, to the letter; what is not named is empty |
+//! | `--- stderr has`, `--- stderr lacks`, `--- stdout has` | parts, one a line |
+//! | `token: TEXT` | standard output is the JSON of this token, or of a `new` one |
+//! | `changed: PATH` | what may differ afterwards, or below which; all else is as before |
+//! | `--- after PATH`, `--- after PATH has`, `--- after PATH lacks` | what a file holds afterwards |
+//! | `requests: N`, `refreshes: N` | what the server saw |
+//!
+//! `{URL}`, `{HOSTPORT}`, `{PORT}`, `{HOME}`; `{access}`, `{refresh}`: tokens of a login at the server; `{in N}`: a time N seconds
+//! from now, as Go writes it; `{megabyte}`.
+//!
+//! Every case is run a second time as `u2m auth …`, which must make no difference.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{Ran, U2M, World, now, printed_token, ran};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use u2m::{Lifetime, Timestamp};
+use u2m_testkit::{Endpoint, Fault, HostMetadata, IssuedTokens, Settings, Times, http::StatusCode};
+
+/// One file: its lines `key: value`, and its blocks `--- title` with their texts.
+struct Case {
+    name: String,
+    lines: Vec<(String, String)>,
+    blocks: Vec<(String, String)>,
+}
+
+impl Case {
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        let (mut lines, mut blocks): (Vec<_>, Vec<(String, String)>) = (Vec::new(), Vec::new());
+        for line in text.lines() {
+            if let Some(title) = line.strip_prefix("--- ") {
+                blocks.push((title.to_owned(), String::new()));
+            } else if let Some((_, text)) = blocks.last_mut() {
+                *text += &format!("{line}\n");
+            } else if let Some((key, value)) = line.split_once(": ").filter(|_| !line.starts_with('#')) {
+                lines.push((key.to_owned(), value.to_owned()));
+            } else {
+                assert!(line.is_empty() || line.starts_with('#'), "{}: what is '{line}'?", path.display());
+            }
+        }
+        let known = "args env unset server fault login chmod chown link as unprivileged exit token changed requests refreshes";
+        for (key, _) in &lines {
+            assert!(known.split(' ').any(|word| word == key), "{}: what is '{key}'?", path.display());
+        }
+        Self { name: path.display().to_string(), lines, blocks }
+    }
+
+    fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.lines.iter().filter(move |(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    fn one(&self, key: &str) -> Option<&str> {
+        let mut all = self.all(key);
+        let one = all.next();
+        assert!(all.next().is_none(), "{}: '{key}' twice", self.name);
+        one
+    }
+
+    fn block(&self, title: &str) -> Option<&str> {
+        self.blocks.iter().find(|(known, _)| known == title).map(|(_, text)| text.as_str())
+    }
+}
+
+/// A world as the case wants it.
+struct Stage<'c> {
+    case: &'c Case,
+    world: World,
+    url: String,
+    tokens: IssuedTokens,
+    before: std::collections::BTreeMap<String, String>,
+    start: Timestamp,
+}
+
+impl<'c> Stage<'c> {
+    fn set(case: &'c Case) -> Self {
+        let mut settings = Settings::new();
+        for word in case.all("server") {
+            settings = match word {
+                "unified" => settings.with_host_metadata(HostMetadata::unified("acc-1")),
+                "no-metadata" => settings.with_host_metadata(HostMetadata::absent()),
+                "opaque" => settings.with_access_token_form(u2m_testkit::AccessTokenForm::Opaque),
+                "down" => settings,
+                other => panic!("{}: what is a server '{other}'?", case.name),
+            };
+        }
+        let world = World::with(settings);
+        let tokens = world.sign_in();
+        let down = case.all("server").any(|word| word == "down");
+        let url = if down { format!("http://127.0.0.1:{}", common::free_port()) } else { world.url().to_owned() };
+        let mut stage = Self { case, world, url, tokens, before: Default::default(), start: now() };
+        stage.prepare();
+        stage.before = stage.world.tree();
+        stage
+    }
+
+    fn prepare(&self) {
+        for (title, text) in &self.case.blocks {
+            if let Some(path) = title.strip_prefix("file ") {
+                self.world.write(path, &self.filled(text));
+            }
+        }
+        for login in self.case.all("login") {
+            let (key, left) = login.rsplit_once(' ').unwrap();
+            self.world.seed(&self.filled(key), left.parse().unwrap());
+        }
+        for link in self.case.all("link") {
+            let (path, target) = link.split_once(' ').unwrap();
+            std::os::unix::fs::symlink(self.world.path(target), self.world.path(path)).unwrap();
+        }
+        for chmod in self.case.all("chmod") {
+            let (mode, path) = chmod.split_once(' ').unwrap();
+            let mode = u32::from_str_radix(mode, 8).unwrap();
+            std::fs::set_permissions(self.world.path(path), PermissionsExt::from_mode(mode)).unwrap();
+        }
+        for fault in self.case.all("fault") {
+            self.inject(fault);
+        }
+    }
+
+    fn inject(&self, fault: &str) {
+        let mut words = fault.splitn(4, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let endpoint = match word() {
+            "token" => Endpoint::Token,
+            "metadata" => Endpoint::Metadata,
+            "host-metadata" => Endpoint::HostMetadata,
+            other => panic!("{}: what is an endpoint '{other}'?", self.case.name),
+        };
+        let fault = match word() {
+            "drop" => Fault::drop_connection(),
+            "hang" => Fault::never_answer(),
+            status => {
+                let status = StatusCode::from_bytes(status.as_bytes()).unwrap();
+                Fault::status(status, word(), self.filled(word()))
+            }
+        };
+        self.world.server.inject(endpoint, Times::Forever, fault);
+    }
+
+    /// The text with its variables filled in.
+    fn filled(&self, text: &str) -> String {
+        let hostport = self.url.strip_prefix("http://").unwrap();
+        let mut text = text
+            .replace("{URL}", &self.url)
+            .replace("{HOSTPORT}", hostport)
+            .replace("{PORT}", hostport.split(':').nth(1).unwrap())
+            .replace("{HOME}", &self.world.home().to_string_lossy())
+            .replace("{access}", self.tokens.access_token())
+            .replace("{refresh}", self.tokens.refresh_token().unwrap())
+            .replace("{megabyte}", &"x".repeat(1 << 20));
+        while let Some(at) = text.find("{in ") {
+            let end = at + text[at..].find('}').unwrap();
+            let seconds: i64 = text[at + 4..end].parse().unwrap();
+            let time = u2m::format_local(self.start.plus(Lifetime::from_seconds(seconds)));
+            text.replace_range(at..=end, &time);
+        }
+        text
+    }
+
+    /// `None` if this machine cannot play the case.
+    fn play(&self, is_auth: bool) -> Option<Ran> {
+        let mut command = match self.case.one("as") {
+            None => Command::new(U2M),
+            Some(name) => {
+                std::os::unix::fs::symlink(U2M, self.world.path(name)).unwrap();
+                Command::new(self.world.path(name))
+            }
+        };
+        command.args(is_auth.then_some("auth")).args(words(&self.filled(self.case.one("args").unwrap_or_default())));
+        self.world.surround(&mut command);
+        for variable in self.case.all("env") {
+            let (name, value) = variable.split_once('=').unwrap();
+            command.env(name, self.filled(value));
+        }
+        self.case.all("unset").for_each(|name| drop(command.env_remove(name)));
+        if self.case.one("unprivileged").is_some() && !self.world.unprivileged(&mut command) {
+            return None;
+        }
+        for chown in self.case.all("chown") {
+            let (owner, path) = chown.split_once(' ').unwrap();
+            std::os::unix::fs::chown(self.world.path(path), Some(owner.parse().unwrap()), None).ok()?;
+        }
+        let ran = ran(command);
+        if let Some(name) = self.case.one("as") {
+            std::fs::remove_file(self.world.path(name)).unwrap();
+        }
+        Some(ran)
+    }
+
+    /// Everything that is not as the case says.
+    fn faults(&self, ran: &Ran) -> String {
+        let mut out = String::new();
+        let code: i32 = self.case.one("exit").unwrap_or("0").parse().unwrap();
+        if ran.code != Some(code) {
+            let _ = writeln!(out, "exit {:?} instead of {code}", ran.code);
+        }
+        self.compare("stdout", &ran.stdout, self.case.one("token").is_none(), &mut out);
+        self.compare("stderr", &ran.stderr, true, &mut out);
+        if let Some(token) = self.case.one("token") {
+            let printed = printed_token(&ran.stdout);
+            let is_new = self.world.server.is_active(&printed) && printed != self.tokens.access_token();
+            if (token == "new" && !is_new) || (token != "new" && printed != self.filled(token)) {
+                let _ = writeln!(out, "another token than {token}");
+            }
+            let keys: Vec<usize> = ["access_token", "token_type", "expiry", "expires_in"]
+                .iter()
+                .filter_map(|key| ran.stdout.find(&format!("\n  \"{key}\": ")))
+                .collect();
+            if !keys.is_sorted() || keys.len() < 3 || !ran.stdout.ends_with("\n}") {
+                let _ = writeln!(out, "the JSON is laid out otherwise");
+            }
+        }
+        self.habits(ran, &mut out);
+        self.changes(&mut out);
+        let counts = self.world.server.counts();
+        for (key, count) in [("requests", counts.requests), ("refreshes", counts.refreshes)] {
+            if self.case.one(key).is_some_and(|wanted| wanted != count.to_string()) {
+                let _ = writeln!(out, "{count} {key}");
+            }
+        }
+        out
+    }
+
+    fn compare(&self, stream: &str, said: &str, is_whole: bool, out: &mut String) {
+        let has = self.case.block(&format!("{stream} has"));
+        match (self.case.block(stream), has) {
+            (Some(text), _) if said != self.filled(text) => {
+                let _ = writeln!(out, "{stream} is\n{said}instead of\n{}", self.filled(text));
+            }
+            (None, None) if is_whole && !said.is_empty() => {
+                let _ = writeln!(out, "{stream} is\n{said}instead of nothing");
+            }
+            _ => {}
+        }
+        for line in has.unwrap_or_default().lines().map(|line| self.filled(line)) {
+            if !said.contains(&line) {
+                let _ = writeln!(out, "{stream} is\n{said}and lacks '{line}'");
+            }
+        }
+        for line in self.case.block(&format!("{stream} lacks")).unwrap_or_default().lines() {
+            if said.contains(&self.filled(line)) {
+                let _ = writeln!(out, "{stream} is\n{said}and has '{line}'");
+            }
+        }
+    }
+
+    /// What holds in every case.
+    fn habits(&self, ran: &Ran, out: &mut String) {
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                let _ = writeln!(out, "{what}:\n{}", ran.stderr.chars().take(2000).collect::<String>());
+            }
+        };
+        let steps_aside = ran.stderr.contains("databricks OAuth is not");
+        let may = ran.code == Some(3) || ran.stderr.contains("databricks OAuth is not supported for this host");
+        must(!steps_aside || may, "these words make SDKs step aside");
+        must(ran.code == Some(0) || ran.stdout.is_empty(), "a failure that prints a result");
+        must(ran.code == Some(0) || ran.stderr.starts_with("Error: ") || ran.stderr.contains("\nError: "), "a failure that does not say so");
+        must(!ran.stderr.chars().any(|c| c.is_control() && c != '\n'), "control characters");
+        must(ran.stderr.len() < 4000, "too much is said");
+        must(!ran.stderr.contains("broke at"), "a panic");
+        let secrets = [self.tokens.access_token(), self.tokens.refresh_token().unwrap(), "canary"];
+        must(!secrets.iter().any(|secret| ran.stderr.contains(secret)), "a secret is shown");
+    }
+
+    fn changes(&self, out: &mut String) {
+        let after = self.world.tree();
+        let paths: BTreeSet<&String> = self.before.keys().chain(after.keys()).collect();
+        for path in paths {
+            let may = self.case.all("changed").any(|may| path == may || path.starts_with(&format!("{may}/")));
+            if !may && self.before.get(path) != after.get(path) {
+                let _ = writeln!(out, "{path} has changed: {:?}", after.get(path));
+            }
+        }
+        for (title, text) in &self.case.blocks {
+            let Some(title) = title.strip_prefix("after ") else { continue };
+            let mut words = title.split(' ');
+            let (path, how) = (words.next().unwrap(), words.next());
+            let held = std::fs::read_to_string(self.world.path(path)).unwrap_or_default();
+            let text = self.filled(text);
+            let holds = match how {
+                None => held == text,
+                Some("has") => text.lines().all(|line| held.contains(line)),
+                _ => !text.lines().any(|line| held.contains(line)),
+            };
+            if !holds {
+                let _ = writeln!(out, "{path} holds\n{held}which is not {}\n{text}", how.unwrap_or("as expected"));
+            }
+        }
+    }
+
+    /// What was said, in words that do not depend on the run.
+    fn plain(&self, ran: &Ran) -> (Option<i32>, String, String) {
+        let plain = |text: &str| {
+            let text = text.replace(&self.url, "{URL}").replace(&*self.world.home().to_string_lossy(), "{HOME}");
+            text.replace(self.url.strip_prefix("http://").unwrap(), "{HOSTPORT}")
+        };
+        let stdout = match self.case.one("token") {
+            Some(_) => "a token".to_owned(),
+            None => plain(&ran.stdout),
+        };
+        (ran.code, stdout, plain(&ran.stderr))
+    }
+}
+
+/// Splits at blanks outside of `'…'`.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted, mut any) = (Vec::new(), String::new(), false, false);
+    for c in line.chars() {
+        match c {
+            '\'' => (quoted, any) = (!quoted, true),
+            ' ' if !quoted => {
+                if any {
+                    words.push(std::mem::take(&mut word));
+                }
+                any = false;
+            }
+            c => {
+                word.push(c);
+                any = true;
+            }
+        }
+    }
+    words.extend(any.then_some(word));
+    words
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+fn check(case: &Case) -> Result<bool, String> {
+    let stage = Stage::set(case);
+    let Some(plain) = stage.play(false) else { return Ok(false) };
+    let faults = stage.faults(&plain);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let again = Stage::set(case);
+    let auth = again.play(true).unwrap();
+    let (plain, auth) = (stage.plain(&plain), again.plain(&auth));
+    if plain == auth { Ok(true) } else { Err(format!("'auth' makes a difference: {plain:#?} and {auth:#?}")) }
+}
+
+#[test]
+fn every_case_is_as_it_is_written_and_so_is_it_with_auth() {
+    let mut paths = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"), &mut paths);
+    let filter = std::env::var("U2M_CASE").unwrap_or_default();
+    paths.retain(|path| path.to_string_lossy().contains(&filter));
+    paths.sort();
+    let (next, failed, skipped) = (AtomicUsize::new(0), Mutex::new(Vec::new()), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let case = Case::read(path);
+                    let outcome = std::panic::catch_unwind(|| check(&case)).unwrap_or(Err("a panic, see above".into()));
+                    match outcome {
+                        Ok(true) => {}
+                        Ok(false) => drop(skipped.fetch_add(1, Ordering::Relaxed)),
+                        Err(faults) => failed.lock().unwrap().push(format!("=== {}\n{faults}", case.name)),
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(skipped.into_inner() < 8, "this machine can play too few cases");
+    assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), paths.len(), failed.join("\n"));
+}

@@ -18,6 +18,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let mut steps = Steps::default();
     steps.run("test", || test(&mut summaries));
     steps.run("check", || check::run(&[]));
+    steps.run("demo", || xtask("demo"));
     if !quick {
         steps.run("e2e", || xtask("e2e"));
     }

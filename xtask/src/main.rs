@@ -22,7 +22,7 @@ const COMMANDS: &[Command] = &[
     ("check", "formatting, lints, docs, crate arrows, licences", check::run),
     ("e2e", "the world: a certified OpenID provider and Chromium", e2e::run),
     ("bench", "each figure beside its anchor, into BENCHMARKS.md", bench::run),
-    ("ci", "test, check and e2e, as the CI machine runs them", ci::run),
+    ("ci", "test, check, demo and e2e, as the CI machine runs them", ci::run),
 ];
 
 fn main() -> ExitCode {

@@ -54,15 +54,25 @@ impl Case {
                 blocks.push((title.to_owned(), String::new()));
             } else if let Some((_, text)) = blocks.last_mut() {
                 *text += &format!("{line}\n");
-            } else if let Some((key, value)) = line.split_once(": ").filter(|_| !line.starts_with('#')) {
+            } else if let Some((key, value)) =
+                line.split_once(": ").filter(|_| !line.starts_with('#'))
+            {
                 lines.push((key.to_owned(), value.to_owned()));
             } else {
-                assert!(line.is_empty() || line.starts_with('#'), "{}: what is '{line}'?", path.display());
+                assert!(
+                    line.is_empty() || line.starts_with('#'),
+                    "{}: what is '{line}'?",
+                    path.display()
+                );
             }
         }
         let known = "args env unset server fault login chmod chown link as unprivileged exit token changed requests refreshes";
         for (key, _) in &lines {
-            assert!(known.split(' ').any(|word| word == key), "{}: what is '{key}'?", path.display());
+            assert!(
+                known.split(' ').any(|word| word == key),
+                "{}: what is '{key}'?",
+                path.display()
+            );
         }
         Self { name: path.display().to_string(), lines, blocks }
     }
@@ -108,7 +118,11 @@ impl<'c> Stage<'c> {
         let world = World::with(settings);
         let tokens = world.sign_in();
         let down = case.all("server").any(|word| word == "down");
-        let url = if down { format!("http://127.0.0.1:{}", common::free_port()) } else { world.url().to_owned() };
+        let url = if down {
+            format!("http://127.0.0.1:{}", common::free_port())
+        } else {
+            world.url().to_owned()
+        };
         let mut stage = Self { case, world, url, tokens, before: Default::default(), start: now() };
         stage.prepare();
         stage.before = stage.world.tree();
@@ -132,7 +146,8 @@ impl<'c> Stage<'c> {
         for chmod in self.case.all("chmod") {
             let (mode, path) = chmod.split_once(' ').unwrap();
             let mode = u32::from_str_radix(mode, 8).unwrap();
-            std::fs::set_permissions(self.world.path(path), PermissionsExt::from_mode(mode)).unwrap();
+            std::fs::set_permissions(self.world.path(path), PermissionsExt::from_mode(mode))
+                .unwrap();
         }
         for fault in self.case.all("fault") {
             self.inject(fault);
@@ -188,7 +203,9 @@ impl<'c> Stage<'c> {
                 Command::new(self.world.path(name))
             }
         };
-        command.args(is_auth.then_some("auth")).args(words(&self.filled(self.case.one("args").unwrap_or_default())));
+        command
+            .args(is_auth.then_some("auth"))
+            .args(words(&self.filled(self.case.one("args").unwrap_or_default())));
         self.world.surround(&mut command);
         for variable in self.case.all("env") {
             let (name, value) = variable.split_once('=').unwrap();
@@ -200,7 +217,8 @@ impl<'c> Stage<'c> {
         }
         for chown in self.case.all("chown") {
             let (owner, path) = chown.split_once(' ').unwrap();
-            std::os::unix::fs::chown(self.world.path(path), Some(owner.parse().unwrap()), None).ok()?;
+            std::os::unix::fs::chown(self.world.path(path), Some(owner.parse().unwrap()), None)
+                .ok()?;
         }
         let ran = ran(command);
         if let Some(name) = self.case.one("as") {
@@ -220,7 +238,8 @@ impl<'c> Stage<'c> {
         self.compare("stderr", &ran.stderr, true, &mut out);
         if let Some(token) = self.case.one("token") {
             let printed = printed_token(&ran.stdout);
-            let is_new = self.world.server.is_active(&printed) && printed != self.tokens.access_token();
+            let is_new =
+                self.world.server.is_active(&printed) && printed != self.tokens.access_token();
             if (token == "new" && !is_new) || (token != "new" && printed != self.filled(token)) {
                 let _ = writeln!(out, "another token than {token}");
             }
@@ -270,14 +289,21 @@ impl<'c> Stage<'c> {
     fn habits(&self, ran: &Ran, out: &mut String) {
         let mut must = |holds: bool, what: &str| {
             if !holds {
-                let _ = writeln!(out, "{what}:\n{}", ran.stderr.chars().take(2000).collect::<String>());
+                let _ =
+                    writeln!(out, "{what}:\n{}", ran.stderr.chars().take(2000).collect::<String>());
             }
         };
         let steps_aside = ran.stderr.contains("databricks OAuth is not");
-        let may = ran.code == Some(3) || ran.stderr.contains("databricks OAuth is not supported for this host");
+        let may = ran.code == Some(3)
+            || ran.stderr.contains("databricks OAuth is not supported for this host");
         must(!steps_aside || may, "these words make SDKs step aside");
         must(ran.code == Some(0) || ran.stdout.is_empty(), "a failure that prints a result");
-        must(ran.code == Some(0) || ran.stderr.starts_with("Error: ") || ran.stderr.contains("\nError: "), "a failure that does not say so");
+        must(
+            ran.code == Some(0)
+                || ran.stderr.starts_with("Error: ")
+                || ran.stderr.contains("\nError: "),
+            "a failure that does not say so",
+        );
         must(!ran.stderr.chars().any(|c| c.is_control() && c != '\n'), "control characters");
         must(ran.stderr.len() < 4000, "too much is said");
         must(!ran.stderr.contains("broke at"), "a panic");
@@ -289,7 +315,10 @@ impl<'c> Stage<'c> {
         let after = self.world.tree();
         let paths: BTreeSet<&String> = self.before.keys().chain(after.keys()).collect();
         for path in paths {
-            let may = self.case.all("changed").any(|may| path == may || path.starts_with(&format!("{may}/")));
+            let may = self
+                .case
+                .all("changed")
+                .any(|may| path == may || path.starts_with(&format!("{may}/")));
             if !may && self.before.get(path) != after.get(path) {
                 let _ = writeln!(out, "{path} has changed: {:?}", after.get(path));
             }
@@ -306,7 +335,11 @@ impl<'c> Stage<'c> {
                 _ => !text.lines().any(|line| held.contains(line)),
             };
             if !holds {
-                let _ = writeln!(out, "{path} holds\n{held}which is not {}\n{text}", how.unwrap_or("as expected"));
+                let _ = writeln!(
+                    out,
+                    "{path} holds\n{held}which is not {}\n{text}",
+                    how.unwrap_or("as expected")
+                );
             }
         }
     }
@@ -314,7 +347,9 @@ impl<'c> Stage<'c> {
     /// What was said, in words that do not depend on the run.
     fn plain(&self, ran: &Ran) -> (Option<i32>, String, String) {
         let plain = |text: &str| {
-            let text = text.replace(&self.url, "{URL}").replace(&*self.world.home().to_string_lossy(), "{HOME}");
+            let text = text
+                .replace(&self.url, "{URL}")
+                .replace(&*self.world.home().to_string_lossy(), "{HOME}");
             text.replace(self.url.strip_prefix("http://").unwrap(), "{HOSTPORT}")
         };
         let stdout = match self.case.one("token") {
@@ -364,7 +399,11 @@ fn check(case: &Case) -> Result<bool, String> {
     let again = Stage::set(case);
     let auth = again.play(true).unwrap();
     let (plain, auth) = (stage.plain(&plain), again.plain(&auth));
-    if plain == auth { Ok(true) } else { Err(format!("'auth' makes a difference: {plain:#?} and {auth:#?}")) }
+    if plain == auth {
+        Ok(true)
+    } else {
+        Err(format!("'auth' makes a difference: {plain:#?} and {auth:#?}"))
+    }
 }
 
 #[test]
@@ -374,17 +413,21 @@ fn every_case_is_as_it_is_written_and_so_is_it_with_auth() {
     let filter = std::env::var("U2M_CASE").unwrap_or_default();
     paths.retain(|path| path.to_string_lossy().contains(&filter));
     paths.sort();
-    let (next, failed, skipped) = (AtomicUsize::new(0), Mutex::new(Vec::new()), AtomicUsize::new(0));
+    let (next, failed, skipped) =
+        (AtomicUsize::new(0), Mutex::new(Vec::new()), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let case = Case::read(path);
-                    let outcome = std::panic::catch_unwind(|| check(&case)).unwrap_or(Err("a panic, see above".into()));
+                    let outcome = std::panic::catch_unwind(|| check(&case))
+                        .unwrap_or(Err("a panic, see above".into()));
                     match outcome {
                         Ok(true) => {}
                         Ok(false) => drop(skipped.fetch_add(1, Ordering::Relaxed)),
-                        Err(faults) => failed.lock().unwrap().push(format!("=== {}\n{faults}", case.name)),
+                        Err(faults) => {
+                            failed.lock().unwrap().push(format!("=== {}\n{faults}", case.name))
+                        }
                     }
                 }
             });

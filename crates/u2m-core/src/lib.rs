@@ -1,4 +1,62 @@
-//! The protocol core of u2m.
+//! The protocol core of u2m: OAuth 2.0 logins and refreshes as state machines, without a socket, a file, a clock, a source
+//! of randomness or an `async`.
+//!
+//! # The contract
+//!
+//! 1. A flow starts from a request: [`LoginRequest::start`] or [`TokenRequest::start`]. Time ([`Timestamp`], unix seconds)
+//!    and randomness ([`Entropy`], 64 bytes) are arguments.
+//! 2. Each step is a value: [`LoginStep`], [`TokenStep`]. It says what the driver has to do, and owns what comes after.
+//! 3. The driver does it and hands the outcome in. That uses the step up and gives the next one, or ends the flow with an
+//!    error. Nothing else moves a flow on; a step that is dropped ends it.
+//! 4. An [`HttpCall`] lends a request and says ([`Replay`]) whether it may be sent a second time. Redirects of a POST are
+//!    not followed; an answer is cut off at its limit.
+//! 5. Between [`TokenStep::Lock`] and the end of a token flow the entry's lock is held; from [`TokenStep::Refresh`] to
+//!    [`TokenStep::Save`] nothing may cancel the driver.
+//!
+//! ```
+//! use u2m_core::{Answer, Ask, Host, Session, Target, Timestamp, TokenRequest, TokenStep};
+//! use u2m_core::{AccessToken, Binding, RefreshToken};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = Timestamp::from_unix(1_800_000_000);
+//! let host = Host::parse("https://a.example")?;
+//! let endpoint = url::Url::parse("https://a.example/oidc/v1/token")?;
+//! let mut store = Some(
+//!     Session::new(AccessToken::new("old"))
+//!         .with_refresh_token(RefreshToken::new("spend-me"))
+//!         .with_expiry(Timestamp::from_unix(1_700_000_000))
+//!         .with_binding(Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host.clone())),
+//! );
+//!
+//! let mut step = TokenRequest::new(Target::workspace(host)).start(Ask::Usable, now);
+//! let issued = loop {
+//!     step = match step {
+//!         TokenStep::Load(load) => load.loaded(store.clone(), now)?,
+//!         TokenStep::Lock(lock) => lock.locked(),
+//!         TokenStep::Reload(reload) => reload.loaded(store.clone(), None, now)?,
+//!         TokenStep::Prove(prove) => prove.proven(now)?,
+//!         TokenStep::Refresh(call) => {
+//!             assert!(call.request().form().unwrap().contains("refresh_token=spend-me"));
+//!             let body = br#"{"access_token": "new", "refresh_token": "next", "expires_in": 3600}"#;
+//!             call.answered(Ok(Answer::new(200, body.to_vec())), now)?
+//!         }
+//!         TokenStep::Save(save) => {
+//!             store = Some(save.session().clone());
+//!             save.saved(Ok(()))?
+//!         }
+//!         TokenStep::Done(issued) => break issued,
+//!         // Discover, Recheck and Note are for days that are less fair.
+//!         _ => unreachable!("nothing goes wrong here"),
+//!     };
+//! };
+//! assert_eq!(issued.session().access_token.expose(), "new");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Panics
+//!
+//! Bad input is an error. A broken assumption of our own may panic, and says why it cannot.
 
 mod call;
 mod freshness;

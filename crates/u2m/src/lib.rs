@@ -1,4 +1,90 @@
-//! Sign in once in a browser; every program gets a fresh token.
+//! Sign in once in a browser; from then on every process, thread and program that shares the login gets a fresh token,
+//! with one refresh for all of them.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use u2m::{Host, PersistentAuth, ProfileName, Target};
+//!
+//! let host = Host::parse("https://my-workspace.cloud.databricks.com")?;
+//! let target = Target::workspace(host).with_profile(ProfileName::parse("dev")?);
+//! let auth = PersistentAuth::builder(target).build()?;
+//!
+//! // Nothing but this opens a browser.
+//! auth.challenge().await?;
+//!
+//! // From the process's own memory, from the file, or by one refresh for everybody.
+//! let token = auth.token().await?;
+//! let header = token.authorization();
+//! # let api_says_401 = false;
+//! if api_says_401 {
+//!     let token = auth.refresh_rejected(&token).await?;
+//! }
+//! # drop(header);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In plain code, [`PersistentAuth::blocking`] gives the same without a runtime.
+//!
+//! # What holds
+//!
+//! 1. A fresh token is handed out without a lock, a write or a request; in the process also without touching memory that
+//!    other threads read.
+//! 2. A refresh happens under the lock of its entry, after reading the entry again: one refresh per expiry, for all callers
+//!    of all processes. The operating system gives the lock back when its holder dies.
+//! 3. [`PersistentAuth::force_refresh`] means "newer than the one I saw": whoever waits takes what another has just fetched.
+//! 4. From the moment a refresh token is sent until its successor is saved, nothing cancels it: not a dropped future, not a
+//!    runtime that ends. The store was shown to be writable before. Should saving fail all the same, the caller has the
+//!    token, is told ([`PersistentAuth::take_notices`]), and saving is tried again.
+//! 5. A refresh that fails while the old token is good returns the old one, unless it was forced. A failure for good is
+//!    remembered until the entry changes; one that may pass is shared with those who were waiting.
+//! 6. Tokens are sent to the host, and refresh tokens to the endpoint, that they came from, and nowhere else.
+//!
+//! A process that is killed between sending a refresh token and saving its successor loses the login where the server
+//! rotates strictly: no client can help that. A program that ends on a signal calls [`settle`] first.
+//!
+//! # For those who know the Go package
+//!
+//! The items of `github.com/databricks/databricks-sdk-go/credentials/u2m`, v0.120 and later, and their counterparts:
+//!
+//! | Go | here |
+//! |---|---|
+//! | `NewPersistentAuth`, `PersistentAuthOption` | [`PersistentAuth::builder`], [`Builder`] |
+//! | `PersistentAuth.Challenge` | [`PersistentAuth::challenge`], which returns [`SignedIn`] with the first token |
+//! | `PersistentAuth.Token` | [`PersistentAuth::token`], [`PersistentAuth::peek`] |
+//! | `PersistentAuth.ForceRefreshToken` | [`PersistentAuth::force_refresh`], [`PersistentAuth::refresh_rejected`] |
+//! | `PersistentAuth.Close` | dropping the future of `challenge`; [`PersistentAuth::close`] waits for what is being saved |
+//! | `OAuthArgument.GetCacheKey` | [`Target::cache_key`], [`Target::with_key`] for keys of your own |
+//! | `HostCacheKeyProvider.GetHostCacheKey` | [`Target::host_cache_key`] |
+//! | `WorkspaceOAuthArgument`, `BasicWorkspaceOAuthArgument`, `NewBasicWorkspaceOAuthArgument` | [`Target::workspace`] |
+//! | `AccountOAuthArgument`, `BasicAccountOAuthArgument`, `NewBasicAccountOAuthArgument` | [`Target::account`] |
+//! | `UnifiedOAuthArgument`, `BasicUnifiedOAuthArgument`, `NewBasicUnifiedOAuthArgument` | [`Target::unified`] |
+//! | `DiscoveryOAuthArgument`, `BasicDiscoveryOAuthArgument`, `NewBasicDiscoveryOAuthArgument` | [`Target::discovery`] |
+//! | `NewProfile…OAuthArgument` | [`Target::with_profile`] |
+//! | `GetWorkspaceHost`, `GetAccountHost`, `GetHost` / `GetAccountId` | [`Target::host`] / [`Target::account_id`] |
+//! | `GetDiscoveredHost`, `SetDiscoveredHost` | [`SignedIn::host`], [`SignedIn::target`] |
+//! | `WithOAuthArgument` | the argument of [`PersistentAuth::builder`] |
+//! | `WithTokenCache` | [`Builder::with_store`] |
+//! | `WithHttpClient` | [`Builder::with_transport`], for every request |
+//! | `WithOAuthEndpointSupplier` | [`Builder::with_endpoints`] |
+//! | `WithBrowser` | [`Builder::with_browser`], [`browser_fn`] |
+//! | `WithPort` | [`Builder::with_port`] |
+//! | `WithScopes`, `WithDisableOfflineAccess` | [`Builder::with_scopes`], [`Builder::without_offline_access`] |
+//! | `WithDiscoveryLogin` | [`Target::discovery`] says it |
+//! | `WithDiscoveryHost`, `WithDiscoveryAccountTarget` | [`Builder::with_discovery_host`], [`Builder::with_account_picker`] |
+//! | `OAuthAuthorizationServer` | [`AuthorizationServer`] |
+//! | `OAuthEndpointSupplier`, `BasicOAuthEndpointSupplier` | [`EndpointSupplier`], [`BasicEndpoints`] |
+//! | `BuildDiscoveryAuthorizeURL` | [`build_discovery_authorize_url`] |
+//! | `DeriveHostFromIssuer`, `DeriveTokenEndpoint` | [`derive_host_from_issuer`], [`derive_token_endpoint`] |
+//! | `PKCEParams` | [`Pkce`] |
+//! | `InvalidRefreshTokenError` | [`TokenError::Rejected`] |
+//! | `ErrMissingRefreshToken` | [`TokenError::MissingRefreshToken`] |
+//! | `ErrOAuthNotSupported` | [`MetadataError::NotSupported`] |
+//! | `cache.TokenCache`, `cache.ErrNotFound` | [`TokenStore`], `Ok(None)` and [`TokenError::NotFound`] |
+//! | `cache.NewFileTokenCache`, `FileTokenCacheOption`, `WithFileLocation` | [`FileStore::for_user`], [`FileStore::at`] |
+//! | `cache.NewInMemoryTokenCache` | [`MemoryStore`] |
+//!
+//! Unlike the Go package's later versions, a login persists unless a program chooses [`MemoryStore`].
 
 mod ask_host;
 mod blocking_front;
@@ -40,6 +126,9 @@ pub use u2m_core::{
     FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError,
     MetadataError, ProfileName, RefreshToken, Refusal, Scopes, Session, StoreFailure, Target,
     TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure,
+};
+pub use u2m_core::{
+    Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,
 };
 pub use u2m_http::{
     BasicEndpoints, Browser, BrowserEnv, BrowserError, EndpointSupplier, ListenError, PasteLines,

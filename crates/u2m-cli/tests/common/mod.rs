@@ -11,7 +11,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
-use u2m::{AccessToken, Binding, CacheKey, FileStore, Host, Lifetime, RefreshToken, Session, Timestamp, TokenStore};
+use u2m::{
+    AccessToken, Binding, CacheKey, FileStore, Host, Lifetime, RefreshToken, Session, Timestamp,
+    TokenStore,
+};
 use u2m_testkit::{IssuedTokens, RunningServer, Settings};
 
 /// The program under test.
@@ -163,7 +166,8 @@ impl World {
         command.uid(NOBODY).gid(NOBODY);
         // Where the program itself cannot be reached by others, there is nothing to test.
         Path::new(U2M).ancestors().skip(1).all(|folder| {
-            folder.as_os_str().is_empty() || std::fs::metadata(folder).is_ok_and(|meta| meta.mode() & 0o001 != 0)
+            folder.as_os_str().is_empty()
+                || std::fs::metadata(folder).is_ok_and(|meta| meta.mode() & 0o001 != 0)
         })
     }
 }
@@ -216,7 +220,8 @@ pub(crate) fn is_free(port: u16) -> bool {
 
 /// The access token that was printed; fails if anything else was.
 pub(crate) fn printed_token(stdout: &str) -> String {
-    let json: serde_json::Value = serde_json::from_str(stdout).expect("one JSON object and nothing else");
+    let json: serde_json::Value =
+        serde_json::from_str(stdout).expect("one JSON object and nothing else");
     for key in ["access_token", "token_type", "expiry"] {
         assert!(json[key].is_string(), "{key} in {stdout}");
     }
@@ -237,7 +242,9 @@ impl Running {
         let (sender, lines) = mpsc::channel();
         let (stderr, mut stdout) = (child.stderr.take().unwrap(), child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            BufReader::new(stderr).lines().try_for_each(|line| sender.send(line.unwrap_or_default()))
+            BufReader::new(stderr)
+                .lines()
+                .try_for_each(|line| sender.send(line.unwrap_or_default()))
         });
         let stdout = std::thread::spawn(move || {
             let mut text = String::new();

@@ -2,7 +2,8 @@
 // last argument. Drives real Chromium through the provider's own pages, looks at the page that u2m
 // shows at the end, and writes what it saw into the file that U2M_E2E_REPORT names.
 //
-// Scenarios: `consent` signs in and consents, `deny` signs in and cancels, `close` closes the tab.
+// Scenarios: `consent` signs in and consents, `deny` signs in and cancels, `close` closes the tab,
+// `stay` leaves the sign-in page open until it is told to end (SIGTERM).
 // Says nothing on its own streams: they belong to the program that opened it.
 
 import { rename, writeFile } from 'node:fs/promises';
@@ -25,7 +26,8 @@ const FLAGS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1',
 ];
 
-const report = { scenario, pid: process.pid, address, requests: [], complaints: [], pictures: [] };
+const callback = new URL(address).searchParams.get('redirect_uri');
+const report = { scenario, pid: process.pid, address, requests: [], callbacks: [], complaints: [], pictures: [] };
 
 async function main() {
   // A last resort that leaves nothing running: Playwright ends Chromium when this process exits.
@@ -39,6 +41,9 @@ async function main() {
     await page.goto(address);
     await visit(page);
     await finish();
+    if (scenario === 'stay') {
+      await new Promise((told) => process.once('SIGTERM', told));
+    }
   } catch (error) {
     await finish(String(error?.stack ?? error));
   } finally {
@@ -53,6 +58,9 @@ async function visit(page) {
   if (scenario === 'close') {
     await page.close();
     report.closedAt = Date.now();
+    return;
+  }
+  if (scenario === 'stay') {
     return;
   }
   await page.getByRole('button', { name: 'Sign-in' }).click();
@@ -70,7 +78,6 @@ async function visit(page) {
 
 /** Waits for the page that says how it ended, and looks at it by day, by night and on a telephone. */
 async function look(page) {
-  const callback = new URL(address).searchParams.get('redirect_uri');
   const outcome = await settled(page, callback);
   Object.assign(report, outcome, { url: page.url(), title: await page.title(), callback });
   for (const colorScheme of ['light', 'dark']) {
@@ -109,7 +116,10 @@ async function settled(page, callback) {
 function listen(page) {
   const local = (url) => !/^https?:/.test(url) || ['localhost', '127.0.0.1', '[::1]'].includes(new URL(url).hostname);
   page.on('request', (request) => {
-    const { origin, pathname } = new URL(request.url());
+    const { origin, pathname, searchParams } = new URL(request.url());
+    if (origin === callback && searchParams.size > 0) {
+      report.callbacks.push({ parameters: [...searchParams.keys()].sort(), iss: searchParams.get('iss') });
+    }
     report.requests.push({ method: request.method(), url: origin + pathname, local: local(request.url()) });
   });
   page.on('response', (response) => {
@@ -132,7 +142,8 @@ function listen(page) {
 }
 
 async function picture(page, kind) {
-  const path = join(pictures, `callback-${scenario}-${kind}.png`);
+  const shown = scenario === 'consent' && report.outcome === 'failure' ? 'failed' : scenario;
+  const path = join(pictures, `callback-${shown}-${kind}.png`);
   await publish(path, await page.screenshot({ fullPage: true }));
   report.pictures.push(path);
 }

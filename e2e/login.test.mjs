@@ -19,9 +19,15 @@ test('a sign-in through the pages of the provider ends in an active token', LIMI
   const { run, report } = await world.login('e2e', { user: 'ada' });
 
   assert.equal(run.code, EXIT.success, describe(run));
-  assert.match(run.stderr, /e2e/, 'it says which profile was saved');
+  const shown = provider.origin;
+  assert.deepEqual(run.stderr.trimEnd().split('\n'), [
+    `Opening ${shown} in your browser...`,
+    `Signed in to ${shown}.`,
+    'Profile e2e was successfully saved in ~/.databrickscfg.',
+  ]);
   assert.match(report.consentText, /all-apis/);
   assertGoodPage(report, 'success');
+  assert.deepEqual(report.callbacks, [{ parameters: ['code', 'iss', 'state'], iss: provider.issuer }]);
 
   const token = await world.token('e2e');
   assert.deepEqual(Object.keys(token).filter((key) => key !== 'expires_in').sort(), ['access_token', 'expiry', 'token_type']);
@@ -53,7 +59,7 @@ test('the cache is for its owner alone', LIMIT, () => {
 test('a sign-in that the user denies fails politely', LIMIT, async () => {
   const exchanged = world.provider.count('authorization_code');
   const { run, report } = await world.login('denied', { scenario: 'deny' });
-  assert.notEqual(run.code, EXIT.success);
+  assert.equal(run.code, EXIT.other, describe(run));
   assert.match(run.stderr, /access_denied/);
   assertGoodPage(report, 'failure');
   assert.equal(world.provider.count('authorization_code'), exchanged);
@@ -61,10 +67,30 @@ test('a sign-in that the user denies fails politely', LIMIT, async () => {
   await assertPortFree(callbackPort(report.address));
 });
 
+test('the name of the issuer in the answer is checked, as the provider promises to send it', LIMIT, async () => {
+  const { provider } = world;
+  const { issuer, authorization_response_iss_parameter_supported: promised } = await provider.metadata();
+  assert.deepEqual({ issuer, promised }, { issuer: provider.issuer, promised: true });
+
+  const stored = saved();
+  const exchanged = provider.grants.length;
+  for (const [iss, complaint] of [['https://somebody-else.example/oidc', /issuer/], ['', /issuer/]]) {
+    provider.iss = iss;
+    const { run, report } = await world.login('mixed-up').finally(() => { provider.iss = undefined; });
+    assert.equal(run.code, EXIT.other, describe(run));
+    assert.match(run.stderr, complaint);
+    assert.deepEqual(report.callbacks.map((callback) => callback.iss), [iss || null]);
+    assertGoodPage(report, 'failure');
+  }
+  assert.equal(provider.grants.length, exchanged, 'the code was sent to nobody');
+  assert.deepEqual(saved(), stored);
+});
+
 test('a sign-in whose tab is closed ends at its time-out, and its port is free again', LIMIT, async () => {
   const exchanged = world.provider.count('authorization_code');
   const { run, report } = await world.login('closed', { scenario: 'close', flags: ['--timeout', '5s'] });
   assert.equal(run.code, EXIT.network, describe(run));
+  assert.match(run.stderr, /--timeout/, 'it says what to do');
   assert.ok(run.ms >= 4500 && run.ms < 9000, `it ended after ${run.ms} ms`);
   await assertPortFree(callbackPort(report.address));
   assert.equal(world.provider.count('authorization_code'), exchanged);
@@ -86,6 +112,51 @@ test('two sign-ins at once do not disturb each other', LIMIT, async () => {
     const { active, sub } = await world.provider.introspect(access_token);
     assert.deepEqual({ active, sub }, { active: true, sub: user });
   }
+});
+
+for (const [signal, code] of [['SIGINT', EXIT.interrupted], ['SIGTERM', EXIT.terminated]]) {
+  test(`${signal} while the browser is open ends the sign-in, frees its port and changes nothing`, LIMIT, async () => {
+    const stored = saved();
+    const login = world.startLogin('interrupted', { scenario: 'stay' });
+    const report = await login.report();
+    assert.equal(report.error, undefined);
+    const began = Date.now();
+    login.kill(signal);
+    const run = await login.done;
+    const took = Date.now() - began;
+    const port = callbackPort(report.address);
+
+    assert.equal(run.code, code, describe(run));
+    assert.ok(took < 2000, `it took ${took} ms to end`);
+    assert.ok(isRunning(report.pid), 'the browser is the person\'s, and stays');
+    await assertPortFree(port);
+    assert.deepEqual(saved(), stored);
+    process.kill(report.pid, 'SIGTERM');
+  });
+}
+
+test('a sign-in takes another port while one waits, which completes all the same', LIMIT, async () => {
+  const first = world.start(['login', '--host', world.provider.origin, '--profile', 'patient', '--no-browser']);
+  const address = await first.stderrLine(/^https?:\/\/\S+$/);
+  const second = await world.login('hasty', { user: 'edsger' });
+  assert.equal(second.run.code, EXIT.success, describe(second.run));
+  assert.notEqual(callbackPort(second.report.address), callbackPort(address));
+
+  const report = await world.browse(address, { user: 'margaret' });
+  const run = await first.done;
+  assert.equal(run.code, EXIT.success, describe(run));
+  assertGoodPage(report, 'success');
+  for (const [profile, user] of [['hasty', 'edsger'], ['patient', 'margaret']]) {
+    const { access_token } = await world.token(profile);
+    assert.equal((await world.provider.introspect(access_token)).sub, user);
+  }
+});
+
+test('a host beside a profile is a mistake in the command, and nothing is asked of anybody', LIMIT, async () => {
+  const stored = saved();
+  const run = await world.run(['login', world.provider.origin, '--profile', 'e2e']);
+  assert.equal(run.code, EXIT.usage, describe(run));
+  assert.deepEqual(saved(), stored);
 });
 
 test('without a browser the address stands alone on a line, and any browser completes the sign-in', LIMIT, async () => {
@@ -110,6 +181,7 @@ function assertGoodPage(report, outcome) {
   assert.equal(report.outcome, outcome, report.text);
   const { search, origin } = new URL(report.url);
   assert.equal(origin, report.callback);
+  assert.equal(report.callbacks.length, 1, 'the browser came back once');
   assert.ok(!/\b(code|state)=/.test(search), `the address bar holds ${search.replaceAll(/=[^&]*/g, '=…')}`);
   assert.deepEqual(report.requests.filter(({ local }) => !local), [], 'something beyond this machine was asked for');
   assert.deepEqual(report.complaints, [], 'the browser complained of the page');
@@ -120,6 +192,19 @@ function assertGoodPage(report, outcome) {
   assert.notEqual(report.light.background, report.light.color);
   assert.notEqual(report.dark.background, report.dark.color);
   assert.ok(report.overflow <= 0, `the page is ${report.overflow} px too wide for a telephone`);
+}
+
+/** All that a sign-in stores, byte for byte. */
+function saved() {
+  return [world.cache, world.profiles].map((path) => readFileSync(path, 'utf8'));
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 function cachedKeys() {

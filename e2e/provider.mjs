@@ -30,6 +30,10 @@ export async function startProvider() {
     lifetime: HOUR,
     /** Milliseconds that the token endpoint takes before it answers. */
     delay: 0,
+    /** The `iss` of answers to the browser: as the provider sends it, unless this is a text; '' stands for none. */
+    iss: undefined,
+    /** Requests that have reached the token endpoint, answered or not. */
+    arrivals: 0,
     /** Grants at the token endpoint: { type, at, error }, oldest first. */
     grants: [],
     /** Every code, verifier and token that has passed the token endpoint, by kind. */
@@ -39,6 +43,9 @@ export async function startProvider() {
     count: (type) => world.grants.filter((grant) => grant.type === type && !grant.error).length,
     rejected: () => world.grants.filter((grant) => grant.error),
     introspect: (token) => introspect(issuer, secret, token),
+    revoke: (token) => revoke(issuer, token),
+    /** The provider's own metadata, where u2m looks for them. */
+    metadata: async () => (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json(),
     async close() {
       server.closeAllConnections();
       server.close();
@@ -48,6 +55,7 @@ export async function startProvider() {
 
   const provider = await quietly(() => new Provider(issuer, configuration(world, secret)));
   provider.use(withoutWebFonts);
+  provider.use(asIssuer(world));
   record(provider, world);
   server.on('request', front(provider.callback(), world));
   return world;
@@ -90,7 +98,7 @@ function configuration(world, secret) {
     features: {
       devInteractions: { enabled: true },
       introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === INTROSPECTOR },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: (_, client) => client.clientId === CLIENT },
     },
     routes: {
       authorization: '/v1/authorize',
@@ -123,6 +131,7 @@ function front(callback, world) {
       url.searchParams.set('prompt', 'consent');
     }
     if (url.pathname === '/oidc/v1/token') {
+      world.arrivals += 1;
       await sleep(world.delay);
     }
     request.originalUrl = url.pathname + url.search;
@@ -153,16 +162,38 @@ function record(provider, world) {
 }
 
 async function introspect(issuer, secret, token) {
-  const answer = await fetch(`${issuer}/v1/introspect`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${INTROSPECTOR}:${secret}`).toString('base64')}` },
-    body: new URLSearchParams({ token }),
-    signal: AbortSignal.timeout(5000),
-  });
+  const authorization = `Basic ${Buffer.from(`${INTROSPECTOR}:${secret}`).toString('base64')}`;
+  return (await post(`${issuer}/v1/introspect`, { token }, { authorization })).json();
+}
+
+/** Ends the whole login that a refresh token belongs to. */
+async function revoke(issuer, token) {
+  await post(`${issuer}/v1/revoke`, { token, client_id: CLIENT });
+}
+
+async function post(url, fields, headers) {
+  const answer = await fetch(url, { method: 'POST', headers, body: new URLSearchParams(fields), signal: AbortSignal.timeout(5000) });
   if (!answer.ok) {
-    throw new Error(`introspection: ${answer.status} ${await answer.text()}`);
+    throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
   }
-  return answer.json();
+  return answer;
+}
+
+/** Another issuer's name in the answers that browsers carry, as in a mix-up attack (RFC 9207). */
+function asIssuer(world) {
+  return async (context, next) => {
+    await next();
+    const location = context.response.get('location');
+    if (world.iss === undefined || !location?.startsWith('http://localhost:')) {
+      return;
+    }
+    const url = new URL(location);
+    url.searchParams.delete('iss');
+    if (world.iss !== '') {
+      url.searchParams.set('iss', world.iss);
+    }
+    context.response.set('location', url.href);
+  };
 }
 
 /** The provider's pages ask Google for a font. Here nothing may leave the machine. */

@@ -8,6 +8,9 @@ import { EXIT, assertNoSecretLeaked, describe, openWorld, within } from './world
 
 const LIMIT = { timeout: 60_000 };
 const CALLERS = 8;
+const FORCED = 16;
+/** Milliseconds. A token that was fetched up to 5 s ago, in whole seconds, is new enough for a forced refresh. */
+const NO_LONGER_NEW = 6200;
 /** Seconds. u2m takes a token with 10 s or less to live for expired, so this one is good for 2 s. */
 const SHORT = 12;
 let world;
@@ -51,6 +54,40 @@ test(`${CALLERS} callers at once after expiry cost one refresh`, LIMIT, async ()
   assert.equal((await provider.introspect(tokens[0].access_token)).active, true);
 });
 
+test(`${FORCED} callers at once that insist on a new token cost one refresh`, LIMIT, async () => {
+  const { provider } = world;
+  const before = provider.count('refresh_token');
+  const { access_token: old } = await world.token('e2e');
+  await sleep(NO_LONGER_NEW);
+  provider.delay = 1000;
+  const tokens = await Promise.all(Array.from({ length: FORCED }, () => world.token('e2e', ['--force-refresh'])));
+  provider.delay = 0;
+
+  assert.equal(provider.count('refresh_token') - before, 1);
+  const got = new Set(tokens.map(({ access_token }) => access_token));
+  assert.equal(got.size, 1, 'all got the same token');
+  assert.ok(!got.has(old), 'and it is a new one');
+});
+
+test('Ctrl-C in the middle of a refresh does not cost the login', LIMIT, async () => {
+  const { provider } = world;
+  const { access_token: old } = await world.token('e2e');
+  await sleep(NO_LONGER_NEW);
+  const { arrivals } = provider;
+  provider.delay = 800;
+  const refresh = world.start(['token', '--profile', 'e2e', '--force-refresh']);
+  await within(5000, 'no refresh arrived', () => assert.ok(provider.arrivals > arrivals));
+  refresh.kill('SIGINT');
+  const run = await refresh.done;
+  provider.delay = 0;
+  // The signal waits until the new token is saved, and by then the command may have come to its own end.
+  assert.ok([EXIT.interrupted, EXIT.success].includes(run.code), describe(run));
+
+  const { access_token } = await world.token('e2e');
+  assert.notEqual(access_token, old, 'what was spent was saved');
+  assert.equal((await provider.introspect(access_token)).active, true);
+});
+
 test('no refresh token was ever used twice, and the login lives on', LIMIT, async () => {
   const { provider } = world;
   assert.deepEqual(provider.rejected(), []);
@@ -58,8 +95,24 @@ test('no refresh token was ever used twice, and the login lives on', LIMIT, asyn
 
   const { access_token } = await world.token('e2e');
   assert.equal((await provider.introspect(access_token)).active, true);
-  // One code exchange and two refreshes have each handed out a refresh token.
-  assert.equal(provider.secrets.refresh.size, 3);
+  // The code exchange and every refresh have each handed out a refresh token.
+  assert.equal(provider.count('refresh_token'), 4);
+  assert.equal(provider.secrets.refresh.size, 5);
+});
+
+test('a login that was revoked at the provider asks to sign in again, and that helps', LIMIT, async () => {
+  const { provider } = world;
+  await provider.revoke([...provider.secrets.refresh].at(-1));
+  await sleep(NO_LONGER_NEW);
+  const run = await world.run(['token', '--profile', 'e2e', '--force-refresh']);
+  assert.equal(run.code, EXIT.needsLogin, describe(run));
+  assert.equal(run.stdout, '');
+  assert.match(run.stderr, /\$ u2m login --profile e2e$/m);
+
+  const login = await world.login('e2e');
+  assert.equal(login.run.code, EXIT.success, describe(login.run));
+  const { access_token } = await world.token('e2e');
+  assert.equal((await provider.introspect(access_token)).active, true);
 });
 
 test('nothing secret is printed, but for the access token that was asked for', LIMIT, () => {

@@ -17,7 +17,7 @@ const BINARY = process.env.U2M_E2E_BINARY;
 const CHROMIUM = process.env.U2M_E2E_CHROMIUM ?? '/usr/bin/chromium';
 
 /** Exit codes of `u2m` that these tests expect. */
-export const EXIT = { success: 0, notConfigured: 3, network: 6 };
+export const EXIT = { success: 0, other: 1, usage: 2, needsLogin: 4, network: 6, interrupted: 130, terminated: 143 };
 
 /** How long a command may take before it is killed and the test fails. */
 const PATIENCE = 40_000;
@@ -47,6 +47,7 @@ class World {
     this.folder = folder;
     this.home = join(folder, 'home');
     this.cache = join(this.home, '.databricks', 'token-cache.json');
+    this.profiles = join(this.home, '.databrickscfg');
     mkdirSync(this.home);
     mkdirSync(join(folder, 'tmp'));
     // BROWSER is split at spaces, and the folder of this checkout may hold one.
@@ -72,7 +73,7 @@ class World {
     return child;
   }
 
-  /** Starts `u2m`; `done` resolves with what came of it, `stderrLine` with the first line that matches. */
+  /** Starts `u2m`; `done` resolves with what came of it, `stderrLine` with the first line that matches; `kill` sends a signal. */
   start(args, more = {}) {
     const began = Date.now();
     const child = this.#spawn(BINARY, args, more);
@@ -100,19 +101,26 @@ class World {
       }
       throw new Error(`no line of stderr matches ${pattern}:\n${run.stderr}`);
     };
-    return { done, stderrLine };
+    return { done, stderrLine, kill: (signal) => child.kill(signal) };
   }
 
   run(args, more) {
     return this.start(args, more).done;
   }
 
-  /** `u2m login` with a browser that plays `scenario`: what came of the command and of the browser. */
-  async login(profile, { scenario = 'consent', user = 'ada', flags = [] } = {}) {
+  /** Starts `u2m login` with a browser that plays `scenario`; `report` resolves with what the browser saw. */
+  startLogin(profile, { scenario = 'consent', user = 'ada', flags = [] } = {}) {
     const browser = this.#browser(scenario, user);
     const BROWSER = `node ${join(this.folder, 'browser.mjs')} ${scenario}`;
-    const run = await this.run(['login', '--host', this.provider.origin, '--profile', profile, ...flags], { ...browser.environment, BROWSER });
-    const report = await browser.report().catch((error) => assert.fail(`${error.message}\n${describe(run)}`));
+    const args = ['login', '--host', this.provider.origin, '--profile', profile, ...flags];
+    return { ...this.start(args, { ...browser.environment, BROWSER }), report: browser.report };
+  }
+
+  /** `u2m login` to its end: what came of the command and of the browser. */
+  async login(profile, options) {
+    const login = this.startLogin(profile, options);
+    const run = await login.done;
+    const report = await login.report(10_000).catch((error) => assert.fail(`${error.message}\n${describe(run)}`));
     assert.equal(report.error, undefined, describe(run));
     return { run, report };
   }
@@ -132,7 +140,7 @@ class World {
     this.#logins += 1;
     const file = join(this.folder, `report-${this.#logins}.json`);
     const environment = { U2M_E2E_REPORT: file, U2M_E2E_PICTURES: PICTURES, U2M_E2E_USER: user, U2M_E2E_CHROMIUM: CHROMIUM };
-    const report = () => within(PATIENCE, `the browser (${scenario}) wrote no report`, () => JSON.parse(readFileSync(file, 'utf8')));
+    const report = (patience = PATIENCE) => within(patience, `the browser (${scenario}) wrote no report`, () => JSON.parse(readFileSync(file, 'utf8')));
     return { environment, report };
   }
 

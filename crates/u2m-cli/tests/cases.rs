@@ -81,7 +81,7 @@ impl Case {
         self.lines.iter().filter(move |(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
-    fn one(&self, key: &str) -> Option<&str> {
+    fn one<'a>(&'a self, key: &'a str) -> Option<&'a str> {
         let mut all = self.all(key);
         let one = all.next();
         assert!(all.next().is_none(), "{}: '{key}' twice", self.name);
@@ -171,7 +171,7 @@ impl<'c> Stage<'c> {
                 Fault::status(status, word(), self.filled(word()))
             }
         };
-        self.world.server.inject(endpoint, Times::Forever, fault);
+        self.world.server.inject(endpoint, Times::Always, fault);
     }
 
     /// The text with its variables filled in.

@@ -8,7 +8,7 @@ const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 
 /// The SHA-256 of `page.css` in base64: the only style that the page's policy allows. A test recomputes it.
-pub(crate) const STYLE_HASH: &str = "5GaMC18Bgvrcr70T2SAXm0PDXk+s5HL1lXMDi3EjsL0=";
+pub(crate) const STYLE_HASH: &str = "AZdyZybXt/j7WWOQ0v/fMdhrgdbgmBaN3bbOR7VOFSU=";
 
 /// The forms of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,10 @@ struct Words {
     mark: &'static str,
     title: &'static str,
     heading: &'static str,
+    /// What happened, if there is more to say than the heading does.
     text: &'static str,
+    /// What the person does now.
+    next: &'static str,
 }
 
 const TICK: &str = "M15 24.5l6.5 6.5L33.5 18";
@@ -51,7 +54,8 @@ impl Page {
             .replace("{{mark}}", words.mark)
             .replace("{{title}}", words.title)
             .replace("{{heading}}", words.heading)
-            .replace("{{text}}", words.text);
+            .replace("{{text}}", &paragraph(words.text))
+            .replace("{{next}}", &paragraph(words.next));
         // Last, so that nothing in a host's name is taken for a place to fill.
         page.replace("{{host}}", &self.host_line())
     }
@@ -63,45 +67,48 @@ impl Page {
                 mark: DASH,
                 title: "Already answered",
                 heading: "This sign-in has already been answered",
-                text: "Nothing more is needed here. You can close this tab and go back to your terminal.",
+                text: "Nothing more is needed here.",
+                next: "You can close this tab and go back to your terminal.",
             },
             Self::Denied => Words {
                 tone: "bad",
                 mark: CROSS,
                 title: "Not signed in",
                 heading: "You are not signed in",
-                text: "Access was not granted, and nothing has been saved. \
-                       You can close this tab; your terminal says more.",
+                text: "Access was not granted, and nothing was saved.",
+                next: "You can close this tab. Your terminal says more.",
             },
             Self::Failed => Words {
                 tone: "bad",
                 mark: CROSS,
                 title: "Not signed in",
                 heading: "The sign-in did not finish",
-                text: "Your browser did its part, but a later step failed. \
-                       You can close this tab; your terminal says what went wrong and what to do.",
+                text: "Your browser did its part, but a later step failed.",
+                next: "You can close this tab. Your terminal says what went wrong and what to do.",
             },
             Self::Junk => Words {
                 tone: "calm",
                 mark: DASH,
                 title: "Not this sign-in",
                 heading: "Not the sign-in that is waiting",
-                text: "If you are signing in, go back to your terminal and open the address that it shows. \
-                       You can close this tab.",
+                text: "If you are signing in, go back to your terminal and open the address that it shows.",
+                next: "You can close this tab.",
             },
             Self::SignedIn(_) => Words {
                 tone: "good",
                 mark: TICK,
                 title: "Signed in",
                 heading: "You are signed in",
-                text: "You can close this tab and go back to your terminal.",
+                text: "",
+                next: "You can close this tab and go back to your terminal.",
             },
             Self::Working => Words {
                 tone: "calm",
                 mark: DOTS,
                 title: "Almost there",
                 heading: "Almost there",
-                text: "The sign-in is being finished. Go back to your terminal: it may have a question for you.",
+                text: "The sign-in is being finished.",
+                next: "Go back to your terminal: it may have a question for you.",
             },
         }
     }
@@ -110,11 +117,17 @@ impl Page {
         match self {
             Self::SignedIn(Some(host)) => {
                 let shown = host.as_str().strip_prefix("https://").unwrap_or(host.as_str());
-                format!("<div class=\"host\">{}</div>\n", escape(shown))
+                // A name that is too long for a telephone breaks after a dot.
+                format!("<div class=\"host\">{}</div>\n", escape(shown).replace('.', ".<wbr>"))
             }
             _ => String::new(),
         }
     }
+}
+
+/// One of the fixed texts, which need no escaping.
+fn paragraph(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("<p>{text}</p>\n") }
 }
 
 /// The names that URLs allow may hold quotes and ampersands.
@@ -207,7 +220,10 @@ mod tests {
     fn t18_a_host_is_text_whatever_stands_in_it() {
         let host = Host::parse("https://a'b&c.example:8443").unwrap();
         let html = Page::SignedIn(Some(host)).html();
-        assert!(html.contains("<div class=\"host\">a&#39;b&#38;c.example:8443</div>"), "{html}");
+        assert!(
+            html.contains("<div class=\"host\">a&#39;b&#38;c.<wbr>example:8443</div>"),
+            "{html}"
+        );
         assert_eq!(escape("<script>\""), "&#60;script&#62;&#34;");
     }
 }

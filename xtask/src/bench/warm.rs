@@ -19,6 +19,9 @@ const ROUNDS_OF_PEAKS: &str = "10";
 const PROFILE: &str = "bench";
 const LOGINS: [&str; 5] = ["DEFAULT", "account", PROFILE, "https://ws.example.com", "staging"];
 
+/// What is measured, its table, its rounds, and the rows that belong to it.
+type Run<'a> = (&'a str, &'a str, &'a str, &'a dyn Fn(&str) -> bool);
+
 pub(super) fn measure(programs: &Programs) -> Result<Measured, Failure> {
     let home = Home::new()?;
     let mut measured = Measured::default();
@@ -27,7 +30,7 @@ pub(super) fn measure(programs: &Programs) -> Result<Measured, Failure> {
     // table, and a floor, of their own.
     let small = |name: &str| name != GH;
     let peers = |name: &str| [FLOOR, U2M, GH].contains(&name);
-    let runs: [(&str, &str, &str, &dyn Fn(&str) -> bool); 3] = [
+    let runs: [Run<'_>; 3] = [
         ("time", "token", ROUNDS, &small),
         ("time", "token-peers", ROUNDS_OF_PEERS, &peers),
         ("peak", "token-peak", ROUNDS_OF_PEAKS, &|_| true),

@@ -116,7 +116,7 @@ fn read(file: &mut File) -> Note {
 }
 
 fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
-    let text = serde_json::to_string(note)?;
+    let text = serde_json::to_string(note).map_err(std::io::Error::other)?;
     file.rewind()?;
     file.write_all(text.as_bytes())?;
     file.set_len(text.len() as u64)

@@ -74,7 +74,7 @@ test('the name of the issuer in the answer is checked, as the provider promises 
 
   const stored = saved();
   const exchanged = provider.grants.length;
-  for (const [iss, complaint] of [['https://somebody-else.example/oidc', /issuer/], ['', /issuer/]]) {
+  for (const [iss, complaint] of [['https://somebody-else.example/oidc', /another issuer/], ['', /did not include an issuer/]]) {
     provider.iss = iss;
     const { run, report } = await world.login('mixed-up').finally(() => { provider.iss = undefined; });
     assert.equal(run.code, EXIT.other, describe(run));
@@ -152,7 +152,7 @@ test('a sign-in takes another port while one waits, which completes all the same
   }
 });
 
-test('a host beside a profile is a mistake in the command, and nothing is asked of anybody', LIMIT, async () => {
+test('a host beside a profile is a mistake in the command, and changes nothing', LIMIT, async () => {
   const stored = saved();
   const run = await world.run(['login', world.provider.origin, '--profile', 'e2e']);
   assert.equal(run.code, EXIT.usage, describe(run));

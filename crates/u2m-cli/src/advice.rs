@@ -7,8 +7,8 @@ use crate::place::shown;
 use std::error::Error;
 use std::path::Path;
 use u2m::{
-    BuildError, ChallengeError, ChooseError, ConfigError, ListenError, LoginChoice, LoginError,
-    MetadataError, StoreFailure, Target, TokenEndpointError, TokenError,
+    BuildError, ChallengeError, ChooseError, ConfigError, ConfigFile, Foreign, ListenError,
+    LoginChoice, LoginError, MetadataError, StoreFailure, Target, TokenError,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -55,7 +55,10 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Failure {
     let login = &subject.login;
     let prefix = if forced { "forced token refresh" } else { "token refresh" };
-    let text = chain(error);
+    let text = reported(error);
+    let say =
+        |class, advice: &str| Failure::new(class, format!("{prefix}: {} {advice}", stopped(&text)));
+    let sign_in = format!("Sign in again:\n  $ {login}");
     match error {
         TokenError::NotFound => Failure::new(
             Class::NotConfigured,
@@ -64,17 +67,14 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
             ),
         ),
         TokenError::Endpoints(MetadataError::NotSupported) => {
-            Failure::new(Class::Other, format!("{prefix}: {text}"))
+            Failure::new(Class::Other, format!("{prefix}: {}", chain(error)))
         }
-        TokenError::Endpoints(error) if error.is_transient() => Failure::new(
-            Class::Network,
-            format!("{prefix}: {text}. Check the network and the host, then try again"),
-        ),
-        TokenError::Endpoints(_) => Failure::new(
+        TokenError::Endpoints(error) if error.is_transient() => {
+            say(Class::Network, "Check the network and the host, then try again")
+        }
+        TokenError::Endpoints(_) => say(
             Class::Other,
-            format!(
-                "{prefix}: {text}. Check that the host is the right one, or sign in again: {login}"
-            ),
+            &format!("Check that the host is the right one, or sign in again with `{login}`"),
         ),
         TokenError::Rejected(_) => Failure::new(
             Class::NeedsLogin,
@@ -85,50 +85,39 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
         ),
         TokenError::MissingRefreshToken => Failure::new(
             Class::NeedsLogin,
-            format!("{prefix}: {text}, so it cannot be renewed. Sign in again:\n  $ {login}"),
+            format!("{prefix}: {text}, so it cannot be renewed. {sign_in}"),
         ),
-        TokenError::NoHost => Failure::new(
-            Class::NeedsLogin,
-            format!("{prefix}: {text}. Sign in again:\n  $ {login}"),
-        ),
+        TokenError::NoHost | TokenError::SameTokenAgain => say(Class::NeedsLogin, &sign_in),
         TokenError::Mismatch { .. } => Failure::new(
             Class::NeedsLogin,
             format!("{text}, so its token was not used. Sign in to replace it:\n  $ {login}"),
         ),
-        TokenError::Refresh(TokenEndpointError::Refused(_)) if !error.is_transient() => {
-            Failure::new(
-                Class::Other,
-                format!(
-                    "{prefix}: {}. Try logging in again with `{login}` before retrying",
-                    last(error)
-                ),
-            )
+        TokenError::Refresh(_) if !error.is_transient() => {
+            say(Class::Other, &format!("Try logging in again with `{login}` before retrying"))
         }
-        TokenError::Refresh(_) if !error.is_transient() => Failure::new(
-            Class::Other,
-            format!(
-                "{prefix}: {}. Try logging in again with `{login}` before retrying",
-                last(error)
-            ),
-        ),
         TokenError::Store(failure) => store(failure),
-        TokenError::SameTokenAgain => {
-            Failure::new(Class::NeedsLogin, format!("{text}. Sign in again:\n  $ {login}"))
-        }
-        _ => Failure::new(
-            Class::Network,
-            format!("{prefix}: {text}. The login is kept; try again later"),
-        ),
+        _ => say(Class::Network, "The login is kept; try again later"),
     }
 }
 
-/// The cause alone, where what is around it says nothing more.
-fn last(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), chain)
+/// What is said of a failed refresh. What is around its cause would repeat the prefix, and a server's own words must not
+/// make SDKs step aside.
+fn reported(error: &TokenError) -> String {
+    let text = match error {
+        TokenError::Refresh(cause) => chain(cause),
+        _ => chain(error),
+    };
+    text.replace("databricks OAuth is not", "Databricks OAuth is not")
+}
+
+/// A sentence with its end.
+fn stopped(text: &str) -> String {
+    if text.ends_with(['.', '?', '!', '…']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn store(failure: &StoreFailure) -> Failure {
-    Failure::new(Class::Storage, format!("{}. No login was used up", chain(failure)))
+    let text = stopped(&chain(failure));
+    Failure::new(Class::Storage, format!("{text} Nothing was refreshed"))
 }
 
 pub(crate) fn build(error: &BuildError) -> Failure {
@@ -143,7 +132,7 @@ pub(crate) fn config(error: &ConfigError) -> Failure {
     Failure::new(Class::Other, chain(error))
 }
 
-pub(crate) fn choice(error: &ChooseError, path: &Path, name: &str) -> Failure {
+pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name: &str) -> Failure {
     let text = chain(error);
     match error {
         ChooseError::Ambiguous { .. } => Failure::new(
@@ -152,6 +141,7 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, name: &str) -> Failure {
         ),
         ChooseError::ArgumentWithFlag(_)
         | ChooseError::FlagNeedsHost(_)
+        | ChooseError::Host(_)
         | ChooseError::Target(_) => Failure::new(Class::Usage, text),
         ChooseError::NoAccount(_) => {
             Failure::new(Class::Usage, format!("{text}: pass it with --account-id"))
@@ -170,7 +160,25 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, name: &str) -> Failure {
             Class::Usage,
             format!("{text}: leave one of the two out, or use another profile"),
         ),
+        ChooseError::UnknownProfile { near, .. } if near.is_empty() => {
+            Failure::new(Class::Unclear, format!("{text}{}", known(config)))
+        }
         _ => Failure::new(Class::Unclear, text),
+    }
+}
+
+/// The names to choose from, if they can be read at a glance.
+fn known(config: &ConfigFile) -> String {
+    let profiles = config.profiles();
+    let names: Vec<_> =
+        profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect();
+    match names.as_slice() {
+        [] => "; there are no profiles".to_owned(),
+        [one] => format!("; there is {one}"),
+        [most @ .., last] if names.len() <= 8 => {
+            format!("; there are {} and {last}", most.join(", "))
+        }
+        _ => String::new(),
     }
 }
 
@@ -206,8 +214,20 @@ pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) ->
             Class::Other,
             format!("{text}. If it is yours, sign in to it by name: {name} login --host {host}"),
         ),
-        ChallengeError::Login(LoginError::Denied(_)) => {
-            Failure::new(Class::Other, format!("{text}{again}"))
+        ChallengeError::Login(LoginError::Endpoints(MetadataError::NotSupported)) => {
+            Failure::new(Class::Other, text)
+        }
+        ChallengeError::Login(LoginError::Endpoints(cause)) => {
+            let (class, what) = match cause.is_transient() {
+                true => (Class::Network, "Check the network and the host, then try again"),
+                false => (Class::Other, "Check that the host is the right one"),
+            };
+            Failure::new(class, format!("{} {what}", stopped(&text)))
+        }
+        ChallengeError::Login(LoginError::Exchange(_)) if choice.host.is_some() => {
+            let class = if error.is_transient() { Class::Network } else { Class::Other };
+            let text = stopped(&text);
+            Failure::new(class, format!("{text} Nothing was stored; start again for a new code"))
         }
         error if error.is_transient() => Failure::new(Class::Network, format!("{text}{again}")),
         _ => Failure::new(Class::Other, format!("{text}{again}")),

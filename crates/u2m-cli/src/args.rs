@@ -137,9 +137,7 @@ impl Args {
                         (None, "token") => named = Some(Command::Token),
                         (None, "version") => named = Some(Command::Version),
                         (None, other) => {
-                            return Err(usage(format!(
-                                "unknown command \"{other}\"; there are login, token and version"
-                            )));
+                            return Err(unknown_command(other));
                         }
                         (Some(_), _) if args.argument.is_none() => args.argument = Some(word),
                         (Some(_), _) => {
@@ -156,7 +154,10 @@ impl Args {
         };
         let knows = |flag: &&&Flag| flag.2.is_empty() || flag.2.contains(&args.command);
         if let Some(Flag(name, ..)) = seen.iter().find(|flag| !knows(flag) && !wants_help) {
-            return Err(unknown(&format!("--{name}"), None));
+            return Err(usage(format!(
+                "unknown flag: --{name}; {} does not take it",
+                args.command.name()
+            )));
         }
         if args.argument.is_some() && args.command == Command::Version {
             return Err(usage("version takes no argument".into()));
@@ -175,13 +176,17 @@ impl Args {
             "allow-issuer" => self.allow_issuer.push(value),
             "host" => self.host = Some(value),
             "output" => {
-                self.format = Some(match value.as_str() {
+                self.format = Some(match value.to_ascii_lowercase().as_str() {
                     "json" => Format::Json,
                     "text" => Format::Text,
                     _ => return Err(wrong("json or text")),
                 });
             }
-            "port" => self.port = Some(value.parse().map_err(|_| wrong("a port"))?),
+            // Port 0 would be any port; the redirect has to name one.
+            "port" => match value.parse() {
+                Ok(0) | Err(_) => return Err(wrong("a port (1 to 65535)")),
+                Ok(port) => self.port = Some(port),
+            },
             "profile" => self.profile = Some(value),
             "scopes" => self.scopes = Some(value),
             "timeout" => {
@@ -204,6 +209,18 @@ impl Args {
     }
 }
 
+impl Command {
+    /// The word for it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Help(_) => "help",
+            Self::Login => "login",
+            Self::Token => "token",
+            Self::Version => "version",
+        }
+    }
+}
+
 impl Topic {
     fn of(command: Command) -> Self {
         match command {
@@ -221,7 +238,14 @@ fn usage(text: String) -> Failure {
 
 fn unknown(flag: &str, near: Option<&str>) -> Failure {
     let hint = near.map(|name| format!("; did you mean --{name}?")).unwrap_or_default();
-    usage(format!("unknown flag: {flag}{hint}"))
+    usage(format!("unknown flag: {}{hint}", u2m::Foreign::new(flag)))
+}
+
+fn unknown_command(word: &str) -> Failure {
+    let near = ["login", "token", "version"].into_iter().find(|known| u2m::is_near(known, word));
+    let hint = near.map(|name| format!("did you mean {name}?"));
+    let hint = hint.unwrap_or_else(|| "there are login, token and version".to_owned());
+    usage(format!("unknown command \"{}\"; {hint}", u2m::Foreign::new(word)))
 }
 
 /// A flag at most two slips away.
@@ -307,7 +331,10 @@ mod tests {
             parse("token --profil x").unwrap_err().text,
             "unknown flag: --profil; did you mean --profile?"
         );
-        assert_eq!(parse("token --paste").unwrap_err().text, "unknown flag: --paste");
+        assert_eq!(
+            parse("token --paste").unwrap_err().text,
+            "unknown flag: --paste; token does not take it"
+        );
         assert_eq!(parse("token -z").unwrap_err().class, Class::Usage);
         assert_eq!(parse("tokken").unwrap_err().class, Class::Usage);
     }

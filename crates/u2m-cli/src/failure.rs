@@ -46,6 +46,12 @@ impl Failure {
     pub(crate) fn new(class: Class, text: impl Into<String>) -> Self {
         Self { class, text: text.into() }
     }
+
+    /// The same, and something more to say.
+    pub(crate) fn with(mut self, more: &str) -> Self {
+        self.text += more;
+        self
+    }
 }
 
 impl fmt::Display for Failure {

@@ -20,6 +20,13 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Says something that the person's answer stands behind.
+pub(crate) fn ask(text: &str) {
+    let mut err = std::io::stderr().lock();
+    // As above.
+    let _ = write!(err, "{text}").and_then(|()| err.flush());
+}
+
 /// Says what went wrong.
 pub(crate) fn error(failure: &Failure, name: &str) {
     note(&format!("Error: {failure}"));

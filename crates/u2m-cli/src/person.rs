@@ -1,8 +1,9 @@
 //! The person at the terminal.
 
-use crate::output::note;
+use crate::output::{ask, note};
 use async_trait::async_trait;
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use u2m::{BrowserError, Host, PasteLines, Person, WrongPaste};
 use url::Url;
 
@@ -11,7 +12,10 @@ pub(crate) struct Terminal {
     /// What is being signed in to, in words.
     pub(crate) place: String,
     pub(crate) no_browser: bool,
+    /// Pastes were asked for.
     pub(crate) paste: bool,
+    /// Pastes are read.
+    pub(crate) is_reading: AtomicBool,
 }
 
 #[async_trait]
@@ -28,7 +32,7 @@ impl Person for Terminal {
             note(&format!("No browser was opened: {error}."));
         }
         note(&format!("To sign in, open this address in a browser:\n\n{url}\n"));
-        if self.reads_pastes() {
+        if self.is_reading.load(Ordering::Relaxed) {
             note(
                 "If that browser is on another machine, it ends at an address that it cannot open: paste that address here.",
             );
@@ -36,7 +40,10 @@ impl Person for Terminal {
     }
 
     fn paste(&self) -> Option<PasteLines> {
-        if self.reads_pastes() { PasteLines::from_terminal().ok() } else { None }
+        let lines =
+            (self.paste || is_watched()).then(PasteLines::from_terminal).and_then(Result::ok);
+        self.is_reading.store(lines.is_some(), Ordering::Relaxed);
+        lines
     }
 
     fn wrong_paste(&self, wrong: &WrongPaste) {
@@ -44,14 +51,42 @@ impl Person for Terminal {
     }
 
     async fn confirm(&self, host: &Host) -> bool {
-        // The answer would come from a terminal that may be reading a paste; naming the host is the same consent.
         note(&format!("The sign-in page answered for {host}, which was not named before."));
-        false
+        if !is_watched() {
+            return false;
+        }
+        // The reader of pastes is gone by now: it takes no line of the answer.
+        let Ok(mut lines) = PasteLines::from_terminal() else { return false };
+        ask(&format!("Sign in to {host}? [y/N] "));
+        lines.next_line().await.is_some_and(|line| is_yes(line.expose()))
     }
 }
 
-impl Terminal {
-    fn reads_pastes(&self) -> bool {
-        self.paste || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal())
+/// Whether somebody sits there who can be asked.
+fn is_watched() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Whether an address can be pasted here.
+pub(crate) fn can_paste() -> bool {
+    PasteLines::from_terminal().is_ok()
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clear_yes_is_one() {
+        for yes in ["y", " YES\r", "Yes"] {
+            assert!(is_yes(yes), "{yes}");
+        }
+        for no in ["", "n", "no", "yep", "yes please", "\u{1b}y"] {
+            assert!(!is_yes(no), "{no}");
+        }
     }
 }

@@ -34,13 +34,15 @@ pub(crate) fn shown(path: &Path) -> String {
 
 /// The token store, by the setting that users share with the reference. Its default there is the system's keyring, which
 /// this version does not have yet; a person who asks for it is told so rather than given a file.
-pub(crate) fn store(config: &ConfigFile) -> Result<FileStore, Failure> {
+pub(crate) fn store(path: &Path, config: &ConfigFile) -> Result<FileStore, Failure> {
     const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
     let named = env(VARIABLE)
         .filter(|value| !value.is_empty())
-        .map(|value| (VARIABLE, value.to_string_lossy().into_owned()));
-    let named = named
-        .or_else(|| config.setting("auth_storage").map(|value| ("auth_storage", value.to_owned())));
+        .map(|value| (VARIABLE.to_owned(), value.to_string_lossy().into_owned()));
+    let setting = || config.setting("auth_storage");
+    let in_file =
+        || setting().map(|value| (format!("auth_storage in {}", shown(path)), value.to_owned()));
+    let named = named.or_else(in_file);
     if let Some((source, value)) = named {
         match value.trim().to_ascii_lowercase().as_str() {
             "plaintext" => {}

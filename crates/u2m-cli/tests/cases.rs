@@ -10,7 +10,7 @@
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
 //! | `login: KEY SECONDS` | a login of this program, with so many seconds left |
 //! | `--- file PATH`, `chmod: MODE PATH`, `chown: UID PATH`, `link: PATH TARGET` | what is in the home |
-//! | `as: NAME` | the program is called by another name; `unprivileged: yes`: not by root |
+//! | `as: NAME` | the program is called by another name; `unprivileged: yes`: not by root; `terminal: none`: without even a controlling one |
 //! | `exit:`, `--- stdout`, `--- stderr` | what is expected, to the letter; what is not named is empty |
 //! | `--- stderr has`, `--- stderr lacks`, `--- stdout has` | parts, one a line |
 //! | `token: TEXT` | standard output is the JSON of this token, or of a `new` one |
@@ -19,7 +19,7 @@
 //! | `requests: N`, `refreshes: N` | what the server saw |
 //!
 //! `{URL}`, `{HOSTPORT}`, `{PORT}`, `{HOME}`; `{access}`, `{refresh}`: tokens of a login at the server; `{in N}`: a time N seconds
-//! from now, as Go writes it; `{megabyte}`.
+//! from now, as Go writes it; `{long}`, `{megabyte}`.
 //!
 //! Every case is run a second time as `u2m auth …`, which must make no difference.
 #![cfg(unix)]
@@ -66,7 +66,7 @@ impl Case {
                 );
             }
         }
-        let known = "args env unset server fault login chmod chown link as unprivileged exit token changed requests refreshes";
+        let known = "args env unset server fault login chmod chown link as unprivileged exit token changed requests refreshes terminal";
         for (key, _) in &lines {
             assert!(
                 known.split(' ').any(|word| word == key),
@@ -184,6 +184,7 @@ impl<'c> Stage<'c> {
             .replace("{HOME}", &self.world.home().to_string_lossy())
             .replace("{access}", self.tokens.access_token())
             .replace("{refresh}", self.tokens.refresh_token().unwrap())
+            .replace("{long}", &"x".repeat(20_000))
             .replace("{megabyte}", &"x".repeat(1 << 20));
         while let Some(at) = text.find("{in ") {
             let end = at + text[at..].find('}').unwrap();
@@ -196,9 +197,14 @@ impl<'c> Stage<'c> {
 
     /// `None` if this machine cannot play the case.
     fn play(&self, is_auth: bool) -> Option<Ran> {
-        let mut command = match self.case.one("as") {
-            None => Command::new(U2M),
-            Some(name) => {
+        let mut command = match (self.case.one("as"), self.case.one("terminal")) {
+            (None, None) => Command::new(U2M),
+            (None, Some(_)) => {
+                let mut command = Command::new("setsid");
+                command.args(["--wait", U2M]);
+                command
+            }
+            (Some(name), _) => {
                 std::os::unix::fs::symlink(U2M, self.world.path(name)).unwrap();
                 Command::new(self.world.path(name))
             }
@@ -211,7 +217,9 @@ impl<'c> Stage<'c> {
             let (name, value) = variable.split_once('=').unwrap();
             command.env(name, self.filled(value));
         }
-        self.case.all("unset").for_each(|name| drop(command.env_remove(name)));
+        self.case.all("unset").for_each(|name| {
+            command.env_remove(name);
+        });
         if self.case.one("unprivileged").is_some() && !self.world.unprivileged(&mut command) {
             return None;
         }
@@ -354,7 +362,7 @@ impl<'c> Stage<'c> {
         };
         let stdout = match self.case.one("token") {
             Some(_) => "a token".to_owned(),
-            None => plain(&ran.stdout),
+            None => plain(&ran.stdout.replace(self.tokens.access_token(), "{access}")),
         };
         (ran.code, stdout, plain(&ran.stderr))
     }

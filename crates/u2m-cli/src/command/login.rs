@@ -3,9 +3,10 @@
 use crate::advice;
 use crate::args::Args;
 use crate::failure::{Class, Failure};
-use crate::person::Terminal;
+use crate::person::{Terminal, can_paste};
 use crate::{guard, output, place};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use u2m::{
     BrowserError, Builder, Editor, Host, HostMetadata, IssuerTrust, LOGIN_CLEARS, LoginChoice,
     PersistentAuth, ReqwestTransport, Said, Scopes, SignedIn, Surroundings, blocking, browser_fn,
@@ -13,6 +14,11 @@ use u2m::{
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    if args.paste && !can_paste() {
+        let text = "--paste needs a terminal to read the address from, and there is none here; leave it out, and open the \
+                    address that is shown in a browser of this machine";
+        return Err(Failure::new(Class::Usage, text));
+    }
     let (path, config) = place::config()?;
     let said = Said {
         either: args.argument.clone(),
@@ -21,9 +27,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         account_id: args.account_id.clone(),
     };
     let around = Surroundings { env: &place::env, config: &config };
-    let choice =
-        choose_for_login(&said, &around).map_err(|error| advice::choice(&error, &path, name))?;
-    let store = place::store(&config)?;
+    let choice = choose_for_login(&said, &around)
+        .map_err(|error| advice::choice(&error, &path, &config, name))?;
+    let store = place::store(&path, &config)?;
     guard::watch_signals();
     let metadata = match choice.host.as_ref().filter(|_| choice.is_open()) {
         Some(host) => blocking::ask_host(&ReqwestTransport::new(), host),
@@ -61,7 +67,13 @@ fn with_manners(builder: Builder, args: &Args, choice: &LoginChoice) -> Builder 
         None => discovery_host().unwrap_or_else(|| "login.databricks.com".to_owned()),
     };
     let no_browser = args.no_browser || args.paste;
-    let mut builder = builder.with_person(Terminal { place, no_browser, paste: args.paste });
+    let person = Terminal {
+        place,
+        no_browser: no_browser || place::env("BROWSER").is_some_and(|value| value == "none"),
+        paste: args.paste,
+        is_reading: AtomicBool::new(false),
+    };
+    let mut builder = builder.with_person(person);
     if no_browser {
         builder = builder.with_browser(browser_fn(|_| async { Err(BrowserError::Disabled) }));
     }
@@ -79,6 +91,7 @@ fn callback_port() -> Option<u16> {
     place::env("DATABRICKS_OAUTH_CALLBACK_PORT")
         .and_then(|value| value.into_string().ok())
         .and_then(|text| text.parse().ok())
+        .filter(|port| *port != 0)
 }
 
 fn discovery_host() -> Option<String> {

@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    Patience, PersistentAuth, ReqwestTransport, Said, Surroundings, Timestamp, Token, TokenChoice,
-    TokenStore, blocking, choose_for_token,
+    ChooseError, Patience, PersistentAuth, ReqwestTransport, Said, Surroundings, Timestamp, Token,
+    TokenChoice, TokenStore, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -19,9 +19,15 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         account_id: args.account_id.clone(),
     };
     let around = Surroundings { env: &place::env, config: &config };
-    let choice =
-        choose_for_token(&said, &around).map_err(|error| advice::choice(&error, &path, name))?;
-    let store = place::store(&config)?;
+    let store = place::store(&path, &config)?;
+    let unclear = |error: ChooseError| {
+        let failure = advice::choice(&error, &path, &config, name);
+        match origin(args, &error) {
+            Some(variable) => failure.with(&format!(" ({variable} names it)")),
+            None => failure,
+        }
+    };
+    let choice = choose_for_token(&said, &around).map_err(unclear)?;
     let choice = settled(choice, &store);
     let subject = Subject::new(&choice.target, name);
     let describe = |choice: TokenChoice| {
@@ -38,6 +44,28 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     let token = outcome.map_err(|error| advice::token(&error, &subject, args.force_refresh))?;
     print(&token, args.format)
+}
+
+/// The variable that named what the choice failed on: a person who has not typed it does not know where it is from.
+fn origin(args: &Args, error: &ChooseError) -> Option<&'static str> {
+    let is_given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    let is_set = |name| place::env(name).is_some_and(|value| !value.is_empty());
+    if is_given(&args.argument) || is_given(&args.profile) {
+        return None;
+    }
+    match error {
+        ChooseError::Conflict { .. }
+        | ChooseError::MachineProfile(_)
+        | ChooseError::NoHost(_)
+        | ChooseError::ProfileHost(..)
+        | ChooseError::UnknownProfile { .. } => {
+            Some("DATABRICKS_CONFIG_PROFILE").filter(|name| is_set(name))
+        }
+        ChooseError::Ambiguous { .. } | ChooseError::Host(_) | ChooseError::NoAccount(_) => {
+            Some("DATABRICKS_HOST").filter(|name| is_set(name) && !is_given(&args.host))
+        }
+        _ => None,
+    }
 }
 
 fn print(token: &Token, format: Option<Format>) -> Result<(), Failure> {

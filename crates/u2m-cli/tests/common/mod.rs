@@ -197,11 +197,9 @@ fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Runs to the end.
-pub(crate) fn ran(mut command: Command) -> Ran {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+/// Runs to the end, which must come in time.
+pub(crate) fn ran(command: Command) -> Ran {
+    Running::start(command).done()
 }
 
 pub(crate) fn now() -> Timestamp {

@@ -1,0 +1,285 @@
+//! What is meant: every rule by which a profile, a host or nothing at all becomes something to sign in to.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use u2m::{
+    ChooseError, ConfigFile, HostMetadata, LoginChoice, Said, Surroundings, Target, TokenChoice,
+    choose_for_login, choose_for_token,
+};
+
+/// `profile=…`, `host=…`, `account=…`, or a word alone.
+fn said(line: &str) -> Said {
+    let mut said = Said::default();
+    for word in line.split_whitespace() {
+        match word.split_once('=') {
+            Some(("profile", value)) => said.profile = Some(value.to_owned()),
+            Some(("host", value)) => said.host = Some(value.to_owned()),
+            Some(("account", value)) => said.account_id = Some(value.to_owned()),
+            _ => said.either = Some(word.to_owned()),
+        }
+    }
+    said
+}
+
+fn choose<T>(
+    line: &str,
+    env: &[(&str, &str)],
+    config: &str,
+    by: impl Fn(&Said, &Surroundings<'_>) -> Result<T, ChooseError>,
+) -> Result<T, ChooseError> {
+    let env: HashMap<_, _> = env.iter().copied().collect();
+    let get = |name: &str| env.get(name).map(OsString::from);
+    let config = ConfigFile::parse(config).unwrap();
+    by(&said(line), &Surroundings { env: &get, config: &config })
+}
+
+fn token(line: &str, env: &[(&str, &str)], config: &str) -> Result<TokenChoice, ChooseError> {
+    choose(line, env, config, choose_for_token)
+}
+
+fn key(line: &str, env: &[(&str, &str)], config: &str) -> String {
+    token(line, env, config).unwrap().target.cache_key().as_str().to_owned()
+}
+
+fn login(line: &str, env: &[(&str, &str)], config: &str) -> Result<LoginChoice, ChooseError> {
+    choose(line, env, config, choose_for_login)
+}
+
+const TWO: &str = "[a]\nhost = https://a.example\n[b]\nhost = b.example/\n";
+const CONSOLE: &str = "https://accounts.cloud.databricks.com";
+
+#[test]
+fn an_argument_is_a_profile_first_and_a_host_if_it_looks_like_one() {
+    let config = "[logfood]\nhost = https://l.example\n[default.dev]\nhost = https://d.example\n[hostless.x]\nscopes = a\n";
+    for (line, expected) in [
+        ("logfood", "logfood"),
+        ("default.dev", "default.dev"),
+        ("a.b", "https://a.b"),
+        ("https://a.b", "https://a.b"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("hostless.x", "https://hostless.x"),
+    ] {
+        assert_eq!(key(line, &[], config), expected, "{line}");
+    }
+    assert_eq!(key("localhost:8080", &[], config), "https://localhost:8080");
+    for unknown in ["e2-logfood", "LOGFOOD", "https:", "x:y"] {
+        let error = token(unknown, &[], config).unwrap_err();
+        assert!(matches!(error, ChooseError::UnknownProfile { .. }), "{unknown}: {error}");
+    }
+    assert!(matches!(token("x", &[], ""), Err(ChooseError::UnknownProfile { .. })));
+}
+
+#[test]
+fn a_host_means_the_profile_on_it_however_it_is_spelt() {
+    for line in
+        ["https://b.example", "https://b.example/", "b.example", "HTTPS://B.example:443/x?o=1"]
+    {
+        assert_eq!(key(&format!("host={line}"), &[], TWO), "b", "{line}");
+    }
+    assert_eq!(key("host=https://c.example", &[], TWO), "https://c.example");
+}
+
+#[test]
+fn precedence_from_what_is_said_down_to_the_default() {
+    let config = &format!("{TWO}[DEFAULT]\nhost = https://d.example\n");
+    let both = [("DATABRICKS_CONFIG_PROFILE", "a"), ("DATABRICKS_HOST", "https://b.example")];
+    assert_eq!(key("b", &both, config), "b");
+    assert_eq!(key("profile=b", &both, config), "b");
+    assert_eq!(key("", &both, config), "a");
+    assert_eq!(key("", &both[1..], config), "b");
+    assert_eq!(key("", &[], config), "DEFAULT");
+    assert_eq!(key("", &[("DATABRICKS_HOST", "")], config), "DEFAULT");
+    let settled = format!("{config}[__settings__]\ndefault_profile = b\n");
+    assert_eq!(key("", &[], &settled), "b");
+    let astray = format!("{config}[__settings__]\ndefault_profile = gone\n");
+    assert_eq!(key("", &[], &astray), "DEFAULT");
+    assert!(matches!(token("", &[], TWO), Err(ChooseError::NoProfileChosen)));
+    assert!(matches!(token("", &[], ""), Err(ChooseError::NoProfiles)));
+}
+
+#[test]
+fn several_profiles_on_a_host_need_a_word() {
+    let config = "[a]\nhost = https://x.example\n[b]\nhost = https://x.example\n";
+    let error = token("host=x.example", &[], config).unwrap_err();
+    assert_eq!(error.to_string(), "a and b match x.example");
+    assert_eq!(key("host=x.example", &[("DATABRICKS_CONFIG_PROFILE", "b")], config), "b");
+    assert_eq!(
+        key("host=x.example", &[], &format!("{config}[__settings__]\ndefault_profile = a\n")),
+        "a"
+    );
+    let accounts =
+        format!("[a]\nhost = {CONSOLE}\naccount_id = 1\n[b]\nhost = {CONSOLE}\naccount_id = 2\n");
+    assert_eq!(key(&format!("host={CONSOLE} account=2"), &[], &accounts), "b");
+    assert_eq!(key(&format!("host={CONSOLE}?account_id=1"), &[], &accounts), "a");
+    assert!(matches!(
+        token(&format!("host={CONSOLE}"), &[], &accounts),
+        Err(ChooseError::Ambiguous { .. })
+    ));
+}
+
+#[test]
+fn profiles_of_machines_are_refused_by_name_and_passed_over_by_host() {
+    let config = "[bot]\nhost = https://x.example\nclient_id = i\nclient_secret = s\n[pat]\nhost = https://x.example\ntoken = t\n";
+    assert!(matches!(token("bot", &[], config), Err(ChooseError::MachineProfile(_))));
+    assert!(matches!(token("profile=bot", &[], config), Err(ChooseError::MachineProfile(_))));
+    assert_eq!(key("host=x.example", &[], config), "https://x.example");
+}
+
+#[test]
+fn a_profile_is_never_taken_for_another_host_wherever_the_two_are_named() {
+    let env = [("DATABRICKS_CONFIG_PROFILE", "b")];
+    for (line, env) in
+        [("profile=a host=https://b.example", &[][..]), ("host=https://a.example", &env[..])]
+    {
+        assert!(matches!(token(line, env, TWO), Err(ChooseError::Conflict { .. })), "{line}");
+    }
+    assert!(matches!(
+        login("profile=a host=https://b.example", &[], TWO),
+        Err(ChooseError::Conflict { .. })
+    ));
+    for fine in [
+        "profile=a host=https://a.example/",
+        "profile=b host=b.example",
+        "profile=new host=https://b.example",
+    ] {
+        token(fine, &[], TWO).unwrap();
+        login(fine, &[], TWO).unwrap();
+    }
+    assert_eq!(
+        key("profile=hostless host=https://a.example", &[], "[hostless]\nscopes = x\n"),
+        "hostless"
+    );
+    assert!(matches!(
+        token("profile=hostless", &[], "[hostless]\nscopes = x\n"),
+        Err(ChooseError::NoHost(_))
+    ));
+}
+
+#[test]
+fn an_argument_beside_a_flag_is_refused_and_empty_flags_are_absent() {
+    for line in ["a host=https://a.example", "a profile=a"] {
+        assert!(matches!(token(line, &[], TWO), Err(ChooseError::ArgumentWithFlag(_))), "{line}");
+        assert!(matches!(login(line, &[], TWO), Err(ChooseError::ArgumentWithFlag(_))), "{line}");
+    }
+    assert_eq!(key("a host= profile= account=", &[], TWO), "a");
+}
+
+#[test]
+fn accounts_come_from_flag_url_profile_and_environment_in_this_order() {
+    let config = format!("[p]\nhost = {CONSOLE}\naccount_id = own\n[q]\nhost = {CONSOLE}\n");
+    let env = [("DATABRICKS_ACCOUNT_ID", "stray")];
+    let account =
+        |line: &str| token(line, &env, &config).unwrap().target.account_id().unwrap().to_string();
+    assert_eq!(account("profile=p account=flag"), "flag");
+    assert_eq!(account("profile=p"), "own");
+    assert_eq!(account("profile=q"), "stray");
+    assert_eq!(account(&format!("profile=p host={CONSOLE}?a=url")), "url");
+    assert!(matches!(token("profile=q", &[], &config), Err(ChooseError::NoAccount(_))));
+    let signed_in = login("profile=p", &env, &config).unwrap();
+    assert_eq!(signed_in.account.unwrap().to_string(), "own");
+    assert!(matches!(login("profile=q", &[], &config), Err(ChooseError::NoAccount(_))));
+}
+
+#[test]
+fn vector_9_an_account_beside_a_workspace_stays_open_until_the_host_has_spoken() {
+    let choice = token("host=https://a.example account=acc", &[], "").unwrap();
+    assert!(choice.is_open());
+    assert_eq!(choice.target.cache_key().as_str(), "https://a.example");
+    assert_eq!(choice.other_key().unwrap().as_str(), "https://a.example/oidc/accounts/acc");
+    let classic = choice.clone().settled_by(&HostMetadata::default());
+    assert!(!classic.is_open());
+    assert_eq!(classic.target, Target::workspace(choice.target.host().unwrap().clone()));
+    assert_eq!(
+        choice.as_unified().target.cache_key().as_str(),
+        "https://a.example/oidc/accounts/acc"
+    );
+    let classic = token("host=https://a.example", &[("DATABRICKS_ACCOUNT_ID", "env")], "").unwrap();
+    assert_eq!(classic.target.cache_key().as_str(), "https://a.example");
+    let named =
+        token("profile=p", &[], "[p]\nhost = https://a.example\naccount_id = acc\n").unwrap();
+    assert!(named.is_open() && named.other_key().is_none());
+    assert_eq!(named.as_unified().target.cache_key().as_str(), "p");
+}
+
+#[test]
+fn names_are_made_for_logins_that_have_none() {
+    for (line, expected) in [
+        ("https://dev.cloud.databricks.com", "dev"),
+        ("https://127.0.0.1:8443", "DEFAULT"),
+        ("https://[::1]:8443", "DEFAULT"),
+        ("https://adb-123.4.azuredatabricks.net", "adb-123"),
+    ] {
+        assert_eq!(login(line, &[], "").unwrap().profile.as_str(), expected, "{line}");
+    }
+    let console = login(&format!("host={CONSOLE} account=acc"), &[], "").unwrap();
+    assert_eq!(console.profile.as_str(), "ACCOUNT-acc");
+    let taken = "[dev]\nhost = https://dev.other\n[dev-2]\nhost = broken host\n";
+    assert_eq!(login("https://dev.example", &[], taken).unwrap().profile.as_str(), "dev-3");
+    assert_eq!(login("https://dev.other", &[], taken).unwrap().profile.as_str(), "dev");
+}
+
+#[test]
+fn a_login_without_any_host_finds_it_by_itself() {
+    let env = [("DATABRICKS_HOST", "https://x.example"), ("DATABRICKS_CONFIG_PROFILE", "a")];
+    let bare = login("", &env, TWO).unwrap();
+    assert_eq!(
+        (bare.profile.as_str(), bare.host.as_ref()),
+        ("DEFAULT", None),
+        "the environment is not asked"
+    );
+    let named = login("profile=new", &[], TWO).unwrap();
+    assert_eq!(named.target(&HostMetadata::default()), Target::discovery(named.profile.clone()));
+    assert!(matches!(login("account=acc", &[], ""), Err(ChooseError::FlagNeedsHost("account-id"))));
+}
+
+#[test]
+fn workspace_and_scopes_are_taken_over_from_the_profile() {
+    let config = "[p]\nhost = https://a.example\nworkspace_id = 7\nscopes = jobs, sql\n[n]\nhost = https://n.example\nworkspace_id = none\n";
+    let own = login("profile=p", &[], config).unwrap();
+    assert_eq!((own.workspace_id.as_deref(), own.scopes.iter().count()), (Some("7"), 2));
+    let typed = login("profile=p host=https://a.example?o=8", &[], config).unwrap();
+    assert_eq!(typed.workspace_id.as_deref(), Some("8"));
+    assert_eq!(login("profile=n", &[], config).unwrap().workspace_id, None);
+    assert_eq!(token("profile=p", &[], config).unwrap().scopes.iter().count(), 2);
+}
+
+#[test]
+fn near_names_are_offered_three_at_most_and_fit_to_be_shown() {
+    let config = "[dev1]\nk = v\n[dev2]\nk = v\n[dev3]\nk = v\n[dev4]\nk = v\n[prod]\nk = v\n";
+    let error = token("profile=dev", &[], config).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no matching profile found: \"dev\"; did you mean dev1 or dev2 or dev3?"
+    );
+    let hostile = token("profile=a\u{1b}[2Jb", &[], "").unwrap_err().to_string();
+    assert!(!hostile.contains('\u{1b}'), "{hostile}");
+}
+
+#[test]
+fn hosts_that_are_none_are_refused_whoever_names_them() {
+    for host in [
+        "http://plain.example",
+        "http://127.0.0.1.evil.example",
+        "ftp://a.example",
+        "https://u:p@a.example",
+    ] {
+        assert!(
+            matches!(token(&format!("host={host}"), &[], ""), Err(ChooseError::Host(_))),
+            "{host}"
+        );
+        assert!(
+            matches!(login(&format!("host={host}"), &[], ""), Err(ChooseError::Host(_))),
+            "{host}"
+        );
+        let config = format!("[p]\nhost = {host}\n");
+        assert!(
+            matches!(token("profile=p", &[], &config), Err(ChooseError::ProfileHost(..))),
+            "{host}"
+        );
+        assert!(
+            matches!(login("profile=p", &[], &config), Err(ChooseError::ProfileHost(..))),
+            "{host}"
+        );
+    }
+}

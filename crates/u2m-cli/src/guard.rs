@@ -1,5 +1,6 @@
 //! What the process does to keep its secrets to itself, and to end well.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 /// How long a signal waits for a refresh that is being saved: longer than one may take.
@@ -24,6 +25,15 @@ pub(crate) fn harden() {
     }));
 }
 
+/// The exit code of the signal that came; 0 while none has.
+static INTERRUPTED: AtomicU8 = AtomicU8::new(0);
+
+/// The exit code to end with, if a signal came. What was fetched is saved by then, and is not printed: who interrupts a
+/// command does not want its result.
+pub(crate) fn interrupted() -> Option<u8> {
+    Some(INTERRUPTED.load(Ordering::Relaxed)).filter(|code| *code != 0)
+}
+
 /// From here on a signal waits for what is spent and unsaved, and then ends the process with 128 and its number. Not
 /// called on the way of a fresh token: nothing can be lost there.
 pub(crate) fn watch_signals() {
@@ -31,17 +41,18 @@ pub(crate) fn watch_signals() {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
-        let number = runtime.block_on(signal());
+        let code = 128 + runtime.block_on(signal());
+        INTERRUPTED.store(code, Ordering::Relaxed);
         u2m::settle(GRACE);
         #[allow(clippy::exit)]
-        std::process::exit(128 + number);
+        std::process::exit(code.into());
     };
     // Without it, signals end the process as they always do.
     let _ = std::thread::Builder::new().name("u2m-signals".into()).spawn(watch);
 }
 
 #[cfg(unix)]
-async fn signal() -> i32 {
+async fn signal() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).ok();
     let (interrupt, terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
@@ -60,7 +71,7 @@ async fn signal() -> i32 {
 }
 
 #[cfg(not(unix))]
-async fn signal() -> i32 {
+async fn signal() -> u8 {
     match tokio::signal::ctrl_c().await {
         Ok(()) => 2,
         Err(_) => std::future::pending().await,

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     guard::harden();
     let args = match Args::parse(std::env::args_os()) {
         Ok(args) => args,
-        Err(failure) => return finish(Err(failure), &place::invoked_as(), false),
+        Err(failure) => return finish(Err(failure), &place::invoked_as()),
     };
     let name = place::invoked_as();
     let outcome = match args.command {
@@ -30,11 +30,15 @@ fn main() -> ExitCode {
         Command::Token => command::token::run(&args, &name),
         Command::Version => command::version::run(&args),
     };
-    finish(outcome, &name, matches!(args.command, Command::Token))
+    finish(outcome, &name)
 }
 
-/// Says what went wrong and what to do about it, and ends with the code of its class.
-fn finish(outcome: Result<(), Failure>, name: &str, _is_token: bool) -> ExitCode {
+/// Says what went wrong and what to do about it, and ends with the code of its class; or, if a signal came, with the
+/// signal's, whatever was reached by then.
+fn finish(outcome: Result<(), Failure>, name: &str) -> ExitCode {
+    if let Some(code) = guard::interrupted() {
+        return ExitCode::from(code);
+    }
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -7,6 +7,9 @@ use u2m::{Lifetime, Timestamp, Token, format_local};
 
 /// Prints a result.
 pub(crate) fn result(text: impl AsRef<str>) -> Result<(), Failure> {
+    if crate::guard::interrupted().is_some() {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
     let written = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.flush());
     written.map_err(|error| {

@@ -80,7 +80,6 @@ test('Ctrl-C in the middle of a refresh does not cost the login', LIMIT, async (
   refresh.kill('SIGINT');
   const run = await refresh.done;
   provider.delay = 0;
-  // The signal waits until the new token is saved, and by then the command may have come to its own end.
   assert.equal(run.code, EXIT.interrupted, describe(run));
 
   const { access_token } = await world.token('e2e');

@@ -153,6 +153,12 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name
                 quoted(profile.as_str())
             ),
         ),
+        ChooseError::NoProfiles if config.is_missing() && crate::place::is_config_named() => {
+            Failure::new(
+                Class::Unclear,
+                format!("{text}: {} does not exist. Run '{name} login' to create it", shown(path)),
+            )
+        }
         ChooseError::NoProfiles => {
             Failure::new(Class::Unclear, format!("{text}. Run '{name} login' to create a profile"))
         }
@@ -160,8 +166,11 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name
             Class::Usage,
             format!("{text}: leave one of the two out, or use another profile"),
         ),
-        ChooseError::UnknownProfile { near, .. } if near.is_empty() => {
-            Failure::new(Class::Unclear, format!("{text}{}", known(config)))
+        ChooseError::UnknownProfile { near, name: said } if near.is_empty() => {
+            let known = known(config);
+            let said = quoted(said.as_str());
+            let advice = format!("To make it: {name} login --host <url> --profile {said}");
+            Failure::new(Class::Unclear, format!("{text}; {known}. {advice}"))
         }
         _ => Failure::new(Class::Unclear, text),
     }
@@ -173,12 +182,12 @@ fn known(config: &ConfigFile) -> String {
     let names: Vec<_> =
         profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect();
     match names.as_slice() {
-        [] => "; there are no profiles".to_owned(),
-        [one] => format!("; there is {one}"),
+        [] => "there are no profiles".to_owned(),
+        [one] => format!("there is {one}"),
         [most @ .., last] if names.len() <= 8 => {
-            format!("; there are {} and {last}", most.join(", "))
+            format!("there are {} and {last}", most.join(", "))
         }
-        _ => String::new(),
+        all => format!("there are {} others", all.len()),
     }
 }
 

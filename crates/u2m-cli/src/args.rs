@@ -121,7 +121,7 @@ impl Args {
                     match flag.1 {
                         Takes::Value => args.take(flag.0, &mut parser)?,
                         Takes::Nothing => {
-                            let on = truth(parser.optional_value())?;
+                            let on = truth(flag.0, parser.optional_value())?;
                             args.switch(flag.0, on);
                         }
                     }
@@ -254,12 +254,12 @@ fn near(name: &str) -> Option<&'static str> {
 }
 
 /// The value of a switch, as the reference's parser takes it.
-fn truth(value: Option<OsString>) -> Result<bool, Failure> {
+fn truth(name: &str, value: Option<OsString>) -> Result<bool, Failure> {
     let Some(value) = value else { return Ok(true) };
     match value.to_string_lossy().as_ref() {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(usage("a switch takes true or false".into())),
+        _ => Err(usage(format!("the value of --{name} is not true or false"))),
     }
 }
 

@@ -27,6 +27,11 @@ pub(crate) fn config() -> Result<(PathBuf, ConfigFile), Failure> {
     Ok((path, config))
 }
 
+/// Whether the profile file is another than the usual one.
+pub(crate) fn is_config_named() -> bool {
+    env("DATABRICKS_CONFIG_FILE").is_some_and(|path| !path.is_empty())
+}
+
 /// A path as it is shown: the home folder is `~`.
 pub(crate) fn shown(path: &Path) -> String {
     u2m::Foreign::new(&abbreviate(path, &env).to_string_lossy()).to_string()

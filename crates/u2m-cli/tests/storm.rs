@@ -24,7 +24,7 @@ fn world(left: i64) -> World {
     let world = World::new();
     world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
     world.seed("dev", left);
-    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(50)));
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(400)));
     world
 }
 

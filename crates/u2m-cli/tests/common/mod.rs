@@ -231,7 +231,7 @@ pub(crate) struct Running {
     pub(crate) child: Child,
     lines: Receiver<String>,
     heard: Vec<String>,
-    stdout: JoinHandle<String>,
+    stdout: Option<JoinHandle<String>>,
 }
 
 impl Running {
@@ -249,7 +249,7 @@ impl Running {
             stdout.read_to_string(&mut text).unwrap();
             text
         });
-        Self { child, lines, heard: Vec::new(), stdout }
+        Self { child, lines, heard: Vec::new(), stdout: Some(stdout) }
     }
 
     /// The next line for which it is so.
@@ -281,21 +281,24 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if start.elapsed() > limit {
-                self.child.kill().unwrap();
-                self.child.wait().unwrap();
-                panic!("still running after {limit:?}; it said {:?}", self.heard);
-            }
+            assert!(start.elapsed() < limit, "still running; it said {:?}", self.heard);
             std::thread::sleep(Duration::from_millis(5));
         };
         self.heard.extend(self.lines.iter());
         let stderr = self.heard.iter().map(|line| format!("{line}\n")).collect();
-        let stdout = self.stdout.join().unwrap();
+        let stdout = self.stdout.take().unwrap().join().unwrap();
         (status, Ran { code: status.code(), stdout, stderr })
     }
 
     pub(crate) fn done(self) -> Ran {
         self.end(LONG).1
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Asks a host what kind it is.
 
+use crate::runtime::OwnRuntime;
 use std::time::Duration;
 use u2m_core::{Host, HostMetadata};
 use u2m_http::{Patience, Transport, drive};
@@ -27,9 +28,5 @@ pub async fn ask_host(transport: &dyn Transport, host: &Host) -> HostMetadata {
 /// println!("{}", metadata.serves_accounts());
 /// ```
 pub fn ask_host_blocking(transport: &dyn Transport, host: &Host) -> HostMetadata {
-    let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    built.map_or_else(
-        |_| HostMetadata::default(),
-        |runtime| runtime.block_on(ask_host(transport, host)),
-    )
+    OwnRuntime::default().block_on(ask_host(transport, host)).unwrap_or_default()
 }

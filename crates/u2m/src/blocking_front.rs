@@ -4,6 +4,7 @@ use crate::challenge::{ChallengeError, SignedIn};
 use crate::clock::now;
 use crate::keeper::{Settled, settle_ask};
 use crate::persistent::PersistentAuth as Auth;
+use crate::runtime::OwnRuntime;
 use u2m_core::{Ask, Token, TokenError};
 
 /// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
@@ -32,12 +33,8 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn challenge(&self) -> Result<SignedIn, ChallengeError> {
-        let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = built.map_err(|_| ChallengeError::Unfinished)?;
-        let outcome = runtime.block_on(self.0.challenge());
-        // A browser's program may still run; it is not waited for.
-        runtime.shutdown_background();
-        outcome
+        let outcome = OwnRuntime::default().block_on(self.0.challenge());
+        outcome.map_err(|_| ChallengeError::Unfinished)?
     }
 
     /// The token in the store, if it is fresh: on this thread, by reading the store once, and by nothing else. `None` means

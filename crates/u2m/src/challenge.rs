@@ -2,6 +2,7 @@
 
 use crate::keeper::Keeper;
 use crate::person::Person;
+use crate::runtime::OwnRuntime;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -229,9 +230,8 @@ async fn after_callback(
                 drive(keeper.transport.as_ref(), call, &keeper.patience).await?
             }
             step @ LoginStep::Exchange(_) => {
-                let (keeper, there) =
-                    (Arc::clone(keeper), tokio::runtime::Builder::new_current_thread());
-                let flight = Flight::start("u2m-login", move || redeem(&keeper, step, there));
+                let keeper = Arc::clone(keeper);
+                let flight = Flight::start("u2m-login", move || redeem(&keeper, step));
                 return flight
                     .map_err(|_| ChallengeError::Unfinished)?
                     .wait()
@@ -245,23 +245,16 @@ async fn after_callback(
 }
 
 /// From the code to the saved session: nobody can cancel this.
-fn redeem(
-    keeper: &Keeper,
-    mut step: LoginStep,
-    mut runtime: tokio::runtime::Builder,
-) -> Result<SignedIn, ChallengeError> {
+fn redeem(keeper: &Keeper, mut step: LoginStep) -> Result<SignedIn, ChallengeError> {
     let _spending = Spending::begin();
     let mut unsaved = None;
     loop {
         step = match step {
             LoginStep::Exchange(call) => {
-                let runtime = runtime.enable_all().build();
-                let runtime = runtime.map_err(|_| ChallengeError::Unfinished)?;
-                let exchanged =
-                    runtime.block_on(drive(keeper.transport.as_ref(), call, &keeper.patience));
-                // What still runs on it, such as looking up a name, is not waited for.
-                runtime.shutdown_background();
-                exchanged?
+                let exchange = drive(keeper.transport.as_ref(), call, &keeper.patience);
+                OwnRuntime::default()
+                    .block_on(exchange)
+                    .map_err(|_| ChallengeError::Unfinished)??
             }
             LoginStep::Store(store) => {
                 unsaved = keeper.sign_in(store.session()).err();

@@ -3,9 +3,9 @@
 
 use crate::clock::now;
 use crate::current::Current;
+use crate::runtime::OwnRuntime;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
 use u2m_cache::{EntryLock, Notice, TokenStore};
 use u2m_core::{
     Ask, CacheKey, Fingerprint, How, HttpCall, Issued, Locating, Session, StoreFailure, Target,
@@ -177,8 +177,7 @@ impl Keeper {
                 TokenStep::Discover(call) => self.discover(call, &mut ground)?,
                 TokenStep::Refresh(call) => {
                     ground.spending.get_or_insert_with(Spending::begin);
-                    let runtime = ground.runtime()?;
-                    runtime.block_on(drive(self.transport.as_ref(), call, &self.patience))?
+                    ground.block_on(drive(self.transport.as_ref(), call, &self.patience))??
                 }
                 TokenStep::Save(save) => {
                     let outcome = self.save(save.session(), &mut ground);
@@ -208,11 +207,10 @@ impl Keeper {
         call: HttpCall<Locating>,
         ground: &mut Ground,
     ) -> Result<TokenStep, TokenError> {
-        let runtime = ground.runtime()?;
         let Some(supplier) = self.endpoints.as_deref() else {
-            return runtime.block_on(drive(self.transport.as_ref(), call, &self.patience));
+            return ground.block_on(drive(self.transport.as_ref(), call, &self.patience))?;
         };
-        let server = runtime.block_on(crate::supply::ask(supplier, call.state().target()));
+        let server = ground.block_on(crate::supply::ask(supplier, call.state().target()))?;
         call.supplied(server, now())
     }
 
@@ -301,26 +299,14 @@ impl Keeper {
 struct Ground {
     spending: Option<Spending>,
     lock: Option<Box<dyn EntryLock>>,
-    runtime: Option<Runtime>,
+    runtime: OwnRuntime,
 }
 
 impl Ground {
-    fn runtime(&mut self) -> Result<&Runtime, TokenError> {
-        if self.runtime.is_none() {
-            let built = Builder::new_current_thread().enable_all().build();
-            self.runtime =
-                Some(built.map_err(|error| TokenError::Store(StoreFailure::new(error)))?);
-        }
-        self.runtime.as_ref().ok_or(TokenError::Unfinished)
-    }
-}
-
-/// Leaves what still runs on it alone: a name that is being looked up may take longer than the caller waits.
-impl Drop for Ground {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+    /// Waits for `work`, on one runtime for all requests of a flow.
+    fn block_on<T>(&mut self, work: impl Future<Output = T>) -> Result<T, TokenError> {
+        let waited = self.runtime.block_on(work);
+        waited.map_err(|error| TokenError::Store(StoreFailure::new(error)))
     }
 }
 

@@ -96,6 +96,7 @@ mod current;
 mod keeper;
 mod persistent;
 mod person;
+mod runtime;
 mod supply;
 
 /// The same for plain code: no runtime, no `async`.

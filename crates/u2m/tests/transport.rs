@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
-    AuthorizationServer, BasicEndpoints, EndpointSupplier, Host, MetadataError, Patience,
-    PersistentAuth, ReqwestTransport, Target, TokenError, TokenStore, Transport, TransportFailure,
+    AuthorizationServer, BasicEndpoints, EndpointSupplier, Host, HostMetadata, MetadataError,
+    Patience, PersistentAuth, ReqwestTransport, Target, TokenError, TokenStore, Transport,
+    TransportFailure,
 };
 use u2m_core::{Answer, HttpRequest, TransportFailureKind};
 
@@ -222,6 +223,14 @@ fn async_4_a_name_that_is_looked_up_for_long_holds_nobody_beyond_the_budget() {
     let error = auth.token().unwrap_err();
     assert!(matches!(error, TokenError::Refresh(_)), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn async_4_a_host_that_is_looked_up_for_long_holds_nobody_who_asks_what_it_is() {
+    let host = Host::parse("https://a.example").unwrap();
+    let start = Instant::now();
+    assert_eq!(u2m::blocking::ask_host(&SlowName, &host), HostMetadata::default());
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
 
 #[test]

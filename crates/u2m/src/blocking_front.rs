@@ -76,8 +76,7 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        let fresh = self.0.keeper.current.fresh();
-        if let Some(token) = fresh.filter(|token| token.access_token() != rejected.access_token()) {
+        if let Some(token) = self.0.fresh_other(rejected) {
             return Ok(token);
         }
         self.fetch(Ask::Other(rejected.access_token().clone()))

@@ -86,12 +86,7 @@ impl PersistentAuth {
     /// # Errors
     /// As [`PersistentAuth::force_refresh`]; and [`TokenError::SameTokenAgain`].
     pub async fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        if let Some(token) = self
-            .keeper
-            .current
-            .fresh()
-            .filter(|token| token.access_token() != rejected.access_token())
-        {
+        if let Some(token) = self.fresh_other(rejected) {
             return Ok(token);
         }
         Box::pin(self.fetch(Ask::Other(rejected.access_token().clone()))).await
@@ -126,6 +121,12 @@ impl PersistentAuth {
 
     pub(crate) fn last_seen(&self) -> Option<AccessToken> {
         self.keeper.current.latest_token().map(|token| token.access_token().clone())
+    }
+
+    /// The token in hand, if it is fresh and not the one that was rejected.
+    pub(crate) fn fresh_other(&self, rejected: &Token) -> Option<Token> {
+        let fresh = self.keeper.current.fresh();
+        fresh.filter(|token| token.access_token() != rejected.access_token())
     }
 
     async fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {

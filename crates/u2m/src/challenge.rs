@@ -79,7 +79,7 @@ pub enum ChallengeError {
     #[error("the operating system gives no random numbers")]
     Random,
     /// The person did not come back in time.
-    #[error("nobody signed in within {} seconds", .0.as_secs())]
+    #[error("nobody signed in within {}", seconds(*.0))]
     TimedOut(Duration),
     /// The work broke, or the system has no thread or runtime to give.
     #[error("the sign-in did not finish")]
@@ -94,6 +94,13 @@ impl ChallengeError {
             Self::TimedOut(_) | Self::Unfinished => true,
             Self::Listen(_) | Self::Random => false,
         }
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        1 => "1 second".to_owned(),
+        count => format!("{count} seconds"),
     }
 }
 

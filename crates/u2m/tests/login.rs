@@ -142,6 +142,14 @@ fn cli_1_flow_5_a_login_that_nobody_answers_ends_and_frees_its_port() {
 }
 
 #[test]
+fn a_login_that_nobody_answers_says_in_plain_words_how_long_it_waited() {
+    for (seconds, said) in [(0, "0 seconds"), (1, "1 second"), (90, "90 seconds")] {
+        let error = ChallengeError::TimedOut(Duration::from_secs(seconds));
+        assert_eq!(error.to_string(), format!("nobody signed in within {said}"));
+    }
+}
+
+#[test]
 fn flow_5_a_login_whose_future_is_dropped_frees_its_port() {
     let world = World::new();
     let port = free_port();

@@ -53,9 +53,6 @@ pub enum TokenError {
     /// The refresh was given up before it was sent, because nobody waited for it any more; or its thread broke.
     #[error("the refresh did not finish")]
     Unfinished,
-    /// No answer within the caller's deadline.
-    #[error("the refresh did not finish in time")]
-    TimedOut,
 }
 
 impl TokenError {
@@ -64,7 +61,7 @@ impl TokenError {
         match self {
             Self::Endpoints(error) => error.is_transient(),
             Self::Refresh(error) => error.is_transient(),
-            Self::LockTimeout | Self::TriedJustNow(_) | Self::Unfinished | Self::TimedOut => true,
+            Self::LockTimeout | Self::TriedJustNow(_) | Self::Unfinished => true,
             _ => false,
         }
     }

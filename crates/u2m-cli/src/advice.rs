@@ -2,13 +2,12 @@
 //!
 //! Some words are load-bearing: SDKs step aside when they find `databricks OAuth is not` in what is said, and only then.
 
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, chain};
 use crate::place::shown;
-use std::error::Error;
 use std::path::Path;
 use u2m::{
-    BuildError, ChallengeError, ChooseError, ConfigError, ConfigFile, Foreign, ListenError,
-    LoginChoice, LoginError, MetadataError, StoreFailure, Target, TokenError,
+    BuildError, ChallengeError, ChooseError, ConfigFile, Foreign, ListenError, LoginChoice,
+    LoginError, MetadataError, StoreFailure, Target, TokenError,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -36,20 +35,6 @@ fn quoted(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', "'\\''"))
     }
-}
-
-/// An error and its causes, each once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Failure {
@@ -126,10 +111,6 @@ pub(crate) fn build(error: &BuildError) -> Failure {
         _ => Class::Usage,
     };
     Failure::new(class, chain(error))
-}
-
-pub(crate) fn config(error: &ConfigError) -> Failure {
-    Failure::new(Class::Other, chain(error))
 }
 
 pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name: &str) -> Failure {

@@ -4,6 +4,7 @@ use crate::failure::{Class, Failure};
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::time::Duration;
+use u2m::Said;
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +164,16 @@ impl Args {
             return Err(usage("version takes no argument".into()));
         }
         Ok(args)
+    }
+
+    /// The words that choose a profile or a host.
+    pub(crate) fn said(&self) -> Said {
+        Said {
+            either: self.argument.clone(),
+            profile: self.profile.clone(),
+            host: self.host.clone(),
+            account_id: self.account_id.clone(),
+        }
     }
 
     fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! A command that failed: its class, which is its exit code, and its words.
 
+use std::error::Error;
 use std::fmt;
+use u2m::ConfigError;
 
 /// What a script can branch on. The codes are documented and stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,4 +60,25 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// There is nothing to advise on a profile file that cannot be read: what is wrong with it says it all.
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Class::Other, chain(&error))
+    }
+}
+
+/// An error and its causes, each once.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        next = cause.source();
+    }
+    text
 }

@@ -22,8 +22,8 @@ pub(crate) fn invoked_as() -> String {
 
 /// The profile file, and its profiles.
 pub(crate) fn config() -> Result<(PathBuf, ConfigFile), Failure> {
-    let path = u2m::locate(&env).map_err(|error| crate::advice::config(&error))?;
-    let config = ConfigFile::read(&path).map_err(|error| crate::advice::config(&error))?;
+    let path = u2m::locate(&env)?;
+    let config = ConfigFile::read(&path)?;
     Ok((path, config))
 }
 

@@ -2,14 +2,14 @@
 
 use crate::advice;
 use crate::args::Args;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Failure, chain};
 use crate::person::{Terminal, can_paste};
 use crate::{guard, output, place};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use u2m::{
     BrowserError, Builder, Editor, Host, HostMetadata, IssuerTrust, LOGIN_CLEARS, LoginChoice,
-    PersistentAuth, ReqwestTransport, Said, Scopes, SignedIn, Surroundings, blocking, browser_fn,
+    PersistentAuth, ReqwestTransport, Scopes, SignedIn, Surroundings, blocking, browser_fn,
     choose_for_login,
 };
 
@@ -20,14 +20,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         return Err(Failure::new(Class::Usage, text));
     }
     let (path, config) = place::config()?;
-    let said = Said {
-        either: args.argument.clone(),
-        profile: args.profile.clone(),
-        host: args.host.clone(),
-        account_id: args.account_id.clone(),
-    };
     let around = Surroundings { env: &place::env, config: &config };
-    let choice = choose_for_login(&said, &around)
+    let choice = choose_for_login(&args.said(), &around)
         .map_err(|error| advice::choice(&error, &path, &config, name))?;
     let store = place::store(&path, &config)?;
     guard::watch_signals();
@@ -48,8 +42,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     let signed_in = outcome.map_err(|error| advice::login(&error, &choice, name))?;
     if let Some(failure) = signed_in.unsaved() {
-        let text =
-            format!("signed in, but the login could not be saved: {}", advice::chain(failure));
+        let text = format!("signed in, but the login could not be saved: {}", chain(failure));
         return Err(Failure::new(Class::Storage, text));
     }
     if !signed_in.missing_scopes().is_empty() {
@@ -149,7 +142,7 @@ fn save_profile(
     saved.map_err(|error| {
         let text = format!(
             "signed in to {host}, and the login is stored under '{name}', but the profile could not be saved: {}",
-            advice::chain(&error)
+            chain(&error)
         );
         Failure::new(Class::Other, text)
     })?;

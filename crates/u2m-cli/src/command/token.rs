@@ -6,18 +6,12 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    ChooseError, Patience, PersistentAuth, ReqwestTransport, Said, Surroundings, Timestamp, Token,
+    ChooseError, Patience, PersistentAuth, ReqwestTransport, Surroundings, Timestamp, Token,
     TokenChoice, TokenStore, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
-    let said = Said {
-        either: args.argument.clone(),
-        profile: args.profile.clone(),
-        host: args.host.clone(),
-        account_id: args.account_id.clone(),
-    };
     let around = Surroundings { env: &place::env, config: &config };
     let store = place::store(&path, &config)?;
     let unclear = |error: ChooseError| {
@@ -27,7 +21,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             None => failure,
         }
     };
-    let choice = choose_for_token(&said, &around).map_err(unclear)?;
+    let choice = choose_for_token(&args.said(), &around).map_err(unclear)?;
     let choice = settled(choice, &store);
     let subject = Subject::new(&choice.target, name);
     let describe = |choice: TokenChoice| {

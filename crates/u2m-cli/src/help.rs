@@ -59,7 +59,8 @@ Flags:
   --force-refresh       a token newer than the stored one; one that another process
                         fetched in the last 5 seconds counts
   -o, --output FORMAT   json (default) or text
-  --timeout DURATION    how long to wait at most (no caller waits longer than 30s)
+  --timeout DURATION    how long to wait for other processes and the server, if less
+                        than the usual 35s; more changes nothing
 
 Environment: as for login.
 ";

@@ -103,16 +103,39 @@ fn settled(choice: TokenChoice, store: &dyn TokenStore) -> TokenChoice {
     }
 }
 
-/// Shares a short deadline out between the wait for others and the request; a long one changes nothing, because no
-/// caller waits longer than the defaults.
+/// What the waits of the defaults add up to: 15 seconds for another process, and 10 each for metadata and a refresh. A
+/// deadline that is no shorter changes nothing.
+const DEFAULT_WAIT: Duration = Duration::from_secs(35);
+
 fn with_timeout(builder: u2m::Builder, timeout: Option<Duration>) -> u2m::Builder {
-    match timeout.filter(|timeout| *timeout < Duration::from_secs(30)) {
+    match timeout.filter(|timeout| *timeout < DEFAULT_WAIT) {
         Some(timeout) => {
-            let wait = timeout.max(Duration::from_millis(100)) / 2;
-            builder
-                .with_lock_wait(wait)
-                .with_patience(Patience::default().with_budget(wait * 2 / 3))
+            let (lock_wait, budget) = shares(timeout);
+            builder.with_lock_wait(lock_wait).with_patience(Patience::default().with_budget(budget))
         }
         None => builder,
+    }
+}
+
+/// Shares a deadline out between the wait for another process, which must be longer than a request, and the two requests
+/// that a refresh takes at most, unless the endpoint of the login has moved or its entry is replaced meanwhile.
+fn shares(timeout: Duration) -> (Duration, Duration) {
+    let tenth = timeout.max(Duration::from_millis(100)) / 10;
+    (tenth * 4, tenth * 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_covers_the_wait_for_another_process_and_two_requests() {
+        for millis in [0, 1, 100, 333, 1_000, 7_777, 34_999] {
+            let timeout = Duration::from_millis(millis);
+            let (lock_wait, budget) = shares(timeout);
+            assert!(lock_wait > budget, "{timeout:?}: what is built would be refused");
+            let longest = timeout.max(Duration::from_millis(100));
+            assert!(lock_wait + budget * 2 <= longest, "{timeout:?}");
+        }
     }
 }

@@ -4,13 +4,14 @@
 mod common;
 
 use async_trait::async_trait;
+use common::store::{Locked, Twist, Twisted};
 use common::{LONG, World, chain, eventually, name, report, restless, within};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
-    CacheKey, EntryLock, FileStore, PersistentAuth, Session, StoreError, TokenError, TokenSource,
-    TokenStore, Transport, TransportFailure,
+    CacheKey, FileStore, PersistentAuth, TokenError, TokenSource, TokenStore, Transport,
+    TransportFailure,
 };
 use u2m_core::{Answer, HttpRequest};
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
@@ -207,37 +208,17 @@ fn a_fresh_token_in_the_store_is_not_lost_to_a_forced_refresh_that_fails() {
     assert!(forced.join().unwrap().is_err(), "it does not fall back to the old token");
 }
 
-/// A store in which whoever only tries the lock learns slowly that it is taken.
+/// Whoever only tries the lock learns slowly that it is taken.
 #[derive(Debug)]
-struct Busy(FileStore);
+struct Busy;
 
-impl TokenStore for Busy {
-    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        self.0.load(key)
-    }
-
-    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.save(key, session)
-    }
-
-    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.delete(key)
-    }
-
-    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        self.0.keys()
-    }
-
-    fn lock(
-        &self,
-        key: &CacheKey,
-        patience: Duration,
-    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+impl Twist for Busy {
+    fn lock(&self, file: &FileStore, key: &CacheKey, patience: Duration) -> Locked {
         if patience.is_zero() {
             std::thread::sleep(Duration::from_millis(500));
             return Ok(None);
         }
-        self.0.lock(key, patience)
+        file.lock(key, patience)
     }
 }
 
@@ -245,7 +226,7 @@ impl TokenStore for Busy {
 fn a_forced_refresh_does_not_share_the_impatience_of_a_renewal_ahead_of_time() {
     let world = World::new();
     let old = world.seed(240);
-    let builder = PersistentAuth::builder(world.target()).with_store(Busy(world.store()));
+    let builder = PersistentAuth::builder(world.target()).with_store(Twisted(world.store(), Busy));
     let auth = builder.build().unwrap();
     let ahead = auth.clone().blocking();
     let ahead = std::thread::spawn(move || ahead.token().unwrap());

@@ -3,13 +3,14 @@
 
 mod common;
 
+use common::store::{Locked, Stored, Twist, Twisted};
 use common::{World, name, restless};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use u2m::{
-    Browser, CacheKey, EntryLock, FileStore, Notice, PersistentAuth, Session, StoreError,
-    TokenError, TokenStore, browser_fn,
+    Browser, CacheKey, EntryLock, FileStore, PersistentAuth, Session, StoreError, TokenError,
+    TokenStore, browser_fn,
 };
 use u2m_core::Verdict;
 
@@ -19,13 +20,6 @@ struct Faults {
     lock: AtomicUsize,
     prove: AtomicUsize,
     save: AtomicUsize,
-}
-
-/// A file store in which something fails.
-#[derive(Clone, Debug)]
-struct Fickle {
-    file: FileStore,
-    faults: Arc<Faults>,
 }
 
 struct FickleLock {
@@ -40,37 +34,18 @@ fn strike(left: &AtomicUsize) -> Result<(), StoreError> {
     }
 }
 
-impl TokenStore for Fickle {
-    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        self.file.load(key)
+/// Something fails.
+impl Twist for Arc<Faults> {
+    fn save(&self, file: &FileStore, key: &CacheKey, session: &Session) -> Stored<()> {
+        strike(&self.save)?;
+        file.save(key, session)
     }
 
-    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        strike(&self.faults.save)?;
-        self.file.save(key, session)
-    }
-
-    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.file.delete(key)
-    }
-
-    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        self.file.keys()
-    }
-
-    fn lock(
-        &self,
-        key: &CacheKey,
-        patience: Duration,
-    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        strike(&self.faults.lock)?;
-        let faults = Arc::clone(&self.faults);
-        let lock = self.file.lock(key, patience)?;
+    fn lock(&self, file: &FileStore, key: &CacheKey, patience: Duration) -> Locked {
+        strike(&self.lock)?;
+        let faults = Arc::clone(self);
+        let lock = file.lock(key, patience)?;
         Ok(lock.map(|lock| Box::new(FickleLock { lock, faults }) as Box<dyn EntryLock>))
-    }
-
-    fn take_notices(&self) -> Vec<Notice> {
-        self.file.take_notices()
     }
 }
 
@@ -104,7 +79,7 @@ fn browser() -> impl Browser {
 
 fn fickle(world: &World) -> (PersistentAuth, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
-    let store = Fickle { file: world.store(), faults: Arc::clone(&faults) };
+    let store = Twisted(world.store(), Arc::clone(&faults));
     let builder = PersistentAuth::builder(world.target()).with_store(store);
     let auth = builder.with_browser(browser()).with_port(0).with_rules(restless()).build().unwrap();
     (auth, faults)
@@ -250,38 +225,17 @@ fn t29_closing_saves_what_could_not_be_saved() {
     world.assert_alive();
 }
 
-/// A file store in which reading takes its time.
+/// The first reading takes its time.
 #[derive(Debug)]
-struct Slow(FileStore, Arc<AtomicBool>);
+struct Slow(Arc<AtomicBool>);
 
-impl TokenStore for Slow {
-    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let read = self.0.load(key);
-        if self.1.swap(true, Ordering::SeqCst) {
-            return read;
+impl Twist for Slow {
+    fn load(&self, file: &FileStore, key: &CacheKey) -> Stored<Option<Session>> {
+        let read = file.load(key);
+        if !self.0.swap(true, Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_secs(1));
         }
-        std::thread::sleep(Duration::from_secs(1));
         read
-    }
-
-    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.save(key, session)
-    }
-
-    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.delete(key)
-    }
-
-    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        self.0.keys()
-    }
-
-    fn lock(
-        &self,
-        key: &CacheKey,
-        patience: Duration,
-    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        self.0.lock(key, patience)
     }
 }
 
@@ -291,7 +245,7 @@ fn what_was_read_before_a_login_does_not_take_its_place_in_hand() {
     let old = world.seed(3000);
     let reads = Arc::new(AtomicBool::new(false));
     let builder = PersistentAuth::builder(world.target());
-    let builder = builder.with_store(Slow(world.store(), Arc::clone(&reads)));
+    let builder = builder.with_store(Twisted(world.store(), Slow(Arc::clone(&reads))));
     let auth = builder.with_browser(browser()).with_port(0).build().unwrap();
     let reading = auth.clone();
     let reading = std::thread::spawn(move || common::runtime().block_on(reading.token()).unwrap());

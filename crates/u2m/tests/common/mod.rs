@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 pub(crate) mod raw;
+pub(crate) mod store;
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};

@@ -64,11 +64,20 @@ pub enum StoreError {
         /// Which file.
         path: Shown,
     },
+    /// This store's locks stay in the process that took them.
+    #[error("a lock of this store cannot be handed to another process")]
+    NotHandedOver,
     /// Everybody may replace files in the folder.
     #[error("the folder {path} can be written by everybody; run: chmod 700 '{path}'")]
     OpenFolder {
         /// Which folder.
         path: Shown,
+    },
+    /// The entry was replaced or removed while its lock was thought to be held; what was to be saved was not.
+    #[error("the login '{key}' was replaced by another program in the meantime; theirs is kept")]
+    Superseded {
+        /// Which entry.
+        key: CacheKey,
     },
     /// Larger than any honest cache.
     #[error("{path} is larger than 16 MiB and is not read; log in again, which sets it aside")]

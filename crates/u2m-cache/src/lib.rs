@@ -25,6 +25,8 @@
 //! # Ok::<(), u2m_cache::StoreError>(())
 //! ```
 
+mod beside;
+mod entry;
 mod error;
 mod file;
 mod gate;
@@ -36,5 +38,5 @@ mod zone;
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
 pub use memory::MemoryStore;
-pub use store::{EntryLock, Notice, TokenStore};
+pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

@@ -2,6 +2,8 @@
 
 use crate::error::StoreError;
 use std::fmt;
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
 use u2m_core::{CacheKey, Session, Verdict};
 
@@ -47,6 +49,26 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError>;
 
+    /// Goes on with a lock that another process of this user took and handed over as an open file.
+    ///
+    /// # Errors
+    /// This store's locks are not handed over, or the file is not that lock.
+    fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
+        let _ = (key, file);
+        Err(StoreError::NotHandedOver)
+    }
+
+    /// How another process of this user opens the same store; `None` if only this process can.
+    fn address(&self) -> Option<StoreAddress> {
+        None
+    }
+
+    /// Whether a look into it may take long: it asks another program or another machine. An asynchronous caller then asks
+    /// on a thread of its own.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
     /// Takes the notices that have gathered: a file set aside, a mode tightened.
     fn take_notices(&self) -> Vec<Notice> {
         Vec::new()
@@ -75,6 +97,23 @@ pub trait EntryLock: Send {
     /// # Errors
     /// Nothing was changed then.
     fn save(&mut self, session: &Session) -> Result<(), StoreError>;
+
+    /// Gives the lock up in favour of another process, which goes on with this open file ([`TokenStore::adopt`]); it is
+    /// not free in between. `None` where locks cannot go from process to process: it is free then, for the other to take.
+    fn hand_over(self: Box<Self>) -> Option<File> {
+        None
+    }
+}
+
+/// How another process of the same user opens the same store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreAddress {
+    /// [`FileStore`](crate::FileStore).
+    File {
+        /// Where the file is.
+        path: PathBuf,
+    },
 }
 
 /// Something that a person should hear of, although the operation went on.

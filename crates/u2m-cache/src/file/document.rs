@@ -58,7 +58,7 @@ fn reason(error: &serde_json::Error) -> String {
 }
 
 /// The members of an object, unparsed and in their order; `null` has none.
-pub(super) fn members(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)>> {
+pub(crate) fn members(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)>> {
     let mut found = Vec::new();
     let mut reader = serde_json::Deserializer::from_str(text);
     Entries(&mut found).deserialize(&mut reader)?;
@@ -112,7 +112,7 @@ impl<'a> Document<'a> {
 }
 
 /// Writes a JSON string with the escapes of Go's writer.
-pub(super) fn push_string(out: &mut String, text: &str) {
+pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -4,25 +4,22 @@
 //! it in place in one step. A refresh holds a lock of its entry besides, so that logins in one file are refreshed side by
 //! side. Beside the cache stand `<name>.lock`, the folder `<name>.locks`, and `<name>.u2m.json`.
 
-mod disk;
-mod document;
-mod entry;
+pub(crate) mod document;
 mod lock;
-mod locks;
-mod room;
-mod sidecar;
 mod update;
 
+use crate::beside::Beside;
+use crate::beside::disk::{self, Privacy};
+use crate::beside::lock::KeyLock;
+use crate::beside::room::Reserve;
+use crate::entry::Entry;
 use crate::error::{Shown, StoreError};
-use crate::store::{EntryLock, Notice, TokenStore};
-use disk::Privacy;
+use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use document::parse;
-use entry::Entry;
-use room::Reserve;
-use sidecar::Sidecar;
 use std::env;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{CacheKey, Session};
 
@@ -44,8 +41,7 @@ pub struct FileStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
-    notices: Mutex<Vec<Notice>>,
+    beside: Beside,
 }
 
 impl FileStore {
@@ -56,7 +52,7 @@ impl FileStore {
     /// assert!(store.path().ends_with("token-cache.json"));
     /// ```
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Inner { path: path.into(), notices: Mutex::default() }))
+        Self(Arc::new(Inner { beside: Beside::new(path.into()) }))
     }
 
     /// Uses `U2M_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.json`, where the home folder comes from `HOME`
@@ -98,39 +94,31 @@ impl FileStore {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.0.beside.path
+    }
+
+    fn locked(&self, key: &CacheKey, lock: KeyLock) -> Box<dyn EntryLock> {
+        Box::new(lock::FileLock {
+            store: Arc::clone(&self.0),
+            key: key.clone(),
+            lock,
+            reserve: Reserve::default(),
+        })
     }
 }
 
 impl Inner {
-    fn notice(&self, text: String) {
-        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice { text });
-    }
-
-    fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
-    }
-
-    /// A sibling of the cache with `suffix` in the place of `.json`.
-    fn sibling(&self, suffix: &str) -> PathBuf {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        self.folder().join(format!("{}{suffix}", name.strip_suffix(".json").unwrap_or(&name)))
-    }
-
     /// The cache's text; absent is empty.
     fn text(&self) -> Result<String, StoreError> {
-        disk::check_folder(self.folder())?;
-        let Some(found) = disk::read(&self.path)? else { return Ok(String::new()) };
-        let path = Shown::from(self.path.as_path());
+        disk::check_folder(self.beside.folder())?;
+        let Some(found) = disk::read(&self.beside.path)? else { return Ok(String::new()) };
+        let path = Shown::from(self.beside.path.as_path());
         match found.privacy {
             Privacy::Private => {}
-            Privacy::Tightened => self.notice(format!(
+            Privacy::Tightened => self.beside.notice(format!(
                 "{path} could be read by other users; it is now private. If others may have seen it, log in again"
             )),
-            Privacy::Loose => self.notice(format!(
+            Privacy::Loose => self.beside.notice(format!(
                 "{path} can be read by other users, and that cannot be changed; keep it somewhere else, and log in again"
             )),
         }
@@ -141,7 +129,7 @@ impl Inner {
     }
 
     fn corrupt(&self, why: String) -> StoreError {
-        StoreError::Corrupt { path: self.path.as_path().into(), why }
+        StoreError::Corrupt { path: self.beside.path.as_path().into(), why }
     }
 
     /// The cache as a whole: of version 1, and sound.
@@ -162,17 +150,10 @@ impl Inner {
             Some("1") => Ok(()),
             _ if parsed.broken.is_some() && !is_number => Ok(()),
             other => Err(StoreError::Version {
-                path: self.path.as_path().into(),
+                path: self.beside.path.as_path().into(),
                 version: u2m_core::Foreign::new(other.unwrap_or("0")).to_string(),
             }),
         }
-    }
-
-    fn sidecar(&self) -> Sidecar {
-        let found = disk::read(&self.sibling(".u2m.json")).ok().flatten();
-        Sidecar::parse(
-            &found.and_then(|found| String::from_utf8(found.bytes).ok()).unwrap_or_default(),
-        )
     }
 }
 
@@ -183,7 +164,7 @@ impl TokenStore for FileStore {
         let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
         let entry =
             Entry::parse(raw).map_err(|why| StoreError::BadEntry { key: key.clone(), why })?;
-        Ok(entry.session().map(|session| self.0.sidecar().complete(key.as_str(), session)))
+        Ok(entry.session().map(|session| self.0.beside.sidecar().complete(key.as_str(), session)))
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
@@ -205,11 +186,19 @@ impl TokenStore for FileStore {
         key: &CacheKey,
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        let lock = lock::FileLock::take(&self.0, key, patience)?;
-        Ok(lock.map(|lock| Box::new(lock) as Box<dyn EntryLock>))
+        let lock = KeyLock::take(&self.0.beside, key, patience)?;
+        Ok(lock.map(|lock| self.locked(key, lock)))
+    }
+
+    fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
+        Ok(self.locked(key, KeyLock::adopt(&self.0.beside, key, file)?))
+    }
+
+    fn address(&self) -> Option<StoreAddress> {
+        Some(StoreAddress::File { path: self.path().to_owned() })
     }
 
     fn take_notices(&self) -> Vec<Notice> {
-        std::mem::take(&mut *self.0.notices.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.beside.take_notices()
     }
 }

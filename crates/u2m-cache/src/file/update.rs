@@ -1,19 +1,18 @@
 //! Changing one entry: under the writer's lock, from what the file holds at that moment.
 
+use super::Inner;
 use super::document::{Document, parse};
-use super::entry::Entry;
-use super::room::{self, Reserve, SPARE, Temporary};
-use super::{Inner, disk, lock, locks};
+use crate::beside::disk;
+use crate::beside::lock;
+use crate::beside::room::{self, Reserve, SPARE, Temporary};
+use crate::entry::Entry;
 use crate::error::{Shown, StoreError};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use u2m_core::{CacheKey, Session, Timestamp};
 use zeroize::Zeroizing;
-
-/// Writing takes milliseconds; a holder that has the lock for longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A program that writes without a lock may come between reading and writing; so often is it given way to.
 const TRIES: u32 = 5;
@@ -26,8 +25,8 @@ impl Inner {
         session: Option<&Session>,
         mut reserve: Reserve,
     ) -> Result<(), StoreError> {
-        disk::create_folder(self.folder())?;
-        let _writer = self.writer()?;
+        disk::create_folder(self.beside.folder())?;
+        let _writer = self.beside.writer()?;
         self.sweep();
         for tries in 1.. {
             if self.attempt(key, session, &mut reserve, tries == TRIES)? {
@@ -59,8 +58,8 @@ impl Inner {
         self.check_keeps_refresh_token(key, &old, session)?;
         let changes = self.changes(document, key, &old, session, reserve);
         let new = Zeroizing::new(document.with(&changes));
-        let path = disk::resolve(&self.path)?;
-        let mut temporary = reserve.cache(&path, self.prefix())?;
+        let path = disk::resolve(&self.beside.path)?;
+        let mut temporary = reserve.cache(&path, self.beside.prefix())?;
         temporary.fill(&new, true)?;
         if !last && *self.text_to_change()? != *text {
             reserve.cache = Some(temporary);
@@ -82,7 +81,7 @@ impl Inner {
         session: Option<&Session>,
         reserve: &mut Reserve,
     ) -> Vec<(&'d str, Option<String>)> {
-        let mut sidecar = self.sidecar();
+        let mut sidecar = self.beside.sidecar();
         let mut changes = vec![(key.as_str(), session.map(|session| written(old, session)))];
         let is_changed = match session {
             Some(session) => {
@@ -96,8 +95,9 @@ impl Inner {
             }
             None => sidecar.forget(key.as_str()),
         };
-        if is_changed && let Err(error) = self.write_sidecar(&sidecar.text(), reserve) {
-            self.notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
+        if is_changed && let Err(error) = self.beside.write_sidecar(&sidecar, reserve) {
+            self.beside
+                .notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
         }
         changes
     }
@@ -105,24 +105,18 @@ impl Inner {
     /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
     /// stands in its way.
     pub(super) fn reserve(&self) -> Result<Reserve, StoreError> {
-        disk::create_folder(self.folder())?;
-        let _writer = self.writer()?;
+        disk::create_folder(self.beside.folder())?;
+        let _writer = self.beside.writer()?;
         self.sweep();
         let text = self.text_to_change()?;
         self.check_version(&parse(&text))?;
-        let (path, side) = (disk::resolve(&self.path)?, self.sibling(".u2m.json"));
+        let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
         disk::check_replaceable(&path)?;
         let len = |path| fs::metadata(path).map_or(0, |meta| meta.len());
         Ok(Reserve {
-            cache: Some(Temporary::new(&path, self.prefix(), len(&path) + SPARE, true)?),
-            side: Some(Temporary::new(&side, self.prefix(), len(&side) + SPARE, false)?),
+            cache: Some(Temporary::new(&path, self.beside.prefix(), len(&path) + SPARE, true)?),
+            side: Some(Temporary::new(&side, self.beside.prefix(), len(&side) + SPARE, false)?),
         })
-    }
-
-    fn writer(&self) -> Result<locks::Held, StoreError> {
-        let path = self.sibling(".lock");
-        locks::take(&path, PATIENCE)?
-            .ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })
     }
 
     /// The cache's text. What is too large to be one holds no entry to keep, and is set aside like any other damage.
@@ -134,19 +128,14 @@ impl Inner {
         }
     }
 
-    fn prefix(&self) -> String {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        format!(".{}-u2m-", name.strip_suffix(".json").unwrap_or(&name))
-    }
-
     /// Removes what killed writers left, beside the cache and beside the file that it may be a link to. The writer's lock
     /// is held.
     fn sweep(&self) {
-        let target = disk::resolve(&self.path).unwrap_or_else(|_| self.path.clone());
+        let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
         let there = target.parent().unwrap_or(Path::new("."));
-        room::sweep(self.folder(), &self.prefix());
-        if there != self.folder() {
-            room::sweep(there, &self.prefix());
+        room::sweep(self.beside.folder(), &self.beside.prefix());
+        if there != self.beside.folder() {
+            room::sweep(there, &self.beside.prefix());
         }
     }
 
@@ -167,7 +156,7 @@ impl Inner {
         });
         let aside = aside.unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into()));
         let aside = aside.map_err(|error| StoreError::io("set aside", path, error))?;
-        self.notice(format!(
+        self.beside.notice(format!(
             "{} was damaged; it is kept as {}, and {} of its logins could be read and were kept",
             Shown::from(path),
             Shown::from(aside.as_path()),
@@ -186,21 +175,14 @@ impl Inner {
             return Ok(());
         };
         let loses = new.is_some_and(|new| new.refresh_token.is_none());
-        let is_dead =
-            || lock::remembered(self, key).is_some_and(|verdict| verdict.is_final_for(&old));
+        let is_dead = || {
+            lock::remembered(&self.beside, key).is_some_and(|verdict| verdict.is_final_for(&old))
+        };
         if loses && !is_dead() {
             Err(StoreError::WouldLoseRefreshToken { key: key.clone() })
         } else {
             Ok(())
         }
-    }
-
-    /// Written first and not synced: without it a login still works, it only has to find its endpoints again.
-    fn write_sidecar(&self, text: &str, reserve: &mut Reserve) -> Result<(), StoreError> {
-        let path = self.sibling(".u2m.json");
-        let mut temporary = reserve.side(&path, self.prefix())?;
-        temporary.fill(text, false)?;
-        disk::put(&temporary.path, &path, false)
     }
 }
 

@@ -10,21 +10,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Room for one more entry than a file holds now.
-pub(super) const SPARE: u64 = 64 << 10;
+pub(crate) const SPARE: u64 = 64 << 10;
 
 /// How long a Go program may take between making its temporary file and renaming it.
 const FOREIGN_LEFTOVER: Duration = Duration::from_secs(3600);
 
 /// A temporary file that is locked by its owner, so that sweepers can tell it from a dead one's.
-pub(super) struct Temporary {
-    pub(super) path: PathBuf,
+pub(crate) struct Temporary {
+    pub(crate) path: PathBuf,
     file: File,
 }
 
 impl Temporary {
     /// Makes a temporary file beside the file that it is to replace, of `len` bytes that are really there. The writer's
     /// lock is held, so that no sweeper sees it before it is locked.
-    pub(super) fn new(
+    pub(crate) fn new(
         target: &Path,
         prefix: String,
         len: u64,
@@ -44,7 +44,7 @@ impl Temporary {
         Ok(temporary)
     }
 
-    pub(super) fn fill(&mut self, text: &str, durable: bool) -> Result<(), StoreError> {
+    pub(crate) fn fill(&mut self, text: &str, durable: bool) -> Result<(), StoreError> {
         disk::fill(&mut self.file, text, durable)
             .map_err(|error| StoreError::io("write", &self.path, error))
     }
@@ -59,19 +59,19 @@ impl Drop for Temporary {
 
 /// What was set aside for one update.
 #[derive(Default)]
-pub(super) struct Reserve {
-    pub(super) cache: Option<Temporary>,
-    pub(super) side: Option<Temporary>,
+pub(crate) struct Reserve {
+    pub(crate) cache: Option<Temporary>,
+    pub(crate) side: Option<Temporary>,
 }
 
 impl Reserve {
     /// The file to fill for `target`, the cache.
-    pub(super) fn cache(&mut self, target: &Path, prefix: String) -> Result<Temporary, StoreError> {
+    pub(crate) fn cache(&mut self, target: &Path, prefix: String) -> Result<Temporary, StoreError> {
         take(&mut self.cache, target, prefix)
     }
 
     /// The file to fill for `target`, the side file.
-    pub(super) fn side(&mut self, target: &Path, prefix: String) -> Result<Temporary, StoreError> {
+    pub(crate) fn side(&mut self, target: &Path, prefix: String) -> Result<Temporary, StoreError> {
         take(&mut self.side, target, prefix)
     }
 }
@@ -92,7 +92,7 @@ fn take(
 }
 
 /// Removes temporary files that killed writers left in a folder, with the tokens in them. The writer's lock is held.
-pub(super) fn sweep(folder: &Path, prefix: &str) {
+pub(crate) fn sweep(folder: &Path, prefix: &str) {
     let foreign = prefix.replace("-u2m-", "-");
     let Ok(names) = fs::read_dir(folder) else { return };
     for entry in names.flatten() {

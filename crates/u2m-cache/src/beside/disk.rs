@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 const LIMIT: u64 = 16 << 20;
 
 /// What a read of the file found out on its way.
-pub(super) struct Found {
-    pub(super) bytes: Vec<u8>,
-    pub(super) privacy: Privacy,
+pub(crate) struct Found {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) privacy: Privacy,
 }
 
 /// Who could read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Privacy {
+pub(crate) enum Privacy {
     /// Its owner alone.
     Private,
     /// Others, until now.
@@ -27,7 +27,7 @@ pub(super) enum Privacy {
 
 /// Reads a private file; an absent one is `None`. Of `path` itself a symbolic link is followed only where
 /// [`resolve`] has followed it before.
-pub(super) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
     let Some(mut file) = open_existing(path)? else { return Ok(None) };
     let (len, privacy) = platform::check(&file, path)?;
     if len > LIMIT {
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
 }
 
 /// The file that `path` leads to: itself, or the target of a link that this user owns (dotfile managers make such links).
-pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_symlink() => {
             platform::check_owner(&meta, path)?;
@@ -67,7 +67,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Refuses a folder in which others can replace files; an absent one is fine.
-pub(super) fn check_folder(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn check_folder(path: &Path) -> Result<(), StoreError> {
     match fs::metadata(path) {
         Ok(meta) => platform::check_folder(&meta, path),
         Err(_) => Ok(()),
@@ -75,7 +75,7 @@ pub(super) fn check_folder(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Creates a folder, and those above it, for its owner alone.
-pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     if path.is_dir() {
         return check_folder(path);
     }
@@ -86,7 +86,7 @@ pub(super) fn create_folder(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Opens or creates a file for its owner alone, never through a link. Its content stays.
-pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
+pub(crate) fn open_private(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     platform::private_file(&mut options);
@@ -96,7 +96,7 @@ pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Opens a private file that is there, to lock it.
-pub(super) fn open_to_lock(path: &Path) -> io::Result<File> {
+pub(crate) fn open_to_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     platform::private_file(&mut options);
@@ -104,17 +104,17 @@ pub(super) fn open_to_lock(path: &Path) -> io::Result<File> {
 }
 
 /// Whether `path` still leads to `file`: it may have been deleted, and made anew.
-pub(super) fn is_still(path: &Path, file: &File) -> bool {
+pub(crate) fn is_still(path: &Path, file: &File) -> bool {
     platform::is_still(path, file)
 }
 
 /// Shows, as far as it can be asked, that another file can be put in the place of `path`.
-pub(super) fn check_replaceable(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn check_replaceable(path: &Path) -> Result<(), StoreError> {
     platform::check_replaceable(path).map_err(|error| StoreError::io("replace", path, error))
 }
 
 /// Creates a file that did not exist, for its owner alone.
-pub(super) fn create_private(path: &Path) -> io::Result<File> {
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     platform::private_file(&mut options);
@@ -122,7 +122,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
 }
 
 /// Fills a temporary file with `text`.
-pub(super) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()> {
+pub(crate) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()> {
     io::Seek::rewind(file)?;
     file.write_all(text.as_bytes())?;
     // Shrinks what was set aside, and never has to find room.
@@ -131,7 +131,7 @@ pub(super) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()>
 }
 
 /// Puts a filled temporary file in the place of `path`.
-pub(super) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), StoreError> {
+pub(crate) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), StoreError> {
     rename(temporary, path).map_err(|error| StoreError::io("replace", path, error))?;
     if durable {
         platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
@@ -178,22 +178,22 @@ mod platform {
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
-    pub(super) fn private_file(options: &mut OpenOptions) {
+    pub(crate) fn private_file(options: &mut OpenOptions) {
         // No link at the end of the path, and no waiting for the other end of a pipe that somebody put there.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         options.mode(0o600).custom_flags(flags.bits() as i32);
     }
 
-    pub(super) fn private_folder(builder: &mut DirBuilder) {
+    pub(crate) fn private_folder(builder: &mut DirBuilder) {
         builder.mode(0o700);
     }
 
-    pub(super) fn is_link_refusal(error: &io::Error) -> bool {
+    pub(crate) fn is_link_refusal(error: &io::Error) -> bool {
         error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
     }
 
     /// A regular file of this user that nobody else can read; its length, and whether others could.
-    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
+    pub(crate) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
         let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
         if !meta.is_file() {
             return Err(StoreError::NotAFile { path: path.into() });
@@ -209,7 +209,7 @@ mod platform {
         Ok((meta.len(), privacy))
     }
 
-    pub(super) fn is_still(path: &Path, file: &File) -> bool {
+    pub(crate) fn is_still(path: &Path, file: &File) -> bool {
         match (fs::symlink_metadata(path), file.metadata()) {
             (Ok(there), Ok(here)) => (there.dev(), there.ino()) == (here.dev(), here.ino()),
             _ => false,
@@ -218,7 +218,7 @@ mod platform {
 
     /// A file that is mounted by itself, as containers do it, can be written and never replaced.
     #[cfg(target_os = "linux")]
-    pub(super) fn check_replaceable(path: &Path) -> io::Result<()> {
+    pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
         use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         let Ok(found) = statx(CWD, path, flags, StatxFlags::BASIC_STATS) else { return Ok(()) };
@@ -235,18 +235,18 @@ mod platform {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn check_replaceable(_: &Path) -> io::Result<()> {
+    pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
         Ok(())
     }
 
-    pub(super) fn check_owner(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn check_owner(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
         match meta.uid() {
             owner if owner == rustix::process::geteuid().as_raw() => Ok(()),
             owner => Err(StoreError::ForeignOwner { path: path.into(), owner }),
         }
     }
 
-    pub(super) fn check_folder(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn check_folder(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
         let (open_to_all, sticky) = (meta.mode() & 0o002 != 0, meta.mode() & 0o1000 != 0);
         if open_to_all && !sticky {
             Err(StoreError::OpenFolder { path: path.into() })
@@ -256,7 +256,7 @@ mod platform {
     }
 
     /// Some file systems cannot; the rename itself is done.
-    pub(super) fn sync_folder(path: &Path) {
+    pub(crate) fn sync_folder(path: &Path) {
         if let Ok(folder) = File::open(path) {
             let _ = folder.sync_all();
         }
@@ -269,15 +269,15 @@ mod platform {
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io;
 
-    pub(super) fn private_file(_: &mut OpenOptions) {}
+    pub(crate) fn private_file(_: &mut OpenOptions) {}
 
-    pub(super) fn private_folder(_: &mut DirBuilder) {}
+    pub(crate) fn private_folder(_: &mut DirBuilder) {}
 
-    pub(super) fn is_link_refusal(_: &io::Error) -> bool {
+    pub(crate) fn is_link_refusal(_: &io::Error) -> bool {
         false
     }
 
-    pub(super) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
+    pub(crate) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
         let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
         if meta.is_file() {
             Ok((meta.len(), Privacy::Private))
@@ -286,21 +286,21 @@ mod platform {
         }
     }
 
-    pub(super) fn is_still(_: &Path, _: &File) -> bool {
+    pub(crate) fn is_still(_: &Path, _: &File) -> bool {
         true
     }
 
-    pub(super) fn check_replaceable(_: &Path) -> io::Result<()> {
+    pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
         Ok(())
     }
 
-    pub(super) fn check_owner(_: &Metadata, _: &Path) -> Result<(), StoreError> {
+    pub(crate) fn check_owner(_: &Metadata, _: &Path) -> Result<(), StoreError> {
         Ok(())
     }
 
-    pub(super) fn check_folder(_: &Metadata, _: &Path) -> Result<(), StoreError> {
+    pub(crate) fn check_folder(_: &Metadata, _: &Path) -> Result<(), StoreError> {
         Ok(())
     }
 
-    pub(super) fn sync_folder(_: &Path) {}
+    pub(crate) fn sync_folder(_: &Path) {}
 }

@@ -1,15 +1,15 @@
 //! One entry of `token-cache.json`: read with Go's leniency, written in Go's order.
 
-use super::document::{members, push_string};
+use crate::file::document::{members, push_string};
 use crate::rfc3339;
 use std::borrow::Cow;
 use u2m_core::{AccessToken, Lifetime, RefreshToken, Session};
 
 /// An entry's members that mean something to every reader, and the others as they stand.
 #[derive(Default)]
-pub(super) struct Entry<'a> {
-    pub(super) access_token: String,
-    pub(super) refresh_token: String,
+pub(crate) struct Entry<'a> {
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: String,
     expiry: Option<u2m_core::Timestamp>,
     expires_in: i64,
     others: Vec<(Cow<'a, str>, &'a str)>,
@@ -20,7 +20,7 @@ const KNOWN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expiry
 
 impl<'a> Entry<'a> {
     /// Reads one entry. `null` is an entry without anything.
-    pub(super) fn parse(raw: &'a str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(raw: &'a str) -> Result<Self, &'static str> {
         let members = members(raw).map_err(|_| "it is not an object")?;
         let mut entry = Self::default();
         let mut token_type = String::new();
@@ -55,7 +55,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The session in it; `None` without any token.
-    pub(super) fn session(&self) -> Option<Session> {
+    pub(crate) fn session(&self) -> Option<Session> {
         if self.access_token.is_empty() && self.refresh_token.is_empty() {
             return None;
         }
@@ -73,7 +73,7 @@ impl<'a> Entry<'a> {
     }
 
     /// The text of an entry with this session's tokens and the unknown members of the entry it replaces.
-    pub(super) fn write(&self, session: &Session, offset_seconds: i32) -> String {
+    pub(crate) fn write(&self, session: &Session, offset_seconds: i32) -> String {
         let mut out = String::from("{");
         let mut member = |name: &str, write: &dyn Fn(&mut String)| {
             out.push_str(if out.len() == 1 { "\n      " } else { ",\n      " });

@@ -12,14 +12,15 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 /// A lock that is held; dropping it gives it back.
-pub(super) struct Held {
+pub(crate) struct Held {
     /// Closed first: that gives the file's lock back. Then the next thread of this process is let in.
-    pub(super) file: File,
-    _pass: Pass<PathBuf>,
+    pub(crate) file: File,
+    /// None for a lock that another process took and handed over.
+    _pass: Option<Pass<PathBuf>>,
 }
 
 /// Takes the lock at `path`, waiting for at most `patience`; `None` means that somebody else has it.
-pub(super) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, StoreError> {
+pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, StoreError> {
     let end = end_of(patience);
     let Some(pass) = gates().pass(path.to_owned(), patience) else { return Ok(None) };
     loop {
@@ -36,9 +37,25 @@ pub(super) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, Stor
         }
         let file = lock.into_inner();
         if disk::is_still(path, &file) {
-            return Ok(Some(Held { file, _pass: pass }));
+            return Ok(Some(Held { file, _pass: Some(pass) }));
         }
     }
+}
+
+/// Goes on with a lock that another process took: the lock is on the open file, which both have.
+pub(crate) fn adopt(path: &Path, file: File) -> Result<Held, StoreError> {
+    if disk::is_still(path, &file) {
+        Ok(Held { file, _pass: None })
+    } else {
+        let why =
+            std::io::Error::new(ErrorKind::InvalidInput, "it is not the file that was locked");
+        Err(StoreError::io("take over the lock on", path, why))
+    }
+}
+
+/// The open file with the lock on it, where a lock can go to another process that way: on Unix.
+pub(crate) fn hand_over(held: Held) -> Option<File> {
+    cfg!(unix).then_some(held.file)
 }
 
 /// Stands in line. When the caller's patience ends first, the thread stays in line with this process's pass, so that
@@ -52,7 +69,7 @@ fn wait(
     let (send, receive) = mpsc::sync_channel(1);
     let shown = path.to_owned();
     let body = move || {
-        let _ = send.send(stand(&shown, lock).map(|file| Held { file, _pass: pass }));
+        let _ = send.send(stand(&shown, lock).map(|file| Held { file, _pass: Some(pass) }));
     };
     std::thread::Builder::new()
         .name("u2m-lock".into())

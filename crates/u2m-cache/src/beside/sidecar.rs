@@ -9,10 +9,13 @@ use url::Url;
 
 /// The file: sessions by cache key.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Sidecar {
+pub(crate) struct Sidecar {
     version: u32,
     #[serde(default)]
     sessions: BTreeMap<String, Record>,
+    /// In which kind of store a login was last saved, by cache key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    homes: BTreeMap<String, String>,
 }
 
 /// What is known of one login. The first fingerprint is that of its newest state; the second that of the one before,
@@ -36,18 +39,21 @@ struct Record {
 
 impl Sidecar {
     /// Reads the file; one that cannot be read is as good as none, and is written anew by the next save.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let read: Option<Self> = serde_json::from_str(text).ok();
-        read.filter(|sidecar| sidecar.version == 1)
-            .unwrap_or(Self { version: 1, sessions: BTreeMap::new() })
+        read.filter(|sidecar| sidecar.version == 1).unwrap_or(Self {
+            version: 1,
+            sessions: BTreeMap::new(),
+            homes: BTreeMap::new(),
+        })
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
     /// Adds what is known of `key` to a session from the token file, if it is about these very tokens.
-    pub(super) fn complete(&self, key: &str, session: Session) -> Session {
+    pub(crate) fn complete(&self, key: &str, session: Session) -> Session {
         let Some(record) = self.sessions.get(key) else { return session };
         let name = session.fingerprint();
         let Some(at) = record.fingerprints.iter().position(|known| known == name.as_str()) else {
@@ -63,7 +69,7 @@ impl Sidecar {
     }
 
     /// Records `session`; `before` names the state that it replaces.
-    pub(super) fn record(&mut self, key: &str, session: &Session, before: Option<Fingerprint>) {
+    pub(crate) fn record(&mut self, key: &str, session: &Session, before: Option<Fingerprint>) {
         let Some(binding) = &session.binding else {
             self.sessions.remove(key);
             return;
@@ -88,8 +94,23 @@ impl Sidecar {
     }
 
     /// Forgets `key`; whether it was known.
-    pub(super) fn forget(&mut self, key: &str) -> bool {
+    pub(crate) fn forget(&mut self, key: &str) -> bool {
         self.sessions.remove(key).is_some()
+    }
+
+    /// The kind of store in which `key` was last saved.
+    pub(crate) fn home(&self, key: &str) -> Option<&str> {
+        self.homes.get(key).map(String::as_str)
+    }
+
+    #[allow(dead_code, reason = "for the stores that follow")]
+    /// Records in which kind of store `key` is, or that it is in none; whether that is news.
+    pub(crate) fn set_home(&mut self, key: &str, home: Option<&str>) -> bool {
+        let before = match home {
+            Some(home) => self.homes.insert(key.to_owned(), home.to_owned()),
+            None => self.homes.remove(key),
+        };
+        before.as_deref() != home
     }
 }
 

@@ -1,0 +1,144 @@
+//! The lock of one entry, and what is remembered beside it: who holds it, and how the last refresh failed.
+
+use super::{Beside, disk, locks};
+use crate::error::StoreError;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+use u2m_core::{AccessToken, CacheKey, Fingerprint, Refusal, Timestamp, Verdict, VerdictKind};
+
+/// The content of a lock file. It holds no secret.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Note {
+    /// The process that holds the lock, or held it last: for whoever wonders why it waits.
+    pid: u32,
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+}
+
+/// The last refresh that failed.
+#[derive(Serialize, Deserialize)]
+struct Failed {
+    of: String,
+    at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passing: Option<String>,
+    #[serde(default)]
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+/// An entry's lock in the folder `<name>.locks`, held.
+pub(crate) struct KeyLock {
+    path: PathBuf,
+    held: locks::Held,
+    note: Note,
+}
+
+impl KeyLock {
+    pub(crate) fn take(
+        beside: &Beside,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Self>, StoreError> {
+        disk::create_folder(beside.folder())?;
+        let path = path(beside, key);
+        disk::create_folder(path.parent().unwrap_or(beside.folder()))?;
+        let held = locks::take(&path, patience)?;
+        Ok(held.map(|held| Self::of(path, held, key)))
+    }
+
+    /// Goes on with a lock that another process took, and handed over as an open file.
+    pub(crate) fn adopt(beside: &Beside, key: &CacheKey, file: File) -> Result<Self, StoreError> {
+        let path = path(beside, key);
+        let held = locks::adopt(&path, file)?;
+        Ok(Self::of(path, held, key))
+    }
+
+    fn of(path: PathBuf, mut held: locks::Held, key: &CacheKey) -> Self {
+        let mut note = read(&mut held.file);
+        (note.pid, note.key) = (std::process::id(), key.as_str().to_owned());
+        // Who waits is told by it whom to ask; not being able to say so is no reason to stop.
+        let _ = write(&mut held.file, &note);
+        Self { path, held, note }
+    }
+
+    /// The open file that the lock is on, for another process to go on with. The lock is given back when the last copy
+    /// of it is closed.
+    pub(crate) fn hand_over(self) -> Option<File> {
+        locks::hand_over(self.held)
+    }
+
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.note.failed.as_ref().and_then(Failed::verdict)
+    }
+
+    pub(crate) fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.note.failed = Some(Failed::of(verdict));
+        write(&mut self.held.file, &self.note)
+            .map_err(|error| StoreError::io("write", &self.path, error))
+    }
+}
+
+/// What is remembered of `key`, read without its lock.
+pub(crate) fn remembered(beside: &Beside, key: &CacheKey) -> Option<Verdict> {
+    let found = disk::read(&path(beside, key)).ok().flatten()?;
+    let note: Note = serde_json::from_slice(&found.bytes).ok()?;
+    note.failed.as_ref().and_then(Failed::verdict)
+}
+
+/// Named by a hash, because a key may be anything.
+fn path(beside: &Beside, key: &CacheKey) -> PathBuf {
+    let name = Fingerprint::of_access(&AccessToken::new(key.as_str()));
+    beside.sibling(".locks").join(format!("{}.lock", name.as_str()))
+}
+
+/// A note that cannot be read is as good as none.
+fn read(file: &mut File) -> Note {
+    let mut text = String::new();
+    let read = file.take(1 << 16).read_to_string(&mut text);
+    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
+    let text = serde_json::to_string(note).map_err(std::io::Error::other)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
+}
+
+impl Failed {
+    fn of(verdict: &Verdict) -> Self {
+        let (of, at) = (verdict.of.as_str().to_owned(), verdict.at.unix());
+        let empty = Self { of, at, passing: None, status: 0, error: None, description: None };
+        match &verdict.kind {
+            VerdictKind::Rejected(refusal) => Self {
+                status: refusal.status(),
+                error: Some(refusal.code().to_string()),
+                description: refusal.description().map(ToString::to_string),
+                ..empty
+            },
+            VerdictKind::Passing(text) => Self { passing: Some(text.to_string()), ..empty },
+            // A kind of a later version is not written down.
+            _ => empty,
+        }
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        let kind = match (&self.error, &self.passing) {
+            (Some(error), _) => {
+                VerdictKind::Rejected(Refusal::new(self.status, error, self.description.as_deref()))
+            }
+            (None, Some(text)) => VerdictKind::passing(text),
+            (None, None) => return None,
+        };
+        Some(Verdict::new(Fingerprint::parse(&self.of)?, Timestamp::from_unix(self.at), kind))
+    }
+}

@@ -2,12 +2,12 @@
 //!
 //! Some words are load-bearing: SDKs step aside when they find `databricks OAuth is not` in what is said, and only then.
 
-use crate::failure::{Class, Failure, chain};
+use crate::failure::{Class, Failure};
 use crate::place::shown;
 use std::path::Path;
 use u2m::{
-    BuildError, ChallengeError, ChooseError, ConfigFile, Foreign, ListenError, LoginChoice,
-    LoginError, MetadataError, StoreFailure, Target, TokenError,
+    Blame, BuildError, ChallengeError, ChooseError, ConfigFile, Foreign, ListenError, LoginChoice,
+    LoginError, MetadataError, Target, TokenError, chain,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -54,10 +54,10 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
         TokenError::Endpoints(MetadataError::NotSupported) => {
             Failure::new(Class::Other, format!("{prefix}: {}", chain(error)))
         }
-        TokenError::Endpoints(error) if error.is_transient() => {
+        _ if blames(error, Blame::Endpoints) && error.is_transient() => {
             say(Class::Network, "Check the network and the host, then try again")
         }
-        TokenError::Endpoints(_) => say(
+        _ if blames(error, Blame::Endpoints) => say(
             Class::Other,
             &format!("Check that the host is the right one, or sign in again with `{login}`"),
         ),
@@ -77,10 +77,12 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
             Class::NeedsLogin,
             format!("{text}, so its token was not used. Sign in to replace it:\n  $ {login}"),
         ),
-        TokenError::Refresh(_) if !error.is_transient() => {
+        _ if blames(error, Blame::Refresh) && !error.is_transient() => {
             say(Class::Other, &format!("Try logging in again with `{login}` before retrying"))
         }
-        TokenError::Store(failure) => store(failure),
+        _ if blames(error, Blame::Store) => {
+            Failure::new(Class::Storage, format!("{} Nothing was refreshed", stopped(&text)))
+        }
         _ => say(Class::Network, "The login is kept; try again later"),
     }
 }
@@ -90,6 +92,8 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
 fn reported(error: &TokenError) -> String {
     let text = match error {
         TokenError::Refresh(cause) => chain(cause),
+        TokenError::Store(cause) => chain(cause),
+        TokenError::Reported(report) if report.blame != Blame::Endpoints => report.text.clone(),
         _ => chain(error),
     };
     text.replace("databricks OAuth is not", "Databricks OAuth is not")
@@ -100,9 +104,15 @@ fn stopped(text: &str) -> String {
     if text.ends_with(['.', '?', '!', '…']) { text.to_owned() } else { format!("{text}.") }
 }
 
-fn store(failure: &StoreFailure) -> Failure {
-    let text = stopped(&chain(failure));
-    Failure::new(Class::Storage, format!("{text} Nothing was refreshed"))
+/// Whether `error` is about that, seen here or reported by another process.
+fn blames(error: &TokenError, blame: Blame) -> bool {
+    match error {
+        TokenError::Endpoints(_) => blame == Blame::Endpoints,
+        TokenError::Refresh(_) => blame == Blame::Refresh,
+        TokenError::Reported(report) => blame == report.blame,
+        TokenError::Store(_) => blame == Blame::Store,
+        _ => false,
+    }
 }
 
 pub(crate) fn build(error: &BuildError) -> Failure {

@@ -1,8 +1,7 @@
 //! A command that failed: its class, which is its exit code, and its words.
 
-use std::error::Error;
 use std::fmt;
-use u2m::ConfigError;
+use u2m::{ConfigError, chain};
 
 /// What a script can branch on. The codes are documented and stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,18 +66,4 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Self::new(Class::Other, chain(&error))
     }
-}
-
-/// An error and its causes, each once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
-        }
-        next = cause.source();
-    }
-    text
 }

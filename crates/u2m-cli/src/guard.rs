@@ -1,6 +1,7 @@
 //! What the process does to keep its secrets to itself, and to end well.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// How long a signal waits for a refresh that is being saved: longer than one may take.
@@ -37,25 +38,30 @@ pub(crate) fn interrupted() -> Option<u8> {
 /// From here on a signal waits for what is spent and unsaved, and then ends the process with 128 and its number. Not
 /// called on the way of a fresh token: nothing can be lost there.
 pub(crate) fn watch_signals() {
-    let watch = || {
+    let (ready, is_ready) = mpsc::sync_channel::<()>(1);
+    let watch = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
-        let code = 128 + runtime.block_on(signal());
+        let code = 128 + runtime.block_on(signal(ready));
         INTERRUPTED.store(code, Ordering::Relaxed);
         u2m::settle(GRACE);
         #[allow(clippy::exit)]
         std::process::exit(code.into());
     };
     // Without it, signals end the process as they always do.
-    let _ = std::thread::Builder::new().name("u2m-signals".into()).spawn(watch);
+    let started = std::thread::Builder::new().name("u2m-signals".into()).spawn(watch);
+    // A signal that comes from now on is heard. Where none can be listened for, the sender is dropped.
+    let _ = started.map(|_| is_ready.recv());
 }
 
+/// Says that it listens, and waits for a signal.
 #[cfg(unix)]
-async fn signal() -> u8 {
+async fn signal(ready: mpsc::SyncSender<()>) -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).ok();
     let (interrupt, terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    drop(ready);
     let (Some(mut interrupt), Some(mut terminate)) = (interrupt, terminate) else {
         return std::future::pending().await;
     };
@@ -71,7 +77,8 @@ async fn signal() -> u8 {
 }
 
 #[cfg(not(unix))]
-async fn signal() -> u8 {
+async fn signal(ready: mpsc::SyncSender<()>) -> u8 {
+    drop(ready);
     match tokio::signal::ctrl_c().await {
         Ok(()) => 2,
         Err(_) => std::future::pending().await,

@@ -19,6 +19,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     guard::harden();
+    if let Some(code) = u2m::serve_detached() {
+        return code;
+    }
     let args = match Args::parse(std::env::args_os()) {
         Ok(args) => args,
         Err(failure) => return finish(Err(failure), &place::invoked_as()),

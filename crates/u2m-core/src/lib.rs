@@ -92,11 +92,11 @@ pub use secret::{
 };
 pub use session::{Binding, Session, Token};
 pub use target::{AccountId, CacheKey, ProfileName, Target, TargetError};
-pub use text::Foreign;
+pub use text::{Foreign, chain};
 pub use time::{Lifetime, Timestamp};
 pub use token::{
-    Ask, How, Issued, Load, Locating, Lock, Note, Prove, Recheck, Refreshing, Reload, Save,
-    StoreFailure, TokenError, TokenRequest, TokenStep, Verdict, VerdictKind,
+    Ask, Blame, How, Issued, Load, Locating, Lock, Note, Prove, Recheck, Refreshing, Reload,
+    Report, Save, StoreFailure, TokenError, TokenRequest, TokenStep, Verdict, VerdictKind,
 };
 pub use wire::{
     AnswerError, AuthorizationServer, HostMetadata, HostMetadataLookup, Lookup, MetadataError,

@@ -129,6 +129,11 @@ impl Target {
         }
     }
 
+    /// Whether this is a host that serves an account and its workspaces together.
+    pub fn is_unified(&self) -> bool {
+        matches!(self.kind, Kind::Unified(..))
+    }
+
     /// The account's id, for account and unified targets.
     pub fn account_id(&self) -> Option<&AccountId> {
         match &self.kind {

@@ -1,6 +1,26 @@
 //! Text that came from elsewhere, made fit to be shown on one line of a terminal.
 
+use std::error::Error;
 use std::fmt;
+
+/// An error and its causes on one line, each once.
+///
+/// ```
+/// let error = std::io::Error::other("disk full");
+/// assert_eq!(u2m_core::chain(&error), "disk full");
+/// ```
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        next = cause.source();
+    }
+    text
+}
 
 /// How many characters of foreign text are worth showing.
 const SHOWN: usize = 200;

@@ -1,6 +1,7 @@
 //! How a `PersistentAuth` is described: the target is required, all else has a default.
 
 use crate::challenge::Desk;
+use crate::detached::Detached;
 use crate::keeper::Keeper;
 use crate::persistent::PersistentAuth;
 use crate::person::{Person, Quiet};
@@ -25,6 +26,7 @@ use url::Url;
 /// | ports | 8020 to 8040, in order |
 /// | scopes | `all-apis`, with a refresh token |
 /// | trust | Databricks' zones |
+/// | refreshes | in this process |
 /// | patience | 10 seconds a request, 15 for another process's refresh, 10 minutes for the person |
 pub struct Builder {
     target: Target,
@@ -45,6 +47,7 @@ pub struct Builder {
     login_timeout: Duration,
     patience: Patience,
     lock_wait: Duration,
+    detached: Option<Detached>,
 }
 
 impl Builder {
@@ -77,6 +80,7 @@ impl Builder {
             login_timeout: Duration::from_secs(600),
             patience: Patience::default(),
             lock_wait: Duration::from_secs(15),
+            detached: None,
         }
     }
 
@@ -212,6 +216,15 @@ impl Builder {
         self
     }
 
+    /// Lets refreshes run in a process of their own, which goes on when this one is killed. It needs a store that another
+    /// process can open ([`TokenStore::address`]), the usual transport and the usual endpoints; with others, and where no
+    /// process can be started, refreshes happen here.
+    #[must_use]
+    pub fn with_detached_refresh(mut self, detached: Detached) -> Self {
+        self.detached = Some(detached);
+        self
+    }
+
     /// Checks the description.
     ///
     /// # Errors
@@ -242,10 +255,13 @@ impl Builder {
             login.client_id.clone_from(&id);
             request.client_id = id;
         }
+        let is_usual_transport = self.transport.is_none();
         let transport = self.transport.unwrap_or_else(|| Arc::new(ReqwestTransport::new()));
         let mut keeper = Keeper::new(request, store, transport, self.endpoints);
         keeper.patience = self.patience;
         keeper.lock_wait = self.lock_wait;
+        keeper.detached = self.detached;
+        keeper.is_usual_transport = is_usual_transport;
         let desk = Desk {
             request: login,
             browser: self.browser,

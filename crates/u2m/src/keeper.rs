@@ -3,6 +3,7 @@
 
 use crate::clock::now;
 use crate::current::Current;
+use crate::detached::{self, Detached, Finished};
 use crate::runtime::OwnRuntime;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,10 @@ pub(crate) struct Keeper {
     pub(crate) patience: Patience,
     /// How long another process's refresh is waited for.
     pub(crate) lock_wait: Duration,
+    /// How to start the process that refreshes, if one is to.
+    pub(crate) detached: Option<Detached>,
+    /// Whether the transport is the one that any process has.
+    pub(crate) is_usual_transport: bool,
     pub(crate) current: Current,
     flight: Mutex<Option<(Ask, Flight<Landed>)>>,
     unsaved: Mutex<Option<Unsaved>>,
@@ -58,6 +63,8 @@ impl Keeper {
             endpoints,
             patience: Patience::default(),
             lock_wait: Duration::from_secs(15),
+            detached: None,
+            is_usual_transport: false,
             current: Current::new(),
             flight: Mutex::new(None),
             unsaved: Mutex::new(None),
@@ -97,8 +104,9 @@ impl Keeper {
         if let Some((asked, running)) = flight.as_ref().filter(|(_, flight)| !flight.is_over()) {
             return Ok((running.clone(), asked.clone()));
         }
-        let (keeper, step) = (Arc::clone(self), self.request.clone().start(ask.clone(), asked_at));
-        let started = Flight::start("u2m-refresh", move || keeper.fly(step));
+        let (keeper, question) = (Arc::clone(self), ask.clone());
+        let work = move || keeper.fly(&question, asked_at, None);
+        let started = Flight::start("u2m-refresh", work);
         let started = started.map_err(|error| TokenError::Store(StoreFailure::new(error)))?;
         *flight = Some((ask.clone(), started.clone()));
         Ok((started, ask.clone()))
@@ -146,12 +154,20 @@ impl Keeper {
         }
     }
 
-    /// Carries a flow from any step to its end.
-    fn fly(&self, mut step: TokenStep) -> Landed {
-        let (mut ground, since) = (Ground::default(), self.current.generation());
+    /// Carries a flow from its beginning to its end. `held` is the entry's lock, if it is held already.
+    pub(crate) fn fly(
+        &self,
+        ask: &Ask,
+        asked_at: Timestamp,
+        held: Option<Box<dyn EntryLock>>,
+    ) -> Landed {
+        let since = self.current.generation();
+        let mut ground = Ground { lock: held, ..Ground::default() };
+        let mut step = self.request.clone().start(ask.clone(), asked_at);
         loop {
             step = match step {
                 TokenStep::Load(load) => load.loaded(self.load()?, now())?,
+                TokenStep::Lock(lock) if ground.lock.is_some() => lock.locked(),
                 TokenStep::Lock(lock) => {
                     let patience =
                         if lock.is_worth_waiting() { self.lock_wait } else { Duration::ZERO };
@@ -167,6 +183,17 @@ impl Keeper {
                 TokenStep::Reload(reload) => {
                     let verdict = ground.lock.as_mut().and_then(|lock| lock.verdict());
                     reload.loaded(self.load()?, verdict, now())?
+                }
+                TokenStep::Prove(_) if self.is_detaching(&ground) => {
+                    match self.detach(&mut ground, ask, asked_at) {
+                        Some(landed) => {
+                            let issued = landed?;
+                            self.take(&issued, None);
+                            return Ok(issued);
+                        }
+                        // From the top, with the lock that came back.
+                        None => self.request.clone().start(ask.clone(), asked_at),
+                    }
                 }
                 TokenStep::Prove(prove) => {
                     match ground.lock.as_mut().map_or(Ok(()), |lock| lock.prove_writable()) {
@@ -200,6 +227,34 @@ impl Keeper {
                 }
             };
         }
+    }
+
+    /// Whether the rest of a refresh belongs in a process of its own.
+    fn is_detaching(&self, ground: &Ground) -> bool {
+        self.detached.is_some() && !ground.stays && ground.lock.is_some()
+    }
+
+    /// Has the refresh carried out by a process that outlives this one. `None` if it cannot be done there.
+    fn detach(&self, ground: &mut Ground, ask: &Ask, asked_at: Timestamp) -> Option<Landed> {
+        let (detached, lock) = (self.detached.as_ref()?, ground.lock.take()?);
+        match detached::finish(detached, self, lock, ask, asked_at) {
+            Finished::Landed(landed) => {
+                if let Ok(issued) = landed.as_ref()
+                    && let How::RenewedUnsaved(why) = issued.how()
+                {
+                    self.notice(unsaved_text(why));
+                }
+                Some(*landed)
+            }
+            Finished::Not(lock) => {
+                (ground.lock, ground.stays) = (Some(lock), true);
+                None
+            }
+        }
+    }
+
+    fn notice(&self, text: String) {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice::new(text));
     }
 
     fn discover(
@@ -252,11 +307,7 @@ impl Keeper {
         *self.unsaved() = match &outcome {
             Ok(()) => None,
             Err(error) => {
-                let text = format!(
-                    "the new token could not be saved ({error}); other programs do not have it, and if this one ends \
-                     before it can be saved you have to log in again"
-                );
-                self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice::new(text));
+                self.notice(unsaved_text(error));
                 Some(Unsaved { replaces, session: session.clone() })
             }
         };
@@ -294,12 +345,21 @@ impl Keeper {
     }
 }
 
+fn unsaved_text(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "the new token could not be saved ({error}); other programs do not have it, and if this one ends before it can be \
+         saved you have to log in again"
+    )
+}
+
 /// What a flow holds while it runs. Dropped in this order: the secret counts as saved, then the lock goes.
 #[derive(Default)]
 struct Ground {
     spending: Option<Spending>,
     lock: Option<Box<dyn EntryLock>>,
     runtime: OwnRuntime,
+    /// Whether no other process can do this.
+    stays: bool,
 }
 
 impl Ground {

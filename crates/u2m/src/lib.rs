@@ -41,7 +41,8 @@
 //! 6. Tokens are sent to the host, and refresh tokens to the endpoint, that they came from, and nowhere else.
 //!
 //! A process that is killed between sending a refresh token and saving its successor loses the login where the server
-//! rotates strictly: no client can help that. A program that ends on a signal calls [`settle`] first.
+//! rotates strictly. No client can help that from within; [`Builder::with_detached_refresh`] lets a process of its own do it,
+//! which is not killed along. A program that ends on a signal calls [`settle`] first.
 //!
 //! # For those who know the Go package
 //!
@@ -93,6 +94,7 @@ mod challenge;
 mod choose;
 mod clock;
 mod current;
+mod detached;
 mod keeper;
 mod persistent;
 mod person;
@@ -112,6 +114,7 @@ pub use choose::{
     ChooseError, LoginChoice, Said, Surroundings, TokenChoice, choose_for_login, choose_for_token,
     is_near,
 };
+pub use detached::{Detached, serve_detached};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
 
@@ -123,10 +126,10 @@ pub use u2m_config::{
     abbreviate, locate,
 };
 pub use u2m_core::{
-    AccessToken, AccountId, AuthorizationServer, Binding, CacheKey, Foreign, Freshness,
+    AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,
     FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError,
-    MetadataError, ProfileName, RefreshToken, Refusal, Scopes, Session, StoreFailure, Target,
-    TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure,
+    MetadataError, ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure,
+    Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

@@ -2,14 +2,14 @@
 
 use crate::advice;
 use crate::args::Args;
-use crate::failure::{Class, Failure, chain};
+use crate::failure::{Class, Failure};
 use crate::person::{Terminal, can_paste};
 use crate::{guard, output, place};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use u2m::{
     BrowserError, Builder, Editor, Host, HostMetadata, IssuerTrust, LOGIN_CLEARS, LoginChoice,
-    PersistentAuth, ReqwestTransport, Scopes, SignedIn, Surroundings, blocking, browser_fn,
+    PersistentAuth, ReqwestTransport, Scopes, SignedIn, Surroundings, blocking, browser_fn, chain,
     choose_for_login,
 };
 

@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    ChooseError, Patience, PersistentAuth, ReqwestTransport, Surroundings, Timestamp, Token,
-    TokenChoice, TokenStore, blocking, choose_for_token,
+    ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Surroundings, Timestamp,
+    Token, TokenChoice, TokenStore, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -29,6 +29,11 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             .with_scopes(choice.scopes)
             .with_store(store.clone());
         let builder = with_timeout(builder, args.timeout);
+        // A program that calls this one may end it at any moment.
+        let builder = match Detached::this_program() {
+            Ok(detached) => builder.with_detached_refresh(detached),
+            Err(_) => builder,
+        };
         builder.build().map(|auth| auth.blocking()).map_err(|error| advice::build(&error))
     };
     let auth = describe(choice)?;

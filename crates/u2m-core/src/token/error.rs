@@ -41,6 +41,9 @@ pub enum TokenError {
     /// The refresh token will never be accepted again.
     #[error("the refresh token was rejected")]
     Rejected(#[source] Refusal),
+    /// Another process carried the refresh out, and this is what it said.
+    #[error("{0}")]
+    Reported(Report),
     /// The server issued the very token again that an API had rejected.
     #[error("the server issued the rejected token again")]
     SameTokenAgain,
@@ -61,6 +64,7 @@ impl TokenError {
         match self {
             Self::Endpoints(error) => error.is_transient(),
             Self::Refresh(error) => error.is_transient(),
+            Self::Reported(report) => report.is_transient,
             Self::LockTimeout | Self::TriedJustNow(_) | Self::Unfinished => true,
             _ => false,
         }
@@ -76,6 +80,47 @@ impl TokenError {
                 | Self::NoHost
                 | Self::Mismatch { .. }
         )
+    }
+}
+
+/// A failure in another process: of its causes only the words are left.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{blame}: {text}")]
+#[non_exhaustive]
+pub struct Report {
+    /// What failed there.
+    pub blame: Blame,
+    /// Why it failed, in words that are fit to be shown.
+    pub text: String,
+    /// Whether a later try may succeed.
+    pub is_transient: bool,
+}
+
+/// What a failure that was reported is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Blame {
+    /// The endpoints of the host: [`TokenError::Endpoints`].
+    #[error("fetching OAuth endpoints")]
+    Endpoints,
+    /// The refresh itself: [`TokenError::Refresh`].
+    #[error("token refresh failed")]
+    Refresh,
+    /// The store: [`TokenError::Store`].
+    #[error("the token store failed")]
+    Store,
+}
+
+impl Report {
+    /// Takes its parts.
+    ///
+    /// ```
+    /// use u2m_core::{Blame, Report, TokenError};
+    /// let report = Report::new(Blame::Refresh, "http 503", true);
+    /// assert!(TokenError::Reported(report).is_transient());
+    /// ```
+    pub fn new(blame: Blame, text: impl Into<String>, is_transient: bool) -> Self {
+        Self { blame, text: text.into(), is_transient }
     }
 }
 

@@ -18,7 +18,7 @@ mod error;
 mod refresh;
 mod verdict;
 
-pub use error::{StoreFailure, TokenError};
+pub use error::{Blame, Report, StoreFailure, TokenError};
 pub use refresh::{Locating, Note, Prove, Recheck, Refreshing, Save};
 pub use verdict::{Verdict, VerdictKind};
 
@@ -354,6 +354,17 @@ pub enum How {
 }
 
 impl Issued {
+    /// What another process issued. The flows of this crate make their own.
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, How, Issued, Session};
+    /// let issued = Issued::new(Session::new(AccessToken::new("a")), How::Renewed);
+    /// assert!(matches!(issued.how(), How::Renewed));
+    /// ```
+    pub fn new(session: Session, how: How) -> Self {
+        Self { session, how }
+    }
+
     fn stored(session: Session) -> Self {
         Self { session, how: How::Stored }
     }

@@ -64,6 +64,12 @@ pub enum StoreError {
         /// Which file.
         path: Shown,
     },
+    /// There is no such store for this program.
+    #[error("{why}")]
+    NoStore {
+        /// Which one, in words.
+        why: &'static str,
+    },
     /// This store's locks stay in the process that took them.
     #[error("a lock of this store cannot be handed to another process")]
     NotHandedOver,
@@ -132,6 +138,11 @@ impl StoreError {
     /// Whether a later try may succeed, without anything being changed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::LockTimeout { .. })
+    }
+
+    /// Whether there is no such store here at all, as opposed to one that does not work now.
+    pub fn is_absent_store(&self) -> bool {
+        matches!(self, Self::NoStore { .. })
     }
 
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {

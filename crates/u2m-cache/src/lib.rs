@@ -1,7 +1,7 @@
 //! Where u2m keeps logins.
 //!
 //! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
-//! [`MemoryStore`] ends with its process.
+//! [`MemoryStore`] ends with its process. [`AutoStore`] stands in front of several, and finds each login where it was saved.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.
@@ -25,18 +25,22 @@
 //! # Ok::<(), u2m_cache::StoreError>(())
 //! ```
 
+mod auto;
 mod beside;
 mod entry;
 mod error;
 mod file;
 mod gate;
 mod memory;
+mod mode;
 mod rfc3339;
 mod store;
 mod zone;
 
+pub use auto::AutoStore;
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use mode::StorageMode;
 pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

@@ -1,6 +1,7 @@
 //! What every store can do.
 
 use crate::error::StoreError;
+use crate::mode::StorageMode;
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
@@ -63,6 +64,15 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Shows that a login can be kept here, before anybody is asked to sign in.
+    ///
+    /// # Errors
+    /// Saving would fail too.
+    fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
+        let _ = key;
+        Ok(())
+    }
+
     /// Whether a look into it may take long: it asks another program or another machine. An asynchronous caller then asks
     /// on a thread of its own.
     fn is_slow(&self) -> bool {
@@ -113,6 +123,17 @@ pub enum StoreAddress {
     File {
         /// Where the file is.
         path: PathBuf,
+    },
+    /// [`AutoStore`](crate::AutoStore).
+    Auto {
+        /// Where the shared file is.
+        file: PathBuf,
+        /// The keyring, if there is one.
+        keyring: Option<Box<StoreAddress>>,
+        /// The encrypted file, if there is one.
+        encrypted: Option<Box<StoreAddress>>,
+        /// The one that was asked for by name.
+        mode: Option<StorageMode>,
     },
 }
 

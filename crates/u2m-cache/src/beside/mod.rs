@@ -14,7 +14,6 @@ use sidecar::Sidecar;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use u2m_core::CacheKey;
 
 /// Writing takes milliseconds; a holder that has the lock for longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -73,14 +72,7 @@ impl Beside {
         )
     }
 
-    /// The kind of store in which `key` was last saved, if that was ever recorded.
-    #[allow(dead_code, reason = "for the stores that follow")]
-    pub(crate) fn home(&self, key: &CacheKey) -> Option<String> {
-        self.sidecar().home(key.as_str()).map(str::to_owned)
-    }
-
     /// Changes what is known of the logins, under the writers' lock; `change` says whether it changed anything.
-    #[allow(dead_code, reason = "for the stores that follow")]
     pub(crate) fn change_sidecar(
         &self,
         change: impl FnOnce(&mut Sidecar) -> bool,

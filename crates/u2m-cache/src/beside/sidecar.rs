@@ -103,7 +103,6 @@ impl Sidecar {
         self.homes.get(key).map(String::as_str)
     }
 
-    #[allow(dead_code, reason = "for the stores that follow")]
     /// Records in which kind of store `key` is, or that it is in none; whether that is news.
     pub(crate) fn set_home(&mut self, key: &str, home: Option<&str>) -> bool {
         let before = match home {

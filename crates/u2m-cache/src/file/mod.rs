@@ -12,6 +12,7 @@ use crate::beside::Beside;
 use crate::beside::disk::{self, Privacy};
 use crate::beside::lock::KeyLock;
 use crate::beside::room::Reserve;
+use crate::beside::sidecar::Sidecar;
 use crate::entry::Entry;
 use crate::error::{Shown, StoreError};
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
@@ -97,6 +98,40 @@ impl FileStore {
         &self.0.beside.path
     }
 
+    /// The kind of store in which `key` was last saved.
+    pub(crate) fn home(&self, key: &CacheKey) -> Option<String> {
+        self.0.beside.sidecar().home(key.as_str()).map(str::to_owned)
+    }
+
+    /// Records the kind of store in which `key` is.
+    pub(crate) fn set_home(&self, key: &CacheKey, home: Option<&str>) -> Result<(), StoreError> {
+        self.0.beside.change_sidecar(|sidecar| sidecar.set_home(key.as_str(), home))
+    }
+
+    /// What is known of the logins beside their tokens.
+    pub(crate) fn sidecar(&self) -> Sidecar {
+        self.0.beside.sidecar()
+    }
+
+    /// As `load`, with a side file that was read already.
+    pub(crate) fn load_with(
+        &self,
+        key: &CacheKey,
+        sidecar: &Sidecar,
+    ) -> Result<Option<Session>, StoreError> {
+        Ok(self.tokens(key)?.map(|session| sidecar.complete(key.as_str(), session)))
+    }
+
+    /// An entry, without what is known of it beside the tokens.
+    fn tokens(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        let text = zeroize::Zeroizing::new(self.0.text()?);
+        let document = self.0.sound(&text)?;
+        let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
+        let entry =
+            Entry::parse(raw).map_err(|why| StoreError::BadEntry { key: key.clone(), why })?;
+        Ok(entry.session())
+    }
+
     fn locked(&self, key: &CacheKey, lock: KeyLock) -> Box<dyn EntryLock> {
         Box::new(lock::FileLock {
             store: Arc::clone(&self.0),
@@ -159,12 +194,8 @@ impl Inner {
 
 impl TokenStore for FileStore {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let text = zeroize::Zeroizing::new(self.0.text()?);
-        let document = self.0.sound(&text)?;
-        let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
-        let entry =
-            Entry::parse(raw).map_err(|why| StoreError::BadEntry { key: key.clone(), why })?;
-        Ok(entry.session().map(|session| self.0.beside.sidecar().complete(key.as_str(), session)))
+        let session = self.tokens(key)?;
+        Ok(session.map(|session| self.0.beside.sidecar().complete(key.as_str(), session)))
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {

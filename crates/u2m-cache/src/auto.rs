@@ -1,0 +1,359 @@
+//! One store in front of several: each login is read from where it was saved, and a new one goes where it was decided.
+//!
+//! | asked for | read from | a new login goes to |
+//! |---|---|---|
+//! | a mode by name | that store alone | that store alone |
+//! | nothing | where the login was saved, by the side file; if that says nothing, the keyring, else the file | the keyring; where there is none at all, the file, with a notice |
+//!
+//! What is locked, silent or broken is an error and never a reason to look elsewhere (FALL-3, FALL-4): the login may be in it.
+
+use crate::error::StoreError;
+use crate::file::FileStore;
+use crate::mode::StorageMode;
+use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use u2m_core::{CacheKey, Session, Verdict};
+
+/// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
+///
+/// ```
+/// use std::sync::Arc;
+/// use u2m_cache::{AutoStore, FileStore, MemoryStore, StorageMode, TokenStore};
+/// use u2m_core::{AccessToken, CacheKey, Session};
+/// let folder = tempfile::tempdir().unwrap();
+/// let file = FileStore::at(folder.path().join("token-cache.json"));
+/// let store = AutoStore::new(file).with_keyring(Arc::new(MemoryStore::new()));
+/// let key = CacheKey::new("dev");
+/// store.save(&key, &Session::new(AccessToken::new("a")))?;
+/// assert_eq!(store.home(&key), Some(StorageMode::Secure));
+/// # Ok::<(), u2m_cache::StoreError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AutoStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    file: FileStore,
+    keyring: Option<Arc<dyn TokenStore>>,
+    encrypted: Option<Arc<dyn TokenStore>>,
+    /// The one store to use, if one was asked for by name.
+    fixed: Option<StorageMode>,
+    /// Where the logins go that were prepared.
+    landings: Mutex<BTreeMap<CacheKey, StorageMode>>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+impl AutoStore {
+    /// Begins with the file that other programs share; beside it stands where each login was saved.
+    ///
+    /// ```
+    /// use u2m_cache::{AutoStore, FileStore, TokenStore};
+    /// let store = AutoStore::new(FileStore::at("/nonexistent/token-cache.json"));
+    /// assert!(store.keys().unwrap().is_empty());
+    /// ```
+    pub fn new(file: FileStore) -> Self {
+        Self(Arc::new(Inner {
+            file,
+            keyring: None,
+            encrypted: None,
+            fixed: None,
+            landings: Mutex::default(),
+            notices: Mutex::default(),
+        }))
+    }
+
+    /// Adds the keyring.
+    #[must_use]
+    pub fn with_keyring(self, store: Arc<dyn TokenStore>) -> Self {
+        self.changed(|inner| inner.keyring = Some(store))
+    }
+
+    /// Adds the encrypted file.
+    #[must_use]
+    pub fn with_encrypted(self, store: Arc<dyn TokenStore>) -> Self {
+        self.changed(|inner| inner.encrypted = Some(store))
+    }
+
+    /// Uses this one alone: it was asked for by name.
+    #[must_use]
+    pub fn with_mode(self, mode: StorageMode) -> Self {
+        self.changed(|inner| inner.fixed = Some(mode))
+    }
+
+    /// Before it is shared, there is one owner.
+    fn changed(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Inner {
+            file: self.0.file.clone(),
+            keyring: self.0.keyring.clone(),
+            encrypted: self.0.encrypted.clone(),
+            fixed: self.0.fixed,
+            landings: Mutex::default(),
+            notices: Mutex::default(),
+        };
+        change(&mut inner);
+        Self(Arc::new(inner))
+    }
+
+    /// In which store a login was last saved, if that was recorded.
+    pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
+        self.0.file.home(key).as_deref().and_then(StorageMode::parse)
+    }
+
+    /// Records in which store a login is from now on, or that it is in none.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub fn set_home(&self, key: &CacheKey, home: Option<StorageMode>) -> Result<(), StoreError> {
+        self.0.file.set_home(key, home.map(StorageMode::as_str))
+    }
+
+    /// Where a login goes that was prepared ([`TokenStore::prepare_login`]).
+    pub fn landing(&self, key: &CacheKey) -> Option<StorageMode> {
+        self.landings().get(key).copied()
+    }
+
+    fn landings(&self) -> MutexGuard<'_, BTreeMap<CacheKey, StorageMode>> {
+        self.0.landings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of the stores.
+    ///
+    /// # Errors
+    /// This program or this machine does not have it.
+    pub fn part(&self, mode: StorageMode) -> Result<&dyn TokenStore, StoreError> {
+        let (store, why) = match mode {
+            StorageMode::Plaintext => return Ok(&self.0.file),
+            StorageMode::Secure => (&self.0.keyring, "there is no keyring for this program"),
+            StorageMode::Encrypted => {
+                (&self.0.encrypted, "there is no encrypted file for this program")
+            }
+        };
+        store.as_deref().ok_or(StoreError::NoStore { why })
+    }
+
+    /// Where a login is, and what was read on the way.
+    fn find(&self, key: &CacheKey) -> Result<(StorageMode, Option<Session>), StoreError> {
+        if let Some(mode) = self.0.fixed {
+            return Ok((mode, self.part(mode)?.load(key)?));
+        }
+        let sidecar = self.0.file.sidecar();
+        match sidecar.home(key.as_str()).and_then(StorageMode::parse) {
+            Some(StorageMode::Plaintext) => {
+                Ok((StorageMode::Plaintext, self.0.file.load_with(key, &sidecar)?))
+            }
+            Some(mode) => Ok((mode, self.part(mode)?.load(key)?)),
+            None => self.look_around(key),
+        }
+    }
+
+    /// Looks for a login that u2m has not saved: the keyring is where Databricks' own command line keeps it by default.
+    fn look_around(&self, key: &CacheKey) -> Result<(StorageMode, Option<Session>), StoreError> {
+        for mode in StorageMode::ALL {
+            let Ok(store) = self.part(mode) else { continue };
+            match store.load(key) {
+                Ok(Some(session)) => return Ok((mode, Some(session))),
+                Ok(None) => {}
+                Err(error) if error.is_absent_store() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((StorageMode::Plaintext, None))
+    }
+
+    /// Where a login is to be saved: where it was decided, else where it is, else where new ones go.
+    fn keep(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
+        if let Some(mode) = self.0.fixed.or_else(|| self.landing(key)) {
+            return Ok(mode);
+        }
+        match self.find(key)? {
+            (mode, Some(_)) => Ok(mode),
+            (_, None) => self.decide(key),
+        }
+    }
+
+    /// Decides where a new login goes, by asking the keyring for a sign of life (a write).
+    fn decide(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
+        if let Some(mode) = self.0.fixed {
+            self.part(mode)?.prepare_login(key)?;
+            return Ok(mode);
+        }
+        let keyring = self.part(StorageMode::Secure);
+        match keyring.and_then(|keyring| keyring.prepare_login(key)) {
+            Ok(()) => Ok(StorageMode::Secure),
+            Err(error) if error.is_absent_store() => {
+                self.notice(format!(
+                    "the login is kept unencrypted in {}: {}",
+                    crate::Shown::from(self.0.file.path()),
+                    u2m_core::chain(&error)
+                ));
+                Ok(StorageMode::Plaintext)
+            }
+            // It is only slow, or waits for its prompt: what cannot be saved later is an error then, and no reason to
+            // keep the login where everybody's backup finds it.
+            Err(error) if error.is_transient() => Ok(StorageMode::Secure),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn notice(&self, text: String) {
+        self.0.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice { text });
+    }
+
+    /// Records where a login is now: a new one wherever it went, another one if nothing was recorded. What a new login has
+    /// replaced elsewhere is removed there. That this does not work is told and is no failure: the login is there.
+    fn record(&self, key: &CacheKey, mode: StorageMode) {
+        let (before, is_new) = (self.home(key), self.landing(key) == Some(mode));
+        if before == Some(mode) || (before.is_some() && !is_new) {
+            return;
+        }
+        if let Err(error) = self.set_home(key, Some(mode)) {
+            self.notice(format!("where the login '{key}' is kept could not be noted: {error}"));
+        }
+        let old = before.and_then(|before| self.part(before).ok());
+        if let Some(Err(error)) = old.map(|old| old.delete(key)) {
+            self.notice(format!("an older login '{key}' could not be removed: {error}"));
+        }
+    }
+}
+
+impl TokenStore for AutoStore {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        self.find(key).map(|(_, session)| session)
+    }
+
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        let mode = self.keep(key)?;
+        self.part(mode)?.save(key, session)?;
+        self.record(key, mode);
+        Ok(())
+    }
+
+    /// Removes a login from every store that can be reached.
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        for mode in StorageMode::ALL {
+            let Ok(store) = self.part(mode) else { continue };
+            match store.delete(key) {
+                Err(error) if !error.is_absent_store() => outcome = outcome.and(Err(error)),
+                _ => {}
+            }
+        }
+        if outcome.is_ok() && self.home(key).is_some() {
+            self.set_home(key, None)?;
+        }
+        outcome
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let mut keys = Vec::new();
+        for mode in
+            StorageMode::ALL.into_iter().filter(|mode| self.0.fixed.is_none_or(|it| it == *mode))
+        {
+            let Ok(store) = self.part(mode) else { continue };
+            match store.keys() {
+                Ok(more) => keys.extend(more),
+                Err(error) if error.is_absent_store() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        keys.sort();
+        keys.dedup();
+        Ok(keys)
+    }
+
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let mode = self.keep(key)?;
+        let lock = self.part(mode)?.lock(key, patience)?;
+        Ok(lock.map(|lock| self.locked(key, mode, lock)))
+    }
+
+    fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
+        let mode = self.keep(key)?;
+        Ok(self.locked(key, mode, self.part(mode)?.adopt(key, file)?))
+    }
+
+    fn address(&self) -> Option<StoreAddress> {
+        let mode = self.0.fixed;
+        let address = |part: &Option<Arc<dyn TokenStore>>| match part {
+            Some(store) => store.address().map(|address| Some(Box::new(address))),
+            None => Some(None),
+        };
+        Some(StoreAddress::Auto {
+            file: self.0.file.path().to_owned(),
+            keyring: address(&self.0.keyring)?,
+            encrypted: address(&self.0.encrypted)?,
+            mode,
+        })
+    }
+
+    fn is_slow(&self) -> bool {
+        let is_slow = |mode| self.part(mode).is_ok_and(TokenStore::is_slow);
+        match self.0.fixed {
+            Some(mode) => is_slow(mode),
+            None => StorageMode::ALL.into_iter().any(is_slow),
+        }
+    }
+
+    fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
+        let mode = self.decide(key)?;
+        self.landings().insert(key.clone(), mode);
+        Ok(())
+    }
+
+    fn take_notices(&self) -> Vec<Notice> {
+        let own =
+            std::mem::take(&mut *self.0.notices.lock().unwrap_or_else(PoisonError::into_inner));
+        let parts = StorageMode::ALL.into_iter().filter_map(|mode| self.part(mode).ok());
+        own.into_iter().chain(parts.flat_map(TokenStore::take_notices)).collect()
+    }
+}
+
+impl AutoStore {
+    fn locked(
+        &self,
+        key: &CacheKey,
+        mode: StorageMode,
+        lock: Box<dyn EntryLock>,
+    ) -> Box<dyn EntryLock> {
+        Box::new(AutoLock { store: self.clone(), key: key.clone(), mode, lock })
+    }
+}
+
+/// The lock of the store that a login is in.
+struct AutoLock {
+    store: AutoStore,
+    key: CacheKey,
+    mode: StorageMode,
+    lock: Box<dyn EntryLock>,
+}
+
+impl EntryLock for AutoLock {
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.lock.verdict()
+    }
+
+    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.lock.note(verdict)
+    }
+
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        self.lock.prove_writable()
+    }
+
+    fn save(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.lock.save(session)?;
+        self.store.record(&self.key, self.mode);
+        Ok(())
+    }
+
+    fn hand_over(self: Box<Self>) -> Option<File> {
+        self.lock.hand_over()
+    }
+}

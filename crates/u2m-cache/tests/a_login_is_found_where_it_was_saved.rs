@@ -1,0 +1,219 @@
+//! Several stores behind one: which of them a login is read from, and where a new one goes (MODE-1, FALL-1 to FALL-4).
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Place;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use u2m_cache::{AutoStore, EntryLock, MemoryStore, StorageMode, StoreError, TokenStore};
+use u2m_core::{AccessToken, CacheKey, RefreshToken, Session};
+
+fn key() -> CacheKey {
+    CacheKey::new("dev")
+}
+
+fn session(name: &str) -> Session {
+    Session::new(AccessToken::new(name)).with_refresh_token(RefreshToken::new(name))
+}
+
+fn token(store: &dyn TokenStore) -> Option<String> {
+    store.load(&key()).unwrap().map(|session| session.access_token.expose().to_owned())
+}
+
+/// How a keyring is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mood {
+    Absent,
+    Fine,
+    Refusing,
+    Silent,
+}
+
+/// A keyring in a mood, that counts how often it is asked.
+#[derive(Clone, Debug)]
+struct Keyring {
+    held: MemoryStore,
+    mood: Mood,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Keyring {
+    fn new(mood: Mood) -> Self {
+        Self { held: MemoryStore::new(), mood, asked: Arc::default() }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        match self.mood {
+            Mood::Fine => Ok(()),
+            Mood::Absent => Err(StoreError::NoStore { why: "there is no keyring" }),
+            Mood::Refusing => Err(StoreError::NoHome),
+            Mood::Silent => {
+                let path = std::path::Path::new("keyring");
+                Err(StoreError::LockTimeout { path: path.into() })
+            }
+        }
+    }
+}
+
+impl TokenStore for Keyring {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        self.check().and_then(|()| self.held.load(key))
+    }
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        self.check().and_then(|()| self.held.save(key, session))
+    }
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.check().and_then(|()| self.held.delete(key))
+    }
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        self.check().and_then(|()| self.held.keys())
+    }
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        self.check().and_then(|()| self.held.lock(key, patience))
+    }
+    fn prepare_login(&self, _: &CacheKey) -> Result<(), StoreError> {
+        self.check()
+    }
+}
+
+fn over(place: &Place, keyring: &Keyring) -> AutoStore {
+    AutoStore::new(place.store()).with_keyring(Arc::new(keyring.clone()))
+}
+
+/// Saves as a login does.
+fn log_in(store: &AutoStore, name: &str) -> Result<(), StoreError> {
+    store.prepare_login(&key())?;
+    store.lock(&key(), common::LONG)?.unwrap().save(&session(name))
+}
+
+#[test]
+fn a_new_login_goes_to_the_keyring_where_there_is_one() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    let store = over(&place, &keyring);
+    log_in(&store, "a").unwrap();
+    assert_eq!(token(&keyring).as_deref(), Some("a"));
+    assert_eq!(token(&place.store()), None);
+    assert_eq!(store.home(&key()), Some(StorageMode::Secure));
+    assert!(store.take_notices().is_empty());
+}
+
+#[test]
+fn fall_2_without_any_keyring_it_goes_to_the_file_and_that_is_said() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Absent));
+    let store = over(&place, &keyring);
+    log_in(&store, "a").unwrap();
+    assert_eq!(token(&place.store()).as_deref(), Some("a"));
+    let notices = store.take_notices();
+    assert!(notices.len() == 1 && notices[0].text.contains("unencrypted"), "{notices:?}");
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("a"));
+}
+
+#[test]
+fn fall_4_a_keyring_that_refuses_is_an_error_and_nothing_is_kept_elsewhere() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Refusing));
+    assert!(log_in(&over(&place, &keyring), "a").is_err());
+    assert!(!place.file().exists());
+}
+
+#[test]
+fn a_keyring_that_is_only_silent_stays_the_place_for_new_logins() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Silent));
+    let store = over(&place, &keyring);
+    store.prepare_login(&key()).unwrap();
+    assert_eq!(store.landing(&key()), Some(StorageMode::Secure));
+    assert!(store.save(&key(), &session("a")).is_err());
+    assert!(!place.file().exists(), "nothing fell into the file in silence");
+}
+
+#[test]
+fn fall_3_a_login_of_the_keyring_is_never_looked_for_in_the_file() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    place.store().save(&key(), &session("older")).unwrap();
+    log_in(&over(&place, &keyring), "newer").unwrap();
+    for mood in [Mood::Absent, Mood::Refusing, Mood::Silent] {
+        let broken = Keyring { mood, ..keyring.clone() };
+        assert!(over(&place, &broken).load(&key()).is_err(), "{mood:?}");
+    }
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("newer"));
+}
+
+#[test]
+fn a_login_of_the_file_never_wakes_the_keyring() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Absent));
+    log_in(&over(&place, &keyring), "a").unwrap();
+    let keyring = Keyring::new(Mood::Fine);
+    let store = over(&place, &keyring);
+    assert_eq!(token(&store).as_deref(), Some("a"));
+    store.lock(&key(), common::LONG).unwrap().unwrap().save(&session("b")).unwrap();
+    assert_eq!((token(&store).as_deref(), keyring.asked()), (Some("b"), 0));
+}
+
+#[test]
+fn what_other_programs_saved_is_looked_for_in_the_keyring_first() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    place.store().save(&key(), &session("in the file")).unwrap();
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("in the file"));
+    keyring.save(&key(), &session("in the keyring")).unwrap();
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("in the keyring"));
+    let absent = Keyring::new(Mood::Absent);
+    assert_eq!(token(&over(&place, &absent)).as_deref(), Some("in the file"));
+    for mood in [Mood::Refusing, Mood::Silent] {
+        assert!(
+            over(&place, &Keyring::new(mood)).load(&key()).is_err(),
+            "{mood:?} hides it, perhaps"
+        );
+    }
+}
+
+#[test]
+fn a_refresh_is_saved_where_the_login_was_found() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    place.store().save(&key(), &session("a")).unwrap();
+    let store = over(&place, &keyring);
+    store.lock(&key(), common::LONG).unwrap().unwrap().save(&session("b")).unwrap();
+    assert_eq!(token(&place.store()).as_deref(), Some("b"));
+    assert_eq!(store.home(&key()), Some(StorageMode::Plaintext));
+}
+
+#[test]
+fn mode_1_a_new_login_elsewhere_leaves_no_older_one_behind() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Absent));
+    log_in(&over(&place, &keyring), "older").unwrap();
+    let keyring = Keyring::new(Mood::Fine);
+    log_in(&over(&place, &keyring), "newer").unwrap();
+    assert_eq!(token(&place.store()), None);
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("newer"));
+}
+
+#[test]
+fn a_mode_asked_for_by_name_is_used_alone_and_does_not_stay() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    log_in(&over(&place, &keyring), "in the keyring").unwrap();
+    place.store().save(&key(), &session("in the file")).unwrap();
+    let plain = over(&place, &keyring).with_mode(StorageMode::Plaintext);
+    assert_eq!(token(&plain).as_deref(), Some("in the file"));
+    plain.lock(&key(), common::LONG).unwrap().unwrap().save(&session("refreshed")).unwrap();
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("in the keyring"));
+}
+
+#[test]
+fn deleting_removes_it_everywhere() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    let store = over(&place, &keyring);
+    log_in(&store, "a").unwrap();
+    place.store().save(&key(), &session("b")).unwrap();
+    store.delete(&key()).unwrap();
+    assert_eq!((token(&keyring), token(&place.store())), (None, None));
+    assert_eq!(store.home(&key()), None);
+}

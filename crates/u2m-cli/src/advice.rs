@@ -198,6 +198,9 @@ pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) ->
             };
             Failure::new(Class::Other, format!("{text}{advice}"))
         }
+        ChallengeError::Store(_) => {
+            Failure::new(Class::Storage, format!("{} Nobody was asked to sign in", stopped(&text)))
+        }
         ChallengeError::TimedOut(_) => Failure::new(
             Class::Network,
             format!(

@@ -3,7 +3,7 @@
 use crate::failure::{Class, Failure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use u2m::{ConfigFile, FileStore, abbreviate};
+use u2m::{ConfigFile, Storage, StorageError, Surroundings, abbreviate};
 
 /// A variable of the environment.
 pub(crate) fn env(name: &str) -> Option<OsString> {
@@ -37,35 +37,14 @@ pub(crate) fn shown(path: &Path) -> String {
     u2m::Foreign::new(&abbreviate(path, &env).to_string_lossy()).to_string()
 }
 
-/// The token store, by the setting that users share with the reference. Its default there is the system's keyring, which
-/// this version does not have yet; a person who asks for it is told so rather than given a file.
-pub(crate) fn store(path: &Path, config: &ConfigFile) -> Result<FileStore, Failure> {
-    const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
-    let named = env(VARIABLE)
-        .filter(|value| !value.is_empty())
-        .map(|value| (VARIABLE.to_owned(), value.to_string_lossy().into_owned()));
-    let setting = || config.setting("auth_storage");
-    let in_file =
-        || setting().map(|value| (format!("auth_storage in {}", shown(path)), value.to_owned()));
-    let named = named.or_else(in_file);
-    if let Some((source, value)) = named {
-        match value.trim().to_ascii_lowercase().as_str() {
-            "plaintext" => {}
-            "secure" => {
-                return Err(Failure::new(
-                    Class::Storage,
-                    format!(
-                        "{source} asks for the storage \"secure\" (the system's keyring), which this version does not have \
-                         yet; set {VARIABLE}=plaintext to use the file ~/.databricks/token-cache.json"
-                    ),
-                ));
-            }
-            _ => {
-                let value = u2m::Foreign::new(&value);
-                let text = format!("{source} is \"{value}\"; it must be plaintext or secure");
-                return Err(Failure::new(Class::Usage, text));
-            }
-        }
-    }
-    FileStore::from_env(&env).map_err(|error| Failure::new(Class::Storage, error.to_string()))
+/// Where the logins are, by the setting that users share with the reference.
+pub(crate) fn storage(config: &ConfigFile, profile: Option<&str>) -> Result<Storage, Failure> {
+    let around = Surroundings { env: &env, config };
+    Storage::open(None, &around, profile).map_err(|error| {
+        let class = match error {
+            StorageError::UnknownMode { .. } => Class::Usage,
+            _ => Class::Storage,
+        };
+        Failure::new(class, u2m::chain(&error))
+    })
 }

@@ -5,21 +5,23 @@ use crate::detached::Detached;
 use crate::keeper::Keeper;
 use crate::persistent::PersistentAuth;
 use crate::person::{Person, Quiet};
+use crate::storage::{Storage, StorageError};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_cache::{FileStore, StoreError, TokenStore};
+use u2m_cache::TokenStore;
 use u2m_core::{
-    DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, Scopes, Target,
-    TokenRequest,
+    DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, ProfileName,
+    Scopes, Target, TokenRequest,
 };
 use u2m_http::{Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, Transport};
 use url::Url;
 
-/// Describes a login. A later call wins over an earlier one; nothing is read, written or connected before it is used.
+/// Describes a login. A later call wins over an earlier one; nothing is written or connected before it is used, and only the
+/// environment and the profile file are read, for where logins are kept.
 ///
 /// | part | default |
 /// |---|---|
-/// | store | [`FileStore::for_user`]: `~/.databricks/token-cache.json`, shared with Databricks' own programs |
+/// | store | [`Storage::for_user`]: where the user keeps logins, shared with Databricks' own programs |
 /// | transport | [`ReqwestTransport`] |
 /// | endpoints | Databricks' layout |
 /// | browser | [`SystemBrowser`](crate::SystemBrowser) |
@@ -236,7 +238,10 @@ impl Builder {
         }
         let store = match self.store {
             Some(store) => store,
-            None => Arc::new(FileStore::for_user().map_err(BuildError::Store)?),
+            None => {
+                let profile = self.target.profile().map(ProfileName::as_str);
+                Arc::new(Storage::for_user(profile).map_err(BuildError::Store)?.store().clone())
+            }
         };
         let (discovery_host, trust) = discovery(self.discovery_host.as_deref(), self.trust)?;
         let mut login = LoginRequest::new(self.target.clone());
@@ -299,5 +304,5 @@ pub enum BuildError {
     Impatient,
     /// No store was given, and the default one cannot be had.
     #[error("no token store")]
-    Store(#[source] StoreError),
+    Store(#[source] StorageError),
 }

@@ -78,6 +78,9 @@ pub enum ChallengeError {
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random numbers")]
     Random,
+    /// The login could not be kept; nobody was asked to sign in.
+    #[error(transparent)]
+    Store(StoreFailure),
     /// The person did not come back in time.
     #[error("nobody signed in within {}", seconds(*.0))]
     TimedOut(Duration),
@@ -92,7 +95,7 @@ impl ChallengeError {
         match self {
             Self::Login(error) => error.is_transient(),
             Self::TimedOut(_) | Self::Unfinished => true,
-            Self::Listen(_) | Self::Random => false,
+            Self::Listen(_) | Self::Random | Self::Store(_) => false,
         }
     }
 }
@@ -110,6 +113,7 @@ pub(crate) async fn challenge(
     desk: &Desk,
     keeper: &Arc<Keeper>,
 ) -> Result<SignedIn, ChallengeError> {
+    prepare(keeper).await?;
     let start = Instant::now();
     // Whoever waits for longer than there is time waits for a very long time.
     let end =
@@ -124,6 +128,16 @@ pub(crate) async fn challenge(
         visitor.finish(ending(&outcome)).await;
     }
     outcome
+}
+
+/// Shows that the login can be kept, before a person is asked for anything (KEY-1). A store may take long to say so.
+async fn prepare(keeper: &Arc<Keeper>) -> Result<(), ChallengeError> {
+    let there = Arc::clone(keeper);
+    let asked = Flight::start("u2m-prepare", move || {
+        there.store.prepare_login(&there.key).map_err(StoreFailure::new)
+    });
+    let prepared = asked.map_err(|_| ChallengeError::Unfinished)?.wait().await;
+    prepared.ok_or(ChallengeError::Unfinished)?.map_err(ChallengeError::Store)
 }
 
 fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {

@@ -99,6 +99,7 @@ mod keeper;
 mod persistent;
 mod person;
 mod runtime;
+mod storage;
 mod supply;
 
 /// The same for plain code: no runtime, no `async`.
@@ -117,9 +118,11 @@ pub use choose::{
 pub use detached::{Detached, serve_detached};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
+pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 
 pub use u2m_cache::{
-    EntryLock, FileStore, MemoryStore, Notice, StoreError, TokenStore, format_local,
+    AutoStore, EntryLock, FileStore, MemoryStore, Notice, StorageMode, StoreAddress, StoreError,
+    TokenStore, format_local,
 };
 pub use u2m_config::{
     CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, LOGIN_CLEARS, Outcome, Profile,

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use u2m::{
     BrowserError, Builder, Editor, Host, HostMetadata, IssuerTrust, LOGIN_CLEARS, LoginChoice,
-    PersistentAuth, ReqwestTransport, Scopes, SignedIn, Surroundings, blocking, browser_fn, chain,
-    choose_for_login,
+    PersistentAuth, ReqwestTransport, Scopes, SignedIn, StorageMode, Surroundings, blocking,
+    browser_fn, chain, choose_for_login,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let around = Surroundings { env: &place::env, config: &config };
     let choice = choose_for_login(&args.said(), &around)
         .map_err(|error| advice::choice(&error, &path, &config, name))?;
-    let store = place::store(&path, &config)?;
+    let storage = place::storage(&config, Some(choice.profile.as_str()))?;
     guard::watch_signals();
     let metadata = match choice.host.as_ref().filter(|_| choice.is_open()) {
         Some(host) => blocking::ask_host(&ReqwestTransport::new(), host),
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let scopes = args.scopes.as_deref().map(Scopes::split).filter(|scopes| !scopes.is_empty());
     let scopes = scopes.unwrap_or_else(|| choice.scopes.clone());
     let builder = PersistentAuth::builder(choice.target(&metadata))
-        .with_store(store)
+        .with_store(storage.store().clone())
         .with_scopes(scopes.clone());
     let builder = with_discovery(with_manners(builder, args, &choice), args, &choice)?;
     let auth = builder.build().map_err(|error| advice::build(&error))?;
@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             signed_in.missing_scopes()
         ));
     }
-    save_profile(&path, &choice, &signed_in, &scopes)
+    let pin = storage.to_pin(auth.cache_key());
+    save_profile(&path, &choice, &signed_in, &scopes, pin)
 }
 
 fn with_manners(builder: Builder, args: &Args, choice: &LoginChoice) -> Builder {
@@ -116,6 +117,7 @@ fn save_profile(
     choice: &LoginChoice,
     signed_in: &SignedIn,
     scopes: &Scopes,
+    pin: Option<StorageMode>,
 ) -> Result<(), Failure> {
     let target = signed_in.target();
     let host = target.host().map(ToString::to_string).unwrap_or_default();
@@ -138,7 +140,10 @@ fn save_profile(
         clear.extend(["account_id", "workspace_id", "cluster_id", "serverless_compute_id"]);
     }
     let name = choice.profile.as_str();
-    let saved = Editor::new(path).edit(|draft| draft.merge_profile(name, &values, &clear));
+    let saved = Editor::new(path).edit(|draft| {
+        draft.merge_profile(name, &values, &clear)?;
+        pin.map_or(Ok(()), |mode| draft.set_setting("auth_storage", mode.as_str()))
+    });
     saved.map_err(|error| {
         let text = format!(
             "signed in to {host}, and the login is stored under '{name}', but the profile could not be saved: {}",

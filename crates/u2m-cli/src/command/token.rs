@@ -13,7 +13,8 @@ use u2m::{
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
-    let store = place::store(&path, &config)?;
+    // A word that names no store is reported first, as the reference does.
+    place::storage(&config, None)?;
     let unclear = |error: ChooseError| {
         let failure = advice::choice(&error, &path, &config, name);
         match origin(args, &error) {
@@ -22,7 +23,10 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         }
     };
     let choice = choose_for_token(&args.said(), &around).map_err(unclear)?;
-    let choice = settled(choice, &store);
+    let profile = choice.target.profile().map(|name| name.as_str().to_owned());
+    let storage = place::storage(&config, profile.as_deref())?;
+    let store = storage.store();
+    let choice = settled(choice, store);
     let subject = Subject::new(&choice.target, name);
     let describe = |choice: TokenChoice| {
         let builder = PersistentAuth::builder(choice.target)

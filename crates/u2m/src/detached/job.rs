@@ -5,8 +5,9 @@ use crate::keeper::Keeper;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
-use u2m_cache::{FileStore, StoreAddress};
+use u2m_cache::{AutoStore, FileStore, StorageMode, StoreAddress, TokenStore};
 use u2m_core::{
     AccessToken, AccountId, Ask, CacheKey, FreshnessRules, Host, Lifetime, ProfileName, Scopes,
     Target, Timestamp,
@@ -53,6 +54,12 @@ enum Question {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Place {
+    Auto {
+        file: PathBuf,
+        keyring: Option<Box<Place>>,
+        encrypted: Option<Box<Place>>,
+        mode: Option<String>,
+    },
     File(PathBuf),
 }
 
@@ -146,9 +153,7 @@ impl Job {
             .with_rules(rules)
             .with_patience(patience)
             .with_lock_wait(lock_wait);
-        Ok(match &self.store {
-            Place::File(path) => builder.with_store(FileStore::at(path)),
-        })
+        Ok(builder.with_shared_store(self.store.open()?))
     }
 }
 
@@ -169,7 +174,40 @@ impl Place {
         match address {
             // The process may start in another folder.
             StoreAddress::File { path } => std::path::absolute(path).ok().map(Self::File),
+            StoreAddress::Auto { file, keyring, encrypted, mode } => {
+                let part = |address: Option<Box<StoreAddress>>| match address {
+                    Some(address) => Self::of(*address).map(|place| Some(Box::new(place))),
+                    None => Some(None),
+                };
+                Some(Self::Auto {
+                    file: std::path::absolute(file).ok()?,
+                    keyring: part(keyring)?,
+                    encrypted: part(encrypted)?,
+                    mode: mode.map(|mode| mode.as_str().to_owned()),
+                })
+            }
             _ => None,
+        }
+    }
+
+    fn open(&self) -> io::Result<Arc<dyn TokenStore>> {
+        match self {
+            Self::File(path) => Ok(Arc::new(FileStore::at(path))),
+            Self::Auto { file, keyring, encrypted, mode } => {
+                let mut store = AutoStore::new(FileStore::at(file));
+                if let Some(place) = keyring {
+                    store = store.with_keyring(place.open()?);
+                }
+                if let Some(place) = encrypted {
+                    store = store.with_encrypted(place.open()?);
+                }
+                if let Some(mode) = mode {
+                    let mode = StorageMode::parse(mode)
+                        .ok_or_else(|| io::Error::other("a job that names no store"))?;
+                    store = store.with_mode(mode);
+                }
+                Ok(Arc::new(store))
+            }
         }
     }
 }

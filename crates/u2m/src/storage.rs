@@ -1,0 +1,214 @@
+//! Which store a user's logins are in: by name in the environment or the profile file, else by what this machine has.
+
+use std::path::{Path, PathBuf};
+use u2m_cache::{AutoStore, FileStore, StorageMode, StoreError};
+use u2m_config::ConfigFile;
+use u2m_core::{CacheKey, Foreign};
+
+use crate::choose::Surroundings;
+
+/// The variable that names a store for every program that shares logins with Databricks' command line.
+const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
+
+/// The setting of the same meaning, in `[__settings__]` or in a profile.
+const SETTING: &str = "auth_storage";
+
+/// Where the wish for a store comes from; the first that says something counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageSource {
+    /// The program's own argument.
+    Override,
+    /// `DATABRICKS_AUTH_STORAGE`.
+    Environment,
+    /// `auth_storage` in the profile.
+    Profile,
+    /// `auth_storage` in `[__settings__]`.
+    Settings,
+    /// Nobody said anything.
+    Default,
+}
+
+impl StorageSource {
+    /// The source in words.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Override => "command-line override",
+            Self::Environment => "DATABRICKS_AUTH_STORAGE environment variable",
+            Self::Profile => "auth_storage of the profile in the config file",
+            Self::Settings => "auth_storage in [__settings__] section of config file",
+            Self::Default => "default",
+        }
+    }
+}
+
+/// Which store was asked for, and by whom.
+///
+/// ```
+/// use u2m::{ConfigFile, StorageChoice, StorageMode, StorageSource, Surroundings};
+/// let config = ConfigFile::parse("[__settings__]\nauth_storage = plaintext\n")?;
+/// let around = Surroundings { env: &|_| None, config: &config };
+/// let choice = StorageChoice::of(None, &around, None)?;
+/// assert_eq!((choice.mode(), choice.source()), (StorageMode::Plaintext, StorageSource::Settings));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StorageChoice {
+    mode: StorageMode,
+    source: StorageSource,
+}
+
+impl StorageChoice {
+    /// Looks at `named`, the program's own argument; the environment; the profile called `profile`; the settings.
+    ///
+    /// # Errors
+    /// One of them names a store that there is not; those after it are not looked at.
+    pub fn of(
+        named: Option<&str>,
+        around: &Surroundings<'_>,
+        profile: Option<&str>,
+    ) -> Result<Self, StorageError> {
+        let variable = (around.env)(VARIABLE).filter(|value| !value.is_empty());
+        let variable = variable.map(|value| value.to_string_lossy().into_owned());
+        let own = || {
+            profile
+                .and_then(|name| around.config.get(name, SETTING))
+                .filter(|text| !text.is_empty())
+        };
+        let (text, source) = match (named, variable) {
+            (Some(text), _) => (text.to_owned(), StorageSource::Override),
+            (None, Some(text)) => (text, StorageSource::Environment),
+            (None, None) => match (own(), around.config.setting(SETTING)) {
+                (Some(text), _) => (text.to_owned(), StorageSource::Profile),
+                (None, Some(text)) => (text.to_owned(), StorageSource::Settings),
+                (None, None) => {
+                    return Ok(Self { mode: StorageMode::Secure, source: StorageSource::Default });
+                }
+            },
+        };
+        match StorageMode::parse(&text) {
+            Some(mode) => Ok(Self { mode, source }),
+            None => {
+                let place = if source == StorageSource::Environment { VARIABLE } else { SETTING };
+                Err(StorageError::UnknownMode { place, text: Foreign::new(&text) })
+            }
+        }
+    }
+
+    /// The kind of store; for a choice that nobody made, the one that is tried first.
+    pub fn mode(&self) -> StorageMode {
+        self.mode
+    }
+
+    /// Who made the choice.
+    pub fn source(&self) -> StorageSource {
+        self.source
+    }
+
+    /// Whether somebody made it: then no other store is ever used in its place.
+    pub fn is_explicit(&self) -> bool {
+        self.source != StorageSource::Default
+    }
+}
+
+/// A user's stores, by the user's choice.
+///
+/// ```
+/// use u2m::{ConfigFile, Storage, Surroundings, TokenStore};
+/// # let folder = tempfile::tempdir()?;
+/// let home = folder.path().as_os_str().to_owned();
+/// let env = |name: &str| (name == "HOME" || name == "USERPROFILE").then(|| home.clone());
+/// let config = ConfigFile::parse("[__settings__]\nauth_storage = plaintext\n")?;
+/// let storage = Storage::open(None, &Surroundings { env: &env, config: &config }, None)?;
+/// assert!(storage.store().keys()?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Storage {
+    choice: StorageChoice,
+    store: AutoStore,
+    file: PathBuf,
+}
+
+impl Storage {
+    /// Chooses as [`StorageChoice::of`] does. Nothing is read, created or asked yet.
+    ///
+    /// # Errors
+    /// A store is named that there is not, or the home folder is not known.
+    pub fn open(
+        named: Option<&str>,
+        around: &Surroundings<'_>,
+        profile: Option<&str>,
+    ) -> Result<Self, StorageError> {
+        let choice = StorageChoice::of(named, around, profile)?;
+        let file = FileStore::from_env(around.env)?;
+        let path = file.path().to_owned();
+        let store = AutoStore::new(file);
+        let store = match choice.is_explicit() {
+            true => store.with_mode(choice.mode),
+            false => store,
+        };
+        Ok(Self { choice, store, file: path })
+    }
+
+    /// The stores of the user whose process this is, for a login of `profile`. A profile file that cannot be read has no say
+    /// here (MODE-2): whoever needs it reports it.
+    ///
+    /// # Errors
+    /// As [`Storage::open`].
+    ///
+    /// ```no_run
+    /// let storage = u2m::Storage::for_user(None)?;
+    /// println!("{}", storage.choice().mode());
+    /// # Ok::<(), u2m::StorageError>(())
+    /// ```
+    pub fn for_user(profile: Option<&str>) -> Result<Self, StorageError> {
+        let env = |name: &str| std::env::var_os(name);
+        let config = u2m_config::locate(&env).and_then(ConfigFile::read);
+        let config = config.or_else(|_| ConfigFile::parse("").map_err(|_| StoreError::NoHome))?;
+        Self::open(None, &Surroundings { env: &env, config: &config }, profile)
+    }
+
+    /// Who chose what.
+    pub fn choice(&self) -> StorageChoice {
+        self.choice
+    }
+
+    /// All of the stores in one.
+    pub fn store(&self) -> &AutoStore {
+        &self.store
+    }
+
+    /// The file that other programs share; the locks of all logins stand beside it.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What `auth_storage` in `[__settings__]` is to say after a new login of `key`, so that every program looks for it where it
+    /// is from now on. `None` if somebody made a choice: that one stays as it is, and one for a single command stays one.
+    pub fn to_pin(&self, key: &CacheKey) -> Option<StorageMode> {
+        self.store.landing(key).filter(|_| !self.choice.is_explicit())
+    }
+
+    /// Where a login is looked for first, if that is told by more than the choice.
+    pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
+        self.store.home(key)
+    }
+}
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The words are the reference's.
+    #[error("{place}: unknown storage mode \"{text}\" (want plaintext, secure or encrypted)")]
+    UnknownMode {
+        /// Which variable or setting names it.
+        place: &'static str,
+        /// The name.
+        text: Foreign,
+    },
+    /// The store itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -219,6 +219,50 @@ impl AutoStore {
     }
 }
 
+impl AutoStore {
+    /// The stores that hold a login under `key`, wherever it is looked for otherwise. One that cannot be asked is left out.
+    pub fn holders(&self, key: &CacheKey) -> Vec<StorageMode> {
+        let holds = |mode: &StorageMode| match self.part(*mode).map(|store| store.load(key)) {
+            Ok(Ok(found)) => found.is_some(),
+            // It is there, and cannot be read.
+            Ok(Err(StoreError::BadEntry { .. })) => true,
+            _ => false,
+        };
+        StorageMode::ALL.into_iter().filter(holds).collect()
+    }
+
+    /// Moves a login to another store: copies it under its lock, reads it back, and only then removes it where it was
+    /// (KEY-8). Whether there was anything to move.
+    ///
+    /// # Errors
+    /// It is still where it was then.
+    pub fn migrate(
+        &self,
+        key: &CacheKey,
+        from: StorageMode,
+        to: StorageMode,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        if from == to {
+            return Ok(false);
+        }
+        let (source, target) = (self.part(from)?, self.part(to)?);
+        target.prepare_login(key)?;
+        // A refresh that is under way ends first, and none begins before the login is in its new place.
+        let _lock =
+            source.lock(key, patience)?.ok_or_else(|| StoreError::Busy { key: key.clone() })?;
+        let Some(session) = source.load(key)? else { return Ok(false) };
+        target.save(key, &session)?;
+        let copy = target.load(key)?;
+        if copy.map(|copy| copy.fingerprint()) != Some(session.fingerprint()) {
+            return Err(StoreError::NotKept { key: key.clone() });
+        }
+        self.set_home(key, Some(to))?;
+        source.delete(key)?;
+        Ok(true)
+    }
+}
+
 impl TokenStore for AutoStore {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         self.find(key).map(|(_, session)| session)

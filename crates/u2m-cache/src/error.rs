@@ -16,6 +16,12 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// Another process holds the entry's lock.
+    #[error("the login '{key}' is being refreshed by another process; try again when it is done")]
+    Busy {
+        /// Which entry.
+        key: CacheKey,
+    },
     /// The file is not a token cache; it is left as it is until a login sets it aside.
     #[error(
         "{path} is not a readable token cache ({why}); log in again, which sets the file aside and keeps what can be read of it"
@@ -69,6 +75,12 @@ pub enum StoreError {
     NoStore {
         /// Which one, in words.
         why: &'static str,
+    },
+    /// A store said that it saved, and holds something else.
+    #[error("the login '{key}' was saved and could not be read back; it is still where it was")]
+    NotKept {
+        /// Which entry.
+        key: CacheKey,
     },
     /// This store's locks stay in the process that took them.
     #[error("a lock of this store cannot be handed to another process")]
@@ -137,7 +149,7 @@ impl std::fmt::Display for Shown {
 impl StoreError {
     /// Whether a later try may succeed, without anything being changed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::LockTimeout { .. })
+        matches!(self, Self::Busy { .. } | Self::LockTimeout { .. })
     }
 
     /// Whether there is no such store here at all, as opposed to one that does not work now.

@@ -28,7 +28,7 @@ impl Subject {
 }
 
 /// An argument that a shell takes for one.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/:+".contains(c);
     if text.chars().all(plain) {
         text.to_owned()

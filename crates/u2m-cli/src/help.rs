@@ -1,6 +1,6 @@
 //! What `help` says.
 
-use crate::args::Topic;
+use crate::args::Command;
 
 const ALL: &str = "\
 Sign in to Databricks once in a browser; every program gets a fresh token.
@@ -10,6 +10,9 @@ Usage: u2m COMMAND [PROFILE|HOST] [FLAGS]
 Commands:
   login     sign in, and save the login and a profile
   token     print a token, refreshed when it is time
+  logout    end a login, wherever it is kept
+  storage   show where logins are kept, and move them
+  import    bring in logins of other programs
   version   print the version that SDKs ask for
   help      print this
 
@@ -73,13 +76,60 @@ Usage: u2m version [--output json|text]
 '--output json' names u2m's own version as U2mVersion.
 ";
 
-/// The text on `topic`, with the name that the program was called by.
-pub(crate) fn text(topic: Topic, name: &str) -> String {
-    let text = match topic {
-        Topic::All => ALL,
-        Topic::Login => LOGIN,
-        Topic::Token => TOKEN,
-        Topic::Version => VERSION,
+const LOGOUT: &str = "\
+End a login: remove its tokens from every place where they are kept.
+
+Usage: u2m logout [PROFILE|HOST] [FLAGS]
+
+Flags:
+  -p, --profile NAME    the profile whose login ends
+  --host URL            the host whose login ends, for one that has no profile
+  --all                 end every login
+  --delete              also remove the profile from the profile file
+  --auto-approve        do not ask
+  -o, --output FORMAT   text (default: nothing on standard output) or json
+
+Tokens that were copied elsewhere stay valid until they run out.
+";
+
+const STORAGE: &str = "\
+Where the logins are kept, and moving them.
+
+Usage: u2m storage show [--output json|text]
+       u2m storage migrate --to secure|encrypted|plaintext [PROFILE] [--all]
+
+  secure      the system's keyring
+  encrypted   a file of u2m's own that only its key opens
+  plaintext   ~/.databricks/token-cache.json, which other programs share
+
+'migrate' copies a login, reads it back, and only then removes the old copy.
+The setting auth_storage follows where it was set by a login; DATABRICKS_AUTH_STORAGE
+decides for one command. The key of the encrypted file comes from the keyring, from
+the file that U2M_STORAGE_KEY_FILE names, or from the program in
+U2M_STORAGE_KEY_COMMAND.
+";
+
+const IMPORT: &str = "\
+Bring in logins that other programs have made, without spending them.
+
+Usage: u2m import [PROFILE] [--from python|java|file|keyring]
+
+Looks for logins of the profiles in the profile file, in the files of Databricks'
+Python and Java SDKs. A profile that is signed in already is left alone. Nothing is
+changed where a login comes from; after u2m has refreshed an imported one, the other
+program has to sign in again, because servers accept a refresh token only once.
+";
+
+/// The text on a command, or on all of them, with the name that the program was called by.
+pub(crate) fn text(command: Option<Command>, name: &str) -> String {
+    let text = match command {
+        None => ALL,
+        Some(Command::Import) => IMPORT,
+        Some(Command::Login) => LOGIN,
+        Some(Command::Logout) => LOGOUT,
+        Some(Command::StorageMigrate | Command::StorageShow) => STORAGE,
+        Some(Command::Token) => TOKEN,
+        Some(Command::Version) => VERSION,
     };
     if name == "u2m" {
         text.to_owned()

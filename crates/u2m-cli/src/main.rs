@@ -28,10 +28,15 @@ fn main() -> ExitCode {
     };
     let name = place::invoked_as();
     let outcome = match args.command {
-        Command::Help(topic) => output::result(help::text(topic, &name)),
-        Command::Login => command::login::run(&args, &name),
-        Command::Token => command::token::run(&args, &name),
-        Command::Version => command::version::run(&args),
+        command if args.wants_help => output::result(help::text(command, &name)),
+        Some(Command::Import) => command::import::run(&args, &name),
+        Some(Command::Login) => command::login::run(&args, &name),
+        Some(Command::Logout) => command::logout::run(&args, &name),
+        Some(Command::StorageMigrate) => command::storage::migrate(&args),
+        Some(Command::StorageShow) => command::storage::show(&args),
+        Some(Command::Token) => command::token::run(&args, &name),
+        Some(Command::Version) => command::version::run(&args),
+        None => output::result(help::text(None, &name)),
     };
     finish(outcome, &name)
 }

@@ -67,6 +67,16 @@ fn is_watched() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
+/// Asks for a yes or no; `None` if nobody sits there.
+pub(crate) fn approve(question: &str) -> Option<bool> {
+    if !is_watched() {
+        return None;
+    }
+    ask(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    Some(std::io::stdin().read_line(&mut answer).is_ok() && is_yes(&answer))
+}
+
 /// Whether an address can be pasted here.
 pub(crate) fn can_paste() -> bool {
     PasteLines::from_terminal().is_ok()

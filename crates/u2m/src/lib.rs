@@ -96,6 +96,7 @@ mod clock;
 mod current;
 mod detached;
 mod keeper;
+mod logout;
 mod persistent;
 mod person;
 mod runtime;
@@ -116,6 +117,7 @@ pub use choose::{
     is_near,
 };
 pub use detached::{Detached, serve_detached};
+pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
@@ -126,7 +128,7 @@ pub use u2m_cache::{
 };
 pub use u2m_config::{
     CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, LOGIN_CLEARS, Outcome, Profile,
-    abbreviate, locate,
+    abbreviate, locate, looks_like_host,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,

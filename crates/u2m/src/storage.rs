@@ -190,6 +190,15 @@ impl Storage {
         self.store.landing(key).filter(|_| !self.choice.is_explicit())
     }
 
+    /// Where a kind of store keeps its logins, in words; `path` shows a path.
+    pub fn location(&self, mode: StorageMode, path: &dyn Fn(&Path) -> String) -> String {
+        match mode {
+            StorageMode::Plaintext => path(&self.file),
+            StorageMode::Secure => "OS keyring (service: databricks-cli)".to_owned(),
+            StorageMode::Encrypted => path(&self.file.with_file_name("token-cache.sealed.json")),
+        }
+    }
+
     /// Where a login is looked for first, if that is told by more than the choice.
     pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
         self.store.home(key)

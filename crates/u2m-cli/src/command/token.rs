@@ -6,8 +6,9 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Surroundings, Timestamp,
-    Token, TokenChoice, TokenStore, blocking, choose_for_token,
+    CacheKey, ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Storage,
+    Surroundings, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
+    choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -45,8 +46,29 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     for notice in auth.asynchronous().take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
-    let token = outcome.map_err(|error| advice::token(&error, &subject, args.force_refresh))?;
+    let token = outcome.map_err(|error| {
+        let failure = advice::token(&error, &subject, args.force_refresh);
+        match error {
+            TokenError::NotFound => {
+                failure.with(&elsewhere(&storage, auth.asynchronous().cache_key()))
+            }
+            _ => failure,
+        }
+    })?;
     print(&token, args.format)
+}
+
+/// Where else a login is that was not found where it was to be (HINT-1).
+fn elsewhere(storage: &Storage, key: &CacheKey) -> String {
+    let wanted = storage.choice().mode();
+    let held = storage.store().holders(key);
+    let Some(other) = held.into_iter().find(|mode| *mode != wanted) else { return String::new() };
+    format!(
+        ". A login '{}' is kept in {}; to move it: u2m storage migrate --to {wanted} {}",
+        u2m::Foreign::new(key.as_str()),
+        storage.location(other, &place::shown),
+        advice::quoted(key.as_str())
+    )
 }
 
 /// The variable that named what the choice failed on: a person who has not typed it does not know where it is from.
@@ -78,7 +100,7 @@ fn print(token: &Token, format: Option<Format>) -> Result<(), Failure> {
     }
 }
 
-fn token(auth: &blocking::PersistentAuth, force: bool) -> Result<Token, u2m::TokenError> {
+fn token(auth: &blocking::PersistentAuth, force: bool) -> Result<Token, TokenError> {
     if !force && let Some(token) = auth.stored()? {
         return Ok(token);
     }
@@ -93,7 +115,7 @@ fn settled(choice: TokenChoice, store: &dyn TokenStore) -> TokenChoice {
         return choice;
     }
     // What cannot be read here is reported when the token is.
-    let load = |key: &u2m::CacheKey| store.load(key).ok().flatten();
+    let load = |key: &CacheKey| store.load(key).ok().flatten();
     if let Some(key) = choice.other_key()
         && load(&key).is_some()
     {

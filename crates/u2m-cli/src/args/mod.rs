@@ -1,28 +1,17 @@
 //! The command line, parsed: flags may stand anywhere, `auth X` is `X`, the last of a repeated flag counts.
 
+mod value;
+mod vocabulary;
+
+pub(crate) use vocabulary::Command;
+
 use crate::failure::{Class, Failure};
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::time::Duration;
 use u2m::Said;
-
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
-    Help(Topic),
-    Login,
-    Token,
-    Version,
-}
-
-/// What help is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Topic {
-    All,
-    Login,
-    Token,
-    Version,
-}
+use value::{duration, truth};
+use vocabulary::{Flag, Named, Takes, unknown_flag};
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +23,9 @@ pub(crate) enum Format {
 /// Everything that was said.
 #[derive(Debug)]
 pub(crate) struct Args {
-    pub(crate) command: Command,
+    /// None where only help was asked for.
+    pub(crate) command: Option<Command>,
+    pub(crate) wants_help: bool,
     pub(crate) argument: Option<String>,
     pub(crate) profile: Option<String>,
     pub(crate) host: Option<String>,
@@ -47,44 +38,19 @@ pub(crate) struct Args {
     pub(crate) force_refresh: bool,
     pub(crate) no_browser: bool,
     pub(crate) paste: bool,
+    pub(crate) all: bool,
+    pub(crate) auto_approve: bool,
+    pub(crate) delete: bool,
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
 }
-
-/// A flag: its name, what it takes, and the commands that know it; no command means all.
-struct Flag(&'static str, Takes, &'static [Command]);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    Nothing,
-    Value,
-}
-
-/// The flags that SDKs and scripts pass to the reference are accepted everywhere, those that change nothing here too.
-const FLAGS: &[Flag] = &[
-    Flag("account-id", Takes::Value, &[]),
-    Flag("allow-issuer", Takes::Value, &[Command::Login]),
-    Flag("debug", Takes::Nothing, &[]),
-    Flag("force-refresh", Takes::Nothing, &[Command::Token]),
-    Flag("help", Takes::Nothing, &[]),
-    Flag("host", Takes::Value, &[]),
-    Flag("log-file", Takes::Value, &[]),
-    Flag("log-format", Takes::Value, &[]),
-    Flag("log-level", Takes::Value, &[]),
-    Flag("no-browser", Takes::Nothing, &[Command::Login]),
-    Flag("output", Takes::Value, &[]),
-    Flag("paste", Takes::Nothing, &[Command::Login]),
-    Flag("port", Takes::Value, &[Command::Login]),
-    Flag("profile", Takes::Value, &[]),
-    Flag("scopes", Takes::Value, &[Command::Login]),
-    Flag("target", Takes::Value, &[]),
-    Flag("timeout", Takes::Value, &[]),
-    Flag("workspace-id", Takes::Value, &[]),
-];
 
 impl Args {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
         let mut parser = Parser::from_iter(words);
         let mut args = Self {
-            command: Command::Help(Topic::All),
+            command: None,
+            wants_help: false,
             argument: None,
             profile: None,
             host: None,
@@ -97,11 +63,16 @@ impl Args {
             force_refresh: false,
             no_browser: false,
             paste: false,
+            all: false,
+            auto_approve: false,
+            delete: false,
+            from: None,
+            to: None,
         };
-        let (mut named, mut is_auth, mut wants_help, mut seen) = (None, false, false, Vec::new());
+        let (mut named, mut group, mut is_auth, mut seen) = (None, None, false, Vec::new());
         while let Some(arg) = parser.next().map_err(|error| usage(error.to_string()))? {
             match arg {
-                Arg::Short('h') => wants_help = true,
+                Arg::Short('h') => args.wants_help = true,
                 Arg::Short('v') | Arg::Long("version") if named.is_none() => {
                     named = Some(Command::Version)
                 }
@@ -110,15 +81,13 @@ impl Args {
                         'o' => "output",
                         'p' => "profile",
                         't' => "target",
-                        other => return Err(unknown(&format!("-{other}"), None)),
+                        other => return Err(unknown_flag(&format!("-{other}"), None)),
                     };
                     args.take(name, &mut parser)?;
                 }
-                Arg::Long("help") => wants_help = true,
+                Arg::Long("help") => args.wants_help = true,
                 Arg::Long(name) => {
-                    let Some(flag) = FLAGS.iter().find(|flag| flag.0 == name) else {
-                        return Err(unknown(&format!("--{name}"), near(name)));
-                    };
+                    let flag = Flag::of(name)?;
                     match flag.1 {
                         Takes::Value => args.take(flag.0, &mut parser)?,
                         Takes::Nothing => {
@@ -133,13 +102,11 @@ impl Args {
                         word.into_string().map_err(|_| usage("an argument is not UTF-8".into()))?;
                     match (named, word.as_str()) {
                         (None, "auth") if !is_auth => is_auth = true,
-                        (None, "help") => wants_help = true,
-                        (None, "login") => named = Some(Command::Login),
-                        (None, "token") => named = Some(Command::Token),
-                        (None, "version") => named = Some(Command::Version),
-                        (None, other) => {
-                            return Err(unknown_command(other));
-                        }
+                        (None, "help") => args.wants_help = true,
+                        (None, other) => match Command::of(group, other)? {
+                            Named::Command(command) => named = Some(command),
+                            Named::Group(first) => group = Some(first),
+                        },
                         (Some(_), _) if args.argument.is_none() => args.argument = Some(word),
                         (Some(_), _) => {
                             return Err(usage("at most one profile or host can be given".into()));
@@ -148,19 +115,24 @@ impl Args {
                 }
             }
         }
-        args.command = match named {
-            Some(command) if wants_help => Command::Help(Topic::of(command)),
-            Some(command) => command,
-            None => Command::Help(Topic::All),
+        let Some(command) = named else {
+            if let Some(group) = group.filter(|_| !args.wants_help) {
+                return Err(usage(format!("'{group}' needs a second word; see '{group} --help'")));
+            }
+            args.wants_help = true;
+            return Ok(args);
         };
-        let knows = |flag: &&&Flag| flag.2.is_empty() || flag.2.contains(&args.command);
-        if let Some(Flag(name, ..)) = seen.iter().find(|flag| !knows(flag) && !wants_help) {
+        args.command = Some(command);
+        if args.wants_help {
+            return Ok(args);
+        }
+        if let Some(Flag(name, ..)) = seen.into_iter().find(|flag: &&Flag| !command.knows(flag)) {
             return Err(usage(format!(
                 "unknown flag: --{name}; {} does not take it",
-                args.command.name()
+                command.name()
             )));
         }
-        if args.argument.is_some() && args.command == Command::Version {
+        if args.argument.is_some() && command == Command::Version {
             return Err(usage("version takes no argument".into()));
         }
         Ok(args)
@@ -184,6 +156,8 @@ impl Args {
         let wrong = |what: &str| usage(format!("the value of --{name} is not {what}"));
         match name {
             "account-id" => self.account_id = Some(value),
+            "from" => self.from = Some(value),
+            "to" => self.to = Some(value),
             "allow-issuer" => self.allow_issuer.push(value),
             "host" => self.host = Some(value),
             "output" => {
@@ -212,6 +186,9 @@ impl Args {
 
     fn switch(&mut self, name: &str, on: bool) {
         match name {
+            "all" => self.all = on,
+            "auto-approve" => self.auto_approve = on,
+            "delete" => self.delete = on,
             "force-refresh" => self.force_refresh = on,
             "no-browser" => self.no_browser = on,
             "paste" => self.paste = on,
@@ -220,84 +197,8 @@ impl Args {
     }
 }
 
-impl Command {
-    /// The word for it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Help(_) => "help",
-            Self::Login => "login",
-            Self::Token => "token",
-            Self::Version => "version",
-        }
-    }
-}
-
-impl Topic {
-    fn of(command: Command) -> Self {
-        match command {
-            Command::Help(topic) => topic,
-            Command::Login => Self::Login,
-            Command::Token => Self::Token,
-            Command::Version => Self::Version,
-        }
-    }
-}
-
 fn usage(text: String) -> Failure {
     Failure::new(Class::Usage, text)
-}
-
-fn unknown(flag: &str, near: Option<&str>) -> Failure {
-    let hint = near.map(|name| format!("; did you mean --{name}?")).unwrap_or_default();
-    usage(format!("unknown flag: {}{hint}", u2m::Foreign::new(flag)))
-}
-
-fn unknown_command(word: &str) -> Failure {
-    let near = ["login", "token", "version"].into_iter().find(|known| u2m::is_near(known, word));
-    let hint = near.map(|name| format!("did you mean {name}?"));
-    let hint = hint.unwrap_or_else(|| "there are login, token and version".to_owned());
-    usage(format!("unknown command \"{}\"; {hint}", u2m::Foreign::new(word)))
-}
-
-/// A flag at most two slips away.
-fn near(name: &str) -> Option<&'static str> {
-    FLAGS.iter().map(|flag| flag.0).find(|known| u2m::is_near(known, name))
-}
-
-/// The value of a switch, as the reference's parser takes it.
-fn truth(name: &str, value: Option<OsString>) -> Result<bool, Failure> {
-    let Some(value) = value else { return Ok(true) };
-    match value.to_string_lossy().as_ref() {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(usage(format!("the value of --{name} is not true or false"))),
-    }
-}
-
-/// A sequence of numbers with units, such as `1h30m`, `90s` or `1.5h`; a bare `0` is no time at all.
-fn duration(text: &str) -> Option<Duration> {
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let (mut rest, mut seconds) = (text, 0.0);
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..end].parse().ok()?;
-        let tail = &rest[end..];
-        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let unit = match &tail[..unit_end] {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        seconds += number * unit;
-        rest = &tail[unit_end..];
-    }
-    Duration::try_from_secs_f64(seconds).ok().filter(|_| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -320,7 +221,7 @@ mod tests {
             let args = parse(line).unwrap();
             assert_eq!(
                 (args.command, args.profile.as_deref()),
-                (Command::Token, Some("x")),
+                (Some(Command::Token), Some("x")),
                 "{line}"
             );
         }
@@ -355,17 +256,5 @@ mod tests {
         parse("auth token --host h --account-id a --workspace-id 1 --output json --debug --log-level trace --target t --timeout 1h --force-refresh")
             .unwrap();
         parse("version --output json").unwrap();
-    }
-
-    #[test]
-    fn durations_are_read_as_go_reads_them() {
-        for (text, seconds) in
-            [("90s", 90.0), ("1h30m", 5400.0), ("1.5h", 5400.0), ("0", 0.0), ("250ms", 0.25)]
-        {
-            assert_eq!(duration(text).unwrap().as_secs_f64(), seconds, "{text}");
-        }
-        for bad in ["", "90", "s", "1x", "-1s", "1h 2m"] {
-            assert_eq!(duration(bad), None, "{bad}");
-        }
     }
 }

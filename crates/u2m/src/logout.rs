@@ -1,0 +1,105 @@
+//! Ending a login: which entries it may stand in, and removing them from every store.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+use u2m_cache::{AutoStore, StorageMode, StoreError, TokenStore};
+use u2m_config::{ConfigFile, Profile};
+use u2m_core::{AccountId, CacheKey, Host, Target};
+
+/// The keys under which the login of `profile` may be stored: its name, and the keys of its host that versions without profile
+/// keys used, unless another profile of users on this host needs them. Asks nobody (OUT-1): of a host that may serve accounts,
+/// both keys are named.
+///
+/// ```
+/// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
+/// let keys = u2m::login_keys(&config, "dev");
+/// assert!(keys.iter().map(|key| key.as_str()).eq(["dev", "https://a.example"]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn login_keys(config: &ConfigFile, profile: &str) -> Vec<CacheKey> {
+    let mut keys = vec![CacheKey::new(profile)];
+    let Some(found) = config.profile(profile) else { return keys };
+    if !found.is_for_users() {
+        return keys;
+    }
+    let Some((host, own)) = host_keys(&found) else { return keys };
+    let others = config.profiles_on(&host).into_iter().filter(|other| other.name() != profile);
+    let needed: BTreeSet<_> =
+        others.filter_map(|other| host_keys(&other)).flat_map(|(_, keys)| keys).collect();
+    keys.extend(own.into_iter().filter(|key| !needed.contains(key)));
+    keys
+}
+
+/// The keys of a host by itself, with an account or without one.
+///
+/// ```
+/// let host = u2m::Host::parse("https://a.example")?;
+/// assert_eq!(u2m::host_login_keys(&host, None).len(), 1);
+/// # Ok::<(), u2m::HostError>(())
+/// ```
+pub fn host_login_keys(host: &Host, account: Option<&AccountId>) -> Vec<CacheKey> {
+    let bare = Target::workspace(host.clone());
+    let full = account.map(|account| Target::account(host.clone(), account.clone()));
+    [Some(bare), full].into_iter().flatten().filter_map(|target| target.host_cache_key()).collect()
+}
+
+fn host_keys(profile: &Profile<'_>) -> Option<(Host, Vec<CacheKey>)> {
+    let (host, hints) = Host::typed(profile.host()?).ok()?;
+    let account = profile.account_id().or(hints.account_id.as_deref());
+    let account = account.and_then(|id| AccountId::parse(id).ok());
+    let keys = host_login_keys(&host, account.as_ref());
+    Some((host, keys))
+}
+
+/// What ending a login came to.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct LoggedOut {
+    /// The entries that were removed, and the stores that they were in.
+    pub removed: Vec<(CacheKey, StorageMode)>,
+    /// What could not be removed, or not be looked at.
+    pub failed: Vec<(CacheKey, StoreError)>,
+}
+
+/// Removes the entries under `keys` from every store that can be reached, each under its lock: a refresh that is under way
+/// ends first, and does not bring it back.
+///
+/// ```
+/// use u2m::{AutoStore, CacheKey, FileStore, log_out};
+/// let store = AutoStore::new(FileStore::at("/nonexistent/token-cache.json"));
+/// let out = log_out(&store, &[CacheKey::new("dev")], std::time::Duration::from_secs(1));
+/// assert!(out.removed.is_empty());
+/// ```
+pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> LoggedOut {
+    let mut out = LoggedOut::default();
+    for key in keys {
+        for mode in StorageMode::ALL {
+            let Ok(part) = store.part(mode) else { continue };
+            match remove(part, key, patience) {
+                Ok(true) => out.removed.push((key.clone(), mode)),
+                Ok(false) => {}
+                Err(error) if error.is_absent_store() => {}
+                Err(error) => out.failed.push((key.clone(), error)),
+            }
+        }
+        // Where it was is of no use any more; a record that stays misleads nobody.
+        let _ = store.home(key).map(|_| store.set_home(key, None));
+    }
+    out
+}
+
+fn remove(part: &dyn TokenStore, key: &CacheKey, patience: Duration) -> Result<bool, StoreError> {
+    let is_there = match part.load(key) {
+        Ok(found) => found.is_some(),
+        Err(StoreError::BadEntry { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    if !is_there {
+        return Ok(false);
+    }
+    let Some(_lock) = part.lock(key, patience)? else {
+        return Err(StoreError::Busy { key: key.clone() });
+    };
+    part.delete(key)?;
+    Ok(true)
+}

@@ -115,10 +115,8 @@ impl Args {
                 }
             }
         }
-        let Some(command) = named else {
-            if let Some(group) = group.filter(|_| !args.wants_help) {
-                return Err(usage(format!("'{group}' needs a second word; see '{group} --help'")));
-            }
+        // One that begins several commands and stands alone means the one that only shows.
+        let Some(command) = named.or(group.and_then(Command::that_shows)) else {
             args.wants_help = true;
             return Ok(args);
         };

@@ -81,6 +81,12 @@ impl Command {
         }
     }
 
+    /// The command of a group that changes nothing.
+    pub(super) fn that_shows(group: &str) -> Option<Self> {
+        let name = format!("{group} show");
+        COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
+    }
+
     pub(super) fn knows(self, flag: &Flag) -> bool {
         flag.2.is_empty() || flag.2.contains(&self)
     }

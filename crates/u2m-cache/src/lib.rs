@@ -1,7 +1,8 @@
 //! Where u2m keeps logins.
 //!
 //! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
-//! [`MemoryStore`] ends with its process.
+//! [`MemoryStore`] ends with its process. With the feature `encrypted`, `EncryptedFileStore` keeps logins in a file of
+//! u2m's own that is sealed with a key.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.
@@ -30,7 +31,11 @@ mod entry;
 mod error;
 mod file;
 mod gate;
+#[cfg(feature = "encrypted")]
+mod key_source;
 mod memory;
+#[cfg(feature = "encrypted")]
+mod payload;
 mod rfc3339;
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 mod seal;
@@ -38,7 +43,11 @@ mod store;
 mod zone;
 
 pub use error::{Shown, StoreError};
+#[cfg(feature = "encrypted")]
+pub use file::EncryptedFileStore;
 pub use file::FileStore;
+#[cfg(feature = "encrypted")]
+pub use key_source::SealKeySource;
 pub use memory::MemoryStore;
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 pub use seal::{Cipher, SealError, SealKey};

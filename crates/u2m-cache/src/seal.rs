@@ -108,6 +108,16 @@ impl SealKey {
     }
 }
 
+/// Looks at every byte, whichever differ.
+impl PartialEq for SealKey {
+    fn eq(&self, other: &Self) -> bool {
+        let differ = self.0.iter().zip(other.0.iter()).fold(0, |differ, (a, b)| differ | (a ^ b));
+        std::hint::black_box(differ) == 0
+    }
+}
+
+impl Eq for SealKey {}
+
 impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SealKey(..)")
@@ -277,14 +287,14 @@ mod tests {
         let url = text.replace('+', "-").replace('/', "_").replace('=', "");
         let hex = "fb".repeat(32);
         for spelling in [text.as_str(), &url, &hex, &hex.to_uppercase(), &format!(" {hex}\r\n")] {
-            assert_eq!(*SealKey::parse(spelling).unwrap().0, *key.0, "{spelling}");
+            assert_eq!(SealKey::parse(spelling).unwrap(), key, "{spelling}");
         }
         for text in
             ["", "=", "AAAA", &hex[1..], &format!("{hex}00"), &"g".repeat(64), &"é".repeat(32)]
         {
             assert_eq!(SealKey::parse(text).err(), Some(SealError::BadKey), "{text}");
         }
-        assert_ne!(*SealKey::generate().unwrap().0, *SealKey::generate().unwrap().0);
+        assert_ne!(SealKey::generate().unwrap(), SealKey::generate().unwrap());
     }
 
     #[test]

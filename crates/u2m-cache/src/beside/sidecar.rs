@@ -115,17 +115,27 @@ impl Sidecar {
 }
 
 impl Record {
-    /// `None` for a record that is damaged, or that would send tokens off the login's own host (T20).
+    /// `None` for a record that is damaged.
     fn binding(&self) -> Option<Binding> {
-        let host = Host::parse(&self.host).ok()?;
-        let endpoint = Url::parse(&self.token_endpoint).ok()?;
-        if Host::of(&endpoint).ok()? != host || endpoint.fragment().is_some() {
-            return None;
-        }
+        let binding = bind(&self.issuer, &self.token_endpoint, &self.client_id, &self.host)?;
         let scopes = self.scopes.as_deref().map(Scopes::split);
-        let binding = Binding::new(self.issuer.as_str(), endpoint, self.client_id.as_str(), host);
         Some(binding.with_account_id(self.account_id.clone()).with_scopes(scopes))
     }
+}
+
+/// A binding from its texts; `None` for one that would send tokens off the login's own host (T20).
+pub(crate) fn bind(
+    issuer: &str,
+    token_endpoint: &str,
+    client_id: &str,
+    host: &str,
+) -> Option<Binding> {
+    let host = Host::parse(host).ok()?;
+    let endpoint = Url::parse(token_endpoint).ok()?;
+    if Host::of(&endpoint).ok()? != host || endpoint.fragment().is_some() {
+        return None;
+    }
+    Some(Binding::new(issuer, endpoint, client_id, host))
 }
 
 #[cfg(test)]

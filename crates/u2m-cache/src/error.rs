@@ -77,6 +77,14 @@ pub enum StoreError {
         /// The key file.
         path: Shown,
     },
+    /// Another login is already copied to that host's key.
+    #[error("the copy for '{host}' is that of the login '{by}'; there can be one for each host")]
+    MirrorTaken {
+        /// The host's key.
+        host: CacheKey,
+        /// The login.
+        by: CacheKey,
+    },
     /// The key file is gone, and the sealed file is not.
     #[error(
         "the key file {key} is missing, and {path} does not open without it; put the key back, or move {path} away and log in again"

@@ -45,7 +45,7 @@ mod zone;
 pub use error::{Shown, StoreError};
 #[cfg(feature = "encrypted")]
 pub use file::EncryptedFileStore;
-pub use file::FileStore;
+pub use file::{FileStore, Mirror};
 #[cfg(feature = "encrypted")]
 pub use key_source::SealKeySource;
 pub use memory::MemoryStore;

@@ -9,12 +9,14 @@ pub(crate) mod document;
 #[cfg(feature = "encrypted")]
 mod encrypted;
 mod lock;
+mod mirror;
 #[cfg(feature = "encrypted")]
 mod sealed;
 mod update;
 
 #[cfg(feature = "encrypted")]
 pub use encrypted::EncryptedFileStore;
+pub use mirror::Mirror;
 
 use crate::beside::Beside;
 use crate::beside::disk::{self, Privacy};
@@ -24,10 +26,12 @@ use crate::error::{Shown, StoreError};
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use codec::Codec;
 use document::parse;
+use mirror::Mirrors;
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use u2m_core::{CacheKey, Session};
 
@@ -51,6 +55,9 @@ pub struct FileStore(Arc<Inner>);
 struct Inner {
     beside: Beside,
     codec: Codec,
+    mirrors: Mirrors,
+    /// What was said already, and is true for longer than one operation.
+    told: Mutex<BTreeSet<String>>,
 }
 
 impl FileStore {
@@ -117,7 +124,16 @@ fn path_from(
 
 impl Inner {
     fn new(path: PathBuf, codec: Codec) -> Self {
-        Self { beside: Beside::new(path), codec }
+        let (mirrors, told) = (Mirrors::default(), Mutex::default());
+        Self { beside: Beside::new(path), codec, mirrors, told }
+    }
+
+    /// Says it, unless it was said already.
+    fn notice_once(&self, text: String) {
+        let is_news = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone());
+        if is_news {
+            self.beside.notice(text);
+        }
     }
 
     /// The cache's text; absent is empty.

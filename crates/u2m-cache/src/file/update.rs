@@ -6,6 +6,7 @@ use super::document::{Document, parse};
 use crate::beside::disk;
 use crate::beside::lock;
 use crate::beside::room::{self, Reserve, SPARE, Temporary};
+use crate::beside::sidecar::Sidecar;
 use crate::error::{Shown, StoreError};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -62,7 +63,9 @@ impl Inner {
             false => Stored::default(),
         };
         self.check_keeps_refresh_token(key, &old, session)?;
-        let changes = self.changes(document, key, &old, session, reserve)?;
+        let mirror = session.and_then(|session| self.mirrors.of(key, session));
+        let mirror = mirror.as_ref().map(|(to, takes_over)| (to, *takes_over));
+        let changes = self.changes(document, (key, &old), session, mirror, reserve)?;
         let new =
             Zeroizing::new(document.with(&self.codec.head(document, session.is_some())?, &changes));
         let path = disk::resolve(&self.beside.path)?;
@@ -83,55 +86,65 @@ impl Inner {
     fn changes<'d>(
         &self,
         document: &'d Document<'_>,
-        key: &'d CacheKey,
-        old: &Stored<'_>,
+        (key, old): (&'d CacheKey, &Stored<'_>),
         session: Option<&Session>,
+        mirror: Option<(&'d CacheKey, bool)>,
         reserve: &mut Reserve,
     ) -> Result<Vec<(&'d str, Option<String>)>, StoreError> {
-        let written = |key: &str, old: &Stored<'_>| {
-            session.map(|session| self.codec.write(key, old, session)).transpose()
+        let mut sidecar = match self.codec.has_sidecar() {
+            true => self.beside.sidecar(),
+            false => Sidecar::default(),
         };
-        let mut changes = vec![(key.as_str(), written(key.as_str(), old)?)];
-        if session.is_some() {
-            for (twin, entry) in self.twins(document, key, old) {
-                changes.push((twin, written(twin, &entry)?));
+        let mut changes = vec![(key.as_str(), session)];
+        match session {
+            Some(session) => {
+                let may = |to| self.may_mirror(document, &sidecar, (key, old), session, to);
+                let mirror = mirror.filter(|to| may(*to)).map(|(to, _)| to.as_str());
+                // Copies for a host that the login has left are of no use; what others made of it is theirs.
+                let (copies, renewed) = match is_elsewhere(&sidecar, (key, old), session) {
+                    true => (self.mirrors_of(document, &sidecar, key, old), None),
+                    false => (self.twins(document, key, old), Some(session)),
+                };
+                let copies = copies.into_iter().filter(|name| Some(*name) != mirror);
+                changes.extend(copies.map(|name| (name, renewed)));
+                if let Some(to) = mirror {
+                    changes.push((to, Some(session)));
+                    sidecar.mirror(to, key.as_str());
+                }
+            }
+            None => {
+                let copies = self.mirrors_of(document, &sidecar, key, old);
+                changes.extend(copies.into_iter().map(|name| (name, None)));
             }
         }
-        if self.codec.has_sidecar() {
-            self.note(&changes, key, old, session, reserve);
-        }
-        Ok(changes)
-    }
-
-    /// Writes to the side file whom the changed entries belong to.
-    fn note(
-        &self,
-        changes: &[(&str, Option<String>)],
-        key: &CacheKey,
-        old: &Stored<'_>,
-        session: Option<&Session>,
-        reserve: &mut Reserve,
-    ) {
-        let mut sidecar = self.beside.sidecar();
-        let before = old.session().map(|old| old.fingerprint());
-        let mut is_changed = false;
-        for (name, _) in changes {
-            is_changed |= match session {
+        let mut texts = Vec::new();
+        let mut is_known = false;
+        for (name, session) in changes {
+            // Nothing is opened to be removed.
+            let before = session.and_then(|_| self.read(document, name)).unwrap_or_default();
+            let text = session.map(|session| self.codec.write(name, &before, session));
+            texts.push((name, text.transpose()?));
+            is_known |= match session {
                 Some(session) => {
-                    sidecar.record(name, session, before.clone());
+                    let before = before.session().map(|before| before.fingerprint());
+                    sidecar.record(name, session, before);
                     true
                 }
                 None => sidecar.forget(name),
             };
         }
-        if is_changed && let Err(error) = self.beside.write_sidecar(&sidecar, reserve) {
+        if self.codec.has_sidecar()
+            && is_known
+            && let Err(error) = self.beside.write_sidecar(&sidecar, reserve)
+        {
             self.beside
                 .notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
         }
+        Ok(texts)
     }
 
     /// An entry, unless it is not there or cannot be read.
-    fn read<'a>(&self, document: &Document<'a>, key: &str) -> Option<Stored<'a>> {
+    pub(super) fn read<'a>(&self, document: &Document<'a>, key: &str) -> Option<Stored<'a>> {
         let raw = document.entry(key)?;
         self.codec.read(&self.beside.path, document, key, raw).ok()
     }
@@ -143,16 +156,16 @@ impl Inner {
         document: &'d Document<'_>,
         key: &CacheKey,
         old: &Stored<'_>,
-    ) -> Vec<(&'d str, Stored<'d>)> {
+    ) -> Vec<&'d str> {
         let Some(spent) = old.session().and_then(|old| old.refresh_token) else {
             return Vec::new();
         };
         let others = document.keys().into_iter().filter(|name| *name != key.as_str());
-        let read = others.filter_map(|name| Some((name, self.read(document, name)?)));
-        read.filter(|(_, entry)| {
-            entry.session().and_then(|twin| twin.refresh_token).as_ref() == Some(&spent)
-        })
-        .collect()
+        let is_twin = |name: &&str| {
+            let there = self.read(document, name).and_then(|there| there.session());
+            there.and_then(|there| there.refresh_token).as_ref() == Some(&spent)
+        };
+        others.filter(is_twin).collect()
     }
 
     /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
@@ -175,9 +188,10 @@ impl Inner {
         Ok(Reserve { cache: Some(room(&path, true)?), side })
     }
 
-    /// A sealed entry is larger than its login.
+    /// A sealed entry is larger than its login, and a copied one is there twice.
     fn spare(&self) -> u64 {
-        if self.codec.has_sidecar() { SPARE } else { SPARE * 2 }
+        let is_one = self.codec.has_sidecar() && self.mirrors.is_empty();
+        if is_one { SPARE } else { SPARE * 2 }
     }
 
     /// The cache's text. What is too large to be one holds no entry to keep, and is set aside like any other damage.
@@ -256,4 +270,11 @@ fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
         }
         other => other,
     }
+}
+
+/// Whether a login is for another host than the one that it replaces: copies of the old one are for the old host.
+fn is_elsewhere(sidecar: &Sidecar, (key, old): (&CacheKey, &Stored<'_>), new: &Session) -> bool {
+    let old = old.session().map(|old| sidecar.complete(key.as_str(), old));
+    let old = old.and_then(|old| old.binding);
+    matches!((&old, &new.binding), (Some(old), Some(new)) if old.host != new.host || old.account_id != new.account_id)
 }

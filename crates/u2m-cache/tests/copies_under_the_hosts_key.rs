@@ -155,6 +155,7 @@ fn without_a_hosts_key_or_with_an_equal_one_there_is_no_copy() {
     let equal = mirrored(place.file(), HOST, Mirror::to_host_of_login());
     equal.save(&key(HOST), &login("third", HOST, None)).unwrap();
     assert_eq!(keys(&store), [HOST, "prod"]);
+    assert_eq!(place.text().matches(HOST).count(), 1, "{}", place.text());
     store.delete(&key(HOST)).unwrap();
     assert_eq!(keys(&store), ["prod"]);
 }

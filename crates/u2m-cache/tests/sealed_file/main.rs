@@ -151,6 +151,22 @@ fn t25_no_plain_token_is_ever_written_into_a_sealed_file() {
 }
 
 #[test]
+fn file_9_the_sealed_file_is_where_its_own_variable_says_and_never_the_shared_one() {
+    let at = |set: &[(&str, &str)]| {
+        let env = |name: &str| {
+            set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
+        };
+        EncryptedFileStore::from_env(&env, source(7)).map(|store| store.path().to_owned())
+    };
+    let home = ("HOME", "/h");
+    let (shared, own) = (("U2M_TOKEN_CACHE", "/a"), ("U2M_SEALED_TOKEN_CACHE", "/b"));
+    assert_eq!(at(&[home, shared]).unwrap(), Path::new("/h/.databricks").join(NAME));
+    assert_eq!(at(&[home, shared, own]).unwrap(), Path::new("/b"));
+    assert_eq!(at(&[own]).unwrap(), Path::new("/b"));
+    assert!(matches!(at(&[shared]), Err(StoreError::NoHome)));
+}
+
+#[test]
 fn t14_neither_the_store_nor_its_address_shows_the_key() {
     let key = SealKey::from_bytes([b'k'; 32]);
     let written = key.expose().to_string();

@@ -22,6 +22,14 @@ pub enum StoreError {
         /// Which entry.
         key: CacheKey,
     },
+    /// What should be the key is none.
+    #[error(
+        "what {from} gave is not a key: 32 random bytes in base64, or 64 hexadecimal digits, are expected"
+    )]
+    BadKey {
+        /// The key file, or the program.
+        from: Shown,
+    },
     /// The file is not a token cache; it is left as it is until a login sets it aside.
     #[error(
         "{path} is not a readable token cache ({why}); log in again, which sets the file aside and keeps what can be read of it"
@@ -51,12 +59,46 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// The program that prints the key did not.
+    #[error("the key could not be had from '{program}': {why}")]
+    KeyProgram {
+        /// The program, without its arguments.
+        program: Shown,
+        /// What it did.
+        why: String,
+    },
     /// Another process has been writing for too long.
     #[error(
         "another process has been writing {path} for too long; if it hangs, end it (its number stands in the lock file)"
     )]
     LockTimeout {
         /// Which lock.
+        path: Shown,
+    },
+    /// Others can read the key file, so that it may be no secret any more.
+    #[error(
+        "the key file {path} can be read by other users; run: chmod 600 '{path}' (if others may have seen it, move it and the token file away, and log in again)"
+    )]
+    LooseKey {
+        /// The key file.
+        path: Shown,
+    },
+    /// Another login is already copied to that host's key.
+    #[error("the copy for '{host}' is that of the login '{by}'; there can be one for each host")]
+    MirrorTaken {
+        /// The host's key.
+        host: CacheKey,
+        /// The login.
+        by: CacheKey,
+    },
+    /// The key file is gone, and the sealed file is not.
+    #[error(
+        "the key file {key} is missing, and {path} does not open without it; put the key back, or move {path} away and log in again"
+    )]
+    MissingKey {
+        /// The key file.
+        key: Shown,
+        /// The sealed file.
         path: Shown,
     },
     /// Neither a home folder nor a path was given.
@@ -91,6 +133,26 @@ pub enum StoreError {
         /// Which folder.
         path: Shown,
     },
+    /// The file has a form that this store does not read; it is left as it is.
+    #[error(
+        "{path} is no {wanted} of a form that this version knows; it is left untouched; use another path, or move the file away and log in again"
+    )]
+    OtherForm {
+        /// Which file.
+        path: Shown,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// A login could not be sealed.
+    #[cfg(any(feature = "encrypted", feature = "redis"))]
+    #[error("the login '{key}' cannot be sealed")]
+    Seal {
+        /// Which entry.
+        key: CacheKey,
+        /// Why not.
+        #[source]
+        source: crate::seal::SealError,
+    },
     /// The entry was replaced or removed while its lock was thought to be held; what was to be saved was not.
     #[error("the login '{key}' was replaced by another program in the meantime; theirs is kept")]
     Superseded {
@@ -112,6 +174,14 @@ pub enum StoreError {
         path: Shown,
         /// What it says.
         version: String,
+    },
+    /// The sealed file was sealed with another key; it is left as it is.
+    #[error(
+        "the key does not fit {path}; use the key that it was sealed with, or move the file away and log in again"
+    )]
+    WrongKey {
+        /// Which file.
+        path: Shown,
     },
     /// The stored login can be renewed and the new one cannot.
     #[error(

@@ -1,7 +1,8 @@
 //! Where u2m keeps logins.
 //!
 //! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
-//! [`MemoryStore`] ends with its process. [`AutoStore`] stands in front of several, and finds each login where it was saved.
+//! [`MemoryStore`] ends with its process. With the feature `encrypted`, `EncryptedFileStore` keeps logins in a file of
+//! u2m's own that is sealed with a key. [`AutoStore`] stands in front of several, and finds each login where it was saved.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.
@@ -31,16 +32,28 @@ mod entry;
 mod error;
 mod file;
 mod gate;
+#[cfg(feature = "encrypted")]
+mod key_source;
 mod memory;
 mod mode;
+#[cfg(feature = "encrypted")]
+mod payload;
 mod rfc3339;
+#[cfg(any(feature = "encrypted", feature = "redis"))]
+mod seal;
 mod store;
 mod zone;
 
 pub use auto::AutoStore;
 pub use error::{Shown, StoreError};
-pub use file::FileStore;
+#[cfg(feature = "encrypted")]
+pub use file::EncryptedFileStore;
+pub use file::{FileStore, Mirror};
+#[cfg(feature = "encrypted")]
+pub use key_source::SealKeySource;
 pub use memory::MemoryStore;
 pub use mode::StorageMode;
+#[cfg(any(feature = "encrypted", feature = "redis"))]
+pub use seal::{Cipher, SealError, SealKey};
 pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

@@ -119,6 +119,14 @@ pub trait EntryLock: Send {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreAddress {
+    /// [`EncryptedFileStore`](crate::EncryptedFileStore).
+    #[cfg(feature = "encrypted")]
+    EncryptedFile {
+        /// Where the file is.
+        path: PathBuf,
+        /// Where its key comes from.
+        source: crate::SealKeySource,
+    },
     /// [`FileStore`](crate::FileStore).
     File {
         /// Where the file is.

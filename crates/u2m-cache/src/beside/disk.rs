@@ -43,6 +43,48 @@ pub(crate) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
     Ok(Some(Found { bytes, privacy }))
 }
 
+/// Reads a small file that holds a key: never through a link, and not if others can read it. An absent one is `None`.
+#[cfg(feature = "encrypted")]
+pub(crate) fn read_key(path: &Path) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, StoreError> {
+    /// No key is larger.
+    const LIMIT: u64 = 4 << 10;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::private_file(&mut options);
+    check_folder(path.parent().unwrap_or(Path::new("")))?;
+    let file = match options.open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| StoreError::io("open", path, error))?,
+    };
+    platform::check_kept_private(&file, path)?;
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
+    let read = file.take(LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| StoreError::io("read", path, error))?;
+    match bytes.len() as u64 > LIMIT {
+        true => Err(StoreError::BadKey { from: path.into() }),
+        false => Ok(Some(bytes)),
+    }
+}
+
+/// Puts a filled temporary file where no file is yet; one that is there already is an error.
+#[cfg(feature = "encrypted")]
+pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
+    let linked = match fs::hard_link(temporary, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            // A file system without links: whoever reads in between reads a part, and says that it is no key.
+            let text = fs::read(temporary).map(zeroize::Zeroizing::new);
+            text.and_then(|text| {
+                let mut file = create_private(path)?;
+                file.write_all(&text).and_then(|()| file.sync_all())
+            })
+        }
+        other => other,
+    };
+    linked.map_err(|error| StoreError::io("create", path, error))?;
+    platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
+    Ok(())
+}
+
 /// The file that `path` leads to: itself, or the target of a link that this user owns (dotfile managers make such links).
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fs::symlink_metadata(path) {
@@ -209,6 +251,20 @@ mod platform {
         Ok((meta.len(), privacy))
     }
 
+    /// A regular file of this user that nobody else could read.
+    #[cfg(feature = "encrypted")]
+    pub(crate) fn check_kept_private(file: &File, path: &Path) -> Result<(), StoreError> {
+        let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
+        if !meta.is_file() {
+            return Err(StoreError::NotAFile { path: path.into() });
+        }
+        check_owner(&meta, path)?;
+        match meta.mode() & 0o077 {
+            0 => Ok(()),
+            _ => Err(StoreError::LooseKey { path: path.into() }),
+        }
+    }
+
     pub(crate) fn is_still(path: &Path, file: &File) -> bool {
         match (fs::symlink_metadata(path), file.metadata()) {
             (Ok(there), Ok(here)) => (there.dev(), there.ino()) == (here.dev(), here.ino()),
@@ -284,6 +340,11 @@ mod platform {
         } else {
             Err(StoreError::NotAFile { path: path.into() })
         }
+    }
+
+    #[cfg(feature = "encrypted")]
+    pub(crate) fn check_kept_private(file: &File, path: &Path) -> Result<(), StoreError> {
+        check(file, path).map(|_| ())
     }
 
     pub(crate) fn is_still(_: &Path, _: &File) -> bool {

@@ -16,6 +16,9 @@ pub(crate) struct Sidecar {
     /// In which kind of store a login was last saved, by cache key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     homes: BTreeMap<String, String>,
+    /// Whose copy an entry under a host's key is, by that key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    mirrors: BTreeMap<String, String>,
 }
 
 /// What is known of one login. The first fingerprint is that of its newest state; the second that of the one before,
@@ -45,6 +48,7 @@ impl Sidecar {
             version: 1,
             sessions: BTreeMap::new(),
             homes: BTreeMap::new(),
+            mirrors: BTreeMap::new(),
         })
     }
 
@@ -95,7 +99,18 @@ impl Sidecar {
 
     /// Forgets `key`; whether it was known.
     pub(crate) fn forget(&mut self, key: &str) -> bool {
-        self.sessions.remove(key).is_some()
+        let was_mirror = self.mirrors.remove(key).is_some();
+        self.sessions.remove(key).is_some() || was_mirror
+    }
+
+    /// The login whose copy stands under `host_key`.
+    pub(crate) fn mirrored(&self, host_key: &str) -> Option<&str> {
+        self.mirrors.get(host_key).map(String::as_str)
+    }
+
+    /// Records that the copy under `host_key` is that of `key`.
+    pub(crate) fn mirror(&mut self, host_key: &str, key: &str) {
+        self.mirrors.insert(host_key.to_owned(), key.to_owned());
     }
 
     /// The kind of store in which `key` was last saved.
@@ -114,17 +129,27 @@ impl Sidecar {
 }
 
 impl Record {
-    /// `None` for a record that is damaged, or that would send tokens off the login's own host (T20).
+    /// `None` for a record that is damaged.
     fn binding(&self) -> Option<Binding> {
-        let host = Host::parse(&self.host).ok()?;
-        let endpoint = Url::parse(&self.token_endpoint).ok()?;
-        if Host::of(&endpoint).ok()? != host || endpoint.fragment().is_some() {
-            return None;
-        }
+        let binding = bind(&self.issuer, &self.token_endpoint, &self.client_id, &self.host)?;
         let scopes = self.scopes.as_deref().map(Scopes::split);
-        let binding = Binding::new(self.issuer.as_str(), endpoint, self.client_id.as_str(), host);
         Some(binding.with_account_id(self.account_id.clone()).with_scopes(scopes))
     }
+}
+
+/// A binding from its texts; `None` for one that would send tokens off the login's own host (T20).
+pub(crate) fn bind(
+    issuer: &str,
+    token_endpoint: &str,
+    client_id: &str,
+    host: &str,
+) -> Option<Binding> {
+    let host = Host::parse(host).ok()?;
+    let endpoint = Url::parse(token_endpoint).ok()?;
+    if Host::of(&endpoint).ok()? != host || endpoint.fragment().is_some() {
+        return None;
+    }
+    Some(Binding::new(issuer, endpoint, client_id, host))
 }
 
 #[cfg(test)]

@@ -80,9 +80,26 @@ impl<'a> Document<'a> {
         keys
     }
 
-    /// The file with `changes` made: `Some` replaces or adds an entry, `None` removes it. Keys are sorted by their bytes;
-    /// no newline at the end, as Go's writer.
-    pub(super) fn with(&self, changes: &[(&str, Option<String>)]) -> String {
+    /// A member that Go's programs do not know, unparsed.
+    #[cfg(feature = "encrypted")]
+    pub(super) fn other(&self, name: &str) -> Option<&'a str> {
+        self.others.iter().rev().find(|(known, _)| known == name).map(|(_, raw)| *raw)
+    }
+
+    /// The file's form, where it says one.
+    pub(super) fn format(&self) -> Option<String> {
+        let found = self.others.iter().rev().find(|(name, _)| name == "format");
+        found.map(|(_, raw)| serde_json::from_str(raw).unwrap_or_else(|_| (*raw).to_owned()))
+    }
+
+    /// The file with `changes` made: `Some` replaces or adds an entry, `None` removes it. Members of `head` stand before the
+    /// entries, so that a file that was cut short still has them. Keys are sorted by their bytes; no newline at the end, as
+    /// Go's writer.
+    pub(super) fn with(
+        &self,
+        head: &[(&str, String)],
+        changes: &[(&str, Option<String>)],
+    ) -> String {
         let changed = |key: &str| changes.iter().any(|(name, _)| *name == key);
         let mut entries: Vec<(&str, Cow<'_, str>)> = Vec::new();
         for key in self.keys().into_iter().filter(|key| !changed(key)) {
@@ -92,7 +109,11 @@ impl<'a> Document<'a> {
             entries.extend(entry.as_ref().map(|raw| (*key, Cow::Borrowed(raw.as_str()))));
         }
         entries.sort_by_key(|(key, _)| *key);
-        let mut out = String::from("{\n  \"version\": 1,\n  \"tokens\": {");
+        let mut out = String::from("{\n  \"version\": 1");
+        for (name, raw) in head {
+            push_member(&mut out, name, raw);
+        }
+        out.push_str(",\n  \"tokens\": {");
         for (at, (key, raw)) in entries.iter().enumerate() {
             out.push_str(if at == 0 { "\n    " } else { ",\n    " });
             push_string(&mut out, key);
@@ -100,15 +121,20 @@ impl<'a> Document<'a> {
             out.push_str(raw);
         }
         out.push_str(if entries.is_empty() { "}" } else { "\n  }" });
-        for (name, raw) in &self.others {
-            out.push_str(",\n  ");
-            push_string(&mut out, name);
-            out.push_str(": ");
-            out.push_str(raw);
+        let is_new = |name: &str| head.iter().all(|(known, _)| *known != name);
+        for (name, raw) in self.others.iter().filter(|(name, _)| is_new(name)) {
+            push_member(&mut out, name, raw);
         }
         out.push_str("\n}");
         out
     }
+}
+
+fn push_member(out: &mut String, name: &str, raw: &str) {
+    out.push_str(",\n  ");
+    push_string(out, name);
+    out.push_str(": ");
+    out.push_str(raw);
 }
 
 /// Writes a JSON string with the escapes of Go's writer.
@@ -236,20 +262,20 @@ mod tests {
 
     #[test]
     fn an_empty_cache_is_the_34_bytes_that_go_writes() {
-        let text = parse("").document.with(&[]);
+        let text = parse("").document.with(&[], &[]);
         assert_eq!(text, "{\n  \"version\": 1,\n  \"tokens\": {}\n}");
         assert_eq!(text.len(), 34);
     }
 
     #[test]
     fn a_file_by_go_comes_out_byte_for_byte() {
-        assert_eq!(parse(TWO_PROFILES).document.with(&[]), TWO_PROFILES);
+        assert_eq!(parse(TWO_PROFILES).document.with(&[], &[]), TWO_PROFILES);
     }
 
     #[test]
     fn file_3_unknown_members_survive_a_change_elsewhere() {
         let text = r#"{"Version":1,"note":"kept","tokens":{"dev":{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}}}"#;
-        let out = parse(text).document.with(&[("new", Some("{}".into()))]);
+        let out = parse(text).document.with(&[], &[("new", Some("{}".into()))]);
         assert!(out.contains(r#""note": "kept""#), "{out}");
         assert!(
             out.contains(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#),
@@ -290,12 +316,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_read_without_a_panic(text in "(?s).{0,200}") {
-            let _ = parse(&text).document.with(&[("k", None)]);
+            let _ = parse(&text).document.with(&[], &[("k", None)]);
         }
 
         #[test]
         fn any_key_survives_writing_and_reading(key in "(?s).{0,20}") {
-            let out = parse("").document.with(&[(&key, Some("{}".into()))]);
+            let out = parse("").document.with(&[], &[(&key, Some("{}".into()))]);
             proptest::prop_assert_eq!(parse(&out).document.entry(&key), Some("{}"));
         }
     }

@@ -4,23 +4,35 @@
 //! it in place in one step. A refresh holds a lock of its entry besides, so that logins in one file are refreshed side by
 //! side. Beside the cache stand `<name>.lock`, the folder `<name>.locks`, and `<name>.u2m.json`.
 
+mod codec;
 pub(crate) mod document;
+#[cfg(feature = "encrypted")]
+mod encrypted;
 mod lock;
+mod mirror;
+#[cfg(feature = "encrypted")]
+mod sealed;
 mod update;
+
+#[cfg(feature = "encrypted")]
+pub use encrypted::EncryptedFileStore;
+pub use mirror::Mirror;
 
 use crate::beside::Beside;
 use crate::beside::disk::{self, Privacy};
 use crate::beside::lock::KeyLock;
 use crate::beside::room::Reserve;
 use crate::beside::sidecar::Sidecar;
-use crate::entry::Entry;
 use crate::error::{Shown, StoreError};
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
+use codec::Codec;
 use document::parse;
+use mirror::Mirrors;
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use u2m_core::{CacheKey, Session};
 
@@ -43,6 +55,10 @@ pub struct FileStore(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     beside: Beside,
+    codec: Codec,
+    mirrors: Mirrors,
+    /// What was said already, and is true for longer than one operation.
+    told: Mutex<BTreeSet<String>>,
 }
 
 impl FileStore {
@@ -53,7 +69,7 @@ impl FileStore {
     /// assert!(store.path().ends_with("token-cache.json"));
     /// ```
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Inner { beside: Beside::new(path.into()) }))
+        Self(Arc::new(Inner::new(path.into(), Codec::Plain)))
     }
 
     /// Uses `U2M_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.json`, where the home folder comes from `HOME`
@@ -84,13 +100,7 @@ impl FileStore {
     /// # Ok::<(), u2m_cache::StoreError>(())
     /// ```
     pub fn from_env(env: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Result<Self, StoreError> {
-        let set = |name| env(name).filter(|value| !value.is_empty());
-        if let Some(path) = set("U2M_TOKEN_CACHE") {
-            return Ok(Self::at(PathBuf::from(path)));
-        }
-        let home =
-            set(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).ok_or(StoreError::NoHome)?;
-        Ok(Self::at(Path::new(&home).join(".databricks").join("token-cache.json")))
+        Ok(Self::at(path_from(env, "U2M_TOKEN_CACHE", "token-cache.json")?))
     }
 
     /// The file.
@@ -119,30 +129,39 @@ impl FileStore {
         key: &CacheKey,
         sidecar: &Sidecar,
     ) -> Result<Option<Session>, StoreError> {
-        Ok(self.tokens(key)?.map(|session| sidecar.complete(key.as_str(), session)))
-    }
-
-    /// An entry, without what is known of it beside the tokens.
-    fn tokens(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let text = zeroize::Zeroizing::new(self.0.text()?);
-        let document = self.0.sound(&text)?;
-        let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
-        let entry =
-            Entry::parse(raw).map_err(|why| StoreError::BadEntry { key: key.clone(), why })?;
-        Ok(entry.session())
-    }
-
-    fn locked(&self, key: &CacheKey, lock: KeyLock) -> Box<dyn EntryLock> {
-        Box::new(lock::FileLock {
-            store: Arc::clone(&self.0),
-            key: key.clone(),
-            lock,
-            reserve: Reserve::default(),
-        })
+        let complete = |session| sidecar.complete(key.as_str(), session);
+        Ok(self.0.stored(key)?.map(complete))
     }
 }
 
+/// What `variable` says, else `name` in Databricks' folder below the home folder.
+fn path_from(
+    env: &dyn Fn(&str) -> Option<std::ffi::OsString>,
+    variable: &str,
+    name: &str,
+) -> Result<PathBuf, StoreError> {
+    let set = |name| env(name).filter(|value| !value.is_empty());
+    if let Some(path) = set(variable) {
+        return Ok(PathBuf::from(path));
+    }
+    let home = set(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).ok_or(StoreError::NoHome)?;
+    Ok(Path::new(&home).join(".databricks").join(name))
+}
+
 impl Inner {
+    fn new(path: PathBuf, codec: Codec) -> Self {
+        let (mirrors, told) = (Mirrors::default(), Mutex::default());
+        Self { beside: Beside::new(path), codec, mirrors, told }
+    }
+
+    /// Says it, unless it was said already.
+    fn notice_once(&self, text: String) {
+        let is_news = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone());
+        if is_news {
+            self.beside.notice(text);
+        }
+    }
+
     /// The cache's text; absent is empty.
     fn text(&self) -> Result<String, StoreError> {
         disk::check_folder(self.beside.folder())?;
@@ -167,14 +186,20 @@ impl Inner {
         StoreError::Corrupt { path: self.beside.path.as_path().into(), why }
     }
 
-    /// The cache as a whole: of version 1, and sound.
+    /// The cache as a whole: of version 1, of the right form, and sound.
     fn sound<'a>(&self, text: &'a str) -> Result<document::Document<'a>, StoreError> {
         let parsed = parse(text);
-        self.check_version(&parsed)?;
+        self.check_form(&parsed)?;
         match parsed.broken {
             Some(why) => Err(self.corrupt(why)),
             None => Ok(parsed.document),
         }
+    }
+
+    /// Refuses what another version or another kind of store wrote.
+    fn check_form(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
+        self.check_version(parsed)?;
+        self.codec.check_form(&self.beside.path, parsed)
     }
 
     /// What a later version wrote may look like damage, and is none.
@@ -190,12 +215,55 @@ impl Inner {
             }),
         }
     }
+
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        let complete = |session| self.beside.sidecar().complete(key.as_str(), session);
+        Ok(match (self.stored(key)?, self.codec.has_sidecar()) {
+            (Some(session), true) => Some(complete(session)),
+            (session, _) => session,
+        })
+    }
+
+    /// An entry by itself.
+    fn stored(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        let text = zeroize::Zeroizing::new(self.text()?);
+        let document = self.sound(&text)?;
+        let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
+        Ok(self.codec.read(&self.beside.path, &document, key.as_str(), raw)?.session())
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let text = zeroize::Zeroizing::new(self.text()?);
+        let document = self.sound(&text)?;
+        Ok(document.keys().into_iter().map(CacheKey::new).collect())
+    }
+
+    fn lock(
+        self: &Arc<Self>,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let lock = KeyLock::take(&self.beside, key, patience)?;
+        Ok(lock.map(|lock| self.locked(key, lock)))
+    }
+
+    fn adopt(
+        self: &Arc<Self>,
+        key: &CacheKey,
+        file: File,
+    ) -> Result<Box<dyn EntryLock>, StoreError> {
+        Ok(self.locked(key, KeyLock::adopt(&self.beside, key, file)?))
+    }
+
+    fn locked(self: &Arc<Self>, key: &CacheKey, lock: KeyLock) -> Box<dyn EntryLock> {
+        let (store, reserve) = (Arc::clone(self), Reserve::default());
+        Box::new(lock::FileLock { store, key: key.clone(), lock, reserve })
+    }
 }
 
 impl TokenStore for FileStore {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let session = self.tokens(key)?;
-        Ok(session.map(|session| self.0.beside.sidecar().complete(key.as_str(), session)))
+        self.0.load(key)
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
@@ -207,9 +275,7 @@ impl TokenStore for FileStore {
     }
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        let text = zeroize::Zeroizing::new(self.0.text()?);
-        let document = self.0.sound(&text)?;
-        Ok(document.keys().into_iter().map(CacheKey::new).collect())
+        self.0.keys()
     }
 
     fn lock(
@@ -217,12 +283,11 @@ impl TokenStore for FileStore {
         key: &CacheKey,
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        let lock = KeyLock::take(&self.0.beside, key, patience)?;
-        Ok(lock.map(|lock| self.locked(key, lock)))
+        self.0.lock(key, patience)
     }
 
     fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
-        Ok(self.locked(key, KeyLock::adopt(&self.0.beside, key, file)?))
+        self.0.adopt(key, file)
     }
 
     fn address(&self) -> Option<StoreAddress> {

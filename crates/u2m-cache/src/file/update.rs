@@ -1,17 +1,18 @@
 //! Changing one entry: under the writer's lock, from what the file holds at that moment.
 
 use super::Inner;
+use super::codec::Stored;
 use super::document::{Document, parse};
 use crate::beside::disk;
 use crate::beside::lock;
 use crate::beside::room::{self, Reserve, SPARE, Temporary};
-use crate::entry::Entry;
+use crate::beside::sidecar::Sidecar;
 use crate::error::{Shown, StoreError};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use u2m_core::{CacheKey, Session, Timestamp};
+use u2m_core::{CacheKey, Session};
 use zeroize::Zeroizing;
 
 /// A program that writes without a lock may come between reading and writing; so often is it given way to.
@@ -47,17 +48,26 @@ impl Inner {
     ) -> Result<bool, StoreError> {
         let text = self.text_to_change()?;
         let parsed = parse(&text);
-        self.check_version(&parsed)?;
+        self.check_form(&parsed)?;
         let document = &parsed.document;
         let raw = document.entry(key.as_str());
         if session.is_none() && raw.is_none() && parsed.broken.is_none() {
             return Ok(true);
         }
+        if session.is_some() {
+            self.codec.prove(&self.beside.path, document)?;
+        }
         // An entry that cannot be read is replaced whole.
-        let old = raw.and_then(|raw| Entry::parse(raw).ok()).unwrap_or_default();
+        let old = match session.is_some() || self.codec.has_sidecar() {
+            true => self.read(document, key.as_str()).unwrap_or_default(),
+            false => Stored::default(),
+        };
         self.check_keeps_refresh_token(key, &old, session)?;
-        let changes = self.changes(document, key, &old, session, reserve);
-        let new = Zeroizing::new(document.with(&changes));
+        let mirror = session.and_then(|session| self.mirrors.of(key, session));
+        let mirror = mirror.as_ref().map(|(to, takes_over)| (to, *takes_over));
+        let changes = self.changes(document, (key, &old), session, mirror, reserve)?;
+        let new =
+            Zeroizing::new(document.with(&self.codec.head(document, session.is_some())?, &changes));
         let path = disk::resolve(&self.beside.path)?;
         let mut temporary = reserve.cache(&path, self.beside.prefix())?;
         temporary.fill(&new, true)?;
@@ -76,30 +86,86 @@ impl Inner {
     fn changes<'d>(
         &self,
         document: &'d Document<'_>,
-        key: &'d CacheKey,
-        old: &Entry<'_>,
+        (key, old): (&'d CacheKey, &Stored<'_>),
         session: Option<&Session>,
+        mirror: Option<(&'d CacheKey, bool)>,
         reserve: &mut Reserve,
-    ) -> Vec<(&'d str, Option<String>)> {
-        let mut sidecar = self.beside.sidecar();
-        let mut changes = vec![(key.as_str(), session.map(|session| written(old, session)))];
-        let is_changed = match session {
-            Some(session) => {
-                let before = old.session().map(|old| old.fingerprint());
-                sidecar.record(key.as_str(), session, before.clone());
-                for (twin, entry) in twins(document, key, old) {
-                    sidecar.record(twin, session, before.clone());
-                    changes.push((twin, Some(written(&entry, session))));
-                }
-                true
-            }
-            None => sidecar.forget(key.as_str()),
+    ) -> Result<Vec<(&'d str, Option<String>)>, StoreError> {
+        let mut sidecar = match self.codec.has_sidecar() {
+            true => self.beside.sidecar(),
+            false => Sidecar::default(),
         };
-        if is_changed && let Err(error) = self.beside.write_sidecar(&sidecar, reserve) {
+        let mut changes = vec![(key.as_str(), session)];
+        match session {
+            Some(session) => {
+                let may = |to| self.may_mirror(document, &sidecar, (key, old), session, to);
+                let mirror = mirror.filter(|to| may(*to)).map(|(to, _)| to.as_str());
+                // Copies for a host that the login has left are of no use; what others made of it is theirs.
+                let (copies, renewed) = match is_elsewhere(&sidecar, (key, old), session) {
+                    true => (self.mirrors_of(document, &sidecar, key, old), None),
+                    false => (self.twins(document, key, old), Some(session)),
+                };
+                let copies = copies.into_iter().filter(|name| Some(*name) != mirror);
+                changes.extend(copies.map(|name| (name, renewed)));
+                if let Some(to) = mirror {
+                    changes.push((to, Some(session)));
+                    sidecar.mirror(to, key.as_str());
+                }
+            }
+            None => {
+                let copies = self.mirrors_of(document, &sidecar, key, old);
+                changes.extend(copies.into_iter().map(|name| (name, None)));
+            }
+        }
+        let mut texts = Vec::new();
+        let mut is_known = false;
+        for (name, session) in changes {
+            // Nothing is opened to be removed.
+            let before = session.and_then(|_| self.read(document, name)).unwrap_or_default();
+            let text = session.map(|session| self.codec.write(name, &before, session));
+            texts.push((name, text.transpose()?));
+            is_known |= match session {
+                Some(session) => {
+                    let before = before.session().map(|before| before.fingerprint());
+                    sidecar.record(name, session, before);
+                    true
+                }
+                None => sidecar.forget(name),
+            };
+        }
+        if self.codec.has_sidecar()
+            && is_known
+            && let Err(error) = self.beside.write_sidecar(&sidecar, reserve)
+        {
             self.beside
                 .notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
         }
-        changes
+        Ok(texts)
+    }
+
+    /// An entry, unless it is not there or cannot be read.
+    pub(super) fn read<'a>(&self, document: &Document<'a>, key: &str) -> Option<Stored<'a>> {
+        let raw = document.entry(key)?;
+        self.codec.read(&self.beside.path, document, key, raw).ok()
+    }
+
+    /// Other entries that hold the refresh token which is being replaced: copies under the host's key that older programs
+    /// made. It is spent for them too.
+    fn twins<'d>(
+        &self,
+        document: &'d Document<'_>,
+        key: &CacheKey,
+        old: &Stored<'_>,
+    ) -> Vec<&'d str> {
+        let Some(spent) = old.session().and_then(|old| old.refresh_token) else {
+            return Vec::new();
+        };
+        let others = document.keys().into_iter().filter(|name| *name != key.as_str());
+        let is_twin = |name: &&str| {
+            let there = self.read(document, name).and_then(|there| there.session());
+            there.and_then(|there| there.refresh_token).as_ref() == Some(&spent)
+        };
+        others.filter(is_twin).collect()
     }
 
     /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
@@ -109,14 +175,23 @@ impl Inner {
         let _writer = self.beside.writer()?;
         self.sweep();
         let text = self.text_to_change()?;
-        self.check_version(&parse(&text))?;
+        let parsed = parse(&text);
+        self.check_form(&parsed)?;
+        self.codec.prove(&self.beside.path, &parsed.document)?;
         let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
         disk::check_replaceable(&path)?;
-        let len = |path| fs::metadata(path).map_or(0, |meta| meta.len());
-        Ok(Reserve {
-            cache: Some(Temporary::new(&path, self.beside.prefix(), len(&path) + SPARE, true)?),
-            side: Some(Temporary::new(&side, self.beside.prefix(), len(&side) + SPARE, false)?),
-        })
+        let room = |path: &Path, durable| {
+            let len = fs::metadata(path).map_or(0, |meta| meta.len());
+            Temporary::new(path, self.beside.prefix(), len + self.spare(), durable)
+        };
+        let side = self.codec.has_sidecar().then(|| room(&side, false)).transpose()?;
+        Ok(Reserve { cache: Some(room(&path, true)?), side })
+    }
+
+    /// A sealed entry is larger than its login, and a copied one is there twice.
+    fn spare(&self) -> u64 {
+        let is_one = self.codec.has_sidecar() && self.mirrors.is_empty();
+        if is_one { SPARE } else { SPARE * 2 }
     }
 
     /// The cache's text. What is too large to be one holds no entry to keep, and is set aside like any other damage.
@@ -168,7 +243,7 @@ impl Inner {
     fn check_keeps_refresh_token(
         &self,
         key: &CacheKey,
-        old: &Entry<'_>,
+        old: &Stored<'_>,
         new: Option<&Session>,
     ) -> Result<(), StoreError> {
         let Some(old) = old.session().filter(|old| old.refresh_token.is_some()) else {
@@ -197,23 +272,9 @@ fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
     }
 }
 
-/// Other entries that hold the refresh token which is being replaced: copies under the host's key that older programs
-/// made. It is spent for them too.
-fn twins<'d>(
-    document: &'d Document<'_>,
-    key: &CacheKey,
-    old: &Entry<'_>,
-) -> Vec<(&'d str, Entry<'d>)> {
-    let Some(spent) = old.session().and_then(|old| old.refresh_token) else { return Vec::new() };
-    let others = document.keys().into_iter().filter(|name| *name != key.as_str());
-    let read = others.filter_map(|name| Some((name, Entry::parse(document.entry(name)?).ok()?)));
-    read.filter(|(_, entry)| {
-        entry.session().and_then(|twin| twin.refresh_token).as_ref() == Some(&spent)
-    })
-    .collect()
-}
-
-fn written(old: &Entry<'_>, session: &Session) -> String {
-    let at = session.known_expiry().unwrap_or(Timestamp::from_unix(0));
-    old.write(session, crate::zone::offset_at(at))
+/// Whether a login is for another host than the one that it replaces: copies of the old one are for the old host.
+fn is_elsewhere(sidecar: &Sidecar, (key, old): (&CacheKey, &Stored<'_>), new: &Session) -> bool {
+    let old = old.session().map(|old| sidecar.complete(key.as_str(), old));
+    let old = old.and_then(|old| old.binding);
+    matches!((&old, &new.binding), (Some(old), Some(new)) if old.host != new.host || old.account_id != new.account_id)
 }

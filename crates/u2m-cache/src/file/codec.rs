@@ -1,0 +1,127 @@
+//! The two forms of an entry: as Databricks' own programs write it, or sealed.
+
+use super::document::{Document, Parsed};
+use crate::entry::Entry;
+use crate::error::StoreError;
+use std::path::Path;
+use u2m_core::{CacheKey, Session, Timestamp};
+
+/// How the entries of a file are read and written.
+#[derive(Debug)]
+pub(super) enum Codec {
+    /// As Go does.
+    Plain,
+    /// Sealed with a key.
+    #[cfg(feature = "encrypted")]
+    Sealed(super::sealed::Sealed),
+}
+
+/// An entry that was read.
+pub(super) enum Stored<'a> {
+    Plain(Entry<'a>),
+    #[cfg(feature = "encrypted")]
+    Sealed(Session),
+}
+
+impl Default for Stored<'_> {
+    fn default() -> Self {
+        Self::Plain(Entry::default())
+    }
+}
+
+impl Stored<'_> {
+    /// The session in it; `None` without any token. Of a plain one, whom it belongs to stands in the side file.
+    pub(super) fn session(&self) -> Option<Session> {
+        match self {
+            Self::Plain(entry) => entry.session(),
+            #[cfg(feature = "encrypted")]
+            Self::Sealed(session) => Some(session.clone()),
+        }
+    }
+}
+
+impl Codec {
+    /// Whether whom a login belongs to is kept in the side file.
+    pub(super) fn has_sidecar(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+
+    /// Refuses a file of another form, or of a later one. Damage is no other form.
+    pub(super) fn check_form(&self, path: &Path, parsed: &Parsed<'_>) -> Result<(), StoreError> {
+        let format = parsed.document.format();
+        let (is_ours, wanted) = match self {
+            // Go's programs know no such member, and others may call something else a format.
+            Self::Plain => {
+                (!format.is_some_and(|format| format.starts_with("u2m-")), "token cache")
+            }
+            #[cfg(feature = "encrypted")]
+            Self::Sealed(_) => (super::sealed::is_sealed(format, parsed), "sealed token file"),
+        };
+        match is_ours {
+            true => Ok(()),
+            false => Err(StoreError::OtherForm { path: path.into(), wanted }),
+        }
+    }
+
+    /// Shows, before anything is written, that entries can be: that the key is there, and fits those that are.
+    pub(super) fn prove(&self, path: &Path, document: &Document<'_>) -> Result<(), StoreError> {
+        let _ = (path, document);
+        match self {
+            Self::Plain => Ok(()),
+            #[cfg(feature = "encrypted")]
+            Self::Sealed(sealed) => sealed.prove(path, document),
+        }
+    }
+
+    /// Reads one entry.
+    pub(super) fn read<'a>(
+        &self,
+        path: &Path,
+        document: &Document<'a>,
+        key: &str,
+        raw: &'a str,
+    ) -> Result<Stored<'a>, StoreError> {
+        let _ = (path, document);
+        match self {
+            Self::Plain => Entry::parse(raw)
+                .map(Stored::Plain)
+                .map_err(|why| StoreError::BadEntry { key: CacheKey::new(key), why }),
+            #[cfg(feature = "encrypted")]
+            Self::Sealed(sealed) => sealed.read(path, document, key, raw).map(Stored::Sealed),
+        }
+    }
+
+    /// The text of an entry that replaces `old`. The codec was proven.
+    pub(super) fn write(
+        &self,
+        key: &str,
+        old: &Stored<'_>,
+        session: &Session,
+    ) -> Result<String, StoreError> {
+        let _ = key;
+        match (self, old) {
+            (Self::Plain, Stored::Plain(old)) => {
+                let at = session.known_expiry().unwrap_or(Timestamp::from_unix(0));
+                Ok(old.write(session, crate::zone::offset_at(at)))
+            }
+            #[cfg(feature = "encrypted")]
+            (Self::Plain, Stored::Sealed(_)) => self.write(key, &Stored::default(), session),
+            #[cfg(feature = "encrypted")]
+            (Self::Sealed(sealed), _) => sealed.write(key, session),
+        }
+    }
+
+    /// What stands in the file before its entries. `is_proven`: an entry is written, not only removed, which needs no key.
+    pub(super) fn head(
+        &self,
+        document: &Document<'_>,
+        is_proven: bool,
+    ) -> Result<Vec<(&'static str, String)>, StoreError> {
+        let _ = (document, is_proven);
+        match self {
+            Self::Plain => Ok(Vec::new()),
+            #[cfg(feature = "encrypted")]
+            Self::Sealed(sealed) => sealed.head(document, is_proven),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Logins in a file of u2m's own, sealed with a key.
+
+use super::codec::Codec;
+use super::sealed::Sealed;
+use super::{Inner, path_from};
+use crate::beside::room::Reserve;
+use crate::error::StoreError;
+use crate::key_source::SealKeySource;
+use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use u2m_core::{CacheKey, Session};
+
+/// Logins in a file whose entries are sealed: with its locks, writes and guarantees it is a [`FileStore`](crate::FileStore),
+/// but no other program reads it, and whoever can read it learns the names of the logins alone.
+///
+/// Whom a login belongs to is sealed with its tokens, so that nobody can have a refresh token sent elsewhere by changing a
+/// file. An entry that was changed, or put in the place of another, is refused ([`StoreError::BadEntry`]), and the others
+/// are still served. Nothing is written with a key that does not fit what is there ([`StoreError::WrongKey`]). What sealing
+/// does not prevent: that somebody who can write the file puts back an older state of it, or of one entry, or removes one.
+///
+/// ```
+/// use u2m_cache::{EncryptedFileStore, SealKeySource, TokenStore};
+/// use u2m_core::{AccessToken, CacheKey, Session};
+/// let folder = tempfile::tempdir().unwrap();
+/// let source = SealKeySource::File(folder.path().join("key"));
+/// let store = EncryptedFileStore::at(folder.path().join("token-cache.sealed.json"), source);
+/// let key = CacheKey::new("dev");
+/// store.save(&key, &Session::new(AccessToken::new("secret")))?;
+/// assert_eq!(store.load(&key)?.unwrap().access_token.expose(), "secret");
+/// assert!(!std::fs::read_to_string(store.path()).unwrap().contains("secret"));
+/// # Ok::<(), u2m_cache::StoreError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct EncryptedFileStore(Arc<Inner>);
+
+impl EncryptedFileStore {
+    /// Uses the file at `path`, with the key from `source`. Nothing is read, created or asked for yet.
+    ///
+    /// ```
+    /// use u2m_cache::{EncryptedFileStore, SealKey, SealKeySource};
+    /// let source = SealKeySource::Bytes(SealKey::from_bytes([7; 32]));
+    /// let store = EncryptedFileStore::at("/nonexistent/token-cache.sealed.json", source);
+    /// assert!(!format!("{store:?}").contains('7'));
+    /// ```
+    pub fn at(path: impl Into<PathBuf>, source: SealKeySource) -> Self {
+        Self(Arc::new(Inner::new(path.into(), Codec::Sealed(Sealed::new(source)))))
+    }
+
+    /// Uses `U2M_SEALED_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.sealed.json`, where the home folder comes
+    /// from `HOME` (`USERPROFILE` on Windows).
+    ///
+    /// # Errors
+    /// Neither is set.
+    ///
+    /// ```
+    /// use u2m_cache::{EncryptedFileStore, SealKeySource};
+    /// let source = SealKeySource::File("/run/keys/u2m.key".into());
+    /// if let Ok(store) = EncryptedFileStore::for_user(source) {
+    ///     println!("{}", store.path().display());
+    /// }
+    /// ```
+    pub fn for_user(source: SealKeySource) -> Result<Self, StoreError> {
+        Self::from_env(&|name| env::var_os(name), source)
+    }
+
+    /// As [`EncryptedFileStore::for_user`], with an environment of the caller's own.
+    ///
+    /// # Errors
+    /// Neither variable is set.
+    ///
+    /// ```
+    /// use u2m_cache::{EncryptedFileStore, SealKey, SealKeySource};
+    /// let source = SealKeySource::Bytes(SealKey::from_bytes([7; 32]));
+    /// let env = |name: &str| (name == "HOME").then(|| "/home/me".into());
+    /// let store = EncryptedFileStore::from_env(&env, source)?;
+    /// # if cfg!(unix) {
+    /// assert_eq!(store.path(), std::path::Path::new("/home/me/.databricks/token-cache.sealed.json"));
+    /// # }
+    /// # Ok::<(), u2m_cache::StoreError>(())
+    /// ```
+    pub fn from_env(
+        env: &dyn Fn(&str) -> Option<OsString>,
+        source: SealKeySource,
+    ) -> Result<Self, StoreError> {
+        let path = path_from(env, "U2M_SEALED_TOKEN_CACHE", "token-cache.sealed.json")?;
+        Ok(Self::at(path, source))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.beside.path
+    }
+
+    fn sealed(&self) -> Option<&Sealed> {
+        match &self.0.codec {
+            Codec::Sealed(sealed) => Some(sealed),
+            Codec::Plain => None,
+        }
+    }
+}
+
+impl TokenStore for EncryptedFileStore {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        self.0.load(key)
+    }
+
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        self.0.update(key, Some(session), Reserve::default())
+    }
+
+    /// Needs no key.
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.0.update(key, None, Reserve::default())
+    }
+
+    /// Needs no key.
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        self.0.keys()
+    }
+
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        self.0.lock(key, patience)
+    }
+
+    fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
+        self.0.adopt(key, file)
+    }
+
+    fn address(&self) -> Option<StoreAddress> {
+        let source = self.sealed()?.source.clone();
+        Some(StoreAddress::EncryptedFile { path: self.path().to_owned(), source })
+    }
+
+    fn is_slow(&self) -> bool {
+        self.sealed().is_some_and(Sealed::is_slow)
+    }
+
+    fn take_notices(&self) -> Vec<Notice> {
+        self.0.beside.take_notices()
+    }
+}

@@ -1,0 +1,140 @@
+//! Entries that are sealed with a key, and the value by which a wrong key is noticed before anything is written.
+
+use super::document::{Document, Parsed, members};
+use crate::error::StoreError;
+use crate::key_source::SealKeySource;
+use crate::payload;
+use crate::seal::{Cipher, SealError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use u2m_core::{CacheKey, Session};
+
+/// What the member `format` says.
+const FORMAT: &str = "u2m-sealed";
+
+/// What a value is for, as far as sealing is concerned.
+const ENTRY: &str = "token-cache entry\0";
+const CHECK: &[u8] = b"token-cache check\0";
+
+/// Whether a file is one of ours: it says so, or there is nothing in it, or it is damaged where it would say so.
+pub(super) fn is_sealed(format: Option<String>, parsed: &Parsed<'_>) -> bool {
+    let Parsed { document, broken } = parsed;
+    match format {
+        Some(format) => format == FORMAT,
+        None => broken.is_some() || (document.entries.is_empty() && document.others.is_empty()),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) source: SealKeySource,
+    /// There once it was asked for.
+    cipher: Mutex<Option<Arc<Cipher>>>,
+}
+
+impl Sealed {
+    pub(super) fn new(source: SealKeySource) -> Self {
+        Self { source, cipher: Mutex::default() }
+    }
+
+    /// Whether the key is still to be asked for, from another program.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self.source, SealKeySource::Command(_)) && self.known().is_none()
+    }
+
+    fn known(&self) -> Option<Arc<Cipher>> {
+        self.cipher.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The cipher. Its key is asked for once; a new one is made only where nothing was sealed with another.
+    fn cipher(&self, path: &Path, may_be_new: bool) -> Result<Arc<Cipher>, StoreError> {
+        let mut cipher = self.cipher.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cipher) = &*cipher {
+            return Ok(Arc::clone(cipher));
+        }
+        let key = self.source.key(path, may_be_new)?;
+        let new = Arc::new(Cipher::new(&key));
+        *cipher = Some(Arc::clone(&new));
+        Ok(new)
+    }
+
+    pub(super) fn prove(&self, path: &Path, document: &Document<'_>) -> Result<(), StoreError> {
+        let is_new = document.entries.is_empty() && document.other("check").is_none();
+        let cipher = self.cipher(path, is_new)?;
+        match is_new || fits(&cipher, document) {
+            true => Ok(()),
+            false => Err(StoreError::WrongKey { path: path.into() }),
+        }
+    }
+
+    pub(super) fn read(
+        &self,
+        path: &Path,
+        document: &Document<'_>,
+        key: &str,
+        raw: &str,
+    ) -> Result<Session, StoreError> {
+        let cipher = self.cipher(path, false)?;
+        match open(&cipher, key, raw) {
+            Ok(session) => Ok(session),
+            Err(why) if fits(&cipher, document) => {
+                Err(StoreError::BadEntry { key: CacheKey::new(key), why })
+            }
+            Err(_) => Err(StoreError::WrongKey { path: path.into() }),
+        }
+    }
+
+    pub(super) fn write(&self, key: &str, session: &Session) -> Result<String, StoreError> {
+        let failed = |source| StoreError::Seal { key: CacheKey::new(key), source };
+        let cipher = self.known().ok_or(SealError::BadKey).map_err(failed)?;
+        let sealed = cipher.seal(&place(key), &payload::write(session)).map_err(failed)?;
+        // Base64url needs no escapes.
+        Ok(format!("{{\n      \"sealed\": \"{sealed}\"\n    }}"))
+    }
+
+    pub(super) fn head(
+        &self,
+        document: &Document<'_>,
+        is_proven: bool,
+    ) -> Result<Vec<(&'static str, String)>, StoreError> {
+        let failed = |source| StoreError::Seal { key: CacheKey::new(""), source };
+        let mut head = vec![("format", format!("\"{FORMAT}\""))];
+        let old = document.other("check");
+        match self.known().filter(|_| is_proven) {
+            Some(cipher) if !old.is_some_and(|raw| is_check(&cipher, raw)) => {
+                let new = cipher.seal(CHECK, b"").map_err(failed)?;
+                head.push(("check", format!("\"{new}\"")));
+            }
+            _ => head.extend(old.map(|raw| ("check", raw.to_owned()))),
+        }
+        Ok(head)
+    }
+}
+
+/// Whether a file was sealed with this key. Where its check value is spoiled, an entry that opens shows it as well.
+fn fits(cipher: &Cipher, document: &Document<'_>) -> bool {
+    document.other("check").is_some_and(|raw| is_check(cipher, raw))
+        || document.entries.iter().any(|(key, raw)| open(cipher, key, raw).is_ok())
+}
+
+fn is_check(cipher: &Cipher, raw: &str) -> bool {
+    serde_json::from_str::<String>(raw).is_ok_and(|text| cipher.open(CHECK, &text).is_ok())
+}
+
+/// Opens one entry; it was sealed for this key and no other.
+fn open(cipher: &Cipher, key: &str, raw: &str) -> Result<Session, &'static str> {
+    let members = members(raw).map_err(|_| "it is not an object")?;
+    let sealed = members.iter().rev().find(|(name, _)| name == "sealed");
+    let sealed = sealed.and_then(|(_, raw)| serde_json::from_str::<String>(raw).ok());
+    let sealed = sealed.ok_or("it is not a sealed value")?;
+    let opened = cipher.open(&place(key), &sealed).map_err(|error| match error {
+        SealError::Version => "a later version of the software sealed it",
+        SealError::NotSealed => "it is not a sealed value",
+        _ => "it was changed, or it was put in the place of another",
+    })?;
+    payload::read(&opened).ok_or("what is sealed in it is not a login")
+}
+
+fn place(key: &str) -> Vec<u8> {
+    [ENTRY, key].concat().into_bytes()
+}

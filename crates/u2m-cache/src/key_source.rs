@@ -1,0 +1,198 @@
+//! Where the key of a sealed file comes from.
+
+use crate::beside::{Beside, disk, locks, room};
+use crate::error::StoreError;
+use crate::seal::SealKey;
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// How long a program may take to print the key.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No key is longer when it is written down.
+const LIMIT: u64 = 4 << 10;
+
+/// Where the key of a sealed file comes from. It is asked when a login is to be opened or sealed, once for each store.
+///
+/// ```
+/// use u2m_cache::{SealKey, SealKeySource};
+/// let sources = [
+///     SealKeySource::File("/run/keys/u2m.key".into()),
+///     SealKeySource::Command(vec!["pass".into(), "show".into(), "u2m".into()]),
+///     SealKeySource::Bytes(SealKey::from_bytes([7; 32])),
+/// ];
+/// assert_eq!(format!("{:?}", sources[1]), r#"Command("pass", ..)"#);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SealKeySource {
+    /// A file that only its owner can read, with the key in base64 or as 64 hexadecimal digits. It is made when the first
+    /// login is sealed; keep it where the sealed file is not, or sealing keeps nothing from anyone.
+    File(PathBuf),
+    /// A program and its arguments, which prints the key in one of these spellings within 10 seconds. There is no shell, and
+    /// nothing to read from standard input; what it says on standard error is not shown.
+    Command(Vec<String>),
+    /// A key that the program has from elsewhere: from a keyring, say.
+    Bytes(SealKey),
+}
+
+impl fmt::Debug for SealKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            // Arguments may say more than they should.
+            Self::Command(words) => {
+                write!(f, "Command({:?}, ..)", words.first().map_or("", String::as_str))
+            }
+            Self::Bytes(key) => f.debug_tuple("Bytes").field(key).finish(),
+        }
+    }
+}
+
+impl SealKeySource {
+    /// The key for the sealed file at `path`; a new one only if it `may_be_new`.
+    pub(crate) fn key(&self, path: &Path, may_be_new: bool) -> Result<SealKey, StoreError> {
+        match self {
+            Self::File(file) => match read(file)? {
+                Some(key) => Ok(key),
+                None if may_be_new => create(file),
+                None => {
+                    Err(StoreError::MissingKey { key: file.as_path().into(), path: path.into() })
+                }
+            },
+            Self::Command(words) => run(words, PATIENCE),
+            Self::Bytes(key) => Ok(key.clone()),
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Option<SealKey>, StoreError> {
+    disk::read_key(file)?.map(|bytes| parse(&bytes, file)).transpose()
+}
+
+fn parse(bytes: &[u8], from: &Path) -> Result<SealKey, StoreError> {
+    let text = std::str::from_utf8(bytes).ok();
+    let key = text.and_then(|text| SealKey::parse(text).ok());
+    key.ok_or_else(|| StoreError::BadKey { from: from.into() })
+}
+
+/// Makes a key, whole from the moment at which it can be seen; where several processes do that at once, all get the first.
+fn create(file: &Path) -> Result<SealKey, StoreError> {
+    let beside = Beside::new(file.to_owned());
+    disk::create_folder(beside.folder())?;
+    let lock = beside.sibling(".new.lock");
+    let _maker = locks::take(&lock, PATIENCE)?
+        .ok_or_else(|| StoreError::LockTimeout { path: lock.as_path().into() })?;
+    room::sweep(beside.folder(), &beside.prefix());
+    if let Some(key) = read(file)? {
+        return Ok(key);
+    }
+    let no_entropy = || StoreError::io("make a key for", file, std::io::ErrorKind::Other.into());
+    let key = SealKey::generate().map_err(|_| no_entropy())?;
+    let mut temporary = room::Temporary::new(file, beside.prefix(), 0, true)?;
+    temporary.fill(&key.expose(), true)?;
+    disk::put_new(&temporary.path, file)?;
+    let _ = std::fs::remove_file(lock);
+    Ok(key)
+}
+
+/// Runs a program that prints the key.
+fn run(words: &[String], patience: Duration) -> Result<SealKey, StoreError> {
+    let program = Path::new(words.first().map_or("", String::as_str));
+    let failed = |why: String| StoreError::KeyProgram { program: program.into(), why };
+    let end = Instant::now() + patience;
+    let mut command = Command::new(program);
+    command.args(words.iter().skip(1));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().map_err(|error| failed(format!("it cannot be started ({error})")));
+    let mut child = Running(child?);
+    let output = child.0.stdout.take().ok_or_else(|| failed("it has no output".into()))?;
+    let late = || failed(format!("it did not end within {} seconds", patience.as_secs()));
+    let bytes = listen(output, end).map_err(|why| why.map_or_else(late, &failed))?;
+    loop {
+        match child.0.try_wait().map_err(|error| failed(error.to_string()))? {
+            Some(status) if status.success() => break,
+            Some(status) => return Err(failed(format!("it failed ({status})"))),
+            None if Instant::now() > end => return Err(late()),
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    parse(&bytes, program)
+}
+
+/// What a program prints until it closes its output; `Err(None)` if that takes too long.
+fn listen(output: ChildStdout, end: Instant) -> Result<Zeroizing<Vec<u8>>, Option<String>> {
+    let (send, receive) = mpsc::sync_channel(1);
+    // It may outlive the wait: a child of the program may hold its output open.
+    let body = move || {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
+        let read = output.take(LIMIT + 1).read_to_end(&mut bytes);
+        let _ = send.send(read.map(|_| bytes));
+    };
+    let started = std::thread::Builder::new().name("u2m-key".into()).spawn(body);
+    started.map_err(|error| Some(error.to_string()))?;
+    let left = end.saturating_duration_since(Instant::now());
+    let heard = receive.recv_timeout(left).map_err(|_| None)?;
+    heard.map_err(|error| Some(error.to_string()))
+}
+
+/// A program that does not outlive the wait for it.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(Some(_))) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "abababababababababababababababababababababababababababababababab";
+
+    fn shell(script: &str) -> Vec<String> {
+        ["sh", "-c", script].map(String::from).to_vec()
+    }
+
+    #[test]
+    fn a_programs_output_is_the_key() {
+        for script in [&format!("echo {HEX}"), &format!("printf %s {HEX}; echo canary >&2; cat")] {
+            assert!(run(&shell(script), PATIENCE).unwrap() == SealKey::from_bytes([0xab; 32]));
+        }
+    }
+
+    #[test]
+    fn t14_a_program_that_fails_says_how_and_shows_nothing_of_what_it_printed() {
+        for (script, said) in [
+            ("echo canary; exit 3", "exit status: 3"),
+            ("echo canary", "is not a key"),
+            ("echo canary >&2; false", "exit status: 1"),
+            ("yes canary", "it failed"),
+            ("exec >&-; exec sleep 1000", "did not end"),
+            ("exec sleep 1000", "did not end"),
+        ] {
+            let error = run(&shell(script), Duration::from_secs(1)).err().unwrap();
+            let text = format!("{error} {error:?}");
+            assert!(text.contains(said) && !text.contains("canary"), "{script}: {text}");
+        }
+        for words in [vec![], vec!["/nonexistent/program".to_owned()]] {
+            let error = run(&words, PATIENCE).err().unwrap();
+            assert!(error.to_string().contains("cannot be started"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_left_running_is_not_waited_for() {
+        let script = format!("sleep 4 & printf %s {HEX}");
+        assert!(run(&shell(&script), Duration::from_secs(1)).is_err());
+    }
+}

@@ -35,6 +35,10 @@ mod rfc3339;
 mod store;
 mod zone;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use file::fuzzing;
+
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
 pub use memory::MemoryStore;

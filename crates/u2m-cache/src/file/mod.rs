@@ -5,6 +5,8 @@
 //! side. Beside the cache stand `<name>.lock`, the folder `<name>.locks`, and `<name>.u2m.json`.
 
 pub(crate) mod document;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lock;
 mod update;
 

@@ -199,7 +199,7 @@ fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
 
 /// Other entries that hold the refresh token which is being replaced: copies under the host's key that older programs
 /// made. It is spent for them too.
-fn twins<'d>(
+pub(super) fn twins<'d>(
     document: &'d Document<'_>,
     key: &CacheKey,
     old: &Entry<'_>,

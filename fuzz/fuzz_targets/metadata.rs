@@ -79,7 +79,9 @@ fn issued(issuer: &str) {
 }
 
 fn described(metadata: &HostMetadata, status: u16, body: &[u8], host: Host) {
-    if !(200..300).contains(&status) || serde_json::from_slice::<Value>(body).is_err() {
+    // Bytes that are not UTF-8 are looked at only where a member counts.
+    let junk = std::str::from_utf8(body).is_ok() && serde_json::from_slice::<Value>(body).is_err();
+    if !(200..300).contains(&status) || junk {
         assert_eq!(*metadata, HostMetadata::default());
     }
     let account = AccountId::parse("abc").expect("an account");

@@ -11,7 +11,7 @@
 #![no_main]
 
 use std::collections::BTreeMap;
-use u2m_config::fuzzing::{Piece, edit, pieces, remove, set};
+use u2m_config::fuzzing::{Piece, edit, is_editable, pieces, remove, set};
 use u2m_config::{CREDENTIAL_KEYS, ConfigFile, LOGIN_CLEARS, SETTINGS};
 use u2m_fuzz::first_line;
 
@@ -27,6 +27,10 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         return;
     };
     tiled(text, &before);
+    if !is_editable(ConfigFile::parse(text).expect("it has constructs")) {
+        assert!(text.ends_with("\"\"\""), "{text:?}");
+        return;
+    }
     one_key(text, &before, section, key, value);
     whole_edit(text, section, key, value);
 });

@@ -64,7 +64,12 @@ pub fn remove(text: &str, section: &str, key: &str) -> String {
     document.text().to_owned()
 }
 
-/// What `change` makes of a text, and the backup that would be written beside it.
+/// Whether a well-formed text can be edited.
+pub fn is_editable(file: ConfigFile) -> bool {
+    Draft::of(file).is_ok()
+}
+
+/// What `change` makes of a text that can be edited, and the backup that would be written beside it.
 ///
 /// # Errors
 /// What `change` returned.
@@ -72,7 +77,7 @@ pub fn edit(
     file: ConfigFile,
     change: impl FnOnce(&mut Draft) -> Result<(), ConfigError>,
 ) -> Result<(String, String), ConfigError> {
-    let mut draft = Draft::of(file);
+    let mut draft = Draft::of(file).expect("it can be edited");
     change(&mut draft)?;
     Ok((draft.text().to_owned(), draft.backup()))
 }

@@ -109,7 +109,9 @@ fn beside(text: &str, key: &str) {
         login.clone().with_binding(Binding::new("https://a.example/oidc", endpoint, key, host));
     let noted = recorded(text, key, &bound, None);
     assert_eq!(completed(&noted, key, login.clone()), bound);
-    assert!(!noted.contains("rt-dev-1") || once.contains("rt-dev-1") || key.contains("rt-dev-1"));
+    // An escape in the key can make up the end of the word.
+    let plain = !key.contains(char::is_control) && !key.contains("rt-dev-1");
+    assert!(!plain || !noted.contains("rt-dev-1") || once.contains("rt-dev-1"));
     let forgotten = recorded(&noted, key, &login, None);
     assert_eq!(completed(&forgotten, key, login.clone()), login);
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask ci [--quick]`: what the CI machine runs, in its order, with the time of each step.
 //!
 //! Every step runs, whatever the ones before it said. The last lines are the summaries of the test runner, repeated, and
-//! their total in the same form. `--quick` leaves out the end-to-end tests.
+//! their total in the same form. `--quick` leaves out the end-to-end tests and fuzzing.
 
 use crate::{Outcome, check, run};
 use std::io::{BufRead, BufReader, Write};
@@ -21,6 +21,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     steps.run("demo", || xtask("demo"));
     if !quick {
         steps.run("e2e", || xtask("e2e"));
+        // A minute for each target.
+        steps.run("fuzz", || xtask("fuzz"));
     }
     steps.report();
     if summaries.is_empty() {

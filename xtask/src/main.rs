@@ -5,6 +5,7 @@ mod check;
 mod ci;
 mod demo;
 mod e2e;
+mod fuzz;
 mod run;
 mod test;
 
@@ -21,8 +22,9 @@ const COMMANDS: &[Command] = &[
     ("test", "all tests that need nothing but this machine", test::run),
     ("check", "formatting, lints, docs, crate arrows, licences", check::run),
     ("e2e", "the world: a certified OpenID provider and Chromium", e2e::run),
+    ("fuzz", "coverage-guided search for inputs that break a parser", fuzz::run),
     ("bench", "each figure beside its anchor, into BENCHMARKS.md", bench::run),
-    ("ci", "test, check, demo and e2e, as the CI machine runs them", ci::run),
+    ("ci", "test, check, demo, e2e and fuzz, as the CI machine runs them", ci::run),
 ];
 
 fn main() -> ExitCode {

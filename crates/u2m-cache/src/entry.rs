@@ -12,7 +12,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) refresh_token: String,
     expiry: Option<u2m_core::Timestamp>,
     expires_in: i64,
-    others: Vec<(Cow<'a, str>, &'a str)>,
+    pub(crate) others: Vec<(Cow<'a, str>, &'a str)>,
 }
 
 /// The members in the order in which Go writes them.

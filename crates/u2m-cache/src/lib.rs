@@ -45,6 +45,10 @@ mod store;
 mod zone;
 
 pub use auto::AutoStore;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use file::fuzzing;
+
 pub use error::{Shown, StoreError};
 #[cfg(feature = "encrypted")]
 pub use file::EncryptedFileStore;

@@ -45,11 +45,13 @@ pub(crate) fn parse(text: &str) -> Result<Option<Timestamp>, BadTime> {
 pub(crate) fn format(time: Timestamp, offset_seconds: i32) -> String {
     // Years beyond 9999 cannot be written; a token that lives so long is as good with the last second of that year.
     let unix = time.unix().clamp(ZERO + 86_400, 253_402_214_400);
-    let local = unix + i64::from(offset_seconds);
+    // Local mean times have seconds, which an offset on paper has not: without them the instant stays what it is.
+    let offset_minutes = offset_seconds / 60;
+    let local = unix + i64::from(offset_minutes) * 60;
     let (days, clock) = (local.div_euclid(86_400), local.rem_euclid(86_400));
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (clock / 3_600, clock / 60 % 60, clock % 60);
-    let zone = match offset_seconds / 60 {
+    let zone = match offset_minutes {
         0 => "Z".to_owned(),
         minutes => {
             let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
@@ -194,6 +196,19 @@ mod tests {
         assert_eq!(format(time, 0), "2026-03-20T09:46:40.000001Z");
         assert_eq!(format(time, 19_800), "2026-03-20T15:16:40.000001+05:30");
         assert_eq!(format(time, -28_800), "2026-03-20T01:46:40.000001-08:00");
+    }
+
+    #[test]
+    fn a_zone_with_seconds_in_its_offset_moves_no_instant() {
+        let time = Timestamp::from_unix(-3_000_000_000);
+        for (offset, text) in [
+            (3_208, "1874-12-07T19:33:00.000001+00:53"),
+            (-30, "1874-12-07T18:40:00.000001Z"),
+            (-2_670, "1874-12-07T17:56:00.000001-00:44"),
+        ] {
+            assert_eq!(format(time, offset), text);
+            assert_eq!(parse(text), Ok(Some(time)));
+        }
     }
 
     proptest! {

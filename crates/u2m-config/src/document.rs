@@ -60,7 +60,8 @@ impl Document {
             new.iter().map(|(key, value)| style.line(key, value) + eol).collect();
         let at = survey.anchor.unwrap_or(self.text.len());
         let mut gap = String::new();
-        if !self.text[..at].is_empty() && !self.text[..at].ends_with(['\n', '\u{feff}']) {
+        let above = self.text[..at].strip_prefix('\u{feff}').unwrap_or(&self.text[..at]);
+        if !above.is_empty() && !above.ends_with('\n') {
             gap.push_str(eol);
         }
         if survey.anchor.is_none() {

@@ -3,7 +3,7 @@
 use crate::document::Document;
 use crate::file::{DEFAULT, SETTINGS};
 use crate::rules::{CREDENTIAL_KEYS, check_key, check_name, check_value};
-use crate::{ConfigError, ConfigFile};
+use crate::{ConfigError, ConfigFile, SyntaxError};
 
 /// Stands first in a new file, above `[DEFAULT]`.
 const DEFAULT_COMMENT: &str =
@@ -35,10 +35,15 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn of(before: ConfigFile) -> Self {
+    /// Takes a file that lines can be added to. Where the last line has no end, readers take a lone `"""` for a value, and
+    /// with a line below it for the beginning of a long one.
+    pub(crate) fn of(before: ConfigFile) -> Result<Self, SyntaxError> {
+        if !before.text().ends_with('\n') {
+            ConfigFile::parse(format!("{}\n", before.text()))?;
+        }
         let document = Document::new(before.text());
         let fresh = document.is_blank();
-        Self { before, document, fresh, cleared: Vec::new() }
+        Ok(Self { before, document, fresh, cleared: Vec::new() })
     }
 
     /// The file as it was before this edit, read under the lock.

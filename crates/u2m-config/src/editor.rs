@@ -87,7 +87,9 @@ impl Editor {
         lock::holding(&disk::beside(&target, ".lock"), self.patience, || {
             let (bytes, old) =
                 disk::read(&target)?.map(|found| (found.bytes, found.metadata)).unzip();
-            let mut draft = Draft::of(ConfigFile::of_bytes(bytes.unwrap_or_default(), &self.path)?);
+            let file = ConfigFile::of_bytes(bytes.unwrap_or_default(), &self.path)?;
+            let mut draft = Draft::of(file)
+                .map_err(|source| ConfigError::Malformed { path: self.path.clone(), source })?;
             change(&mut draft)?;
             if draft.text() == draft.before().text() {
                 return Ok(Outcome::Unchanged);

@@ -45,6 +45,9 @@ mod draft;
 mod editor;
 mod error;
 mod file;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod locate;
 mod lock;
 mod profile;

@@ -60,3 +60,17 @@ fn a_file_that_is_far_too_large_is_refused() {
     std::fs::write(&path, "#".repeat(u2m_config::SIZE_LIMIT + 1)).unwrap();
     assert!(matches!(ConfigFile::read(&path), Err(ConfigError::TooLarge { .. })));
 }
+
+#[test]
+fn a_lone_triple_quote_at_the_end_is_read_and_not_written_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    let text = "[p]\nk = \"\"\"";
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(ConfigFile::read(&path).unwrap().get("p", "k"), Some("\"\"\""));
+    // With a line below it, all that follows would be its value.
+    let edit = Editor::new(&path).edit(|draft| draft.merge_profile("q", &[("host", "h")], &[]));
+    let Err(ConfigError::Malformed { source, .. }) = edit else { panic!("{edit:?}") };
+    assert_eq!((source.line(), source.fault()), (2, SyntaxFault::UnclosedValueQuote));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}

@@ -60,6 +60,9 @@
 
 mod call;
 mod freshness;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod issuer;
 mod login;

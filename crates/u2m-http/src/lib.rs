@@ -19,6 +19,10 @@ mod reqwest_transport;
 mod source;
 mod transport;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use listener::fuzzing;
+
 pub use browser::{Browser, BrowserEnv, BrowserError, Platform, SystemBrowser, browser_fn};
 pub use endpoints::{BasicEndpoints, EndpointSupplier};
 pub use flight::{Flight, Spending, settle};

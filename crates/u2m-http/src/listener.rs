@@ -13,6 +13,8 @@
 //! browsers are answered while the caller redeems the code.
 
 mod answer;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod head;
 mod ports;
 mod rules;

@@ -8,6 +8,8 @@ mod codec;
 pub(crate) mod document;
 #[cfg(feature = "encrypted")]
 mod encrypted;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lock;
 mod mirror;
 #[cfg(feature = "encrypted")]

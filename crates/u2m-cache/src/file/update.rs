@@ -151,7 +151,7 @@ impl Inner {
 
     /// Other entries that hold the refresh token which is being replaced: copies under the host's key that older programs
     /// made. It is spent for them too.
-    fn twins<'d>(
+    pub(super) fn twins<'d>(
         &self,
         document: &'d Document<'_>,
         key: &CacheKey,

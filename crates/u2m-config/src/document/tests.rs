@@ -134,3 +134,15 @@ fn overwriting_replaces_values_over_several_lines() {
     document.overwrite("p", "token", "X");
     assert_eq!(document.text, "[p]\ntoken = X # mine\nTOKEN: X\nk = 1\n");
 }
+
+#[test]
+fn a_byte_order_mark_that_ends_the_text_is_no_line_end() {
+    for (text, expected) in [
+        ("\u{feff}", "\u{feff}[p]\nk = v\n"),
+        ("[p]\n# \u{feff}", "[p]\nk = v\n# \u{feff}"),
+        ("[p]\nj = \u{feff}", "[p]\nj = \u{feff}\nk = v\n"),
+        ("[q]\nj = \u{feff}", "[q]\nj = \u{feff}\n\n[p]\nk = v\n"),
+    ] {
+        assert_eq!(set(text, "p", &[("k", "v")]), expected, "{text:?}");
+    }
+}

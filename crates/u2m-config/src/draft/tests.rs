@@ -1,7 +1,7 @@
 use super::*;
 
 fn draft(text: &str) -> Draft {
-    Draft::of(ConfigFile::parse(text).unwrap())
+    Draft::of(ConfigFile::parse(text).unwrap()).unwrap()
 }
 
 #[test]

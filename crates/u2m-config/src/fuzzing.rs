@@ -1,0 +1,83 @@
+//! Doors for the fuzz targets to the text behind the editor. Built with `--cfg fuzzing` alone.
+
+use std::ops::Range;
+
+use crate::document::Document;
+use crate::file::DEFAULT;
+use crate::rules::{check_key, check_name, check_value};
+use crate::syntax::{Kind, Scanner};
+use crate::{ConfigError, ConfigFile, Draft, SETTINGS, SyntaxError};
+
+/// One construct of a text: where it stands, in which section, and what it holds.
+#[derive(Debug)]
+pub struct Piece {
+    /// Whole lines, with their line ends.
+    pub span: Range<usize>,
+    /// The section it stands in; a header stands in its own.
+    pub section: String,
+    /// Key and value, if it is such a pair.
+    pub pair: Option<(String, String)>,
+}
+
+/// All constructs of a text.
+///
+/// # Errors
+/// The first malformed one.
+pub fn pieces(text: &str) -> Result<Vec<Piece>, SyntaxError> {
+    let mut section = DEFAULT.to_owned();
+    let mut found = Vec::new();
+    for item in Scanner::new(text) {
+        let item = item?;
+        if let Kind::Header { name } = &item.kind {
+            section = text[name.clone()].to_owned();
+        }
+        let pair = match &item.kind {
+            Kind::Pair(pair) => {
+                Some((text[pair.key.clone()].to_owned(), pair.value.text(text).to_owned()))
+            }
+            _ => None,
+        };
+        found.push(Piece { span: item.span, section: section.clone(), pair });
+    }
+    Ok(found)
+}
+
+/// A well-formed text with one key set and nothing else changed.
+///
+/// # Errors
+/// The words are not fit to be written.
+pub fn set(text: &str, section: &str, key: &str, value: &str) -> Result<String, ConfigError> {
+    if section != SETTINGS {
+        check_name(section)?;
+    }
+    check_key(key)?;
+    check_value(key, value)?;
+    let mut document = Document::new(text);
+    document.set(section, &[(key, value)]);
+    Ok(document.text().to_owned())
+}
+
+/// A well-formed text without a key.
+pub fn remove(text: &str, section: &str, key: &str) -> String {
+    let mut document = Document::new(text);
+    document.remove(section, key);
+    document.text().to_owned()
+}
+
+/// Whether a well-formed text can be edited.
+pub fn is_editable(file: ConfigFile) -> bool {
+    Draft::of(file).is_ok()
+}
+
+/// What `change` makes of a text that can be edited, and the backup that would be written beside it.
+///
+/// # Errors
+/// What `change` returned.
+pub fn edit(
+    file: ConfigFile,
+    change: impl FnOnce(&mut Draft) -> Result<(), ConfigError>,
+) -> Result<(String, String), ConfigError> {
+    let mut draft = Draft::of(file).expect("it can be edited");
+    change(&mut draft)?;
+    Ok((draft.text().to_owned(), draft.backup()))
+}

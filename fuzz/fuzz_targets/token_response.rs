@@ -1,0 +1,71 @@
+//! A token endpoint's answer. The first line of an input is a status and a content type, the rest a body.
+//!
+//! - A login is granted only by a success without an `error`, and has a token that is not empty; lifetimes are 1 to
+//!   2 147 483 647 seconds; JSON answers are read as another reader reads them.
+//! - A refresh token that came with a success is found even where the answer is of no use otherwise, because the old one
+//!   is spent.
+//! - An error is one printable line, and neither it nor any `Debug` shows a token (T14, T17).
+#![no_main]
+
+use serde_json::Value;
+use u2m_core::fuzzing::{hinted_expiry, salvage, token_response};
+use u2m_core::{AccessToken, Answer};
+use u2m_fuzz::{assert_one_printable_line, status_line, words};
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let Some((status, kind, body)) = status_line(input) else { return };
+    let answer = Answer::new(status, body.to_vec()).with_content_type(kind);
+    let json = serde_json::from_slice::<Value>(body).ok();
+    let member = |name: &str| json.as_ref().and_then(|json| json.get(name));
+    let text = |name: &str| member(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let saved = salvage(&answer);
+    let shown = match token_response(answer.clone()) {
+        Ok(granted) => {
+            assert!((200..300).contains(&status));
+            assert!(!granted.access_token.expose().is_empty());
+            assert!(granted.refresh_token.as_ref().is_none_or(|token| !token.expose().is_empty()));
+            assert!(granted.scopes.as_ref().is_none_or(|scopes| !scopes.is_empty()));
+            let seconds = granted.lifetime.map(|lifetime| lifetime.seconds());
+            assert!(seconds.is_none_or(|seconds| (1..=2_147_483_647).contains(&seconds)));
+            if let Some(Value::Object(_)) = json {
+                assert_eq!(Some(granted.access_token.expose()), text("access_token"));
+                let refresh = granted.refresh_token.as_ref().map(|token| token.expose());
+                assert_eq!(refresh, text("refresh_token"));
+                assert_eq!(saved.as_ref().map(|token| token.expose()), refresh);
+                assert!(text("error").is_none());
+                match member("expires_in") {
+                    Some(Value::Number(number)) if number.is_u64() => {
+                        let number = number.as_u64().unwrap_or_default();
+                        let held = i64::try_from(number.min(2_147_483_647)).unwrap_or_default();
+                        assert_eq!(seconds, Some(held).filter(|held| *held > 0));
+                    }
+                    None | Some(Value::Null) => assert_eq!(seconds, None),
+                    _ => {}
+                }
+            }
+            let hint = hinted_expiry(&granted.access_token);
+            assert!(hint.is_none_or(|hint| (0..100_000_000_000).contains(&hint)));
+            format!("{granted:?}")
+        }
+        Err(error) => {
+            assert_one_printable_line(&words(&error));
+            format!("{} {error:?}", words(&error))
+        }
+    };
+    if let Some(saved) = &saved {
+        assert!((200..300).contains(&status) && !saved.expose().is_empty());
+    }
+    for name in ["access_token", "refresh_token"] {
+        let Some(token) = text(name).filter(|token| token.len() >= 8) else { continue };
+        let elsewhere = ["error", "error_description", "scope", "token_type"];
+        let told = kind.to_ascii_lowercase().contains(&token.to_ascii_lowercase())
+            || elsewhere.iter().any(|name| text(name).is_some_and(|text| text.contains(token)));
+        if !told && token.bytes().any(|byte| byte.is_ascii_digit()) {
+            assert!(!format!("{shown} {answer:?} {saved:?}").contains(token));
+        }
+    }
+    if let Ok(token) = std::str::from_utf8(body) {
+        let hint = hinted_expiry(&AccessToken::new(token));
+        assert!(hint.is_none_or(|hint| (0..100_000_000_000).contains(&hint)));
+    }
+});

@@ -1,7 +1,8 @@
 //! Where u2m keeps logins.
 //!
 //! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
-//! [`MemoryStore`] ends with its process.
+//! [`MemoryStore`] ends with its process. The logins of other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and
+//! writes those of Python's.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.
@@ -29,6 +30,7 @@ mod beside;
 mod entry;
 mod error;
 mod file;
+mod foreign;
 mod gate;
 mod memory;
 mod rfc3339;
@@ -37,6 +39,10 @@ mod zone;
 
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
+pub use foreign::{
+    ForeignLogins, Found, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
+    JavaCache, JavaLogin, PythonCache, PythonLogin, Refused, python_host, python_scopes,
+};
 pub use memory::MemoryStore;
 pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

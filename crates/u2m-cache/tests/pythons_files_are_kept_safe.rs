@@ -40,7 +40,7 @@ fn int_1_what_is_written_is_found_and_read_again_with_its_binding() {
     let lifetime = found.lifetime.take();
     assert_eq!(found, bound("dev"));
     assert_eq!(lifetime.unwrap().seconds(), LATER - 7);
-    assert_eq!(cache.list().unwrap(), [path.clone()]);
+    assert_eq!(cache.list().unwrap(), std::slice::from_ref(&path));
     assert_eq!(cache.read(&PythonLogin::new(HOST)).unwrap(), None, "another profile");
     // Nothing of ours stays but the lock.
     let mut names = common::names(cache.folder());

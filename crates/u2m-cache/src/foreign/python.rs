@@ -109,7 +109,8 @@ impl PythonCache {
     /// Reads a login; an absent file, or one without any token, is `None`.
     ///
     /// Local times are read so that no token looks alive when it is dead: the earlier reading counts where clocks are
-    /// changed, and an `exp` in the token makes the expiry earlier. A token that can be renewed and of which nobody
+    /// changed, an `exp` in the token makes the expiry earlier, and one that says nothing is believed for an hour after the
+    /// file was written at most, because the file may come from another zone. A token that can be renewed and of which nobody
     /// knows the end counts as expired. The binding is there only if u2m wrote it beside these very tokens.
     ///
     /// # Errors

@@ -171,8 +171,11 @@ impl PythonCache {
             let today = paths.iter().find(|(names, _)| names.first() == Some(path));
             today.or_else(|| paths.iter().find(|(names, _)| names.contains(path)))
         };
-        let pair = |path: PathBuf| (of(&path).map(|(_, login)| *login), path);
-        Ok(self.list()?.into_iter().map(pair).map(|(login, path)| (path, login)).collect())
+        let pair = |path: PathBuf| {
+            let login = of(&path).map(|(_, login)| *login);
+            (path, login)
+        };
+        Ok(self.list()?.into_iter().map(pair).collect())
     }
 
     /// Takes the notices that have gathered: modes that were tightened.

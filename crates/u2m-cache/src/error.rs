@@ -30,6 +30,14 @@ pub enum StoreError {
         /// The key file, or the program.
         from: Shown,
     },
+    /// A login file of another program cannot be used; it is left as it is.
+    #[error("{path} is not a usable login of another program: {why}; it is left as it is")]
+    BadForeign {
+        /// Which file.
+        path: Shown,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The file is not a token cache; it is left as it is until a login sets it aside.
     #[error(
         "{path} is not a readable token cache ({why}); log in again, which sets the file aside and keeps what can be read of it"

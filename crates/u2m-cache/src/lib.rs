@@ -3,6 +3,8 @@
 //! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
 //! [`MemoryStore`] ends with its process. With the feature `encrypted`, `EncryptedFileStore` keeps logins in a file of
 //! u2m's own that is sealed with a key. [`AutoStore`] stands in front of several, and finds each login where it was saved.
+//! [`MemoryStore`] ends with its process. The logins of other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and
+//! writes those of Python's.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.
@@ -31,6 +33,7 @@ mod beside;
 mod entry;
 mod error;
 mod file;
+mod foreign;
 mod gate;
 #[cfg(feature = "encrypted")]
 mod key_source;
@@ -48,11 +51,18 @@ pub use auto::AutoStore;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use file::fuzzing;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use foreign::fuzzing as foreign_fuzzing;
 
 pub use error::{Shown, StoreError};
 #[cfg(feature = "encrypted")]
 pub use file::EncryptedFileStore;
 pub use file::{FileStore, Mirror};
+pub use foreign::{
+    ForeignLogins, Found, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
+    JavaCache, JavaLogin, PythonCache, PythonLogin, Refused, python_host, python_scopes,
+};
 #[cfg(feature = "encrypted")]
 pub use key_source::SealKeySource;
 pub use memory::MemoryStore;

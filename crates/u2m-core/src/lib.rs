@@ -65,6 +65,7 @@ mod freshness;
 pub mod fuzzing;
 mod host;
 mod issuer;
+mod jwt;
 mod login;
 mod pkce;
 mod scopes;
@@ -84,6 +85,7 @@ pub use host::{Host, HostError, HostHints};
 pub use issuer::{
     IssuerError, IssuerTrust, Trusted, derive_host_from_issuer, derive_token_endpoint,
 };
+pub use jwt::UnverifiedClaims;
 pub use login::{
     Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST, Discovering, Exchanging, Heard,
     Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Verifying,

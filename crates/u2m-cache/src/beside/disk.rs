@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// No honest cache is larger.
 const LIMIT: u64 = 16 << 20;
@@ -28,7 +29,36 @@ pub(crate) enum Privacy {
 /// Reads a private file; an absent one is `None`. Of `path` itself a symbolic link is followed only where
 /// [`resolve`] has followed it before.
 pub(crate) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
-    let Some(mut file) = open_existing(path)? else { return Ok(None) };
+    let Some(file) = open_existing(path)? else { return Ok(None) };
+    contents(file, path).map(Some)
+}
+
+/// As [`read`], of a file that is no link, and when it was last written.
+pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(Found, SystemTime)>, StoreError> {
+    if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) {
+        return Err(StoreError::NotAFile { path: path.into() });
+    }
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::private_file(&mut options);
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(StoreError::io("open", path, error)),
+    };
+    let written = file.metadata().and_then(|meta| meta.modified());
+    let written = written.map_err(|error| StoreError::io("look at", path, error))?;
+    Ok(Some((contents(file, path)?, written)))
+}
+
+/// Makes a folder of this user's private; whether others had a part in it until now.
+pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
+    platform::tighten_folder(path)
+}
+
+fn contents(mut file: File, path: &Path) -> Result<Found, StoreError> {
     let (len, privacy) = platform::check(&file, path)?;
     if len > LIMIT {
         return Err(StoreError::TooLarge { path: path.into() });
@@ -40,7 +70,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
     if bytes.len() as u64 > LIMIT {
         return Err(StoreError::TooLarge { path: path.into() });
     }
-    Ok(Some(Found { bytes, privacy }))
+    Ok(Found { bytes, privacy })
 }
 
 /// Reads a small file that holds a key: never through a link, and not if others can read it. An absent one is `None`.
@@ -311,6 +341,21 @@ mod platform {
         }
     }
 
+    pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let failed = |error: rustix::io::Errno| StoreError::io("look at", path, error.into());
+        let folder = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
+        let meta = folder.metadata().map_err(|error| StoreError::io("look at", path, error))?;
+        check_owner(&meta, path)?;
+        check_folder(&meta, path)?;
+        if meta.mode() & 0o077 == 0 {
+            return Ok(false);
+        }
+        let tightened = rustix::fs::fchmod(&folder, Mode::RWXU);
+        tightened.map_err(|error| StoreError::io("make private", path, error.into()))?;
+        Ok(true)
+    }
+
     /// Some file systems cannot; the rename itself is done.
     pub(crate) fn sync_folder(path: &Path) {
         if let Ok(folder) = File::open(path) {
@@ -361,6 +406,10 @@ mod platform {
 
     pub(crate) fn check_folder(_: &Metadata, _: &Path) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    pub(crate) fn tighten_folder(_: &Path) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     pub(crate) fn sync_folder(_: &Path) {}

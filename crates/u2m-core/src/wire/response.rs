@@ -4,11 +4,10 @@
 use super::is_too_deep;
 use super::refusal::Refusal;
 use crate::call::{Answer, TransportFailure};
+use crate::jwt::UnverifiedClaims;
 use crate::scopes::Scopes;
 use crate::secret::{AccessToken, RefreshToken};
-use crate::time::Lifetime;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::time::{Lifetime, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroize;
@@ -170,11 +169,7 @@ fn read_lifetime(value: Option<&Value>) -> Result<Option<Lifetime>, TokenEndpoin
 /// The `exp` of a token that happens to be a JWT, in unix seconds, unverified: a hint for when to refresh, never a
 /// decision about trust (RFC 9068 section 6).
 pub(crate) fn expiry_hint(token: &AccessToken) -> Option<i64> {
-    let mut parts = token.expose().split('.');
-    let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
-    let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    claims.get("exp")?.as_f64().filter(|exp| (0.0..1e11).contains(exp)).map(|exp| exp as i64)
+    UnverifiedClaims::read(token.expose())?.exp.map(Timestamp::unix)
 }
 
 /// Why an answer cannot be used, although it arrived.

@@ -1,0 +1,225 @@
+//! What stands in a login file of Python's SDK: one line of JSON, `{"token": {…}}`, and beside the token, where u2m wrote
+//! the file, what Python has no place for.
+
+use super::python_name::push_ascii;
+use super::python_time::{self, Written, Zone, format_utc};
+use serde_json::Value;
+use u2m_core::{
+    AccessToken, Binding, Fingerprint, Host, RefreshToken, Session, Timestamp, UnverifiedClaims,
+};
+use url::Url;
+use zeroize::{Zeroize, Zeroizing};
+
+/// No honest file is larger.
+pub(crate) const LIMIT: usize = 1 << 20;
+
+/// What Python is told where nobody knows the end of a token that cannot be renewed.
+const NEVER: Timestamp = Timestamp::from_unix(253_402_000_000);
+
+/// What is believed of the end of a token that can be renewed, where nobody knows it: it has passed.
+const PAST: Timestamp = Timestamp::from_unix(0);
+
+/// A file that was read.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// Without a binding.
+    pub(crate) session: Session,
+    /// Whom the tokens belong to, where u2m wrote that down beside these very tokens.
+    pub(crate) about: Option<About>,
+}
+
+/// What u2m adds to Python's file: Python ignores it on reading and drops it on writing.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    pub(crate) issuer: Option<String>,
+    pub(crate) token_endpoint: Option<Url>,
+    pub(crate) account_id: Option<String>,
+}
+
+/// JSON that holds secrets; they are cleared when it goes.
+pub(crate) struct Secrets(Value);
+
+impl Secrets {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.len() > LIMIT {
+            return Err("it is larger than 1 MiB");
+        }
+        serde_json::from_str(text).map(Self).map_err(|_| "it is not JSON")
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for Secrets {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+/// No deeper than the reader goes.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(list) => list.iter_mut().for_each(wipe),
+        Value::Object(map) => map.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Reads a file's text. `saved` is when it was written, as far as that is known; `zone` is that of its times. `None` is a
+/// file without any token.
+pub(crate) fn parse(
+    text: &str,
+    saved: Option<Timestamp>,
+    zone: Zone<'_>,
+) -> Result<Option<Parsed>, &'static str> {
+    let file = Secrets::parse(text)?;
+    let token = file.value().get("token").ok_or("it has no token")?;
+    let members = Members::of(token, ["access_token", "token_type", "refresh_token", "expiry"])?;
+    let Some(mut session) = members.session(saved, zone)? else { return Ok(None) };
+    let about = file.value().get("u2m").and_then(|about| take_over(about, &mut session));
+    Ok(Some(Parsed { session, about }))
+}
+
+/// What a file says of a token, whatever it calls its members; empty is absent.
+pub(crate) struct Members<'a> {
+    access_token: &'a str,
+    token_type: &'a str,
+    refresh_token: &'a str,
+    expiry: &'a str,
+}
+
+impl<'a> Members<'a> {
+    /// Takes the members of an object by their names there: access token, token type, refresh token, expiry.
+    pub(crate) fn of(token: &'a Value, names: [&str; 4]) -> Result<Self, &'static str> {
+        let token = token.as_object().ok_or("its token is not an object")?;
+        let text = |at: usize| match token.get(names[at]) {
+            None | Some(Value::Null) => Some(""),
+            Some(other) => other.as_str(),
+        };
+        Ok(Self {
+            access_token: text(0).ok_or("its access token is not a text")?,
+            token_type: text(1).ok_or("its token type is not a text")?,
+            refresh_token: text(2).ok_or("its refresh token is not a text")?,
+            expiry: text(3).ok_or("its expiry is not a text")?,
+        })
+    }
+
+    /// The login in it; `None` without any token.
+    pub(crate) fn session(
+        &self,
+        saved: Option<Timestamp>,
+        zone: Zone<'_>,
+    ) -> Result<Option<Session>, &'static str> {
+        if self.access_token.is_empty() && self.refresh_token.is_empty() {
+            return Ok(None);
+        }
+        if !self.token_type.is_empty() && !self.token_type.eq_ignore_ascii_case("bearer") {
+            return Err("its token type is not Bearer");
+        }
+        let told = UnverifiedClaims::read(self.access_token).and_then(|claims| claims.exp);
+        let written = match self.expiry {
+            "" => None,
+            text => Some(Written::parse(text).ok_or("its expiry is not a time")?),
+        };
+        let written = written.map(|written| written.instant(told.is_none(), saved, zone));
+        let expiry = match (told, written) {
+            (Some(told), Some(written)) => Some(told.min(written)),
+            (told, written) => told.or(written),
+        };
+        let mut session = Session::new(AccessToken::new(self.access_token));
+        session.expiry = expiry;
+        if !self.refresh_token.is_empty() {
+            session = session.with_refresh_token(RefreshToken::new(self.refresh_token));
+            session.expiry = expiry.or(Some(PAST));
+        }
+        Ok(Some(session))
+    }
+}
+
+/// Takes over what u2m wrote beside the token, if it is about this token: Python replaces the one and keeps the other
+/// only by chance.
+fn take_over(value: &Value, session: &mut Session) -> Option<About> {
+    let member = |name: &str| value.get(name).and_then(Value::as_str);
+    let fingerprint = Fingerprint::parse(member("fingerprint")?)?;
+    if fingerprint != Fingerprint::of_access(&session.access_token) {
+        return None;
+    }
+    let time = |name: &str| {
+        let written = Written::parse(member(name)?)?;
+        Some(written.instant(false, None, &|_| 0))
+    };
+    session.expiry = time("expiry_utc");
+    session.issued_at = time("obtained_at");
+    session.lifetime =
+        session.issued_at.zip(session.expiry).map(|(issued, expiry)| issued.until(expiry));
+    Some(About {
+        issuer: member("issuer").map(str::to_owned),
+        token_endpoint: member("token_endpoint").and_then(|text| Url::parse(text).ok()),
+        account_id: member("account_id").map(str::to_owned),
+    })
+}
+
+impl About {
+    /// Whom the tokens belong to, if all of it is known: the endpoint has to stand on the issuer's host.
+    pub(crate) fn binding(self, client_id: &str, host: Host) -> Option<Binding> {
+        let (issuer, endpoint) = (self.issuer?, self.token_endpoint?);
+        let same = Host::of(&endpoint).ok()? == Host::of(&Url::parse(&issuer).ok()?).ok()?;
+        let binding = Binding::new(issuer, endpoint, client_id, host);
+        same.then(|| binding.with_account_id(self.account_id))
+    }
+}
+
+/// The text of a file that every version of Python's SDK reads, and u2m without a doubt about its time.
+pub(crate) fn text(session: &Session, zone: Zone<'_>) -> Zeroizing<String> {
+    let end = session.known_expiry().unwrap_or(match session.refresh_token {
+        Some(_) => PAST,
+        None => NEVER,
+    });
+    let mut out = token(session, &python_time::format(end, 0, zone));
+    out.truncate(out.len() - 1);
+    out.push_str(", \"u2m\": {\"fingerprint\": ");
+    push_ascii(&mut out, Fingerprint::of_access(&session.access_token).as_str());
+    let mut member = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            out.push_str(", ");
+            push_ascii(&mut out, name);
+            out.push_str(": ");
+            push_ascii(&mut out, value);
+        }
+    };
+    let utc = |time: Option<Timestamp>| time.map(format_utc);
+    member("expiry_utc", utc(session.expiry).as_deref());
+    member("obtained_at", utc(session.issued_at).as_deref());
+    if let Some(binding) = &session.binding {
+        member("issuer", Some(&binding.issuer));
+        member("token_endpoint", Some(binding.token_endpoint.as_str()));
+        member("account_id", binding.account_id.as_deref());
+    }
+    out.push_str("}}");
+    Zeroizing::new(out)
+}
+
+/// The token alone, byte for byte as Python writes it.
+fn token(session: &Session, expiry: &str) -> String {
+    // With room for the longest escapes, so that no copy is left behind on the way.
+    let secrets = session.access_token.expose().len()
+        + session.refresh_token.as_ref().map_or(0, |token| token.expose().len());
+    let mut out = String::with_capacity(6 * secrets + 8 * 1024);
+    out.push_str("{\"token\": {\"access_token\": ");
+    push_ascii(&mut out, session.access_token.expose());
+    out.push_str(", \"token_type\": \"Bearer\", \"expiry\": ");
+    push_ascii(&mut out, expiry);
+    if let Some(token) = &session.refresh_token {
+        out.push_str(", \"refresh_token\": ");
+        push_ascii(&mut out, token.expose());
+    }
+    out.push_str("}}");
+    out
+}
+
+#[cfg(test)]
+#[path = "python_file_tests.rs"]
+mod tests;

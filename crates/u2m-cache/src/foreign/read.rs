@@ -1,0 +1,73 @@
+//! What reading the files of Python's and of Java's SDK has in common.
+
+use super::python_file::LIMIT;
+use crate::beside::Beside;
+use crate::beside::disk::{self, Privacy};
+use crate::error::{Shown, StoreError};
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use u2m_core::Timestamp;
+use zeroize::Zeroizing;
+
+/// A login file's text, and when it was written.
+pub(crate) struct FileText {
+    pub(crate) text: Zeroizing<String>,
+    pub(crate) saved: Timestamp,
+}
+
+/// Reads a login file; an absent one is `None`. A file that others could read is made private; nothing else about it
+/// changes.
+pub(crate) fn text(path: &Path, beside: &Beside) -> Result<Option<FileText>, StoreError> {
+    let bad = |why| StoreError::BadForeign { path: path.into(), why };
+    let (found, written) = match disk::read_unlinked(path) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(None),
+        Err(StoreError::TooLarge { .. }) => return Err(bad("it is larger than 1 MiB")),
+        Err(error) => return Err(error),
+    };
+    let bytes = Zeroizing::new(found.bytes);
+    if bytes.len() > LIMIT {
+        return Err(bad("it is larger than 1 MiB"));
+    }
+    let shown = Shown::from(path);
+    match found.privacy {
+        Privacy::Private => {}
+        Privacy::Tightened => beside.notice(format!(
+            "{shown} could be read by other users; it is now private. If others may have seen it, log in again"
+        )),
+        Privacy::Loose => {
+            beside.notice(format!("{shown} can be read by other users, and its mode cannot be changed"));
+        }
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| bad("it is not text"))?;
+    Ok(Some(FileText { text: Zeroizing::new(text.to_owned()), saved: Timestamp::from(written) }))
+}
+
+/// The files in a folder whose names fit, sorted; an absent folder is empty.
+pub(crate) fn list(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(StoreError::io("list", folder, error)),
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let fitting = names.filter(|name| name.to_str().is_some_and(&fits));
+    let mut paths: Vec<PathBuf> = fitting.map(|name| folder.join(name)).collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// Whether a name is a SHA-256 in lower-case hexadecimal.
+pub(crate) fn is_hash(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// The home folder that the SDKs use.
+pub(crate) fn home(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, StoreError> {
+    let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    env(name).filter(|home| !home.is_empty()).map(PathBuf::from).ok_or(StoreError::NoHome)
+}

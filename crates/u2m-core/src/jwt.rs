@@ -1,0 +1,181 @@
+//! What an access token says of itself, if it happens to be a JWT. Clients do not inspect access tokens (RFC 9068 section
+//! 6, A44): nothing here is verified, so that it may be shown, or make somebody refresh earlier, and decides nothing about
+//! trust. A token that is none of this works just as well.
+
+use crate::text::Foreign;
+use crate::time::Timestamp;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use url::Url;
+use zeroize::Zeroizing;
+
+/// No honest token is longer; what is, is not looked at.
+const LONGEST_TOKEN: usize = 64 << 10;
+
+/// No honest issuer or account is longer.
+const LONGEST_NAME: usize = 2 << 10;
+
+/// The claims of a token that looks like a JWT, unverified: hints for when to refresh and for what to show a person,
+/// never a reason to trust anything.
+///
+/// ```
+/// use u2m_core::UnverifiedClaims;
+/// // {"iss":"https://a.example/oidc","exp":1800000000}
+/// let token = "e30.eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZS9vaWRjIiwiZXhwIjoxODAwMDAwMDAwfQ.c2ln";
+/// let claims = UnverifiedClaims::read(token).unwrap();
+/// assert_eq!(claims.iss.as_deref(), Some("https://a.example/oidc"));
+/// assert_eq!(claims.exp.unwrap().unix(), 1_800_000_000);
+/// assert!(UnverifiedClaims::read("an opaque token").is_none());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnverifiedClaims {
+    /// When the token ends, in whole seconds (RFC 7519 section 4.1.4).
+    pub exp: Option<Timestamp>,
+    /// When it was issued (RFC 7519 section 4.1.6).
+    pub iat: Option<Timestamp>,
+    /// Who issued it (RFC 7519 section 4.1.1). Foreign text: show it through [`Foreign`].
+    pub iss: Option<String>,
+    /// The Databricks account, where the token names one.
+    account_id: Option<String>,
+}
+
+impl UnverifiedClaims {
+    /// Reads the claims of `token`; `None` where it is not three parts of which the second is a JSON object in base64url,
+    /// padded or not. A claim of a form that it should not have is left out.
+    pub fn read(token: &str) -> Option<Self> {
+        if token.len() > LONGEST_TOKEN {
+            return None;
+        }
+        let mut parts = token.split('.');
+        let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?);
+        let claims: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
+        Some(Self {
+            exp: time(claims.get("exp")),
+            iat: time(claims.get("iat")),
+            iss: name(claims.get("iss")),
+            account_id: name(claims.get("account_id")),
+        })
+    }
+
+    /// The Databricks account: the claim of that name, else what stands in the issuer's path
+    /// (`…/oidc/accounts/<id>`).
+    ///
+    /// ```
+    /// use u2m_core::UnverifiedClaims;
+    /// // {"iss":"https://a.example/oidc/accounts/abc"}
+    /// let token = "e30.eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZS9vaWRjL2FjY291bnRzL2FiYyJ9.c2ln";
+    /// assert_eq!(UnverifiedClaims::read(token).unwrap().account_id().as_deref(), Some("abc"));
+    /// ```
+    pub fn account_id(&self) -> Option<String> {
+        let from_issuer = || {
+            let issuer = Url::parse(self.iss.as_deref()?).ok()?;
+            let rest = issuer.path().strip_prefix("/oidc/accounts/")?;
+            rest.split('/').next().filter(|id| !id.is_empty()).map(str::to_owned)
+        };
+        self.account_id.clone().or_else(from_issuer)
+    }
+
+    /// The issuer, fit to be shown.
+    pub fn shown_issuer(&self) -> Option<Foreign> {
+        self.iss.as_deref().map(Foreign::new)
+    }
+}
+
+/// A NumericDate (RFC 7519 section 2); it may have a fraction, which is dropped.
+fn time(claim: Option<&Value>) -> Option<Timestamp> {
+    let seconds = claim?.as_f64().filter(|time| (0.0..1e11).contains(time))?;
+    Some(Timestamp::from_unix(seconds as i64))
+}
+
+fn name(claim: Option<&Value>) -> Option<String> {
+    let text = claim?.as_str()?;
+    (!text.is_empty() && text.len() <= LONGEST_NAME).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::URL_SAFE;
+    use proptest::prelude::*;
+
+    fn token(claims: &str) -> String {
+        format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    fn read(claims: &str) -> UnverifiedClaims {
+        UnverifiedClaims::read(&token(claims)).unwrap()
+    }
+
+    #[test]
+    fn a44_a_jwt_gives_hints_whether_it_is_padded_or_not() {
+        let text =
+            r#"{"exp":1800000000.9,"iat":1799996400,"iss":"https://a.example/oidc","x":[1]}"#;
+        let claims = read(text);
+        assert_eq!(claims.exp, Some(Timestamp::from_unix(1_800_000_000)));
+        assert_eq!(claims.iat, Some(Timestamp::from_unix(1_799_996_400)));
+        assert_eq!(claims.iss.as_deref(), Some("https://a.example/oidc"));
+        assert_eq!(claims.account_id(), None);
+        let padded = format!("e30.{}.sig", URL_SAFE.encode(text));
+        assert!(padded.contains('='));
+        assert_eq!(UnverifiedClaims::read(&padded), Some(claims));
+        assert_eq!(read("{}"), UnverifiedClaims::default());
+    }
+
+    #[test]
+    fn a44_what_is_no_jwt_is_opaque_and_no_error() {
+        let huge = token(&format!(r#"{{"x":"{}"}}"#, "y".repeat(LONGEST_TOKEN)));
+        for opaque in ["", "dapi123", "a.b", "a.b.c", "..", "e30.e30.e30.e30", &token("[]"), &huge]
+        {
+            assert_eq!(UnverifiedClaims::read(opaque), None, "{:.40}", opaque);
+        }
+    }
+
+    #[test]
+    fn a44_claims_of_a_wrong_form_are_left_out() {
+        let long = "x".repeat(LONGEST_NAME + 1);
+        for claims in [
+            r#"{"exp":"1800000000","iss":7,"account_id":{}}"#.to_owned(),
+            r#"{"exp":-1,"iat":1e300,"iss":"","account_id":null}"#.to_owned(),
+            format!(r#"{{"iss":"{long}","account_id":"{long}"}}"#),
+        ] {
+            assert_eq!(read(&claims), UnverifiedClaims::default(), "{claims:.60}");
+        }
+    }
+
+    #[test]
+    fn the_account_is_the_claim_else_what_the_issuer_says() {
+        let account = |claims: &str| read(claims).account_id();
+        assert_eq!(
+            account(r#"{"account_id":"a","iss":"https://h/oidc/accounts/b"}"#).as_deref(),
+            Some("a")
+        );
+        assert_eq!(account(r#"{"iss":"https://h/oidc/accounts/b/"}"#).as_deref(), Some("b"));
+        for none in ["https://h/oidc", "https://h/oidc/accounts/", "accounts", "https://["] {
+            assert_eq!(account(&format!(r#"{{"iss":"{none}"}}"#)), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn t17_a_shown_issuer_is_one_printable_line() {
+        let claims = read(r#"{"iss":"https://a\u001b[31m.example\n"}"#);
+        assert_eq!(claims.shown_issuer().unwrap().as_str(), "https://a.example");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_claims_or_none(text in "(?s).{0,300}|[A-Za-z0-9_=-]{0,80}(\\.[A-Za-z0-9_=-]{0,80}){2}") {
+            let _ = UnverifiedClaims::read(&text).map(|claims| claims.account_id());
+        }
+
+        #[test]
+        fn any_object_is_read(json in "\\{(\"(exp|iat|iss|account_id|x)\":(-?[0-9]{1,30}|[0-9]e[0-9]{1,3}|\"[a-z:/]{0,20}\"|null),?)*\\}") {
+            let _ = UnverifiedClaims::read(&token(&json)).map(|claims| claims.account_id());
+        }
+    }
+}

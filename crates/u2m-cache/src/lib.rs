@@ -30,6 +30,8 @@ mod entry;
 mod error;
 mod file;
 mod gate;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod memory;
 mod rfc3339;
 mod store;
@@ -37,6 +39,8 @@ mod zone;
 
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
+#[cfg(feature = "keyring")]
+pub use keyring::{Bounded, Keyring, KeyringError, SystemKeyring};
 pub use memory::MemoryStore;
 pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

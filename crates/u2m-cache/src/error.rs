@@ -45,6 +45,20 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// The keyring did not do what it was asked.
+    #[cfg(feature = "keyring")]
+    #[error("cannot {what} the login '{key}' in the {keyring}")]
+    Keyring {
+        /// What was tried.
+        what: &'static str,
+        /// Which entry.
+        key: CacheKey,
+        /// Which keyring, in words.
+        keyring: &'static str,
+        /// Why not.
+        #[source]
+        source: crate::keyring::KeyringError,
+    },
     /// Another process has been writing for too long.
     #[error(
         "another process has been writing {path} for too long; if it hangs, end it (its number stands in the lock file)"
@@ -52,6 +66,16 @@ pub enum StoreError {
     LockTimeout {
         /// Which lock.
         path: Shown,
+    },
+    /// A newer program stored this entry; it is neither read nor overwritten.
+    #[error(
+        "the stored login '{key}' has form {form}, which a newer version of u2m wrote; update u2m, or log out to remove it"
+    )]
+    NewerEntry {
+        /// Which entry.
+        key: CacheKey,
+        /// The number of its form.
+        form: u64,
     },
     /// Neither a home folder nor a path was given.
     #[error(
@@ -131,7 +155,12 @@ impl std::fmt::Display for Shown {
 impl StoreError {
     /// Whether a later try may succeed, without anything being changed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::LockTimeout { .. })
+        match self {
+            Self::LockTimeout { .. } => true,
+            #[cfg(feature = "keyring")]
+            Self::Keyring { source, .. } => source.is_transient(),
+            _ => false,
+        }
     }
 
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {

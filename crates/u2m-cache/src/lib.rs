@@ -40,7 +40,7 @@ mod zone;
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
 #[cfg(feature = "keyring")]
-pub use keyring::{Bounded, Keyring, KeyringError, SystemKeyring};
+pub use keyring::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
 pub use memory::MemoryStore;
 pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

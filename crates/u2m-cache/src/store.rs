@@ -114,6 +114,13 @@ pub enum StoreAddress {
         /// Where the file is.
         path: PathBuf,
     },
+    /// `KeyringStore`, of the feature `keyring`, in the keyring of the operating system.
+    Keyring {
+        /// The token cache that its locks and notes stand beside.
+        path: PathBuf,
+        /// The service under which its items are.
+        service: String,
+    },
 }
 
 /// Something that a person should hear of, although the operation went on.

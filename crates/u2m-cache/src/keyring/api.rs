@@ -71,8 +71,8 @@ pub trait Keyring: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Keeps `what`, a lock, until no operation is under way that a caller has given up on; drops it at once where
-    /// callers never give up.
+    /// Keeps `what`, a lock, until no write is under way that a caller has given up on; drops it at once where callers
+    /// never give up.
     fn keep_until_idle(&self, what: Box<dyn Any + Send>) {
         drop(what);
     }

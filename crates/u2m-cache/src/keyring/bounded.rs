@@ -36,7 +36,9 @@ pub struct Bounded<K> {
 struct Overdue {
     count: usize,
     operation: &'static str,
-    /// What is to be let go when they have ended.
+    /// How many of them change something.
+    writes: usize,
+    /// What is to be let go when those have ended.
     kept: Vec<Box<dyn Any + Send>>,
 }
 
@@ -67,7 +69,9 @@ impl<K: Keyring + 'static> Bounded<K> {
         self.check_idle()?;
         let is_late = Arc::new(AtomicBool::new(false));
         let (send, receive) = mpsc::sync_channel(1);
-        let end = End { is_late: Arc::clone(&is_late), overdue: Arc::clone(&self.overdue) };
+        let is_write = matches!(operation, "set" | "delete");
+        let overdue = Arc::clone(&self.overdue);
+        let end = End { is_late: Arc::clone(&is_late), is_write, overdue };
         let keyring = Arc::clone(&self.keyring);
         let body = move || {
             // Dropped last, also in a panic.
@@ -88,6 +92,7 @@ impl<K: Keyring + 'static> Bounded<K> {
                 }
                 is_late.store(true, Ordering::Relaxed);
                 overdue.count += 1;
+                overdue.writes += usize::from(is_write);
                 overdue.operation = operation;
                 Err(KeyringError::Timeout { operation })
             }
@@ -115,6 +120,7 @@ fn lock(overdue: &Mutex<Overdue>) -> MutexGuard<'_, Overdue> {
 struct End {
     /// Read and written under the lock of `overdue`.
     is_late: Arc<AtomicBool>,
+    is_write: bool,
     overdue: Arc<Mutex<Overdue>>,
 }
 
@@ -125,7 +131,8 @@ impl Drop for End {
             return;
         }
         overdue.count -= 1;
-        let done = if overdue.count == 0 { std::mem::take(&mut overdue.kept) } else { Vec::new() };
+        overdue.writes -= usize::from(self.is_write);
+        let done = if overdue.writes == 0 { std::mem::take(&mut overdue.kept) } else { Vec::new() };
         // Locks are given back outside of this one.
         drop(overdue);
         drop(done);
@@ -175,7 +182,7 @@ impl<K: Keyring + 'static> Keyring for Bounded<K> {
 
     fn keep_until_idle(&self, what: Box<dyn Any + Send>) {
         let mut overdue = self.overdue();
-        if overdue.count > 0 {
+        if overdue.writes > 0 {
             overdue.kept.push(what);
         } else {
             drop(overdue);

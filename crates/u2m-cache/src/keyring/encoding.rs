@@ -18,7 +18,8 @@ pub(crate) enum Encoding {
 
 impl Encoding {
     /// The encoding of this operating system.
-    pub(crate) const HERE: Self = if cfg!(target_vendor = "apple") { Self::Apple } else { Self::Plain };
+    pub(crate) const HERE: Self =
+        if cfg!(target_vendor = "apple") { Self::Apple } else { Self::Plain };
 
     pub(crate) fn encode(self, secret: &[u8]) -> Zeroizing<Vec<u8>> {
         match self {

@@ -77,7 +77,9 @@ pub enum KeyringError {
         limit: usize,
     },
     /// A name with control characters, which line-oriented tools would misread (KEY-13), or one that is reserved.
-    #[error("this name cannot stand in a keyring: it is empty, reserved, or has control characters")]
+    #[error(
+        "this name cannot stand in a keyring: it is empty, reserved, or has control characters"
+    )]
     InvalidAccount,
     /// Anything else.
     #[error("{0}")]

@@ -5,16 +5,18 @@ mod api;
 mod apple;
 mod bounded;
 mod encoding;
+mod entries;
+mod envelope;
 mod error;
-#[cfg(not(any(
-    target_os = "macos",
-    windows,
-    all(unix, not(target_vendor = "apple"))
-)))]
+mod lock;
+#[cfg(not(any(target_os = "macos", windows, all(unix, not(target_vendor = "apple")))))]
 mod nowhere;
+mod parts;
+mod probe;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod secret_service;
 mod status;
+mod store;
 mod system;
 #[cfg(windows)]
 mod windows;
@@ -22,4 +24,8 @@ mod windows;
 pub use api::Keyring;
 pub use bounded::Bounded;
 pub use error::KeyringError;
+pub use store::KeyringStore;
 pub use system::SystemKeyring;
+
+/// What the side file calls this kind of store.
+const HOME: &str = "keyring";

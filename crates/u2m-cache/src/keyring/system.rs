@@ -8,11 +8,7 @@ use zeroize::Zeroizing;
 
 #[cfg(target_os = "macos")]
 use super::apple as backend;
-#[cfg(not(any(
-    target_os = "macos",
-    windows,
-    all(unix, not(target_vendor = "apple"))
-)))]
+#[cfg(not(any(target_os = "macos", windows, all(unix, not(target_vendor = "apple")))))]
 use super::nowhere as backend;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 use super::secret_service as backend;

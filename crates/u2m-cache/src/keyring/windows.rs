@@ -65,7 +65,8 @@ impl Backend {
 
     /// With an empty service, the library puts nothing but the user behind the prefix.
     fn store(&self) -> Result<Arc<Store>, KeyringError> {
-        let form = HashMap::from([("prefix", self.prefix.as_str()), ("divider", ""), ("suffix", "")]);
+        let form =
+            HashMap::from([("prefix", self.prefix.as_str()), ("divider", ""), ("suffix", "")]);
         Store::new_with_configuration(&form).map_err(failed)
     }
 

@@ -18,7 +18,8 @@ fn of(env: &dyn Fn(&str) -> Option<OsString>) -> Result<String, KeyringError> {
     if let Some(address) = set("DBUS_SESSION_BUS_ADDRESS") {
         let address = address.into_string().map_err(|_| KeyringError::NoBus)?;
         // libdbus would run dbus-launch for it.
-        let is_launched = address.split(';').any(|part| part.trim_start().starts_with("autolaunch:"));
+        let is_launched =
+            address.split(';').any(|part| part.trim_start().starts_with("autolaunch:"));
         return if is_launched { Err(KeyringError::NoBus) } else { Ok(address) };
     }
     let folder = set("XDG_RUNTIME_DIR").ok_or(KeyringError::NoBus)?;
@@ -94,12 +95,14 @@ mod tests {
 
     #[test]
     fn a_plain_socket_is_found_in_its_address_and_other_transports_are_left_to_the_library() {
-        let at = |address: &str| socket(address).and_then(|at| Some(at.path()?.to_owned()));
+        let at = |address: &str| Some(socket(address)?.path()?.into_owned());
         let path = at("unix:path=/tmp/a%20b,guid=00;tcp:host=x").unwrap();
         assert_eq!(path.to_bytes(), b"/tmp/a b");
         #[cfg(target_os = "linux")]
         assert_eq!(socket("unix:abstract=/tmp/x").unwrap().abstract_name(), Some(&b"/tmp/x"[..]));
-        for other in ["tcp:host=localhost,port=1", "unixexec:path=ssh", "unix:path=%2", "unix:path=%zz", ""] {
+        for other in
+            ["tcp:host=localhost,port=1", "unixexec:path=ssh", "unix:path=%2", "unix:path=%zz", ""]
+        {
             assert!(socket(other).is_none(), "{other}");
         }
     }

@@ -21,6 +21,8 @@ pub(super) fn of_library(error: Error) -> KeyringError {
 
 /// What an error with this name means.
 pub(super) fn named(name: &str, text: &str) -> KeyringError {
+    // The bus says the same of a service that hangs and of one that died, in other words.
+    let is_silent = !text.to_lowercase().contains("disconnected");
     let text = || Foreign::new(if text.is_empty() { name } else { text });
     match name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or(name) {
         "NoServer" | "FileNotFound" | "BadAddress" => KeyringError::NoBus,
@@ -30,6 +32,7 @@ pub(super) fn named(name: &str, text: &str) -> KeyringError {
         "org.freedesktop.Secret.Error.IsLocked" => KeyringError::Locked,
         // The name of the operation is put in where it is known.
         "Timeout" | "TimedOut" => KeyringError::Timeout { operation: "call" },
+        "NoReply" if is_silent => KeyringError::Timeout { operation: "call" },
         "NoReply" | "Disconnected" | "Failed" => KeyringError::Broken(text()),
         _ => KeyringError::Other(text()),
     }
@@ -59,6 +62,10 @@ mod tests {
         }
         let locked = named("org.freedesktop.Secret.Error.IsLocked", "");
         assert!(matches!(locked, KeyringError::Locked));
+        let died = "Message recipient disconnected from message bus without replying";
+        let no_reply = |text| named("org.freedesktop.DBus.Error.NoReply", text);
+        assert!(matches!(no_reply(died), KeyringError::Broken(_)));
+        assert!(matches!(no_reply("Did not receive a reply."), KeyringError::Timeout { .. }));
         assert!(matches!(of_library(Error::Prompt), KeyringError::Denied));
     }
 }

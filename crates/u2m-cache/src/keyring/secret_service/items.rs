@@ -56,9 +56,8 @@ pub(super) fn delete(of: &Backend, account: &str) -> Result<(), KeyringError> {
 
 pub(super) fn accounts(of: &Backend) -> Result<Vec<String>, KeyringError> {
     let service = connect(of)?;
-    let found = service
-        .search_items(HashMap::from([("service", of.service.as_str())]))
-        .map_err(failed)?;
+    let found =
+        service.search_items(HashMap::from([("service", of.service.as_str())])).map_err(failed)?;
     let mut accounts = Vec::new();
     for item in found.unlocked.iter().chain(&found.locked) {
         let attributes = match item.get_attributes() {

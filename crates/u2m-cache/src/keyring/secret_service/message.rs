@@ -131,7 +131,8 @@ impl Heading {
             _ => return Err(()),
         };
         let mut start = Reader { bytes: fixed, at: 4, is_big };
-        let number = |start: &mut Reader<'_>| start.number().ok_or(()).map(|number| number as usize);
+        let number =
+            |start: &mut Reader<'_>| start.number().ok_or(()).map(|number| number as usize);
         let (body, _, fields) = (number(&mut start)?, number(&mut start)?, number(&mut start)?);
         if fixed[3] != 1 || body > LIMIT || fields > 1 << 16 {
             return Err(());
@@ -330,9 +331,7 @@ mod tests {
     #[test]
     fn both_byte_orders_are_read() {
         let mut bytes = vec![0, 0, 0, 3, b'a', b'b', b'c', 0];
-        let text = |bytes: &[u8], is_big| {
-            Reader { bytes, at: 0, is_big }.text().map(str::to_owned)
-        };
+        let text = |bytes: &[u8], is_big| Reader { bytes, at: 0, is_big }.text().map(str::to_owned);
         assert_eq!(text(&bytes, true).as_deref(), Some("abc"));
         assert_eq!(text(&bytes, false), None);
         bytes[..4].reverse();

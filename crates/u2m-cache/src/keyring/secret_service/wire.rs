@@ -24,10 +24,7 @@ pub(super) enum Found {
 }
 
 /// Reads the secret that has these attributes, of several the newest (KEY-9), within `patience`.
-pub(super) fn read(
-    attributes: &[(&str, &str)],
-    patience: Duration,
-) -> Result<Found, KeyringError> {
+pub(super) fn read(attributes: &[(&str, &str)], patience: Duration) -> Result<Found, KeyringError> {
     let bus = address::session_bus()?;
     let Some(socket) = address::socket(&bus) else { return Ok(Found::Further) };
     match Conversation::begin(&socket, patience)?.read(attributes) {
@@ -58,7 +55,11 @@ struct Answer(Heading, Zeroizing<Vec<u8>>);
 
 impl Answer {
     fn arguments(&self, signature: &str) -> Result<Reader<'_>, Stop> {
-        if self.0.signature == signature { Ok(self.0.arguments(&self.1)) } else { Err(Stop::Unknown) }
+        if self.0.signature == signature {
+            Ok(self.0.arguments(&self.1))
+        } else {
+            Err(Stop::Unknown)
+        }
     }
 }
 
@@ -68,11 +69,12 @@ impl Conversation {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
             .and_then(|socket| connect(&socket, address).map(|()| socket));
-        let stream = UnixStream::from(socket.map_err(|error| match ErrorKind::from(error.kind()) {
-            ErrorKind::WouldBlock => KeyringError::Timeout { operation: "get" },
-            ErrorKind::PermissionDenied => KeyringError::Denied,
-            _ => KeyringError::NoBus,
-        })?);
+        let stream =
+            UnixStream::from(socket.map_err(|error| match ErrorKind::from(error.kind()) {
+                ErrorKind::WouldBlock => KeyringError::Timeout { operation: "get" },
+                ErrorKind::PermissionDenied => KeyringError::Denied,
+                _ => KeyringError::NoBus,
+            })?);
         let ready = stream
             .set_nonblocking(false)
             .and_then(|()| stream.set_read_timeout(Some(patience.max(Duration::from_millis(1)))))
@@ -84,7 +86,8 @@ impl Conversation {
 
     fn read(mut self, attributes: &[(&str, &str)]) -> Result<Found, Stop> {
         let mut out = greeting();
-        let hello = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello");
+        let hello =
+            ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello");
         let hello = self.call(&mut out, hello, "", Body::new());
         let mut plain = Body::new();
         plain.text("plain").signature("s").text("");
@@ -96,7 +99,8 @@ impl Conversation {
         self.welcome()?;
         let [_, opened, searched] = self.answers([hello, opened, searched])?;
         let mut found = searched.arguments("aoao")?;
-        let (unlocked, locked) = (found.paths().ok_or(Stop::Unknown)?, found.paths().ok_or(Stop::Unknown)?);
+        let (unlocked, locked) =
+            (found.paths().ok_or(Stop::Unknown)?, found.paths().ok_or(Stop::Unknown)?);
         let item = match unlocked.as_slice() {
             [] if locked.is_empty() => return Ok(Found::Nothing),
             [] => return Ok(Found::Further),

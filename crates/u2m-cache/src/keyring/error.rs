@@ -32,7 +32,9 @@ pub enum KeyringError {
     )]
     Locked,
     /// A person, or a rule, said no.
-    #[error("access was refused, or its prompt was dismissed; try again and allow it")]
+    #[error(
+        "access was refused: its prompt was dismissed, or there was nobody to show it to; unlock the keyring and try again, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
+    )]
     Denied,
     /// It did not answer in time. The operation goes on behind the scenes.
     #[error(

@@ -46,7 +46,7 @@ pub(super) fn read(of: &Inner, key: &CacheKey) -> Result<Stored, StoreError> {
         let stored = |manifest, session| Stored { manifest, session, len: bytes.len() };
         match envelope::read(&bytes) {
             Ok(Content::Nothing) => return Ok(stored(None, Ok(None))),
-            Ok(Content::Session(session)) => return Ok(stored(None, Ok(Some(session)))),
+            Ok(Content::Session(session)) => return Ok(stored(None, Ok(Some(*session)))),
             Err(unreadable) => return Ok(stored(None, Err(unreadable))),
             Ok(Content::Parts(manifest)) => {
                 let whole = parts::read(&*of.keyring, account, &manifest);
@@ -56,7 +56,7 @@ pub(super) fn read(of: &Inner, key: &CacheKey) -> Result<Stored, StoreError> {
                     continue;
                 }
                 let session = match whole.as_ref().map(|whole| envelope::read(whole)) {
-                    Some(Ok(Content::Session(session))) => Ok(Some(session)),
+                    Some(Ok(Content::Session(session))) => Ok(Some(*session)),
                     Some(Ok(Content::Nothing)) => Ok(None),
                     Some(Err(unreadable)) => Err(unreadable),
                     Some(Ok(Content::Parts(_))) => Err(Unreadable::Bad("its parts are no login")),

@@ -21,7 +21,7 @@ const IN_PARTS: &str = "in parts, for u2m";
 pub(super) enum Content {
     /// There is no token in it.
     Nothing,
-    Session(Session),
+    Session(Box<Session>),
     Parts(Manifest),
 }
 
@@ -69,7 +69,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Content, Unreadable> {
     }
     let Some(raw) = find("token") else { return Ok(Content::Nothing) };
     let entry = Entry::parse(raw).map_err(Unreadable::Bad)?;
-    Ok(entry.session().map_or(Content::Nothing, Content::Session))
+    Ok(entry.session().map_or(Content::Nothing, |session| Content::Session(session.into())))
 }
 
 fn manifest(raw: &str) -> Result<Manifest, Unreadable> {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let Ok(Content::Session(read)) = read(&write(&session())) else { panic!() };
-        assert_eq!(read, session());
+        assert_eq!(*read, session());
     }
 
     #[test]

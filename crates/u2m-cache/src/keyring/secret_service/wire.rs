@@ -44,6 +44,8 @@ enum Stop {
 struct Conversation {
     stream: UnixStream,
     end: Instant,
+    /// For how long one read may wait at most: no less than what is left until the end.
+    armed: Duration,
     /// What has arrived and is not used up yet. It may hold a secret, and its room is never moved while it does.
     input: Zeroizing<Vec<u8>>,
     used: usize,
@@ -69,19 +71,19 @@ impl Conversation {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
             .and_then(|socket| connect(&socket, address).map(|()| socket));
-        let stream =
-            UnixStream::from(socket.map_err(|error| match ErrorKind::from(error.kind()) {
-                ErrorKind::WouldBlock => KeyringError::Timeout { operation: "get" },
-                ErrorKind::PermissionDenied => KeyringError::Denied,
-                _ => KeyringError::NoBus,
-            })?);
+        let stream = UnixStream::from(socket.map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => KeyringError::Timeout { operation: "get" },
+            ErrorKind::PermissionDenied => KeyringError::Denied,
+            _ => KeyringError::NoBus,
+        })?);
+        let armed = patience.max(Duration::from_millis(1));
         let ready = stream
             .set_nonblocking(false)
-            .and_then(|()| stream.set_read_timeout(Some(patience.max(Duration::from_millis(1)))))
-            .and_then(|()| stream.set_write_timeout(Some(patience.max(Duration::from_millis(1)))));
+            .and_then(|()| stream.set_read_timeout(Some(armed)))
+            .and_then(|()| stream.set_write_timeout(Some(armed)));
         ready.map_err(|error| KeyringError::broken(&error.to_string()))?;
         let input = Zeroizing::new(Vec::new());
-        Ok(Self { stream, end: Instant::now() + patience, input, used: 0, last: 0 })
+        Ok(Self { stream, end: Instant::now() + patience, armed, input, used: 0, last: 0 })
     }
 
     fn read(mut self, attributes: &[(&str, &str)]) -> Result<Found, Stop> {
@@ -219,8 +221,15 @@ impl Conversation {
 
     /// Waits for more input, until the deadline.
     fn receive(&mut self) -> Result<(), Stop> {
-        if Instant::now() >= self.end {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return Err(Stop::Failed(KeyringError::Timeout { operation: "get" }));
+        }
+        // Not before each read: most answers come at once.
+        if left < self.armed * 9 / 10 {
+            let armed = self.stream.set_read_timeout(Some(left));
+            armed.map_err(|error| Stop::Failed(broken_off(&error)))?;
+            self.armed = left;
         }
         let mut part = Zeroizing::new([0_u8; 16 << 10]);
         let read = match self.stream.read(&mut *part) {

@@ -147,20 +147,21 @@ fn what_secret_tool_stored_is_read_without_a_thread_also_over_an_encrypted_trans
 fn key_9_a_save_leaves_one_item_whoever_stored_others_and_a_delete_none() {
     let Some(service) = SecretService::start() else { return };
     let items = || service.search(&["service", "databricks-cli"]).matches("label = ").count();
-    // Two items that answer to the same name; the attribute makes them different ones.
-    for extra in ["one", "two"] {
+    // Two items that answer to the same name; the further attribute makes them different ones. Whichever was written last
+    // is read, whatever their order in the keyring.
+    for (extra, found) in [("one", 1), ("two", 2), ("one", 2)] {
         let item =
             ["store", "--label=x", "service", "databricks-cli", "username", "dev", "extra", extra];
         let entry = format!(r#"{{"token":{{"access_token":"at-{extra}"}}}}"#);
         assert!(service.secret_tool(&item, &entry).status.success());
+        assert_eq!(items(), found);
+        assert_eq!(run(&service, "load"), [format!("at-{extra} 0")]);
         // Times of items are whole seconds.
         std::thread::sleep(Duration::from_millis(1100));
     }
-    assert_eq!(items(), 2);
-    assert_eq!(run(&service, "load"), ["at-two 0"]);
-    run(&service, "save one");
+    run(&service, "save three");
     assert_eq!(items(), 1);
-    assert_eq!(run(&service, "load"), ["at-one 0"]);
+    assert_eq!(run(&service, "load"), ["at-three 0"]);
     run(&service, "save encrypted");
     assert_eq!(items(), 1);
     assert_eq!(run(&service, "load"), ["at-encrypted 0"]);

@@ -36,10 +36,8 @@ impl Call<'_> {
         message.byte(b'l').byte(1).byte(0).byte(1);
         message.number(self.body.0.len()).number(serial as usize).number(fields.0.len());
         // The fields begin at byte 16, where their own alignment counts from too.
-        message.0.extend_from_slice(&fields.0);
-        message.align(8);
-        out.extend_from_slice(&message.0);
-        out.extend_from_slice(&self.body.0);
+        message.raw(fields.bytes()).align(8).raw(self.body.bytes());
+        out.extend_from_slice(message.bytes());
     }
 }
 
@@ -52,17 +50,22 @@ impl Body {
         Self::default()
     }
 
-    fn align(&mut self, to: usize) -> &mut Self {
+    pub(super) fn align(&mut self, to: usize) -> &mut Self {
         self.0.resize(self.0.len().next_multiple_of(to), 0);
         self
     }
 
-    fn byte(&mut self, byte: u8) -> &mut Self {
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    pub(super) fn byte(&mut self, byte: u8) -> &mut Self {
         self.0.push(byte);
         self
     }
 
-    fn number(&mut self, number: usize) -> &mut Self {
+    pub(super) fn number(&mut self, number: usize) -> &mut Self {
         // Nothing that is sent comes near the range of 32 bits.
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         self.align(4).0.extend_from_slice(&number.to_le_bytes());
@@ -73,6 +76,11 @@ impl Body {
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.number(text.len()).0.extend_from_slice(text.as_bytes());
         self.byte(0)
+    }
+
+    /// What has been written so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     pub(super) fn signature(&mut self, text: &str) -> &mut Self {
@@ -97,7 +105,7 @@ impl Body {
     }
 
     /// An array of elements with this alignment; its length does not count the padding before them.
-    fn array(&mut self, alignment: usize, fill: impl FnOnce(&mut Self)) -> &mut Self {
+    pub(super) fn array(&mut self, alignment: usize, fill: impl FnOnce(&mut Self)) -> &mut Self {
         self.number(0);
         let length_at = self.0.len() - 4;
         self.align(alignment);

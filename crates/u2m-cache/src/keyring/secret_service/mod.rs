@@ -2,6 +2,8 @@
 //! (go-keyring), attribute for attribute.
 
 mod address;
+#[cfg(test)]
+mod conversations;
 mod failures;
 mod items;
 mod message;

@@ -16,6 +16,7 @@ const SERVICE: &str = "org.freedesktop.Secret.Service";
 const SECRETS: &str = "/org/freedesktop/secrets";
 
 /// What a search by attributes found.
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Found {
     Nothing,
     Secret(Zeroizing<Vec<u8>>),
@@ -27,7 +28,16 @@ pub(super) enum Found {
 pub(super) fn read(attributes: &[(&str, &str)], patience: Duration) -> Result<Found, KeyringError> {
     let bus = address::session_bus()?;
     let Some(socket) = address::socket(&bus) else { return Ok(Found::Further) };
-    match Conversation::begin(&socket, patience)?.read(attributes) {
+    read_at(&socket, attributes, patience)
+}
+
+/// As [`read`], from the bus at this address.
+pub(super) fn read_at(
+    socket: &SocketAddrUnix,
+    attributes: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Found, KeyringError> {
+    match Conversation::begin(socket, patience)?.read(attributes) {
         Ok(found) => Ok(found),
         Err(Stop::Unknown) => Ok(Found::Further),
         Err(Stop::Failed(error)) => Err(error),

@@ -18,6 +18,18 @@ pub(crate) struct Entry<'a> {
 /// The members in the order in which Go writes them.
 const KNOWN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expiry", "expires_in"];
 
+/// Where the white space of an entry is.
+struct Layout {
+    before_member: &'static str,
+    colon: &'static str,
+    end: &'static str,
+}
+
+/// In the shared file.
+const INDENTED: Layout = Layout { before_member: "\n      ", colon: ": ", end: "\n    }" };
+/// In a keyring.
+const COMPACT: Layout = Layout { before_member: "", colon: ":", end: "}" };
+
 impl<'a> Entry<'a> {
     /// Reads one entry. `null` is an entry without anything.
     pub(crate) fn parse(raw: &'a str) -> Result<Self, &'static str> {
@@ -74,11 +86,24 @@ impl<'a> Entry<'a> {
 
     /// The text of an entry with this session's tokens and the unknown members of the entry it replaces.
     pub(crate) fn write(&self, session: &Session, offset_seconds: i32) -> String {
+        self.write_as(&INDENTED, session, offset_seconds)
+    }
+
+    /// As [`Entry::write`], without any white space.
+    #[cfg_attr(not(feature = "keyring"), allow(dead_code, reason = "the file is indented"))]
+    pub(crate) fn write_compact(&self, session: &Session, offset_seconds: i32) -> String {
+        self.write_as(&COMPACT, session, offset_seconds)
+    }
+
+    fn write_as(&self, layout: &Layout, session: &Session, offset_seconds: i32) -> String {
         let mut out = String::from("{");
         let mut member = |name: &str, write: &dyn Fn(&mut String)| {
-            out.push_str(if out.len() == 1 { "\n      " } else { ",\n      " });
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(layout.before_member);
             push_string(&mut out, name);
-            out.push_str(": ");
+            out.push_str(layout.colon);
             write(&mut out);
         };
         member("access_token", &|out| push_string(out, session.access_token.expose()));
@@ -98,7 +123,7 @@ impl<'a> Entry<'a> {
         for (name, raw) in &self.others {
             member(name, &|out| out.push_str(raw));
         }
-        out.push_str("\n    }");
+        out.push_str(layout.end);
         out
     }
 }

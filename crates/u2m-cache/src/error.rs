@@ -75,6 +75,20 @@ pub enum StoreError {
         /// What it did.
         why: String,
     },
+    /// The keyring did not do what it was asked.
+    #[cfg(feature = "keyring")]
+    #[error("cannot {what} the login '{key}' in the {keyring}")]
+    Keyring {
+        /// What was tried.
+        what: &'static str,
+        /// Which entry.
+        key: CacheKey,
+        /// Which keyring, in words.
+        keyring: &'static str,
+        /// Why not.
+        #[source]
+        source: crate::keyring::KeyringError,
+    },
     /// Another process has been writing for too long.
     #[error(
         "another process has been writing {path} for too long; if it hangs, end it (its number stands in the lock file)"
@@ -108,6 +122,16 @@ pub enum StoreError {
         key: Shown,
         /// The sealed file.
         path: Shown,
+    },
+    /// A newer program stored this entry; it is neither read nor overwritten.
+    #[error(
+        "the stored login '{key}' has form {form}, which a newer version of u2m wrote; update u2m, or log out to remove it"
+    )]
+    NewerEntry {
+        /// Which entry.
+        key: CacheKey,
+        /// The number of its form.
+        form: u64,
     },
     /// Neither a home folder nor a path was given.
     #[error(
@@ -227,12 +251,22 @@ impl std::fmt::Display for Shown {
 impl StoreError {
     /// Whether a later try may succeed, without anything being changed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::LockTimeout { .. })
+        match self {
+            Self::Busy { .. } | Self::LockTimeout { .. } => true,
+            #[cfg(feature = "keyring")]
+            Self::Keyring { source, .. } => source.is_transient(),
+            _ => false,
+        }
     }
 
     /// Whether there is no such store here at all, as opposed to one that does not work now.
     pub fn is_absent_store(&self) -> bool {
-        matches!(self, Self::NoStore { .. })
+        match self {
+            Self::NoStore { .. } => true,
+            #[cfg(feature = "keyring")]
+            Self::Keyring { source, .. } => source.is_absent_service(),
+            _ => false,
+        }
     }
 
     pub(crate) fn io(what: &'static str, path: &Path, source: io::Error) -> Self {

@@ -1,10 +1,10 @@
 //! Where u2m keeps logins.
 //!
 //! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
-//! [`MemoryStore`] ends with its process. With the feature `encrypted`, `EncryptedFileStore` keeps logins in a file of
-//! u2m's own that is sealed with a key. [`AutoStore`] stands in front of several, and finds each login where it was saved.
-//! [`MemoryStore`] ends with its process. The logins of other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and
-//! writes those of Python's.
+//! [`MemoryStore`] ends with its process. With the feature `keyring`, `KeyringStore` keeps logins in the keyring of the
+//! operating system, in the items of Databricks' CLI; with `encrypted`, `EncryptedFileStore` keeps them in a file of u2m's own
+//! that is sealed with a key. [`AutoStore`] stands in front of several, and finds each login where it was saved. The logins of
+//! other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and writes those of Python's.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.
@@ -37,6 +37,8 @@ mod foreign;
 mod gate;
 #[cfg(feature = "encrypted")]
 mod key_source;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod memory;
 mod mode;
 #[cfg(feature = "encrypted")]
@@ -65,6 +67,8 @@ pub use foreign::{
 };
 #[cfg(feature = "encrypted")]
 pub use key_source::SealKeySource;
+#[cfg(feature = "keyring")]
+pub use keyring::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
 pub use memory::MemoryStore;
 pub use mode::StorageMode;
 #[cfg(any(feature = "encrypted", feature = "redis"))]

@@ -30,7 +30,7 @@ impl StorageMode {
     }
 
     /// The name.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Encrypted => "encrypted",
             Self::Plaintext => "plaintext",

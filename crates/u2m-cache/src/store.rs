@@ -143,6 +143,13 @@ pub enum StoreAddress {
         /// The one that was asked for by name.
         mode: Option<StorageMode>,
     },
+    /// `KeyringStore`, of the feature `keyring`, in the keyring of the operating system.
+    Keyring {
+        /// The token cache that its locks and notes stand beside.
+        path: PathBuf,
+        /// The service under which its items are.
+        service: String,
+    },
 }
 
 /// Something that a person should hear of, although the operation went on.

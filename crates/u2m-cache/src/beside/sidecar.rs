@@ -118,6 +118,13 @@ impl Sidecar {
         self.homes.get(key).map(String::as_str)
     }
 
+    /// The cache keys that were last saved in this kind of store.
+    #[cfg_attr(not(feature = "keyring"), allow(dead_code, reason = "for stores that cannot list"))]
+    pub(crate) fn keys_at(&self, home: &str) -> Vec<String> {
+        let there = self.homes.iter().filter(|(_, known)| *known == home);
+        there.map(|(key, _)| key.clone()).collect()
+    }
+
     /// Records in which kind of store `key` is, or that it is in none; whether that is news.
     pub(crate) fn set_home(&mut self, key: &str, home: Option<&str>) -> bool {
         let before = match home {

@@ -8,6 +8,7 @@ use crate::beside::lock;
 use crate::beside::room::{self, Reserve, SPARE, Temporary};
 use crate::beside::sidecar::Sidecar;
 use crate::error::{Shown, StoreError};
+use crate::mode::StorageMode;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -130,7 +131,8 @@ impl Inner {
                     sidecar.record(name, session, before);
                     true
                 }
-                None => sidecar.forget(name),
+                // What is known of a login that lives elsewhere by now stays known.
+                None => sidecar.home(name).is_none_or(is_here) && sidecar.forget(name),
             };
         }
         if self.codec.has_sidecar()
@@ -270,6 +272,10 @@ fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
         }
         other => other,
     }
+}
+
+fn is_here(home: &str) -> bool {
+    home == StorageMode::Plaintext.as_str()
 }
 
 /// Whether a login is for another host than the one that it replaces: copies of the old one are for the old host.

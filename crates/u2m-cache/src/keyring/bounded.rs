@@ -1,0 +1,201 @@
+//! An end to waiting: no keyring keeps a caller for longer than a limit, whatever it waits for itself.
+
+use super::api::Keyring;
+use super::error::KeyringError;
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+use u2m_core::Foreign;
+use zeroize::Zeroizing;
+
+/// How long Databricks' CLI waits for a keyring.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// A keyring whose calls end in time. Each runs on a thread of its own, but for reads that end by themselves; one that takes too long is a
+/// [`KeyringError::Timeout`] and goes on there, because there is no calling it off. Until it ends, further calls fail at
+/// once.
+///
+/// ```
+/// use std::time::Duration;
+/// use u2m_cache::{Bounded, Keyring, SystemKeyring};
+/// let keyring = Bounded::new(SystemKeyring::new("databricks-cli")).with_limit(Duration::from_secs(10));
+/// assert_eq!(keyring.service(), "databricks-cli");
+/// ```
+pub struct Bounded<K> {
+    keyring: Arc<K>,
+    limit: Duration,
+    overdue: Arc<Mutex<Overdue>>,
+}
+
+/// The operations that callers have given up on.
+#[derive(Default)]
+struct Overdue {
+    count: usize,
+    operation: &'static str,
+    /// How many of them change something.
+    writes: usize,
+    /// What is to be let go when those have ended.
+    kept: Vec<Box<dyn Any + Send>>,
+}
+
+impl<K: Keyring + 'static> Bounded<K> {
+    /// Bounds each call to 3 seconds.
+    ///
+    /// ```
+    /// use u2m_cache::{Bounded, SystemKeyring};
+    /// let keyring = Bounded::new(SystemKeyring::new("databricks-cli"));
+    /// # let _ = keyring;
+    /// ```
+    pub fn new(keyring: K) -> Self {
+        Self { keyring: Arc::new(keyring), limit: LIMIT, overdue: Arc::default() }
+    }
+
+    /// Bounds each call to `limit`.
+    #[must_use]
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&K) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        self.check_idle()?;
+        let is_late = Arc::new(AtomicBool::new(false));
+        let (send, receive) = mpsc::sync_channel(1);
+        let is_write = matches!(operation, "set" | "delete");
+        let overdue = Arc::clone(&self.overdue);
+        let end = End { is_late: Arc::clone(&is_late), is_write, overdue };
+        let keyring = Arc::clone(&self.keyring);
+        let body = move || {
+            // Dropped last, also in a panic.
+            let _end = end;
+            let _ = send.send(work(&keyring));
+        };
+        let spawned = thread::Builder::new().name("u2m-keyring".into()).spawn(body);
+        spawned.map_err(|error| KeyringError::Other(Foreign::new(&error.to_string())))?;
+        match receive.recv_timeout(self.limit) {
+            Ok(Err(KeyringError::Timeout { .. })) => Err(KeyringError::Timeout { operation }),
+            Ok(result) => result,
+            Err(RecvTimeoutError::Disconnected) => Err(KeyringError::broken("it broke off")),
+            Err(RecvTimeoutError::Timeout) => {
+                let mut overdue = self.overdue();
+                // It may have ended at this very moment.
+                if let Ok(result) = receive.try_recv() {
+                    return result;
+                }
+                is_late.store(true, Ordering::Relaxed);
+                overdue.count += 1;
+                overdue.writes += usize::from(is_write);
+                overdue.operation = operation;
+                Err(KeyringError::Timeout { operation })
+            }
+        }
+    }
+
+    fn check_idle(&self) -> Result<(), KeyringError> {
+        match *self.overdue() {
+            Overdue { count: 0, .. } => Ok(()),
+            Overdue { operation, .. } => Err(KeyringError::Busy { operation }),
+        }
+    }
+
+    fn overdue(&self) -> MutexGuard<'_, Overdue> {
+        lock(&self.overdue)
+    }
+}
+
+/// A panic elsewhere leaves it whole: each change is a few assignments.
+fn lock(overdue: &Mutex<Overdue>) -> MutexGuard<'_, Overdue> {
+    overdue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The end of an operation's thread.
+struct End {
+    /// Read and written under the lock of `overdue`.
+    is_late: Arc<AtomicBool>,
+    is_write: bool,
+    overdue: Arc<Mutex<Overdue>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut overdue = lock(&self.overdue);
+        if !self.is_late.load(Ordering::Relaxed) {
+            return;
+        }
+        overdue.count -= 1;
+        overdue.writes -= usize::from(self.is_write);
+        let done = if overdue.writes == 0 { std::mem::take(&mut overdue.kept) } else { Vec::new() };
+        // Locks are given back outside of this one.
+        drop(overdue);
+        drop(done);
+    }
+}
+
+impl<K: Keyring + 'static> Keyring for Bounded<K> {
+    fn service(&self) -> &str {
+        self.keyring.service()
+    }
+
+    fn describe(&self) -> &'static str {
+        self.keyring.describe()
+    }
+
+    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+        self.check_idle()?;
+        if let Some(result) = self.keyring.get_within(account, self.limit) {
+            return result;
+        }
+        let account = account.to_owned();
+        self.run("get", move |keyring| keyring.get(&account))
+    }
+
+    fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
+        let (account, secret) = (account.to_owned(), Zeroizing::new(secret.to_vec()));
+        self.run("set", move |keyring| keyring.set(&account, &secret))
+    }
+
+    fn delete(&self, account: &str) -> Result<(), KeyringError> {
+        let account = account.to_owned();
+        self.run("delete", move |keyring| keyring.delete(&account))
+    }
+
+    fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
+        self.run("list", |keyring| keyring.accounts())
+    }
+
+    fn age(&self, account: &str) -> Result<Option<Duration>, KeyringError> {
+        let account = account.to_owned();
+        self.run("list", move |keyring| keyring.age(&account))
+    }
+
+    fn limit(&self) -> Option<usize> {
+        self.keyring.limit()
+    }
+
+    fn keep_until_idle(&self, what: Box<dyn Any + Send>) {
+        let mut overdue = self.overdue();
+        if overdue.writes > 0 {
+            overdue.kept.push(what);
+        } else {
+            drop(overdue);
+            drop(what);
+        }
+    }
+}
+
+impl<K: fmt::Debug> fmt::Debug for Bounded<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bounded")
+            .field("keyring", &self.keyring)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,178 @@
+//! What a keyring's item holds: `{"token":{…}}`, byte for byte as Databricks' CLI writes it; or, where the keyring takes
+//! little, a manifest of parts.
+
+use crate::entry::Entry;
+use crate::file::document::members;
+use crate::zone;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use u2m_core::{Session, Timestamp};
+use zeroize::Zeroizing;
+
+/// The only form of manifests so far.
+const FORM: u64 = 1;
+
+/// A manifest stands in the place of the token. It is a string there, which other programs report; an object without
+/// tokens would crash the CLI.
+const IN_PARTS: &str = "in parts, for u2m";
+
+/// What an item says.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// There is no token in it.
+    Nothing,
+    Session(Box<Session>),
+    Parts(Manifest),
+}
+
+/// Why an item cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    Bad(&'static str),
+    /// Of a form that a newer program wrote.
+    Newer(u64),
+}
+
+/// Where the parts of a long value are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    form: u64,
+    /// Values are written in turns under two sets of names, so that the old one stands until the new one is whole.
+    pub(super) slot: u8,
+    pub(super) parts: usize,
+    /// Of the whole, in bytes.
+    pub(super) length: usize,
+    /// Of the whole, in hex.
+    sha256: String,
+}
+
+/// The bytes of an item for this session.
+pub(super) fn write(session: &Session) -> Zeroizing<Vec<u8>> {
+    let at = session.known_expiry().unwrap_or(Timestamp::from_unix(0));
+    let entry = Entry::default().write_compact(session, zone::offset_at(at));
+    let entry = Zeroizing::new(entry);
+    Zeroizing::new([br#"{"token":"#, entry.as_bytes(), b"}"].concat())
+}
+
+/// Reads an item as leniently as the CLI does: further members mean nothing, and a missing token is none.
+pub(super) fn read(bytes: &[u8]) -> Result<Content, Unreadable> {
+    // Bytes that are not UTF-8 spoil the string that they stand in.
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    let members = members(&text).map_err(|_| Unreadable::Bad("it is not a JSON object"))?;
+    let find = |wanted: &str| {
+        let mut matching =
+            members.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        matching.next().map(|(_, raw)| *raw)
+    };
+    if let Some(raw) = find("u2m") {
+        return manifest(raw).map(Content::Parts);
+    }
+    let Some(raw) = find("token") else { return Ok(Content::Nothing) };
+    let entry = Entry::parse(raw).map_err(Unreadable::Bad)?;
+    Ok(entry.session().map_or(Content::Nothing, |session| Content::Session(session.into())))
+}
+
+fn manifest(raw: &str) -> Result<Manifest, Unreadable> {
+    #[derive(Deserialize)]
+    struct Form {
+        form: u64,
+    }
+    let damaged = |_| Unreadable::Bad("its list of parts is damaged");
+    match serde_json::from_str::<Form>(raw).map_err(damaged)?.form {
+        FORM => serde_json::from_str(raw).map_err(damaged),
+        newer => Err(Unreadable::Newer(newer)),
+    }
+}
+
+impl Manifest {
+    pub(super) fn new(slot: u8, parts: usize, whole: &[u8]) -> Self {
+        Self { form: FORM, slot, parts, length: whole.len(), sha256: sha256(whole) }
+    }
+
+    /// Whether these are the bytes that it was made for.
+    pub(super) fn fits(&self, whole: &[u8]) -> bool {
+        self.length == whole.len() && self.sha256 == sha256(whole)
+    }
+
+    /// The bytes of the item in which it stands.
+    pub(super) fn item(&self) -> Zeroizing<Vec<u8>> {
+        let json = serde_json::to_string(self).unwrap_or_default();
+        Zeroizing::new(format!(r#"{{"token":"{IN_PARTS}","u2m":{json}}}"#).into_bytes())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::{AccessToken, Lifetime, RefreshToken};
+
+    fn session() -> Session {
+        Session::new(AccessToken::new("at-<demo>"))
+            .with_refresh_token(RefreshToken::new("rt-demo"))
+            .with_expiry(Timestamp::from_unix(4_070_908_800))
+            .with_lifetime(Lifetime::from_seconds(3600))
+    }
+
+    #[test]
+    fn an_item_is_the_compact_json_of_the_cli_with_gos_escapes() {
+        let text = String::from_utf8(write(&session()).to_vec()).unwrap();
+        let expiry = crate::format_local(Timestamp::from_unix(4_070_908_800));
+        assert_eq!(
+            text,
+            format!(
+                r#"{{"token":{{"access_token":"at-\u003cdemo\u003e","token_type":"Bearer","refresh_token":"rt-demo","expiry":"{expiry}","expires_in":3600}}}}"#
+            )
+        );
+        let bare = write(&Session::new(AccessToken::new("a")));
+        let wanted = r#"{"token":{"access_token":"a","token_type":"Bearer","expiry":"0001-01-01T00:00:00Z"}}"#;
+        assert_eq!(String::from_utf8_lossy(&bare), wanted);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let Ok(Content::Session(read)) = read(&write(&session())) else { panic!() };
+        assert_eq!(*read, session());
+    }
+
+    #[test]
+    fn an_item_without_a_token_is_nothing_and_further_members_mean_nothing() {
+        for none in ["{}", r#"{"token":null}"#, r#"{"token":{}}"#, r#"{"other":7}"#, "null"] {
+            assert!(matches!(read(none.as_bytes()), Ok(Content::Nothing)), "{none}");
+        }
+        let more = br#"{"v":2,"Token":{"access_token":"a","expiry":null,"x":{}},"z":[]}"#;
+        let Ok(Content::Session(found)) = read(more) else { panic!() };
+        assert_eq!(found.access_token.expose(), "a");
+    }
+
+    #[test]
+    fn key_10_what_cannot_be_read_is_said_to_be_bad() {
+        let cases: [&[u8]; 7] = [
+            b"",
+            b"at-raw",
+            b"[]",
+            br#"{"token":"at"}"#,
+            br#"{"token":{"access_token":7}}"#,
+            br#"{"token":{"access_token":"a","expiry":"soon"}}"#,
+            br#"{"token":{}}}"#,
+        ];
+        for bad in cases {
+            assert!(matches!(read(bad), Err(Unreadable::Bad(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_knows_its_whole_and_a_newer_one_is_told_apart_from_damage() {
+        let manifest = Manifest::new(1, 3, b"whole");
+        let Ok(Content::Parts(found)) = read(&manifest.item()) else { panic!() };
+        assert_eq!(found, manifest);
+        assert!(found.fits(b"whole") && !found.fits(b"whale") && !found.fits(b"whole "));
+        let newer = br#"{"token":"in parts","u2m":{"form":2,"chunks":{}}}"#;
+        assert_eq!(read(newer).unwrap_err(), Unreadable::Newer(2));
+        let damaged = br#"{"token":"in parts","u2m":{"form":1}}"#;
+        assert!(matches!(read(damaged), Err(Unreadable::Bad(_))));
+    }
+}

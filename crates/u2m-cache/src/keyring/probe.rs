@@ -1,0 +1,90 @@
+//! Whether a keyring really keeps what it is given: written, read back through a new handle, removed (KEY-4).
+
+use super::api::Keyring;
+use super::error::KeyringError;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Probes of killed processes are removed when they are older than any that is under way.
+const LEFT: Duration = Duration::from_secs(60);
+
+const PREFIX: &str = "__probe_";
+const BEFORE: &str = r#"{"token":{"access_token":"probe"#;
+const AFTER: &str = r#"","expiry":"0001-01-01T00:00:00Z"}}"#;
+
+/// Tries with a secret of `len` bytes, and at least those of the CLI's probe.
+pub(super) fn run(keyring: &dyn Keyring, len: usize) -> Result<(), KeyringError> {
+    let padding = "-".repeat(len.saturating_sub(BEFORE.len() + AFTER.len()));
+    let secret = Zeroizing::new(format!("{BEFORE}{padding}{AFTER}").into_bytes());
+    let account = account();
+    keyring.set(&account, &secret)?;
+    let kept = keyring.get(&account);
+    // Removed whatever was found, and before anything is said about it.
+    let removed = keyring.delete(&account);
+    if kept?.is_none_or(|kept| *kept != *secret) {
+        return Err(KeyringError::NotKept);
+    }
+    removed
+}
+
+/// Removes what killed probes left behind (KEY-5), as far as their age can be told. Nothing depends on it.
+pub(super) fn sweep(keyring: &dyn Keyring) {
+    let all = keyring.accounts().ok().flatten().unwrap_or_default();
+    for account in all.iter().filter(|account| is_probe(account)) {
+        if let Ok(Some(age)) = keyring.age(account)
+            && age > LEFT
+        {
+            let _ = keyring.delete(account);
+        }
+    }
+}
+
+/// Whether this is the account of a probe, by the CLI or by u2m, and of no login.
+pub(super) fn is_probe(account: &str) -> bool {
+    let Some(id) = account.strip_prefix(PREFIX) else { return false };
+    id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            14 => byte == b'4',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// A random name in the form of a UUID of version 4, so that probes run side by side and no profile is hit.
+fn account() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    let (high, low) = (random(), random());
+    let low = low & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000;
+    format!(
+        "{PREFIX}{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probes_account_is_told_from_a_profile_of_a_similar_name() {
+        let (one, other) = (account(), account());
+        assert_ne!(one, other);
+        assert!(is_probe(&one) && is_probe(&other), "{one} {other}");
+        for profile in
+            ["__probe_", "__probe_dev", "dev", "__probe_00000000-0000-1000-8000-000000000000"]
+        {
+            assert!(!is_probe(profile), "{profile}");
+        }
+    }
+
+    #[test]
+    fn a_probes_secret_is_that_of_the_cli() {
+        let whole = format!("{BEFORE}{AFTER}");
+        assert_eq!(whole, r#"{"token":{"access_token":"probe","expiry":"0001-01-01T00:00:00Z"}}"#);
+    }
+}

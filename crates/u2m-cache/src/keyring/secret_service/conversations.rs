@@ -1,0 +1,255 @@
+//! Conversations with services that no real keyring is: scripted, odd and hostile ones.
+
+use super::message::{Body, Heading};
+use super::wire::{Found, read_at};
+use crate::keyring::KeyringError;
+use rustix::net::SocketAddrUnix;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// What a service says to a call.
+enum Says {
+    /// An answer with arguments of these types.
+    Returns(&'static str, Body),
+    Fails(&'static str),
+    /// These bytes, whatever they are.
+    Raw(&'static [u8]),
+    Nothing,
+}
+
+/// Reads a secret from a bus and a service that say what `script` says: to the greeting `""`, to a method its name, and to
+/// a question about an object its path.
+fn read(
+    patience: Duration,
+    script: impl Fn(&str) -> Says + Send + 'static,
+) -> Result<Found, KeyringError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus");
+    let listener = UnixListener::bind(&path).unwrap();
+    let bus = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        serve(stream, &script);
+    });
+    let address = SocketAddrUnix::new(&path).unwrap();
+    let found = read_at(&address, &[("service", "s"), ("username", "dev")], patience);
+    bus.join().unwrap();
+    found
+}
+
+/// Until the other side hangs up.
+fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> Says) {
+    let mut input = Vec::new();
+    let begins = |input: &[u8]| input.windows(7).position(|seven| seven == b"BEGIN\r\n");
+    while begins(&input).is_none() {
+        receive(&mut stream, &mut input);
+    }
+    assert!(input.starts_with(b"\0AUTH EXTERNAL "));
+    input.drain(..begins(&input).unwrap() + 7);
+    match script("") {
+        Says::Raw(bytes) => stream.write_all(bytes).unwrap(),
+        _ => stream.write_all(b"OK 0123\r\n").unwrap(),
+    }
+    loop {
+        while let Some(heading) = Heading::read(&input).unwrap() {
+            let rest = input.split_off(heading.body.end);
+            let message = std::mem::replace(&mut input, rest);
+            let serial = u32::from_le_bytes(message[8..12].try_into().unwrap());
+            let Some(said) = say(&script(called(&message)), serial) else { continue };
+            // Whoever hung up is not told.
+            let _ = stream.write_all(&said);
+        }
+        if !receive(&mut stream, &mut input) {
+            return;
+        }
+    }
+}
+
+fn receive(stream: &mut UnixStream, input: &mut Vec<u8>) -> bool {
+    let mut part = [0; 4096];
+    let read = stream.read(&mut part).unwrap_or(0);
+    input.extend_from_slice(&part[..read]);
+    read > 0
+}
+
+/// What a message asks, by the words in it.
+fn called(message: &[u8]) -> &'static str {
+    let has = |word: &str| message.windows(word.len()).any(|window| window == word.as_bytes());
+    ["Hello", "OpenSession", "SearchItems", "GetSecrets", "/item/1", "/item/2"]
+        .into_iter()
+        .find(|word| has(word))
+        .unwrap()
+}
+
+fn say(says: &Says, serial: u32) -> Option<Vec<u8>> {
+    let (kind, error, signature, body) = match says {
+        Says::Returns(signature, body) => (2, "", *signature, body.bytes()),
+        Says::Fails(name) => (3, *name, "", &[][..]),
+        Says::Raw(bytes) => return Some(bytes.to_vec()),
+        Says::Nothing => return None,
+    };
+    let mut fields = Body::new();
+    fields.align(8).byte(5).signature("u").number(serial as usize);
+    if !error.is_empty() {
+        fields.align(8).byte(4).signature("s").text(error);
+    }
+    fields.align(8).byte(8).signature("g").signature(signature);
+    let mut message = Body::new();
+    message.byte(b'l').byte(kind).byte(0).byte(1).number(body.len()).number(9);
+    message.number(fields.bytes().len()).raw(fields.bytes()).align(8).raw(body);
+    Some(message.bytes().to_vec())
+}
+
+fn body(fill: impl FnOnce(&mut Body)) -> Body {
+    let mut body = Body::new();
+    fill(&mut body);
+    body
+}
+
+fn paths(body: &mut Body, paths: &[&str]) {
+    body.array(4, |body| {
+        for path in paths {
+            body.text(path);
+        }
+    });
+}
+
+fn secret(item: &'static str, value: &'static [u8]) -> Says {
+    let fill = |body: &mut Body| {
+        body.array(8, |body| {
+            body.align(8).text(item).align(8).text("/session").number(0);
+            body.number(value.len()).raw(value).text("text/plain");
+        });
+    };
+    Says::Returns("a{o(oayays)}", body(fill))
+}
+
+/// A sound service with these unlocked and locked items, of which the first was changed at 100, the second at 200.
+fn sound(asked: &str, unlocked: &[&str], locked: &[&str]) -> Says {
+    let modified = |time: u8| {
+        let fill = |body: &mut Body| {
+            body.signature("t").align(8).raw(&[time, 0, 0, 0, 0, 0, 0, 0]);
+        };
+        Says::Returns("v", body(fill))
+    };
+    match asked {
+        "OpenSession" => {
+            let fill = |body: &mut Body| {
+                body.signature("s").text("").text("/session");
+            };
+            Says::Returns("vo", body(fill))
+        }
+        "SearchItems" => {
+            let fill = |body: &mut Body| {
+                paths(body, unlocked);
+                paths(body, locked);
+            };
+            Says::Returns("aoao", body(fill))
+        }
+        "/item/1" => modified(100),
+        "/item/2" => modified(200),
+        "GetSecrets" => secret("/item/1", b"one"),
+        _ => Says::Returns(
+            "s",
+            body(|body| {
+                body.text(":1.7");
+            }),
+        ),
+    }
+}
+
+fn is_secret(found: Result<Found, KeyringError>, wanted: &[u8]) {
+    assert!(matches!(&found, Ok(Found::Secret(secret)) if **secret == *wanted), "{found:?}");
+}
+
+#[test]
+fn an_item_is_found_and_read_and_an_absent_one_is_nothing() {
+    is_secret(read(LONG, |asked| sound(asked, &["/item/1"], &[])), b"one");
+    let found = read(LONG, |asked| sound(asked, &[], &[]));
+    assert!(matches!(found, Ok(Found::Nothing)), "{found:?}");
+    // A locked twin is no reason to open a prompt.
+    is_secret(read(LONG, |asked| sound(asked, &["/item/1"], &["/item/9"])), b"one");
+}
+
+#[test]
+fn key_9_of_several_items_the_newest_is_read_in_whatever_order_they_stand() {
+    for order in [["/item/1", "/item/2"], ["/item/2", "/item/1"]] {
+        let found = read(LONG, move |asked| match asked {
+            "GetSecrets" => secret("/item/2", b"two"),
+            asked => sound(asked, &order, &[]),
+        });
+        is_secret(found, b"two");
+    }
+}
+
+#[test]
+fn t24_the_secret_of_another_item_is_not_taken() {
+    let found = read(LONG, |asked| match asked {
+        "GetSecrets" => secret("/item/2", b"two"),
+        asked => sound(asked, &["/item/1"], &[]),
+    });
+    assert!(matches!(found, Ok(Found::Further)), "{found:?}");
+}
+
+#[test]
+fn what_is_locked_or_spoken_otherwise_is_left_to_the_library() {
+    let locked = read(LONG, |asked| sound(asked, &[], &["/item/1"]));
+    assert!(matches!(locked, Ok(Found::Further)), "{locked:?}");
+    for odd in ["OpenSession", "SearchItems", "GetSecrets"] {
+        let found = read(LONG, move |asked| match asked == odd {
+            true => Says::Returns(
+                "i",
+                body(|body| {
+                    body.number(7);
+                }),
+            ),
+            false => sound(asked, &["/item/1"], &[]),
+        });
+        assert!(matches!(found, Ok(Found::Further)), "{odd} {found:?}");
+    }
+    let refused = read(LONG, |asked| match asked {
+        "" => Says::Raw(b"REJECTED DBUS_COOKIE_SHA1\r\n"),
+        _ => Says::Nothing,
+    });
+    assert!(matches!(refused, Ok(Found::Further)), "{refused:?}");
+}
+
+#[test]
+fn errors_are_told_apart_by_their_names() {
+    let fails = |name: &'static str| {
+        let found = read(LONG, move |asked| match asked {
+            "SearchItems" => Says::Fails(name),
+            asked => sound(asked, &[], &[]),
+        });
+        found.unwrap_err()
+    };
+    let nobody = fails("org.freedesktop.DBus.Error.ServiceUnknown");
+    assert!(matches!(nobody, KeyringError::NoService), "{nobody:?}");
+    let locked = fails("org.freedesktop.Secret.Error.IsLocked");
+    assert!(matches!(locked, KeyringError::Locked), "{locked:?}");
+    let silent = fails("org.freedesktop.DBus.Error.NoReply");
+    assert!(matches!(silent, KeyringError::Timeout { .. }), "{silent:?}");
+}
+
+#[test]
+fn t24_garbage_is_left_to_the_library_and_silence_ends_at_the_deadline() {
+    let garbage = read(LONG, |asked| match asked {
+        "SearchItems" => Says::Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        asked => sound(asked, &[], &[]),
+    });
+    assert!(matches!(garbage, Ok(Found::Further)), "{garbage:?}");
+    let start = Instant::now();
+    for silent in ["", "OpenSession", "GetSecrets"] {
+        let found = read(Duration::from_millis(50), move |asked| match (asked, silent) {
+            ("", "") => Says::Raw(b""),
+            (asked, silent) if asked == silent => Says::Nothing,
+            (asked, _) => sound(asked, &["/item/1"], &[]),
+        });
+        let error = found.unwrap_err();
+        assert!(matches!(error, KeyringError::Timeout { operation: "get" }), "{silent} {error:?}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(20));
+}

@@ -1,0 +1,275 @@
+//! The short way to a secret: two questions and two answers over a socket of its own. What does not depend on an answer
+//! is sent with the first write, from the greeting to the search, and everything ends at a deadline without a thread.
+//!
+//! It serves the plain case. Whatever it does not know, it leaves to the library (`items`).
+
+use super::message::{Body, Call, Heading, LIMIT, Reader};
+use super::{address, failures};
+use crate::keyring::KeyringError;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+const SERVICE: &str = "org.freedesktop.Secret.Service";
+const SECRETS: &str = "/org/freedesktop/secrets";
+
+/// What a search by attributes found.
+#[cfg_attr(test, derive(Debug))]
+pub(super) enum Found {
+    Nothing,
+    Secret(Zeroizing<Vec<u8>>),
+    /// The short way ends here: an item is locked, or the bus or the service speaks in another way.
+    Further,
+}
+
+/// Reads the secret that has these attributes, of several the newest (KEY-9), within `patience`.
+pub(super) fn read(attributes: &[(&str, &str)], patience: Duration) -> Result<Found, KeyringError> {
+    let bus = address::session_bus()?;
+    let Some(socket) = address::socket(&bus) else { return Ok(Found::Further) };
+    read_at(&socket, attributes, patience)
+}
+
+/// As [`read`], from the bus at this address.
+pub(super) fn read_at(
+    socket: &SocketAddrUnix,
+    attributes: &[(&str, &str)],
+    patience: Duration,
+) -> Result<Found, KeyringError> {
+    match Conversation::begin(socket, patience)?.read(attributes) {
+        Ok(found) => Ok(found),
+        Err(Stop::Unknown) => Ok(Found::Further),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Why a conversation ended early.
+enum Stop {
+    /// The other side speaks in a way that is not known here.
+    Unknown,
+    Failed(KeyringError),
+}
+
+struct Conversation {
+    stream: UnixStream,
+    end: Instant,
+    /// For how long one read may wait at most: no less than what is left until the end.
+    armed: Duration,
+    /// What has arrived and is not used up yet. It may hold a secret, and its room is never moved while it does.
+    input: Zeroizing<Vec<u8>>,
+    used: usize,
+    last: u32,
+}
+
+/// An answer: its heading, and the message.
+struct Answer(Heading, Zeroizing<Vec<u8>>);
+
+impl Answer {
+    fn arguments(&self, signature: &str) -> Result<Reader<'_>, Stop> {
+        if self.0.signature == signature {
+            Ok(self.0.arguments(&self.1))
+        } else {
+            Err(Stop::Unknown)
+        }
+    }
+}
+
+impl Conversation {
+    /// Connects without waiting: a bus that does not accept is stopped or overrun.
+    fn begin(address: &SocketAddrUnix, patience: Duration) -> Result<Self, KeyringError> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .and_then(|socket| connect(&socket, address).map(|()| socket));
+        let stream = UnixStream::from(socket.map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => KeyringError::Timeout { operation: "get" },
+            ErrorKind::PermissionDenied => KeyringError::Denied,
+            _ => KeyringError::NoBus,
+        })?);
+        let armed = patience.max(Duration::from_millis(1));
+        let ready = stream
+            .set_nonblocking(false)
+            .and_then(|()| stream.set_read_timeout(Some(armed)))
+            .and_then(|()| stream.set_write_timeout(Some(armed)));
+        ready.map_err(|error| KeyringError::broken(&error.to_string()))?;
+        let input = Zeroizing::new(Vec::new());
+        Ok(Self { stream, end: Instant::now() + patience, armed, input, used: 0, last: 0 })
+    }
+
+    fn read(mut self, attributes: &[(&str, &str)]) -> Result<Found, Stop> {
+        let mut out = greeting();
+        let hello =
+            ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello");
+        let hello = self.call(&mut out, hello, "", Body::new());
+        let mut plain = Body::new();
+        plain.text("plain").signature("s").text("");
+        let opened = self.ask(&mut out, SECRETS, SERVICE, "OpenSession", "sv", plain);
+        let mut wanted = Body::new();
+        wanted.texts(attributes);
+        let searched = self.ask(&mut out, SECRETS, SERVICE, "SearchItems", "a{ss}", wanted);
+        self.send(&out)?;
+        self.welcome()?;
+        let [_, opened, searched] = self.answers([hello, opened, searched])?;
+        let mut found = searched.arguments("aoao")?;
+        let (unlocked, locked) =
+            (found.paths().ok_or(Stop::Unknown)?, found.paths().ok_or(Stop::Unknown)?);
+        let item = match unlocked.as_slice() {
+            [] if locked.is_empty() => return Ok(Found::Nothing),
+            [] => return Ok(Found::Further),
+            [one] => *one,
+            several => self.newest(several)?,
+        };
+        let mut session = opened.arguments("vo")?;
+        session.skip_variant().ok_or(Stop::Unknown)?;
+        self.secret(item, session.text().ok_or(Stop::Unknown)?)
+    }
+
+    /// The item that was changed last; of several in one second, the last in the list.
+    fn newest<'a>(&mut self, items: &[&'a str]) -> Result<&'a str, Stop> {
+        let mut newest = None;
+        for item in items {
+            let mut which = Body::new();
+            which.text("org.freedesktop.Secret.Item").text("Modified");
+            let mut out = Vec::new();
+            let properties = "org.freedesktop.DBus.Properties";
+            let asked = self.ask(&mut out, item, properties, "Get", "ss", which);
+            self.send(&out)?;
+            let [answer] = self.answers([asked])?;
+            let time = answer.arguments("v")?.long_variant().ok_or(Stop::Unknown)?;
+            newest = newest.max(Some((time, *item)));
+        }
+        newest.map(|(_, item)| item).ok_or(Stop::Unknown)
+    }
+
+    fn secret(&mut self, item: &str, session: &str) -> Result<Found, Stop> {
+        let mut wanted = Body::new();
+        wanted.one_path(item).text(session);
+        let mut out = Vec::new();
+        let asked = self.ask(&mut out, SECRETS, SERVICE, "GetSecrets", "aoo", wanted);
+        self.send(&out)?;
+        let [answer] = self.answers([asked])?;
+        match answer.arguments("a{o(oayays)}")?.secret_of(item).ok_or(Stop::Unknown)? {
+            Some(secret) => Ok(Found::Secret(Zeroizing::new(secret.to_vec()))),
+            // It went, or was locked, after it was found: the long way tells.
+            None => Ok(Found::Further),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        out: &mut Vec<u8>,
+        path: &str,
+        interface: &str,
+        method: &str,
+        signature: &str,
+        body: Body,
+    ) -> u32 {
+        self.call(out, ("org.freedesktop.secrets", path, interface, method), signature, body)
+    }
+
+    fn call(
+        &mut self,
+        out: &mut Vec<u8>,
+        (destination, path, interface, method): (&str, &str, &str, &str),
+        signature: &str,
+        body: Body,
+    ) -> u32 {
+        self.last += 1;
+        Call { destination, path, interface, method, signature, body }.write(self.last, out);
+        self.last
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        self.stream.write_all(bytes).map_err(|error| Stop::Failed(broken_off(&error)))
+    }
+
+    /// The bus's answer to the greeting. One that wants to know more than the user's number is left to the library.
+    fn welcome(&mut self) -> Result<(), Stop> {
+        loop {
+            let line = self.input.windows(2).position(|two| two == b"\r\n");
+            match line {
+                Some(end) if self.input.starts_with(b"OK ") => {
+                    self.used = end + 2;
+                    return Ok(());
+                }
+                Some(_) => return Err(Stop::Unknown),
+                None => self.receive()?,
+            }
+        }
+    }
+
+    /// The answers to these calls. An error among them is the end; signals are passed over.
+    fn answers<const N: usize>(&mut self, calls: [u32; N]) -> Result<[Answer; N], Stop> {
+        let mut found: [Option<Answer>; N] = [const { None }; N];
+        while found.iter().any(Option::is_none) {
+            let answer = self.message()?;
+            let at = calls.iter().position(|call| *call == answer.0.reply_to);
+            match (answer.0.kind, at) {
+                (2, Some(at)) => found[at] = Some(answer),
+                (3, Some(_)) => {
+                    let text = answer.0.arguments(&answer.1).text().unwrap_or_default().to_owned();
+                    return Err(Stop::Failed(failures::named(&answer.0.error, &text)));
+                }
+                _ => {}
+            }
+        }
+        let all: Vec<Answer> = found.into_iter().flatten().collect();
+        all.try_into().map_err(|_| Stop::Unknown)
+    }
+
+    fn message(&mut self) -> Result<Answer, Stop> {
+        loop {
+            let bytes = &self.input[self.used..];
+            if let Some(heading) = Heading::read(bytes).map_err(|()| Stop::Unknown)? {
+                let message = Zeroizing::new(bytes[..heading.body.end].to_vec());
+                self.used += heading.body.end;
+                return Ok(Answer(heading, message));
+            }
+            self.receive()?;
+        }
+    }
+
+    /// Waits for more input, until the deadline.
+    fn receive(&mut self) -> Result<(), Stop> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Stop::Failed(KeyringError::Timeout { operation: "get" }));
+        }
+        // Not before each read: most answers come at once.
+        if left < self.armed * 9 / 10 {
+            let armed = self.stream.set_read_timeout(Some(left));
+            armed.map_err(|error| Stop::Failed(broken_off(&error)))?;
+            self.armed = left;
+        }
+        let mut part = Zeroizing::new([0_u8; 16 << 10]);
+        let read = match self.stream.read(&mut *part) {
+            Ok(0) => return Err(Stop::Failed(KeyringError::broken("the bus hung up"))),
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) => return Err(Stop::Failed(broken_off(&error))),
+        };
+        // A buffer that grows leaves its old bytes behind, unless they are wiped here.
+        let mut input = Zeroizing::new(Vec::with_capacity(self.input.len() - self.used + read));
+        input.extend_from_slice(&self.input[self.used..]);
+        input.extend_from_slice(&part[..read]);
+        if input.len() > LIMIT + (1 << 17) {
+            return Err(Stop::Unknown);
+        }
+        (self.input, self.used) = (input, 0);
+        Ok(())
+    }
+}
+
+/// Says who this is: the system tells the bus the same, so that nothing is waited for.
+fn greeting() -> Vec<u8> {
+    let user = rustix::process::geteuid().as_raw().to_string();
+    let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();
+    format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").into_bytes()
+}
+
+fn broken_off(error: &std::io::Error) -> KeyringError {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => KeyringError::Timeout { operation: "get" },
+        _ => KeyringError::broken(&error.to_string()),
+    }
+}

@@ -1,0 +1,122 @@
+//! The keyring of the operating system that this runs on.
+
+use super::api::{Keyring, check_account};
+use super::encoding::Encoding;
+use super::error::KeyringError;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+#[cfg(target_os = "macos")]
+use super::apple as backend;
+#[cfg(not(any(target_os = "macos", windows, all(unix, not(target_vendor = "apple")))))]
+use super::nowhere as backend;
+#[cfg(all(unix, not(target_vendor = "apple")))]
+use super::secret_service as backend;
+#[cfg(windows)]
+use super::windows as backend;
+
+/// The keyring of the operating system: the Secret Service on Linux and the BSDs, the login keychain on macOS, the
+/// Credential Manager on Windows. Its items are those that Databricks' CLI makes.
+///
+/// Nothing is asked, opened or started before the first call; no session bus is ever started. Calls may wait for a prompt:
+/// wrap it in [`Bounded`](super::Bounded).
+///
+/// ```
+/// use u2m_cache::{Keyring, SystemKeyring};
+/// assert_eq!(SystemKeyring::new("databricks-cli").service(), "databricks-cli");
+/// ```
+#[derive(Clone, Debug)]
+pub struct SystemKeyring {
+    service: String,
+    backend: backend::Backend,
+}
+
+impl SystemKeyring {
+    /// Uses the items of `service`; those of Databricks' CLI are under `databricks-cli`.
+    ///
+    /// ```
+    /// let keyring = u2m_cache::SystemKeyring::new("databricks-cli");
+    /// # let _ = keyring;
+    /// ```
+    pub fn new(service: impl Into<String>) -> Self {
+        let service = service.into();
+        Self { backend: backend::Backend::new(service.clone()), service }
+    }
+
+    /// Encrypts secrets on their way over the session bus (`dh-ietf1024-sha256-aes128-cbc-pkcs7`, KEY-11); does nothing
+    /// on other systems than Linux and the BSDs.
+    ///
+    /// It is not the default: a session bus is a socket of the same user, who can ask the keyring for the secret itself,
+    /// and the key exchange costs every read about 5 ms.
+    ///
+    /// ```
+    /// let keyring = u2m_cache::SystemKeyring::new("databricks-cli").with_encrypted_transport();
+    /// # let _ = keyring;
+    /// ```
+    #[must_use]
+    pub fn with_encrypted_transport(mut self) -> Self {
+        self.backend.encrypt();
+        self
+    }
+}
+
+impl Keyring for SystemKeyring {
+    fn service(&self) -> &str {
+        &self.service
+    }
+
+    fn describe(&self) -> &'static str {
+        backend::NAME
+    }
+
+    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+        check_account(account)?;
+        let Some(value) = self.backend.get(account)? else { return Ok(None) };
+        match Encoding::HERE {
+            Encoding::Plain => Ok(Some(value)),
+            encoding => encoding
+                .decode(&value)
+                .map(Some)
+                .ok_or_else(|| KeyringError::broken("the item's encoding is damaged")),
+        }
+    }
+
+    fn get_within(
+        &self,
+        account: &str,
+        limit: Duration,
+    ) -> Option<Result<Option<Zeroizing<Vec<u8>>>, KeyringError>> {
+        match check_account(account) {
+            Ok(()) => self.backend.get_within(account, limit),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
+        check_account(account)?;
+        match backend::LIMIT {
+            Some(limit) if secret.len() > limit => {
+                Err(KeyringError::TooBig { len: secret.len(), limit })
+            }
+            _ => self.backend.set(account, &Encoding::HERE.encode(secret)),
+        }
+    }
+
+    fn delete(&self, account: &str) -> Result<(), KeyringError> {
+        check_account(account)?;
+        self.backend.delete(account)
+    }
+
+    fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
+        self.backend.accounts()
+    }
+
+    fn age(&self, account: &str) -> Result<Option<Duration>, KeyringError> {
+        check_account(account)?;
+        self.backend.age(account)
+    }
+
+    fn limit(&self) -> Option<usize> {
+        backend::LIMIT
+    }
+}

@@ -32,11 +32,15 @@ mod file;
 mod gate;
 mod memory;
 mod rfc3339;
+#[cfg(any(feature = "encrypted", feature = "redis"))]
+mod seal;
 mod store;
 mod zone;
 
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
 pub use memory::MemoryStore;
+#[cfg(any(feature = "encrypted", feature = "redis"))]
+pub use seal::{Cipher, SealError, SealKey};
 pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

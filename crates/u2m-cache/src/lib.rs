@@ -31,12 +31,16 @@ mod error;
 mod file;
 mod gate;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod rfc3339;
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 mod seal;
 mod store;
 mod zone;
 
+#[cfg(feature = "redis")]
+pub use crate::redis::{RedisSettings, RedisStore};
 pub use error::{Shown, StoreError};
 pub use file::FileStore;
 pub use memory::MemoryStore;

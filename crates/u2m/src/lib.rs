@@ -114,6 +114,8 @@ pub use choose::{
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
 
+#[cfg(feature = "redis")]
+pub use u2m_cache::{Cipher, RedisSettings, RedisStore, SealError, SealKey};
 pub use u2m_cache::{
     EntryLock, FileStore, MemoryStore, Notice, StoreError, TokenStore, format_local,
 };

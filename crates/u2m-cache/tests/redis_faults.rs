@@ -140,6 +140,39 @@ fn what_was_bought_is_saved_over_an_entry_that_came_back_from_a_snapshot_of_befo
 }
 
 #[test]
+fn over_the_snapshot_of_another_login_nothing_is_saved() {
+    let Some(mut server) = RedisServer::start(&[]) else { return };
+    let store = open(&server);
+    store.save(&key("dev"), &session("earlier")).unwrap();
+    server.ask(&["SAVE"]);
+    store.save(&key("dev"), &session("a")).unwrap();
+    let mut lock = take(&store);
+    lock.prove_writable().unwrap();
+    server.kill();
+    server.revive();
+    assert!(matches!(lock.save(&session("b")), Err(StoreError::Superseded { .. })));
+    assert_eq!(access(&store).unwrap(), "at-earlier");
+}
+
+#[test]
+fn of_two_that_save_after_everything_was_lost_the_second_overwrites_nothing() {
+    let Some(mut server) = RedisServer::start(&[]) else { return };
+    let settings = RedisSettings::new().with_lease(Duration::from_millis(200));
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let hasty = RedisStore::open_with(&url, &SealKey::from_bytes([7; 32]), settings).unwrap();
+    let store = open(&server);
+    store.save(&key("dev"), &session("a")).unwrap();
+    let mut first = take(&hasty);
+    first.prove_writable().unwrap();
+    let mut second = take(&store);
+    second.prove_writable().unwrap();
+    server.revive_empty();
+    first.save(&session("b")).unwrap();
+    assert!(matches!(second.save(&session("c")), Err(StoreError::Superseded { .. })));
+    assert_eq!(access(&store).unwrap(), "at-b");
+}
+
+#[test]
 fn a_lease_is_not_given_back_while_something_is_bought_and_not_saved() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let store = open(&server);
@@ -158,15 +191,22 @@ fn a_save_whose_answer_was_lost_is_tried_again_and_counts_once() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let store = open(&server);
     store.save(&key("dev"), &session("a")).unwrap();
+    // From here on the server knows the script.
+    take(&store).save(&session("aa")).unwrap();
+    let record = server.records().remove(0);
+    let generation = || server.number(&["HGET", &record, "generation"]);
     let mut lock = take(&store);
     lock.prove_writable().unwrap();
     server.pause(true);
     // It stands in the socket, and is carried out later.
     assert!(lock.save(&session("b")).unwrap_err().is_transient());
     server.pause(false);
+    let start = Instant::now();
+    while generation() != 3 {
+        assert!(start.elapsed() < LONG, "never carried out");
+    }
     lock.save(&session("b")).unwrap();
-    let record = server.records().remove(0);
-    assert_eq!(server.number(&["HGET", &record, "generation"]), 2);
+    assert_eq!(generation(), 3);
     assert_eq!(access(&store).unwrap(), "at-b");
 }
 

@@ -196,6 +196,22 @@ fn a_login_during_a_refresh_wins() {
 }
 
 #[test]
+fn logins_at_the_same_moment_count_one_after_the_other() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let (a, b) = (open(&server), abroad(&server));
+    std::thread::scope(|scope| {
+        for store in [&a, &b] {
+            scope.spawn(move || {
+                (0..50).for_each(|at| store.save(&key("dev"), &session(&at.to_string())).unwrap());
+            });
+        }
+    });
+    let record = server.records().remove(0);
+    assert_eq!(server.number(&["HGET", &record, "generation"]), 100);
+    assert_eq!(access(&a, "dev").unwrap(), "at-49");
+}
+
+#[test]
 fn a_logout_during_a_refresh_stays_a_logout() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (a, b) = (open(&server), abroad(&server));

@@ -38,6 +38,12 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A store was described in a way that cannot be used.
+    #[error("the store cannot be opened: {why}")]
+    CannotOpen {
+        /// What is wrong with its address or its settings.
+        why: &'static str,
+    },
     /// The file is not a token cache; it is left as it is until a login sets it aside.
     #[error(
         "{path} is not a readable token cache ({why}); log in again, which sets the file aside and keeps what can be read of it"
@@ -55,6 +61,14 @@ pub enum StoreError {
         path: Shown,
         /// Whose it is.
         owner: u32,
+    },
+    /// The server that keeps the logins has no room.
+    #[error(
+        "{server} is full, and nothing was changed in it; give it more memory (maxmemory), or remove other data from it"
+    )]
+    Full {
+        /// Which server, without credentials.
+        server: String,
     },
     /// The system refused.
     #[error("cannot {what} {path}")]
@@ -185,6 +199,14 @@ pub enum StoreError {
         #[source]
         source: crate::seal::SealError,
     },
+    /// The server that keeps the logins does not do what it is asked.
+    #[error("{server} refuses: {why}")]
+    Refused {
+        /// Which server, without credentials.
+        server: String,
+        /// Why, and what to do about it.
+        why: &'static str,
+    },
     /// The entry was replaced or removed while its lock was thought to be held; what was to be saved was not.
     #[error("the login '{key}' was replaced by another program in the meantime; theirs is kept")]
     Superseded {
@@ -196,6 +218,14 @@ pub enum StoreError {
     TooLarge {
         /// Which file.
         path: Shown,
+    },
+    /// The server that keeps the logins cannot be asked now.
+    #[error("{server} cannot be asked now ({why}); try again")]
+    Unavailable {
+        /// Which server, without credentials.
+        server: String,
+        /// Why not.
+        why: String,
     },
     /// A newer program wrote the file; it is neither read nor overwritten.
     #[error(
@@ -252,7 +282,7 @@ impl StoreError {
     /// Whether a later try may succeed, without anything being changed.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::LockTimeout { .. } => true,
+            Self::Busy { .. } | Self::LockTimeout { .. } | Self::Unavailable { .. } => true,
             #[cfg(feature = "keyring")]
             Self::Keyring { source, .. } => source.is_transient(),
             _ => false,

@@ -43,6 +43,8 @@ mod memory;
 mod mode;
 #[cfg(feature = "encrypted")]
 mod payload;
+#[cfg(feature = "redis")]
+mod redis;
 mod rfc3339;
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 mod seal;
@@ -57,6 +59,8 @@ pub use file::fuzzing;
 #[doc(hidden)]
 pub use foreign::fuzzing as foreign_fuzzing;
 
+#[cfg(feature = "redis")]
+pub use crate::redis::{RedisSettings, RedisStore};
 pub use error::{Shown, StoreError};
 #[cfg(feature = "encrypted")]
 pub use file::EncryptedFileStore;

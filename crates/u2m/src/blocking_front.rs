@@ -55,10 +55,12 @@ impl PersistentAuth {
             return Ok(token);
         }
         // While somebody fetches the next token the store has nothing better to say.
-        if !self.0.keeper.is_flying()
-            && let Some(token) = self.0.keeper.stored_token()?
-        {
-            return Ok(token);
+        if !self.0.keeper.is_flying() {
+            match self.0.keeper.stored_token() {
+                Ok(Some(token)) => return Ok(token),
+                Ok(None) => {}
+                Err(error) => return self.0.or_in_hand(&Ask::Usable, Err(error)),
+            }
         }
         self.fetch(Ask::Usable)
     }
@@ -101,7 +103,7 @@ impl PersistentAuth {
             let (flight, asked) = self.0.keeper.board(&ask, asked_at)?;
             let landed = flight.wait_blocking().unwrap_or(Err(TokenError::Unfinished));
             match settle_ask(&ask, &asked, landed) {
-                Settled::Is(outcome) => return outcome,
+                Settled::Is(outcome) => return self.0.or_in_hand(&ask, outcome),
                 Settled::Again => {}
             }
         }

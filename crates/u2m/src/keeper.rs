@@ -7,7 +7,7 @@ use crate::detached::{self, Detached, Finished};
 use crate::runtime::OwnRuntime;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use u2m_cache::{EntryLock, Notice, TokenStore};
+use u2m_cache::{EntryLock, Notice, StoreError, TokenStore};
 use u2m_core::{
     Ask, CacheKey, Fingerprint, How, HttpCall, Issued, Locating, Session, StoreFailure, Target,
     Timestamp, Token, TokenError, TokenRequest, TokenStep,
@@ -44,6 +44,9 @@ struct Unsaved {
     replaces: Option<Fingerprint>,
     session: Session,
 }
+
+/// How often somebody else may come first, in one flight.
+const ROUNDS: usize = 4;
 
 /// Waits between tries to save what was bought with a refresh token.
 const SAVE_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(200)];
@@ -147,6 +150,19 @@ impl Keeper {
         self.current.set(token, until, since);
     }
 
+    /// The token in hand while it is good, for when the store cannot be asked for another one: for a while, before the
+    /// next try.
+    pub(crate) fn stand_in(&self) -> Option<Token> {
+        let (since, rules) = (self.current.generation(), &self.request.rules);
+        let token = self.current.latest_token()?;
+        let end = token.expiry().map_or(i64::MAX, |expiry| expiry.minus(rules.skew).unix());
+        if end <= now().unix() {
+            return None;
+        }
+        self.hand_out(token.clone(), now().plus(rules.pause).unix().min(end), Some(since));
+        Some(token)
+    }
+
     fn load_step(&self, step: TokenStep) -> Result<TokenStep, TokenError> {
         match step {
             TokenStep::Load(load) => load.loaded(self.load()?, now()),
@@ -163,7 +179,8 @@ impl Keeper {
     ) -> Landed {
         let since = self.current.generation();
         let mut ground = Ground { lock: held, ..Ground::default() };
-        let mut step = self.request.clone().start(ask.clone(), asked_at);
+        let begin = || self.request.clone().start(ask.clone(), asked_at);
+        let mut step = begin();
         loop {
             step = match step {
                 TokenStep::Load(load) => load.loaded(self.load()?, now())?,
@@ -177,12 +194,14 @@ impl Keeper {
                             lock.locked()
                         }
                         Ok(None) => lock.not_locked()?,
-                        Err(error) => lock.failed(StoreFailure::new(error))?,
+                        Err(error) => lock.failed(failure(error))?,
                     }
                 }
                 TokenStep::Reload(reload) => {
                     let verdict = ground.lock.as_mut().and_then(|lock| lock.verdict());
-                    reload.loaded(self.load()?, verdict, now())?
+                    let entry = self.load()?;
+                    ground.replaces = self.replaced_by_a_save(entry.as_ref());
+                    reload.loaded(entry, verdict, now())?
                 }
                 TokenStep::Prove(_) if self.is_detaching(&ground) => {
                     match self.detach(&mut ground, ask, asked_at) {
@@ -192,13 +211,14 @@ impl Keeper {
                             return Ok(issued);
                         }
                         // From the top, with the lock that came back.
-                        None => self.request.clone().start(ask.clone(), asked_at),
+                        None => begin(),
                     }
                 }
                 TokenStep::Prove(prove) => {
                     match ground.lock.as_mut().map_or(Ok(()), |lock| lock.prove_writable()) {
                         Ok(()) => prove.proven(now())?,
-                        Err(error) => prove.failed(StoreFailure::new(error), now())?,
+                        Err(StoreError::Superseded { .. }) if ground.may_begin_anew() => begin(),
+                        Err(error) => prove.failed(failure(error), now())?,
                     }
                 }
                 TokenStep::Discover(call) => self.discover(call, &mut ground)?,
@@ -206,10 +226,10 @@ impl Keeper {
                     ground.spending.get_or_insert_with(Spending::begin);
                     ground.block_on(drive(self.transport.as_ref(), call, &self.patience))??
                 }
-                TokenStep::Save(save) => {
-                    let outcome = self.save(save.session(), &mut ground);
-                    save.saved(outcome)?
-                }
+                TokenStep::Save(save) => match self.save(save.session(), &mut ground) {
+                    Err(StoreError::Superseded { .. }) if ground.may_begin_anew() => begin(),
+                    outcome => save.saved(outcome.map_err(failure))?,
+                },
                 // What cannot be read now is as good as unchanged: the rejection stands.
                 TokenStep::Recheck(recheck) => {
                     recheck.loaded(self.load().unwrap_or_default(), now())?
@@ -271,8 +291,7 @@ impl Keeper {
 
     /// What the store holds; or, if what was last fetched could not be saved, that.
     fn load(&self) -> Result<Option<Session>, TokenError> {
-        let stored =
-            self.store.load(&self.key).map_err(|error| TokenError::Store(StoreFailure::new(error)));
+        let stored = self.store.load(&self.key).map_err(|error| TokenError::Store(failure(error)));
         let mut unsaved = self.unsaved();
         let Some(pending) = unsaved.as_ref() else { return stored };
         let is_replaced = match &stored {
@@ -291,8 +310,15 @@ impl Keeper {
         Ok(Some(session))
     }
 
-    fn save(&self, session: &Session, ground: &mut Ground) -> Result<(), StoreFailure> {
-        let replaces = self.store.load(&self.key).ok().flatten().map(|old| old.fingerprint());
+    /// What an entry that was just loaded says of the state that a save will replace.
+    fn replaced_by_a_save(&self, entry: Option<&Session>) -> Option<Fingerprint> {
+        match self.unsaved().as_ref() {
+            Some(pending) => pending.replaces.clone(),
+            None => entry.map(Session::fingerprint),
+        }
+    }
+
+    fn save(&self, session: &Session, ground: &mut Ground) -> Result<(), StoreError> {
         let mut tries = SAVE_PAUSES.iter();
         let outcome = loop {
             let saved = match ground.lock.as_mut() {
@@ -300,6 +326,11 @@ impl Keeper {
                 None => self.store.save(&self.key, session),
             };
             match (saved, tries.next()) {
+                // Somebody else's login stands there by now. What was bought belongs to one that is gone.
+                (Err(StoreError::Superseded { key }), _) => {
+                    *self.unsaved() = None;
+                    return Err(StoreError::Superseded { key });
+                }
                 (Err(_), Some(pause)) => std::thread::sleep(*pause),
                 (saved, _) => break saved,
             }
@@ -308,10 +339,15 @@ impl Keeper {
             Ok(()) => None,
             Err(error) => {
                 self.notice(unsaved_text(error));
+                // Where the store cannot even be read, it holds what was read before the refresh.
+                let replaces = match self.store.load(&self.key) {
+                    Ok(entry) => entry.map(|old| old.fingerprint()),
+                    Err(_) => ground.replaces.clone(),
+                };
                 Some(Unsaved { replaces, session: session.clone() })
             }
         };
-        outcome.map_err(StoreFailure::new)
+        outcome
     }
 
     /// Whether everything that was bought is saved, by a last try if need be.
@@ -337,7 +373,7 @@ impl Keeper {
         });
         let until = self.request.rules.fresh_until(session).map_or(i64::MAX, Timestamp::unix);
         self.hand_out(session.token(), until.max(now().unix()), None);
-        saved.map_err(StoreFailure::new)
+        saved.map_err(failure)
     }
 
     fn unsaved(&self) -> MutexGuard<'_, Option<Unsaved>> {
@@ -352,6 +388,10 @@ fn unsaved_text(error: &dyn std::fmt::Display) -> String {
     )
 }
 
+fn failure(error: StoreError) -> StoreFailure {
+    if error.is_transient() { StoreFailure::passing(error) } else { StoreFailure::new(error) }
+}
+
 /// What a flow holds while it runs. Dropped in this order: the secret counts as saved, then the lock goes.
 #[derive(Default)]
 struct Ground {
@@ -360,9 +400,20 @@ struct Ground {
     runtime: OwnRuntime,
     /// Whether no other process can do this.
     stays: bool,
+    /// The state of the entry that the refresh under way replaces.
+    replaces: Option<Fingerprint>,
+    /// How often somebody else came first.
+    rounds: usize,
 }
 
 impl Ground {
+    /// Gives back what was held for an entry that others have replaced; whether to look at theirs now.
+    fn may_begin_anew(&mut self) -> bool {
+        (self.lock, self.spending) = (None, None);
+        self.rounds += 1;
+        self.rounds < ROUNDS
+    }
+
     /// Waits for `work`, on one runtime for all requests of a flow.
     fn block_on<T>(&mut self, work: impl Future<Output = T>) -> Result<T, TokenError> {
         let waited = self.runtime.block_on(work);

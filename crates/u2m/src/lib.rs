@@ -126,6 +126,8 @@ pub use u2m_cache::{
     AutoStore, EntryLock, FileStore, MemoryStore, Notice, StorageMode, StoreAddress, StoreError,
     TokenStore, format_local,
 };
+#[cfg(feature = "redis")]
+pub use u2m_cache::{Cipher, RedisSettings, RedisStore, SealError, SealKey};
 pub use u2m_config::{
     CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, LOGIN_CLEARS, Outcome, Profile,
     abbreviate, locate, looks_like_host,

@@ -138,10 +138,24 @@ impl PersistentAuth {
             let (flight, asked) = self.keeper.board(&ask, asked_at)?;
             let landed = flight.wait().await.unwrap_or(Err(TokenError::Unfinished));
             match settle_ask(&ask, &asked, landed) {
-                Settled::Is(outcome) => return outcome,
+                Settled::Is(outcome) => return self.or_in_hand(&ask, outcome),
                 // Somebody else's flight answered another question. The next one is our own, or is begun after ours.
                 Settled::Again => {}
             }
+        }
+    }
+
+    /// What came of it; or the old token while it is good, where the store did not answer.
+    pub(crate) fn or_in_hand(
+        &self,
+        ask: &Ask,
+        outcome: Result<Token, TokenError>,
+    ) -> Result<Token, TokenError> {
+        match outcome {
+            Err(TokenError::Store(failure)) if *ask == Ask::Usable && failure.is_transient() => {
+                self.keeper.stand_in().ok_or(TokenError::Store(failure))
+            }
+            outcome => outcome,
         }
     }
 

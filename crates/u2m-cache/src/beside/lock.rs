@@ -22,7 +22,7 @@ struct Note {
 
 /// The last refresh that failed.
 #[derive(Serialize, Deserialize)]
-struct Failed {
+pub(crate) struct Failed {
     of: String,
     at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
 }
 
 impl Failed {
-    fn of(verdict: &Verdict) -> Self {
+    pub(crate) fn of(verdict: &Verdict) -> Self {
         let (of, at) = (verdict.of.as_str().to_owned(), verdict.at.unix());
         let empty = Self { of, at, passing: None, status: 0, error: None, description: None };
         match &verdict.kind {
@@ -131,7 +131,7 @@ impl Failed {
         }
     }
 
-    fn verdict(&self) -> Option<Verdict> {
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
         let kind = match (&self.error, &self.passing) {
             (Some(error), _) => {
                 VerdictKind::Rejected(Refusal::new(self.status, error, self.description.as_deref()))

@@ -65,6 +65,7 @@ impl TokenError {
             Self::Endpoints(error) => error.is_transient(),
             Self::Refresh(error) => error.is_transient(),
             Self::Reported(report) => report.is_transient,
+            Self::Store(failure) => failure.is_transient(),
             Self::LockTimeout | Self::TriedJustNow(_) | Self::Unfinished => true,
             _ => false,
         }
@@ -126,7 +127,10 @@ impl Report {
 
 /// What a store reported, carried through the flow without being looked at.
 #[derive(Clone)]
-pub struct StoreFailure(Arc<dyn Error + Send + Sync>);
+pub struct StoreFailure {
+    error: Arc<dyn Error + Send + Sync>,
+    is_transient: bool,
+}
 
 impl StoreFailure {
     /// Wraps a store's own error.
@@ -136,29 +140,44 @@ impl StoreFailure {
     /// assert_eq!(failure.to_string(), "disk full");
     /// ```
     pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
-        Self(Arc::new(error))
+        Self { error: Arc::new(error), is_transient: false }
+    }
+
+    /// Wraps an error of a store that may be gone at the next try.
+    ///
+    /// ```
+    /// let failure = u2m_core::StoreFailure::passing(std::io::Error::other("no answer"));
+    /// assert!(failure.is_transient());
+    /// ```
+    pub fn passing(error: impl Error + Send + Sync + 'static) -> Self {
+        Self { error: Arc::new(error), is_transient: true }
+    }
+
+    /// Whether a later try may succeed, without anything being changed.
+    pub fn is_transient(&self) -> bool {
+        self.is_transient
     }
 
     /// The store's own error, if it is of this type.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
+        self.error.downcast_ref()
     }
 }
 
 impl fmt::Debug for StoreFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.error.fmt(f)
     }
 }
 
 impl fmt::Display for StoreFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.error.fmt(f)
     }
 }
 
 impl Error for StoreFailure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
+        self.error.source()
     }
 }

@@ -19,6 +19,9 @@ const LIMIT: Duration = Duration::from_secs(3);
 /// [`KeyringError::Timeout`] and goes on there, because there is no calling it off. Until it ends, further calls fail at
 /// once.
 ///
+/// Three seconds are Databricks' CLI's limit, and too short for somebody who has to type a password into the keyring's
+/// prompt: where a person is known to sit there, as in a login, allow a minute.
+///
 /// ```
 /// use std::time::Duration;
 /// use u2m_cache::{Bounded, Keyring, SystemKeyring};

@@ -28,6 +28,7 @@
 mod beside;
 mod entry;
 mod error;
+mod fault;
 mod file;
 mod gate;
 mod memory;

@@ -1,15 +1,17 @@
 //! Changing one entry: under the writer's lock, from what the file holds at that moment.
 
 use super::Inner;
-use super::document::{Document, parse};
+use super::document::{Document, Parsed, parse};
 use crate::beside::disk;
 use crate::beside::lock;
-use crate::beside::room::{self, Reserve, SPARE, Temporary};
+use crate::beside::room::{Reserve, SPARE, Temporary};
+use crate::beside::sidecar::Sidecar;
 use crate::entry::Entry;
 use crate::error::{Shown, StoreError};
+use crate::fault::{self, Op};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use u2m_core::{CacheKey, Session, Timestamp};
 use zeroize::Zeroizing;
@@ -23,15 +25,20 @@ impl Inner {
         &self,
         key: &CacheKey,
         session: Option<&Session>,
-        mut reserve: Reserve,
+        reserve: &mut Reserve,
     ) -> Result<(), StoreError> {
         disk::create_folder(self.beside.folder())?;
         let _writer = self.beside.writer()?;
         self.sweep();
         for tries in 1.. {
-            if self.attempt(key, session, &mut reserve, tries == TRIES)? {
+            if self.attempt(key, session, reserve, tries == TRIES)? {
                 break;
             }
+        }
+        if session.is_none() {
+            // Last, because until now the login was there. A record of tokens that are gone is about nothing.
+            let forget = |sidecar: &mut Sidecar| sidecar.forget(key.as_str());
+            let _ = self.beside.change_sidecar_locked(reserve, forget);
         }
         Ok(())
     }
@@ -60,15 +67,47 @@ impl Inner {
         let new = Zeroizing::new(document.with(&changes));
         let path = disk::resolve(&self.beside.path)?;
         let mut temporary = reserve.cache(&path, self.beside.prefix())?;
-        temporary.fill(&new, true)?;
-        if !last && *self.text_to_change()? != *text {
+        let is_put = self.put(&mut temporary, &new, &path, &text, &parsed, last);
+        if !matches!(is_put, Ok(true)) {
+            // For the next attempt: the disk may be full by then.
             reserve.cache = Some(temporary);
+        }
+        is_put
+    }
+
+    /// Puts the new text in place, if the old one is still there, or this is the `last` attempt; whether it did.
+    fn put(
+        &self,
+        temporary: &mut Temporary,
+        new: &str,
+        path: &Path,
+        text: &str,
+        parsed: &Parsed<'_>,
+        last: bool,
+    ) -> Result<bool, StoreError> {
+        temporary.fill(new, true)?;
+        if !last && *self.text_to_change()? != *text {
             return Ok(false);
         }
-        if parsed.broken.is_some() {
-            self.set_aside(&path, document)?;
+        let aside = match parsed.broken {
+            Some(_) => Some(self.set_aside(path)?),
+            None => None,
+        };
+        if let Err(error) = temporary.put(path, true) {
+            // The damaged file is still where it was.
+            if let Some(aside) = aside {
+                let _ = fault::at(Op::Remove, || fs::remove_file(aside));
+            }
+            return Err(error);
         }
-        disk::put(&temporary.path, &path, true)?;
+        if let Some(aside) = aside {
+            self.beside.notice(format!(
+                "{} was damaged; it is kept as {}, and {} of its logins could be read and were kept",
+                Shown::from(path),
+                Shown::from(aside.as_path()),
+                parsed.document.keys().len()
+            ));
+        }
         Ok(true)
     }
 
@@ -81,21 +120,19 @@ impl Inner {
         session: Option<&Session>,
         reserve: &mut Reserve,
     ) -> Vec<(&'d str, Option<String>)> {
-        let mut sidecar = self.beside.sidecar();
-        let mut changes = vec![(key.as_str(), session.map(|session| written(old, session)))];
-        let is_changed = match session {
-            Some(session) => {
-                let before = old.session().map(|old| old.fingerprint());
-                sidecar.record(key.as_str(), session, before.clone());
-                for (twin, entry) in twins(document, key, old) {
-                    sidecar.record(twin, session, before.clone());
-                    changes.push((twin, Some(written(&entry, session))));
-                }
-                true
+        let Some(session) = session else { return vec![(key.as_str(), None)] };
+        let mut changes = vec![(key.as_str(), Some(written(old, session)))];
+        let before = old.session().map(|old| old.fingerprint());
+        for (twin, entry) in twins(document, key, old) {
+            changes.push((twin, Some(written(&entry, session))));
+        }
+        let record = |sidecar: &mut Sidecar| {
+            for (name, _) in &changes {
+                sidecar.record(name, session, before.clone());
             }
-            None => sidecar.forget(key.as_str()),
+            true
         };
-        if is_changed && let Err(error) = self.beside.write_sidecar(&sidecar, reserve) {
+        if let Err(error) = self.beside.change_sidecar_locked(reserve, record) {
             self.beside
                 .notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
         }
@@ -112,10 +149,10 @@ impl Inner {
         self.check_version(&parse(&text))?;
         let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
         disk::check_replaceable(&path)?;
-        let len = |path| fs::metadata(path).map_or(0, |meta| meta.len());
+        let (len, side_len) = (disk::len(&path)? + SPARE, disk::len(&side)? + SPARE);
         Ok(Reserve {
-            cache: Some(Temporary::new(&path, self.beside.prefix(), len(&path) + SPARE, true)?),
-            side: Some(Temporary::new(&side, self.beside.prefix(), len(&side) + SPARE, false)?),
+            cache: Some(Temporary::new(&path, self.beside.prefix(), len, true)?),
+            side: Some(Temporary::new(&side, self.beside.prefix(), side_len, false)?),
         })
     }
 
@@ -128,19 +165,8 @@ impl Inner {
         }
     }
 
-    /// Removes what killed writers left, beside the cache and beside the file that it may be a link to. The writer's lock
-    /// is held.
-    fn sweep(&self) {
-        let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
-        let there = target.parent().unwrap_or(Path::new("."));
-        room::sweep(self.beside.folder(), &self.beside.prefix());
-        if there != self.beside.folder() {
-            room::sweep(there, &self.beside.prefix());
-        }
-    }
-
-    /// Moves a damaged cache out of the way, under a name that says when, and says so.
-    fn set_aside(&self, path: &Path, rest: &Document<'_>) -> Result<(), StoreError> {
+    /// Keeps a damaged cache under a name that says when; that name.
+    fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let aside = (0..100).find_map(|at| {
             let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -155,14 +181,7 @@ impl Inner {
             }
         });
         let aside = aside.unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into()));
-        let aside = aside.map_err(|error| StoreError::io("set aside", path, error))?;
-        self.beside.notice(format!(
-            "{} was damaged; it is kept as {}, and {} of its logins could be read and were kept",
-            Shown::from(path),
-            Shown::from(aside.as_path()),
-            rest.keys().len()
-        ));
-        Ok(())
+        aside.map_err(|error| StoreError::io("set aside", path, error))
     }
 
     fn check_keeps_refresh_token(
@@ -188,10 +207,15 @@ impl Inner {
 
 /// Gives a file a second name rather than moving it: until the new one is in place, readers see the old one.
 fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
-    match fs::hard_link(path, aside) {
+    match fault::at(Op::Link, || fs::hard_link(path, aside)) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             let mut copy = disk::create_private(aside)?;
-            io::copy(&mut File::open(path)?, &mut copy).and_then(|_| copy.sync_all())
+            let copied = fault::at(Op::Open, || File::open(path)).and_then(|mut whole| {
+                io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
+                fault::at(Op::Sync, || copy.sync_all())
+            });
+            // Half of it helps nobody, and may hold tokens.
+            copied.inspect_err(|_| drop(fault::at(Op::Remove, || fs::remove_file(aside))))
         }
         other => other,
     }

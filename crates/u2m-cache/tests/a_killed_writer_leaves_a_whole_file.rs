@@ -54,7 +54,9 @@ fn kill_writers(kills: usize, mut seed: u64) -> (u64, usize) {
     let (mut reported, mut left) = (0, 0);
     for _ in 0..kills / WRITERS.len() {
         let mut writers = WRITERS.map(|name| Child::start(name, &place.file()));
-        writers.iter_mut().for_each(|writer| drop(writer.until("0")));
+        for writer in &mut writers {
+            writer.until("0");
+        }
         let said = writers.map(|writer| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             std::thread::sleep(Duration::from_micros((seed >> 33) % 30_000));
@@ -64,7 +66,7 @@ fn kill_writers(kills: usize, mut seed: u64) -> (u64, usize) {
         let found = go_reads(&place.text());
         for (name, said) in WRITERS.iter().zip(said) {
             let numbers = said.iter().filter_map(|line| line.parse::<u64>().ok());
-            let last = numbers.last().unwrap_or(0);
+            let last = numbers.max().unwrap_or(0);
             reported += last + 1;
             // What it said last is older than what it may have done since.
             let (access, refresh, _) = &found[*name];

@@ -177,19 +177,8 @@ pub(crate) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()>
 }
 
 /// Puts a filled temporary file in the place of `path`.
-pub(crate) fn put(
-    temporary: &Path,
-    file: &File,
-    path: &Path,
-    durable: bool,
-) -> Result<(), StoreError> {
-    if let Err(error) = rename(temporary, path) {
-        // A file server that has done it, and whose answer was lost, is asked again and says that there is nothing to
-        // rename.
-        if !(cfg!(unix) && is_still(path, file).unwrap_or(false)) {
-            return Err(StoreError::io("replace", path, error));
-        }
-    }
+pub(crate) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), StoreError> {
+    rename(temporary, path).map_err(|error| StoreError::io("replace", path, error))?;
     if durable {
         platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
     }

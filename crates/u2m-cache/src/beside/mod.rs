@@ -133,7 +133,11 @@ impl Beside {
     }
 
     /// Not synced: without it a login still works, it only has to find its endpoints again. The writers' lock is held.
-    fn write_sidecar(&self, sidecar: &Sidecar, reserve: &mut Reserve) -> Result<(), StoreError> {
+    pub(crate) fn write_sidecar(
+        &self,
+        sidecar: &Sidecar,
+        reserve: &mut Reserve,
+    ) -> Result<(), StoreError> {
         let path = self.sibling(".u2m.json");
         let mut temporary = reserve.side(&path, self.prefix())?;
         temporary.fill(&sidecar.text(), false)?;

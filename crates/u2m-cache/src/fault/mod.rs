@@ -28,7 +28,7 @@ pub(crate) enum Op {
     Lock,
 }
 
-#[cfg(not(test))]
+#[cfg(not(all(test, unix)))]
 mod none {
     use super::Op;
     use std::fs::File;
@@ -52,14 +52,12 @@ mod none {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod plan;
 #[cfg(all(test, unix))]
 mod tests;
 
-#[cfg(not(test))]
+#[cfg(not(all(test, unix)))]
 pub(crate) use none::{at, carried, through};
-#[cfg(test)]
-pub(crate) use plan::{at, carried, through};
 #[cfg(all(test, unix))]
-pub(crate) use plan::{runtime_folder, under};
+pub(crate) use plan::{at, carried, runtime_folder, through, under};

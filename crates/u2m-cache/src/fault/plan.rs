@@ -1,4 +1,5 @@
 //! A plan of one thread: which operation goes wrong, and how.
+#![allow(clippy::unwrap_used)]
 
 use super::Op;
 use std::cell::RefCell;

@@ -32,6 +32,7 @@ mod auto;
 mod beside;
 mod entry;
 mod error;
+mod fault;
 mod file;
 mod foreign;
 mod gate;

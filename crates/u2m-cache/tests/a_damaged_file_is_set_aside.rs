@@ -139,3 +139,34 @@ fn file_6_a_damaged_file_behind_a_link_is_set_aside_beside_its_target() {
     let aside = common::names(&real).into_iter().find(|name| name.contains(".corrupt-")).unwrap();
     assert_eq!(fs::read_to_string(real.join(aside)).unwrap(), "garbage");
 }
+
+/// A torn write of a program that writes in place: the file ends anywhere, also where the disk filled the rest with zeros.
+#[test]
+fn t13_a_file_that_ends_at_any_byte_is_an_error_and_never_another_login() {
+    let place = Place::fast();
+    let store = place.store();
+    store.save(&key("a"), &session("a")).unwrap();
+    store.save(&key("b"), &session("b")).unwrap();
+    let whole = fs::read(place.file()).unwrap();
+    for at in 1..whole.len() {
+        let mut zeros = whole.clone();
+        zeros[at..].fill(0);
+        for torn in [&whole[..at], &zeros] {
+            common::put(&place.file(), torn);
+            assert!(store.load(&key("a")).is_err() && store.keys().is_err(), "{at}");
+            store.save(&key("c"), &session("c")).unwrap();
+            let kept = go_reads(&place.text());
+            assert_eq!(kept["c"].1, "rt-c", "{at}");
+            for name in ["a", "b"] {
+                let whole = [format!("at-{name}"), format!("rt-{name}")];
+                let is_whole =
+                    |kept: &(String, String, i64)| [&kept.0, &kept.1] == [&whole[0], &whole[1]];
+                assert!(kept.get(name).is_none_or(is_whole), "{at}: half an entry");
+            }
+            for aside in place.aside() {
+                assert!(fs::read(&aside).unwrap() == torn, "{at}: what was there is kept whole");
+                fs::remove_file(aside).unwrap();
+            }
+        }
+    }
+}

@@ -6,8 +6,9 @@ mod common;
 
 use common::{Place, access, bound, chmod, key, session};
 use std::fs;
-use std::os::unix::fs::{chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, chown, lchown, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use u2m_cache::{FileStore, StoreError, TokenStore};
 
 fn is_link(path: &Path) -> bool {
@@ -145,31 +146,83 @@ fn t12_a_link_into_a_folder_that_everybody_may_write_is_refused() {
     }
 }
 
-#[test]
-fn t11_swapping_the_file_for_a_link_again_and_again_never_touches_the_victim() {
-    let place = Place::new();
-    let victim = place.folder().join("victim.txt");
-    // Not a cache, and readable by all: a reader that followed a swapped link would tighten it.
-    fs::write(&victim, "victim").unwrap();
-    chmod(&victim, 0o644);
-    let stop = std::sync::atomic::AtomicBool::new(false);
+/// Swaps the cache's path between a file and a link, as fast as it can, while others read and write.
+fn under_stress(place: &Place, plant: impl Fn(&Path) + Sync) {
+    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let spare = place.folder().join("spare");
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                let _ = symlink("dangling", &spare);
+            while !stop.load(Ordering::Relaxed) {
+                plant(&spare);
                 let _ = fs::rename(&spare, place.file());
                 common::put(&spare, r#"{"version":1,"tokens":{}}"#);
                 let _ = fs::rename(&spare, place.file());
             }
         });
-        let store = place.store();
-        for _ in 0..100 {
-            let _ = store.load(&key("dev"));
-            let _ = store.save(&key("dev"), &session("dev"));
-        }
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        let writers: Vec<_> = (0..3)
+            .map(|at| {
+                let store = place.store();
+                let name = format!("dev-{at}");
+                scope.spawn(move || {
+                    for _ in 0..100 {
+                        let _ = store.load(&key(&name));
+                        let _ = store.save(&key(&name), &session(&name));
+                        let _ = store.delete(&key(&name));
+                    }
+                    let _ = common::locked(&store, &name).prove_writable();
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        stop.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn t11_swapping_the_file_for_a_link_again_and_again_never_touches_the_victim() {
+    let place = Place::fast();
+    let victim = place.folder().join("victim.txt");
+    // Not a cache, and readable by all: a reader that followed a swapped link would tighten it.
+    fs::write(&victim, "victim").unwrap();
+    chmod(&victim, 0o644);
+    under_stress(&place, |spare| drop(symlink("dangling", spare)));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "victim");
     assert_eq!(common::mode(&victim), 0o644);
+}
+
+#[test]
+fn t11_swapping_the_file_for_another_users_link_to_a_victim_never_changes_the_victim() {
+    if !common::is_root() {
+        return common::skip("only root can make a link of another user");
+    }
+    let place = Place::fast();
+    let folder = place.folder().join("victims");
+    fs::create_dir(&folder).unwrap();
+    // A cache itself, so that nothing but the link's owner speaks against writing to it.
+    let victim = folder.join("victim.json");
+    let text = r#"{"version":1,"tokens":{"dev-0":{"access_token":"victim"}}}"#;
+    fs::write(&victim, text).unwrap();
+    chmod(&victim, 0o644);
+    let before = fs::metadata(&victim).unwrap();
+    under_stress(&place, |spare| {
+        let _ = symlink(&victim, spare);
+        let _ = lchown(spare, Some(12345), None);
+    });
+    let after = fs::metadata(&victim).unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), text);
+    let identity = |meta: &fs::Metadata| (meta.ino(), meta.mode(), meta.mtime(), meta.ctime());
+    assert_eq!(identity(&after), identity(&before));
+    assert_eq!(common::names(&folder), ["victim.json"], "nothing was put beside it either");
+}
+
+#[test]
+fn t12_a_link_to_a_file_that_is_not_there_yet_in_an_open_folder_is_refused() {
+    let place = Place::new();
+    let open = place.folder().join("open");
+    fs::create_dir(&open).unwrap();
+    chmod(&open, 0o777);
+    symlink(open.join("real.json"), place.file()).unwrap();
+    let error = place.store().save(&key("dev"), &session("dev")).unwrap_err();
+    assert!(matches!(error, StoreError::OpenFolder { .. }), "{error}");
+    assert!(common::names(&open).is_empty());
 }

@@ -100,3 +100,53 @@ fn a_file_in_the_place_of_the_folder_is_a_miss_to_read_and_an_error_to_write() {
     assert!(matches!(store.save(&key("dev"), &session("dev")), Err(StoreError::Io { .. })));
     assert!(matches!(store.lock(&key("dev"), LONG), Err(StoreError::Io { .. })));
 }
+
+#[test]
+fn t23_a_folder_of_locks_that_another_user_planted_is_refused() {
+    if !common::is_root() {
+        return common::skip("only root can make a folder of another user");
+    }
+    let place = Place::new();
+    let store = place.store();
+    store.save(&key("dev"), &session("dev")).unwrap();
+    let locks = place.folder().join("token-cache.locks");
+    let theirs = place.folder().join("theirs");
+    for is_link in [false, true] {
+        let folder = if is_link { &theirs } else { &locks };
+        fs::create_dir(folder).unwrap();
+        // Open to this user: it could lock there, and its owner could swap the lock.
+        common::chmod(folder, 0o777 | 0o1000);
+        std::os::unix::fs::chown(folder, Some(12345), None).unwrap();
+        if is_link {
+            symlink(&theirs, &locks).unwrap();
+        }
+        let error = store.lock(&key("dev"), LONG).err().unwrap();
+        assert!(matches!(error, StoreError::ForeignOwner { owner: 12345, .. }), "{error}");
+        assert!(common::names(folder).is_empty());
+        if !is_link {
+            fs::remove_dir(&locks).unwrap();
+        }
+    }
+    // A login needs no lock of its entry.
+    store.save(&key("dev"), &session("again")).unwrap();
+}
+
+#[test]
+fn t23_a_writers_lock_that_another_user_planted_is_refused_and_a_reader_needs_none() {
+    if !common::is_root() {
+        return common::skip("only root can make a file of another user");
+    }
+    let place = Place::new();
+    let store = place.store();
+    store.save(&key("dev"), &session("dev")).unwrap();
+    let lock = place.folder().join("token-cache.lock");
+    std::os::unix::fs::chown(&lock, Some(12345), None).unwrap();
+    for error in [
+        store.save(&key("dev"), &session("new")).unwrap_err(),
+        store.clear_leftovers(&key("dev")).unwrap_err(),
+        common::locked(&store, "dev").prove_writable().unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::ForeignOwner { owner: 12345, .. }), "{error}");
+    }
+    assert_eq!(common::access(&store, "dev").as_deref(), Some("at-dev"));
+}

@@ -149,7 +149,7 @@ fn a_taken_name_is_not_taken_again() {
 }
 
 #[test]
-fn the_browser_is_started_without_a_shell_with_one_address_and_no_secrets() {
+fn t16_t19_the_browser_is_started_without_a_shell_with_one_address_and_no_secrets() {
     let world = World::new();
     world.script(
         "my browsers/stub",

@@ -44,7 +44,7 @@ fn login(world: &World) -> String {
 }
 
 #[test]
-fn a_login_says_no_secret_whether_it_goes_well_or_not() {
+fn t14_a_login_says_no_secret_whether_it_goes_well_or_not() {
     let world = World::new();
     assert_silent(&world, &login(&world));
     for fault in [
@@ -67,7 +67,7 @@ fn a_login_says_no_secret_whether_it_goes_well_or_not() {
 }
 
 #[test]
-fn a_refresh_says_no_secret_whether_it_goes_well_or_not() {
+fn t14_a_refresh_says_no_secret_whether_it_goes_well_or_not() {
     for fault in [
         Fault::delay(Duration::ZERO),
         Fault::junk(r#"{"access_token":"canary-1","refresh_token":"canary-2","token_type":"mac"}"#),
@@ -93,7 +93,7 @@ fn a_refresh_says_no_secret_whether_it_goes_well_or_not() {
 /// The kernel gives what belongs to a process that must not be looked at to root.
 #[cfg(target_os = "linux")]
 #[test]
-fn other_processes_of_the_same_user_cannot_look_into_it() {
+fn t15_other_processes_of_the_same_user_cannot_look_into_it() {
     use std::os::unix::fs::MetadataExt;
     let world = World::with(Settings::new());
     world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
@@ -108,4 +108,102 @@ fn other_processes_of_the_same_user_cannot_look_into_it() {
     let process = std::path::PathBuf::from(format!("/proc/{}", running.child.id()));
     assert_eq!(std::fs::metadata(process.join("environ")).unwrap().uid(), 0);
     assert_eq!(running.done().code, Some(0));
+}
+
+/// A shell that allows core dumps of any size, and becomes the command that follows.
+#[cfg(target_os = "linux")]
+fn with_core_dumps(program: &str, args: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\"", program]).args(args);
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn t15_a_process_that_breaks_leaves_no_core_dump() {
+    use std::os::unix::process::ExitStatusExt;
+    let world = World::new();
+    let mut control = with_core_dumps("sh", &["-c", "kill -ABRT $$"]);
+    world.surround(&mut control);
+    if !control.status().unwrap().core_dumped() {
+        eprintln!("skipped: nothing dumps core on this machine");
+        return;
+    }
+    world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
+    world.seed("dev", -5);
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_secs(20)));
+    let mut command = with_core_dumps(common::U2M, &["token", "dev"]);
+    world.surround(&mut command);
+    let running = Running::start(command);
+    eventually("the refresh is sent", || world.server.counts().refreshes == 1);
+    running.signal("ABRT");
+    let (status, _) = running.end(common::LONG);
+    assert_eq!(status.signal(), Some(6), "{status}");
+    assert!(!status.core_dumped(), "the tokens are in a core dump");
+}
+
+/// What the browser is given, and what everybody sees in the list of processes.
+#[cfg(target_os = "linux")]
+#[test]
+fn t16_neither_the_browser_nor_the_process_table_sees_a_secret() {
+    let world = World::new();
+    world.script(
+        "stub",
+        "#!/bin/sh\nfor id in $$ $PPID; do tr '\\0' '\\n' < /proc/$id/cmdline; done > \"$HOME/seen\"\n\
+         tr '\\0' '\\n' < /proc/$$/environ >> \"$HOME/seen\"\n\
+         printf '%s' \"$1\" > \"$HOME/part\"\nmv \"$HOME/part\" \"$HOME/url\"\n",
+    );
+    let mut command = world.command("login --host {URL} --profile dev");
+    command.args(["--port", &free_port().to_string()]);
+    command.env("BROWSER", world.path("stub"));
+    let names = [
+        "DATABRICKS_TOKEN",
+        "DATABRICKS_CLIENT_SECRET",
+        "DATABRICKS_PASSWORD",
+        "ARM_CLIENT_SECRET",
+        "GOOGLE_CREDENTIALS",
+        "GITHUB_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "AWS_SESSION_TOKEN",
+        "MY_API_KEY",
+    ];
+    for name in names {
+        command.env(name, "canary");
+    }
+    let running = Running::start(command);
+    eventually("the browser starts", || world.path("url").exists());
+    let url = world.read("url");
+    follow_login(&url).unwrap();
+    assert_eq!(running.done().code, Some(0));
+    let seen = world.read("seen");
+    assert!(
+        seen.contains("stub") && seen.contains("--profile") && seen.contains("HOME="),
+        "the story sees something: {seen}"
+    );
+    assert!(!seen.contains("canary"), "{seen}");
+    // The state is in the address, and worth nothing without the verifier.
+    let state = url::Url::parse(&url).unwrap();
+    let state = state.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let secrets = secrets(&world);
+    assert!(secrets.len() >= 4, "code, state, verifier and tokens");
+    for secret in secrets.iter().filter(|secret| **secret != state) {
+        assert!(!seen.contains(secret) && !url.contains(secret), "'{secret}' in {seen}");
+    }
+}
+
+#[test]
+fn t16_no_option_takes_a_secret() {
+    let world = World::new();
+    for option in ["--token", "--refresh-token", "--client-secret", "--password", "--secret"] {
+        for command in ["login", "token", "logout"] {
+            let ran = world.run(&format!("{command} {option} canary"));
+            assert_ne!(ran.code, Some(0), "{command} {option}");
+            assert!(
+                !ran.stderr.contains("canary") && !ran.stdout.contains("canary"),
+                "{}",
+                ran.stderr
+            );
+        }
+        assert!(!world.run("help").stdout.contains(option), "{option}");
+    }
 }

@@ -56,8 +56,8 @@ fn twenty_processes_with_a_fresh_token_ask_nobody() {
 }
 
 #[test]
-fn eight_processes_with_an_expired_token_make_one_refresh() {
+fn a23_32_processes_with_an_expired_token_make_one_refresh_and_nothing_is_revoked() {
     let world = world(-5);
-    let tokens = storm(&world, 8, "token dev");
+    let tokens = storm(&world, 32, "token dev");
     assert_one_refresh(&world, &tokens);
 }

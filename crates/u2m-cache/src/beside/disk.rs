@@ -1,6 +1,7 @@
 //! Files that only their owner can read: opened by descriptor, checked, and replaced in one step.
 
 use crate::error::StoreError;
+use crate::fault::{self, Op};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -65,7 +66,7 @@ fn contents(mut file: File, path: &Path) -> Result<Found, StoreError> {
     }
     // The length is a hint of the moment; the limit holds whatever happens to the file meanwhile.
     let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
-    let read = Read::by_ref(&mut file).take(LIMIT + 1).read_to_end(&mut bytes);
+    let read = fault::through(&mut file).take(LIMIT + 1).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
     if bytes.len() as u64 > LIMIT {
         return Err(StoreError::TooLarge { path: path.into() });
@@ -117,10 +118,10 @@ pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
 
 /// The file that `path` leads to: itself, or the target of a link that this user owns (dotfile managers make such links).
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
-    match fs::symlink_metadata(path) {
+    match fault::at(Op::Stat, || fs::symlink_metadata(path)) {
         Ok(meta) if meta.file_type().is_symlink() => {
             platform::check_owner(&meta, path)?;
-            match fs::canonicalize(path) {
+            match fault::at(Op::Stat, || fs::canonicalize(path)) {
                 Ok(target) => {
                     check_folder(target.parent().unwrap_or(Path::new("/")))?;
                     Ok(target)
@@ -129,32 +130,76 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
                     // A link whose target is not there yet: its folder has to be.
                     let target = fs::read_link(path)
                         .map_err(|error| StoreError::io("follow", path, error))?;
-                    Ok(path.parent().unwrap_or(Path::new("")).join(target))
+                    let target = path.parent().unwrap_or(Path::new("")).join(target);
+                    check_folder(target.parent().unwrap_or(Path::new("/")))?;
+                    Ok(target)
                 }
                 Err(error) => Err(StoreError::io("follow", path, error)),
             }
         }
-        _ => Ok(path.to_owned()),
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) if is_absence(&error) => Ok(path.to_owned()),
+        // It may be a link, and replacing it would break it.
+        Err(error) => Err(StoreError::io("look at", path, error)),
     }
 }
 
 /// Refuses a folder in which others can replace files; an absent one is fine.
 pub(crate) fn check_folder(path: &Path) -> Result<(), StoreError> {
-    match fs::metadata(path) {
+    match fault::at(Op::Stat, || fs::metadata(path)) {
         Ok(meta) => platform::check_folder(&meta, path),
-        Err(_) => Ok(()),
+        Err(error) if is_absence(&error) => Ok(()),
+        Err(error) => Err(StoreError::io("look at", path, error)),
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// How long the file at `path` is; an absent one is empty.
+pub(crate) fn len(path: &Path) -> Result<u64, StoreError> {
+    match fault::at(Op::Stat, || fs::metadata(path)) {
+        Ok(meta) => Ok(meta.len()),
+        Err(error) if is_absence(&error) => Ok(0),
+        Err(error) => Err(StoreError::io("look at", path, error)),
     }
 }
 
 /// Creates a folder, and those above it, for its owner alone.
 pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
-    if path.is_dir() {
-        return check_folder(path);
+    if !fault::at(Op::Stat, || fs::metadata(path)).is_ok_and(|meta| meta.is_dir()) {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        platform::private_folder(&mut builder);
+        fault::at(Op::MakeFolder, || builder.create(path))
+            .map_err(|error| StoreError::io("create", path, error))?;
     }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    platform::private_folder(&mut builder);
-    builder.create(path).map_err(|error| StoreError::io("create", path, error))
+    check_folder(path)
+}
+
+/// As [`create_folder`], for a folder whose every file is this user's: one that somebody else has put there, or a link of
+/// theirs, is refused.
+pub(crate) fn create_own_folder(path: &Path) -> Result<(), StoreError> {
+    create_folder(path)?;
+    for look in [fs::symlink_metadata::<&Path>, fs::metadata::<&Path>] {
+        let meta = fault::at(Op::Stat, || look(path));
+        platform::check_owner(
+            &meta.map_err(|error| StoreError::io("look at", path, error))?,
+            path,
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether a folder is there that is this user's, that only this user can read, and that is no link.
+#[cfg(unix)]
+pub(crate) fn is_own_folder(path: &Path) -> Result<bool, StoreError> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fault::at(Op::Stat, || fs::symlink_metadata(path))
+        .map_err(|error| StoreError::io("look at", path, error))?;
+    platform::check_owner(&meta, path)?;
+    Ok(meta.is_dir() && meta.mode() & 0o077 == 0)
 }
 
 /// Opens or creates a file for its owner alone, never through a link. Its content stays.
@@ -162,7 +207,8 @@ pub(crate) fn open_private(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     platform::private_file(&mut options);
-    let file = options.open(path).map_err(|error| StoreError::io("open", path, error))?;
+    let file = fault::at(Op::Open, || options.open(path))
+        .map_err(|error| StoreError::io("open", path, error))?;
     platform::check(&file, path)?;
     Ok(file)
 }
@@ -172,12 +218,12 @@ pub(crate) fn open_to_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     platform::private_file(&mut options);
-    options.open(path)
+    fault::at(Op::Open, || options.open(path))
 }
 
 /// Whether `path` still leads to `file`: it may have been deleted, and made anew.
-pub(crate) fn is_still(path: &Path, file: &File) -> bool {
-    platform::is_still(path, file)
+pub(crate) fn is_still(path: &Path, file: &File) -> Result<bool, StoreError> {
+    platform::is_still(path, file).map_err(|error| StoreError::io("look at", path, error))
 }
 
 /// Shows, as far as it can be asked, that another file can be put in the place of `path`.
@@ -190,16 +236,16 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     platform::private_file(&mut options);
-    options.open(path)
+    fault::at(Op::Create, || options.open(path))
 }
 
 /// Fills a temporary file with `text`.
 pub(crate) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()> {
     io::Seek::rewind(file)?;
-    file.write_all(text.as_bytes())?;
+    fault::through(file).write_all(text.as_bytes())?;
     // Shrinks what was set aside, and never has to find room.
-    file.set_len(text.len() as u64)?;
-    if durable { file.sync_all() } else { Ok(()) }
+    fault::at(Op::SetLen, || file.set_len(text.len() as u64))?;
+    if durable { fault::at(Op::Sync, || file.sync_all()) } else { Ok(()) }
 }
 
 /// Puts a filled temporary file in the place of `path`.
@@ -215,7 +261,7 @@ pub(crate) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), St
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut tries = if cfg!(windows) { 20 } else { 1 };
     loop {
-        match fs::rename(from, to) {
+        match fault::at(Op::Rename, || fs::rename(from, to)) {
             Err(error) if tries > 1 && error.kind() == ErrorKind::PermissionDenied => {
                 tries -= 1;
                 std::thread::sleep(std::time::Duration::from_millis(10));
@@ -229,22 +275,22 @@ fn open_existing(path: &Path) -> Result<Option<File>, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true);
     platform::private_file(&mut options);
-    let opened = match options.open(path) {
-        Err(error) if platform::is_link_refusal(&error) => options.open(resolve(path)?),
+    let open = |path: &Path| fault::at(Op::Open, || options.open(path));
+    let opened = match open(path) {
+        Err(error) if platform::is_link_refusal(&error) => open(&resolve(path)?),
         other => other,
     };
     match opened {
         Ok(file) => Ok(Some(file)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
+        Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(StoreError::io("open", path, error)),
     }
 }
 
 #[cfg(unix)]
 mod platform {
-    use super::{Path, Privacy, StoreError};
+    use super::{Path, Privacy, StoreError, is_absence};
+    use crate::fault::{self, Op};
     use rustix::fs::{Mode, OFlags};
     use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
     use std::io;
@@ -266,14 +312,15 @@ mod platform {
 
     /// A regular file of this user that nobody else can read; its length, and whether others could.
     pub(crate) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
-        let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
+        let meta = fault::at(Op::Stat, || file.metadata())
+            .map_err(|error| StoreError::io("look at", path, error))?;
         if !meta.is_file() {
             return Err(StoreError::NotAFile { path: path.into() });
         }
         check_owner(&meta, path)?;
         let privacy = if meta.mode() & 0o077 == 0 {
             Privacy::Private
-        } else if rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR).is_ok() {
+        } else if tighten(file).is_ok() {
             Privacy::Tightened
         } else {
             Privacy::Loose
@@ -295,10 +342,16 @@ mod platform {
         }
     }
 
-    pub(crate) fn is_still(path: &Path, file: &File) -> bool {
-        match (fs::symlink_metadata(path), file.metadata()) {
-            (Ok(there), Ok(here)) => (there.dev(), there.ino()) == (here.dev(), here.ino()),
-            _ => false,
+    fn tighten(file: &File) -> io::Result<()> {
+        fault::at(Op::Chmod, || Ok(rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)?))
+    }
+
+    pub(crate) fn is_still(path: &Path, file: &File) -> io::Result<bool> {
+        let here = fault::at(Op::Stat, || file.metadata())?;
+        match fault::at(Op::Stat, || fs::symlink_metadata(path)) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (here.dev(), here.ino())),
+            Err(error) if is_absence(&error) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -358,15 +411,14 @@ mod platform {
 
     /// Some file systems cannot; the rename itself is done.
     pub(crate) fn sync_folder(path: &Path) {
-        if let Ok(folder) = File::open(path) {
-            let _ = folder.sync_all();
-        }
+        let _ = fault::at(Op::SyncFolder, || File::open(path)?.sync_all());
     }
 }
 
 #[cfg(not(unix))]
 mod platform {
     use super::{Path, Privacy, StoreError};
+    use crate::fault::{self, Op};
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io;
 
@@ -379,7 +431,8 @@ mod platform {
     }
 
     pub(crate) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
-        let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
+        let meta = fault::at(Op::Stat, || file.metadata())
+            .map_err(|error| StoreError::io("look at", path, error))?;
         if meta.is_file() {
             Ok((meta.len(), Privacy::Private))
         } else {
@@ -392,8 +445,8 @@ mod platform {
         check(file, path).map(|_| ())
     }
 
-    pub(crate) fn is_still(_: &Path, _: &File) -> bool {
-        true
+    pub(crate) fn is_still(_: &Path, _: &File) -> io::Result<bool> {
+        Ok(true)
     }
 
     pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {

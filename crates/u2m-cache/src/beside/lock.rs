@@ -2,6 +2,7 @@
 
 use super::{Beside, disk, locks};
 use crate::error::StoreError;
+use crate::fault::{self, Op};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -50,9 +51,12 @@ impl KeyLock {
     ) -> Result<Option<Self>, StoreError> {
         disk::create_folder(beside.folder())?;
         let path = path(beside, key);
-        disk::create_folder(path.parent().unwrap_or(beside.folder()))?;
+        disk::create_own_folder(path.parent().unwrap_or(beside.folder()))?;
         let held = locks::take(&path, patience)?;
-        Ok(held.map(|held| Self::of(path, held, key)))
+        Ok(held.map(|held| {
+            beside.say_where(&held);
+            Self::of(path, held, key)
+        }))
     }
 
     /// Goes on with a lock that another process took, and handed over as an open file.
@@ -63,10 +67,10 @@ impl KeyLock {
     }
 
     fn of(path: PathBuf, mut held: locks::Held, key: &CacheKey) -> Self {
-        let mut note = read(&mut held.file);
+        let mut note = read(held.notes());
         (note.pid, note.key) = (std::process::id(), key.as_str().to_owned());
         // Who waits is told by it whom to ask; not being able to say so is no reason to stop.
-        let _ = write(&mut held.file, &note);
+        let _ = write(held.notes(), &note);
         Self { path, held, note }
     }
 
@@ -82,7 +86,7 @@ impl KeyLock {
 
     pub(crate) fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         self.note.failed = Some(Failed::of(verdict));
-        write(&mut self.held.file, &self.note)
+        write(self.held.notes(), &self.note)
             .map_err(|error| StoreError::io("write", &self.path, error))
     }
 }
@@ -103,15 +107,16 @@ fn path(beside: &Beside, key: &CacheKey) -> PathBuf {
 /// A note that cannot be read is as good as none.
 fn read(file: &mut File) -> Note {
     let mut text = String::new();
-    let read = file.take(1 << 16).read_to_string(&mut text);
+    let read = fault::through(file).take(1 << 16).read_to_string(&mut text);
     read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
     let text = serde_json::to_string(note).map_err(std::io::Error::other)?;
+    // Emptied first: half of this note and half of the last one could read as a third.
+    fault::at(Op::SetLen, || file.set_len(0))?;
     file.rewind()?;
-    file.write_all(text.as_bytes())?;
-    file.set_len(text.len() as u64)
+    fault::through(file).write_all(text.as_bytes())
 }
 
 impl Failed {

@@ -1,8 +1,9 @@
 //! Locks on files beside the cache. The operating system gives them back when their holder dies; that the file exists
 //! means nothing. Waiting is done by a thread that the kernel wakes, not by polling.
 
-use super::disk;
+use super::{disk, elsewhere};
 use crate::error::StoreError;
+use crate::fault::{self, Op};
 use crate::gate::{Gates, Pass, end_of};
 use fd_lock::RwLock;
 use std::fs::File;
@@ -14,38 +15,62 @@ use std::time::{Duration, Instant};
 /// A lock that is held; dropping it gives it back.
 pub(crate) struct Held {
     /// Closed first: that gives the file's lock back. Then the next thread of this process is let in.
-    pub(crate) file: File,
+    file: File,
+    /// The file that should have been locked, where there are no locks and another was.
+    instead_of: Option<File>,
     /// None for a lock that another process took and handed over.
     _pass: Option<Pass<PathBuf>>,
+}
+
+impl Held {
+    /// The file at the lock's path, to keep notes in.
+    pub(crate) fn notes(&mut self) -> &mut File {
+        self.instead_of.as_mut().unwrap_or(&mut self.file)
+    }
+
+    /// Whether the lock is in the user's runtime folder, because where it should be there are no locks.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.instead_of.is_some()
+    }
 }
 
 /// Takes the lock at `path`, waiting for at most `patience`; `None` means that somebody else has it.
 pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, StoreError> {
     let end = end_of(patience);
     let Some(pass) = gates().pass(path.to_owned(), patience) else { return Ok(None) };
+    let (mut at, mut instead_of) = (path.to_owned(), None);
     loop {
-        let mut lock = RwLock::new(disk::open_private(path)?);
+        let mut lock = RwLock::new(disk::open_private(&at)?);
         // A lock that is forgotten stays on the open file, which goes on to its owner with the lock on it.
-        let tried = lock.try_write().map(std::mem::forget);
+        let tried = fault::at(Op::Lock, || lock.try_write().map(std::mem::forget));
         match tried {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let left = end.saturating_duration_since(Instant::now());
-                return if left.is_zero() { Ok(None) } else { wait(path, lock, pass, left) };
+                let held = move |file| Held { file, instead_of, _pass: Some(pass) };
+                return if left.is_zero() { Ok(None) } else { wait(&at, lock, held, left) };
             }
-            Err(error) => return Err(StoreError::io("lock", path, error)),
+            Err(error) if instead_of.is_none() && elsewhere::says_that_there_are_none(&error) => {
+                (at, instead_of) = (elsewhere::lock_for(path)?, Some(lock.into_inner()));
+                continue;
+            }
+            Err(error) => return Err(StoreError::io("lock", &at, error)),
         }
         let file = lock.into_inner();
-        if disk::is_still(path, &file) {
-            return Ok(Some(Held { file, _pass: Some(pass) }));
+        if disk::is_still(&at, &file)? {
+            return Ok(Some(Held { file, instead_of, _pass: Some(pass) }));
         }
     }
 }
 
 /// Goes on with a lock that another process took: the lock is on the open file, which both have.
 pub(crate) fn adopt(path: &Path, file: File) -> Result<Held, StoreError> {
-    if disk::is_still(path, &file) {
-        Ok(Held { file, _pass: None })
+    if disk::is_still(path, &file)? {
+        return Ok(Held { file, instead_of: None, _pass: None });
+    }
+    let there = elsewhere::lock_for(path);
+    if there.is_ok_and(|there| disk::is_still(&there, &file).unwrap_or(false)) {
+        Ok(Held { file, instead_of: Some(disk::open_private(path)?), _pass: None })
     } else {
         let why =
             std::io::Error::new(ErrorKind::InvalidInput, "it is not the file that was locked");
@@ -63,14 +88,14 @@ pub(crate) fn hand_over(held: Held) -> Option<File> {
 fn wait(
     path: &Path,
     lock: RwLock<File>,
-    pass: Pass<PathBuf>,
+    held: impl FnOnce(File) -> Held + Send + 'static,
     left: Duration,
 ) -> Result<Option<Held>, StoreError> {
     let (send, receive) = mpsc::sync_channel(1);
     let shown = path.to_owned();
-    let body = move || {
-        let _ = send.send(stand(&shown, lock).map(|file| Held { file, _pass: Some(pass) }));
-    };
+    let body = fault::carried(move || {
+        let _ = send.send(stand(&shown, lock).map(held));
+    });
     std::thread::Builder::new()
         .name("u2m-lock".into())
         .spawn(body)
@@ -81,13 +106,13 @@ fn wait(
 /// Waits until the lock is there. A file that was deleted while it was waited for locks nobody out any more.
 fn stand(path: &Path, mut lock: RwLock<File>) -> Result<File, StoreError> {
     loop {
-        match lock.write().map(std::mem::forget) {
+        match fault::at(Op::Lock, || lock.write().map(std::mem::forget)) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(StoreError::io("lock", path, error)),
         }
         let file = lock.into_inner();
-        if disk::is_still(path, &file) {
+        if disk::is_still(path, &file)? {
             return Ok(file);
         }
         lock = RwLock::new(disk::open_private(path)?);

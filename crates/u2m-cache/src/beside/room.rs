@@ -1,7 +1,8 @@
 //! Room for a write: temporary files, before and after the moment in which they are put in place.
 
-use super::disk;
+use super::{disk, elsewhere};
 use crate::error::StoreError;
+use crate::fault::{self, Op};
 use fd_lock::RwLock;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -12,7 +13,8 @@ use std::time::Duration;
 /// Room for one more entry than a file holds now.
 pub(crate) const SPARE: u64 = 64 << 10;
 
-/// How long a Go program may take between making its temporary file and renaming it.
+/// How long a program may take between making its temporary file and renaming it, where no lock says that it is alive:
+/// Go programs, and file systems without locks.
 const FOREIGN_LEFTOVER: Duration = Duration::from_secs(3600);
 
 /// A temporary file that is locked by its owner, so that sweepers can tell it from a dead one's.
@@ -36,8 +38,8 @@ impl Temporary {
         let file =
             disk::create_private(&path).map_err(|error| StoreError::io("create", &path, error))?;
         let mut lock = RwLock::new(file);
-        // Where there are no locks, there are no sweepers either: they have to lock first.
-        let _ = lock.try_write().map(std::mem::forget);
+        // Where there are no locks, sweepers go by its age.
+        let _ = fault::at(Op::Lock, || lock.try_write().map(std::mem::forget));
         let mut temporary = Self { path, file: lock.into_inner() };
         let allotted = allot(&mut temporary.file, len, durable);
         allotted.map_err(|error| StoreError::io("write", &temporary.path, error))?;
@@ -48,12 +50,22 @@ impl Temporary {
         disk::fill(&mut self.file, text, durable)
             .map_err(|error| StoreError::io("write", &self.path, error))
     }
+
+    /// Puts it in the place of `target`.
+    pub(crate) fn put(&self, target: &Path, durable: bool) -> Result<(), StoreError> {
+        match disk::put(&self.path, target, durable) {
+            // A file server whose answer was lost has done it all the same, and says that there is nothing to rename when
+            // it is asked again.
+            Err(_) if cfg!(unix) && disk::is_still(target, &self.file).unwrap_or(false) => Ok(()),
+            other => other,
+        }
+    }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
         // Gone already if it was put in place.
-        let _ = fs::remove_file(&self.path);
+        let _ = fault::at(Op::Remove, || fs::remove_file(&self.path));
     }
 }
 
@@ -83,7 +95,8 @@ fn take(
     prefix: String,
 ) -> Result<Temporary, StoreError> {
     let is_fit = |room: &Temporary| {
-        room.path.parent() == target.parent() && disk::is_still(&room.path, &room.file)
+        room.path.parent() == target.parent()
+            && disk::is_still(&room.path, &room.file).unwrap_or(false)
     };
     match slot.take().filter(is_fit) {
         Some(room) => Ok(room),
@@ -91,10 +104,12 @@ fn take(
     }
 }
 
-/// Removes temporary files that killed writers left in a folder, with the tokens in them. The writer's lock is held.
-pub(crate) fn sweep(folder: &Path, prefix: &str) {
+/// Removes temporary files that killed writers left in a folder, with the tokens in them; how many. The writer's lock is
+/// held.
+pub(crate) fn sweep(folder: &Path, prefix: &str) -> usize {
     let foreign = prefix.replace("-u2m-", "-");
-    let Ok(names) = fs::read_dir(folder) else { return };
+    let Ok(names) = fault::at(Op::ReadFolder, || fs::read_dir(folder)) else { return 0 };
+    let mut removed = 0;
     for entry in names.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.ends_with(".tmp") || !name.starts_with(&foreign) {
@@ -102,28 +117,35 @@ pub(crate) fn sweep(folder: &Path, prefix: &str) {
         }
         let age = entry.metadata().and_then(|meta| meta.modified()).ok();
         let age = age.and_then(|at| at.elapsed().ok());
+        let is_old = age.is_some_and(|age| age > FOREIGN_LEFTOVER);
         let is_left = match name.starts_with(prefix) {
-            true => is_unlocked(&entry.path()),
-            false => age.is_some_and(|age| age > FOREIGN_LEFTOVER),
+            true => is_unlocked(&entry.path()).unwrap_or(is_old),
+            false => is_old,
         };
-        if is_left {
-            let _ = fs::remove_file(entry.path());
+        if is_left && fault::at(Op::Remove, || fs::remove_file(entry.path())).is_ok() {
+            removed += 1;
         }
     }
+    removed
 }
 
-/// Whether nobody who is alive holds this temporary file.
-fn is_unlocked(path: &Path) -> bool {
-    disk::open_to_lock(path).is_ok_and(|file| RwLock::new(file).try_write().is_ok())
+/// Whether nobody who is alive holds this temporary file; `None` where there are no locks to tell.
+fn is_unlocked(path: &Path) -> Option<bool> {
+    let Ok(file) = disk::open_to_lock(path) else { return Some(false) };
+    match fault::at(Op::Lock, || RwLock::new(file).try_write().map(std::mem::forget)) {
+        Ok(()) => Some(true),
+        Err(error) if elsewhere::says_that_there_are_none(&error) => None,
+        Err(_) => Some(false),
+    }
 }
 
 fn allot(file: &mut File, len: u64, durable: bool) -> io::Result<()> {
-    let zeros = [0; 4096];
+    let zeros = [0; 16 << 10];
     let mut left = len;
     while left > 0 {
         let part = left.min(zeros.len() as u64);
-        file.write_all(&zeros[..usize::try_from(part).unwrap_or(0)])?;
+        fault::through(file).write_all(&zeros[..usize::try_from(part).unwrap_or(0)])?;
         left -= part;
     }
-    if durable && len > 0 { file.sync_all() } else { Ok(()) }
+    if durable && len > 0 { fault::at(Op::Sync, || file.sync_all()) } else { Ok(()) }
 }

@@ -21,8 +21,7 @@ pub(crate) struct Sidecar {
     mirrors: BTreeMap<String, String>,
 }
 
-/// What is known of one login. The first fingerprint is that of its newest state; the second that of the one before,
-/// which is still in the token file if a writer died between the two files.
+/// What is known of one login.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     fingerprints: Vec<String>,
@@ -38,6 +37,10 @@ struct Record {
     issued_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lifetime: Option<i64>,
+    /// What was known of the tokens before these, which are still in the token file if a writer did not come from this
+    /// file to that one. They may be of another host, so that they keep a record of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Box<Record>>,
 }
 
 impl Sidecar {
@@ -58,33 +61,31 @@ impl Sidecar {
 
     /// Adds what is known of `key` to a session from the token file, if it is about these very tokens.
     pub(crate) fn complete(&self, key: &str, session: Session) -> Session {
-        let Some(record) = self.sessions.get(key) else { return session };
         let name = session.fingerprint();
-        let Some(at) = record.fingerprints.iter().position(|known| known == name.as_str()) else {
-            return session;
-        };
+        let record = self.sessions.get(key).and_then(|record| record.of(&name));
+        let Some(record) = record else { return session };
         let Some(binding) = record.binding() else { return session };
         let mut session = session.with_binding(binding);
-        if at == 0 {
-            session.issued_at = record.issued_at.map(Timestamp::from_unix);
-            session.lifetime = record.lifetime.map(Lifetime::from_seconds).or(session.lifetime);
-        }
+        session.issued_at = record.issued_at.map(Timestamp::from_unix);
+        session.lifetime = record.lifetime.map(Lifetime::from_seconds).or(session.lifetime);
         session
     }
 
     /// Records `session`; `before` names the state that it replaces.
     pub(crate) fn record(&mut self, key: &str, session: &Session, before: Option<Fingerprint>) {
+        let old = before.and_then(|name| {
+            let record = self.sessions.remove(key)?;
+            record.of(&name).cloned().map(|old| Record { before: None, ..old })
+        });
         let Some(binding) = &session.binding else {
             self.sessions.remove(key);
+            // Nothing is known of the new tokens; what was of the old ones is found by their fingerprint alone.
+            self.sessions.extend(old.map(|old| (key.to_owned(), old)));
             return;
         };
-        let names = [Some(session.fingerprint()), before];
+        let name = session.fingerprint();
         let record = Record {
-            fingerprints: names
-                .into_iter()
-                .flatten()
-                .map(|name| name.as_str().to_owned())
-                .collect(),
+            fingerprints: vec![name.as_str().to_owned()],
             issuer: binding.issuer.clone(),
             token_endpoint: binding.token_endpoint.to_string(),
             client_id: binding.client_id.clone(),
@@ -93,6 +94,7 @@ impl Sidecar {
             scopes: binding.scopes.as_ref().map(ToString::to_string),
             issued_at: session.issued_at.map(Timestamp::unix),
             lifetime: session.lifetime.map(Lifetime::seconds),
+            before: old.filter(|old| old.of(&name).is_none()).map(Box::new),
         };
         self.sessions.insert(key.to_owned(), record);
     }
@@ -136,6 +138,14 @@ impl Sidecar {
 }
 
 impl Record {
+    /// What is known of the tokens of this name: here, or of those before.
+    fn of(&self, name: &Fingerprint) -> Option<&Self> {
+        match self.fingerprints.iter().any(|known| known == name.as_str()) {
+            true => Some(self),
+            false => self.before.as_ref().and_then(|before| before.of(name)),
+        }
+    }
+
     /// `None` for a record that is damaged.
     fn binding(&self) -> Option<Binding> {
         let binding = bind(&self.issuer, &self.token_endpoint, &self.client_id, &self.host)?;
@@ -179,15 +189,41 @@ mod tests {
     #[test]
     fn a_binding_is_found_again_for_the_tokens_it_was_recorded_for() {
         let mut sidecar = Sidecar::parse("");
+        sidecar.record("dev", &bound("older"), None);
+        sidecar.record("dev", &bound("old"), Some(session("older").fingerprint()));
         sidecar.record("dev", &bound("new"), Some(session("old").fingerprint()));
         let sidecar = Sidecar::parse(&sidecar.text());
         let found = sidecar.complete("dev", session("new"));
         assert_eq!(found.binding, bound("new").binding);
         assert_eq!(found.issued_at, Some(Timestamp::from_unix(7)));
         let before = sidecar.complete("dev", session("old"));
-        assert!(before.binding.is_some() && before.issued_at.is_none());
+        assert_eq!((before.binding, before.issued_at), (bound("old").binding, found.issued_at));
+        assert_eq!(sidecar.complete("dev", session("older")).binding, None, "it grows no further");
         assert_eq!(sidecar.complete("dev", session("foreign")).binding, None);
         assert_eq!(sidecar.complete("other", session("new")).binding, None);
+    }
+
+    #[test]
+    fn t20_tokens_of_one_host_never_pass_for_those_of_the_next() {
+        let mut sidecar = Sidecar::parse("");
+        let host = Host::parse("https://b.example").unwrap();
+        let endpoint = Url::parse("https://b.example/oidc/v1/token").unwrap();
+        let elsewhere = session("new").with_binding(Binding::new(
+            "https://b.example/oidc",
+            endpoint,
+            "databricks-cli",
+            host,
+        ));
+        sidecar.record("dev", &bound("old"), None);
+        sidecar.record("dev", &elsewhere, Some(session("old").fingerprint()));
+        assert_eq!(sidecar.complete("dev", session("old")).binding, bound("old").binding);
+        // Of tokens by another program nothing was known, and nothing is afterwards.
+        sidecar.record("dev", &bound("newest"), Some(session("foreign").fingerprint()));
+        assert_eq!(sidecar.complete("dev", session("foreign")).binding, None);
+        // A login of which nothing is known takes nothing from the one that it may not come to replace.
+        sidecar.record("dev", &session("bare"), Some(session("newest").fingerprint()));
+        assert_eq!(sidecar.complete("dev", session("newest")).binding, bound("newest").binding);
+        assert_eq!(sidecar.complete("dev", session("bare")).binding, None);
     }
 
     #[test]

@@ -110,12 +110,12 @@ impl TokenStore for EncryptedFileStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.update(key, Some(session), Reserve::default())
+        self.0.update(key, Some(session), &mut Reserve::default())
     }
 
     /// Needs no key.
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.update(key, None, Reserve::default())
+        self.0.update(key, None, &mut Reserve::default())
     }
 
     /// Needs no key.

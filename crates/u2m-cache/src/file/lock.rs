@@ -31,7 +31,9 @@ impl EntryLock for FileLock {
     }
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        self.store.update(&self.key, Some(session), std::mem::take(&mut self.reserve))
+        self.store.update(&self.key, Some(session), &mut self.reserve)?;
+        self.reserve = Reserve::default();
+        Ok(())
     }
 
     fn hand_over(self: Box<Self>) -> Option<File> {

@@ -10,6 +10,7 @@ pub(crate) mod document;
 mod encrypted;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod leftovers;
 mod lock;
 mod mirror;
 #[cfg(feature = "encrypted")]
@@ -133,6 +134,33 @@ impl FileStore {
     ) -> Result<Option<Session>, StoreError> {
         let complete = |session| sidecar.complete(key.as_str(), session);
         Ok(self.0.stored(key)?.map(complete))
+    }
+
+    /// Removes what stands beside the cache in which tokens of `key` may still be found: damaged caches that were set aside
+    /// and temporary files of programs that died. A logout calls it after deleting the entry. How many files were removed.
+    ///
+    /// A damaged cache goes if it names `key`, if nothing of it can be read, or if text stands behind the damage that may be
+    /// anybody's; one that is plainly about other logins stays, for whoever wants to mend it. Files of other users are left
+    /// alone, as are temporary files whose owner lives; those of Go programs go when they are an hour old.
+    ///
+    /// # Errors
+    /// The folder cannot be looked into, a file in it not be read or removed, or another process has been writing for too
+    /// long. What was removed until then is gone.
+    ///
+    /// ```
+    /// use u2m_cache::{FileStore, TokenStore};
+    /// use u2m_core::{AccessToken, CacheKey, Session};
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let store = FileStore::at(folder.path().join("token-cache.json"));
+    /// let key = CacheKey::new("dev");
+    /// std::fs::write(store.path(), "damaged").unwrap();
+    /// store.save(&key, &Session::new(AccessToken::new("a")))?;
+    /// store.delete(&key)?;
+    /// assert_eq!(store.clear_leftovers(&key)?, 1, "the damaged file was set aside by the login");
+    /// # Ok::<(), u2m_cache::StoreError>(())
+    /// ```
+    pub fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
+        self.0.clear_leftovers(key)
     }
 }
 
@@ -269,11 +297,11 @@ impl TokenStore for FileStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.update(key, Some(session), Reserve::default())
+        self.0.update(key, Some(session), &mut Reserve::default())
     }
 
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.update(key, None, Reserve::default())
+        self.0.update(key, None, &mut Reserve::default())
     }
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {

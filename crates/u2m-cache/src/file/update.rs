@@ -2,16 +2,17 @@
 
 use super::Inner;
 use super::codec::Stored;
-use super::document::{Document, parse};
+use super::document::{Document, Parsed, parse};
 use crate::beside::disk;
 use crate::beside::lock;
-use crate::beside::room::{self, Reserve, SPARE, Temporary};
+use crate::beside::room::{Reserve, SPARE, Temporary};
 use crate::beside::sidecar::Sidecar;
 use crate::error::{Shown, StoreError};
+use crate::fault::{self, Op};
 use crate::mode::StorageMode;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use u2m_core::{CacheKey, Session};
 use zeroize::Zeroizing;
@@ -25,15 +26,25 @@ impl Inner {
         &self,
         key: &CacheKey,
         session: Option<&Session>,
-        mut reserve: Reserve,
+        reserve: &mut Reserve,
     ) -> Result<(), StoreError> {
         disk::create_folder(self.beside.folder())?;
         let _writer = self.beside.writer()?;
         self.sweep();
+        let mut gone = Vec::new();
         for tries in 1.. {
-            if self.attempt(key, session, &mut reserve, tries == TRIES)? {
+            if self.attempt(key, session, reserve, &mut gone, tries == TRIES)? {
                 break;
             }
+        }
+        if self.codec.has_sidecar() && !gone.is_empty() {
+            // Last, because until now the logins were there. A record of tokens that are gone is about nothing; what is
+            // known of a login that lives elsewhere by now stays known.
+            let forget = |sidecar: &mut Sidecar| {
+                gone.retain(|name| sidecar.home(name).is_none_or(is_here));
+                gone.iter().fold(false, |is_news, name| sidecar.forget(name) | is_news)
+            };
+            let _ = self.beside.change_sidecar_locked(reserve, forget);
         }
         Ok(())
     }
@@ -45,6 +56,7 @@ impl Inner {
         key: &CacheKey,
         session: Option<&Session>,
         reserve: &mut Reserve,
+        gone: &mut Vec<String>,
         last: bool,
     ) -> Result<bool, StoreError> {
         let text = self.text_to_change()?;
@@ -67,19 +79,53 @@ impl Inner {
         let mirror = session.and_then(|session| self.mirrors.of(key, session));
         let mirror = mirror.as_ref().map(|(to, takes_over)| (to, *takes_over));
         let changes = self.changes(document, (key, &old), session, mirror, reserve)?;
+        let removed = changes.iter().filter(|(_, text)| text.is_none());
+        *gone = removed.map(|(name, _)| (*name).to_owned()).collect();
         let new =
             Zeroizing::new(document.with(&self.codec.head(document, session.is_some())?, &changes));
         let path = disk::resolve(&self.beside.path)?;
         let mut temporary = reserve.cache(&path, self.beside.prefix())?;
-        temporary.fill(&new, true)?;
-        if !last && *self.text_to_change()? != *text {
+        let is_put = self.put(&mut temporary, &new, &path, &text, &parsed, last);
+        if !matches!(is_put, Ok(true)) {
+            // For the next attempt: the disk may be full by then.
             reserve.cache = Some(temporary);
+        }
+        is_put
+    }
+
+    /// Puts the new text in place, if the old one is still there, or this is the `last` attempt; whether it did.
+    fn put(
+        &self,
+        temporary: &mut Temporary,
+        new: &str,
+        path: &Path,
+        text: &str,
+        parsed: &Parsed<'_>,
+        last: bool,
+    ) -> Result<bool, StoreError> {
+        temporary.fill(new, true)?;
+        if !last && *self.text_to_change()? != *text {
             return Ok(false);
         }
-        if parsed.broken.is_some() {
-            self.set_aside(&path, document)?;
+        let aside = match parsed.broken {
+            Some(_) => Some(self.set_aside(path)?),
+            None => None,
+        };
+        if let Err(error) = temporary.put(path, true) {
+            // The damaged file is still where it was.
+            if let Some(aside) = aside {
+                let _ = fault::at(Op::Remove, || fs::remove_file(aside));
+            }
+            return Err(error);
         }
-        disk::put(&temporary.path, &path, true)?;
+        if let Some(aside) = aside {
+            self.beside.notice(format!(
+                "{} was damaged; it is kept as {}, and {} of its logins could be read and were kept",
+                Shown::from(path),
+                Shown::from(aside.as_path()),
+                parsed.document.keys().len()
+            ));
+        }
         Ok(true)
     }
 
@@ -92,53 +138,48 @@ impl Inner {
         mirror: Option<(&'d CacheKey, bool)>,
         reserve: &mut Reserve,
     ) -> Result<Vec<(&'d str, Option<String>)>, StoreError> {
-        let mut sidecar = match self.codec.has_sidecar() {
-            true => self.beside.sidecar(),
-            false => Sidecar::default(),
-        };
+        let has_sidecar = self.codec.has_sidecar();
+        let known = if has_sidecar { self.beside.sidecar() } else { Sidecar::default() };
         let mut changes = vec![(key.as_str(), session)];
+        let mut mirrored = None;
         match session {
             Some(session) => {
-                let may = |to| self.may_mirror(document, &sidecar, (key, old), session, to);
-                let mirror = mirror.filter(|to| may(*to)).map(|(to, _)| to.as_str());
+                let may = |to| self.may_mirror(document, &known, (key, old), session, to);
+                mirrored = mirror.filter(|to| may(*to)).map(|(to, _)| to.as_str());
                 // Copies for a host that the login has left are of no use; what others made of it is theirs.
-                let (copies, renewed) = match is_elsewhere(&sidecar, (key, old), session) {
-                    true => (self.mirrors_of(document, &sidecar, key, old), None),
+                let (copies, renewed) = match is_elsewhere(&known, (key, old), session) {
+                    true => (self.mirrors_of(document, &known, key, old), None),
                     false => (self.twins(document, key, old), Some(session)),
                 };
-                let copies = copies.into_iter().filter(|name| Some(*name) != mirror);
+                let copies = copies.into_iter().filter(|name| Some(*name) != mirrored);
                 changes.extend(copies.map(|name| (name, renewed)));
-                if let Some(to) = mirror {
-                    changes.push((to, Some(session)));
-                    sidecar.mirror(to, key.as_str());
-                }
+                changes.extend(mirrored.map(|to| (to, Some(session))));
             }
             None => {
-                let copies = self.mirrors_of(document, &sidecar, key, old);
+                let copies = self.mirrors_of(document, &known, key, old);
                 changes.extend(copies.into_iter().map(|name| (name, None)));
             }
         }
-        let mut texts = Vec::new();
-        let mut is_known = false;
+        let (mut texts, mut records) = (Vec::new(), Vec::new());
         for (name, session) in changes {
             // Nothing is opened to be removed.
             let before = session.and_then(|_| self.read(document, name)).unwrap_or_default();
             let text = session.map(|session| self.codec.write(name, &before, session));
             texts.push((name, text.transpose()?));
-            is_known |= match session {
-                Some(session) => {
-                    let before = before.session().map(|before| before.fingerprint());
-                    sidecar.record(name, session, before);
-                    true
-                }
-                // What is known of a login that lives elsewhere by now stays known.
-                None => sidecar.home(name).is_none_or(is_here) && sidecar.forget(name),
-            };
+            let before = before.session().map(|before| before.fingerprint());
+            records.extend(session.map(|session| (name, session, before)));
         }
-        if self.codec.has_sidecar()
-            && is_known
-            && let Err(error) = self.beside.write_sidecar(&sidecar, reserve)
-        {
+        if !has_sidecar || records.is_empty() {
+            return Ok(texts);
+        }
+        let record = |sidecar: &mut Sidecar| {
+            for (name, session, before) in records {
+                sidecar.record(name, session, before);
+            }
+            mirrored.into_iter().for_each(|to| sidecar.mirror(to, key.as_str()));
+            true
+        };
+        if let Err(error) = self.beside.change_sidecar_locked(reserve, record) {
             self.beside
                 .notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
         }
@@ -183,8 +224,8 @@ impl Inner {
         let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
         disk::check_replaceable(&path)?;
         let room = |path: &Path, durable| {
-            let len = fs::metadata(path).map_or(0, |meta| meta.len());
-            Temporary::new(path, self.beside.prefix(), len + self.spare(), durable)
+            let len = disk::len(path)? + self.spare();
+            Temporary::new(path, self.beside.prefix(), len, durable)
         };
         let side = self.codec.has_sidecar().then(|| room(&side, false)).transpose()?;
         Ok(Reserve { cache: Some(room(&path, true)?), side })
@@ -205,19 +246,8 @@ impl Inner {
         }
     }
 
-    /// Removes what killed writers left, beside the cache and beside the file that it may be a link to. The writer's lock
-    /// is held.
-    fn sweep(&self) {
-        let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
-        let there = target.parent().unwrap_or(Path::new("."));
-        room::sweep(self.beside.folder(), &self.beside.prefix());
-        if there != self.beside.folder() {
-            room::sweep(there, &self.beside.prefix());
-        }
-    }
-
-    /// Moves a damaged cache out of the way, under a name that says when, and says so.
-    fn set_aside(&self, path: &Path, rest: &Document<'_>) -> Result<(), StoreError> {
+    /// Keeps a damaged cache under a name that says when; that name.
+    fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let aside = (0..100).find_map(|at| {
             let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -232,14 +262,7 @@ impl Inner {
             }
         });
         let aside = aside.unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into()));
-        let aside = aside.map_err(|error| StoreError::io("set aside", path, error))?;
-        self.beside.notice(format!(
-            "{} was damaged; it is kept as {}, and {} of its logins could be read and were kept",
-            Shown::from(path),
-            Shown::from(aside.as_path()),
-            rest.keys().len()
-        ));
-        Ok(())
+        aside.map_err(|error| StoreError::io("set aside", path, error))
     }
 
     fn check_keeps_refresh_token(
@@ -265,10 +288,15 @@ impl Inner {
 
 /// Gives a file a second name rather than moving it: until the new one is in place, readers see the old one.
 fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
-    match fs::hard_link(path, aside) {
+    match fault::at(Op::Link, || fs::hard_link(path, aside)) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             let mut copy = disk::create_private(aside)?;
-            io::copy(&mut File::open(path)?, &mut copy).and_then(|_| copy.sync_all())
+            let copied = fault::at(Op::Open, || File::open(path)).and_then(|mut whole| {
+                io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
+                fault::at(Op::Sync, || copy.sync_all())
+            });
+            // Half of it helps nobody, and may hold tokens.
+            copied.inspect_err(|_| drop(fault::at(Op::Remove, || fs::remove_file(aside))))
         }
         other => other,
     }

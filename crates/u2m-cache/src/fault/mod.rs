@@ -1,0 +1,63 @@
+//! The seam under every file operation: tests make each of them fail, or end the process at it. A normal build holds
+//! nothing of it: an operation is called through a function that is only its call.
+
+/// What is about to be done to the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "tests alone tell reads from writes, and some of it is Unix's")
+)]
+pub(crate) enum Op {
+    /// Opening what is there, or may be.
+    Open,
+    /// Making a file that was not there.
+    Create,
+    Read,
+    Write,
+    SetLen,
+    Sync,
+    SyncFolder,
+    Rename,
+    Link,
+    Remove,
+    Chmod,
+    MakeFolder,
+    ReadFolder,
+    /// Looking at a path or an open file.
+    Stat,
+    Lock,
+}
+
+#[cfg(not(all(test, unix)))]
+mod none {
+    use super::Op;
+    use std::fs::File;
+    use std::io;
+
+    #[inline(always)]
+    pub(crate) fn at<T>(_: Op, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        work()
+    }
+
+    /// The file, to be read or written.
+    #[inline(always)]
+    pub(crate) fn through(file: &mut File) -> &mut File {
+        file
+    }
+
+    /// The work of a thread that acts for this one.
+    #[inline(always)]
+    pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+        work
+    }
+}
+
+#[cfg(all(test, unix))]
+mod plan;
+#[cfg(all(test, unix))]
+mod tests;
+
+#[cfg(not(all(test, unix)))]
+pub(crate) use none::{at, carried, through};
+#[cfg(all(test, unix))]
+pub(crate) use plan::{at, carried, runtime_folder, through, under};

@@ -1,0 +1,163 @@
+//! A plan of one thread: which operation goes wrong, and how.
+#![allow(clippy::unwrap_used)]
+
+use super::Op;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// What happens at an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is refused with this error number.
+    Error(i32),
+    /// It is done, and yet this error is reported: the answer of a file server was lost.
+    DoneAndError(i32),
+    /// Half of what is to be read or written is, and it is said so.
+    Short,
+    /// Half of it is written, and then this error comes.
+    Torn(i32),
+    /// The process is killed before it.
+    KillBefore,
+    /// The process is killed after it.
+    KillAfter,
+}
+
+/// One fault of a story: at the operation of this number, counted from 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    pub(crate) at: usize,
+    pub(crate) fault: Fault,
+    /// From then on, at each operation of that kind.
+    pub(crate) lasts: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    plan: Option<Plan>,
+    kind: Option<Op>,
+    steps: Vec<Op>,
+    runtime: Option<PathBuf>,
+}
+
+type Shared = Arc<Mutex<State>>;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Shared>> = const { RefCell::new(None) };
+}
+
+fn current() -> Option<Shared> {
+    CURRENT.with_borrow(Clone::clone)
+}
+
+/// Does `work` under `plan`; its outcome, and the operations that it came to. `runtime` takes the place of the user's
+/// runtime folder.
+pub(crate) fn under<T>(
+    plan: Option<Plan>,
+    runtime: Option<PathBuf>,
+    work: impl FnOnce() -> T,
+) -> (T, Vec<Op>) {
+    let shared = Shared::new(Mutex::new(State { plan, runtime, ..State::default() }));
+    let before = CURRENT.replace(Some(Arc::clone(&shared)));
+    let out = work();
+    CURRENT.set(before);
+    let steps = std::mem::take(&mut shared.lock().unwrap().steps);
+    (out, steps)
+}
+
+pub(crate) fn runtime_folder() -> Option<PathBuf> {
+    current().and_then(|shared| shared.lock().unwrap().runtime.clone())
+}
+
+pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let shared = current();
+    move || {
+        CURRENT.set(shared);
+        work()
+    }
+}
+
+/// The fault that is planned for this operation.
+fn planned(op: Op) -> Option<Fault> {
+    let shared = current()?;
+    let mut state = shared.lock().unwrap();
+    let number = state.steps.len();
+    state.steps.push(op);
+    let plan = state.plan?;
+    if number == plan.at {
+        state.kind = Some(op);
+        return Some(plan.fault);
+    }
+    (plan.lasts && state.kind == Some(op)).then_some(plan.fault)
+}
+
+fn kill() -> ! {
+    use rustix::process::{Signal, getpid, kill_process};
+    kill_process(getpid(), Signal::KILL).unwrap();
+    unreachable!("it is dead")
+}
+
+fn refused<T>(errno: i32) -> io::Result<T> {
+    Err(io::Error::from_raw_os_error(errno))
+}
+
+pub(crate) fn at<T>(op: Op, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    match planned(op) {
+        None | Some(Fault::Short) => work(),
+        Some(Fault::Error(errno) | Fault::Torn(errno)) => refused(errno),
+        Some(Fault::DoneAndError(errno)) => work().and(refused(errno)),
+        Some(Fault::KillBefore) => kill(),
+        Some(Fault::KillAfter) => {
+            let _ = work();
+            kill()
+        }
+    }
+}
+
+pub(crate) fn through(file: &mut File) -> Through<'_> {
+    Through(file)
+}
+
+/// A file whose reads and writes are operations.
+pub(crate) struct Through<'a>(&'a mut File);
+
+impl Read for Through<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match planned(Op::Read) {
+            None => self.0.read(into),
+            Some(Fault::Short | Fault::Torn(_)) => {
+                let half = into.len().div_ceil(2).min(7);
+                self.0.read(&mut into[..half])
+            }
+            Some(Fault::Error(errno) | Fault::DoneAndError(errno)) => refused(errno),
+            Some(Fault::KillBefore | Fault::KillAfter) => kill(),
+        }
+    }
+}
+
+impl Write for Through<'_> {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        let half = &from[..from.len().div_ceil(2)];
+        match planned(Op::Write) {
+            None => self.0.write(from),
+            Some(Fault::Short) => self.0.write(half),
+            Some(Fault::Torn(errno)) => self.0.write_all(half).and(refused(errno)),
+            Some(Fault::Error(errno)) => refused(errno),
+            Some(Fault::DoneAndError(errno)) => self.0.write_all(from).and(refused(errno)),
+            Some(Fault::KillBefore) => {
+                let _ = self.0.write_all(half);
+                kill()
+            }
+            Some(Fault::KillAfter) => {
+                let _ = self.0.write_all(from);
+                kill()
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

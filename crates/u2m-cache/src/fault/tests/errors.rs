@@ -1,0 +1,128 @@
+//! Faults that are reported to the program.
+
+use super::{Failed, LONG, STAGE, STORIES, Scene, Story, act, key, view};
+use crate::fault::Op;
+use crate::fault::plan::{Fault, Plan, under};
+use crate::{FileStore, TokenStore};
+use rustix::io::Errno;
+
+const ERRORS: [Errno; 8] = [
+    Errno::NOSPC,
+    Errno::IO,
+    Errno::ACCESS,
+    Errno::NOLCK,
+    Errno::BADF,
+    Errno::ROFS,
+    Errno::DQUOT,
+    Errno::INTR,
+];
+
+/// Every way in which an operation of this kind can go wrong, once and from then on.
+fn faults(op: Op) -> Vec<(Fault, bool)> {
+    let mut all = Vec::new();
+    for errno in ERRORS.map(Errno::raw_os_error) {
+        all.push((Fault::Error(errno), false));
+        // What is interrupted for ever is tried for ever.
+        if errno != Errno::INTR.raw_os_error() {
+            all.push((Fault::Error(errno), true));
+            if op == Op::Write {
+                all.extend([(Fault::Torn(errno), false), (Fault::Torn(errno), true)]);
+            }
+        }
+    }
+    if matches!(op, Op::Read | Op::Write) {
+        all.extend([(Fault::Short, false), (Fault::Short, true)]);
+    } else {
+        all.push((Fault::DoneAndError(Errno::IO.raw_os_error()), false));
+    }
+    all
+}
+
+/// The steps of a story, or of its beginning, when nothing fails.
+fn steps<T>(story: Story, work: impl FnOnce(&FileStore) -> T) -> Vec<Op> {
+    let scene = Scene::new(story);
+    let runtime = Some(scene.runtime.path().into());
+    let (_held, steps) = under(None, runtime, || work(&FileStore::at(scene.file())));
+    steps
+}
+
+/// Tells a story under each fault at each of `steps`; how many times, and what failed.
+fn tell(story: Story, steps: &[Op]) -> (usize, Vec<(Op, Plan, Failed)>) {
+    let (mut told, mut failed) = (0, Vec::new());
+    for (at, op) in steps.iter().enumerate() {
+        for (fault, lasts) in faults(*op) {
+            let (scene, plan) = (Scene::new(story), Plan { at, fault, lasts });
+            let store = FileStore::at(scene.file());
+            let runtime = Some(scene.runtime.path().into());
+            let (done, seen) = under(Some(plan), runtime, || act(story, &store));
+            let what = format!("{story:?} {op:?} {plan:?}");
+            assert_eq!(seen[..=at], steps[..=at], "{what}: the story is always the same");
+            scene.check(Some(&done), &store.take_notices(), &what);
+            scene.check_next(&what);
+            told += 1;
+            failed.extend(done.err().map(|error| (*op, plan, error)));
+        }
+    }
+    (told, failed)
+}
+
+#[test]
+fn a8_file_14_whatever_fails_at_whichever_step_the_change_is_there_or_the_old_state_is() {
+    let _stage = STAGE.lock();
+    let mut total = 0;
+    for story in STORIES {
+        let all = steps(story, |store| act(story, store).unwrap());
+        let (told, failed) = tell(story, &all);
+        assert!(!failed.is_empty(), "{story:?}: no fault was ever noticed");
+        println!("{story:?}: {told} faults, {} of them an error", failed.len());
+        total += told;
+    }
+    println!("{total} faults");
+    assert!(total > 1000);
+}
+
+#[test]
+fn refr_4_what_fails_for_good_shows_before_a_refresh_token_is_spent() {
+    let _stage = STAGE.lock();
+    for story in [Story::Refresh, Story::RefreshOfLink] {
+        let proof = steps(story, |store| {
+            let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
+            lock.prove_writable().unwrap();
+            lock
+        });
+        let (_, failed) = tell(story, &proof);
+        // Whatever takes room or permission.
+        let takes = |op| matches!(op, Op::Open | Op::Create | Op::Write | Op::Sync);
+        let lasting = failed.into_iter().filter(|(op, plan, _)| plan.lasts && takes(*op));
+        let mut shown = 0;
+        for (op, plan, failed) in lasting {
+            assert!(!matches!(failed, Failed::AtSave(_)), "{op:?} {plan:?} {failed:?}");
+            shown += 1;
+        }
+        println!("{story:?}: {shown} faults that last show before anything is spent");
+        assert!(shown > 50);
+    }
+}
+
+#[test]
+fn file_8_a_reader_that_something_fails_for_says_so_or_reads_what_is_there() {
+    let scene = Scene::new(Story::Refresh);
+    let whole = view(&FileStore::at(scene.file()));
+    let read = || FileStore::at(scene.file()).load(&key("dev"));
+    let (_, steps) = under(None, None, read);
+    for (at, op) in steps.iter().enumerate() {
+        for (fault, lasts) in faults(*op) {
+            let plan = Plan { at, fault, lasts };
+            match under(Some(plan), None, read).0 {
+                Err(_) => {}
+                Ok(None) => panic!("{op:?} {plan:?}: taken for an absence"),
+                Ok(Some(found)) => {
+                    let found = (found.access_token, found.refresh_token, found.expiry);
+                    let dev = whole[0].clone().unwrap().unwrap();
+                    assert_eq!(found, (dev.access_token, dev.refresh_token, dev.expiry));
+                }
+            }
+            assert_eq!(view(&FileStore::at(scene.file())), whole, "{op:?} {plan:?}");
+        }
+    }
+}

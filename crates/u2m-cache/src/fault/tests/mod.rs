@@ -1,0 +1,267 @@
+//! Every operation that a change of the store comes to is made to fail in every way, and the process is killed at each:
+//! the change is there or an error was returned and the old state is whole, and the next attempt succeeds.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+mod errors;
+mod kills;
+mod locks;
+
+use crate::{FileStore, Notice, StoreError, TokenStore};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+use tempfile::TempDir;
+use u2m_core::{
+    AccessToken, Binding, CacheKey, Host, RefreshToken, Session, Timestamp, Verdict, VerdictKind,
+};
+use url::Url;
+
+/// What is done to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Story {
+    /// The first login of all.
+    FirstLogin,
+    /// A login beside others.
+    NewLogin,
+    /// A login in the place of one at another host.
+    AnotherHost,
+    /// Lock, proof, save.
+    Refresh,
+    /// The same, of a cache that is a link to another folder.
+    RefreshOfLink,
+    Delete,
+    /// A login into a damaged cache.
+    Damaged,
+    /// A refresh that failed is remembered.
+    Note,
+    /// What a logout does after the entry is gone.
+    Clear,
+}
+
+const STORIES: [Story; 9] = [
+    Story::FirstLogin,
+    Story::NewLogin,
+    Story::AnotherHost,
+    Story::Refresh,
+    Story::RefreshOfLink,
+    Story::Delete,
+    Story::Damaged,
+    Story::Note,
+    Story::Clear,
+];
+
+/// Longer than anything honest takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Told one at a time: a process that is being started holds, for a moment, all files that are open here, and the locks on
+/// them.
+static STAGE: Mutex<()> = Mutex::new(());
+
+/// The logins that are looked at.
+const NAMES: [&str; 4] = ["dev", "new", "other", "plain"];
+
+fn key(name: &str) -> CacheKey {
+    CacheKey::new(name)
+}
+
+fn session(name: &str) -> Session {
+    Session::new(AccessToken::new(format!("at-{name}")))
+        .with_refresh_token(RefreshToken::new(format!("rt-{name}")))
+        .with_expiry(Timestamp::from_unix(4_070_908_800))
+}
+
+fn bound(name: &str, host: &str) -> Session {
+    let endpoint = Url::parse(&format!("{host}/oidc/v1/token")).unwrap();
+    let host = Host::parse(host).unwrap();
+    session(name)
+        .with_binding(Binding::new(format!("{host}/oidc"), endpoint, "databricks-cli", host))
+        .with_issued_at(Timestamp::from_unix(7))
+}
+
+fn verdict(of: &str) -> Verdict {
+    let kind = VerdictKind::passing(&format!("no answer to {of}"));
+    Verdict::new(session(of).fingerprint(), Timestamp::from_unix(7), kind)
+}
+
+/// What can be seen of a store: each login, and whether the file can be read at all.
+type View = Vec<Result<Option<Session>, ()>>;
+
+/// A folder with a cache in it, and the user's runtime folder.
+struct Scene {
+    story: Story,
+    folder: TempDir,
+    runtime: TempDir,
+    before: View,
+    bytes: Option<Vec<u8>>,
+}
+
+/// How far an act came.
+#[derive(Debug, PartialEq, Eq)]
+enum Failed {
+    Early(String),
+    AtProof(String),
+    AtSave(String),
+}
+
+fn temporary() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+impl Scene {
+    fn new(story: Story) -> Self {
+        let (folder, runtime) = (temporary(), temporary());
+        let file = folder.path().join("home/token-cache.json");
+        let store = FileStore::at(&file);
+        let real = folder.path().join("real");
+        fs::create_dir(&real).unwrap();
+        if story == Story::RefreshOfLink {
+            fs::create_dir(file.parent().unwrap()).unwrap();
+            symlink(real.join("cache.json"), &file).unwrap();
+        }
+        if story != Story::FirstLogin {
+            store.save(&key("dev"), &bound("dev", "https://a.example")).unwrap();
+            store.save(&key("other"), &bound("other", "https://a.example")).unwrap();
+            store.save(&key("plain"), &session("plain")).unwrap();
+            // Some of what happens only now and then.
+            private(&file.with_file_name(".token-cache-u2m-7.tmp"), "left by the dead");
+            let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
+            lock.note(&verdict("dev")).unwrap();
+        }
+        if story == Story::Damaged {
+            fs::write(&file, fs::read_to_string(&file).unwrap() + "}").unwrap();
+        }
+        if story == Story::Clear {
+            for at in 0..2 {
+                private(&file.with_file_name(format!("token-cache.json.corrupt-{at}")), "rt-dev");
+            }
+        }
+        let bytes = fs::read(&file).ok();
+        let before = view(&store);
+        Self { story, folder, runtime, before, bytes }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("home/token-cache.json")
+    }
+
+    /// Each login as it has to be afterwards.
+    fn after(&self) -> View {
+        let a = "https://a.example";
+        let old = |name: &str| (self.story != Story::FirstLogin).then(|| name.to_owned());
+        let dev = match self.story {
+            Story::FirstLogin | Story::NewLogin | Story::Damaged => {
+                old("dev").map(|n| bound(&n, a))
+            }
+            Story::AnotherHost => Some(bound("next", "https://b.example")),
+            Story::Refresh | Story::RefreshOfLink => Some(bound("next", a)),
+            Story::Delete => None,
+            Story::Note | Story::Clear => Some(bound("dev", a)),
+        };
+        let new = is_new(self.story).then(|| bound("new", a));
+        let (other, plain) =
+            (old("other").map(|n| bound(&n, a)), old("plain").map(|n| session(&n)));
+        vec![Ok(dev), Ok(new), Ok(other), Ok(plain)]
+    }
+
+    /// What is there is as before or as after, as `outcome` says; `None` is a process that was killed.
+    fn check(&self, outcome: Option<&Result<(), Failed>>, notices: &[Notice], told: &str) {
+        let now = view(&FileStore::at(self.file()));
+        let mut after = self.after();
+        let is_after = now == after || {
+            // It is told that the endpoints of the new login could not be noted; the login itself is there.
+            if notices.iter().any(|notice| notice.text.contains("could not be noted")) {
+                let saved = if is_new(self.story) { 1 } else { 0 };
+                if let Ok(Some(session)) = &mut after[saved] {
+                    (session.binding, session.issued_at) = (None, None);
+                }
+            }
+            now == after
+        };
+        let is_before = now == self.before && fs::read(self.file()).ok() == self.bytes;
+        match outcome {
+            Some(Ok(())) => assert!(is_after, "{told}: reported as done, found {now:?}"),
+            Some(Err(error)) => assert!(is_before, "{told}: {error:?}, and found {now:?}"),
+            None => assert!(is_after || is_before, "{told}: killed, found {now:?}"),
+        }
+        if self.story == Story::RefreshOfLink {
+            assert!(fs::symlink_metadata(self.file()).unwrap().is_symlink(), "{told}: the link");
+        }
+        if self.story == Story::Note {
+            let found = remembered(&FileStore::at(self.file()));
+            let known = [None, Some(verdict("dev")), Some(verdict("next"))];
+            assert!(known.contains(&found), "{told}: {found:?}");
+            assert!(outcome != Some(&Ok(())) || found == Some(verdict("next")), "{told}");
+        }
+    }
+
+    /// Without a fault it is done, and nothing is left behind.
+    fn check_next(&self, told: &str) {
+        let store = FileStore::at(self.file());
+        act(self.story, &store).unwrap_or_else(|error| panic!("{told}: the next time {error:?}"));
+        assert_eq!(view(&store), self.after(), "{told}: the next time");
+        // A write of any login cleans up.
+        store.save(&key("plain"), &session("plain")).unwrap();
+        let left = leftovers(self.folder.path());
+        assert!(left.is_empty(), "{told}: {left:?}");
+    }
+}
+
+/// Whether the story adds a login.
+fn is_new(story: Story) -> bool {
+    matches!(story, Story::FirstLogin | Story::NewLogin | Story::Damaged)
+}
+
+fn private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn view(store: &FileStore) -> View {
+    NAMES.iter().map(|name| store.load(&key(name)).map_err(drop)).collect()
+}
+
+fn remembered(store: &FileStore) -> Option<Verdict> {
+    store.lock(&key("dev"), LONG).unwrap().unwrap().verdict()
+}
+
+/// The temporary files below a folder.
+fn leftovers(folder: &Path) -> Vec<PathBuf> {
+    let mut left = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            left.extend(leftovers(&entry.path()));
+        } else if entry.file_name().to_string_lossy().ends_with(".tmp") {
+            left.push(entry.path());
+        }
+    }
+    left
+}
+
+fn act(story: Story, store: &FileStore) -> Result<(), Failed> {
+    let early = |error: StoreError| Failed::Early(error.to_string());
+    let a = "https://a.example";
+    match story {
+        Story::FirstLogin | Story::NewLogin | Story::Damaged => {
+            store.save(&key("new"), &bound("new", a)).map_err(early)
+        }
+        Story::AnotherHost => {
+            store.save(&key("dev"), &bound("next", "https://b.example")).map_err(early)
+        }
+        Story::Refresh | Story::RefreshOfLink => {
+            let lock = store.lock(&key("dev"), LONG).map_err(early)?;
+            let mut lock = lock.ok_or_else(|| Failed::Early("it is taken".into()))?;
+            let _ = lock.verdict();
+            lock.prove_writable().map_err(|error| Failed::AtProof(error.to_string()))?;
+            lock.save(&bound("next", a)).map_err(|error| Failed::AtSave(error.to_string()))
+        }
+        Story::Delete => store.delete(&key("dev")).map_err(early),
+        Story::Note => {
+            let lock = store.lock(&key("dev"), LONG).map_err(early)?;
+            let mut lock = lock.ok_or_else(|| Failed::Early("it is taken".into()))?;
+            lock.note(&verdict("next")).map_err(early)
+        }
+        Story::Clear => store.clear_leftovers(&key("dev")).map(drop).map_err(early),
+    }
+}

@@ -1,0 +1,117 @@
+//! What a logout removes besides the entry: copies of damaged caches in which its tokens may still stand, and temporary
+//! files of writers that died.
+
+use super::Inner;
+use super::document::{parse, push_string};
+use crate::beside::disk;
+use crate::beside::room;
+use crate::error::StoreError;
+use crate::fault::{self, Op};
+use std::fs;
+use std::path::{Path, PathBuf};
+use u2m_core::CacheKey;
+use zeroize::Zeroizing;
+
+impl Inner {
+    /// Removes what tokens of `key` may stand in; how many files.
+    pub(super) fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
+        if !self.beside.folder().is_dir() {
+            return Ok(0);
+        }
+        disk::check_folder(self.beside.folder())?;
+        let _writer = self.beside.writer()?;
+        let mut removed = self.sweep();
+        let path = disk::resolve(&self.beside.path)?;
+        for aside in set_aside(&path)? {
+            if may_hold(&aside, key)? {
+                fault::at(Op::Remove, || fs::remove_file(&aside))
+                    .map_err(|error| StoreError::io("remove", &aside, error))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes what killed writers left, beside the cache and beside the file that it may be a link to; how many files. The
+    /// writer's lock is held.
+    pub(super) fn sweep(&self) -> usize {
+        let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
+        let there = target.parent().unwrap_or(Path::new("."));
+        let mut removed = room::sweep(self.beside.folder(), &self.beside.prefix());
+        if there != self.beside.folder() {
+            removed += room::sweep(there, &self.beside.prefix());
+        }
+        removed
+    }
+}
+
+/// The files that damaged caches at `path` were kept as.
+fn set_aside(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let start = format!("{}.corrupt-", path.file_name().unwrap_or_default().to_string_lossy());
+    let entries = fault::at(Op::ReadFolder, || fs::read_dir(folder))
+        .map_err(|error| StoreError::io("look into", folder, error))?;
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let ours = names.filter(|name| name.to_string_lossy().starts_with(&start));
+    Ok(ours.map(|name| folder.join(name)).collect())
+}
+
+/// Whether tokens of `key` may stand in a file that was set aside. What is no file of this user's is left alone.
+fn may_hold(aside: &Path, key: &CacheKey) -> Result<bool, StoreError> {
+    let bytes = match disk::read(aside) {
+        Ok(None) | Err(StoreError::NotAFile { .. } | StoreError::ForeignOwner { .. }) => {
+            return Ok(false);
+        }
+        // What is too large to be read may hold anything.
+        Err(StoreError::TooLarge { .. }) => return Ok(true),
+        Ok(Some(found)) => Zeroizing::new(found.bytes),
+        Err(error) => return Err(error),
+    };
+    Ok(std::str::from_utf8(&bytes).map_or(true, |text| text_may_hold(text, key.as_str())))
+}
+
+fn text_may_hold(text: &str, key: &str) -> bool {
+    let document = parse(text).document;
+    let Some(last) = document.entries.iter().map(|(_, raw)| raw).next_back() else {
+        // Nothing could be read: it cannot be said whose it is.
+        return true;
+    };
+    let mut written = String::new();
+    push_string(&mut written, key);
+    let is_named = document.entry(key).is_some() || text.contains(key) || text.contains(&written);
+    // Behind the damage an entry may begin in its middle, without its name.
+    let end = last.as_ptr() as usize - text.as_ptr() as usize + last.len();
+    let has_strings_behind = text[end..].contains('"') && parse(text).broken.is_some();
+    is_named || has_strings_behind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = r#"{"version":1,"tokens":{"prod":{"access_token":"a"}}}"#;
+
+    #[test]
+    fn t28_a_damaged_file_is_kept_only_where_it_is_plain_that_it_is_about_others() {
+        for text in
+            [ONE.to_owned(), format!("{ONE}}}"), format!("{ONE}\n}}"), ONE.replace("}}}", "}")]
+        {
+            assert!(!text_may_hold(&text, "dev"), "{text}");
+            assert!(text_may_hold(&text, "prod"), "{text}");
+        }
+        let behind = format!(r#"{ONE}ken":"a canary"}}}}"#);
+        let cut = ONE.replace(r#"a"}}}"#, "");
+        for text in ["", "garbage", "{", r#"{"version":1,"tokens":{}}"#, &behind, &cut] {
+            assert!(text_may_hold(text, "dev"), "{text}");
+        }
+    }
+
+    #[test]
+    fn t28_a_key_is_found_however_it_is_written() {
+        let text = ONE.replace("prod", r"https:\/\/a\u002eexample");
+        assert!(text_may_hold(&text, "https://a.example"));
+        let torn = format!(r#"{ONE}, "a\u0026b": {{"#);
+        assert!(text_may_hold(&torn, "a&b"));
+    }
+}

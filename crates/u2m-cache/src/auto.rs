@@ -12,6 +12,7 @@ use crate::file::FileStore;
 use crate::mode::StorageMode;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -119,6 +120,14 @@ impl AutoStore {
         self.0.landings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As [`FileStore::clear_leftovers`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
+        self.0.file.clear_leftovers(key)
+    }
+
     /// One of the stores.
     ///
     /// # Errors
@@ -185,9 +194,9 @@ impl AutoStore {
             Ok(()) => Ok(StorageMode::Secure),
             Err(error) if error.is_absent_store() => {
                 self.notice(format!(
-                    "the login is kept unencrypted in {}: {}",
+                    "the login is kept unencrypted in {}, because {}",
                     crate::Shown::from(self.0.file.path()),
-                    u2m_core::chain(&error)
+                    cause(&error)
                 ));
                 Ok(StorageMode::Plaintext)
             }
@@ -368,6 +377,12 @@ impl AutoStore {
     ) -> Box<dyn EntryLock> {
         Box::new(AutoLock { store: self.clone(), key: key.clone(), mode, lock })
     }
+}
+
+/// Why there is no such store, without what could be done about it.
+fn cause(error: &StoreError) -> String {
+    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    text.split(';').next().unwrap_or_default().to_owned()
 }
 
 /// The lock of the store that a login is in.

@@ -81,6 +81,18 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    /// The keyring did not give the key of the sealed file, or did not keep it.
+    #[cfg(all(feature = "encrypted", feature = "keyring"))]
+    #[error(
+        "the key of the encrypted file could not be had from the {keyring} (it can also come from a file, U2M_STORAGE_KEY_FILE, or from a program, U2M_STORAGE_KEY_COMMAND)"
+    )]
+    KeyInKeyring {
+        /// Which keyring, in words.
+        keyring: &'static str,
+        /// Why not.
+        #[source]
+        source: crate::keyring::KeyringError,
+    },
     /// The program that prints the key did not.
     #[error("the key could not be had from '{program}': {why}")]
     KeyProgram {
@@ -91,7 +103,7 @@ pub enum StoreError {
     },
     /// The keyring did not do what it was asked.
     #[cfg(feature = "keyring")]
-    #[error("cannot {what} the login '{key}' in the {keyring}")]
+    #[error("cannot {what} {} in the {keyring}", which(key))]
     Keyring {
         /// What was tried.
         what: &'static str,
@@ -255,6 +267,15 @@ pub enum StoreError {
     },
 }
 
+/// One login, or all of them.
+#[cfg(feature = "keyring")]
+fn which(key: &CacheKey) -> String {
+    match key.as_str() {
+        "*" => "the logins".to_owned(),
+        _ => format!("the login '{key}'"),
+    }
+}
+
 /// A path that is fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown(PathBuf);
@@ -285,6 +306,8 @@ impl StoreError {
             Self::Busy { .. } | Self::LockTimeout { .. } | Self::Unavailable { .. } => true,
             #[cfg(feature = "keyring")]
             Self::Keyring { source, .. } => source.is_transient(),
+            #[cfg(all(feature = "encrypted", feature = "keyring"))]
+            Self::KeyInKeyring { source, .. } => source.is_transient(),
             _ => false,
         }
     }

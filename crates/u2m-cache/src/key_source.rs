@@ -37,8 +37,14 @@ pub enum SealKeySource {
     /// A program and its arguments, which prints the key in one of these spellings within 10 seconds. There is no shell, and
     /// nothing to read from standard input; what it says on standard error is not shown.
     Command(Vec<String>),
-    /// A key that the program has from elsewhere: from a keyring, say.
+    /// A key that the program has from elsewhere.
     Bytes(SealKey),
+    /// The keyring of the operating system, in which it is made when the first login is sealed.
+    #[cfg(feature = "keyring")]
+    Keyring {
+        /// The service that its item belongs to.
+        service: String,
+    },
 }
 
 impl fmt::Debug for SealKeySource {
@@ -50,6 +56,8 @@ impl fmt::Debug for SealKeySource {
                 write!(f, "Command({:?}, ..)", words.first().map_or("", String::as_str))
             }
             Self::Bytes(key) => f.debug_tuple("Bytes").field(key).finish(),
+            #[cfg(feature = "keyring")]
+            Self::Keyring { service } => f.debug_tuple("Keyring").field(service).finish(),
         }
     }
 }
@@ -67,6 +75,8 @@ impl SealKeySource {
             },
             Self::Command(words) => run(words, PATIENCE),
             Self::Bytes(key) => Ok(key.clone()),
+            #[cfg(feature = "keyring")]
+            Self::Keyring { service } => crate::keyring::seal_key::key(service, path, may_be_new),
         }
     }
 }

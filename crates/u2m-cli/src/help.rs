@@ -43,8 +43,8 @@ Flags:
   --port N              the port that the browser comes back to (else 8020 to 8040)
   --allow-issuer HOST   a host that a login without --host may lead to
 
-Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (plaintext),
-DATABRICKS_DISCOVERY_HOST, DATABRICKS_OAUTH_CALLBACK_PORT, U2M_TOKEN_CACHE,
+Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure,
+encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST, DATABRICKS_OAUTH_CALLBACK_PORT, U2M_TOKEN_CACHE,
 HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
 ";
 
@@ -112,12 +112,14 @@ U2M_STORAGE_KEY_COMMAND.
 const IMPORT: &str = "\
 Bring in logins that other programs have made, without spending them.
 
-Usage: u2m import [PROFILE] [--from python|java|file|keyring]
+Usage: u2m import [PROFILE] [--from python|java] [--output json|text]
 
 Looks for logins of the profiles in the profile file, in the files of Databricks'
-Python and Java SDKs. A profile that is signed in already is left alone. Nothing is
-changed where a login comes from; after u2m has refreshed an imported one, the other
-program has to sign in again, because servers accept a refresh token only once.
+Python and Java SDKs. A profile that is signed in already is left alone. Logins of
+Databricks' own command line need no import: u2m reads them where they are.
+Nothing is changed where a login comes from; after u2m has refreshed an imported
+one, the other program has to sign in again, because servers accept a refresh token
+only once.
 ";
 
 /// The text on a command, or on all of them, with the name that the program was called by.

@@ -39,8 +39,19 @@ pub(crate) fn shown(path: &Path) -> String {
 
 /// Where the logins are, by the setting that users share with the reference.
 pub(crate) fn storage(config: &ConfigFile, profile: Option<&str>) -> Result<Storage, Failure> {
-    let around = Surroundings { env: &env, config };
-    Storage::open(None, &around, profile).map_err(|error| {
+    opened(Storage::open(None, &Surroundings { env: &env, config }, profile))
+}
+
+/// The same, for a command with a person before it.
+pub(crate) fn storage_with_person(
+    config: &ConfigFile,
+    profile: Option<&str>,
+) -> Result<Storage, Failure> {
+    opened(Storage::open_with_person(None, &Surroundings { env: &env, config }, profile))
+}
+
+fn opened(storage: Result<Storage, StorageError>) -> Result<Storage, Failure> {
+    storage.map_err(|error| {
         let class = match error {
             StorageError::UnknownMode { .. } => Class::Usage,
             _ => Class::Storage,

@@ -40,7 +40,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     /// A variable that is set to something.
-    fn set(&self, name: &str) -> Option<String> {
+    pub(crate) fn set(&self, name: &str) -> Option<String> {
         (self.env)(name)
             .and_then(|value| value.into_string().ok())
             .filter(|value| !value.is_empty())

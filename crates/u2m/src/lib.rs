@@ -126,8 +126,18 @@ pub use u2m_cache::{
     AutoStore, EntryLock, FileStore, MemoryStore, Notice, StorageMode, StoreAddress, StoreError,
     TokenStore, format_local,
 };
+#[cfg(feature = "keyring")]
+pub use u2m_cache::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
+#[cfg(any(feature = "encrypted", feature = "redis"))]
+pub use u2m_cache::{Cipher, SealError, SealKey};
+#[cfg(feature = "encrypted")]
+pub use u2m_cache::{EncryptedFileStore, SealKeySource};
+pub use u2m_cache::{
+    ForeignLogins, Found, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
+    JavaCache, JavaLogin, Mirror, PythonCache, PythonLogin, Refused,
+};
 #[cfg(feature = "redis")]
-pub use u2m_cache::{Cipher, RedisSettings, RedisStore, SealError, SealKey};
+pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
     CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, LOGIN_CLEARS, Outcome, Profile,
     abbreviate, locate, looks_like_host,

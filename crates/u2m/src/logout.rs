@@ -82,6 +82,10 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
                 Err(error) => out.failed.push((key.clone(), error)),
             }
         }
+        // Damaged files that were set aside may hold its tokens too (T28).
+        if let Err(error) = store.clear_leftovers(key) {
+            out.failed.push((key.clone(), error));
+        }
         // Where it was is of no use any more; a record that stays misleads nobody.
         let _ = store.home(key).map(|_| store.set_home(key, None));
     }

@@ -13,6 +13,8 @@ mod lock;
 mod nowhere;
 mod parts;
 mod probe;
+#[cfg(feature = "encrypted")]
+pub(crate) mod seal_key;
 #[cfg(all(unix, not(target_vendor = "apple")))]
 mod secret_service;
 mod status;

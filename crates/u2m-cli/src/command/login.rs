@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let around = Surroundings { env: &place::env, config: &config };
     let choice = choose_for_login(&args.said(), &around)
         .map_err(|error| advice::choice(&error, &path, &config, name))?;
-    let storage = place::storage(&config, Some(choice.profile.as_str()))?;
+    let storage = place::storage_with_person(&config, Some(choice.profile.as_str()))?;
     guard::watch_signals();
     let metadata = match choice.host.as_ref().filter(|_| choice.is_open()) {
         Some(host) => blocking::ask_host(&ReqwestTransport::new(), host),

@@ -33,6 +33,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let out = log_out(storage.store(), &whose.keys, PATIENCE);
+    for (key, error) in out.failed.iter().skip(1) {
+        output::note(&format!("Warning: {}: {}", Foreign::new(key.as_str()), chain(error)));
+    }
     for notice in storage.store().take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }

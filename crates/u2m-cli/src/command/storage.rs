@@ -165,7 +165,7 @@ pub(crate) fn migrate(args: &Args) -> Result<(), Failure> {
     let to = args.to.as_deref().ok_or_else(|| usage(words))?;
     let to = StorageMode::parse(to).ok_or_else(|| usage(words))?;
     let (path, config) = place::config()?;
-    let storage = place::storage(&config, None)?;
+    let storage = place::storage_with_person(&config, None)?;
     let named = args.argument.as_deref().or(args.profile.as_deref());
     let keys = match (named, args.all) {
         (Some(name), false) => vec![CacheKey::new(name)],

@@ -1,13 +1,11 @@
 //! What the small process is told: whose token, by which rules, in which store. One JSON object over a pipe.
 
+use super::place::Place;
 use crate::builder::Builder;
 use crate::keeper::Keeper;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
-use u2m_cache::{AutoStore, FileStore, StorageMode, StoreAddress, TokenStore};
 use u2m_core::{
     AccessToken, AccountId, Ask, CacheKey, FreshnessRules, Host, Lifetime, ProfileName, Scopes,
     Target, Timestamp,
@@ -48,19 +46,6 @@ enum Question {
     Newer(Option<Zeroizing<String>>),
     Other(Zeroizing<String>),
     Usable,
-}
-
-/// [`StoreAddress`].
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Place {
-    Auto {
-        file: PathBuf,
-        keyring: Option<Box<Place>>,
-        encrypted: Option<Box<Place>>,
-        mode: Option<String>,
-    },
-    File(PathBuf),
 }
 
 impl Job {
@@ -165,49 +150,6 @@ impl Question {
             Ask::Other(seen) => Some(Self::Other(secret(seen))),
             Ask::Usable => Some(Self::Usable),
             _ => None,
-        }
-    }
-}
-
-impl Place {
-    fn of(address: StoreAddress) -> Option<Self> {
-        match address {
-            // The process may start in another folder.
-            StoreAddress::File { path } => std::path::absolute(path).ok().map(Self::File),
-            StoreAddress::Auto { file, keyring, encrypted, mode } => {
-                let part = |address: Option<Box<StoreAddress>>| match address {
-                    Some(address) => Self::of(*address).map(|place| Some(Box::new(place))),
-                    None => Some(None),
-                };
-                Some(Self::Auto {
-                    file: std::path::absolute(file).ok()?,
-                    keyring: part(keyring)?,
-                    encrypted: part(encrypted)?,
-                    mode: mode.map(|mode| mode.as_str().to_owned()),
-                })
-            }
-            _ => None,
-        }
-    }
-
-    fn open(&self) -> io::Result<Arc<dyn TokenStore>> {
-        match self {
-            Self::File(path) => Ok(Arc::new(FileStore::at(path))),
-            Self::Auto { file, keyring, encrypted, mode } => {
-                let mut store = AutoStore::new(FileStore::at(file));
-                if let Some(place) = keyring {
-                    store = store.with_keyring(place.open()?);
-                }
-                if let Some(place) = encrypted {
-                    store = store.with_encrypted(place.open()?);
-                }
-                if let Some(mode) = mode {
-                    let mode = StorageMode::parse(mode)
-                        .ok_or_else(|| io::Error::other("a job that names no store"))?;
-                    store = store.with_mode(mode);
-                }
-                Ok(Arc::new(store))
-            }
         }
     }
 }

@@ -19,6 +19,7 @@
 mod answer;
 mod job;
 mod parent;
+mod place;
 mod worker;
 
 pub use worker::serve_detached;

@@ -1,6 +1,9 @@
 //! Which store a user's logins are in: by name in the environment or the profile file, else by what this machine has.
 
+mod parts;
+
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use u2m_cache::{AutoStore, FileStore, StorageMode, StoreError};
 use u2m_config::ConfigFile;
 use u2m_core::{CacheKey, Foreign};
@@ -9,6 +12,17 @@ use crate::choose::Surroundings;
 
 /// The variable that names a store for every program that shares logins with Databricks' command line.
 const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
+
+/// The service that Databricks' own programs keep their items under.
+const SERVICE: &str = "databricks-cli";
+
+/// The encrypted file, beside the one that other programs share.
+const SEALED: &str = "token-cache.sealed.json";
+
+/// How long one call of the keyring is waited for: 3 seconds, as the reference does. While somebody signs in there is a person
+/// who may have to type the keyring's password first.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE_OF_PEOPLE: Duration = Duration::from_secs(30);
 
 /// The setting of the same meaning, in `[__settings__]` or in a profile.
 const SETTING: &str = "auth_storage";
@@ -140,10 +154,31 @@ impl Storage {
         around: &Surroundings<'_>,
         profile: Option<&str>,
     ) -> Result<Self, StorageError> {
+        Self::open_for(PATIENCE, named, around, profile)
+    }
+
+    /// As [`Storage::open`], for a command with a person before it: a prompt of the keyring is waited for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_with_person(
+        named: Option<&str>,
+        around: &Surroundings<'_>,
+        profile: Option<&str>,
+    ) -> Result<Self, StorageError> {
+        Self::open_for(PATIENCE_OF_PEOPLE, named, around, profile)
+    }
+
+    fn open_for(
+        patience: Duration,
+        named: Option<&str>,
+        around: &Surroundings<'_>,
+        profile: Option<&str>,
+    ) -> Result<Self, StorageError> {
         let choice = StorageChoice::of(named, around, profile)?;
         let file = FileStore::from_env(around.env)?;
         let path = file.path().to_owned();
-        let store = AutoStore::new(file);
+        let store = parts::all(file, around, patience);
         let store = match choice.is_explicit() {
             true => store.with_mode(choice.mode),
             false => store,
@@ -194,8 +229,8 @@ impl Storage {
     pub fn location(&self, mode: StorageMode, path: &dyn Fn(&Path) -> String) -> String {
         match mode {
             StorageMode::Plaintext => path(&self.file),
-            StorageMode::Secure => "OS keyring (service: databricks-cli)".to_owned(),
-            StorageMode::Encrypted => path(&self.file.with_file_name("token-cache.sealed.json")),
+            StorageMode::Secure => format!("OS keyring (service: {SERVICE})"),
+            StorageMode::Encrypted => path(&self.file.with_file_name(SEALED)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Where u2m keeps logins.
 //!
 //! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
-//! [`MemoryStore`] ends with its process.
+//! [`MemoryStore`] ends with its process. `RedisStore` (feature `redis`) is for programs on several machines.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.

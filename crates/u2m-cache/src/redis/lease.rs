@@ -67,7 +67,7 @@ pub(super) fn lock(
     Ok(None)
 }
 
-/// Asks again after 20 to 200 milliseconds, not at the same moments as others.
+/// Asks again after 10 to 240 milliseconds, not at the same moments as others.
 fn pause(round: u32) -> Duration {
     let most = 20 << round.min(3);
     let jitter = getrandom::u32().unwrap_or(0) % most;

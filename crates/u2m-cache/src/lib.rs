@@ -5,6 +5,7 @@
 //! operating system, in the items of Databricks' CLI; with `encrypted`, `EncryptedFileStore` keeps them in a file of u2m's own
 //! that is sealed with a key. [`AutoStore`] stands in front of several, and finds each login where it was saved. The logins of
 //! other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and writes those of Python's.
+//! [`MemoryStore`] ends with its process. `RedisStore` (feature `redis`) is for programs on several machines.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.

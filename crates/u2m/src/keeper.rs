@@ -363,9 +363,14 @@ impl Keeper {
     /// after. If its holder hangs, the new login is worth more than the order. One that cannot be saved is kept for this
     /// process, and saved later.
     pub(crate) fn sign_in(&self, session: &Session) -> Result<(), StoreFailure> {
-        let saved = self.store.lock(&self.key, self.lock_wait).and_then(|lock| match lock {
-            Some(mut lock) => lock.save(session),
-            None => self.store.save(&self.key, session),
+        let saved = self.store.lock(&self.key, self.lock_wait).and_then(|lock| {
+            match lock.map(|mut lock| lock.save(session)) {
+                // Whoever came first meanwhile, the last login counts.
+                None | Some(Err(StoreError::Superseded { .. })) => {
+                    self.store.save(&self.key, session)
+                }
+                Some(saved) => saved,
+            }
         });
         *self.unsaved() = saved.is_err().then(|| Unsaved {
             replaces: self.store.load(&self.key).ok().flatten().map(|old| old.fingerprint()),

@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::store::Notice;
 use redis::{Script, ScriptInvocation};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use u2m_core::{CacheKey, Session, Verdict};
 
 /// What all clones of a store share.
@@ -28,7 +29,7 @@ pub(super) struct Read {
 }
 
 /// How often somebody else may come first before a login gives up.
-const ROUNDS: usize = 16;
+const ROUNDS: u32 = 16;
 
 impl Inner {
     /// Runs a script on an entry. Every answer is a list of texts.
@@ -92,7 +93,7 @@ impl Inner {
     pub(super) fn sign_in(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
         let place = self.vault.place(key);
         let grant = random(&self.pool)?;
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let read = self.read(key, &place)?;
             // One that cannot be read is replaced: that is what the login is for.
             if let Ok(Some(old)) = &read.session {
@@ -109,6 +110,7 @@ impl Inner {
             if is_ok(&answer) {
                 return Ok(());
             }
+            std::thread::sleep(pause(round));
         }
         Err(self.unavailable("others keep changing the login"))
     }
@@ -187,4 +189,11 @@ pub(super) fn random(pool: &Pool) -> Result<String, StoreError> {
 fn no_entropy(pool: &Pool) -> StoreError {
     let why = "this system has no random bytes to give".to_owned();
     StoreError::Unavailable { server: pool.server().to_owned(), why }
+}
+
+/// Asks again after 10 to 240 milliseconds, not at the same moments as others.
+pub(super) fn pause(round: u32) -> Duration {
+    let most = 20 << round.min(3);
+    let jitter = getrandom::u32().unwrap_or(0) % most;
+    Duration::from_millis(u64::from(most / 2 + jitter))
 }

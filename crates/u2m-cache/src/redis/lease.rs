@@ -1,6 +1,6 @@
 //! An entry's lock: a lease with a fencing number, which the server takes back when its holder is gone.
 
-use super::entry::{Inner, Read, check_kept, is_ok, random};
+use super::entry::{Inner, Read, check_kept, is_ok, pause, random};
 use super::record::{Record, Revision, Started, verdict_text};
 use super::scripts::scripts;
 use super::settings::millis;
@@ -65,13 +65,6 @@ pub(super) fn lock(
         std::thread::sleep(pause(round).min(left + Duration::from_millis(1)).min(rest));
     }
     Ok(None)
-}
-
-/// Asks again after 20 to 200 milliseconds, not at the same moments as others.
-fn pause(round: u32) -> Duration {
-    let most = 20 << round.min(3);
-    let jitter = getrandom::u32().unwrap_or(0) % most;
-    Duration::from_millis(u64::from(most / 2 + jitter))
 }
 
 fn take(

@@ -4,7 +4,7 @@
 //!
 //! 1. The threads of a process queue at a gate; one of them goes on.
 //! 2. It takes the entry's **lease**: a key with a random owner that the server drops after 45 seconds. With it comes a
-//!    **fence**, a number that is larger than every one given out before. Others ask again every 20 to 200 milliseconds, at
+//!    **fence**, a number that is larger than every one given out before. Others ask again every 10 to 240 milliseconds, at
 //!    moments of their own.
 //! 3. Under the lease it reads the entry again. A fresh token ends it here.
 //! 4. Just before the refresh token is sent ([`EntryLock::prove_writable`]), one script renews the lease, checks that fence,
@@ -22,26 +22,6 @@
 //!
 //! If a save fails because the server is away, the lease is not given back: until it has run out nobody else sends the
 //! refresh token that is already spent, and the program that has the answer tries again to save it.
-//!
-//! # What the server sees
-//!
-//! Entries are sealed with a key of the application ([`SealKey`]), and each opens in its own place only. Their names are
-//! keyed hashes. The server sees when which entry is refreshed, and how long its text is; it can remove entries, and put
-//! back older ones of the same entry, which costs a login and gives nothing away. Without the key, or with another one,
-//! the store is empty: changing the key means signing in again.
-//!
-//! # What holds, and what does not
-//!
-//! - **Clocks.** Leases, fences and the life of entries are told by the server's clock alone. The clocks of the machines
-//!   matter for one thing, whether an access token is still good.
-//! - **Lost writes.** A save counts when the server has it in memory. If it then fails before the write has reached its
-//!   disk or a replica that takes over, the entry of before comes back, whose refresh token is spent, and somebody has to
-//!   sign in again. `appendfsync always`, or `min-replicas-to-write`, make that unlikely; nothing in Redis excludes it.
-//! - **Forgetting.** `maxmemory-policy` has to be `noeviction`: the others drop logins, which is harmless, and leases.
-//! - **A pause in the worst moment.** Between step 4 and step 5 nothing is checked. A machine that stands still exactly
-//!   there, for longer than a lease, sends a refresh token that another may have spent; what it gets is not saved.
-//! - **Names.** Looking up the server's name is bounded by the system's resolver, everything else by the time-out.
-//! - Redis 5 or later, or Valkey; one primary server. Of a cluster, entries use one slot each, but nodes are not followed.
 
 mod entry;
 mod fault;
@@ -78,6 +58,27 @@ use vault::Vault;
 /// println!("{} logins", store.keys()?.len());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # What the server sees
+///
+/// Entries are sealed with a key of the application ([`SealKey`]), and each opens in its own place only. Their names are
+/// keyed hashes. The server sees when which entry is refreshed, and how long its text is; it can remove entries, and put
+/// back older ones of the same entry, which costs a login and gives nothing away. Without the key, or with another one,
+/// the store is empty: changing the key means signing in again.
+///
+/// # What holds, and what does not
+///
+/// - **Clocks.** Leases, fences and the life of entries are told by the server's clock alone. The clocks of the machines
+///   matter for one thing, whether an access token is still good.
+/// - **Lost writes.** A save counts when the server has it in memory. If it then fails before the write has reached its
+///   disk or a replica that takes over, the entry of before comes back, whose refresh token is spent, and somebody has to
+///   sign in again. `appendfsync always`, or `min-replicas-to-write`, make that unlikely; nothing in Redis excludes it.
+/// - **Forgetting.** `maxmemory-policy` has to be `noeviction`: the others drop logins, which is harmless, and leases.
+/// - **A pause in the worst moment.** Between the last check of the lease and the request
+///   nothing is checked. A machine that stands still exactly
+///   there, for longer than a lease, sends a refresh token that another may have spent; what it gets is not saved.
+/// - **Names.** Looking up the server's name is bounded by the system's resolver, everything else by the time-out.
+/// - Redis 5 or later, or Valkey; one primary server. Of a cluster, entries use one slot each, but nodes are not followed.
 #[derive(Clone)]
 pub struct RedisStore(Arc<Inner>);
 

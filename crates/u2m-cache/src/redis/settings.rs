@@ -57,6 +57,8 @@ impl RedisSettings {
 
     /// How long an entry stays locked after its holder died. At least the longest request to the authorization server, the
     /// longest save and some slack: a refresh is begun only where seven ninths of it are left, which are 35 seconds of 45.
+    /// Who waits for less than a lease (`u2m` waits for 15 seconds unless told otherwise) fails for the moment while a dead
+    /// holder's lease runs out; a good token is served meanwhile.
     #[must_use]
     pub const fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;

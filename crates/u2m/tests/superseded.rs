@@ -1,0 +1,134 @@
+//! A store tells whoever saves that somebody else came first: theirs is taken, and what was bought for the login before it
+//! is dropped.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::World;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use u2m::{
+    CacheKey, EntryLock, MemoryStore, PersistentAuth, Session, StoreError, TokenStore, browser_fn,
+};
+use u2m_core::Verdict;
+
+/// A store in which others save, each just before somebody who holds the lock does.
+#[derive(Clone, Debug, Default)]
+struct Crowded {
+    store: MemoryStore,
+    others: Arc<Mutex<VecDeque<Session>>>,
+}
+
+struct CrowdedLock {
+    all: Crowded,
+    lock: Box<dyn EntryLock>,
+    key: CacheKey,
+}
+
+impl TokenStore for Crowded {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        self.store.load(key)
+    }
+
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        self.store.save(key, session)
+    }
+
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.store.delete(key)
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        self.store.keys()
+    }
+
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let (all, key) = (self.clone(), key.clone());
+        let lock = self.store.lock(&key, patience)?;
+        Ok(lock.map(|lock| Box::new(CrowdedLock { all, lock, key }) as Box<dyn EntryLock>))
+    }
+}
+
+impl EntryLock for CrowdedLock {
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.lock.verdict()
+    }
+
+    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.lock.note(verdict)
+    }
+
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        self.lock.prove_writable()
+    }
+
+    fn save(&mut self, session: &Session) -> Result<(), StoreError> {
+        let Some(other) = self.all.others.lock().unwrap().pop_front() else {
+            return self.lock.save(session);
+        };
+        self.all.store.save(&self.key, &other)?;
+        Err(StoreError::Superseded { key: self.key.clone() })
+    }
+}
+
+/// A login that has run out, and others that will come first.
+fn crowded(world: &World, others: impl IntoIterator<Item = Session>) -> (Crowded, PersistentAuth) {
+    let store = Crowded::default();
+    store.save(&world.key(), &world.session(-5)).unwrap();
+    store.others.lock().unwrap().extend(others);
+    let browser = browser_fn(|url: url::Url| async move {
+        drop(u2m_testkit::follow_login_in_background(url.as_str()));
+        Ok(())
+    });
+    let builder = PersistentAuth::builder(world.target()).with_store(store.clone());
+    (store, builder.with_browser(browser).with_port(0).build().unwrap())
+}
+
+#[test]
+fn a_refresh_that_was_overtaken_hands_out_what_is_stored_and_keeps_nothing() {
+    let world = World::new();
+    let other = world.session(3600);
+    let (store, auth) = crowded(&world, [other.clone()]);
+    assert_eq!(auth.blocking().token().unwrap(), other.token());
+    assert_eq!(store.load(&world.key()).unwrap().unwrap(), other);
+    assert!(auth.close(common::LONG), "nothing is left to be saved");
+    assert_eq!(store.load(&world.key()).unwrap().unwrap(), other);
+    assert!(auth.take_notices().is_empty());
+    world.assert_refreshed(1);
+}
+
+#[test]
+fn a_refresh_that_is_overtaken_by_a_login_that_has_run_out_too_refreshes_that_one() {
+    let world = World::new();
+    let (store, auth) = crowded(&world, [world.session(-5)]);
+    let token = auth.blocking().token().unwrap();
+    assert_eq!(store.load(&world.key()).unwrap().unwrap().token(), token);
+    world.assert_refreshed(2);
+}
+
+#[test]
+fn a_refresh_that_is_overtaken_again_and_again_ends() {
+    let world = World::new();
+    let others: Vec<Session> = (0..100).map(|_| world.session(-5)).collect();
+    let (store, auth) = crowded(&world, others);
+    let blocking = auth.blocking();
+    common::within(common::LONG, move || blocking.token()).unwrap();
+    assert_eq!(world.refreshes(), 4, "each for another refresh token");
+    assert!(auth.close(common::LONG));
+    assert_eq!(store.others.lock().unwrap().len(), 96, "and what others saved is left alone");
+}
+
+#[test]
+fn a_login_that_was_overtaken_is_saved_all_the_same() {
+    let world = World::new();
+    let (store, auth) = crowded(&world, [world.session(3600)]);
+    let signed_in = auth.blocking().challenge().unwrap();
+    assert!(signed_in.unsaved().is_none());
+    let stored = store.load(&world.key()).unwrap().unwrap();
+    assert_eq!(stored.token(), signed_in.token(), "the last login counts");
+}

@@ -80,6 +80,8 @@ fn xtask(name: &str) -> Outcome {
 /// Runs the test command, shows its output as it comes, and keeps the summaries.
 fn test(summaries: &mut Vec<String>) -> Outcome {
     let mut command = run::cargo(&["xtask", "test"]);
+    // Nothing is skipped here.
+    command.env("U2M_REQUIRE_ALL", "1");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let output = child.stdout.take().ok_or("the tests have no output")?;
     let copied = copy(BufReader::new(output), std::io::stdout(), summaries);

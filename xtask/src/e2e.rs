@@ -5,7 +5,7 @@
 //! npm into `e2e/node_modules`, and Chromium by apt-get for root. `--debug` tests the debug build, `--binary FILE` tests
 //! that file and builds nothing; what stands after `--` goes to node, as in `-- --test-name-pattern=denies`.
 
-use crate::{Outcome, run};
+use crate::{Outcome, programs, run};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -134,19 +134,8 @@ fn browser() -> Result<PathBuf, run::Failure> {
         return Ok(browser);
     }
     let missing = "Chromium is missing; install it (on Debian: the package `chromium`)";
-    let apt = run::found("apt-get").filter(|_| is_root()).ok_or(missing)?;
-    let apt = |args: &[&str]| {
-        let mut command = Command::new(&apt);
-        command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-        run::must(&mut command)
-    };
-    apt(&["update", "--quiet"])?;
-    apt(&["install", "--yes", "--quiet", "--no-install-recommends", "chromium"])?;
+    programs::install(&["chromium"]).map_err(|_| missing)?;
     search().ok_or_else(|| missing.into())
-}
-
-fn is_root() -> bool {
-    run::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 #[cfg(test)]

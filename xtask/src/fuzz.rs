@@ -36,12 +36,10 @@ const MEMORY: u32 = 1024;
 
 pub(crate) fn run(args: &[String]) -> Outcome {
     let plan = Plan::of(args, &targets()?)?;
-    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
-    if run::found(&compiler).is_none() {
-        return Err(format!(
-            "libFuzzer needs a C++ compiler, and PATH has no {compiler}; install g++, or set CXX"
-        )
-        .into());
+    match std::env::var("CXX") {
+        Ok(named) if run::found(&named).is_some() => {}
+        Ok(named) => return Err(format!("CXX names {named}, and PATH has no such program").into()),
+        Err(_) => programs::provide(programs::OF_FUZZING)?,
     }
     let built = build()?;
     let waiting = Mutex::new(plan.targets.iter());

@@ -6,6 +6,7 @@ mod ci;
 mod demo;
 mod e2e;
 mod fuzz;
+mod programs;
 mod run;
 mod test;
 

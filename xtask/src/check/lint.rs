@@ -11,12 +11,13 @@ pub(super) fn fmt() -> Verdict {
 }
 
 pub(super) fn clippy() -> Verdict {
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    let all = ["clippy", "--workspace", "--all-targets", "--all-features", "--locked"];
+    cargo(&[&all[..], &["--", "-D", "warnings"]].concat())?;
     Ok("no lints".into())
 }
 
 pub(super) fn docs() -> Verdict {
-    let mut doc = run::cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    let mut doc = run::cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--locked"]);
     run::must(doc.env("RUSTDOCFLAGS", "-D warnings").stdin(Stdio::null()))?;
     Ok("no warnings".into())
 }

@@ -5,8 +5,8 @@
 //! and from what earlier runs have found. libFuzzer comes as C++ sources; its counters come from a pass that stable
 //! compilers have, too.
 
-use crate::Outcome;
 use crate::run::{self, Failure};
+use crate::{Outcome, programs};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -11,9 +11,12 @@ const GRACE: Duration = Duration::from_secs(30);
 pub(crate) fn harden() {
     #[cfg(target_os = "linux")]
     {
-        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        use rustix::process::{
+            DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit,
+        };
         // Where the kernel does not let it be so, it is as before.
         let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     }
     std::panic::set_hook(Box::new(|info| {
         let place = info

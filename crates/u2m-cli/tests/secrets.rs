@@ -136,6 +136,10 @@ fn t15_a_process_that_breaks_leaves_no_core_dump() {
     world.surround(&mut command);
     let running = Running::start(command);
     eventually("the refresh is sent", || world.server.counts().refreshes == 1);
+    let limits = format!("/proc/{}/limits", running.child.id());
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
     running.signal("ABRT");
     let (status, _) = running.end(common::LONG);
     assert_eq!(status.signal(), Some(6), "{status}");

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use u2m::{
-    AccessToken, CacheKey, ConfigFile, Session, Storage, StorageChoice, StorageError, StorageMode,
-    StorageSource, Surroundings, TokenStore,
+    AccessToken, Binding, CacheKey, ConfigFile, Host, RefreshToken, Session, Storage,
+    StorageChoice, StorageError, StorageMode, StorageSource, Surroundings, TokenStore,
 };
 
 fn choose(
@@ -97,13 +97,21 @@ impl User {
     }
 
     fn storage(&self, settings: &[(&str, &str)], config: &str) -> Storage {
+        self.open(settings, None, config)
+    }
+
+    fn storage_of(&self, profile: Option<&str>, config: &str) -> Storage {
+        self.open(&[], profile, config)
+    }
+
+    fn open(&self, settings: &[(&str, &str)], profile: Option<&str>, config: &str) -> Storage {
         let home = self.home.path().to_str().unwrap();
         let mut vars: BTreeMap<_, _> = settings.iter().copied().collect();
         vars.insert("HOME", home);
         vars.insert("USERPROFILE", home);
         let env = |name: &str| vars.get(name).map(OsString::from);
         let config = ConfigFile::parse(config).unwrap();
-        Storage::open(None, &Surroundings { env: &env, config: &config }, None).unwrap()
+        Storage::open(None, &Surroundings { env: &env, config: &config }, profile).unwrap()
     }
 }
 
@@ -144,4 +152,29 @@ fn t25_a_keyring_that_was_asked_for_and_is_not_there_is_an_error_before_anything
     assert!(storage.store().prepare_login(&key()).is_err());
     assert!(storage.store().load(&key()).is_err());
     assert!(std::fs::read_dir(user.home.path()).unwrap().next().is_none(), "nothing was written");
+}
+
+#[test]
+fn dual_1_a_profile_that_wishes_it_has_a_copy_under_its_hosts_key() {
+    let user = User::new();
+    let config = "[dev]\nhost = https://a.example\nmirror_host_key = true\n\
+                  [prod]\nhost = https://a.example\n[__settings__]\nauth_storage = plaintext\n";
+    let host = Host::parse("https://a.example").unwrap();
+    let endpoint = url::Url::parse("https://a.example/oidc/v1/token").unwrap();
+    let binding = Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host);
+    let session = |name: &str| {
+        Session::new(AccessToken::new(name))
+            .with_refresh_token(RefreshToken::new(name))
+            .with_binding(binding.clone())
+    };
+    let (copy, dev, prod) =
+        (CacheKey::new("https://a.example"), CacheKey::new("dev"), CacheKey::new("prod"));
+    user.storage_of(Some("prod"), config).store().save(&prod, &session("p")).unwrap();
+    let storage = user.storage_of(Some("dev"), config);
+    assert!(storage.store().load(&copy).unwrap().is_none(), "it is off unless asked for");
+    for name in ["first", "second"] {
+        storage.store().save(&dev, &session(name)).unwrap();
+        let copied = storage.store().load(&copy).unwrap().unwrap();
+        assert_eq!(copied.access_token.expose(), name);
+    }
 }

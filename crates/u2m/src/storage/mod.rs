@@ -4,7 +4,7 @@ mod parts;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use u2m_cache::{AutoStore, FileStore, StorageMode, StoreError};
+use u2m_cache::{AutoStore, FileStore, Mirror, StorageMode, StoreError};
 use u2m_config::ConfigFile;
 use u2m_core::{CacheKey, Foreign};
 
@@ -26,6 +26,10 @@ const PATIENCE_OF_PEOPLE: Duration = Duration::from_secs(30);
 
 /// The setting of the same meaning, in `[__settings__]` or in a profile.
 const SETTING: &str = "auth_storage";
+
+/// The setting of a profile whose login is copied to its host's key in the file, for programs that know no profiles: Databricks'
+/// CLI before 0.290 and its Go SDK before 0.104. One profile of each host may have it; in other stores it means nothing.
+const MIRROR: &str = "mirror_host_key";
 
 /// Where the wish for a store comes from; the first that says something counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +180,7 @@ impl Storage {
         profile: Option<&str>,
     ) -> Result<Self, StorageError> {
         let choice = StorageChoice::of(named, around, profile)?;
-        let file = FileStore::from_env(around.env)?;
+        let file = mirrored(FileStore::from_env(around.env)?, around, profile)?;
         let path = file.path().to_owned();
         let store = parts::all(file, around, patience);
         let store = match choice.is_explicit() {
@@ -237,6 +241,19 @@ impl Storage {
     /// Where a login is looked for first, if that is told by more than the choice.
     pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
         self.store.home(key)
+    }
+}
+
+/// The file, with a copy of the profile's login under its host's key where the profile wishes it.
+fn mirrored(
+    file: FileStore,
+    around: &Surroundings<'_>,
+    profile: Option<&str>,
+) -> Result<FileStore, StoreError> {
+    let wishes = |name: &&str| around.config.get(name, MIRROR) == Some("true");
+    match profile.filter(wishes) {
+        Some(name) => file.with_mirror(CacheKey::new(name), Mirror::to_host_of_login()),
+        None => Ok(file),
     }
 }
 

@@ -409,6 +409,7 @@ impl TokenStore for AutoStore {
             Some(store) => store.address().map(|address| Some(Box::new(address))),
             None => Some(None),
         };
+        self.0.file.address()?;
         Some(StoreAddress::Auto {
             file: self.0.file.path().to_owned(),
             keyring: address(&self.0.keyring)?,

@@ -326,7 +326,9 @@ impl TokenStore for FileStore {
     }
 
     fn address(&self) -> Option<StoreAddress> {
-        Some(StoreAddress::File { path: self.path().to_owned() })
+        // An address says nothing of copies, and who opens it would make none.
+        let is_whole = self.0.mirrors.is_empty();
+        is_whole.then(|| StoreAddress::File { path: self.path().to_owned() })
     }
 
     fn take_notices(&self) -> Vec<Notice> {

@@ -346,11 +346,13 @@ impl TokenStore for AutoStore {
 
     /// Removes a login from every store that can be reached.
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        let mut outcome = Ok(());
+        let (home, mut outcome) = (self.home(key), Ok(()));
         for mode in StorageMode::ALL {
-            let Ok(store) = self.part(mode) else { continue };
-            match store.delete(key) {
-                Err(error) if !error.is_absent_store() => outcome = outcome.and(Err(error)),
+            match self.part(mode).and_then(|store| store.delete(key)) {
+                // Where there is no such store there is no login, unless this one was saved there.
+                Err(error) if !error.is_absent_store() || home == Some(mode) => {
+                    outcome = outcome.and(Err(error));
+                }
                 _ => {}
             }
         }

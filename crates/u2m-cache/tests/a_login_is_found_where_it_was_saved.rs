@@ -333,3 +333,14 @@ fn key_8_a_move_that_fails_leaves_the_login_where_it_is_looked_for() {
     assert!(matches!(moved, Err(StoreError::NotKept { .. })), "{moved:?}");
     assert_eq!(token(&store).as_deref(), Some("a"));
 }
+
+#[test]
+fn deleting_forgets_no_login_whose_keyring_is_gone_for_now() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    log_in(&over(&place, &keyring), "a").unwrap();
+    let absent = Keyring { mood: Mood::Absent, ..keyring.clone() };
+    assert!(over(&place, &absent).delete(&key()).is_err(), "it is still there");
+    assert_eq!(over(&place, &keyring).home(&key()), Some(StorageMode::Secure));
+    over(&place, &keyring).delete(&key()).unwrap();
+    assert_eq!(token(&keyring), None);
+}

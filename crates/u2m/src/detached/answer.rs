@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_token_comes_through_without_the_refresh_token() {
         let session = Session::new(AccessToken::new("a"))
-            .with_refresh_token(u2m_core::RefreshToken::new("canary"))
+            .with_refresh_token(RefreshToken::new("canary"))
             .with_expiry(Timestamp::from_unix(7));
         let landed = Ok(Issued::new(session, How::Renewed));
         let text = serde_json::to_string(&Answer::of(&landed, Vec::new())).unwrap();

@@ -7,15 +7,17 @@
 //!
 //! What is locked, silent or broken is an error and never a reason to look elsewhere (FALL-3, FALL-4): the login may be in it.
 
+use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
 use crate::file::FileStore;
+use crate::gate::end_of;
 use crate::mode::StorageMode;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use u2m_core::{CacheKey, Session, Verdict};
 
 /// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
@@ -43,9 +45,20 @@ struct Inner {
     /// The one store to use, if one was asked for by name.
     fixed: Option<StorageMode>,
     /// Where the logins go that were prepared.
-    landings: Mutex<BTreeMap<CacheKey, StorageMode>>,
+    landings: Mutex<BTreeMap<CacheKey, Landing>>,
     notices: Mutex<Vec<Notice>>,
 }
+
+/// Where a login goes, or went.
+#[derive(Clone, Copy, Debug)]
+struct Landing {
+    mode: StorageMode,
+    /// Whether the login is still to come: what was decided for it says nothing about later saves.
+    is_open: bool,
+}
+
+/// How often a login may be moved while it is looked for.
+const ROUNDS: usize = 4;
 
 impl AutoStore {
     /// Begins with the file that other programs share; beside it stands where each login was saved.
@@ -111,12 +124,17 @@ impl AutoStore {
         self.0.file.set_home(key, home.map(StorageMode::as_str))
     }
 
-    /// Where a login goes that was prepared ([`TokenStore::prepare_login`]).
+    /// Where a login goes, or went, that was prepared ([`TokenStore::prepare_login`]).
     pub fn landing(&self, key: &CacheKey) -> Option<StorageMode> {
-        self.landings().get(key).copied()
+        self.landings().get(key).map(|landing| landing.mode)
     }
 
-    fn landings(&self) -> MutexGuard<'_, BTreeMap<CacheKey, StorageMode>> {
+    /// Where a login goes that is still to come.
+    fn open_landing(&self, key: &CacheKey) -> Option<StorageMode> {
+        self.landings().get(key).filter(|landing| landing.is_open).map(|landing| landing.mode)
+    }
+
+    fn landings(&self) -> MutexGuard<'_, BTreeMap<CacheKey, Landing>> {
         self.0.landings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,10 +166,31 @@ impl AutoStore {
         if let Some(mode) = self.0.fixed {
             return Ok((mode, self.part(mode)?.load(key)?));
         }
-        let sidecar = self.0.file.sidecar();
-        match sidecar.home(key.as_str()).and_then(StorageMode::parse) {
+        let mut sidecar = self.0.file.sidecar();
+        for _ in 1..ROUNDS {
+            let home = sidecar.home(key.as_str()).and_then(StorageMode::parse);
+            let found = self.find_at(key, home, &sidecar)?;
+            if found.1.is_some() {
+                return Ok(found);
+            }
+            // It may have been moved in between.
+            sidecar = self.0.file.sidecar();
+            if sidecar.home(key.as_str()).and_then(StorageMode::parse) == home {
+                return Ok(found);
+            }
+        }
+        self.find_at(key, sidecar.home(key.as_str()).and_then(StorageMode::parse), &sidecar)
+    }
+
+    fn find_at(
+        &self,
+        key: &CacheKey,
+        home: Option<StorageMode>,
+        sidecar: &Sidecar,
+    ) -> Result<(StorageMode, Option<Session>), StoreError> {
+        match home {
             Some(StorageMode::Plaintext) => {
-                Ok((StorageMode::Plaintext, self.0.file.load_with(key, &sidecar)?))
+                Ok((StorageMode::Plaintext, self.0.file.load_with(key, sidecar)?))
             }
             Some(mode) => Ok((mode, self.part(mode)?.load(key)?)),
             None => self.look_around(key),
@@ -174,7 +213,7 @@ impl AutoStore {
 
     /// Where a login is to be saved: where it was decided, else where it is, else where new ones go.
     fn keep(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
-        if let Some(mode) = self.0.fixed.or_else(|| self.landing(key)) {
+        if let Some(mode) = self.0.fixed.or_else(|| self.open_landing(key)) {
             return Ok(mode);
         }
         match self.find(key)? {
@@ -212,19 +251,29 @@ impl AutoStore {
     }
 
     /// Records where a login is now: a new one wherever it went, another one if nothing was recorded. What a new login has
-    /// replaced elsewhere is removed there. That this does not work is told and is no failure: the login is there.
-    fn record(&self, key: &CacheKey, mode: StorageMode) {
-        let (before, is_new) = (self.home(key), self.landing(key) == Some(mode));
-        if before == Some(mode) || (before.is_some() && !is_new) {
-            return;
+    /// replaced elsewhere is removed there; that this does not work is told and is no failure.
+    ///
+    /// # Errors
+    /// Everybody goes on to look for it where an older one is.
+    fn record(&self, key: &CacheKey, mode: StorageMode) -> Result<(), StoreError> {
+        let (before, is_new) = (self.home(key), self.open_landing(key) == Some(mode));
+        if before != Some(mode) && (before.is_none() || is_new) {
+            if let Err(error) = self.set_home(key, Some(mode)) {
+                if before.is_some() {
+                    return Err(error);
+                }
+                // It is found all the same, by looking around.
+                self.notice(format!("where the login '{key}' is kept could not be noted: {error}"));
+            }
+            let old = before.and_then(|before| self.part(before).ok());
+            if let Some(Err(error)) = old.map(|old| old.delete(key)) {
+                self.notice(format!("an older login '{key}' could not be removed: {error}"));
+            }
         }
-        if let Err(error) = self.set_home(key, Some(mode)) {
-            self.notice(format!("where the login '{key}' is kept could not be noted: {error}"));
+        if is_new && let Some(landing) = self.landings().get_mut(key) {
+            landing.is_open = false;
         }
-        let old = before.and_then(|before| self.part(before).ok());
-        if let Some(Err(error)) = old.map(|old| old.delete(key)) {
-            self.notice(format!("an older login '{key}' could not be removed: {error}"));
-        }
+        Ok(())
     }
 }
 
@@ -261,14 +310,26 @@ impl AutoStore {
         let _lock =
             source.lock(key, patience)?.ok_or_else(|| StoreError::Busy { key: key.clone() })?;
         let Some(session) = source.load(key)? else { return Ok(false) };
-        target.save(key, &session)?;
-        let copy = target.load(key)?;
-        if copy.map(|copy| copy.fingerprint()) != Some(session.fingerprint()) {
-            return Err(StoreError::NotKept { key: key.clone() });
+        let home = self.home(key);
+        let moved = copy(key, &session, target).and_then(|()| self.set_home(key, Some(to)));
+        if let Err(error) = moved {
+            // A copy that is not sure must not be what is found from now on.
+            if self.home(key) != home {
+                let _ = self.set_home(key, home.or(Some(from)));
+            }
+            return Err(error);
         }
-        self.set_home(key, Some(to))?;
         source.delete(key)?;
         Ok(true)
+    }
+}
+
+/// Saves a login in another store, and reads it back.
+fn copy(key: &CacheKey, session: &Session, target: &dyn TokenStore) -> Result<(), StoreError> {
+    target.save(key, session)?;
+    match target.load(key)?.map(|copy| copy.fingerprint()) {
+        Some(copy) if copy == session.fingerprint() => Ok(()),
+        _ => Err(StoreError::NotKept { key: key.clone() }),
     }
 }
 
@@ -280,17 +341,18 @@ impl TokenStore for AutoStore {
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
         let mode = self.keep(key)?;
         self.part(mode)?.save(key, session)?;
-        self.record(key, mode);
-        Ok(())
+        self.record(key, mode)
     }
 
     /// Removes a login from every store that can be reached.
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        let mut outcome = Ok(());
+        let (home, mut outcome) = (self.home(key), Ok(()));
         for mode in StorageMode::ALL {
-            let Ok(store) = self.part(mode) else { continue };
-            match store.delete(key) {
-                Err(error) if !error.is_absent_store() => outcome = outcome.and(Err(error)),
+            match self.part(mode).and_then(|store| store.delete(key)) {
+                // Where there is no such store there is no login, unless this one was saved there.
+                Err(error) if !error.is_absent_store() || home == Some(mode) => {
+                    outcome = outcome.and(Err(error));
+                }
                 _ => {}
             }
         }
@@ -301,10 +363,11 @@ impl TokenStore for AutoStore {
     }
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        if let Some(mode) = self.0.fixed {
+            return self.part(mode)?.keys();
+        }
         let mut keys = Vec::new();
-        for mode in
-            StorageMode::ALL.into_iter().filter(|mode| self.0.fixed.is_none_or(|it| it == *mode))
-        {
+        for mode in StorageMode::ALL {
             let Ok(store) = self.part(mode) else { continue };
             match store.keys() {
                 Ok(more) => keys.extend(more),
@@ -322,9 +385,19 @@ impl TokenStore for AutoStore {
         key: &CacheKey,
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        let mode = self.keep(key)?;
-        let lock = self.part(mode)?.lock(key, patience)?;
-        Ok(lock.map(|lock| self.locked(key, mode, lock)))
+        let end = end_of(patience);
+        let mut mode = self.keep(key)?;
+        for _ in 0..ROUNDS {
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(lock) = self.part(mode)?.lock(key, left)? else { return Ok(None) };
+            // It may have been moved while its lock was waited for: then this is not where it is saved, and perhaps not
+            // the lock that others wait for.
+            match self.keep(key)? {
+                still if still == mode => return Ok(Some(self.locked(key, mode, lock))),
+                other => mode = other,
+            }
+        }
+        Ok(None)
     }
 
     fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
@@ -338,6 +411,7 @@ impl TokenStore for AutoStore {
             Some(store) => store.address().map(|address| Some(Box::new(address))),
             None => Some(None),
         };
+        self.0.file.address()?;
         Some(StoreAddress::Auto {
             file: self.0.file.path().to_owned(),
             keyring: address(&self.0.keyring)?,
@@ -356,7 +430,7 @@ impl TokenStore for AutoStore {
 
     fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
         let mode = self.decide(key)?;
-        self.landings().insert(key.clone(), mode);
+        self.landings().insert(key.clone(), Landing { mode, is_open: true });
         Ok(())
     }
 
@@ -364,7 +438,14 @@ impl TokenStore for AutoStore {
         let own =
             std::mem::take(&mut *self.0.notices.lock().unwrap_or_else(PoisonError::into_inner));
         let parts = StorageMode::ALL.into_iter().filter_map(|mode| self.part(mode).ok());
-        own.into_iter().chain(parts.flat_map(TokenStore::take_notices)).collect()
+        let mut notices: Vec<Notice> = Vec::new();
+        for notice in own.into_iter().chain(parts.flat_map(TokenStore::take_notices)) {
+            // The stores share a folder, and each says what is the matter with it.
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+        notices
     }
 }
 
@@ -408,8 +489,7 @@ impl EntryLock for AutoLock {
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
         self.lock.save(session)?;
-        self.store.record(&self.key, self.mode);
-        Ok(())
+        self.store.record(&self.key, self.mode)
     }
 
     fn hand_over(self: Box<Self>) -> Option<File> {

@@ -217,3 +217,130 @@ fn deleting_removes_it_everywhere() {
     assert_eq!((token(&keyring), token(&place.store())), (None, None));
     assert_eq!(store.home(&key()), None);
 }
+
+#[test]
+fn a_login_that_is_moved_while_its_lock_is_waited_for_is_refreshed_where_it_is() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Absent));
+    log_in(&over(&place, &keyring), "a").unwrap();
+    let keyring = Keyring::new(Mood::Fine);
+    let store = over(&place, &keyring);
+    let mover = place.store().lock(&key(), common::LONG).unwrap().unwrap();
+    let waiter = {
+        let (store, (send, ready)) = (store.clone(), std::sync::mpsc::channel());
+        let waiter = std::thread::spawn(move || {
+            send.send(()).unwrap();
+            store.lock(&key(), common::LONG).unwrap().unwrap().save(&session("b")).unwrap();
+        });
+        ready.recv().unwrap();
+        waiter
+    };
+    // Time to get in line; without it the test shows less, and does not fail.
+    std::thread::sleep(Duration::from_millis(300));
+    keyring.save(&key(), &session("a")).unwrap();
+    store.set_home(&key(), Some(StorageMode::Secure)).unwrap();
+    place.store().delete(&key()).unwrap();
+    drop(mover);
+    waiter.join().unwrap();
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("b"), "what was bought is found");
+    assert_eq!(token(&place.store()), None);
+}
+
+#[test]
+fn where_a_login_went_says_nothing_of_where_it_is_after_it_was_moved() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    let store = over(&place, &keyring);
+    log_in(&store, "a").unwrap();
+    let elsewhere = over(&place, &keyring);
+    let (from, to) = (StorageMode::Secure, StorageMode::Plaintext);
+    assert!(elsewhere.migrate(&key(), from, to, common::LONG).unwrap());
+    store.lock(&key(), common::LONG).unwrap().unwrap().save(&session("b")).unwrap();
+    assert_eq!((token(&place.store()).as_deref(), token(&keyring)), (Some("b"), None));
+    assert_eq!(store.home(&key()), Some(StorageMode::Plaintext));
+    assert_eq!(store.landing(&key()), Some(StorageMode::Secure), "it is known where it went");
+}
+
+#[test]
+fn a_new_login_that_nobody_would_find_is_no_login_that_was_kept() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Absent));
+    log_in(&over(&place, &keyring), "older").unwrap();
+    let side = place.folder().join("token-cache.u2m.json");
+    let known = std::fs::read(&side).unwrap();
+    let keyring = Keyring::new(Mood::Fine);
+    let store = over(&place, &keyring);
+    store.prepare_login(&key()).unwrap();
+    let mut lock = store.lock(&key(), common::LONG).unwrap().unwrap();
+    // The side file cannot be replaced, and says what it said when it was read.
+    let spoiled = spoil(&side);
+    let saved = lock.save(&session("newer"));
+    drop(spoiled);
+    assert!(saved.is_err(), "everybody goes on to look in the file");
+    drop(lock);
+    common::put(&side, known);
+    assert_eq!(token(&over(&place, &keyring)).as_deref(), Some("older"), "nothing was removed");
+}
+
+/// Lets nobody write the side file until it is dropped: its writers' lock is held.
+fn spoil(side: &std::path::Path) -> std::fs::File {
+    let path = side.with_file_name("token-cache.lock");
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    let mut lock = fd_lock::RwLock::new(file);
+    // A lock that is forgotten stays on the open file.
+    std::mem::forget(lock.try_write().unwrap());
+    lock.into_inner()
+}
+
+#[test]
+fn a_mode_asked_for_by_name_that_is_not_there_is_an_error_and_no_empty_list() {
+    let store = AutoStore::new(Place::new().store()).with_mode(StorageMode::Secure);
+    assert!(store.load(&key()).is_err());
+    assert!(store.keys().is_err(), "there may be logins");
+}
+
+/// A store that forgets what it is given.
+#[derive(Debug)]
+struct Sieve(u2m_cache::FileStore);
+
+impl TokenStore for Sieve {
+    fn load(&self, _: &CacheKey) -> Result<Option<Session>, StoreError> {
+        Ok(None)
+    }
+    fn save(&self, key: &CacheKey, _: &Session) -> Result<(), StoreError> {
+        // As the store over a keyring does where nothing was recorded.
+        let beside = AutoStore::new(self.0.clone());
+        beside.set_home(key, Some(StorageMode::Secure))
+    }
+    fn delete(&self, _: &CacheKey) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        self.0.lock(key, patience)
+    }
+}
+
+#[test]
+fn key_8_a_move_that_fails_leaves_the_login_where_it_is_looked_for() {
+    let place = Place::new();
+    place.store().save(&key(), &session("a")).unwrap();
+    let store = AutoStore::new(place.store()).with_keyring(Arc::new(Sieve(place.store())));
+    let moved = store.migrate(&key(), StorageMode::Plaintext, StorageMode::Secure, common::LONG);
+    assert!(matches!(moved, Err(StoreError::NotKept { .. })), "{moved:?}");
+    assert_eq!(token(&store).as_deref(), Some("a"));
+}
+
+#[test]
+fn deleting_forgets_no_login_whose_keyring_is_gone_for_now() {
+    let (place, keyring) = (Place::new(), Keyring::new(Mood::Fine));
+    log_in(&over(&place, &keyring), "a").unwrap();
+    let absent = Keyring { mood: Mood::Absent, ..keyring.clone() };
+    assert!(over(&place, &absent).delete(&key()).is_err(), "it is still there");
+    assert_eq!(over(&place, &keyring).home(&key()), Some(StorageMode::Secure));
+    over(&place, &keyring).delete(&key()).unwrap();
+    assert_eq!(token(&keyring), None);
+}

@@ -330,3 +330,10 @@ fn dual_5_a_login_of_an_older_program_is_served_with_a_notice_and_never_migrated
     ));
     assert!(store.take_notices().is_empty());
 }
+
+#[test]
+fn a_store_that_makes_copies_is_not_opened_by_a_process_that_would_make_none() {
+    let place = Place::new();
+    assert!(place.store().address().is_some());
+    assert_eq!(mirrored(place.file(), "dev", to_host()).address(), None);
+}

@@ -262,3 +262,14 @@ fn who_holds_a_lock_stands_in_it() {
         "{text}"
     );
 }
+
+#[test]
+fn what_is_remembered_of_a_failure_goes_with_a_lock_that_is_handed_over() {
+    let place = Place::new();
+    let mut lock = locked(&place.store(), "dev");
+    lock.note(&rejected("rt-old")).unwrap();
+    let mut adopted = place.store().adopt(&key("dev"), lock.hand_over().unwrap()).unwrap();
+    assert_eq!(adopted.verdict(), Some(rejected("rt-old")));
+    drop(adopted);
+    assert_eq!(locked(&place.store(), "dev").verdict(), Some(rejected("rt-old")));
+}

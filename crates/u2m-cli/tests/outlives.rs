@@ -9,8 +9,14 @@ use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use u2m::{
+    CacheKey, Detached, EntryLock, FileStore, Host, PersistentAuth, ProfileName, Session,
+    StoreAddress, StoreError, Target, TokenStore, Verdict, blocking,
+};
 use u2m_testkit::{Endpoint, Fault, Times};
 
 /// How the server of the reference's users behaves at its best, and how long it takes.
@@ -186,4 +192,240 @@ fn a_fresh_token_starts_none() {
     assert!(output.status.success());
     assert_eq!(world.read("trace").matches("execve(").count(), 1, "{}", world.read("trace"));
     assert!(!world.read("trace").contains("clone"), "{}", world.read("trace"));
+}
+
+/// The login `dev`, in a program of its own that has its refreshes carried out by `program`.
+fn auth(
+    world: &World,
+    program: impl Into<PathBuf>,
+    store: impl TokenStore + 'static,
+) -> blocking::PersistentAuth {
+    let target = Target::workspace(Host::parse(world.url()).unwrap());
+    let target = target.with_profile(ProfileName::parse("dev").unwrap());
+    let builder = PersistentAuth::builder(target).with_store(store);
+    builder.with_detached_refresh(Detached::program(program)).build().unwrap().blocking()
+}
+
+/// A store whose locks stay, or whose saves fail, in this process alone.
+#[derive(Clone, Debug)]
+struct Odd {
+    store: FileStore,
+    are_locks_given: bool,
+    is_full: Arc<AtomicBool>,
+}
+
+struct OddLock {
+    of: Odd,
+    lock: Box<dyn EntryLock>,
+}
+
+impl Odd {
+    fn new(world: &World) -> Self {
+        Self { store: world.store(), are_locks_given: true, is_full: Arc::default() }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        match self.is_full.load(Ordering::Relaxed) {
+            true => Err(StoreError::NoHome),
+            false => Ok(()),
+        }
+    }
+
+    fn odd(&self, lock: Box<dyn EntryLock>) -> Box<dyn EntryLock> {
+        Box::new(OddLock { of: self.clone(), lock })
+    }
+}
+
+impl TokenStore for Odd {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        self.store.load(key)
+    }
+    fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        self.check().and_then(|()| self.store.save(key, session))
+    }
+    fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.store.delete(key)
+    }
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        self.store.keys()
+    }
+    fn lock(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        Ok(self.store.lock(key, patience)?.map(|lock| self.odd(lock)))
+    }
+    fn adopt(&self, key: &CacheKey, file: fs::File) -> Result<Box<dyn EntryLock>, StoreError> {
+        self.store.adopt(key, file).map(|lock| self.odd(lock))
+    }
+    fn address(&self) -> Option<StoreAddress> {
+        self.store.address()
+    }
+}
+
+impl EntryLock for OddLock {
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.lock.verdict()
+    }
+    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.lock.note(verdict)
+    }
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        self.lock.prove_writable()
+    }
+    fn save(&mut self, session: &Session) -> Result<(), StoreError> {
+        self.of.check().and_then(|()| self.lock.save(session))
+    }
+    fn hand_over(self: Box<Self>) -> Option<fs::File> {
+        let (lock, are_given) = (self.lock, self.of.are_locks_given);
+        are_given.then(|| lock.hand_over()).flatten()
+    }
+}
+
+#[test]
+fn its_name_is_an_ordinary_word_to_everybody_else() {
+    let world = world();
+    for line in ["token __u2m-refresh", "__u2m-refresh", "token --profile __u2m-refresh"] {
+        let mut command = world.command(line);
+        command.stdin(Stdio::piped());
+        let mut running = Running::start(command);
+        let open = running.child.stdin.take();
+        let ran = running.end(Duration::from_secs(20)).1;
+        assert!(ran.code == Some(2) || ran.code == Some(5), "{line}: {ran:?}");
+        assert!(ran.stderr.contains("__u2m-refresh"), "{line}: {}", ran.stderr);
+        drop(open);
+    }
+}
+
+#[test]
+fn one_that_is_never_told_what_to_do_ends_by_itself() {
+    let world = world();
+    let mut command = world.command("__u2m-refresh");
+    command.env("U2M_DETACHED_REFRESH", "1").stdin(Stdio::piped());
+    let mut running = Running::start(command);
+    let mut pipe = running.child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut pipe, b"{\"version\":1").unwrap();
+    let ran = running.end(Duration::from_secs(40)).1;
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    drop(pipe);
+}
+
+#[test]
+fn a_pipe_that_somebody_else_holds_open_keeps_it_from_nothing() {
+    let world = world();
+    world.seed("dev", -5);
+    let script = format!(
+        "#!/bin/sh\nexec 3<&0\nmkfifo {fifo}\n{{ head -n 1 <&3; exec sleep 60; }} >{fifo} 2>/dev/null &\n\
+         exec {program} \"$@\" <{fifo} 3<&-\n",
+        fifo = world.path("fifo").display(),
+        program = common::U2M
+    );
+    let program = world.script("held-open", &script);
+    let start = Instant::now();
+    let token = auth(&world, program, world.store()).token().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(world.server.is_active(token.access_token().expose()));
+    world.assert_alive("dev");
+}
+
+#[test]
+fn a_program_that_is_no_such_process_leaves_the_refresh_to_the_caller() {
+    for program in ["/bin/true", "/bin/false", "/bin/echo", "/nonexistent/program"] {
+        let world = world();
+        world.seed("dev", -5);
+        let token = auth(&world, program, world.store()).token();
+        let token = token.unwrap_or_else(|error| panic!("{program}: {error}"));
+        assert!(world.server.is_active(token.access_token().expose()), "{program}");
+        world.assert_alive("dev");
+        assert_eq!(world.server.counts().refreshes, 1, "{program}");
+    }
+}
+
+#[test]
+fn where_locks_cannot_be_handed_over_and_none_can_be_started_the_caller_takes_the_lock_anew() {
+    let world = world();
+    world.seed("dev", -5);
+    let store = Odd { are_locks_given: false, ..Odd::new(&world) };
+    auth(&world, "/nonexistent/program", store.clone()).token().unwrap();
+    world.assert_alive("dev");
+    // One that can be started takes it itself.
+    auth(&world, common::U2M, store).force_refresh().unwrap();
+    world.assert_alive("dev");
+}
+
+#[test]
+fn what_it_has_to_say_is_said_by_its_caller_once() {
+    let world = world();
+    world.seed("dev", -5);
+    let side = world.path(".databricks/token-cache.u2m.json");
+    fs::remove_file(&side).unwrap();
+    fs::create_dir(&side).unwrap();
+    let ran = world.run("token dev");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("belongs to could not be noted").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn refr_4_what_it_could_not_save_is_saved_by_its_caller_later() {
+    let world = world();
+    world.seed("dev", -5);
+    slow(&world, Duration::from_secs(1));
+    let auth = auth(&world, common::U2M, world.store());
+    let (cache, aside) = (world.cache(), world.path("aside"));
+    let token = std::thread::scope(|scope| {
+        let caller = scope.spawn(|| auth.token());
+        eventually("the refresh is sent", || world.server.counts().refreshes == 1);
+        fs::rename(&cache, &aside).unwrap();
+        fs::create_dir(&cache).unwrap();
+        caller.join().unwrap()
+    });
+    let token = token.unwrap();
+    assert!(world.server.is_active(token.access_token().expose()));
+    let notices = auth.asynchronous().take_notices();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].text.contains("could not be saved"), "{notices:?}");
+    fs::remove_dir(&cache).unwrap();
+    fs::rename(&aside, &cache).unwrap();
+    // Whatever is called next saves it.
+    assert!(auth.asynchronous().close(Duration::from_secs(10)));
+    world.assert_alive("dev");
+    assert_eq!(world.stored("dev").access_token.expose(), token.access_token().expose());
+    assert!(world.stored("dev").binding.is_some());
+}
+
+#[test]
+fn a_login_that_is_still_to_be_saved_is_renewed_by_the_process_that_has_it() {
+    let world = world();
+    world.seed("dev", -5);
+    let store = Odd::new(&world);
+    let program = world.path("u2m");
+    let auth = auth(&world, &program, store.clone());
+    store.is_full.store(true, Ordering::Relaxed);
+    auth.token().unwrap();
+    std::os::unix::fs::symlink(common::U2M, &program).unwrap();
+    auth.force_refresh().unwrap();
+    let counts = world.server.counts();
+    assert_eq!((counts.rejected, counts.reuse_detections), (0, 0), "{counts:?}");
+    store.is_full.store(false, Ordering::Relaxed);
+    assert!(auth.asynchronous().close(Duration::from_secs(10)));
+    world.assert_alive("dev");
+}
+
+#[test]
+fn its_deadline_does_not_come_between_a_request_and_its_save() {
+    let world = world();
+    world.seed("dev", -5);
+    slow(&world, Duration::from_millis(300));
+    let running = Running::start(world.command("token dev --timeout 2s"));
+    eventually("the refresh is sent", || world.server.counts().refreshes == 1);
+    let lock = world.path(".databricks/token-cache.lock");
+    let mut writer = match Command::new("flock").arg(lock).args(["sleep", "16"]).spawn() {
+        Ok(writer) => writer,
+        Err(error) => return eprintln!("skipped: there is no flock here ({error})"),
+    };
+    let ran = running.end(Duration::from_secs(50)).1;
+    writer.wait().unwrap();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    world.assert_alive("dev");
 }

@@ -77,7 +77,13 @@ impl Keeper {
 
     pub(crate) fn take_notices(&self) -> Vec<Notice> {
         let mut notices = self.store.take_notices();
-        notices.append(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner));
+        let own = std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner));
+        for notice in own {
+            // The process that refreshes may have found what this one found too.
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
         notices
     }
 
@@ -210,7 +216,7 @@ impl Keeper {
                             self.take(&issued, None);
                             return Ok(issued);
                         }
-                        // From the top, with the lock that came back.
+                        // From the top, with the lock if it came back.
                         None => begin(),
                     }
                 }
@@ -251,23 +257,26 @@ impl Keeper {
 
     /// Whether the rest of a refresh belongs in a process of its own.
     fn is_detaching(&self, ground: &Ground) -> bool {
-        self.detached.is_some() && !ground.stays && ground.lock.is_some()
+        // What was bought and could not be saved is known to this process alone; the store holds what is spent.
+        let is_stored = self.unsaved().is_none();
+        self.detached.is_some() && !ground.stays && ground.lock.is_some() && is_stored
     }
 
     /// Has the refresh carried out by a process that outlives this one. `None` if it cannot be done there.
     fn detach(&self, ground: &mut Ground, ask: &Ask, asked_at: Timestamp) -> Option<Landed> {
         let (detached, lock) = (self.detached.as_ref()?, ground.lock.take()?);
         match detached::finish(detached, self, lock, ask, asked_at) {
-            Finished::Landed(landed) => {
+            Finished::Landed(landed, notices) => {
+                self.notices.lock().unwrap_or_else(PoisonError::into_inner).extend(notices);
                 if let Ok(issued) = landed.as_ref()
-                    && let How::RenewedUnsaved(why) = issued.how()
+                    && matches!(issued.how(), How::RenewedUnsaved(_))
                 {
-                    self.notice(unsaved_text(why));
+                    *self.unsaved() = Some(self.pending(issued.session(), ground));
                 }
                 Some(*landed)
             }
             Finished::Not(lock) => {
-                (ground.lock, ground.stays) = (Some(lock), true);
+                (ground.lock, ground.stays) = (lock, true);
                 None
             }
         }
@@ -339,15 +348,20 @@ impl Keeper {
             Ok(()) => None,
             Err(error) => {
                 self.notice(unsaved_text(error));
-                // Where the store cannot even be read, it holds what was read before the refresh.
-                let replaces = match self.store.load(&self.key) {
-                    Ok(entry) => entry.map(|old| old.fingerprint()),
-                    Err(_) => ground.replaces.clone(),
-                };
-                Some(Unsaved { replaces, session: session.clone() })
+                Some(self.pending(session, ground))
             }
         };
         outcome
+    }
+
+    /// What is to be saved later, in the place of what the store holds now; where it cannot even be read, it holds what was
+    /// read before the refresh.
+    fn pending(&self, session: &Session, ground: &Ground) -> Unsaved {
+        let replaces = match self.store.load(&self.key) {
+            Ok(entry) => entry.map(|old| old.fingerprint()),
+            Err(_) => ground.replaces.clone(),
+        };
+        Unsaved { replaces, session: session.clone() }
     }
 
     /// Whether everything that was bought is saved, by a last try if need be.

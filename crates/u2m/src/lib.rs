@@ -146,7 +146,8 @@ pub use u2m_core::{
     AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,
     FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError,
     MetadataError, ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure,
-    Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure, chain,
+    Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure,
+    Verdict, VerdictKind, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

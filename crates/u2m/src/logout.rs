@@ -73,12 +73,13 @@ pub struct LoggedOut {
 pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> LoggedOut {
     let mut out = LoggedOut::default();
     for key in keys {
+        let (home, failures) = (store.home(key), out.failed.len());
         for mode in StorageMode::ALL {
-            let Ok(part) = store.part(mode) else { continue };
-            match remove(part, key, patience) {
+            match store.part(mode).and_then(|part| remove(part, key, patience)) {
                 Ok(true) => out.removed.push((key.clone(), mode)),
                 Ok(false) => {}
-                Err(error) if error.is_absent_store() => {}
+                // Where there is no such store there is no login, unless this one was saved there.
+                Err(error) if error.is_absent_store() && home != Some(mode) => {}
                 Err(error) => out.failed.push((key.clone(), error)),
             }
         }
@@ -86,24 +87,27 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
         if let Err(error) = store.clear_leftovers(key) {
             out.failed.push((key.clone(), error));
         }
-        // Where it was is of no use any more; a record that stays misleads nobody.
-        let _ = store.home(key).map(|_| store.set_home(key, None));
+        // What is still there has to be found by the next try. A record that stays misleads nobody.
+        if out.failed.len() == failures && store.home(key).is_some() {
+            let _ = store.set_home(key, None);
+        }
     }
     out
 }
 
 fn remove(part: &dyn TokenStore, key: &CacheKey, patience: Duration) -> Result<bool, StoreError> {
-    let is_there = match part.load(key) {
-        Ok(found) => found.is_some(),
-        Err(StoreError::BadEntry { .. }) => true,
-        Err(error) => return Err(error),
+    let unreadable = match part.load(key) {
+        Ok(None) => return Ok(false),
+        Ok(Some(_)) => None,
+        Err(error @ StoreError::NewerEntry { .. }) => return Err(error),
+        Err(error) if error.is_absent_store() || error.is_transient() => return Err(error),
+        // It may be there. Removing it needs no key, and no file that is sound.
+        Err(error) => Some(error),
     };
-    if !is_there {
-        return Ok(false);
-    }
-    let Some(_lock) = part.lock(key, patience)? else {
-        return Err(StoreError::Busy { key: key.clone() });
+    let removed = match part.lock(key, patience) {
+        Ok(Some(_lock)) => part.delete(key),
+        Ok(None) => Err(StoreError::Busy { key: key.clone() }),
+        Err(error) => Err(error),
     };
-    part.delete(key)?;
-    Ok(true)
+    removed.map(|()| true).map_err(|error| unreadable.unwrap_or(error))
 }

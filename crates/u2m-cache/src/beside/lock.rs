@@ -107,6 +107,8 @@ fn path(beside: &Beside, key: &CacheKey) -> PathBuf {
 /// A note that cannot be read is as good as none.
 fn read(file: &mut File) -> Note {
     let mut text = String::new();
+    // One that was handed over stands where its last owner left it.
+    let _ = file.rewind();
     let read = fault::through(file).take(1 << 16).read_to_string(&mut text);
     read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
 }

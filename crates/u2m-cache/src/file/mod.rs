@@ -132,8 +132,13 @@ impl FileStore {
         key: &CacheKey,
         sidecar: &Sidecar,
     ) -> Result<Option<Session>, StoreError> {
-        let complete = |session| sidecar.complete(key.as_str(), session);
-        Ok(self.0.stored(key)?.map(complete))
+        let Some(session) = self.0.stored(key)? else { return Ok(None) };
+        let session = sidecar.complete(key.as_str(), session);
+        if session.binding.is_some() {
+            return Ok(Some(session));
+        }
+        // A writer puts the side file in place before the tokens: these may be newer than what was read of it.
+        Ok(Some(self.0.beside.sidecar().complete(key.as_str(), session)))
     }
 
     /// Removes what stands beside the cache in which tokens of `key` may still be found: damaged caches that were set aside
@@ -321,10 +326,38 @@ impl TokenStore for FileStore {
     }
 
     fn address(&self) -> Option<StoreAddress> {
-        Some(StoreAddress::File { path: self.path().to_owned() })
+        // An address says nothing of copies, and who opens it would make none.
+        let is_whole = self.0.mirrors.is_empty();
+        is_whole.then(|| StoreAddress::File { path: self.path().to_owned() })
     }
 
     fn take_notices(&self) -> Vec<Notice> {
         self.0.beside.take_notices()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::{AccessToken, Binding, Host, RefreshToken};
+
+    fn bound(name: &str) -> Session {
+        let host = Host::parse("https://a.example").unwrap();
+        let endpoint = "https://a.example/oidc/v1/token".parse().unwrap();
+        let binding = Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host);
+        let session = Session::new(AccessToken::new(name));
+        session.with_refresh_token(RefreshToken::new(name)).with_binding(binding)
+    }
+
+    #[test]
+    fn a_login_that_is_saved_between_the_two_files_keeps_whom_it_belongs_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = FileStore::at(folder.path().join("token-cache.json"));
+        let key = CacheKey::new("dev");
+        store.save(&key, &bound("old")).unwrap();
+        let read_before = store.sidecar();
+        store.save(&key, &bound("new")).unwrap();
+        let found = store.load_with(&key, &read_before).unwrap().unwrap();
+        assert_eq!((found.access_token.expose(), found.binding), ("new", bound("new").binding));
     }
 }

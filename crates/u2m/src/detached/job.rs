@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 /// The form of a job. A process that is told of another one does nothing.
 const VERSION: u32 = 1;
 
+/// How much longer it may take when something is spent and not saved yet: three tries, each of which may wait for a writer.
+pub(super) const SAVING: Duration = Duration::from_secs(60);
+
 /// One refresh to carry out.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Job {
@@ -77,12 +80,18 @@ impl Job {
         })
     }
 
+    /// One line: its end says that it is whole, whoever else may hold the pipe open.
     pub(super) fn text(&self) -> io::Result<Zeroizing<String>> {
-        serde_json::to_string(self).map(Zeroizing::new).map_err(io::Error::other)
+        let text = serde_json::to_string(self).map(Zeroizing::new).map_err(io::Error::other)?;
+        let mut line = Zeroizing::new(String::with_capacity(text.len() + 1));
+        line.push_str(&text);
+        line.push('\n');
+        Ok(line)
     }
 
     /// Reads a job; what this version does not know is an error.
-    pub(super) fn parse(text: &str) -> io::Result<Self> {
+    pub(super) fn parse(line: &str) -> io::Result<Self> {
+        let text = line.strip_suffix('\n').ok_or(io::ErrorKind::UnexpectedEof)?;
         let job: Self = serde_json::from_str(text).map_err(io::Error::other)?;
         match job.version {
             VERSION => Ok(job),
@@ -103,7 +112,8 @@ impl Job {
         (ask, Timestamp::from_unix(self.asked_at))
     }
 
-    /// The longest that this may take: the lock, two rounds of finding the endpoint and refreshing, and saving.
+    /// The longest that this may take before it has something to save: the lock, two rounds of finding the endpoint and
+    /// refreshing, and proving that it can be saved.
     pub(super) fn limit(&self) -> Duration {
         let [budget, _, lock] = self.waits;
         Duration::from_millis(budget.saturating_mul(4).saturating_add(lock).min(600_000))

@@ -9,10 +9,12 @@
 //! - It is in a session of its own, without a terminal, and stops neither for SIGHUP, SIGINT nor SIGTERM.
 //! - What it has to do, secrets included, comes over a pipe, and its answer goes back over another. Nothing secret stands in
 //!   its arguments or its environment.
-//! - It ends by itself, at the latest when the time for its requests is over. It leaves nothing behind.
+//! - It ends by itself, at the latest when the time for its requests is over and what they bought is saved. It leaves nothing
+//!   behind.
 //!
-//! The caller waits for the answer, and may die. Where no process can be started, or where the store, the transport or the
-//! endpoints are the program's own, the refresh happens in the program, as it does without this.
+//! The caller waits for the answer, and may die. Where no process can be started, where it ends before it says that it has
+//! begun, or where the store, the transport or the endpoints are the program's own, the refresh happens in the program, as it
+//! does without this.
 //!
 //! What ends a whole container or machine ends this too; so does a `kill -9` of the small process itself.
 
@@ -31,6 +33,12 @@ use std::path::PathBuf;
 
 /// The word that tells a program to be the small process.
 const WORD: &str = "__u2m-refresh";
+
+/// Set for the small process alone: the word by itself may be anybody's, the name of a profile, say.
+const MARK: &str = "U2M_DETACHED_REFRESH";
+
+/// The line that the small process says before it may spend anything. Until then, whatever happens to it, nothing was.
+const BEGUN: &[u8] = b"begun\n";
 
 /// How to start the process that a refresh runs in: see [`Builder::with_detached_refresh`](crate::Builder::with_detached_refresh).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! The caller's side: starts the small process, hands the lock over, and waits for the answer.
 
 use super::answer::Answer;
-use super::job::Job;
-use super::{Detached, WORD};
+use super::job::{Job, SAVING};
+use super::{BEGUN, Detached, MARK, WORD};
 use crate::keeper::{Keeper, Landed};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
-use u2m_cache::EntryLock;
+use u2m_cache::{EntryLock, Notice};
 use u2m_core::{Ask, Timestamp, TokenError};
 use zeroize::Zeroizing;
 
@@ -18,9 +18,18 @@ const LIMIT: u64 = 4 << 20;
 
 /// How a refresh ended that another process was to carry out.
 pub(crate) enum Finished {
-    /// It cannot be done there; the lock is back.
-    Not(Box<dyn EntryLock>),
-    Landed(Box<Landed>),
+    /// It cannot be done there, and nothing was spent. The lock is back, unless it is to be taken anew.
+    Not(Option<Box<dyn EntryLock>>),
+    Landed(Box<Landed>, Vec<Notice>),
+}
+
+/// What was heard of the process.
+enum Heard {
+    Answer(Answer),
+    /// It has ended, or was never one of ours, and has spent nothing.
+    Nothing,
+    /// It has begun, and nobody knows how it ended.
+    Unclear,
 }
 
 /// Has the refresh carried out by a process of its own, which goes on with `lock`.
@@ -31,29 +40,35 @@ pub(crate) fn finish(
     ask: &Ask,
     asked_at: Timestamp,
 ) -> Finished {
-    let Some(mut job) = Job::of(keeper, ask, asked_at) else { return Finished::Not(lock) };
+    let Some(mut job) = Job::of(keeper, ask, asked_at) else { return Finished::Not(Some(lock)) };
+    // Kept until the process has ended: it is one lock, on one open file.
     let file = lock.hand_over();
     job.has_lock = file.is_some();
     let started = file.as_ref().map(File::try_clone).transpose().and_then(|copy| {
         let text = job.text()?;
         start(detached, copy, &text)
     });
-    match (started, file) {
-        (Ok(child), _) => {
-            Finished::Landed(Box::new(wait(child, job.limit() + Duration::from_secs(5))))
+    let limit = job.limit() + SAVING + Duration::from_secs(5);
+    match started.map_or(Heard::Nothing, |child| wait(child, limit)) {
+        Heard::Answer(answer) => {
+            let (landed, notices) = answer.landed();
+            Finished::Landed(Box::new(landed), notices)
         }
-        (Err(_), Some(file)) => match keeper.store.adopt(&keeper.key, file) {
-            Ok(lock) => Finished::Not(lock),
-            Err(_) => Finished::Landed(Box::new(Err(TokenError::Unfinished))),
-        },
-        // The lock went with the attempt; the next caller takes it again.
-        (Err(_), None) => Finished::Landed(Box::new(Err(TokenError::Unfinished))),
+        Heard::Nothing => {
+            Finished::Not(file.and_then(|file| keeper.store.adopt(&keeper.key, file).ok()))
+        }
+        Heard::Unclear => Finished::Landed(Box::new(Err(TokenError::Unfinished)), Vec::new()),
     }
 }
 
 fn start(detached: &Detached, lock: Option<File>, job: &str) -> io::Result<Child> {
     let mut command = Command::new(&detached.program);
-    command.args(&detached.words).arg(WORD).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(&detached.words)
+        .arg(WORD)
+        .env(MARK, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     command.stderr(lock.map_or_else(Stdio::null, Stdio::from));
     platform::separate(&mut command);
     let mut child = command.spawn()?;
@@ -70,26 +85,37 @@ fn start(detached: &Detached, lock: Option<File>, job: &str) -> io::Result<Child
 }
 
 /// Waits for the answer; for longer than the process may live only if something has stopped it.
-fn wait(mut child: Child, limit: Duration) -> Landed {
+fn wait(mut child: Child, limit: Duration) -> Heard {
     let (send, receive) = mpsc::sync_channel(1);
     let pipe = child.stdout.take();
     let body = move || {
-        let _ = send.send(read(pipe));
+        let heard = read(pipe);
+        if matches!(heard, Heard::Nothing) {
+            // Another program may close its output and live on, with the lock.
+            let _ = child.kill();
+        }
+        let _ = send.send(heard);
         // Not before it has ended: until then it is nobody's corpse.
         let _ = child.wait();
     };
     let reader = std::thread::Builder::new().name("u2m-answer".into()).spawn(body);
-    let answer = match reader {
-        Ok(_) => receive.recv_timeout(limit).ok().flatten(),
-        Err(_) => None,
-    };
-    answer.map_or(Err(TokenError::Unfinished), Answer::landed)
+    match reader {
+        Ok(_) => receive.recv_timeout(limit).unwrap_or(Heard::Unclear),
+        Err(_) => Heard::Unclear,
+    }
 }
 
-fn read(pipe: Option<ChildStdout>) -> Option<Answer> {
-    let mut text = Zeroizing::new(String::new());
-    pipe?.take(LIMIT).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+fn read(pipe: Option<ChildStdout>) -> Heard {
+    let Some(pipe) = pipe else { return Heard::Unclear };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1 << 16));
+    if pipe.take(LIMIT).read_to_end(&mut bytes).is_err() {
+        return Heard::Unclear;
+    }
+    match bytes.strip_prefix(BEGUN).map(serde_json::from_slice) {
+        Some(Ok(answer)) => Heard::Answer(answer),
+        Some(Err(_)) => Heard::Unclear,
+        None => Heard::Nothing,
+    }
 }
 
 #[cfg(windows)]

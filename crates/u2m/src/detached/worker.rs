@@ -1,17 +1,20 @@
 //! The small process's side.
 
-use super::WORD;
 use super::answer::Answer;
-use super::job::Job;
+use super::job::{Job, SAVING};
+use super::{BEGUN, MARK, WORD};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::Duration;
-use u2m_core::TokenError;
 use zeroize::Zeroizing;
 
 /// More than any job has.
 const LIMIT: u64 = 1 << 20;
+
+/// A job is written at once.
+const READING: Duration = Duration::from_secs(10);
 
 /// To be called first in `main` by a program that refreshes by [`Detached::this_program`](super::Detached::this_program).
 /// `Some` means that this process was started for one refresh, which is done: `main` returns the code. `None` means that it is
@@ -22,51 +25,73 @@ const LIMIT: u64 = 1 << 20;
 /// ```
 pub fn serve_detached() -> Option<ExitCode> {
     let mut words = std::env::args_os().skip(1);
-    if words.next_back()? != WORD {
+    if words.next_back()? != WORD || std::env::var_os(MARK).is_none() {
+        return None;
+    }
+    if io::stdin().is_terminal() {
         return None;
     }
     Some(match serve() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever asked is told nothing, and takes it for unfinished.
+        // Whoever asked is not told that it has begun, or not how it ended.
         Err(_) => ExitCode::FAILURE,
     })
 }
 
 fn serve() -> io::Result<()> {
     let lock = platform::separate();
-    let mut text = Zeroizing::new(String::new());
-    io::stdin().lock().take(LIMIT).read_to_string(&mut text)?;
+    let deadline = end_in_time()?;
+    let mut text = Zeroizing::new(String::with_capacity(1 << 16));
+    io::stdin().lock().take(LIMIT).read_line(&mut text)?;
     let job = Job::parse(&text)?;
     drop(text);
-    end_after(job.limit())?;
+    let _ = deadline.send(job.limit());
     let (builder, key, has_lock) = (job.builder()?, job.key(), job.has_lock);
     let auth = builder.build().map_err(io::Error::other)?;
     let (ask, asked_at) = job.asked();
-    let held = match lock.filter(|_| has_lock) {
-        Some(file) => auth.keeper.store.adopt(&key, file).map(Some),
-        None => Ok(None),
+    let held = match (has_lock, lock) {
+        (true, Some(file)) => Some(auth.keeper.store.adopt(&key, file).map_err(io::Error::other)?),
+        (true, None) => return Err(io::Error::other("a lock that did not come")),
+        (false, _) => None,
     };
-    let landed = match held {
-        Ok(held) => auth.keeper.fly(&ask, asked_at, held),
-        Err(error) => Err(TokenError::Store(u2m_core::StoreFailure::new(error))),
-    };
-    let text = serde_json::to_string(&Answer::of(&landed)).map_err(io::Error::other)?;
+    // A caller that has died since is no reason to stop.
+    let _ = tell(BEGUN);
+    let landed = auth.keeper.fly(&ask, asked_at, held);
+    let answer = Answer::of(&landed, auth.take_notices());
+    let text = serde_json::to_string(&answer).map_err(io::Error::other)?;
     let text = Zeroizing::new(text);
-    let told = io::stdout().lock().write_all(text.as_bytes());
+    let told = tell(text.as_bytes());
     // Nobody is left to hear of it when the caller has died; what was fetched is saved all the same. And what could not be
     // saved is tried once more.
     auth.keeper.is_saved();
     told
 }
 
-/// Ends this process when its time is over, whatever it hangs on.
-fn end_after(limit: Duration) -> io::Result<()> {
+fn tell(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Ends this process if no job comes, or when the time that is sent for it is over, whatever it hangs on; but not between
+/// spending a secret and saving what it bought, if that ends at all.
+fn end_in_time() -> io::Result<SyncSender<Duration>> {
+    let (send, receive) = mpsc::sync_channel(1);
     let body = move || {
-        std::thread::sleep(limit);
+        match receive.recv_timeout(READING) {
+            Ok(limit) => {
+                std::thread::sleep(limit);
+                u2m_http::settle(SAVING);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            // It is ending already.
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
         #[allow(clippy::exit)]
         std::process::exit(1);
     };
-    std::thread::Builder::new().name("u2m-limit".into()).spawn(body).map(drop)
+    std::thread::Builder::new().name("u2m-limit".into()).spawn(body)?;
+    Ok(send)
 }
 
 #[cfg(unix)]

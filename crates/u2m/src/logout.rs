@@ -62,7 +62,8 @@ pub struct LoggedOut {
 }
 
 /// Removes the entries under `keys` from every store that can be reached, each under its lock: a refresh that is under way
-/// ends first, and does not bring it back.
+/// ends first, and does not bring it back. A store that is not here at all is passed over, unless the login was saved in it or
+/// it was asked for by name.
 ///
 /// ```
 /// use u2m::{AutoStore, CacheKey, FileStore, log_out};
@@ -73,12 +74,12 @@ pub struct LoggedOut {
 pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> LoggedOut {
     let mut out = LoggedOut::default();
     for key in keys {
+        let before = out.failed.len();
         for mode in StorageMode::ALL {
-            let Ok(part) = store.part(mode) else { continue };
-            match remove(part, key, patience) {
+            match store.part(mode).and_then(|part| remove(part, key, patience)) {
                 Ok(true) => out.removed.push((key.clone(), mode)),
                 Ok(false) => {}
-                Err(error) if error.is_absent_store() => {}
+                Err(error) if error.is_absent_store() && !is_expected(store, key, mode) => {}
                 Err(error) => out.failed.push((key.clone(), error)),
             }
         }
@@ -86,17 +87,26 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
         if let Err(error) = store.clear_leftovers(key) {
             out.failed.push((key.clone(), error));
         }
-        // Where it was is of no use any more; a record that stays misleads nobody.
-        let _ = store.home(key).map(|_| store.set_home(key, None));
+        // A later try has to know where it is. Otherwise that is of no use any more; a record that stays misleads nobody.
+        if out.failed.len() == before && store.home(key).is_some() {
+            let _ = store.set_home(key, None);
+        }
     }
     out
+}
+
+fn is_expected(store: &AutoStore, key: &CacheKey, mode: StorageMode) -> bool {
+    store.mode() == Some(mode) || store.home(key) == Some(mode)
 }
 
 fn remove(part: &dyn TokenStore, key: &CacheKey, patience: Duration) -> Result<bool, StoreError> {
     let is_there = match part.load(key) {
         Ok(found) => found.is_some(),
-        Err(StoreError::BadEntry { .. }) => true,
-        Err(error) => return Err(error),
+        // What nobody can read or open any more can still be removed.
+        Err(error) => match part.keys() {
+            Ok(keys) => keys.contains(key),
+            Err(_) => return Err(error),
+        },
     };
     if !is_there {
         return Ok(false);

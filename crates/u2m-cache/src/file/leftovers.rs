@@ -13,8 +13,8 @@ use u2m_core::CacheKey;
 use zeroize::Zeroizing;
 
 impl Inner {
-    /// Removes what tokens of `key` may stand in; how many files.
-    pub(super) fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
+    /// Removes what tokens of `key`, or of any login, may stand in; how many files.
+    pub(super) fn clear_leftovers(&self, key: Option<&CacheKey>) -> Result<usize, StoreError> {
         if !self.beside.folder().is_dir() {
             return Ok(0);
         }
@@ -58,7 +58,7 @@ fn set_aside(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 /// Whether tokens of `key` may stand in a file that was set aside. What is no file of this user's is left alone.
-fn may_hold(aside: &Path, key: &CacheKey) -> Result<bool, StoreError> {
+fn may_hold(aside: &Path, key: Option<&CacheKey>) -> Result<bool, StoreError> {
     let bytes = match disk::read(aside) {
         Ok(None) | Err(StoreError::NotAFile { .. } | StoreError::ForeignOwner { .. }) => {
             return Ok(false);
@@ -68,7 +68,8 @@ fn may_hold(aside: &Path, key: &CacheKey) -> Result<bool, StoreError> {
         Ok(Some(found)) => Zeroizing::new(found.bytes),
         Err(error) => return Err(error),
     };
-    Ok(std::str::from_utf8(&bytes).map_or(true, |text| text_may_hold(text, key.as_str())))
+    let text = std::str::from_utf8(&bytes).ok();
+    Ok(key.zip(text).is_none_or(|(key, text)| text_may_hold(text, key.as_str())))
 }
 
 fn text_may_hold(text: &str, key: &str) -> bool {

@@ -8,7 +8,7 @@
 //! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
 //! | `server: down`, `unified`, `no-metadata`, `opaque` | a server other than a workspace in good order |
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
-//! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key` |
+//! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key`, with the tokens `{access}` and `{refresh}` |
 //! | `before: LINE` | a command line that is run before, and has to succeed |
 //! | `then: CODE LINE` | one that is run afterwards, and how it has to end |
 //! | `--- file PATH`, `chmod: MODE PATH`, `chown: UID PATH`, `link: PATH TARGET` | what is in the home |
@@ -18,6 +18,7 @@
 //! | `token: TEXT` | standard output is the JSON of this token, or of a `new` one |
 //! | `changed: PATH` | what may differ afterwards, or below which; all else is as before |
 //! | `--- after PATH`, `--- after PATH has`, `--- after PATH lacks` | what a file holds afterwards |
+//! | `mode: OCTAL PATH` | the mode of a file afterwards |
 //! | `requests: N`, `refreshes: N` | what the server saw |
 //!
 //! `{URL}`, `{HOSTPORT}`, `{PORT}`, `{HOME}`; `{access}`, `{refresh}`: tokens of a login at the server; `{in N}`: a time N seconds
@@ -68,7 +69,7 @@ impl Case {
                 );
             }
         }
-        let known = "args env unset server fault login sealed before then chmod chown link as unprivileged exit token changed requests refreshes terminal";
+        let known = "args env unset server fault login sealed before then mode chmod chown link as unprivileged exit token changed requests refreshes terminal";
         for (key, _) in &lines {
             assert!(
                 known.split(' ').any(|word| word == key),
@@ -143,7 +144,7 @@ impl<'c> Stage<'c> {
         }
         for login in self.case.all("sealed") {
             let (key, left) = login.rsplit_once(' ').unwrap();
-            self.world.seal(&self.filled(key), left.parse().unwrap());
+            self.world.seal(&self.filled(key), left.parse().unwrap(), &self.tokens);
         }
         for line in self.case.all("before") {
             let mut command = Command::new(U2M);
@@ -356,6 +357,12 @@ impl<'c> Stage<'c> {
                 .any(|may| path == may || path.starts_with(&format!("{may}/")));
             if !may && self.before.get(path) != after.get(path) {
                 let _ = writeln!(out, "{path} has changed: {:?}", after.get(path));
+            }
+        }
+        for line in self.case.all("mode") {
+            let (mode, path) = line.split_once(' ').unwrap();
+            if !after.get(path).is_some_and(|held| held.starts_with(&format!("file {mode}\n"))) {
+                let _ = writeln!(out, "{path} has another mode than {mode}");
             }
         }
         for (title, text) in &self.case.blocks {

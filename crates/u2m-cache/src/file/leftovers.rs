@@ -19,9 +19,13 @@ impl Inner {
             return Ok(0);
         }
         disk::check_folder(self.beside.folder())?;
+        let path = disk::resolve(&self.beside.path)?;
+        // Where there is nothing to remove, nothing has to be writable.
+        if set_aside(&path)?.is_empty() && !self.has_temporaries() {
+            return Ok(0);
+        }
         let _writer = self.beside.writer()?;
         let mut removed = self.sweep();
-        let path = disk::resolve(&self.beside.path)?;
         for aside in set_aside(&path)? {
             if may_hold(&aside, key)? {
                 fault::at(Op::Remove, || fs::remove_file(&aside))
@@ -30,6 +34,12 @@ impl Inner {
             }
         }
         Ok(removed)
+    }
+
+    fn has_temporaries(&self) -> bool {
+        let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
+        let there = target.parent().unwrap_or(Path::new("."));
+        [self.beside.folder(), there].iter().any(|at| room::has_any(at, &self.beside.prefix()))
     }
 
     /// Removes what killed writers left, beside the cache and beside the file that it may be a link to; how many files. The

@@ -9,8 +9,9 @@ use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Editor, Foreign, Host, Storage, StorageChoice, StorageMode,
-    StorageSource, StoreError, Surroundings, TokenStore, chain, host_login_keys, looks_like_host,
+    CacheKey, ConfigFile, Editor, Foreign, Host, Session, Storage, StorageChoice, StorageMode,
+    StorageSource, StoreError, Surroundings, TokenStore, chain, host_login_keys, login_keys,
+    looks_like_host,
 };
 
 /// A refresh that is under way ends by then.
@@ -163,12 +164,41 @@ impl Movers<'_> {
         match store.migrate(key, from, to, PATIENCE) {
             Ok(true) => {
                 let place = self.storage.location(to, &place::shown);
-                let key = Foreign::new(key.as_str());
-                output::note(&format!("Moved the login {key} from {from} to {place}."));
+                let shown = Foreign::new(key.as_str());
+                output::note(&format!("Moved the login {shown} from {from} to {place}."));
+                self.remove_copies(key, from);
                 Ok(Some(from))
             }
             Ok(false) => Ok(None),
             Err(error) => Err(chain(&error)),
+        }
+    }
+
+    /// Removes the copies that older programs keep of a moved login under its host's key. They would hold a spent refresh
+    /// token soon, and the server may end the login of whoever tries one.
+    fn remove_copies(&self, key: &CacheKey, from: StorageMode) {
+        let load = |mode, key| self.storage.store().part(mode).and_then(|part| part.load(key));
+        let refresh = |session: Result<Option<Session>, StoreError>| {
+            session.ok().flatten().and_then(|session| session.refresh_token)
+        };
+        let Some(moved) = refresh(load(self.to, key)) else { return };
+        for copy in login_keys(self.config, key.as_str()).iter().filter(|copy| *copy != key) {
+            let held = refresh(load(from, copy));
+            if held.is_none_or(|held| held.expose() != moved.expose()) {
+                continue;
+            }
+            let removed = self.storage.store().part(from).and_then(|part| {
+                let lock = part.lock(copy, PATIENCE)?;
+                let _lock = lock.ok_or_else(|| StoreError::Busy { key: copy.clone() })?;
+                part.delete(copy)
+            });
+            let shown = Foreign::new(copy.as_str());
+            output::note(&match removed {
+                Ok(()) => format!("Removed its copy {shown} from {from}."),
+                Err(error) => {
+                    format!("Warning: its copy {shown} is still in {from}: {}", chain(&error))
+                }
+            });
         }
     }
 

@@ -111,6 +111,11 @@ impl AutoStore {
         Self(Arc::new(inner))
     }
 
+    /// The one store that is used, if one was asked for by name.
+    pub fn mode(&self) -> Option<StorageMode> {
+        self.0.fixed
+    }
+
     /// In which store a login was last saved, if that was recorded.
     pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
         self.0.file.home(key).as_deref().and_then(StorageMode::parse)
@@ -144,6 +149,14 @@ impl AutoStore {
     /// As there.
     pub fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
         self.0.file.clear_leftovers(key)
+    }
+
+    /// As [`FileStore::clear_all_leftovers`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear_all_leftovers(&self) -> Result<usize, StoreError> {
+        self.0.file.clear_all_leftovers()
     }
 
     /// One of the stores.

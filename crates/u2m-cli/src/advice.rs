@@ -100,7 +100,7 @@ fn reported(error: &TokenError) -> String {
 }
 
 /// A sentence with its end.
-fn stopped(text: &str) -> String {
+pub(crate) fn stopped(text: &str) -> String {
     if text.ends_with(['.', '?', '!', '…']) { text.to_owned() } else { format!("{text}.") }
 }
 

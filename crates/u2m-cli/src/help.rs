@@ -44,8 +44,9 @@ Flags:
   --allow-issuer HOST   a host that a login without --host may lead to
 
 Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure,
-encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST, DATABRICKS_OAUTH_CALLBACK_PORT, U2M_TOKEN_CACHE,
-HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
+encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST,
+DATABRICKS_OAUTH_CALLBACK_PORT, U2M_TOKEN_CACHE, HTTPS_PROXY, NO_PROXY,
+SSL_CERT_FILE.
 ";
 
 const TOKEN: &str = "\
@@ -77,13 +78,15 @@ Usage: u2m version [--output json|text]
 ";
 
 const LOGOUT: &str = "\
-End a login: remove its tokens from every place where they are kept.
+End a login: remove its tokens from every place where they are kept. Needs no
+network.
 
 Usage: u2m logout [PROFILE|HOST] [FLAGS]
 
 Flags:
   -p, --profile NAME    the profile whose login ends
-  --host URL            the host whose login ends, for one that has no profile
+  --host URL            the host whose login ends: its profile's, or its own
+  --account-id ID       which account of that host
   --all                 end every login
   --delete              also remove the profile from the profile file
   --auto-approve        do not ask
@@ -96,17 +99,19 @@ const STORAGE: &str = "\
 Where the logins are kept, and moving them.
 
 Usage: u2m storage show [--output json|text]
-       u2m storage migrate --to secure|encrypted|plaintext [PROFILE] [--all]
+       u2m storage migrate --to secure|encrypted|plaintext PROFILE|HOST|--all
 
   secure      the system's keyring
   encrypted   a file of u2m's own that only its key opens
   plaintext   ~/.databricks/token-cache.json, which other programs share
 
-'migrate' copies a login, reads it back, and only then removes the old copy.
-The setting auth_storage follows where it was set by a login; DATABRICKS_AUTH_STORAGE
-decides for one command. The key of the encrypted file comes from the keyring, from
-the file that U2M_STORAGE_KEY_FILE names, or from the program in
-U2M_STORAGE_KEY_COMMAND.
+'migrate' copies a login, reads it back, and only then removes the old copy. Where
+auth_storage is set, it follows: in the profile, or with --all in [__settings__], as
+far as other programs know the store. DATABRICKS_AUTH_STORAGE goes before both.
+
+The key of the encrypted file comes from the file that U2M_STORAGE_KEY_FILE names,
+else from the program in U2M_STORAGE_KEY_COMMAND, else from the keyring. A key file
+that is not there is made; keep it where the encrypted file is not.
 ";
 
 const IMPORT: &str = "\
@@ -136,6 +141,7 @@ pub(crate) fn text(command: Option<Command>, name: &str) -> String {
     if name == "u2m" {
         text.to_owned()
     } else {
-        text.replace("Usage: u2m", &format!("Usage: {name}"))
+        text.replace("Usage: u2m ", &format!("Usage: {name} "))
+            .replace("\n       u2m ", &format!("\n       {name} "))
     }
 }

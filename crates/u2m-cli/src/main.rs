@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Some(Command::Import) => command::import::run(&args, &name),
         Some(Command::Login) => command::login::run(&args, &name),
         Some(Command::Logout) => command::logout::run(&args, &name),
-        Some(Command::StorageMigrate) => command::storage::migrate(&args),
+        Some(Command::StorageMigrate) => command::storage::migrate(&args, &name),
         Some(Command::StorageShow) => command::storage::show(&args),
         Some(Command::Token) => command::token::run(&args, &name),
         Some(Command::Version) => command::version::run(&args),

@@ -8,7 +8,9 @@
 //! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
 //! | `server: down`, `unified`, `no-metadata`, `opaque` | a server other than a workspace in good order |
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
-//! | `login: KEY SECONDS` | a login of this program, with so many seconds left |
+//! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key`, with the tokens `{access}` and `{refresh}` |
+//! | `before: LINE` | a command line that is run before, and has to succeed |
+//! | `then: CODE LINE` | one that is run afterwards, and how it has to end |
 //! | `--- file PATH`, `chmod: MODE PATH`, `chown: UID PATH`, `link: PATH TARGET` | what is in the home |
 //! | `as: NAME` | the program is called by another name; `unprivileged: yes`: not by root; `terminal: none`: without even a controlling one |
 //! | `exit:`, `--- stdout`, `--- stderr` | what is expected, to the letter; what is not named is empty |
@@ -16,6 +18,7 @@
 //! | `token: TEXT` | standard output is the JSON of this token, or of a `new` one |
 //! | `changed: PATH` | what may differ afterwards, or below which; all else is as before |
 //! | `--- after PATH`, `--- after PATH has`, `--- after PATH lacks` | what a file holds afterwards |
+//! | `mode: OCTAL PATH` | the mode of a file afterwards |
 //! | `requests: N`, `refreshes: N` | what the server saw |
 //!
 //! `{URL}`, `{HOSTPORT}`, `{PORT}`, `{HOME}`; `{access}`, `{refresh}`: tokens of a login at the server; `{in N}`: a time N seconds
@@ -66,7 +69,7 @@ impl Case {
                 );
             }
         }
-        let known = "args env unset server fault login chmod chown link as unprivileged exit token changed requests refreshes terminal";
+        let known = "args env unset server fault login sealed before then mode chmod chown link as unprivileged exit token changed requests refreshes terminal";
         for (key, _) in &lines {
             assert!(
                 known.split(' ').any(|word| word == key),
@@ -138,6 +141,17 @@ impl<'c> Stage<'c> {
         for login in self.case.all("login") {
             let (key, left) = login.rsplit_once(' ').unwrap();
             self.world.seed(&self.filled(key), left.parse().unwrap());
+        }
+        for login in self.case.all("sealed") {
+            let (key, left) = login.rsplit_once(' ').unwrap();
+            self.world.seal(&self.filled(key), left.parse().unwrap(), &self.tokens);
+        }
+        for line in self.case.all("before") {
+            let mut command = Command::new(U2M);
+            command.args(words(&self.filled(line)));
+            self.surround(&mut command);
+            let ran = ran(command);
+            assert_eq!(ran.code, Some(0), "{}: {line}: {}", self.case.name, ran.stderr);
         }
         for link in self.case.all("link") {
             let (path, target) = link.split_once(' ').unwrap();
@@ -212,14 +226,7 @@ impl<'c> Stage<'c> {
         command
             .args(is_auth.then_some("auth"))
             .args(words(&self.filled(self.case.one("args").unwrap_or_default())));
-        self.world.surround(&mut command);
-        for variable in self.case.all("env") {
-            let (name, value) = variable.split_once('=').unwrap();
-            command.env(name, self.filled(value));
-        }
-        self.case.all("unset").for_each(|name| {
-            command.env_remove(name);
-        });
+        self.surround(&mut command);
         if self.case.one("unprivileged").is_some() && !self.world.unprivileged(&mut command) {
             return None;
         }
@@ -233,6 +240,17 @@ impl<'c> Stage<'c> {
             std::fs::remove_file(self.world.path(name)).unwrap();
         }
         Some(ran)
+    }
+
+    fn surround(&self, command: &mut Command) {
+        self.world.surround(command);
+        for variable in self.case.all("env") {
+            let (name, value) = variable.split_once('=').unwrap();
+            command.env(name, self.filled(value));
+        }
+        self.case.all("unset").for_each(|name| {
+            command.env_remove(name);
+        });
     }
 
     /// Everything that is not as the case says.
@@ -265,6 +283,16 @@ impl<'c> Stage<'c> {
         for (key, count) in [("requests", counts.requests), ("refreshes", counts.refreshes)] {
             if self.case.one(key).is_some_and(|wanted| wanted != count.to_string()) {
                 let _ = writeln!(out, "{count} {key}");
+            }
+        }
+        for then in self.case.all("then") {
+            let (code, line) = then.split_once(' ').unwrap();
+            let mut command = Command::new(U2M);
+            command.args(words(&self.filled(line)));
+            self.surround(&mut command);
+            let ran = common::ran(command);
+            if ran.code.map(|code| code.to_string()).as_deref() != Some(code) {
+                let _ = writeln!(out, "then {line} ends with {:?}: {}", ran.code, ran.stderr);
             }
         }
         out
@@ -331,6 +359,12 @@ impl<'c> Stage<'c> {
                 let _ = writeln!(out, "{path} has changed: {:?}", after.get(path));
             }
         }
+        for line in self.case.all("mode") {
+            let (mode, path) = line.split_once(' ').unwrap();
+            if !after.get(path).is_some_and(|held| held.starts_with(&format!("file {mode}\n"))) {
+                let _ = writeln!(out, "{path} has another mode than {mode}");
+            }
+        }
         for (title, text) in &self.case.blocks {
             let Some(title) = title.strip_prefix("after ") else { continue };
             let mut words = title.split(' ');
@@ -352,13 +386,32 @@ impl<'c> Stage<'c> {
         }
     }
 
+    /// The text with the times of the case in place of those of the run: two runs may begin in two seconds.
+    fn timeless(&self, mut text: String) -> String {
+        let texts = self.case.blocks.iter().map(|(_, text)| text.as_str());
+        let starts = texts.flat_map(|text| text.split("{in ").skip(1));
+        for seconds in starts.map(|start| start.split('}').next().unwrap()) {
+            let name = format!("{{in {seconds}}}");
+            text = text.replace(&self.filled(&name), &name);
+            let line = |line: &str| match line.trim().strip_prefix("\"expires_in\": ") {
+                Some(left) if is_left(left, seconds.parse().unwrap()) => {
+                    format!("  \"expires_in\": {{left of {seconds}}}")
+                }
+                _ => line.to_owned(),
+            };
+            text = text.split('\n').map(line).collect::<Vec<_>>().join("\n");
+        }
+        text
+    }
+
     /// What was said, in words that do not depend on the run.
     fn plain(&self, ran: &Ran) -> (Option<i32>, String, String) {
         let plain = |text: &str| {
             let text = text
                 .replace(&self.url, "{URL}")
                 .replace(&*self.world.home().to_string_lossy(), "{HOME}");
-            text.replace(self.url.strip_prefix("http://").unwrap(), "{HOSTPORT}")
+            let text = text.replace(self.url.strip_prefix("http://").unwrap(), "{HOSTPORT}");
+            self.timeless(text)
         };
         let stdout = match self.case.one("token") {
             Some(_) => "a token".to_owned(),
@@ -366,6 +419,11 @@ impl<'c> Stage<'c> {
         };
         (ran.code, stdout, plain(&ran.stderr))
     }
+}
+
+/// How many seconds a token has left that had `before` when the case began; a busy machine takes its time.
+fn is_left(left: &str, before: i64) -> bool {
+    left.parse().is_ok_and(|left: i64| (before - 60..=before).contains(&left))
 }
 
 /// Splits at blanks outside of `'…'`.

@@ -199,3 +199,46 @@ fn a_token_is_one_json_object_at_a_terminal_too() {
     assert_eq!(code, Some(0), "{shown}");
     common::printed_token(&shown);
 }
+
+/// A logout of a signed-in profile, answered.
+fn logged_out(line: &str, question: &str, answer: &str) -> Option<(World, Option<i32>, String)> {
+    let world = World::new();
+    world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
+    world.seed("dev", 1800);
+    let mut session = Session::start(&world, line, &[])?;
+    session.until(question);
+    session.types(answer);
+    let (code, shown) = session.done();
+    Some((world, code, shown))
+}
+
+#[test]
+fn a_logout_asks_first_and_a_yes_is_taken() {
+    for (line, question) in [
+        ("logout dev", "Log out of profile \"dev\"? [y/N] "),
+        (
+            "logout dev --delete",
+            "Log out of profile \"dev\" and remove it from ~/.databrickscfg? [y/N] ",
+        ),
+        ("logout --all", "Log out of every login (dev)? [y/N] "),
+    ] {
+        let Some((world, code, shown)) = logged_out(line, question, "yes\n") else { return };
+        assert_eq!(code, Some(0), "{shown}");
+        assert!(shown.contains("Logged out of"), "{shown}");
+        assert_eq!(world.run("token dev").code, Some(if line.contains("delete") { 5 } else { 3 }));
+    }
+}
+
+#[test]
+fn a_logout_that_is_not_wanted_changes_nothing() {
+    for answer in ["n\n", "\n", "\u{4}"] {
+        let question = "Log out of profile \"dev\" and remove it";
+        let Some((world, code, shown)) = logged_out("logout dev --delete", question, answer) else {
+            return;
+        };
+        assert_eq!(code, Some(0), "{shown}");
+        assert!(shown.ends_with("Nothing was changed.\n"), "{shown}");
+        world.assert_alive("dev");
+        assert!(world.read(".databrickscfg").contains("[dev]"));
+    }
+}

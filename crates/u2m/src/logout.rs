@@ -62,7 +62,8 @@ pub struct LoggedOut {
 }
 
 /// Removes the entries under `keys` from every store that can be reached, each under its lock: a refresh that is under way
-/// ends first, and does not bring it back.
+/// ends first, and does not bring it back. A store that is not here at all is passed over, unless the login was saved in it or
+/// it was asked for by name.
 ///
 /// ```
 /// use u2m::{AutoStore, CacheKey, FileStore, log_out};
@@ -73,13 +74,13 @@ pub struct LoggedOut {
 pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> LoggedOut {
     let mut out = LoggedOut::default();
     for key in keys {
-        let (home, failures) = (store.home(key), out.failed.len());
+        let before = out.failed.len();
         for mode in StorageMode::ALL {
             match store.part(mode).and_then(|part| remove(part, key, patience)) {
                 Ok(true) => out.removed.push((key.clone(), mode)),
                 Ok(false) => {}
-                // Where there is no such store there is no login, unless this one was saved there.
-                Err(error) if error.is_absent_store() && home != Some(mode) => {}
+                // Where there is no such store there is no login, unless this one was to be there.
+                Err(error) if error.is_absent_store() && !is_expected(store, key, mode) => {}
                 Err(error) => out.failed.push((key.clone(), error)),
             }
         }
@@ -87,12 +88,16 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
         if let Err(error) = store.clear_leftovers(key) {
             out.failed.push((key.clone(), error));
         }
-        // What is still there has to be found by the next try. A record that stays misleads nobody.
-        if out.failed.len() == failures && store.home(key).is_some() {
+        // A later try has to know where it is. Otherwise that is of no use any more; a record that stays misleads nobody.
+        if out.failed.len() == before && store.home(key).is_some() {
             let _ = store.set_home(key, None);
         }
     }
     out
+}
+
+fn is_expected(store: &AutoStore, key: &CacheKey, mode: StorageMode) -> bool {
+    store.mode() == Some(mode) || store.home(key) == Some(mode)
 }
 
 fn remove(part: &dyn TokenStore, key: &CacheKey, patience: Duration) -> Result<bool, StoreError> {
@@ -101,8 +106,13 @@ fn remove(part: &dyn TokenStore, key: &CacheKey, patience: Duration) -> Result<b
         Ok(Some(_)) => None,
         Err(error @ StoreError::NewerEntry { .. }) => return Err(error),
         Err(error) if error.is_absent_store() || error.is_transient() => return Err(error),
-        // It may be there. Removing it needs no key, and no file that is sound.
-        Err(error) => Some(error),
+        // What nobody can read or open any more can still be removed: that needs no key.
+        Err(error) => match part.keys() {
+            Ok(keys) if keys.contains(key) => Some(error),
+            Ok(_) => return Ok(false),
+            // A damaged file is its owner's to mend or to remove: others' logins may be in it.
+            Err(_) => return Err(error),
+        },
     };
     let removed = match part.lock(key, patience) {
         Ok(Some(_lock)) => part.delete(key),

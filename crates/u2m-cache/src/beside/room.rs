@@ -104,6 +104,15 @@ fn take(
     }
 }
 
+/// Whether there are temporary files in a folder, whoever's they are; what cannot be looked into may have some.
+pub(crate) fn has_any(folder: &Path, prefix: &str) -> bool {
+    let foreign = prefix.replace("-u2m-", "-");
+    let is_one = |name: &str| name.ends_with(".tmp") && name.starts_with(&foreign);
+    fs::read_dir(folder).map_or(true, |names| {
+        names.flatten().any(|entry| is_one(&entry.file_name().to_string_lossy()))
+    })
+}
+
 /// Removes temporary files that killed writers left in a folder, with the tokens in them; how many. The writer's lock is
 /// held.
 pub(crate) fn sweep(folder: &Path, prefix: &str) -> usize {

@@ -13,15 +13,19 @@ use u2m_core::CacheKey;
 use zeroize::Zeroizing;
 
 impl Inner {
-    /// Removes what tokens of `key` may stand in; how many files.
-    pub(super) fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
+    /// Removes what tokens of `key`, or of any login, may stand in; how many files.
+    pub(super) fn clear_leftovers(&self, key: Option<&CacheKey>) -> Result<usize, StoreError> {
         if !self.beside.folder().is_dir() {
             return Ok(0);
         }
         disk::check_folder(self.beside.folder())?;
+        let path = disk::resolve(&self.beside.path)?;
+        // Where there is nothing to remove, nothing has to be writable.
+        if set_aside(&path)?.is_empty() && !self.has_temporaries() {
+            return Ok(0);
+        }
         let _writer = self.beside.writer()?;
         let mut removed = self.sweep();
-        let path = disk::resolve(&self.beside.path)?;
         for aside in set_aside(&path)? {
             if may_hold(&aside, key)? {
                 fault::at(Op::Remove, || fs::remove_file(&aside))
@@ -30,6 +34,12 @@ impl Inner {
             }
         }
         Ok(removed)
+    }
+
+    fn has_temporaries(&self) -> bool {
+        let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
+        let there = target.parent().unwrap_or(Path::new("."));
+        [self.beside.folder(), there].iter().any(|at| room::has_any(at, &self.beside.prefix()))
     }
 
     /// Removes what killed writers left, beside the cache and beside the file that it may be a link to; how many files. The
@@ -58,7 +68,7 @@ fn set_aside(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
 }
 
 /// Whether tokens of `key` may stand in a file that was set aside. What is no file of this user's is left alone.
-fn may_hold(aside: &Path, key: &CacheKey) -> Result<bool, StoreError> {
+fn may_hold(aside: &Path, key: Option<&CacheKey>) -> Result<bool, StoreError> {
     let bytes = match disk::read(aside) {
         Ok(None) | Err(StoreError::NotAFile { .. } | StoreError::ForeignOwner { .. }) => {
             return Ok(false);
@@ -68,7 +78,8 @@ fn may_hold(aside: &Path, key: &CacheKey) -> Result<bool, StoreError> {
         Ok(Some(found)) => Zeroizing::new(found.bytes),
         Err(error) => return Err(error),
     };
-    Ok(std::str::from_utf8(&bytes).map_or(true, |text| text_may_hold(text, key.as_str())))
+    let text = std::str::from_utf8(&bytes).ok();
+    Ok(key.zip(text).is_none_or(|(key, text)| text_may_hold(text, key.as_str())))
 }
 
 fn text_may_hold(text: &str, key: &str) -> bool {

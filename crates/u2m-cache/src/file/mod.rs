@@ -165,7 +165,15 @@ impl FileStore {
     /// # Ok::<(), u2m_cache::StoreError>(())
     /// ```
     pub fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
-        self.0.clear_leftovers(key)
+        self.0.clear_leftovers(Some(key))
+    }
+
+    /// As [`FileStore::clear_leftovers`], for all logins at once: every damaged cache that was set aside goes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear_all_leftovers(&self) -> Result<usize, StoreError> {
+        self.0.clear_leftovers(None)
     }
 }
 

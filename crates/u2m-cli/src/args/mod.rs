@@ -130,8 +130,8 @@ impl Args {
                 command.name()
             )));
         }
-        if args.argument.is_some() && command == Command::Version {
-            return Err(usage("version takes no argument".into()));
+        if args.argument.is_some() && matches!(command, Command::StorageShow | Command::Version) {
+            return Err(usage(format!("{} takes no argument", command.name())));
         }
         Ok(args)
     }

@@ -35,18 +35,21 @@ pub(super) enum Takes {
     Value,
 }
 
+/// What a host says something to, and `version`, which SDKs may ask with whatever they ask for tokens with.
+const FOR_HOSTS: &[Command] = &[Command::Login, Command::Logout, Command::Token, Command::Version];
+
 /// The flags that SDKs and scripts pass to the reference are accepted everywhere, those that change nothing here too.
 const FLAGS: &[Flag] = &[
-    Flag("account-id", Takes::Value, &[]),
+    Flag("account-id", Takes::Value, FOR_HOSTS),
     Flag("all", Takes::Nothing, &[Command::Logout, Command::StorageMigrate]),
     Flag("allow-issuer", Takes::Value, &[Command::Login]),
-    Flag("auto-approve", Takes::Nothing, &[Command::Logout, Command::StorageMigrate]),
+    Flag("auto-approve", Takes::Nothing, &[Command::Logout]),
     Flag("debug", Takes::Nothing, &[]),
     Flag("delete", Takes::Nothing, &[Command::Logout]),
     Flag("force-refresh", Takes::Nothing, &[Command::Token]),
     Flag("from", Takes::Value, &[Command::Import]),
     Flag("help", Takes::Nothing, &[]),
-    Flag("host", Takes::Value, &[]),
+    Flag("host", Takes::Value, FOR_HOSTS),
     Flag("log-file", Takes::Value, &[]),
     Flag("log-format", Takes::Value, &[]),
     Flag("log-level", Takes::Value, &[]),

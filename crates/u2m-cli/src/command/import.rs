@@ -3,8 +3,8 @@
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use crate::{advice, output, place};
-use serde_json::json;
-use std::path::Path;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use u2m::{
     CacheKey, ConfigFile, Editor, Foreign, ForeignLogins, Found, IMPORT_WARNING, ImportLogin,
@@ -14,58 +14,74 @@ use u2m::{
 /// Nobody refreshes a login that is not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A login that is looked for, and the profile that it is for.
+struct Wanted<'c> {
+    profile: &'c str,
+    login: ImportLogin,
+}
+
+/// A login that was brought in.
+struct Taken<'c> {
+    profile: &'c str,
+    from: ImportSource,
+    path: PathBuf,
+    storage: StorageMode,
+}
+
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let from = args.from.as_deref().map(source).transpose()?;
     let (path, config) = place::config()?;
     let storage = place::storage_with_person(&config, None)?;
-    let wanted = wanted(args, &config, &storage, name)?;
+    let wanted = wanted(args, &path, &config, &storage, name)?;
     let logins = ForeignLogins::from_env(&place::env);
     let logins = logins.map_err(|error| Failure::new(Class::Storage, chain(&error)))?;
-    let imported = logins.find(&wanted);
+    let looked_for: Vec<_> = wanted.iter().map(|wanted| wanted.login.clone()).collect();
+    let mut imported = logins.find(&looked_for);
     for notice in logins.take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
     let is_wanted = |source: ImportSource| from.is_none_or(|from| from == source);
-    for refused in imported.refused.iter().filter(|refused| is_wanted(refused.source)) {
+    imported.found.retain(|found| is_wanted(found.source));
+    imported.refused.retain(|refused| is_wanted(refused.source));
+    // Java's file is one for the profile and for its host.
+    imported.refused.dedup_by(|a, b| a.path == b.path);
+    for refused in &imported.refused {
         let (path, why) = (place::shown(&refused.path), chain(&refused.why));
-        output::note(&format!("Warning: {path} was not taken over: {why}"));
+        // Some reasons name the file themselves.
+        let text = if why.contains(&path) { why } else { format!("{path}: {why}") };
+        output::note(&format!("Warning: not imported: {text}"));
     }
-    let mut taken: Vec<(&Found, &str, StorageMode)> = Vec::new();
-    for found in imported.found.iter().filter(|found| is_wanted(found.source)) {
-        let Some(profile) = owner(&config, &found.login) else { continue };
+    let mut taken: Vec<Taken<'_>> = Vec::new();
+    let outcome = imported.found.iter().try_for_each(|found| {
+        let of = wanted.iter().find(|wanted| wanted.login == found.login);
         // Python's file comes first: it says more.
-        if taken.iter().any(|(_, known, _)| *known == profile) {
-            continue;
-        }
-        let mode = take(&storage, found, profile)?;
-        taken.push((found, profile, mode));
-        output::note(&format!(
-            "Imported the login {} of the {} ({}).",
-            Foreign::new(profile),
-            found.source,
-            place::shown(&found.path)
-        ));
+        let of = of.filter(|of| taken.iter().all(|known| known.profile != of.profile));
+        of.map_or(Ok(()), |of| take(&path, &config, found, of.profile).map(|one| taken.push(one)))
+    });
+    if !taken.is_empty() {
+        output::note(&format!("Warning: {IMPORT_WARNING}."));
     }
-    for notice in storage.store().take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
+    outcome?;
+    if taken.is_empty() && !imported.refused.is_empty() {
+        let text = "nothing was imported: no file that was found can be used";
+        return Err(Failure::new(Class::Other, text));
     }
-    match taken.as_slice() {
-        [] => output::note("There was nothing to import."),
-        [(_, profile, _), ..] => {
-            pin(&storage, &CacheKey::new(*profile), &path)?;
-            output::note(&format!("Warning: {IMPORT_WARNING}."));
-        }
+    if taken.is_empty() {
+        output::note("There was nothing to import.");
     }
     if args.format == Some(Format::Json) {
-        let row = |(found, profile, mode): &(&Found, &str, StorageMode)| {
-            let path = found.path.to_string_lossy();
-            let from = if found.source == ImportSource::Java { "java" } else { "python" };
-            json!({"profile": profile, "from": from, "path": path, "storage": mode.as_str()})
-        };
-        let rows: Vec<_> = taken.iter().map(row).collect();
-        return output::result(output::json(&json!({ "imported": rows })) + "\n");
+        let imported: Vec<_> = taken.iter().map(Taken::row).collect();
+        return output::result(output::json(&json!({ "imported": imported })) + "\n");
     }
     Ok(())
+}
+
+impl Taken<'_> {
+    fn row(&self) -> Value {
+        let from = if self.from == ImportSource::Java { "java" } else { "python" };
+        let (path, storage) = (self.path.to_string_lossy(), self.storage.as_str());
+        json!({"profile": self.profile, "from": from, "path": path, "storage": storage})
+    }
 }
 
 fn source(text: &str) -> Result<ImportSource, Failure> {
@@ -77,31 +93,44 @@ fn source(text: &str) -> Result<ImportSource, Failure> {
 }
 
 /// What is looked for: the profiles of people that are not signed in. Other SDKs know a login by its profile, or by its host
-/// alone.
-fn wanted(
+/// alone; the latter comes last, so that no profile takes what another is known by.
+fn wanted<'c>(
     args: &Args,
-    config: &ConfigFile,
+    path: &Path,
+    config: &'c ConfigFile,
     storage: &Storage,
     name: &str,
-) -> Result<Vec<ImportLogin>, Failure> {
-    let only = args.argument.as_deref().or(args.profile.as_deref());
+) -> Result<Vec<Wanted<'c>>, Failure> {
+    let only = match (&args.argument, &args.profile) {
+        (Some(_), Some(_)) => {
+            let text = "a profile was given twice: as an argument, and with --profile";
+            return Err(Failure::new(Class::Usage, text));
+        }
+        (one, other) => one.as_deref().or(other.as_deref()),
+    };
     if let Some(only) = only.filter(|only| config.profile(only).is_none()) {
         let advice =
             format!("To make it: {name} login --host <url> --profile {}", advice::quoted(only));
-        let text = format!("no profile \"{}\" in the profile file. {advice}", Foreign::new(only));
+        let (only, path) = (Foreign::new(only), place::shown(path));
+        let text = format!("profile \"{only}\" not found in {path}. {advice}");
         return Err(Failure::new(Class::Unclear, text));
     }
-    let mut wanted = Vec::new();
+    let (mut by_profile, mut by_host) = (Vec::new(), Vec::new());
     for profile in config.profiles() {
-        let is_meant = only.is_none_or(|only| only == profile.name());
-        let Some(host) = profile.host().filter(|_| is_meant && profile.is_for_users()) else {
+        if only.is_some_and(|only| only != profile.name()) {
+            continue;
+        }
+        let said = |text: String| {
+            if only.is_some() {
+                output::note(&format!("Profile {} {text}.", Foreign::new(profile.name())));
+            }
+        };
+        let Some(host) = profile.host().filter(|_| profile.is_for_users()) else {
+            said("is not one that a person signs in with in a browser".to_owned());
             continue;
         };
         if let Some(mode) = storage.store().holders(&CacheKey::new(profile.name())).first() {
-            if only.is_some() {
-                let shown = storage.location(*mode, &place::shown);
-                output::note(&format!("{} is signed in already ({shown}).", profile.name()));
-            }
+            said(format!("is signed in already ({})", storage.location(*mode, &place::shown)));
             continue;
         }
         let mut login = ImportLogin::new(host);
@@ -111,42 +140,47 @@ fn wanted(
         if let Some(account) = profile.account_id() {
             login = login.with_account_id(account);
         }
-        wanted.push(login.clone().with_profile(profile.name()));
-        wanted.push(login);
+        let profile = profile.name();
+        by_profile.push(Wanted { profile, login: login.clone().with_profile(profile) });
+        by_host.push(Wanted { profile, login });
     }
-    Ok(wanted)
+    by_profile.extend(by_host);
+    Ok(by_profile)
 }
 
-/// The profile that a login was looked for on behalf of.
-fn owner<'c>(config: &'c ConfigFile, login: &ImportLogin) -> Option<&'c str> {
-    let profiles = config.profiles();
-    let is_it = |name: &str, host: Option<&str>| match &login.profile {
-        Some(profile) => name == profile,
-        None => host == Some(login.host.as_str()),
-    };
-    let found =
-        profiles.iter().find(|known| known.is_for_users() && is_it(known.name(), known.host()));
-    found.map(|profile| profile.name())
-}
-
-fn take(storage: &Storage, found: &Found, profile: &str) -> Result<StorageMode, Failure> {
-    let (store, key) = (storage.store(), CacheKey::new(profile));
+/// Saves a login where a new one of its profile would go.
+fn take<'c>(
+    path: &Path,
+    config: &ConfigFile,
+    found: &Found,
+    profile: &'c str,
+) -> Result<Taken<'c>, Failure> {
+    let storage = place::storage_with_person(config, Some(profile))?;
+    let (store, key, shown) = (storage.store(), CacheKey::new(profile), Foreign::new(profile));
     let saved = store.prepare_login(&key).and_then(|()| match store.lock(&key, PATIENCE)? {
         Some(mut lock) => lock.save(&found.session),
         None => store.save(&key, &found.session),
     });
-    saved.map_err(|error| Failure::new(Class::Storage, chain(&error)))?;
-    Ok(store.landing(&key).unwrap_or(storage.choice().mode()))
+    for notice in store.take_notices() {
+        output::note(&format!("Warning: {}", notice.text));
+    }
+    saved.map_err(|error| {
+        let text = format!("the login {shown} could not be imported: {}", chain(&error));
+        Failure::new(Class::Storage, text)
+    })?;
+    let (sdk, file) = (found.source, place::shown(&found.path));
+    output::note(&format!("Imported the login {shown} of the {sdk} ({file})."));
+    pin(&storage, &key, path)?;
+    let mode = store.landing(&key).unwrap_or(storage.choice().mode());
+    Ok(Taken { profile, from: found.source, path: found.path.clone(), storage: mode })
 }
 
 fn pin(storage: &Storage, key: &CacheKey, path: &Path) -> Result<(), Failure> {
     let Some(mode) = storage.to_pin(key) else { return Ok(()) };
     let edited = Editor::new(path).edit(|draft| draft.set_setting("auth_storage", mode.as_str()));
     edited.map(drop).map_err(|error| {
-        let text = format!(
-            "the logins are imported, but auth_storage could not be set: {}",
-            chain(&error)
-        );
+        let text =
+            format!("the login is imported, but auth_storage could not be set: {}", chain(&error));
         Failure::new(Class::Other, text)
     })
 }

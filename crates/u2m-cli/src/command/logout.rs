@@ -2,13 +2,14 @@
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
-use crate::{output, person, place};
+use crate::{advice, output, person, place};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Editor, Foreign, Host, LoggedOut, Profile, Storage, TokenStore, chain,
-    host_login_keys, log_out, login_keys,
+    CacheKey, ConfigFile, Editor, Foreign, Host, LoggedOut, Profile, Storage, StorageMode,
+    StoreError, TokenStore, chain, host_login_keys, log_out, login_keys, looks_like_host,
 };
 
 /// A refresh that is under way ends by then.
@@ -16,43 +17,120 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whose login ends.
 struct Whose {
+    /// The profile that goes with `--delete`.
     profile: Option<String>,
     keys: Vec<CacheKey>,
     words: String,
+    /// What was said may be a mistake if nothing is found under it.
+    is_guess: bool,
+}
+
+impl Whose {
+    fn profile(config: &ConfigFile, profile: &str) -> Self {
+        Self {
+            profile: Some(profile.to_owned()),
+            keys: login_keys(config, profile),
+            words: format!("profile \"{}\"", Foreign::new(profile)),
+            is_guess: false,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
-    let storage = place::storage(&config, None)?;
-    let whose = whose(args, &path, &config, &storage, name)?;
+    // A word that names no store is reported first, as the reference does.
+    let storage = place::storage_with_person(&config, None)?;
+    let (whose, unseen) = match args.all {
+        true => every(args, &storage)?,
+        false => (whose(args, &path, &config, &storage, name)?, Vec::new()),
+    };
+    let storage = match &whose.profile {
+        Some(profile) => place::storage_with_person(&config, Some(profile))?,
+        None => storage,
+    };
     if args.delete && whose.profile.is_none() {
-        return Err(Failure::new(Class::Usage, "--delete needs a profile; pass it with --profile"));
+        let text = format!("--delete removes a profile, and {} is none; leave it out", whose.words);
+        return Err(Failure::new(Class::Usage, text));
     }
     if !args.auto_approve && !is_approved(args, &whose, &path)? {
         output::note("Nothing was changed.");
         return Ok(());
     }
-    let out = log_out(storage.store(), &whose.keys, PATIENCE);
-    for (key, error) in out.failed.iter().skip(1) {
-        output::note(&format!("Warning: {}: {}", Foreign::new(key.as_str()), chain(error)));
+    let mut out = log_out(storage.store(), &whose.keys, PATIENCE);
+    if args.all {
+        // Logins that only damaged files know are ended too.
+        let cleared = storage.store().clear_all_leftovers().err();
+        out.failed
+            .extend(unseen.into_iter().chain(cleared).map(|error| (CacheKey::new("*"), error)));
     }
     for notice in storage.store().take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
     if let Some((_, error)) = out.failed.first() {
-        let kept = if args.delete { " The profile was kept" } else { "" };
-        let text = format!("failed to clear token cache: {}.{kept}", chain(error));
-        return Err(Failure::new(Class::Storage, text));
+        return Err(not_cleared(error, &out, args));
+    }
+    if whose.is_guess && out.removed.is_empty() {
+        let text = format!("no profile and no login is for {}; {}", whose.words, known(&config));
+        return Err(Failure::new(Class::Unclear, text));
     }
     let is_deleted = match whose.profile.as_deref().filter(|_| args.delete) {
         Some(profile) => delete(&path, profile, !out.removed.is_empty())?,
         None => false,
     };
-    say(&whose, &out, is_deleted);
+    say(&whose, &out, is_deleted, args);
     if args.format == Some(Format::Json) {
         return output::result(report(&whose, &out, is_deleted));
     }
     Ok(())
+}
+
+/// What is left, and of what nobody needs to think any more.
+fn not_cleared(error: &StoreError, out: &LoggedOut, args: &Args) -> Failure {
+    let mut said = vec![chain(error)];
+    for (_, error) in &out.failed {
+        let text = chain(error);
+        if !said.contains(&text) {
+            output::note(&format!("Warning: {text}"));
+            said.push(text);
+        }
+    }
+    let mut text = format!("failed to clear token cache: {}", advice::stopped(&said[0]));
+    if matches!(error, StoreError::Corrupt { .. } | StoreError::TooLarge { .. }) {
+        text += " Or remove that file: all of its logins end with it.";
+    }
+    if !out.removed.is_empty() {
+        let modes: BTreeSet<_> = out.removed.iter().map(|(_, mode)| mode.as_str()).collect();
+        let modes = modes.into_iter().collect::<Vec<_>>().join(" and ");
+        text += &format!(" What was kept in {modes} is removed.");
+    }
+    if args.delete {
+        text += " The profile was kept.";
+    }
+    Failure::new(Class::Storage, text.trim_end_matches('.'))
+}
+
+/// Every login of every store that can be asked, and what the others say.
+fn every(args: &Args, storage: &Storage) -> Result<(Whose, Vec<StoreError>), Failure> {
+    let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    if given(&args.argument) || given(&args.profile) || given(&args.host) {
+        return Err(Failure::new(Class::Usage, "--all ends every login: leave the name out"));
+    }
+    let (mut keys, mut unseen) = (BTreeSet::new(), Vec::new());
+    for mode in StorageMode::ALL {
+        match storage.store().part(mode).and_then(TokenStore::keys) {
+            Ok(more) => keys.extend(more),
+            Err(error) if error.is_absent_store() && storage.store().mode() != Some(mode) => {}
+            Err(error) => unseen.push(error),
+        }
+    }
+    let keys: Vec<_> = keys.into_iter().collect();
+    let names: Vec<_> = keys.iter().map(|key| Foreign::new(key.as_str()).to_string()).collect();
+    let words = match names.len() {
+        0 => "every login".to_owned(),
+        1..=8 => format!("every login ({})", names.join(", ")),
+        many => format!("all {many} logins"),
+    };
+    Ok((Whose { profile: None, keys, words, is_guess: false }, unseen))
 }
 
 fn whose(
@@ -65,20 +143,13 @@ fn whose(
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let (argument, profile, host) =
         (given(&args.argument), given(&args.profile), given(&args.host));
-    if args.all {
-        if argument.is_some() || profile.is_some() || host.is_some() {
-            return Err(Failure::new(Class::Usage, "--all ends every login: leave the name out"));
-        }
-        let keys = storage.store().keys();
-        let keys = keys.map_err(|error| Failure::new(Class::Storage, chain(&error)))?;
-        return Ok(Whose { profile: None, keys, words: "every login".to_owned() });
-    }
     match (argument, profile, host) {
-        (Some(text), None, None) if config.profile(&text).is_some() => {
-            of_profile(config, &text, path)
-        }
-        (Some(text), None, None) if u2m::looks_like_host(&text) => of_host(args, config, &text),
-        (Some(text), None, None) | (None, Some(text), None) => of_profile(config, &text, path),
+        (Some(text), None, None) => match config.profile(&text).is_none() && looks_like_host(&text)
+        {
+            true => of_host(args, config, &text),
+            false => of_profile(config, &text, path, storage),
+        },
+        (None, Some(text), None) => of_profile(config, &text, path, storage),
         (None, None, Some(text)) => of_host(args, config, &text),
         (None, None, None) => Err(Failure::new(
             Class::Unclear,
@@ -93,33 +164,43 @@ fn whose(
     }
 }
 
-fn of_profile(config: &ConfigFile, profile: &str, path: &Path) -> Result<Whose, Failure> {
-    if config.profile(profile).is_none() {
-        if config.is_missing() {
-            let text = format!("no configuration file found at {}", place::shown(path));
-            return Err(Failure::new(Class::Unclear, text));
-        }
-        let profiles = config.profiles();
-        let known: Vec<_> =
-            profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect();
-        let known = match known.as_slice() {
-            [] => "there are no profiles".to_owned(),
-            known => format!("there are: {}", known.join(", ")),
-        };
-        let profile = Foreign::new(profile);
-        return Err(Failure::new(
-            Class::Unclear,
-            format!("profile \"{profile}\" not found in {}; {known}", place::shown(path)),
-        ));
+fn of_profile(
+    config: &ConfigFile,
+    profile: &str,
+    path: &Path,
+    storage: &Storage,
+) -> Result<Whose, Failure> {
+    if config.profile(profile).is_some() {
+        return Ok(Whose::profile(config, profile));
     }
-    Ok(Whose {
-        profile: Some(profile.to_owned()),
-        keys: login_keys(config, profile),
-        words: format!("profile \"{}\"", Foreign::new(profile)),
-    })
+    let key = CacheKey::new(profile);
+    let shown = Foreign::new(profile);
+    // Its profile was removed by hand.
+    if !storage.store().holders(&key).is_empty() {
+        let words = format!("\"{shown}\"");
+        return Ok(Whose { profile: None, keys: vec![key], words, is_guess: false });
+    }
+    let text = match config.is_missing() {
+        true => format!("no configuration file found at {}", place::shown(path)),
+        false => {
+            format!("profile \"{shown}\" not found in {}; {}", place::shown(path), known(config))
+        }
+    };
+    Err(Failure::new(Class::Unclear, text))
 }
 
-/// The login of a host: that of its one profile, or the one that has no profile.
+/// All of them: the one that was meant is among them.
+fn known(config: &ConfigFile) -> String {
+    let profiles = config.profiles();
+    let names: Vec<_> =
+        profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect();
+    match names.is_empty() {
+        true => "there are no profiles".to_owned(),
+        false => format!("the profiles are: {}", names.join(", ")),
+    }
+}
+
+/// The login of a host: that of its one profile, or of the default one of several, or the one that has no profile.
 fn of_host(args: &Args, config: &ConfigFile, text: &str) -> Result<Whose, Failure> {
     let usage = |text: String| Failure::new(Class::Usage, text);
     let (host, hints) = Host::typed(text).map_err(|error| usage(chain(&error)))?;
@@ -130,18 +211,16 @@ fn of_host(args: &Args, config: &ConfigFile, text: &str) -> Result<Whose, Failur
         account.as_ref().is_none_or(|id| profile.account_id() == Some(id.as_str()))
     };
     let profiles: Vec<_> = config.profiles_on(&host).into_iter().filter(of_account).collect();
-    match profiles.as_slice() {
-        [] => Ok(Whose {
+    let default = profiles.iter().find(|one| Some(one.name()) == config.default_profile());
+    match (profiles.as_slice(), default) {
+        ([], _) => Ok(Whose {
             profile: None,
             keys: host_login_keys(&host, account.as_ref()),
             words: host.to_string(),
+            is_guess: true,
         }),
-        [one] => Ok(Whose {
-            profile: Some(one.name().to_owned()),
-            keys: login_keys(config, one.name()),
-            words: format!("profile \"{}\"", Foreign::new(one.name())),
-        }),
-        several => {
+        ([one], _) | (_, Some(one)) => Ok(Whose::profile(config, one.name())),
+        (several, None) => {
             let names: Vec<_> =
                 several.iter().map(|one| Foreign::new(one.name()).to_string()).collect();
             Err(Failure::new(
@@ -174,8 +253,11 @@ fn delete(path: &Path, profile: &str, are_cleared: bool) -> Result<bool, Failure
     })
 }
 
-fn say(whose: &Whose, out: &LoggedOut, is_deleted: bool) {
+fn say(whose: &Whose, out: &LoggedOut, is_deleted: bool, args: &Args) {
     let (words, is_out) = (&whose.words, !out.removed.is_empty());
+    if args.all && !is_out {
+        return output::note("There are no logins to end.");
+    }
     output::note(&match (is_out, is_deleted, whose.profile.is_some()) {
         (true, true, _) => format!("Logged out of and deleted {words}."),
         (false, true, _) => format!("Deleted {words} with no tokens to clear."),

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         let failure = advice::token(&error, &subject, args.force_refresh);
         match error {
             TokenError::NotFound => {
-                failure.with(&elsewhere(&storage, auth.asynchronous().cache_key()))
+                failure.with(&elsewhere(&storage, auth.asynchronous().cache_key(), name))
             }
             _ => failure,
         }
@@ -59,12 +59,13 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
 }
 
 /// Where else a login is that was not found where it was to be (HINT-1).
-fn elsewhere(storage: &Storage, key: &CacheKey) -> String {
-    let wanted = storage.choice().mode();
+fn elsewhere(storage: &Storage, key: &CacheKey, name: &str) -> String {
+    let chosen = storage.choice();
+    let wanted = storage.home(key).filter(|_| !chosen.is_explicit()).unwrap_or(chosen.mode());
     let held = storage.store().holders(key);
     let Some(other) = held.into_iter().find(|mode| *mode != wanted) else { return String::new() };
     format!(
-        ". A login '{}' is kept in {}; to move it: u2m storage migrate --to {wanted} {}",
+        ". A login '{}' is kept in {}; to move it: {name} storage migrate --to {wanted} {}",
         u2m::Foreign::new(key.as_str()),
         storage.location(other, &place::shown),
         advice::quoted(key.as_str())

@@ -12,8 +12,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use u2m::{
-    AccessToken, Binding, CacheKey, FileStore, Host, Lifetime, RefreshToken, Session, Timestamp,
-    TokenStore,
+    AccessToken, Binding, CacheKey, EncryptedFileStore, FileStore, Host, Lifetime, RefreshToken,
+    SealKeySource, Session, Timestamp, TokenStore,
 };
 use u2m_testkit::{IssuedTokens, RunningServer, Settings};
 
@@ -123,14 +123,26 @@ impl World {
     /// Saves a new login of the workspace as this program would, with `left` seconds left of an hour.
     pub(crate) fn seed(&self, key: &str, left: i64) -> IssuedTokens {
         let tokens = self.sign_in();
-        let session = Session::new(AccessToken::new(tokens.access_token()))
+        self.store().save(&CacheKey::new(key), &self.session(&tokens, left)).unwrap();
+        tokens
+    }
+
+    /// The same in the encrypted file, whose key is in `~/key`.
+    pub(crate) fn seal(&self, key: &str, left: i64, tokens: &IssuedTokens) {
+        let session = self.session(tokens, left);
+        let source = SealKeySource::File(self.path("key"));
+        let store =
+            EncryptedFileStore::at(self.path(".databricks/token-cache.sealed.json"), source);
+        store.save(&CacheKey::new(key), &session).unwrap();
+    }
+
+    fn session(&self, tokens: &IssuedTokens, left: i64) -> Session {
+        Session::new(AccessToken::new(tokens.access_token()))
             .with_refresh_token(RefreshToken::new(tokens.refresh_token().unwrap()))
             .with_expiry(now().plus(Lifetime::from_seconds(left)))
             .with_lifetime(Lifetime::from_seconds(3600))
             .with_issued_at(now().plus(Lifetime::from_seconds(left - 3600)))
-            .with_binding(self.binding());
-        self.store().save(&CacheKey::new(key), &session).unwrap();
-        tokens
+            .with_binding(self.binding())
     }
 
     pub(crate) fn binding(&self) -> Binding {

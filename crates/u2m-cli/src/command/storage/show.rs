@@ -1,0 +1,202 @@
+//! `u2m storage show`: the stores, the logins in them, and which of them are used.
+
+use super::used;
+use crate::args::{Args, Format};
+use crate::failure::Failure;
+use crate::{output, place};
+use serde::Serialize;
+use std::path::Path;
+use std::time::SystemTime;
+use u2m::{
+    CacheKey, ConfigFile, Foreign, Session, Storage, StorageChoice, StorageMode, StorageSource,
+    StoreError, Surroundings, Timestamp, TokenStore, chain, format_local,
+};
+
+/// Everything that is shown.
+#[derive(Serialize)]
+struct Shown {
+    /// Where new logins go, for profiles that say nothing of their own.
+    mode: &'static str,
+    source: &'static str,
+    profiles: Vec<Own>,
+    stores: Vec<Store>,
+    logins: Vec<Login>,
+}
+
+/// What a profile says of its own.
+#[derive(Serialize)]
+struct Own {
+    profile: String,
+    mode: &'static str,
+}
+
+/// One store, and what is wrong with it.
+#[derive(Serialize)]
+struct Store {
+    mode: &'static str,
+    location: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// One entry of one store.
+#[derive(Serialize)]
+struct Login {
+    key: String,
+    storage: &'static str,
+    /// Whether this is the one that is used.
+    used: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry: Option<String>,
+    renewable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip)]
+    left: Option<i64>,
+}
+
+pub(crate) fn show(args: &Args) -> Result<(), Failure> {
+    let (path, config) = place::config()?;
+    let storage = place::storage(&config, None)?;
+    let choice = storage.choice();
+    let mut shown = Shown {
+        mode: choice.mode().as_str(),
+        source: choice.source().label(),
+        profiles: own(&config),
+        stores: Vec::new(),
+        logins: Vec::new(),
+    };
+    for mode in StorageMode::ALL {
+        let is_absent = look(&storage, mode, &config, &mut shown);
+        if is_absent && choice.mode() == mode && !choice.is_explicit() {
+            shown.mode = StorageMode::Plaintext.as_str();
+        }
+    }
+    shown.logins.sort_by(|a, b| (&a.key, !a.used).cmp(&(&b.key, !b.used)));
+    for notice in storage.store().take_notices() {
+        output::note(&format!("Warning: {}", notice.text));
+    }
+    match args.format {
+        Some(Format::Json) => output::result(output::json(&shown) + "\n"),
+        _ => output::result(text(&shown, &storage, &path)),
+    }
+}
+
+/// The profiles that name a store, where nothing else decides for them.
+fn own(config: &ConfigFile) -> Vec<Own> {
+    let around = Surroundings { env: &place::env, config };
+    let mut own = Vec::new();
+    for profile in config.profiles() {
+        match StorageChoice::of(None, &around, Some(profile.name())) {
+            Ok(choice) if choice.source() == StorageSource::Profile => {
+                let mode = choice.mode().as_str();
+                own.push(Own { profile: profile.name().to_owned(), mode });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let name = Foreign::new(profile.name());
+                output::note(&format!("Warning: profile {name}: {}", chain(&error)));
+            }
+        }
+    }
+    own
+}
+
+/// Adds a store and what is in it; whether this machine has none.
+fn look(storage: &Storage, mode: StorageMode, config: &ConfigFile, shown: &mut Shown) -> bool {
+    let location = storage.location(mode, &place::shown);
+    let found = storage.store().part(mode).and_then(TokenStore::keys);
+    let is_absent = found.as_ref().is_err_and(StoreError::is_absent_store);
+    let error = found.as_ref().err().map(|error| chain(error));
+    shown.stores.push(Store { mode: mode.as_str(), location, error });
+    for key in found.unwrap_or_default() {
+        let session = storage.store().part(mode).and_then(|part| part.load(&key));
+        let used = used(storage, config, &key) == Some(mode);
+        shown.logins.push(login(&key, mode, used, session));
+    }
+    is_absent
+}
+
+fn login(
+    key: &CacheKey,
+    mode: StorageMode,
+    used: bool,
+    session: Result<Option<Session>, StoreError>,
+) -> Login {
+    let now = Timestamp::from(SystemTime::now());
+    let (session, error) = match session {
+        Ok(session) => (session, None),
+        Err(error) => (None, Some(chain(&error))),
+    };
+    let expiry = session.as_ref().and_then(Session::known_expiry);
+    Login {
+        key: key.as_str().to_owned(),
+        storage: mode.as_str(),
+        used,
+        expiry: expiry.map(format_local),
+        renewable: session.is_some_and(|session| session.refresh_token.is_some()),
+        error,
+        left: expiry.map(|expiry| now.until(expiry).seconds()),
+    }
+}
+
+fn text(shown: &Shown, storage: &Storage, path: &Path) -> String {
+    let choice = storage.choice();
+    let source = match choice.source() {
+        StorageSource::Settings => {
+            format!("auth_storage in [__settings__] section of {}", place::shown(path))
+        }
+        StorageSource::Default if shown.mode != choice.mode().as_str() => {
+            format!("default, without {}", choice.mode())
+        }
+        source => source.label().to_owned(),
+    };
+    let mut out = format!("New logins go to: {} (from {source})\n", shown.mode);
+    for own in &shown.profiles {
+        out += &format!("Those of profile {}: {}\n", Foreign::new(&own.profile), own.mode);
+    }
+    out.push('\n');
+    for store in &shown.stores {
+        out += &format!("  {:<10} {}\n", store.mode, store.location);
+        if let Some(error) = &store.error {
+            out += &format!("  {:<10} {error}\n", "");
+        }
+    }
+    if shown.logins.is_empty() {
+        return out + "\nThere are no logins.\n";
+    }
+    out + &table(&shown.logins)
+}
+
+fn table(logins: &[Login]) -> String {
+    let name = |login: &Login| Foreign::new(&login.key).to_string();
+    let width = logins.iter().map(|login| name(login).chars().count()).max();
+    let width = width.unwrap_or(0).clamp(5, 60);
+    let mut out =
+        format!("\n  {:<width$}  {:<10}  {:<12}  Renewable\n", "Login", "Kept in", "Token");
+    let mut errors: Vec<&str> = Vec::new();
+    for login in logins {
+        let token = match (&login.error, login.left) {
+            (Some(_), _) => "unreadable".to_owned(),
+            (None, None) => "no end known".to_owned(),
+            (None, Some(left)) if left <= 0 => "expired".to_owned(),
+            (None, Some(left)) if left < 7200 => format!("{}m left", left.div_euclid(60)),
+            (None, Some(left)) => format!("{}h left", left / 3600),
+        };
+        let renewable = match (&login.error, login.renewable) {
+            (Some(_), _) => "?",
+            (None, true) => "yes",
+            (None, false) => "no",
+        };
+        let rest = if login.used { "" } else { "  (not used)" };
+        let (name, kept) = (name(login), login.storage);
+        out += &format!("  {name:<width$}  {kept:<10}  {token:<12}  {renewable}{rest}\n");
+        errors.extend(login.error.as_deref());
+    }
+    // A key that is wrong for one is wrong for all.
+    errors.dedup();
+    for error in errors {
+        out += &format!("\n  {error}\n");
+    }
+    out
+}

@@ -40,15 +40,6 @@ impl Place {
     fn file(&self) -> FileStore {
         FileStore::at(self.path("token-cache.json"))
     }
-
-    /// Whether any file beside the cache holds `text`.
-    fn holds(&self, text: &str) -> bool {
-        let files = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().path());
-        let files = files.filter(|path| path.is_file());
-        files
-            .map(|path| fs::read(path).unwrap())
-            .any(|bytes| String::from_utf8_lossy(&bytes).contains(text))
-    }
 }
 
 const FINE: u8 = 0;

@@ -48,7 +48,7 @@ pub(crate) fn finish(
         let text = job.text()?;
         start(detached, copy, &text)
     });
-    let limit = job.limit() + SAVING + Duration::from_secs(5);
+    let limit = job.limit() + SAVING + Duration::from_secs(10);
     match started.map_or(Heard::Nothing, |child| wait(child, limit)) {
         Heard::Answer(answer) => {
             let (landed, notices) = answer.landed();

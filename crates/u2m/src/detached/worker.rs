@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 /// More than any job has.
 const LIMIT: u64 = 1 << 20;
 
+/// The longest that an answer takes on its way.
+const ANSWERING: Duration = Duration::from_secs(5);
+
 /// A job is written at once.
 const READING: Duration = Duration::from_secs(10);
 
@@ -82,6 +85,8 @@ fn end_in_time() -> io::Result<SyncSender<Duration>> {
             Ok(limit) => {
                 std::thread::sleep(limit);
                 u2m_http::settle(SAVING);
+                // What is saved by now has still to be told.
+                std::thread::sleep(ANSWERING);
             }
             Err(RecvTimeoutError::Timeout) => {}
             // It is ending already.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 use u2m::{
     CacheKey, ConfigFile, Editor, Foreign, Session, Storage, StorageChoice, StorageMode,
-    StorageSource, Surroundings, Timestamp, TokenStore, chain, format_local,
+    StorageSource, StoreError, Surroundings, Timestamp, TokenStore, chain, format_local,
 };
 
 /// A refresh that is under way ends by then.
@@ -73,17 +73,13 @@ pub(crate) fn show(args: &Args) -> Result<(), Failure> {
 fn look(storage: &Storage, mode: StorageMode, config: &ConfigFile, shown: &mut Shown) {
     let location = storage.location(mode, &|path| place::shown(path));
     let found = storage.store().part(mode).and_then(TokenStore::keys);
-    let error = found.as_ref().err().map(chain_of);
+    let error = found.as_ref().err().map(|error| chain(error));
     shown.stores.push(Store { mode: mode.as_str(), location, error });
     for key in found.unwrap_or_default() {
         let session = storage.store().part(mode).and_then(|part| part.load(&key));
         let used = used(storage, config, &key) == Some(mode);
         shown.logins.push(login(&key, mode, used, session));
     }
-}
-
-fn chain_of(error: &u2m::StoreError) -> String {
-    chain(error)
 }
 
 /// Which store is asked for a login, as far as that can be told without asking any.
@@ -100,7 +96,7 @@ fn login(
     key: &CacheKey,
     mode: StorageMode,
     used: bool,
-    session: Result<Option<Session>, u2m::StoreError>,
+    session: Result<Option<Session>, StoreError>,
 ) -> Login {
     let now = Timestamp::from(SystemTime::now());
     let (session, error) = match session {
@@ -167,19 +163,22 @@ pub(crate) fn migrate(args: &Args) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let storage = place::storage_with_person(&config, None)?;
     let named = args.argument.as_deref().or(args.profile.as_deref());
-    let keys = match (named, args.all) {
-        (Some(name), false) => vec![CacheKey::new(name)],
+    let (keys, mut failed) = match (named, args.all) {
+        (Some(name), false) => (vec![CacheKey::new(name)], None),
         (None, true) => all_keys(&storage),
         _ => return Err(usage("name the login to move, or pass --all")),
     };
-    let (mut moved, mut failed) = (Vec::new(), None);
+    let mut moved = Vec::new();
     for key in keys {
-        let from = storage.store().holders(&key);
-        let used = used(&storage, &config, &key).filter(|used| from.contains(used));
-        let from = used.or_else(|| from.first().copied());
-        let Some(from) = from.filter(|from| *from != to) else { continue };
-        match storage.store().migrate(&key, from, to, PATIENCE) {
-            Ok(true) => {
+        let is_moved = source(&storage, &config, &key).and_then(|from| match from {
+            Some(from) if from != to => {
+                let moved = storage.store().migrate(&key, from, to, PATIENCE)?;
+                Ok(Some(from).filter(|_| moved))
+            }
+            _ => Ok(None),
+        });
+        match is_moved {
+            Ok(Some(from)) => {
                 output::note(&format!(
                     "Moved the login {} from {} to {}.",
                     Foreign::new(key.as_str()),
@@ -188,7 +187,7 @@ pub(crate) fn migrate(args: &Args) -> Result<(), Failure> {
                 ));
                 moved.push(key);
             }
-            Ok(false) => {}
+            Ok(None) => {}
             Err(error) => {
                 output::note(&format!(
                     "Warning: {}: {}",
@@ -215,12 +214,42 @@ pub(crate) fn migrate(args: &Args) -> Result<(), Failure> {
     }
 }
 
-fn all_keys(storage: &Storage) -> Vec<CacheKey> {
-    let parts = StorageMode::ALL.into_iter().filter_map(|mode| storage.store().part(mode).ok());
-    let mut keys: Vec<_> = parts.filter_map(|part| part.keys().ok()).flatten().collect();
+/// The keys of all logins; and why a store could not say which it holds, if one could not.
+fn all_keys(storage: &Storage) -> (Vec<CacheKey>, Option<String>) {
+    let (mut keys, mut failed) = (Vec::new(), None);
+    for mode in StorageMode::ALL {
+        match storage.store().part(mode).and_then(TokenStore::keys) {
+            Ok(more) => keys.extend(more),
+            Err(error) if error.is_absent_store() => {}
+            Err(error) => failed = Some(chain(&error)),
+        }
+    }
     keys.sort();
     keys.dedup();
-    keys
+    (keys, failed)
+}
+
+/// Where a login is moved from: the store that is used for it, else one that holds it. One that cannot be asked may hold it,
+/// and the newer of two, so that it is an error and not an absence (FALL-3, FALL-4).
+fn source(
+    storage: &Storage,
+    config: &ConfigFile,
+    key: &CacheKey,
+) -> Result<Option<StorageMode>, StoreError> {
+    let (mut holders, mut silent) = (Vec::new(), None);
+    for mode in StorageMode::ALL {
+        match storage.store().part(mode).and_then(|part| part.load(key)) {
+            Ok(Some(_)) | Err(StoreError::BadEntry { .. }) => holders.push(mode),
+            Ok(None) => {}
+            Err(error) if error.is_absent_store() && storage.home(key) != Some(mode) => {}
+            Err(error) => silent = Some(error),
+        }
+    }
+    let used = used(storage, config, key).filter(|used| holders.contains(used));
+    match (used, silent) {
+        (None, Some(error)) => Err(error),
+        (used, _) => Ok(used.or_else(|| holders.first().copied())),
+    }
 }
 
 /// Lets the settings that name a store follow the logins that were moved.

@@ -147,3 +147,30 @@ fn key_8_what_cannot_be_moved_stays_where_it_is() {
     assert_eq!(desk.world.read(FILE), before);
     assert_eq!(desk.token("token dev", Some("plaintext")), tokens.access_token());
 }
+
+#[test]
+fn fall_3_an_older_login_is_not_moved_in_the_place_of_one_that_cannot_be_asked_for() {
+    let Some(mut desk) = Desk::new().map(Desk::profile) else { return };
+    desk.world.seed("dev", 1800);
+    let older = desk.world.read(FILE);
+    signed_in(&desk);
+    // As it is when another program has saved its own login in the file since.
+    desk.world.write(FILE, &older);
+    let newer = desk.service.lookup("dev");
+    desk.world.write("storage.key", &"0123456789abcdef".repeat(4));
+    for line in ["storage migrate --to encrypted dev", "storage migrate --to encrypted --all"] {
+        match line.ends_with("dev") {
+            true => desk.service.lock(),
+            false => desk.service.kill_keyring(),
+        }
+        let mut command = desk.command(line, None);
+        command.env("U2M_STORAGE_KEY_FILE", desk.world.path("storage.key"));
+        // Nothing but what u2m has recorded says where the login is.
+        desk.world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", desk.world.url()));
+        let ran = ran(command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(7), ""), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("Moved") && !desk.world.path(SEALED).exists());
+    }
+    desk.service.start_keyring();
+    assert_eq!((desk.service.lookup("dev"), desk.world.read(FILE)), (newer, older));
+}

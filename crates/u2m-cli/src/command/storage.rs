@@ -217,10 +217,12 @@ pub(crate) fn migrate(args: &Args) -> Result<(), Failure> {
 /// The keys of all logins; and why a store could not say which it holds, if one could not.
 fn all_keys(storage: &Storage) -> (Vec<CacheKey>, Option<String>) {
     let (mut keys, mut failed) = (Vec::new(), None);
+    let choice = storage.choice();
+    let is_chosen = |mode| choice.is_explicit() && choice.mode() == mode;
     for mode in StorageMode::ALL {
         match storage.store().part(mode).and_then(TokenStore::keys) {
             Ok(more) => keys.extend(more),
-            Err(error) if error.is_absent_store() => {}
+            Err(error) if error.is_absent_store() && !is_chosen(mode) => {}
             Err(error) => failed = Some(chain(&error)),
         }
     }

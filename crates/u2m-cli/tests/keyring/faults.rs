@@ -43,6 +43,10 @@ fn t24_a_stopped_keyring_is_an_error_in_time_and_its_logins_are_there_when_it_go
         assert_refused(&ran);
         assert!(ran.stderr.contains("timed out"), "{}", ran.stderr);
     }
+    let shown = desk.shown(None);
+    let stores = shown["stores"].as_array().unwrap();
+    let secure = stores.iter().find(|store| store["mode"] == "secure").unwrap();
+    assert!(secure["error"].as_str().unwrap().contains("timed out"), "{shown}");
     desk.service.signal_keyring("CONT");
     assert_eq!(desk.service.lookup("dev"), before);
     desk.token("token dev", None);
@@ -61,6 +65,9 @@ fn fall_4_a_killed_keyring_is_an_error_and_its_logins_come_back_with_it() {
         let ran = in_time(desk.command(line, mode));
         assert_refused(&ran);
         assert!(ran.stderr.contains("no keyring answers"), "{}", ran.stderr);
+    }
+    for line in ["storage migrate --to plaintext dev", "storage migrate --to plaintext --all"] {
+        assert_refused(&in_time(desk.command(line, None)));
     }
     assert!(!desk.world.cache().exists());
     desk.service.start_keyring();
@@ -103,6 +110,7 @@ fn fall_4_a_locked_keyring_is_an_error_and_loses_nothing() {
         "token dev",
         "token dev --force-refresh",
         "storage migrate --to plaintext dev",
+        "storage migrate --to plaintext --all",
         "logout dev --auto-approve",
     ] {
         let ran = in_time(desk.command(line, None));

@@ -79,7 +79,7 @@ fn receive(stream: &mut UnixStream, input: &mut Vec<u8>) -> bool {
 /// What a message asks, by the words in it.
 fn called(message: &[u8]) -> &'static str {
     let has = |word: &str| message.windows(word.len()).any(|window| window == word.as_bytes());
-    ["Hello", "ReadAlias", "OpenSession", "SearchItems", "GetSecrets", "/item/1", "/item/2"]
+    ["Hello", "OpenSession", "SearchItems", "GetSecrets", "/item/1", "/item/2"]
         .into_iter()
         .find(|word| has(word))
         .unwrap()
@@ -176,24 +176,24 @@ fn an_item_is_found_and_read_and_an_absent_one_is_nothing() {
 }
 
 #[test]
-fn nothing_is_asked_for_before_the_service_has_answered_something() {
+fn no_session_is_opened_before_the_service_has_answered_something() {
     let asked_for = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&asked_for);
     let found = read(Duration::from_millis(50), move |asked| {
         heard.lock().unwrap().push(asked.to_owned());
         match asked {
-            "ReadAlias" => Says::Nothing,
+            "SearchItems" => Says::Nothing,
             asked => sound(asked, &["/item/1"], &[]),
         }
     });
     assert!(matches!(found, Err(KeyringError::Timeout { .. })), "{found:?}");
-    assert_eq!(*asked_for.lock().unwrap(), ["", "Hello", "ReadAlias"]);
-    // A service that does not know the question says so, and serves all the same.
-    let served = read(LONG, |asked| match asked {
-        "ReadAlias" => Says::Fails("org.freedesktop.DBus.Error.UnknownMethod"),
+    assert_eq!(*asked_for.lock().unwrap(), ["", "Hello", "SearchItems"]);
+    // What a keyring says that was not ready is no answer about the login.
+    let refused = read(LONG, |asked| match asked {
+        "SearchItems" => Says::Fails("org.freedesktop.DBus.Error.UnknownMethod"),
         asked => sound(asked, &["/item/1"], &[]),
     });
-    is_secret(served, b"one");
+    assert!(matches!(refused, Ok(Found::Further)), "{refused:?}");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn t24_garbage_is_left_to_the_library_and_silence_ends_at_the_deadline() {
     });
     assert!(matches!(garbage, Ok(Found::Further)), "{garbage:?}");
     let start = Instant::now();
-    for silent in ["", "ReadAlias", "OpenSession", "GetSecrets"] {
+    for silent in ["", "SearchItems", "OpenSession", "GetSecrets"] {
         let found = read(Duration::from_millis(50), move |asked| match (asked, silent) {
             ("", "") => Says::Raw(b""),
             (asked, silent) if asked == silent => Says::Nothing,

@@ -28,10 +28,17 @@ pub(super) struct Verdict {
     pub(super) bar: &'static Bar,
     /// `None` when the figure or its anchor has no samples.
     pub(super) measured: Option<f64>,
+    /// Whether it need not be measured here.
+    pub(super) is_excused: bool,
 }
 
 impl Bar {
-    pub(super) fn judge(&'static self, block: &'static str, samples: &Samples) -> Verdict {
+    pub(super) fn judge(
+        &'static self,
+        block: &'static str,
+        samples: &Samples,
+        is_excused: bool,
+    ) -> Verdict {
         let find = |case| samples.find(self.table, case, self.figure);
         let spread = |of: &Series| of.spread();
         let mine = find(self.case);
@@ -43,7 +50,7 @@ impl Bar {
             Limit::Typical(_) => mine.and_then(spread).map(|spread| spread.median),
             Limit::Worst(_) => mine.and_then(spread).map(|spread| spread.max),
         };
-        Verdict { block, bar: self, measured }
+        Verdict { block, bar: self, measured, is_excused }
     }
 }
 
@@ -60,6 +67,14 @@ impl Verdict {
     /// A figure that was not measured meets no bar.
     pub(super) fn is_met(&self) -> bool {
         self.measured.is_some_and(|measured| measured <= self.bar.limit.most())
+    }
+
+    /// Whether this is a failure.
+    pub(super) fn is_missed(&self) -> bool {
+        match self.measured {
+            None => !self.is_excused,
+            Some(_) => !self.is_met(),
+        }
     }
 }
 
@@ -80,20 +95,25 @@ mod tests {
     #[test]
     fn a_ratio_is_judged_by_its_median() {
         let fast = samples("t\tfloor\tms\t1\t1\t1\nt\tu2m\tms\t1.2\t9\t1.1\n");
-        assert!(RATIO.judge("b", &fast).is_met());
+        assert!(RATIO.judge("b", &fast, false).is_met());
         let slow = samples("t\tfloor\tms\t1\t1\t1\nt\tu2m\tms\t1.3\t9\t1.1\n");
-        assert!(!RATIO.judge("b", &slow).is_met());
+        assert!(!RATIO.judge("b", &slow, false).is_met());
     }
 
     #[test]
     fn one_bad_round_misses_a_bar_on_the_worst() {
-        assert!(WORST.judge("b", &samples("t\tu2m\tlost\t0\t0\n")).is_met());
-        assert!(!WORST.judge("b", &samples("t\tu2m\tlost\t0\t1\n")).is_met());
+        assert!(WORST.judge("b", &samples("t\tu2m\tlost\t0\t0\n"), false).is_met());
+        assert!(!WORST.judge("b", &samples("t\tu2m\tlost\t0\t1\n"), false).is_met());
     }
 
     #[test]
-    fn what_was_not_measured_meets_no_bar() {
-        assert!(!WORST.judge("b", &Samples::default()).is_met());
-        assert!(!RATIO.judge("b", &samples("t\tu2m\tms\t1\n")).is_met());
+    fn what_was_not_measured_meets_no_bar_and_is_missed_unless_it_is_excused() {
+        assert!(!WORST.judge("b", &Samples::default(), false).is_met());
+        assert!(!RATIO.judge("b", &samples("t\tu2m\tms\t1\n"), false).is_met());
+        let nothing = |is_excused| WORST.judge("b", &Samples::default(), is_excused);
+        assert!(nothing(false).is_missed() && !nothing(true).is_missed());
+        assert!(!nothing(true).is_met());
+        // What was measured is judged all the same.
+        assert!(WORST.judge("b", &samples("t\tu2m\tlost\t1\n"), true).is_missed());
     }
 }

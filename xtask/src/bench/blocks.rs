@@ -3,7 +3,7 @@
 use super::bars::Limit::{Ratio, Typical, Worst};
 use super::bars::{Bar, Limit};
 use super::programs::Programs;
-use super::{Block, Measured, Table, warm};
+use super::{Block, Measured, Table, keyring, warm};
 use crate::run::{Failure, output};
 
 const fn bar(table: &'static str, case: &'static str, figure: &'static str, limit: Limit) -> Bar {
@@ -38,6 +38,29 @@ pub(super) const BLOCKS: &[Block] = &[
             bar("token-calls", warm::U2M, "threads", Worst(0.0)),
         ],
         measure: warm::measure,
+    },
+    Block {
+        name: "keyring",
+        title: "A token from the keyring, as a process",
+        about: "`u2m token --profile bench` and `secret-tool lookup` read the same item of a real \
+                GNOME Keyring on a session bus of its own; u2m also reads the profile file, looks at \
+                the expiry, and prints JSON. The floor reads a file, as above.",
+        tables: &[
+            Table {
+                name: "keyring",
+                title: "Time",
+                anchors: &[("ms", keyring::SECRET_TOOL), ("ms", warm::FLOOR)],
+            },
+            Table { name: "keyring-calls", title: "System calls", anchors: &[] },
+        ],
+        bars: &[
+            // At least five times as fast.
+            bar("keyring", warm::U2M, "ms", Ratio(keyring::SECRET_TOOL, 0.2)),
+            bar("keyring-calls", warm::U2M, "system calls", Worst(100.0)),
+            bar("keyring-calls", warm::U2M, "sockets", Worst(1.0)),
+            bar("keyring-calls", warm::U2M, "threads", Worst(0.0)),
+        ],
+        measure: keyring::measure,
     },
     Block {
         name: "hot",

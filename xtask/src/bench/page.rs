@@ -36,7 +36,11 @@ pub(super) fn bars(verdicts: &[Verdict]) -> String {
             Limit::Worst(_) => format!("{}, worst round", bar.figure),
         };
         let measured = verdict.measured.map_or("not measured".into(), number);
-        let met = if verdict.is_met() { "yes" } else { "**no**" };
+        let met = match (verdict.is_met(), verdict.is_missed()) {
+            (true, _) => "yes",
+            (false, true) => "**no**",
+            (false, false) => "not here",
+        };
         let case = in_table(bar.case, bar.table);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "| {block} | {case} | {figure} | {most} | {measured} | {met} |");

@@ -16,7 +16,7 @@ const GH: &str = "`gh auth token`";
 const ROUNDS: &str = "200";
 const ROUNDS_OF_PEERS: &str = "40";
 const ROUNDS_OF_PEAKS: &str = "10";
-const PROFILE: &str = "bench";
+pub(super) const PROFILE: &str = "bench";
 const LOGINS: [&str; 5] = ["DEFAULT", "account", PROFILE, "https://ws.example.com", "staging"];
 
 /// What is measured, its table, its rounds, and the rows that belong to it.
@@ -43,8 +43,11 @@ pub(super) fn measure(programs: &Programs) -> Result<Measured, Failure> {
         measured.samples.take(&output(home.for_command(&mut spawn))?)?;
     }
     for (name, words) in rows.iter().filter(|(name, _)| [FLOOR, U2M].contains(name)) {
-        match system_calls(&home, words) {
-            Ok(counted) => measured.samples.take(&counted.lines(name))?,
+        let surround = |command: &mut Command| {
+            home.for_command(command);
+        };
+        match counted(&home, words, &surround) {
+            Ok(counted) => measured.samples.take(&counted.lines("token-calls", name))?,
             Err(why) => measured.notes.push(format!("System calls of {name}: {why}.")),
         }
     }
@@ -87,10 +90,10 @@ fn rows(programs: &Programs, home: &Home, notes: &mut Vec<String>) -> Result<Vec
 }
 
 /// A home folder of its own, gone when dropped.
-struct Home(PathBuf);
+pub(super) struct Home(PathBuf);
 
 impl Home {
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         let home = Self(std::env::temp_dir().join(format!("u2m-bench-{}", std::process::id())));
         for folder in ["", ".databricks", "gh"] {
             fs::DirBuilder::new().mode(0o700).create(home.0.join(folder))?;
@@ -117,12 +120,25 @@ impl Home {
         Ok(home)
     }
 
-    fn cache(&self) -> PathBuf {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn cache(&self) -> PathBuf {
         self.0.join(".databricks/token-cache.json")
     }
 
+    /// As a login leaves it that went to the keyring.
+    pub(super) fn keep_in_keyring(&self) -> Result<(), Failure> {
+        use std::io::Write;
+        let mut config = fs::OpenOptions::new().append(true).open(self.0.join(".databrickscfg"))?;
+        config.write_all(b"\n[__settings__]\nauth_storage = secure\n")?;
+        let side = format!(r#"{{"version":1,"sessions":{{}},"homes":{{"{PROFILE}":"secure"}}}}"#);
+        Ok(private(&self.0.join(".databricks/token-cache.u2m.json"), &side)?)
+    }
+
     /// Gives `command` an environment that knows this home and nothing else.
-    fn for_command<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub(super) fn for_command<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command
             .env_clear()
@@ -141,18 +157,18 @@ impl Drop for Home {
 }
 
 /// As long as a usual access token, and different for each login.
-fn access_token(login: &str) -> String {
+pub(super) fn access_token(login: &str) -> String {
     let length = login.len();
     format!("eyJ{}{length}", "aZ9-_".repeat(180))
 }
 
-fn private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -174,18 +190,18 @@ fn install_gh() -> Result<(), String> {
 }
 
 /// What one process asked of the system.
-struct SystemCalls {
+pub(super) struct SystemCalls {
     all: usize,
     sockets: usize,
     threads: usize,
 }
 
 impl SystemCalls {
-    fn lines(&self, name: &str) -> String {
+    pub(super) fn lines(&self, table: &str, name: &str) -> String {
         let Self { all, sockets, threads } = self;
         format!(
-            "token-calls\t{name}\tsystem calls\t{all}\ntoken-calls\t{name}\tsockets\t{sockets}\n\
-             token-calls\t{name}\tthreads\t{threads}\n"
+            "{table}\t{name}\tsystem calls\t{all}\n{table}\t{name}\tsockets\t{sockets}\n\
+             {table}\t{name}\tthreads\t{threads}\n"
         )
     }
 
@@ -202,11 +218,17 @@ impl SystemCalls {
     }
 }
 
-fn system_calls(home: &Home, words: &[String]) -> Result<SystemCalls, String> {
+/// Runs a command once under strace, in the environment that `surround` gives it.
+pub(super) fn counted(
+    home: &Home,
+    words: &[String],
+    surround: &dyn Fn(&mut Command),
+) -> Result<SystemCalls, String> {
     let trace = home.0.join("trace");
     let mut strace = Command::new("strace");
     strace.arg("-f").arg("-o").arg(&trace).args(words).stdout(Stdio::null());
-    let status = home.for_command(&mut strace).status().map_err(|_| "no `strace` here")?;
+    surround(&mut strace);
+    let status = strace.status().map_err(|_| "no `strace` here")?;
     if !status.success() {
         return Err(format!("`strace` ended with {status}"));
     }

@@ -1,6 +1,7 @@
 //! What `u2m token` does when the token is fresh: read two files, write one line, and nothing else.
 //!
-//! strace writes down each system call, GNU time the memory.
+//! strace writes down each system call, GNU time the memory. A session bus that could be called stands beside: for a login
+//! that is in the file nobody does.
 
 use super::{Verdict, release, verdict};
 use crate::Outcome;
@@ -39,6 +40,29 @@ const FORBIDDEN: &[&str] = &[
 ];
 /// Calls that write to the file named by their first argument.
 const WRITES: &[&str] = &["pwrite64", "pwritev", "write", "writev"];
+/// How it is known that the login is in the file.
+#[derive(Clone, Copy)]
+enum Known {
+    /// `DATABRICKS_AUTH_STORAGE` says so.
+    Name,
+    /// `auth_storage` in the profile file says so.
+    Setting,
+    /// u2m has noted it when it saved the login.
+    Record,
+}
+
+impl Known {
+    const ALL: [Self; 3] = [Self::Name, Self::Setting, Self::Record];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Name => "by name",
+            Self::Setting => "by setting",
+            Self::Record => "by record",
+        }
+    }
+}
+
 /// Arguments of open and fcntl that mean writing or locking.
 const FORBIDDEN_ARGUMENTS: &[&str] = &["O_CREAT", "O_RDWR", "O_WRONLY", "F_OFD_SETLK", "F_SETLK"];
 
@@ -48,9 +72,15 @@ pub(super) fn warm() -> Verdict {
     }
     let binary = release::build()?;
     let strace = strace()?;
-    let home = Home::new()?;
-    let calls = traced(&strace, &binary, &home)?;
-    let mut wrong = faults(&calls);
+    let (mut wrong, mut counts) = (Vec::new(), Vec::new());
+    for known in Known::ALL {
+        let home = Home::new(known)?;
+        let calls = traced(&strace, &binary, &home)?;
+        let label = known.label();
+        wrong.extend(faults(&calls).into_iter().map(|fault| format!("{label}: {fault}")));
+        counts.push(format!("{} {label}", calls.len()));
+    }
+    let home = Home::new(Known::Name)?;
     let memory = match resident(&binary, &home)? {
         Some(kib) if kib > MOST_KIB => {
             wrong.push(format!("{kib} KiB resident, more than {MOST_KIB}"));
@@ -59,12 +89,12 @@ pub(super) fn warm() -> Verdict {
         Some(kib) => format!("{kib} KiB resident"),
         None => "memory NOT CHECKED: there is no GNU time".into(),
     };
-    verdict(wrong, format!("{} system calls, {memory}", calls.len()))
+    verdict(wrong, format!("system calls: {}; {memory}", counts.join(", ")))
 }
 
 /// The system calls of `u2m token`, one a line, without process ids.
 fn traced(strace: &Path, binary: &Path, home: &Home) -> Result<Vec<String>, Failure> {
-    let trace = home.0.join("trace");
+    let trace = home.path().join("trace");
     let mut command = Command::new(strace);
     command.args(["-f", "-qq", "-s", "64", "-e", "signal=none", "-o"]).arg(&trace).arg(binary);
     token(&mut command, home)?;
@@ -94,7 +124,7 @@ fn is_forbidden(call: &str) -> bool {
 /// The memory that `u2m token` has at its peak, where GNU time is there to tell.
 fn resident(binary: &Path, home: &Home) -> Result<Option<u64>, Failure> {
     let Some(time) = run::found("time") else { return Ok(None) };
-    let report = home.0.join("time");
+    let report = home.path().join("time");
     let mut command = Command::new(time);
     command.args(["-f", "%M", "-o"]).arg(&report).arg(binary);
     token(&mut command, home)?;
@@ -104,7 +134,12 @@ fn resident(binary: &Path, home: &Home) -> Result<Option<u64>, Failure> {
 /// Lets `command`, which ends with the binary, run `token`, and makes sure that it prints the fixture's.
 fn token(command: &mut Command, home: &Home) -> Outcome {
     command.args(["token", "--profile", "dev"]).env_clear();
-    command.env("HOME", &home.0).env("DATABRICKS_AUTH_STORAGE", "plaintext");
+    command.env("HOME", home.path()).env("XDG_RUNTIME_DIR", home.path());
+    let bus = home.path().join("bus");
+    command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", bus.display()));
+    if matches!(home.known, Known::Name) {
+        command.env("DATABRICKS_AUTH_STORAGE", "plaintext");
+    }
     let printed = run::output(command)?;
     if printed.contains(&access_token()) {
         Ok(())
@@ -131,26 +166,66 @@ fn strace() -> Result<PathBuf, Failure> {
         .ok_or_else(|| "strace is missing; install it (apt-get install strace)".into())
 }
 
-/// A home folder with a profile and five logins, removed at the end.
-struct Home(PathBuf);
+/// A home folder with a profile, five logins and a session bus that takes calls, removed at the end.
+struct Home {
+    folder: Folder,
+    known: Known,
+    /// Who calls it would be let in.
+    _bus: bus::Listener,
+}
+
+/// A folder that is removed at the end.
+struct Folder(PathBuf);
 
 impl Home {
-    fn new() -> Result<Home, Failure> {
-        let home = Home(std::env::temp_dir().join(format!("u2m-warm-{}", std::process::id())));
-        private_folder(&home.0)?;
-        private_folder(&home.0.join(".databricks"))?;
-        let profile =
-            "[dev]\nhost      = https://dev.cloud.databricks.com\nauth_type = databricks-cli\n";
-        private_file(&home.0.join(".databrickscfg"), profile)?;
-        private_file(&home.0.join(".databricks/token-cache.json"), &cache())?;
-        Ok(home)
+    fn new(known: Known) -> Result<Home, Failure> {
+        let path = std::env::temp_dir().join(format!("u2m-warm-{}", std::process::id()));
+        let folder = Folder(path.clone());
+        private_folder(&path)?;
+        private_folder(&path.join(".databricks"))?;
+        let mut profile =
+            "[dev]\nhost      = https://dev.cloud.databricks.com\nauth_type = databricks-cli\n"
+                .to_owned();
+        match known {
+            Known::Name => {}
+            Known::Setting => profile += "\n[__settings__]\nauth_storage = plaintext\n",
+            Known::Record => {
+                let side = r#"{"version":1,"sessions":{},"homes":{"dev":"plaintext"}}"#;
+                private_file(&path.join(".databricks/token-cache.u2m.json"), side)?;
+            }
+        }
+        private_file(&path.join(".databrickscfg"), &profile)?;
+        private_file(&path.join(".databricks/token-cache.json"), &cache())?;
+        Ok(Home { known, _bus: bus::listen(&path.join("bus"))?, folder })
+    }
+
+    fn path(&self) -> &Path {
+        &self.folder.0
     }
 }
 
-impl Drop for Home {
+impl Drop for Folder {
     fn drop(&mut self) {
         // A folder that stays behind in the folder for temporary files is no reason to fail.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(unix)]
+mod bus {
+    pub(super) type Listener = std::os::unix::net::UnixListener;
+
+    pub(super) fn listen(path: &std::path::Path) -> std::io::Result<Listener> {
+        Listener::bind(path)
+    }
+}
+
+#[cfg(not(unix))]
+mod bus {
+    pub(super) type Listener = ();
+
+    pub(super) fn listen(_: &std::path::Path) -> std::io::Result<Listener> {
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::keyring::KeyringError;
 use rustix::net::SocketAddrUnix;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -175,6 +176,27 @@ fn an_item_is_found_and_read_and_an_absent_one_is_nothing() {
 }
 
 #[test]
+fn no_session_is_opened_before_the_service_has_answered_something() {
+    let asked_for = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&asked_for);
+    let found = read(Duration::from_millis(50), move |asked| {
+        heard.lock().unwrap().push(asked.to_owned());
+        match asked {
+            "SearchItems" => Says::Nothing,
+            asked => sound(asked, &["/item/1"], &[]),
+        }
+    });
+    assert!(matches!(found, Err(KeyringError::Timeout { .. })), "{found:?}");
+    assert_eq!(*asked_for.lock().unwrap(), ["", "Hello", "SearchItems"]);
+    // What a keyring says that was not ready is no answer about the login.
+    let refused = read(LONG, |asked| match asked {
+        "SearchItems" => Says::Fails("org.freedesktop.DBus.Error.UnknownMethod"),
+        asked => sound(asked, &["/item/1"], &[]),
+    });
+    assert!(matches!(refused, Ok(Found::Further)), "{refused:?}");
+}
+
+#[test]
 fn key_9_of_several_items_the_newest_is_read_in_whatever_order_they_stand() {
     for order in [["/item/1", "/item/2"], ["/item/2", "/item/1"]] {
         let found = read(LONG, move |asked| match asked {
@@ -242,7 +264,7 @@ fn t24_garbage_is_left_to_the_library_and_silence_ends_at_the_deadline() {
     });
     assert!(matches!(garbage, Ok(Found::Further)), "{garbage:?}");
     let start = Instant::now();
-    for silent in ["", "OpenSession", "GetSecrets"] {
+    for silent in ["", "SearchItems", "OpenSession", "GetSecrets"] {
         let found = read(Duration::from_millis(50), move |asked| match (asked, silent) {
             ("", "") => Says::Raw(b""),
             (asked, silent) if asked == silent => Says::Nothing,

@@ -77,7 +77,10 @@ fn key_8_a_login_moves_into_the_keyring_and_back_and_the_settings_follow() {
     desk.token("token dev", None);
 
     let again = desk.run("storage migrate --to plaintext dev", None);
-    assert_eq!((again.code, again.stderr.as_str()), (Some(0), "There was nothing to move.\n"));
+    assert_eq!(
+        (again.code, again.stderr.as_str()),
+        (Some(0), "The login dev is kept in plaintext already.\n")
+    );
 }
 
 #[test]

@@ -40,11 +40,11 @@ pub(crate) fn migrate(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let storage = place::storage_with_person(&config, None)?;
     let movers = Movers { storage: &storage, config: &config, to, all: args.all };
+    let (mut moved, mut failed) = (Vec::new(), Vec::new());
     let keys = match named {
         Some(named) => vec![movers.find(named, name)?],
-        None => movers.all_keys(),
+        None => movers.all_keys(&mut failed),
     };
-    let (mut moved, mut failed) = (Vec::new(), Vec::new());
     for key in keys {
         match movers.move_one(&key) {
             Ok(Some(from)) => moved.push((key, from)),
@@ -78,8 +78,11 @@ fn finish(
             for (key, text) in failed {
                 output::note(&format!("Warning: {}: {text}", Foreign::new(key.as_str())));
             }
-            let all = count + moved.len();
-            let text = format!("{count} of {all} logins were not moved; they are where they were");
+            let (all, they) = (count + moved.len(), "what was not moved is where it was");
+            let text = match moved.len() {
+                0 => format!("no login was moved; {they}"),
+                done => format!("{done} of {all} were moved; {they}"),
+            };
             return Err(Failure::new(Class::Storage, text));
         }
     }
@@ -130,13 +133,14 @@ impl Movers<'_> {
         Ok(())
     }
 
-    fn all_keys(&self) -> Vec<CacheKey> {
-        let mut keys = Vec::new();
+    /// All logins that can be seen; a store that cannot be asked and may hold some counts as a failure.
+    fn all_keys(&self, failed: &mut Vec<(CacheKey, String)>) -> Vec<CacheKey> {
+        let (mut keys, store) = (Vec::new(), self.storage.store());
         for mode in StorageMode::ALL {
-            match self.storage.store().part(mode).and_then(TokenStore::keys) {
+            match store.part(mode).and_then(TokenStore::keys) {
                 Ok(more) => keys.extend(more),
-                Err(error) if error.is_absent_store() => {}
-                Err(error) => output::note(&format!("Warning: {}", chain(&error))),
+                Err(error) if error.is_absent_store() && store.mode() != Some(mode) => {}
+                Err(error) => failed.push((CacheKey::new(mode.as_str()), chain(&error))),
             }
         }
         keys.sort();
@@ -152,7 +156,9 @@ impl Movers<'_> {
         let from = match used.filter(|used| !holders.contains(used)) {
             // It may be in the one that it is used from, and that one does not say so now.
             Some(used) => match store.part(used).and_then(|part| part.load(key)) {
-                Err(error) if !error.is_absent_store() => return Err(chain(&error)),
+                Err(error) if !error.is_absent_store() || store.home(key) == Some(used) => {
+                    return Err(chain(&error));
+                }
                 _ => holders.first().copied(),
             },
             None => used.or_else(|| holders.first().copied()),

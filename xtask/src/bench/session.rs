@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PROGRAMS: [&str; 4] = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon", "secret-tool"];
 
 /// Longer than a daemon takes to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 
@@ -24,7 +24,11 @@ const CONFIGURATION: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D
   <type>session</type>
   <listen>unix:path=SOCKET</listen>
   <auth>EXTERNAL</auth>
-  <policy context="default"><allow send_destination="*"/><allow own="*"/></policy>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
 </busconfig>
 "#;
 
@@ -50,7 +54,8 @@ impl Session {
         private(&configuration, &CONFIGURATION.replace("SOCKET", &socket.to_string_lossy()))?;
         let mut bus = session.command("dbus-daemon");
         bus.arg("--nofork").arg("--print-address=1").arg("--config-file").arg(configuration);
-        let mut bus = bus.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut bus =
+            bus.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let said = bus.stdout.take();
         session.daemons.push(bus);
         let mut line = String::new();

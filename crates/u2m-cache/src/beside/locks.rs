@@ -18,8 +18,20 @@ pub(crate) struct Held {
     file: File,
     /// The file that should have been locked, where there are no locks and another was.
     instead_of: Option<File>,
+    /// Whether the lock went to another process, on a copy of the open file.
+    is_given_away: bool,
     /// None for a lock that another process took and handed over.
     _pass: Option<Pass<PathBuf>>,
+}
+
+/// Closing the file would do, if no child that is just being started had a copy of it for a moment.
+impl Drop for Held {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if !self.is_given_away {
+            let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
+        }
+    }
 }
 
 impl Held {
@@ -47,7 +59,8 @@ pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, Stor
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let left = end.saturating_duration_since(Instant::now());
-                let held = move |file| Held { file, instead_of, _pass: Some(pass) };
+                let held =
+                    move |file| Held { file, instead_of, is_given_away: false, _pass: Some(pass) };
                 return if left.is_zero() { Ok(None) } else { wait(&at, lock, held, left) };
             }
             Err(error) if instead_of.is_none() && elsewhere::says_that_there_are_none(&error) => {
@@ -58,7 +71,7 @@ pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, Stor
         }
         let file = lock.into_inner();
         if disk::is_still(&at, &file)? {
-            return Ok(Some(Held { file, instead_of, _pass: Some(pass) }));
+            return Ok(Some(Held { file, instead_of, is_given_away: false, _pass: Some(pass) }));
         }
     }
 }
@@ -66,11 +79,12 @@ pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, Stor
 /// Goes on with a lock that another process took: the lock is on the open file, which both have.
 pub(crate) fn adopt(path: &Path, file: File) -> Result<Held, StoreError> {
     if disk::is_still(path, &file)? {
-        return Ok(Held { file, instead_of: None, _pass: None });
+        return Ok(Held { file, instead_of: None, is_given_away: false, _pass: None });
     }
     let there = elsewhere::lock_for(path);
     if there.is_ok_and(|there| disk::is_still(&there, &file).unwrap_or(false)) {
-        Ok(Held { file, instead_of: Some(disk::open_private(path)?), _pass: None })
+        let instead_of = Some(disk::open_private(path)?);
+        Ok(Held { file, instead_of, is_given_away: false, _pass: None })
     } else {
         let why =
             std::io::Error::new(ErrorKind::InvalidInput, "it is not the file that was locked");
@@ -79,8 +93,10 @@ pub(crate) fn adopt(path: &Path, file: File) -> Result<Held, StoreError> {
 }
 
 /// The open file with the lock on it, where a lock can go to another process that way: on Unix.
-pub(crate) fn hand_over(held: Held) -> Option<File> {
-    cfg!(unix).then_some(held.file)
+pub(crate) fn hand_over(mut held: Held) -> Option<File> {
+    let copy = if cfg!(unix) { held.file.try_clone().ok() } else { None };
+    held.is_given_away = copy.is_some();
+    copy
 }
 
 /// Stands in line. When the caller's patience ends first, the thread stays in line with this process's pass, so that

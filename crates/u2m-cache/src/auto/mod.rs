@@ -7,18 +7,22 @@
 //!
 //! What is locked, silent or broken is an error and never a reason to look elsewhere (FALL-3, FALL-4): the login may be in it.
 
-use crate::beside::sidecar::Sidecar;
+mod landing;
+mod lock;
+mod moves;
+mod search;
+
 use crate::error::StoreError;
 use crate::file::FileStore;
 use crate::gate::end_of;
 use crate::mode::StorageMode;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
+use search::ROUNDS;
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use u2m_core::{CacheKey, Session, Verdict};
+use u2m_core::{CacheKey, Session};
 
 /// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
 ///
@@ -56,9 +60,6 @@ struct Landing {
     /// Whether the login is still to come: what was decided for it says nothing about later saves.
     is_open: bool,
 }
-
-/// How often a login may be moved while it is looked for.
-const ROUNDS: usize = 4;
 
 impl AutoStore {
     /// Begins with the file that other programs share; beside it stands where each login was saved.
@@ -174,175 +175,8 @@ impl AutoStore {
         store.as_deref().ok_or(StoreError::NoStore { why })
     }
 
-    /// Where a login is, and what was read on the way.
-    fn find(&self, key: &CacheKey) -> Result<(StorageMode, Option<Session>), StoreError> {
-        if let Some(mode) = self.0.fixed {
-            return Ok((mode, self.part(mode)?.load(key)?));
-        }
-        let mut sidecar = self.0.file.sidecar();
-        for _ in 1..ROUNDS {
-            let home = sidecar.home(key.as_str()).and_then(StorageMode::parse);
-            let found = self.find_at(key, home, &sidecar)?;
-            if found.1.is_some() {
-                return Ok(found);
-            }
-            // It may have been moved in between.
-            sidecar = self.0.file.sidecar();
-            if sidecar.home(key.as_str()).and_then(StorageMode::parse) == home {
-                return Ok(found);
-            }
-        }
-        self.find_at(key, sidecar.home(key.as_str()).and_then(StorageMode::parse), &sidecar)
-    }
-
-    fn find_at(
-        &self,
-        key: &CacheKey,
-        home: Option<StorageMode>,
-        sidecar: &Sidecar,
-    ) -> Result<(StorageMode, Option<Session>), StoreError> {
-        match home {
-            Some(StorageMode::Plaintext) => {
-                Ok((StorageMode::Plaintext, self.0.file.load_with(key, sidecar)?))
-            }
-            Some(mode) => Ok((mode, self.part(mode)?.load(key)?)),
-            None => self.look_around(key),
-        }
-    }
-
-    /// Looks for a login that u2m has not saved: the keyring is where Databricks' own command line keeps it by default.
-    fn look_around(&self, key: &CacheKey) -> Result<(StorageMode, Option<Session>), StoreError> {
-        for mode in StorageMode::ALL {
-            let Ok(store) = self.part(mode) else { continue };
-            match store.load(key) {
-                Ok(Some(session)) => return Ok((mode, Some(session))),
-                Ok(None) => {}
-                Err(error) if error.is_absent_store() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((StorageMode::Plaintext, None))
-    }
-
-    /// Where a login is to be saved: where it was decided, else where it is, else where new ones go.
-    fn keep(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
-        if let Some(mode) = self.0.fixed.or_else(|| self.open_landing(key)) {
-            return Ok(mode);
-        }
-        match self.find(key)? {
-            (mode, Some(_)) => Ok(mode),
-            (_, None) => self.decide(key),
-        }
-    }
-
-    /// Decides where a new login goes, by asking the keyring for a sign of life (a write).
-    fn decide(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
-        if let Some(mode) = self.0.fixed {
-            self.part(mode)?.prepare_login(key)?;
-            return Ok(mode);
-        }
-        let keyring = self.part(StorageMode::Secure);
-        match keyring.and_then(|keyring| keyring.prepare_login(key)) {
-            Ok(()) => Ok(StorageMode::Secure),
-            Err(error) if error.is_absent_store() => {
-                self.notice(format!(
-                    "the login is kept unencrypted in {}, because {}",
-                    crate::Shown::from(self.0.file.path()),
-                    cause(&error)
-                ));
-                Ok(StorageMode::Plaintext)
-            }
-            // It is only slow, or waits for its prompt: what cannot be saved later is an error then, and no reason to
-            // keep the login where everybody's backup finds it.
-            Err(error) if error.is_transient() => Ok(StorageMode::Secure),
-            Err(error) => Err(error),
-        }
-    }
-
     fn notice(&self, text: String) {
         self.0.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice { text });
-    }
-
-    /// Records where a login is now: a new one wherever it went, another one if nothing was recorded. What a new login has
-    /// replaced elsewhere is removed there; that this does not work is told and is no failure.
-    ///
-    /// # Errors
-    /// Everybody goes on to look for it where an older one is.
-    fn record(&self, key: &CacheKey, mode: StorageMode) -> Result<(), StoreError> {
-        let (before, is_new) = (self.home(key), self.open_landing(key) == Some(mode));
-        if before != Some(mode) && (before.is_none() || is_new) {
-            if let Err(error) = self.set_home(key, Some(mode)) {
-                if before.is_some() {
-                    return Err(error);
-                }
-                // It is found all the same, by looking around.
-                self.notice(format!("where the login '{key}' is kept could not be noted: {error}"));
-            }
-            let old = before.and_then(|before| self.part(before).ok());
-            if let Some(Err(error)) = old.map(|old| old.delete(key)) {
-                self.notice(format!("an older login '{key}' could not be removed: {error}"));
-            }
-        }
-        if is_new && let Some(landing) = self.landings().get_mut(key) {
-            landing.is_open = false;
-        }
-        Ok(())
-    }
-}
-
-impl AutoStore {
-    /// The stores that hold a login under `key`, wherever it is looked for otherwise. One that cannot be asked is left out.
-    pub fn holders(&self, key: &CacheKey) -> Vec<StorageMode> {
-        let holds = |mode: &StorageMode| match self.part(*mode).map(|store| store.load(key)) {
-            Ok(Ok(found)) => found.is_some(),
-            // It is there, and cannot be read.
-            Ok(Err(StoreError::BadEntry { .. })) => true,
-            _ => false,
-        };
-        StorageMode::ALL.into_iter().filter(holds).collect()
-    }
-
-    /// Moves a login to another store: copies it under its lock, reads it back, and only then removes it where it was
-    /// (KEY-8). Whether there was anything to move.
-    ///
-    /// # Errors
-    /// It is still where it was then.
-    pub fn migrate(
-        &self,
-        key: &CacheKey,
-        from: StorageMode,
-        to: StorageMode,
-        patience: Duration,
-    ) -> Result<bool, StoreError> {
-        if from == to {
-            return Ok(false);
-        }
-        let (source, target) = (self.part(from)?, self.part(to)?);
-        target.prepare_login(key)?;
-        // A refresh that is under way ends first, and none begins before the login is in its new place.
-        let _lock =
-            source.lock(key, patience)?.ok_or_else(|| StoreError::Busy { key: key.clone() })?;
-        let Some(session) = source.load(key)? else { return Ok(false) };
-        let home = self.home(key);
-        let moved = copy(key, &session, target).and_then(|()| self.set_home(key, Some(to)));
-        if let Err(error) = moved {
-            // A copy that is not sure must not be what is found from now on.
-            if self.home(key) != home {
-                let _ = self.set_home(key, home.or(Some(from)));
-            }
-            return Err(error);
-        }
-        source.delete(key)?;
-        Ok(true)
-    }
-}
-
-/// Saves a login in another store, and reads it back.
-fn copy(key: &CacheKey, session: &Session, target: &dyn TokenStore) -> Result<(), StoreError> {
-    target.save(key, session)?;
-    match target.load(key)?.map(|copy| copy.fingerprint()) {
-        Some(copy) if copy == session.fingerprint() => Ok(()),
-        _ => Err(StoreError::NotKept { key: key.clone() }),
     }
 }
 
@@ -459,53 +293,5 @@ impl TokenStore for AutoStore {
             }
         }
         notices
-    }
-}
-
-impl AutoStore {
-    fn locked(
-        &self,
-        key: &CacheKey,
-        mode: StorageMode,
-        lock: Box<dyn EntryLock>,
-    ) -> Box<dyn EntryLock> {
-        Box::new(AutoLock { store: self.clone(), key: key.clone(), mode, lock })
-    }
-}
-
-/// Why there is no such store, without what could be done about it.
-fn cause(error: &StoreError) -> String {
-    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    text.split(';').next().unwrap_or_default().to_owned()
-}
-
-/// The lock of the store that a login is in.
-struct AutoLock {
-    store: AutoStore,
-    key: CacheKey,
-    mode: StorageMode,
-    lock: Box<dyn EntryLock>,
-}
-
-impl EntryLock for AutoLock {
-    fn verdict(&mut self) -> Option<Verdict> {
-        self.lock.verdict()
-    }
-
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
-        self.lock.note(verdict)
-    }
-
-    fn prove_writable(&mut self) -> Result<(), StoreError> {
-        self.lock.prove_writable()
-    }
-
-    fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        self.lock.save(session)?;
-        self.store.record(&self.key, self.mode)
-    }
-
-    fn hand_over(self: Box<Self>) -> Option<File> {
-        self.lock.hand_over()
     }
 }

@@ -141,6 +141,8 @@ fn t23_a_writers_lock_that_another_user_planted_is_refused_and_a_reader_needs_no
     store.save(&key("dev"), &session("dev")).unwrap();
     let lock = place.folder().join("token-cache.lock");
     std::os::unix::fs::chown(&lock, Some(12345), None).unwrap();
+    // Something to clear, or no lock is needed for it.
+    fs::write(place.folder().join("token-cache.json.corrupt-1"), "dev").unwrap();
     for error in [
         store.save(&key("dev"), &session("new")).unwrap_err(),
         store.clear_leftovers(&key("dev")).unwrap_err(),

@@ -28,8 +28,11 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/case.rs"]
+mod case;
 mod common;
 
+use case::Case;
 use common::{Ran, U2M, World, now, printed_token, ran};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -40,61 +43,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use u2m::{Lifetime, Timestamp};
 use u2m_testkit::{Endpoint, Fault, HostMetadata, IssuedTokens, Settings, Times, http::StatusCode};
-
-/// One file: its lines `key: value`, and its blocks `--- title` with their texts.
-struct Case {
-    name: String,
-    lines: Vec<(String, String)>,
-    blocks: Vec<(String, String)>,
-}
-
-impl Case {
-    fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap();
-        let (mut lines, mut blocks): (Vec<_>, Vec<(String, String)>) = (Vec::new(), Vec::new());
-        for line in text.lines() {
-            if let Some(title) = line.strip_prefix("--- ") {
-                blocks.push((title.to_owned(), String::new()));
-            } else if let Some((_, text)) = blocks.last_mut() {
-                *text += &format!("{line}\n");
-            } else if let Some((key, value)) =
-                line.split_once(": ").filter(|_| !line.starts_with('#'))
-            {
-                lines.push((key.to_owned(), value.to_owned()));
-            } else {
-                assert!(
-                    line.is_empty() || line.starts_with('#'),
-                    "{}: what is '{line}'?",
-                    path.display()
-                );
-            }
-        }
-        let known = "args env unset server fault login sealed before then mode chmod chown link as unprivileged exit token changed requests refreshes terminal";
-        for (key, _) in &lines {
-            assert!(
-                known.split(' ').any(|word| word == key),
-                "{}: what is '{key}'?",
-                path.display()
-            );
-        }
-        Self { name: path.display().to_string(), lines, blocks }
-    }
-
-    fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.lines.iter().filter(move |(known, _)| known == key).map(|(_, value)| value.as_str())
-    }
-
-    fn one<'a>(&'a self, key: &'a str) -> Option<&'a str> {
-        let mut all = self.all(key);
-        let one = all.next();
-        assert!(all.next().is_none(), "{}: '{key}' twice", self.name);
-        one
-    }
-
-    fn block(&self, title: &str) -> Option<&str> {
-        self.blocks.iter().find(|(known, _)| known == title).map(|(_, text)| text.as_str())
-    }
-}
 
 /// A world as the case wants it.
 struct Stage<'c> {

@@ -1,6 +1,5 @@
 //! The stores of a user, as this program was built and as the environment describes them.
 
-use super::SEALED;
 use std::path::Path;
 use std::time::Duration;
 use u2m_cache::{AutoStore, FileStore};
@@ -34,7 +33,7 @@ fn with_encrypted(store: AutoStore, path: &Path, around: &Surroundings<'_>) -> A
     use u2m_cache::EncryptedFileStore;
     match key_source(around) {
         Some(source) => {
-            let path = path.with_file_name(SEALED);
+            let path = path.with_file_name(super::SEALED);
             store.with_encrypted(Arc::new(EncryptedFileStore::at(path, source)))
         }
         None => store,

@@ -386,10 +386,8 @@ impl Keeper {
                 Some(saved) => saved,
             }
         });
-        *self.unsaved() = saved.is_err().then(|| Unsaved {
-            replaces: self.store.load(&self.key).ok().flatten().map(|old| old.fingerprint()),
-            session: session.clone(),
-        });
+        let pending = saved.is_err().then(|| self.pending(session, &Ground::default()));
+        *self.unsaved() = pending;
         let until = self.request.rules.fresh_until(session).map_or(i64::MAX, Timestamp::unix);
         self.hand_out(session.token(), until.max(now().unix()), None);
         saved.map_err(failure)

@@ -79,7 +79,13 @@ fn one_key(text: &str, before: &[Piece], section: &str, key: &str, value: &str) 
     let after = remove(text, section, key);
     let mut expected = text.to_owned();
     places.iter().rev().for_each(|place| expected.replace_range(place.clone(), ""));
-    assert_eq!(after, expected);
+    if expected.starts_with('\u{feff}') && !text.starts_with('\u{feff}') {
+        // It was part of a key, and stays that.
+        let line = after.strip_suffix(&expected).expect("the rest is what it was");
+        assert!(line == "\n" || line == "\r\n", "{after:?}");
+    } else {
+        assert_eq!(after, expected);
+    }
     let found = pieces(&after).unwrap_or_else(|error| panic!("{error}: {after:?}"));
     assert_eq!(values(&found), others(before), "{after:?}");
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz [--seconds N] [--jobs N] [TARGET…]`: coverage-guided fuzzing of the parsers, without `cargo fuzz` and
-//! on a stable toolchain.
+//! `cargo xtask fuzz [--seconds N] [--jobs N] [--seed N] [TARGET…]`: coverage-guided fuzzing of the parsers, without
+//! `cargo fuzz` and on a stable toolchain.
 //!
 //! The targets are the `[[bin]]`s of `fuzz/Cargo.toml`. Each replays its seeds one by one, and then searches on from them
 //! and from what earlier runs have found. libFuzzer comes as C++ sources; its counters come from a pass that stable
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
         for _ in 0..plan.jobs.min(plan.targets.len()) {
             scope.spawn(|| {
                 while let Some(name) = next() {
-                    match fuzz(name, &built, plan.seconds) {
+                    match fuzz(name, &built, &plan) {
                         Ok(line) => println!("{name:<18} {line}"),
                         Err(error) => {
                             println!("{name:<18} FAILED: {error}");
@@ -69,6 +69,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
     seconds: u32,
+    /// Where the search begins: the same number, the same way. 0 is another way each time.
+    seed: u32,
     jobs: usize,
     targets: Vec<String>,
 }
@@ -76,7 +78,7 @@ struct Plan {
 impl Plan {
     fn of(args: &[String], known: &[String]) -> Result<Self, Failure> {
         let jobs = thread::available_parallelism().map_or(1, usize::from);
-        let mut plan = Self { seconds: 60, jobs, targets: Vec::new() };
+        let mut plan = Self { seconds: 60, seed: 0, jobs, targets: Vec::new() };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut number = || {
@@ -86,12 +88,13 @@ impl Plan {
             };
             match arg.as_str() {
                 "--seconds" => plan.seconds = number()?,
+                "--seed" => plan.seed = number()?,
                 "--jobs" => plan.jobs = number()?.try_into()?,
                 name if known.iter().any(|known| known == name) => plan.targets.push(name.into()),
                 other => {
                     let known = known.join(", ");
                     return Err(format!(
-                        "usage: cargo xtask fuzz [--seconds N] [--jobs N] [TARGET…]; no target is called {other:?}, there are {known}"
+                        "usage: cargo xtask fuzz [--seconds N] [--jobs N] [--seed N] [TARGET…]; no target is called {other:?}, there are {known}"
                     )
                     .into());
                 }
@@ -139,7 +142,7 @@ fn build() -> Result<PathBuf, Failure> {
 }
 
 /// Replays and searches; returns what was covered, in one line.
-fn fuzz(name: &str, built: &Path, seconds: u32) -> Result<String, Failure> {
+fn fuzz(name: &str, built: &Path, plan: &Plan) -> Result<String, Failure> {
     let (seeds, corpus) = (folder().join("seeds").join(name), folder().join("corpus").join(name));
     let artifacts = folder().join("artifacts").join(name);
     fs::create_dir_all(&corpus)?;
@@ -167,7 +170,8 @@ fn fuzz(name: &str, built: &Path, seconds: u32) -> Result<String, Failure> {
         if dictionary.is_file() {
             command.arg(format!("-dict={}", dictionary.display()));
         }
-        command.arg(format!("-max_total_time={seconds}")).arg("-print_final_stats=1");
+        command.arg(format!("-max_total_time={}", plan.seconds)).arg("-print_final_stats=1");
+        command.arg(format!("-seed={}", plan.seed));
         command.arg(&corpus).arg(&seeds);
     })?;
     summary(&said, paths.len())
@@ -232,8 +236,8 @@ mod tests {
     #[test]
     fn arguments_choose_targets_and_time() {
         let known = words("a b");
-        let plan = Plan::of(&words("--seconds 5 b --jobs 3"), &known).unwrap();
-        assert_eq!(plan, Plan { seconds: 5, jobs: 3, targets: words("b") });
+        let plan = Plan::of(&words("--seconds 5 b --jobs 3 --seed 7"), &known).unwrap();
+        assert_eq!(plan, Plan { seconds: 5, seed: 7, jobs: 3, targets: words("b") });
         assert_eq!(Plan::of(&[], &known).unwrap().targets, known);
         for bad in ["c", "--seconds", "--seconds 0", "--jobs x", "--help"] {
             assert!(Plan::of(&words(bad), &known).is_err(), "{bad}");

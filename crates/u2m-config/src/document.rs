@@ -215,13 +215,18 @@ impl Document {
         }
     }
 
-    /// Takes ranges out, which are in order and may overlap: two cuts can want the same blank line.
+    /// Takes ranges out, which are in order and may overlap: two cuts can want the same blank line. A byte-order mark that
+    /// stood within the text, where it is part of a key, must not become the text's own: an empty line stays above it.
     fn cut(&mut self, ranges: Vec<Range<usize>>) {
+        let (marked, eol) = (self.text.starts_with('\u{feff}'), self.line_ending());
         let mut limit = self.text.len();
         for range in ranges.into_iter().rev() {
             let end = range.end.min(limit);
             limit = range.start.min(end);
             self.text.replace_range(limit..end, "");
+        }
+        if !marked && self.text.starts_with('\u{feff}') {
+            self.text.insert_str(0, eol);
         }
     }
 

@@ -146,3 +146,10 @@ fn a_byte_order_mark_that_ends_the_text_is_no_line_end() {
         assert_eq!(set(text, "p", &[("k", "v")]), expected, "{text:?}");
     }
 }
+
+#[test]
+fn a_byte_order_mark_within_the_text_does_not_become_the_text_s_own() {
+    let mut document = Document::new("k = v\n\u{feff}host = h\n");
+    document.remove("DEFAULT", "k");
+    assert_eq!(document.text(), "\n\u{feff}host = h\n");
+}

@@ -15,7 +15,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 const SERVICE: &str = "org.freedesktop.Secret.Service";
 const SECRETS: &str = "/org/freedesktop/secrets";
@@ -252,8 +252,8 @@ impl Conversation {
             armed.map_err(|error| Stop::Failed(broken_off(&error)))?;
             self.armed = left;
         }
-        let mut part = Zeroizing::new([0_u8; 16 << 10]);
-        let read = match self.stream.read(&mut *part) {
+        let mut part = [0_u8; 4 << 10];
+        let read = match self.stream.read(&mut part) {
             Ok(0) => return Err(Stop::Failed(KeyringError::broken("the bus hung up"))),
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -263,6 +263,7 @@ impl Conversation {
         let mut input = Zeroizing::new(Vec::with_capacity(self.input.len() - self.used + read));
         input.extend_from_slice(&self.input[self.used..]);
         input.extend_from_slice(&part[..read]);
+        part[..read].zeroize();
         if input.len() > LIMIT + (1 << 17) {
             return Err(Stop::Unknown);
         }

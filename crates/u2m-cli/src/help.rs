@@ -137,6 +137,7 @@ pub(crate) fn text(command: Option<Command>, name: &str) -> String {
         Some(Command::StorageMigrate | Command::StorageShow) => STORAGE,
         Some(Command::Token) => TOKEN,
         Some(Command::Version) => VERSION,
+        Some(_) => ALL,
     };
     if name == "u2m" {
         text.to_owned()

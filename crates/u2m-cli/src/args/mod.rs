@@ -21,7 +21,7 @@ pub(crate) enum Format {
 }
 
 /// Everything that was said.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Args {
     /// None where only help was asked for.
     pub(crate) command: Option<Command>,
@@ -43,32 +43,32 @@ pub(crate) struct Args {
     pub(crate) delete: bool,
     pub(crate) from: Option<String>,
     pub(crate) to: Option<String>,
+    pub(crate) workspace_id: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) configure_cluster: bool,
+    pub(crate) configure_serverless: bool,
+    pub(crate) skip_workspace: bool,
+    pub(crate) device: bool,
+    pub(crate) events: bool,
+    pub(crate) no_input: bool,
+    pub(crate) no_revoke: bool,
+    pub(crate) clear: bool,
+    pub(crate) sensitive: bool,
+    pub(crate) exit_zero: bool,
+    pub(crate) offline: bool,
+    pub(crate) skip_validate: bool,
+    pub(crate) with_token: bool,
+    /// How `env` writes: `shell`, `json` or `dotenv`.
+    pub(crate) shape: Option<String>,
+    /// The command line that `exec` runs.
+    pub(crate) rest: Vec<OsString>,
 }
 
 impl Args {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
         let mut parser = Parser::from_iter(words);
-        let mut args = Self {
-            command: None,
-            wants_help: false,
-            argument: None,
-            profile: None,
-            host: None,
-            account_id: None,
-            scopes: None,
-            timeout: None,
-            port: None,
-            allow_issuer: Vec::new(),
-            format: None,
-            force_refresh: false,
-            no_browser: false,
-            paste: false,
-            all: false,
-            auto_approve: false,
-            delete: false,
-            from: None,
-            to: None,
-        };
+        let mut args = Self::default();
         let (mut named, mut group, mut is_auth, mut seen) = (None, None, false, Vec::new());
         while let Some(arg) = parser.next().map_err(|error| usage(error.to_string()))? {
             match arg {
@@ -98,6 +98,12 @@ impl Args {
                     seen.push(flag);
                 }
                 Arg::Value(word) => {
+                    if named == Some(Command::Exec) {
+                        args.rest.push(word);
+                        let more = parser.raw_args().map_err(|error| usage(error.to_string()))?;
+                        args.rest.extend(more);
+                        break;
+                    }
                     let word =
                         word.into_string().map_err(|_| usage("an argument is not UTF-8".into()))?;
                     match (named, word.as_str()) {
@@ -130,7 +136,14 @@ impl Args {
                 command.name()
             )));
         }
-        if args.argument.is_some() && matches!(command, Command::StorageShow | Command::Version) {
+        let alone = [
+            Command::Doctor,
+            Command::Man,
+            Command::Profiles,
+            Command::StorageShow,
+            Command::Version,
+        ];
+        if args.argument.is_some() && alone.contains(&command) {
             return Err(usage(format!("{} takes no argument", command.name())));
         }
         Ok(args)
@@ -157,6 +170,10 @@ impl Args {
             "from" => self.from = Some(value),
             "to" => self.to = Some(value),
             "allow-issuer" => self.allow_issuer.push(value),
+            "client-id" => self.client_id = Some(value),
+            "format" => self.shape = Some(value),
+            "issuer" => self.issuer = Some(value),
+            "workspace-id" => self.workspace_id = Some(value),
             "host" => self.host = Some(value),
             "output" => {
                 self.format = Some(match value.to_ascii_lowercase().as_str() {
@@ -186,10 +203,23 @@ impl Args {
         match name {
             "all" => self.all = on,
             "auto-approve" => self.auto_approve = on,
+            "clear" => self.clear = on,
+            "configure-cluster" => self.configure_cluster = on,
+            "configure-serverless" => self.configure_serverless = on,
             "delete" => self.delete = on,
+            "device" => self.device = on,
+            "events" => self.events = on,
+            "exit-zero" => self.exit_zero = on,
             "force-refresh" => self.force_refresh = on,
             "no-browser" => self.no_browser = on,
+            "no-input" => self.no_input = on,
+            "no-revoke" => self.no_revoke = on,
+            "offline" => self.offline = on,
             "paste" => self.paste = on,
+            "sensitive" => self.sensitive = on,
+            "skip-validate" => self.skip_validate = on,
+            "skip-workspace" => self.skip_workspace = on,
+            "with-token" => self.with_token = on,
             _ => {}
         }
     }

@@ -6,22 +6,39 @@ use crate::failure::Failure;
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
+    Completion,
+    Describe,
+    Doctor,
+    Env,
+    Exec,
     Import,
     Login,
     Logout,
+    Man,
+    Profiles,
     StorageMigrate,
     StorageShow,
+    Switch,
     Token,
     Version,
 }
 
-/// The words for the commands. A command of two words is found by both.
+/// The words for the commands. A command of two words is found by both; of several words for one, the first is its name.
 const COMMANDS: &[(&str, Command)] = &[
+    ("completion", Command::Completion),
+    ("describe", Command::Describe),
+    ("status", Command::Describe),
+    ("doctor", Command::Doctor),
+    ("env", Command::Env),
+    ("exec", Command::Exec),
     ("import", Command::Import),
     ("login", Command::Login),
     ("logout", Command::Logout),
+    ("man", Command::Man),
+    ("profiles", Command::Profiles),
     ("storage migrate", Command::StorageMigrate),
     ("storage show", Command::StorageShow),
+    ("switch", Command::Switch),
     ("token", Command::Token),
     ("version", Command::Version),
 ];
@@ -36,7 +53,29 @@ pub(super) enum Takes {
 }
 
 /// What a host says something to, and `version`, which SDKs may ask with whatever they ask for tokens with.
-const FOR_HOSTS: &[Command] = &[Command::Login, Command::Logout, Command::Token, Command::Version];
+const FOR_HOSTS: &[Command] = &[
+    Command::Describe,
+    Command::Doctor,
+    Command::Env,
+    Command::Exec,
+    Command::Login,
+    Command::Logout,
+    Command::Token,
+    Command::Version,
+];
+
+/// Those that may ask a server.
+const WITH_SERVER: &[Command] = &[
+    Command::Describe,
+    Command::Doctor,
+    Command::Env,
+    Command::Exec,
+    Command::Login,
+    Command::Logout,
+    Command::Profiles,
+    Command::Token,
+    Command::Version,
+];
 
 /// The flags that SDKs and scripts pass to the reference are accepted everywhere, those that change nothing here too.
 const FLAGS: &[Flag] = &[
@@ -44,25 +83,41 @@ const FLAGS: &[Flag] = &[
     Flag("all", Takes::Nothing, &[Command::Logout, Command::StorageMigrate]),
     Flag("allow-issuer", Takes::Value, &[Command::Login]),
     Flag("auto-approve", Takes::Nothing, &[Command::Logout]),
+    Flag("clear", Takes::Nothing, &[Command::Switch]),
+    Flag("client-id", Takes::Value, &[Command::Login]),
+    Flag("configure-cluster", Takes::Nothing, &[Command::Login]),
+    Flag("configure-serverless", Takes::Nothing, &[Command::Login]),
     Flag("debug", Takes::Nothing, &[]),
     Flag("delete", Takes::Nothing, &[Command::Logout]),
+    Flag("device", Takes::Nothing, &[Command::Login]),
+    Flag("events", Takes::Nothing, &[Command::Login]),
+    Flag("exit-zero", Takes::Nothing, &[Command::Describe]),
     Flag("force-refresh", Takes::Nothing, &[Command::Token]),
+    Flag("format", Takes::Value, &[Command::Env]),
     Flag("from", Takes::Value, &[Command::Import]),
     Flag("help", Takes::Nothing, &[]),
     Flag("host", Takes::Value, FOR_HOSTS),
+    Flag("issuer", Takes::Value, &[Command::Login]),
     Flag("log-file", Takes::Value, &[]),
     Flag("log-format", Takes::Value, &[]),
     Flag("log-level", Takes::Value, &[]),
     Flag("no-browser", Takes::Nothing, &[Command::Login]),
+    Flag("no-input", Takes::Nothing, &[]),
+    Flag("no-revoke", Takes::Nothing, &[Command::Logout]),
+    Flag("offline", Takes::Nothing, &[Command::Describe, Command::Doctor]),
     Flag("output", Takes::Value, &[]),
     Flag("paste", Takes::Nothing, &[Command::Login]),
     Flag("port", Takes::Value, &[Command::Login]),
     Flag("profile", Takes::Value, &[]),
     Flag("scopes", Takes::Value, &[Command::Login]),
+    Flag("sensitive", Takes::Nothing, &[Command::Describe, Command::Env]),
+    Flag("skip-validate", Takes::Nothing, &[Command::Profiles]),
+    Flag("skip-workspace", Takes::Nothing, &[Command::Login]),
     Flag("target", Takes::Value, &[]),
-    Flag("timeout", Takes::Value, &[]),
-    Flag("to", Takes::Value, &[Command::StorageMigrate]),
-    Flag("workspace-id", Takes::Value, &[]),
+    Flag("timeout", Takes::Value, WITH_SERVER),
+    Flag("to", Takes::Value, &[Command::Man, Command::StorageMigrate]),
+    Flag("with-token", Takes::Nothing, &[Command::Env]),
+    Flag("workspace-id", Takes::Value, FOR_HOSTS),
 ];
 
 impl Command {
@@ -118,10 +173,7 @@ pub(super) fn unknown_flag(flag: &str, near: Option<&str>) -> Failure {
 }
 
 fn unknown_command(word: &str) -> Failure {
-    let names = || COMMANDS.iter().map(|(name, _)| *name);
-    let hint = match names().find(|known| u2m::is_near(known, word)) {
-        Some(name) => format!("did you mean {name}?"),
-        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-    };
-    usage(format!("unknown command \"{}\"; {hint}", u2m::Foreign::new(word)))
+    let near = COMMANDS.iter().map(|(name, _)| *name).find(|known| u2m::is_near(known, word));
+    let hint = near.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    usage(format!("unknown command \"{}\"{hint}", u2m::Foreign::new(word)))
 }

@@ -6,12 +6,14 @@
 mod advice;
 mod args;
 mod command;
+mod complete;
 mod failure;
 mod guard;
 mod help;
 mod output;
 mod person;
 mod place;
+mod prose;
 
 use args::{Args, Command};
 use failure::Failure;

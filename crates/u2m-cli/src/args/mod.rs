@@ -1,9 +1,11 @@
 //! The command line, parsed: flags may stand anywhere, `auth X` is `X`, the last of a repeated flag counts.
 
+mod flags;
 mod value;
 mod vocabulary;
 
-pub(crate) use vocabulary::Command;
+pub(crate) use flags::{FLAGS, Flag};
+pub(crate) use vocabulary::{Command, WORDS, Word};
 
 use crate::failure::{Class, Failure};
 use lexopt::{Arg, Parser};
@@ -11,7 +13,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 use u2m::Said;
 use value::{duration, truth};
-use vocabulary::{Flag, Named, Takes, unknown_flag};
+use vocabulary::Named;
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +63,7 @@ pub(crate) struct Args {
     pub(crate) with_token: bool,
     /// How `env` writes: `shell`, `json` or `dotenv`.
     pub(crate) shape: Option<String>,
-    /// The command line that `exec` runs.
+    /// The command line that `exec` runs, or that is being completed.
     pub(crate) rest: Vec<OsString>,
 }
 
@@ -76,29 +78,25 @@ impl Args {
                 Arg::Short('v') | Arg::Long("version") if named.is_none() => {
                     named = Some(Command::Version)
                 }
-                Arg::Short(letter) => {
-                    let name = match letter {
-                        'o' => "output",
-                        'p' => "profile",
-                        't' => "target",
-                        other => return Err(unknown_flag(&format!("-{other}"), None)),
-                    };
-                    args.take(name, &mut parser)?;
-                }
+                Arg::Short(letter) => args.take(Flag::lettered(letter)?.name, &mut parser)?,
                 Arg::Long("help") => args.wants_help = true,
                 Arg::Long(name) => {
-                    let flag = Flag::of(name)?;
-                    match flag.1 {
-                        Takes::Value => args.take(flag.0, &mut parser)?,
-                        Takes::Nothing => {
-                            let on = truth(flag.0, parser.optional_value())?;
-                            args.switch(flag.0, on);
-                        }
+                    let flag = Flag::named(name)?;
+                    if flag.value.is_some() {
+                        args.take(flag.name, &mut parser)?;
+                    } else {
+                        let on = truth(flag.name, parser.optional_value())?;
+                        args.switch(flag.name, on);
                     }
-                    seen.push(flag);
+                    seen.push(flag.name);
                 }
                 Arg::Value(word) => {
-                    if named == Some(Command::Exec) {
+                    let is_theirs = match named {
+                        Some(Command::Exec) => true,
+                        Some(Command::Completion) => args.argument.is_some(),
+                        _ => false,
+                    };
+                    if is_theirs {
                         args.rest.push(word);
                         let more = parser.raw_args().map_err(|error| usage(error.to_string()))?;
                         args.rest.extend(more);
@@ -130,7 +128,7 @@ impl Args {
         if args.wants_help {
             return Ok(args);
         }
-        if let Some(Flag(name, ..)) = seen.into_iter().find(|flag: &&Flag| !command.knows(flag)) {
+        if let Some(name) = seen.into_iter().find(|name| !flags::knows(command, name)) {
             return Err(usage(format!(
                 "unknown flag: --{name}; {} does not take it",
                 command.name()

@@ -21,6 +21,9 @@ pub(crate) const OF_TESTS: &[Program] = &[
     Program::new("redis-server", "redis-server", "logins that machines share"),
     Program::new("python3", "python3", "Databricks' SDK for Python"),
     Program::new("strace", "strace", "counting system calls"),
+    Program::new("zsh", "zsh", "completion in it"),
+    Program::new("fish", "fish", "completion in it"),
+    Program::new("groff", "groff", "reading the manual"),
 ];
 
 /// What compiles libFuzzer.

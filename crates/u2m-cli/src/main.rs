@@ -6,12 +6,14 @@
 mod advice;
 mod args;
 mod command;
+mod complete;
 mod failure;
 mod guard;
 mod help;
 mod output;
 mod person;
 mod place;
+mod prose;
 
 use args::{Args, Command};
 use failure::Failure;
@@ -29,7 +31,18 @@ fn main() -> ExitCode {
     let name = place::invoked_as();
     let outcome = match args.command {
         command if args.wants_help => output::result(help::text(command, &name)),
+        Some(Command::Completion) => command::completion::run(&args, &name),
+        Some(Command::Describe) => command::describe::run(&args, &name),
+        Some(Command::Doctor) => command::doctor::run(&args, &name),
+        Some(Command::Env) => command::env::run(&args, &name),
+        Some(Command::Exec) => return command::exec::run(&args, &name),
+        Some(Command::Man) => command::man::run(&args, &name),
+        Some(Command::Profiles) => command::profiles::run(&args, &name),
+        Some(Command::Switch) => command::switch::run(&args, &name),
         Some(Command::Import) => command::import::run(&args, &name),
+        Some(Command::Login) if args.device || args.issuer.is_some() => {
+            command::login_issuer::run(&args, &name)
+        }
         Some(Command::Login) => command::login::run(&args, &name),
         Some(Command::Logout) => command::logout::run(&args, &name),
         Some(Command::StorageMigrate) => command::storage::migrate(&args, &name),

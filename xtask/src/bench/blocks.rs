@@ -18,6 +18,7 @@ pub(super) const BLOCKS: &[Block] = &[
         about: "`u2m token --profile bench` and the floor read the same `token-cache.json` of five \
                 logins. The floor parses the file with serde_json and prints the entry; it is built \
                 with the product's profile, once as usual and once with the C library linked in. \
+                `u2m version`, which SDKs ask for before each token, and `u2m --help` read nothing. \
                 Times are from start to exit; memory is the peak of the resident set, of \
                 which the process that weighs has 2 MiB itself: less cannot show.",
         tables: &[
@@ -32,6 +33,10 @@ pub(super) const BLOCKS: &[Block] = &[
         ],
         bars: &[
             bar("token", warm::U2M, "ms", Ratio(warm::FLOOR, 1.25)),
+            bar("token", warm::VERSION, "ms", Ratio(warm::FLOOR, 1.3)),
+            bar("token", warm::HELP, "ms", Ratio(warm::FLOOR, 5.0)),
+            bar("token-calls", warm::VERSION, "system calls", Worst(100.0)),
+            bar("token-calls", warm::VERSION, "sockets", Worst(0.0)),
             bar("token-peak", warm::U2M, "MiB", Worst(8.0)),
             bar("token-calls", warm::U2M, "system calls", Worst(100.0)),
             bar("token-calls", warm::U2M, "sockets", Worst(0.0)),

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 pub(super) const FLOOR: &str = "floor";
 pub(super) const U2M: &str = "`u2m token`";
 
+pub(super) const VERSION: &str = "`u2m version`";
+pub(super) const HELP: &str = "`u2m --help`";
 const GH: &str = "`gh auth token`";
 const ROUNDS: &str = "200";
 const ROUNDS_OF_PEERS: &str = "40";
@@ -42,7 +44,7 @@ pub(super) fn measure(programs: &Programs) -> Result<Measured, Failure> {
         spawn.args(chosen.map(|(name, words)| format!("{name}={}", words.join("\t"))));
         measured.samples.take(&output(home.for_command(&mut spawn))?)?;
     }
-    for (name, words) in rows.iter().filter(|(name, _)| [FLOOR, U2M].contains(name)) {
+    for (name, words) in rows.iter().filter(|(name, _)| [FLOOR, U2M, VERSION].contains(name)) {
         let surround = |command: &mut Command| {
             home.for_command(command);
         };
@@ -85,6 +87,8 @@ fn rows(programs: &Programs, home: &Home, notes: &mut Vec<String>) -> Result<Vec
             ));
         }
     }
+    good.push((VERSION, vec![text(programs.product()), "version".into()]));
+    good.push((HELP, vec![text(programs.product()), "--help".into()]));
     good.push(("`/bin/true`", vec!["/bin/true".into()]));
     Ok(good)
 }

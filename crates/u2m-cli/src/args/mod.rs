@@ -1,9 +1,11 @@
 //! The command line, parsed: flags may stand anywhere, `auth X` is `X`, the last of a repeated flag counts.
 
+mod flags;
 mod value;
 mod vocabulary;
 
-pub(crate) use vocabulary::Command;
+pub(crate) use flags::{FLAGS, Flag};
+pub(crate) use vocabulary::{Command, WORDS, Word};
 
 use crate::failure::{Class, Failure};
 use lexopt::{Arg, Parser};
@@ -11,7 +13,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 use u2m::Said;
 use value::{duration, truth};
-use vocabulary::{Flag, Named, Takes, unknown_flag};
+use vocabulary::Named;
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(crate) enum Format {
 }
 
 /// Everything that was said.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Args {
     /// None where only help was asked for.
     pub(crate) command: Option<Command>,
@@ -43,32 +45,32 @@ pub(crate) struct Args {
     pub(crate) delete: bool,
     pub(crate) from: Option<String>,
     pub(crate) to: Option<String>,
+    pub(crate) workspace_id: Option<String>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) configure_cluster: bool,
+    pub(crate) configure_serverless: bool,
+    pub(crate) skip_workspace: bool,
+    pub(crate) device: bool,
+    pub(crate) events: bool,
+    pub(crate) no_input: bool,
+    pub(crate) no_revoke: bool,
+    pub(crate) clear: bool,
+    pub(crate) sensitive: bool,
+    pub(crate) exit_zero: bool,
+    pub(crate) offline: bool,
+    pub(crate) skip_validate: bool,
+    pub(crate) with_token: bool,
+    /// How `env` writes: `shell`, `json` or `dotenv`.
+    pub(crate) shape: Option<String>,
+    /// The command line that `exec` runs, or that is being completed.
+    pub(crate) rest: Vec<OsString>,
 }
 
 impl Args {
     pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, Failure> {
         let mut parser = Parser::from_iter(words);
-        let mut args = Self {
-            command: None,
-            wants_help: false,
-            argument: None,
-            profile: None,
-            host: None,
-            account_id: None,
-            scopes: None,
-            timeout: None,
-            port: None,
-            allow_issuer: Vec::new(),
-            format: None,
-            force_refresh: false,
-            no_browser: false,
-            paste: false,
-            all: false,
-            auto_approve: false,
-            delete: false,
-            from: None,
-            to: None,
-        };
+        let mut args = Self::default();
         let (mut named, mut group, mut is_auth, mut seen) = (None, None, false, Vec::new());
         while let Some(arg) = parser.next().map_err(|error| usage(error.to_string()))? {
             match arg {
@@ -76,28 +78,30 @@ impl Args {
                 Arg::Short('v') | Arg::Long("version") if named.is_none() => {
                     named = Some(Command::Version)
                 }
-                Arg::Short(letter) => {
-                    let name = match letter {
-                        'o' => "output",
-                        'p' => "profile",
-                        't' => "target",
-                        other => return Err(unknown_flag(&format!("-{other}"), None)),
-                    };
-                    args.take(name, &mut parser)?;
-                }
+                Arg::Short(letter) => args.take(Flag::lettered(letter)?.name, &mut parser)?,
                 Arg::Long("help") => args.wants_help = true,
                 Arg::Long(name) => {
-                    let flag = Flag::of(name)?;
-                    match flag.1 {
-                        Takes::Value => args.take(flag.0, &mut parser)?,
-                        Takes::Nothing => {
-                            let on = truth(flag.0, parser.optional_value())?;
-                            args.switch(flag.0, on);
-                        }
+                    let flag = Flag::named(name)?;
+                    if flag.value.is_some() {
+                        args.take(flag.name, &mut parser)?;
+                    } else {
+                        let on = truth(flag.name, parser.optional_value())?;
+                        args.switch(flag.name, on);
                     }
-                    seen.push(flag);
+                    seen.push(flag.name);
                 }
                 Arg::Value(word) => {
+                    let is_theirs = match named {
+                        Some(Command::Exec) => true,
+                        Some(Command::Completion) => args.argument.is_some(),
+                        _ => false,
+                    };
+                    if is_theirs {
+                        args.rest.push(word);
+                        let more = parser.raw_args().map_err(|error| usage(error.to_string()))?;
+                        args.rest.extend(more);
+                        break;
+                    }
                     let word =
                         word.into_string().map_err(|_| usage("an argument is not UTF-8".into()))?;
                     match (named, word.as_str()) {
@@ -124,13 +128,20 @@ impl Args {
         if args.wants_help {
             return Ok(args);
         }
-        if let Some(Flag(name, ..)) = seen.into_iter().find(|flag: &&Flag| !command.knows(flag)) {
+        if let Some(name) = seen.into_iter().find(|name| !flags::knows(command, name)) {
             return Err(usage(format!(
                 "unknown flag: --{name}; {} does not take it",
                 command.name()
             )));
         }
-        if args.argument.is_some() && matches!(command, Command::StorageShow | Command::Version) {
+        let alone = [
+            Command::Doctor,
+            Command::Man,
+            Command::Profiles,
+            Command::StorageShow,
+            Command::Version,
+        ];
+        if args.argument.is_some() && alone.contains(&command) {
             return Err(usage(format!("{} takes no argument", command.name())));
         }
         Ok(args)
@@ -157,6 +168,10 @@ impl Args {
             "from" => self.from = Some(value),
             "to" => self.to = Some(value),
             "allow-issuer" => self.allow_issuer.push(value),
+            "client-id" => self.client_id = Some(value),
+            "format" => self.shape = Some(value),
+            "issuer" => self.issuer = Some(value),
+            "workspace-id" => self.workspace_id = Some(value),
             "host" => self.host = Some(value),
             "output" => {
                 self.format = Some(match value.to_ascii_lowercase().as_str() {
@@ -186,10 +201,23 @@ impl Args {
         match name {
             "all" => self.all = on,
             "auto-approve" => self.auto_approve = on,
+            "clear" => self.clear = on,
+            "configure-cluster" => self.configure_cluster = on,
+            "configure-serverless" => self.configure_serverless = on,
             "delete" => self.delete = on,
+            "device" => self.device = on,
+            "events" => self.events = on,
+            "exit-zero" => self.exit_zero = on,
             "force-refresh" => self.force_refresh = on,
             "no-browser" => self.no_browser = on,
+            "no-input" => self.no_input = on,
+            "no-revoke" => self.no_revoke = on,
+            "offline" => self.offline = on,
             "paste" => self.paste = on,
+            "sensitive" => self.sensitive = on,
+            "skip-validate" => self.skip_validate = on,
+            "skip-workspace" => self.skip_workspace = on,
+            "with-token" => self.with_token = on,
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The words of the command line: commands, and the flags that each of them takes.
+//! The words of the command line: the commands. What flags they take stands in `flags`.
 
 use super::usage;
 use crate::failure::Failure;
@@ -6,79 +6,152 @@ use crate::failure::Failure;
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
+    Completion,
+    Describe,
+    Doctor,
+    Env,
+    Exec,
     Import,
     Login,
     Logout,
+    Man,
+    Profiles,
     StorageMigrate,
     StorageShow,
+    Switch,
     Token,
     Version,
 }
 
-/// The words for the commands. A command of two words is found by both.
-const COMMANDS: &[(&str, Command)] = &[
-    ("import", Command::Import),
-    ("login", Command::Login),
-    ("logout", Command::Logout),
-    ("storage migrate", Command::StorageMigrate),
-    ("storage show", Command::StorageShow),
-    ("token", Command::Token),
-    ("version", Command::Version),
-];
-
-/// A flag: its name, what it takes, and the commands that know it; no command means all.
-pub(super) struct Flag(pub(super) &'static str, pub(super) Takes, pub(super) &'static [Command]);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
-    Nothing,
-    Value,
+/// A command: its words, what it is, and the line that shows how to call it.
+pub(crate) struct Word {
+    pub(crate) name: &'static str,
+    pub(crate) command: Command,
+    pub(crate) about: &'static str,
+    pub(crate) usage: &'static str,
+    /// Whether the list of commands leaves it out: other words for one, and what only programs need.
+    pub(crate) is_hidden: bool,
 }
 
-/// What a host says something to, and `version`, which SDKs may ask with whatever they ask for tokens with.
-const FOR_HOSTS: &[Command] = &[Command::Login, Command::Logout, Command::Token, Command::Version];
+const fn word(
+    name: &'static str,
+    command: Command,
+    about: &'static str,
+    usage: &'static str,
+) -> Word {
+    Word { name, command, about, usage, is_hidden: false }
+}
 
-/// The flags that SDKs and scripts pass to the reference are accepted everywhere, those that change nothing here too.
-const FLAGS: &[Flag] = &[
-    Flag("account-id", Takes::Value, FOR_HOSTS),
-    Flag("all", Takes::Nothing, &[Command::Logout, Command::StorageMigrate]),
-    Flag("allow-issuer", Takes::Value, &[Command::Login]),
-    Flag("auto-approve", Takes::Nothing, &[Command::Logout]),
-    Flag("debug", Takes::Nothing, &[]),
-    Flag("delete", Takes::Nothing, &[Command::Logout]),
-    Flag("force-refresh", Takes::Nothing, &[Command::Token]),
-    Flag("from", Takes::Value, &[Command::Import]),
-    Flag("help", Takes::Nothing, &[]),
-    Flag("host", Takes::Value, FOR_HOSTS),
-    Flag("log-file", Takes::Value, &[]),
-    Flag("log-format", Takes::Value, &[]),
-    Flag("log-level", Takes::Value, &[]),
-    Flag("no-browser", Takes::Nothing, &[Command::Login]),
-    Flag("output", Takes::Value, &[]),
-    Flag("paste", Takes::Nothing, &[Command::Login]),
-    Flag("port", Takes::Value, &[Command::Login]),
-    Flag("profile", Takes::Value, &[]),
-    Flag("scopes", Takes::Value, &[Command::Login]),
-    Flag("target", Takes::Value, &[]),
-    Flag("timeout", Takes::Value, &[]),
-    Flag("to", Takes::Value, &[Command::StorageMigrate]),
-    Flag("workspace-id", Takes::Value, &[]),
+const fn hidden(word: Word) -> Word {
+    Word { is_hidden: true, ..word }
+}
+
+/// The words for the commands, in the order in which people meet them. Of several words for one command the first is its
+/// name; a command of two words is found by both.
+pub(crate) const WORDS: &[Word] = &[
+    word(
+        "login",
+        Command::Login,
+        "sign in, and save the login and a profile",
+        "login [PROFILE|HOST] [FLAGS]",
+    ),
+    word(
+        "token",
+        Command::Token,
+        "print a token, refreshed when it is time",
+        "token [PROFILE|HOST] [FLAGS]",
+    ),
+    word(
+        "exec",
+        Command::Exec,
+        "run a command with a login in its environment",
+        "exec [FLAGS] -- COMMAND [ARGUMENTS]",
+    ),
+    word(
+        "logout",
+        Command::Logout,
+        "end a login, wherever it is kept",
+        "logout [PROFILE|HOST] [FLAGS]",
+    ),
+    word(
+        "profiles",
+        Command::Profiles,
+        "list the profiles, and which of them work",
+        "profiles [FLAGS]",
+    ),
+    word(
+        "describe",
+        Command::Describe,
+        "show which login is used, from where, and whether it works",
+        "describe [PROFILE|HOST] [FLAGS]",
+    ),
+    hidden(word(
+        "status",
+        Command::Describe,
+        "the same as describe",
+        "status [PROFILE|HOST] [FLAGS]",
+    )),
+    word(
+        "switch",
+        Command::Switch,
+        "choose the profile that is used when none is named",
+        "switch [PROFILE] [FLAGS]",
+    ),
+    hidden(word(
+        "env",
+        Command::Env,
+        "print the settings of a profile as variables",
+        "env [PROFILE|HOST] [FLAGS]",
+    )),
+    word("doctor", Command::Doctor, "look for what keeps logins from working", "doctor [FLAGS]"),
+    word(
+        "storage show",
+        Command::StorageShow,
+        "show where logins are kept",
+        "storage show [FLAGS]",
+    ),
+    word(
+        "storage migrate",
+        Command::StorageMigrate,
+        "move logins to another store",
+        "storage migrate --to STORE [PROFILE|HOST] [FLAGS]",
+    ),
+    word(
+        "import",
+        Command::Import,
+        "bring in logins of other programs",
+        "import [PROFILE] [FLAGS]",
+    ),
+    word(
+        "completion",
+        Command::Completion,
+        "print what makes a shell complete this program's words",
+        "completion bash|zsh|fish|powershell",
+    ),
+    word("man", Command::Man, "print the manual, or write its pages", "man [--to FOLDER]"),
+    word("version", Command::Version, "print the version that SDKs ask for", "version [FLAGS]"),
 ];
 
 impl Command {
+    /// The words for it, and what it is.
+    pub(crate) fn word(self) -> &'static Word {
+        // The test below holds the list to it.
+        WORDS.iter().find(|word| word.command == self).unwrap_or(&WORDS[0])
+    }
+
     /// The words for it.
     pub(crate) fn name(self) -> &'static str {
-        COMMANDS.iter().find(|(_, command)| *command == self).map_or("", |(name, _)| name)
+        self.word().name
     }
 
     /// The command that `word` begins or is, behind `group`, the word that begins it.
     pub(super) fn of(group: Option<&str>, word: &str) -> Result<Named, Failure> {
         let full = group.map_or_else(|| word.to_owned(), |group| format!("{group} {word}"));
-        if let Some((_, command)) = COMMANDS.iter().find(|(name, _)| *name == full) {
-            return Ok(Named::Command(*command));
+        if let Some(found) = WORDS.iter().find(|word| word.name == full) {
+            return Ok(Named::Command(found.command));
         }
         let begins = |name: &&str| name.split_once(' ').is_some_and(|(first, _)| first == full);
-        match COMMANDS.iter().map(|(name, _)| *name).find(begins) {
+        match WORDS.iter().map(|word| word.name).find(begins) {
             Some(name) => Ok(Named::Group(name.split(' ').next().unwrap_or(name))),
             None => Err(unknown_command(&full)),
         }
@@ -87,11 +160,7 @@ impl Command {
     /// The command of a group that changes nothing.
     pub(super) fn that_shows(group: &str) -> Option<Self> {
         let name = format!("{group} show");
-        COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
-    }
-
-    pub(super) fn knows(self, flag: &Flag) -> bool {
-        flag.2.is_empty() || flag.2.contains(&self)
+        WORDS.iter().find(|word| word.name == name).map(|word| word.command)
     }
 }
 
@@ -102,26 +171,23 @@ pub(super) enum Named {
     Group(&'static str),
 }
 
-impl Flag {
-    pub(super) fn of(name: &str) -> Result<&'static Self, Failure> {
-        let near = || FLAGS.iter().map(|flag| flag.0).find(|known| u2m::is_near(known, name));
-        FLAGS
-            .iter()
-            .find(|flag| flag.0 == name)
-            .ok_or_else(|| unknown_flag(&format!("--{name}"), near()))
-    }
-}
-
-pub(super) fn unknown_flag(flag: &str, near: Option<&str>) -> Failure {
-    let hint = near.map(|name| format!("; did you mean --{name}?")).unwrap_or_default();
-    usage(format!("unknown flag: {}{hint}", u2m::Foreign::new(flag)))
-}
-
 fn unknown_command(word: &str) -> Failure {
-    let names = || COMMANDS.iter().map(|(name, _)| *name);
-    let hint = match names().find(|known| u2m::is_near(known, word)) {
-        Some(name) => format!("did you mean {name}?"),
-        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
-    };
-    usage(format!("unknown command \"{}\"; {hint}", u2m::Foreign::new(word)))
+    let near = WORDS.iter().map(|known| known.name).find(|known| u2m::is_near(known, word));
+    let hint = near.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    usage(format!("unknown command \"{}\"{hint}", u2m::Foreign::new(word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_words_and_a_line_that_begins_with_them() {
+        for word in WORDS {
+            assert!(word.usage.starts_with(word.name), "{}", word.name);
+            assert!(word.about.len() <= 60, "{}: {}", word.name, word.about.len());
+        }
+        assert_eq!(Command::Version.name(), "version");
+        assert_eq!(Command::Describe.name(), "describe");
+    }
 }

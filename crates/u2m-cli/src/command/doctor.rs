@@ -1,0 +1,8 @@
+//! `u2m doctor`.
+
+use crate::args::Args;
+use crate::failure::{Class, Failure};
+
+pub(crate) fn run(_: &Args, _: &str) -> Result<(), Failure> {
+    Err(Failure::new(Class::Other, "doctor: comes with the next commits"))
+}

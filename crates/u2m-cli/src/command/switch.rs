@@ -1,0 +1,8 @@
+//! `u2m switch`.
+
+use crate::args::Args;
+use crate::failure::{Class, Failure};
+
+pub(crate) fn run(_: &Args, _: &str) -> Result<(), Failure> {
+    Err(Failure::new(Class::Other, "switch: comes with the next commits"))
+}

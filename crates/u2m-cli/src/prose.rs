@@ -1,0 +1,136 @@
+//! What help and the manual say about each command, besides its flags.
+
+use crate::args::Command;
+
+/// What a command is for, and what else there is to know.
+pub(crate) struct Prose {
+    /// One or two sentences above the usage line.
+    pub(crate) purpose: &'static str,
+    /// Paragraphs and tables below the flags; lines that begin with blanks stay as they are.
+    pub(crate) more: &'static str,
+}
+
+pub(crate) const ALL: Prose = Prose {
+    purpose: "Sign in to Databricks once in a browser; every program gets a fresh token.",
+    more: "\
+'u2m auth COMMAND' is the same as 'u2m COMMAND'. 'u2m COMMAND --help' says more.
+
+Exit codes:
+  0 done   1 failed   2 wrong usage   3 not signed in   4 sign in again
+  5 unclear which profile or host   6 network or time-out   7 token store
+  130 interrupted
+",
+};
+
+/// The settings that every command with a login looks at.
+const ENVIRONMENT: &str = "\
+Environment: DATABRICKS_CONFIG_PROFILE, DATABRICKS_HOST, DATABRICKS_ACCOUNT_ID,
+DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure, encrypted or plaintext;
+see 'u2m storage --help'), U2M_TOKEN_CACHE, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
+";
+
+pub(crate) fn of(command: Command) -> Prose {
+    let (purpose, more) = match command {
+        Command::Completion => (
+            "Print what makes a shell complete this program's words, flags and profiles.",
+            "\
+bash        source <(u2m completion bash)                    in ~/.bashrc
+zsh         source <(u2m completion zsh)                     in ~/.zshrc
+fish        u2m completion fish | source                     in config.fish
+PowerShell  u2m completion powershell | Out-String | Invoke-Expression
+                                                             in $PROFILE
+",
+        ),
+        Command::Describe => (
+            "Show which login is used, where each setting comes from, and whether it works.",
+            "\
+The token itself is never shown. Without --exit-zero a login that does not work ends
+with the code of its reason.
+",
+        ),
+        Command::Doctor => (
+            "Look for what keeps logins from working: profile file, store, clock, network,\nproxy, callback ports, browser. Each line says what to do.",
+            "",
+        ),
+        Command::Env => (
+            "Print the settings of a profile as environment variables.",
+            "Secrets are left out unless --sensitive is given.\n",
+        ),
+        Command::Exec => (
+            "Run a command with a login in its environment: DATABRICKS_HOST and\nDATABRICKS_TOKEN, for as long as the token lives.",
+            "",
+        ),
+        Command::Import => (
+            "Bring in logins that other programs have made, without spending them.",
+            "\
+Looks for logins of the profiles in the profile file, in the files of Databricks'
+Python and Java SDKs. A profile that is signed in already is left alone. Logins of
+Databricks' own command line need no import: u2m reads them where they are.
+Nothing is changed where a login comes from; after u2m has refreshed an imported
+one, the other program has to sign in again, because servers accept a refresh token
+only once.
+",
+        ),
+        Command::Login => (
+            "Sign in, and save the login and a profile.",
+            "\
+Without a host, login.databricks.com lets you pick a workspace.
+
+Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure,
+encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST,
+DATABRICKS_OAUTH_CALLBACK_PORT, U2M_TOKEN_CACHE, HTTPS_PROXY, NO_PROXY,
+SSL_CERT_FILE.
+",
+        ),
+        Command::Logout => (
+            "End a login: remove its tokens from every place where they are kept.",
+            "\
+Where the server can be told, it is told, too. Elsewhere tokens that were copied
+stay valid until they run out.
+",
+        ),
+        Command::Man => (
+            "Print the manual, or write a page for each command to a folder.",
+            "\
+u2m man | man -l -
+u2m man --to ~/.local/share/man/man1
+",
+        ),
+        Command::Profiles => (
+            "List the profiles, and which of them work.",
+            "\
+Servers are asked at the same time, each for at most 5 seconds. '-' stands for a
+profile that was not asked for.
+",
+        ),
+        Command::StorageShow | Command::StorageMigrate => (
+            "Where the logins are kept, and moving them.",
+            "\
+secure      the system's keyring
+encrypted   a file of u2m's own that only its key opens
+plaintext   ~/.databricks/token-cache.json, which other programs share
+
+'migrate' copies a login, reads it back, and only then removes the old copy. Where
+auth_storage is set, it follows: in the profile, or with --all in [__settings__], as
+far as other programs know the store. DATABRICKS_AUTH_STORAGE goes before both.
+
+The key of the encrypted file comes from the file that U2M_STORAGE_KEY_FILE names,
+else from the program in U2M_STORAGE_KEY_COMMAND, else from the keyring. A key file
+that is not there is made; keep it where the encrypted file is not.
+",
+        ),
+        Command::Switch => (
+            "Choose the profile that is used when none is named.",
+            "DATABRICKS_CONFIG_PROFILE and DATABRICKS_HOST go before it.\n",
+        ),
+        Command::Token => (
+            "Print a token, refreshed when it is time. Programs that ask at the same time share\none refresh. Never opens a browser.",
+            ENVIRONMENT,
+        ),
+        Command::Version => (
+            "Print the version of the Databricks CLI that this program stands in for.",
+            "'--output json' names u2m's own version as U2mVersion.\n",
+        ),
+    };
+    Prose { purpose, more }
+}

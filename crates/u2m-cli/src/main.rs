@@ -6,12 +6,16 @@
 mod advice;
 mod args;
 mod command;
+mod events;
 mod failure;
 mod guard;
 mod help;
 mod output;
 mod person;
 mod place;
+mod prompt;
+mod screen;
+mod waiting;
 
 use args::{Args, Command};
 use failure::Failure;
@@ -26,6 +30,9 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(failure) => return finish(Err(failure), &place::invoked_as()),
     };
+    if args.no_input || args.events {
+        prompt::forbid();
+    }
     let name = place::invoked_as();
     let outcome = match args.command {
         command if args.wants_help => output::result(help::text(command, &name)),

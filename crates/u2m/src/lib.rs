@@ -87,6 +87,7 @@
 //!
 //! Unlike the Go package's later versions, a login persists unless a program chooses [`MemoryStore`].
 
+mod api;
 mod ask_host;
 mod blocking_front;
 mod builder;
@@ -105,10 +106,12 @@ mod supply;
 
 /// The same for plain code: no runtime, no `async`.
 pub mod blocking {
+    pub use crate::api::{BlockingApi as Api, BlockingClusters as Clusters};
     pub use crate::ask_host::ask_host_blocking as ask_host;
     pub use crate::blocking_front::PersistentAuth;
 }
 
+pub use api::{Api, Clusters};
 pub use ask_host::ask_host;
 pub use builder::{BuildError, Builder};
 pub use challenge::{ChallengeError, SignedIn};
@@ -143,11 +146,12 @@ pub use u2m_config::{
     abbreviate, locate, looks_like_host,
 };
 pub use u2m_core::{
-    AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,
-    FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError,
-    MetadataError, ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure,
-    Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure,
-    Verdict, VerdictKind, chain,
+    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,
+    Binding, Blame, CacheKey, Cluster, Foreign, Freshness, FreshnessRules, Host, HostError,
+    HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError, Me, MetadataError, Principal,
+    ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure, Target, TargetError,
+    Timestamp, Token, TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict,
+    VerdictKind, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

@@ -16,6 +16,7 @@
 //! the command line itself come before any event and are prose.
 
 use crate::failure::Failure;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -60,10 +61,17 @@ pub(crate) fn callback() {
     say(json!({"event": "callback"}));
 }
 
-/// `report` is an object.
-pub(crate) fn saved(mut report: Value) {
-    report["event"] = "saved".into();
-    say(report);
+/// What was saved, as a login reports it.
+pub(crate) fn saved(report: &impl Serialize) {
+    #[derive(Serialize)]
+    struct Saved<'a, T> {
+        event: &'static str,
+        #[serde(flatten)]
+        report: &'a T,
+    }
+    // What consists of words has a text.
+    let text = serde_json::to_string(&Saved { event: "saved", report }).unwrap_or_default();
+    crate::output::line(&text);
 }
 
 pub(crate) fn note(text: &str) {

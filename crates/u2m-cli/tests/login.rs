@@ -29,7 +29,8 @@ fn assert_signed_in(world: &World, ran: &Ran, profile: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     assert!(
         ran.stderr.ends_with(&format!(
-            "Signed in to {}.\nProfile {profile} was successfully saved in ~/.databrickscfg.\n",
+            "Signed in to {}.\nProfile {profile} was successfully saved in ~/.databrickscfg.\nThe login is kept in \
+             ~/.databricks/token-cache.json.\n",
             world.url()
         )),
         "{}",
@@ -136,7 +137,10 @@ fn a_host_that_is_found_by_signing_in() {
     assert_signed_in(&world, &ran, "DEFAULT");
     let config = world.read(".databrickscfg");
     assert!(config.contains(world.url()) && config.contains("warehouse_id"), "{config}");
-    assert!(!config.contains("stale") && !config.contains("workspace_id"), "{config}");
+    assert!(!config.contains("stale"), "{config}");
+    assert!(config.contains("900800700600"), "the host's own word: {config}");
+    assert!(config.contains("5f1e0a52"), "what the API adds: {config}");
+    assert!(ran.stderr.contains("Warning: profile DEFAULT was for account stale"), "{}", ran.stderr);
 }
 
 #[test]

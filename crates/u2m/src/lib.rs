@@ -94,6 +94,7 @@ mod builder;
 mod challenge;
 mod choose;
 mod clock;
+mod compute;
 mod current;
 mod detached;
 mod keeper;
@@ -103,12 +104,14 @@ mod person;
 mod runtime;
 mod storage;
 mod supply;
+mod whereabouts;
 
 /// The same for plain code: no runtime, no `async`.
 pub mod blocking {
     pub use crate::api::{BlockingApi as Api, BlockingClusters as Clusters};
     pub use crate::ask_host::ask_host_blocking as ask_host;
     pub use crate::blocking_front::PersistentAuth;
+    pub use crate::whereabouts::whereabouts_blocking as whereabouts;
 }
 
 pub use api::{Api, Clusters};
@@ -119,11 +122,13 @@ pub use choose::{
     ChooseError, LoginChoice, Said, Surroundings, TokenChoice, choose_for_login, choose_for_token,
     is_near,
 };
+pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
+pub use whereabouts::{Whereabouts, whereabouts};
 
 pub use u2m_cache::{
     AutoStore, EntryLock, FileStore, MemoryStore, Notice, StorageMode, StoreAddress, StoreError,

@@ -1,5 +1,7 @@
 //! `u2m token`: what SDKs call. A fresh token comes from the store alone.
 
+mod ask;
+
 use crate::advice::{self, Subject};
 use crate::args::{Args, Format};
 use crate::failure::Failure;
@@ -23,7 +25,13 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             None => failure,
         }
     };
-    let choice = choose_for_token(&args.said(), &around).map_err(unclear)?;
+    let choice = match choose_for_token(&args.said(), &around) {
+        Ok(choice) => choice,
+        Err(error) => match ask::instead(args, &error, &config, name)? {
+            Some(args) => return run(&args, name),
+            None => return Err(unclear(error)),
+        },
+    };
     let profile = choice.target.profile().map(|name| name.as_str().to_owned());
     let storage = place::storage(&config, profile.as_deref())?;
     let store = storage.store();

@@ -58,32 +58,26 @@ pub(super) fn text(
         Some(suggestion) => format!("{label} [{suggestion}]:"),
         None => format!("{label}:"),
     };
-    let (mut complaint, mut begun) = (None::<String>, String::new());
-    loop {
-        // What is wrong stands where the person looks.
-        let mut ask = Text::new(&question).with_render_config(colours()).with_initial_value(&begun);
-        if let Some(complaint) = &complaint {
-            ask = ask.with_help_message(complaint);
-        }
-        if suggestion.is_none() {
-            ask = ask.with_validator(|text: &str| {
-                Ok(match text.trim() {
-                    "" => Validation::Invalid("something has to be said here".into()),
-                    _ => Validation::Valid,
-                })
-            });
-        }
-        let said = ask.prompt().map_err(|error| unanswered(&error))?;
-        let said = match said.trim() {
-            "" => suggestion.unwrap_or_default(),
-            said => said,
-        };
-        match check(said) {
-            Ok(()) => return Ok(said.to_owned()),
-            Err(wrong) => complaint = Some(wrong),
-        }
-        said.clone_into(&mut begun);
-    }
+    let chosen = |text: &str| match text.trim() {
+        "" => suggestion.unwrap_or_default().to_owned(),
+        said => said.to_owned(),
+    };
+    // What was typed stays to be mended, with the complaint above it.
+    let validate = |text: &str| {
+        Ok(match chosen(text) {
+            said if said.is_empty() => Validation::Invalid("Something has to be said here".into()),
+            said => match check(&said) {
+                Ok(()) => Validation::Valid,
+                Err(complaint) => Validation::Invalid(complaint.into()),
+            },
+        })
+    };
+    let said = Text::new(&question)
+        .with_validator(validate)
+        .with_render_config(colours())
+        .prompt()
+        .map_err(|error| unanswered(&error))?;
+    Ok(chosen(&said))
 }
 
 fn colours() -> RenderConfig<'static> {

@@ -350,6 +350,32 @@ fn a_port_that_is_taken() {
 }
 
 #[test]
+fn settings_of_sdks_are_heeded_in_the_environment_and_in_the_profile() {
+    let world = World::new();
+    let port = free_port();
+    world.write(
+        ".databrickscfg",
+        &format!(
+            "[dev]\nhost = {}\noauth_callback_port = {port}\ndisable_oauth_refresh_token = true\n",
+            world.url()
+        ),
+    );
+    let mut running = Running::start(world.command("login dev --no-browser"));
+    let url = running.url();
+    assert!(url.contains(&format!("localhost%3A{port}")), "{url}");
+    assert!(!url.contains("offline_access"), "{url}");
+    follow_login(&url).unwrap();
+    assert_eq!(running.done().code, Some(0));
+    assert!(world.stored("dev").refresh_token.is_none());
+
+    let mut by_env = world.command("login dev --no-browser");
+    by_env.env("DATABRICKS_OAUTH_CALLBACK_PORT", "many");
+    let ran = common::ran(by_env);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("DATABRICKS_OAUTH_CALLBACK_PORT is not a port"), "{}", ran.stderr);
+}
+
+#[test]
 fn two_logins_at_once_and_a_range_that_is_all_taken() {
     let world = World::new();
     let start = |profile: &str| {

@@ -363,6 +363,27 @@ fn an_account_wide_profile_stays_one() {
 }
 
 #[test]
+fn a_workspace_is_wanted_where_an_account_is_known_and_nothing_else() {
+    let profile = |more: &str| format!("[p]\nhost = https://a.example\naccount_id = acc\n{more}");
+    for (line, config, host_says, expected) in [
+        ("host=a.example account=acc", "", UNIFIED, true),
+        ("host=a.example", "", "account=acc", true),
+        ("host=a.example", "", "", false),
+        ("host=a.example account=acc workspace=7", "", UNIFIED, false),
+        ("host=a.example account=acc", "", "workspace=7", false),
+        ("host=https://accounts.cloud.databricks.com account=acc", "", "", false),
+        ("host=accounts-dod.cloud.databricks.mil account=acc", "", "", false),
+        ("profile=p", &*profile(""), UNIFIED, false),
+        ("profile=p", &*profile("workspace_id = none\n"), UNIFIED, false),
+        ("profile=p account=other", &*profile(""), UNIFIED, true),
+    ] {
+        let choice = settled(line, &[], config, host_says).unwrap();
+        assert_eq!(choice.wants_workspace(), expected, "{line}, {config}, {host_says}");
+    }
+    assert!(!login("profile=new", &[], "").unwrap().wants_workspace());
+}
+
+#[test]
 fn a_name_is_suggested_that_is_not_another_workspaces_or_accounts() {
     let config = "[a]\nhost = https://a.example\nworkspace_id = 7\naccount_id = acc\n[DEFAULT]\nhost = https://d.example\n";
     for (line, host_says, expected) in [

@@ -15,7 +15,7 @@ use places::Places;
 use save::Saved;
 use std::time::Duration;
 use u2m::{
-    BrowserError, Builder, Host, IssuerTrust, LoginChoice, PersistentAuth, Scopes, SignedIn,
+    BrowserError, Builder, ConfigFile, Host, IssuerTrust, LoginChoice, PersistentAuth, Scopes, SignedIn,
     Surroundings, browser_fn, chain,
 };
 
@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         .with_store(storage.store().clone())
         .with_scopes(scopes.clone());
     let (builder, person) = with_manners(builder, args, &choice);
+    let builder = with_settings(builder, args, &choice, &config)?;
     let builder = with_discovery(builder, args, &choice)?;
     let auth = builder.build().map_err(|error| advice::build(&error))?;
     let outcome = auth.blocking().challenge();
@@ -116,18 +117,45 @@ fn with_manners(builder: Builder, args: &Args, choice: &LoginChoice) -> (Builder
     if no_browser {
         builder = builder.with_browser(browser_fn(|_| async { Err(BrowserError::Disabled) }));
     }
-    if let Some(port) = args.port.or_else(callback_port) {
-        builder = builder.with_port(port);
-    }
     (builder, person)
 }
 
-/// A port that the SDKs' own setting names.
-fn callback_port() -> Option<u16> {
-    place::env("DATABRICKS_OAUTH_CALLBACK_PORT")
-        .and_then(|value| value.into_string().ok())
-        .and_then(|text| text.parse().ok())
-        .filter(|port| *port != 0)
+/// What SDKs' own settings say: of the environment first, then of the profile.
+fn with_settings(
+    mut builder: Builder,
+    args: &Args,
+    choice: &LoginChoice,
+    config: &ConfigFile,
+) -> Result<Builder, Failure> {
+    let set = |variable: &str, key: &str| {
+        let given = |text: &String| !text.is_empty();
+        let of_env = place::env(variable).and_then(|value| value.into_string().ok()).filter(given);
+        let of_profile = || config.get(choice.profile.as_str(), key).map(str::to_owned);
+        of_env.map(|value| (variable.to_owned(), value)).or_else(|| {
+            of_profile().filter(given).map(|value| (format!("{key} of the profile"), value))
+        })
+    };
+    let port = match args.port {
+        Some(port) => Some(port),
+        None => match set("DATABRICKS_OAUTH_CALLBACK_PORT", "oauth_callback_port") {
+            Some((source, text)) => match text.parse() {
+                Ok(0) | Err(_) => {
+                    let text = format!("{source} is not a port (1 to 65535)");
+                    return Err(Failure::new(Class::Usage, text));
+                }
+                Ok(port) => Some(port),
+            },
+            None => None,
+        },
+    };
+    if let Some(port) = port {
+        builder = builder.with_port(port);
+    }
+    let no_refresh = set("DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN", "disable_oauth_refresh_token");
+    if no_refresh.is_some_and(|(_, value)| matches!(&*value, "true" | "True" | "TRUE" | "1" | "t")) {
+        builder = builder.without_offline_access();
+    }
+    Ok(builder)
 }
 
 fn discovery_host() -> Option<String> {

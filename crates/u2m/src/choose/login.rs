@@ -36,6 +36,15 @@ impl LoginChoice {
         self.host.as_ref().is_some_and(|host| !host.is_account_console())
     }
 
+    /// Whether there is a workspace to choose: an account is known and a workspace is not. Consoles have none, and profiles
+    /// that have been for the whole of this account stay so.
+    pub fn wants_workspace(&self) -> bool {
+        self.is_open()
+            && self.account.is_some()
+            && self.workspace_id.is_none()
+            && !self.is_account_wide
+    }
+
     /// Fills in what nobody has said, by the host's own word and then by the environment. A name that was suggested may
     /// change with it.
     ///

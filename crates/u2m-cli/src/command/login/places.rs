@@ -62,12 +62,8 @@ impl Places {
         signed_in: &SignedIn,
     ) -> Result<(), Failure> {
         let Some(host) = &choice.host else { return Ok(()) };
-        let account = choice.account.as_ref().filter(|_| {
-            self.workspace_id.is_none()
-                && !args.skip_workspace
-                && !choice.is_account_wide
-                && !host.is_account_console()
-        });
+        let is_open = choice.wants_workspace() && !args.skip_workspace;
+        let account = choice.account.as_ref().filter(|_| is_open);
         let access = ApiAccess::new(host.clone(), signed_in.token().access_token().clone());
         if let Some(account) = account {
             let api = blocking::Api::new(Arc::new(ReqwestTransport::new()), access.clone());

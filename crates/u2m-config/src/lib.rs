@@ -39,6 +39,7 @@
 //! lock, the Databricks CLI among them, can still overwrite an edit; they can no longer be
 //! confused by half of one.
 
+mod attributes;
 mod disk;
 mod document;
 mod draft;
@@ -54,6 +55,7 @@ mod profile;
 mod rules;
 mod syntax;
 
+pub use attributes::{Attribute, ValueKind, WrongValue};
 pub use draft::Draft;
 pub use editor::{Editor, Outcome};
 pub use error::ConfigError;

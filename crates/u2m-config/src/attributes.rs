@@ -91,9 +91,7 @@ impl Attribute {
             .secret(),
         text("azure_workspace_resource_id", &["DATABRICKS_AZURE_RESOURCE_ID"])
             .of("azure", &["azure-cli", "azure-msi"]),
-        text("azure_use_msi", &["ARM_USE_MSI"])
-            .reads(ValueKind::Bool)
-            .of("azure", &["azure-msi"]),
+        text("azure_use_msi", &["ARM_USE_MSI"]).reads(ValueKind::Bool).of("azure", &["azure-msi"]),
         text("azure_client_secret", &["ARM_CLIENT_SECRET"])
             .of("azure", &["azure-client-secret"])
             .secret(),

@@ -52,6 +52,7 @@ pub mod fuzzing;
 mod locate;
 mod lock;
 mod profile;
+mod resolve;
 mod rules;
 mod syntax;
 
@@ -62,5 +63,8 @@ pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use locate::{abbreviate, locate};
 pub use profile::Profile;
+pub use resolve::{
+    AUTH_TYPES, ChosenBy, ChosenProfile, Given, ResolveError, Resolved, Source, Value, resolve,
+};
 pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
 pub use syntax::{SyntaxError, SyntaxFault};

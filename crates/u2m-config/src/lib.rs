@@ -40,6 +40,7 @@
 //! confused by half of one.
 
 mod attributes;
+mod cloud;
 mod disk;
 mod document;
 mod draft;
@@ -49,6 +50,7 @@ mod file;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod kind;
 mod locate;
 mod lock;
 mod profile;
@@ -57,10 +59,12 @@ mod rules;
 mod syntax;
 
 pub use attributes::{Attribute, ValueKind, WrongValue};
+pub use cloud::Cloud;
 pub use draft::Draft;
 pub use editor::{Editor, Outcome};
 pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
+pub use kind::{ProfileClass, ProfileKind};
 pub use locate::{abbreviate, locate};
 pub use profile::Profile;
 pub use resolve::{

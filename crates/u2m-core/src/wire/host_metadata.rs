@@ -32,6 +32,8 @@ pub struct HostMetadata {
     pub workspace_id: Option<String>,
     /// `workspace`, `account` or `unified`, in any case.
     pub host_type: Option<String>,
+    /// `AWS`, `Azure` or `GCP`, in any case.
+    pub cloud: Option<String>,
 }
 
 impl HostMetadata {

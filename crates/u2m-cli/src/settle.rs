@@ -3,19 +3,17 @@
 use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::place;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use u2m::{ConfigFile, Foreign, Given, ResolveError, Resolved, chain, is_near, looks_like_host};
 
-/// A configuration, and the file that it may come from.
-pub(crate) struct Settled {
-    pub(crate) path: PathBuf,
-    pub(crate) config: ConfigFile,
-    pub(crate) found: Resolved,
-}
-
-/// Reads the profile file and settles on a configuration. `host_needs_profile`: a host that no profile is for is an error.
-pub(crate) fn settled(args: &Args, host_needs_profile: bool) -> Result<Settled, Failure> {
-    let (path, config) = place::config()?;
+/// Settles on a configuration from what was said, the environment and the profiles of `config`, which was read from `path`.
+/// `host_needs_profile`: a host that no profile is for is an error.
+pub(crate) fn settled(
+    args: &Args,
+    path: &Path,
+    config: &ConfigFile,
+    host_needs_profile: bool,
+) -> Result<Resolved, Failure> {
     let mut given = Given {
         profile: args.profile.as_deref(),
         host: args.host.as_deref(),
@@ -33,9 +31,7 @@ pub(crate) fn settled(args: &Args, host_needs_profile: bool) -> Result<Settled, 
             false => given.profile = Some(either),
         }
     }
-    let found = u2m::resolve(&given, &place::env, &config, &path)
-        .map_err(|error| failure(&error, &path, &config))?;
-    Ok(Settled { path, config, found })
+    u2m::resolve(&given, &place::env, config, path).map_err(|error| failure(&error, path, config))
 }
 
 /// An argument that says what a flag says as well.

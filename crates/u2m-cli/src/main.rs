@@ -15,6 +15,7 @@ mod person;
 mod place;
 mod prompt;
 mod screen;
+mod settle;
 mod waiting;
 
 use args::{Args, Command};

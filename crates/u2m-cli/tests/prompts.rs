@@ -233,7 +233,8 @@ fn ctrl_c_in_any_question_ends_it_with_130_and_changes_nothing() {
             );
         let world = three();
         world.seed("alpha", 1800);
-        let _ = broken_off(&world, "logout", &[], "alpha", look)
+        let _ = broken_off(&world, "switch", &[], "alpha", look)
+            && broken_off(&world, "logout", &[], "alpha", look)
             && broken_off(&world, "logout alpha", &[], "[y/N]", look);
     }
 }
@@ -285,6 +286,19 @@ fn a_token_where_nothing_is_signed_in_begins_with_a_login() {
     signs_in(session);
     printed_token(&world.read("out"));
     world.assert_alive("DEFAULT");
+}
+
+#[test]
+fn a_default_profile_is_chosen_from_a_list_that_begins_with_the_present_one() {
+    let world = three();
+    let Some(mut session) = Session::open(&world, "switch", &[], Look::FULL) else { return };
+    session.until_seen("gamma");
+    let screen = session.screen();
+    assert!(screen.contains("Default profile (now beta)") && !screen.contains("+ Create"), "{screen}");
+    session.types(&format!("{DOWN}{DOWN}\r"));
+    let ended = session.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.shown);
+    assert!(world.read(".databrickscfg").contains("default_profile = gamma\n"));
 }
 
 #[test]

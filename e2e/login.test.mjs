@@ -24,6 +24,7 @@ test('a sign-in through the pages of the provider ends in an active token', LIMI
     `Opening ${shown} in your browser...`,
     `Signed in to ${shown}.`,
     'Profile e2e was successfully saved in ~/.databrickscfg.',
+    'The login is kept in ~/.databricks/token-cache.json.',
   ]);
   assert.match(report.consentText, /all-apis/);
   assertGoodPage(report, 'success');

@@ -133,7 +133,8 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name
         ChooseError::ArgumentWithFlag(_)
         | ChooseError::FlagNeedsHost(_)
         | ChooseError::Host(_)
-        | ChooseError::Target(_) => Failure::new(Class::Usage, text),
+        | ChooseError::Target(_)
+        | ChooseError::WorkspaceId(_) => Failure::new(Class::Usage, text),
         ChooseError::NoAccount(_) => {
             Failure::new(Class::Usage, format!("{text}: pass it with --account-id"))
         }

@@ -34,6 +34,19 @@ impl Class {
             Self::Storage => 7,
         }
     }
+
+    /// A word for programs.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Other => "failed",
+            Self::Usage => "usage",
+            Self::NotConfigured => "not-signed-in",
+            Self::NeedsLogin => "login-needed",
+            Self::Unclear => "unclear",
+            Self::Network => "network",
+            Self::Storage => "storage",
+        }
+    }
 }
 
 /// A failure as it is shown.

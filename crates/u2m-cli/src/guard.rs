@@ -38,9 +38,19 @@ pub(crate) fn interrupted() -> Option<u8> {
     Some(INTERRUPTED.load(Ordering::Relaxed)).filter(|code| *code != 0)
 }
 
+/// The person has broken off a question: the process ends as after Ctrl-C.
+pub(crate) fn break_off() {
+    INTERRUPTED.store(130, Ordering::Relaxed);
+}
+
 /// From here on a signal waits for what is spent and unsaved, and then ends the process with 128 and its number. Not
 /// called on the way of a fresh token: nothing can be lost there.
 pub(crate) fn watch_signals() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(watch);
+}
+
+fn watch() {
     let (ready, is_ready) = mpsc::sync_channel::<()>(1);
     let watch = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
@@ -48,6 +58,7 @@ pub(crate) fn watch_signals() {
         };
         let code = 128 + runtime.block_on(signal(ready));
         INTERRUPTED.store(code, Ordering::Relaxed);
+        crate::screen::restore();
         u2m::settle(GRACE);
         #[allow(clippy::exit)]
         std::process::exit(code.into());

@@ -7,13 +7,18 @@ mod advice;
 mod args;
 mod command;
 mod complete;
+mod events;
 mod failure;
 mod guard;
 mod help;
 mod output;
 mod person;
 mod place;
+mod prompt;
 mod prose;
+mod screen;
+mod settle;
+mod waiting;
 
 use args::{Args, Command};
 use failure::Failure;
@@ -28,6 +33,9 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(failure) => return finish(Err(failure), &place::invoked_as()),
     };
+    if args.no_input || args.events {
+        prompt::forbid();
+    }
     let name = place::invoked_as();
     let outcome = match args.command {
         command if args.wants_help => output::result(help::text(command, &name)),

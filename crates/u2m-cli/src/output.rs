@@ -17,8 +17,16 @@ pub(crate) fn result(text: impl AsRef<str>) -> Result<(), Failure> {
     })
 }
 
-/// Says something to the person.
+/// Says something to the person, or to the program that reads events.
 pub(crate) fn note(text: &str) {
+    if crate::events::are_on() {
+        return crate::events::note(text);
+    }
+    line(text);
+}
+
+/// A line on standard error.
+pub(crate) fn line(text: &str) {
     // Nobody is left to hear of it when standard error is gone.
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -32,6 +40,9 @@ pub(crate) fn ask(text: &str) {
 
 /// Says what went wrong.
 pub(crate) fn error(failure: &Failure, name: &str) {
+    if crate::events::are_on() {
+        return crate::events::error(failure);
+    }
     note(&format!("Error: {failure}"));
     if failure.class == Class::Usage {
         let command = name.split(' ').next().unwrap_or(name);

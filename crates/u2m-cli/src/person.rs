@@ -1,58 +1,120 @@
 //! The person at the terminal.
 
 use crate::output::{ask, note};
+use crate::waiting::Waiting;
+use crate::{events, guard, prompt, screen};
 use async_trait::async_trait;
-use std::io::IsTerminal;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use u2m::{BrowserError, Host, PasteLines, Person, WrongPaste};
 use url::Url;
 
 /// Says what is going on on standard error, and reads pasted addresses from the terminal.
+#[derive(Clone)]
 pub(crate) struct Terminal {
     /// What is being signed in to, in words.
-    pub(crate) place: String,
-    pub(crate) no_browser: bool,
+    place: String,
+    no_browser: bool,
     /// Pastes were asked for.
-    pub(crate) paste: bool,
+    paste: bool,
     /// Pastes are read.
-    pub(crate) is_reading: AtomicBool,
+    is_reading: Arc<AtomicBool>,
+    /// How long the person has.
+    timeout: Duration,
+    waiting: Waiting,
+}
+
+impl Terminal {
+    pub(crate) fn new(place: String, no_browser: bool, paste: bool, timeout: Duration) -> Self {
+        let is_reading = Arc::new(AtomicBool::new(false));
+        Self { place, no_browser, paste, is_reading, timeout, waiting: Waiting::new() }
+    }
+
+    /// The wait is over, however it ended.
+    pub(crate) fn end(&self) {
+        self.waiting.end();
+    }
+
+    fn is_reading(&self) -> bool {
+        self.is_reading.load(Ordering::Relaxed)
+    }
+
+    /// From here on it is waited for the browser.
+    fn wait(&self, url: &Url, is_shown: bool) {
+        let unseen = match self.is_reading() && screen::can_draw() {
+            true => screen::Kept::without_echo(),
+            false => None,
+        };
+        let address =
+            if is_shown { String::new() } else { format!(" The address is:\n\n{url}\n") };
+        let paste = match self.is_reading() {
+            true => "Is the browser at an address that it cannot open? Then paste that address here.",
+            false => {
+                "If the browser is on another machine, stop this, and run it with --paste in a terminal."
+            }
+        };
+        let hint = format!("Nobody has signed in yet.{address}\n{paste}{}", self.unseen());
+        self.waiting.begin(self.timeout, hint, unseen);
+    }
+
+    /// Said where a paste does not show, lest it be taken for lost.
+    fn unseen(&self) -> &'static str {
+        match self.is_reading() && screen::can_draw() {
+            true => " What you paste is not shown.",
+            false => "",
+        }
+    }
 }
 
 #[async_trait]
 impl Person for Terminal {
-    fn ready(&self, _: &Url) {
-        if !self.no_browser {
+    fn ready(&self, url: &Url) {
+        if events::are_on() {
+            events::authorize(url);
+        } else if !self.no_browser {
             note(&format!("Opening {} in your browser...", self.place));
         }
     }
 
     fn opened(&self, url: &Url, outcome: Result<(), &BrowserError>) {
-        let Err(error) = outcome else { return };
+        if events::are_on() {
+            events::browser(outcome.map_err(ToString::to_string));
+            events::waiting(self.timeout);
+            return;
+        }
+        let Err(error) = outcome else { return self.wait(url, false) };
         if !self.no_browser && !matches!(error, BrowserError::Disabled) {
             note(&format!("No browser was opened: {error}."));
         }
         note(&format!("To sign in, open this address in a browser:\n\n{url}\n"));
-        if self.is_reading.load(Ordering::Relaxed) {
-            note(
-                "If that browser is on another machine, it ends at an address that it cannot open: paste that address here.",
-            );
+        if self.is_reading() {
+            note(&format!("If that browser is on another machine, it ends at an address that it cannot open: paste that address here.{}", self.unseen()));
+        }
+        self.wait(url, true);
+    }
+
+    fn called_back(&self) {
+        self.waiting.end();
+        if events::are_on() {
+            events::callback();
         }
     }
 
     fn paste(&self) -> Option<PasteLines> {
         let lines =
-            (self.paste || is_watched()).then(PasteLines::from_terminal).and_then(Result::ok);
+            (self.paste || prompt::is_allowed()).then(PasteLines::from_terminal).and_then(Result::ok);
         self.is_reading.store(lines.is_some(), Ordering::Relaxed);
         lines
     }
 
     fn wrong_paste(&self, wrong: &WrongPaste) {
-        note(&wrong.to_string());
+        self.waiting.say(&wrong.to_string());
     }
 
     async fn confirm(&self, host: &Host) -> bool {
         note(&format!("The sign-in page answered for {host}, which was not named before."));
-        if !is_watched() {
+        if !prompt::is_allowed() {
             return false;
         }
         // The reader of pastes is gone by now: it takes no line of the answer.
@@ -62,16 +124,12 @@ impl Person for Terminal {
     }
 }
 
-/// Whether somebody sits there who can be asked.
-fn is_watched() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// Asks for a yes or no; `None` if nobody sits there.
+/// Asks for a yes or no; `None` if nobody can be asked.
 pub(crate) fn approve(question: &str) -> Option<bool> {
-    if !is_watched() {
+    if !prompt::is_allowed() {
         return None;
     }
+    guard::watch_signals();
     ask(&format!("{question} [y/N] "));
     let mut answer = String::new();
     Some(std::io::stdin().read_line(&mut answer).is_ok() && is_yes(&answer))

@@ -7,6 +7,8 @@
 //! | `args:` | the command line; `'…'` keeps blanks |
 //! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
 //! | `server: down`, `unified`, `no-metadata`, `opaque` | a server other than a workspace in good order |
+//! | `workspace: ID NAME`, `cluster: JSON`, `iss: present` | what an account lists, what a workspace lists, and whether the server names itself in its answers |
+//! | `browser: follows` | there is a browser, which follows every address to its end |
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
 //! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key`, with the tokens `{access}` and `{refresh}` |
 //! | `before: LINE` | a command line that is run before, and has to succeed |
@@ -65,6 +67,17 @@ impl<'c> Stage<'c> {
                 "down" => settings,
                 other => panic!("{}: what is a server '{other}'?", case.name),
             };
+        }
+        for workspace in case.all("workspace") {
+            let (id, name) = workspace.split_once(' ').unwrap();
+            settings = settings.with_workspace(id.parse().unwrap(), name);
+        }
+        for cluster in case.all("cluster") {
+            let cluster: serde_json::Value = serde_json::from_str(cluster).unwrap();
+            settings = settings.with_cluster(cluster);
+        }
+        if case.one("iss").is_some() {
+            settings = settings.with_iss(u2m_testkit::Iss::Present);
         }
         let world = World::with(settings);
         let tokens = world.sign_in();
@@ -192,6 +205,13 @@ impl<'c> Stage<'c> {
 
     fn surround(&self, command: &mut Command) {
         self.world.surround(command);
+        if self.case.one("browser").is_some() {
+            // This very program, which any machine has.
+            let program = std::env::current_exe().unwrap();
+            let browser = format!("'{}' --exact the_browser --ignored %s", program.display());
+            command.env("BROWSER", browser);
+            command.env("DATABRICKS_OAUTH_CALLBACK_PORT", common::free_port().to_string());
+        }
         for variable in self.case.all("env") {
             let (name, value) = variable.split_once('=').unwrap();
             command.env(name, self.filled(value));
@@ -426,6 +446,14 @@ fn check(case: &Case) -> Result<bool, String> {
     } else {
         Err(format!("'auth' makes a difference: {plain:#?} and {auth:#?}"))
     }
+}
+
+/// What `BROWSER` names.
+#[test]
+#[ignore = "it is no test, but the browser of those that need one"]
+fn the_browser() {
+    let url = std::env::args().find(|word| word.starts_with("http://")).unwrap();
+    u2m_testkit::follow_login(&url).unwrap();
 }
 
 #[test]

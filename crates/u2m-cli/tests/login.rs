@@ -29,7 +29,8 @@ fn assert_signed_in(world: &World, ran: &Ran, profile: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     assert!(
         ran.stderr.ends_with(&format!(
-            "Signed in to {}.\nProfile {profile} was successfully saved in ~/.databrickscfg.\n",
+            "Signed in to {}.\nProfile {profile} was successfully saved in ~/.databrickscfg.\nThe login is kept in \
+             ~/.databricks/token-cache.json.\n",
             world.url()
         )),
         "{}",
@@ -136,7 +137,10 @@ fn a_host_that_is_found_by_signing_in() {
     assert_signed_in(&world, &ran, "DEFAULT");
     let config = world.read(".databrickscfg");
     assert!(config.contains(world.url()) && config.contains("warehouse_id"), "{config}");
-    assert!(!config.contains("stale") && !config.contains("workspace_id"), "{config}");
+    assert!(!config.contains("stale"), "{config}");
+    assert!(config.contains("900800700600"), "the host's own word: {config}");
+    assert!(config.contains("5f1e0a52"), "what the API adds: {config}");
+    assert!(ran.stderr.contains("Warning: profile DEFAULT was for account stale"), "{}", ran.stderr);
 }
 
 #[test]
@@ -206,6 +210,100 @@ fn browser_none_says_nothing_of_a_browser_that_is_not_opened() {
     );
 }
 
+/// Every line of standard error is an event; their names.
+fn events(ran: &Ran) -> Vec<serde_json::Value> {
+    let parsed = ran.stderr.lines().map(|line| serde_json::from_str(line).expect(line));
+    parsed.collect()
+}
+
+fn names(events: &[serde_json::Value]) -> Vec<&str> {
+    events.iter().map(|event| event["event"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_program_reads_events_in_place_of_prose_and_no_secret_is_among_them() {
+    let (world, port) = (World::new(), free_port());
+    let mut command = world.command("login --host {URL} --profile dev --events --no-browser");
+    command.args(["--port", &port.to_string()]);
+    let mut running = Running::start(command);
+    let line = running.line(|line| line.contains("\"authorize\""));
+    let authorize: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(authorize["redirect_port"], port);
+    let url = authorize["url"].as_str().unwrap();
+    let mut parameters: Vec<_> = url::Url::parse(url).unwrap().query_pairs().into_owned().collect();
+    parameters.sort();
+    let known: Vec<_> = parameters.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(
+        known,
+        ["client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "state"]
+    );
+    follow_login(url).unwrap();
+    let ran = running.done();
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    let events = events(&ran);
+    assert_eq!(names(&events), ["authorize", "browser_failed", "waiting", "callback", "saved"]);
+    assert_eq!(events[2]["seconds"], 600);
+    let saved = &events[4];
+    assert_eq!((&saved["profile"], &saved["workspace_id"]), (&"dev".into(), &"900800700600".into()));
+    let stored = world.stored("dev");
+    for secret in [stored.access_token.expose(), stored.refresh_token.as_ref().unwrap().expose()] {
+        assert!(!ran.stderr.contains(secret));
+    }
+}
+
+#[test]
+fn a_program_reads_a_failure_as_the_last_event() {
+    let world = World::new();
+    let ran = world.run("login --host {URL} --profile dev --events --no-browser --timeout 1s");
+    assert_eq!(ran.code, Some(6), "{}", ran.stderr);
+    let events = events(&ran);
+    let error = events.last().unwrap();
+    assert_eq!((error["event"].as_str(), error["class"].as_str()), (Some("error"), Some("network")));
+    assert_eq!(error["exit_code"], 6);
+    assert!(error["message"].as_str().unwrap().contains("nobody signed in within 1 second"));
+}
+
+#[test]
+fn a_discovery_login_names_its_port_to_programs_too() {
+    let (world, port) = (World::new(), free_port());
+    let mut command = world.command("login --profile dev --events --no-browser");
+    command.env("DATABRICKS_DISCOVERY_HOST", world.url()).args(["--port", &port.to_string()]);
+    let mut running = Running::start(command);
+    let line = running.line(|line| line.contains("\"authorize\""));
+    let authorize: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(authorize["redirect_port"], port);
+    follow_login(authorize["url"].as_str().unwrap()).unwrap();
+    assert_eq!(names(&events(&running.done())).last(), Some(&"saved"));
+}
+
+/// `--skip-workspace` without a host leads to the choice of an account.
+#[test]
+fn an_account_alone_is_found_by_signing_in() {
+    let world = World::with(Settings::new().with_host_metadata(HostMetadata::unified("acc-1")));
+    let mut command = world.command("login --profile acc --skip-workspace");
+    command.env("DATABRICKS_DISCOVERY_HOST", world.url());
+    let (_, ran) = sign_in_by(&world, command);
+    assert_signed_in(&world, &ran, "acc");
+    let config = world.read(".databrickscfg");
+    assert!(config.contains("account_id") && !config.contains("workspace_id"), "{config}");
+}
+
+/// The API is asked, and its silence costs nothing but what it would have said.
+#[test]
+fn a_discovery_login_is_saved_though_the_api_does_not_answer() {
+    let world = World::with(Settings::new().with_host_metadata(HostMetadata::absent()));
+    world.server.inject(
+        Endpoint::Api,
+        Times::Always,
+        Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "no"),
+    );
+    let mut command = world.command("login --profile dev");
+    command.env("DATABRICKS_DISCOVERY_HOST", world.url());
+    let (_, ran) = sign_in_by(&world, command);
+    assert_signed_in(&world, &ran, "dev");
+    assert!(world.read(".databrickscfg").contains(world.url()));
+}
+
 /// A login that fails leaves nothing: no cache, no profile.
 fn assert_failed(world: &World, ran: &Ran, code: i32, parts: &[&str]) {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{}", ran.stderr);
@@ -249,6 +347,32 @@ fn a_port_that_is_taken() {
     let mut by_env = world.command("login --host {URL} --no-browser");
     by_env.env("DATABRICKS_OAUTH_CALLBACK_PORT", port.to_string());
     assert_failed(&world, &common::ran(by_env), 1, &[&port.to_string()]);
+}
+
+#[test]
+fn settings_of_sdks_are_heeded_in_the_environment_and_in_the_profile() {
+    let world = World::new();
+    let port = free_port();
+    world.write(
+        ".databrickscfg",
+        &format!(
+            "[dev]\nhost = {}\noauth_callback_port = {port}\ndisable_oauth_refresh_token = true\n",
+            world.url()
+        ),
+    );
+    let mut running = Running::start(world.command("login dev --no-browser"));
+    let url = running.url();
+    assert!(url.contains(&format!("localhost%3A{port}")), "{url}");
+    assert!(!url.contains("offline_access"), "{url}");
+    follow_login(&url).unwrap();
+    assert_eq!(running.done().code, Some(0));
+    assert!(world.stored("dev").refresh_token.is_none());
+
+    let mut by_env = world.command("login dev --no-browser");
+    by_env.env("DATABRICKS_OAUTH_CALLBACK_PORT", "many");
+    let ran = common::ran(by_env);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("DATABRICKS_OAUTH_CALLBACK_PORT is not a port"), "{}", ran.stderr);
 }
 
 #[test]

@@ -3,105 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/session.rs"]
+mod session;
 
-use common::{LONG, U2M, World, free_port};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::time::Instant;
+use common::{World, free_port};
+use session::{Look, Session, address_after};
 use u2m_testkit::{Iss, Settings, follow_login};
-
-/// The program on a terminal of its own.
-struct Session {
-    child: Child,
-    keys: ChildStdin,
-    screen: Receiver<String>,
-    shown: String,
-}
-
-impl Session {
-    /// `None` where there is no `script`.
-    fn start(world: &World, line: &str, env: &[(&str, &str)]) -> Option<Self> {
-        if !std::path::Path::new("/usr/bin/script").exists() {
-            return None;
-        }
-        let mut command = Command::new("/usr/bin/script");
-        world.surround(&mut command);
-        let line = format!("exec '{U2M}' {}", line.replace("{URL}", world.url()));
-        command.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", "dumb");
-        command.envs(env.iter().copied());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (keys, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let (sender, screen) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(count @ 1..) = out.read(&mut piece) {
-                let text = String::from_utf8_lossy(&piece[..count]).replace('\r', "");
-                if sender.send(text).is_err() {
-                    return;
-                }
-            }
-        });
-        Some(Self { child, keys, screen, shown: String::new() })
-    }
-
-    /// Reads on until this is on the screen.
-    fn until(&mut self, part: &str) {
-        while !self.shown.contains(part) {
-            let more = self.screen.recv_timeout(LONG);
-            self.shown += &more.unwrap_or_else(|_| panic!("no '{part}' in {}", self.shown));
-        }
-    }
-
-    /// The address that is shown, once its line is whole.
-    fn url(&mut self) -> String {
-        self.until("\n\nhttp");
-        let start = self.shown.find("\n\nhttp").unwrap() + 2;
-        while !self.shown[start..].contains('\n') {
-            self.shown += &self.screen.recv_timeout(LONG).unwrap();
-        }
-        self.shown[start..].lines().next().unwrap().to_owned()
-    }
-
-    fn types(&mut self, text: &str) {
-        self.keys.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// The code it ends with, and all that was shown.
-    fn done(mut self) -> (Option<i32>, String) {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            assert!(start.elapsed() < LONG, "it goes on and on: {}", self.shown);
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        };
-        self.shown.extend(self.screen.iter());
-        (status.code(), std::mem::take(&mut self.shown))
-    }
-}
-
-impl Drop for Session {
-    /// Without its terminal the program ends too.
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Where the server would send the browser: the address that a person on another machine ends at.
-fn address_after(url: &str) -> String {
-    let url = url::Url::parse(url).unwrap();
-    let mut stream = TcpStream::connect(url.socket_addrs(|| None).unwrap()[0]).unwrap();
-    let target = &url[url::Position::BeforePath..];
-    write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
-    location.unwrap_or_else(|| panic!("{answer}")).to_owned()
-}
 
 #[test]
 fn an_address_is_pasted_after_some_that_are_not_the_one() {
@@ -143,7 +50,7 @@ fn asked(answer: &str) -> Option<(Option<i32>, String)> {
         ("HTTPS_PROXY", &proxy),
         ("https_proxy", &proxy),
     ];
-    let line = format!("login --no-browser --port {}", free_port());
+    let line = format!("login --profile DEFAULT --no-browser --port {}", free_port());
     let mut session = Session::start(&world, &line, &env)?;
     let url = session.url();
     session.until("paste that address here");
@@ -184,6 +91,75 @@ fn ctrl_c_at_the_terminal_ends_it() {
     let (code, shown) = session.done();
     assert_eq!(code, Some(130), "{shown}");
     assert!(!world.cache().exists() && !world.config().exists());
+}
+
+/// On a terminal that can draw, the wait has a line of its own. What is pasted does not show: it would stand in that line,
+/// and it holds a code.
+#[test]
+fn demand_5_the_wait_is_shown_and_a_paste_beside_it_is_read_whole() {
+    for columns in [80, 40] {
+        let world = World::new();
+        let line = format!("login --host {{URL}} --profile dev --port {}", free_port());
+        let look = Look { columns, ..Look::FULL };
+        let Some(mut session) = Session::open(&world, &line, &[], look) else { return };
+        let address = address_after(&session.url());
+        session.until("What you paste is not shown.");
+        session.until_seen("Waiting for the browser (9:5");
+        session.types("what?\n");
+        session.until("That is not the answer to this sign-in.");
+        // Two pieces, with the line drawn again in between.
+        let (one, two) = address.split_at(address.len() / 2);
+        session.types(one);
+        let drawn = session.shown.matches("Waiting for").count();
+        while session.shown.matches("Waiting for").count() == drawn {
+            session.until_more();
+        }
+        session.types(&format!("{two}\n"));
+        let ended = session.ended();
+        assert_eq!(ended.code, Some(0), "{}", ended.shown);
+        assert!(ended.is_sane(), "{}", ended.shown);
+        assert!(!ended.shown.contains(&address[..40]) && !ended.shown.contains("what?"));
+        assert!(!ended.seen.contains("Waiting for"), "{}", ended.seen);
+        assert!(ended.seen.contains("was successfully saved"), "{}", ended.seen);
+        world.assert_alive("dev");
+    }
+}
+
+#[test]
+fn ctrl_c_while_the_wait_is_shown_leaves_the_terminal_as_it_was() {
+    let world = World::new();
+    let line = format!("login --host {{URL}} --profile dev --port {}", free_port());
+    let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
+    session.until_seen("Waiting for the browser");
+    session.types("\u{3}");
+    let ended = session.ended();
+    assert_eq!(ended.code, Some(130), "{}", ended.shown);
+    assert!(ended.is_sane(), "{}", ended.shown);
+    assert!(!ended.seen.contains("Waiting for"), "{}", ended.seen);
+    assert!(!world.cache().exists() && !world.config().exists());
+}
+
+/// Half of the time is gone, and nobody has come.
+#[test]
+fn demand_53_after_a_while_there_is_a_hint_at_pasting_with_the_address() {
+    for look in [Look::FULL, Look::DUMB] {
+        let world = World::new();
+        world.script("browser", "#!/bin/sh\nexit 0\n");
+        let line = format!("login --host {{URL}} --profile dev --timeout 3s --port {}", free_port());
+        let browser = world.path("browser").display().to_string();
+        let Some(mut session) = Session::open(&world, &line, &[("BROWSER", &browser)], look) else {
+            return;
+        };
+        session.until("in your browser...");
+        assert!(!session.shown.contains("/oidc/v1/authorize"), "{}", session.shown);
+        session.until("Nobody has signed in yet. The address is:");
+        assert!(session.url().contains("/oidc/v1/authorize?"));
+        session.until("Then paste that address here.");
+        let ended = session.ended();
+        assert_eq!(ended.code, Some(6), "{}", ended.shown);
+        assert!(ended.is_sane(), "{}", ended.shown);
+        assert!(ended.shown.contains("nobody signed in within 3 seconds"), "{}", ended.shown);
+    }
 }
 
 /// Nothing is asked by `token`, whoever sits there.

@@ -11,21 +11,27 @@ use zeroize::Zeroizing;
 /// A request that a driver sends as it is: no redirects on a POST, same-origin ones at most on a GET, no cookies.
 ///
 /// `Accept` is `application/json`; a body is `application/x-www-form-urlencoded` and may hold secrets, so that `Debug`
-/// shows neither it nor the query.
+/// shows neither it nor the query nor a header.
 #[derive(Clone)]
 pub struct HttpRequest {
     url: Url,
     form: Option<Zeroizing<String>>,
+    headers: Vec<(&'static str, Zeroizing<String>)>,
     limit: usize,
 }
 
 impl HttpRequest {
     pub(crate) fn get(url: Url, limit: usize) -> Self {
-        Self { url, form: None, limit }
+        Self { url, form: None, headers: Vec::new(), limit }
     }
 
     pub(crate) fn post(url: Url, form: Zeroizing<String>, limit: usize) -> Self {
-        Self { url, form: Some(form), limit }
+        Self { url, form: Some(form), headers: Vec::new(), limit }
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: Zeroizing<String>) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     /// Where to send it.
@@ -36,6 +42,12 @@ impl HttpRequest {
     /// The form-encoded body of a POST; `None` means GET.
     pub fn form(&self) -> Option<&str> {
         self.form.as_ref().map(|form| form.as_str())
+    }
+
+    /// What goes into the head besides `Accept` and `Content-Type`: names in lower case, and values that may be secrets.
+    /// They are for the request's own origin alone.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.headers.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
     /// How many bytes of body, after decompression, the answer may have.
@@ -272,7 +284,8 @@ mod tests {
     #[test]
     fn a49_neither_query_nor_body_shows_in_debug() {
         let url = Url::parse("https://a.example/t?code=canary").unwrap();
-        let request = HttpRequest::post(url, Zeroizing::new("refresh_token=canary".into()), 1);
+        let request = HttpRequest::post(url, Zeroizing::new("refresh_token=canary".into()), 1)
+            .with_header("authorization", Zeroizing::new("Bearer canary".into()));
         let answer = Answer::new(200, b"canary".to_vec());
         assert!(!format!("{request:?} {answer:?}").contains("canary"));
     }

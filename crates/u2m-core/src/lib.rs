@@ -104,6 +104,7 @@ pub use token::{
     Report, Save, StoreFailure, TokenError, TokenRequest, TokenStep, Verdict, VerdictKind,
 };
 pub use wire::{
-    AnswerError, AuthorizationServer, HostMetadata, HostMetadataLookup, Lookup, MetadataError,
-    OAuthErrorCode, Refusal, TokenEndpointError, build_discovery_authorize_url,
+    AccountWorkspace, AnswerError, ApiAccess, ApiAnswer, ApiError, ApiRefusal, AuthorizationServer,
+    Cluster, ClusterPage, HostMetadata, HostMetadataLookup, Lookup, Me, MetadataError,
+    OAuthErrorCode, Principal, Refusal, TokenEndpointError, build_discovery_authorize_url,
 };

@@ -2,7 +2,7 @@
 
 use crate::transport::Transport;
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 use std::error::Error;
 use std::fmt;
@@ -125,6 +125,16 @@ impl ReqwestTransport {
                 .body(form.to_owned()),
             None => client.get(url.clone()),
         };
+        let builder = request.headers().try_fold(builder, |builder, (name, value)| {
+            // The value may be a secret: it is in no text.
+            let mut value = HeaderValue::from_str(value).map_err(|_| {
+                let text = format!("the value for the header {name} cannot be sent");
+                TransportFailure::new(TransportFailureKind::NotSent)
+                    .because(std::io::Error::other(text))
+            })?;
+            value.set_sensitive(true);
+            Ok(builder.header(name, value))
+        })?;
         builder.header(ACCEPT, "application/json").send().await.map_err(|error| failure(&error))
     }
 }

@@ -11,8 +11,9 @@ use u2m_core::{
 /// Sends one request and brings its answer, whatever its status. One transport serves metadata, code exchange and
 /// refresh, so that proxies and certificates are set in one place.
 ///
-/// An implementation follows no redirect of a POST and at most same-origin ones of a GET, reads no more of a body than
-/// [`HttpRequest::limit`], sends no cookies, and keeps query and body out of its errors.
+/// An implementation sends the request's [headers](HttpRequest::headers), follows no redirect of a POST and at most
+/// same-origin ones of a GET, reads no more of a body than
+/// [`HttpRequest::limit`], sends no cookies, and keeps query, body and headers out of its errors.
 ///
 /// ```
 /// use async_trait::async_trait;

@@ -3,6 +3,7 @@
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use u2m_core::Timestamp;
+use url::form_urlencoded;
 
 use crate::{
     host::Issuer,
@@ -13,7 +14,12 @@ use crate::{
 impl FakeServer {
     /// Answers every path below `/api/`, given an access token that is good.
     pub(crate) fn api(&self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
-        let Some(grant) = bearer(request).and_then(|token| self.ledger.active(token, now)) else {
+        let token = bearer(request);
+        let is_personal = token
+            .is_some_and(|token| self.settings.personal_tokens.iter().any(|known| known == token));
+        let grant = token.and_then(|token| self.ledger.active(token, now));
+        let issuer = grant.map(|grant| &grant.issuer);
+        let Some(issuer) = issuer.or(is_personal.then_some(&Issuer::Workspace)) else {
             let why = "the access token is missing, expired or revoked";
             let mut response = api_error(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", why);
             let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
@@ -21,16 +27,39 @@ impl FakeServer {
             return response;
         };
         let body = match request.uri().path() {
-            "/api/2.0/tokens/introspect" => self.introspection(&grant.issuer),
+            "/api/2.0/tokens/introspect" => self.introspection(issuer),
             "/api/2.0/preview/scim/v2/Me" => {
+                if let Some(status) = self.settings.me_refusal {
+                    return api_error(status, "BAD_REQUEST", "this is not a workspace");
+                }
                 json!({"active": true, "id": "1", "userName": "fake.user@example.com"})
             }
             path if path.starts_with("/api/2.0/accounts/") && path.ends_with("/workspaces") => {
-                json!([])
+                Value::from(self.settings.workspaces.clone())
             }
+            "/api/2.1/clusters/list" => self.clusters(request),
             _ => json!({}),
         };
         json_answer(StatusCode::OK, &body)
+    }
+
+    /// One page; the token of the next one is the number of clusters before it.
+    fn clusters(&self, request: &Request<Vec<u8>>) -> Value {
+        let query = request.uri().query().unwrap_or_default();
+        let number = |name: &str| {
+            let found = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name)?;
+            found.1.parse::<usize>().ok()
+        };
+        let (start, size) = (number("page_token").unwrap_or(0), number("page_size").unwrap_or(20));
+        let mut page = json!({});
+        let listed: Vec<_> = self.settings.clusters.iter().skip(start).take(size).collect();
+        if !listed.is_empty() {
+            page["clusters"] = json!(listed);
+        }
+        if start + size < self.settings.clusters.len() {
+            page["next_page_token"] = Value::from((start + size).to_string());
+        }
+        page
     }
 
     fn introspection(&self, issuer: &Issuer) -> Value {

@@ -1,7 +1,7 @@
 //! How the fake server behaves when nothing goes wrong.
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use u2m_core::Lifetime;
 
 use crate::{client::Client, host::HostMetadata};
@@ -23,12 +23,15 @@ pub struct Settings {
     pub(crate) allowed_scopes: Option<Vec<String>>,
     pub(crate) claims: Vec<(String, Option<Value>)>,
     pub(crate) clients: Vec<Client>,
+    pub(crate) clusters: Vec<Value>,
     pub(crate) consent: Consent,
     pub(crate) expires_in: ExpiresIn,
     pub(crate) host: HostMetadata,
     pub(crate) iss: Iss,
     pub(crate) lifetime: Lifetime,
     pub(crate) login_destination: Option<String>,
+    pub(crate) me_refusal: Option<StatusCode>,
+    pub(crate) personal_tokens: Vec<String>,
     pub(crate) refresh_lifetime: Option<Lifetime>,
     pub(crate) refresh_refusal: (StatusCode, String),
     pub(crate) retry_grace: Lifetime,
@@ -37,6 +40,7 @@ pub struct Settings {
     pub(crate) seed: u64,
     pub(crate) token_type: String,
     pub(crate) workspace_id: Option<u64>,
+    pub(crate) workspaces: Vec<Value>,
 }
 
 /// The shape of access tokens.
@@ -123,12 +127,15 @@ impl Settings {
             allowed_scopes: None,
             claims: Vec::new(),
             clients: vec![Client::public("databricks-cli")],
+            clusters: Vec::new(),
             consent: Consent::Allow,
             expires_in: ExpiresIn::Number,
             host: HostMetadata::workspace("900800700600"),
             iss: Iss::Absent,
             lifetime: Lifetime::from_seconds(3600),
             login_destination: None,
+            me_refusal: None,
+            personal_tokens: Vec::new(),
             refresh_lifetime: None,
             refresh_refusal: (StatusCode::BAD_REQUEST, "invalid_grant".to_owned()),
             retry_grace: Lifetime::ZERO,
@@ -137,6 +144,7 @@ impl Settings {
             seed: 0,
             token_type: "Bearer".to_owned(),
             workspace_id: Some(900_800_700_600),
+            workspaces: Vec::new(),
         }
     }
 
@@ -174,6 +182,19 @@ impl Settings {
     pub fn with_client(mut self, client: Client) -> Self {
         self.clients.retain(|known| known.id() != client.id());
         self.clients.push(client);
+        self
+    }
+
+    /// Adds a cluster, as the API lists it; pages are as long as they are asked for.
+    ///
+    /// ```
+    /// let cluster = serde_json::json!({"cluster_id": "c-1", "cluster_name": "small"});
+    /// let settings = u2m_testkit::Settings::new().with_cluster(cluster);
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: impl Into<Value>) -> Self {
+        self.clusters.push(cluster.into());
         self
     }
 
@@ -230,6 +251,20 @@ impl Settings {
     #[must_use]
     pub fn with_login_destination(mut self, base_url: impl Into<String>) -> Self {
         self.login_destination = Some(base_url.into());
+        self
+    }
+
+    /// Refuses to say whose token it is, with this status: an account has no users of workspaces.
+    #[must_use]
+    pub const fn with_me_refused(mut self, status: StatusCode) -> Self {
+        self.me_refusal = Some(status);
+        self
+    }
+
+    /// Takes this token too, as a personal one that no login issued.
+    #[must_use]
+    pub fn with_personal_token(mut self, token: impl Into<String>) -> Self {
+        self.personal_tokens.push(token.into());
         self
     }
 
@@ -320,6 +355,23 @@ impl Settings {
     #[must_use]
     pub fn with_token_type(mut self, token_type: impl Into<String>) -> Self {
         self.token_type = token_type.into();
+        self
+    }
+
+    /// Adds a workspace to what every account lists.
+    ///
+    /// ```
+    /// let settings = u2m_testkit::Settings::new().with_workspace(7, "one");
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn with_workspace(mut self, id: u64, name: impl Into<String>) -> Self {
+        let (name, status) = (name.into(), "RUNNING");
+        self.workspaces.push(json!({
+            "workspace_id": id,
+            "workspace_name": name,
+            "workspace_status": status,
+        }));
         self
     }
 

@@ -174,6 +174,7 @@ async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, Challe
             }
             LoginStep::Browse(browse) => {
                 let (callback, visitor) = wait(desk, &browse, listener, paste).await?;
+                desk.person.called_back();
                 return Ok((browse.called_back(callback), visitor));
             }
             // The core goes from here to `Browse`, and from there on by the callback alone.

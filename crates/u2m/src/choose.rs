@@ -28,6 +28,8 @@ pub struct Said {
     pub host: Option<String>,
     /// An account's id.
     pub account_id: Option<String>,
+    /// A workspace's id. Only logins ask for it.
+    pub workspace_id: Option<String>,
 }
 
 /// The environment that choices are made in.
@@ -52,7 +54,13 @@ impl Said {
     fn sorted(&self, config: &ConfigFile) -> Result<Self, ChooseError> {
         let mut said = self.clone();
         // A flag that is given and empty counts as absent.
-        for part in [&mut said.either, &mut said.profile, &mut said.host, &mut said.account_id] {
+        for part in [
+            &mut said.either,
+            &mut said.profile,
+            &mut said.host,
+            &mut said.account_id,
+            &mut said.workspace_id,
+        ] {
             *part = part.take().filter(|text| !text.is_empty());
         }
         let Some(either) = said.either.take() else { return Ok(said) };

@@ -87,12 +87,14 @@
 //!
 //! Unlike the Go package's later versions, a login persists unless a program chooses [`MemoryStore`].
 
+mod api;
 mod ask_host;
 mod blocking_front;
 mod builder;
 mod challenge;
 mod choose;
 mod clock;
+mod compute;
 mod current;
 mod detached;
 mod keeper;
@@ -102,13 +104,17 @@ mod person;
 mod runtime;
 mod storage;
 mod supply;
+mod whereabouts;
 
 /// The same for plain code: no runtime, no `async`.
 pub mod blocking {
+    pub use crate::api::{BlockingApi as Api, BlockingClusters as Clusters};
     pub use crate::ask_host::ask_host_blocking as ask_host;
     pub use crate::blocking_front::PersistentAuth;
+    pub use crate::whereabouts::whereabouts_blocking as whereabouts;
 }
 
+pub use api::{Api, Clusters};
 pub use ask_host::ask_host;
 pub use builder::{BuildError, Builder};
 pub use challenge::{ChallengeError, SignedIn};
@@ -116,11 +122,13 @@ pub use choose::{
     ChooseError, LoginChoice, Said, Surroundings, TokenChoice, choose_for_login, choose_for_token,
     is_near,
 };
+pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
+pub use whereabouts::{Whereabouts, whereabouts};
 
 pub use u2m_cache::{
     AutoStore, EntryLock, FileStore, MemoryStore, Notice, StorageMode, StoreAddress, StoreError,
@@ -139,15 +147,17 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, LOGIN_CLEARS, Outcome, Profile,
-    abbreviate, locate, looks_like_host,
+    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, Cloud, ConfigError,
+    ConfigFile, Draft, Editor, Given, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind,
+    ResolveError, Resolved, Source, Value, ValueKind, abbreviate, locate, looks_like_host, resolve,
 };
 pub use u2m_core::{
-    AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,
-    FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError,
-    MetadataError, ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure,
-    Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure,
-    Verdict, VerdictKind, chain,
+    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,
+    Binding, Blame, CacheKey, Cluster, Foreign, Freshness, FreshnessRules, Host, HostError,
+    HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError, Me, MetadataError, Principal,
+    ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure, Target, TargetError,
+    Timestamp, Token, TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict,
+    VerdictKind, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

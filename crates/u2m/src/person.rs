@@ -25,6 +25,9 @@ pub trait Person: Send + Sync {
         None
     }
 
+    /// The browser's answer has come, or was pasted; nothing is listened for and nothing is read any more.
+    fn called_back(&self) {}
+
     /// What was pasted is not the answer.
     fn wrong_paste(&self, _wrong: &WrongPaste) {}
 

@@ -154,6 +154,7 @@ impl Args {
             profile: self.profile.clone(),
             host: self.host.clone(),
             account_id: self.account_id.clone(),
+            workspace_id: self.workspace_id.clone(),
         }
     }
 

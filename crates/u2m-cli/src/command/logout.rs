@@ -2,6 +2,7 @@
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
+use crate::prompt::{self, Picked};
 use crate::{advice, output, person, place};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -151,6 +152,9 @@ fn whose(
         },
         (None, Some(text), None) => of_profile(config, &text, path, storage),
         (None, None, Some(text)) => of_host(args, config, &text),
+        (None, None, None) if prompt::is_allowed() && !config.profiles().is_empty() => {
+            picked("Log out of", config, &config.profiles())
+        }
         (None, None, None) => Err(Failure::new(
             Class::Unclear,
             format!(
@@ -200,6 +204,14 @@ fn known(config: &ConfigFile) -> String {
     }
 }
 
+/// The login of the profile that the person picks.
+fn picked(title: &str, config: &ConfigFile, of: &[Profile<'_>]) -> Result<Whose, Failure> {
+    match prompt::profile(title, config, of, false)? {
+        Some(Picked::Profile(name)) => Ok(Whose::profile(config, &name)),
+        _ => Err(Failure::new(Class::Unclear, "there are no profiles")),
+    }
+}
+
 /// The login of a host: that of its one profile, or of the default one of several, or the one that has no profile.
 fn of_host(args: &Args, config: &ConfigFile, text: &str) -> Result<Whose, Failure> {
     let usage = |text: String| Failure::new(Class::Usage, text);
@@ -220,6 +232,9 @@ fn of_host(args: &Args, config: &ConfigFile, text: &str) -> Result<Whose, Failur
             is_guess: true,
         }),
         ([one], _) | (_, Some(one)) => Ok(Whose::profile(config, one.name())),
+        (several, None) if prompt::is_allowed() => {
+            picked(&format!("Log out of {host}, as"), config, several)
+        }
         (several, None) => {
             let names: Vec<_> =
                 several.iter().map(|one| Foreign::new(one.name()).to_string()).collect();

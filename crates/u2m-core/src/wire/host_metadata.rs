@@ -5,7 +5,7 @@ use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailur
 use crate::host::Host;
 use crate::target::{AccountId, Target};
 use crate::time::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// A host's own description. All of it is optional, and a host that has none is a plain workspace or account console.
@@ -20,7 +20,7 @@ use url::Url;
 /// assert!(metadata.serves_accounts());
 /// # Ok::<(), u2m_core::HostError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct HostMetadata {
@@ -32,6 +32,8 @@ pub struct HostMetadata {
     pub workspace_id: Option<String>,
     /// `workspace`, `account` or `unified`, in any case.
     pub host_type: Option<String>,
+    /// `AWS`, `Azure` or `GCP`, in any case.
+    pub cloud: Option<String>,
 }
 
 impl HostMetadata {

@@ -1,5 +1,6 @@
 //! What goes over the wire: metadata, the authorization URL, token requests, token responses and refusals.
 
+mod api;
 mod authorize;
 mod grant;
 mod host_metadata;
@@ -13,6 +14,10 @@ pub(crate) use grant::{exchange_form, refresh_form};
 pub(crate) use metadata::{Expected, parse_metadata};
 pub(crate) use response::{Grant, expiry_hint};
 
+pub use api::{
+    AccountWorkspace, ApiAccess, ApiAnswer, ApiError, ApiRefusal, Cluster, ClusterPage, Me,
+    Principal,
+};
 pub use authorize::build_discovery_authorize_url;
 pub use host_metadata::{HostMetadata, HostMetadataLookup};
 pub use lookup::Lookup;

@@ -56,6 +56,9 @@ pub enum ChooseError {
     /// An account id or a profile's name that is not one.
     #[error(transparent)]
     Target(TargetError),
+    /// A workspace id that is not one.
+    #[error("not a workspace id: '{0}'")]
+    WorkspaceId(Foreign),
     /// No such profile.
     #[error("no matching profile found: \"{name}\"{}", alike(.near))]
     UnknownProfile {

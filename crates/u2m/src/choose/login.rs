@@ -4,28 +4,94 @@ use super::{
     ChooseError, Said, Surroundings, account, check_conflict, host_of, name, scopes_of, typed,
 };
 use u2m_config::ConfigFile;
-use u2m_core::{AccountId, Host, HostMetadata, ProfileName, Scopes, Target};
+use u2m_core::{AccountId, Foreign, Host, HostMetadata, ProfileName, Scopes, Target};
 
 /// What to sign in to, and the profile to save it as.
+///
+/// Where the ids come from, the first that is set: what was said; the host's URL; the profile of that name, whose host is
+/// the same; and once the host has been asked ([`settle`](Self::settle)), its own word; then the environment, which is not
+/// asked for an account that the host has no use for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoginChoice {
     /// The profile that the login is saved as.
     pub profile: ProfileName,
+    /// Nobody has named the profile: its name is made of the host or the account.
+    pub is_suggested: bool,
     /// The host; `None` means a discovery login.
     pub host: Option<Host>,
-    /// The account that was named.
+    /// The account.
     pub account: Option<AccountId>,
-    /// The workspace that the host's URL named.
+    /// The workspace.
     pub workspace_id: Option<String>,
+    /// The profile is for this account as a whole, and has been before: nobody needs to ask for a workspace.
+    pub is_account_wide: bool,
     /// The scopes that the profile already names.
     pub scopes: Scopes,
 }
 
 impl LoginChoice {
-    /// Whether the host has to be asked what kind it is: an account was named, and it is not a classic console.
+    /// Whether the host has to be asked for what nobody has said: its kind and its ids. Account consoles have nothing to add.
     pub fn is_open(&self) -> bool {
-        self.account.is_some() && self.host.as_ref().is_some_and(|host| !host.is_account_console())
+        self.host.as_ref().is_some_and(|host| !host.is_account_console())
+    }
+
+    /// Whether there is a workspace to choose: an account is known and a workspace is not. Consoles have none, and profiles
+    /// that have been for the whole of this account stay so.
+    pub fn wants_workspace(&self) -> bool {
+        self.is_open()
+            && self.account.is_some()
+            && self.workspace_id.is_none()
+            && !self.is_account_wide
+    }
+
+    /// Fills in what nobody has said, by the host's own word and then by the environment. A name that was suggested may
+    /// change with it.
+    ///
+    /// # Errors
+    /// People sign in to accounts here, and no account is known.
+    ///
+    /// ```
+    /// use u2m::{HostMetadata, Said, Surroundings, choose_for_login};
+    /// let config = u2m::ConfigFile::parse("")?;
+    /// let around = Surroundings { env: &|_| None, config: &config };
+    /// let said = Said { host: Some("https://dev.cloud.databricks.com".into()), ..Said::default() };
+    /// let mut choice = choose_for_login(&said, &around)?;
+    /// let mut metadata = HostMetadata::default();
+    /// metadata.workspace_id = Some("900800700600".into());
+    /// choice.settle(&metadata, &around)?;
+    /// assert_eq!(choice.workspace_id.as_deref(), Some("900800700600"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn settle(
+        &mut self,
+        metadata: &HostMetadata,
+        around: &Surroundings<'_>,
+    ) -> Result<(), ChooseError> {
+        let Some(host) = self.host.clone() else { return Ok(()) };
+        // A host that names no plausible id has named none.
+        let own = || metadata.account_id.as_deref().and_then(|id| AccountId::parse(id).ok());
+        self.account = self.account.take().or_else(own);
+        if metadata.serves_accounts() && self.account.is_none() {
+            self.account = account(around.set("DATABRICKS_ACCOUNT_ID"))?;
+            if self.account.is_none() {
+                return Err(ChooseError::NoAccount(host));
+            }
+        }
+        if !host.is_account_console() {
+            let own = metadata.workspace_id.clone().filter(|id| is_id(id));
+            let env = || {
+                around
+                    .set("DATABRICKS_WORKSPACE_ID")
+                    .filter(|id| !self.is_account_wide && is_id(id))
+            };
+            self.workspace_id = self.workspace_id.take().or(own).or_else(env);
+        }
+        if self.is_suggested {
+            let of_account = metadata.serves_accounts() && self.workspace_id.is_none();
+            self.profile = self.free_name(around.config, &host, of_account)?;
+        }
+        Ok(())
     }
 
     /// The target, by the host's own word where that was needed.
@@ -36,10 +102,48 @@ impl LoginChoice {
         };
         target.with_profile(self.profile.clone())
     }
+
+    /// `ACCOUNT-<id>` for an account; the first label of a host's name; `DEFAULT` for an address. With a number behind it if
+    /// a profile of that name is for something else.
+    fn free_name(
+        &self,
+        config: &ConfigFile,
+        host: &Host,
+        of_account: bool,
+    ) -> Result<ProfileName, ChooseError> {
+        let account = self.account.as_ref().filter(|_| of_account || host.is_account_console());
+        let label = host.name().split('.').next().unwrap_or_default();
+        let is_name =
+            label.chars().any(|c| c.is_ascii_alphabetic()) && !host.name().starts_with('[');
+        let wanted = match account {
+            Some(account) => format!("ACCOUNT-{account}"),
+            None if is_name => label.to_owned(),
+            None => DEFAULT.to_owned(),
+        };
+        let differs = |own: Option<&str>, new: Option<&str>| {
+            own.is_some_and(|own| new.is_some_and(|new| own != new))
+        };
+        first_free(&wanted, |name| {
+            config.profile(name).is_none_or(|profile| match host_of(&profile) {
+                Ok(Some((own, _))) => {
+                    own == *host
+                        && !differs(
+                            profile.account_id(),
+                            self.account.as_ref().map(AccountId::as_str),
+                        )
+                        && !differs(profile.workspace_id(), self.workspace_id.as_deref())
+                }
+                Ok(None) => true,
+                Err(_) => false,
+            })
+        })
+    }
 }
 
+const DEFAULT: &str = "DEFAULT";
+
 /// Chooses by the rules of the reference's `auth login`. Without a host anywhere it is a discovery login. Without a
-/// profile's name one is made from the account or the host, another one than any that is taken by another host.
+/// profile's name one is made from the account or the host, another one than any that is taken by something else.
 ///
 /// `DATABRICKS_HOST` and `DATABRICKS_CONFIG_PROFILE` are not consulted, as in the reference.
 ///
@@ -70,23 +174,35 @@ pub fn choose_for_login(
             named.as_ref().map(|(host, _)| host),
         )?;
     }
+    // From here on the profile's host, if it has one, is the one to sign in to, so that its ids belong to it.
+    let has_own = own.is_some();
     let Some((host, hints)) = named.or(own) else {
-        if said.account_id.is_some() {
-            return Err(ChooseError::FlagNeedsHost("account-id"));
+        let given = [("account-id", &said.account_id), ("workspace-id", &said.workspace_id)];
+        if let Some((flag, _)) = given.into_iter().find(|(_, value)| value.is_some()) {
+            return Err(ChooseError::FlagNeedsHost(flag));
         }
-        let profile_name = name(said.profile.as_deref().unwrap_or("DEFAULT"))?;
-        let scopes = scopes_of(profile.as_ref());
+        let profile_name = match said.profile.as_deref() {
+            Some(given) => name(given)?,
+            // Where this leads to is not known yet, so what has a host already is for something else.
+            None => first_free(DEFAULT, |name| {
+                config.profile(name).is_none_or(|profile| profile.host().is_none())
+            })?,
+        };
         return Ok(LoginChoice {
             profile: profile_name,
+            is_suggested: said.profile.is_none(),
             host: None,
             account: None,
             workspace_id: None,
-            scopes,
+            is_account_wide: false,
+            scopes: scopes_of(profile.as_ref()),
         });
     };
-    let of_profile =
-        || profile.as_ref().and_then(|profile| profile.account_id()).map(str::to_owned);
-    let account_id = said.account_id.or(hints.account_id).or_else(of_profile);
+    let of_profile = profile.as_ref().filter(|_| has_own);
+    let own_account = of_profile.and_then(|profile| profile.account_id());
+    let own_workspace = of_profile.and_then(|profile| profile.workspace_id());
+    let account_id =
+        said.account_id.or(hints.account_id).or_else(|| own_account.map(str::to_owned));
     let account_id =
         account(account_id.or_else(|| {
             around.set("DATABRICKS_ACCOUNT_ID").filter(|_| host.is_account_console())
@@ -94,42 +210,38 @@ pub fn choose_for_login(
     if host.is_account_console() && account_id.is_none() {
         return Err(ChooseError::NoAccount(host));
     }
-    let profile_name = match said.profile.as_deref() {
-        Some(given) => name(given)?,
-        None => free_name(config, &suggested(&host, account_id.as_ref()), &host)?,
-    };
-    let workspace_id = hints
-        .workspace_id
-        .or_else(|| profile.as_ref().and_then(|p| p.workspace_id()).map(str::to_owned));
-    let scopes = scopes_of(profile.as_ref());
-    Ok(LoginChoice {
-        profile: profile_name,
-        host: Some(host),
-        account: account_id,
-        workspace_id,
-        scopes,
-    })
-}
-
-/// `ACCOUNT-<id>` for a console; the first label of a host's name; `DEFAULT` for an address.
-fn suggested(host: &Host, account: Option<&AccountId>) -> String {
-    if let Some(account) = account.filter(|_| host.is_account_console()) {
-        return format!("ACCOUNT-{account}");
+    let is_same_account = own_account == account_id.as_ref().map(AccountId::as_str);
+    // `none` is how the reference says that there is no workspace.
+    let workspace_id = said.workspace_id.filter(|id| id != "none").or(hints.workspace_id);
+    if let Some(bad) = workspace_id.as_deref().filter(|id| !is_id(id)) {
+        return Err(ChooseError::WorkspaceId(Foreign::new(bad)));
     }
-    let label = host.name().split('.').next().unwrap_or_default();
-    let is_name = label.chars().any(|c| c.is_ascii_alphabetic()) && !host.name().starts_with('[');
-    if is_name { label.to_owned() } else { "DEFAULT".to_owned() }
+    let of_account =
+        own_workspace.filter(|_| is_same_account || own_account.is_none()).map(str::to_owned);
+    let mut choice = LoginChoice {
+        // A placeholder until the rest is known.
+        profile: name(said.profile.as_deref().unwrap_or(DEFAULT))?,
+        is_suggested: said.profile.is_none(),
+        account: account_id,
+        is_account_wide: own_account.is_some() && is_same_account && own_workspace.is_none(),
+        workspace_id: workspace_id.or(of_account),
+        scopes: scopes_of(profile.as_ref()),
+        host: None,
+    };
+    if choice.is_suggested {
+        choice.profile = choice.free_name(config, &host, false)?;
+    }
+    choice.host = Some(host);
+    Ok(choice)
 }
 
-/// The name itself, or with a number behind it, if it is taken by a profile on another host.
-fn free_name(config: &ConfigFile, wanted: &str, host: &Host) -> Result<ProfileName, ChooseError> {
-    let is_free = |name: &str| {
-        config.profile(name).is_none_or(|profile| match host_of(&profile) {
-            Ok(Some((own, _))) => own == *host,
-            Ok(None) => true,
-            Err(_) => false,
-        })
-    };
+/// Whether this can be an id: it goes into files, headers and URLs.
+fn is_id(text: &str) -> bool {
+    AccountId::parse(text).is_ok()
+}
+
+/// The name itself, or with the first number behind it with which it is free.
+fn first_free(wanted: &str, is_free: impl Fn(&str) -> bool) -> Result<ProfileName, ChooseError> {
     let numbered = (2..1_000).map(|n| format!("{wanted}-{n}"));
     let free =
         std::iter::once(wanted.to_owned()).chain(numbered).find(|candidate| is_free(candidate));

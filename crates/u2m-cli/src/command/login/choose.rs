@@ -1,0 +1,131 @@
+//! What to sign in to, and the profile to save it as: by what was said, and by asking for what was not.
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::prompt::{self, Picked};
+use crate::{advice, output};
+use std::path::Path;
+use u2m::{
+    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName, ReqwestTransport, Said,
+    Surroundings, blocking, choose_for_login,
+};
+
+/// What is signed in to, and what its host says of itself.
+pub(super) struct Chosen {
+    pub(super) choice: LoginChoice,
+    pub(super) metadata: HostMetadata,
+}
+
+pub(super) fn login(
+    args: &Args,
+    path: &Path,
+    around: &Surroundings<'_>,
+    name: &str,
+) -> Result<Chosen, Failure> {
+    let unclear = |error: ChooseError| advice::choice(&error, path, around.config, name);
+    let mut said = args.said();
+    let may_ask = prompt::is_allowed();
+    if may_ask && is_bare(&said) {
+        let profiles = around.config.profiles();
+        let title = match profiles.iter().any(|profile| profile.host().is_some()) {
+            true => "Sign in to",
+            false => "No profiles yet. Sign in to",
+        };
+        match prompt::profile(title, around.config, &profiles, true)? {
+            Some(Picked::Profile(name)) => said.profile = Some(name),
+            Some(Picked::Host) => said.host = Some(host()?),
+            Some(Picked::New) | None => {}
+        }
+    }
+    let mut chosen = settled(&mut said, args, around, may_ask, None, &unclear)?;
+    while may_ask && chosen.choice.is_suggested {
+        let suggestion = chosen.choice.profile.as_str().to_owned();
+        let mut named = said.clone();
+        // The argument was no profile's name, so it was a host, if it was anything.
+        named.host = named.host.or_else(|| named.either.take());
+        named.profile = Some(profile_name(&suggestion)?);
+        // The host that was asked is asked no second time.
+        let known = chosen.choice.host.clone().map(|host| (host, chosen.metadata.clone()));
+        match choose_for_login(&named, around) {
+            Err(error @ (ChooseError::Conflict { .. } | ChooseError::ProfileHost(..))) => {
+                output::note(&u2m::chain(&error));
+            }
+            _ => {
+                chosen = settled(&mut named, args, around, may_ask, known, &unclear)?;
+                chosen.choice.is_suggested = false;
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn is_bare(said: &Said) -> bool {
+    let is_given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    ![&said.either, &said.profile, &said.host].into_iter().any(is_given)
+}
+
+/// Chooses, and asks the host for what was not said, and the person for what the host does not say.
+fn settled(
+    said: &mut Said,
+    args: &Args,
+    around: &Surroundings<'_>,
+    may_ask: bool,
+    known: Option<(Host, HostMetadata)>,
+    unclear: &dyn Fn(ChooseError) -> Failure,
+) -> Result<Chosen, Failure> {
+    let mut known = known;
+    loop {
+        let outcome = choose_for_login(said, around).and_then(|mut choice| {
+            let flags = [
+                ("configure-cluster", args.configure_cluster),
+                ("configure-serverless", args.configure_serverless),
+            ];
+            let needs_host = flags.into_iter().find(|(_, is_set)| *is_set);
+            if let (None, Some((flag, _))) = (&choice.host, needs_host) {
+                return Err(ChooseError::FlagNeedsHost(flag));
+            }
+            let metadata = match choice.host.as_ref().filter(|_| choice.is_open()) {
+                Some(host) => match known.take().filter(|(asked, _)| asked == host) {
+                    Some((_, metadata)) => metadata,
+                    None => blocking::ask_host(&ReqwestTransport::new(), host),
+                },
+                None => HostMetadata::default(),
+            };
+            known = choice.host.clone().map(|host| (host, metadata.clone()));
+            choice.settle(&metadata, around)?;
+            Ok(Chosen { choice, metadata })
+        });
+        match outcome {
+            Err(ChooseError::NoAccount(_)) if may_ask => said.account_id = Some(account()?),
+            outcome => return outcome.map_err(unclear),
+        }
+    }
+}
+
+/// The profile and the host of a login that another command begins.
+pub(crate) fn profile_and_host(config: &ConfigFile) -> Result<(String, Option<String>), Failure> {
+    let profile = profile_name("DEFAULT")?;
+    let has_host = config.profile(&profile).is_some_and(|profile| profile.host().is_some());
+    let host = if has_host { None } else { Some(host()?) };
+    Ok((profile, host))
+}
+
+/// Asks for a host.
+pub(crate) fn host() -> Result<String, Failure> {
+    output::note("For example https://my-workspace.cloud.databricks.com");
+    prompt::text("Databricks host", None, &|text| {
+        Host::typed(text).map(|_| ()).map_err(|error| u2m::chain(&error))
+    })
+}
+
+fn account() -> Result<String, Failure> {
+    prompt::text("Databricks account ID", None, &|text| {
+        AccountId::parse(text).map(|_| ()).map_err(|error| u2m::chain(&error))
+    })
+}
+
+fn profile_name(suggestion: &str) -> Result<String, Failure> {
+    prompt::text("Databricks profile name", Some(suggestion), &|text| {
+        ProfileName::parse(text).map(|_| ()).map_err(|error| u2m::chain(&error))
+    })
+}

@@ -1,0 +1,136 @@
+//! The profile of a login: what is written, where, and how that is told.
+
+use super::places::Places;
+use crate::failure::{Class, Failure};
+use crate::{output, place};
+use serde::Serialize;
+use std::path::Path;
+use u2m::{
+    CacheKey, Editor, Foreign, LOGIN_CLEARS, LoginChoice, Scopes, SignedIn, Storage, StorageMode,
+    chain,
+};
+
+/// The result for programs. A member that has no value is `null`.
+#[derive(Serialize)]
+pub(super) struct Report {
+    profile: String,
+    host: String,
+    account_id: Option<String>,
+    workspace_id: Option<String>,
+    cluster_id: Option<String>,
+    serverless_compute_id: Option<String>,
+    scopes: Vec<String>,
+    storage: Kept,
+    config_file: String,
+    /// The keys of the profile that were set.
+    written: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Kept {
+    mode: &'static str,
+    location: String,
+}
+
+/// A login, and the profile that leads to it.
+pub(super) struct Saved<'a> {
+    pub(super) path: &'a Path,
+    pub(super) choice: &'a LoginChoice,
+    pub(super) signed_in: &'a SignedIn,
+    pub(super) scopes: &'a Scopes,
+    pub(super) places: &'a Places,
+    pub(super) storage: &'a Storage,
+    pub(super) key: &'a CacheKey,
+}
+
+impl Saved<'_> {
+    /// Writes the profile: the keys of this login, without the credentials of another kind that SDKs would trip over, and
+    /// without what belongs to another host or other compute.
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        let values = self.values();
+        let values: Vec<_> = values.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let mut clear = LOGIN_CLEARS.to_vec();
+        if self.choice.host.is_none() {
+            // What belonged to the host before must not lead to the wrong place on this one.
+            clear.extend(["account_id", "workspace_id", "cluster_id", "serverless_compute_id"]);
+        }
+        if self.places.cluster_id.is_some() {
+            clear.push("serverless_compute_id");
+        }
+        if self.places.is_serverless {
+            clear.push("cluster_id");
+        }
+        let name = self.choice.profile.as_str();
+        let pin = self.storage.to_pin(self.key);
+        let saved = Editor::new(self.path).edit(|draft| {
+            draft.merge_profile(name, &values, &clear)?;
+            pin.map_or(Ok(()), |mode| draft.set_setting("auth_storage", mode.as_str()))
+        });
+        let host = self.host();
+        saved.map_err(|error| {
+            let text = format!(
+                "signed in to {host}, and the login is stored under '{}', but the profile could not be saved: {}",
+                Foreign::new(name),
+                chain(&error)
+            );
+            Failure::new(Class::Other, text)
+        })?;
+        if !crate::events::are_on() {
+            output::note(&format!("Signed in to {host}."));
+            output::note(&format!(
+                "Profile {} was successfully saved in {}.",
+                Foreign::new(name),
+                place::shown(self.path)
+            ));
+            output::note(&format!("The login is kept in {}.", self.kept_in()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let of = |key| self.values().into_iter().find(|(known, _)| *known == key).map(|(_, v)| v);
+        Report {
+            profile: self.choice.profile.to_string(),
+            host: self.host(),
+            account_id: of("account_id"),
+            workspace_id: of("workspace_id"),
+            cluster_id: of("cluster_id"),
+            serverless_compute_id: of("serverless_compute_id"),
+            scopes: self.scopes.iter().map(ToString::to_string).collect(),
+            storage: Kept { mode: self.mode().as_str(), location: self.kept_in() },
+            config_file: place::shown(self.path),
+            written: self.values().iter().map(|(key, _)| *key).collect(),
+        }
+    }
+
+    /// The keys in the order of the reference; only those that have a value.
+    fn values(&self) -> Vec<(&'static str, String)> {
+        let places = self.places;
+        let given = |value: &Option<String>| value.clone().unwrap_or_default();
+        let values = [
+            ("host", self.host()),
+            ("cluster_id", given(&places.cluster_id)),
+            (
+                "serverless_compute_id",
+                if places.is_serverless { "auto".to_owned() } else { String::new() },
+            ),
+            ("account_id", given(&places.account_id)),
+            ("workspace_id", given(&places.workspace_id)),
+            ("scopes", self.scopes.iter().collect::<Vec<_>>().join(",")),
+            ("auth_type", "databricks-cli".to_owned()),
+        ];
+        values.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
+
+    fn host(&self) -> String {
+        self.signed_in.target().host().map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn kept_in(&self) -> String {
+        self.storage.location(self.mode(), &place::shown)
+    }
+
+    fn mode(&self) -> StorageMode {
+        self.storage.home(self.key).unwrap_or_else(|| self.storage.choice().mode())
+    }
+}

@@ -1,0 +1,192 @@
+//! The program on a terminal of its own: one that `script` makes, and that is drawn here as a real one would show it.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used)]
+
+use crate::common::{LONG, U2M, World};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
+
+/// What the terminal is.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) term: &'static str,
+    pub(crate) columns: u16,
+}
+
+impl Look {
+    /// One that takes line by line.
+    pub(crate) const DUMB: Self = Self { term: "dumb", columns: 80 };
+    /// An ordinary one.
+    pub(crate) const FULL: Self = Self { term: "xterm-256color", columns: 80 };
+}
+
+const ROWS: u16 = 24;
+
+/// What the shell says when the program has ended.
+const OVER: &str = "modes afterwards:";
+
+/// How a program ended at its terminal.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    /// All that was written, without carriage returns, up to its end.
+    pub(crate) shown: String,
+    /// What a person sees at the end.
+    pub(crate) seen: String,
+    /// The terminal's modes afterwards.
+    modes: String,
+}
+
+impl Ended {
+    /// Whether lines are edited and shown again, and Ctrl-C is a signal.
+    pub(crate) fn is_sane(&self) -> bool {
+        ["icanon", "echo", "isig", "opost"]
+            .iter()
+            .all(|mode| self.modes.split_whitespace().any(|word| word == *mode))
+            && self.shown.rfind("\u{1b}[?25l") <= self.shown.rfind("\u{1b}[?25h")
+    }
+}
+
+pub(crate) struct Session {
+    child: Child,
+    keys: ChildStdin,
+    screen: Receiver<Vec<u8>>,
+    drawn: vt100::Parser,
+    pub(crate) shown: String,
+}
+
+impl Session {
+    /// `None` where there is no `script`.
+    pub(crate) fn start(world: &World, line: &str, env: &[(&str, &str)]) -> Option<Self> {
+        Self::open(world, line, env, Look::DUMB)
+    }
+
+    pub(crate) fn open(
+        world: &World,
+        line: &str,
+        env: &[(&str, &str)],
+        look: Look,
+    ) -> Option<Self> {
+        if !std::path::Path::new("/usr/bin/script").exists() {
+            assert!(std::env::var_os("U2M_REQUIRE_ALL").is_none(), "there is no 'script'");
+            eprintln!("skipped: there is no 'script'");
+            return None;
+        }
+        let mut command = Command::new("/usr/bin/script");
+        world.surround(&mut command);
+        let columns = look.columns;
+        let line = format!(
+            "trap : INT; stty cols {columns} rows {ROWS}; '{U2M}' {}; code=$?; echo; echo {OVER} $(stty -a); exit $code",
+            line.replace("{URL}", world.url())
+        );
+        command.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", look.term);
+        command.envs(env.iter().copied());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (keys, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (sender, screen) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(count @ 1..) = out.read(&mut piece) {
+                if sender.send(piece[..count].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        let drawn = vt100::Parser::new(ROWS.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        Some(Self { child, keys, screen, drawn, shown: String::new() })
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        self.drawn.process(piece);
+        self.shown += &String::from_utf8_lossy(piece).replace('\r', "");
+    }
+
+    fn more(&mut self, wanted: &str) {
+        let more = self.screen.recv_timeout(LONG);
+        let piece = more.unwrap_or_else(|_| panic!("no '{wanted}' in {}", self.shown));
+        self.take(&piece);
+    }
+
+    /// Reads on until this was written.
+    pub(crate) fn until(&mut self, part: &str) {
+        while !self.shown.contains(part) {
+            self.more(part);
+        }
+    }
+
+    /// Reads on until this is what a person sees.
+    pub(crate) fn until_seen(&mut self, part: &str) {
+        while !self.screen().contains(part) {
+            self.more(part);
+        }
+    }
+
+    /// Reads on.
+    pub(crate) fn until_more(&mut self) {
+        self.more("anything");
+    }
+
+    /// What a person sees.
+    pub(crate) fn screen(&self) -> String {
+        self.drawn.screen().contents()
+    }
+
+    /// The address that is shown, once its line is whole.
+    pub(crate) fn url(&mut self) -> String {
+        self.until("\n\nhttp");
+        let start = self.shown.find("\n\nhttp").unwrap() + 2;
+        while !self.shown[start..].contains('\n') {
+            self.more("the end of the address");
+        }
+        self.shown[start..].lines().next().unwrap().to_owned()
+    }
+
+    pub(crate) fn types(&mut self, text: &str) {
+        self.keys.write_all(text.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn done(self) -> (Option<i32>, String) {
+        let ended = self.ended();
+        (ended.code, ended.shown)
+    }
+
+    pub(crate) fn ended(mut self) -> Ended {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < LONG, "it goes on and on: {}", self.shown);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        while let Ok(piece) = self.screen.recv_timeout(LONG) {
+            self.take(&piece);
+        }
+        let seen = self.screen();
+        let shown = std::mem::take(&mut self.shown);
+        let (shown, modes) = shown.split_once(&format!("\n{OVER}")).unwrap_or((&shown, ""));
+        Ended { code: status.code(), shown: shown.to_owned(), seen, modes: modes.replace(';', " ") }
+    }
+}
+
+impl Drop for Session {
+    /// Without its terminal the program ends too.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where the server would send the browser: the address that a person on another machine ends at.
+pub(crate) fn address_after(url: &str) -> String {
+    let url = url::Url::parse(url).unwrap();
+    let mut stream = TcpStream::connect(url.socket_addrs(|| None).unwrap()[0]).unwrap();
+    let target = &url[url::Position::BeforePath..];
+    write!(stream, "GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
+    location.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}

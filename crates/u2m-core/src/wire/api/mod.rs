@@ -1,0 +1,176 @@
+//! What a host's API says of an access token: who it belongs to, where, and what there is to work with.
+//!
+//! All of them are GETs with a bearer token: nothing is spent, and they may be repeated.
+
+mod error;
+mod read;
+
+pub use error::{ApiError, ApiRefusal};
+pub use read::{AccountWorkspace, Cluster, ClusterPage, Me, Principal};
+
+use crate::call::{
+    Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind, sealed,
+};
+use crate::host::Host;
+use crate::secret::AccessToken;
+use crate::target::AccountId;
+use crate::time::Timestamp;
+use std::fmt;
+use url::Url;
+use zeroize::Zeroizing;
+
+/// One person with all their groups, or one token.
+const SMALL: usize = 1 << 20;
+/// An account has thousands of workspaces, of a kilobyte each; a page of clusters may have long settings.
+const LARGE: usize = 16 << 20;
+
+/// The header that says which workspace of a unified host is meant.
+const WORKSPACE: &str = "x-databricks-workspace-id";
+
+/// Whom to ask, and with which token.
+///
+/// ```
+/// use u2m_core::{AccessToken, ApiAccess, Host};
+/// let host = Host::parse("https://a.example")?;
+/// let call = ApiAccess::new(host, AccessToken::new("secret")).me();
+/// assert_eq!(call.request().url().as_str(), "https://a.example/api/2.0/preview/scim/v2/Me");
+/// assert!(call.request().headers().any(|(name, _)| name == "authorization"));
+/// # Ok::<(), u2m_core::HostError>(())
+/// ```
+#[derive(Clone)]
+pub struct ApiAccess {
+    host: Host,
+    token: AccessToken,
+    workspace_id: Option<String>,
+}
+
+impl ApiAccess {
+    /// Asks `host` with `token`, which is sent nowhere else.
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, ApiAccess, Host};
+    /// let access = ApiAccess::new(Host::parse("https://a.example")?, AccessToken::new("secret"));
+    /// assert!(!format!("{access:?}").contains("secret"));
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn new(host: Host, token: AccessToken) -> Self {
+        Self { host, token, workspace_id: None }
+    }
+
+    /// Names the workspace that is meant, for a host that serves several (`X-Databricks-Workspace-Id`). Every host takes
+    /// it. The placeholder `none` and an empty id are never sent.
+    #[must_use]
+    pub fn with_workspace_id(mut self, id: Option<&str>) -> Self {
+        self.workspace_id = id.filter(|id| !id.is_empty() && *id != "none").map(str::to_owned);
+        self
+    }
+
+    /// The host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Whose token it is, in the workspace.
+    pub fn me(&self) -> HttpCall<ApiAnswer<Me>> {
+        self.get("/api/2.0/preview/scim/v2/Me", SMALL, read::me)
+    }
+
+    /// The workspaces of an account; asks for rights that only an account's administrators have. The request is routed to
+    /// the account, whatever workspace was named.
+    pub fn account_workspaces(
+        &self,
+        account: &AccountId,
+    ) -> HttpCall<ApiAnswer<Vec<AccountWorkspace>>> {
+        let access = self.clone().with_workspace_id(None);
+        access.get(&format!("/api/2.0/accounts/{account}/workspaces"), LARGE, read::workspaces)
+    }
+
+    /// Where the token belongs: its account and its workspace.
+    pub fn introspect(&self) -> HttpCall<ApiAnswer<Principal>> {
+        self.get("/api/2.0/tokens/introspect", SMALL, read::principal)
+    }
+
+    /// One page of the clusters that people made, by hand or by a program, at most 100; `page` is [`ClusterPage::next`] of
+    /// the page before. Clusters that jobs made for themselves are left out.
+    pub fn clusters(&self, page: Option<&str>) -> HttpCall<ApiAnswer<ClusterPage>> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query
+            .append_pair("filter_by.cluster_sources", "API")
+            .append_pair("filter_by.cluster_sources", "UI")
+            .append_pair("page_size", "100");
+        if let Some(page) = page {
+            query.append_pair("page_token", page);
+        }
+        let path = format!("/api/2.1/clusters/list?{}", query.finish());
+        self.get(&path, LARGE, read::clusters)
+    }
+
+    fn get<T>(&self, path: &str, limit: usize, read: Reader<T>) -> HttpCall<ApiAnswer<T>> {
+        // A host is a parsed origin; of the paths only an account's id is not a literal, and it is one plain segment.
+        let url = Url::parse(&self.host.join(path)).expect("an origin with a path is a URL");
+        let bearer = Zeroizing::new(format!("Bearer {}", self.token.expose()));
+        let mut request = HttpRequest::get(url, limit).with_header("authorization", bearer);
+        if let Some(id) = &self.workspace_id {
+            request = request.with_header(WORKSPACE, Zeroizing::new(id.clone()));
+        }
+        HttpCall::new(request, Replay::Safe, ApiAnswer { read, token: self.token.clone() })
+    }
+}
+
+impl fmt::Debug for ApiAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiAccess")
+            .field("host", &self.host)
+            .field("workspace_id", &self.workspace_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads a body; `None` if it is not what was asked for.
+type Reader<T> = fn(&[u8]) -> Option<T>;
+
+/// Awaits the API's answer.
+pub struct ApiAnswer<T> {
+    read: Reader<T>,
+    /// What no error may show, should the server repeat it.
+    token: AccessToken,
+}
+
+impl<T> fmt::Debug for ApiAnswer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiAnswer")
+    }
+}
+
+impl<T> sealed::Sealed for ApiAnswer<T> {}
+
+impl<T> Awaits for ApiAnswer<T> {
+    type Next = T;
+    type Error = ApiError;
+
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        _: Timestamp,
+    ) -> Result<T, ApiError> {
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(failure) if failure.kind() == TransportFailureKind::TooLarge => {
+                return Err(ApiError::BadAnswer(200));
+            }
+            Err(failure) => return Err(ApiError::Network(failure)),
+        };
+        if !answer.is_success() {
+            return Err(ApiError::Refused(ApiRefusal::of(&answer, &self.token)));
+        }
+        let bad = || ApiError::BadAnswer(answer.status());
+        if super::is_too_deep(answer.body()) {
+            return Err(bad());
+        }
+        (self.read)(answer.body()).ok_or_else(bad)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

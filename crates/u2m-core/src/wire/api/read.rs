@@ -1,0 +1,140 @@
+//! Reading what the API says: whatever is missing, odd or unknown is left out, and hides nothing else.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Whose token it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Me {
+    /// The user name, which for people is an address, and for service principals an id. The server chooses it: it goes
+    /// through [`Foreign`](crate::Foreign) before it is shown.
+    pub user_name: String,
+}
+
+/// One workspace of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AccountWorkspace {
+    /// Its id: digits.
+    pub id: String,
+    /// Its name; empty if it has none. The server chooses it: it goes through [`Foreign`](crate::Foreign) before it is shown.
+    pub name: String,
+    /// The first label of its host's name, on clouds that have one.
+    pub deployment_name: Option<String>,
+    /// Such as `RUNNING`.
+    pub status: Option<String>,
+}
+
+/// Where a token belongs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Principal {
+    /// The account.
+    pub account_id: Option<String>,
+    /// The workspace: digits; `None` for a token of the account.
+    pub workspace_id: Option<String>,
+}
+
+/// One cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Cluster {
+    /// Its id.
+    pub id: String,
+    /// Its name; empty if it has none. People choose it: it goes through [`Foreign`](crate::Foreign) before it is shown.
+    pub name: String,
+    /// Such as `RUNNING` or `TERMINATED`.
+    pub state: Option<String>,
+    /// The runtime, as `15.4.x-scala2.12`.
+    pub spark_version: Option<String>,
+    /// Who may use it: `USER_ISOLATION`, `SINGLE_USER` and others.
+    pub data_security_mode: Option<String>,
+    /// Whose it is, if it is one user's.
+    pub single_user_name: Option<String>,
+}
+
+/// Some of the clusters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterPage {
+    /// These.
+    pub clusters: Vec<Cluster>,
+    /// What asks for the page after this one; `None` if this is the last.
+    pub next: Option<String>,
+}
+
+fn text(of: &Map<String, Value>, name: &str) -> Option<String> {
+    of.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// An id that may be a number or text; 0 is none.
+fn id(of: &Map<String, Value>, name: &str) -> Option<String> {
+    match of.get(name)? {
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+    .filter(|id| !id.is_empty() && id != "0")
+}
+
+fn object(body: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(body).ok()
+}
+
+/// A user without a name is an answer all the same: only the document itself has to be an object.
+pub(super) fn me(body: &[u8]) -> Option<Me> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body {
+        user_name: Option<Value>,
+    }
+    let body: Body = serde_json::from_slice(body).ok()?;
+    let user_name = body.user_name.as_ref().and_then(Value::as_str)?.to_owned();
+    (!user_name.is_empty()).then_some(Me { user_name })
+}
+
+/// A list, or `null` as Go's servers write an empty one; a workspace without an id is left out.
+pub(super) fn workspaces(body: &[u8]) -> Option<Vec<AccountWorkspace>> {
+    let listed: Option<Vec<Value>> = serde_json::from_slice(body).ok()?;
+    let read = |value: Value| {
+        let Value::Object(of) = value else { return None };
+        Some(AccountWorkspace {
+            id: id(&of, "workspace_id")?,
+            name: text(&of, "workspace_name").unwrap_or_default(),
+            deployment_name: text(&of, "deployment_name"),
+            status: text(&of, "workspace_status"),
+        })
+    };
+    Some(listed.unwrap_or_default().into_iter().filter_map(read).collect())
+}
+
+pub(super) fn principal(body: &[u8]) -> Option<Principal> {
+    let body = object(body)?;
+    let scope =
+        body.get("principal_context").and_then(|context| context.get("authentication_scope"));
+    let Some(Value::Object(scope)) = scope else { return Some(Principal::default()) };
+    Some(Principal { account_id: id(scope, "account_id"), workspace_id: id(scope, "workspace_id") })
+}
+
+/// A page without a list is an empty one; a cluster without an id is left out.
+pub(super) fn clusters(body: &[u8]) -> Option<ClusterPage> {
+    let mut body = object(body)?;
+    let read = |value: Value| {
+        let Value::Object(of) = value else { return None };
+        Some(Cluster {
+            id: id(&of, "cluster_id")?,
+            name: text(&of, "cluster_name").unwrap_or_default(),
+            state: text(&of, "state"),
+            spark_version: text(&of, "spark_version"),
+            data_security_mode: text(&of, "data_security_mode"),
+            single_user_name: text(&of, "single_user_name"),
+        })
+    };
+    let listed = match body.remove("clusters") {
+        Some(Value::Array(listed)) => listed,
+        _ => Vec::new(),
+    };
+    let clusters = listed.into_iter().filter_map(read).collect();
+    Some(ClusterPage { clusters, next: text(&body, "next_page_token") })
+}

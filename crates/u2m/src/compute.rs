@@ -1,0 +1,66 @@
+//! Which clusters a program on a person's own machine can work with.
+
+use u2m_core::Cluster;
+
+/// The first runtime that Databricks Connect works with, and Unity Catalog beside it.
+const FIRST: (u32, u32) = (13, 1);
+
+/// A release of a series that is not out yet comes after all that are.
+const SNAPSHOT: u32 = 999;
+
+/// Whether the user `me` can use `cluster` from their own machine, with Databricks Connect and Unity Catalog: its runtime is
+/// 13.1 or later, and it is shared with isolation, or theirs alone.
+///
+/// ```no_run
+/// # fn example(api: u2m::blocking::Api) -> Result<(), u2m::ApiError> {
+/// let me = api.me()?;
+/// let mut clusters = api.clusters();
+/// while let Some(cluster) = clusters.next()? {
+///     println!("{}: {}", cluster.name, u2m::suits_connect(&cluster, &me.user_name));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn suits_connect(cluster: &Cluster, me: &str) -> bool {
+    let is_new = cluster.spark_version.as_deref().and_then(runtime).is_some_and(|it| it >= FIRST);
+    is_new
+        && match cluster.data_security_mode.as_deref() {
+            Some("USER_ISOLATION" | "DATA_SECURITY_MODE_STANDARD") => true,
+            Some("SINGLE_USER" | "DATA_SECURITY_MODE_DEDICATED") => {
+                cluster.single_user_name.as_deref() == Some(me)
+            }
+            _ => false,
+        }
+}
+
+/// `15.4` of `15.4.x-scala2.12`, and `16.999` of `16.x-snapshot-scala2.12`.
+fn runtime(version: &str) -> Option<(u32, u32)> {
+    let (major, rest) = version.split_once('.')?;
+    let major = major.parse().ok()?;
+    if rest.starts_with("x-snapshot") {
+        return Some((major, SNAPSHOT));
+    }
+    let (minor, rest) = rest.split_once('.')?;
+    rest.starts_with("x-").then_some((major, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtimes_are_read_as_the_reference_reads_them() {
+        for (version, expected) in [
+            ("15.4.x-scala2.12", Some((15, 4))),
+            ("16.x-snapshot-scala2.12", Some((16, 999))),
+            ("13.1.x-gpu-ml-scala2.12", Some((13, 1))),
+            ("custom:release__13.x", None),
+            ("13.x-scala2.12", None),
+            ("13.1-scala", None),
+            ("apache-spark-2.4.x-scala2.11", None),
+            ("", None),
+        ] {
+            assert_eq!(runtime(version), expected, "{version}");
+        }
+    }
+}

@@ -96,6 +96,7 @@ mod choose;
 mod clock;
 mod current;
 mod detached;
+mod host_directory;
 mod keeper;
 mod logout;
 mod persistent;
@@ -120,6 +121,7 @@ pub use choose::{
     is_near,
 };
 pub use detached::{Detached, serve_detached};
+pub use host_directory::HostDirectory;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};

@@ -39,6 +39,7 @@
 //! lock, the Databricks CLI among them, can still overwrite an edit; they can no longer be
 //! confused by half of one.
 
+mod attributes;
 mod disk;
 mod document;
 mod draft;
@@ -51,14 +52,19 @@ pub mod fuzzing;
 mod locate;
 mod lock;
 mod profile;
+mod resolve;
 mod rules;
 mod syntax;
 
+pub use attributes::{Attribute, ValueKind, WrongValue};
 pub use draft::Draft;
 pub use editor::{Editor, Outcome};
 pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use locate::{abbreviate, locate};
 pub use profile::Profile;
+pub use resolve::{
+    AUTH_TYPES, ChosenBy, ChosenProfile, Given, ResolveError, Resolved, Source, Value, resolve,
+};
 pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
 pub use syntax::{SyntaxError, SyntaxFault};

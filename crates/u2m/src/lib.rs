@@ -144,8 +144,9 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, LOGIN_CLEARS, Outcome, Profile,
-    abbreviate, locate, looks_like_host,
+    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, ConfigError, ConfigFile,
+    Draft, Editor, Given, LOGIN_CLEARS, Outcome, Profile, ResolveError, Resolved, Source, Value,
+    ValueKind, abbreviate, locate, looks_like_host, resolve,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,

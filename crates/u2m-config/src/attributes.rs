@@ -1,0 +1,296 @@
+//! Every value that Databricks' programs are configured with: its key, its variables, and what it is for.
+
+use std::fmt;
+
+/// How a value is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueKind {
+    /// Any text.
+    Text,
+    /// `1 t T TRUE true True` or `0 f F FALSE false False`, and nothing else.
+    Bool,
+    /// A decimal number.
+    Integer,
+    /// Words with commas between them.
+    List,
+}
+
+/// A text that is not a value of its kind. The text itself is not repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongValue {
+    expected: ValueKind,
+}
+
+impl WrongValue {
+    /// What was expected instead.
+    pub fn expected(self) -> ValueKind {
+        self.expected
+    }
+}
+
+impl fmt::Display for WrongValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.expected {
+            ValueKind::Bool => "it must be true or false",
+            ValueKind::Integer => "it must be a whole number",
+            ValueKind::Text | ValueKind::List => "it cannot be read",
+        })
+    }
+}
+
+impl std::error::Error for WrongValue {}
+
+/// One configurable value.
+///
+/// [`Attribute::ALL`] is in the order in which the values are written to a profile and shown to people.
+///
+/// ```
+/// use u2m_config::Attribute;
+/// let token = Attribute::named("token").expect("it is one of them");
+/// assert_eq!(token.variables(), ["DATABRICKS_TOKEN"]);
+/// assert!(token.is_secret() && token.is_for("pat") && !token.is_for("basic"));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Attribute {
+    key: &'static str,
+    aliases: &'static [&'static str],
+    variables: &'static [&'static str],
+    kind: ValueKind,
+    method: Option<&'static str>,
+    auth_types: &'static [&'static str],
+    is_secret: bool,
+    is_internal: bool,
+    is_stored: bool,
+}
+
+impl Attribute {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        text("host", &["DATABRICKS_HOST"]),
+        text("cluster_id", &["DATABRICKS_CLUSTER_ID"]),
+        text("warehouse_id", &["DATABRICKS_WAREHOUSE_ID"]),
+        text("serverless_compute_id", &["DATABRICKS_SERVERLESS_COMPUTE_ID"]),
+        text("metadata_service_url", &["DATABRICKS_METADATA_SERVICE_URL"])
+            .of("metadata-service", &["metadata-service"])
+            .secret(),
+        text("account_id", &["DATABRICKS_ACCOUNT_ID"]),
+        text("workspace_id", &["DATABRICKS_WORKSPACE_ID"]),
+        text("token", &["DATABRICKS_TOKEN"]).of("pat", &["pat"]).secret(),
+        text("username", &["DATABRICKS_USERNAME"]).of("basic", &["basic"]),
+        text("password", &["DATABRICKS_PASSWORD"]).of("basic", &["basic"]).secret(),
+        text("profile", &["DATABRICKS_CONFIG_PROFILE"]).never_stored(),
+        text("config_file", &["DATABRICKS_CONFIG_FILE"]).never_stored(),
+        text("oauth_callback_port", &["DATABRICKS_OAUTH_CALLBACK_PORT"])
+            .reads(ValueKind::Integer)
+            .internal(),
+        text("google_service_account", &["DATABRICKS_GOOGLE_SERVICE_ACCOUNT"])
+            .of("google", &["google-id"]),
+        text("google_credentials", &["GOOGLE_CREDENTIALS"])
+            .of("google", &["google-credentials"])
+            .secret(),
+        text("azure_workspace_resource_id", &["DATABRICKS_AZURE_RESOURCE_ID"])
+            .of("azure", &["azure-cli", "azure-msi"]),
+        text("azure_use_msi", &["ARM_USE_MSI"]).reads(ValueKind::Bool).of("azure", &["azure-msi"]),
+        text("azure_client_secret", &["ARM_CLIENT_SECRET"])
+            .of("azure", &["azure-client-secret"])
+            .secret(),
+        text("azure_client_id", &["ARM_CLIENT_ID"])
+            .of("azure", &["azure-client-secret", "azure-msi"]),
+        text("azure_tenant_id", &["ARM_TENANT_ID"])
+            .of("azure", &["azure-cli", "azure-client-secret"]),
+        text("actions_id_token_request_url", &["ACTIONS_ID_TOKEN_REQUEST_URL"]),
+        // Others show this one, although whoever reads it can ask for tokens.
+        text("actions_id_token_request_token", &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]).secret(),
+        text("azure_environment", &["ARM_ENVIRONMENT"]),
+        text("azure_login_app_id", &["DATABRICKS_AZURE_LOGIN_APP_ID"]).of("azure", &["azure"]),
+        text("client_id", &["DATABRICKS_CLIENT_ID"]).of("oauth", &["oauth-m2m"]),
+        text("client_secret", &["DATABRICKS_CLIENT_SECRET"]).of("oauth", &["oauth-m2m"]).secret(),
+        text("scopes", &[]).reads(ValueKind::List).internal(),
+        text("disable_oauth_refresh_token", &["DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN"])
+            .reads(ValueKind::Bool)
+            .internal(),
+        text("databricks_cli_path", &["DATABRICKS_CLI_PATH"]).only_for(&["databricks-cli"]),
+        text("auth_type", &["DATABRICKS_AUTH_TYPE"]).internal(),
+        text(
+            "databricks_id_token_filepath",
+            &["DATABRICKS_OIDC_TOKEN_FILEPATH", "DATABRICKS_OIDC_TOKEN_FILE"],
+        )
+        .also(&["oidc_token_filepath"])
+        .of("file-oidc", &["file-oidc"]),
+        text("oidc_token_env", &["DATABRICKS_OIDC_TOKEN_ENV"]).of("env-oidc", &["env-oidc"]),
+        text("skip_verify", &[]).reads(ValueKind::Bool).internal(),
+        text("http_timeout_seconds", &[]).reads(ValueKind::Integer).internal(),
+        text("debug_truncate_bytes", &["DATABRICKS_DEBUG_TRUNCATE_BYTES"])
+            .reads(ValueKind::Integer)
+            .internal(),
+        text("debug_headers", &["DATABRICKS_DEBUG_HEADERS"]).reads(ValueKind::Bool).internal(),
+        text("rate_limit", &["DATABRICKS_RATE_LIMIT"]).reads(ValueKind::Integer).internal(),
+        text("retry_timeout_seconds", &[]).reads(ValueKind::Integer).internal(),
+        text("cloud", &["DATABRICKS_CLOUD"]).internal(),
+        text("audience", &["DATABRICKS_TOKEN_AUDIENCE"]).also(&["token_audience"]).internal(),
+        text("discovery_url", &["DATABRICKS_DISCOVERY_URL"]).internal(),
+    ];
+
+    /// The attribute of that key, in any SDK's spelling.
+    ///
+    /// ```
+    /// use u2m_config::Attribute;
+    /// assert_eq!(Attribute::named("token_audience").map(|found| found.key()), Some("audience"));
+    /// assert!(Attribute::named("made_up").is_none());
+    /// ```
+    pub fn named(key: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|known| known.keys().any(|own| own == key))
+    }
+
+    /// The attribute that a variable of the environment gives its value to.
+    ///
+    /// ```
+    /// use u2m_config::Attribute;
+    /// assert_eq!(Attribute::of_variable("ARM_CLIENT_ID").map(|found| found.key()), Some("azure_client_id"));
+    /// ```
+    pub fn of_variable(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|known| known.variables.contains(&name))
+    }
+
+    /// Its key in a profile.
+    pub fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// Its key, then the spellings of Python's SDK.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.key).chain(self.aliases.iter().copied())
+    }
+
+    /// The variables that set it; the first that is set counts.
+    pub fn variables(&self) -> &'static [&'static str] {
+        self.variables
+    }
+
+    /// How its value is read.
+    pub fn kind(&self) -> ValueKind {
+        self.kind
+    }
+
+    /// The method of authentication that it is a credential of. Values of two methods are a conflict, unless `auth_type`
+    /// names one. Every login clears all of them from its profile.
+    pub fn method(&self) -> Option<&'static str> {
+        self.method
+    }
+
+    /// The values of `auth_type` that use it; empty means all.
+    pub fn auth_types(&self) -> &'static [&'static str] {
+        self.auth_types
+    }
+
+    /// Whether authentication of this type uses it.
+    pub fn is_for(&self, auth_type: &str) -> bool {
+        self.auth_types.is_empty() || self.auth_types.contains(&auth_type)
+    }
+
+    /// Whether it is to be hidden.
+    pub fn is_secret(&self) -> bool {
+        self.is_secret
+    }
+
+    /// Whether it says how a program works rather than what it works with.
+    pub fn is_internal(&self) -> bool {
+        self.is_internal
+    }
+
+    /// Whether a profile may hold it. Those that choose the profile cannot stand in one.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// Takes a text for a value.
+    ///
+    /// # Errors
+    ///
+    /// It is not one of its kind.
+    ///
+    /// ```
+    /// use u2m_config::Attribute;
+    /// let limit = Attribute::named("rate_limit").expect("it is one of them");
+    /// assert!(limit.check("15").is_ok());
+    /// assert_eq!(limit.check("many").unwrap_err().to_string(), "it must be a whole number");
+    /// ```
+    pub fn check(&self, text: &str) -> Result<(), WrongValue> {
+        let is_right = match self.kind {
+            ValueKind::Text | ValueKind::List => true,
+            ValueKind::Bool => truth(text).is_some(),
+            ValueKind::Integer => text.parse::<i64>().is_ok(),
+        };
+        if is_right { Ok(()) } else { Err(WrongValue { expected: self.kind }) }
+    }
+
+    const fn reads(mut self, kind: ValueKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    const fn of(mut self, method: &'static str, auth_types: &'static [&'static str]) -> Self {
+        self.method = Some(method);
+        self.auth_types = auth_types;
+        self
+    }
+
+    const fn only_for(mut self, auth_types: &'static [&'static str]) -> Self {
+        self.auth_types = auth_types;
+        self
+    }
+
+    const fn also(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.is_secret = true;
+        self
+    }
+
+    const fn internal(mut self) -> Self {
+        self.is_internal = true;
+        self
+    }
+
+    const fn never_stored(mut self) -> Self {
+        self.is_stored = false;
+        self
+    }
+}
+
+impl fmt::Debug for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Attribute({})", self.key)
+    }
+}
+
+const fn text(key: &'static str, variables: &'static [&'static str]) -> Attribute {
+    Attribute {
+        key,
+        aliases: &[],
+        variables,
+        kind: ValueKind::Text,
+        method: None,
+        auth_types: &[],
+        is_secret: false,
+        is_internal: false,
+        is_stored: true,
+    }
+}
+
+/// A yes or no, as every reader of the file spells it.
+pub(crate) fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "attributes/tests.rs"]
+mod tests;

@@ -1,0 +1,336 @@
+//! What a program is configured with: flags, the environment and a profile, put together by one rule.
+//!
+//! 1. A profile that is named, however it is named, is the truth about its host, its ids, and how to authenticate. The
+//!    environment fills in credentials that it lacks, and the host if it has none; what would lead it elsewhere
+//!    (`DATABRICKS_WORKSPACE_ID`, `DATABRICKS_AUTH_TYPE`, …) is not read at all.
+//! 2. All else, as clusters, paths and limits, comes from the environment first.
+//! 3. A host in the environment without a way to authenticate selects among the profiles, as `--host` does. With one, the
+//!    environment is complete, and the file is left out of it.
+
+mod auth_type;
+mod choice;
+mod error;
+mod value;
+
+pub use auth_type::AUTH_TYPES;
+pub use choice::{ChosenBy, ChosenProfile};
+pub use error::ResolveError;
+pub use value::{Source, Value};
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use choice::NamedHost;
+use u2m_core::Host;
+
+use crate::attributes::truth;
+use crate::{Attribute, ConfigFile, ValueKind};
+
+/// Variables that would send a profile somewhere else, or hide what it says.
+const NEVER_BESIDE_A_PROFILE: &[&str] =
+    &["account_id", "audience", "auth_type", "cloud", "discovery_url", "workspace_id"];
+
+/// What was said on a command line. An empty text counts as absent.
+///
+/// ```
+/// let given = u2m_config::Given { host: Some("https://a.example"), ..Default::default() };
+/// assert!(given.profile.is_none());
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// A profile's name.
+    pub profile: Option<&'a str>,
+    /// A host, as typed or pasted.
+    pub host: Option<&'a str>,
+    /// An account's id.
+    pub account_id: Option<&'a str>,
+    /// A workspace's id.
+    pub workspace_id: Option<&'a str>,
+    /// Whether a host that no profile is for is an error.
+    pub host_needs_profile: bool,
+}
+
+/// A configuration that was settled on, with the source of each value.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    values: Vec<Value>,
+    profile: Option<ChosenProfile>,
+    host: Option<Host>,
+}
+
+impl Resolved {
+    /// All values that are set, in the order of [`Attribute::ALL`].
+    pub fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// The value of a key, and where it comes from.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.values.iter().find(|value| value.attribute().key() == key)
+    }
+
+    /// The text of a value, secret or not.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.value(key).map(Value::expose)
+    }
+
+    /// The profile, if one was chosen.
+    pub fn profile(&self) -> Option<&ChosenProfile> {
+        self.profile.as_ref()
+    }
+
+    /// The host.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// The scopes, sorted, each once. Empty if none are set.
+    pub fn scopes(&self) -> Vec<&str> {
+        self.get("scopes").map(|scopes| scopes.split(',').collect()).unwrap_or_default()
+    }
+}
+
+/// Settles what a program is configured with. `env` looks a variable up, an empty one counts as unset; `file` was read from
+/// `path`. Nothing else is looked at.
+///
+/// # Errors
+///
+/// It is not clear which profile is meant, or how to authenticate; or a value cannot be used.
+///
+/// ```
+/// use std::ffi::OsString;
+/// use u2m_config::{ConfigFile, Given, Source, resolve};
+/// let file = ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
+/// let env = |name: &str| (name == "DATABRICKS_TOKEN").then(|| OsString::from("dapi"));
+/// let given = Given { profile: Some("dev"), ..Given::default() };
+/// let found = resolve(&given, &env, &file, "/home/a/.databrickscfg".as_ref())?;
+/// assert_eq!(found.value("host").map(|host| host.source().kind()), Some("config file"));
+/// assert_eq!(found.value("token").map(|token| token.source()), Some(&Source::Variable("DATABRICKS_TOKEN")));
+/// assert_eq!(found.auth_type(false), Some("pat"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn resolve(
+    given: &Given<'_>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+    file: &ConfigFile,
+    path: &Path,
+) -> Result<Resolved, ResolveError> {
+    let variables = Variables { env };
+    let profile = choice::choose(given, &variables, file, path)?;
+    let section = profile.as_ref().map(|profile| profile.name.as_str());
+    let mut pile = Pile { section, file, path, variables, values: BTreeMap::new() };
+    let host = pile.fill(given)?;
+    if let Some(profile) = &profile {
+        pile.put("profile", &profile.name, profile.source());
+    }
+    pile.refuse_many_methods()?;
+    Ok(Resolved { values: pile.values.into_values().collect(), profile, host })
+}
+
+/// The environment.
+pub(super) struct Variables<'a> {
+    env: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+impl Variables<'_> {
+    /// The value that the environment gives to a key, and the variable that does.
+    fn first(&self, key: &str) -> Result<Option<(String, &'static str)>, ResolveError> {
+        Attribute::named(key).map_or(Ok(None), |attribute| self.of(attribute))
+    }
+
+    fn of(&self, attribute: &Attribute) -> Result<Option<(String, &'static str)>, ResolveError> {
+        for &name in attribute.variables() {
+            let Some(value) = (self.env)(name).filter(|value| !value.is_empty()) else { continue };
+            let value = value.into_string().map_err(|_| ResolveError::NotUtf8(name))?;
+            return Ok(Some((value, name)));
+        }
+        Ok(None)
+    }
+}
+
+/// The values so far, by their place in the table.
+struct Pile<'a> {
+    section: Option<&'a str>,
+    file: &'a ConfigFile,
+    path: &'a Path,
+    variables: Variables<'a>,
+    values: BTreeMap<usize, Value>,
+}
+
+impl Pile<'_> {
+    /// Fills in everything, and says what the host is.
+    fn fill(&mut self, given: &Given<'_>) -> Result<Option<Host>, ResolveError> {
+        for (key, flag, text) in [
+            ("account_id", "--account-id", given.account_id),
+            ("workspace_id", "--workspace-id", given.workspace_id),
+        ] {
+            self.put(key, text.unwrap_or_default(), Source::Flag(flag));
+        }
+        if let Some(host) = given.host.filter(|host| !host.is_empty()) {
+            let named = NamedHost::read(host, Source::Flag("--host"))?;
+            self.put_host(&named);
+        }
+        for attribute in Attribute::ALL.iter().filter(|attribute| attribute.method().is_none()) {
+            match (self.section.is_some(), attribute.key()) {
+                (_, "profile") => {}
+                (false, _) => self.take_env(attribute)?,
+                (true, "host") => self.take_file(attribute),
+                (true, key) if NEVER_BESIDE_A_PROFILE.contains(&key) => self.take_file(attribute),
+                (true, _) => {
+                    self.take_env(attribute)?;
+                    self.take_file(attribute);
+                }
+            }
+        }
+        self.fill_credentials()?;
+        let host = self.settle_host()?;
+        // Without an account a console can tell nobody anything, so that there is no other place this could lead to.
+        if self.section.is_some() && host.as_ref().is_some_and(Host::is_account_console) {
+            self.take_env_of("account_id")?;
+        }
+        self.tidy()?;
+        Ok(host)
+    }
+
+    /// Credentials of the profile, then those of the environment: to complete what the profile begins, or as a whole. Parts of
+    /// another method beside a complete one, such as a stray tenant, are no second method.
+    fn fill_credentials(&mut self) -> Result<(), ResolveError> {
+        let credentials = || Attribute::ALL.iter().filter(|known| known.method().is_some());
+        credentials().for_each(|attribute| self.take_file(attribute));
+        let own: Vec<_> = self.methods().into_keys().collect();
+        let is_settled = own.iter().any(|method| self.is_complete(method));
+        let known: Vec<_> = self.values.keys().copied().collect();
+        for attribute in credentials() {
+            self.take_env(attribute)?;
+        }
+        if is_settled {
+            let strays: Vec<_> = self
+                .methods()
+                .into_keys()
+                .filter(|method| !own.contains(method) && !self.is_complete(method))
+                .collect();
+            self.values.retain(|place, value| {
+                known.contains(place)
+                    || value.attribute().method().is_none_or(|method| !strays.contains(&method))
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads the host, from the environment if the profile has none, and the ids in its URL.
+    fn settle_host(&mut self) -> Result<Option<Host>, ResolveError> {
+        self.take_env_of("host")?;
+        let Some(value) = self.get("host").cloned() else { return Ok(None) };
+        let named = NamedHost::read(value.expose(), value.source().clone())?;
+        self.values.remove(&place("host"));
+        self.put_host(&named);
+        Ok(Some(named.host))
+    }
+
+    fn put_host(&mut self, named: &NamedHost) {
+        self.put("host", named.host.as_str(), named.source.clone());
+        let ids =
+            [("account_id", &named.hints.account_id), ("workspace_id", &named.hints.workspace_id)];
+        for (key, id) in ids {
+            self.put(key, id.as_deref().unwrap_or_default(), named.source.clone());
+        }
+    }
+
+    /// Checks every value and brings lists into order.
+    fn tidy(&mut self) -> Result<(), ResolveError> {
+        for value in self.values.values_mut() {
+            let attribute = value.attribute();
+            if let Err(source) = attribute.check(value.expose()) {
+                let (key, from) = (attribute.key(), value.source().clone());
+                return Err(ResolveError::WrongValue { key, from, source });
+            }
+            if attribute.kind() == ValueKind::List {
+                let apart = |char: char| char == ',' || char.is_whitespace();
+                let mut words: Vec<_> = value.expose().split(apart).collect();
+                words.retain(|word| !word.is_empty());
+                words.sort_unstable();
+                words.dedup();
+                *value = Value::new(attribute, &words.join(","), value.source().clone());
+            }
+        }
+        self.values.retain(|_, value| !value.expose().is_empty());
+        Ok(())
+    }
+
+    fn refuse_many_methods(&self) -> Result<(), ResolveError> {
+        let methods = self.methods();
+        if methods.len() < 2 || self.get("auth_type").is_some() {
+            return Ok(());
+        }
+        Err(ResolveError::ManyMethods(methods.into_iter().collect()))
+    }
+
+    /// The methods that credentials belong to, sorted, and where the first credential of each comes from.
+    fn methods(&self) -> BTreeMap<&'static str, Source> {
+        let mut methods = BTreeMap::new();
+        for value in self.values.values() {
+            // A switch that is off is no credential.
+            let is_off =
+                value.attribute().kind() == ValueKind::Bool && truth(value.expose()) == Some(false);
+            if let Some(method) = value.attribute().method().filter(|_| !is_off) {
+                methods.entry(method).or_insert_with(|| value.source().clone());
+            }
+        }
+        methods
+    }
+
+    /// Whether a method has all that it needs.
+    fn is_complete(&self, method: &str) -> bool {
+        let has = |keys: &[&str]| keys.iter().all(|key| self.get(key).is_some());
+        match method {
+            "basic" => has(&["username", "password"]),
+            "oauth" => has(&["client_id", "client_secret"]),
+            "azure" => {
+                let is_machine = self.get("azure_use_msi").map(Value::expose).and_then(truth);
+                has(&["azure_client_id", "azure_client_secret", "azure_tenant_id"])
+                    || has(&["azure_workspace_resource_id"])
+                    || is_machine == Some(true)
+            }
+            _ => true,
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&Value> {
+        self.values.get(&place(key))
+    }
+
+    fn take_env_of(&mut self, key: &str) -> Result<(), ResolveError> {
+        Attribute::named(key).map_or(Ok(()), |attribute| self.take_env(attribute))
+    }
+
+    fn take_env(&mut self, attribute: &'static Attribute) -> Result<(), ResolveError> {
+        if let Some((text, name)) = self.variables.of(attribute)? {
+            self.put(attribute.key(), &text, Source::Variable(name));
+        }
+        Ok(())
+    }
+
+    fn take_file(&mut self, attribute: &'static Attribute) {
+        let Some(section) = self.section.filter(|_| attribute.is_stored()) else { return };
+        let mut found = attribute.keys().filter_map(|key| self.file.get(section, key));
+        if let Some(text) = found.find(|text| !text.is_empty()) {
+            self.put(attribute.key(), text, Source::File(self.path.to_owned()));
+        }
+    }
+
+    /// Takes a value, unless there is one already. The placeholder of an account without a workspace is none.
+    fn put(&mut self, key: &str, text: &str, source: Source) {
+        if text.is_empty() || (key == "workspace_id" && text == "none") {
+            return;
+        }
+        if let Some(attribute) = Attribute::named(key) {
+            self.values.entry(place(key)).or_insert_with(|| Value::new(attribute, text, source));
+        }
+    }
+}
+
+/// The place of a key in the table.
+fn place(key: &str) -> usize {
+    Attribute::ALL.iter().position(|known| known.key() == key).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,113 @@
+//! A value, and where it comes from.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::Attribute;
+
+/// What stands for a secret where it is shown.
+const HIDDEN: &str = "********";
+
+/// Where a value comes from.
+///
+/// ```
+/// use u2m_config::Source;
+/// assert_eq!(Source::Flag("--host").to_string(), "--host flag");
+/// assert_eq!(Source::Variable("DATABRICKS_HOST").to_string(), "DATABRICKS_HOST environment variable");
+/// assert_eq!(Source::File("/home/a/cfg".into()).to_string(), "/home/a/cfg config file");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// A flag of a command line, with its hyphens.
+    Flag(&'static str),
+    /// A variable of the environment.
+    Variable(&'static str),
+    /// The profile file.
+    File(PathBuf),
+    /// Nobody gave it: it follows from something else.
+    Derived,
+}
+
+impl Source {
+    /// What kind of place it is, in the words of Databricks' programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Flag(_) => "flag",
+            Self::Variable(_) => "environment variable",
+            Self::File(_) => "config file",
+            Self::Derived => "dynamic configuration",
+        }
+    }
+
+    /// Which one it is.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::Flag(name) | Self::Variable(name) => Some((*name).to_owned()),
+            Self::File(path) => Some(path.display().to_string()),
+            Self::Derived => None,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{name} {}", self.kind()),
+            None => f.write_str(self.kind()),
+        }
+    }
+}
+
+/// One value that was settled on. A secret is hidden in its `Debug` form, and cleared from memory when it is dropped.
+///
+/// ```
+/// use u2m_config::{ConfigFile, Given, resolve};
+/// let file = ConfigFile::parse("[dev]\nhost = a.example\ntoken = canary\n")?;
+/// let given = Given { profile: Some("dev"), ..Given::default() };
+/// let found = resolve(&given, &|_| None, &file, "cfg".as_ref())?;
+/// let token = found.value("token").expect("the profile has one");
+/// assert_eq!((token.shown(), token.expose()), ("********", "canary"));
+/// assert!(!format!("{found:?}").contains("canary"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Value {
+    attribute: &'static Attribute,
+    text: Zeroizing<String>,
+    source: Source,
+}
+
+impl Value {
+    pub(super) fn new(attribute: &'static Attribute, text: &str, source: Source) -> Self {
+        Self { attribute, text: Zeroizing::new(text.to_owned()), source }
+    }
+
+    /// What it is the value of.
+    pub fn attribute(&self) -> &'static Attribute {
+        self.attribute
+    }
+
+    /// The value itself, secret or not.
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// The value as it may be shown: asterisks for a secret.
+    pub fn shown(&self) -> &str {
+        if self.attribute.is_secret() { HIDDEN } else { &self.text }
+    }
+
+    /// Where it comes from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={:?} from {}", self.attribute.key(), self.shown(), self.source)
+    }
+}

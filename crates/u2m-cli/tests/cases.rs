@@ -6,7 +6,7 @@
 //! | `# …` | what the case is about |
 //! | `args:` | the command line; `'…'` keeps blanks |
 //! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
-//! | `server: down`, `unified`, `no-metadata`, `opaque` | a server other than a workspace in good order |
+//! | `server: down`, `unified`, `no-metadata`, `opaque`, `takes TOKEN`, `me-refused` | a server other than a workspace in good order; one that takes a personal token; one that has no users |
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
 //! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key`, with the tokens `{access}` and `{refresh}` |
 //! | `before: LINE` | a command line that is run before, and has to succeed |
@@ -57,8 +57,11 @@ struct Stage<'c> {
 impl<'c> Stage<'c> {
     fn set(case: &'c Case) -> Self {
         let mut settings = Settings::new();
-        for word in case.all("server") {
+        let mut server = case.all("server").flat_map(|words| words.split(' '));
+        while let Some(word) = server.next() {
             settings = match word {
+                "takes" => settings.with_personal_token(server.next().unwrap()),
+                "me-refused" => settings.with_me_refused(StatusCode::BAD_REQUEST),
                 "unified" => settings.with_host_metadata(HostMetadata::unified("acc-1")),
                 "no-metadata" => settings.with_host_metadata(HostMetadata::absent()),
                 "opaque" => settings.with_access_token_form(u2m_testkit::AccessTokenForm::Opaque),
@@ -123,6 +126,7 @@ impl<'c> Stage<'c> {
             "token" => Endpoint::Token,
             "metadata" => Endpoint::Metadata,
             "host-metadata" => Endpoint::HostMetadata,
+            "api" => Endpoint::Api,
             other => panic!("{}: what is an endpoint '{other}'?", self.case.name),
         };
         let fault = match word() {

@@ -58,9 +58,9 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
     for notice in inspector.take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
-    match args.format {
-        Some(Format::Json) => output::result(output::json(&Listed { profiles: rows }) + "\n"),
-        _ => output::result(table(&rows)),
+    match output::format(args) {
+        Format::Json => output::result(output::json(&Listed { profiles: rows }) + "\n"),
+        Format::Text => output::result(table(&rows)),
     }
 }
 

@@ -2,12 +2,16 @@
 //!
 //! Some words are load-bearing: SDKs step aside when they find `databricks OAuth is not` in what is said, and only then.
 
+mod check;
+
+pub(crate) use check::{check, resolve};
+
 use crate::failure::{Class, Failure};
 use crate::place::shown;
 use std::path::Path;
 use u2m::{
-    Blame, BuildError, ChallengeError, ChooseError, ConfigFile, Foreign, ListenError, LoginChoice,
-    LoginError, MetadataError, Target, TokenError, chain,
+    Blame, BuildError, ChallengeError, ChooseError, ConfigFile, Foreign, Host, ListenError,
+    LoginChoice, LoginError, MetadataError, Target, TokenError, chain,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -22,6 +26,16 @@ impl Subject {
             (None, Some(host), Some(account)) => format!("--host {host} --account-id {account}"),
             (None, Some(host), None) => format!("--host {host}"),
             (None, None, _) => String::new(),
+        };
+        Self { login: format!("{name} login {what}").trim_end().to_owned() }
+    }
+
+    /// For a profile, or else a host.
+    pub(crate) fn of(profile: Option<&str>, host: Option<&Host>, name: &str) -> Self {
+        let what = match (profile, host) {
+            (Some(profile), _) => format!("--profile {}", quoted(profile)),
+            (None, Some(host)) => format!("--host {host}"),
+            (None, None) => String::new(),
         };
         Self { login: format!("{name} login {what}").trim_end().to_owned() }
     }

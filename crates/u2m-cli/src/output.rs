@@ -1,9 +1,20 @@
 //! What is printed. Standard output carries results and nothing else; all that is said goes to standard error.
 
+use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use serde::Serialize;
 use std::io::Write;
 use u2m::{Lifetime, Timestamp, Token, format_local};
+
+/// How a result is to be printed that is text by default: by the flag, else by the environment, of which anything but a
+/// format says nothing. SDKs read `token`, so that it does not ask.
+pub(crate) fn format(args: &Args) -> Format {
+    let said = || crate::place::env("DATABRICKS_OUTPUT_FORMAT");
+    args.format.unwrap_or_else(|| match said() {
+        Some(word) if word.eq_ignore_ascii_case("json") => Format::Json,
+        _ => Format::Text,
+    })
+}
 
 /// Prints a result.
 pub(crate) fn result(text: impl AsRef<str>) -> Result<(), Failure> {

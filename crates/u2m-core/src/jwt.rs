@@ -37,6 +37,10 @@ pub struct UnverifiedClaims {
     pub iat: Option<Timestamp>,
     /// Who issued it (RFC 7519 section 4.1.1). Foreign text: show it through [`Foreign`].
     pub iss: Option<String>,
+    /// Whose it is (RFC 7519 section 4.1.2). Foreign text, too.
+    pub sub: Option<String>,
+    /// What it is for (RFC 8693 section 4.2): words with blanks between them, or a list. Foreign text, too.
+    pub scopes: Vec<String>,
     /// The Databricks account, where the token names one.
     account_id: Option<String>,
 }
@@ -59,6 +63,8 @@ impl UnverifiedClaims {
             exp: time(claims.get("exp")),
             iat: time(claims.get("iat")),
             iss: name(claims.get("iss")),
+            sub: name(claims.get("sub")),
+            scopes: words(claims.get("scope").or_else(|| claims.get("scp"))),
             account_id: name(claims.get("account_id")),
         })
     }
@@ -98,6 +104,14 @@ fn name(claim: Option<&Value>) -> Option<String> {
     (!text.is_empty() && text.len() <= LONGEST_NAME).then(|| text.to_owned())
 }
 
+fn words(claim: Option<&Value>) -> Vec<String> {
+    match claim {
+        Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
+        Some(Value::Array(listed)) => listed.iter().filter_map(|word| name(Some(word))).collect(),
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +135,9 @@ mod tests {
         assert_eq!(claims.iat, Some(Timestamp::from_unix(1_799_996_400)));
         assert_eq!(claims.iss.as_deref(), Some("https://a.example/oidc"));
         assert_eq!(claims.account_id(), None);
+        assert_eq!(read(r#"{"sub":"me","scope":"a  b"}"#).scopes, ["a", "b"]);
+        assert_eq!(read(r#"{"sub":"me","scp":["a",3]}"#).scopes, ["a"]);
+        assert_eq!(read(r#"{"sub":"me","scope":7}"#).sub.as_deref(), Some("me"));
         let padded = format!("e30.{}.sig", URL_SAFE.encode(text));
         assert!(padded.contains('='));
         assert_eq!(UnverifiedClaims::read(&padded), Some(claims));

@@ -97,6 +97,8 @@ mod clock;
 mod compute;
 mod current;
 mod detached;
+mod host_directory;
+mod inspect;
 mod keeper;
 mod logout;
 mod persistent;
@@ -124,6 +126,10 @@ pub use choose::{
 };
 pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
+pub use host_directory::HostDirectory;
+pub use inspect::{
+    CheckError, Cloud, Identity, Inspector, LoginFacts, ProfileReport, Subject, Validity,
+};
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};

@@ -1,8 +1,145 @@
-//! `u2m describe`.
+//! `u2m describe`: which credentials would be used, from where, and whether they work.
 
-use crate::args::Args;
+mod report;
+
+pub(crate) use report::Problem;
+
+use crate::advice::{self, Subject as Advised};
+use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
+use crate::{guard, output, place};
+use report::{Report, Status};
+use std::path::Path;
+use std::time::Duration;
+use u2m::{
+    CheckError, ConfigFile, Detached, Given, Inspector, Resolved, Subject, Surroundings, resolve,
+};
 
-pub(crate) fn run(_: &Args, _: &str) -> Result<(), Failure> {
-    Err(Failure::new(Class::Other, "describe: comes with the next commits"))
+/// How long the check may take, unless somebody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    let (path, config) = place::config()?;
+    let around = Surroundings { env: &place::env, config: &config };
+    let resolved = settle(args, &path, &config, name)?;
+    let subject = Subject::of(&resolved, &around);
+    let inspector = Inspector::for_user(&place::env).with_timeout(args.timeout.unwrap_or(PATIENCE));
+    let inspector = match Detached::this_program() {
+        Ok(detached) => inspector.with_detached_refresh(detached),
+        Err(_) => inspector,
+    };
+    let status = match &subject {
+        Err(error) => Status::Failed(error.clone()),
+        Ok(subject) => check(&inspector, subject, args.offline),
+    };
+    // After the check, which may have renewed the login.
+    let subject = subject.ok();
+    let facts = subject.as_ref().and_then(|subject| subject.facts().ok().flatten());
+    if facts.is_none() && is_unknown_host(&resolved, &status) {
+        unknown_host(args, &path, &config, name)?;
+    }
+    for notice in inspector.take_notices() {
+        output::note(&format!("Warning: {}", notice.text));
+    }
+    let advised = advised(&resolved, name);
+    let auth_type = subject.as_ref().and_then(Subject::auth_type).or(resolved.auth_type(false));
+    let failure = match &status {
+        Status::Failed(error) if is_nothing(&resolved, error) => Some(nothing(&config, name)),
+        Status::Failed(error) => Some(advice::check(error, &advised, auth_type)),
+        _ => None,
+    };
+    let report = Report {
+        resolved: &resolved,
+        auth_type,
+        subject: subject.as_ref(),
+        facts: facts.as_ref(),
+        status: &status,
+        failure: failure.as_ref(),
+        path: &path,
+        sensitive: args.sensitive,
+    };
+    match output::format(args) {
+        Format::Json => output::result(report.json())?,
+        Format::Text => output::result(report.text())?,
+    }
+    match failure {
+        Some(failure) if !args.exit_zero => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+/// What is configured, by what was said and by the environment.
+fn settle(args: &Args, path: &Path, config: &ConfigFile, name: &str) -> Result<Resolved, Failure> {
+    settle_with(args, path, config, name, false)
+}
+
+/// A host that nobody has a profile, a login or a token for is most likely a slip.
+fn unknown_host(
+    args: &Args,
+    path: &Path,
+    config: &ConfigFile,
+    name: &str,
+) -> Result<Resolved, Failure> {
+    settle_with(args, path, config, name, true)
+}
+
+fn settle_with(
+    args: &Args,
+    path: &Path,
+    config: &ConfigFile,
+    name: &str,
+    host_needs_profile: bool,
+) -> Result<Resolved, Failure> {
+    let said = args.said().sorted(config);
+    let said = said.map_err(|error| advice::choice(&error, path, config, name))?;
+    let given = Given {
+        profile: said.profile.as_deref(),
+        host: said.host.as_deref(),
+        account_id: said.account_id.as_deref(),
+        workspace_id: args.workspace_id.as_deref(),
+        host_needs_profile,
+    };
+    resolve(&given, &place::env, config, path).map_err(|error| advice::resolve(&error))
+}
+
+fn check(inspector: &Inspector, subject: &Subject, offline: bool) -> Status {
+    // What can be told here needs no time, and no network.
+    if let Err(error) = inspector.check_offline(subject) {
+        return match error.is_unchecked() {
+            true => Status::Unchecked(Some(error)),
+            false => Status::Failed(error),
+        };
+    }
+    if offline {
+        return Status::Unchecked(None);
+    }
+    // A login that has run out is renewed.
+    guard::watch_signals();
+    match inspector.check_blocking(subject) {
+        Ok(identity) => Status::Works(identity),
+        Err(error) => Status::Failed(error),
+    }
+}
+
+fn is_unknown_host(resolved: &Resolved, status: &Status) -> bool {
+    resolved.profile().is_none() && matches!(status, Status::Failed(CheckError::NoLogin))
+}
+
+/// Whether nothing at all says where to sign in.
+fn is_nothing(resolved: &Resolved, error: &CheckError) -> bool {
+    resolved.profile().is_none() && matches!(error, CheckError::NoHost)
+}
+
+fn nothing(config: &ConfigFile, name: &str) -> Failure {
+    let text = match config.profiles().is_empty() {
+        true => format!("no profiles configured. Run '{name} login' to create a profile"),
+        false => {
+            "no profile specified. Use --profile <name> to specify which profile to use".to_owned()
+        }
+    };
+    Failure::new(Class::Unclear, text)
+}
+
+fn advised(resolved: &Resolved, name: &str) -> Advised {
+    Advised::of(resolved.profile().map(|profile| profile.name()), resolved.host(), name)
 }

@@ -1,0 +1,298 @@
+//! The report, for people and for programs.
+
+use crate::failure::Failure;
+use crate::{output, place};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+use u2m::{
+    Attribute, CheckError, Foreign, Identity, LoginFacts, Resolved, Source, StorageSource, Subject,
+    Timestamp, Value, chain, format_local,
+};
+
+/// What is wrong, for programs and for people.
+#[derive(Serialize)]
+pub(crate) struct Problem {
+    pub(crate) category: &'static str,
+    pub(crate) message: String,
+}
+
+/// What came of the check.
+pub(super) enum Status {
+    Works(Identity),
+    Failed(CheckError),
+    /// Nobody asked, or nobody can.
+    Unchecked(Option<CheckError>),
+}
+
+/// All that is shown.
+pub(super) struct Report<'a> {
+    pub(super) resolved: &'a Resolved,
+    pub(super) auth_type: Option<&'a str>,
+    pub(super) subject: Option<&'a Subject>,
+    pub(super) facts: Option<&'a LoginFacts>,
+    pub(super) status: &'a Status,
+    /// What is wrong, with advice.
+    pub(super) failure: Option<&'a Failure>,
+    /// The profile file.
+    pub(super) path: &'a Path,
+    pub(super) sensitive: bool,
+}
+
+/// One value of the configuration.
+struct Line {
+    key: &'static str,
+    value: String,
+    source: Source,
+    /// Whether another way of signing in would use it.
+    mismatch: bool,
+}
+
+/// The members of the reference in its order, then ours.
+#[derive(Serialize)]
+struct Shown<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Problem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+    details: Details<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_storage: Option<Kept>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<TokenFacts<'a>>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    auth_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
+    configuration: BTreeMap<&'static str, Configured>,
+}
+
+#[derive(Serialize)]
+struct Configured {
+    value: String,
+    source: From,
+    auth_type_mismatch: bool,
+}
+
+#[derive(Serialize)]
+struct From {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+/// Where tokens are.
+#[derive(Serialize)]
+struct Kept {
+    mode: &'static str,
+    location: String,
+    source: String,
+}
+
+/// What is known of the token, which is not shown.
+#[derive(Serialize)]
+struct TokenFacts<'a> {
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry: Option<String>,
+    /// In seconds; 0 once it has run out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_at: Option<String>,
+    refreshable: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+}
+
+impl Report<'_> {
+    pub(super) fn json(&self) -> String {
+        let configuration = self.lines().into_iter().map(|line| {
+            let source = From { r#type: line.source.kind(), name: line.source.name() };
+            let mismatch = line.mismatch;
+            (line.key, Configured { value: line.value, source, auth_type_mismatch: mismatch })
+        });
+        let identity = self.identity();
+        output::json(&Shown {
+            status: match self.status {
+                Status::Works(_) => "success",
+                Status::Failed(_) => "error",
+                Status::Unchecked(_) => "unchecked",
+            },
+            error: self.problem(),
+            username: identity.and_then(|found| found.user_name.as_ref()).map(Foreign::as_str),
+            account_id: identity.and_then(|found| found.account_id.as_deref()),
+            details: Details {
+                auth_type: self.auth_type.unwrap_or_default(),
+                host: self.resolved.host().map(|host| host.as_str()),
+                configuration: configuration.collect(),
+            },
+            token_storage: self.kept(),
+            token: self.facts.map(token_facts),
+        })
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        let mut line = |label: &str, text: &str| {
+            if !text.is_empty() {
+                out += &format!("{label}: {text}\n");
+            }
+        };
+        let auth_type = Foreign::new(self.auth_type.unwrap_or_default());
+        let host = self.resolved.host().map(|host| host.as_str()).unwrap_or_default();
+        match self.status {
+            Status::Works(found) => {
+                line("Host", host);
+                line("Account ID", found.account_id.as_deref().unwrap_or_default());
+                line("User", found.user_name.as_ref().map_or("", Foreign::as_str));
+                line("Authenticated with", auth_type.as_str());
+            }
+            Status::Failed(error) => {
+                let text =
+                    self.failure.map_or_else(|| chain(error), |failure| failure.text.clone());
+                line("Unable to authenticate", &text);
+            }
+            Status::Unchecked(why) => {
+                line("Host", host);
+                line("Would authenticate with", auth_type.as_str());
+                line(
+                    "Checked",
+                    &why.as_ref().map_or("no, because of --offline".to_owned(), |why| {
+                        format!("no, {}", chain(why).trim_start_matches("not checked: "))
+                    }),
+                );
+            }
+        }
+        if let Some(kept) = self.kept() {
+            line(
+                "Token storage",
+                &format!("{}, {} (from {})", kept.mode, kept.location, kept.source),
+            );
+        }
+        if let Some(facts) = self.facts {
+            tell(facts, &mut line);
+        }
+        out += "-----\nCurrent configuration:\n";
+        for line in self.lines() {
+            out += &self.configured(&line);
+        }
+        out
+    }
+
+    fn configured(&self, line: &Line) -> String {
+        let Line { key, source, .. } = line;
+        let value = Foreign::new(&line.value);
+        let auth_type = Foreign::new(self.auth_type.unwrap_or_default());
+        let is_told = !matches!(source, Source::Derived) && *key != "databricks_cli_path";
+        let from = match (is_told, line.mismatch) {
+            (true, true) => format!(" (from {source}, not used for auth type {auth_type})"),
+            (true, false) => format!(" (from {source})"),
+            (false, true) => format!(" (not used for auth type {auth_type})"),
+            (false, false) => String::new(),
+        };
+        let mark = if line.mismatch { '~' } else { '✓' };
+        format!("  {mark} {key}: {value}{from}\n")
+    }
+
+    /// Every value that is set, in the order of the table. The profile and the way of signing in are always told.
+    fn lines(&self) -> Vec<Line> {
+        let line = |attribute: &'static Attribute| {
+            let key = attribute.key();
+            let found = self.resolved.value(key);
+            let (value, source) = match (found, key) {
+                (Some(found), _) => (self.shown(found), found.source().clone()),
+                (None, "profile") => ("default".to_owned(), Source::Derived),
+                (None, "auth_type") => (self.auth_type?.to_owned(), Source::Derived),
+                _ => return None,
+            };
+            let mismatch = self.auth_type.is_some_and(|auth_type| !attribute.is_for(auth_type));
+            Some(Line { key, value, source, mismatch })
+        };
+        Attribute::ALL.iter().filter_map(line).collect()
+    }
+
+    fn shown(&self, value: &Value) -> String {
+        if self.sensitive { value.expose() } else { value.shown() }.to_owned()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        match self.status {
+            Status::Works(found) => Some(found),
+            _ => None,
+        }
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        let (Status::Failed(error) | Status::Unchecked(Some(error))) = self.status else {
+            return None;
+        };
+        let message = self.failure.map_or_else(|| chain(error), |failure| failure.text.clone());
+        Some(Problem { category: error.category(), message })
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        let storage = self.subject?.storage()?;
+        let choice = storage.choice();
+        let mode = self.facts.map_or(choice.mode(), |facts| facts.storage);
+        let source = match choice.source() {
+            StorageSource::Settings => {
+                let path = Foreign::new(&self.path.to_string_lossy().replace('\\', "/"));
+                format!("auth_storage in [__settings__] section of {path}")
+            }
+            source => source.label().to_owned(),
+        };
+        let location = storage.location(mode, &place::shown);
+        Some(Kept { mode: mode.as_str(), location, source })
+    }
+}
+
+/// What is known of the token, a line each.
+fn tell(facts: &LoginFacts, line: &mut impl FnMut(&str, &str)) {
+    let expires = facts.expiry.map(|expiry| format!("{} ({})", format_local(expiry), left(expiry)));
+    line("Token expires", expires.as_deref().unwrap_or("nobody knows when"));
+    line("Refreshable", if facts.is_refreshable { "yes" } else { "no" });
+    let scopes: Vec<&str> = facts.scopes.iter().map(Foreign::as_str).collect();
+    line("Scopes", &scopes.join(" "));
+    line("Issuer", facts.issuer.as_ref().map_or("", Foreign::as_str));
+    line("Subject", facts.subject.as_ref().map_or("", Foreign::as_str));
+    line("Storage key", Foreign::new(facts.key.as_str()).as_str());
+}
+
+/// How long a token is still good, in words.
+fn left(expiry: Timestamp) -> String {
+    match seconds_until(expiry) {
+        0 => "expired".to_owned(),
+        left if left < 120 => format!("{left} s left"),
+        left if left < 7200 => format!("{} min left", left / 60),
+        left => format!("{} h left", left / 3600),
+    }
+}
+
+fn seconds_until(expiry: Timestamp) -> i64 {
+    Timestamp::from(SystemTime::now()).until(expiry).seconds().max(0)
+}
+
+fn token_facts(facts: &LoginFacts) -> TokenFacts<'_> {
+    TokenFacts {
+        key: facts.key.as_str(),
+        expiry: facts.expiry.map(format_local),
+        expires_in: facts.expiry.map(seconds_until),
+        issued_at: facts.issued_at.map(format_local),
+        refreshable: facts.is_refreshable,
+        scopes: facts.scopes.iter().map(Foreign::as_str).collect(),
+        issuer: facts.issuer.as_ref().map(Foreign::as_str),
+        subject: facts.subject.as_ref().map(Foreign::as_str),
+    }
+}

@@ -1,0 +1,190 @@
+//! What hosts say of themselves, asked once and kept for a while.
+//!
+//! Nothing here is ever needed for a token that is stored: only commands that ask a server anyway look into it.
+
+mod file;
+
+use crate::runtime::OwnRuntime;
+use file::CacheFile;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use u2m_cache::FileStore;
+use u2m_core::{Host, HostMetadata};
+use u2m_http::{Patience, Transport, drive};
+
+/// A host that has more to say than nothing says it at once; one that is silent must leave time for what is asked after it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Says that answers are not to be kept. The name is the reference's.
+const VARIABLE: &str = "DATABRICKS_CACHE_ENABLED";
+
+/// Where answers are kept, beside the logins.
+const FILE: &str = "u2m-hosts.json";
+
+/// Asks hosts about themselves ([`HostMetadata`]): each of them once in the life of this value, and again no sooner than an
+/// hour after an answer, or a minute after none, where there is a file to remember it in. Cheap to clone; clones share
+/// everything.
+///
+/// ```no_run
+/// # async fn example() {
+/// use std::sync::Arc;
+/// use u2m::{Host, HostDirectory, ReqwestTransport};
+/// let hosts = HostDirectory::for_user(Arc::new(ReqwestTransport::new()), &|name| std::env::var_os(name));
+/// let host = Host::parse("https://my-company.databricks.com").unwrap();
+/// let is_unified = hosts.ask(&host).await.is_some_and(|metadata| metadata.serves_accounts());
+/// # drop(is_unified);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HostDirectory(Arc<Inner>);
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    file: Option<CacheFile>,
+    asked: Mutex<HashMap<Host, watch::Receiver<Option<Said>>>>,
+}
+
+/// What a host said; `None` if it said nothing.
+type Said = Option<HostMetadata>;
+
+impl HostDirectory {
+    /// Remembers for as long as this value lives.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// let hosts = u2m::HostDirectory::new(Arc::new(u2m::ReqwestTransport::new()));
+    /// # drop(hosts);
+    /// ```
+    pub fn new(transport: Arc<dyn Transport>) -> Self {
+        Self(Arc::new(Inner { transport, file: None, asked: Mutex::default() }))
+    }
+
+    /// Remembers in the file at `path` too. It is private to the user, written whole, and never a reason for an error: one
+    /// that cannot be read or written is as good as none. Its folder has to be there.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// # let folder = tempfile::tempdir()?;
+    /// let transport = Arc::new(u2m::ReqwestTransport::new());
+    /// let hosts = u2m::HostDirectory::new(transport).with_file(folder.path().join("hosts.json"));
+    /// # drop(hosts);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_file(self, path: impl Into<PathBuf>) -> Self {
+        let transport = Arc::clone(&self.0.transport);
+        let file = Some(CacheFile::at(path.into()));
+        Self(Arc::new(Inner { transport, file, asked: Mutex::default() }))
+    }
+
+    /// Remembers beside the user's logins, unless `DATABRICKS_CACHE_ENABLED` is `0`, `f`, `false`, `no`, `off` or empty.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// let hosts = u2m::HostDirectory::for_user(Arc::new(u2m::ReqwestTransport::new()), &|_| None);
+    /// # drop(hosts);
+    /// ```
+    pub fn for_user(transport: Arc<dyn Transport>, env: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let hosts = Self::new(transport);
+        match FileStore::from_env(env) {
+            Ok(store) if is_enabled(env) => hosts.with_file(store.path().with_file_name(FILE)),
+            _ => hosts,
+        }
+    }
+
+    /// What `host` says of itself, within 3 seconds; `None` if it says nothing. Callers at the same time share one question,
+    /// which goes on without those who stop waiting. Runs within a tokio runtime.
+    pub async fn ask(&self, host: &Host) -> Option<HostMetadata> {
+        let mut answer = self.begin(host);
+        // An answer that nobody will give any more, because its runtime has ended, is none.
+        let said = answer.wait_for(Option::is_some).await.ok()?;
+        said.clone().flatten()
+    }
+
+    /// As [`HostDirectory::ask`], for plain code. Not to be called within an async runtime.
+    pub fn ask_blocking(&self, host: &Host) -> Option<HostMetadata> {
+        OwnRuntime::default().block_on(self.ask(host)).ok().flatten()
+    }
+
+    /// The answer that is known without asking; the outer `None` if there is none.
+    pub fn known(&self, host: &Host) -> Option<Option<HostMetadata>> {
+        let asked = self.asked();
+        if let Some(said) = asked.get(host).and_then(|answer| answer.borrow().clone()) {
+            return Some(said);
+        }
+        self.0.file.as_ref().and_then(|file| file.get(host))
+    }
+
+    fn begin(&self, host: &Host) -> watch::Receiver<Option<Said>> {
+        let mut asked = self.asked();
+        // One that was asked on a runtime that has ended is asked again.
+        if let Some(answer) = asked.get(host)
+            && (answer.borrow().is_some() || answer.has_changed().is_ok())
+        {
+            return answer.clone();
+        }
+        let (tell, answer) = watch::channel(None);
+        asked.insert(host.clone(), answer.clone());
+        drop(asked);
+        match self.0.file.as_ref().and_then(|file| file.get(host)) {
+            Some(said) => {
+                tell.send_replace(Some(said));
+            }
+            None => {
+                let (inner, host) = (Arc::clone(&self.0), host.clone());
+                tokio::spawn(async move {
+                    let said = inner.look(&host).await;
+                    if let Some(file) = &inner.file {
+                        file.put(&host, said.as_ref());
+                    }
+                    tell.send_replace(Some(said));
+                });
+            }
+        }
+        answer
+    }
+
+    fn asked(&self) -> std::sync::MutexGuard<'_, HashMap<Host, watch::Receiver<Option<Said>>>> {
+        self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// An empty description says as much as none.
+    async fn look(&self, host: &Host) -> Said {
+        let patience = Patience::default().with_budget(PATIENCE).with_repeats(0);
+        let said = drive(self.transport.as_ref(), HostMetadata::lookup(host), &patience).await;
+        said.ok().filter(|metadata| *metadata != HostMetadata::default())
+    }
+}
+
+impl fmt::Debug for HostDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostDirectory").field("file", &self.0.file).finish_non_exhaustive()
+    }
+}
+
+fn is_enabled(env: &dyn Fn(&str) -> Option<OsString>) -> bool {
+    let Some(value) = env(VARIABLE) else { return true };
+    let value = value.to_string_lossy().to_ascii_lowercase();
+    !matches!(value.trim(), "" | "0" | "f" | "false" | "no" | "off")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_that_switch_it_off_are_the_references() {
+        let says = |word: &str| is_enabled(&|_| Some(word.into()));
+        for off in ["", "0", "f", "FALSE", "no", "Off"] {
+            assert!(!says(off), "{off}");
+        }
+        assert!(says("1") && says("yes") && is_enabled(&|_| None));
+    }
+}

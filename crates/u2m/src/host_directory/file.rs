@@ -1,0 +1,182 @@
+//! The file in which answers are kept: read when it is wanted, written whole, and of no importance.
+
+use crate::clock::now;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use u2m_core::{Host, HostMetadata};
+
+/// How long an answer is good, in seconds; and how long none is.
+const GOOD: i64 = 3600;
+const SILENT: i64 = 60;
+
+/// Hundreds of hosts fit; whatever is longer was not written here.
+const LIMIT: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(super) struct CacheFile {
+    path: PathBuf,
+    /// Writers of this process take turns, so that none forgets what another has just learnt.
+    turn: Mutex<()>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Kept {
+    hosts: BTreeMap<String, Entry>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Entry {
+    /// When it was asked, in unix seconds.
+    asked_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    metadata: Option<HostMetadata>,
+}
+
+impl Entry {
+    /// One from the future was written by another clock, and says nothing about its age.
+    fn is_good(&self) -> bool {
+        let limit = if self.metadata.is_some() { GOOD } else { SILENT };
+        (0..limit).contains(&(now().unix() - self.asked_at))
+    }
+}
+
+impl CacheFile {
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path, turn: Mutex::default() }
+    }
+
+    /// What is kept of `host`: that it said something, or that it said nothing; `None` if nothing good is kept.
+    pub(super) fn get(&self, host: &Host) -> Option<Option<HostMetadata>> {
+        let mut kept = read(&self.path)?;
+        let entry = kept.hosts.remove(host.as_str()).filter(Entry::is_good)?;
+        Some(entry.metadata)
+    }
+
+    /// Keeps what `host` said, if that can be.
+    pub(super) fn put(&self, host: &Host, said: Option<&HostMetadata>) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = read(&self.path).unwrap_or_default();
+        kept.hosts.retain(|_, entry| entry.is_good());
+        let entry = Entry { asked_at: now().unix(), metadata: said.cloned() };
+        kept.hosts.insert(host.as_str().to_owned(), entry);
+        // Whoever cannot write it down asks again next time.
+        let _ = write(&self.path, &kept);
+    }
+}
+
+/// A regular file of a sensible size, whatever stands in its place; a damaged one is as good as none.
+fn read(path: &Path) -> Option<Kept> {
+    let meta = fs::symlink_metadata(path).ok().filter(|meta| meta.is_file())?;
+    if meta.len() > LIMIT {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// A reader sees the old file or the new one. It is not worth waiting for the disk.
+fn write(path: &Path, kept: &Kept) -> io::Result<()> {
+    let text = serde_json::to_vec(kept).map_err(|_| io::ErrorKind::InvalidData)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    // What a process of the same number left behind.
+    let _ = fs::remove_file(&temporary);
+    let written = options.open(&temporary).and_then(|mut file| file.write_all(&text));
+    let outcome = written.and_then(|()| fs::rename(&temporary, path));
+    if outcome.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(name: &str) -> Host {
+        Host::parse(&format!("https://{name}.example")).unwrap()
+    }
+
+    fn metadata() -> HostMetadata {
+        serde_json::from_str(r#"{"host_type": "unified", "cloud": "AWS"}"#).unwrap()
+    }
+
+    fn file() -> (tempfile::TempDir, CacheFile) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = CacheFile::at(folder.path().join("hosts.json"));
+        (folder, file)
+    }
+
+    /// Makes every entry older.
+    fn age(file: &CacheFile, seconds: i64) {
+        let mut kept = read(&file.path).unwrap();
+        kept.hosts.values_mut().for_each(|entry| entry.asked_at -= seconds);
+        write(&file.path, &kept).unwrap();
+    }
+
+    #[test]
+    fn an_answer_is_good_for_an_hour_and_none_for_a_minute() {
+        let (_folder, file) = file();
+        assert_eq!(file.get(&host("a")), None);
+        file.put(&host("a"), Some(&metadata()));
+        file.put(&host("b"), None);
+        assert_eq!(file.get(&host("a")), Some(Some(metadata())));
+        assert_eq!(file.get(&host("b")), Some(None));
+        age(&file, 61);
+        assert_eq!((file.get(&host("a")), file.get(&host("b"))), (Some(Some(metadata())), None));
+        age(&file, 3600);
+        assert_eq!(file.get(&host("a")), None);
+        age(&file, -20_000);
+        assert_eq!(file.get(&host("a")), None, "written by a clock that is ahead");
+        file.put(&host("c"), None);
+        assert_eq!(read(&file.path).unwrap().hosts.len(), 1, "what is old is dropped");
+    }
+
+    #[test]
+    fn a_damaged_file_is_as_good_as_none_and_is_replaced() {
+        let (folder, file) = file();
+        for junk in ["", "{", "[]", r#"{"hosts": 3}"#, "\u{0}"] {
+            fs::write(&file.path, junk).unwrap();
+            assert_eq!(file.get(&host("a")), None, "{junk}");
+            file.put(&host("a"), Some(&metadata()));
+            assert_eq!(file.get(&host("a")), Some(Some(metadata())), "{junk}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn it_is_private_and_a_link_in_its_place_is_replaced_and_not_followed() {
+        use std::os::unix::fs::PermissionsExt;
+        let (folder, file) = file();
+        let target = folder.path().join("other");
+        fs::write(&target, "mine").unwrap();
+        std::os::unix::fs::symlink(&target, &file.path).unwrap();
+        assert_eq!(file.get(&host("a")), None);
+        file.put(&host("a"), None);
+        assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
+        let meta = fs::symlink_metadata(&file.path).unwrap();
+        assert!(meta.is_file() && meta.permissions().mode() & 0o777 == 0o600);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_made() {
+        let (folder, _) = file();
+        let file = CacheFile::at(folder.path().join("no/hosts.json"));
+        file.put(&host("a"), None);
+        assert_eq!(file.get(&host("a")), None);
+    }
+}

@@ -1,0 +1,330 @@
+//! Whether a configuration works, and whose it is: for one, and for every profile of a file.
+
+mod error;
+mod kind;
+mod subject;
+mod survey;
+
+pub use error::CheckError;
+pub use kind::Cloud;
+pub use subject::{LoginFacts, Subject};
+pub use survey::{ProfileReport, Validity};
+
+use crate::api::Api;
+use crate::detached::Detached;
+use crate::host_directory::HostDirectory;
+use crate::persistent::PersistentAuth;
+use crate::runtime::OwnRuntime;
+use kind::{Kind, kind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use subject::Login;
+use tokio::time::timeout_at;
+use u2m_cache::Notice;
+use u2m_core::{
+    AccessToken, AccountId, ApiAccess, ApiError, Foreign, FreshnessRules, Host, HostMetadata,
+    Lifetime, StoreFailure, Timestamp, TokenError,
+};
+use u2m_http::{Patience, ReqwestTransport, Transport};
+
+/// How long one check may take, unless a program says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a check found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// Whose token it is, where a workspace said so.
+    pub user_name: Option<Foreign>,
+    /// The account that answered, where it was asked.
+    pub account_id: Option<String>,
+    /// When the token ends that was used.
+    pub expiry: Option<Timestamp>,
+}
+
+/// Checks configurations against their hosts. It never opens a browser, and never spends a refresh token while the access
+/// token is good. Cheap to clone; clones share everything.
+///
+/// ```no_run
+/// use u2m::{ConfigFile, Given, Inspector, Subject, Surroundings, resolve};
+/// let env = |name: &str| std::env::var_os(name);
+/// let path = u2m::locate(&env)?;
+/// let config = ConfigFile::read(&path)?;
+/// let around = Surroundings { env: &env, config: &config };
+/// let resolved = resolve(&Given { profile: Some("dev"), ..Given::default() }, &env, &config, &path)?;
+/// let subject = Subject::of(&resolved, &around)?;
+/// match Inspector::for_user(&env).check_blocking(&subject) {
+///     Ok(identity) => println!("{:?}", identity.user_name),
+///     Err(error) => println!("{}: {error}", error.category()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Inspector {
+    transport: Arc<dyn Transport>,
+    /// Whether a process of its own could send what this transport sends.
+    is_usual_transport: bool,
+    hosts: HostDirectory,
+    detached: Option<Detached>,
+    timeout: Duration,
+    notices: Arc<Mutex<Vec<Notice>>>,
+}
+
+impl Inspector {
+    /// Asks over the usual transport, and remembers what kind each host is beside the user's logins
+    /// ([`HostDirectory::for_user`]).
+    ///
+    /// ```
+    /// let inspector = u2m::Inspector::for_user(&|_| None);
+    /// # drop(inspector);
+    /// ```
+    pub fn for_user(env: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Self {
+        let transport: Arc<dyn Transport> = Arc::new(ReqwestTransport::new());
+        let hosts = HostDirectory::for_user(Arc::clone(&transport), env);
+        Self { is_usual_transport: true, ..Self::new(transport).with_hosts(hosts) }
+    }
+
+    /// Asks over a transport of the caller's own, and remembers nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// let inspector = u2m::Inspector::new(Arc::new(u2m::ReqwestTransport::new()));
+    /// # drop(inspector);
+    /// ```
+    pub fn new(transport: Arc<dyn Transport>) -> Self {
+        Self {
+            hosts: HostDirectory::new(Arc::clone(&transport)),
+            transport,
+            is_usual_transport: false,
+            detached: None,
+            timeout: PATIENCE,
+            notices: Arc::default(),
+        }
+    }
+
+    /// Asks these what kind a host is.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: HostDirectory) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// Lets refreshes run in a process of their own, so that nobody who ends this one loses a login.
+    #[must_use]
+    pub fn with_detached_refresh(mut self, detached: Detached) -> Self {
+        self.detached = Some(detached);
+        self
+    }
+
+    /// Sets how long one check may take, all in all: 10 seconds unless set.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Asks the host whose token this is, or, if it is an account's, for its workspaces; and if that is refused, the other of
+    /// the two: an account's profile may name a workspace, and listing workspaces takes an administrator. Runs within a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    /// The first of the two, if none of them works; or what is in the way of asking.
+    pub async fn check(&self, subject: &Subject) -> Result<Identity, CheckError> {
+        self.within(tokio::time::Instant::now() + self.timeout, self.ask(subject, true)).await
+    }
+
+    /// As [`Inspector::check`], for plain code. Not to be called within an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_blocking(&self, subject: &Subject) -> Result<Identity, CheckError> {
+        let broken = |error| CheckError::Token(TokenError::Store(StoreFailure::new(error)));
+        OwnRuntime::default().block_on(self.check(subject)).map_err(broken)?
+    }
+
+    /// What would be found wrong without asking a server: no login, one that has ended for good, nothing to sign in with.
+    /// Reads the store.
+    ///
+    /// # Errors
+    /// That.
+    pub fn check_offline(&self, subject: &Subject) -> Result<(), CheckError> {
+        match subject.auth_type() {
+            Some("databricks-cli") => {}
+            Some("pat") if subject.token.is_none() => return Err(no_token("pat")),
+            Some("pat") => return Ok(()),
+            Some(other) => return Err(CheckError::Unchecked(Foreign::new(other))),
+            None => return Err(CheckError::NoHost),
+        }
+        let found = subject.login.as_ref().ok_or(CheckError::NoHost)?.found()?;
+        let (_, session) = found.ok_or(CheckError::NoLogin)?;
+        let now = crate::clock::now();
+        let is_expired = session.known_expiry().is_some_and(|expiry| expiry <= now);
+        match is_expired && session.refresh_token.is_none() {
+            true => Err(CheckError::Token(TokenError::MissingRefreshToken)),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the notices that have gathered: a damaged file set aside, a token that could not be saved.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What comes of it by `end`, which was `timeout` away.
+    async fn within<T>(
+        &self,
+        end: tokio::time::Instant,
+        work: impl Future<Output = Result<T, CheckError>>,
+    ) -> Result<T, CheckError> {
+        timeout_at(end, work).await.unwrap_or(Err(CheckError::TimedOut(self.timeout)))
+    }
+
+    async fn ask(&self, subject: &Subject, both: bool) -> Result<Identity, CheckError> {
+        let end = Instant::now() + self.timeout;
+        let host = subject.host.as_ref().ok_or(CheckError::NoHost)?;
+        let metadata = self.metadata(host).await;
+        let (token, expiry) = self.token(subject, metadata.as_ref()).await?;
+        let own = metadata.as_ref().and_then(|said| said.account_id.as_deref());
+        let account = subject.account_id.as_deref().or(own);
+        let workspace = subject.workspace_id.as_deref();
+        let access = ApiAccess::new(host.clone(), token).with_workspace_id(workspace);
+        let api = Api::new(Arc::clone(&self.transport), access).until(end);
+        let kind = kind(host, account, workspace, metadata.as_ref());
+        let first = ask(&api, kind, account).await;
+        let found = match (&first, kind) {
+            (Err(CheckError::Api(ApiError::Refused(refusal))), _)
+                if both && !matches!(refusal.status(), 401 | 429 | 500..) =>
+            {
+                let other = match kind {
+                    Kind::Account => Kind::Workspace,
+                    Kind::Workspace => Kind::Account,
+                };
+                ask(&api, other, account).await.or(first)
+            }
+            _ => first,
+        };
+        found.map(|found| Identity { expiry, ..found })
+    }
+
+    /// A console is what its name says.
+    async fn metadata(&self, host: &Host) -> Option<HostMetadata> {
+        if host.is_account_console() {
+            return None;
+        }
+        self.hosts.ask(host).await
+    }
+
+    async fn token(
+        &self,
+        subject: &Subject,
+        metadata: Option<&HostMetadata>,
+    ) -> Result<(AccessToken, Option<Timestamp>), CheckError> {
+        if let Some(token) = &subject.token {
+            return Ok((token.clone(), None));
+        }
+        match (&subject.login, subject.auth_type()) {
+            (Some(login), _) => self.token_of(login, metadata).await,
+            (None, Some("pat")) => Err(no_token("pat")),
+            (None, Some(other)) => Err(CheckError::Unchecked(Foreign::new(other))),
+            (None, None) => Err(CheckError::NoHost),
+        }
+    }
+
+    async fn token_of(
+        &self,
+        login: &Login,
+        metadata: Option<&HostMetadata>,
+    ) -> Result<(AccessToken, Option<Timestamp>), CheckError> {
+        let (owned, said) = (login.clone(), metadata.cloned());
+        let inspector = self.clone();
+        // Stores are files and keyrings: they are not waited for on the thread that all the others share.
+        let (auth, stored) = blocking(move || {
+            let auth = inspector.auth(&owned, said.as_ref())?;
+            let stored = auth.blocking().stored().map_err(CheckError::token);
+            inspector.hear(&auth);
+            Ok((auth, stored?))
+        })
+        .await?;
+        let token = match stored {
+            Some(token) => Ok(token),
+            None => auth.token().await.map_err(CheckError::token),
+        };
+        self.hear(&auth);
+        token.map(|token| (token.access_token().clone(), token.expiry()))
+    }
+
+    fn hear(&self, auth: &PersistentAuth) {
+        let notices = auth.take_notices();
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner).extend(notices);
+    }
+
+    /// The login as `token` would use it, but that it is not renewed ahead of time: to look must not change what is looked at.
+    fn auth(
+        &self,
+        login: &Login,
+        metadata: Option<&HostMetadata>,
+    ) -> Result<PersistentAuth, CheckError> {
+        let choice = login.settled(metadata)?;
+        let mut rules = FreshnessRules::default();
+        rules.lead = Lifetime::ZERO;
+        // A lock has to be waited for longer than the request that its holder makes.
+        let budget = self.timeout.mul_f64(0.4);
+        let wait = self.timeout.mul_f64(0.45).max(budget + Duration::from_millis(1));
+        let mut builder = PersistentAuth::builder(choice.target)
+            .with_scopes(choice.scopes)
+            .with_store(login.storage.store().clone())
+            .with_rules(rules)
+            .with_patience(Patience::default().with_budget(budget))
+            .with_lock_wait(wait);
+        if !self.is_usual_transport {
+            builder = builder.with_transport(Shared(Arc::clone(&self.transport)));
+        }
+        if let Some(detached) = &self.detached {
+            builder = builder.with_detached_refresh(detached.clone());
+        }
+        let broken = |error| CheckError::Token(TokenError::Store(StoreFailure::new(error)));
+        builder.build().map_err(broken)
+    }
+}
+
+async fn ask(api: &Api, kind: Kind, account: Option<&str>) -> Result<Identity, CheckError> {
+    match kind {
+        Kind::Workspace => {
+            let me = api.me().await.map_err(CheckError::Api)?;
+            let user_name = Some(Foreign::new(&me.user_name));
+            Ok(Identity { user_name, ..Identity::default() })
+        }
+        Kind::Account => {
+            let id =
+                account.and_then(|id| AccountId::parse(id).ok()).ok_or(CheckError::NoAccount)?;
+            api.account_workspaces(&id).await.map_err(CheckError::Api)?;
+            Ok(Identity { account_id: Some(id.as_str().to_owned()), ..Identity::default() })
+        }
+    }
+}
+
+fn no_token(auth_type: &str) -> CheckError {
+    CheckError::NoToken(Foreign::new(auth_type))
+}
+
+/// Does what waits for files and keyrings on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CheckError> + Send + 'static,
+) -> Result<T, CheckError> {
+    let unfinished = |_| Err(CheckError::Token(TokenError::Unfinished));
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(unfinished)
+}
+
+/// A transport that others use too.
+#[derive(Debug)]
+struct Shared(Arc<dyn Transport>);
+
+#[async_trait::async_trait]
+impl Transport for Shared {
+    async fn send(
+        &self,
+        request: &u2m_core::HttpRequest,
+    ) -> Result<u2m_core::Answer, u2m_core::TransportFailure> {
+        self.0.send(request).await
+    }
+}

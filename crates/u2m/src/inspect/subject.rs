@@ -1,0 +1,214 @@
+//! Who is asked about: a configuration, brought down to a host and a way to get a token.
+
+use super::error::CheckError;
+use crate::choose::{Said, Surroundings, TokenChoice, choose_for_token};
+use crate::storage::Storage;
+use u2m_cache::{StorageMode, TokenStore};
+use u2m_config::Resolved;
+use u2m_core::{
+    AccessToken, CacheKey, Foreign, Host, HostMetadata, Session, StoreFailure, Timestamp,
+    TokenError, UnverifiedClaims,
+};
+
+/// A configuration, ready to be asked about. It owns all that it needs, and may hold a secret that it does not show.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub(super) host: Option<Host>,
+    pub(super) account_id: Option<String>,
+    pub(super) workspace_id: Option<String>,
+    pub(super) auth_type: Option<String>,
+    /// A personal token.
+    pub(super) token: Option<AccessToken>,
+    pub(super) login: Option<Login>,
+}
+
+/// Where a person's login is to be found.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    pub(super) choice: TokenChoice,
+    pub(super) storage: Storage,
+}
+
+/// What is known of a stored login without asking anybody, and without its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoginFacts {
+    /// Under which key it is stored.
+    pub key: CacheKey,
+    /// In which kind of store.
+    pub storage: StorageMode,
+    /// When its access token ends, as far as anybody knows.
+    pub expiry: Option<Timestamp>,
+    /// What it was granted, or what its token says that it is for; empty if nobody says.
+    pub scopes: Vec<Foreign>,
+    /// Who issued it, by its own word.
+    pub issuer: Option<Foreign>,
+    /// Whose it is, by the word of its token, which nobody has verified.
+    pub subject: Option<Foreign>,
+    /// Whether it can be renewed without signing in again.
+    pub is_refreshable: bool,
+    /// When its access token was issued, if u2m saw that.
+    pub issued_at: Option<Timestamp>,
+}
+
+impl Subject {
+    /// Reads a configuration; `around` says where logins are kept. Nothing is asked or opened yet.
+    ///
+    /// ```
+    /// use u2m::{ConfigFile, Given, Subject, Surroundings, resolve};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let home = folder.path().as_os_str().to_owned();
+    /// let config = ConfigFile::parse("[dev]\nhost = https://a.example\ntoken = secret\n")?;
+    /// let env = |name: &str| (name == "HOME" || name == "USERPROFILE").then(|| home.clone());
+    /// let given = Given { profile: Some("dev"), ..Given::default() };
+    /// let resolved = resolve(&given, &|_| None, &config, "cfg".as_ref())?;
+    /// let subject = Subject::of(&resolved, &Surroundings { env: &env, config: &config })?;
+    /// assert_eq!(subject.auth_type(), Some("pat"));
+    /// assert!(!format!("{subject:?}").contains("secret"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A login is meant, and it is not clear which, or where it is kept.
+    pub fn of(resolved: &Resolved, around: &Surroundings<'_>) -> Result<Self, CheckError> {
+        let text = |key: &str| resolved.get(key).map(str::to_owned);
+        // What a login could do where other credentials are configured does not count: those are what programs use.
+        let auth_type = resolved.auth_type(false).map(str::to_owned);
+        let mut subject = Self {
+            host: resolved.host().cloned(),
+            account_id: text("account_id"),
+            workspace_id: text("workspace_id"),
+            token: resolved
+                .get("token")
+                .filter(|_| auth_type.as_deref() == Some("pat"))
+                .map(AccessToken::new),
+            auth_type,
+            login: None,
+        };
+        if subject.auth_type.as_deref() == Some("databricks-cli") {
+            subject.login = Some(login(&subject, resolved, around)?);
+        }
+        Ok(subject)
+    }
+
+    /// The way of authenticating, if there is any.
+    pub fn auth_type(&self) -> Option<&str> {
+        self.auth_type.as_deref()
+    }
+
+    /// The host.
+    pub fn host(&self) -> Option<&Host> {
+        self.host.as_ref()
+    }
+
+    /// What is known of the login without asking a server; `None` if none is stored, or none is meant. Reads the store.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn facts(&self) -> Result<Option<LoginFacts>, CheckError> {
+        match &self.login {
+            Some(login) => login.facts(),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the login is kept, if one is meant.
+    pub fn storage(&self) -> Option<&Storage> {
+        self.login.as_ref().map(|login| &login.storage)
+    }
+}
+
+fn login(
+    subject: &Subject,
+    resolved: &Resolved,
+    around: &Surroundings<'_>,
+) -> Result<Login, CheckError> {
+    let profile = resolved.profile().map(|profile| profile.name().to_owned());
+    let storage = Storage::open(None, around, profile.as_deref());
+    let storage = storage.map_err(|error| CheckError::storage(&error))?;
+    let said = Said {
+        profile,
+        host: subject.host.as_ref().map(|host| host.as_str().to_owned()),
+        account_id: subject.account_id.clone(),
+        ..Said::default()
+    };
+    if said.host.is_none() {
+        return Err(CheckError::NoHost);
+    }
+    // The environment has had its say when the configuration was settled.
+    let around = Surroundings { env: &|_| None, config: around.config };
+    let choice = choose_for_token(&said, &around).map_err(CheckError::Choose)?;
+    Ok(Login { choice, storage })
+}
+
+impl Login {
+    fn load(&self, key: &CacheKey) -> Result<Option<Session>, CheckError> {
+        let failed = |error| CheckError::Token(TokenError::Store(StoreFailure::new(error)));
+        self.storage.store().load(key).map_err(failed)
+    }
+
+    /// The login and its key. Beside an account, a host that serves accounts keeps it under another one.
+    pub(super) fn found(&self) -> Result<Option<(CacheKey, Session)>, CheckError> {
+        let usual = self.choice.target.cache_key();
+        for key in self.choice.other_key().into_iter().chain([usual]) {
+            if let Some(session) = self.load(&key)? {
+                return Ok(Some((key, session)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is signed in to: by what is stored, else by the host's own word.
+    pub(super) fn settled(
+        &self,
+        metadata: Option<&HostMetadata>,
+    ) -> Result<TokenChoice, CheckError> {
+        let choice = self.choice.clone();
+        if !choice.is_open() {
+            return Ok(choice);
+        }
+        let Some((key, session)) = self.found()? else { return Ok(choice) };
+        let is_unified = Some(key) == choice.other_key()
+            || session.binding.as_ref().is_some_and(|binding| binding.account_id.is_some());
+        Ok(match (is_unified, session.binding, metadata) {
+            (true, ..) => choice.as_unified(),
+            (false, None, Some(metadata)) => choice.settled_by(metadata),
+            _ => choice,
+        })
+    }
+
+    fn facts(&self) -> Result<Option<LoginFacts>, CheckError> {
+        Ok(self.found()?.map(|(key, session)| self.tell(key, &session)))
+    }
+
+    fn tell(&self, key: CacheKey, session: &Session) -> LoginFacts {
+        let claims = UnverifiedClaims::read(session.access_token.expose()).unwrap_or_default();
+        let binding = session.binding.as_ref();
+        let issuer = binding.map(|binding| Foreign::new(&binding.issuer));
+        let granted = binding.and_then(|binding| binding.scopes.as_ref());
+        let scopes = match granted {
+            Some(granted) => granted.iter().map(Foreign::new).collect(),
+            None => claims.scopes.iter().map(|scope| Foreign::new(scope)).collect(),
+        };
+        LoginFacts {
+            storage: self.place(&key),
+            key,
+            expiry: session.known_expiry(),
+            scopes,
+            issuer: issuer.or_else(|| claims.shown_issuer()),
+            subject: claims.sub.as_deref().map(Foreign::new),
+            is_refreshable: session.refresh_token.is_some(),
+            issued_at: session.issued_at.or(claims.iat),
+        }
+    }
+
+    /// In which kind of store the login is.
+    fn place(&self, key: &CacheKey) -> StorageMode {
+        let choice = self.storage.choice();
+        if choice.is_explicit() {
+            return choice.mode();
+        }
+        let held = || self.storage.store().holders(key).first().copied();
+        self.storage.home(key).or_else(held).unwrap_or_else(|| choice.mode())
+    }
+}

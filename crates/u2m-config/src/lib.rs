@@ -33,11 +33,12 @@
 //! 2. `<file>.lock` is locked, for a bounded time. The file itself is never locked: it is replaced.
 //! 3. The file is read, the change is made in memory, and if nothing changed the edit ends here.
 //! 4. The old bytes go to `<file>.bak`, without the credentials the edit cleared.
-//! 5. The new bytes go to `<file>.tmp` (mode 0600), are flushed, and are renamed over the file.
+//! 5. The new bytes go to `<file>.tmp` (mode 0600) and are flushed.
+//! 6. If the file is as it was read, they are renamed over it; else the edit begins again at 3.
 //!
 //! A crash leaves the old file or the new one, never half of either. Programs that do not take the
-//! lock, the Databricks CLI among them, can still overwrite an edit; they can no longer be
-//! confused by half of one.
+//! lock, the Databricks CLI among them, can still overwrite an edit; what they have written is not
+//! overwritten, and they can no longer be confused by half of an edit.
 
 mod attributes;
 mod cloud;

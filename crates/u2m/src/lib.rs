@@ -96,6 +96,7 @@ mod clock;
 mod current;
 mod detached;
 mod keeper;
+mod lend;
 mod logout;
 mod persistent;
 mod person;
@@ -117,6 +118,7 @@ pub use choose::{
     is_near,
 };
 pub use detached::{Detached, serve_detached};
+pub use lend::lend;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};

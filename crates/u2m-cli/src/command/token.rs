@@ -6,12 +6,24 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    CacheKey, ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Storage,
-    Surroundings, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
+    CacheKey, ChooseError, ConfigFile, Detached, Patience, PersistentAuth, ReqwestTransport,
+    Storage, Surroundings, Target, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
     choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    print(&obtain(args, name)?.token, args.format)
+}
+
+/// A token, and whose it is.
+pub(super) struct Obtained {
+    pub(super) token: Token,
+    pub(super) target: Target,
+    pub(super) config: ConfigFile,
+}
+
+/// A token of the login that was named, refreshed when it is time.
+pub(super) fn obtain(args: &Args, name: &str) -> Result<Obtained, Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
     // A word that names no store is reported first, as the reference does.
@@ -29,6 +41,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let store = storage.store();
     let choice = settled(choice, store);
     let subject = Subject::new(&choice.target, name);
+    let target = choice.target.clone();
     let describe = |choice: TokenChoice| {
         let builder = PersistentAuth::builder(choice.target)
             .with_scopes(choice.scopes)
@@ -55,7 +68,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             _ => failure,
         }
     })?;
-    print(&token, args.format)
+    Ok(Obtained { token, target, config })
 }
 
 /// Where else a login is that was not found where it was to be (HINT-1).

@@ -95,6 +95,7 @@ mod choose;
 mod clock;
 mod current;
 mod detached;
+mod doctor;
 mod keeper;
 mod lend;
 mod logout;
@@ -118,6 +119,7 @@ pub use choose::{
     is_near,
 };
 pub use detached::{Detached, serve_detached};
+pub use doctor::{Doctor, Finding, Level};
 pub use lend::lend;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;

@@ -90,7 +90,7 @@ fn nothing_is_changed_by_looking() {
     world.run("token dev");
     let before = world.read(".databricks/token-cache.json");
     for line in ["doctor", "doctor -p dev", "doctor --offline --host {URL}"] {
-        assert_eq!(world.run(line).stderr.contains("broke"), false);
+        assert!(!world.run(line).stderr.contains("broke"));
     }
     assert_eq!(world.read(".databricks/token-cache.json"), before);
     let left: Vec<_> = world.tree().into_keys().filter(|path| path.contains("tmp")).collect();

@@ -57,19 +57,40 @@ impl Profile<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn kind_on(&self, host: &Host, metadata: &HostMetadata) -> ProfileKind {
+        ProfileKind::of(host, self.account_id(), self.workspace_id(), metadata)
+    }
+}
+
+impl ProfileKind {
+    /// What ids lead to on a host, by what that says of itself.
+    ///
+    /// ```
+    /// use u2m_config::ProfileKind;
+    /// use u2m_core::{Host, HostMetadata};
+    /// let console = Host::parse("https://accounts.cloud.databricks.com")?;
+    /// let kind = ProfileKind::of(&console, Some("1"), None, &HostMetadata::default());
+    /// assert_eq!(kind, ProfileKind::Account);
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn of(
+        host: &Host,
+        account_id: Option<&str>,
+        workspace_id: Option<&str>,
+        metadata: &HostMetadata,
+    ) -> Self {
         let told = metadata.host_type.as_deref().map(str::to_ascii_lowercase);
         let by_type = match told.as_deref() {
-            Some("account") => ProfileKind::Account,
-            Some("workspace") => ProfileKind::Workspace,
-            Some("unified") => ProfileKind::Undecided,
-            _ if host.is_account_console() => ProfileKind::Account,
-            _ => ProfileKind::Workspace,
+            Some("account") => Self::Account,
+            Some("workspace") => Self::Workspace,
+            Some("unified") => Self::Undecided,
+            _ if host.is_account_console() => Self::Account,
+            _ => Self::Workspace,
         };
-        let is_routed = self.account_id().is_some() && metadata.serves_accounts();
-        match self.workspace_id() {
-            _ if by_type == ProfileKind::Account => ProfileKind::Account,
-            Some(_) if is_routed => ProfileKind::Workspace,
-            None if is_routed => ProfileKind::Account,
+        let is_routed = account_id.is_some() && metadata.serves_accounts();
+        match workspace_id {
+            _ if by_type == Self::Account => Self::Account,
+            Some(_) if is_routed => Self::Workspace,
+            None if is_routed => Self::Account,
             _ => by_type,
         }
     }

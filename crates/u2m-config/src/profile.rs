@@ -125,6 +125,10 @@ mod tests {
             profile(&[("scopes", "jobs, pipelines,,clusters sql")]).scopes(),
             ["jobs", "pipelines", "clusters", "sql"]
         );
+        for text in [" all-apis , sql ", "all-apis, ,sql,,"] {
+            assert_eq!(profile(&[("scopes", text)]).scopes(), ["all-apis", "sql"], "{text}");
+        }
+        assert!(profile(&[("scopes", " , ,,")]).scopes().is_empty());
         assert!(profile(&[]).scopes().is_empty());
     }
 

@@ -69,6 +69,7 @@ pub struct Answer {
     status: u16,
     content_type: Option<String>,
     retry_after: Option<Duration>,
+    date: Option<Timestamp>,
     body: Zeroizing<Vec<u8>>,
 }
 
@@ -80,7 +81,13 @@ impl Answer {
     /// assert!(answer.is_success());
     /// ```
     pub fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, content_type: None, retry_after: None, body: Zeroizing::new(body) }
+        Self {
+            status,
+            content_type: None,
+            retry_after: None,
+            date: None,
+            body: Zeroizing::new(body),
+        }
     }
 
     /// Adds the value of `Content-Type`.
@@ -95,6 +102,18 @@ impl Answer {
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// Adds the time by the server's clock.
+    #[must_use]
+    pub fn with_date(mut self, date: Timestamp) -> Self {
+        self.date = Some(date);
+        self
+    }
+
+    /// The time by the server's clock.
+    pub fn date(&self) -> Option<Timestamp> {
+        self.date
     }
 
     /// The status code.

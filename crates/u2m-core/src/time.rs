@@ -39,6 +39,33 @@ impl Timestamp {
         Self(self.0.saturating_sub(lifetime.0))
     }
 
+    /// Reads the value of a `Date` header in the form that servers have to send (RFC 9110 section 5.6.7).
+    ///
+    /// ```
+    /// let date = u2m_core::Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT");
+    /// assert_eq!(date.map(|date| date.unix()), Some(784_111_777));
+    /// ```
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (_, date) = text.trim().split_once(", ")?;
+        let words: Vec<&str> = date.split(' ').collect();
+        let [day, month, year, time, "GMT"] = words.as_slice() else { return None };
+        let number = |text: &str| text.parse::<u32>().ok().map(i64::from);
+        let parts: Option<Vec<i64>> = time.split(':').map(number).collect();
+        let [hour, minute, second] = parts?.as_slice().try_into().ok()?;
+        let (day, year) = (number(day)?, number(year)?);
+        let month = i64::try_from(MONTHS.iter().position(|known| known == month)?).ok()?;
+        let is_real = (1..=31).contains(&day)
+            && (1601..=9999).contains(&year)
+            && (hour < 24 && minute < 60 && second <= 60);
+        // Years begin in March, so that the odd day is their last.
+        let (year, month) = if month >= 2 { (year, month - 2) } else { (year - 1, month + 10) };
+        let days =
+            year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469;
+        is_real.then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
+    }
+
     /// How long from `self` until `later`; negative when `later` has passed.
     pub const fn until(self, later: Self) -> Lifetime {
         Lifetime(later.0.saturating_sub(self.0))
@@ -83,6 +110,29 @@ impl Lifetime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_of_servers_are_read_and_what_is_none_is_not() {
+        for (text, unix) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Thu, 29 Feb 2024 23:59:60 GMT", 1_709_251_200),
+            ("Fri, 01 Mar 2024 00:00:00 GMT", 1_709_251_200),
+            ("Wed, 31 Dec 2098 12:00:00 GMT", 4_070_865_600),
+        ] {
+            assert_eq!(Timestamp::from_http_date(text).map(Timestamp::unix), Some(unix), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 +0100",
+            "Sun, 06 Nov 1994 25:49:37 GMT",
+            "Sun, 06 Nov 99999999999 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+        ] {
+            assert_eq!(Timestamp::from_http_date(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn sums_stay_at_the_ends_of_time() {

@@ -52,6 +52,26 @@ pub enum BrowserError {
     Unsafe,
 }
 
+/// The program that a login would open a page with first, without opening anything.
+///
+/// # Errors
+/// None would be opened, and why.
+///
+/// ```
+/// use u2m_http::{BrowserEnv, BrowserError, Platform, find_browser};
+/// let env = BrowserEnv::new(Platform::Linux, [("BROWSER", "none")]);
+/// assert!(matches!(find_browser(&env), Err(BrowserError::Disabled)));
+/// ```
+pub fn find_browser(env: &BrowserEnv) -> Result<std::path::PathBuf, BrowserError> {
+    let page = Url::parse("https://login.databricks.com").map_err(|_| BrowserError::Unsafe)?;
+    let choice = choose::choose(env, &page)?;
+    match (choice.commands.into_iter().next(), choice.problems.is_empty()) {
+        (Some(command), _) => Ok(command.program),
+        (None, true) => Err(choice.otherwise),
+        (None, false) => Err(BrowserError::Failed(choice.problems.join(", "))),
+    }
+}
+
 /// Turns a function into a [`Browser`].
 ///
 /// ```

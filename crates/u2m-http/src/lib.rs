@@ -23,7 +23,9 @@ mod transport;
 #[doc(hidden)]
 pub use listener::fuzzing;
 
-pub use browser::{Browser, BrowserEnv, BrowserError, Platform, SystemBrowser, browser_fn};
+pub use browser::{
+    Browser, BrowserEnv, BrowserError, Platform, SystemBrowser, browser_fn, find_browser,
+};
 pub use endpoints::{BasicEndpoints, EndpointSupplier};
 pub use flight::{Flight, Spending, settle};
 pub use listener::{Ending, ListenError, Listener, Ports, Visitor};

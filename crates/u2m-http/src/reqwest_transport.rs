@@ -2,13 +2,15 @@
 
 use crate::transport::Transport;
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
 use std::error::Error;
 use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
-use u2m_core::{Answer, Foreign, Host, HttpRequest, TransportFailure, TransportFailureKind};
+use u2m_core::{
+    Answer, Foreign, Host, HttpRequest, Timestamp, TransportFailure, TransportFailureKind,
+};
 use url::Url;
 
 /// How often a GET follows a redirect on its own origin.
@@ -187,6 +189,7 @@ async fn answer(mut response: reqwest::Response, limit: usize) -> Result<Answer,
         response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
     };
     let (content_type, retry_after) = (header(CONTENT_TYPE), header(RETRY_AFTER));
+    let date = header(DATE).and_then(|text| Timestamp::from_http_date(&text));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
         if body.len() + chunk.len() > limit {
@@ -197,6 +200,9 @@ async fn answer(mut response: reqwest::Response, limit: usize) -> Result<Answer,
     let mut answer = Answer::new(status, body);
     if let Some(value) = content_type {
         answer = answer.with_content_type(value);
+    }
+    if let Some(date) = date {
+        answer = answer.with_date(date);
     }
     // The form with a date is rare, and a token endpoint's budget is too short for it to matter.
     if let Some(seconds) = retry_after.and_then(|text| text.trim().parse().ok()) {

@@ -11,8 +11,9 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use crate::{
     reply::{Outcome, api_error},
     running::Shared,
-    wire::{Framing, WireError, read_body, read_head},
+    wire::{Framing, WireError, http_date, read_body, read_head},
 };
+use u2m_core::Timestamp;
 
 /// A request, and whether the connection is to stay open after its answer.
 struct Received {
@@ -27,17 +28,21 @@ pub(crate) fn serve(stream: &TcpStream, shared: &Shared) {
         let Received { request, keep } = match read_request(&mut reader) {
             Ok(Some(received)) => received,
             Ok(None) | Err(WireError::Io(_)) => return,
-            Err(WireError::Malformed) => return turn_away(stream, StatusCode::BAD_REQUEST),
-            Err(WireError::TooLarge) => return turn_away(stream, StatusCode::PAYLOAD_TOO_LARGE),
+            Err(WireError::Malformed) => {
+                return turn_away(stream, StatusCode::BAD_REQUEST, shared);
+            }
+            Err(WireError::TooLarge) => {
+                return turn_away(stream, StatusCode::PAYLOAD_TOO_LARGE, shared);
+            }
         };
         let Some(outcome) = decide(&request, stream, shared) else { return };
         let sent = match outcome {
             Outcome::Answer(response) => {
-                let message = encode(&response, request.method(), keep);
+                let message = encode(&response, request.method(), keep, shared.time());
                 (&*stream).write_all(&message).map(|()| keep)
             }
             Outcome::CutShort(response) => {
-                let message = encode(&response, request.method(), false);
+                let message = encode(&response, request.method(), false, shared.time());
                 let missing = response.body().len().div_ceil(2);
                 (&*stream).write_all(&message[..message.len() - missing]).map(|()| false)
             }
@@ -102,7 +107,7 @@ fn has(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
         .any(|known| known.trim().eq_ignore_ascii_case(word))
 }
 
-fn encode(response: &Response<Vec<u8>>, method: &Method, keep: bool) -> Vec<u8> {
+fn encode(response: &Response<Vec<u8>>, method: &Method, keep: bool, now: Timestamp) -> Vec<u8> {
     let (status, body) = (response.status(), response.body());
     let mut message = Vec::with_capacity(256 + body.len());
     let reason = status.canonical_reason().unwrap_or("Unknown");
@@ -112,6 +117,9 @@ fn encode(response: &Response<Vec<u8>>, method: &Method, keep: bool) -> Vec<u8> 
         message.extend(b": ");
         message.extend(value.as_bytes());
         message.extend(b"\r\n");
+    }
+    if !response.headers().contains_key(header::DATE) {
+        message.extend(format!("date: {}\r\n", http_date(now)).bytes());
     }
     let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     if !bodiless {
@@ -128,9 +136,9 @@ fn encode(response: &Response<Vec<u8>>, method: &Method, keep: bool) -> Vec<u8> 
 }
 
 /// Answers what is not a request, then lets the client read that before the connection closes.
-fn turn_away(stream: &TcpStream, status: StatusCode) {
+fn turn_away(stream: &TcpStream, status: StatusCode, shared: &Shared) {
     let response = api_error(status, "MALFORMED_REQUEST", "not a request that this server reads");
-    let message = encode(&response, &Method::GET, false);
+    let message = encode(&response, &Method::GET, false, shared.time());
     let polite = (&*stream)
         .write_all(&message)
         .and_then(|()| stream.shutdown(Shutdown::Write))

@@ -125,7 +125,7 @@ impl RunningServer {
 
     /// The time by the server's clock.
     pub fn now(&self) -> Timestamp {
-        self.shared.now()
+        self.shared.time()
     }
 
     /// Moves the server's clock, so that tokens expire without anyone sleeping. The program under
@@ -238,7 +238,7 @@ impl fmt::Debug for RunningServer {
 impl Shared {
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut FakeServer, Timestamp) -> R) -> R {
         let mut state = lock(&self.state);
-        work(&mut state, self.now())
+        work(&mut state, self.time())
     }
 
     /// Waits, and says whether the server still runs.
@@ -249,7 +249,7 @@ impl Shared {
         !*stopped
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn time(&self) -> Timestamp {
         let ahead = Lifetime::from_seconds(self.ahead.load(Ordering::SeqCst));
         Timestamp::from(SystemTime::now()).plus(ahead)
     }

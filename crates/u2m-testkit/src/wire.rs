@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, Read as _};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use u2m_core::Timestamp;
 
 /// Start line and headers together.
 const HEAD_LIMIT: u64 = 64 * 1024;
@@ -138,9 +139,40 @@ fn read_line(from: &mut impl BufRead, left: &mut u64) -> Result<Option<String>, 
     String::from_utf8(line).map(Some).map_err(|_| WireError::Malformed)
 }
 
+/// A time as the `Date` header has it (RFC 9110 section 5.6.7), for times since 1970.
+pub(crate) fn http_date(time: Timestamp) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb"];
+    let unix = usize::try_from(time.unix()).unwrap_or_default();
+    let (days, seconds) = (unix / 86_400, unix % 86_400);
+    // Days since the first of March of the year 0, in eras of 400 years; years begin in March.
+    let (era, of_era) = ((days + 719_468) / 146_097, (days + 719_468) % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year + usize::from(month >= 10);
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!(
+        "{}, {day:02} {} {year:04} {hour:02}:{minute:02}:{second:02} GMT",
+        DAYS[days % 7],
+        MONTHS[month]
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_are_those_that_clients_read() {
+        for unix in [0, 784_111_777, 1_709_164_800, 1_709_251_199, 1_709_251_200, 4_070_865_600] {
+            let time = Timestamp::from_unix(unix);
+            assert_eq!(Timestamp::from_http_date(&http_date(time)), Some(time));
+        }
+        assert_eq!(http_date(Timestamp::from_unix(784_111_777)), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
 
     fn message(mut bytes: &[u8]) -> Result<(String, Vec<u8>), WireError> {
         let head = read_head(&mut bytes)?.ok_or(WireError::Malformed)?;

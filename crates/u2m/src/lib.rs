@@ -97,9 +97,11 @@ mod clock;
 mod compute;
 mod current;
 mod detached;
+mod doctor;
 mod host_directory;
 mod inspect;
 mod keeper;
+mod lend;
 mod logout;
 mod persistent;
 mod person;
@@ -126,10 +128,10 @@ pub use choose::{
 };
 pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
+pub use doctor::{Doctor, Finding, Level};
 pub use host_directory::HostDirectory;
-pub use inspect::{
-    CheckError, Cloud, Identity, Inspector, LoginFacts, ProfileReport, Subject, Validity,
-};
+pub use inspect::{CheckError, Identity, Inspector, LoginFacts, ProfileReport, Subject, Validity};
+pub use lend::lend;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};

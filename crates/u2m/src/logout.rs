@@ -121,3 +121,48 @@ fn remove(part: &dyn TokenStore, key: &CacheKey, patience: Duration) -> Result<b
     };
     removed.map(|()| true).map_err(|error| unreadable.unwrap_or(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(config: &str, profile: &str) -> Vec<String> {
+        let config = ConfigFile::parse(config).unwrap();
+        login_keys(&config, profile).into_iter().map(|key| key.as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_hosts_own_login_goes_with_its_last_profile() {
+        let one = "[dev]\nhost = https://a.example\n";
+        assert_eq!(keys(one, "dev"), ["dev", "https://a.example"]);
+        let two = format!("{one}[staging]\nhost = https://A.example/\n");
+        assert_eq!(keys(&two, "dev"), ["dev"]);
+        // One that is signed in to by other means has no need of it.
+        let pat = format!("{one}[pat]\nhost = https://a.example\ntoken = t\n");
+        assert_eq!(keys(&pat, "dev"), ["dev", "https://a.example"]);
+    }
+
+    #[test]
+    fn an_account_that_may_mean_something_or_nothing_ends_both_logins_of_its_host() {
+        let stale = "[dev]\nhost = https://a.example\naccount_id = id\n";
+        assert_eq!(
+            keys(stale, "dev"),
+            ["dev", "https://a.example", "https://a.example/oidc/accounts/id"]
+        );
+        let console = "https://accounts.cloud.databricks.com";
+        let accounts = format!(
+            "[one]\nhost = {console}\naccount_id = 1\n[two]\nhost = {console}\naccount_id = 2\n"
+        );
+        assert!(keys(&accounts, "one").contains(&format!("{console}/oidc/accounts/1")));
+        assert!(!keys(&accounts, "one").contains(&format!("{console}/oidc/accounts/2")));
+    }
+
+    #[test]
+    fn what_other_methods_own_is_left_to_them() {
+        for own in ["token = t", "client_id = i\nclient_secret = s", "auth_type = azure-cli"] {
+            let config = format!("[other]\nhost = https://a.example\n{own}\n");
+            assert_eq!(keys(&config, "other"), ["other"], "{own}");
+        }
+        assert_eq!(keys("", "gone"), ["gone"]);
+    }
+}

@@ -120,6 +120,36 @@ fn several_profiles_on_a_host_need_a_word() {
 }
 
 #[test]
+fn two_profiles_of_one_account_are_named_and_the_host_is_said_as_it_was_typed() {
+    let config = format!(
+        "[one]\nhost = {CONSOLE}\naccount_id = a\n[two]\nhost = {CONSOLE}\naccount_id = a\n"
+    );
+    for host in [CONSOLE, "accounts.cloud.databricks.com"] {
+        let error = token(&format!("host={host} account=a"), &[], &config).unwrap_err();
+        assert_eq!(error.to_string(), format!("one and two match {host}"));
+    }
+}
+
+#[test]
+fn an_account_is_needed_for_consoles_and_for_nothing_else() {
+    for console in [
+        CONSOLE,
+        "https://accounts-dod.cloud.databricks.us",
+        "accounts-dod.cloud.databricks.us",
+        "https://accounts.cloud.databricks.com/a/path",
+        "ACCOUNTS.azuredatabricks.net",
+    ] {
+        let line = format!("host={console}");
+        assert!(matches!(token(&line, &[], ""), Err(ChooseError::NoAccount(_))), "{console}");
+        assert!(matches!(login(&line, &[], ""), Err(ChooseError::NoAccount(_))), "{console}");
+    }
+    for workspace in ["https://w.example", "https://my.accounts.example", "http://localhost:1"] {
+        token(&format!("host={workspace}"), &[], "").unwrap();
+        login(&format!("host={workspace}"), &[], "").unwrap();
+    }
+}
+
+#[test]
 fn profiles_of_machines_are_refused_by_name_and_passed_over_by_host() {
     let config = "[bot]\nhost = https://x.example\nclient_id = i\nclient_secret = s\n[pat]\nhost = https://x.example\ntoken = t\n";
     assert!(matches!(token("bot", &[], config), Err(ChooseError::MachineProfile(_))));
@@ -315,8 +345,7 @@ const UNIFIED: &str = "oidc=https://a.example/oidc/accounts/{account_id}";
 
 #[test]
 fn ids_come_from_what_is_said_then_the_profile_then_the_host_then_the_environment() {
-    let config =
-        "[p]\nhost = https://a.example\nworkspace_id = 7\naccount_id = own\n[q]\nhost = https://a.example\n";
+    let config = "[p]\nhost = https://a.example\nworkspace_id = 7\naccount_id = own\n[q]\nhost = https://a.example\n";
     let env = [("DATABRICKS_WORKSPACE_ID", "9"), ("DATABRICKS_ACCOUNT_ID", "stray")];
     for (line, host_says, workspace, account) in [
         ("profile=p workspace=5", "workspace=8 account=h", Some("5"), Some("own")),
@@ -335,12 +364,15 @@ fn ids_come_from_what_is_said_then_the_profile_then_the_host_then_the_environmen
             "{line}, {host_says}"
         );
     }
+    assert!(matches!(settled("profile=q", &[], config, UNIFIED), Err(ChooseError::NoAccount(_))));
     assert!(matches!(
-        settled("profile=q", &[], config, UNIFIED),
-        Err(ChooseError::NoAccount(_))
+        login("profile=q workspace=a/b", &[], config),
+        Err(ChooseError::WorkspaceId(_))
     ));
-    assert!(matches!(login("profile=q workspace=a/b", &[], config), Err(ChooseError::WorkspaceId(_))));
-    assert!(matches!(login("workspace=1", &[], ""), Err(ChooseError::FlagNeedsHost("workspace-id"))));
+    assert!(matches!(
+        login("workspace=1", &[], ""),
+        Err(ChooseError::FlagNeedsHost("workspace-id"))
+    ));
 }
 
 /// A profile without a host, or of another one, has no ids to hand on.

@@ -1,8 +1,49 @@
-//! `u2m doctor`.
+//! `u2m doctor`: what may be wrong on this machine, one line each.
 
-use crate::args::Args;
+use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
+use crate::output;
+use serde::Serialize;
+use u2m::{Doctor, Finding, Level};
 
-pub(crate) fn run(_: &Args, _: &str) -> Result<(), Failure> {
-    Err(Failure::new(Class::Other, "doctor: comes with the next commits"))
+#[derive(Serialize)]
+struct Report<'a> {
+    ok: bool,
+    checks: Vec<Check<'a>>,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    check: &'a str,
+    level: &'static str,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'a str>,
+}
+
+pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    let doctor = Doctor::new(std::env::vars_os()).with_said(args.said()).with_program(name);
+    let doctor = if args.offline { doctor.offline() } else { doctor };
+    let findings = doctor.examine();
+    let failed = findings.iter().filter(|finding| finding.level == Level::Fail).count();
+    output::result(match args.format {
+        Some(Format::Json) => json(&findings, failed == 0),
+        _ => findings.iter().map(|finding| format!("{finding}\n")).collect(),
+    })?;
+    match failed {
+        0 => Ok(()),
+        1 => Err(Failure::new(Class::Other, "1 check has failed")),
+        many => Err(Failure::new(Class::Other, format!("{many} checks have failed"))),
+    }
+}
+
+fn json(findings: &[Finding], ok: bool) -> String {
+    let checks = findings.iter().map(|finding| Check {
+        check: finding.check,
+        level: finding.level.as_str(),
+        text: &finding.text,
+        advice: finding.advice.as_deref(),
+    });
+    let report = Report { ok, checks: checks.collect() };
+    output::json(&report) + "\n"
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let mut variables = of(&found, args);
     if args.with_token {
         let said = said(&found);
-        let token = token::fetch(args, &said, name)?;
+        let token = token::obtain(args, &said, name)?.token;
         let text = Zeroizing::new(token.access_token().expose().to_owned());
         variables.insert("DATABRICKS_TOKEN", text);
         // A program that finds the profile or its method as well would use those, and not the token.

@@ -8,17 +8,24 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    CacheKey, ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Said, Storage,
-    Surroundings, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
+    CacheKey, ChooseError, ConfigFile, Detached, Patience, PersistentAuth, ReqwestTransport, Said,
+    Storage, Surroundings, Target, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
     choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
-    print(&fetch(args, &args.said(), name)?, args.format)
+    print(&obtain(args, &args.said(), name)?.token, args.format)
 }
 
-/// The token of whoever is `said`, refreshed when it is time.
-pub(crate) fn fetch(args: &Args, said: &Said, name: &str) -> Result<Token, Failure> {
+/// A token, and whose it is.
+pub(super) struct Obtained {
+    pub(super) token: Token,
+    pub(super) target: Target,
+    pub(super) config: ConfigFile,
+}
+
+/// A token of whoever is `said`, refreshed when it is time.
+pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
     // A word that names no store is reported first, as the reference does.
@@ -33,7 +40,7 @@ pub(crate) fn fetch(args: &Args, said: &Said, name: &str) -> Result<Token, Failu
     let choice = match choose_for_token(said, &around) {
         Ok(choice) => choice,
         Err(error) => match ask::instead(args, &error, &config, name)? {
-            Some(args) => return fetch(&args, &args.said(), name),
+            Some(args) => return obtain(&args, &args.said(), name),
             None => return Err(unclear(error)),
         },
     };
@@ -42,6 +49,7 @@ pub(crate) fn fetch(args: &Args, said: &Said, name: &str) -> Result<Token, Failu
     let store = storage.store();
     let choice = settled(choice, store);
     let subject = Subject::new(&choice.target, name);
+    let target = choice.target.clone();
     let describe = |choice: TokenChoice| {
         let builder = PersistentAuth::builder(choice.target)
             .with_scopes(choice.scopes)
@@ -59,7 +67,7 @@ pub(crate) fn fetch(args: &Args, said: &Said, name: &str) -> Result<Token, Failu
     for notice in auth.asynchronous().take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
-    outcome.map_err(|error| {
+    let token = outcome.map_err(|error| {
         let failure = advice::token(&error, &subject, args.force_refresh);
         match error {
             TokenError::NotFound => {
@@ -67,7 +75,8 @@ pub(crate) fn fetch(args: &Args, said: &Said, name: &str) -> Result<Token, Failu
             }
             _ => failure,
         }
-    })
+    })?;
+    Ok(Obtained { token, target, config })
 }
 
 /// Where else a login is that was not found where it was to be (HINT-1).

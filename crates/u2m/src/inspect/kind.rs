@@ -1,5 +1,6 @@
 //! What a host is asked for, and whose cloud it runs on.
 
+use u2m_config::{Cloud, ProfileKind};
 use u2m_core::{Host, HostMetadata};
 
 /// Which question shows that a token is good.
@@ -19,65 +20,18 @@ pub(super) fn kind(
     workspace: Option<&str>,
     metadata: Option<&HostMetadata>,
 ) -> Kind {
-    let said = metadata.and_then(|said| said.host_type.as_deref()).map(str::to_ascii_lowercase);
-    let is_account = match said.as_deref() {
-        Some("account") => true,
-        Some("workspace" | "unified") => false,
-        _ => host.is_account_console(),
-    };
-    let serves_accounts = metadata.is_some_and(HostMetadata::serves_accounts);
-    if is_account || (account.is_some() && serves_accounts && workspace.is_none()) {
-        Kind::Account
-    } else {
-        Kind::Workspace
+    let told = metadata.map_or_else(HostMetadata::default, Clone::clone);
+    match ProfileKind::of(host, account, workspace, &told) {
+        ProfileKind::Account => Kind::Account,
+        // A host that serves both and was told neither answers for the workspace that the token is of, or says so.
+        _ => Kind::Workspace,
     }
 }
 
-/// A cloud.
-///
-/// ```
-/// assert_eq!(u2m::Cloud::Azure.as_str(), "azure");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cloud {
-    /// Amazon's, and whatever is not known.
-    Aws,
-    /// Microsoft's.
-    Azure,
-    /// Google's.
-    Gcp,
-}
-
-const AZURE: &[&str] = &[".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"];
-const GCP: &[&str] = &[".gcp.databricks.com"];
-
-impl Cloud {
-    /// Its name in lower case.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::Azure => "azure",
-            Self::Gcp => "gcp",
-        }
-    }
-
-    /// Reads `AWS`, `Azure` or `GCP`, in any case.
-    pub(super) fn named(text: &str) -> Option<Self> {
-        let all = [Self::Aws, Self::Azure, Self::Gcp];
-        all.into_iter().find(|cloud| cloud.as_str().eq_ignore_ascii_case(text))
-    }
-
-    /// By the host's own word, else by its name.
-    pub(super) fn of(host: &Host, metadata: Option<&HostMetadata>) -> Self {
-        let said = metadata.and_then(|said| said.cloud.as_deref()).and_then(Self::named);
-        let ends = |all: &[&str]| all.iter().any(|end| host.name().ends_with(end));
-        said.unwrap_or_else(|| match host.name() {
-            _ if ends(AZURE) => Self::Azure,
-            _ if ends(GCP) => Self::Gcp,
-            _ => Self::Aws,
-        })
-    }
+/// The cloud by the host's own word, else by its name.
+pub(super) fn cloud_of_host(host: &Host, metadata: Option<&HostMetadata>) -> Cloud {
+    let said = metadata.and_then(|said| said.cloud.as_deref()).and_then(Cloud::named);
+    said.unwrap_or_else(|| Cloud::of(host))
 }
 
 #[cfg(test)]
@@ -116,21 +70,10 @@ mod tests {
 
     #[test]
     fn the_cloud_is_what_the_host_says_else_what_its_name_says() {
-        for (name, cloud) in [
-            ("https://adb-1.2.azuredatabricks.net", Cloud::Azure),
-            ("https://adb-1.2.dev.azuredatabricks.net", Cloud::Azure),
-            ("https://a.databricks.azure.us", Cloud::Azure),
-            ("https://1.2.gcp.databricks.com", Cloud::Gcp),
-            ("https://a.staging.gcp.databricks.com", Cloud::Gcp),
-            ("https://a.cloud.databricks.com", Cloud::Aws),
-            ("https://a.example", Cloud::Aws),
-        ] {
-            assert_eq!(Cloud::of(&host(name), None), cloud, "{name}");
-        }
         let mut metadata = HostMetadata::default();
         metadata.cloud = Some("GCP".to_owned());
-        assert_eq!(Cloud::of(&host("https://a.example"), Some(&metadata)), Cloud::Gcp);
+        assert_eq!(cloud_of_host(&host("https://a.example"), Some(&metadata)), Cloud::Gcp);
         metadata.cloud = Some("moon".to_owned());
-        assert_eq!(Cloud::of(&host("https://a.example"), Some(&metadata)), Cloud::Aws);
+        assert_eq!(cloud_of_host(&host("https://a.example"), Some(&metadata)), Cloud::Aws);
     }
 }

@@ -1,7 +1,8 @@
 //! Every profile of a file, checked side by side.
 
 use super::error::CheckError;
-use super::{Cloud, Identity, Inspector, LoginFacts, Subject, blocking};
+use super::kind::cloud_of_host;
+use super::{Identity, Inspector, LoginFacts, Subject, blocking};
 use crate::choose::Surroundings;
 use crate::runtime::OwnRuntime;
 use std::path::Path;
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use u2m_cache::StorageMode;
+use u2m_config::Cloud;
 use u2m_config::{ConfigFile, Given, ResolveError, Resolved, resolve};
 use u2m_core::{Host, Timestamp};
 
@@ -169,7 +171,7 @@ impl Inspector {
         {
             let own = said.as_ref().and_then(|said| said.account_id.clone());
             report.account_id = report.account_id.or(own);
-            report.cloud = cloud.or_else(|| Some(Cloud::of(host, said.as_ref())));
+            report.cloud = cloud.or_else(|| Some(cloud_of_host(host, said.as_ref())));
         }
         report.validity = match checked {
             Ok(identity) => {
@@ -220,7 +222,7 @@ fn report(
     let host = get("host").and_then(|text| Host::typed(&text).ok());
     let hints = host.as_ref().map(|(_, hints)| hints.clone()).unwrap_or_default();
     let host = host.map(|(host, _)| host);
-    let by_name = |host: &Host| cloud_of(name, config).unwrap_or_else(|| Cloud::of(host, None));
+    let by_name = |host: &Host| cloud_of(name, config).unwrap_or_else(|| Cloud::of(host));
     let cloud = host.as_ref().map(by_name);
     let leads_to =
         || resolved.ok().and_then(|resolved| resolved.auth_type(false)).map(str::to_owned);

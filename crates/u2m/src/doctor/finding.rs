@@ -1,0 +1,89 @@
+//! One thing that was looked at.
+
+use std::fmt;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Works, and may not always.
+    Warn,
+    /// Does not work.
+    Fail,
+}
+
+impl Level {
+    /// The word for it: `ok`, `warn` or `fail`.
+    ///
+    /// ```
+    /// assert_eq!(u2m::Level::Warn.as_str(), "warn");
+    /// ```
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One thing that was looked at: what it is, how it is, and what to do about it. It holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What was looked at, in a word or two: the same for every machine.
+    pub check: &'static str,
+    /// How bad it is.
+    pub level: Level,
+    /// How it is.
+    pub text: String,
+    /// What to do; `None` where nothing has to be done.
+    pub advice: Option<String>,
+}
+
+/// One line.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<4}  {}: {}", self.level.as_str(), self.check, self.text)?;
+        match &self.advice {
+            Some(advice) => write!(f, " — {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Finding {
+    pub(super) fn ok(check: &'static str, text: impl Into<String>) -> Self {
+        Self { check, level: Level::Ok, text: text.into(), advice: None }
+    }
+
+    pub(super) fn warn(
+        check: &'static str,
+        text: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self { check, level: Level::Warn, text: text.into(), advice: Some(advice.into()) }
+    }
+
+    pub(super) fn fail(
+        check: &'static str,
+        text: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self { check, level: Level::Fail, text: text.into(), advice: Some(advice.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line_with_what_to_do_at_its_end() {
+        let bad = Finding::fail("clock", "is 90 seconds slow", "set it");
+        assert_eq!(bad.to_string(), "fail  clock: is 90 seconds slow — set it");
+        assert_eq!(Finding::ok("clock", "is right").to_string(), "ok    clock: is right");
+        assert!(Level::Fail > Level::Warn && Level::Warn > Level::Ok);
+    }
+}

@@ -1,0 +1,191 @@
+//! The store, and the login in it.
+
+use super::{Finding, Ward};
+use crate::choose::TokenChoice;
+use crate::clock::now;
+use crate::storage::Storage;
+use std::time::Duration;
+use u2m_cache::{StorageMode, StoreError, TokenStore};
+use u2m_core::{CacheKey, Session, Verdict, chain};
+
+/// How long a refresh that is under way is waited for: long enough to tell a lock from a slow disk.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(super) fn look(ward: &Ward, choice: Option<&TokenChoice>) -> Vec<Finding> {
+    let profile = choice.and_then(|choice| choice.target.profile()).map(|name| name.as_str());
+    let storage = match ward.with_surroundings(|around| Storage::open(None, around, profile)) {
+        Ok(storage) => storage,
+        Err(error) => return vec![Finding::fail("store", chain(&error), "correct that setting")],
+    };
+    let mut findings = stores(ward, &storage);
+    if let Some(choice) = choice {
+        findings.extend(login(ward, &storage, choice));
+    }
+    findings
+}
+
+/// What is wrong with a store, and what to do.
+fn broken(ward: &Ward, mode: StorageMode, error: &StoreError) -> Finding {
+    let advice = match mode {
+        StorageMode::Secure => "unlock the keyring, or choose another store with \
+             DATABRICKS_AUTH_STORAGE=plaintext or encrypted"
+            .to_owned(),
+        StorageMode::Encrypted => {
+            format!("see '{} storage --help' on where its key comes from", ward.doctor.program)
+        }
+        StorageMode::Plaintext => {
+            "see who owns the file and its folder, and what is in it".to_owned()
+        }
+    };
+    Finding::fail("store", format!("{}: {}", mode.as_str(), chain(error)), advice)
+}
+
+/// Each store that is here: whether it can be asked, and the key of the encrypted one. The keyring has to answer within its
+/// own limit.
+fn stores(ward: &Ward, storage: &Storage) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let chosen = storage.choice();
+    for mode in StorageMode::ALL {
+        let place = storage.location(mode, &|path| ward.shown(path));
+        let is_wanted = chosen.is_explicit() && chosen.mode() == mode;
+        let asked = storage.store().part(mode).and_then(|part| Ok((part, part.keys()?)));
+        let (part, keys) = match asked {
+            Ok(both) => both,
+            Err(error) if error.is_absent_store() && !is_wanted => {
+                if mode == StorageMode::Secure && !chosen.is_explicit() {
+                    let file = storage.location(StorageMode::Plaintext, &|path| ward.shown(path));
+                    findings.push(Finding::warn(
+                        "store",
+                        format!("there is no keyring here: new logins are kept unencrypted in {file}"),
+                        "set DATABRICKS_AUTH_STORAGE to encrypted, or to plaintext to say that this is fine",
+                    ));
+                }
+                continue;
+            }
+            Err(error) => {
+                findings.push(broken(ward, mode, &error));
+                continue;
+            }
+        };
+        // The key is proven by opening what it has sealed.
+        let sealed = keys.first().filter(|_| mode == StorageMode::Encrypted);
+        if let Some(Err(error)) = sealed.map(|key| part.load(key)) {
+            findings.push(broken(ward, mode, &error));
+            continue;
+        }
+        if is_wanted || !keys.is_empty() || mode == StorageMode::Secure {
+            let logins = if keys.len() == 1 { "login" } else { "logins" };
+            let text = format!("{}: {place}, {} {logins}", mode.as_str(), keys.len());
+            findings.push(Finding::ok("store", text));
+        }
+    }
+    if chosen.is_explicit() {
+        let text = format!("{}, by {}", chosen.mode().as_str(), chosen.source().label());
+        findings.push(Finding::ok("store choice", text));
+    }
+    findings
+}
+
+/// The login: whether it is there, how long it lasts, and whether its successor could be saved.
+fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice) -> Vec<Finding> {
+    let key = choice.target.cache_key();
+    let (key, held) = match (storage.store().load(&key), choice.other_key()) {
+        (Ok(None), Some(other)) => (other.clone(), storage.store().load(&other)),
+        (held, _) => (key, held),
+    };
+    let sign_in = sign_in(ward, choice);
+    let session = match held {
+        Ok(Some(session)) => session,
+        Ok(None) => {
+            let text =
+                format!("nobody is signed in as \"{}\"", u2m_core::Foreign::new(key.as_str()));
+            return vec![Finding::warn("login", text, sign_in)];
+        }
+        // Said with the stores.
+        Err(_) => return Vec::new(),
+    };
+    let (verdict, writable) = reserve(storage, &key, ward);
+    vec![state(&session, choice, verdict.as_ref(), &key, sign_in), writable]
+}
+
+fn state(
+    session: &Session,
+    choice: &TokenChoice,
+    verdict: Option<&Verdict>,
+    key: &CacheKey,
+    sign_in: String,
+) -> Finding {
+    let name = u2m_core::Foreign::new(key.as_str());
+    if let (Some(binding), Some(host)) = (&session.binding, choice.target.host())
+        && binding.host != *host
+    {
+        let text = format!("\"{name}\" is a login to {}, not to {host}", binding.host);
+        return Finding::fail("login", text, sign_in);
+    }
+    if verdict.is_some_and(|verdict| verdict.is_final_for(session)) {
+        let text = format!("the server has ended \"{name}\"");
+        return Finding::fail("login", text, sign_in);
+    }
+    let left = session.expiry.map(|expiry| now().until(expiry).seconds());
+    let is_renewable = session.refresh_token.is_some();
+    let text = match left {
+        None => format!("\"{name}\" does not say when it ends"),
+        Some(left @ 1..) => format!("\"{name}\" is good for {} minutes", (left + 59) / 60),
+        Some(_) => format!("the token of \"{name}\" has run out"),
+    };
+    match (is_renewable, left) {
+        (true, _) => Finding::ok("login", format!("{text}, and can be renewed")),
+        (false, Some(..=0)) => {
+            Finding::fail("login", format!("{text}, and cannot be renewed"), sign_in)
+        }
+        (false, _) => Finding::warn("login", format!("{text}, and cannot be renewed"), sign_in),
+    }
+}
+
+/// What is remembered of the login, and whether a refresh could be saved: shown with the entry's lock in hand, and nothing
+/// is written to the entry.
+fn reserve(storage: &Storage, key: &CacheKey, ward: &Ward) -> (Option<Verdict>, Finding) {
+    let mut lock = match storage.store().lock(key, PATIENCE) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            let advice = "if this stays so, see which process holds the lock";
+            return (None, Finding::warn("saving", "another process is refreshing", advice));
+        }
+        Err(error) => return (None, unsaved(ward, storage, &error)),
+    };
+    let verdict = lock.verdict();
+    let proof = lock.prove_writable();
+    match proof {
+        Ok(()) => (verdict, Finding::ok("saving", "a renewed login can be saved")),
+        Err(error) => (verdict, unsaved(ward, storage, &error)),
+    }
+}
+
+fn unsaved(ward: &Ward, storage: &Storage, error: &StoreError) -> Finding {
+    let folder = storage.file().parent().unwrap_or(storage.file());
+    let advice = format!("make {} writable, or refreshes stop", ward.shown(folder));
+    Finding::fail("saving", format!("a renewed login could not be saved: {}", chain(error)), advice)
+}
+
+fn sign_in(ward: &Ward, choice: &TokenChoice) -> String {
+    let program = &ward.doctor.program;
+    match (choice.target.profile(), choice.target.host(), choice.target.account_id()) {
+        (Some(profile), ..) => {
+            format!("sign in: {program} login --profile {}", quoted(profile.as_str()))
+        }
+        (None, Some(host), Some(account)) => {
+            format!("sign in: {program} login --host {host} --account-id {account}")
+        }
+        (None, Some(host), None) => format!("sign in: {program} login --host {host}"),
+        (None, None, _) => format!("sign in: {program} login"),
+    }
+}
+
+/// An argument that a shell takes for one.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/:+".contains(c);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}

@@ -1,0 +1,125 @@
+//! The way to the host: its name, a connection, its certificate, what it says about itself, and its clock.
+
+use super::{Finding, Ward, desk};
+use crate::choose::TokenChoice;
+use crate::clock::now;
+use crate::runtime::OwnRuntime;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::Duration;
+use u2m_core::{Answer, Host, HostMetadata, TransportFailure, TransportFailureKind, chain};
+use u2m_http::{ReqwestTransport, Transport};
+use url::Url;
+
+/// Each of the three steps: what takes longer is no way to work.
+const STEP: Duration = Duration::from_millis(2_500);
+
+/// A clock that is further off makes tokens look good that are not.
+const SKEW: u64 = 30;
+
+pub(super) fn look(ward: &Ward, choice: &TokenChoice) -> Vec<Finding> {
+    let Some(host) = choice.target.host() else { return Vec::new() };
+    let Ok(url) = Url::parse(host.as_str()) else { return Vec::new() };
+    let mut findings = Vec::new();
+    // Behind a proxy, names and connections are its business.
+    if !desk::goes_by_proxy(ward, &url) {
+        match connect(&url) {
+            Ok(text) => findings.push(Finding::ok("connection", text)),
+            Err(finding) => return vec![finding],
+        }
+    }
+    findings.extend(ask(host, &url));
+    findings
+}
+
+/// Finds the host's addresses and connects to one of them.
+fn connect(url: &Url) -> Result<String, Finding> {
+    let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let (sender, found) = mpsc::channel();
+    let wanted = name.clone();
+    // The system's resolver knows no deadline.
+    let resolve =
+        move || sender.send((wanted.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    let _ = std::thread::Builder::new().name("u2m-doctor-dns".into()).spawn(resolve);
+    let advice = "check the host's spelling, the network and the VPN";
+    let addresses: Vec<SocketAddr> = match found.recv_timeout(STEP) {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) => {
+            return Err(Finding::fail("name", format!("{name} is not found: {error}"), advice));
+        }
+        Err(_) => {
+            let text = format!("no name server answered for {name} in time");
+            return Err(Finding::fail("name", text, advice));
+        }
+    };
+    let share = STEP / u32::try_from(addresses.len().clamp(1, 4)).unwrap_or(1);
+    let mut last = "it has no address".to_owned();
+    for address in addresses.iter().take(4) {
+        match TcpStream::connect_timeout(address, share) {
+            Ok(_) => return Ok(format!("{name} port {port} is reached at {}", address.ip())),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    let advice = "check the network, the VPN and the firewall, or set HTTPS_PROXY";
+    Err(Finding::fail("connection", format!("{name} port {port}: {last}"), advice))
+}
+
+/// Asks the host about itself, once.
+fn ask(host: &Host, url: &Url) -> Vec<Finding> {
+    let call = HostMetadata::lookup(host);
+    let transport = ReqwestTransport::new();
+    let send = async {
+        tokio::time::timeout(STEP, transport.send(call.request()))
+            .await
+            .unwrap_or_else(|_| Err(TransportFailure::new(TransportFailureKind::TimedOut)))
+    };
+    let Ok(outcome) = OwnRuntime::default().block_on(send) else { return Vec::new() };
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(error) => {
+            let advice = "if a proxy or a company's certificate is in between, set HTTPS_PROXY or SSL_CERT_FILE";
+            return vec![Finding::fail("host", format!("{host}: {}", chain(&error)), advice)];
+        }
+    };
+    let mut findings = Vec::new();
+    if url.scheme() == "https" {
+        findings.push(Finding::ok("certificate", "the host's certificate is trusted"));
+    }
+    findings.push(said(host, &answer));
+    findings.extend(clock(&answer));
+    findings
+}
+
+fn said(host: &Host, answer: &Answer) -> Finding {
+    match answer.status() {
+        200..=299 => Finding::ok("host", format!("{host} says what it is")),
+        404 => Finding::ok("host", format!("{host} answers, and says nothing about itself")),
+        status @ (429 | 500..) => Finding::warn(
+            "host",
+            format!("{host} answers with status {status}"),
+            "it may be in trouble: try again later",
+        ),
+        status => Finding::warn(
+            "host",
+            format!("{host} answers with status {status}"),
+            "check that this is a Databricks host, and that no portal is in between",
+        ),
+    }
+}
+
+/// The clock of this machine beside the host's.
+fn clock(answer: &Answer) -> Option<Finding> {
+    let ahead = answer.date()?.until(now()).seconds();
+    Some(match ahead.unsigned_abs() {
+        0..=SKEW => Finding::ok("clock", "it agrees with the host's"),
+        seconds => Finding::warn(
+            "clock",
+            format!(
+                "it is {seconds} seconds {} the host's",
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
+            "set it, or let the system keep it: tokens end at the wrong time",
+        ),
+    })
+}

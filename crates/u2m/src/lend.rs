@@ -1,0 +1,57 @@
+//! Lending a login to another program, through the variables that Databricks' SDKs and tools read.
+
+use std::process::Command;
+use u2m_core::{Target, Token};
+
+/// What would sign the program in as somebody else, lead it to another host, or make its SDK find two ways to sign in.
+/// `ARM_*` and `GOOGLE_*` stay: other tools need them, and the kind of login that is set goes before them.
+const OTHERS: &[&str] = &[
+    "DATABRICKS_ACCOUNT_ID",
+    "DATABRICKS_AZURE_RESOURCE_ID",
+    "DATABRICKS_CLIENT_ID",
+    "DATABRICKS_CLIENT_SECRET",
+    "DATABRICKS_CONFIG_PROFILE",
+    "DATABRICKS_DISCOVERY_URL",
+    "DATABRICKS_GOOGLE_SERVICE_ACCOUNT",
+    "DATABRICKS_METADATA_SERVICE_URL",
+    "DATABRICKS_OIDC_TOKEN_ENV",
+    "DATABRICKS_OIDC_TOKEN_FILE",
+    "DATABRICKS_OIDC_TOKEN_FILEPATH",
+    "DATABRICKS_PASSWORD",
+    "DATABRICKS_SCOPES",
+    "DATABRICKS_TOKEN_AUDIENCE",
+    "DATABRICKS_USERNAME",
+    "DATABRICKS_WORKSPACE_ID",
+];
+
+/// Gives `command` a login for as long as its token lives: `DATABRICKS_HOST`, `DATABRICKS_TOKEN`, `DATABRICKS_AUTH_TYPE=pat`,
+/// which is what SDKs call a token that they are given, and the ids that are known. Variables of other logins are taken away.
+/// Nothing goes into the command's arguments, which other users can see. `Debug` of a command shows its variables: do not
+/// print it.
+///
+/// ```
+/// use std::process::Command;
+/// use u2m::{AccessToken, Host, Target, Token, lend};
+/// let target = Target::workspace(Host::parse("https://my-workspace.cloud.databricks.com")?);
+/// let token = Token::new(AccessToken::new("secret"), None);
+/// let mut command = Command::new("my-program");
+/// lend(&mut command, &target, Some("123"), &token);
+/// assert!(command.get_envs().any(|(name, value)| name == "DATABRICKS_TOKEN" && value.is_some()));
+/// # Ok::<(), u2m::HostError>(())
+/// ```
+pub fn lend(command: &mut Command, target: &Target, workspace_id: Option<&str>, token: &Token) {
+    for name in OTHERS {
+        command.env_remove(name);
+    }
+    if let Some(host) = target.host() {
+        command.env("DATABRICKS_HOST", host.as_str());
+    }
+    if let Some(account) = target.account_id() {
+        command.env("DATABRICKS_ACCOUNT_ID", account.as_str());
+    }
+    if let Some(id) = workspace_id {
+        command.env("DATABRICKS_WORKSPACE_ID", id);
+    }
+    command.env("DATABRICKS_AUTH_TYPE", "pat");
+    command.env("DATABRICKS_TOKEN", token.access_token().expose());
+}

@@ -35,6 +35,10 @@ impl FakeServer {
                 json!({"active": true, "id": "1", "userName": "fake.user@example.com"})
             }
             path if path.starts_with("/api/2.0/accounts/") && path.ends_with("/workspaces") => {
+                if let Some(status) = self.settings.workspaces_refusal {
+                    let why = "only administrators of the account may do this";
+                    return api_error(status, "PERMISSION_DENIED", why);
+                }
                 Value::from(self.settings.workspaces.clone())
             }
             "/api/2.1/clusters/list" => self.clusters(request),

@@ -41,6 +41,7 @@ pub struct Settings {
     pub(crate) token_type: String,
     pub(crate) workspace_id: Option<u64>,
     pub(crate) workspaces: Vec<Value>,
+    pub(crate) workspaces_refusal: Option<StatusCode>,
 }
 
 /// The shape of access tokens.
@@ -145,6 +146,7 @@ impl Settings {
             token_type: "Bearer".to_owned(),
             workspace_id: Some(900_800_700_600),
             workspaces: Vec::new(),
+            workspaces_refusal: None,
         }
     }
 
@@ -372,6 +374,13 @@ impl Settings {
             "workspace_name": name,
             "workspace_status": status,
         }));
+        self
+    }
+
+    /// Refuses to list an account's workspaces, with this status: whoever asks is no administrator.
+    #[must_use]
+    pub const fn with_workspaces_refused(mut self, status: StatusCode) -> Self {
+        self.workspaces_refusal = Some(status);
         self
     }
 

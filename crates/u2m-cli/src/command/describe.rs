@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         sensitive: args.sensitive,
     };
     match output::format(args) {
-        Format::Json => output::result(report.json())?,
+        Format::Json => output::result(report.json() + "\n")?,
         Format::Text => output::result(report.text())?,
     }
     match failure {

@@ -19,14 +19,15 @@ fn headers<T>(call: &HttpCall<ApiAnswer<T>>) -> Vec<(&'static str, String)> {
 #[test]
 fn the_token_goes_into_one_header_and_the_workspace_into_another() {
     let bearer = ("authorization", "Bearer canary".to_owned());
-    assert_eq!(headers(&access().me()), [bearer.clone()]);
+    let alone = std::slice::from_ref(&bearer);
+    assert_eq!(headers(&access().me()), alone);
     let routed = access().with_workspace_id(Some("7"));
     let workspace = ("x-databricks-workspace-id", "7".to_owned());
     assert_eq!(headers(&routed.introspect()), [bearer.clone(), workspace]);
     let account = AccountId::parse("acc").unwrap();
-    assert_eq!(headers(&routed.account_workspaces(&account)), [bearer.clone()]);
+    assert_eq!(headers(&routed.account_workspaces(&account)), alone);
     for none in [None, Some(""), Some("none")] {
-        assert_eq!(headers(&access().with_workspace_id(none).me()), [bearer.clone()], "{none:?}");
+        assert_eq!(headers(&access().with_workspace_id(none).me()), alone, "{none:?}");
     }
 }
 

@@ -300,6 +300,9 @@ impl<'c> Stage<'c> {
         must(!ran.stderr.contains("broke at"), "a panic");
         let secrets = [self.tokens.access_token(), self.tokens.refresh_token().unwrap(), "canary"];
         must(!secrets.iter().any(|secret| ran.stderr.contains(secret)), "a secret is shown");
+        let shows = is_report || self.case.name.contains("/profiles/");
+        let is_secret = |secret: &&str| shows && ran.stdout.contains(*secret);
+        must(!secrets.iter().any(is_secret), "a secret is among the results");
     }
 
     fn changes(&self, out: &mut String) {

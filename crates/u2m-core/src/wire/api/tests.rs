@@ -1,5 +1,6 @@
 use super::*;
 use crate::call::Awaits;
+use proptest::prelude::*;
 
 fn access() -> ApiAccess {
     ApiAccess::new(Host::parse("https://a.example").unwrap(), AccessToken::new("canary"))
@@ -108,4 +109,19 @@ fn a49_no_text_shows_the_token() {
     let error = answered(call, 401, echoed).unwrap_err();
     assert_eq!(error.to_string(), "the API answered 401: UNAUTHENTICATED");
     assert!(!format!("{error:?}").contains("canary"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn t9_any_bytes_are_an_answer_or_an_error_and_never_a_panic(
+        status in 100u16..600,
+        body in "(?s).{0,200}|[\\[{](\"(userName|workspace_id|clusters|cluster_id|next_page_token|principal_context|authentication_scope|error_code|message)\":(\"x\"|-?[0-9]{1,25}|null|[\\[{]|[\\]}]|,)*,?)*[\\]}]",
+    ) {
+        let account = AccountId::parse("acc").unwrap();
+        let _ = answered(access().me(), status, &body);
+        let _ = answered(access().introspect(), status, &body);
+        let _ = answered(access().clusters(None), status, &body);
+        let _ = answered(access().account_workspaces(&account), status, &body);
+    }
 }

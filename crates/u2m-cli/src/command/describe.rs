@@ -20,8 +20,8 @@ use u2m::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a refresh that was sent and is not saved yet is waited for, once the time of its check is over: the login would be
-/// lost without.
-pub(crate) const SAVING: Duration = Duration::from_secs(5);
+/// lost without. Mostly it runs in a process of its own, which is not waited for.
+pub(crate) const SAVING: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;

@@ -72,6 +72,6 @@ fn dotenv(value: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "shape/tests.rs"]
 mod tests;

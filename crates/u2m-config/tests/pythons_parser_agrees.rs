@@ -1,5 +1,5 @@
 //! What is written here, Python's own parser reads as we do: that is what its SDK reads the file with.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

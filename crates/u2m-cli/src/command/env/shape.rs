@@ -72,6 +72,6 @@ fn dotenv(value: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 #[path = "shape/tests.rs"]
 mod tests;

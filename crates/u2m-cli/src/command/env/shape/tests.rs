@@ -1,3 +1,5 @@
+#![cfg(unix)]
+
 use super::*;
 use proptest::prelude::*;
 use std::process::Command;

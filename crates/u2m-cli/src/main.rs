@@ -12,6 +12,7 @@ mod help;
 mod output;
 mod person;
 mod place;
+mod settle;
 
 use args::{Args, Command};
 use failure::Failure;

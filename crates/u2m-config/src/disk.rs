@@ -77,14 +77,16 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, ConfigError> {
     Err(ConfigError::io("follow", path)(ErrorKind::Other.into()))
 }
 
-/// Puts `bytes` in the place of whatever is at `path`, in one step. The new file has mode 0600,
-/// or the mode and owner that `like` has; `private` takes the rights of group and others away.
+/// Puts `bytes` in the place of whatever is at `path`, in one step, if `may` says so when all is ready for it; the answer says
+/// whether it did. The new file has mode 0600, or the mode and owner that `like` has; `private` takes the rights of group and
+/// others away.
 pub(crate) fn replace(
     path: &Path,
     bytes: &[u8],
     like: Option<&Metadata>,
     private: bool,
-) -> Result<(), ConfigError> {
+    may: impl FnOnce() -> Result<bool, ConfigError>,
+) -> Result<bool, ConfigError> {
     let new = beside(path, ".tmp");
     // Callers hold the lock, so anything of this name was left behind by a process that died.
     match fs::remove_file(&new) {
@@ -93,14 +95,17 @@ pub(crate) fn replace(
         }
         _ => {}
     }
-    let written = write(&new, bytes, like, private)
-        .and_then(|()| fs::rename(&new, path).map_err(ConfigError::io("replace", path)));
-    if written.is_err() {
+    let put = || fs::rename(&new, path).map_err(ConfigError::io("replace", path));
+    let done = write(&new, bytes, like, private).and_then(|()| may()).and_then(|may| match may {
+        true => put().map(|()| true),
+        false => Ok(false),
+    });
+    if !matches!(done, Ok(true)) {
         // The first error is the one to report.
         let _ = fs::remove_file(&new);
-        return written;
+        return done;
     }
-    flush_folder(folder(path))
+    flush_folder(folder(path)).map(|()| true)
 }
 
 /// `path` with something appended to its file name.

@@ -1,9 +1,12 @@
 //! Changing the file on disk: lock, read, change, back up, replace.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{ConfigError, ConfigFile, Draft, disk, lock};
+use crate::{ConfigError, ConfigFile, Draft, SIZE_LIMIT, disk, lock};
+
+/// How often an edit begins again because a program without our lock has changed the file.
+const ATTEMPTS: usize = 5;
 
 /// How long to wait for another editor unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,15 +63,17 @@ impl Editor {
 
     /// Reads the file under the lock, lets `change` work on it, and writes the result.
     ///
-    /// If `change` fails, or changes nothing, nothing is written. Do not edit the same file again
-    /// inside `change`: that edit would wait for this one. `change` should not ask the user
-    /// anything either, since others wait meanwhile.
+    /// If `change` fails, or changes nothing, nothing is written. It is called again, with the new
+    /// content, if a program that does not take the lock has changed the file meanwhile. Do not edit
+    /// the same file inside `change`: that edit would wait for this one. `change` should not ask the
+    /// user anything either, since others wait meanwhile.
     ///
     /// # Errors
     ///
     /// What `change` returned, [`ConfigError::LockTimeout`], [`ConfigError::Malformed`] for a
-    /// file that cannot be read, [`ConfigError::DirectoryMissing`], [`ConfigError::NotAFile`],
-    /// [`ConfigError::TooLarge`], or [`ConfigError::Io`].
+    /// file that cannot be read, [`ConfigError::ChangedMeanwhile`], [`ConfigError::DirectoryMissing`],
+    /// [`ConfigError::NotAFile`], [`ConfigError::TooLarge`] also for a file that would become so, or
+    /// [`ConfigError::Io`].
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -81,26 +86,47 @@ impl Editor {
     /// ```
     pub fn edit(
         &self,
-        change: impl FnOnce(&mut Draft) -> Result<(), ConfigError>,
+        mut change: impl FnMut(&mut Draft) -> Result<(), ConfigError>,
     ) -> Result<Outcome, ConfigError> {
         let target = disk::resolve(&self.path)?;
         lock::holding(&disk::beside(&target, ".lock"), self.patience, || {
-            let (bytes, old) =
-                disk::read(&target)?.map(|found| (found.bytes, found.metadata)).unzip();
-            let file = ConfigFile::of_bytes(bytes.unwrap_or_default(), &self.path)?;
-            let mut draft = Draft::of(file)
-                .map_err(|source| ConfigError::Malformed { path: self.path.clone(), source })?;
-            change(&mut draft)?;
-            if draft.text() == draft.before().text() {
-                return Ok(Outcome::Unchanged);
+            for _ in 0..ATTEMPTS {
+                if let Some(outcome) = self.attempt(&target, &mut change)? {
+                    return Ok(outcome);
+                }
             }
-            if !draft.before().text().is_empty() {
-                let backup = disk::beside(&self.path, ".bak");
-                disk::replace(&backup, draft.backup().as_bytes(), None, true)?;
-            }
-            disk::replace(&target, draft.text().as_bytes(), old.as_ref(), self.tighten)?;
-            Ok(Outcome::Written { tightened: self.tighten && old.as_ref().is_some_and(is_open) })
+            Err(ConfigError::ChangedMeanwhile { path: self.path.clone() })
         })
+    }
+
+    /// One edit; `None` if somebody else has changed the file meanwhile, whose change then stands.
+    fn attempt(
+        &self,
+        target: &Path,
+        change: &mut impl FnMut(&mut Draft) -> Result<(), ConfigError>,
+    ) -> Result<Option<Outcome>, ConfigError> {
+        let (bytes, old) = disk::read(target)?.map(|found| (found.bytes, found.metadata)).unzip();
+        let file = ConfigFile::of_bytes(bytes.clone().unwrap_or_default(), &self.path)?;
+        let mut draft = Draft::of(file)
+            .map_err(|source| ConfigError::Malformed { path: self.path.clone(), source })?;
+        change(&mut draft)?;
+        if draft.text() == draft.before().text() {
+            return Ok(Some(Outcome::Unchanged));
+        }
+        if draft.text().len() > SIZE_LIMIT {
+            return Err(ConfigError::TooLarge { path: self.path.clone(), limit: SIZE_LIMIT });
+        }
+        if !draft.before().text().is_empty() {
+            let backup = disk::beside(&self.path, ".bak");
+            disk::replace(&backup, draft.backup().as_bytes(), None, true, || Ok(true))?;
+        }
+        let is_as_read = || Ok(disk::read(target)?.map(|found| found.bytes) == bytes);
+        let text = draft.text().as_bytes();
+        if !disk::replace(target, text, old.as_ref(), self.tighten, is_as_read)? {
+            return Ok(None);
+        }
+        let tightened = self.tighten && old.as_ref().is_some_and(is_open);
+        Ok(Some(Outcome::Written { tightened }))
     }
 }
 

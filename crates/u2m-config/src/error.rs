@@ -13,6 +13,12 @@ use crate::{SyntaxError, Unwritable};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// Programs that do not take the lock changed the file again and again while it was edited.
+    #[error("another program keeps changing the configuration file {}; nothing was written to it", path.display())]
+    ChangedMeanwhile {
+        /// The configuration file.
+        path: PathBuf,
+    },
     /// The folder that should hold the file does not exist, and folders are not created.
     #[error("the directory of the configuration file {} does not exist", path.display())]
     DirectoryMissing {
@@ -110,7 +116,7 @@ pub enum ConfigError {
 impl ConfigError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::LockTimeout { .. })
+        matches!(self, Self::ChangedMeanwhile { .. } | Self::LockTimeout { .. })
     }
 
     pub(crate) fn io(
@@ -136,10 +142,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_busy_lock_is_worth_another_try() {
+    fn only_what_others_do_is_worth_another_try() {
         let busy =
             ConfigError::LockTimeout { path: "/x.lock".into(), waited: Duration::from_secs(3) };
         assert!(busy.is_transient());
+        assert!(ConfigError::ChangedMeanwhile { path: "/x".into() }.is_transient());
         assert!(!ConfigError::HomeUnknown.is_transient());
     }
 }

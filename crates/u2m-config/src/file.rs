@@ -202,6 +202,20 @@ impl ConfigFile {
         explicit.or_else(|| self.profile(DEFAULT)?.host().map(|_| DEFAULT))
     }
 
+    /// The only profile with a host, where no default is set. A program that asks people may offer it, and says so; one that
+    /// nobody watches must not guess.
+    ///
+    /// ```
+    /// let file = u2m_config::ConfigFile::parse("[dev]\nhost = https://a.example\n[ids]\naccount_id = 1\n")?;
+    /// assert_eq!((file.default_profile(), file.only_profile()), (None, Some("dev")));
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn only_profile(&self) -> Option<&str> {
+        let mut hosts = self.profiles().into_iter().filter(|profile| profile.host().is_some());
+        let only = hosts.next().filter(|_| hosts.next().is_none());
+        only.filter(|_| self.default_profile().is_none()).map(|profile| profile.name())
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -8,6 +8,8 @@
 //!   Go SDK use: inline comments, quotes, values over several lines, merged sections.
 //! - [`Editor`] changes single values and keeps every other byte. It writes only what the Go
 //!   parser and Python's `configparser` read identically, and refuses what they would not.
+//! - [`resolve`] puts flags, the environment and a profile together by one rule, and says of each
+//!   value where it comes from. [`Attribute`] is the table of what can be configured at all.
 //!
 //! Sections are flat. The Go library lets section `a.b` inherit from `a`, and a write through
 //! that inheritance lands in the wrong profile; here a dot is a character like any other.
@@ -33,13 +35,15 @@
 //! 2. `<file>.lock` is locked, for a bounded time. The file itself is never locked: it is replaced.
 //! 3. The file is read, the change is made in memory, and if nothing changed the edit ends here.
 //! 4. The old bytes go to `<file>.bak`, without the credentials the edit cleared.
-//! 5. The new bytes go to `<file>.tmp` (mode 0600), are flushed, and are renamed over the file.
+//! 5. The new bytes go to `<file>.tmp` (mode 0600) and are flushed.
+//! 6. If the file is as it was read, they are renamed over it; else the edit begins again at 3.
 //!
 //! A crash leaves the old file or the new one, never half of either. Programs that do not take the
-//! lock, the Databricks CLI among them, can still overwrite an edit; they can no longer be
-//! confused by half of one.
+//! lock, the Databricks CLI among them, can still overwrite an edit; what they have written is not
+//! overwritten, and they can no longer be confused by half of an edit.
 
 mod attributes;
+mod cloud;
 mod disk;
 mod document;
 mod draft;
@@ -49,6 +53,7 @@ mod file;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod kind;
 mod locate;
 mod lock;
 mod profile;
@@ -57,10 +62,12 @@ mod rules;
 mod syntax;
 
 pub use attributes::{Attribute, ValueKind, WrongValue};
+pub use cloud::Cloud;
 pub use draft::Draft;
 pub use editor::{Editor, Outcome};
 pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
+pub use kind::{ProfileClass, ProfileKind};
 pub use locate::{abbreviate, locate};
 pub use profile::Profile;
 pub use resolve::{

@@ -74,3 +74,42 @@ fn a_lone_triple_quote_at_the_end_is_read_and_not_written_below() {
     assert_eq!((source.line(), source.fault()), (2, SyntaxFault::UnclosedValueQuote));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 }
+
+#[test]
+fn a_file_of_ten_megabytes_is_neither_read_nor_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    let text = "[p]\nhost = https://a.example\n".repeat(400_000);
+    std::fs::write(&path, &text).unwrap();
+    let error = ConfigFile::read(&path).unwrap_err();
+    assert!(error.to_string().ends_with("cfg is larger than 1048576 bytes"), "{error}");
+    let edit = Editor::new(&path).edit(|draft| draft.merge_profile("q", &[("host", "h")], &[]));
+    assert!(matches!(edit, Err(ConfigError::TooLarge { .. })));
+    assert!(std::fs::read_to_string(&path).unwrap() == text);
+    assert!(!folder.path().join("cfg.bak").exists());
+}
+
+#[test]
+fn no_edit_makes_a_file_too_large_to_be_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    let text = format!("[p]\nhost = h\n{}\n", "#".repeat(u2m_config::SIZE_LIMIT - 20));
+    std::fs::write(&path, &text).unwrap();
+    let edit = Editor::new(&path).edit(|draft| draft.merge_profile("q", &[("host", "h")], &[]));
+    assert!(matches!(edit, Err(ConfigError::TooLarge { .. })));
+    assert!(std::fs::read_to_string(&path).unwrap() == text);
+}
+
+#[test]
+fn an_edit_keeps_what_is_doubled_and_marks_and_windows_line_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    std::fs::write(
+        &path,
+        "\u{feff}[p]\r\nhost = 1\r\nhost = 2\r\n[q]\r\nk = v\r\n[p]\r\nk = 1\r\n",
+    )
+    .unwrap();
+    Editor::new(&path).edit(|draft| draft.merge_profile("p", &[("host", "3")], &[])).unwrap();
+    let expected = "\u{feff}[p]\r\nhost = 1\r\nhost = 3\r\n[q]\r\nk = v\r\n[p]\r\nk = 1\r\n";
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
+}

@@ -48,3 +48,21 @@ fn a_missing_file_names_none_and_is_not_created() {
     assert_eq!(ConfigFile::read(&path).unwrap().default_profile(), None);
     assert!(!path.exists());
 }
+
+#[test]
+fn one_profile_is_offered_and_never_taken() {
+    // Content; who is the default; who is offered to a person.
+    let cases = [
+        ("[a]\nhost = h\n[b]\nhost = i\n[__settings__]\ndefault_profile = b\n", Some("b"), None),
+        ("[a]\nhost = h\n", None, Some("a")),
+        ("[a]\nhost = h\n[b]\nhost = i\n", None, None),
+        ("[DEFAULT]\nhost = d\n[a]\nhost = h\n", Some("DEFAULT"), None),
+        ("[DEFAULT]\ncluster_id = 1\n[a]\nhost = h\n", None, Some("a")),
+        ("[a]\nhost = h\n[__settings__]\ndefault_profile = __settings__\n", None, Some("a")),
+        ("", None, None),
+    ];
+    for (text, default, offered) in cases {
+        let file = ConfigFile::parse(text).unwrap();
+        assert_eq!((file.default_profile(), file.only_profile()), (default, offered), "{text}");
+    }
+}

@@ -63,7 +63,7 @@ fn model(text: &str) -> BTreeMap<(&'static str, &'static str), String> {
         .collect()
 }
 
-fn edited(before: &str, change: impl FnOnce(&mut u2m_config::Draft)) -> String {
+fn edited(before: &str, mut change: impl FnMut(&mut u2m_config::Draft)) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
     std::fs::write(&path, before).unwrap();

@@ -152,17 +152,18 @@ pub struct HostHints {
 
 impl HostHints {
     fn from_query(url: &Url) -> Result<Self, HostError> {
-        let value = |name: &str| {
-            let found = url.query_pairs().find(|(key, value)| key == name && !value.is_empty());
-            found.map(|(_, value)| value.into_owned())
+        let all = |name: &'static str| {
+            let pairs = url.query_pairs().filter(move |(key, id)| key == name && !id.is_empty());
+            pairs.map(|(_, id)| id.into_owned())
         };
-        let numeric = |name| value(name).filter(|id| id.parse::<i64>().is_ok());
-        let mut ids = [value("w"), numeric("o"), numeric("workspace_id")].into_iter().flatten();
+        let numeric = |name| all(name).filter(|id| id.parse::<i64>().is_ok());
+        let mut ids = all("w").chain(numeric("o")).chain(numeric("workspace_id"));
         let workspace_id = ids.next();
         if ids.any(|other| Some(&other) != workspace_id.as_ref()) {
             return Err(HostError::TwoWorkspaces);
         }
-        Ok(Self { workspace_id, account_id: value("a").or_else(|| value("account_id")) })
+        let account_id = all("a").chain(all("account_id")).next();
+        Ok(Self { workspace_id, account_id })
     }
 }
 
@@ -267,7 +268,18 @@ mod tests {
         assert_eq!(hints("workspace_id=99").unwrap().workspace_id.as_deref(), Some("99"));
         assert_eq!(hints("account_id=abc").unwrap().account_id.as_deref(), Some("abc"));
         assert_eq!(hints("o=1&w=2"), Err(HostError::TwoWorkspaces));
+        assert_eq!(hints("w=1&w=2"), Err(HostError::TwoWorkspaces));
         assert_eq!(hints("o=2&w=2").unwrap().workspace_id.as_deref(), Some("2"));
+        assert_eq!(hints("o=abc&w=2&workspace_id=").unwrap().workspace_id.as_deref(), Some("2"));
+        let both = hints("o=12345&a=abc").unwrap();
+        assert_eq!(
+            (both.workspace_id.as_deref(), both.account_id.as_deref()),
+            (Some("12345"), Some("abc"))
+        );
+        assert_eq!(hints("account_id=b&a=a").unwrap().account_id.as_deref(), Some("a"));
+        let uuid = "00000000-0000-4000-8000-00000000000a";
+        assert_eq!(hints(&format!("w={uuid}")).unwrap().workspace_id.as_deref(), Some(uuid));
+        assert_eq!(hints("o=99999999999999999999").unwrap().workspace_id, None);
     }
 
     #[test]

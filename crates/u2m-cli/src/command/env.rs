@@ -1,8 +1,86 @@
-//! `u2m env`.
+//! `u2m env`: the configuration as variables of the environment, for programs that read nothing else.
+
+mod shape;
 
 use crate::args::Args;
+use crate::command::token;
 use crate::failure::{Class, Failure};
+use crate::settle::settled;
+use crate::{output, place};
+use shape::Shape;
+use std::collections::BTreeMap;
+use u2m::{Resolved, Said};
+use zeroize::Zeroizing;
 
-pub(crate) fn run(_: &Args, _: &str) -> Result<(), Failure> {
-    Err(Failure::new(Class::Other, "env: comes with the next commits"))
+pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    let shape = Shape::named(args.shape.as_deref())?;
+    let (path, config) = place::config()?;
+    let found = settled(args, &path, &config, false)?;
+    if found.host().is_none() && found.cloud(None).is_none() {
+        let text = "nothing says which host is meant: name a profile with --profile, or set DATABRICKS_HOST";
+        return Err(Failure::new(Class::Unclear, text));
+    }
+    let mut variables = of(&found, args);
+    if args.with_token {
+        let said = said(&found);
+        let token = token::fetch(args, &said, name)?;
+        let text = Zeroizing::new(token.access_token().expose().to_owned());
+        variables.insert("DATABRICKS_TOKEN", text);
+        // A program that finds the profile or its method as well would use those, and not the token.
+        variables.insert("DATABRICKS_AUTH_TYPE", Zeroizing::new("pat".to_owned()));
+        variables.remove("DATABRICKS_CONFIG_PROFILE");
+    }
+    output::result(shape.print(&variables)?)
+}
+
+/// What is configured, under each name of its variables. Secrets are there only if they are wished, and beside a token no
+/// credential of another method is.
+fn of(found: &Resolved, args: &Args) -> BTreeMap<&'static str, Zeroizing<String>> {
+    let mut variables = BTreeMap::new();
+    let mut hidden: Vec<&str> = Vec::new();
+    for value in found.values() {
+        let attribute = value.attribute();
+        if args.with_token && attribute.method().is_some() {
+            continue;
+        }
+        if attribute.is_secret() && !args.sensitive {
+            hidden.extend(attribute.variables().first().copied());
+            continue;
+        }
+        for variable in attribute.variables() {
+            variables.insert(*variable, Zeroizing::new(value.expose().to_owned()));
+        }
+    }
+    if let Some(auth_type) = found.auth_type(false) {
+        variables.insert("DATABRICKS_AUTH_TYPE", Zeroizing::new(auth_type.to_owned()));
+    }
+    if !hidden.is_empty() {
+        let names = hidden.join(", ");
+        output::note(&format!("Left out: {names}. Pass --sensitive to print secrets."));
+    }
+    variables
+}
+
+/// Whose token goes with a configuration.
+fn said(found: &Resolved) -> Said {
+    Said {
+        profile: found.profile().map(|profile| profile.name().to_owned()),
+        host: found.host().map(ToString::to_string),
+        account_id: found.get("account_id").map(str::to_owned),
+        ..Said::default()
+    }
+}
+
+impl Shape {
+    fn named(word: Option<&str>) -> Result<Self, Failure> {
+        match word.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "json") => Ok(Self::Json),
+            Some("shell") => Ok(Self::Shell),
+            Some("dotenv") => Ok(Self::Dotenv),
+            Some(_) => {
+                let text = "the value of --format is not shell, json or dotenv";
+                Err(Failure::new(Class::Usage, text))
+            }
+        }
+    }
 }

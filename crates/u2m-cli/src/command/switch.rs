@@ -1,8 +1,124 @@
-//! `u2m switch`.
+//! `u2m switch`: which profile is used where none is named.
 
-use crate::args::Args;
+use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
+use crate::settle::{instead, listed, with_flag};
+use crate::{output, place};
+use serde_json::json;
+use std::path::Path;
+use u2m::{ConfigFile, Editor, Foreign, Outcome};
 
-pub(crate) fn run(_: &Args, _: &str) -> Result<(), Failure> {
-    Err(Failure::new(Class::Other, "switch: comes with the next commits"))
+/// What is used before any default.
+const BEFORE_THE_DEFAULT: &[&str] = &["DATABRICKS_CONFIG_PROFILE", "DATABRICKS_HOST"];
+
+pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    let wanted = wanted(args)?;
+    let (path, config) = place::config()?;
+    if config.is_missing() {
+        let text = format!("no configuration file found at {}", place::shown(&path));
+        return Err(Failure::new(Class::Unclear, format!("{text}; run '{name} login' to make it")));
+    }
+    let wanted = match wanted {
+        None if args.clear => None,
+        None => Some(picked(&config, name)?),
+        Some(wanted) => Some(wanted),
+    };
+    if let Some(wanted) = &wanted {
+        check(wanted, &path, &config)?;
+    }
+    let previous = config.setting("default_profile").map(str::to_owned);
+    let outcome = Editor::new(&path).edit(|draft| {
+        match &wanted {
+            Some(wanted) => draft.set_default_profile(wanted)?,
+            None => draft.clear_setting("default_profile"),
+        }
+        Ok(())
+    })?;
+    let is_changed = outcome != Outcome::Unchanged;
+    if outcome == (Outcome::Written { tightened: true }) {
+        output::note(&format!("{} can now be read by you alone.", place::shown(&path)));
+    }
+    let overridden = overridden(wanted.as_deref());
+    say(wanted.as_deref(), previous.as_deref(), &config);
+    for variable in &overridden {
+        output::note(&format!("Note: {variable} is set, and goes before the default profile."));
+    }
+    if args.format != Some(Format::Json) {
+        return Ok(());
+    }
+    let profile = wanted.as_deref().and_then(|wanted| config.profile(wanted));
+    let report = json!({
+        "profile": wanted,
+        "host": profile.as_ref().and_then(|profile| profile.host()),
+        "account_id": profile.as_ref().and_then(|profile| profile.account_id()),
+        "workspace_id": profile.as_ref().and_then(|profile| profile.workspace_id()),
+        "previous": previous,
+        "changed": is_changed,
+        "config_file": path.to_string_lossy(),
+        "overridden_by": overridden,
+    });
+    output::result(output::json(&report) + "\n")
+}
+
+/// The name that was said, if any.
+fn wanted(args: &Args) -> Result<Option<String>, Failure> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let wanted = match (given(&args.argument), given(&args.profile)) {
+        (Some(argument), Some(_)) => return Err(with_flag(&argument, "--profile")),
+        (argument, profile) => argument.or(profile),
+    };
+    match wanted {
+        Some(_) if args.clear => Err(Failure::new(
+            Class::Usage,
+            "--clear leaves no profile as the default; leave the name out",
+        )),
+        wanted => Ok(wanted),
+    }
+}
+
+/// Where nobody is named, a person at a terminal could be asked here, with the profiles of `config` to choose from.
+fn picked(config: &ConfigFile, name: &str) -> Result<String, Failure> {
+    let known = match config.profiles().is_empty() {
+        true => format!("There are no profiles; run '{name} login' to make one"),
+        false => format!("Run: {name} switch --profile NAME; {}", listed(config)),
+    };
+    Err(Failure::new(Class::Unclear, format!("no profile specified. {known}")))
+}
+
+fn check(wanted: &str, path: &Path, config: &ConfigFile) -> Result<(), Failure> {
+    if wanted == "__settings__" {
+        let text = "__settings__ is a reserved section name and cannot be a profile";
+        return Err(Failure::new(Class::Usage, text));
+    }
+    if config.profile(wanted).is_some() {
+        return Ok(());
+    }
+    let (shown, instead) = (Foreign::new(wanted), instead(config, wanted));
+    let text = format!("profile \"{shown}\" not found in {}; {instead}", place::shown(path));
+    Err(Failure::new(Class::Unclear, text))
+}
+
+/// The variables that a program would follow instead.
+fn overridden(wanted: Option<&str>) -> Vec<&'static str> {
+    let differs = |name: &&str| {
+        let value = place::env(name).filter(|value| !value.is_empty());
+        value.is_some_and(|value| value.to_str().is_none() || value.to_str() != wanted)
+    };
+    BEFORE_THE_DEFAULT.iter().copied().filter(differs).collect()
+}
+
+fn say(wanted: Option<&str>, previous: Option<&str>, config: &ConfigFile) {
+    let Some(wanted) = wanted else {
+        return output::note(&match previous {
+            Some(previous) => {
+                format!("\"{}\" is no longer the default profile.", Foreign::new(previous))
+            }
+            None => "No default profile was set.".to_owned(),
+        });
+    };
+    let host = match config.profile(wanted).and_then(|profile| profile.host()) {
+        Some(host) => format!(" ({})", Foreign::new(host)),
+        None => "; it has no host".to_owned(),
+    };
+    output::note(&format!("The default profile is now \"{}\"{host}.", Foreign::new(wanted)));
 }

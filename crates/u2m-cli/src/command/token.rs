@@ -6,12 +6,17 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    CacheKey, ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Storage,
+    CacheKey, ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Said, Storage,
     Surroundings, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
     choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
+    print(&fetch(args, &args.said(), name)?, args.format)
+}
+
+/// The token of whoever is `said`, refreshed when it is time.
+pub(crate) fn fetch(args: &Args, said: &Said, name: &str) -> Result<Token, Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
     // A word that names no store is reported first, as the reference does.
@@ -23,7 +28,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             None => failure,
         }
     };
-    let choice = choose_for_token(&args.said(), &around).map_err(unclear)?;
+    let choice = choose_for_token(said, &around).map_err(unclear)?;
     let profile = choice.target.profile().map(|name| name.as_str().to_owned());
     let storage = place::storage(&config, profile.as_deref())?;
     let store = storage.store();
@@ -46,7 +51,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     for notice in auth.asynchronous().take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
-    let token = outcome.map_err(|error| {
+    outcome.map_err(|error| {
         let failure = advice::token(&error, &subject, args.force_refresh);
         match error {
             TokenError::NotFound => {
@@ -54,8 +59,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             }
             _ => failure,
         }
-    })?;
-    print(&token, args.format)
+    })
 }
 
 /// Where else a login is that was not found where it was to be (HINT-1).

@@ -39,7 +39,7 @@ fn a_leftover_of_a_killed_writer_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
     fs::write(beside(&path, ".tmp"), "half of a fi").unwrap();
-    replace(&path, b"whole", None, true).unwrap();
+    replace(&path, b"whole", None, true, || Ok(true)).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"whole");
     assert!(!beside(&path, ".tmp").exists());
 }
@@ -51,7 +51,7 @@ fn a_link_in_place_of_the_temporary_file_is_not_followed() {
     let (path, victim) = (folder.path().join("cfg"), folder.path().join("victim"));
     fs::write(&victim, "untouched").unwrap();
     std::os::unix::fs::symlink(&victim, beside(&path, ".tmp")).unwrap();
-    replace(&path, b"new", None, true).unwrap();
+    replace(&path, b"new", None, true, || Ok(true)).unwrap();
     assert_eq!(fs::read(&victim).unwrap(), b"untouched");
 }
 
@@ -65,9 +65,9 @@ fn the_mode_of_the_old_file_is_kept_or_tightened() {
     fs::write(&path, "old").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let old = path.metadata().unwrap();
-    replace(&path, b"new", Some(&old), false).unwrap();
+    replace(&path, b"new", Some(&old), false, || Ok(true)).unwrap();
     assert_eq!(mode(), 0o640);
-    replace(&path, b"new", Some(&old), true).unwrap();
+    replace(&path, b"new", Some(&old), true, || Ok(true)).unwrap();
     assert_eq!(mode(), 0o600);
 }
 
@@ -80,7 +80,7 @@ fn the_owner_of_the_old_file_is_kept() {
     fs::write(&path, "old").unwrap();
     // Only root may give a file away, so for others this shows nothing.
     if chown(&path, Some(12345), Some(12345)).is_ok() {
-        replace(&path, b"new", Some(&path.metadata().unwrap()), true).unwrap();
+        replace(&path, b"new", Some(&path.metadata().unwrap()), true, || Ok(true)).unwrap();
         let now = path.metadata().unwrap();
         assert_eq!((now.uid(), now.gid(), now.mode() & 0o777), (12345, 12345, 0o600));
     }
@@ -96,4 +96,15 @@ fn links_are_followed_even_to_a_file_that_is_still_to_be_made() {
     assert_eq!(resolve(&at("first")).unwrap(), at("real"));
     std::os::unix::fs::symlink("loop", at("loop")).unwrap();
     assert!(matches!(resolve(&at("loop")), Err(ConfigError::Io { .. })));
+}
+
+#[test]
+fn a_file_that_may_not_be_replaced_after_all_stays_and_nothing_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    fs::write(&path, "theirs").unwrap();
+    assert!(!replace(&path, b"ours", None, true, || Ok(false)).unwrap());
+    assert!(replace(&path, b"ours", None, true, || Err(ConfigError::HomeUnknown)).is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"theirs");
+    assert!(!beside(&path, ".tmp").exists());
 }

@@ -1,0 +1,77 @@
+//! How variables are written down, so that what reads them gets back every byte.
+
+use crate::failure::{Class, Failure};
+use crate::output;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use zeroize::Zeroizing;
+
+/// A form of writing variables down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `NAME=value` lines, for programs that read them from a file. They agree on little; only that is written.
+    Dotenv,
+    /// One object in another, as the reference prints it.
+    Json,
+    /// `export` lines for `eval` in a POSIX shell.
+    Shell,
+}
+
+/// The variables of one object.
+#[derive(Serialize)]
+struct Env<'a> {
+    env: BTreeMap<&'a str, &'a str>,
+}
+
+impl Shape {
+    /// Writes all of `variables`, in their order.
+    pub(crate) fn print<T: Deref<Target = String>>(
+        self,
+        variables: &BTreeMap<&'static str, T>,
+    ) -> Result<Zeroizing<String>, Failure> {
+        if self == Self::Json {
+            let env = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            return Ok(Zeroizing::new(output::json(&Env { env })));
+        }
+        let mut text = Zeroizing::new(String::new());
+        for (name, value) in variables {
+            let line = match self {
+                Self::Dotenv => dotenv(value).map(|value| format!("{name}={}\n", *value)),
+                _ => Some(format!("export {name}={}\n", *shell(value))),
+            };
+            let refused = || {
+                let what = "holds what programs that read dotenv files disagree about";
+                let text = format!("the value of {name} {what}; use --format shell or json");
+                Failure::new(Class::Other, text)
+            };
+            text.push_str(&Zeroizing::new(line.ok_or_else(refused)?));
+        }
+        Ok(text)
+    }
+}
+
+/// One word of a POSIX shell: between single quotes, nothing has a meaning but the quote itself.
+fn shell(value: &str) -> Zeroizing<String> {
+    Zeroizing::new(format!("'{}'", value.replace('\'', "'\\''")))
+}
+
+/// A value that shells and the dotenv readers of Python, Node.js and Docker Compose read alike, if there is such a form of it.
+fn dotenv(value: &str) -> Option<Zeroizing<String>> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
+    let is_lost =
+        value.contains(char::is_control) || value.contains("\\\\") || value.ends_with('\\');
+    let text = match value {
+        _ if value.chars().all(is_plain) => value.to_owned(),
+        _ if is_lost => return None,
+        _ if !value.contains('\'') => format!("'{value}'"),
+        // Between double quotes, everything that could have a meaning has one for some reader.
+        _ if !value.contains(['"', '\\', '$', '`', '!']) => format!("\"{value}\""),
+        _ => return None,
+    };
+    Some(Zeroizing::new(text))
+}
+
+#[cfg(test)]
+#[path = "shape/tests.rs"]
+mod tests;

@@ -1,0 +1,154 @@
+//! Whose machines a host runs on.
+
+use std::fmt;
+
+use u2m_core::{Host, HostMetadata};
+
+use crate::Resolved;
+
+/// Whose machines a host runs on. It decides which credentials of a cloud can be of use.
+///
+/// ```
+/// use u2m_config::Cloud;
+/// let host = u2m_core::Host::parse("https://adb-1.azuredatabricks.net")?;
+/// assert_eq!(Cloud::of(&host, None).as_str(), "azure");
+/// # Ok::<(), u2m_core::HostError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cloud {
+    /// Amazon's; also what is said of hosts that nobody knows.
+    Aws,
+    /// Microsoft's.
+    Azure,
+    /// Google's.
+    Gcp,
+}
+
+/// The ends of names that tell, those of test systems included.
+const ENDS: &[(&str, Cloud)] = &[
+    (".azuredatabricks.net", Cloud::Azure),
+    (".databricks.azure.us", Cloud::Azure),
+    (".databricks.azure.cn", Cloud::Azure),
+    (".gcp.databricks.com", Cloud::Gcp),
+];
+
+impl Cloud {
+    /// What the host says of itself, else what its name tells.
+    ///
+    /// ```
+    /// use u2m_config::Cloud;
+    /// use u2m_core::{Host, HostMetadata};
+    /// let host = Host::parse("https://a.example")?;
+    /// let mut metadata = HostMetadata::default();
+    /// metadata.cloud = Some("GCP".to_owned());
+    /// assert_eq!(Cloud::of(&host, Some(&metadata)), Cloud::Gcp);
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn of(host: &Host, metadata: Option<&HostMetadata>) -> Self {
+        let said = metadata.and_then(|metadata| metadata.cloud.as_deref()).and_then(Self::named);
+        let told = || ENDS.iter().find(|(end, _)| host.name().ends_with(end));
+        said.unwrap_or_else(|| told().map_or(Self::Aws, |(_, cloud)| *cloud))
+    }
+
+    /// The cloud of that name, in any case.
+    ///
+    /// ```
+    /// assert_eq!(u2m_config::Cloud::named("GCP"), u2m_config::Cloud::named("gcp"));
+    /// ```
+    pub fn named(text: &str) -> Option<Self> {
+        [Self::Aws, Self::Azure, Self::Gcp]
+            .into_iter()
+            .find(|cloud| cloud.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// Its name in lower case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+            Self::Gcp => "gcp",
+        }
+    }
+}
+
+impl fmt::Display for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Resolved {
+    /// The cloud: what is configured, else what the host says of itself, else what its name tells. None without a host, unless
+    /// an Azure resource is configured.
+    ///
+    /// ```
+    /// use u2m_config::{Cloud, ConfigFile, Given, resolve};
+    /// let file = ConfigFile::parse("host = https://a.gcp.databricks.com\n")?;
+    /// let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref())?;
+    /// assert_eq!(found.cloud(None), Some(Cloud::Gcp));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cloud(&self, metadata: Option<&HostMetadata>) -> Option<Cloud> {
+        let of_resource = self.get("azure_workspace_resource_id").map(|_| Cloud::Azure);
+        let configured = self.get("cloud").and_then(Cloud::named).or(of_resource);
+        configured.or_else(|| self.host().map(|host| Cloud::of(host, metadata)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConfigFile, Given, resolve};
+
+    fn of(name: &str) -> Cloud {
+        Cloud::of(&Host::typed(name).unwrap().0, None)
+    }
+
+    fn resolved(text: &str, of_host: Option<&str>) -> Option<Cloud> {
+        let file = ConfigFile::parse(text).unwrap();
+        let mut metadata = HostMetadata::default();
+        metadata.cloud = of_host.map(str::to_owned);
+        let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref()).unwrap();
+        found.cloud(Some(&metadata))
+    }
+
+    #[test]
+    fn the_end_of_a_name_tells_the_cloud() {
+        for azure in [
+            "adb-1.2.azuredatabricks.net",
+            "adb-1.dev.azuredatabricks.net",
+            "x.staging.azuredatabricks.net",
+            "x.databricks.azure.us",
+            "x.databricks.azure.cn",
+            "ADB-1.AZUREDATABRICKS.NET:443",
+        ] {
+            assert_eq!(of(azure), Cloud::Azure, "{azure}");
+        }
+        for gcp in
+            ["1.gcp.databricks.com", "1.dev.gcp.databricks.com", "1.staging.gcp.databricks.com"]
+        {
+            assert_eq!(of(gcp), Cloud::Gcp, "{gcp}");
+        }
+        for other in [
+            "a.cloud.databricks.com",
+            "localhost:8080",
+            "evilazuredatabricks.net",
+            "azuredatabricks.net.example",
+        ] {
+            assert_eq!(of(other), Cloud::Aws, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_configured_beats_what_the_host_says_and_that_its_name() {
+        let azure = "host = https://a.azuredatabricks.net\n";
+        assert_eq!(resolved(azure, None), Some(Cloud::Azure));
+        assert_eq!(resolved(azure, Some("gcp")), Some(Cloud::Gcp));
+        assert_eq!(resolved(azure, Some("moon")), Some(Cloud::Azure));
+        assert_eq!(resolved(&format!("{azure}cloud = aws\n"), Some("gcp")), Some(Cloud::Aws));
+        let resource = "host = a.example\nazure_workspace_resource_id = /x\n";
+        assert_eq!(resolved(resource, Some("AWS")), Some(Cloud::Azure));
+        assert_eq!(resolved("", Some("AWS")), None);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use u2m_core::Host;
+use u2m_core::{Host, HostMetadata};
 
 use crate::Resolved;
 
@@ -11,7 +11,7 @@ use crate::Resolved;
 /// ```
 /// use u2m_config::Cloud;
 /// let host = u2m_core::Host::parse("https://adb-1.azuredatabricks.net")?;
-/// assert_eq!((Cloud::of(&host), Cloud::of(&host).to_string()), (Cloud::Azure, "Azure".to_owned()));
+/// assert_eq!(Cloud::of(&host, None).as_str(), "azure");
 /// # Ok::<(), u2m_core::HostError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +34,21 @@ const ENDS: &[(&str, Cloud)] = &[
 ];
 
 impl Cloud {
-    /// What the name of a host tells.
-    pub fn of(host: &Host) -> Self {
-        let told = ENDS.iter().find(|(end, _)| host.name().ends_with(end));
-        told.map_or(Self::Aws, |(_, cloud)| *cloud)
+    /// What the host says of itself, else what its name tells.
+    ///
+    /// ```
+    /// use u2m_config::Cloud;
+    /// use u2m_core::{Host, HostMetadata};
+    /// let host = Host::parse("https://a.example")?;
+    /// let mut metadata = HostMetadata::default();
+    /// metadata.cloud = Some("GCP".to_owned());
+    /// assert_eq!(Cloud::of(&host, Some(&metadata)), Cloud::Gcp);
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn of(host: &Host, metadata: Option<&HostMetadata>) -> Self {
+        let said = metadata.and_then(|metadata| metadata.cloud.as_deref()).and_then(Self::named);
+        let told = || ENDS.iter().find(|(end, _)| host.name().ends_with(end));
+        said.unwrap_or_else(|| told().map_or(Self::Aws, |(_, cloud)| *cloud))
     }
 
     /// The cloud of that name, in any case.
@@ -51,12 +62,12 @@ impl Cloud {
             .find(|cloud| cloud.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// Its name, as hosts spell it.
+    /// Its name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Aws => "AWS",
-            Self::Azure => "Azure",
-            Self::Gcp => "GCP",
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+            Self::Gcp => "gcp",
         }
     }
 }
@@ -78,13 +89,10 @@ impl Resolved {
     /// assert_eq!(found.cloud(None), Some(Cloud::Gcp));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn cloud(&self, of_host: Option<&str>) -> Option<Cloud> {
+    pub fn cloud(&self, metadata: Option<&HostMetadata>) -> Option<Cloud> {
         let of_resource = self.get("azure_workspace_resource_id").map(|_| Cloud::Azure);
         let configured = self.get("cloud").and_then(Cloud::named).or(of_resource);
-        configured.or_else(|| {
-            let host = self.host()?;
-            Some(of_host.and_then(Cloud::named).unwrap_or_else(|| Cloud::of(host)))
-        })
+        configured.or_else(|| self.host().map(|host| Cloud::of(host, metadata)))
     }
 }
 
@@ -94,12 +102,15 @@ mod tests {
     use crate::{ConfigFile, Given, resolve};
 
     fn of(name: &str) -> Cloud {
-        Cloud::of(&Host::typed(name).unwrap().0)
+        Cloud::of(&Host::typed(name).unwrap().0, None)
     }
 
     fn resolved(text: &str, of_host: Option<&str>) -> Option<Cloud> {
         let file = ConfigFile::parse(text).unwrap();
-        resolve(&Given::default(), &|_| None, &file, "cfg".as_ref()).unwrap().cloud(of_host)
+        let mut metadata = HostMetadata::default();
+        metadata.cloud = of_host.map(str::to_owned);
+        let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref()).unwrap();
+        found.cloud(Some(&metadata))
     }
 
     #[test]

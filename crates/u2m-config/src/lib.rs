@@ -8,6 +8,8 @@
 //!   Go SDK use: inline comments, quotes, values over several lines, merged sections.
 //! - [`Editor`] changes single values and keeps every other byte. It writes only what the Go
 //!   parser and Python's `configparser` read identically, and refuses what they would not.
+//! - [`resolve`] puts flags, the environment and a profile together by one rule, and says of each
+//!   value where it comes from. [`Attribute`] is the table of what can be configured at all.
 //!
 //! Sections are flat. The Go library lets section `a.b` inherit from `a`, and a write through
 //! that inheritance lands in the wrong profile; here a dot is a character like any other.

@@ -9,7 +9,62 @@ use crate::{
     host::Issuer,
     reply::{api_error, json as json_answer},
     server::FakeServer,
+    settings::Settings,
 };
+
+/// What the API says.
+impl Settings {
+    /// Adds a cluster, as the API lists it; pages are as long as they are asked for.
+    ///
+    /// ```
+    /// let cluster = serde_json::json!({"cluster_id": "c-1", "cluster_name": "small"});
+    /// let settings = u2m_testkit::Settings::new().with_cluster(cluster);
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: impl Into<Value>) -> Self {
+        self.clusters.push(cluster.into());
+        self
+    }
+
+    /// Refuses to say whose token it is, with this status: an account has no users of workspaces.
+    #[must_use]
+    pub const fn with_me_refused(mut self, status: StatusCode) -> Self {
+        self.me_refusal = Some(status);
+        self
+    }
+
+    /// Takes this token too, as a personal one that no login issued.
+    #[must_use]
+    pub fn with_personal_token(mut self, token: impl Into<String>) -> Self {
+        self.personal_tokens.push(token.into());
+        self
+    }
+
+    /// Adds a workspace to what every account lists.
+    ///
+    /// ```
+    /// let settings = u2m_testkit::Settings::new().with_workspace(7, "one");
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn with_workspace(mut self, id: u64, name: impl Into<String>) -> Self {
+        let (name, status) = (name.into(), "RUNNING");
+        self.workspaces.push(json!({
+            "workspace_id": id,
+            "workspace_name": name,
+            "workspace_status": status,
+        }));
+        self
+    }
+
+    /// Refuses to list an account's workspaces, with this status: whoever asks is no administrator.
+    #[must_use]
+    pub const fn with_workspaces_refused(mut self, status: StatusCode) -> Self {
+        self.workspaces_refusal = Some(status);
+        self
+    }
+}
 
 impl FakeServer {
     /// Answers every path below `/api/`, given an access token that is good.
@@ -35,6 +90,10 @@ impl FakeServer {
                 json!({"active": true, "id": "1", "userName": "fake.user@example.com"})
             }
             path if path.starts_with("/api/2.0/accounts/") && path.ends_with("/workspaces") => {
+                if let Some(status) = self.settings.workspaces_refusal {
+                    let why = "only administrators of the account may do this";
+                    return api_error(status, "PERMISSION_DENIED", why);
+                }
                 Value::from(self.settings.workspaces.clone())
             }
             "/api/2.1/clusters/list" => self.clusters(request),

@@ -1,7 +1,7 @@
 //! How the fake server behaves when nothing goes wrong.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use u2m_core::Lifetime;
 
 use crate::{client::Client, host::HostMetadata};
@@ -41,6 +41,7 @@ pub struct Settings {
     pub(crate) token_type: String,
     pub(crate) workspace_id: Option<u64>,
     pub(crate) workspaces: Vec<Value>,
+    pub(crate) workspaces_refusal: Option<StatusCode>,
 }
 
 /// The shape of access tokens.
@@ -145,6 +146,7 @@ impl Settings {
             token_type: "Bearer".to_owned(),
             workspace_id: Some(900_800_700_600),
             workspaces: Vec::new(),
+            workspaces_refusal: None,
         }
     }
 
@@ -182,19 +184,6 @@ impl Settings {
     pub fn with_client(mut self, client: Client) -> Self {
         self.clients.retain(|known| known.id() != client.id());
         self.clients.push(client);
-        self
-    }
-
-    /// Adds a cluster, as the API lists it; pages are as long as they are asked for.
-    ///
-    /// ```
-    /// let cluster = serde_json::json!({"cluster_id": "c-1", "cluster_name": "small"});
-    /// let settings = u2m_testkit::Settings::new().with_cluster(cluster);
-    /// # let _ = settings;
-    /// ```
-    #[must_use]
-    pub fn with_cluster(mut self, cluster: impl Into<Value>) -> Self {
-        self.clusters.push(cluster.into());
         self
     }
 
@@ -251,20 +240,6 @@ impl Settings {
     #[must_use]
     pub fn with_login_destination(mut self, base_url: impl Into<String>) -> Self {
         self.login_destination = Some(base_url.into());
-        self
-    }
-
-    /// Refuses to say whose token it is, with this status: an account has no users of workspaces.
-    #[must_use]
-    pub const fn with_me_refused(mut self, status: StatusCode) -> Self {
-        self.me_refusal = Some(status);
-        self
-    }
-
-    /// Takes this token too, as a personal one that no login issued.
-    #[must_use]
-    pub fn with_personal_token(mut self, token: impl Into<String>) -> Self {
-        self.personal_tokens.push(token.into());
         self
     }
 
@@ -355,23 +330,6 @@ impl Settings {
     #[must_use]
     pub fn with_token_type(mut self, token_type: impl Into<String>) -> Self {
         self.token_type = token_type.into();
-        self
-    }
-
-    /// Adds a workspace to what every account lists.
-    ///
-    /// ```
-    /// let settings = u2m_testkit::Settings::new().with_workspace(7, "one");
-    /// # let _ = settings;
-    /// ```
-    #[must_use]
-    pub fn with_workspace(mut self, id: u64, name: impl Into<String>) -> Self {
-        let (name, status) = (name.into(), "RUNNING");
-        self.workspaces.push(json!({
-            "workspace_id": id,
-            "workspace_name": name,
-            "workspace_status": status,
-        }));
         self
     }
 

@@ -155,9 +155,9 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, Cloud, ConfigError,
-    ConfigFile, Draft, Editor, Given, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind,
-    ResolveError, Resolved, Source, Value, ValueKind, abbreviate, locate, looks_like_host, resolve,
+    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, ConfigError, ConfigFile,
+    Draft, Editor, Given, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind, ResolveError,
+    Resolved, Source, Value, ValueKind, abbreviate, locate, looks_like_host, resolve,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,

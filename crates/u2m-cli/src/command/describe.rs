@@ -12,16 +12,24 @@ use report::{Report, Status};
 use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    CheckError, ConfigFile, Detached, Given, Inspector, Resolved, Subject, Surroundings, resolve,
+    CheckError, ConfigFile, Detached, Given, Host, Inspector, Resolved, Source, Subject,
+    Surroundings, resolve,
 };
 
 /// How long the check may take, unless somebody says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a refresh that was sent and is not saved yet is waited for, once the time of its check is over: the login would be
+/// lost without. Mostly it runs in a process of its own, which is not waited for.
+pub(crate) const SAVING: Duration = Duration::from_secs(15);
+
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
     let resolved = settle(args, &path, &config, name)?;
+    if sends_elsewhere(args, &resolved) {
+        unknown_host(args, &path, &config, name)?;
+    }
     let subject = Subject::of(&resolved, &around);
     let inspector = Inspector::for_user(&place::env).with_timeout(args.timeout.unwrap_or(PATIENCE));
     let inspector = match Detached::this_program() {
@@ -59,7 +67,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         sensitive: args.sensitive,
     };
     match output::format(args) {
-        Format::Json => output::result(report.json())?,
+        Format::Json => output::result(report.json() + "\n")?,
         Format::Text => output::result(report.text())?,
     }
     match failure {
@@ -71,6 +79,19 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
 /// What is configured, by what was said and by the environment.
 fn settle(args: &Args, path: &Path, config: &ConfigFile, name: &str) -> Result<Resolved, Failure> {
     settle_with(args, path, config, name, false)
+}
+
+/// Whether a host was named that only credentials of the environment could be sent to, and those are not for it.
+fn sends_elsewhere(args: &Args, resolved: &Resolved) -> bool {
+    let named = || place::env("DATABRICKS_HOST").and_then(|text| text.into_string().ok());
+    let own = || named().and_then(|text| Host::typed(&text).ok()).map(|(host, _)| host);
+    let is_flag =
+        resolved.value("host").is_some_and(|host| matches!(host.source(), Source::Flag(_)));
+    is_flag
+        && resolved.profile().is_none()
+        && resolved.auth_type(false) != Some("databricks-cli")
+        && resolved.host() != own().as_ref()
+        && !args.offline
 }
 
 /// A host that nobody has a profile, a login or a token for is most likely a slip.
@@ -115,7 +136,9 @@ fn check(inspector: &Inspector, subject: &Subject, offline: bool) -> Status {
     }
     // A login that has run out is renewed.
     guard::watch_signals();
-    match inspector.check_blocking(subject) {
+    let checked = inspector.check_blocking(subject);
+    u2m::settle(SAVING);
+    match checked {
         Ok(identity) => Status::Works(identity),
         Err(error) => Status::Failed(error),
     }

@@ -1,7 +1,7 @@
 //! `u2m profiles`: every profile of the file, and whether it works.
 
 use crate::args::{Args, Format};
-use crate::command::describe::Problem;
+use crate::command::describe::{Problem, SAVING};
 use crate::failure::Failure;
 use crate::{guard, output, place};
 use serde::Serialize;
@@ -55,6 +55,7 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
     };
     let rows: Vec<Row> =
         inspector.survey_blocking(&around, &path, asks).into_iter().map(row).collect();
+    u2m::settle(SAVING);
     for notice in inspector.take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }

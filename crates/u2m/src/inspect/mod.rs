@@ -24,7 +24,7 @@ use u2m_core::{
     AccessToken, AccountId, ApiAccess, ApiError, Foreign, FreshnessRules, Host, HostMetadata,
     Lifetime, StoreFailure, Timestamp, TokenError,
 };
-use u2m_http::{Patience, ReqwestTransport, Transport};
+use u2m_http::{ReqwestTransport, Transport};
 
 /// How long one check may take, unless a program says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,7 +42,8 @@ pub struct Identity {
 }
 
 /// Checks configurations against their hosts. It never opens a browser, and never spends a refresh token while the access
-/// token is good. Cheap to clone; clones share everything.
+/// token is good. A refresh that takes longer than its check goes on, in a process of its own if there is one
+/// ([`Inspector::with_detached_refresh`]), else in this one: [`settle`](crate::settle) waits for it. Cheap to clone; clones share everything.
 ///
 /// ```no_run
 /// use u2m::{ConfigFile, Given, Inspector, Subject, Surroundings, resolve};
@@ -175,7 +176,13 @@ impl Inspector {
         end: tokio::time::Instant,
         work: impl Future<Output = Result<T, CheckError>>,
     ) -> Result<T, CheckError> {
-        timeout_at(end, work).await.unwrap_or(Err(CheckError::TimedOut(self.timeout)))
+        let late = || Err(CheckError::TimedOut(self.timeout));
+        match timeout_at(end, work).await {
+            // Requests end at the same time: which of the two is noticed first is chance.
+            Ok(Err(error)) if error.category() == "timeout" => late(),
+            Ok(outcome) => outcome,
+            Err(_) => late(),
+        }
     }
 
     async fn ask(&self, subject: &Subject, both: bool) -> Result<Identity, CheckError> {
@@ -266,15 +273,11 @@ impl Inspector {
         let choice = login.settled(metadata)?;
         let mut rules = FreshnessRules::default();
         rules.lead = Lifetime::ZERO;
-        // A lock has to be waited for longer than the request that its holder makes.
-        let budget = self.timeout.mul_f64(0.4);
-        let wait = self.timeout.mul_f64(0.45).max(budget + Duration::from_millis(1));
+        // A refresh that was sent has all the time that it needs, whoever waits for it: cut short, the login would be lost.
         let mut builder = PersistentAuth::builder(choice.target)
             .with_scopes(choice.scopes)
             .with_store(login.storage.store().clone())
-            .with_rules(rules)
-            .with_patience(Patience::default().with_budget(budget))
-            .with_lock_wait(wait);
+            .with_rules(rules);
         if !self.is_usual_transport {
             builder = builder.with_transport(Shared(Arc::clone(&self.transport)));
         }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::call::Awaits;
+use proptest::prelude::*;
 
 fn access() -> ApiAccess {
     ApiAccess::new(Host::parse("https://a.example").unwrap(), AccessToken::new("canary"))
@@ -19,14 +20,15 @@ fn headers<T>(call: &HttpCall<ApiAnswer<T>>) -> Vec<(&'static str, String)> {
 #[test]
 fn the_token_goes_into_one_header_and_the_workspace_into_another() {
     let bearer = ("authorization", "Bearer canary".to_owned());
-    assert_eq!(headers(&access().me()), [bearer.clone()]);
+    let alone = std::slice::from_ref(&bearer);
+    assert_eq!(headers(&access().me()), alone);
     let routed = access().with_workspace_id(Some("7"));
     let workspace = ("x-databricks-workspace-id", "7".to_owned());
     assert_eq!(headers(&routed.introspect()), [bearer.clone(), workspace]);
     let account = AccountId::parse("acc").unwrap();
-    assert_eq!(headers(&routed.account_workspaces(&account)), [bearer.clone()]);
+    assert_eq!(headers(&routed.account_workspaces(&account)), alone);
     for none in [None, Some(""), Some("none")] {
-        assert_eq!(headers(&access().with_workspace_id(none).me()), [bearer.clone()], "{none:?}");
+        assert_eq!(headers(&access().with_workspace_id(none).me()), alone, "{none:?}");
     }
 }
 
@@ -107,4 +109,19 @@ fn a49_no_text_shows_the_token() {
     let error = answered(call, 401, echoed).unwrap_err();
     assert_eq!(error.to_string(), "the API answered 401: UNAUTHENTICATED");
     assert!(!format!("{error:?}").contains("canary"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn t9_any_bytes_are_an_answer_or_an_error_and_never_a_panic(
+        status in 100u16..600,
+        body in "(?s).{0,200}|[\\[{](\"(userName|workspace_id|clusters|cluster_id|next_page_token|principal_context|authentication_scope|error_code|message)\":(\"x\"|-?[0-9]{1,25}|null|[\\[{]|[\\]}]|,)*,?)*[\\]}]",
+    ) {
+        let account = AccountId::parse("acc").unwrap();
+        let _ = answered(access().me(), status, &body);
+        let _ = answered(access().introspect(), status, &body);
+        let _ = answered(access().clusters(None), status, &body);
+        let _ = answered(access().account_workspaces(&account), status, &body);
+    }
 }

@@ -1,3 +1,5 @@
+#![cfg(unix)]
+
 use super::*;
 use proptest::prelude::*;
 use std::process::Command;
@@ -7,7 +9,6 @@ fn one(value: &str) -> BTreeMap<&'static str, Zeroizing<String>> {
 }
 
 /// What a real shell makes of the text.
-#[cfg(unix)]
 fn read_back(text: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("env");
@@ -34,7 +35,6 @@ fn values() -> impl Strategy<Value = String> {
     ]
 }
 
-#[cfg(unix)]
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 

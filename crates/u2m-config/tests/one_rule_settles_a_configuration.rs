@@ -62,6 +62,21 @@ fn the_environment_gives_a_profile_without_a_host_one() {
 }
 
 #[test]
+fn a_host_of_the_environment_brings_its_ids_along() {
+    let env = [
+        ("DATABRICKS_HOST", "https://e.example/?o=12"),
+        ("DATABRICKS_ACCOUNT_ID", "acc"),
+        ("DATABRICKS_WORKSPACE_ID", "13"),
+    ];
+    named_in_every_way("[p]\ntoken = t\n", &env, |world, given| {
+        let found = world.settle(given).unwrap();
+        assert_eq!((found.get("account_id"), found.get("workspace_id")), (Some("acc"), Some("13")));
+    });
+    let own = world("[p]\ntoken = t\nworkspace_id = 1\n", &env).profile("p").unwrap();
+    assert_eq!((own.get("account_id"), own.get("workspace_id")), (Some("acc"), Some("1")));
+}
+
+#[test]
 fn no_variable_sends_a_profile_elsewhere_or_hides_its_method() {
     let env = [
         ("DATABRICKS_AUTH_TYPE", "basic"),

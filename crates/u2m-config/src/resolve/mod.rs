@@ -1,7 +1,7 @@
 //! What a program is configured with: flags, the environment and a profile, put together by one rule.
 //!
 //! 1. A profile that is named, however it is named, is the truth about its host, its ids, and how to authenticate. The
-//!    environment fills in credentials that it lacks, and the host if it has none; what would lead it elsewhere
+//!    environment fills in credentials that it lacks, and a host, with its ids, if it has none; what would lead it elsewhere
 //!    (`DATABRICKS_WORKSPACE_ID`, `DATABRICKS_AUTH_TYPE`, …) is not read at all.
 //! 2. All else, as clusters, paths and limits, comes from the environment first.
 //! 3. A host in the environment without a way to authenticate selects among the profiles, as `--host` does. With one, the
@@ -218,10 +218,15 @@ impl Pile<'_> {
         Ok(())
     }
 
-    /// Reads the host, from the environment if the profile has none, and the ids in its URL.
+    /// Reads the host, from the environment if the profile has none, and the ids that go with it.
     fn settle_host(&mut self) -> Result<Option<Host>, ResolveError> {
         self.take_env_of("host")?;
         let Some(value) = self.get("host").cloned() else { return Ok(None) };
+        if matches!(value.source(), Source::Variable(_)) {
+            // They were set for this host.
+            self.take_env_of("account_id")?;
+            self.take_env_of("workspace_id")?;
+        }
         let named = NamedHost::read(value.expose(), value.source().clone())?;
         self.values.remove(&place("host"));
         self.put_host(&named);

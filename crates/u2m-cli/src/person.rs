@@ -46,10 +46,11 @@ impl Terminal {
             true => screen::Kept::without_echo(),
             false => None,
         };
-        let address =
-            if is_shown { String::new() } else { format!(" The address is:\n\n{url}\n") };
+        let address = if is_shown { String::new() } else { format!(" The address is:\n\n{url}\n") };
         let paste = match self.is_reading() {
-            true => "Is the browser at an address that it cannot open? Then paste that address here.",
+            true => {
+                "Is the browser at an address that it cannot open? Then paste that address here."
+            }
             false => {
                 "If the browser is on another machine, stop this, and run it with --paste in a terminal."
             }
@@ -89,7 +90,10 @@ impl Person for Terminal {
         }
         note(&format!("To sign in, open this address in a browser:\n\n{url}\n"));
         if self.is_reading() {
-            note(&format!("If that browser is on another machine, it ends at an address that it cannot open: paste that address here.{}", self.unseen()));
+            note(&format!(
+                "If that browser is on another machine, it ends at an address that it cannot open: paste that address here.{}",
+                self.unseen()
+            ));
         }
         self.wait(url, true);
     }
@@ -102,8 +106,9 @@ impl Person for Terminal {
     }
 
     fn paste(&self) -> Option<PasteLines> {
-        let lines =
-            (self.paste || prompt::is_allowed()).then(PasteLines::from_terminal).and_then(Result::ok);
+        let lines = (self.paste || prompt::is_allowed())
+            .then(PasteLines::from_terminal)
+            .and_then(Result::ok);
         self.is_reading.store(lines.is_some(), Ordering::Relaxed);
         lines
     }

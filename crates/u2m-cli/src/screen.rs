@@ -113,11 +113,8 @@ fn set_back() -> bool {
     let Some(found) = FOUND.lock().ok().and_then(|mut found| found.take()) else { return false };
     if let Some(terminal) = own_terminal() {
         // Nothing more can be done for it.
-        let _ = rustix::termios::tcsetattr(
-            &terminal,
-            rustix::termios::OptionalActions::Now,
-            &found,
-        );
+        let _ =
+            rustix::termios::tcsetattr(&terminal, rustix::termios::OptionalActions::Now, &found);
     }
     true
 }

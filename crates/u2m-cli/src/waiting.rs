@@ -28,13 +28,8 @@ struct State {
 
 impl Waiting {
     pub(crate) fn new() -> Self {
-        let state = State {
-            is_on: false,
-            is_drawn: false,
-            end: Instant::now(),
-            hint: None,
-            unseen: None,
-        };
+        let state =
+            State { is_on: false, is_drawn: false, end: Instant::now(), hint: None, unseen: None };
         Self(Arc::new(Inner { state: Mutex::new(state), over: Condvar::new() }))
     }
 
@@ -129,9 +124,13 @@ mod tests {
 
     #[test]
     fn the_time_that_is_left_reads_like_a_clock() {
-        for (millis, expected) in
-            [(0, "0:00"), (9_400, "0:09"), (59_600, "1:00"), (545_000, "9:05"), (3_600_000, "1:00:00")]
-        {
+        for (millis, expected) in [
+            (0, "0:00"),
+            (9_400, "0:09"),
+            (59_600, "1:00"),
+            (545_000, "9:05"),
+            (3_600_000, "1:00:00"),
+        ] {
             assert_eq!(clock(Duration::from_millis(millis)), expected);
         }
     }

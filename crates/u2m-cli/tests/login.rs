@@ -140,7 +140,11 @@ fn a_host_that_is_found_by_signing_in() {
     assert!(!config.contains("stale"), "{config}");
     assert!(config.contains("900800700600"), "the host's own word: {config}");
     assert!(config.contains("5f1e0a52"), "what the API adds: {config}");
-    assert!(ran.stderr.contains("Warning: profile DEFAULT was for account stale"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("Warning: profile DEFAULT was for account stale"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -235,7 +239,15 @@ fn a_program_reads_events_in_place_of_prose_and_no_secret_is_among_them() {
     let known: Vec<_> = parameters.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(
         known,
-        ["client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "scope", "state"]
+        [
+            "client_id",
+            "code_challenge",
+            "code_challenge_method",
+            "redirect_uri",
+            "response_type",
+            "scope",
+            "state"
+        ]
     );
     follow_login(url).unwrap();
     let ran = running.done();
@@ -244,7 +256,10 @@ fn a_program_reads_events_in_place_of_prose_and_no_secret_is_among_them() {
     assert_eq!(names(&events), ["authorize", "browser_failed", "waiting", "callback", "saved"]);
     assert_eq!(events[2]["seconds"], 600);
     let saved = &events[4];
-    assert_eq!((&saved["profile"], &saved["workspace_id"]), (&"dev".into(), &"900800700600".into()));
+    assert_eq!(
+        (&saved["profile"], &saved["workspace_id"]),
+        (&"dev".into(), &"900800700600".into())
+    );
     let stored = world.stored("dev");
     for secret in [stored.access_token.expose(), stored.refresh_token.as_ref().unwrap().expose()] {
         assert!(!ran.stderr.contains(secret));
@@ -258,7 +273,10 @@ fn a_program_reads_a_failure_as_the_last_event() {
     assert_eq!(ran.code, Some(6), "{}", ran.stderr);
     let events = events(&ran);
     let error = events.last().unwrap();
-    assert_eq!((error["event"].as_str(), error["class"].as_str()), (Some("error"), Some("network")));
+    assert_eq!(
+        (error["event"].as_str(), error["class"].as_str()),
+        (Some("error"), Some("network"))
+    );
     assert_eq!(error["exit_code"], 6);
     assert!(error["message"].as_str().unwrap().contains("nobody signed in within 1 second"));
 }

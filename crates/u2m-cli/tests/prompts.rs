@@ -55,7 +55,8 @@ fn a_login_without_a_word_shows_the_profiles_and_more_and_takes_what_is_searched
     let Some(mut session) = Session::open(&world, &login(""), &[], Look::FULL) else { return };
     session.until_seen("→ Enter a host URL manually");
     let screen = session.screen();
-    let rows: Vec<_> = screen.lines().map(|line| line.trim_start_matches(['>', '?', ' '])).collect();
+    let rows: Vec<_> =
+        screen.lines().map(|line| line.trim_start_matches(['>', '?', ' '])).collect();
     let place = |part: &str| rows.iter().position(|row| row.starts_with(part)).expect(part);
     assert!(place("beta [default] (http") < place("alpha (http"), "{screen}");
     assert!(place("alpha (http") < place("gamma (account: acc-9)"), "{screen}");
@@ -166,7 +167,10 @@ fn a_workspace_that_is_not_chosen_costs_nothing_but_the_workspace() {
     assert!(ended.is_sane(), "{}", ended.shown);
     world.assert_alive("uni");
     let config = world.read(".databrickscfg");
-    assert!(config.contains("account_id = acc-1\n") && !config.contains("workspace_id"), "{config}");
+    assert!(
+        config.contains("account_id = acc-1\n") && !config.contains("workspace_id"),
+        "{config}"
+    );
 }
 
 #[test]
@@ -294,7 +298,10 @@ fn a_default_profile_is_chosen_from_a_list_that_begins_with_the_present_one() {
     let Some(mut session) = Session::open(&world, "switch", &[], Look::FULL) else { return };
     session.until_seen("gamma");
     let screen = session.screen();
-    assert!(screen.contains("Default profile (now beta)") && !screen.contains("+ Create"), "{screen}");
+    assert!(
+        screen.contains("Default profile (now beta)") && !screen.contains("+ Create"),
+        "{screen}"
+    );
     session.types(&format!("{DOWN}{DOWN}\r"));
     let ended = session.ended();
     assert_eq!(ended.code, Some(0), "{}", ended.shown);

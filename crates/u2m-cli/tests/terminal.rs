@@ -145,7 +145,8 @@ fn demand_53_after_a_while_there_is_a_hint_at_pasting_with_the_address() {
     for look in [Look::FULL, Look::DUMB] {
         let world = World::new();
         world.script("browser", "#!/bin/sh\nexit 0\n");
-        let line = format!("login --host {{URL}} --profile dev --timeout 3s --port {}", free_port());
+        let line =
+            format!("login --host {{URL}} --profile dev --timeout 3s --port {}", free_port());
         let browser = world.path("browser").display().to_string();
         let Some(mut session) = Session::open(&world, &line, &[("BROWSER", &browser)], look) else {
             return;

@@ -315,8 +315,7 @@ const UNIFIED: &str = "oidc=https://a.example/oidc/accounts/{account_id}";
 
 #[test]
 fn ids_come_from_what_is_said_then_the_profile_then_the_host_then_the_environment() {
-    let config =
-        "[p]\nhost = https://a.example\nworkspace_id = 7\naccount_id = own\n[q]\nhost = https://a.example\n";
+    let config = "[p]\nhost = https://a.example\nworkspace_id = 7\naccount_id = own\n[q]\nhost = https://a.example\n";
     let env = [("DATABRICKS_WORKSPACE_ID", "9"), ("DATABRICKS_ACCOUNT_ID", "stray")];
     for (line, host_says, workspace, account) in [
         ("profile=p workspace=5", "workspace=8 account=h", Some("5"), Some("own")),
@@ -335,12 +334,15 @@ fn ids_come_from_what_is_said_then_the_profile_then_the_host_then_the_environmen
             "{line}, {host_says}"
         );
     }
+    assert!(matches!(settled("profile=q", &[], config, UNIFIED), Err(ChooseError::NoAccount(_))));
     assert!(matches!(
-        settled("profile=q", &[], config, UNIFIED),
-        Err(ChooseError::NoAccount(_))
+        login("profile=q workspace=a/b", &[], config),
+        Err(ChooseError::WorkspaceId(_))
     ));
-    assert!(matches!(login("profile=q workspace=a/b", &[], config), Err(ChooseError::WorkspaceId(_))));
-    assert!(matches!(login("workspace=1", &[], ""), Err(ChooseError::FlagNeedsHost("workspace-id"))));
+    assert!(matches!(
+        login("workspace=1", &[], ""),
+        Err(ChooseError::FlagNeedsHost("workspace-id"))
+    ));
 }
 
 /// A profile without a host, or of another one, has no ids to hand on.

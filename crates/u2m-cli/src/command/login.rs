@@ -15,8 +15,8 @@ use places::Places;
 use save::Saved;
 use std::time::Duration;
 use u2m::{
-    BrowserError, Builder, ConfigFile, Host, IssuerTrust, LoginChoice, PersistentAuth, Scopes, SignedIn,
-    Surroundings, browser_fn, chain,
+    BrowserError, Builder, ConfigFile, Host, IssuerTrust, LoginChoice, PersistentAuth, Scopes,
+    SignedIn, Surroundings, browser_fn, chain,
 };
 
 /// How long a person has, unless they say otherwise.
@@ -152,7 +152,8 @@ fn with_settings(
         builder = builder.with_port(port);
     }
     let no_refresh = set("DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN", "disable_oauth_refresh_token");
-    if no_refresh.is_some_and(|(_, value)| matches!(&*value, "true" | "True" | "TRUE" | "1" | "t")) {
+    if no_refresh.is_some_and(|(_, value)| matches!(&*value, "true" | "True" | "TRUE" | "1" | "t"))
+    {
         builder = builder.without_offline_access();
     }
     Ok(builder)

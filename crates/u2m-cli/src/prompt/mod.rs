@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn a_row_is_found_by_any_part_in_any_case_and_an_action_by_all() {
         let row = Row::new("Dev", "(https://a.example)");
-        assert!(row.matches("") && row.matches("DEV") && row.matches("a.EX") && !row.matches("x.y"));
+        assert!(
+            row.matches("") && row.matches("DEV") && row.matches("a.EX") && !row.matches("x.y")
+        );
         assert!(Row::action("+ Create").matches("x.y"));
     }
 }

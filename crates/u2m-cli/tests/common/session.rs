@@ -1,6 +1,6 @@
 //! The program on a terminal of its own: one that `script` makes, and that is drawn here as a real one would show it.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 use crate::common::{LONG, U2M, World};
 use std::io::{Read, Write};

@@ -6,8 +6,8 @@ use crate::prompt::{self, Picked};
 use crate::{advice, output};
 use std::path::Path;
 use u2m::{
-    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName, ReqwestTransport, Said,
-    Surroundings, blocking, choose_for_login,
+    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName,
+    ReqwestTransport, Said, Surroundings, blocking, choose_for_login,
 };
 
 /// What is signed in to, and what its host says of itself.

@@ -98,7 +98,11 @@ fn workspace(api: &blocking::Api, account: &AccountId) -> Result<Option<String>,
     match workspaces.as_slice() {
         [] => Ok(None),
         [one] => {
-            output::note(&format!("Workspace {} ({}) was chosen.", Foreign::new(&one.name), one.id));
+            output::note(&format!(
+                "Workspace {} ({}) was chosen.",
+                Foreign::new(&one.name),
+                one.id
+            ));
             Ok(Some(one.id.clone()))
         }
         several => {
@@ -115,7 +119,9 @@ const NONE: &str = "none";
 
 fn typed_workspace() -> Result<Option<String>, Failure> {
     let check = |text: &str| {
-        AccountId::parse(text).map(|_| ()).map_err(|_| "that is not an id of a workspace".to_owned())
+        AccountId::parse(text)
+            .map(|_| ())
+            .map_err(|_| "that is not an id of a workspace".to_owned())
     };
     let said = prompt::text("Databricks workspace ID", Some(NONE), &check)?;
     Ok(Some(said).filter(|said| said != NONE))
@@ -145,9 +151,10 @@ fn cluster(api: &blocking::Api) -> Result<String, Failure> {
         several if may_ask => {
             let rows: Vec<_> = several.iter().map(described).collect();
             let chosen = prompt::pick("Cluster", &rows)?;
-            several.get(chosen).map(|one| one.id.clone()).ok_or_else(|| {
-                Failure::new(Class::Other, "no cluster was chosen")
-            })
+            several
+                .get(chosen)
+                .map(|one| one.id.clone())
+                .ok_or_else(|| Failure::new(Class::Other, "no cluster was chosen"))
         }
         _ => Err(Failure::new(
             Class::Unclear,
@@ -178,7 +185,10 @@ fn described(cluster: &Cluster) -> Row {
     };
     let (state, runtime) = (cluster.state.as_deref(), cluster.spark_version.as_deref());
     let about = [state, Some(access), runtime, Some(cluster.id.as_str())];
-    Row::new(&cluster.name, &format!("({})", about.into_iter().flatten().collect::<Vec<_>>().join(", ")))
+    Row::new(
+        &cluster.name,
+        &format!("({})", about.into_iter().flatten().collect::<Vec<_>>().join(", ")),
+    )
 }
 
 /// Shows what is going on while it goes on.

@@ -244,6 +244,81 @@ fn ctrl_c_in_any_question_ends_it_with_130_and_changes_nothing() {
 }
 
 #[test]
+fn a_signal_in_a_question_leaves_the_terminal_as_it_was() {
+    let world = three();
+    let before = world.tree();
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let Some(mut session) = Session::open(&world, &login(""), &[], Look::FULL) else { return };
+        session.until_seen("Enter a host");
+        session.signal(signal);
+        let ended = session.ended();
+        assert_eq!(ended.code, Some(code), "{}", ended.shown);
+        assert!(ended.is_sane(), "{signal}: {}", ended.shown);
+        assert_eq!(world.tree(), before);
+    }
+}
+
+#[test]
+fn the_end_of_the_input_is_no_answer() {
+    let world = three();
+    let Some(mut session) = Session::open(&world, &login(""), &[], Look::DUMB) else { return };
+    session.until("part of a name: ");
+    session.types("\u{4}");
+    let ended = session.ended();
+    assert_eq!(ended.code, Some(1), "{}", ended.shown);
+    assert!(ended.shown.contains("Error: the input ended before an answer came"), "{}", ended.shown);
+}
+
+#[test]
+fn a_logout_of_a_host_with_several_profiles_asks_which() {
+    let world = three();
+    let config = world.read(".databrickscfg").replace("default_profile = beta\n", "");
+    world.write(".databrickscfg", &config);
+    world.seed("beta", 1800);
+    let line = "logout --host {URL} --auto-approve";
+    let Some(mut session) = Session::open(&world, line, &[], Look::FULL) else { return };
+    session.until_seen("gamma");
+    session.types("bet");
+    session.until_seen("as bet");
+    session.types("\r");
+    assert_eq!(session.ended().code, Some(0));
+    assert_eq!(world.run("token beta").code, Some(3));
+}
+
+#[test]
+fn a_workspace_is_typed_where_the_account_does_not_list_them() {
+    use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
+    for (typed, expected) in [("\r", None), ("77\r", Some("77"))] {
+        let world = unified();
+        let no = r#"{"error_code":"PERMISSION_DENIED","message":"not an admin"}"#;
+        let fault = Fault::status(StatusCode::FORBIDDEN, "application/json", no);
+        world.server.inject(Endpoint::Api, Times::Always, fault);
+        let line = login("--host {URL} --profile uni");
+        let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
+        follow_login(&session.url()).unwrap();
+        session.until_seen("Databricks workspace ID [none]:");
+        assert!(session.screen().contains("cannot be listed"), "{}", session.screen());
+        session.types(typed);
+        let ended = session.ended();
+        assert_eq!(ended.code, Some(0), "{}", ended.shown);
+        let config = world.read(".databrickscfg");
+        let found = config.lines().find_map(|line| line.strip_prefix("workspace_id = "));
+        assert_eq!(found, expected, "{config}");
+    }
+}
+
+#[test]
+fn the_only_workspace_is_taken_and_that_is_said() {
+    let metadata = HostMetadata::unified("acc-1");
+    let world = World::with(Settings::new().with_host_metadata(metadata).with_workspace(7, "one"));
+    let line = login("--host {URL} --profile uni");
+    let Some(session) = Session::open(&world, &line, &[], Look::FULL) else { return };
+    let shown = signs_in(session);
+    assert!(shown.contains("Workspace one (7) was chosen."), "{shown}");
+    assert!(world.read(".databrickscfg").contains("workspace_id = 7\n"));
+}
+
+#[test]
 fn a_token_is_asked_for_by_a_list_and_standard_output_stays_the_results() {
     let world = three();
     let config = world.read(".databrickscfg").replace("default_profile = beta\n", "");

@@ -55,6 +55,8 @@ pub(crate) struct Session {
     screen: Receiver<Vec<u8>>,
     drawn: vt100::Parser,
     pub(crate) shown: String,
+    /// Holds the program's id, where no test looks for changes.
+    aside: tempfile::TempDir,
 }
 
 impl Session {
@@ -76,9 +78,11 @@ impl Session {
         }
         let mut command = Command::new("/usr/bin/script");
         world.surround(&mut command);
-        let columns = look.columns;
+        let (columns, aside) = (look.columns, tempfile::tempdir().unwrap());
         let line = format!(
-            "trap : INT; stty cols {columns} rows {ROWS}; '{U2M}' {}; code=$?; echo; echo {OVER} $(stty -a); exit $code",
+            "trap : INT; stty cols {columns} rows {ROWS}; sh -c 'echo $$ > {}/pid; exec \"$0\" \"$@\"' '{U2M}' {}; code=$?; \
+             echo; echo {OVER} $(stty -a); exit $code",
+            aside.path().display(),
             line.replace("{URL}", world.url())
         );
         command.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", look.term);
@@ -95,7 +99,7 @@ impl Session {
             }
         });
         let drawn = vt100::Parser::new(ROWS.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        Some(Self { child, keys, screen, drawn, shown: String::new() })
+        Some(Self { child, keys, screen, drawn, shown: String::new(), aside })
     }
 
     fn take(&mut self, piece: &[u8]) {
@@ -141,6 +145,12 @@ impl Session {
             self.more("the end of the address");
         }
         self.shown[start..].lines().next().unwrap().to_owned()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = std::fs::read_to_string(self.aside.path().join("pid")).unwrap();
+        let sent = Command::new("kill").args([&format!("-{name}"), id.trim()]).status().unwrap();
+        assert!(sent.success());
     }
 
     pub(crate) fn types(&mut self, text: &str) {

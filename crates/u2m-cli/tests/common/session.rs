@@ -2,12 +2,13 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::print_stderr, clippy::unwrap_used)]
 
-use crate::common::{LONG, U2M, World};
+use crate::common::{LONG, U2M, World, free_port};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
+use u2m_testkit::follow_login;
 
 /// What the terminal is.
 #[derive(Clone, Copy)]
@@ -199,4 +200,31 @@ pub(crate) fn address_after(url: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
     location.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// A world with three profiles on its server, of which the second is the default.
+pub(crate) fn three() -> World {
+    let world = World::new();
+    let url = world.url();
+    world.write(
+        ".databrickscfg",
+        &format!(
+            "[alpha]\nhost = {url}\n\n[beta]\nhost = {url}\n\n[gamma]\nhost = {url}\naccount_id = acc-9\n\n[__settings__]\n\
+             default_profile = beta\n"
+        ),
+    );
+    world
+}
+
+pub(crate) fn login(rest: &str) -> String {
+    format!("login {rest} --no-browser --port {}", free_port())
+}
+
+/// Signs in by the address that is shown, and expects it to go well.
+pub(crate) fn signs_in(mut session: Session) -> String {
+    follow_login(&session.url()).unwrap();
+    let ended = session.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.shown);
+    assert!(ended.is_sane(), "{}", ended.shown);
+    ended.shown
 }

@@ -144,7 +144,8 @@ fn a_name_is_suggested_that_is_not_another_workspaces_or_accounts() {
     for (line, host_says, expected) in [
         ("host=a.example workspace=7", "account=acc", "a"),
         ("host=a.example workspace=8", "account=acc", "a-2"),
-        ("host=a.example", "workspace=7 account=other", "a-2"),
+        ("host=a.example", "workspace=7 account=other", "a"),
+        ("host=a.example account=other", "workspace=7", "a-2"),
         ("host=a.example account=x", UNIFIED, "ACCOUNT-x"),
         ("host=a.example account=x workspace=1", UNIFIED, "a-2"),
     ] {
@@ -154,4 +155,31 @@ fn a_name_is_suggested_that_is_not_another_workspaces_or_accounts() {
     }
     assert_eq!(login("", &[], config).unwrap().profile.as_str(), "DEFAULT-2");
     assert_eq!(login("", &[], "[DEFAULT]\nscopes = sql\n").unwrap().profile.as_str(), "DEFAULT");
+}
+
+#[test]
+fn a_suggested_profile_that_is_there_already_hands_on_what_it_has() {
+    let config = "[a]\nhost = https://a.example\nscopes = sql\naccount_id = acc\n[ACCOUNT-x]\nhost = https://a.example\naccount_id = x\n\
+                  scopes = jobs\n[DEFAULT]\nscopes = files\n";
+    let same = settled("host=a.example", &[], config, UNIFIED).unwrap();
+    assert_eq!((same.profile.as_str(), same.scopes.to_string().as_str()), ("a", "sql"));
+    assert!(same.is_suggested && same.is_account_wide);
+    let other = settled("host=a.example account=x", &[], config, UNIFIED).unwrap();
+    assert_eq!((other.profile.as_str(), other.scopes.to_string().as_str()), ("ACCOUNT-x", "jobs"));
+    assert!(!other.wants_workspace());
+    let bare = login("", &[], config).unwrap();
+    assert_eq!((bare.profile.as_str(), bare.scopes.to_string().as_str()), ("DEFAULT", "files"));
+}
+
+/// Nobody has named it, so nobody wants its credentials gone.
+#[test]
+fn a_profile_of_another_kind_is_never_suggested() {
+    for credentials in ["token = dapi", "client_id = c\nclient_secret = s", "auth_type = azure-cli"]
+    {
+        let config =
+            format!("[a]\nhost = https://a.example\n{credentials}\n[DEFAULT]\n{credentials}\n");
+        assert_eq!(login("a.example", &[], &config).unwrap().profile.as_str(), "a-2");
+        assert_eq!(login("", &[], &config).unwrap().profile.as_str(), "DEFAULT-2");
+        assert_eq!(login("profile=a", &[], &config).unwrap().profile.as_str(), "a");
+    }
 }

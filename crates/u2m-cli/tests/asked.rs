@@ -48,22 +48,42 @@ fn a_workspace_is_chosen_from_those_of_the_account() {
 }
 
 /// The login went well before it was asked, so it is saved.
-#[test]
-fn a_workspace_that_is_not_chosen_costs_nothing_but_the_workspace() {
-    let world = unified();
-    let line = login("--host {URL} --profile uni");
-    let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
+fn broken_off(world: &World, line: &str, asked: &str) -> bool {
+    let Some(mut session) = Session::open(world, &login(line), &[], Look::FULL) else {
+        return false;
+    };
     follow_login(&session.url()).unwrap();
-    session.until_seen("→ No workspace");
+    session.until_seen(asked);
     session.types(CTRL_C);
     let ended = session.ended();
     assert_eq!(ended.code, Some(130), "{}", ended.shown);
     assert!(ended.is_sane(), "{}", ended.shown);
-    world.assert_alive("uni");
+    world.assert_alive("p");
     let config = world.read(".databrickscfg");
-    assert!(
-        config.contains("account_id = acc-1\n") && !config.contains("workspace_id"),
-        "{config}"
+    assert!(config.contains("[p]\n") && config.contains(world.url()), "{config}");
+    assert!(!config.contains("workspace_id = 7") && !config.contains("cluster_id"), "{config}");
+    true
+}
+
+#[test]
+fn what_is_not_chosen_after_a_login_costs_nothing_but_the_choice() {
+    use u2m_testkit::{Endpoint, Fault, Times};
+    let world = unified();
+    if !broken_off(&world, "--host {URL} --profile p", "→ No workspace") {
+        return;
+    }
+    let world = unified();
+    world.server.inject(Endpoint::Api, Times::Always, Fault::drop_connection());
+    broken_off(&world, "--host {URL} --profile p", "Databricks workspace ID");
+    let cluster = |id: &str| {
+        serde_json::json!({"cluster_id": id, "cluster_name": id, "spark_version": "15.4.x-scala2.12",
+            "data_security_mode": "USER_ISOLATION"})
+    };
+    let settings = Settings::new().with_cluster(cluster("one")).with_cluster(cluster("two"));
+    broken_off(
+        &World::with(settings),
+        "--host {URL} --profile p --configure-cluster",
+        "Shared, 15.4.x-scala2.12, two",
     );
 }
 

@@ -214,6 +214,34 @@ fn browser_none_says_nothing_of_a_browser_that_is_not_opened() {
     );
 }
 
+/// The host's own word on the workspace goes first, the API adds the account; the API is asked once.
+#[test]
+fn the_ids_of_a_discovery_login_are_the_hosts_and_then_the_apis() {
+    for (metadata, workspace) in [
+        (HostMetadata::workspace("900800700600"), "900800700600"),
+        (HostMetadata::absent(), "12345"),
+    ] {
+        let settings = Settings::new()
+            .with_host_metadata(metadata)
+            .with_principal_in("test-account-123", Some(12345));
+        let world = World::with(settings);
+        let mut command = world.command("login --profile discovery-test");
+        command.env("DATABRICKS_DISCOVERY_HOST", world.url());
+        let (_, ran) = sign_in_by(&world, command);
+        assert_signed_in(&world, &ran, "discovery-test");
+        let expected = format!(
+            "[discovery-test]\nhost         = {}\naccount_id   = test-account-123\nworkspace_id = {workspace}\n\
+             auth_type    = databricks-cli\n",
+            world.url()
+        );
+        let config = world.read(".databrickscfg");
+        assert!(config.contains(&expected), "{config}");
+        let seen = world.server.seen();
+        let asked = seen.iter().filter(|seen| seen.path() == "/api/2.0/tokens/introspect").count();
+        assert_eq!(asked, 1);
+    }
+}
+
 /// `--skip-workspace` without a host leads to the choice of an account.
 #[test]
 fn an_account_alone_is_found_by_signing_in() {

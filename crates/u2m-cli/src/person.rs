@@ -4,6 +4,7 @@ use crate::output::{ask, note};
 use crate::waiting::Waiting;
 use crate::{events, guard, prompt, screen};
 use async_trait::async_trait;
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -84,7 +85,16 @@ impl Person for Terminal {
             events::waiting(self.timeout);
             return;
         }
-        let Err(error) = outcome else { return self.wait(url, false) };
+        let Err(error) = outcome else {
+            // It may be the wrong browser, or none that this person sees.
+            let is_shown = std::io::stderr().is_terminal();
+            if is_shown {
+                note(&format!(
+                    "If that is not where you want to sign in, open this address:\n\n{url}\n"
+                ));
+            }
+            return self.wait(url, is_shown);
+        };
         if !self.no_browser && !matches!(error, BrowserError::Disabled) {
             note(&format!("No browser was opened: {error}."));
         }

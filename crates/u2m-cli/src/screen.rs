@@ -50,10 +50,8 @@ pub(crate) fn draw(line: Option<&str>) {
 }
 
 /// Keeps how the terminal is set, and sets it so again at its end.
-pub(crate) struct Kept {
-    #[cfg(unix)]
-    _private: (),
-}
+#[cfg_attr(not(unix), allow(dead_code, reason = "consoles are set back by what changes them"))]
+pub(crate) struct Kept(());
 
 #[cfg(unix)]
 static FOUND: Mutex<Option<rustix::termios::Termios>> = Mutex::new(None);
@@ -65,7 +63,7 @@ impl Kept {
         let terminal = own_terminal()?;
         let found = rustix::termios::tcgetattr(&terminal).ok()?;
         FOUND.lock().ok()?.get_or_insert(found);
-        Some(Self { _private: () })
+        Some(Self(()))
     }
 
     /// The same; and what is typed does not show, because it would stand where a line is drawn again and again, and because

@@ -6,48 +6,12 @@ mod common;
 #[path = "common/session.rs"]
 mod session;
 
-use common::{World, free_port, printed_token};
-use session::{Look, Session};
-use u2m_testkit::{HostMetadata, Settings, follow_login};
+use common::World;
+use session::{Look, Session, login, signs_in, three};
 
 const DOWN: &str = "\u{1b}[B";
 const UP: &str = "\u{1b}[A";
 const CTRL_C: &str = "\u{3}";
-
-/// A world with three profiles on its server, of which the second is the default.
-fn three() -> World {
-    let world = World::new();
-    let url = world.url();
-    world.write(
-        ".databrickscfg",
-        &format!(
-            "[alpha]\nhost = {url}\n\n[beta]\nhost = {url}\n\n[gamma]\nhost = {url}\naccount_id = acc-9\n\n[__settings__]\n\
-             default_profile = beta\n"
-        ),
-    );
-    world
-}
-
-fn unified() -> World {
-    let settings = Settings::new()
-        .with_host_metadata(HostMetadata::unified("acc-1"))
-        .with_workspace(7, "one")
-        .with_workspace(8, "two");
-    World::with(settings)
-}
-
-fn login(rest: &str) -> String {
-    format!("login {rest} --no-browser --port {}", free_port())
-}
-
-/// Signs in by the address that is shown, and expects it to go well.
-fn signs_in(mut session: Session) -> String {
-    follow_login(&session.url()).unwrap();
-    let ended = session.ended();
-    assert_eq!(ended.code, Some(0), "{}", ended.shown);
-    assert!(ended.is_sane(), "{}", ended.shown);
-    ended.shown
-}
 
 #[test]
 fn a_login_without_a_word_shows_the_profiles_and_more_and_takes_what_is_searched_for() {
@@ -128,75 +92,6 @@ fn a_suggested_name_that_is_anothers_is_refused_and_asked_for_again() {
     assert!(world.read(".databrickscfg").contains("https://other.example"));
 }
 
-#[test]
-fn an_account_is_asked_for_where_the_host_needs_one_and_says_none() {
-    let metadata = HostMetadata::unified("x").without("account_id");
-    let world = World::with(Settings::new().with_host_metadata(metadata));
-    let line = login("--host {URL} --profile uni --skip-workspace");
-    let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
-    session.until_seen("Databricks account ID:");
-    session.types("acc-7\r");
-    signs_in(session);
-    assert!(world.read(".databrickscfg").contains("account_id = acc-7\n"));
-}
-
-#[test]
-fn a_workspace_is_chosen_from_those_of_the_account() {
-    let world = unified();
-    let line = login("--host {URL} --profile uni");
-    let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
-    follow_login(&session.url()).unwrap();
-    session.until_seen("→ No workspace");
-    session.types(&format!("{DOWN}\r"));
-    let ended = session.ended();
-    assert_eq!(ended.code, Some(0), "{}", ended.shown);
-    assert!(world.read(".databrickscfg").contains("workspace_id = 8\n"));
-}
-
-/// The login went well before it was asked, so it is saved.
-#[test]
-fn a_workspace_that_is_not_chosen_costs_nothing_but_the_workspace() {
-    let world = unified();
-    let line = login("--host {URL} --profile uni");
-    let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
-    follow_login(&session.url()).unwrap();
-    session.until_seen("→ No workspace");
-    session.types(CTRL_C);
-    let ended = session.ended();
-    assert_eq!(ended.code, Some(130), "{}", ended.shown);
-    assert!(ended.is_sane(), "{}", ended.shown);
-    world.assert_alive("uni");
-    let config = world.read(".databrickscfg");
-    assert!(
-        config.contains("account_id = acc-1\n") && !config.contains("workspace_id"),
-        "{config}"
-    );
-}
-
-#[test]
-fn a_cluster_is_chosen_from_those_that_can_be_used() {
-    let cluster = |id: &str, mode: &str| {
-        serde_json::json!({"cluster_id": id, "cluster_name": format!("{id} \u{1b}[31mred"), "state": "RUNNING",
-            "spark_version": "15.4.x-scala2.12", "data_security_mode": mode})
-    };
-    let settings = Settings::new()
-        .with_cluster(cluster("one", "USER_ISOLATION"))
-        .with_cluster(cluster("never", "NONE"))
-        .with_cluster(cluster("two", "USER_ISOLATION"));
-    let world = World::with(settings);
-    let line = login("--host {URL} --profile dev --configure-cluster");
-    let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
-    follow_login(&session.url()).unwrap();
-    session.until_seen("two");
-    assert!(!session.screen().contains("never"), "{}", session.screen());
-    assert!(!session.shown.contains("\u{1b}[31mred"), "names cannot play with the terminal");
-    session.types("two");
-    session.until_seen("Cluster two");
-    session.types("\r");
-    assert_eq!(session.ended().code, Some(0));
-    assert!(world.read(".databrickscfg").contains("= two\n"));
-}
-
 /// Breaks off what `part` asks.
 fn broken_off(world: &World, line: &str, keys: &[(&str, &str)], part: &str, look: Look) -> bool {
     let before = world.tree();
@@ -244,84 +139,33 @@ fn ctrl_c_in_any_question_ends_it_with_130_and_changes_nothing() {
 }
 
 #[test]
-fn a_token_is_asked_for_by_a_list_and_standard_output_stays_the_results() {
+fn a_signal_in_a_question_leaves_the_terminal_as_it_was() {
     let world = three();
-    let config = world.read(".databrickscfg").replace("default_profile = beta\n", "");
-    world.write(".databrickscfg", &config);
-    world.seed("gamma", 1800);
-    let Some(mut session) = Session::open(&world, "token > out", &[], Look::FULL) else { return };
-    session.until_seen("+ Create a new profile");
-    session.types("gam");
-    session.until_seen("Token for gam");
-    session.types("\r");
+    let before = world.tree();
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let Some(mut session) = Session::open(&world, &login(""), &[], Look::FULL) else { return };
+        session.until_seen("Enter a host");
+        session.signal(signal);
+        let ended = session.ended();
+        assert_eq!(ended.code, Some(code), "{}", ended.shown);
+        assert!(ended.is_sane(), "{signal}: {}", ended.shown);
+        assert_eq!(world.tree(), before);
+    }
+}
+
+#[test]
+fn the_end_of_the_input_is_no_answer() {
+    let world = three();
+    let Some(mut session) = Session::open(&world, &login(""), &[], Look::DUMB) else { return };
+    session.until("part of a name: ");
+    session.types("\u{4}");
     let ended = session.ended();
-    assert_eq!(ended.code, Some(0), "{}", ended.shown);
-    printed_token(&world.read("out"));
-}
-
-#[test]
-fn a_host_with_several_profiles_is_asked_about() {
-    let world = three();
-    let config = world.read(".databrickscfg").replace("default_profile = beta\n", "");
-    world.write(".databrickscfg", &config);
-    world.seed("alpha", 1800);
-    let line = "token --host {URL} > out";
-    let Some(mut session) = Session::open(&world, line, &[], Look::FULL) else { return };
-    session.until_seen("alpha");
-    assert!(!session.screen().contains("+ Create"), "{}", session.screen());
-    session.types("\r");
-    assert_eq!(session.ended().code, Some(0));
-    printed_token(&world.read("out"));
-}
-
-#[test]
-fn a_token_where_nothing_is_signed_in_begins_with_a_login() {
-    let world = World::new();
-    // An inline login takes the usual ports; the environment names another.
-    let port = free_port().to_string();
-    let env = [("DATABRICKS_OAUTH_CALLBACK_PORT", port.as_str())];
-    let Some(mut session) = Session::open(&world, "token > out", &env, Look::FULL) else { return };
-    session.until_seen("+ Create");
-    session.types("\r");
-    session.until_seen("Databricks profile name [DEFAULT]:");
-    session.types("\r");
-    session.until_seen("Databricks host:");
-    session.types(&format!("{}\r", world.url()));
-    signs_in(session);
-    printed_token(&world.read("out"));
-    world.assert_alive("DEFAULT");
-}
-
-#[test]
-fn a_default_profile_is_chosen_from_a_list_that_begins_with_the_present_one() {
-    let world = three();
-    let Some(mut session) = Session::open(&world, "switch", &[], Look::FULL) else { return };
-    session.until_seen("gamma");
-    let screen = session.screen();
+    assert_eq!(ended.code, Some(1), "{}", ended.shown);
     assert!(
-        screen.contains("Default profile (now beta)") && !screen.contains("+ Create"),
-        "{screen}"
+        ended.shown.contains("Error: the input ended before an answer came"),
+        "{}",
+        ended.shown
     );
-    session.types(&format!("{DOWN}{DOWN}\r"));
-    let ended = session.ended();
-    assert_eq!(ended.code, Some(0), "{}", ended.shown);
-    assert!(world.read(".databrickscfg").contains("default_profile = gamma\n"));
-}
-
-#[test]
-fn a_logout_is_chosen_and_confirmed() {
-    let world = three();
-    world.seed("alpha", 1800);
-    let Some(mut session) = Session::open(&world, "logout", &[], Look::FULL) else { return };
-    session.until_seen("alpha");
-    session.types("alpha");
-    session.until_seen("Log out of alpha");
-    session.types("\r");
-    session.until_seen("Log out of profile \"alpha\"? [y/N]");
-    session.types("y\n");
-    let ended = session.ended();
-    assert_eq!(ended.code, Some(0), "{}", ended.shown);
-    assert_eq!(world.run("token alpha").code, Some(3));
 }
 
 /// Without colours everything is there but the colours.

@@ -141,7 +141,7 @@ fn ctrl_c_while_the_wait_is_shown_leaves_the_terminal_as_it_was() {
 
 /// Half of the time is gone, and nobody has come.
 #[test]
-fn demand_53_after_a_while_there_is_a_hint_at_pasting_with_the_address() {
+fn demand_53_the_address_is_shown_and_after_a_while_there_is_a_hint_at_pasting() {
     for look in [Look::FULL, Look::DUMB] {
         let world = World::new();
         world.script("browser", "#!/bin/sh\nexit 0\n");
@@ -152,9 +152,9 @@ fn demand_53_after_a_while_there_is_a_hint_at_pasting_with_the_address() {
             return;
         };
         session.until("in your browser...");
-        assert!(!session.shown.contains("/oidc/v1/authorize"), "{}", session.shown);
-        session.until("Nobody has signed in yet. The address is:");
         assert!(session.url().contains("/oidc/v1/authorize?"));
+        assert!(!session.shown.contains("Nobody has signed in yet"), "{}", session.shown);
+        session.until("Nobody has signed in yet.");
         session.until("Then paste that address here.");
         let ended = session.ended();
         assert_eq!(ended.code, Some(6), "{}", ended.shown);

@@ -123,7 +123,7 @@ fn asked<T>(ask: impl Fn(bool) -> Result<T, Unanswered>) -> Result<T, Failure> {
         if matches!(unanswered, Unanswered::BrokenOff) {
             guard::break_off();
         }
-        Failure::new(Class::Other, "the input ended before an answer came; nothing was changed")
+        Failure::new(Class::Other, "the input ended before an answer came")
     })
 }
 

@@ -1,13 +1,14 @@
 //! The program on a terminal of its own: one that `script` makes, and that is drawn here as a real one would show it.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
-use crate::common::{LONG, U2M, World};
+use crate::common::{LONG, U2M, World, free_port};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
+use u2m_testkit::follow_login;
 
 /// What the terminal is.
 #[derive(Clone, Copy)]
@@ -55,6 +56,8 @@ pub(crate) struct Session {
     screen: Receiver<Vec<u8>>,
     drawn: vt100::Parser,
     pub(crate) shown: String,
+    /// Holds the program's id, where no test looks for changes.
+    aside: tempfile::TempDir,
 }
 
 impl Session {
@@ -76,9 +79,11 @@ impl Session {
         }
         let mut command = Command::new("/usr/bin/script");
         world.surround(&mut command);
-        let columns = look.columns;
+        let (columns, aside) = (look.columns, tempfile::tempdir().unwrap());
         let line = format!(
-            "trap : INT; stty cols {columns} rows {ROWS}; '{U2M}' {}; code=$?; echo; echo {OVER} $(stty -a); exit $code",
+            "trap : INT; stty cols {columns} rows {ROWS}; sh -c 'echo $$ > {}/pid; exec \"$0\" \"$@\"' '{U2M}' {}; code=$?; \
+             echo; echo {OVER} $(stty -a); exit $code",
+            aside.path().display(),
             line.replace("{URL}", world.url())
         );
         command.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", look.term);
@@ -95,7 +100,7 @@ impl Session {
             }
         });
         let drawn = vt100::Parser::new(ROWS.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        Some(Self { child, keys, screen, drawn, shown: String::new() })
+        Some(Self { child, keys, screen, drawn, shown: String::new(), aside })
     }
 
     fn take(&mut self, piece: &[u8]) {
@@ -141,6 +146,12 @@ impl Session {
             self.more("the end of the address");
         }
         self.shown[start..].lines().next().unwrap().to_owned()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = std::fs::read_to_string(self.aside.path().join("pid")).unwrap();
+        let sent = Command::new("kill").args([&format!("-{name}"), id.trim()]).status().unwrap();
+        assert!(sent.success());
     }
 
     pub(crate) fn types(&mut self, text: &str) {
@@ -189,4 +200,31 @@ pub(crate) fn address_after(url: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
     location.unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// A world with three profiles on its server, of which the second is the default.
+pub(crate) fn three() -> World {
+    let world = World::new();
+    let url = world.url();
+    world.write(
+        ".databrickscfg",
+        &format!(
+            "[alpha]\nhost = {url}\n\n[beta]\nhost = {url}\n\n[gamma]\nhost = {url}\naccount_id = acc-9\n\n[__settings__]\n\
+             default_profile = beta\n"
+        ),
+    );
+    world
+}
+
+pub(crate) fn login(rest: &str) -> String {
+    format!("login {rest} --no-browser --port {}", free_port())
+}
+
+/// Signs in by the address that is shown, and expects it to go well.
+pub(crate) fn signs_in(mut session: Session) -> String {
+    follow_login(&session.url()).unwrap();
+    let ended = session.ended();
+    assert_eq!(ended.code, Some(0), "{}", ended.shown);
+    assert!(ended.is_sane(), "{}", ended.shown);
+    ended.shown
 }

@@ -87,9 +87,16 @@ impl LoginChoice {
             };
             self.workspace_id = self.workspace_id.take().or(own).or_else(env);
         }
-        if self.is_suggested {
+        // A profile that is there already, for just this, keeps its name.
+        let is_there = |name: &ProfileName| around.config.profile(name.as_str()).is_some();
+        if self.is_suggested && !is_there(&self.profile) {
             let of_account = metadata.serves_accounts() && self.workspace_id.is_none();
             self.profile = self.free_name(around.config, &host, of_account)?;
+            if let Some(profile) = around.config.profile(self.profile.as_str()) {
+                self.scopes = scopes_of(Some(&profile));
+                self.is_account_wide =
+                    profile.account_id().is_some() && profile.workspace_id().is_none();
+            }
         }
         Ok(())
     }
@@ -124,7 +131,9 @@ impl LoginChoice {
             own.is_some_and(|own| new.is_some_and(|new| own != new))
         };
         first_free(&wanted, |name| {
+            // What signs in by other means would lose them.
             config.profile(name).is_none_or(|profile| match host_of(&profile) {
+                _ if !profile.is_for_users() => false,
                 Ok(Some((own, _))) => {
                     own == *host
                         && !differs(
@@ -185,9 +194,12 @@ pub fn choose_for_login(
             Some(given) => name(given)?,
             // Where this leads to is not known yet, so what has a host already is for something else.
             None => first_free(DEFAULT, |name| {
-                config.profile(name).is_none_or(|profile| profile.host().is_none())
+                config
+                    .profile(name)
+                    .is_none_or(|profile| profile.host().is_none() && profile.is_for_users())
             })?,
         };
+        let profile = config.profile(profile_name.as_str());
         return Ok(LoginChoice {
             profile: profile_name,
             is_suggested: said.profile.is_none(),
@@ -202,7 +214,7 @@ pub fn choose_for_login(
     let own_account = of_profile.and_then(|profile| profile.account_id());
     let own_workspace = of_profile.and_then(|profile| profile.workspace_id());
     let account_id =
-        said.account_id.or(hints.account_id).or_else(|| own_account.map(str::to_owned));
+        said.account_id.clone().or(hints.account_id).or_else(|| own_account.map(str::to_owned));
     let account_id =
         account(account_id.or_else(|| {
             around.set("DATABRICKS_ACCOUNT_ID").filter(|_| host.is_account_console())
@@ -212,7 +224,7 @@ pub fn choose_for_login(
     }
     let is_same_account = own_account == account_id.as_ref().map(AccountId::as_str);
     // `none` is how the reference says that there is no workspace.
-    let workspace_id = said.workspace_id.filter(|id| id != "none").or(hints.workspace_id);
+    let workspace_id = said.workspace_id.clone().filter(|id| id != "none").or(hints.workspace_id);
     if let Some(bad) = workspace_id.as_deref().filter(|id| !is_id(id)) {
         return Err(ChooseError::WorkspaceId(Foreign::new(bad)));
     }
@@ -230,6 +242,12 @@ pub fn choose_for_login(
     };
     if choice.is_suggested {
         choice.profile = choice.free_name(config, &host, false)?;
+        // Its own ids and scopes count as if it had been named.
+        if config.profile(choice.profile.as_str()).is_some() {
+            let named = Said { profile: Some(choice.profile.to_string()), ..said };
+            let named = choose_for_login(&named, around)?;
+            return Ok(LoginChoice { is_suggested: true, ..named });
+        }
     }
     choice.host = Some(host);
     Ok(choice)

@@ -79,7 +79,7 @@ enum Trouble {
     Nothing,
     Expired,
     ExpiredAndDown,
-    ExpiredAndInTrouble,
+    ExpiredAndRefused,
     ExpiredAndAPortal,
     Revoked,
     SignedOut,
@@ -95,7 +95,7 @@ const TROUBLES: [Trouble; 13] = [
     Trouble::Nothing,
     Trouble::Expired,
     Trouble::ExpiredAndDown,
-    Trouble::ExpiredAndInTrouble,
+    Trouble::ExpiredAndRefused,
     Trouble::ExpiredAndAPortal,
     Trouble::Revoked,
     Trouble::SignedOut,
@@ -127,7 +127,7 @@ impl Trouble {
         let inject = |fault| world.server.inject(Endpoint::Any, Times::Always, fault);
         match self {
             Self::ExpiredAndDown => inject(Fault::drop_connection()),
-            Self::ExpiredAndInTrouble => inject(Fault::status(
+            Self::ExpiredAndRefused => inject(Fault::status(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "application/json",
                 r#"{"access_token":"noise"}"#,

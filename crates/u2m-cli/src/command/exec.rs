@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends with the code of the command that it ran, or with that of its own failure.
 pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
-    let obtained = words(args, name).and_then(|words| Ok((words, obtain(args, name)?)));
+    let obtained =
+        words(args, name).and_then(|words| Ok((words, obtain(args, &args.said(), name)?)));
     let ((program, arguments), obtained) = match obtained {
         Ok(both) => both,
         Err(failure) => return crate::finish(Err(failure), name),

@@ -6,13 +6,13 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Patience, PersistentAuth, ReqwestTransport,
+    CacheKey, ChooseError, ConfigFile, Detached, Patience, PersistentAuth, ReqwestTransport, Said,
     Storage, Surroundings, Target, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
     choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
-    print(&obtain(args, name)?.token, args.format)
+    print(&obtain(args, &args.said(), name)?.token, args.format)
 }
 
 /// A token, and whose it is.
@@ -22,8 +22,8 @@ pub(super) struct Obtained {
     pub(super) config: ConfigFile,
 }
 
-/// A token of the login that was named, refreshed when it is time.
-pub(super) fn obtain(args: &Args, name: &str) -> Result<Obtained, Failure> {
+/// The token of whoever is `said`, refreshed when it is time.
+pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
     // A word that names no store is reported first, as the reference does.
@@ -35,7 +35,7 @@ pub(super) fn obtain(args: &Args, name: &str) -> Result<Obtained, Failure> {
             None => failure,
         }
     };
-    let choice = choose_for_token(&args.said(), &around).map_err(unclear)?;
+    let choice = choose_for_token(said, &around).map_err(unclear)?;
     let profile = choice.target.profile().map(|name| name.as_str().to_owned());
     let storage = place::storage(&config, profile.as_deref())?;
     let store = storage.store();

@@ -23,6 +23,42 @@ fn report(world: &World, line: &str) -> (Value, Option<i32>) {
     (report, ran.code)
 }
 
+#[test]
+fn a_port_that_somebody_holds_is_named_and_is_no_failure() {
+    let world = world(1800);
+    let held = (8020..=8040).find_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok());
+    let Some(held) = held else { return };
+    let port = held.local_addr().unwrap().port().to_string();
+    let (level, text) = check(&report(&world, "--offline").0, "callback ports");
+    assert!(level == "ok" && text.contains(&port) && text.ends_with(" not"), "{text}");
+}
+
+#[test]
+fn the_command_that_sdks_would_call_is_found_by_link_and_by_variable() {
+    let world = world(1800);
+    std::fs::create_dir(world.path("bin")).unwrap();
+    let link = world.path("bin/databricks");
+    std::os::unix::fs::symlink(common::U2M, &link).unwrap();
+    let mut command = world.command("doctor --offline -o json");
+    command.env("PATH", world.path("bin")).env("DATABRICKS_CLI_PATH", "databricks");
+    let ran = common::ran(command);
+    let report = serde_json::from_str(&ran.stdout).unwrap();
+    for name in ["databricks on PATH", "DATABRICKS_CLI_PATH"] {
+        let found = check(&report, name);
+        assert_eq!(found, ("ok".into(), "~/bin/databricks, which is this program".into()));
+    }
+    // A wrapper is what SDKs pass over.
+    std::fs::remove_file(&link).unwrap();
+    world.script("bin/databricks", "#!/bin/sh\n");
+    let mut command = world.command("doctor --offline -o json");
+    let ran = common::ran({
+        command.env("PATH", world.path("bin"));
+        command
+    });
+    let report = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(check(&report, "databricks on PATH").0, "warn");
+}
+
 /// The level and the text of a check.
 fn check(report: &Value, name: &str) -> (String, String) {
     let all = report["checks"].as_array().unwrap();

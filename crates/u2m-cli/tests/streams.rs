@@ -79,7 +79,7 @@ enum Trouble {
     Nothing,
     Expired,
     ExpiredAndDown,
-    ExpiredAndInTrouble,
+    ExpiredAndRefused,
     ExpiredAndAPortal,
     Revoked,
     SignedOut,
@@ -95,7 +95,7 @@ const TROUBLES: [Trouble; 13] = [
     Trouble::Nothing,
     Trouble::Expired,
     Trouble::ExpiredAndDown,
-    Trouble::ExpiredAndInTrouble,
+    Trouble::ExpiredAndRefused,
     Trouble::ExpiredAndAPortal,
     Trouble::Revoked,
     Trouble::SignedOut,
@@ -127,7 +127,7 @@ impl Trouble {
         let inject = |fault| world.server.inject(Endpoint::Any, Times::Always, fault);
         match self {
             Self::ExpiredAndDown => inject(Fault::drop_connection()),
-            Self::ExpiredAndInTrouble => inject(Fault::status(
+            Self::ExpiredAndRefused => inject(Fault::status(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "application/json",
                 r#"{"access_token":"noise"}"#,
@@ -249,5 +249,36 @@ fn off_a_terminal_standard_output_is_exactly_the_result() {
 fn on_a_terminal_standard_output_is_exactly_the_result() {
     if std::path::Path::new("/usr/bin/script").exists() {
         every_line_in_every_trouble(true);
+    }
+}
+
+/// Whoever reads is gone, or the disk is full: that is said, what was fetched is kept, and nothing breaks.
+#[cfg(target_os = "linux")]
+#[test]
+fn row_16_a_result_that_cannot_be_written_is_an_error_and_no_panic() {
+    for line in [
+        "token dev",
+        "token dev -o text",
+        "version",
+        "help",
+        "doctor --offline",
+        "storage show",
+        "storage show -o json",
+    ] {
+        for is_full in [true, false] {
+            let world = World::new();
+            Trouble::Expired.make(&world);
+            let mut command = world.command(line);
+            match is_full {
+                true => command.stdout(std::fs::File::create("/dev/full").unwrap()),
+                // The reader has gone before the first byte comes.
+                false => command.stdout(std::io::pipe().unwrap().1),
+            };
+            let output = command.output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("Error: cannot write to standard output"), "{line}: {said}");
+            assert_eq!(output.status.code(), Some(1), "{line}");
+            world.assert_alive("dev");
+        }
     }
 }

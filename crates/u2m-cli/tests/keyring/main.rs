@@ -7,6 +7,7 @@
 mod common;
 mod crowd;
 mod desk;
+mod doctor;
 mod faults;
 mod life;
 mod migrate;

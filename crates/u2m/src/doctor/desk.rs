@@ -84,3 +84,49 @@ pub(super) fn goes_by_proxy(ward: &Ward, url: &Url) -> bool {
     });
     !excepted && (either(ward, "HTTPS_PROXY").is_some() || either(ward, "ALL_PROXY").is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Doctor;
+    use u2m_config::ConfigFile;
+
+    fn ward(env: &[(&str, &str)]) -> Ward {
+        let doctor = Doctor::new(env.iter().copied());
+        Ward { doctor, path: "x".into(), config: ConfigFile::parse("").unwrap() }
+    }
+
+    #[test]
+    fn a_proxy_counts_for_https_and_not_for_what_is_excepted() {
+        let is =
+            |env: &[(&str, &str)], url: &str| goes_by_proxy(&ward(env), &Url::parse(url).unwrap());
+        let proxy = ("HTTPS_PROXY", "http://p:1");
+        assert!(is(&[proxy], "https://a.example"));
+        assert!(is(&[("all_proxy", "socks5://p:1")], "https://a.example"));
+        assert!(!is(&[proxy], "http://127.0.0.1:1"));
+        assert!(!is(&[("HTTP_PROXY", "http://p:1")], "https://a.example"));
+        assert!(!is(&[("HTTPS_PROXY", "")], "https://a.example"));
+        for (list, excepted) in [
+            ("*", true),
+            ("a.example", true),
+            ("x, .example", true),
+            ("example", true),
+            ("b.example", false),
+            ("ple", false),
+            (",", false),
+        ] {
+            let env = [proxy, ("NO_PROXY", list)];
+            assert_eq!(is(&env, "https://a.example"), !excepted, "{list}");
+        }
+    }
+
+    #[test]
+    fn the_password_of_a_proxy_is_not_shown() {
+        for value in ["http://me:canary@p.example:1", "me:canary@p.example:1", "canary@p.example:1"]
+        {
+            let findings = proxies(&ward(&[("HTTPS_PROXY", value)]));
+            assert_eq!(findings.len(), 1);
+            assert_eq!(findings[0].text, "HTTPS_PROXY is p.example:1", "{value}");
+        }
+    }
+}

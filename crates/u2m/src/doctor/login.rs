@@ -1,6 +1,6 @@
 //! The store, and the login in it.
 
-use super::{Finding, Ward};
+use super::{Finding, Level, Ward};
 use crate::choose::TokenChoice;
 use crate::clock::now;
 use crate::storage::Storage;
@@ -19,7 +19,8 @@ pub(super) fn look(ward: &Ward, choice: Option<&TokenChoice>) -> Vec<Finding> {
     };
     let mut findings = stores(ward, &storage);
     if let Some(choice) = choice {
-        findings.extend(login(ward, &storage, choice));
+        let is_told = findings.iter().any(|finding| finding.level == Level::Fail);
+        findings.extend(login(ward, &storage, choice, is_told));
     }
     findings
 }
@@ -86,8 +87,9 @@ fn stores(ward: &Ward, storage: &Storage) -> Vec<Finding> {
     findings
 }
 
-/// The login: whether it is there, how long it lasts, and whether its successor could be saved.
-fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice) -> Vec<Finding> {
+/// The login: whether it is there, how long it lasts, and whether its successor could be saved. `is_told`: that a store is
+/// broken was said already.
+fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice, is_told: bool) -> Vec<Finding> {
     let key = choice.target.cache_key();
     let (key, held) = match (storage.store().load(&key), choice.other_key()) {
         (Ok(None), Some(other)) => (other.clone(), storage.store().load(&other)),
@@ -101,8 +103,11 @@ fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice) -> Vec<Finding> {
                 format!("nobody is signed in as \"{}\"", u2m_core::Foreign::new(key.as_str()));
             return vec![Finding::warn("login", text, sign_in)];
         }
-        // Said with the stores.
-        Err(_) => return Vec::new(),
+        Err(_) if is_told => return Vec::new(),
+        Err(error) => {
+            let mode = storage.home(&key).unwrap_or(storage.choice().mode());
+            return vec![broken(ward, mode, &error)];
+        }
     };
     let (verdict, writable) = reserve(storage, &key, ward);
     vec![state(&session, choice, verdict.as_ref(), &key, sign_in), writable]

@@ -68,6 +68,7 @@ mod issuer;
 mod jwt;
 mod login;
 mod pkce;
+mod revoke;
 mod scopes;
 mod secret;
 mod session;
@@ -91,6 +92,7 @@ pub use login::{
     Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Verifying,
 };
 pub use pkce::{Entropy, Pkce};
+pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
     AccessToken, AuthorizationCode, CodeVerifier, CsrfState, Fingerprint, RefreshToken,
@@ -105,5 +107,5 @@ pub use token::{
 };
 pub use wire::{
     AnswerError, AuthorizationServer, HostMetadata, HostMetadataLookup, Lookup, MetadataError,
-    OAuthErrorCode, Refusal, TokenEndpointError, build_discovery_authorize_url,
+    OAuthErrorCode, Refusal, RevokeError, TokenEndpointError, build_discovery_authorize_url,
 };

@@ -1,10 +1,11 @@
 //! What to sign in to, and the name under which the login is stored.
 
 use crate::host::Host;
+use crate::issuer::{IssuerError, derive_host_from_issuer};
 use crate::text::Foreign;
 use std::fmt;
 
-/// What to sign in to: one of four kinds, with a profile name or not. The counterpart of the `OAuthArgument` family of
+/// What to sign in to: one of five kinds, with a profile name or not. The counterpart of the `OAuthArgument` family of
 /// Databricks' Go package.
 ///
 /// | kind | cache key without a profile | endpoints |
@@ -13,6 +14,7 @@ use std::fmt;
 /// | account | `<host>/oidc/accounts/<id>` | fixed |
 /// | unified | `<host>/oidc/accounts/<id>` | from the account's metadata |
 /// | discovery | none: a profile is required | from the issuer that the callback names |
+/// | issuer | the issuer | from the issuer's metadata |
 ///
 /// ```
 /// use u2m_core::{Host, Target};
@@ -32,6 +34,7 @@ pub struct Target {
 pub(crate) enum Kind {
     Account(Host, AccountId),
     Discovery,
+    Issuer(Host, String),
     Unified(Host, AccountId),
     Workspace(Host),
 }
@@ -86,6 +89,25 @@ impl Target {
         Self { kind: Kind::Discovery, profile: Some(profile), key: None }
     }
 
+    /// Any OAuth or OpenID Connect issuer, by its identifier, which is compared as it is written. Its endpoints come from its
+    /// metadata (RFC 8414, or OpenID Connect Discovery). A client has to be registered there: name it to the builder.
+    ///
+    /// ```
+    /// use u2m_core::Target;
+    /// let target = Target::issuer("https://id.example/realms/main")?;
+    /// assert_eq!(target.issuer_id(), Some("https://id.example/realms/main"));
+    /// assert_eq!(target.host().unwrap().as_str(), "https://id.example");
+    /// # Ok::<(), u2m_core::IssuerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is not https (except to loopback), or has user info, a query or a fragment.
+    pub fn issuer(issuer: impl Into<String>) -> Result<Self, IssuerError> {
+        let issuer = issuer.into();
+        let host = derive_host_from_issuer(&issuer)?;
+        Ok(Self { kind: Kind::Issuer(host, issuer), profile: None, key: None })
+    }
+
     /// Stores the login under a profile's name, so that two profiles on one host keep apart.
     #[must_use]
     pub fn with_profile(mut self, profile: ProfileName) -> Self {
@@ -117,6 +139,7 @@ impl Target {
                 Some(CacheKey(host.join(&format!("/oidc/accounts/{id}"))))
             }
             Kind::Workspace(host) => Some(CacheKey(host.as_str().to_owned())),
+            Kind::Issuer(_, issuer) => Some(CacheKey(issuer.clone())),
             Kind::Discovery => None,
         }
     }
@@ -124,7 +147,10 @@ impl Target {
     /// The host to sign in to, unless it is still to be discovered.
     pub fn host(&self) -> Option<&Host> {
         match &self.kind {
-            Kind::Account(host, _) | Kind::Unified(host, _) | Kind::Workspace(host) => Some(host),
+            Kind::Account(host, _)
+            | Kind::Issuer(host, _)
+            | Kind::Unified(host, _)
+            | Kind::Workspace(host) => Some(host),
             Kind::Discovery => None,
         }
     }
@@ -138,7 +164,15 @@ impl Target {
     pub fn account_id(&self) -> Option<&AccountId> {
         match &self.kind {
             Kind::Account(_, id) | Kind::Unified(_, id) => Some(id),
-            Kind::Discovery | Kind::Workspace(_) => None,
+            Kind::Discovery | Kind::Issuer(..) | Kind::Workspace(_) => None,
+        }
+    }
+
+    /// The issuer's identifier, where one was named.
+    pub fn issuer_id(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Issuer(_, issuer) => Some(issuer),
+            _ => None,
         }
     }
 

@@ -143,7 +143,7 @@ impl Issuer {
     /// The RFC 8414 document.
     pub(crate) fn document(&self, base: &str, settings: &Settings) -> Value {
         let issuer = self.url(base);
-        json!({
+        let mut document = json!({
             "authorization_endpoint": format!("{issuer}/v1/authorize"),
             "authorization_response_iss_parameter_supported": settings.iss != Iss::Absent,
             "code_challenge_methods_supported": ["S256"],
@@ -153,7 +153,14 @@ impl Issuer {
             "token_endpoint": format!("{issuer}/v1/token"),
             "token_endpoint_auth_methods_supported":
                 ["none", "client_secret_basic", "client_secret_post"],
-        })
+        });
+        if settings.revocation {
+            document["revocation_endpoint"] = Value::from(format!("{issuer}/v1/revoke"));
+        }
+        if settings.device.is_some() {
+            document["device_authorization_endpoint"] = Value::from(format!("{issuer}/v1/device"));
+        }
+        document
     }
 }
 

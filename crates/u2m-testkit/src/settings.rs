@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 use u2m_core::Lifetime;
 
-use crate::{client::Client, host::HostMetadata};
+use crate::{client::Client, device::Device, host::HostMetadata};
 
 /// The behaviour of a fake server: a workspace host with short lives and strict rotation, unless
 /// told otherwise.
@@ -24,6 +24,7 @@ pub struct Settings {
     pub(crate) claims: Vec<(String, Option<Value>)>,
     pub(crate) clients: Vec<Client>,
     pub(crate) consent: Consent,
+    pub(crate) device: Option<Device>,
     pub(crate) expires_in: ExpiresIn,
     pub(crate) host: HostMetadata,
     pub(crate) iss: Iss,
@@ -31,11 +32,13 @@ pub struct Settings {
     pub(crate) login_destination: Option<String>,
     pub(crate) refresh_lifetime: Option<Lifetime>,
     pub(crate) refresh_refusal: (StatusCode, String),
+    pub(crate) revocation: bool,
     pub(crate) retry_grace: Lifetime,
     pub(crate) rotate_on: RotateOn,
     pub(crate) rotation: Rotation,
     pub(crate) seed: u64,
     pub(crate) token_type: String,
+    pub(crate) well_known: WellKnown,
     pub(crate) workspace_id: Option<u64>,
 }
 
@@ -108,6 +111,17 @@ pub enum Rotation {
     On,
 }
 
+/// Where else than in Databricks' place the metadata stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WellKnown {
+    /// Nowhere.
+    Databricks,
+    /// Where RFC 8414 puts it: `/.well-known/oauth-authorization-server` before the issuer's path.
+    OAuth,
+    /// Where OpenID Connect puts it: `/.well-known/openid-configuration` behind the issuer's path.
+    OpenId,
+}
+
 impl Settings {
     /// Tokens for one hour, rotation on, consent without asking, client `databricks-cli`.
     ///
@@ -124,6 +138,7 @@ impl Settings {
             claims: Vec::new(),
             clients: vec![Client::public("databricks-cli")],
             consent: Consent::Allow,
+            device: None,
             expires_in: ExpiresIn::Number,
             host: HostMetadata::workspace("900800700600"),
             iss: Iss::Absent,
@@ -131,11 +146,13 @@ impl Settings {
             login_destination: None,
             refresh_lifetime: None,
             refresh_refusal: (StatusCode::BAD_REQUEST, "invalid_grant".to_owned()),
+            revocation: false,
             retry_grace: Lifetime::ZERO,
             rotate_on: RotateOn::Receipt,
             rotation: Rotation::On,
             seed: 0,
             token_type: "Bearer".to_owned(),
+            well_known: WellKnown::Databricks,
             workspace_id: Some(900_800_700_600),
         }
     }
@@ -188,6 +205,34 @@ impl Settings {
     #[must_use]
     pub fn with_consent(mut self, consent: Consent) -> Self {
         self.consent = consent;
+        self
+    }
+
+    /// Lets devices sign in (RFC 8628), with a person who does as told.
+    ///
+    /// ```
+    /// use u2m_testkit::{Device, DeviceAnswer, Settings};
+    /// let settings = Settings::new()
+    ///     .with_device(Device::new([DeviceAnswer::Pending, DeviceAnswer::Approved]));
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn with_device(mut self, device: Device) -> Self {
+        self.device = Some(device);
+        self
+    }
+
+    /// Revokes tokens on request (RFC 7009), and says so in the metadata.
+    #[must_use]
+    pub const fn with_revocation(mut self) -> Self {
+        self.revocation = true;
+        self
+    }
+
+    /// Publishes the metadata where other issuers than Databricks' have it, too.
+    #[must_use]
+    pub const fn with_well_known(mut self, well_known: WellKnown) -> Self {
+        self.well_known = well_known;
         self
     }
 

@@ -57,7 +57,7 @@ impl Awaits for Exchanging {
         };
         let granted = grant.scopes.clone();
         // What was asked for, rather than what the caller named: no scope at all asks for `all-apis`.
-        let asked = Scopes::split(&request.scopes.requested(request.offline_access));
+        let asked = Scopes::split(&request.scope());
         let missing =
             granted.as_ref().map(|granted| asked.missing_from(granted)).unwrap_or_default();
         let binding = Binding::new(

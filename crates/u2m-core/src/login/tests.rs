@@ -1,6 +1,7 @@
 //! Stories of signing in: every kind of target, from the first step to the session.
 
 use super::*;
+use crate::Replay;
 use crate::host::Host;
 use crate::session::Session;
 use crate::target::{AccountId, ProfileName};

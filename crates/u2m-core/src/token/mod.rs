@@ -190,6 +190,9 @@ impl Inquiry {
         if let Some(host) = target.host().filter(|host| **host != binding.host) {
             return differs("host", binding.host.as_str(), host.as_str());
         }
+        if let Some(issuer) = target.issuer_id().filter(|issuer| *issuer != binding.issuer) {
+            return differs("issuer", &binding.issuer, issuer);
+        }
         let stored_account = binding.account_id.as_deref().unwrap_or("no account");
         if let Some(account) = target.account_id().filter(|id| id.as_str() != stored_account) {
             return differs("account", stored_account, account.as_str());

@@ -7,11 +7,15 @@ mod lookup;
 mod metadata;
 mod refusal;
 mod response;
+mod revoke;
+mod search;
 
 pub(crate) use authorize::{authorize_query, authorize_url};
 pub(crate) use grant::{exchange_form, refresh_form};
 pub(crate) use metadata::{Expected, parse_metadata};
 pub(crate) use response::{Grant, expiry_hint};
+pub(crate) use revoke::{parse_revocation, revocation_form};
+pub(crate) use search::{Found, Search};
 
 pub use authorize::build_discovery_authorize_url;
 pub use host_metadata::{HostMetadata, HostMetadataLookup};
@@ -19,6 +23,7 @@ pub use lookup::Lookup;
 pub use metadata::{AuthorizationServer, MetadataError};
 pub use refusal::{OAuthErrorCode, Refusal};
 pub use response::{AnswerError, TokenEndpointError};
+pub use revoke::RevokeError;
 
 /// Metadata documents are small: 1 MiB.
 pub(crate) const METADATA_LIMIT: usize = 1 << 20;

@@ -6,9 +6,10 @@
 //! | `# …` | what the case is about |
 //! | `args:` | the command line; `'…'` keeps blanks |
 //! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
-//! | `server: down`, `unified`, `no-metadata`, `opaque` | a server other than a workspace in good order |
+//! | `server: down`, `unified`, `no-metadata`, `opaque`, `revokes` | a server other than a workspace in good order |
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
 //! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key`, with the tokens `{access}` and `{refresh}` |
+//! | `own: KEY SECONDS` | the same as `login:`, with the tokens `{access}` and `{refresh}` |
 //! | `before: LINE` | a command line that is run before, and has to succeed |
 //! | `then: CODE LINE` | one that is run afterwards, and how it has to end |
 //! | `--- file PATH`, `chmod: MODE PATH`, `chown: UID PATH`, `link: PATH TARGET` | what is in the home |
@@ -19,7 +20,8 @@
 //! | `changed: PATH` | what may differ afterwards, or below which; all else is as before |
 //! | `--- after PATH`, `--- after PATH has`, `--- after PATH lacks` | what a file holds afterwards |
 //! | `mode: OCTAL PATH` | the mode of a file afterwards |
-//! | `requests: N`, `refreshes: N` | what the server saw |
+//! | `requests: N`, `refreshes: N`, `revocations: N` | what the server saw |
+//! | `alive: yes`, `alive: no` | whether the login of `{refresh}` can be renewed afterwards |
 //!
 //! `{URL}`, `{HOSTPORT}`, `{PORT}`, `{HOME}`; `{access}`, `{refresh}`: tokens of a login at the server; `{in N}`: a time N seconds
 //! from now, as Go writes it; `{long}`, `{megabyte}`.
@@ -63,6 +65,7 @@ impl<'c> Stage<'c> {
                 "no-metadata" => settings.with_host_metadata(HostMetadata::absent()),
                 "opaque" => settings.with_access_token_form(u2m_testkit::AccessTokenForm::Opaque),
                 "down" => settings,
+                "revokes" => settings.with_revocation(),
                 other => panic!("{}: what is a server '{other}'?", case.name),
             };
         }
@@ -89,6 +92,10 @@ impl<'c> Stage<'c> {
         for login in self.case.all("login") {
             let (key, left) = login.rsplit_once(' ').unwrap();
             self.world.seed(&self.filled(key), left.parse().unwrap());
+        }
+        for login in self.case.all("own") {
+            let (key, left) = login.rsplit_once(' ').unwrap();
+            self.world.keep(&self.filled(key), left.parse().unwrap(), &self.tokens);
         }
         for login in self.case.all("sealed") {
             let (key, left) = login.rsplit_once(' ').unwrap();
@@ -123,6 +130,7 @@ impl<'c> Stage<'c> {
             "token" => Endpoint::Token,
             "metadata" => Endpoint::Metadata,
             "host-metadata" => Endpoint::HostMetadata,
+            "revocation" => Endpoint::Revocation,
             other => panic!("{}: what is an endpoint '{other}'?", self.case.name),
         };
         let fault = match word() {
@@ -228,9 +236,20 @@ impl<'c> Stage<'c> {
         self.habits(ran, &mut out);
         self.changes(&mut out);
         let counts = self.world.server.counts();
-        for (key, count) in [("requests", counts.requests), ("refreshes", counts.refreshes)] {
+        let seen = [
+            ("requests", counts.requests),
+            ("refreshes", counts.refreshes),
+            ("revocations", counts.revocations),
+        ];
+        for (key, count) in seen {
             if self.case.one(key).is_some_and(|wanted| wanted != count.to_string()) {
                 let _ = writeln!(out, "{count} {key}");
+            }
+        }
+        if let Some(alive) = self.case.one("alive") {
+            let is = self.world.server.is_refreshable(self.tokens.refresh_token().unwrap());
+            if is != (alive == "yes") {
+                let _ = writeln!(out, "alive: {is}");
             }
         }
         for then in self.case.all("then") {

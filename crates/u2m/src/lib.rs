@@ -99,6 +99,7 @@ mod keeper;
 mod logout;
 mod persistent;
 mod person;
+mod revoke;
 mod runtime;
 mod storage;
 mod supply;
@@ -107,6 +108,7 @@ mod supply;
 pub mod blocking {
     pub use crate::ask_host::ask_host_blocking as ask_host;
     pub use crate::blocking_front::PersistentAuth;
+    pub use crate::revoke::revoke_blocking as revoke;
 }
 
 pub use ask_host::ask_host;
@@ -120,6 +122,7 @@ pub use detached::{Detached, serve_detached};
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
+pub use revoke::{Revoked, revoke};
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 
 pub use u2m_cache::{
@@ -145,9 +148,9 @@ pub use u2m_config::{
 pub use u2m_core::{
     AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,
     FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError,
-    MetadataError, ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure,
-    Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError, TransportFailure,
-    Verdict, VerdictKind, chain,
+    MetadataError, ProfileName, RefreshToken, Refusal, Report, Revocation, RevokeError, Scopes,
+    Session, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
+    TransportFailure, Verdict, VerdictKind, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

@@ -6,7 +6,7 @@
 //! | `# …` | what the case is about |
 //! | `args:` | the command line; `'…'` keeps blanks |
 //! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
-//! | `server: down`, `unified`, `no-metadata`, `opaque`, `revokes` | a server other than a workspace in good order |
+//! | `server: down`, `unified`, `no-metadata`, `opaque`, `revokes`, `openid` | a server other than a workspace in good order |
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
 //! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key`, with the tokens `{access}` and `{refresh}` |
 //! | `own: KEY SECONDS` | the same as `login:`, with the tokens `{access}` and `{refresh}` |
@@ -66,6 +66,7 @@ impl<'c> Stage<'c> {
                 "opaque" => settings.with_access_token_form(u2m_testkit::AccessTokenForm::Opaque),
                 "down" => settings,
                 "revokes" => settings.with_revocation(),
+                "openid" => settings.with_well_known(u2m_testkit::WellKnown::OpenId),
                 other => panic!("{}: what is a server '{other}'?", case.name),
             };
         }

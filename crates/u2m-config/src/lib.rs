@@ -59,6 +59,6 @@ pub use editor::{Editor, Outcome};
 pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use locate::{abbreviate, locate};
-pub use profile::Profile;
+pub use profile::{ISSUER_CLIENT_KEY, ISSUER_KEY, Profile};
 pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
 pub use syntax::{SyntaxError, SyntaxFault};

@@ -7,12 +7,14 @@
 
 use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
-use crate::session::{Binding, Session};
+use crate::session::Session;
 use crate::time::Timestamp;
 use crate::wire::{
     Expected, Found, METADATA_LIMIT, MetadataError, RevokeError, Search, parse_revocation,
     revocation_form,
 };
+use std::fmt;
+use zeroize::Zeroizing;
 
 /// What the driver of a revocation has to do next.
 #[derive(Debug)]
@@ -58,17 +60,18 @@ impl Session {
         let found = Search::again(&binding.issuer, &binding.token_endpoint, expected);
         let (url, search) =
             found.map_err(|_| RevokeError::Endpoints(MetadataError::WrongIssuer))?;
-        let finding = Finding { login: self.clone(), binding: binding.clone(), search };
-        Ok(RevokeStep::Discover(Search::call(url, finding)))
+        let form = revocation_form(&binding.client_id, self);
+        Ok(RevokeStep::Discover(Search::call(url, Finding(Box::new((form, search))))))
     }
 }
 
-/// Awaits the metadata of the login's issuer.
-#[derive(Debug)]
-pub struct Finding {
-    login: Session,
-    binding: Binding,
-    search: Search,
+/// Awaits the metadata of the login's issuer. `Debug` leaves out what will be sent, because it is a secret.
+pub struct Finding(Box<(Zeroizing<String>, Search)>);
+
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Finding").field(&self.0.1).finish()
+    }
 }
 
 impl sealed::Sealed for Finding {}
@@ -82,10 +85,11 @@ impl Awaits for Finding {
         outcome: Result<Answer, TransportFailure>,
         _: Timestamp,
     ) -> Result<RevokeStep, RevokeError> {
-        let server = match self.search.read(outcome) {
+        let (form, search) = *self.0;
+        let server = match search.read(outcome) {
             Ok(Found::Server(server)) => server,
             Ok(Found::Elsewhere(url, search)) => {
-                return Ok(RevokeStep::Discover(Search::call(url, Self { search, ..self })));
+                return Ok(RevokeStep::Discover(Search::call(url, Self(Box::new((form, search))))));
             }
             // A server that publishes nothing offers nothing.
             Err(MetadataError::NoDocument | MetadataError::NotSupported) => {
@@ -96,7 +100,6 @@ impl Awaits for Finding {
         let Some(endpoint) = server.revocation_endpoint else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
         };
-        let form = revocation_form(&self.binding.client_id, &self.login);
         let request = HttpRequest::post(endpoint, form, METADATA_LIMIT);
         // A token that was revoked twice is revoked.
         Ok(RevokeStep::Revoke(HttpCall::new(request, Replay::Safe, Revoking(()))))
@@ -126,6 +129,7 @@ impl Awaits for Revoking {
 mod tests {
     use super::*;
     use crate::secret::{AccessToken, RefreshToken};
+    use crate::session::Binding;
     use url::Url;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);

@@ -160,7 +160,7 @@ async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, Challe
     let mut listener = None;
     loop {
         step = match step {
-            LoginStep::Discover(call) => match keeper.endpoints.as_deref() {
+            LoginStep::Discover(call) => match keeper.supplier(call.state().target()) {
                 Some(supplier) => {
                     let server = crate::supply::ask(supplier, call.state().target()).await;
                     call.supplied(server)?

@@ -24,6 +24,25 @@
 //! # }
 //! ```
 //!
+//! The same holds for every other OAuth or OpenID Connect issuer, with a client that is registered there:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use u2m::{PersistentAuth, Scopes, Target};
+//!
+//! let auth = PersistentAuth::builder(Target::issuer("https://id.example/realms/main")?)
+//!     .with_client_id("my-command-line")
+//!     .with_scopes(Scopes::new(["openid", "reports.read"]))
+//!     .build()?;
+//! auth.challenge().await?;
+//! println!("{:?}", auth.token().await?.expiry());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is used of it is the access token: ID tokens are neither asked for by name, nor kept, nor checked, because no decision
+//! here rests on who the person is.
+//!
 //! In plain code, [`PersistentAuth::blocking`] gives the same without a runtime.
 //!
 //! # What holds
@@ -142,15 +161,15 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, LOGIN_CLEARS, Outcome, Profile,
-    abbreviate, locate, looks_like_host,
+    CREDENTIAL_KEYS, ConfigError, ConfigFile, Draft, Editor, ISSUER_CLIENT_KEY, ISSUER_KEY,
+    LOGIN_CLEARS, Outcome, Profile, abbreviate, locate, looks_like_host,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,
-    FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError,
-    MetadataError, ProfileName, RefreshToken, Refusal, Report, Revocation, RevokeError, Scopes,
-    Session, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
-    TransportFailure, Verdict, VerdictKind, chain,
+    FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime,
+    LoginError, MetadataError, ProfileName, RefreshToken, Refusal, Report, Revocation, RevokeError,
+    Scopes, Session, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError,
+    TokenError, TransportFailure, Verdict, VerdictKind, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

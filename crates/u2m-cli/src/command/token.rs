@@ -6,9 +6,8 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    CacheKey, ChooseError, Detached, Patience, PersistentAuth, ReqwestTransport, Storage,
-    Surroundings, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
-    choose_for_token,
+    CacheKey, ChooseError, Detached, Patience, ReqwestTransport, Storage, Surroundings, Timestamp,
+    Token, TokenChoice, TokenError, TokenStore, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -30,10 +29,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let choice = settled(choice, store);
     let subject = Subject::new(&choice.target, name);
     let describe = |choice: TokenChoice| {
-        let builder = PersistentAuth::builder(choice.target)
-            .with_scopes(choice.scopes)
-            .with_store(store.clone());
-        let builder = with_timeout(builder, args.timeout);
+        let builder = with_timeout(choice.builder().with_store(store.clone()), args.timeout);
         // A program that calls this one may end it at any moment.
         let builder = match Detached::this_program() {
             Ok(detached) => builder.with_detached_refresh(detached),

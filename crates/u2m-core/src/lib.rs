@@ -59,6 +59,7 @@
 //! Bad input is an error. A broken assumption of our own may panic, and says why it cannot.
 
 mod call;
+mod device;
 mod freshness;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -81,6 +82,7 @@ mod wire;
 pub use call::{
     Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind,
 };
+pub use device::{Asking, DeviceStep, Locate, Polling, Show, Wait};
 pub use freshness::{Freshness, FreshnessRules};
 pub use host::{Host, HostError, HostHints};
 pub use issuer::{
@@ -95,7 +97,7 @@ pub use pkce::{Entropy, Pkce};
 pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
-    AccessToken, AuthorizationCode, CodeVerifier, CsrfState, Fingerprint, RefreshToken,
+    AccessToken, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode, Fingerprint, RefreshToken,
 };
 pub use session::{Binding, Session, Token};
 pub use target::{AccountId, CacheKey, ProfileName, Target, TargetError};

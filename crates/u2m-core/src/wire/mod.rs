@@ -1,6 +1,7 @@
 //! What goes over the wire: metadata, the authorization URL, token requests, token responses and refusals.
 
 mod authorize;
+mod device;
 mod grant;
 mod host_metadata;
 mod lookup;
@@ -11,6 +12,7 @@ mod revoke;
 mod search;
 
 pub(crate) use authorize::{authorize_query, authorize_url};
+pub(crate) use device::{DeviceGrant, device_form, poll_form};
 pub(crate) use grant::{exchange_form, refresh_form};
 pub(crate) use metadata::{Expected, parse_metadata};
 pub(crate) use response::{Grant, expiry_hint};

@@ -82,7 +82,7 @@ mod wire;
 pub use call::{
     Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind,
 };
-pub use device::{Asking, DeviceStep, Locate, Polling, Show, Wait};
+pub use device::{Asking, DeviceStep, Locate, Polling, ShowCode, Wait};
 pub use freshness::{Freshness, FreshnessRules};
 pub use host::{Host, HostError, HostHints};
 pub use issuer::{

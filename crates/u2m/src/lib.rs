@@ -114,6 +114,7 @@ mod choose;
 mod clock;
 mod current;
 mod detached;
+mod device;
 mod keeper;
 mod logout;
 mod persistent;
@@ -168,8 +169,8 @@ pub use u2m_core::{
     AccessToken, AccountId, AuthorizationServer, Binding, Blame, CacheKey, Foreign, Freshness,
     FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime,
     LoginError, MetadataError, ProfileName, RefreshToken, Refusal, Report, Revocation, RevokeError,
-    Scopes, Session, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError,
-    TokenError, TransportFailure, Verdict, VerdictKind, chain,
+    Scopes, Session, ShowCode, StoreFailure, Target, TargetError, Timestamp, Token,
+    TokenEndpointError, TokenError, TransportFailure, Verdict, VerdictKind, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

@@ -38,7 +38,7 @@ pub enum DeviceStep {
     /// Ask whether the person has agreed.
     Poll(HttpCall<Polling>),
     /// Show the code.
-    Show(Show),
+    Show(ShowCode),
     /// Save the session.
     Store(Store),
     /// Let the time pass.
@@ -154,18 +154,18 @@ impl Awaits for Asking {
         _: Timestamp,
     ) -> Result<DeviceStep, LoginError> {
         let grant = DeviceGrant::parse(outcome).map_err(LoginError::Device)?;
-        Ok(DeviceStep::Show(Show { attempt: self.0, grant }))
+        Ok(DeviceStep::Show(ShowCode { attempt: self.0, grant }))
     }
 }
 
 /// Awaits that the person has been shown the code.
 #[must_use]
-pub struct Show {
+pub struct ShowCode {
     attempt: Box<Attempt>,
     grant: DeviceGrant,
 }
 
-impl Show {
+impl ShowCode {
     /// The host that is being signed in to: to be shown beside the code.
     pub fn host(&self) -> &Host {
         &self.attempt.host
@@ -199,9 +199,9 @@ impl Show {
 }
 
 /// Leaves the codes out: whoever sees one of them in a log could use it.
-impl fmt::Debug for Show {
+impl fmt::Debug for ShowCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Show").field("host", &self.attempt.host).finish_non_exhaustive()
+        f.debug_struct("ShowCode").field("host", &self.attempt.host).finish_non_exhaustive()
     }
 }
 

@@ -34,7 +34,7 @@ fn metadata(more: &str) -> String {
 }
 
 /// Goes on to the codes, which are shown at once.
-fn show(interval: i64, expires_in: i64) -> Show {
+fn show(interval: i64, expires_in: i64) -> ShowCode {
     let DeviceStep::Discover(call) = request().start_device().unwrap() else { panic!() };
     let body = metadata(r#","device_authorization_endpoint":"https://id.example/d""#);
     let DeviceStep::Ask(call) = call.answered(answer(200, &body), NOW).unwrap() else { panic!() };

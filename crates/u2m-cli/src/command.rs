@@ -7,6 +7,7 @@ pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod import;
 pub(crate) mod login;
+pub(crate) mod login_device;
 pub(crate) mod login_issuer;
 pub(crate) mod logout;
 pub(crate) mod man;

@@ -7,7 +7,8 @@ mod common;
 use common::{Ran, Running, World, free_port, now, printed_token};
 use u2m::{CacheKey, Lifetime, TokenStore};
 use u2m_testkit::{
-    Client, Endpoint, Fault, Iss, Settings, Times, WellKnown, follow_login, http::StatusCode,
+    Client, Device, DeviceAnswer, Endpoint, Fault, Iss, Settings, Times, WellKnown, follow_login,
+    http::StatusCode,
 };
 
 const LOGIN: &str = "login --issuer {URL}/oidc --client-id my-cli --profile corp";
@@ -158,4 +159,70 @@ fn t20_the_login_of_a_host_is_not_given_for_an_issuer_on_it() {
     let ran = world.run("token corp");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(4), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("(issuer)"), "{}", ran.stderr);
+}
+
+/// The code that was shown is a line of its own, and so is the address.
+fn shown_code(stderr: &str) -> String {
+    let lines: Vec<_> = stderr.lines().collect();
+    let at = lines.iter().position(|line| *line == "and enter this code:").unwrap();
+    assert!(lines[at - 2].ends_with("/device"), "{stderr}");
+    lines[at + 2].to_owned()
+}
+
+#[test]
+fn a42_a43_a_device_login_shows_host_address_and_code_and_is_a_login_like_any_other() {
+    let device = Device::new([DeviceAnswer::Approved]);
+    let world = World::with(issuer().with_device(device));
+    let ran = world.run(&format!("{LOGIN} --device"));
+    assert_signed_in(&world, &ran);
+    let code = shown_code(&ran.stderr);
+    let url = world.url();
+    let golden = format!(
+        "To sign in to {url}/oidc, open this address in a browser on any device:\n\n{url}/device\n\nand enter this code:\n\n\
+         {code}\n\nOr open this one, and compare the code that it shows:\n\n{url}/device?user_code={code}\n\nEnter the \
+         code only if you began this sign-in yourself, just now: whoever else asks you to wants your login. It is good for 10 \
+         minutes. Waiting...\n"
+    );
+    assert!(ran.stderr.starts_with(&golden), "{}", ran.stderr);
+    let device_code = sent(&world, Endpoint::Token, "device_code").unwrap();
+    assert!(!ran.stderr.contains(&device_code), "the device's code is a secret");
+    let counts = world.server.counts();
+    assert_eq!((counts.device_polls, counts.early_polls, counts.authorizations), (1, 0, 0));
+    assert_eq!(world.run("token corp").code, Some(0));
+    assert_eq!(world.run("logout corp --auto-approve").code, Some(0));
+    assert_eq!(world.server.counts().revoked_families, 1);
+}
+
+#[test]
+fn a41_a_person_who_says_no_ends_the_device_login() {
+    let world = World::with(issuer().with_device(Device::new([DeviceAnswer::Denied])));
+    let ran = world.run(&format!("{LOGIN} --device"));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Error: authorize: access_denied"), "{}", ran.stderr);
+    assert_eq!(world.server.counts().device_polls, 1);
+    assert!(!world.config().exists());
+}
+
+#[test]
+fn a41_a_code_that_runs_out_is_polled_for_no_more() {
+    let device = Device::new([DeviceAnswer::Pending]).with_expires_in(3).without_complete_uri();
+    let world = World::with(issuer().with_device(device));
+    let ran = world.run(&format!("{LOGIN} --device"));
+    assert_eq!(ran.code, Some(6), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Error: the code was not confirmed in time."), "{}", ran.stderr);
+    let counts = world.server.counts();
+    assert_eq!((counts.device_polls, counts.early_polls, counts.rejected), (1, 0, 1));
+}
+
+#[test]
+fn a_databricks_host_that_offers_device_logins_has_them_too() {
+    let world = World::with(Settings::new().with_device(Device::new([DeviceAnswer::Approved])));
+    let ran = world.run("login --device --host {URL} --profile dev");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let config = world.read(".databrickscfg");
+    assert!(config.contains("[dev]\n") && config.contains("= databricks-cli\n"), "{config}");
+    let scope = sent(&world, Endpoint::Device, "scope").unwrap();
+    assert_eq!(scope, "offline_access all-apis");
+    world.assert_alive("dev");
+    assert_eq!(world.run("token dev").code, Some(0));
 }

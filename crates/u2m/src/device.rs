@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use u2m_core::{DeviceStep, HttpCall, Lifetime, LoginError, LoginStep, Polling, Timestamp};
+use u2m_core::{DeviceStep, HttpCall, Lifetime, LoginStep, Polling, Timestamp};
 use u2m_http::{Flight, Spending, drive};
 
 /// The time that a device login lasts in.
@@ -80,7 +80,7 @@ async fn challenge_by(
                 let flight = Flight::start("u2m-login", move || poll(&keeper, call));
                 let landed = flight.map_err(|_| ChallengeError::Unfinished)?.wait().await;
                 match landed.ok_or(ChallengeError::Unfinished)? {
-                    Landed::Over(outcome) => return outcome,
+                    Landed::Over(outcome) => return *outcome,
                     Landed::On(next) => next.take().ok_or(ChallengeError::Unfinished)?,
                 }
             }
@@ -94,7 +94,7 @@ async fn challenge_by(
 #[derive(Clone)]
 enum Landed {
     On(Next),
-    Over(Result<SignedIn, ChallengeError>),
+    Over(Box<Result<SignedIn, ChallengeError>>),
 }
 
 /// The step after a poll, for the one who waits for it.
@@ -116,16 +116,16 @@ fn poll(keeper: &Keeper, call: HttpCall<Polling>) -> Landed {
         OwnRuntime::default().block_on(drive(keeper.transport.as_ref(), call, &patience));
     let step = match answered {
         Ok(Ok(step)) => step,
-        Ok(Err(error)) => return Landed::Over(Err(error.into())),
-        Err(_) => return Landed::Over(Err(ChallengeError::Unfinished)),
+        Ok(Err(error)) => return Landed::Over(Box::new(Err(error.into()))),
+        Err(_) => return Landed::Over(Box::new(Err(ChallengeError::Unfinished))),
     };
     let DeviceStep::Store(store) = step else {
         return Landed::On(Next(Arc::new(Mutex::new(Some(step)))));
     };
     let unsaved = keeper.sign_in(store.session()).err();
     match store.stored() {
-        LoginStep::Done(login) => Landed::Over(Ok(SignedIn::new(login, unsaved))),
-        _ => Landed::Over(Err(ChallengeError::Unfinished)),
+        LoginStep::Done(login) => Landed::Over(Box::new(Ok(SignedIn::new(login, unsaved)))),
+        _ => Landed::Over(Box::new(Err(ChallengeError::Unfinished))),
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
     use crate::person::Person;
     use crate::{MemoryStore, PersistentAuth, Target};
     use std::sync::atomic::{AtomicI64, Ordering};
-    use u2m_core::{Answer, HttpRequest, ShowCode, TransportFailure};
+    use u2m_core::{Answer, HttpRequest, LoginError, ShowCode, TransportFailure};
     use u2m_http::Transport;
     use u2m_testkit::{
         Client, Counts, Device, DeviceAnswer, FakeServer, Settings, WellKnown, http,

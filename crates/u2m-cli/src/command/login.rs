@@ -112,7 +112,7 @@ fn with_discovery(builder: Builder, args: &Args, choice: &LoginChoice) -> Result
 }
 
 /// Writes the profile: the keys of this login, without the credentials of another kind that SDKs would trip over.
-fn save_profile(
+pub(crate) fn save_profile(
     path: &Path,
     choice: &LoginChoice,
     signed_in: &SignedIn,

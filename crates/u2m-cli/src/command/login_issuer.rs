@@ -2,6 +2,7 @@
 
 use crate::advice;
 use crate::args::Args;
+use crate::command::login_device;
 use crate::failure::{Class, Failure};
 use crate::person::{Terminal, can_paste};
 use crate::{guard, output, place};
@@ -10,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use u2m::{
     BrowserError, Builder, ChallengeError, ConfigFile, Editor, Foreign, Host, ISSUER_CLIENT_KEY,
     ISSUER_KEY, IssuerTrust, LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth,
-    ProfileName, Scopes, StorageMode, Target, browser_fn, chain,
+    ProfileName, Scopes, SignedIn, StorageMode, Target, browser_fn, chain,
 };
 
 /// What to sign in to.
@@ -21,9 +22,14 @@ struct Wanted {
     scopes: Scopes,
 }
 
-/// Whether a login is to an issuer by its name: on the command line, or in the profile that is named there.
+/// Whether a login is one of those that begin here.
 pub(crate) fn is_meant(args: &Args) -> bool {
-    if args.device || args.issuer.is_some() {
+    args.device || names_issuer(args)
+}
+
+/// Whether a login is to an issuer by its name: on the command line, or in the profile that is named there.
+fn names_issuer(args: &Args) -> bool {
+    if args.issuer.is_some() {
         return true;
     }
     let named = args.profile.as_deref().or(args.argument.as_deref());
@@ -37,8 +43,12 @@ pub(crate) fn is_meant(args: &Args) -> bool {
 }
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
-    if args.device {
-        return Err(Failure::new(Class::Other, "login --device: comes with the next commits"));
+    if args.device && args.paste {
+        let text = "--device and --paste are two ways to sign in without a browser here: leave one of them out";
+        return Err(Failure::new(Class::Usage, text));
+    }
+    if args.device && !names_issuer(args) {
+        return login_device::run(args, name);
     }
     if args.paste && !can_paste() {
         let text = "--paste needs a terminal to read the address from, and there is none here; leave it out, and open the \
@@ -51,11 +61,26 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     guard::watch_signals();
     let builder = wanted.builder(args)?.with_store(storage.store().clone());
     let auth = builder.build().map_err(|error| advice::build(&error))?;
-    let outcome = auth.blocking().challenge();
+    let words = format!("--issuer {} --client-id {}", wanted.issuer, wanted.client_id);
+    sign_in(&auth, args.device, |error| match error {
+        ChallengeError::Login(LoginError::NoDeviceLogin) => no_device(&wanted.issuer, &words, name),
+        error => failed(error, name),
+    })?;
+    wanted.save(&path, storage.to_pin(auth.cache_key()))
+}
+
+/// Signs in, and says what the person has to know of it.
+pub(crate) fn sign_in(
+    auth: &PersistentAuth,
+    on_device: bool,
+    failed: impl FnOnce(&ChallengeError) -> Failure,
+) -> Result<SignedIn, Failure> {
+    let login = auth.blocking();
+    let outcome = if on_device { login.challenge_device() } else { login.challenge() };
     for notice in auth.take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
-    let signed_in = outcome.map_err(|error| failed(&error, name))?;
+    let signed_in = outcome.map_err(|error| failed(&error))?;
     if let Some(failure) = signed_in.unsaved() {
         let text = format!("signed in, but the login could not be saved: {}", chain(failure));
         return Err(Failure::new(Class::Storage, text));
@@ -66,7 +91,19 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             signed_in.missing_scopes()
         ));
     }
-    wanted.save(&path, storage.to_pin(auth.cache_key()))
+    Ok(signed_in)
+}
+
+/// What to do where there is no device login.
+pub(crate) fn no_device(place: &str, words: &str, name: &str) -> Failure {
+    Failure::new(
+        Class::Other,
+        format!(
+            "{} offers no device login: its metadata names no device_authorization_endpoint. To sign in with a browser on \
+             another machine: {name} login --paste {words}",
+            Foreign::new(place)
+        ),
+    )
 }
 
 fn wanted(args: &Args, config: &ConfigFile) -> Result<Wanted, Failure> {
@@ -198,7 +235,7 @@ impl Wanted {
 }
 
 /// What went wrong, and what to do: the advice for Databricks' hosts would lead elsewhere.
-fn failed(error: &ChallengeError, name: &str) -> Failure {
+pub(crate) fn failed(error: &ChallengeError, name: &str) -> Failure {
     let text = chain(error);
     let say =
         |class, advice: &str| Failure::new(class, format!("{} {advice}", advice::stopped(&text)));
@@ -231,6 +268,9 @@ fn failed(error: &ChallengeError, name: &str) -> Failure {
             class,
             "Nothing was stored. Check that the client is a public one (no secret), then start again",
         ),
+        ChallengeError::Login(LoginError::CodeExpired) => {
+            say(class, "Nothing was stored; start again for a new code")
+        }
         ChallengeError::Login(LoginError::Denied(_)) => say(
             class,
             &format!(

@@ -68,6 +68,7 @@ mod host;
 mod issuer;
 mod jwt;
 mod login;
+mod names;
 mod pkce;
 mod revoke;
 mod scopes;
@@ -93,6 +94,7 @@ pub use login::{
     Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST, Discovering, Exchanging, Heard,
     Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Verifying,
 };
+pub use names::{AccountId, ProfileName};
 pub use pkce::{Entropy, Pkce};
 pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
@@ -100,7 +102,7 @@ pub use secret::{
     AccessToken, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode, Fingerprint, RefreshToken,
 };
 pub use session::{Binding, Session, Token};
-pub use target::{AccountId, CacheKey, ProfileName, Target, TargetError};
+pub use target::{CacheKey, Target, TargetError};
 pub use text::{Foreign, chain};
 pub use time::{Lifetime, Timestamp};
 pub use token::{

@@ -12,6 +12,7 @@ use crate::{
     ledger::{Bearer, Grant},
     reply::{json as json_answer, method_not_allowed},
     server::{FakeServer, IssuedTokens, not_found},
+    settings::Settings,
     token::Refusal,
 };
 
@@ -78,6 +79,22 @@ impl Device {
     #[must_use]
     pub const fn without_complete_uri(mut self) -> Self {
         self.has_complete = false;
+        self
+    }
+}
+
+impl Settings {
+    /// Lets devices sign in (RFC 8628), with a person who does as told.
+    ///
+    /// ```
+    /// use u2m_testkit::{Device, DeviceAnswer, Settings};
+    /// let settings = Settings::new()
+    ///     .with_device(Device::new([DeviceAnswer::Pending, DeviceAnswer::Approved]));
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn with_device(mut self, device: Device) -> Self {
+        self.device = Some(device);
         self
     }
 }

@@ -124,6 +124,26 @@ impl HostMetadata {
     }
 }
 
+/// Where else than in Databricks' place the metadata stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WellKnown {
+    /// Nowhere.
+    Databricks,
+    /// Where RFC 8414 puts it: `/.well-known/oauth-authorization-server` before the issuer's path.
+    OAuth,
+    /// Where OpenID Connect puts it: `/.well-known/openid-configuration` behind the issuer's path.
+    OpenId,
+}
+
+impl Settings {
+    /// Publishes the metadata where other issuers than Databricks' have it, too.
+    #[must_use]
+    pub const fn with_well_known(mut self, well_known: WellKnown) -> Self {
+        self.well_known = well_known;
+        self
+    }
+}
+
 /// One authorization server of the host: the workspace's or an account's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Issuer {

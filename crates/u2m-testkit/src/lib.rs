@@ -98,13 +98,11 @@ pub use browser::{BrowseError, Page, follow_login, follow_login_in_background};
 pub use client::Client;
 pub use device::{Device, DeviceAnswer};
 pub use fault::{Endpoint, Fault, Times};
-pub use host::HostMetadata;
+pub use host::{HostMetadata, WellKnown};
 pub use http;
 pub use journal::{Counts, Seen};
 pub use reply::{Deferred, Outcome, Reply};
 pub use running::RunningServer;
 pub use server::{FakeServer, IssuedTokens};
-pub use settings::{
-    AccessTokenForm, Consent, ExpiresIn, Iss, RotateOn, Rotation, Settings, WellKnown,
-};
+pub use settings::{AccessTokenForm, Consent, ExpiresIn, Iss, RotateOn, Rotation, Settings};
 pub use u2m_core::{Lifetime, Timestamp};

@@ -7,8 +7,18 @@ use crate::{
     host::Issuer,
     reply::{answer, method_not_allowed},
     server::{FakeServer, not_found},
+    settings::Settings,
     token::Refusal,
 };
+
+impl Settings {
+    /// Revokes tokens on request (RFC 7009), and says so in the metadata.
+    #[must_use]
+    pub const fn with_revocation(mut self) -> Self {
+        self.revocation = true;
+        self
+    }
+}
 
 impl FakeServer {
     pub(crate) fn revoke(

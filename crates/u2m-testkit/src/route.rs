@@ -2,7 +2,10 @@
 
 use http::Request;
 
-use crate::{fault::Endpoint, host::Issuer, settings::WellKnown};
+use crate::{
+    fault::Endpoint,
+    host::{Issuer, WellKnown},
+};
 
 /// Where the metadata of `<base>/oidc` stands by RFC 8414.
 const INSERTED: &str = "/.well-known/oauth-authorization-server/oidc";

@@ -9,13 +9,13 @@ use u2m_core::Timestamp;
 use crate::{
     device::Devices,
     fault::{Effect, Endpoint, Fault, Script, Times},
-    host::Issuer,
+    host::{Issuer, WellKnown},
     journal::{Counts, Journal, Seen},
     ledger::{Grant, Ledger},
     mint::Mint,
     reply::{self, Deferred, Outcome, Reply},
     route::Route,
-    settings::{RotateOn, Settings, WellKnown},
+    settings::{RotateOn, Settings},
 };
 
 /// A fake authorization server, as a state machine.

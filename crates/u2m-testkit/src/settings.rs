@@ -4,7 +4,11 @@ use http::StatusCode;
 use serde_json::Value;
 use u2m_core::Lifetime;
 
-use crate::{client::Client, device::Device, host::HostMetadata};
+use crate::{
+    client::Client,
+    device::Device,
+    host::{HostMetadata, WellKnown},
+};
 
 /// The behaviour of a fake server: a workspace host with short lives and strict rotation, unless
 /// told otherwise.
@@ -111,17 +115,6 @@ pub enum Rotation {
     On,
 }
 
-/// Where else than in Databricks' place the metadata stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WellKnown {
-    /// Nowhere.
-    Databricks,
-    /// Where RFC 8414 puts it: `/.well-known/oauth-authorization-server` before the issuer's path.
-    OAuth,
-    /// Where OpenID Connect puts it: `/.well-known/openid-configuration` behind the issuer's path.
-    OpenId,
-}
-
 impl Settings {
     /// Tokens for one hour, rotation on, consent without asking, client `databricks-cli`.
     ///
@@ -205,34 +198,6 @@ impl Settings {
     #[must_use]
     pub fn with_consent(mut self, consent: Consent) -> Self {
         self.consent = consent;
-        self
-    }
-
-    /// Lets devices sign in (RFC 8628), with a person who does as told.
-    ///
-    /// ```
-    /// use u2m_testkit::{Device, DeviceAnswer, Settings};
-    /// let settings = Settings::new()
-    ///     .with_device(Device::new([DeviceAnswer::Pending, DeviceAnswer::Approved]));
-    /// # let _ = settings;
-    /// ```
-    #[must_use]
-    pub fn with_device(mut self, device: Device) -> Self {
-        self.device = Some(device);
-        self
-    }
-
-    /// Revokes tokens on request (RFC 7009), and says so in the metadata.
-    #[must_use]
-    pub const fn with_revocation(mut self) -> Self {
-        self.revocation = true;
-        self
-    }
-
-    /// Publishes the metadata where other issuers than Databricks' have it, too.
-    #[must_use]
-    pub const fn with_well_known(mut self, well_known: WellKnown) -> Self {
-        self.well_known = well_known;
         self
     }
 

@@ -142,7 +142,7 @@ fn a_server_without_the_offer_says_so_in_its_metadata() {
     let DeviceStep::Discover(call) = request().start_device().unwrap() else { panic!() };
     let error = call.answered(answer(200, &metadata("")), NOW).unwrap_err();
     assert!(matches!(error, LoginError::NoDeviceLogin));
-    let profile = crate::target::ProfileName::parse("p").unwrap();
+    let profile = crate::names::ProfileName::parse("p").unwrap();
     let nowhere = LoginRequest::new(Target::discovery(profile)).start_device();
     assert!(matches!(nowhere, Err(LoginError::NoDeviceLogin)));
 }

@@ -3,10 +3,11 @@
 use super::{Attempt, LoginError, LoginRequest, LoginStep};
 use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
+use crate::names::AccountId;
 use crate::scopes::Scopes;
 use crate::secret::AuthorizationCode;
 use crate::session::{Binding, Session, Token};
-use crate::target::{AccountId, CacheKey, Target};
+use crate::target::{CacheKey, Target};
 use crate::time::Timestamp;
 use crate::wire::{AuthorizationServer, Grant, TOKEN_LIMIT, exchange_form};
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::Replay;
 use crate::host::Host;
+use crate::names::{AccountId, ProfileName};
 use crate::session::Session;
-use crate::target::{AccountId, ProfileName};
 use url::form_urlencoded;
 
 #[path = "tests/callbacks.rs"]

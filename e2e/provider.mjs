@@ -106,7 +106,7 @@ function configuration(world, secret) {
     },
     features: {
       devInteractions: { enabled: true },
-      deviceFlow: { enabled: true },
+      deviceFlow: { enabled: true, successSource: (context) => { context.body = '<!DOCTYPE html><p>Success: go back to your device.</p>'; } },
       introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === INTROSPECTOR },
       revocation: { enabled: true, allowedPolicy: (_, client) => [CLIENT, OTHER_CLIENT].includes(client.clientId) },
     },
@@ -155,7 +155,8 @@ function front(callback, world) {
 function record(provider, world) {
   const { grants, secrets } = world;
   const keep = (kind, value) => value && secrets[kind].add(value);
-  provider.on('authorization.success', (_, answer) => keep('code', answer.code));
+  // A device's code comes back to no browser.
+  provider.on('authorization.success', (_, answer) => keep('code', answer?.code));
   provider.on('grant.success', ({ oidc, body, res }) => {
     keep('code', oidc.params.code);
     keep('verifier', oidc.params.code_verifier);

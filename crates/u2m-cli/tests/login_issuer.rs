@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Ran, Running, World, free_port, now, printed_token};
+use std::time::Duration;
 use u2m::{CacheKey, Lifetime, TokenStore};
 use u2m_testkit::{
     Client, Device, DeviceAnswer, Endpoint, Fault, Iss, Settings, Times, WellKnown, follow_login,
@@ -225,4 +226,15 @@ fn a_databricks_host_that_offers_device_logins_has_them_too() {
     assert_eq!(scope, "offline_access all-apis");
     world.assert_alive("dev");
     assert_eq!(world.run("token dev").code, Some(0));
+}
+
+#[test]
+fn ctrl_c_ends_a_device_login_that_waits() {
+    let world = World::with(issuer().with_device(Device::new([DeviceAnswer::Pending])));
+    let mut running = Running::start(world.command(&format!("{LOGIN} --device")));
+    running.line(|line| line.ends_with("Waiting..."));
+    running.signal("INT");
+    let (status, ran) = running.end(Duration::from_secs(20));
+    assert_eq!((status.code(), ran.stdout.as_str()), (Some(130), ""), "{}", ran.stderr);
+    assert!(!world.config().exists() && !world.cache().exists());
 }

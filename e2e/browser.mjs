@@ -3,7 +3,8 @@
 // shows at the end, and writes what it saw into the file that U2M_E2E_REPORT names.
 //
 // Scenarios: `consent` signs in and consents, `deny` signs in and cancels, `close` closes the tab,
-// `stay` leaves the sign-in page open until it is told to end (SIGTERM).
+// `stay` leaves the sign-in page open until it is told to end (SIGTERM), `device` types the code that
+// U2M_E2E_CODE names at the address, signs in and consents.
 // Says nothing on its own streams: they belong to the program that opened it.
 
 import { rename, writeFile } from 'node:fs/promises';
@@ -12,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 
 const [scenario, address] = process.argv.slice(2);
-const { U2M_E2E_REPORT: file, U2M_E2E_PICTURES: pictures, U2M_E2E_USER: user = 'ada', U2M_E2E_CHROMIUM: executablePath } = process.env;
+const { U2M_E2E_REPORT: file, U2M_E2E_PICTURES: pictures, U2M_E2E_USER: user = 'ada', U2M_E2E_CHROMIUM: executablePath, U2M_E2E_CODE: code } = process.env;
 const LIMIT = 30_000;
 
 /** How the final page is told from one that still waits. The failure is tried first. */
@@ -53,6 +54,10 @@ async function main() {
 }
 
 async function visit(page) {
+  if (scenario === 'device') {
+    await enter(page);
+    return;
+  }
   await page.locator('input[name=login]').fill(user);
   await page.locator('input[name=password]').fill('a password of no importance');
   if (scenario === 'close') {
@@ -74,6 +79,23 @@ async function visit(page) {
     await consent.click({ noWaitAfter: true });
   }
   await look(page);
+}
+
+/** Types the code, confirms it, and signs in: all of it at the provider, which says at the end that it is done. */
+async function enter(page) {
+  await page.locator('input[name=user_code]').fill(code);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  const confirm = page.getByRole('button', { name: 'Continue' });
+  await page.getByText(code).waitFor();
+  await confirm.click();
+  await page.locator('input[name=login]').fill(user);
+  await page.locator('input[name=password]').fill('a password of no importance');
+  await page.getByRole('button', { name: 'Sign-in' }).click();
+  await page.locator('.login-card').getByText('offline').first().waitFor();
+  report.consentText = await page.locator('.login-card').innerText();
+  await page.getByRole('button', { name: 'Continue' }).click();
+  await page.getByText(/success/i).first().waitFor();
+  report.outcome = 'success';
 }
 
 /** Waits for the page that says how it ended, and looks at it by day, by night and on a telephone. */

@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const { Provider } = await quietly(() => import('oidc-provider'));
 
 const CLIENT = 'databricks-cli';
+/** A command line that somebody has registered at an issuer that is not Databricks'. */
+const OTHER_CLIENT = 'some-cli';
 const INTROSPECTOR = 'introspector';
 const PORTS = Array.from({ length: 21 }, (_, index) => 8020 + index);
 const HOUR = 3600;
@@ -73,6 +75,13 @@ function configuration(world, secret) {
         redirect_uris: PORTS.map((port) => `http://localhost:${port}`),
       },
       {
+        client_id: OTHER_CLIENT,
+        application_type: 'native',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
+        redirect_uris: PORTS.map((port) => `http://localhost:${port}`),
+      },
+      {
         client_id: INTROSPECTOR,
         client_secret: secret,
         grant_types: [],
@@ -97,11 +106,14 @@ function configuration(world, secret) {
     },
     features: {
       devInteractions: { enabled: true },
+      deviceFlow: { enabled: true, successSource: (context) => { context.body = '<!DOCTYPE html><p>Success: go back to your device.</p>'; } },
       introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === INTROSPECTOR },
-      revocation: { enabled: true, allowedPolicy: (_, client) => client.clientId === CLIENT },
+      revocation: { enabled: true, allowedPolicy: (_, client) => [CLIENT, OTHER_CLIENT].includes(client.clientId) },
     },
     routes: {
       authorization: '/v1/authorize',
+      code_verification: '/device',
+      device_authorization: '/v1/device',
       token: '/v1/token',
       introspection: '/v1/introspect',
       revocation: '/v1/revoke',
@@ -143,7 +155,8 @@ function front(callback, world) {
 function record(provider, world) {
   const { grants, secrets } = world;
   const keep = (kind, value) => value && secrets[kind].add(value);
-  provider.on('authorization.success', (_, answer) => keep('code', answer.code));
+  // A device's code comes back to no browser.
+  provider.on('authorization.success', (_, answer) => keep('code', answer?.code));
   provider.on('grant.success', ({ oidc, body, res }) => {
     keep('code', oidc.params.code);
     keep('verifier', oidc.params.code_verifier);
@@ -166,7 +179,7 @@ async function introspect(issuer, secret, token) {
   return (await post(`${issuer}/v1/introspect`, { token }, { authorization })).json();
 }
 
-/** Ends the whole login that a refresh token belongs to. */
+/** Ends the whole login that a refresh token of Databricks' client belongs to. */
 async function revoke(issuer, token) {
   await post(`${issuer}/v1/revoke`, { token, client_id: CLIENT });
 }

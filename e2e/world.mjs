@@ -109,10 +109,10 @@ class World {
   }
 
   /** Starts `u2m login` with a browser that plays `scenario`; `report` resolves with what the browser saw. */
-  startLogin(profile, { scenario = 'consent', user = 'ada', flags = [] } = {}) {
+  startLogin(profile, { scenario = 'consent', user = 'ada', flags = [], to = ['--host', this.provider.origin] } = {}) {
     const browser = this.#browser(scenario, user);
     const BROWSER = `node ${join(this.folder, 'browser.mjs')} ${scenario}`;
-    const args = ['login', '--host', this.provider.origin, '--profile', profile, ...flags];
+    const args = ['login', ...to, '--profile', profile, ...flags];
     return { ...this.start(args, { ...browser.environment, BROWSER }), report: browser.report };
   }
 
@@ -126,9 +126,10 @@ class World {
   }
 
   /** A browser that a person starts by hand, with the address that `u2m` has printed. */
-  async browse(address, { scenario = 'consent', user = 'ada' } = {}) {
+  async browse(address, { scenario = 'consent', user = 'ada', code } = {}) {
     const browser = this.#browser(scenario, user);
-    const child = this.#spawn(process.execPath, [join(HERE, 'browser.mjs'), scenario, address], browser.environment);
+    const environment = { ...browser.environment, ...(code && { U2M_E2E_CODE: code }) };
+    const child = this.#spawn(process.execPath, [join(HERE, 'browser.mjs'), scenario, address], environment);
     child.stdout.resume();
     child.stderr.resume();
     const report = await browser.report();

@@ -41,7 +41,9 @@ fn believed(
 ) {
     assert!((200..300).contains(&status));
     assert!(asked.is_none_or(|asked| asked == server.issuer) && !server.issuer.is_empty());
-    for url in [&server.authorization_endpoint, &server.token_endpoint] {
+    let more = [&server.revocation_endpoint, &server.device_authorization_endpoint];
+    let all = [&server.authorization_endpoint, &server.token_endpoint];
+    for url in all.into_iter().chain(more.into_iter().flatten()) {
         assert_eq!(Host::of(url).as_ref(), Ok(host));
         assert!(url.scheme() == "https" && url.fragment().is_none() && url.username().is_empty());
     }

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Some(Command::Profiles) => command::profiles::run(&args, &name),
         Some(Command::Switch) => command::switch::run(&args, &name),
         Some(Command::Import) => command::import::run(&args, &name),
-        Some(Command::Login) if args.device || args.issuer.is_some() => {
+        Some(Command::Login) if command::login_issuer::is_meant(&args) => {
             command::login_issuer::run(&args, &name)
         }
         Some(Command::Login) => command::login::run(&args, &name),

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{BrowserError, Host, PasteLines, Person, WrongPaste};
+use u2m::{BrowserError, Host, PasteLines, Person, ShowCode, WrongPaste};
 use url::Url;
 
 /// Says what is going on on standard error, and reads pasted addresses from the terminal.
@@ -113,6 +113,26 @@ impl Person for Terminal {
         if events::are_on() {
             events::callback();
         }
+    }
+
+    fn enter_code(&self, show: &ShowCode) {
+        note(&format!(
+            "To sign in to {}, open this address in a browser on any device:\n\n{}\n\nand enter this code:\n\n{}\n",
+            self.place,
+            show.verification_uri(),
+            show.user_code()
+        ));
+        if let Some(whole) = show.verification_uri_complete() {
+            note(&format!("Or open this one, and compare the code that it shows:\n\n{whole}\n"));
+        }
+        let time = match show.expires_in().seconds() {
+            seconds @ ..120 => format!("{seconds} seconds"),
+            seconds => format!("{} minutes", seconds / 60),
+        };
+        note(&format!(
+            "Enter the code only if you began this sign-in yourself, just now: whoever else asks you to wants your login. It is \
+             good for {time}. Waiting..."
+        ));
     }
 
     fn paste(&self) -> Option<PasteLines> {

@@ -6,11 +6,12 @@
 //! | `# …` | what the case is about |
 //! | `args:` | the command line; `'…'` keeps blanks |
 //! | `env: NAME=value`, `unset: NAME` | the environment, besides `HOME`, `PATH` and `DATABRICKS_AUTH_STORAGE=plaintext` |
-//! | `server: down`, `unified`, `no-metadata`, `opaque`, `takes TOKEN`, `me-refused` | a server other than a workspace in good order; one that takes a personal token; one that has no users |
+//! | `server: down`, `unified`, `no-metadata`, `opaque`, `takes TOKEN`, `me-refused`, `revokes`, `openid` | a server other than a workspace in good order; one that takes a personal token; one that has no users |
 //! | `workspace: ID NAME`, `cluster: JSON`, `iss: present` | what an account lists, what a workspace lists, and whether the server names itself in its answers |
 //! | `browser: follows` | there is a browser, which follows every address to its end |
 //! | `fault: ENDPOINT STATUS TYPE BODY` | what it answers instead, every time; `drop` and `hang` are statuses too |
 //! | `login: KEY SECONDS`, `sealed: KEY SECONDS` | a login of this program, with so many seconds left; in the encrypted file, whose key is in `~/key`, with the tokens `{access}` and `{refresh}` |
+//! | `own: KEY SECONDS` | the same as `login:`, with the tokens `{access}` and `{refresh}` |
 //! | `before: LINE` | a command line that is run before, and has to succeed |
 //! | `then: CODE LINE` | one that is run afterwards, and how it has to end |
 //! | `--- file PATH`, `chmod: MODE PATH`, `chown: UID PATH`, `link: PATH TARGET` | what is in the home |
@@ -21,7 +22,8 @@
 //! | `changed: PATH` | what may differ afterwards, or below which; all else is as before |
 //! | `--- after PATH`, `--- after PATH has`, `--- after PATH lacks` | what a file holds afterwards |
 //! | `mode: OCTAL PATH` | the mode of a file afterwards |
-//! | `requests: N`, `refreshes: N` | what the server saw |
+//! | `requests: N`, `refreshes: N`, `revocations: N` | what the server saw |
+//! | `alive: yes`, `alive: no` | whether the login of `{refresh}` can be renewed afterwards |
 //! | `varies: PART` | lines of standard output with this part differ from run to run |
 //!
 //! `{URL}`, `{HOSTPORT}`, `{PORT}`, `{HOME}`; `{access}`, `{refresh}`: tokens of a login at the server; `{in N}`: a time N seconds
@@ -69,6 +71,8 @@ impl<'c> Stage<'c> {
                 "no-metadata" => settings.with_host_metadata(HostMetadata::absent()),
                 "opaque" => settings.with_access_token_form(u2m_testkit::AccessTokenForm::Opaque),
                 "down" => settings,
+                "revokes" => settings.with_revocation(),
+                "openid" => settings.with_well_known(u2m_testkit::WellKnown::OpenId),
                 other => panic!("{}: what is a server '{other}'?", case.name),
             };
         }
@@ -107,6 +111,10 @@ impl<'c> Stage<'c> {
             let (key, left) = login.rsplit_once(' ').unwrap();
             self.world.seed(&self.filled(key), left.parse().unwrap());
         }
+        for login in self.case.all("own") {
+            let (key, left) = login.rsplit_once(' ').unwrap();
+            self.world.keep(&self.filled(key), left.parse().unwrap(), &self.tokens);
+        }
         for login in self.case.all("sealed") {
             let (key, left) = login.rsplit_once(' ').unwrap();
             self.world.seal(&self.filled(key), left.parse().unwrap(), &self.tokens);
@@ -141,6 +149,7 @@ impl<'c> Stage<'c> {
             "metadata" => Endpoint::Metadata,
             "host-metadata" => Endpoint::HostMetadata,
             "api" => Endpoint::Api,
+            "revocation" => Endpoint::Revocation,
             other => panic!("{}: what is an endpoint '{other}'?", self.case.name),
         };
         let fault = match word() {
@@ -253,9 +262,20 @@ impl<'c> Stage<'c> {
         self.habits(ran, &mut out);
         self.changes(&mut out);
         let counts = self.world.server.counts();
-        for (key, count) in [("requests", counts.requests), ("refreshes", counts.refreshes)] {
+        let seen = [
+            ("requests", counts.requests),
+            ("refreshes", counts.refreshes),
+            ("revocations", counts.revocations),
+        ];
+        for (key, count) in seen {
             if self.case.one(key).is_some_and(|wanted| wanted != count.to_string()) {
                 let _ = writeln!(out, "{count} {key}");
+            }
+        }
+        if let Some(alive) = self.case.one("alive") {
+            let is = self.world.server.is_refreshable(self.tokens.refresh_token().unwrap());
+            if is != (alive == "yes") {
+                let _ = writeln!(out, "alive: {is}");
             }
         }
         for then in self.case.all("then") {

@@ -81,6 +81,23 @@ fn a_logout_while_a_refresh_is_under_way_ends_signed_out() {
     assert_eq!(world.server.counts().refreshes, 1);
 }
 
+/// A refresh has replaced the token that was there when the logout began: the successor is the one to revoke.
+#[test]
+fn a40_what_is_revoked_is_what_the_last_refresh_has_left() {
+    let world = World::with(Settings::new().with_revocation());
+    world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
+    world.seed("dev", -5);
+    world.server.inject(Endpoint::Token, Times::Once, Fault::delay(Duration::from_secs(2)));
+    let token = Running::start(world.command("token dev"));
+    eventually("the refresh is sent", || world.server.counts().refreshes == 1);
+    let logout = world.run("logout dev --auto-approve");
+    assert_eq!(logout.code, Some(0), "{}", logout.stderr);
+    let fetched = printed_token(&token.done().stdout);
+    let counts = world.server.counts();
+    assert_eq!((counts.revocations, counts.revoked_families, counts.reuse_detections), (1, 1, 0));
+    assert!(!world.server.is_active(&fetched), "its access token has ended with it");
+}
+
 #[test]
 fn a_waiting_caller_gets_no_token_of_a_login_that_has_ended() {
     let world = World::new();

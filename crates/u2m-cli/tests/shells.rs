@@ -1,6 +1,6 @@
 //! Completion and the manual, by the programs that read them. A shell that is not here is passed over.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
 

@@ -69,7 +69,7 @@ pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use kind::{ProfileClass, ProfileKind};
 pub use locate::{abbreviate, locate};
-pub use profile::Profile;
+pub use profile::{ISSUER_CLIENT_KEY, ISSUER_KEY, Profile};
 pub use resolve::{
     AUTH_TYPES, ChosenBy, ChosenProfile, Given, ResolveError, Resolved, Source, Value, resolve,
 };

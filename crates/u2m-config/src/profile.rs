@@ -2,6 +2,12 @@
 
 use crate::rules::CREDENTIAL_KEYS;
 
+/// The key of a profile that names an issuer other than Databricks'. No other program knows it.
+pub const ISSUER_KEY: &str = "u2m_issuer";
+
+/// The key that names the client that is registered there. It is not `client_id`, which says to SDKs that a service signs in.
+pub const ISSUER_CLIENT_KEY: &str = "u2m_client_id";
+
 /// What a section of the file says about signing in. Borrows from its [`ConfigFile`].
 ///
 /// An empty value reads as absent. No credential is kept here, only which ones are set.
@@ -23,6 +29,8 @@ pub struct Profile<'a> {
     workspace_id: Option<&'a str>,
     scopes: Option<&'a str>,
     auth_type: Option<&'a str>,
+    issuer: Option<&'a str>,
+    issuer_client: Option<&'a str>,
     /// One bit for each of `CREDENTIAL_KEYS` that has a value.
     credentials: u32,
 }
@@ -36,6 +44,8 @@ impl<'a> Profile<'a> {
             workspace_id: None,
             scopes: None,
             auth_type: None,
+            issuer: None,
+            issuer_client: None,
             credentials: 0,
         }
     }
@@ -50,6 +60,8 @@ impl<'a> Profile<'a> {
             "workspace_id" => self.workspace_id = given.filter(|&id| id != "none"),
             "scopes" => self.scopes = given,
             "auth_type" => self.auth_type = given,
+            ISSUER_KEY => self.issuer = given,
+            ISSUER_CLIENT_KEY => self.issuer_client = given,
             _ => {
                 let bit = credential(key);
                 self.credentials =
@@ -88,6 +100,12 @@ impl<'a> Profile<'a> {
     /// Which method of authentication the profile insists on, for example `databricks-cli`.
     pub fn auth_type(&self) -> Option<&'a str> {
         self.auth_type
+    }
+
+    /// The issuer and the client of a login to something else than Databricks: [`ISSUER_KEY`] and [`ISSUER_CLIENT_KEY`], where
+    /// both are set and the profile has no host, which other programs would go by.
+    pub fn issuer(&self) -> Option<(&'a str, &'a str)> {
+        self.issuer.zip(self.issuer_client).filter(|_| self.host.is_none())
     }
 
     /// Whether both `client_id` and `client_secret` are set, so that a service can sign in.
@@ -143,6 +161,15 @@ mod tests {
         assert!(!profile(&[("client_id", "c")]).has_client_credentials());
         assert!(!profile(&[("client_id", "c"), ("client_secret", "")]).has_client_credentials());
         assert!(profile(&[("client_id", "c"), ("client_secret", "s")]).has_client_credentials());
+    }
+
+    #[test]
+    fn an_issuer_counts_with_its_client_and_without_a_host() {
+        let both = [("u2m_issuer", "https://id.example"), ("u2m_client_id", "cli")];
+        assert_eq!(profile(&both).issuer(), Some(("https://id.example", "cli")));
+        assert!(profile(&both).is_for_users());
+        assert_eq!(profile(&both[..1]).issuer(), None);
+        assert_eq!(profile(&[both[0], both[1], ("host", "https://a.example")]).issuer(), None);
     }
 
     #[test]

@@ -3,12 +3,14 @@
 use crate::call::Answer;
 use crate::host::Host;
 use crate::scopes::Scopes;
-use crate::secret::{AccessToken, RefreshToken};
+use crate::secret::{AccessToken, DeviceCode, RefreshToken};
+use crate::text::Foreign;
 use crate::time::Lifetime;
 use crate::wire::{
-    AuthorizationServer, Expected, Grant, MetadataError, TokenEndpointError, expiry_hint,
-    parse_metadata,
+    AuthorizationServer, DeviceGrant, Expected, Grant, MetadataError, RevokeError,
+    TokenEndpointError, expiry_hint, parse_metadata, parse_revocation,
 };
+use url::Url;
 
 /// What a token endpoint granted.
 #[derive(Debug)]
@@ -51,6 +53,42 @@ pub fn metadata(
     issuer: Option<&str>,
     host: &Host,
 ) -> Result<AuthorizationServer, MetadataError> {
-    let expected = Expected { issuer: issuer.map(str::to_owned), host: host.clone() };
+    let expected =
+        Expected { issuer: issuer.map(str::to_owned), host: host.clone(), also: Vec::new() };
     parse_metadata(Ok(answer), &expected)
+}
+
+/// What a device was given to sign in with.
+#[derive(Debug)]
+pub struct Codes {
+    /// What the device polls with.
+    pub device_code: DeviceCode,
+    /// What the person types.
+    pub user_code: Foreign,
+    /// Where it is typed.
+    pub uri: Url,
+    /// The same with the code in it.
+    pub uri_complete: Option<Url>,
+    /// How long the codes are good for.
+    pub expires_in: Lifetime,
+    /// How far polls are apart.
+    pub interval: Lifetime,
+}
+
+/// Reads a device authorization endpoint's answer.
+///
+/// # Errors
+/// As the flows see them.
+pub fn device_codes(answer: Answer) -> Result<Codes, TokenEndpointError> {
+    let DeviceGrant { code, user_code, uri, uri_complete, expires_in, interval } =
+        DeviceGrant::parse(Ok(answer))?;
+    Ok(Codes { device_code: code, user_code, uri, uri_complete, expires_in, interval })
+}
+
+/// Reads a revocation endpoint's answer.
+///
+/// # Errors
+/// As the flow sees them.
+pub fn revocation(answer: Answer) -> Result<(), RevokeError> {
+    parse_revocation(Ok(answer))
 }

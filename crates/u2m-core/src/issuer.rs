@@ -60,6 +60,19 @@ pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
     .map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)))
 }
 
+/// Where any issuer's metadata may stand: the name inserted before the path (RFC 8414 section 3.1), and OpenID Connect's,
+/// appended to it (OpenID Connect Discovery section 4.1).
+pub(crate) fn well_known_urls(issuer: &str) -> Result<[Url; 2], IssuerError> {
+    let (host, url) = parse(issuer)?;
+    let path = url.path().trim_end_matches('/');
+    let read =
+        |text: String| Url::parse(&text).map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)));
+    Ok([
+        read(host.join(&format!("/.well-known/oauth-authorization-server{path}")))?,
+        read(host.join(&format!("{path}/.well-known/openid-configuration")))?,
+    ])
+}
+
 fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
     if issuer.is_empty() {
         return Err(IssuerError::Empty);
@@ -167,6 +180,11 @@ impl IssuerTrust {
         self
     }
 
+    /// The hosts that were trusted by name.
+    pub(crate) fn named(&self) -> &[Host] {
+        &self.hosts
+    }
+
     /// Says whether to follow an issuer on `host`.
     pub fn of(&self, host: &Host) -> Trusted {
         if self.hosts.contains(host) {
@@ -246,6 +264,31 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn a30_metadata_stands_where_the_standards_say() {
+        for (issuer, oauth, openid) in [
+            (
+                "https://id.example",
+                "https://id.example/.well-known/oauth-authorization-server",
+                "https://id.example/.well-known/openid-configuration",
+            ),
+            (
+                "https://id.example/realms/a/",
+                "https://id.example/.well-known/oauth-authorization-server/realms/a",
+                "https://id.example/realms/a/.well-known/openid-configuration",
+            ),
+            (
+                "http://127.0.0.1:9/x",
+                "http://127.0.0.1:9/.well-known/oauth-authorization-server/x",
+                "http://127.0.0.1:9/x/.well-known/openid-configuration",
+            ),
+        ] {
+            assert_eq!(well_known_urls(issuer).unwrap().map(String::from), [oauth, openid]);
+        }
+        assert!(well_known_urls("http://id.example").is_err());
+        assert!(well_known_urls("https://id.example/?a=b").is_err());
     }
 
     #[test]

@@ -59,6 +59,7 @@
 //! Bad input is an error. A broken assumption of our own may panic, and says why it cannot.
 
 mod call;
+mod device;
 mod freshness;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -67,7 +68,9 @@ mod host;
 mod issuer;
 mod jwt;
 mod login;
+mod names;
 mod pkce;
+mod revoke;
 mod scopes;
 mod secret;
 mod session;
@@ -80,6 +83,7 @@ mod wire;
 pub use call::{
     Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind,
 };
+pub use device::{Asking, DeviceStep, Locate, Polling, ShowCode, Wait};
 pub use freshness::{Freshness, FreshnessRules};
 pub use host::{Host, HostError, HostHints};
 pub use issuer::{
@@ -90,13 +94,15 @@ pub use login::{
     Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST, Discovering, Exchanging, Heard,
     Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Verifying,
 };
+pub use names::{AccountId, ProfileName};
 pub use pkce::{Entropy, Pkce};
+pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
-    AccessToken, AuthorizationCode, CodeVerifier, CsrfState, Fingerprint, RefreshToken,
+    AccessToken, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode, Fingerprint, RefreshToken,
 };
 pub use session::{Binding, Session, Token};
-pub use target::{AccountId, CacheKey, ProfileName, Target, TargetError};
+pub use target::{CacheKey, Target, TargetError};
 pub use text::{Foreign, chain};
 pub use time::{Lifetime, Timestamp};
 pub use token::{
@@ -106,5 +112,6 @@ pub use token::{
 pub use wire::{
     AccountWorkspace, AnswerError, ApiAccess, ApiAnswer, ApiError, ApiRefusal, AuthorizationServer,
     Cluster, ClusterPage, HostMetadata, HostMetadataLookup, Lookup, Me, MetadataError,
-    OAuthErrorCode, Principal, Refusal, TokenEndpointError, build_discovery_authorize_url,
+    OAuthErrorCode, Principal, Refusal, RevokeError, TokenEndpointError,
+    build_discovery_authorize_url,
 };

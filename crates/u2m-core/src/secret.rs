@@ -67,6 +67,8 @@ secrets! {
     AuthorizationCode;
     /// A PKCE code verifier (RFC 7636 section 4.1).
     CodeVerifier;
+    /// What a device polls with (RFC 8628 section 3.2): whoever has it gets the tokens.
+    DeviceCode;
     /// The value that ties a callback to the request that caused it (RFC 6749 section 10.12).
     CsrfState;
 }

@@ -1,10 +1,12 @@
 //! What to sign in to, and the name under which the login is stored.
 
 use crate::host::Host;
+use crate::issuer::{IssuerError, derive_host_from_issuer};
+use crate::names::{AccountId, ProfileName};
 use crate::text::Foreign;
 use std::fmt;
 
-/// What to sign in to: one of four kinds, with a profile name or not. The counterpart of the `OAuthArgument` family of
+/// What to sign in to: one of five kinds, with a profile name or not. The counterpart of the `OAuthArgument` family of
 /// Databricks' Go package.
 ///
 /// | kind | cache key without a profile | endpoints |
@@ -13,6 +15,7 @@ use std::fmt;
 /// | account | `<host>/oidc/accounts/<id>` | fixed |
 /// | unified | `<host>/oidc/accounts/<id>` | from the account's metadata |
 /// | discovery | none: a profile is required | from the issuer that the callback names |
+/// | issuer | the issuer | from the issuer's metadata |
 ///
 /// ```
 /// use u2m_core::{Host, Target};
@@ -32,6 +35,7 @@ pub struct Target {
 pub(crate) enum Kind {
     Account(Host, AccountId),
     Discovery,
+    Issuer(Host, String),
     Unified(Host, AccountId),
     Workspace(Host),
 }
@@ -86,6 +90,25 @@ impl Target {
         Self { kind: Kind::Discovery, profile: Some(profile), key: None }
     }
 
+    /// Any OAuth or OpenID Connect issuer, by its identifier, which is compared as it is written. Its endpoints come from its
+    /// metadata (RFC 8414, or OpenID Connect Discovery). A client has to be registered there: name it to the builder.
+    ///
+    /// ```
+    /// use u2m_core::Target;
+    /// let target = Target::issuer("https://id.example/realms/main")?;
+    /// assert_eq!(target.issuer_id(), Some("https://id.example/realms/main"));
+    /// assert_eq!(target.host().unwrap().as_str(), "https://id.example");
+    /// # Ok::<(), u2m_core::IssuerError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is not https (except to loopback), or has user info, a query or a fragment.
+    pub fn issuer(issuer: impl Into<String>) -> Result<Self, IssuerError> {
+        let issuer = issuer.into();
+        let host = derive_host_from_issuer(&issuer)?;
+        Ok(Self { kind: Kind::Issuer(host, issuer), profile: None, key: None })
+    }
+
     /// Stores the login under a profile's name, so that two profiles on one host keep apart.
     #[must_use]
     pub fn with_profile(mut self, profile: ProfileName) -> Self {
@@ -102,7 +125,7 @@ impl Target {
 
     /// The key of the login in a store: the caller's own, else the profile's name, else the host's key.
     pub fn cache_key(&self) -> CacheKey {
-        let named = || self.profile.as_ref().map(|name| CacheKey(name.0.clone()));
+        let named = || self.profile.as_ref().map(|name| CacheKey(name.as_str().to_owned()));
         self.key
             .clone()
             .or_else(named)
@@ -117,6 +140,7 @@ impl Target {
                 Some(CacheKey(host.join(&format!("/oidc/accounts/{id}"))))
             }
             Kind::Workspace(host) => Some(CacheKey(host.as_str().to_owned())),
+            Kind::Issuer(_, issuer) => Some(CacheKey(issuer.clone())),
             Kind::Discovery => None,
         }
     }
@@ -124,7 +148,10 @@ impl Target {
     /// The host to sign in to, unless it is still to be discovered.
     pub fn host(&self) -> Option<&Host> {
         match &self.kind {
-            Kind::Account(host, _) | Kind::Unified(host, _) | Kind::Workspace(host) => Some(host),
+            Kind::Account(host, _)
+            | Kind::Issuer(host, _)
+            | Kind::Unified(host, _)
+            | Kind::Workspace(host) => Some(host),
             Kind::Discovery => None,
         }
     }
@@ -138,7 +165,15 @@ impl Target {
     pub fn account_id(&self) -> Option<&AccountId> {
         match &self.kind {
             Kind::Account(_, id) | Kind::Unified(_, id) => Some(id),
-            Kind::Discovery | Kind::Workspace(_) => None,
+            Kind::Discovery | Kind::Issuer(..) | Kind::Workspace(_) => None,
+        }
+    }
+
+    /// The issuer's identifier, where one was named.
+    pub fn issuer_id(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Issuer(_, issuer) => Some(issuer),
+            _ => None,
         }
     }
 
@@ -180,86 +215,6 @@ impl CacheKey {
 impl fmt::Display for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Foreign::new(&self.0).fmt(f)
-    }
-}
-
-/// A profile's name: not empty, nothing that breaks a line or a section header, and not a URL, because profile names and
-/// host keys share one flat space in the store.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ProfileName(String);
-
-impl ProfileName {
-    /// Takes a name.
-    ///
-    /// # Errors
-    /// Says why the name will not do.
-    ///
-    /// ```
-    /// use u2m_core::ProfileName;
-    /// assert_eq!(ProfileName::parse("dev")?.as_str(), "dev");
-    /// assert!(ProfileName::parse("https://a.example").is_err());
-    /// # Ok::<(), u2m_core::TargetError>(())
-    /// ```
-    pub fn parse(text: &str) -> Result<Self, TargetError> {
-        if text.trim().is_empty() {
-            return Err(TargetError::NoProfile);
-        }
-        let bad = |c: char| c.is_control() || c == '[' || c == ']';
-        if text == "__settings__"
-            || text.contains("://")
-            || text.contains(bad)
-            || text.trim() != text
-        {
-            return Err(TargetError::BadProfile(Foreign::new(text)));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ProfileName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The id of a Databricks account; it becomes one segment of a URL's path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AccountId(String);
-
-impl AccountId {
-    /// Takes an id.
-    ///
-    /// # Errors
-    /// Refuses an empty id and one with characters that mean something in a URL.
-    ///
-    /// ```
-    /// use u2m_core::AccountId;
-    /// assert_eq!(AccountId::parse("1111-2222")?.as_str(), "1111-2222");
-    /// assert!(AccountId::parse("a/b").is_err());
-    /// # Ok::<(), u2m_core::TargetError>(())
-    /// ```
-    pub fn parse(text: &str) -> Result<Self, TargetError> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
-        if text.is_empty() || !text.bytes().all(plain) || text.bytes().all(|b| b == b'.') {
-            return Err(TargetError::BadAccountId(Foreign::new(text)));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The id.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 
@@ -317,21 +272,5 @@ mod tests {
         let target =
             Target::discovery(ProfileName::parse("p").unwrap()).with_key(CacheKey::new("mine"));
         assert_eq!(target.cache_key().as_str(), "mine");
-    }
-
-    #[test]
-    fn arg_3_a_profile_named_like_a_url_is_refused() {
-        for bad in ["https://a.example", "http://x", "a]b", "__settings__", " a", "a\nb"] {
-            assert!(matches!(ProfileName::parse(bad), Err(TargetError::BadProfile(_))), "{bad:?}");
-        }
-        let empty = ProfileName::parse("").unwrap_err();
-        assert!(empty.to_string().starts_with("profile name must not be empty"));
-    }
-
-    #[test]
-    fn arg_2_account_ids_are_one_plain_segment() {
-        for bad in ["", "a/b", "a?b", "a#b", "..", "a b", "é"] {
-            assert!(AccountId::parse(bad).is_err(), "{bad:?}");
-        }
     }
 }

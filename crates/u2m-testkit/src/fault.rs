@@ -179,8 +179,12 @@ pub enum Endpoint {
     HostMetadata,
     /// The discovery login page at `/`.
     LoginPage,
+    /// Where a device asks for its codes.
+    Device,
     /// `…/.well-known/oauth-authorization-server`.
     Metadata,
+    /// Where tokens are revoked.
+    Revocation,
     /// Where codes and refresh tokens are spent.
     Token,
 }

@@ -124,6 +124,26 @@ impl HostMetadata {
     }
 }
 
+/// Where else than in Databricks' place the metadata stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WellKnown {
+    /// Nowhere.
+    Databricks,
+    /// Where RFC 8414 puts it: `/.well-known/oauth-authorization-server` before the issuer's path.
+    OAuth,
+    /// Where OpenID Connect puts it: `/.well-known/openid-configuration` behind the issuer's path.
+    OpenId,
+}
+
+impl Settings {
+    /// Publishes the metadata where other issuers than Databricks' have it, too.
+    #[must_use]
+    pub const fn with_well_known(mut self, well_known: WellKnown) -> Self {
+        self.well_known = well_known;
+        self
+    }
+}
+
 /// One authorization server of the host: the workspace's or an account's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Issuer {
@@ -143,7 +163,7 @@ impl Issuer {
     /// The RFC 8414 document.
     pub(crate) fn document(&self, base: &str, settings: &Settings) -> Value {
         let issuer = self.url(base);
-        json!({
+        let mut document = json!({
             "authorization_endpoint": format!("{issuer}/v1/authorize"),
             "authorization_response_iss_parameter_supported": settings.iss != Iss::Absent,
             "code_challenge_methods_supported": ["S256"],
@@ -153,7 +173,14 @@ impl Issuer {
             "token_endpoint": format!("{issuer}/v1/token"),
             "token_endpoint_auth_methods_supported":
                 ["none", "client_secret_basic", "client_secret_post"],
-        })
+        });
+        if settings.revocation {
+            document["revocation_endpoint"] = Value::from(format!("{issuer}/v1/revoke"));
+        }
+        if settings.device.is_some() {
+            document["device_authorization_endpoint"] = Value::from(format!("{issuer}/v1/device"));
+        }
+        document
     }
 }
 

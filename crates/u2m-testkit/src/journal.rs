@@ -25,6 +25,12 @@ pub struct Counts {
     pub authorizations: u64,
     /// Spent authorization codes that came back.
     pub code_replays: u64,
+    /// Requests for a device's codes.
+    pub device_requests: u64,
+    /// Polls by devices.
+    pub device_polls: u64,
+    /// Polls that came before the device was to poll again.
+    pub early_polls: u64,
     /// Requests to exchange a code.
     pub exchanges: u64,
     /// Requests that a scripted fault has struck.
@@ -45,6 +51,8 @@ pub struct Counts {
     pub requests: u64,
     /// Spent refresh tokens that came back.
     pub reuse_detections: u64,
+    /// Requests to revoke a token.
+    pub revocations: u64,
     /// Logins that were revoked, for whatever reason.
     pub revoked_families: u64,
 }
@@ -149,10 +157,13 @@ impl Journal {
             Endpoint::Any => {}
             Endpoint::Api => counts.api += 1,
             Endpoint::Authorize => counts.authorizations += 1,
+            Endpoint::Device => counts.device_requests += 1,
             Endpoint::HostMetadata => counts.host_metadata += 1,
             Endpoint::LoginPage => counts.login_pages += 1,
             Endpoint::Metadata => counts.metadata += 1,
+            Endpoint::Revocation => counts.revocations += 1,
             Endpoint::Token => match seen.grant_type() {
+                Some(crate::device::GRANT) => counts.device_polls += 1,
                 Some("authorization_code") => counts.exchanges += 1,
                 Some("refresh_token") => counts.refreshes += 1,
                 _ => {}

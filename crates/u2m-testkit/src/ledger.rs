@@ -213,6 +213,13 @@ impl Ledger {
         &self.logins[family.0].grant
     }
 
+    /// The login behind a token of either kind, whatever has become of it.
+    pub(crate) fn family_of(&self, token: &str) -> Option<Family> {
+        let key = digest(token);
+        let refresh = self.refresh.get(&key).map(|known| known.family);
+        refresh.or_else(|| self.access.get(&key).map(|known| known.family))
+    }
+
     /// The grant behind a refresh token, whatever has become of it.
     pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
         self.refresh.get(&digest(refresh_token)).map(|known| self.grant(known.family))

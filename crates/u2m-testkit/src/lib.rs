@@ -53,6 +53,8 @@
 //! |---|---|
 //! | `/oidc/.well-known/oauth-authorization-server` | metadata of the workspace's issuer, `<base>/oidc` |
 //! | `/oidc/v1/authorize`, `/oidc/v1/token` | its endpoints |
+//! | `/oidc/v1/revoke` | revocation, with [`Settings::with_revocation`] |
+//! | `/oidc/v1/device` | codes for devices, with [`Settings::with_device`] |
 //! | `/oidc/accounts/<id>/…` | the same for the issuer of any account, `<base>/oidc/accounts/<id>` |
 //! | `/.well-known/databricks-config` | host metadata, see [`HostMetadata`] |
 //! | `/?destination_url=…[&target=ACCOUNT]` | the discovery login page, which goes on to consent at once; its answers carry `iss` |
@@ -68,14 +70,14 @@
 //! - Only digests of codes and tokens are kept for the rules. [`Seen`] keeps what clients sent, for
 //!   tests to look at; no `Debug` shows it.
 //!
-//! Left out on purpose: TLS, HTTP/2, device and client credentials grants, token exchange,
-//! revocation requests, ID tokens.
+//! Left out on purpose: TLS, HTTP/2, client credentials grants, token exchange, ID tokens.
 
 mod api;
 mod authorize;
 mod browser;
 mod client;
 mod connection;
+mod device;
 mod fault;
 mod form;
 mod host;
@@ -84,6 +86,7 @@ mod ledger;
 mod mint;
 mod page;
 mod reply;
+mod revoke;
 mod route;
 mod running;
 mod server;
@@ -93,8 +96,9 @@ mod wire;
 
 pub use browser::{BrowseError, Page, follow_login, follow_login_in_background};
 pub use client::Client;
+pub use device::{Device, DeviceAnswer};
 pub use fault::{Endpoint, Fault, Times};
-pub use host::HostMetadata;
+pub use host::{HostMetadata, WellKnown};
 pub use http;
 pub use journal::{Counts, Seen};
 pub use reply::{Deferred, Outcome, Reply};

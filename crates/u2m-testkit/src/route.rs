@@ -2,16 +2,24 @@
 
 use http::Request;
 
-use crate::{fault::Endpoint, host::Issuer};
+use crate::{
+    fault::Endpoint,
+    host::{Issuer, WellKnown},
+};
+
+/// Where the metadata of `<base>/oidc` stands by RFC 8414.
+const INSERTED: &str = "/.well-known/oauth-authorization-server/oidc";
 
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Api,
     Authorize(Issuer),
+    Device(Issuer),
     HostMetadata,
     LoginPage,
-    Metadata(Issuer),
+    Metadata(Issuer, WellKnown),
+    Revoke(Issuer),
     Token(Issuer),
     Unknown,
 }
@@ -22,6 +30,7 @@ impl Route {
             "/" => Self::LoginPage,
             "/.well-known/databricks-config" => Self::HostMetadata,
             path if path.starts_with("/api/") => Self::Api,
+            path if path.starts_with(INSERTED) => Self::inserted(&path[INSERTED.len()..]),
             path => path.strip_prefix("/oidc/").map_or(Self::Unknown, Self::below_oidc),
         }
     }
@@ -32,9 +41,22 @@ impl Route {
             Self::Authorize(_) => Endpoint::Authorize,
             Self::HostMetadata => Endpoint::HostMetadata,
             Self::LoginPage => Endpoint::LoginPage,
-            Self::Metadata(_) => Endpoint::Metadata,
+            Self::Metadata(..) => Endpoint::Metadata,
+            Self::Device(_) => Endpoint::Device,
+            Self::Revoke(_) => Endpoint::Revocation,
             Self::Token(_) => Endpoint::Token,
             Self::Unknown => Endpoint::Any,
+        }
+    }
+
+    /// RFC 8414 section 3.1: the name before the issuer's path.
+    fn inserted(path: &str) -> Self {
+        match path.strip_prefix("/accounts/") {
+            None if path.is_empty() => Self::Metadata(Issuer::Workspace, WellKnown::OAuth),
+            Some(id) if !id.is_empty() && !id.contains('/') => {
+                Self::Metadata(Issuer::Account(id.to_owned()), WellKnown::OAuth)
+            }
+            _ => Self::Unknown,
         }
     }
 
@@ -46,8 +68,13 @@ impl Route {
             None => (Issuer::Workspace, path),
         };
         match path {
-            ".well-known/oauth-authorization-server" => Self::Metadata(issuer),
+            ".well-known/oauth-authorization-server" => {
+                Self::Metadata(issuer, WellKnown::Databricks)
+            }
+            ".well-known/openid-configuration" => Self::Metadata(issuer, WellKnown::OpenId),
             "v1/authorize" => Self::Authorize(issuer),
+            "v1/device" => Self::Device(issuer),
+            "v1/revoke" => Self::Revoke(issuer),
             "v1/token" => Self::Token(issuer),
             _ => Self::Unknown,
         }
@@ -67,7 +94,15 @@ mod tests {
         assert_eq!(of("/oidc/accounts/a-1/v1/authorize?x"), Route::Authorize(account()));
         assert_eq!(
             of("/oidc/accounts/a-1/.well-known/oauth-authorization-server"),
-            Route::Metadata(account())
+            Route::Metadata(account(), WellKnown::Databricks)
+        );
+        assert_eq!(
+            of("/.well-known/oauth-authorization-server/oidc/accounts/a-1"),
+            Route::Metadata(account(), WellKnown::OAuth)
+        );
+        assert_eq!(
+            of("/oidc/.well-known/openid-configuration"),
+            Route::Metadata(Issuer::Workspace, WellKnown::OpenId)
         );
         for unknown in ["/oidc", "/oidc/accounts//v1/token", "/oidc/v1/token/", "/favicon.ico"] {
             assert_eq!(of(unknown), Route::Unknown, "{unknown}");

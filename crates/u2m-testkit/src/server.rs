@@ -7,8 +7,9 @@ use serde_json::json;
 use u2m_core::Timestamp;
 
 use crate::{
+    device::Devices,
     fault::{Effect, Endpoint, Fault, Script, Times},
-    host::Issuer,
+    host::{Issuer, WellKnown},
     journal::{Counts, Journal, Seen},
     ledger::{Grant, Ledger},
     mint::Mint,
@@ -34,6 +35,7 @@ pub struct FakeServer {
     pub(crate) ledger: Ledger,
     pub(crate) mint: Mint,
     pub(crate) settings: Settings,
+    pub(crate) devices: Devices,
     script: Script,
 }
 
@@ -86,6 +88,7 @@ impl FakeServer {
             journal: Journal::default(),
             ledger: Ledger::default(),
             settings,
+            devices: Devices::default(),
             script: Script::default(),
         }
     }
@@ -265,7 +268,14 @@ impl FakeServer {
                 None => not_found(),
             },
             Route::LoginPage => self.login_page(request),
-            Route::Metadata(issuer) => {
+            Route::Device(issuer) => self.device(&issuer, request, now),
+            Route::Revoke(issuer) => self.revoke(&issuer, request),
+            Route::Metadata(_, at)
+                if at != WellKnown::Databricks && at != self.settings.well_known =>
+            {
+                not_found()
+            }
+            Route::Metadata(issuer, _) => {
                 reply::json(StatusCode::OK, &issuer.document(&self.base, &self.settings))
             }
             Route::Token(issuer) => self.token(&issuer, request, now),
@@ -297,7 +307,7 @@ fn bend(truth: Response<Vec<u8>>, effect: Effect) -> Outcome {
     }
 }
 
-fn not_found() -> Response<Vec<u8>> {
+pub(crate) fn not_found() -> Response<Vec<u8>> {
     reply::json(
         StatusCode::NOT_FOUND,
         &json!({"error_code": "ENDPOINT_NOT_FOUND", "message": "no such endpoint"}),

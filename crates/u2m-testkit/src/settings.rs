@@ -4,7 +4,11 @@ use http::StatusCode;
 use serde_json::Value;
 use u2m_core::Lifetime;
 
-use crate::{client::Client, host::HostMetadata};
+use crate::{
+    client::Client,
+    device::Device,
+    host::{HostMetadata, WellKnown},
+};
 
 /// The behaviour of a fake server: a workspace host with short lives and strict rotation, unless
 /// told otherwise.
@@ -25,6 +29,7 @@ pub struct Settings {
     pub(crate) clients: Vec<Client>,
     pub(crate) clusters: Vec<Value>,
     pub(crate) consent: Consent,
+    pub(crate) device: Option<Device>,
     pub(crate) expires_in: ExpiresIn,
     pub(crate) host: HostMetadata,
     pub(crate) iss: Iss,
@@ -34,11 +39,13 @@ pub struct Settings {
     pub(crate) personal_tokens: Vec<String>,
     pub(crate) refresh_lifetime: Option<Lifetime>,
     pub(crate) refresh_refusal: (StatusCode, String),
+    pub(crate) revocation: bool,
     pub(crate) retry_grace: Lifetime,
     pub(crate) rotate_on: RotateOn,
     pub(crate) rotation: Rotation,
     pub(crate) seed: u64,
     pub(crate) token_type: String,
+    pub(crate) well_known: WellKnown,
     pub(crate) workspace_id: Option<u64>,
     pub(crate) workspaces: Vec<Value>,
     pub(crate) workspaces_refusal: Option<StatusCode>,
@@ -130,6 +137,7 @@ impl Settings {
             clients: vec![Client::public("databricks-cli")],
             clusters: Vec::new(),
             consent: Consent::Allow,
+            device: None,
             expires_in: ExpiresIn::Number,
             host: HostMetadata::workspace("900800700600"),
             iss: Iss::Absent,
@@ -139,11 +147,13 @@ impl Settings {
             personal_tokens: Vec::new(),
             refresh_lifetime: None,
             refresh_refusal: (StatusCode::BAD_REQUEST, "invalid_grant".to_owned()),
+            revocation: false,
             retry_grace: Lifetime::ZERO,
             rotate_on: RotateOn::Receipt,
             rotation: Rotation::On,
             seed: 0,
             token_type: "Bearer".to_owned(),
+            well_known: WellKnown::Databricks,
             workspace_id: Some(900_800_700_600),
             workspaces: Vec::new(),
             workspaces_refusal: None,

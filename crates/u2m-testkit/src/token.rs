@@ -16,11 +16,23 @@ use crate::{
 };
 
 /// A refusal as RFC 6749 section 5.2 describes it.
-struct Refusal(StatusCode, String, &'static str);
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String, pub(crate) &'static str);
 
 impl Refusal {
-    fn new(error: &str, description: &'static str) -> Self {
+    pub(crate) fn new(error: &str, description: &'static str) -> Self {
         Self(StatusCode::BAD_REQUEST, error.to_owned(), description)
+    }
+}
+
+impl Refusal {
+    pub(crate) fn answer(&self) -> Response<Vec<u8>> {
+        let Self(status, error, description) = self;
+        let mut response = oauth_error(*status, error, description);
+        if error == "invalid_client" {
+            let basic = header::HeaderValue::from_static("Basic");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+        }
+        response
     }
 }
 
@@ -36,14 +48,9 @@ impl FakeServer {
         }
         match self.grant_tokens(issuer, request, now) {
             Ok((tokens, scopes)) => self.token_answer(&tokens, &scopes),
-            Err(Refusal(status, error, description)) => {
+            Err(refusal) => {
                 self.journal.counts.rejected += 1;
-                let mut response = oauth_error(status, &error, description);
-                if error == "invalid_client" {
-                    let basic = header::HeaderValue::from_static("Basic");
-                    response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
-                }
-                response
+                refusal.answer()
             }
         }
     }
@@ -66,13 +73,20 @@ impl FakeServer {
         match form.given("grant_type") {
             Some("authorization_code") => self.exchange(&form, by, now),
             Some("refresh_token") => self.refresh(&form, by, now),
+            Some(crate::device::GRANT) if self.settings.device.is_some() => {
+                self.poll(&form, by, now)
+            }
             Some(_) => Err(Refusal::new("unsupported_grant_type", "grant_type is not supported")),
             None => Err(Refusal::new("invalid_request", "grant_type is missing")),
         }
     }
 
     /// Who is asking: by HTTP Basic or by form parameters, not by both (RFC 6749 section 2.3.1).
-    fn authenticate(&self, request: &Request<Vec<u8>>, form: &Form) -> Result<String, Refusal> {
+    pub(crate) fn authenticate(
+        &self,
+        request: &Request<Vec<u8>>,
+        form: &Form,
+    ) -> Result<String, Refusal> {
         let refused = |why| Refusal(StatusCode::UNAUTHORIZED, "invalid_client".to_owned(), why);
         let (id, secret) = match request.headers().get(header::AUTHORIZATION) {
             Some(value) => {

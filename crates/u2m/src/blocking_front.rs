@@ -37,6 +37,15 @@ impl PersistentAuth {
         outcome.map_err(|_| ChallengeError::Unfinished)?
     }
 
+    /// As [`PersistentAuth::challenge_device`](Auth::challenge_device). Not to be called within an async runtime.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn challenge_device(&self) -> Result<SignedIn, ChallengeError> {
+        let outcome = OwnRuntime::default().block_on(self.0.challenge_device());
+        outcome.map_err(|_| ChallengeError::Unfinished)?
+    }
+
     /// The token in the store, if it is fresh: on this thread, by reading the store once, and by nothing else. `None` means
     /// that it is time for a refresh, which [`PersistentAuth::token`] does.
     ///

@@ -26,7 +26,7 @@ use url::Url;
 /// | endpoints | Databricks' layout |
 /// | browser | [`SystemBrowser`](crate::SystemBrowser) |
 /// | ports | 8020 to 8040, in order |
-/// | scopes | `all-apis`, with a refresh token |
+/// | scopes | `all-apis`, or `openid` of another issuer than Databricks'; with a refresh token |
 /// | trust | Databricks' zones |
 /// | refreshes | in this process |
 /// | patience | 10 seconds a request, 15 for another process's refresh, 10 minutes for the person |
@@ -86,7 +86,16 @@ impl Builder {
         }
     }
 
-    /// Uses a custom OAuth app instead of `databricks-cli`.
+    /// Uses a custom OAuth app instead of `databricks-cli`. Required for a [`Target::issuer`]: a public client that is registered
+    /// there, with the redirect address `http://localhost` and any port, or with the ports that it listens on.
+    ///
+    /// ```
+    /// use u2m::{Builder, MemoryStore, Target};
+    /// let builder = Builder::new(Target::issuer("https://id.example")?).with_store(MemoryStore::new());
+    /// let auth = builder.with_client_id("my-command-line").build()?;
+    /// assert_eq!(auth.cache_key().as_str(), "https://id.example");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = Some(id.into());
@@ -107,7 +116,8 @@ impl Builder {
         self
     }
 
-    /// Sets which issuers a discovery login may follow.
+    /// Sets which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of a
+    /// [`Target::issuer`], which are its own host's otherwise.
     #[must_use]
     pub fn with_trust(mut self, trust: IssuerTrust) -> Self {
         self.trust = trust;
@@ -231,10 +241,13 @@ impl Builder {
     ///
     /// # Errors
     /// The home folder is not known and no store was given; the discovery host is not a host; a refresh would be waited
-    /// for no longer than its own request takes.
+    /// for no longer than its own request takes; no client was named for an issuer that is not Databricks'.
     pub fn build(self) -> Result<PersistentAuth, BuildError> {
         if self.lock_wait <= self.patience.budget {
             return Err(BuildError::Impatient);
+        }
+        if self.client_id.is_none() && self.target.issuer_id().is_some() {
+            return Err(BuildError::NoClient);
         }
         let store = match self.store {
             Some(store) => store,
@@ -302,6 +315,9 @@ pub enum BuildError {
     /// Waiters would give up before the one they wait for.
     #[error("a lock must be waited for longer than a request may take")]
     Impatient,
+    /// Only Databricks' issuers know a client that everybody may be.
+    #[error("an issuer's login needs the id of a client that is registered there")]
+    NoClient,
     /// No store was given, and the default one cannot be had.
     #[error("no token store")]
     Store(#[source] StorageError),

@@ -34,6 +34,10 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
+    pub(crate) fn new(login: LoggedIn, unsaved: Option<StoreFailure>) -> Self {
+        Self { login, unsaved }
+    }
+
     /// The first token.
     pub fn token(&self) -> Token {
         self.login.token()
@@ -131,7 +135,7 @@ pub(crate) async fn challenge(
 }
 
 /// Shows that the login can be kept, before a person is asked for anything (KEY-1). A store may take long to say so.
-async fn prepare(keeper: &Arc<Keeper>) -> Result<(), ChallengeError> {
+pub(crate) async fn prepare(keeper: &Arc<Keeper>) -> Result<(), ChallengeError> {
     let there = Arc::clone(keeper);
     let asked = Flight::start("u2m-prepare", move || {
         there.store.prepare_login(&there.key).map_err(StoreFailure::new)
@@ -160,7 +164,7 @@ async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, Challe
     let mut listener = None;
     loop {
         step = match step {
-            LoginStep::Discover(call) => match keeper.endpoints.as_deref() {
+            LoginStep::Discover(call) => match keeper.supplier(call.state().target()) {
                 Some(supplier) => {
                     let server = crate::supply::ask(supplier, call.state().target()).await;
                     call.supplied(server)?
@@ -282,7 +286,7 @@ fn redeem(keeper: &Keeper, mut step: LoginStep) -> Result<SignedIn, ChallengeErr
                 unsaved = keeper.sign_in(store.session()).err();
                 store.stored()
             }
-            LoginStep::Done(login) => return Ok(SignedIn { login, unsaved }),
+            LoginStep::Done(login) => return Ok(SignedIn::new(login, unsaved)),
             _ => return Err(ChallengeError::Unfinished),
         };
     }

@@ -77,7 +77,7 @@ impl Said {
         if said.host.is_some() || said.profile.is_some() {
             return Err(ChooseError::ArgumentWithFlag(Foreign::new(&either)));
         }
-        if config.profile(&either).is_some_and(|profile| profile.host().is_some()) {
+        if config.profile(&either).is_some_and(|profile| has_login(&profile)) {
             said.profile = Some(either);
         } else if looks_like_host(&either) {
             said.host = Some(either);
@@ -86,6 +86,11 @@ impl Said {
         }
         Ok(said)
     }
+}
+
+/// Whether a profile says what to sign in to.
+fn has_login(profile: &Profile<'_>) -> bool {
+    profile.host().is_some() || profile.issuer().is_some()
 }
 
 /// A host that was said, and the ids in its query.

@@ -87,6 +87,11 @@ impl Keeper {
         notices
     }
 
+    /// Who knows the endpoints of a target better than its metadata. An issuer that was named is asked itself.
+    pub(crate) fn supplier(&self, target: &Target) -> Option<&dyn EndpointSupplier> {
+        self.endpoints.as_deref().filter(|_| target.issuer_id().is_none())
+    }
+
     /// What to sign in to, and to ask for tokens of.
     pub(crate) fn target(&self) -> &Target {
         &self.request.target
@@ -291,7 +296,7 @@ impl Keeper {
         call: HttpCall<Locating>,
         ground: &mut Ground,
     ) -> Result<TokenStep, TokenError> {
-        let Some(supplier) = self.endpoints.as_deref() else {
+        let Some(supplier) = self.supplier(call.state().target()) else {
             return ground.block_on(drive(self.transport.as_ref(), call, &self.patience))?;
         };
         let server = ground.block_on(crate::supply::ask(supplier, call.state().target()))?;

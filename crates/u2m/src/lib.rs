@@ -24,6 +24,25 @@
 //! # }
 //! ```
 //!
+//! The same holds for every other OAuth or OpenID Connect issuer, with a client that is registered there:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use u2m::{PersistentAuth, Scopes, Target};
+//!
+//! let auth = PersistentAuth::builder(Target::issuer("https://id.example/realms/main")?)
+//!     .with_client_id("my-command-line")
+//!     .with_scopes(Scopes::new(["openid", "reports.read"]))
+//!     .build()?;
+//! auth.challenge().await?;
+//! println!("{:?}", auth.token().await?.expiry());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is used of it is the access token: ID tokens are neither asked for by name, nor kept, nor checked, because no decision
+//! here rests on who the person is.
+//!
 //! In plain code, [`PersistentAuth::blocking`] gives the same without a runtime.
 //!
 //! # What holds
@@ -97,6 +116,7 @@ mod clock;
 mod compute;
 mod current;
 mod detached;
+mod device;
 mod doctor;
 mod host_directory;
 mod inspect;
@@ -105,6 +125,7 @@ mod lend;
 mod logout;
 mod persistent;
 mod person;
+mod revoke;
 mod runtime;
 mod storage;
 mod supply;
@@ -115,6 +136,7 @@ pub mod blocking {
     pub use crate::api::{BlockingApi as Api, BlockingClusters as Clusters};
     pub use crate::ask_host::ask_host_blocking as ask_host;
     pub use crate::blocking_front::PersistentAuth;
+    pub use crate::revoke::revoke_blocking as revoke;
     pub use crate::whereabouts::whereabouts_blocking as whereabouts;
 }
 
@@ -135,6 +157,7 @@ pub use lend::lend;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
+pub use revoke::{Revoked, revoke};
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 pub use whereabouts::{Whereabouts, whereabouts};
 
@@ -155,17 +178,18 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, ConfigError, ConfigFile,
-    Draft, Editor, Given, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind, ResolveError,
-    Resolved, Source, Value, ValueKind, abbreviate, locate, looks_like_host, resolve,
+    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, Cloud, ConfigError,
+    ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY, ISSUER_KEY, LOGIN_CLEARS, Outcome,
+    Profile, ProfileClass, ProfileKind, ResolveError, Resolved, Source, Value, ValueKind,
+    abbreviate, locate, looks_like_host, resolve,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,
     Binding, Blame, CacheKey, Cluster, Foreign, Freshness, FreshnessRules, Host, HostError,
-    HostHints, HostMetadata, IssuerTrust, Lifetime, LoginError, Me, MetadataError, Principal,
-    ProfileName, RefreshToken, Refusal, Report, Scopes, Session, StoreFailure, Target, TargetError,
-    Timestamp, Token, TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict,
-    VerdictKind, chain,
+    HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, Me, MetadataError,
+    Principal, ProfileName, RefreshToken, Refusal, Report, Revocation, RevokeError, Scopes,
+    Session, ShowCode, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError,
+    TokenError, TransportFailure, UnverifiedClaims, Verdict, VerdictKind, chain,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use u2m_cache::{AutoStore, StorageMode, StoreError, TokenStore};
 use u2m_config::{ConfigFile, Profile};
-use u2m_core::{AccountId, CacheKey, Host, Target};
+use u2m_core::{AccountId, CacheKey, Host, Session, Target};
 
 /// The keys under which the login of `profile` may be stored: its name, and the keys of its host that versions without profile
 /// keys used, unless another profile of users on this host needs them. Asks nobody (OUT-1): of a host that may serve accounts,
@@ -57,13 +57,16 @@ fn host_keys(profile: &Profile<'_>) -> Option<(Host, Vec<CacheKey>)> {
 pub struct LoggedOut {
     /// The entries that were removed, and the stores that they were in.
     pub removed: Vec<(CacheKey, StorageMode)>,
+    /// The logins that stood in them, as far as they could be read and no entry that is left holds the same: nobody needs
+    /// their tokens any more, so that they can be revoked ([`revoke`](crate::revoke())).
+    pub ended: Vec<Session>,
     /// What could not be removed, or not be looked at.
     pub failed: Vec<(CacheKey, StoreError)>,
 }
 
 /// Removes the entries under `keys` from every store that can be reached, each under its lock: a refresh that is under way
 /// ends first, and does not bring it back. A store that is not here at all is passed over, unless the login was saved in it or
-/// it was asked for by name.
+/// it was asked for by name. What was removed is read under the lock, so that it is the latest.
 ///
 /// ```
 /// use u2m::{AutoStore, CacheKey, FileStore, log_out};
@@ -77,8 +80,11 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
         let before = out.failed.len();
         for mode in StorageMode::ALL {
             match store.part(mode).and_then(|part| remove(part, key, patience)) {
-                Ok(true) => out.removed.push((key.clone(), mode)),
-                Ok(false) => {}
+                Ok(Some(login)) => {
+                    out.removed.push((key.clone(), mode));
+                    out.ended.extend(login);
+                }
+                Ok(None) => {}
                 // Where there is no such store there is no login, unless this one was to be there.
                 Err(error) if error.is_absent_store() && !is_expected(store, key, mode) => {}
                 Err(error) => out.failed.push((key.clone(), error)),
@@ -93,33 +99,56 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
             let _ = store.set_home(key, None);
         }
     }
+    let modes: BTreeSet<_> = out.removed.iter().map(|(_, mode)| mode.as_str()).collect();
+    let touched = StorageMode::ALL.into_iter().filter(|mode| modes.contains(mode.as_str()));
+    let touched: Vec<_> = touched.filter_map(|mode| store.part(mode).ok()).collect();
+    out.ended.retain(|login| !touched.iter().any(|part| holds(*part, login)));
     out
+}
+
+/// Whether an entry that is left in a store holds these tokens too: programs of Databricks keep one login under two keys. Of
+/// what cannot be read nobody knows, and tokens that may be needed are not for revoking.
+fn holds(part: &dyn TokenStore, login: &Session) -> bool {
+    let holds = |key: &CacheKey| match part.load(key) {
+        Ok(entry) => entry.is_some_and(|entry| entry.fingerprint() == login.fingerprint()),
+        Err(_) => true,
+    };
+    part.keys().map_or(true, |keys| keys.iter().any(holds))
 }
 
 fn is_expected(store: &AutoStore, key: &CacheKey, mode: StorageMode) -> bool {
     store.mode() == Some(mode) || store.home(key) == Some(mode)
 }
 
-fn remove(part: &dyn TokenStore, key: &CacheKey, patience: Duration) -> Result<bool, StoreError> {
+/// The login that was removed, if it could be read; `None` if there was no entry.
+fn remove(
+    part: &dyn TokenStore,
+    key: &CacheKey,
+    patience: Duration,
+) -> Result<Option<Option<Session>>, StoreError> {
     let unreadable = match part.load(key) {
-        Ok(None) => return Ok(false),
+        Ok(None) => return Ok(None),
         Ok(Some(_)) => None,
         Err(error @ StoreError::NewerEntry { .. }) => return Err(error),
         Err(error) if error.is_absent_store() || error.is_transient() => return Err(error),
         // What nobody can read or open any more can still be removed: that needs no key.
         Err(error) => match part.keys() {
             Ok(keys) if keys.contains(key) => Some(error),
-            Ok(_) => return Ok(false),
+            Ok(_) => return Ok(None),
             // A damaged file is its owner's to mend or to remove: others' logins may be in it.
             Err(_) => return Err(error),
         },
     };
     let removed = match part.lock(key, patience) {
-        Ok(Some(_lock)) => part.delete(key),
+        Ok(Some(_lock)) => {
+            // Read again: a refresh that was under way has left its successor.
+            let login = part.load(key).unwrap_or_default();
+            part.delete(key).map(|()| login)
+        }
         Ok(None) => Err(StoreError::Busy { key: key.clone() }),
         Err(error) => Err(error),
     };
-    removed.map(|()| true).map_err(|error| unreadable.unwrap_or(error))
+    removed.map(Some).map_err(|error| unreadable.unwrap_or(error))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::builder::Builder;
 use crate::challenge::{ChallengeError, Desk, SignedIn, challenge};
 use crate::clock::now;
+use crate::device::challenge_device;
 use crate::keeper::{Keeper, Settled, settle_ask};
 use async_trait::async_trait;
 use std::fmt;
@@ -55,6 +56,27 @@ impl PersistentAuth {
     /// The person said no, or did not come; the host does not speak OAuth; no port is free.
     pub async fn challenge(&self) -> Result<SignedIn, ChallengeError> {
         challenge(&self.desk, &self.keeper).await
+    }
+
+    /// Signs in on another device (RFC 8628): shows a code ([`Person::enter_code`](crate::Person::enter_code)), which the person
+    /// enters wherever there is a browser, and waits until that is done. For machines without a browser, and only where the
+    /// server offers it. It is never begun instead of [`PersistentAuth::challenge`]: people can be talked into entering codes.
+    /// Runs within a tokio runtime. Dropping the future ends the wait.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let target = u2m::Target::issuer("https://id.example")?;
+    /// let auth = u2m::PersistentAuth::builder(target).with_client_id("my-command-line").build()?;
+    /// let signed_in = auth.challenge_device().await?;
+    /// println!("good until {:?}", signed_in.token().expiry());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The server offers no such login; the person said no, or did not come before the code ran out.
+    pub async fn challenge_device(&self) -> Result<SignedIn, ChallengeError> {
+        challenge_device(&self.desk, &self.keeper).await
     }
 
     /// A token that is good now: the one in hand, the one in the store, or a new one. Never opens a browser. Dropping the

@@ -1,7 +1,7 @@
 //! The person at the other end of a login.
 
 use async_trait::async_trait;
-use u2m_core::Host;
+use u2m_core::{Host, ShowCode};
 use u2m_http::{BrowserError, PasteLines, WrongPaste};
 use url::Url;
 
@@ -18,6 +18,21 @@ pub trait Person: Send + Sync {
         if outcome.is_err() {
             eprintln!("To sign in, open this address in your browser:\n{url}");
         }
+    }
+
+    /// There is a code to enter on some device ([`PersistentAuth::challenge_device`](crate::PersistentAuth::challenge_device)).
+    /// By default the address and the code are written to standard error, each alone on its line. What replaces this has to
+    /// show the host and the code, and to say that only codes of one's own are entered: whoever talks somebody else into
+    /// entering theirs has that person's login.
+    #[allow(clippy::print_stderr)]
+    fn enter_code(&self, show: &ShowCode) {
+        eprintln!(
+            "To sign in to {}, open this address on any device:\n\n{}\n\nand enter this code, if it was you who began \
+             this:\n\n{}\n",
+            show.host(),
+            show.verification_uri(),
+            show.user_code()
+        );
     }
 
     /// Where pasted addresses come from; by default from nowhere. Asked once for each login.

@@ -72,6 +72,29 @@ fn an_argument_is_a_profile_first_and_a_host_if_it_looks_like_one() {
 }
 
 #[test]
+fn a_profile_of_an_issuer_means_that_issuer_and_its_client() {
+    let config = "[corp]\nu2m_issuer = https://id.example/x\nu2m_client_id = cli\nscopes = read\n";
+    for line in ["corp", "profile=corp"] {
+        let choice = token(line, &[], config).unwrap();
+        assert_eq!(choice.target.issuer_id(), Some("https://id.example/x"), "{line}");
+        assert_eq!(choice.client_id.as_deref(), Some("cli"));
+        assert_eq!(choice.target.cache_key().as_str(), "corp");
+        assert_eq!(choice.scopes.to_string(), "read");
+    }
+    let by_env = [("DATABRICKS_CONFIG_PROFILE", "corp")];
+    assert!(token("", &by_env, config).unwrap().target.issuer_id().is_some());
+    // A host is never one of its profiles, and never another one than the profile's.
+    assert!(token("host=https://id.example", &[], config).unwrap().target.issuer_id().is_none());
+    let error = token("profile=corp host=https://b.example", &[], config).unwrap_err();
+    assert!(matches!(error, ChooseError::Conflict { .. }), "{error}");
+    // Whoever gave it a host since means that host.
+    let with_host = format!("{config}host = https://a.example\n");
+    assert!(token("corp", &[], &with_host).unwrap().target.issuer_id().is_none());
+    let http = config.replace("https", "http");
+    assert!(matches!(token("corp", &[], &http), Err(ChooseError::ProfileIssuer(..))));
+}
+
+#[test]
 fn a_host_means_the_profile_on_it_however_it_is_spelt() {
     for line in
         ["https://b.example", "https://b.example/", "b.example", "HTTPS://B.example:443/x?o=1"]

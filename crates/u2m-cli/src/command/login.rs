@@ -7,6 +7,7 @@ mod save;
 pub(crate) use choose::{host, profile_and_host};
 
 use crate::args::{Args, Format};
+use crate::command::login_issuer;
 use crate::failure::{Class, Failure};
 use crate::person::{Terminal, can_paste};
 use crate::{advice, events, guard, output, place};
@@ -15,12 +16,12 @@ use places::Places;
 use save::Saved;
 use std::time::Duration;
 use u2m::{
-    BrowserError, Builder, ConfigFile, Host, IssuerTrust, LoginChoice, PersistentAuth, Scopes,
-    SignedIn, Surroundings, browser_fn, chain,
+    BrowserError, Builder, ChallengeError, ConfigFile, Host, IssuerTrust, LoginChoice, LoginError,
+    PersistentAuth, Scopes, SignedIn, Surroundings, browser_fn, chain,
 };
 
 /// How long a person has, unless they say otherwise.
-const TIMEOUT: Duration = Duration::from_secs(600);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     if args.events {
@@ -32,6 +33,12 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     // A word that names no store is reported before anything is asked.
     place::storage_with_person(&config, None)?;
     let Chosen { choice, metadata } = choose::login(args, &path, &around, name)?;
+    if args.device && choice.host.is_none() {
+        let text = format!(
+            "--device needs to know where to sign in: {name} login --device --host <url>, or --issuer <url> --client-id <id>"
+        );
+        return Err(Failure::new(Class::Usage, text));
+    }
     let storage = place::storage_with_person(&config, Some(choice.profile.as_str()))?;
     guard::watch_signals();
     let scopes = args.scopes.as_deref().map(Scopes::split).filter(|scopes| !scopes.is_empty());
@@ -43,12 +50,20 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let builder = with_settings(builder, args, &choice, &config)?;
     let builder = with_discovery(builder, args, &choice)?;
     let auth = builder.build().map_err(|error| advice::build(&error))?;
-    let outcome = auth.blocking().challenge();
+    let outcome = match args.device {
+        true => auth.blocking().challenge_device(),
+        false => auth.blocking().challenge(),
+    };
     person.end();
     for notice in auth.take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
-    let signed_in = outcome.map_err(|error| advice::login(&error, &choice, name))?;
+    let signed_in = outcome.map_err(|error| match (&error, &choice.host) {
+        (ChallengeError::Login(LoginError::NoDeviceLogin), Some(host)) => {
+            login_issuer::no_device(host.as_str(), &format!("--host {host}"), name)
+        }
+        _ => advice::login(&error, &choice, name),
+    })?;
     warn(&signed_in)?;
     let mut places = Places::find(args, &choice, &config, &signed_in);
     let trouble = places.choose(args, &choice, &signed_in).err();
@@ -81,6 +96,14 @@ fn check(args: &Args) -> Result<(), Failure> {
     if args.configure_cluster && args.configure_serverless {
         return usage("--configure-cluster and --configure-serverless cannot be combined");
     }
+    if args.client_id.is_some() {
+        return usage("--client-id goes with --issuer");
+    }
+    if args.device && args.paste {
+        return usage(
+            "--device and --paste are two ways to sign in without a browser here: leave one of them out",
+        );
+    }
     if args.paste && !can_paste() {
         return usage(
             "--paste needs a terminal to read the address from, and there is none here; leave it out, and open the \
@@ -90,7 +113,8 @@ fn check(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn warn(signed_in: &SignedIn) -> Result<(), Failure> {
+/// What a person has to know of a login that went well.
+pub(crate) fn warn(signed_in: &SignedIn) -> Result<(), Failure> {
     if let Some(failure) = signed_in.unsaved() {
         let text = format!("signed in, but the login could not be saved: {}", chain(failure));
         return Err(Failure::new(Class::Storage, text));

@@ -1,4 +1,5 @@
-//! `u2m logout`: removes a login from every place where it is kept, and the profile if that is wished. Needs no network.
+//! `u2m logout`: removes a login from every place where it is kept, and the profile if that is wished; then has its server
+//! revoke it, where that is offered. The first needs no network, and the second is best effort.
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
@@ -7,14 +8,19 @@ use crate::{advice, output, person, place};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Editor, Foreign, Host, LoggedOut, Profile, Storage, StorageMode,
-    StoreError, TokenStore, chain, host_login_keys, log_out, login_keys, looks_like_host,
+    CacheKey, ConfigFile, Editor, Foreign, Host, LoggedOut, Profile, ReqwestTransport, Revocation,
+    Session, Storage, StorageMode, StoreError, TokenStore, blocking, chain, host_login_keys,
+    log_out, login_keys, looks_like_host,
 };
 
 /// A refresh that is under way ends by then.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long servers are waited for that are to revoke what is removed here already.
+const REVOKING: Duration = Duration::from_secs(5);
 
 /// Whose login ends.
 struct Whose {
@@ -67,6 +73,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     for notice in storage.store().take_notices() {
         output::note(&format!("Warning: {}", notice.text));
     }
+    // Whatever could not be removed, what was removed is of no use to anybody.
+    let is_revoked = revoke(std::mem::take(&mut out.ended), args);
     if let Some((_, error)) = out.failed.first() {
         return Err(not_cleared(error, &out, args));
     }
@@ -80,9 +88,34 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     };
     say(&whose, &out, is_deleted, args);
     if args.format == Some(Format::Json) {
-        return output::result(report(&whose, &out, is_deleted));
+        return output::result(report(&whose, &out, is_deleted, is_revoked));
     }
     Ok(())
+}
+
+/// Has the servers of what was removed revoke it. `None` if that is not offered, or not wished; the removal stands in any case.
+fn revoke(ended: Vec<Session>, args: &Args) -> Option<bool> {
+    if args.no_revoke || ended.is_empty() {
+        return None;
+    }
+    let limit = args.timeout.unwrap_or(REVOKING);
+    let mut is_revoked = None;
+    for one in blocking::revoke(Arc::new(ReqwestTransport::new()), ended, limit) {
+        match one.outcome {
+            Ok(Revocation::Revoked) => is_revoked = is_revoked.or(Some(true)),
+            Ok(_) => {}
+            Err(error) => {
+                is_revoked = Some(false);
+                let host = one.host.map(|host| host.to_string()).unwrap_or_default();
+                output::note(&format!(
+                    "Warning: the login is removed here, but {host} has not confirmed that it is revoked there: {} A copy of \
+                     it would work until it runs out; where that matters, end the session at {host} itself.",
+                    advice::stopped(&chain(&error))
+                ));
+            }
+        }
+    }
+    is_revoked
 }
 
 /// What is left, and of what nobody needs to think any more.
@@ -287,13 +320,14 @@ fn say(whose: &Whose, out: &LoggedOut, is_deleted: bool, args: &Args) {
     });
 }
 
-fn report(whose: &Whose, out: &LoggedOut, is_deleted: bool) -> String {
+fn report(whose: &Whose, out: &LoggedOut, is_deleted: bool, is_revoked: Option<bool>) -> String {
     let removed = out.removed.iter();
     let removed = removed.map(|(key, mode)| json!({"key": key.as_str(), "storage": mode.as_str()}));
     let report = json!({
         "profile": whose.profile,
         "removed": removed.collect::<Vec<_>>(),
         "profile_deleted": is_deleted,
+        "revoked": is_revoked,
     });
     output::json(&report) + "\n"
 }

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use serde::Serialize;
 use std::time::Duration;
-use u2m::{Detached, Foreign, Inspector, ProfileReport, Surroundings, chain, format_local};
+use u2m::{Cloud, Detached, Foreign, Inspector, ProfileReport, Surroundings, chain, format_local};
 
 /// How long one profile is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ struct Row {
     account_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_id: Option<String>,
-    cloud: String,
+    cloud: &'static str,
     auth_type: String,
     /// `null` if nobody knows.
     valid: Option<bool>,
@@ -77,7 +77,7 @@ fn row(report: ProfileReport) -> Row {
         host: report.host,
         account_id: report.account_id,
         workspace_id: report.workspace_id,
-        cloud: report.cloud.map(|cloud| cloud.as_str().to_lowercase()).unwrap_or_default(),
+        cloud: report.cloud.map_or("", Cloud::as_str),
         auth_type: report.auth_type.unwrap_or_default(),
         default: report.is_default,
         expiry: report.expiry.map(format_local),

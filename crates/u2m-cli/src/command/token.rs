@@ -8,8 +8,8 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::{Duration, SystemTime};
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Patience, PersistentAuth, ReqwestTransport, Said,
-    Storage, Surroundings, Target, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
+    CacheKey, ChooseError, ConfigFile, Detached, Patience, ReqwestTransport, Said, Storage,
+    Surroundings, Target, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
     choose_for_token,
 };
 
@@ -51,10 +51,7 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
     let subject = Subject::new(&choice.target, name);
     let target = choice.target.clone();
     let describe = |choice: TokenChoice| {
-        let builder = PersistentAuth::builder(choice.target)
-            .with_scopes(choice.scopes)
-            .with_store(store.clone());
-        let builder = with_timeout(builder, args.timeout);
+        let builder = with_timeout(choice.builder().with_store(store.clone()), args.timeout);
         // A program that calls this one may end it at any moment.
         let builder = match Detached::this_program() {
             Ok(detached) => builder.with_detached_refresh(detached),

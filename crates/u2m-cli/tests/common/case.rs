@@ -31,7 +31,7 @@ impl Case {
                 );
             }
         }
-        let known = "args env unset server fault login sealed before then mode chmod chown link as unprivileged exit token changed requests refreshes terminal varies browser workspace cluster iss";
+        let known = "args env unset server fault login sealed before then mode chmod chown link as unprivileged exit token changed requests refreshes terminal varies own revocations alive browser workspace cluster iss";
         for (key, _) in &lines {
             assert!(
                 known.split(' ').any(|word| word == key),

@@ -123,8 +123,13 @@ impl World {
     /// Saves a new login of the workspace as this program would, with `left` seconds left of an hour.
     pub(crate) fn seed(&self, key: &str, left: i64) -> IssuedTokens {
         let tokens = self.sign_in();
-        self.store().save(&CacheKey::new(key), &self.session(&tokens, left)).unwrap();
+        self.keep(key, left, &tokens);
         tokens
+    }
+
+    /// Saves a login of the workspace with these tokens.
+    pub(crate) fn keep(&self, key: &str, left: i64, tokens: &IssuedTokens) {
+        self.store().save(&CacheKey::new(key), &self.session(tokens, left)).unwrap();
     }
 
     /// The same in the encrypted file, whose key is in `~/key`.

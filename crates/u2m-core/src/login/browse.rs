@@ -58,7 +58,7 @@ impl Browse {
         redirect_uri: String,
     ) -> Self {
         let request = &attempt.request;
-        let scope = request.scopes.requested(request.offline_access);
+        let scope = request.scope();
         let (client, pkce, state) = (&request.client_id, &attempt.pkce, &attempt.state);
         let url = match &server {
             Some(server) => {
@@ -259,7 +259,7 @@ impl Awaits for Verifying {
         outcome: Result<Answer, TransportFailure>,
         _: Timestamp,
     ) -> Result<LoginStep, LoginError> {
-        let expected = Expected { issuer: Some(self.issuer.clone()), host: self.host.clone() };
+        let expected = Expected::of(self.issuer.clone(), self.host.clone());
         let server = match parse_metadata(outcome, &expected) {
             Ok(server) => server,
             Err(MetadataError::WrongIssuer) => return Err(LoginError::WrongIssuer),

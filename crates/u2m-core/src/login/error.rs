@@ -8,6 +8,15 @@ use crate::wire::{MetadataError, Refusal, TokenEndpointError};
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoginError {
+    /// The codes of a device login ran out before the person had agreed.
+    #[error("the code was not confirmed in time")]
+    CodeExpired,
+    /// The server gave this device no codes.
+    #[error("the server gave no code to sign in with")]
+    Device(#[source] TokenEndpointError),
+    /// The metadata names no `device_authorization_endpoint`.
+    #[error("there is no device login here")]
+    NoDeviceLogin,
     /// The person, or the server for them, said no. The text is `<error>: <description>`, as the reference's.
     #[error("authorize: {}", denied(.0))]
     Denied(Refusal),
@@ -38,6 +47,8 @@ impl LoginError {
     /// Whether the same login may succeed later, without anything being changed.
     pub fn is_transient(&self) -> bool {
         match self {
+            Self::CodeExpired => true,
+            Self::Device(error) => error.is_transient(),
             Self::Endpoints(error) => error.is_transient(),
             Self::Exchange(error) => error.is_transient(),
             _ => false,

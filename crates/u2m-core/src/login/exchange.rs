@@ -1,12 +1,13 @@
 //! Redeeming the code, and what there is at the end.
 
-use super::{Attempt, LoginError, LoginStep};
+use super::{Attempt, LoginError, LoginRequest, LoginStep};
 use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
+use crate::names::AccountId;
 use crate::scopes::Scopes;
 use crate::secret::AuthorizationCode;
 use crate::session::{Binding, Session, Token};
-use crate::target::{AccountId, CacheKey, Target};
+use crate::target::{CacheKey, Target};
 use crate::time::Timestamp;
 use crate::wire::{AuthorizationServer, Grant, TOKEN_LIMIT, exchange_form};
 
@@ -50,27 +51,35 @@ impl Awaits for Exchanging {
     ) -> Result<LoginStep, LoginError> {
         let grant = Grant::parse(outcome).map_err(LoginError::Exchange)?;
         let Attempt { request, .. } = self.attempt;
+        Ok(LoginStep::Store(Store::of(request, self.server, self.host, grant, sent_at)))
+    }
+}
+
+impl Store {
+    /// What a grant makes of a login.
+    pub(crate) fn of(
+        request: LoginRequest,
+        server: AuthorizationServer,
+        host: Host,
+        grant: Grant,
+        sent_at: Timestamp,
+    ) -> Self {
         let account = match request.target.account_id() {
             Some(id) => Some(id.clone()),
-            None if request.target.is_discovery() => account_of(&self.server.issuer, &self.host),
+            None if request.target.is_discovery() => account_of(&server.issuer, &host),
             None => None,
         };
         let granted = grant.scopes.clone();
         // What was asked for, rather than what the caller named: no scope at all asks for `all-apis`.
-        let asked = Scopes::split(&request.scopes.requested(request.offline_access));
+        let asked = Scopes::split(&request.scope());
         let missing =
             granted.as_ref().map(|granted| asked.missing_from(granted)).unwrap_or_default();
-        let binding = Binding::new(
-            self.server.issuer,
-            self.server.token_endpoint,
-            request.client_id,
-            self.host,
-        )
-        .with_account_id(account.as_ref().map(ToString::to_string))
-        .with_scopes(granted);
+        let binding = Binding::new(server.issuer, server.token_endpoint, request.client_id, host)
+            .with_account_id(account.as_ref().map(ToString::to_string))
+            .with_scopes(granted);
         let session =
             Session::renewed(grant, None, sent_at, request.assumed_lifetime).with_binding(binding);
-        Ok(LoginStep::Store(Store { target: request.target, session, account, missing }))
+        Self { target: request.target, session, account, missing }
     }
 }
 

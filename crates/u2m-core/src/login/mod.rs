@@ -20,14 +20,15 @@ pub use browse::{Browse, Callback, Confirm, Heard, Junk, Verifying};
 pub use error::LoginError;
 pub use exchange::{Exchanging, LoggedIn, Store};
 
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Answer, Awaits, HttpCall, TransportFailure, sealed};
+use crate::host::Host;
 use crate::issuer::{IssuerTrust, metadata_url};
 use crate::pkce::{Entropy, Pkce};
 use crate::scopes::Scopes;
 use crate::secret::CsrfState;
 use crate::target::{Kind, Target};
 use crate::time::{Lifetime, Timestamp};
-use crate::wire::{AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, parse_metadata};
+use crate::wire::{AuthorizationServer, Expected, Found, MetadataError, Search};
 use url::Url;
 
 /// The public client that Databricks registers for command lines (it has no secret).
@@ -53,11 +54,12 @@ pub struct LoginRequest {
     pub target: Target,
     /// The client: `databricks-cli` unless a custom OAuth app is used.
     pub client_id: String,
-    /// The scopes to ask for; none means `all-apis`.
+    /// The scopes to ask for; none means `all-apis`, or `openid` of an issuer that is not Databricks'.
     pub scopes: Scopes,
     /// Whether to ask for a refresh token: yes.
     pub offline_access: bool,
-    /// Which issuers a discovery login may follow.
+    /// Which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of a
+    /// [`Target::issuer`].
     pub trust: IssuerTrust,
     /// Where a discovery login begins: `https://login.databricks.com`.
     pub discovery_host: Url,
@@ -97,20 +99,26 @@ impl LoginRequest {
         let attempt = Attempt { request: self, pkce, state };
         match attempt.request.target.kind() {
             Kind::Discovery => LoginStep::Listen(Listen { attempt, server: None }),
-            kind => match endpoints_of(kind, attempt.request.own_endpoints) {
-                Endpoints::Fixed(server) => {
-                    LoginStep::Listen(Listen { attempt, server: Some(server) })
+            kind => {
+                let also = attempt.request.trust.named();
+                match endpoints_of(kind, attempt.request.own_endpoints, also) {
+                    Endpoints::Fixed(server) => {
+                        LoginStep::Listen(Listen { attempt, server: Some(server) })
+                    }
+                    Endpoints::At(url, search) => {
+                        LoginStep::Discover(Search::call(url, Discovering { attempt, search }))
+                    }
                 }
-                Endpoints::At(url, expected) => {
-                    let request = HttpRequest::get(url, METADATA_LIMIT);
-                    LoginStep::Discover(HttpCall::new(
-                        request,
-                        Replay::Safe,
-                        Discovering { attempt, expected },
-                    ))
-                }
-            },
+            }
         }
+    }
+
+    /// The value of the request's `scope`.
+    pub(crate) fn scope(&self) -> String {
+        if self.target.issuer_id().is_some() && self.scopes.is_empty() {
+            return Scopes::new(["openid"]).requested(self.offline_access);
+        }
+        self.scopes.requested(self.offline_access)
     }
 }
 
@@ -125,21 +133,29 @@ pub(crate) struct Attempt {
 /// Where a target's endpoints come from.
 pub(crate) enum Endpoints {
     Fixed(AuthorizationServer),
-    At(Url, Expected),
+    At(Url, Search),
 }
 
 /// Where the endpoints of a target with a host come from. Not for discovery targets, which have none yet. `own` asks for
-/// a step of its own even where they are fixed.
-pub(crate) fn endpoints_of(kind: &Kind, own: bool) -> Endpoints {
+/// a step of its own even where they are fixed. An issuer may have its endpoints on the hosts `also` too.
+pub(crate) fn endpoints_of(kind: &Kind, own: bool, also: &[Host]) -> Endpoints {
     let of_account = |host, id| AuthorizationServer::at(host, &format!("/oidc/accounts/{id}"));
     let (host, server) = match kind {
         Kind::Account(host, id) if !own => return Endpoints::Fixed(of_account(host, id)),
         Kind::Account(host, id) | Kind::Unified(host, id) => (host, of_account(host, id)),
         Kind::Workspace(host) => (host, AuthorizationServer::at(host, "/oidc")),
+        Kind::Issuer(host, issuer) => {
+            let also = also.to_vec();
+            let expected = Expected { also, ..Expected::of(issuer.as_str(), host.clone()) };
+            return match Search::of_issuer(issuer, expected) {
+                Ok((url, search)) => Endpoints::At(url, search),
+                Err(_) => unreachable!("a target has only an issuer that was read"),
+            };
+        }
         Kind::Discovery => unreachable!("a discovery target has no host to ask"),
     };
     match metadata_url(&server.issuer) {
-        Ok(url) => Endpoints::At(url, Expected { issuer: Some(server.issuer), host: host.clone() }),
+        Ok(url) => Endpoints::At(url, Search::at(Expected::of(server.issuer, host.clone()))),
         // A host is a parsed origin: its issuer always parses, and the fixed layout is right if it ever did not.
         Err(_) => Endpoints::Fixed(server),
     }
@@ -171,7 +187,7 @@ pub enum LoginStep {
 #[derive(Debug)]
 pub struct Discovering {
     attempt: Attempt,
-    expected: Expected,
+    search: Search,
 }
 
 impl Discovering {
@@ -192,8 +208,15 @@ impl Awaits for Discovering {
         outcome: Result<Answer, TransportFailure>,
         _: Timestamp,
     ) -> Result<LoginStep, LoginError> {
-        let server = parse_metadata(outcome, &self.expected).map_err(LoginError::Endpoints)?;
-        Ok(LoginStep::Listen(Listen { attempt: self.attempt, server: Some(server) }))
+        let attempt = self.attempt;
+        match self.search.read(outcome).map_err(LoginError::Endpoints)? {
+            Found::Elsewhere(url, search) => {
+                Ok(LoginStep::Discover(Search::call(url, Self { attempt, search })))
+            }
+            Found::Server(server) => {
+                Ok(LoginStep::Listen(Listen { attempt, server: Some(server) }))
+            }
+        }
     }
 }
 

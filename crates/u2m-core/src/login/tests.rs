@@ -1,9 +1,10 @@
 //! Stories of signing in: every kind of target, from the first step to the session.
 
 use super::*;
+use crate::Replay;
 use crate::host::Host;
+use crate::names::{AccountId, ProfileName};
 use crate::session::Session;
-use crate::target::{AccountId, ProfileName};
 use url::form_urlencoded;
 
 #[path = "tests/callbacks.rs"]

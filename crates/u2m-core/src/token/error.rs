@@ -19,7 +19,7 @@ pub enum TokenError {
     /// The stored login is another one's than the one asked for; its tokens were sent nowhere.
     #[error("the stored login belongs to {stored}, not to {wanted} ({what})")]
     Mismatch {
-        /// What differs: host, account, client or scopes.
+        /// What differs: host, issuer, account, client or scopes.
         what: &'static str,
         /// As stored.
         stored: Foreign,

@@ -181,14 +181,23 @@ impl Inquiry {
 
     /// A token belongs to the host, account, client and scopes that it was issued for (T20).
     fn check_binding(&self, session: &Session) -> Result<(), TokenError> {
-        let Some(binding) = &session.binding else { return Ok(()) };
         let differs = |what, stored: &str, wanted: &str| {
             let (stored, wanted) = (Foreign::new(stored), Foreign::new(wanted));
             Err(TokenError::Mismatch { what, stored, wanted })
         };
         let target = &self.request.target;
+        let Some(binding) = &session.binding else {
+            return match target.issuer_id() {
+                // No other program keeps logins of other issuers than Databricks': this one is of something else.
+                Some(issuer) => differs("issuer", "an issuer that is not known", issuer),
+                None => Ok(()),
+            };
+        };
         if let Some(host) = target.host().filter(|host| **host != binding.host) {
             return differs("host", binding.host.as_str(), host.as_str());
+        }
+        if let Some(issuer) = target.issuer_id().filter(|issuer| *issuer != binding.issuer) {
+            return differs("issuer", &binding.issuer, issuer);
         }
         let stored_account = binding.account_id.as_deref().unwrap_or("no account");
         if let Some(account) = target.account_id().filter(|id| id.as_str() != stored_account) {

@@ -4,13 +4,14 @@ use super::{
     Ask, How, Inquiry, Issued, Judged, StoreFailure, TokenError, TokenStep, Verdict, VerdictKind,
 };
 use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::host::Host;
 use crate::login::{Endpoints, endpoints_of};
 use crate::session::{Binding, Session};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::wire::{
-    AuthorizationServer, Expected, Grant, METADATA_LIMIT, MetadataError, TOKEN_LIMIT,
-    TokenEndpointError, parse_metadata, refresh_form,
+    AuthorizationServer, Expected, Found, Grant, MetadataError, Search, TOKEN_LIMIT,
+    TokenEndpointError, refresh_form,
 };
 use url::Url;
 
@@ -78,30 +79,27 @@ impl Renewal {
                 None => self.give_up(TokenError::NoHost, now),
             };
         }
-        match endpoints_of(target.kind(), self.inquiry.request.own_endpoints) {
+        // The host that the tokens came from has had them before.
+        let from = self.old.binding.as_ref().and_then(|own| Host::of(&own.token_endpoint).ok());
+        let also: Vec<_> = from.into_iter().collect();
+        match endpoints_of(target.kind(), self.inquiry.request.own_endpoints, &also) {
             Endpoints::Fixed(server) => self.located(server, now),
-            Endpoints::At(url, expected) => Ok(self.discover(url, expected)),
+            Endpoints::At(url, search) => Ok(self.discover(url, search)),
         }
     }
 
     fn locate_at(self, binding: &Binding, now: Timestamp) -> Result<TokenStep, TokenError> {
         match crate::issuer::metadata_url(&binding.issuer) {
             Ok(url) => {
-                let expected =
-                    Expected { issuer: Some(binding.issuer.clone()), host: binding.host.clone() };
-                Ok(self.discover(url, expected))
+                let expected = Expected::of(binding.issuer.clone(), binding.host.clone());
+                Ok(self.discover(url, Search::at(expected)))
             }
             Err(_) => self.give_up(TokenError::NoHost, now),
         }
     }
 
-    fn discover(self, url: Url, expected: Expected) -> TokenStep {
-        let state = Locating { renewal: self, expected };
-        TokenStep::Discover(HttpCall::new(
-            HttpRequest::get(url, METADATA_LIMIT),
-            Replay::Safe,
-            state,
-        ))
+    fn discover(self, url: Url, search: Search) -> TokenStep {
+        TokenStep::Discover(Search::call(url, Locating { renewal: self, search }))
     }
 
     /// Pins the endpoint to the login, and goes on to refresh. A login that has one pinned follows it to another path,
@@ -159,24 +157,13 @@ impl Renewal {
 #[derive(Debug)]
 pub struct Locating {
     renewal: Renewal,
-    expected: Expected,
+    search: Search,
 }
 
 impl Locating {
     /// Whose endpoints are looked for.
     pub fn target(&self) -> &Target {
         &self.renewal.inquiry.request.target
-    }
-
-    fn found(
-        self,
-        server: Result<AuthorizationServer, MetadataError>,
-        now: Timestamp,
-    ) -> Result<TokenStep, TokenError> {
-        match server {
-            Ok(server) => self.renewal.located(server, now),
-            Err(error) => self.renewal.give_up(TokenError::Endpoints(error), now),
-        }
     }
 }
 
@@ -191,8 +178,12 @@ impl Awaits for Locating {
         outcome: Result<Answer, TransportFailure>,
         sent_at: Timestamp,
     ) -> Result<TokenStep, TokenError> {
-        let server = parse_metadata(outcome, &self.expected);
-        self.found(server, sent_at)
+        let renewal = self.renewal;
+        match self.search.read(outcome) {
+            Ok(Found::Elsewhere(url, search)) => Ok(renewal.discover(url, search)),
+            Ok(Found::Server(server)) => renewal.located(server, sent_at),
+            Err(error) => renewal.give_up(TokenError::Endpoints(error), sent_at),
+        }
     }
 }
 
@@ -206,7 +197,11 @@ impl HttpCall<Locating> {
         server: Result<AuthorizationServer, MetadataError>,
         now: Timestamp,
     ) -> Result<TokenStep, TokenError> {
-        self.into_state().found(server, now)
+        let renewal = self.into_state().renewal;
+        match server {
+            Ok(server) => renewal.located(server, now),
+            Err(error) => renewal.give_up(TokenError::Endpoints(error), now),
+        }
     }
 }
 

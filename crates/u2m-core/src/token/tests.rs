@@ -3,10 +3,10 @@
 use super::*;
 use crate::call::{Answer, HttpRequest, TransportFailure, TransportFailureKind};
 use crate::host::Host;
+use crate::names::{AccountId, ProfileName};
 use crate::scopes::Scopes;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::session::Binding;
-use crate::target::{AccountId, ProfileName};
 use std::collections::VecDeque;
 use url::Url;
 

@@ -3,7 +3,8 @@
 use super::METADATA_LIMIT;
 use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
-use crate::target::{AccountId, Target};
+use crate::names::AccountId;
+use crate::target::Target;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;

@@ -26,7 +26,7 @@ impl AuthorizationServer {
     pub fn lookup(host: &Host, path: &str) -> Result<HttpCall<Lookup>, MetadataError> {
         let issuer = host.join(path);
         let url = metadata_url(&issuer).map_err(|_| MetadataError::WrongIssuer)?;
-        Ok(call(url, Expected { issuer: Some(issuer), host: host.clone() }))
+        Ok(call(url, Expected::of(issuer, host.clone())))
     }
 
     /// Asks for the document at `url` itself; its issuer is not compared, because none was named.
@@ -41,7 +41,7 @@ impl AuthorizationServer {
     /// The URL is not https (or loopback http).
     pub fn lookup_at(url: Url) -> Result<HttpCall<Lookup>, MetadataError> {
         let host = Host::of(&url).map_err(|_| MetadataError::UnusableEndpoint("url"))?;
-        Ok(call(url, Expected { issuer: None, host }))
+        Ok(call(url, Expected { issuer: None, host, also: Vec::new() }))
     }
 }
 

@@ -26,6 +26,11 @@ pub struct AuthorizationServer {
     pub token_endpoint: Url,
     /// Whether callbacks are promised to carry `iss` (RFC 9207 section 3).
     pub callback_names_issuer: bool,
+    /// Where tokens are revoked (RFC 7009), if the server does that. One that is no https URL, or on a host that the
+    /// issuer does not speak for, counts as none.
+    pub revocation_endpoint: Option<Url>,
+    /// Where a device asks for its codes (RFC 8628), by the same rule.
+    pub device_authorization_endpoint: Option<Url>,
 }
 
 impl AuthorizationServer {
@@ -43,7 +48,14 @@ impl AuthorizationServer {
             Url::parse(&format!("{issuer}{tail}")).expect("an origin with a plain path is a URL")
         };
         let (authorization_endpoint, token_endpoint) = (url("/v1/authorize"), url("/v1/token"));
-        Self { issuer, authorization_endpoint, token_endpoint, callback_names_issuer: false }
+        Self {
+            issuer,
+            authorization_endpoint,
+            token_endpoint,
+            callback_names_issuer: false,
+            revocation_endpoint: None,
+            device_authorization_endpoint: None,
+        }
     }
 
     /// Takes endpoints that a program knows from elsewhere.
@@ -80,6 +92,8 @@ impl AuthorizationServer {
             authorization_endpoint,
             token_endpoint,
             callback_names_issuer: false,
+            revocation_endpoint: None,
+            device_authorization_endpoint: None,
         })
     }
 }
@@ -97,6 +111,10 @@ struct Document {
     code_challenge_methods_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocation_endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device_authorization_endpoint: Option<String>,
 }
 
 impl TryFrom<Document> for AuthorizationServer {
@@ -123,7 +141,17 @@ impl TryFrom<Document> for AuthorizationServer {
             endpoint("token_endpoint", document.token_endpoint)?,
         )?;
         let promised = document.authorization_response_iss_parameter_supported.unwrap_or(false);
-        Ok(Self { callback_names_issuer: promised, ..server })
+        // What a login can do without must not keep anybody from signing in.
+        let extra = |text: Option<String>| {
+            let url = Url::parse(&text?).ok()?;
+            (url.fragment().is_none() && Host::of(&url).is_ok()).then_some(url)
+        };
+        Ok(Self {
+            callback_names_issuer: promised,
+            revocation_endpoint: extra(document.revocation_endpoint),
+            device_authorization_endpoint: extra(document.device_authorization_endpoint),
+            ..server
+        })
     }
 }
 
@@ -135,6 +163,8 @@ impl From<AuthorizationServer> for Document {
             token_endpoint: Some(server.token_endpoint.into()),
             code_challenge_methods_supported: None,
             authorization_response_iss_parameter_supported: Some(server.callback_names_issuer),
+            revocation_endpoint: server.revocation_endpoint.map(Url::into),
+            device_authorization_endpoint: server.device_authorization_endpoint.map(Url::into),
         }
     }
 }
@@ -146,6 +176,19 @@ pub(crate) struct Expected {
     pub(crate) issuer: Option<String>,
     /// The host that the endpoints must be on.
     pub(crate) host: Host,
+    /// Other hosts that a person has named for them, or that the login's tokens were sent to before.
+    pub(crate) also: Vec<Host>,
+}
+
+impl Expected {
+    /// Endpoints on `host`, of this very issuer.
+    pub(crate) fn of(issuer: impl Into<String>, host: Host) -> Self {
+        Self { issuer: Some(issuer.into()), host, also: Vec::new() }
+    }
+
+    fn allows(&self, url: &Url) -> bool {
+        Host::of(url).is_ok_and(|host| host == self.host || self.also.contains(&host))
+    }
 }
 
 /// Reads an answer to a metadata request (RFC 8414 sections 3.2 and 3.3).
@@ -168,7 +211,7 @@ pub(crate) fn parse_metadata(
         return Err(MetadataError::NotJson);
     }
     let document: Document = serde_json::from_slice(body).map_err(|_| MetadataError::NotJson)?;
-    let server = AuthorizationServer::try_from(document)?;
+    let mut server = AuthorizationServer::try_from(document)?;
     if expected.issuer.as_ref().is_some_and(|issuer| *issuer != server.issuer) {
         return Err(MetadataError::WrongIssuer);
     }
@@ -176,10 +219,13 @@ pub(crate) fn parse_metadata(
         ("authorization_endpoint", &server.authorization_endpoint),
         ("token_endpoint", &server.token_endpoint),
     ] {
-        if Host::of(url).as_ref() != Ok(&expected.host) {
+        if !expected.allows(url) {
             return Err(MetadataError::EndpointElsewhere(name));
         }
     }
+    let allows = |url: &Url| expected.allows(url);
+    server.revocation_endpoint = server.revocation_endpoint.filter(allows);
+    server.device_authorization_endpoint = server.device_authorization_endpoint.filter(allows);
     Ok(server)
 }
 
@@ -196,6 +242,12 @@ pub enum MetadataError {
     /// A required member is absent or empty.
     #[error("the metadata has no {0}")]
     MissingMember(&'static str),
+    /// An issuer that publishes nothing, neither by OAuth's nor by OpenID Connect's rule.
+    #[error(
+        "there is no metadata of this issuer, neither below /.well-known/oauth-authorization-server nor at \
+         /.well-known/openid-configuration"
+    )]
+    NoDocument,
     /// Only methods other than S256 are offered.
     #[error("the server does not offer PKCE with S256")]
     NoS256,
@@ -231,101 +283,5 @@ impl MetadataError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn read(status: u16, body: impl Into<Vec<u8>>) -> Result<AuthorizationServer, MetadataError> {
-        let host = Host::parse("https://a.example").unwrap();
-        let expected = Expected { issuer: Some("https://a.example/oidc".into()), host };
-        parse_metadata(Ok(Answer::new(status, body.into())), &expected)
-    }
-
-    fn document(change: impl FnOnce(&mut Value)) -> String {
-        let mut document = json!({
-            "issuer": "https://a.example/oidc",
-            "authorization_endpoint": "https://a.example/oidc/v1/authorize",
-            "token_endpoint": "https://a.example/oidc/v1/token",
-            "unknown": {"x": [1]},
-        });
-        change(&mut document);
-        document.to_string()
-    }
-
-    #[test]
-    fn an_honest_document_is_believed() {
-        let server = read(200, document(|_| ())).unwrap();
-        assert_eq!(server.token_endpoint.as_str(), "https://a.example/oidc/v1/token");
-        assert!(!server.callback_names_issuer);
-        let host = Host::parse("https://a.example").unwrap();
-        assert_eq!(server, AuthorizationServer::at(&host, "/oidc"));
-    }
-
-    #[test]
-    fn a30_a_document_of_another_issuer_is_discarded() {
-        for issuer in [
-            "https://a.example",
-            "https://a.example/oidc/",
-            "https://a.example:444/oidc",
-            "https://A.example/oidc",
-        ] {
-            let body = document(|d| d["issuer"] = json!(issuer));
-            assert!(matches!(read(200, body), Err(MetadataError::WrongIssuer)), "{issuer}");
-        }
-        let body = document(|d| d["issuer"] = Value::Null);
-        assert!(matches!(read(200, body), Err(MetadataError::MissingMember("issuer"))));
-    }
-
-    #[test]
-    fn a10_a1_a32_endpoints_elsewhere_or_without_tls_are_refused() {
-        use MetadataError::*;
-        for (url, elsewhere) in [
-            ("https://b.example/t", true),
-            ("http://a.example/t", false),
-            ("https://a.example/t#x", false),
-            ("https://u@a.example/t", false),
-            ("https://a.example:444/t", true),
-            ("nonsense", false),
-        ] {
-            let error = read(200, document(|d| d["token_endpoint"] = json!(url))).unwrap_err();
-            assert_eq!(matches!(error, EndpointElsewhere("token_endpoint")), elsewhere, "{url}");
-            assert_eq!(matches!(error, UnusableEndpoint("token_endpoint")), !elsewhere, "{url}");
-        }
-    }
-
-    #[test]
-    fn a15_metadata_with_only_plain_fails() {
-        let body = document(|d| d["code_challenge_methods_supported"] = json!(["plain"]));
-        assert!(matches!(read(200, body), Err(MetadataError::NoS256)));
-        assert!(
-            read(
-                200,
-                document(|d| d["code_challenge_methods_supported"] = json!(["plain", "S256"]))
-            )
-            .is_ok()
-        );
-    }
-
-    #[test]
-    fn endp_1_a_missing_document_means_not_supported_in_the_words_sdks_look_for() {
-        let error = read(404, "nothing here").unwrap_err();
-        assert_eq!(error.to_string(), "databricks OAuth is not supported for this host");
-    }
-
-    #[test]
-    fn endp_2_pages_and_junk_are_told_apart() {
-        assert!(matches!(read(200, "  <!doctype html>"), Err(MetadataError::Html)));
-        assert!(matches!(read(200, ""), Err(MetadataError::NotJson)));
-        assert!(matches!(read(200, "[".repeat(100_000)), Err(MetadataError::NotJson)));
-        assert!(matches!(read(200, "{}"), Err(MetadataError::MissingMember(_))));
-        assert!(matches!(read(302, ""), Err(MetadataError::Status(302))));
-        assert!(read(503, "").unwrap_err().is_transient());
-    }
-
-    #[test]
-    fn the_endpoint_pair_survives_serialisation() {
-        let server = read(200, document(|_| ())).unwrap();
-        let text = serde_json::to_string(&server).unwrap();
-        assert_eq!(serde_json::from_str::<AuthorizationServer>(&text).unwrap(), server);
-    }
-}
+#[path = "metadata_tests.rs"]
+mod tests;

@@ -2,17 +2,23 @@
 
 mod api;
 mod authorize;
+mod device;
 mod grant;
 mod host_metadata;
 mod lookup;
 mod metadata;
 mod refusal;
 mod response;
+mod revoke;
+mod search;
 
 pub(crate) use authorize::{authorize_query, authorize_url};
+pub(crate) use device::{DeviceGrant, device_form, poll_form};
 pub(crate) use grant::{exchange_form, refresh_form};
 pub(crate) use metadata::{Expected, parse_metadata};
 pub(crate) use response::{Grant, expiry_hint};
+pub(crate) use revoke::{parse_revocation, revocation_form};
+pub(crate) use search::{Found, Search};
 
 pub use api::{
     AccountWorkspace, ApiAccess, ApiAnswer, ApiError, ApiRefusal, Cluster, ClusterPage, Me,
@@ -24,6 +30,7 @@ pub use lookup::Lookup;
 pub use metadata::{AuthorizationServer, MetadataError};
 pub use refusal::{OAuthErrorCode, Refusal};
 pub use response::{AnswerError, TokenEndpointError};
+pub use revoke::RevokeError;
 
 /// Metadata documents are small: 1 MiB.
 pub(crate) const METADATA_LIMIT: usize = 1 << 20;

@@ -9,6 +9,10 @@ use std::fmt;
 pub enum OAuthErrorCode {
     /// The person or the server said no.
     AccessDenied,
+    /// The person has not decided yet (RFC 8628 section 3.5).
+    AuthorizationPending,
+    /// A device's codes have run out (RFC 8628 section 3.5).
+    ExpiredToken,
     /// The client is not known, or may not do this.
     InvalidClient,
     /// The code or refresh token is spent, expired, revoked or another client's.
@@ -19,6 +23,8 @@ pub enum OAuthErrorCode {
     InvalidScope,
     /// The server failed.
     ServerError,
+    /// Polls are to be further apart (RFC 8628 section 3.5).
+    SlowDown,
     /// The server is overloaded.
     TemporarilyUnavailable,
     /// The client may not use this grant.
@@ -31,11 +37,14 @@ pub enum OAuthErrorCode {
 
 const NAMED: &[(&str, OAuthErrorCode)] = &[
     ("access_denied", OAuthErrorCode::AccessDenied),
+    ("authorization_pending", OAuthErrorCode::AuthorizationPending),
+    ("expired_token", OAuthErrorCode::ExpiredToken),
     ("invalid_client", OAuthErrorCode::InvalidClient),
     ("invalid_grant", OAuthErrorCode::InvalidGrant),
     ("invalid_request", OAuthErrorCode::InvalidRequest),
     ("invalid_scope", OAuthErrorCode::InvalidScope),
     ("server_error", OAuthErrorCode::ServerError),
+    ("slow_down", OAuthErrorCode::SlowDown),
     ("temporarily_unavailable", OAuthErrorCode::TemporarilyUnavailable),
     ("unauthorized_client", OAuthErrorCode::UnauthorizedClient),
     ("unsupported_grant_type", OAuthErrorCode::UnsupportedGrantType),

@@ -148,7 +148,7 @@ fn looks_like_json(body: &[u8]) -> bool {
 }
 
 /// `expires_in` in seconds: any JSON number or a text holding one, floored; 0, `null` and absence mean unknown.
-fn read_lifetime(value: Option<&Value>) -> Result<Option<Lifetime>, TokenEndpointError> {
+pub(super) fn read_lifetime(value: Option<&Value>) -> Result<Option<Lifetime>, TokenEndpointError> {
     let number = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Number(number)) => number.as_f64(),
@@ -179,6 +179,9 @@ pub enum AnswerError {
     /// Neither a number nor a text that holds one, or a negative one.
     #[error("the token endpoint sent an expires_in that is not a number of seconds")]
     ExpiresIn,
+    /// A device's codes are not all there, or one of them is not what it is to be.
+    #[error("the device authorization endpoint sent no usable {0}")]
+    DeviceCodes(&'static str),
     /// Success without a token. The words are the reference's.
     #[error("server response missing access_token")]
     NoAccessToken,

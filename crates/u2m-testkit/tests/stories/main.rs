@@ -5,6 +5,7 @@
 mod faults;
 mod login;
 mod loopback;
+mod others;
 mod refresh;
 mod secrets;
 mod world;

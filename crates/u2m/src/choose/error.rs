@@ -1,6 +1,6 @@
 //! Why it is not clear what is meant.
 
-use u2m_core::{Foreign, Host, HostError, TargetError};
+use u2m_core::{Foreign, Host, HostError, IssuerError, TargetError};
 
 /// Why it is not clear what is meant. A person has to say more, or something else.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,6 +50,9 @@ pub enum ChooseError {
     /// Nothing was said, and there are no profiles.
     #[error("no profiles configured")]
     NoProfiles,
+    /// The profile's issuer is not one.
+    #[error("the issuer of profile {0} cannot be used")]
+    ProfileIssuer(Foreign, #[source] IssuerError),
     /// The profile's host is not one.
     #[error("the host of profile {0} cannot be used")]
     ProfileHost(Foreign, #[source] HostError),

@@ -1,9 +1,10 @@
 //! Whose token is asked for.
 
 use super::{
-    ChooseError, Said, Surroundings, account, check_conflict, host_of, name, scopes_of, target_of,
-    typed, unknown,
+    ChooseError, Said, Surroundings, account, check_conflict, has_login, host_of, name, scopes_of,
+    target_of, typed, unknown,
 };
+use crate::builder::Builder;
 use u2m_config::{ConfigFile, Profile};
 use u2m_core::{AccountId, CacheKey, Foreign, Host, HostMetadata, Scopes, Target};
 
@@ -15,11 +16,22 @@ pub struct TokenChoice {
     pub target: Target,
     /// The scopes that the profile names.
     pub scopes: Scopes,
+    /// The client, where the profile names one: of an issuer that is not Databricks'.
+    pub client_id: Option<String>,
     /// The account that was named beside a host which may turn out to serve accounts.
     account: Option<AccountId>,
 }
 
 impl TokenChoice {
+    /// Begins to describe the login, with all that was chosen.
+    pub fn builder(self) -> Builder {
+        let builder = Builder::new(self.target).with_scopes(self.scopes);
+        match self.client_id {
+            Some(id) => builder.with_client_id(id),
+            None => builder,
+        }
+    }
+
     /// The key under which a host that serves accounts would keep this login, if it is another one.
     pub fn other_key(&self) -> Option<CacheKey> {
         self.unified()
@@ -113,6 +125,9 @@ pub fn choose_for_token(
     if let Some(profile) = profile.as_ref().filter(|profile| profile.has_client_credentials()) {
         return Err(ChooseError::MachineProfile(Foreign::new(profile.name())));
     }
+    if let Some(profile) = profile.as_ref().filter(|profile| profile.issuer().is_some()) {
+        return of_issuer(profile, named.as_ref().map(|(host, _)| host));
+    }
     let own = profile.as_ref().map(host_of).transpose()?.flatten();
     let named = named.map(|(host, _)| host);
     if let Some(name) = &said.profile {
@@ -132,14 +147,24 @@ pub fn choose_for_token(
     if let Some(profile) = &profile_name {
         target = target.with_profile(name(profile)?);
     }
-    Ok(TokenChoice { target, scopes: scopes_of(profile.as_ref()), account: account_id })
+    let scopes = scopes_of(profile.as_ref());
+    Ok(TokenChoice { target, scopes, client_id: None, account: account_id })
+}
+
+/// The login of a profile that names an issuer and a client.
+fn of_issuer(profile: &Profile<'_>, named: Option<&Host>) -> Result<TokenChoice, ChooseError> {
+    let (issuer, client) = profile.issuer().unwrap_or_default();
+    let wrong = |error| ChooseError::ProfileIssuer(Foreign::new(profile.name()), error);
+    let target = Target::issuer(issuer).map_err(wrong)?.with_profile(name(profile.name())?);
+    check_conflict(profile.name(), target.host(), named)?;
+    let (scopes, client_id) = (scopes_of(Some(profile)), Some(client.to_owned()));
+    Ok(TokenChoice { target, scopes, client_id, account: None })
 }
 
 /// The profile to use when nothing was said. One that does not exist is passed over, as the reference does.
 fn fallback(config: &ConfigFile) -> Result<String, ChooseError> {
     let chosen = config.default_profile().filter(|name| config.profile(name).is_some());
-    let default =
-        || config.profile("DEFAULT").filter(|profile| profile.host().is_some()).map(|_| "DEFAULT");
+    let default = || config.profile("DEFAULT").filter(has_login).map(|_| "DEFAULT");
     match chosen.or_else(default) {
         Some(name) => Ok(name.to_owned()),
         None if config.profiles().is_empty() => Err(ChooseError::NoProfiles),

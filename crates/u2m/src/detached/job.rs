@@ -14,7 +14,7 @@ use u2m_http::Patience;
 use zeroize::Zeroizing;
 
 /// The form of a job. A process that is told of another one does nothing.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// How much longer it may take when something is spent and not saved yet: three tries, each of which may wait for a writer.
 pub(super) const SAVING: Duration = Duration::from_secs(60);
@@ -26,6 +26,7 @@ pub(super) struct Job {
     host: Option<String>,
     account: Option<String>,
     unified: bool,
+    issuer: Option<String>,
     profile: Option<String>,
     key: String,
     client_id: String,
@@ -65,6 +66,7 @@ impl Job {
             host: target.host().map(ToString::to_string),
             account: target.account_id().map(ToString::to_string),
             unified: target.is_unified(),
+            issuer: target.issuer_id().map(str::to_owned),
             profile: target.profile().map(|name| name.as_str().to_owned()),
             key: keeper.key.as_str().to_owned(),
             client_id: request.client_id.clone(),
@@ -127,12 +129,15 @@ impl Job {
         let account = self.account.as_deref().map(AccountId::parse).transpose().map_err(wrong)?;
         let host = self.host.as_deref().map(Host::parse).transpose();
         let host = host.map_err(|_| io::Error::other("a job that names no host"))?;
-        let target = match (host, account, profile.clone()) {
-            (Some(host), Some(account), _) if self.unified => Target::unified(host, account),
-            (Some(host), Some(account), _) => Target::account(host, account),
-            (Some(host), None, _) => Target::workspace(host),
-            (None, _, Some(profile)) => Target::discovery(profile),
-            (None, _, None) => return Err(io::Error::other("a job that names no target")),
+        let issuer = self.issuer.as_deref().map(Target::issuer).transpose();
+        let issuer = issuer.map_err(|_| io::Error::other("a job that names no issuer"))?;
+        let target = match (issuer, host, account, profile.clone()) {
+            (Some(target), ..) => target,
+            (_, Some(host), Some(account), _) if self.unified => Target::unified(host, account),
+            (_, Some(host), Some(account), _) => Target::account(host, account),
+            (_, Some(host), None, _) => Target::workspace(host),
+            (_, None, _, Some(profile)) => Target::discovery(profile),
+            (_, None, _, None) => return Err(io::Error::other("a job that names no target")),
         };
         let target = profile.into_iter().fold(target, Target::with_profile).with_key(self.key());
         let [skew, lead, assumed, pause, coalesce] = self.rules.map(Lifetime::from_seconds);

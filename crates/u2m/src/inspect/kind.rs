@@ -1,6 +1,6 @@
-//! What a host is asked for, and whose cloud it runs on.
+//! What a host is asked for.
 
-use u2m_config::{Cloud, ProfileKind};
+use u2m_config::ProfileKind;
 use u2m_core::{Host, HostMetadata};
 
 /// Which question shows that a token is good.
@@ -26,12 +26,6 @@ pub(super) fn kind(
         // A host that serves both and was told neither answers for the workspace that the token is of, or says so.
         _ => Kind::Workspace,
     }
-}
-
-/// The cloud by the host's own word, else by its name.
-pub(super) fn cloud_of_host(host: &Host, metadata: Option<&HostMetadata>) -> Cloud {
-    let said = metadata.and_then(|said| said.cloud.as_deref()).and_then(Cloud::named);
-    said.unwrap_or_else(|| Cloud::of(host))
 }
 
 #[cfg(test)]
@@ -66,14 +60,5 @@ mod tests {
         assert_eq!(of(None, None, Some(&said("ACCOUNT", ""))), Kind::Account);
         let console = host("https://accounts.cloud.databricks.com");
         assert_eq!(kind(&console, Some("acc"), Some("7"), None), Kind::Account);
-    }
-
-    #[test]
-    fn the_cloud_is_what_the_host_says_else_what_its_name_says() {
-        let mut metadata = HostMetadata::default();
-        metadata.cloud = Some("GCP".to_owned());
-        assert_eq!(cloud_of_host(&host("https://a.example"), Some(&metadata)), Cloud::Gcp);
-        metadata.cloud = Some("moon".to_owned());
-        assert_eq!(cloud_of_host(&host("https://a.example"), Some(&metadata)), Cloud::Aws);
     }
 }

@@ -79,6 +79,26 @@ fn t20_a_login_that_changes_hands_while_the_lock_is_awaited_is_refused_too() {
 }
 
 #[test]
+fn t20_an_issuers_login_is_that_of_the_issuer_by_its_own_word() {
+    let of = |issuer: &str| Target::issuer(issuer).unwrap();
+    for (left, ask) in [(3000, Ask::Usable), (-1, Ask::Usable), (3000, Ask::Newer(None))] {
+        let mut shelf = Shelf::with(left);
+        shelf.request.target = of("https://a.example/other");
+        assert_eq!(what_differs(&mut shelf, ask.clone()), "issuer");
+        shelf.request.target = of("https://a.example/oidc/");
+        assert_eq!(what_differs(&mut shelf, ask.clone()), "issuer");
+        // What another program has put under the name says nothing of any issuer.
+        let unbound = Session { binding: None, ..session("old", left) };
+        let mut shelf = Shelf::holding(Some(unbound));
+        shelf.request.target = of("https://a.example/oidc");
+        assert_eq!(what_differs(&mut shelf, ask), "issuer");
+    }
+    let mut shelf = Shelf::with(3000);
+    shelf.request.target = of("https://a.example/oidc");
+    assert!(shelf.ask(Ask::Usable).is_ok());
+}
+
+#[test]
 fn scopes_that_were_granted_or_never_stated_are_no_mismatch() {
     for granted in [None, Some(Scopes::new(["jobs", "sql"]))] {
         let mut shelf =

@@ -12,8 +12,8 @@ use crate::call::{
     Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind, sealed,
 };
 use crate::host::Host;
+use crate::names::AccountId;
 use crate::secret::AccessToken;
-use crate::target::AccountId;
 use crate::time::Timestamp;
 use std::fmt;
 use url::Url;

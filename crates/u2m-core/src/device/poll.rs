@@ -1,0 +1,130 @@
+//! Asking again and again, never faster than the server wants, until the codes run out (RFC 8628 section 3.5).
+
+use super::{Attempt, DeviceStep};
+use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::login::{LoginError, Store};
+use crate::secret::DeviceCode;
+use crate::time::{Lifetime, Timestamp};
+use crate::wire::{
+    DeviceGrant, Grant, OAuthErrorCode, Refusal, TOKEN_LIMIT, TokenEndpointError, poll_form,
+};
+
+/// What `slow_down` adds to the interval, for good.
+const SLOWER: Lifetime = Lifetime::from_seconds(5);
+
+/// A server that does not answer is asked half as often each time, and at least once a minute.
+const SLOWEST: Lifetime = Lifetime::from_seconds(60);
+
+/// Times are whole seconds, cut off: two that differ by the interval may be almost a second closer than that.
+const CUT: Lifetime = Lifetime::from_seconds(1);
+
+/// The codes, and the rule by which they may be used.
+#[derive(Debug)]
+struct Waiting {
+    attempt: Box<Attempt>,
+    code: DeviceCode,
+    interval: Lifetime,
+    expires: Timestamp,
+}
+
+/// Awaits that enough time has passed.
+#[derive(Debug)]
+#[must_use]
+pub struct Wait {
+    waiting: Waiting,
+    until: Timestamp,
+}
+
+impl Wait {
+    pub(super) fn begin(attempt: Box<Attempt>, grant: DeviceGrant, now: Timestamp) -> Self {
+        let DeviceGrant { code, interval, expires_in, .. } = grant;
+        Waiting { attempt, code, interval, expires: now.plus(expires_in) }.from(now)
+    }
+
+    /// When to go on: at the next poll, or at the end of the codes.
+    pub fn until(&self) -> Timestamp {
+        self.until.min(self.waiting.expires)
+    }
+
+    /// Goes on, if it is time; else there is more to wait.
+    ///
+    /// # Errors
+    /// [`LoginError::CodeExpired`]
+    pub fn waited(self, now: Timestamp) -> Result<DeviceStep, LoginError> {
+        if now >= self.waiting.expires {
+            return Err(LoginError::CodeExpired);
+        }
+        if now < self.until {
+            return Ok(DeviceStep::Wait(self));
+        }
+        let attempt = &self.waiting.attempt;
+        let form = poll_form(&attempt.request.client_id, &self.waiting.code);
+        let request = HttpRequest::post(attempt.server.token_endpoint.clone(), form, TOKEN_LIMIT);
+        let polling = Polling { waiting: self.waiting, polled_at: now };
+        // Sent again, it would come before its time.
+        Ok(DeviceStep::Poll(HttpCall::new(request, Replay::Unsafe, polling)))
+    }
+}
+
+impl Waiting {
+    fn from(self, polled_at: Timestamp) -> Wait {
+        let until = polled_at.plus(self.interval).plus(CUT);
+        Wait { waiting: self, until }
+    }
+}
+
+/// Awaits the token endpoint's answer.
+#[derive(Debug)]
+pub struct Polling {
+    waiting: Waiting,
+    polled_at: Timestamp,
+}
+
+impl sealed::Sealed for Polling {}
+
+impl Awaits for Polling {
+    type Next = DeviceStep;
+    type Error = LoginError;
+
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        sent_at: Timestamp,
+    ) -> Result<DeviceStep, LoginError> {
+        let Self { mut waiting, polled_at } = self;
+        let asked = outcome.as_ref().ok().and_then(Answer::retry_after);
+        let asked = asked.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
+        let error = match Grant::parse(outcome) {
+            Ok(grant) => {
+                let Attempt { request, host, server } = *waiting.attempt;
+                return Ok(DeviceStep::Store(Store::of(request, server, host, grant, sent_at)));
+            }
+            Err(error) => error,
+        };
+        let seconds = waiting.interval.seconds();
+        let seconds = match &error {
+            TokenEndpointError::Refused(refusal) => match refusal.code() {
+                OAuthErrorCode::AuthorizationPending => seconds,
+                OAuthErrorCode::SlowDown => seconds.saturating_add(SLOWER.seconds()),
+                OAuthErrorCode::AccessDenied => return Err(LoginError::Denied(in_person(refusal))),
+                OAuthErrorCode::ExpiredToken => return Err(LoginError::CodeExpired),
+                _ if refusal.is_transient() => slower(seconds),
+                _ => return Err(LoginError::Exchange(error)),
+            },
+            error if error.is_transient() => slower(seconds),
+            _ => return Err(LoginError::Exchange(error)),
+        };
+        waiting.interval = Lifetime::from_seconds(seconds.max(asked.min(3600)));
+        Ok(DeviceStep::Wait(waiting.from(polled_at)))
+    }
+}
+
+fn slower(seconds: i64) -> i64 {
+    seconds.saturating_mul(2).min(SLOWEST.seconds()).max(seconds)
+}
+
+/// The person said no at the server's own page: that there was an http status in between is of no interest.
+fn in_person(refusal: &Refusal) -> Refusal {
+    let text = refusal.description().map(|text| text.as_str().to_owned());
+    Refusal::new(0, "access_denied", text.as_deref())
+}

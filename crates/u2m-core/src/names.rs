@@ -1,0 +1,106 @@
+//! Names that people choose or copy, checked before they stand in a file or in a URL.
+
+use crate::target::TargetError;
+use crate::text::Foreign;
+use std::fmt;
+
+/// A profile's name: not empty, nothing that breaks a line or a section header, and not a URL, because profile names and
+/// host keys share one flat space in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProfileName(String);
+
+impl ProfileName {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// Says why the name will not do.
+    ///
+    /// ```
+    /// use u2m_core::ProfileName;
+    /// assert_eq!(ProfileName::parse("dev")?.as_str(), "dev");
+    /// assert!(ProfileName::parse("https://a.example").is_err());
+    /// # Ok::<(), u2m_core::TargetError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        if text.trim().is_empty() {
+            return Err(TargetError::NoProfile);
+        }
+        let bad = |c: char| c.is_control() || c == '[' || c == ']';
+        if text == "__settings__"
+            || text.contains("://")
+            || text.contains(bad)
+            || text.trim() != text
+        {
+            return Err(TargetError::BadProfile(Foreign::new(text)));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of a Databricks account; it becomes one segment of a URL's path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// Takes an id.
+    ///
+    /// # Errors
+    /// Refuses an empty id and one with characters that mean something in a URL.
+    ///
+    /// ```
+    /// use u2m_core::AccountId;
+    /// assert_eq!(AccountId::parse("1111-2222")?.as_str(), "1111-2222");
+    /// assert!(AccountId::parse("a/b").is_err());
+    /// # Ok::<(), u2m_core::TargetError>(())
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+        if text.is_empty() || !text.bytes().all(plain) || text.bytes().all(|b| b == b'.') {
+            return Err(TargetError::BadAccountId(Foreign::new(text)));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arg_3_a_profile_named_like_a_url_is_refused() {
+        for bad in ["https://a.example", "http://x", "a]b", "__settings__", " a", "a\nb"] {
+            assert!(matches!(ProfileName::parse(bad), Err(TargetError::BadProfile(_))), "{bad:?}");
+        }
+        let empty = ProfileName::parse("").unwrap_err();
+        assert!(empty.to_string().starts_with("profile name must not be empty"));
+    }
+
+    #[test]
+    fn arg_2_account_ids_are_one_plain_segment() {
+        for bad in ["", "a/b", "a?b", "a#b", "..", "a b", "é"] {
+            assert!(AccountId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Ending a login at its server (RFC 7009).
+//!
+//! | step | the driver does | then |
+//! |---|---|---|
+//! | [`Discover`](RevokeStep::Discover) | fetches the metadata of the login's own issuer | `Revoke`, or `Done` where nothing is offered |
+//! | [`Revoke`](RevokeStep::Revoke) | sends the token to the endpoint that was found | `Done` |
+
+use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::host::Host;
+use crate::session::Session;
+use crate::time::Timestamp;
+use crate::wire::{
+    Expected, Found, METADATA_LIMIT, MetadataError, RevokeError, Search, parse_revocation,
+    revocation_form,
+};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// What the driver of a revocation has to do next.
+#[derive(Debug)]
+#[must_use]
+pub enum RevokeStep {
+    /// Fetch metadata.
+    Discover(HttpCall<Finding>),
+    /// It is over.
+    Done(Revocation),
+    /// Send the token.
+    Revoke(HttpCall<Revoking>),
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Revocation {
+    /// The server offers no revocation, or it is not known whose the login is; no token was sent anywhere.
+    NotOffered,
+    /// The token is good for nothing any more.
+    Revoked,
+}
+
+impl Session {
+    /// Begins to revoke this login: its refresh token, or the access token of a login without one. Only the issuer that the
+    /// login is bound to is asked where, and its answer counts only for that issuer's own host and the one that the tokens
+    /// came from. A login without a binding is left alone: what it belongs to would be a guess.
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, Revocation, RevokeStep, Session};
+    /// let step = Session::new(AccessToken::new("of another program")).revoke();
+    /// assert!(matches!(step, Ok(RevokeStep::Done(Revocation::NotOffered))));
+    /// ```
+    ///
+    /// # Errors
+    /// The issuer that stands in the login is not one.
+    pub fn revoke(&self) -> Result<RevokeStep, RevokeError> {
+        let Some(binding) = &self.binding else {
+            return Ok(RevokeStep::Done(Revocation::NotOffered));
+        };
+        let mut expected = Expected::of(binding.issuer.clone(), binding.host.clone());
+        expected.also.extend(Host::of(&binding.token_endpoint).ok());
+        let found = Search::again(&binding.issuer, &binding.token_endpoint, expected);
+        let (url, search) =
+            found.map_err(|_| RevokeError::Endpoints(MetadataError::WrongIssuer))?;
+        let form = revocation_form(&binding.client_id, self);
+        Ok(RevokeStep::Discover(Search::call(url, Finding(Box::new((form, search))))))
+    }
+}
+
+/// Awaits the metadata of the login's issuer. `Debug` leaves out what will be sent, because it is a secret.
+pub struct Finding(Box<(Zeroizing<String>, Search)>);
+
+impl fmt::Debug for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Finding").field(&self.0.1).finish()
+    }
+}
+
+impl sealed::Sealed for Finding {}
+
+impl Awaits for Finding {
+    type Next = RevokeStep;
+    type Error = RevokeError;
+
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        _: Timestamp,
+    ) -> Result<RevokeStep, RevokeError> {
+        let (form, search) = *self.0;
+        let server = match search.read(outcome) {
+            Ok(Found::Server(server)) => server,
+            Ok(Found::Elsewhere(url, search)) => {
+                return Ok(RevokeStep::Discover(Search::call(url, Self(Box::new((form, search))))));
+            }
+            // A server that publishes nothing offers nothing.
+            Err(MetadataError::NoDocument | MetadataError::NotSupported) => {
+                return Ok(RevokeStep::Done(Revocation::NotOffered));
+            }
+            Err(error) => return Err(RevokeError::Endpoints(error)),
+        };
+        let Some(endpoint) = server.revocation_endpoint else {
+            return Ok(RevokeStep::Done(Revocation::NotOffered));
+        };
+        let request = HttpRequest::post(endpoint, form, METADATA_LIMIT);
+        // A token that was revoked twice is revoked.
+        Ok(RevokeStep::Revoke(HttpCall::new(request, Replay::Safe, Revoking(()))))
+    }
+}
+
+/// Awaits the revocation endpoint's answer.
+#[derive(Debug)]
+pub struct Revoking(());
+
+impl sealed::Sealed for Revoking {}
+
+impl Awaits for Revoking {
+    type Next = RevokeStep;
+    type Error = RevokeError;
+
+    fn accept(
+        self,
+        outcome: Result<Answer, TransportFailure>,
+        _: Timestamp,
+    ) -> Result<RevokeStep, RevokeError> {
+        parse_revocation(outcome).map(|()| RevokeStep::Done(Revocation::Revoked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::{AccessToken, RefreshToken};
+    use crate::session::Binding;
+    use url::Url;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+    fn login(issuer: &str, token_endpoint: &str) -> Session {
+        let endpoint = Url::parse(token_endpoint).unwrap();
+        let host = crate::derive_host_from_issuer(issuer).unwrap();
+        Session::new(AccessToken::new("the-access"))
+            .with_refresh_token(RefreshToken::new("the-refresh"))
+            .with_binding(Binding::new(issuer, endpoint, "my-cli", host))
+    }
+
+    fn document(issuer: &str, token: &str, revocation: &str) -> String {
+        format!(
+            r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/a","token_endpoint":"{token}",
+            "revocation_endpoint":"{revocation}"}}"#
+        )
+    }
+
+    fn discover(step: RevokeStep) -> HttpCall<Finding> {
+        match step {
+            RevokeStep::Discover(call) => call,
+            step => panic!("not a question: {step:?}"),
+        }
+    }
+
+    fn answer(status: u16, body: &str) -> Result<Answer, TransportFailure> {
+        Ok(Answer::new(status, body.into()))
+    }
+
+    #[test]
+    fn t20_the_token_goes_to_the_issuer_of_its_own_login() {
+        let (issuer, token) = ("https://a.example/oidc", "https://a.example/oidc/v1/token");
+        let call = discover(login(issuer, token).revoke().unwrap());
+        assert_eq!(
+            call.request().url().as_str(),
+            "https://a.example/oidc/.well-known/oauth-authorization-server"
+        );
+        let body = document(issuer, token, "https://a.example/oidc/v1/revoke");
+        let step = call.answered(answer(200, &body), NOW).unwrap();
+        let RevokeStep::Revoke(call) = step else { panic!("{step:?}") };
+        assert_eq!(call.request().url().as_str(), "https://a.example/oidc/v1/revoke");
+        assert_eq!(
+            call.request().form(),
+            Some("client_id=my-cli&token=the-refresh&token_type_hint=refresh_token")
+        );
+        let step = call.answered(answer(200, ""), NOW).unwrap();
+        assert!(matches!(step, RevokeStep::Done(Revocation::Revoked)));
+    }
+
+    #[test]
+    fn a32_an_endpoint_elsewhere_is_no_offer_and_another_issuers_document_is_no_answer() {
+        let (issuer, token) = ("https://a.example/oidc", "https://a.example/oidc/v1/token");
+        let elsewhere = document(issuer, token, "https://evil.example/revoke");
+        let call = discover(login(issuer, token).revoke().unwrap());
+        let step = call.answered(answer(200, &elsewhere), NOW).unwrap();
+        assert!(matches!(step, RevokeStep::Done(Revocation::NotOffered)), "{step:?}");
+        let other = document("https://a.example/other", token, "https://a.example/revoke");
+        let mut call = discover(login(issuer, token).revoke().unwrap());
+        for _ in 0..2 {
+            call = discover(call.answered(answer(200, &other), NOW).unwrap());
+        }
+        let error = call.answered(answer(404, ""), NOW).unwrap_err();
+        assert!(matches!(error, RevokeError::Endpoints(MetadataError::WrongIssuer)), "{error:?}");
+    }
+
+    #[test]
+    fn the_host_that_issued_the_tokens_may_revoke_them() {
+        let (issuer, token) = ("https://id.example", "https://tokens.example/token");
+        let call = discover(login(issuer, token).revoke().unwrap());
+        let url = "https://id.example/.well-known/oauth-authorization-server";
+        assert_eq!(call.request().url().as_str(), url);
+        let call = discover(call.answered(answer(404, ""), NOW).unwrap());
+        let url = "https://id.example/.well-known/openid-configuration";
+        assert_eq!(call.request().url().as_str(), url);
+        let body = document(issuer, token, "https://tokens.example/revoke");
+        let step = call.answered(answer(200, &body), NOW).unwrap();
+        assert!(matches!(step, RevokeStep::Revoke(_)), "{step:?}");
+    }
+
+    #[test]
+    fn a_server_in_trouble_is_not_taken_for_one_without_the_offer() {
+        let (issuer, token) = ("https://a.example/oidc", "https://a.example/oidc/v1/token");
+        let call = discover(login(issuer, token).revoke().unwrap());
+        let error = call.answered(answer(503, ""), NOW).unwrap_err();
+        assert!(error.is_transient());
+        let mut call = discover(login(issuer, token).revoke().unwrap());
+        for _ in 0..2 {
+            call = discover(call.answered(answer(404, ""), NOW).unwrap());
+        }
+        let step = call.answered(answer(404, ""), NOW).unwrap();
+        assert!(matches!(step, RevokeStep::Done(Revocation::NotOffered)));
+    }
+
+    #[test]
+    fn no_token_shows_in_a_step() {
+        let call = login("https://a.example", "https://a.example/t").revoke().unwrap();
+        assert!(!format!("{call:?}").contains("the-refresh"));
+    }
+}

@@ -1,0 +1,83 @@
+//! Looking for an issuer's metadata where it may stand, one place after the other.
+
+use super::METADATA_LIMIT;
+use super::metadata::{AuthorizationServer, Expected, MetadataError, parse_metadata};
+use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure};
+use crate::issuer::{IssuerError, metadata_url, well_known_urls};
+use url::Url;
+
+/// The places that are left, and what a document has to say to be believed.
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    expected: Expected,
+    /// The next one last.
+    rest: Vec<Url>,
+    is_issuer: bool,
+    /// What a place said that was not silent: more to the point than that the last one is empty.
+    told: Option<MetadataError>,
+}
+
+/// What a place held.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Elsewhere(Url, Search),
+    Server(AuthorizationServer),
+}
+
+impl Search {
+    /// One place alone.
+    pub(crate) fn at(expected: Expected) -> Self {
+        Self { expected, rest: Vec::new(), is_issuer: false, told: None }
+    }
+
+    /// Where any issuer's metadata stands: OAuth's place (RFC 8414 section 3.1), then OpenID Connect's.
+    pub(crate) fn of_issuer(issuer: &str, expected: Expected) -> Result<(Url, Self), IssuerError> {
+        let [oauth, openid] = well_known_urls(issuer)?;
+        Ok((oauth, Self { expected, rest: vec![openid], is_issuer: true, told: None }))
+    }
+
+    /// As [`Search::of_issuer`], and Databricks' place before the others where the token endpoint is in its layout.
+    pub(crate) fn again(
+        issuer: &str,
+        token_endpoint: &Url,
+        expected: Expected,
+    ) -> Result<(Url, Self), IssuerError> {
+        let (oauth, mut search) = Self::of_issuer(issuer, expected)?;
+        if token_endpoint.as_str() == format!("{}/v1/token", issuer.trim_end_matches('/')) {
+            search.rest.push(oauth);
+            return Ok((metadata_url(issuer)?, search));
+        }
+        Ok((oauth, search))
+    }
+
+    /// The request for the document at `url`.
+    pub(crate) fn call<S: Awaits>(url: Url, state: S) -> HttpCall<S> {
+        HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, state)
+    }
+
+    /// Takes what came of the request.
+    pub(crate) fn read(
+        mut self,
+        outcome: Result<Answer, TransportFailure>,
+    ) -> Result<Found, MetadataError> {
+        let error = match parse_metadata(outcome, &self.expected) {
+            Ok(server) => return Ok(Found::Server(server)),
+            Err(error) => error,
+        };
+        let is_trouble = match &error {
+            MetadataError::Unreachable(_) => true,
+            MetadataError::Status(_) => error.is_transient(),
+            _ => false,
+        };
+        if is_trouble || !self.is_issuer {
+            return Err(error);
+        }
+        if !matches!(error, MetadataError::NotSupported) {
+            self.told.get_or_insert(error);
+        }
+        match self.rest.pop() {
+            Some(url) => Ok(Found::Elsewhere(url, self)),
+            None => Err(self.told.unwrap_or(MetadataError::NoDocument)),
+        }
+    }
+}

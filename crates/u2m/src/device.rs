@@ -1,0 +1,269 @@
+//! Drives a device login: asks for codes, shows them, polls until the person has decided, saves.
+
+use crate::challenge::{ChallengeError, Desk, SignedIn, prepare};
+use crate::clock::now;
+use crate::keeper::Keeper;
+use crate::runtime::OwnRuntime;
+use async_trait::async_trait;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use u2m_core::{DeviceStep, HttpCall, Lifetime, LoginStep, Polling, Timestamp};
+use u2m_http::{Flight, Spending, drive};
+
+/// The time that a device login lasts in.
+#[async_trait]
+trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+    async fn sleep_until(&self, until: Timestamp);
+}
+
+/// Time that only goes on: one that is set back must not keep the person waiting.
+struct Running(Timestamp, Instant);
+
+#[async_trait]
+impl Clock for Running {
+    fn now(&self) -> Timestamp {
+        let gone = i64::try_from(self.1.elapsed().as_secs()).unwrap_or(i64::MAX);
+        self.0.plus(Lifetime::from_seconds(gone))
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        let left = u64::try_from(self.now().until(until).seconds()).unwrap_or(0);
+        tokio::time::sleep(Duration::from_secs(left)).await;
+    }
+}
+
+/// Carries a device login from its start to its end. Dropping the future ends it; tokens that are on their way are saved all
+/// the same.
+pub(crate) async fn challenge_device(
+    desk: &Desk,
+    keeper: &Arc<Keeper>,
+) -> Result<SignedIn, ChallengeError> {
+    challenge_by(&Running(now(), Instant::now()), desk, keeper).await
+}
+
+async fn challenge_by(
+    clock: &dyn Clock,
+    desk: &Desk,
+    keeper: &Arc<Keeper>,
+) -> Result<SignedIn, ChallengeError> {
+    prepare(keeper).await?;
+    let limit = i64::try_from(desk.timeout.as_secs()).unwrap_or(i64::MAX);
+    let end = clock.now().plus(Lifetime::from_seconds(limit));
+    let mut step = desk.request.clone().start_device()?;
+    loop {
+        step = match step {
+            DeviceStep::Discover(call) => match keeper.supplier(call.state().target()) {
+                Some(supplier) => {
+                    let server = crate::supply::ask(supplier, call.state().target()).await;
+                    call.supplied(server)?
+                }
+                None => drive(keeper.transport.as_ref(), call, &keeper.patience).await?,
+            },
+            DeviceStep::Ask(call) => {
+                drive(keeper.transport.as_ref(), call, &keeper.patience).await?
+            }
+            DeviceStep::Show(show) => {
+                desk.person.enter_code(&show);
+                show.shown(clock.now())
+            }
+            DeviceStep::Wait(wait) => {
+                clock.sleep_until(wait.until().min(end)).await;
+                if clock.now() >= end {
+                    return Err(ChallengeError::TimedOut(desk.timeout));
+                }
+                wait.waited(clock.now())?
+            }
+            DeviceStep::Poll(call) => {
+                let keeper = Arc::clone(keeper);
+                let flight = Flight::start("u2m-login", move || poll(&keeper, call));
+                let landed = flight.map_err(|_| ChallengeError::Unfinished)?.wait().await;
+                match landed.ok_or(ChallengeError::Unfinished)? {
+                    Landed::Over(outcome) => return *outcome,
+                    Landed::On(next) => next.take().ok_or(ChallengeError::Unfinished)?,
+                }
+            }
+            // It is saved where it was fetched.
+            DeviceStep::Store(_) => return Err(ChallengeError::Unfinished),
+        };
+    }
+}
+
+/// What a poll led to.
+#[derive(Clone)]
+enum Landed {
+    On(Next),
+    Over(Box<Result<SignedIn, ChallengeError>>),
+}
+
+/// The step after a poll, for the one who waits for it.
+#[derive(Clone)]
+struct Next(Arc<Mutex<Option<DeviceStep>>>);
+
+impl Next {
+    fn take(&self) -> Option<DeviceStep> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// From the question to the saved session: nobody can cancel this, because the answer may be the tokens.
+fn poll(keeper: &Keeper, call: HttpCall<Polling>) -> Landed {
+    let _spending = Spending::begin();
+    // A poll is not repeated: the next one is due in a few seconds anyway.
+    let patience = keeper.patience.clone().with_repeats(0);
+    let answered =
+        OwnRuntime::default().block_on(drive(keeper.transport.as_ref(), call, &patience));
+    let step = match answered {
+        Ok(Ok(step)) => step,
+        Ok(Err(error)) => return Landed::Over(Box::new(Err(error.into()))),
+        Err(_) => return Landed::Over(Box::new(Err(ChallengeError::Unfinished))),
+    };
+    let DeviceStep::Store(store) = step else {
+        return Landed::On(Next(Arc::new(Mutex::new(Some(step)))));
+    };
+    let unsaved = keeper.sign_in(store.session()).err();
+    match store.stored() {
+        LoginStep::Done(login) => Landed::Over(Box::new(Ok(SignedIn::new(login, unsaved)))),
+        _ => Landed::Over(Box::new(Err(ChallengeError::Unfinished))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::person::Person;
+    use crate::{MemoryStore, PersistentAuth, Target};
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use u2m_core::{Answer, HttpRequest, LoginError, ShowCode, TransportFailure};
+    use u2m_http::Transport;
+    use u2m_testkit::{
+        Client, Counts, Device, DeviceAnswer, FakeServer, Settings, WellKnown, http,
+    };
+
+    const BASE: &str = "http://127.0.0.1:9";
+
+    /// Time that passes when somebody sleeps, and only then.
+    #[derive(Clone, Debug)]
+    struct Simulated(Arc<AtomicI64>);
+
+    #[async_trait]
+    impl Clock for Simulated {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_unix(self.0.load(Ordering::SeqCst))
+        }
+
+        async fn sleep_until(&self, until: Timestamp) {
+            self.0.fetch_max(until.unix(), Ordering::SeqCst);
+        }
+    }
+
+    /// A server that is asked without a network, at the simulated time.
+    #[derive(Clone, Debug)]
+    struct Direct(Arc<Mutex<FakeServer>>, Simulated);
+
+    #[async_trait]
+    impl Transport for Direct {
+        async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+            let method = if request.form().is_some() { "POST" } else { "GET" };
+            let body = request.form().unwrap_or_default().as_bytes().to_vec();
+            let sent = http::Request::builder()
+                .method(method)
+                .uri(request.url().as_str())
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(body)
+                .unwrap();
+            let reply = self.0.lock().unwrap().respond(&sent, self.1.now());
+            let answer = Answer::new(reply.status().as_u16(), reply.into_body());
+            Ok(answer.with_content_type("application/json"))
+        }
+    }
+
+    /// Remembers what it was shown.
+    #[derive(Clone, Default)]
+    struct Reader(Arc<Mutex<Vec<String>>>);
+
+    #[async_trait]
+    impl Person for Reader {
+        fn enter_code(&self, show: &ShowCode) {
+            let text = format!("{} {}", show.user_code(), show.verification_uri());
+            self.0.lock().unwrap().push(text);
+        }
+    }
+
+    /// Signs in with these answers to the polls: what came of it, what the server counted, and the seconds that passed.
+    fn sign_in(device: Option<Device>) -> (Result<SignedIn, ChallengeError>, Counts, i64) {
+        let begin = 1_800_000_000;
+        let clock = Simulated(Arc::new(AtomicI64::new(begin)));
+        let settings =
+            Settings::new().with_client(Client::public("cli")).with_well_known(WellKnown::OpenId);
+        let settings = device.into_iter().fold(settings, Settings::with_device);
+        let server = Arc::new(Mutex::new(FakeServer::new(BASE, settings)));
+        let reader = Reader::default();
+        let auth = PersistentAuth::builder(Target::issuer(format!("{BASE}/oidc")).unwrap())
+            .with_client_id("cli")
+            .with_store(MemoryStore::new())
+            .with_transport(Direct(Arc::clone(&server), clock.clone()))
+            .with_person(reader.clone())
+            .build()
+            .unwrap();
+        let outcome =
+            OwnRuntime::default().block_on(challenge_by(&clock, &auth.desk, &auth.keeper)).unwrap();
+        let shown = reader.0.lock().unwrap().len();
+        let counts = server.lock().unwrap().counts();
+        assert_eq!(u64::try_from(shown).unwrap(), counts.device_requests);
+        if outcome.is_ok() {
+            assert!(auth.peek().is_some(), "the token is in hand");
+            assert!(auth.keeper.store.load(&auth.keeper.key).unwrap().is_some());
+        }
+        (outcome, counts, clock.now().unix() - begin)
+    }
+
+    use DeviceAnswer::{Approved, Denied, Expired, Pending, SlowDown};
+
+    #[test]
+    fn a41_polls_keep_their_distance_until_the_person_agrees() {
+        let device = Device::new([Pending, SlowDown, Pending, Approved]).with_interval(Some(3));
+        let (outcome, counts, passed) = sign_in(Some(device));
+        let signed_in = outcome.unwrap();
+        assert_eq!(signed_in.issuer(), Some("http://127.0.0.1:9/oidc"));
+        assert!(signed_in.missing_scopes().is_empty());
+        assert_eq!((counts.device_polls, counts.early_polls, counts.issued), (4, 0, 1));
+        assert_eq!(passed, 4 + 4 + 9 + 9, "three seconds, then eight, each of them whole");
+    }
+
+    #[test]
+    fn a41_without_an_interval_polls_are_five_seconds_apart() {
+        let (outcome, counts, passed) =
+            sign_in(Some(Device::new([Pending, Approved]).with_interval(None)));
+        assert!(outcome.is_ok());
+        assert_eq!((counts.early_polls, passed), (0, 12));
+    }
+
+    #[test]
+    fn a41_a_no_and_the_end_of_the_codes_end_the_login_at_once() {
+        let (outcome, counts, _) = sign_in(Some(Device::new([Pending, Denied])));
+        assert!(matches!(outcome, Err(ChallengeError::Login(LoginError::Denied(_)))));
+        assert_eq!(counts.device_polls, 2);
+        let (outcome, counts, _) = sign_in(Some(Device::new([Expired])));
+        assert!(matches!(outcome, Err(ChallengeError::Login(LoginError::CodeExpired))));
+        assert_eq!(counts.device_polls, 1);
+        let (outcome, counts, passed) = sign_in(Some(Device::new([Pending]).with_expires_in(30)));
+        assert!(matches!(outcome, Err(ChallengeError::Login(LoginError::CodeExpired))));
+        assert_eq!((counts.early_polls, counts.issued, passed), (0, 0, 30));
+    }
+
+    #[test]
+    fn nobody_is_waited_for_longer_than_the_login_may_take() {
+        let (outcome, _, passed) = sign_in(Some(Device::new([Pending]).with_expires_in(1_800)));
+        assert!(matches!(outcome, Err(ChallengeError::TimedOut(_))));
+        assert_eq!(passed, 600);
+    }
+
+    #[test]
+    fn a_server_without_the_offer_is_asked_for_nothing_but_its_metadata() {
+        let (outcome, counts, _) = sign_in(None);
+        assert!(matches!(outcome, Err(ChallengeError::Login(LoginError::NoDeviceLogin))));
+        assert_eq!((counts.requests, counts.metadata), (2, 2));
+    }
+}

@@ -1,0 +1,99 @@
+//! Ending logins at their servers.
+
+use crate::runtime::OwnRuntime;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use u2m_core::{
+    Host, Revocation, RevokeError, RevokeStep, Session, TransportFailure, TransportFailureKind,
+};
+use u2m_http::{Patience, Transport, drive};
+
+/// What came of revoking one login.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Revoked {
+    /// Whose login it was; `None` of one that another program wrote, for which nobody was asked.
+    pub host: Option<Host>,
+    /// What the server said.
+    pub outcome: Result<Revocation, RevokeError>,
+}
+
+/// Has the servers of `logins` end them (RFC 7009), all at once and within `limit` altogether. Each is asked for at the issuer
+/// that it is bound to and nowhere else; a token that several of them hold is sent once. A login that says of itself neither
+/// issuer nor client is left alone. Best effort: what is not revoked runs out by itself.
+///
+/// Runs within a tokio runtime.
+///
+/// ```no_run
+/// # async fn example(logins: Vec<u2m::Session>) {
+/// use std::{sync::Arc, time::Duration};
+/// let transport = Arc::new(u2m::ReqwestTransport::new());
+/// for one in u2m::revoke(transport, logins, Duration::from_secs(5)).await {
+///     println!("{:?}: {:?}", one.host, one.outcome);
+/// }
+/// # }
+/// ```
+pub async fn revoke(
+    transport: Arc<dyn Transport>,
+    logins: Vec<Session>,
+    limit: Duration,
+) -> Vec<Revoked> {
+    let mut seen = HashSet::new();
+    let mut asked = JoinSet::new();
+    for login in logins {
+        let issuer = login.binding.as_ref().map(|binding| binding.issuer.clone());
+        if !seen.insert((issuer, login.fingerprint())) {
+            continue;
+        }
+        let transport = Arc::clone(&transport);
+        asked.spawn(async move {
+            let late = |_| {
+                let failure = TransportFailure::new(TransportFailureKind::TimedOut);
+                Err(RevokeError::Unreachable(failure))
+            };
+            let outcome = timeout(limit, revoke_one(transport.as_ref(), &login, limit)).await;
+            let host = login.binding.map(|binding| binding.host);
+            Revoked { host, outcome: outcome.unwrap_or_else(late) }
+        });
+    }
+    let mut all = asked.join_all().await;
+    all.sort_by_key(|one| one.host.as_ref().map(ToString::to_string));
+    all
+}
+
+async fn revoke_one(
+    transport: &dyn Transport,
+    login: &Session,
+    limit: Duration,
+) -> Result<Revocation, RevokeError> {
+    let patience = Patience::default().with_budget(limit).with_repeats(1);
+    let mut step = login.revoke()?;
+    loop {
+        step = match step {
+            RevokeStep::Discover(call) => drive(transport, call, &patience).await?,
+            RevokeStep::Revoke(call) => drive(transport, call, &patience).await?,
+            RevokeStep::Done(outcome) => return Ok(outcome),
+        };
+    }
+}
+
+/// The same for plain code. Not to be called within an async runtime.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// let transport = Arc::new(u2m::ReqwestTransport::new());
+/// assert!(u2m::blocking::revoke(transport, Vec::new(), Duration::from_secs(5)).is_empty());
+/// ```
+pub fn revoke_blocking(
+    transport: Arc<dyn Transport>,
+    logins: Vec<Session>,
+    limit: Duration,
+) -> Vec<Revoked> {
+    if logins.is_empty() {
+        return Vec::new();
+    }
+    OwnRuntime::default().block_on(revoke(transport, logins, limit)).unwrap_or_default()
+}

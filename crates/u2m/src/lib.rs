@@ -123,9 +123,7 @@ pub use choose::{
 };
 pub use detached::{Detached, serve_detached};
 pub use host_directory::HostDirectory;
-pub use inspect::{
-    CheckError, Cloud, Identity, Inspector, LoginFacts, ProfileReport, Subject, Validity,
-};
+pub use inspect::{CheckError, Identity, Inspector, LoginFacts, ProfileReport, Subject, Validity};
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
@@ -148,9 +146,9 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, ConfigError, ConfigFile,
-    Draft, Editor, Given, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind, ResolveError,
-    Resolved, Source, Value, ValueKind, abbreviate, locate, looks_like_host, resolve,
+    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, Cloud, ConfigError,
+    ConfigFile, Draft, Editor, Given, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind,
+    ResolveError, Resolved, Source, Value, ValueKind, abbreviate, locate, looks_like_host, resolve,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,

@@ -1,4 +1,4 @@
-//! What a host is asked for, and whose cloud it runs on.
+//! What a host is asked for.
 
 use u2m_core::{Host, HostMetadata};
 
@@ -30,53 +30,6 @@ pub(super) fn kind(
         Kind::Account
     } else {
         Kind::Workspace
-    }
-}
-
-/// A cloud.
-///
-/// ```
-/// assert_eq!(u2m::Cloud::Azure.as_str(), "azure");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cloud {
-    /// Amazon's, and whatever is not known.
-    Aws,
-    /// Microsoft's.
-    Azure,
-    /// Google's.
-    Gcp,
-}
-
-const AZURE: &[&str] = &[".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"];
-const GCP: &[&str] = &[".gcp.databricks.com"];
-
-impl Cloud {
-    /// Its name in lower case.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Aws => "aws",
-            Self::Azure => "azure",
-            Self::Gcp => "gcp",
-        }
-    }
-
-    /// Reads `AWS`, `Azure` or `GCP`, in any case.
-    pub(super) fn named(text: &str) -> Option<Self> {
-        let all = [Self::Aws, Self::Azure, Self::Gcp];
-        all.into_iter().find(|cloud| cloud.as_str().eq_ignore_ascii_case(text))
-    }
-
-    /// By the host's own word, else by its name.
-    pub(super) fn of(host: &Host, metadata: Option<&HostMetadata>) -> Self {
-        let said = metadata.and_then(|said| said.cloud.as_deref()).and_then(Self::named);
-        let ends = |all: &[&str]| all.iter().any(|end| host.name().ends_with(end));
-        said.unwrap_or_else(|| match host.name() {
-            _ if ends(AZURE) => Self::Azure,
-            _ if ends(GCP) => Self::Gcp,
-            _ => Self::Aws,
-        })
     }
 }
 
@@ -112,25 +65,5 @@ mod tests {
         assert_eq!(of(None, None, Some(&said("ACCOUNT", ""))), Kind::Account);
         let console = host("https://accounts.cloud.databricks.com");
         assert_eq!(kind(&console, Some("acc"), Some("7"), None), Kind::Account);
-    }
-
-    #[test]
-    fn the_cloud_is_what_the_host_says_else_what_its_name_says() {
-        for (name, cloud) in [
-            ("https://adb-1.2.azuredatabricks.net", Cloud::Azure),
-            ("https://adb-1.2.dev.azuredatabricks.net", Cloud::Azure),
-            ("https://a.databricks.azure.us", Cloud::Azure),
-            ("https://1.2.gcp.databricks.com", Cloud::Gcp),
-            ("https://a.staging.gcp.databricks.com", Cloud::Gcp),
-            ("https://a.cloud.databricks.com", Cloud::Aws),
-            ("https://a.example", Cloud::Aws),
-        ] {
-            assert_eq!(Cloud::of(&host(name), None), cloud, "{name}");
-        }
-        let mut metadata = HostMetadata::default();
-        metadata.cloud = Some("GCP".to_owned());
-        assert_eq!(Cloud::of(&host("https://a.example"), Some(&metadata)), Cloud::Gcp);
-        metadata.cloud = Some("moon".to_owned());
-        assert_eq!(Cloud::of(&host("https://a.example"), Some(&metadata)), Cloud::Aws);
     }
 }

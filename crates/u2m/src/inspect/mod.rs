@@ -6,7 +6,6 @@ mod subject;
 mod survey;
 
 pub use error::CheckError;
-pub use kind::Cloud;
 pub use subject::{LoginFacts, Subject};
 pub use survey::{ProfileReport, Validity};
 

@@ -1,7 +1,7 @@
 //! Every profile of a file, checked side by side.
 
 use super::error::CheckError;
-use super::{Cloud, Identity, Inspector, LoginFacts, Subject, blocking};
+use super::{Identity, Inspector, LoginFacts, Subject, blocking};
 use crate::choose::Surroundings;
 use crate::runtime::OwnRuntime;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use u2m_cache::StorageMode;
-use u2m_config::{ConfigFile, Given, ResolveError, Resolved, resolve};
+use u2m_config::{Cloud, ConfigFile, Given, ResolveError, Resolved, resolve};
 use u2m_core::{Host, Timestamp};
 
 /// How many profiles work at a time. What works is a name that is looked up, a handshake, a keyring.
@@ -84,8 +84,7 @@ impl Validity {
 /// A profile before it is checked, owning all that it needs.
 struct Row {
     report: ProfileReport,
-    /// The cloud that the profile itself names.
-    cloud: Option<Cloud>,
+    resolved: Option<Resolved>,
     subject: Result<Subject, CheckError>,
 }
 
@@ -142,7 +141,7 @@ impl Inspector {
     }
 
     async fn look(&self, row: Row, asks: bool) -> ProfileReport {
-        let Row { mut report, cloud, subject } = row;
+        let Row { mut report, resolved, subject } = row;
         let subject = match subject {
             Ok(subject) => subject,
             Err(error) if asks => {
@@ -169,7 +168,7 @@ impl Inspector {
         {
             let own = said.as_ref().and_then(|said| said.account_id.clone());
             report.account_id = report.account_id.or(own);
-            report.cloud = cloud.or_else(|| Some(Cloud::of(host, said.as_ref())));
+            report.cloud = resolved.and_then(|resolved| resolved.cloud(said.as_ref()));
         }
         report.validity = match checked {
             Ok(identity) => {
@@ -201,9 +200,9 @@ fn rows(around: &Surroundings<'_>, path: &Path, asks: bool) -> Vec<Row> {
         let given = Given { profile: Some(name), ..Given::default() };
         let resolved = resolve(&given, &|_| None, config, path);
         let report = report(name, config, resolved.as_ref(), default, asks);
-        let subject = resolved.map_err(CheckError::Resolve);
+        let subject = resolved.clone().map_err(CheckError::Resolve);
         let subject = subject.and_then(|resolved| Subject::of(&resolved, around));
-        Row { report, cloud: cloud_of(name, config), subject }
+        Row { report, resolved: resolved.ok(), subject }
     };
     listed.map(|profile| row(profile.name())).collect()
 }
@@ -220,8 +219,8 @@ fn report(
     let host = get("host").and_then(|text| Host::typed(&text).ok());
     let hints = host.as_ref().map(|(_, hints)| hints.clone()).unwrap_or_default();
     let host = host.map(|(host, _)| host);
-    let by_name = |host: &Host| cloud_of(name, config).unwrap_or_else(|| Cloud::of(host, None));
-    let cloud = host.as_ref().map(by_name);
+    let by_name = || host.as_ref().map(|host| Cloud::of(host, None));
+    let cloud = resolved.ok().and_then(|resolved| resolved.cloud(None)).or_else(by_name);
     let leads_to =
         || resolved.ok().and_then(|resolved| resolved.auth_type(false)).map(str::to_owned);
     ProfileReport {
@@ -236,10 +235,4 @@ fn report(
         expiry: None,
         storage: None,
     }
-}
-
-fn cloud_of(name: &str, config: &ConfigFile) -> Option<Cloud> {
-    let get = |key| config.get(name, key).filter(|text| !text.is_empty());
-    let azure = || get("azure_workspace_resource_id").map(|_| Cloud::Azure);
-    get("cloud").and_then(Cloud::named).or_else(azure)
 }

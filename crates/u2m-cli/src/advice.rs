@@ -4,7 +4,7 @@
 
 mod check;
 
-pub(crate) use check::{check, resolve};
+pub(crate) use check::check;
 
 use crate::failure::{Class, Failure};
 use crate::place::shown;

@@ -50,18 +50,8 @@ impl Surroundings<'_> {
 }
 
 impl Said {
-    /// Sorts `either` into profile or host, and takes what is given and empty for absent.
-    ///
-    /// ```
-    /// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
-    /// let said = u2m::Said { either: Some("dev".into()), ..u2m::Said::default() };
-    /// assert_eq!(said.sorted(&config)?.profile.as_deref(), Some("dev"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// It stands beside a flag that says the same, or it is neither.
-    pub fn sorted(&self, config: &ConfigFile) -> Result<Self, ChooseError> {
+    /// Sorts `either` into profile or host.
+    fn sorted(&self, config: &ConfigFile) -> Result<Self, ChooseError> {
         let mut said = self.clone();
         // A flag that is given and empty counts as absent.
         for part in [

@@ -2,26 +2,7 @@
 
 use super::{Subject, stopped, token};
 use crate::failure::{Class, Failure};
-use u2m::{ApiError, CheckError, ResolveError, TokenError, chain};
-
-/// A configuration that cannot be settled.
-pub(crate) fn resolve(error: &ResolveError) -> Failure {
-    let class = match error {
-        ResolveError::Ambiguous { .. }
-        | ResolveError::NoFile { .. }
-        | ResolveError::NoProfile { .. }
-        | ResolveError::UnknownHost { .. } => Class::Unclear,
-        ResolveError::Conflict { .. } | ResolveError::Reserved => Class::Usage,
-        _ => Class::Other,
-    };
-    let text = chain(error);
-    match error {
-        ResolveError::Conflict { .. } => {
-            Failure::new(class, format!("{text}: leave one of the two out, or use another profile"))
-        }
-        _ => Failure::new(class, text),
-    }
-}
+use u2m::{ApiError, CheckError, TokenError, chain};
 
 /// A configuration that was settled and does not work; the advice is that of its way of signing in. One line.
 pub(crate) fn check(error: &CheckError, subject: &Subject, auth_type: Option<&str>) -> Failure {
@@ -34,7 +15,6 @@ pub(crate) fn check(error: &CheckError, subject: &Subject, auth_type: Option<&st
     match error {
         CheckError::NoLogin => of_token(&TokenError::NotFound),
         CheckError::Token(error) => of_token(error),
-        CheckError::Resolve(error) => resolve(error),
         CheckError::Api(api) if api.rejects_the_token() => {
             let what = match auth_type {
                 Some("pat") => {

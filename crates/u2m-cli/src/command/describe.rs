@@ -7,13 +7,12 @@ pub(crate) use report::Problem;
 use crate::advice::{self, Subject as Advised};
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
+use crate::settle::settled;
 use crate::{guard, output, place};
 use report::{Report, Status};
-use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    CheckError, ConfigFile, Detached, Given, Host, Inspector, Resolved, Source, Subject,
-    Surroundings, resolve,
+    CheckError, ConfigFile, Detached, Host, Inspector, Resolved, Source, Subject, Surroundings,
 };
 
 /// How long the check may take, unless somebody says otherwise.
@@ -26,9 +25,10 @@ pub(crate) const SAVING: Duration = Duration::from_secs(15);
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
-    let resolved = settle(args, &path, &config, name)?;
+    let resolved = settled(args, &path, &config, false)?;
     if sends_elsewhere(args, &resolved) {
-        unknown_host(args, &path, &config, name)?;
+        // It is most likely a slip: nobody has a profile, a login or a token for it.
+        settled(args, &path, &config, true)?;
     }
     let subject = Subject::of(&resolved, &around);
     let inspector = Inspector::for_user(&place::env).with_timeout(args.timeout.unwrap_or(PATIENCE));
@@ -44,7 +44,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let subject = subject.ok();
     let facts = subject.as_ref().and_then(|subject| subject.facts().ok().flatten());
     if facts.is_none() && is_unknown_host(&resolved, &status) {
-        unknown_host(args, &path, &config, name)?;
+        // It is most likely a slip: nobody has a profile, a login or a token for it.
+        settled(args, &path, &config, true)?;
     }
     for notice in inspector.take_notices() {
         output::note(&format!("Warning: {}", notice.text));
@@ -76,11 +77,6 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// What is configured, by what was said and by the environment.
-fn settle(args: &Args, path: &Path, config: &ConfigFile, name: &str) -> Result<Resolved, Failure> {
-    settle_with(args, path, config, name, false)
-}
-
 /// Whether a host was named that only credentials of the environment could be sent to, and those are not for it.
 fn sends_elsewhere(args: &Args, resolved: &Resolved) -> bool {
     let named = || place::env("DATABRICKS_HOST").and_then(|text| text.into_string().ok());
@@ -92,35 +88,6 @@ fn sends_elsewhere(args: &Args, resolved: &Resolved) -> bool {
         && resolved.auth_type(false) != Some("databricks-cli")
         && resolved.host() != own().as_ref()
         && !args.offline
-}
-
-/// A host that nobody has a profile, a login or a token for is most likely a slip.
-fn unknown_host(
-    args: &Args,
-    path: &Path,
-    config: &ConfigFile,
-    name: &str,
-) -> Result<Resolved, Failure> {
-    settle_with(args, path, config, name, true)
-}
-
-fn settle_with(
-    args: &Args,
-    path: &Path,
-    config: &ConfigFile,
-    name: &str,
-    host_needs_profile: bool,
-) -> Result<Resolved, Failure> {
-    let said = args.said().sorted(config);
-    let said = said.map_err(|error| advice::choice(&error, path, config, name))?;
-    let given = Given {
-        profile: said.profile.as_deref(),
-        host: said.host.as_deref(),
-        account_id: said.account_id.as_deref(),
-        workspace_id: args.workspace_id.as_deref(),
-        host_needs_profile,
-    };
-    resolve(&given, &place::env, config, path).map_err(|error| advice::resolve(&error))
 }
 
 fn check(inspector: &Inspector, subject: &Subject, offline: bool) -> Status {

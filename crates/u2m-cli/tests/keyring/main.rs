@@ -14,3 +14,4 @@ mod migrate;
 mod modes;
 #[path = "../../../u2m-cache/tests/common/secret_service.rs"]
 mod secret_service;
+mod who;

@@ -151,16 +151,21 @@ impl Inspector {
             Err(_) => return report,
         };
         let end = Instant::now() + self.timeout;
-        let facts = self.within(end, facts_of(&subject)).await;
-        if let Ok(Some(facts)) = &facts {
+        let held = self.within(end, self.held(&subject)).await;
+        let (facts, known) = match held {
+            Ok((facts, known)) => (facts, known),
+            Err(error) => (None, Err(error)),
+        };
+        if let Some(facts) = facts {
             report.expiry = facts.expiry;
             report.storage = Some(facts.storage);
         }
         if !asks {
             return report;
         }
-        let checked = match facts {
-            Ok(_) => self.within(end, self.ask(&subject, false)).await,
+        // What is wrong without anybody's answer needs no question.
+        let checked = match known {
+            Ok(()) => self.within(end, self.ask(&subject, false)).await,
             Err(error) => Err(error),
         };
         if let Some(host) = &subject.host
@@ -180,14 +185,18 @@ impl Inspector {
         };
         report
     }
-}
 
-async fn facts_of(subject: &Subject) -> Result<Option<LoginFacts>, CheckError> {
-    if subject.login.is_none() {
-        return Ok(None);
+    /// What is known without asking a server: of the login, and of what is wrong.
+    async fn held(
+        &self,
+        subject: &Subject,
+    ) -> Result<(Option<LoginFacts>, Result<(), CheckError>), CheckError> {
+        if subject.login.is_none() {
+            return Ok((None, self.check_offline(subject)));
+        }
+        let (inspector, subject) = (self.clone(), subject.clone());
+        blocking(move || Ok((subject.facts()?, inspector.check_offline(&subject)))).await
     }
-    let subject = subject.clone();
-    blocking(move || subject.facts()).await
 }
 
 fn rows(around: &Surroundings<'_>, path: &Path, asks: bool) -> Vec<Row> {

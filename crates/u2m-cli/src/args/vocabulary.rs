@@ -83,6 +83,7 @@ const FLAGS: &[Flag] = &[
     Flag("all", Takes::Nothing, &[Command::Logout, Command::StorageMigrate]),
     Flag("allow-issuer", Takes::Value, &[Command::Login]),
     Flag("auto-approve", Takes::Nothing, &[Command::Logout]),
+    Flag("callback-port", Takes::Value, &[Command::Login]),
     Flag("clear", Takes::Nothing, &[Command::Switch]),
     Flag("client-id", Takes::Value, &[Command::Login]),
     Flag("configure-cluster", Takes::Nothing, &[Command::Login]),

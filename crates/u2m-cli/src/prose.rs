@@ -44,21 +44,26 @@ PowerShell  u2m completion powershell | Out-String | Invoke-Expression
         Command::Describe => (
             "Show which login is used, where each setting comes from, and whether it works.",
             "\
-The token itself is never shown. Without --exit-zero a login that does not work ends
+A login's tokens are never shown. Without --exit-zero a login that does not work ends
 with the code of its reason.
 ",
         ),
         Command::Doctor => (
-            "Look for what keeps logins from working: profile file, store, clock, network,\nproxy, callback ports, browser. Each line says what to do.",
-            "",
+            "Look for what keeps logins from working: profile file, store, clock, network,\nproxy, callback ports, browser. One line each: ok, warn or fail, and what to do.",
+            "Ends with 1 if a check has failed. Takes 10 seconds at most.\n",
         ),
         Command::Env => (
             "Print the settings of a profile as environment variables.",
             "Secrets are left out unless --sensitive is given.\n",
         ),
         Command::Exec => (
-            "Run a command with a login in its environment: DATABRICKS_HOST and\nDATABRICKS_TOKEN, for as long as the token lives.",
-            "",
+            "Run a program with a login in its environment, for as long as its token lives.",
+            "\
+Sets DATABRICKS_HOST, DATABRICKS_TOKEN, DATABRICKS_AUTH_TYPE=pat and the ids that are
+known; removes the variables of other logins (client id and secret, user and
+password, profile, OIDC, metadata service). The token is in no argument. Ends as the
+program ends; 127 where it is not found, 126 where it cannot be run.
+",
         ),
         Command::Import => (
             "Bring in logins that other programs have made, without spending them.",
@@ -74,7 +79,8 @@ only once.
         Command::Login => (
             "Sign in, and save the login and a profile.",
             "\
-Without a host, login.databricks.com lets you pick a workspace.
+Without a host, login.databricks.com lets you pick a workspace. On a terminal, what is
+not said is asked.
 
 Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure,
 encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST,
@@ -85,8 +91,8 @@ SSL_CERT_FILE.
         Command::Logout => (
             "End a login: remove its tokens from every place where they are kept.",
             "\
-Where the server can be told, it is told, too. Elsewhere tokens that were copied
-stay valid until they run out.
+Then the server is asked to revoke them, where it offers that; a failure is a
+warning. Elsewhere tokens that were copied stay valid until they run out.
 ",
         ),
         Command::Man => (

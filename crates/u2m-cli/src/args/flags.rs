@@ -44,7 +44,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     value("host", "URL", &[Logout], "the host whose login ends: its profile's, or its own"),
     value("account-id", "ID", &[Login, Token, Exec, Env, Describe, Doctor], CONSOLE),
     value("account-id", "ID", &[Logout], "which account of that host"),
-    value("workspace-id", "ID", &[Login], "the workspace to save in the profile"),
+    value("workspace-id", "ID", &[Login], "the workspace (else the URL's, the profile's, the host's)"),
     short(
         'p',
         value("profile", "NAME", &[Login], "the profile to save as (else made from the host)"),
@@ -62,7 +62,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     short('p', value("profile", "NAME", &[Switch], "the profile that becomes the default")),
     short('p', value("profile", "NAME", &[StorageMigrate, Import], "whose login it is")),
     // Login.
-    value("scopes", "A,B", &[Login], "scopes to ask for (else the profile's, else all-apis)"),
+    value("scopes", "A,B", &[Login], "scopes to ask for (else the profile's, else all-apis; with --issuer, else openid and offline_access)"),
     value("timeout", "DURATION", &[Login], "how long to wait for you, such as 90s (default 10m)"),
     switch("no-browser", &[Login], "only print the address to open"),
     switch(
@@ -70,19 +70,19 @@ pub(crate) const FLAGS: &[Flag] = &[
         &[Login],
         "also read the address that the browser ends at from the terminal; needs no free port",
     ),
-    switch("device", &[Login], "sign in on another device, with a code that is shown here"),
+    switch("device", &[Login], "show a code to enter on another device, where the server offers that"),
     value("port", "N", &[Login], "the port that the browser comes back to (else 8020 to 8040)"),
-    switch("skip-workspace", &[Login], "do not ask for a workspace of the account"),
-    switch("configure-cluster", &[Login], "choose a cluster, and save it in the profile"),
-    switch("configure-serverless", &[Login], "save serverless compute in the profile"),
+    switch("skip-workspace", &[Login], "use the account alone; without a host, pick an account"),
+    switch("configure-cluster", &[Login], "choose a cluster for the profile"),
+    switch("configure-serverless", &[Login], "use serverless compute in the profile"),
     value(
         "issuer",
         "URL",
         &[Login],
-        "sign in at this OAuth or OpenID issuer instead of Databricks",
+        "any OAuth or OpenID issuer instead of Databricks, exactly as its metadata writes it",
     ),
-    value("client-id", "ID", &[Login], "the client that is registered at that issuer"),
-    value("allow-issuer", "HOST", &[Login], "a host that a login without --host may lead to"),
+    value("client-id", "ID", &[Login], "with --issuer: a public client (no secret) that is registered there with the redirect address http://localhost and any port, or http://localhost:N and --port N"),
+    value("allow-issuer", "HOST", &[Login], "a host that a login without --host may lead to; with --issuer, another one that may have its endpoints"),
     switch("events", &[Login], "say what happens in JSON, an object a line, on standard error"),
     // Token.
     switch(
@@ -101,18 +101,19 @@ pub(crate) const FLAGS: &[Flag] = &[
     switch("delete", &[Logout], "also remove the profile from the profile file"),
     switch("auto-approve", &[Logout], "do not ask"),
     switch("no-revoke", &[Logout], "do not tell the server that the login has ended"),
-    value("timeout", "DURATION", &[Logout], "how long the server may take (default 5s)"),
+    value("timeout", "DURATION", &[Logout], "how long to wait for the server (default 5s)"),
     // Storage, import.
     value("to", "STORE", &[StorageMigrate], "secure, encrypted or plaintext"),
     switch("all", &[StorageMigrate], "every login"),
     value("from", "SDK", &[Import], "python or java (else both)"),
     // Profiles, describe, env, doctor, switch.
     switch("skip-validate", &[Profiles], "ask no server"),
+    value("timeout", "DURATION", &[Profiles], "give up on a profile after this long (default 5s)"),
     value("timeout", "DURATION", &[Describe, Doctor], "how long servers may take (default 10s)"),
     switch("offline", &[Describe, Doctor], "ask no server"),
-    switch("sensitive", &[Describe, Env], "show secrets"),
+    switch("sensitive", &[Describe, Env], "show secrets of the configuration"),
     switch("exit-zero", &[Describe], "end with 0 even if the login does not work"),
-    switch("with-token", &[Env], "add the access token as DATABRICKS_TOKEN"),
+    switch("with-token", &[Env], "add DATABRICKS_TOKEN, refreshed when it is time, and leave out what would keep programs from using it"),
     value("format", "FORMAT", &[Env], "json (default), shell or dotenv"),
     switch("clear", &[Switch], "no profile is the default any more"),
     // Manual.
@@ -152,11 +153,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     value("log-file", "PATH", &[], ""),
     value("log-format", "FORMAT", &[], ""),
     value("log-level", "LEVEL", &[], ""),
+    value("callback-port", "N", &[Login], ""),
     switch("no-input", &[], ""),
     short('o', value("output", "FORMAT", &[], "")),
     short('p', value("profile", "NAME", &[], "")),
     short('t', value("target", "NAME", &[], "")),
-    value("timeout", "DURATION", &[Profiles, Version], ""),
+    value("timeout", "DURATION", &[Version], ""),
     value("workspace-id", "ID", &[Describe, Doctor, Env, Exec, Logout, Token, Version], ""),
 ];
 

@@ -182,7 +182,7 @@ impl Args {
                 });
             }
             // Port 0 would be any port; the redirect has to name one.
-            "port" => match value.parse() {
+            "callback-port" | "port" => match value.parse() {
                 Ok(0) | Err(_) => return Err(wrong("a port (1 to 65535)")),
                 Ok(port) => self.port = Some(port),
             },
@@ -276,6 +276,14 @@ mod tests {
         );
         assert_eq!(parse("token -z").unwrap_err().class, Class::Usage);
         assert_eq!(parse("tokken").unwrap_err().class, Class::Usage);
+    }
+
+    #[test]
+    fn the_port_has_two_names() {
+        for name in ["port", "callback-port"] {
+            assert_eq!(parse(&format!("login --{name} 8021")).unwrap().port, Some(8021));
+            assert_eq!(parse(&format!("login --{name} 0")).unwrap_err().class, Class::Usage);
+        }
     }
 
     #[test]

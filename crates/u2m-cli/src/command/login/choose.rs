@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::prompt::{self, Picked};
-use crate::{advice, output};
+use crate::{advice, output, place};
 use std::path::Path;
 use u2m::{
     AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName,
@@ -104,7 +104,10 @@ fn settled(
 
 /// The profile and the host of a login that another command begins.
 pub(crate) fn profile_and_host(config: &ConfigFile) -> Result<(String, Option<String>), Failure> {
-    let profile = profile_name("DEFAULT")?;
+    let around = Surroundings { env: &place::env, config };
+    // A name that is free: what is there already may sign in by other means.
+    let free = choose_for_login(&Said::default(), &around).map(|choice| choice.profile.to_string());
+    let profile = profile_name(free.as_deref().unwrap_or("DEFAULT"))?;
     let has_host = config.profile(&profile).is_some_and(|profile| profile.host().is_some());
     let host = if has_host { None } else { Some(host()?) };
     Ok((profile, host))

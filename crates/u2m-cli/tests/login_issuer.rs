@@ -238,3 +238,18 @@ fn ctrl_c_ends_a_device_login_that_waits() {
     assert_eq!((status.code(), ran.stdout.as_str()), (Some(130), ""), "{}", ran.stderr);
     assert!(!world.config().exists() && !world.cache().exists());
 }
+
+#[test]
+fn an_issuer_that_grants_scopes_under_other_names_is_believed_after_a_word() {
+    let world = World::with(issuer().with_scopes_limited_to(["offline_access", "api.read"]));
+    let mut command = world.command(LOGIN);
+    command.args(["--scopes", "openid offline_access api.default api.read"]);
+    command.args(["--no-browser", "--port", &free_port().to_string()]);
+    let mut running = Running::start(command);
+    follow_login(&running.url()).unwrap();
+    let ran = running.done();
+    assert_signed_in(&world, &ran);
+    let warning = "Warning: these scopes were not granted: api.default\n";
+    assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+    assert_eq!(world.run("token corp").code, Some(0));
+}

@@ -61,6 +61,14 @@ impl Scopes {
         self.0.iter().map(String::as_str)
     }
 
+    /// The scopes that an access token can be expected to show: those of OpenID Connect are about the person, and servers grant
+    /// them without listing them.
+    pub(crate) fn of_apis(&self) -> Self {
+        const OF_PERSONS: [&str; 5] = ["openid", "profile", "email", "address", "phone"];
+        let kept = |scope: &&String| !OF_PERSONS.contains(&scope.as_str());
+        Self(self.0.iter().filter(kept).cloned().collect())
+    }
+
     /// The scopes of `self` that `granted` lacks, `offline_access` left out, because it is granted by a refresh token
     /// rather than by name.
     pub fn missing_from(&self, granted: &Self) -> Self {

@@ -79,7 +79,7 @@ fn a_profile_of_an_issuer_means_that_issuer_and_its_client() {
         assert_eq!(choice.target.issuer_id(), Some("https://id.example/x"), "{line}");
         assert_eq!(choice.client_id.as_deref(), Some("cli"));
         assert_eq!(choice.target.cache_key().as_str(), "corp");
-        assert_eq!(choice.scopes.to_string(), "read");
+        assert!(choice.scopes.is_empty(), "an issuer may grant them under other names");
     }
     let by_env = [("DATABRICKS_CONFIG_PROFILE", "corp")];
     assert!(token("", &by_env, config).unwrap().target.issuer_id().is_some());

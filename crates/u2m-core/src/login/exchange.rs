@@ -74,6 +74,10 @@ impl Store {
         let asked = Scopes::split(&request.scope());
         let missing =
             granted.as_ref().map(|granted| asked.missing_from(granted)).unwrap_or_default();
+        let missing = match request.target.issuer_id() {
+            Some(_) => missing.of_apis(),
+            None => missing,
+        };
         let binding = Binding::new(server.issuer, server.token_endpoint, request.client_id, host)
             .with_account_id(account.as_ref().map(ToString::to_string))
             .with_scopes(granted);

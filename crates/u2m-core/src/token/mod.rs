@@ -206,10 +206,14 @@ impl Inquiry {
         if binding.client_id != self.request.client_id {
             return differs("client", &binding.client_id, &self.request.client_id);
         }
-        let granted = binding.scopes.as_ref();
-        if let Some(granted) =
-            granted.filter(|granted| !self.request.scopes.missing_from(granted).is_empty())
-        {
+        let lacks = |granted: &&Scopes| {
+            let missing = self.request.scopes.missing_from(granted);
+            match target.issuer_id() {
+                Some(_) => !missing.of_apis().is_empty(),
+                None => !missing.is_empty(),
+            }
+        };
+        if let Some(granted) = binding.scopes.as_ref().filter(lacks) {
             return differs("scopes", &granted.to_string(), &self.request.scopes.to_string());
         }
         Ok(())

@@ -283,5 +283,5 @@ impl MetadataError {
 }
 
 #[cfg(test)]
-#[path = "metadata_tests.rs"]
+#[path = "tests/metadata.rs"]
 mod tests;

@@ -14,7 +14,8 @@ use u2m_core::{AccountId, CacheKey, Foreign, Host, HostMetadata, Scopes, Target}
 pub struct TokenChoice {
     /// What was signed in to, as far as that can be told without asking the host.
     pub target: Target,
-    /// The scopes that the profile names.
+    /// The scopes that the login must have been granted: those that the profile names, unless it is for an issuer that is not
+    /// Databricks'.
     pub scopes: Scopes,
     /// The client, where the profile names one: of an issuer that is not Databricks'.
     pub client_id: Option<String>,
@@ -157,7 +158,8 @@ fn of_issuer(profile: &Profile<'_>, named: Option<&Host>) -> Result<TokenChoice,
     let wrong = |error| ChooseError::ProfileIssuer(Foreign::new(profile.name()), error);
     let target = Target::issuer(issuer).map_err(wrong)?.with_profile(name(profile.name())?);
     check_conflict(profile.name(), target.host(), named)?;
-    let (scopes, client_id) = (scopes_of(Some(profile)), Some(client.to_owned()));
+    // What an issuer grants it may call by other names than those that were asked for: they count at the login alone.
+    let (scopes, client_id) = (Scopes::default(), Some(client.to_owned()));
     Ok(TokenChoice { target, scopes, client_id, account: None })
 }
 

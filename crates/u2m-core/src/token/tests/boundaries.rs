@@ -99,6 +99,18 @@ fn t20_an_issuers_login_is_that_of_the_issuer_by_its_own_word() {
 }
 
 #[test]
+fn a7_scopes_that_are_about_the_person_need_not_be_listed() {
+    let granted =
+        session("old", 3000).with_binding(binding().with_scopes(Some(Scopes::new(["reports"]))));
+    let mut shelf = Shelf::holding(Some(granted));
+    shelf.request.target = Target::issuer("https://a.example/oidc").unwrap();
+    shelf.request.scopes = Scopes::split("openid profile offline_access reports");
+    assert!(shelf.ask(Ask::Usable).is_ok());
+    shelf.request.scopes = Scopes::split("openid ledgers");
+    assert_eq!(what_differs(&mut shelf, Ask::Usable), "scopes");
+}
+
+#[test]
 fn scopes_that_were_granted_or_never_stated_are_no_mismatch() {
     for granted in [None, Some(Scopes::new(["jobs", "sql"]))] {
         let mut shelf =

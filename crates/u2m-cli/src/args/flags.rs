@@ -44,7 +44,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     value("host", "URL", &[Logout], "the host whose login ends: its profile's, or its own"),
     value("account-id", "ID", &[Login, Token, Exec, Env, Describe, Doctor], CONSOLE),
     value("account-id", "ID", &[Logout], "which account of that host"),
-    value("workspace-id", "ID", &[Login], "the workspace (else the URL's, the profile's, the host's)"),
+    value(
+        "workspace-id",
+        "ID",
+        &[Login],
+        "the workspace (else the URL's, the profile's, the host's)",
+    ),
     short(
         'p',
         value("profile", "NAME", &[Login], "the profile to save as (else made from the host)"),
@@ -62,7 +67,12 @@ pub(crate) const FLAGS: &[Flag] = &[
     short('p', value("profile", "NAME", &[Switch], "the profile that becomes the default")),
     short('p', value("profile", "NAME", &[StorageMigrate, Import], "whose login it is")),
     // Login.
-    value("scopes", "A,B", &[Login], "scopes to ask for (else the profile's, else all-apis; with --issuer, else openid and offline_access)"),
+    value(
+        "scopes",
+        "A,B",
+        &[Login],
+        "scopes to ask for (else the profile's, else all-apis; with --issuer, else openid and offline_access)",
+    ),
     value("timeout", "DURATION", &[Login], "how long to wait for you, such as 90s (default 10m)"),
     switch("no-browser", &[Login], "only print the address to open"),
     switch(
@@ -70,7 +80,11 @@ pub(crate) const FLAGS: &[Flag] = &[
         &[Login],
         "also read the address that the browser ends at from the terminal; needs no free port",
     ),
-    switch("device", &[Login], "show a code to enter on another device, where the server offers that"),
+    switch(
+        "device",
+        &[Login],
+        "show a code to enter on another device, where the server offers that",
+    ),
     value("port", "N", &[Login], "the port that the browser comes back to (else 8020 to 8040)"),
     switch("skip-workspace", &[Login], "use the account alone; without a host, pick an account"),
     switch("configure-cluster", &[Login], "choose a cluster for the profile"),
@@ -81,8 +95,18 @@ pub(crate) const FLAGS: &[Flag] = &[
         &[Login],
         "any OAuth or OpenID issuer instead of Databricks, exactly as its metadata writes it",
     ),
-    value("client-id", "ID", &[Login], "with --issuer: a public client (no secret) that is registered there with the redirect address http://localhost and any port, or http://localhost:N and --port N"),
-    value("allow-issuer", "HOST", &[Login], "a host that a login without --host may lead to; with --issuer, another one that may have its endpoints"),
+    value(
+        "client-id",
+        "ID",
+        &[Login],
+        "with --issuer: a public client (no secret) that is registered there with the redirect address http://localhost and any port, or http://localhost:N and --port N",
+    ),
+    value(
+        "allow-issuer",
+        "HOST",
+        &[Login],
+        "a host that a login without --host may lead to; with --issuer, another one that may have its endpoints",
+    ),
     switch("events", &[Login], "say what happens in JSON, an object a line, on standard error"),
     // Token.
     switch(
@@ -113,7 +137,11 @@ pub(crate) const FLAGS: &[Flag] = &[
     switch("offline", &[Describe, Doctor], "ask no server"),
     switch("sensitive", &[Describe, Env], "show secrets of the configuration"),
     switch("exit-zero", &[Describe], "end with 0 even if the login does not work"),
-    switch("with-token", &[Env], "add DATABRICKS_TOKEN, refreshed when it is time, and leave out what would keep programs from using it"),
+    switch(
+        "with-token",
+        &[Env],
+        "add DATABRICKS_TOKEN, refreshed when it is time, and leave out what would keep programs from using it",
+    ),
     value("format", "FORMAT", &[Env], "json (default), shell or dotenv"),
     switch("clear", &[Switch], "no profile is the default any more"),
     // Manual.

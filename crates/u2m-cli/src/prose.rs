@@ -79,8 +79,8 @@ only once.
         Command::Login => (
             "Sign in, and save the login and a profile.",
             "\
-Without a host, login.databricks.com lets you pick a workspace. On a terminal, what is
-not said is asked.
+Without a host, login.databricks.com lets you pick a workspace. On a terminal, what
+is not said is asked.
 
 Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure,
 encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST,

@@ -44,8 +44,8 @@ PowerShell  u2m completion powershell | Out-String | Invoke-Expression
         Command::Describe => (
             "Show which login is used, where each setting comes from, and whether it works.",
             "\
-A login's tokens are never shown. Without --exit-zero a login that does not work ends
-with the code of its reason.
+A login's tokens are never shown. Without --exit-zero a login that does not work
+ends with the code of its reason.
 ",
         ),
         Command::Doctor => (
@@ -59,8 +59,8 @@ with the code of its reason.
         Command::Exec => (
             "Run a program with a login in its environment, for as long as its token lives.",
             "\
-Sets DATABRICKS_HOST, DATABRICKS_TOKEN, DATABRICKS_AUTH_TYPE=pat and the ids that are
-known; removes the variables of other logins (client id and secret, user and
+Sets DATABRICKS_HOST, DATABRICKS_TOKEN, DATABRICKS_AUTH_TYPE=pat and the ids that
+are known; removes the variables of other logins (client id and secret, user and
 password, profile, OIDC, metadata service). The token is in no argument. Ends as the
 program ends; 127 where it is not found, 126 where it cannot be run.
 ",

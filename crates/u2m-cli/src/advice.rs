@@ -41,8 +41,11 @@ impl Subject {
     }
 }
 
-/// An argument that a shell takes for one.
+/// An argument that a shell takes for one. What would play with the terminal is left out.
 pub(crate) fn quoted(text: &str) -> String {
+    if text.contains(char::is_control) {
+        return quoted(Foreign::new(text).as_str());
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/:+".contains(c);
     if text.chars().all(plain) {
         text.to_owned()

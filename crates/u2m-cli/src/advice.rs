@@ -175,6 +175,9 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name
             Class::Usage,
             format!("{text}: leave one of the two out, or use another profile"),
         ),
+        ChooseError::IssuerProfile { .. } => {
+            Failure::new(Class::Usage, format!("{text}: name another one with --profile"))
+        }
         ChooseError::UnknownProfile { near, name: said } if near.is_empty() => {
             let known = known(config);
             let said = quoted(said.as_str());

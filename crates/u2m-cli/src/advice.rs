@@ -41,8 +41,11 @@ impl Subject {
     }
 }
 
-/// An argument that a shell takes for one.
+/// An argument that a shell takes for one. What would play with the terminal is left out.
 pub(crate) fn quoted(text: &str) -> String {
+    if text.contains(char::is_control) {
+        return quoted(Foreign::new(text).as_str());
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/:+".contains(c);
     if text.chars().all(plain) {
         text.to_owned()
@@ -172,6 +175,9 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name
             Class::Usage,
             format!("{text}: leave one of the two out, or use another profile"),
         ),
+        ChooseError::IssuerProfile { .. } => {
+            Failure::new(Class::Usage, format!("{text}: name another one with --profile"))
+        }
         ChooseError::UnknownProfile { near, name: said } if near.is_empty() => {
             let known = known(config);
             let said = quoted(said.as_str());

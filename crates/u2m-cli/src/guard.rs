@@ -74,18 +74,23 @@ fn watch() {
 async fn signal(ready: mpsc::SyncSender<()>) -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).ok();
-    let (interrupt, terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    // Ctrl-\ too: by itself it would leave a terminal that shows nothing of what is typed.
+    let (interrupt, quit) = (listen(SignalKind::interrupt()), listen(SignalKind::quit()));
+    let terminate = listen(SignalKind::terminate());
     drop(ready);
-    let (Some(mut interrupt), Some(mut terminate)) = (interrupt, terminate) else {
+    let (Some(mut interrupt), Some(mut quit), Some(mut terminate)) = (interrupt, quit, terminate)
+    else {
         return std::future::pending().await;
     };
-    let mut ended = std::pin::pin!(terminate.recv());
-    let mut stopped = std::pin::pin!(interrupt.recv());
+    let signals = [(&mut interrupt, 2), (&mut quit, 3), (&mut terminate, 15)];
+    let mut heard = signals.map(|(signal, number)| (Box::pin(signal.recv()), number));
     std::future::poll_fn(|context| {
-        if stopped.as_mut().poll(context).is_ready() {
-            return std::task::Poll::Ready(2);
+        for (signal, number) in &mut heard {
+            if signal.as_mut().poll(context).is_ready() {
+                return std::task::Poll::Ready(*number);
+            }
         }
-        ended.as_mut().poll(context).map(|_| 15)
+        std::task::Poll::Pending
     })
     .await
 }

@@ -33,7 +33,12 @@ pub(crate) fn note(text: &str) {
     if crate::events::are_on() {
         return crate::events::note(text);
     }
-    line(text);
+    line(&fit(text));
+}
+
+/// The same without what a terminal would act on: names of files, which errors repeat, may hold anything.
+pub(crate) fn fit(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
 }
 
 /// A line on standard error.

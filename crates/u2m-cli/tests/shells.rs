@@ -71,6 +71,18 @@ fn zsh_takes_the_script_and_completes() {
 }
 
 #[test]
+fn zsh_is_given_names_of_which_it_loses_nothing() {
+    if !is_here("zsh") {
+        return;
+    }
+    let world = World::new();
+    world.write(".databrickscfg", "[a:b\\c]\nhost = https://dev.example\n");
+    let script = "compdef() { :; }; source <(u2m completion zsh); \
+                  _describe() { print -rl -- \"${(@P)2}\" }; words=(u2m token -p a); CURRENT=4; _u2m";
+    assert_eq!(said(&run_in(&world, "zsh", &["-fc", script])), [r"a\:b\\c:https://dev.example"]);
+}
+
+#[test]
 fn fish_completes_with_what_a_word_means() {
     if !is_here("fish") {
         return;

@@ -93,6 +93,20 @@ fn ctrl_c_at_the_terminal_ends_it() {
     assert!(!world.cache().exists() && !world.config().exists());
 }
 
+#[test]
+fn ctrl_backslash_ends_it_too_and_leaves_a_terminal_that_shows_what_is_typed() {
+    let world = World::new();
+    let line = format!("login --host {{URL}} --profile dev --port {}", free_port());
+    let Some(mut session) = Session::open(&world, &line, &[], Look::FULL) else { return };
+    session.url();
+    session.until("What you paste is not shown.");
+    session.until_seen("Waiting for the browser");
+    session.types("\u{1c}");
+    let ended = session.ended();
+    assert!(ended.is_sane(), "{}", ended.shown);
+    assert_eq!(ended.code, Some(131), "{}", ended.shown);
+}
+
 /// On a terminal that can draw, the wait has a line of its own. What is pasted does not show: it would stand in that line,
 /// and it holds a code.
 #[test]

@@ -7,12 +7,14 @@ use u2m_core::{Target, Token};
 /// `ARM_*` and `GOOGLE_*` stay: other tools need them, and the kind of login that is set goes before them.
 const OTHERS: &[&str] = &[
     "DATABRICKS_ACCOUNT_ID",
+    "DATABRICKS_AZURE_LOGIN_APP_ID",
     "DATABRICKS_AZURE_RESOURCE_ID",
     "DATABRICKS_CLIENT_ID",
     "DATABRICKS_CLIENT_SECRET",
     "DATABRICKS_CONFIG_PROFILE",
     "DATABRICKS_DISCOVERY_URL",
     "DATABRICKS_GOOGLE_SERVICE_ACCOUNT",
+    "DATABRICKS_HOST",
     "DATABRICKS_METADATA_SERVICE_URL",
     "DATABRICKS_OIDC_TOKEN_ENV",
     "DATABRICKS_OIDC_TOKEN_FILE",
@@ -54,4 +56,30 @@ pub fn lend(command: &mut Command, target: &Target, workspace_id: Option<&str>, 
     }
     command.env("DATABRICKS_AUTH_TYPE", "pat");
     command.env("DATABRICKS_TOKEN", token.access_token().expose());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_config::Attribute;
+    use u2m_core::{AccessToken, ProfileName};
+
+    #[test]
+    fn no_host_and_no_credential_of_another_login_is_inherited() {
+        let profile = ProfileName::parse("dev").unwrap();
+        let token = Token::new(AccessToken::new("t"), None);
+        let mut command = Command::new("true");
+        lend(&mut command, &Target::discovery(profile), None, &token);
+        let is_gone = |wanted: &str| {
+            command.get_envs().any(|(name, value)| name == wanted && value.is_none())
+        };
+        assert!(is_gone("DATABRICKS_HOST"), "the token would go to whatever host is set");
+        for attribute in Attribute::ALL.iter().filter(|known| known.method().is_some()) {
+            let own =
+                |name: &&&str| name.starts_with("DATABRICKS_") && **name != "DATABRICKS_TOKEN";
+            for name in attribute.variables().iter().filter(own) {
+                assert!(is_gone(name), "{name}");
+            }
+        }
+    }
 }

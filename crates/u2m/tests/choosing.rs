@@ -337,3 +337,19 @@ fn hosts_that_are_none_are_refused_whoever_names_them() {
         );
     }
 }
+
+#[test]
+fn a_profile_of_an_issuer_is_no_place_for_another_login() {
+    let config = "[DEFAULT]\nu2m_issuer = https://id.example/\nu2m_client_id = c\n[dev]\nu2m_issuer = https://id.example/\nu2m_client_id = c\n";
+    for line in ["profile=dev host=https://a.example", "profile=dev"] {
+        let error = login(line, &[], config).unwrap_err();
+        assert!(matches!(error, ChooseError::IssuerProfile { .. }), "{line}: {error}");
+    }
+    assert_eq!(login("", &[], config).unwrap().profile.as_str(), "DEFAULT-2");
+    let get = |_: &str| None;
+    let parsed = ConfigFile::parse(config).unwrap();
+    let around = Surroundings { env: &get, config: &parsed };
+    let mut choice = choose_for_login(&said("host=https://dev.example"), &around).unwrap();
+    choice.settle(&HostMetadata::default(), &around).unwrap();
+    assert_eq!(choice.profile.as_str(), "dev-2");
+}

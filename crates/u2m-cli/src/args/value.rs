@@ -15,6 +15,9 @@ pub(super) fn truth(name: &str, value: Option<OsString>) -> Result<bool, Failure
     }
 }
 
+/// The longest that Go knows: 292 years. Beyond, clocks cannot be asked what time it will be.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.cast_unsigned());
+
 /// A sequence of numbers with units, such as `1h30m`, `90s` or `1.5h`; a bare `0` is no time at all.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
@@ -38,7 +41,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         seconds += number * unit;
         rest = &tail[unit_end..];
     }
-    Duration::try_from_secs_f64(seconds).ok().filter(|_| !text.is_empty())
+    Duration::try_from_secs_f64(seconds).ok().filter(|it| !text.is_empty() && *it <= LONGEST)
 }
 
 #[cfg(test)]
@@ -47,12 +50,17 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_go_reads_them() {
-        for (text, seconds) in
-            [("90s", 90.0), ("1h30m", 5400.0), ("1.5h", 5400.0), ("0", 0.0), ("250ms", 0.25)]
-        {
+        for (text, seconds) in [
+            ("90s", 90.0),
+            ("1h30m", 5400.0),
+            ("1.5h", 5400.0),
+            ("0", 0.0),
+            ("250ms", 0.25),
+            ("2562047h", 9_223_369_200.0),
+        ] {
             assert_eq!(duration(text).unwrap().as_secs_f64(), seconds, "{text}");
         }
-        for bad in ["", "90", "s", "1x", "-1s", "1h 2m"] {
+        for bad in ["", "90", "s", "1x", "-1s", "1h 2m", "2562048h"] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }

@@ -23,7 +23,7 @@ _u2m() {
     local line
     local -a described
     for line in "${(@f)$("${words[1]}" completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
-        [[ -n "$line" ]] && described+=("${${line%%$'\t'*}//:/\\:}:${line#*$'\t'}")
+        [[ -n "$line" ]] && described+=("${${${line%%$'\t'*}//\\/\\\\}//:/\\:}:${line#*$'\t'}")
     done
     _describe u2m described
 }
@@ -40,7 +40,11 @@ const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName u2m 
     u2m completion words -- @words 2>$null | ForEach-Object {
         $text, $about = $_ -split "`t", 2
         if (-not $about) { $about = $text }
-        [System.Management.Automation.CompletionResult]::new($text, $text, 'ParameterValue', $about)
+        $word = $text
+        if ($text -notmatch '^[\w./:+-]+$') {
+            $word = "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($text) + "'"
+        }
+        [System.Management.Automation.CompletionResult]::new($word, $text, 'ParameterValue', $about)
     }
 }
 "#;

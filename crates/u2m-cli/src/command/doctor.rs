@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let failed = findings.iter().filter(|finding| finding.level == Level::Fail).count();
     output::result(match args.format {
         Some(Format::Json) => json(&findings, failed == 0),
-        _ => findings.iter().map(|finding| format!("{finding}\n")).collect(),
+        _ => findings.iter().map(|finding| output::fit(&format!("{finding}\n"))).collect(),
     })?;
     match failed {
         0 => Ok(()),

@@ -57,7 +57,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (builder, person) = wanted.builder(args)?;
     let builder = builder.with_store(storage.store().clone());
     let auth = builder.build().map_err(|error| advice::build(&error))?;
-    let words = format!("--issuer {} --client-id {}", wanted.issuer, wanted.client_id);
+    let (issuer, client_id) = (advice::quoted(&wanted.issuer), advice::quoted(&wanted.client_id));
+    let words = format!("--issuer {issuer} --client-id {client_id}");
     let outcome = match args.device {
         true => auth.blocking().challenge_device(),
         false => auth.blocking().challenge(),

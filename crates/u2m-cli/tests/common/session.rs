@@ -81,7 +81,7 @@ impl Session {
         world.surround(&mut command);
         let (columns, aside) = (look.columns, tempfile::tempdir().unwrap());
         let line = format!(
-            "trap : INT; stty cols {columns} rows {ROWS}; sh -c 'echo $$ > {}/pid; exec \"$0\" \"$@\"' '{U2M}' {}; code=$?; \
+            "trap : INT QUIT; stty cols {columns} rows {ROWS}; sh -c 'echo $$ > {}/pid; exec \"$0\" \"$@\"' '{U2M}' {}; code=$?; \
              echo; echo {OVER} $(stty -a); exit $code",
             aside.path().display(),
             line.replace("{URL}", world.url())

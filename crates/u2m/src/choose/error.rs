@@ -33,6 +33,14 @@ pub enum ChooseError {
     /// What was given is not a host.
     #[error(transparent)]
     Host(HostError),
+    /// The profile signs in to an issuer of its own.
+    #[error("profile {profile} is for the issuer {issuer}")]
+    IssuerProfile {
+        /// The profile.
+        profile: Foreign,
+        /// Its issuer.
+        issuer: Foreign,
+    },
     /// The profile signs in as a machine.
     #[error(
         "profile {0} signs in with a client id and secret; only logins by a person are served here"

@@ -133,7 +133,7 @@ impl LoginChoice {
         first_free(&wanted, |name| {
             // What signs in by other means would lose them.
             config.profile(name).is_none_or(|profile| match host_of(&profile) {
-                _ if !profile.is_for_users() => false,
+                _ if !profile.is_for_users() || profile.issuer().is_some() => false,
                 Ok(Some((own, _))) => {
                     own == *host
                         && !differs(
@@ -174,6 +174,11 @@ pub fn choose_for_login(
     let config = around.config;
     let said = said.sorted(config)?;
     let profile = said.profile.as_deref().and_then(|name| config.profile(name));
+    // The login would be kept where that of the issuer is, and looked for there no more.
+    if let Some((issuer, _)) = profile.as_ref().and_then(|profile| profile.issuer()) {
+        let (profile, issuer) = (said.profile.as_deref().unwrap_or_default(), Foreign::new(issuer));
+        return Err(ChooseError::IssuerProfile { profile: Foreign::new(profile), issuer });
+    }
     let own = profile.as_ref().map(host_of).transpose()?.flatten();
     let named = said.host.as_deref().map(typed).transpose()?;
     if let Some(name) = &said.profile {
@@ -194,9 +199,10 @@ pub fn choose_for_login(
             Some(given) => name(given)?,
             // Where this leads to is not known yet, so what has a host already is for something else.
             None => first_free(DEFAULT, |name| {
-                config
-                    .profile(name)
-                    .is_none_or(|profile| profile.host().is_none() && profile.is_for_users())
+                config.profile(name).is_none_or(|profile| {
+                    let leads_nowhere = profile.host().is_none() && profile.issuer().is_none();
+                    leads_nowhere && profile.is_for_users()
+                })
             })?,
         };
         let profile = config.profile(profile_name.as_str());

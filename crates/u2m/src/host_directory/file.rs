@@ -41,7 +41,7 @@ impl Entry {
     /// One from the future was written by another clock, and says nothing about its age.
     fn is_good(&self) -> bool {
         let limit = if self.metadata.is_some() { GOOD } else { SILENT };
-        (0..limit).contains(&(now().unix() - self.asked_at))
+        (0..limit).contains(&now().unix().saturating_sub(self.asked_at))
     }
 }
 
@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn a_damaged_file_is_as_good_as_none_and_is_replaced() {
         let (folder, file) = file();
-        for junk in ["", "{", "[]", r#"{"hosts": 3}"#, "\u{0}"] {
+        let ages_ago = r#"{"hosts": {"https://a.example": {"asked_at": -9223372036854775808}}}"#;
+        for junk in ["", "{", "[]", r#"{"hosts": 3}"#, "\u{0}", ages_ago] {
             fs::write(&file.path, junk).unwrap();
             assert_eq!(file.get(&host("a")), None, "{junk}");
             file.put(&host("a"), Some(&metadata()));

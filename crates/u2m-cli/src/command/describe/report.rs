@@ -162,7 +162,7 @@ impl Report<'_> {
             Status::Failed(error) => {
                 let text =
                     self.failure.map_or_else(|| chain(error), |failure| failure.text.clone());
-                line("Unable to authenticate", &text);
+                line("Unable to authenticate", &output::fit(&text));
             }
             Status::Unchecked(why) => {
                 line("Host", host);

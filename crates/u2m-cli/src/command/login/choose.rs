@@ -47,7 +47,11 @@ pub(super) fn login(
         // The host that was asked is asked no second time.
         let known = chosen.choice.host.clone().map(|host| (host, chosen.metadata.clone()));
         match choose_for_login(&named, around) {
-            Err(error @ (ChooseError::Conflict { .. } | ChooseError::ProfileHost(..))) => {
+            Err(
+                error @ (ChooseError::Conflict { .. }
+                | ChooseError::IssuerProfile { .. }
+                | ChooseError::ProfileHost(..)),
+            ) => {
                 output::note(&u2m::chain(&error));
             }
             _ => {

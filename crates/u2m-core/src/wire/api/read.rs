@@ -1,5 +1,6 @@
 //! Reading what the API says: whatever is missing, odd or unknown is left out, and hides nothing else.
 
+use crate::names::AccountId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -68,14 +69,14 @@ fn text(of: &Map<String, Value>, name: &str) -> Option<String> {
     of.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// An id that may be a number or text; 0 is none.
+/// An id that may be a number or text; 0 is none, and so is what no URL, no file and no terminal should get.
 fn id(of: &Map<String, Value>, name: &str) -> Option<String> {
     match of.get(name)? {
         Value::Number(number) => Some(number.to_string()),
         Value::String(text) => Some(text.clone()),
         _ => None,
     }
-    .filter(|id| !id.is_empty() && id != "0")
+    .filter(|id| id != "0" && AccountId::parse(id).is_ok())
 }
 
 fn object(body: &[u8]) -> Option<Map<String, Value>> {

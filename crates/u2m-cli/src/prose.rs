@@ -124,8 +124,8 @@ Where auth_storage is set, it follows: in the profile, or with --all in
 goes before both.
 
 The key of the encrypted file comes from the file that U2M_STORAGE_KEY_FILE
-names, else from the program in U2M_STORAGE_KEY_COMMAND, else from the keyring. A
-key file that is not there is made; keep it where the encrypted file is not.
+names, else from the program in U2M_STORAGE_KEY_COMMAND, else from the keyring.
+A key file that is not there is made; keep it where the encrypted file is not.
 ",
         ),
         Command::Switch => (

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 /// The column that explanations begin in, and the one that they end before.
 const COLUMN: usize = 24;
-const WIDTH: usize = 84;
+const WIDTH: usize = 80;
 
 /// The text on a command, or on all of them, with the name that the program was called by.
 pub(crate) fn text(command: Option<Command>, name: &str) -> String {

@@ -18,7 +18,7 @@ pub(crate) const ALL: Prose = Prose {
 Exit codes:
   0 done   1 failed   2 wrong usage   3 not signed in   4 sign in again
   5 unclear which profile or host   6 network or time-out   7 token store
-  130 interrupted
+  130 interrupted   143 terminated
 ",
 };
 
@@ -26,7 +26,8 @@ Exit codes:
 const ENVIRONMENT: &str = "\
 Environment: DATABRICKS_CONFIG_PROFILE, DATABRICKS_HOST, DATABRICKS_ACCOUNT_ID,
 DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure, encrypted or plaintext;
-see 'u2m storage --help'), U2M_TOKEN_CACHE, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.
+see 'u2m storage --help'), U2M_TOKEN_CACHE, HTTPS_PROXY, NO_PROXY,
+SSL_CERT_FILE.
 ";
 
 pub(crate) fn of(command: Command) -> Prose {
@@ -50,7 +51,7 @@ ends with the code of its reason.
         ),
         Command::Doctor => (
             "Look for what keeps logins from working: profile file, store, clock, network,\nproxy, callback ports, browser. One line each: ok, warn or fail, and what to do.",
-            "Ends with 1 if a check has failed. Takes 10 seconds at most.\n",
+            "Ends with 1 if a check has failed.\n",
         ),
         Command::Env => (
             "Print the settings of a profile as environment variables.",
@@ -59,28 +60,29 @@ ends with the code of its reason.
         Command::Exec => (
             "Run a program with a login in its environment, for as long as its token lives.",
             "\
-Sets DATABRICKS_HOST, DATABRICKS_TOKEN, DATABRICKS_AUTH_TYPE=pat and the ids that
-are known; removes the variables of other logins (client id and secret, user and
-password, profile, OIDC, metadata service). The token is in no argument. Ends as the
-program ends; 127 where it is not found, 126 where it cannot be run.
+Sets DATABRICKS_HOST, DATABRICKS_TOKEN, DATABRICKS_AUTH_TYPE=pat and the ids
+that are known (no host for a login of --issuer); removes the variables of other
+logins (client id and secret, user and password, profile, OIDC, metadata
+service). The token is in no argument. Ends as the program ends; 127 where it is
+not found, 126 where it cannot be run.
 ",
         ),
         Command::Import => (
             "Bring in logins that other programs have made, without spending them.",
             "\
-Looks for logins of the profiles in the profile file, in the files of Databricks'
-Python and Java SDKs. A profile that is signed in already is left alone. Logins of
-Databricks' own command line need no import: u2m reads them where they are.
-Nothing is changed where a login comes from; after u2m has refreshed an imported
-one, the other program has to sign in again, because servers accept a refresh token
-only once.
+Looks for logins of the profiles in the profile file, in the files of
+Databricks' Python and Java SDKs. A profile that is signed in already is left
+alone. Logins of Databricks' own command line need no import: u2m reads them
+where they are. Nothing is changed where a login comes from; after u2m has
+refreshed an imported one, the other program has to sign in again, because
+servers accept a refresh token only once.
 ",
         ),
         Command::Login => (
             "Sign in, and save the login and a profile.",
             "\
-Without a host, login.databricks.com lets you pick a workspace. On a terminal, what
-is not said is asked.
+Without a host, login.databricks.com lets you pick a workspace. On a terminal,
+what is not said is asked.
 
 Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure,
 encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST,
@@ -105,8 +107,8 @@ u2m man --to ~/.local/share/man/man1
         Command::Profiles => (
             "List the profiles, and which of them work.",
             "\
-Servers are asked at the same time, each for at most 5 seconds. '-' stands for a
-profile that was not asked for.
+Servers are asked at the same time. '-' stands for a profile that no server was
+asked about.
 ",
         ),
         Command::StorageShow | Command::StorageMigrate => (
@@ -116,13 +118,14 @@ secure      the system's keyring
 encrypted   a file of u2m's own that only its key opens
 plaintext   ~/.databricks/token-cache.json, which other programs share
 
-'migrate' copies a login, reads it back, and only then removes the old copy. Where
-auth_storage is set, it follows: in the profile, or with --all in [__settings__], as
-far as other programs know the store. DATABRICKS_AUTH_STORAGE goes before both.
+'migrate' copies a login, reads it back, and only then removes the old copy.
+Where auth_storage is set, it follows: in the profile, or with --all in
+[__settings__], as far as other programs know the store. DATABRICKS_AUTH_STORAGE
+goes before both.
 
-The key of the encrypted file comes from the file that U2M_STORAGE_KEY_FILE names,
-else from the program in U2M_STORAGE_KEY_COMMAND, else from the keyring. A key file
-that is not there is made; keep it where the encrypted file is not.
+The key of the encrypted file comes from the file that U2M_STORAGE_KEY_FILE
+names, else from the program in U2M_STORAGE_KEY_COMMAND, else from the keyring.
+A key file that is not there is made; keep it where the encrypted file is not.
 ",
         ),
         Command::Switch => (
@@ -130,7 +133,7 @@ that is not there is made; keep it where the encrypted file is not.
             "DATABRICKS_CONFIG_PROFILE and DATABRICKS_HOST go before it.\n",
         ),
         Command::Token => (
-            "Print a token, refreshed when it is time. Programs that ask at the same time share\none refresh. Never opens a browser.",
+            "Print a token, refreshed when it is time. Programs that ask at the same time\nshare one refresh. Opens no browser unasked.",
             ENVIRONMENT,
         ),
         Command::Version => (

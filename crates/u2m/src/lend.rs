@@ -27,7 +27,8 @@ const OTHERS: &[&str] = &[
 ];
 
 /// Gives `command` a login for as long as its token lives: `DATABRICKS_HOST`, `DATABRICKS_TOKEN`, `DATABRICKS_AUTH_TYPE=pat`,
-/// which is what SDKs call a token that they are given, and the ids that are known. Variables of other logins are taken away.
+/// which is what SDKs call a token that they are given, and the ids that are known. No host goes with a token of an issuer that
+/// is not Databricks'. Variables of other logins are taken away.
 /// Nothing goes into the command's arguments, which other users can see. `Debug` of a command shows its variables: do not
 /// print it.
 ///
@@ -45,9 +46,11 @@ pub fn lend(command: &mut Command, target: &Target, workspace_id: Option<&str>, 
     for name in OTHERS {
         command.env_remove(name);
     }
-    if let Some(host) = target.host() {
-        command.env("DATABRICKS_HOST", host.as_str());
-    }
+    match target.host().filter(|_| target.issuer_id().is_none()) {
+        Some(host) => command.env("DATABRICKS_HOST", host.as_str()),
+        // An issuer is no host of the API, and the token is for none that the environment names.
+        None => command.env_remove("DATABRICKS_HOST"),
+    };
     if let Some(account) = target.account_id() {
         command.env("DATABRICKS_ACCOUNT_ID", account.as_str());
     }

@@ -133,7 +133,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     // Profiles, describe, env, doctor, switch.
     switch("skip-validate", &[Profiles], "ask no server"),
     value("timeout", "DURATION", &[Profiles], "give up on a profile after this long (default 5s)"),
-    value("timeout", "DURATION", &[Describe, Doctor], "how long servers may take (default 10s)"),
+    value("timeout", "DURATION", &[Describe, Doctor], "how long to wait for servers (default 10s)"),
     switch("offline", &[Describe, Doctor], "ask no server"),
     switch("sensitive", &[Describe, Env], "show secrets of the configuration"),
     switch("exit-zero", &[Describe], "end with 0 even if the login does not work"),
@@ -184,26 +184,31 @@ pub(crate) const FLAGS: &[Flag] = &[
     value("callback-port", "N", &[Login], ""),
     switch("no-input", &[], ""),
     short('o', value("output", "FORMAT", &[], "")),
-    short('p', value("profile", "NAME", &[], "")),
+    short('p', value("profile", "NAME", &[Version], "")),
+    short('e', value("environment", "NAME", &[], "")),
+    value("progress-format", "FORMAT", &[], ""),
     short('t', value("target", "NAME", &[], "")),
     value("timeout", "DURATION", &[Version], ""),
-    value("workspace-id", "ID", &[Describe, Doctor, Env, Exec, Logout, Token, Version], ""),
+    value("workspace-id", "ID", &[Describe, Doctor, Env, Exec, Token, Version], ""),
 ];
 
 impl Flag {
     /// A flag of this name, whoever knows it.
     pub(super) fn named(name: &str) -> Result<&'static Self, Failure> {
         let near = || FLAGS.iter().map(|flag| flag.name).find(|known| u2m::is_near(known, name));
-        FLAGS
-            .iter()
-            .find(|flag| flag.name == name)
-            .ok_or_else(|| unknown_flag(&format!("--{name}"), near()))
+        FLAGS.iter().find(|flag| flag.name == name).ok_or_else(|| {
+            unknown_flag(&format!("--{name}"), near().map(|near| format!("--{near}")))
+        })
     }
 
     /// A flag of this letter, whoever knows it.
     pub(super) fn lettered(letter: char) -> Result<&'static Self, Failure> {
         let found = FLAGS.iter().find(|flag| flag.letter == Some(letter));
-        found.ok_or_else(|| unknown_flag(&format!("-{letter}"), None))
+        let other = |known: char| known != letter && known.eq_ignore_ascii_case(&letter);
+        let near = || FLAGS.iter().filter_map(|flag| flag.letter).find(|known| other(*known));
+        found.ok_or_else(|| {
+            unknown_flag(&format!("-{letter}"), near().map(|near| format!("-{near}")))
+        })
     }
 
     /// Whether a command knows it.
@@ -217,8 +222,8 @@ pub(super) fn knows(command: Command, name: &str) -> bool {
     FLAGS.iter().any(|flag| flag.name == name && flag.is_for(command))
 }
 
-fn unknown_flag(flag: &str, near: Option<&str>) -> Failure {
-    let hint = near.map(|name| format!("; did you mean --{name}?")).unwrap_or_default();
+fn unknown_flag(flag: &str, near: Option<String>) -> Failure {
+    let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     usage(format!("unknown flag: {}{hint}", u2m::Foreign::new(flag)))
 }
 

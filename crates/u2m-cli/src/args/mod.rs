@@ -78,7 +78,11 @@ impl Args {
                 Arg::Short('v') | Arg::Long("version") if named.is_none() => {
                     named = Some(Command::Version)
                 }
-                Arg::Short(letter) => args.take(Flag::lettered(letter)?.name, &mut parser)?,
+                Arg::Short(letter) => {
+                    let flag = Flag::lettered(letter)?;
+                    args.take(flag.name, &mut parser)?;
+                    seen.push(flag.name);
+                }
                 Arg::Long("help") => args.wants_help = true,
                 Arg::Long(name) => {
                     let flag = Flag::named(name)?;
@@ -134,13 +138,7 @@ impl Args {
                 command.name()
             )));
         }
-        let alone = [
-            Command::Doctor,
-            Command::Man,
-            Command::Profiles,
-            Command::StorageShow,
-            Command::Version,
-        ];
+        let alone = [Command::Man, Command::Profiles, Command::StorageShow, Command::Version];
         if args.argument.is_some() && alone.contains(&command) {
             return Err(usage(format!("{} takes no argument", command.name())));
         }

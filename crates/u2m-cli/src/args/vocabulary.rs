@@ -103,7 +103,12 @@ pub(crate) const WORDS: &[Word] = &[
         "print the settings of a profile as variables",
         "env [PROFILE|HOST] [FLAGS]",
     )),
-    word("doctor", Command::Doctor, "look for what keeps logins from working", "doctor [FLAGS]"),
+    word(
+        "doctor",
+        Command::Doctor,
+        "look for what keeps logins from working",
+        "doctor [PROFILE|HOST] [FLAGS]",
+    ),
     word(
         "storage show",
         Command::StorageShow,

@@ -24,11 +24,17 @@ struct Check<'a> {
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let doctor = Doctor::new(std::env::vars_os()).with_said(args.said()).with_program(name);
     let doctor = if args.offline { doctor.offline() } else { doctor };
+    let doctor = match args.timeout {
+        Some(timeout) => doctor.with_timeout(timeout),
+        None => doctor,
+    };
     let findings = doctor.examine();
     let failed = findings.iter().filter(|finding| finding.level == Level::Fail).count();
-    output::result(match args.format {
-        Some(Format::Json) => json(&findings, failed == 0),
-        _ => findings.iter().map(|finding| output::fit(&format!("{finding}\n"))).collect(),
+    output::result(match output::format(args) {
+        Format::Json => json(&findings, failed == 0),
+        Format::Text => {
+            findings.iter().map(|finding| output::fit(&format!("{finding}\n"))).collect()
+        }
     })?;
     match failed {
         0 => Ok(()),

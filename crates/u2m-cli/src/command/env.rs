@@ -9,20 +9,25 @@ use crate::settle::settled;
 use crate::{output, place};
 use shape::Shape;
 use std::collections::BTreeMap;
-use u2m::{Resolved, Said};
+use u2m::{ConfigFile, Resolved, Said};
 use zeroize::Zeroizing;
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let shape = Shape::named(args.shape.as_deref())?;
     let (path, config) = place::config()?;
     let found = settled(args, &path, &config, false)?;
-    if found.host().is_none() && found.cloud(None).is_none() {
+    let is_for_issuer = is_for_issuer(&found, &config);
+    if !is_for_issuer && found.host().is_none() && found.cloud(None).is_none() {
         let text = "nothing says which host is meant: name a profile with --profile, or set DATABRICKS_HOST";
         return Err(Failure::new(Class::Unclear, text));
     }
     let mut variables = of(&found, args);
+    if is_for_issuer {
+        // What the environment says of Databricks is not this login's.
+        variables.retain(|name, _| *name == "DATABRICKS_CONFIG_PROFILE");
+    }
     if args.with_token {
-        let said = said(&found);
+        let said = said(&found, is_for_issuer);
         let token = token::obtain(args, &said, name)?.token;
         let text = Zeroizing::new(token.access_token().expose().to_owned());
         variables.insert("DATABRICKS_TOKEN", text);
@@ -61,10 +66,20 @@ fn of(found: &Resolved, args: &Args) -> BTreeMap<&'static str, Zeroizing<String>
     variables
 }
 
+/// Whether the profile is for an issuer that is not Databricks'.
+fn is_for_issuer(found: &Resolved, config: &ConfigFile) -> bool {
+    let profile = found.profile().and_then(|named| config.profile(named.name()));
+    profile.is_some_and(|profile| profile.issuer().is_some())
+}
+
 /// Whose token goes with a configuration.
-fn said(found: &Resolved) -> Said {
+fn said(found: &Resolved, is_for_issuer: bool) -> Said {
+    let profile = found.profile().map(|profile| profile.name().to_owned());
+    if is_for_issuer {
+        return Said { profile, ..Said::default() };
+    }
     Said {
-        profile: found.profile().map(|profile| profile.name().to_owned()),
+        profile,
         host: found.host().map(ToString::to_string),
         account_id: found.get("account_id").map(str::to_owned),
         ..Said::default()

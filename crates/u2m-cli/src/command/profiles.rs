@@ -38,6 +38,8 @@ struct Row {
     expiry: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     storage: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
@@ -75,6 +77,7 @@ fn row(report: ProfileReport) -> Row {
         error,
         name: report.name,
         host: report.host,
+        issuer: report.issuer,
         account_id: report.account_id,
         workspace_id: report.workspace_id,
         cloud: report.cloud.map_or("", Cloud::as_str),
@@ -91,7 +94,10 @@ fn table(rows: &[Row]) -> String {
         let mark = if row.default { " (Default)" } else { "" };
         format!("{}{mark}", Foreign::new(&row.name))
     };
-    let host = |row: &Row| Foreign::new(row.host.as_deref().unwrap_or_default()).to_string();
+    let host = |row: &Row| {
+        let place = row.host.as_deref().or(row.issuer.as_deref());
+        Foreign::new(place.unwrap_or_default()).to_string()
+    };
     let width = |title: &str, cell: &dyn Fn(&Row) -> String| {
         let widest = rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
         widest.max(title.len())

@@ -53,6 +53,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         "host": profile.as_ref().and_then(|profile| profile.host()),
         "account_id": profile.as_ref().and_then(|profile| profile.account_id()),
         "workspace_id": profile.as_ref().and_then(|profile| profile.workspace_id()),
+        "issuer": profile.as_ref().and_then(|profile| profile.issuer()).map(|(issuer, _)| issuer),
         "previous": previous,
         "changed": is_changed,
         "config_file": path.to_string_lossy(),
@@ -127,7 +128,9 @@ fn say(wanted: Option<&str>, previous: Option<&str>, config: &ConfigFile) {
             None => "No default profile was set.".to_owned(),
         });
     };
-    let host = match config.profile(wanted).and_then(|profile| profile.host()) {
+    let profile = config.profile(wanted);
+    let issuer = || profile.as_ref().and_then(|profile| profile.issuer()).map(|(issuer, _)| issuer);
+    let host = match profile.as_ref().and_then(|profile| profile.host()).or_else(issuer) {
         Some(host) => format!(" ({})", Foreign::new(host)),
         None => "; it has no host".to_owned(),
     };

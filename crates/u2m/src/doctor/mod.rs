@@ -38,6 +38,7 @@ pub struct Doctor {
     said: Said,
     is_offline: bool,
     program: String,
+    limit: Duration,
 }
 
 /// Values of variables may be secrets.
@@ -58,7 +59,13 @@ impl Doctor {
         env: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { env, said: Said::default(), is_offline: false, program: "u2m".to_owned() }
+        Self {
+            env,
+            said: Said::default(),
+            is_offline: false,
+            program: "u2m".to_owned(),
+            limit: LIMIT,
+        }
     }
 
     /// Says whose login is looked at; without it the one that programs get which say nothing.
@@ -82,9 +89,16 @@ impl Doctor {
         self
     }
 
-    /// Looks at everything, for 10 seconds at most. Not to be called within an async runtime.
+    /// Sets how long answers are waited for, of stores and servers together: 9 seconds unless set.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.limit = timeout;
+        self
+    }
+
+    /// Looks at everything, for 10 seconds at most unless more was allowed. Not to be called within an async runtime.
     pub fn examine(&self) -> Vec<Finding> {
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + self.limit;
         let path = match locate(&|name| self.var_os(name)) {
             Ok(path) => path,
             Err(error) => return vec![Finding::fail("profile file", chain(&error), "set HOME")],

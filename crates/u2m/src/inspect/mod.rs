@@ -124,8 +124,8 @@ impl Inspector {
     }
 
     /// Asks the host whose token this is, or, if it is an account's, for its workspaces; and if that is refused, the other of
-    /// the two: an account's profile may name a workspace, and listing workspaces takes an administrator. Runs within a tokio
-    /// runtime.
+    /// the two: an account's profile may name a workspace, and listing workspaces takes an administrator. Of an issuer that is
+    /// not Databricks' it is only known whether there is a token, or a new one is given. Runs within a tokio runtime.
     ///
     /// # Errors
     /// The first of the two, if none of them works; or what is in the way of asking.
@@ -149,7 +149,7 @@ impl Inspector {
     /// That.
     pub fn check_offline(&self, subject: &Subject) -> Result<(), CheckError> {
         match subject.auth_type() {
-            Some("databricks-cli") => {}
+            _ if subject.has_login() => {}
             Some("pat") if subject.token.is_none() => return Err(no_token("pat")),
             Some("pat") => return Ok(()),
             Some(other) => return Err(CheckError::Unchecked(Foreign::new(other))),
@@ -187,6 +187,11 @@ impl Inspector {
 
     async fn ask(&self, subject: &Subject, both: bool) -> Result<Identity, CheckError> {
         let end = Instant::now() + self.timeout;
+        if subject.is_for_issuer() {
+            // There is no API that would say more than a token that can be had.
+            let (_, expiry) = self.token(subject, None).await?;
+            return Ok(Identity { expiry, ..Identity::default() });
+        }
         let host = subject.host.as_ref().ok_or(CheckError::NoHost)?;
         let metadata = self.metadata(host).await;
         let (token, expiry) = self.token(subject, metadata.as_ref()).await?;
@@ -274,10 +279,8 @@ impl Inspector {
         let mut rules = FreshnessRules::default();
         rules.lead = Lifetime::ZERO;
         // A refresh that was sent has all the time that it needs, whoever waits for it: cut short, the login would be lost.
-        let mut builder = PersistentAuth::builder(choice.target)
-            .with_scopes(choice.scopes)
-            .with_store(login.storage.store().clone())
-            .with_rules(rules);
+        let mut builder =
+            choice.builder().with_store(login.storage.store().clone()).with_rules(rules);
         if !self.is_usual_transport {
             builder = builder.with_transport(Shared(Arc::clone(&self.transport)));
         }

@@ -10,6 +10,9 @@ use u2m_core::{
     TokenError, UnverifiedClaims,
 };
 
+/// How a login to an issuer that is not Databricks' is called among the ways of authenticating.
+pub(super) const ISSUER: &str = "u2m-issuer";
+
 /// A configuration, ready to be asked about. It owns all that it needs, and may hold a secret that it does not show.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -85,10 +88,26 @@ impl Subject {
             auth_type,
             login: None,
         };
-        if subject.auth_type.as_deref() == Some("databricks-cli") {
+        let profile = resolved.profile().and_then(|named| around.config.profile(named.name()));
+        if profile.is_some_and(|profile| profile.issuer().is_some()) {
+            // It has no host: one of the environment is not its own.
+            subject = Self { host: None, token: None, ..subject };
+            subject.auth_type = Some(ISSUER.to_owned());
+        }
+        if subject.has_login() {
             subject.login = Some(login(&subject, resolved, around)?);
         }
         Ok(subject)
+    }
+
+    /// Whether it stands for a login of a person, rather than for a credential of its own.
+    pub(super) fn has_login(&self) -> bool {
+        matches!(self.auth_type(), Some("databricks-cli" | ISSUER))
+    }
+
+    /// Whether it is for an issuer that is not Databricks', so that no API can be asked.
+    pub(super) fn is_for_issuer(&self) -> bool {
+        self.auth_type() == Some(ISSUER)
     }
 
     /// The way of authenticating, if there is any.
@@ -132,7 +151,7 @@ fn login(
         account_id: subject.account_id.clone(),
         ..Said::default()
     };
-    if said.host.is_none() {
+    if said.host.is_none() && !subject.is_for_issuer() {
         return Err(CheckError::NoHost);
     }
     // The environment has had its say when the configuration was settled.

@@ -1,6 +1,7 @@
 //! Every profile of a file, checked side by side.
 
 use super::error::CheckError;
+use super::subject::ISSUER;
 use super::{Identity, Inspector, LoginFacts, Subject, blocking};
 use crate::choose::Surroundings;
 use crate::runtime::OwnRuntime;
@@ -31,6 +32,8 @@ pub struct ProfileReport {
     pub name: String,
     /// Its host: the canonical one, or what stands there if it is none.
     pub host: Option<String>,
+    /// The issuer that it signs in to, where that is not Databricks.
+    pub issuer: Option<String>,
     /// Its account, or the one that its host names.
     pub account_id: Option<String>,
     /// Its workspace as it is written, `none` included.
@@ -89,8 +92,8 @@ struct Row {
 }
 
 impl Inspector {
-    /// Looks at every profile of `config`, which was read from `path`, in the order of the file: those with a host or an
-    /// account. With `asks`, each of them is checked, all at once; no profile takes longer than
+    /// Looks at every profile of `config`, which was read from `path`, in the order of the file: those with a host, an
+    /// account or an issuer. With `asks`, each of them is checked, all at once; no profile takes longer than
     /// [`Inspector::with_timeout`], and silent hosts hold up no others. The environment has no say in what a profile is,
     /// only in where logins are kept. Runs within a tokio runtime.
     pub async fn survey(
@@ -202,8 +205,9 @@ impl Inspector {
 fn rows(around: &Surroundings<'_>, path: &Path, asks: bool) -> Vec<Row> {
     let config = around.config;
     let listed = config.profiles().into_iter();
-    let listed =
-        listed.filter(|profile| profile.host().is_some() || profile.account_id().is_some());
+    let listed = listed.filter(|profile| {
+        profile.host().is_some() || profile.account_id().is_some() || profile.issuer().is_some()
+    });
     let default = config.setting("default_profile");
     let row = |name: &str| {
         let given = Given { profile: Some(name), ..Given::default() };
@@ -230,8 +234,12 @@ fn report(
     let host = host.map(|(host, _)| host);
     let by_name = || host.as_ref().map(|host| Cloud::of(host, None));
     let cloud = resolved.ok().and_then(|resolved| resolved.cloud(None)).or_else(by_name);
-    let leads_to =
-        || resolved.ok().and_then(|resolved| resolved.auth_type(false)).map(str::to_owned);
+    let profile = config.profile(name);
+    let issuer = profile.and_then(|profile| profile.issuer()).map(|(issuer, _)| issuer.to_owned());
+    let leads_to = || match issuer {
+        Some(_) => Some(ISSUER.to_owned()),
+        None => resolved.ok().and_then(|resolved| resolved.auth_type(false)).map(str::to_owned),
+    };
     ProfileReport {
         name: name.to_owned(),
         host: host.map(|host| host.as_str().to_owned()).or_else(|| get("host")),
@@ -239,6 +247,7 @@ fn report(
         workspace_id: get("workspace_id").or(hints.workspace_id),
         cloud,
         auth_type: get("auth_type").or_else(|| leads_to().filter(|_| asks)),
+        issuer,
         is_default: default == Some(name),
         validity: Validity::Unknown(None),
         expiry: None,

@@ -135,7 +135,7 @@ impl Report<'_> {
             account_id: identity.and_then(|found| found.account_id.as_deref()),
             details: Details {
                 auth_type: self.auth_type.unwrap_or_default(),
-                host: self.resolved.host().map(|host| host.as_str()),
+                host: self.host(),
                 configuration: configuration.collect(),
             },
             token_storage: self.kept(),
@@ -151,7 +151,7 @@ impl Report<'_> {
             }
         };
         let auth_type = Foreign::new(self.auth_type.unwrap_or_default());
-        let host = self.resolved.host().map(|host| host.as_str()).unwrap_or_default();
+        let host = self.host().unwrap_or_default();
         match self.status {
             Status::Works(found) => {
                 line("Host", host);
@@ -225,6 +225,13 @@ impl Report<'_> {
 
     fn shown(&self, value: &Value) -> String {
         if self.sensitive { value.expose() } else { value.shown() }.to_owned()
+    }
+
+    /// Whoever signs in to an issuer of another kind has none, whatever the environment says.
+    fn host(&self) -> Option<&str> {
+        let resolved = self.resolved.host();
+        let host = self.subject.map_or(resolved, |subject| subject.host());
+        host.map(|host| host.as_str())
     }
 
     fn identity(&self) -> Option<&Identity> {

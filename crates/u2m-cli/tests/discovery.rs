@@ -17,7 +17,7 @@ fn a_host_that_is_found_by_signing_in() {
         ".databrickscfg",
         "[DEFAULT]\naccount_id = stale\nworkspace_id = 1\ncluster_id = stale\nwarehouse_id = kept\n",
     );
-    let mut command = world.command("login");
+    let mut command = world.command("login --profile DEFAULT");
     command.env("DATABRICKS_DISCOVERY_HOST", world.url());
     let (_, ran) = sign_in_by(&world, command);
     assert_signed_in(&world, &ran, "DEFAULT");
@@ -93,7 +93,7 @@ fn a_discovery_login_is_saved_though_the_api_does_not_answer() {
 fn t6_an_issuer_that_nobody_trusts_gets_nothing() {
     let world =
         World::with(Settings::new().with_iss(Iss::Forged("https://evil.example/oidc".into())));
-    let mut command = world.command("login");
+    let mut command = world.command("login --profile dev");
     command.env("DATABRICKS_DISCOVERY_HOST", world.url());
     let (page, ran) = sign_in_by(&world, command);
     assert_failed(
@@ -118,7 +118,7 @@ fn a_host_that_needs_a_yes_is_not_followed_where_nobody_can_be_asked() {
     let world = World::with(
         Settings::new().with_iss(Iss::Forged("https://nike.databricks.com/oidc".into())),
     );
-    let mut command = world.command("login");
+    let mut command = world.command("login --profile dev");
     command.env("DATABRICKS_DISCOVERY_HOST", world.url());
     let (_, ran) = sign_in_by(&world, command);
     assert_failed(

@@ -10,7 +10,7 @@ use crate::args::{Args, Format};
 use crate::command::login_issuer;
 use crate::failure::{Class, Failure};
 use crate::person::{Terminal, can_paste};
-use crate::{advice, events, guard, output, place};
+use crate::{advice, events, guard, output, place, prompt};
 use choose::Chosen;
 use places::Places;
 use save::Saved;
@@ -36,6 +36,14 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     if args.device && choice.host.is_none() {
         let text = format!(
             "--device needs to know where to sign in: {name} login --device --host <url>, or --issuer <url> --client-id <id>"
+        );
+        return Err(Failure::new(Class::Usage, text));
+    }
+    if choice.host.is_none() && choice.is_suggested && !prompt::is_allowed() && !args.events {
+        // A script that says nothing has most likely forgotten something, and would wait for a person who is not there.
+        let text = format!(
+            "nothing says where to sign in, and there is nobody to ask: {name} login --host <url>, or, to choose the host in the \
+             browser, {name} login --profile NAME"
         );
         return Err(Failure::new(Class::Usage, text));
     }

@@ -162,7 +162,7 @@ impl Report<'_> {
             Status::Failed(error) => {
                 let text =
                     self.failure.map_or_else(|| chain(error), |failure| failure.text.clone());
-                line("Unable to authenticate", &output::fit(&text));
+                line("Unable to authenticate", &text);
             }
             Status::Unchecked(why) => {
                 line("Host", host);
@@ -188,7 +188,7 @@ impl Report<'_> {
         for line in self.lines() {
             out += &self.configured(&line);
         }
-        out
+        output::fit(&out)
     }
 
     fn configured(&self, line: &Line) -> String {

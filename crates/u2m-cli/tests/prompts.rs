@@ -202,7 +202,7 @@ fn forty_columns_are_enough() {
     world.write(".databrickscfg", &(0..12).map(profile).collect::<String>());
     let look = Look { columns: 40, ..Look::FULL };
     let Some(mut session) = Session::open(&world, &login(""), &[], look) else { return };
-    session.until_seen("→ Enter a host URL manually");
+    session.until_seen("to search");
     let screen = session.screen();
     for row in ["+ Create a new profile", "short-at-all-0", "short-at-all-4", "to search"] {
         assert!(screen.contains(row), "{row} in {screen}");

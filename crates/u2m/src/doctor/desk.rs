@@ -49,15 +49,30 @@ fn browser(ward: &Ward) -> Finding {
     }
 }
 
-/// The variables of proxies, without what stands before an `@`: it is a password.
+/// The variables of proxies, without what stands before an `@`: it is a password. What is no address may be one as a whole.
 pub(super) fn proxies(ward: &Ward) -> Vec<Finding> {
     let mut findings = Vec::new();
     for name in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
         let Some((name, value)) = either(ward, name) else { continue };
         let value = value.rsplit('@').next().unwrap_or_default();
-        findings.push(Finding::ok("proxy", format!("{name} is {}", Foreign::new(value))));
+        findings.push(match name.eq_ignore_ascii_case("NO_PROXY") || is_address(value) {
+            true => Finding::ok("proxy", format!("{name} is {}", Foreign::new(value))),
+            false => {
+                let advice = format!("write {name} as http://HOST:PORT");
+                Finding::warn("proxy", format!("{name} is not the address of a proxy"), advice)
+            }
+        });
     }
     findings
+}
+
+/// A host with or without a port, behind a scheme or not.
+fn is_address(text: &str) -> bool {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+    match rest.rsplit_once(':') {
+        Some((host, port)) => !host.is_empty() && port.parse::<u16>().is_ok(),
+        None => !rest.is_empty() && !rest.contains('/'),
+    }
 }
 
 /// A variable in either spelling; programs read the small letters first.
@@ -128,5 +143,7 @@ mod tests {
             assert_eq!(findings.len(), 1);
             assert_eq!(findings[0].text, "HTTPS_PROXY is p.example:1", "{value}");
         }
+        let findings = proxies(&ward(&[("HTTPS_PROXY", "me:canary")]));
+        assert_eq!(findings[0].text, "HTTPS_PROXY is not the address of a proxy");
     }
 }

@@ -34,7 +34,9 @@ pub(crate) fn parse(text: &str) -> Result<Option<Timestamp>, BadTime> {
     }
     let unix = days_before(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
         - offset(zone)?;
-    let is_zero = unix == ZERO && fraction.is_none_or(|digits| digits.bytes().all(|b| b == b'0'));
+    // Go reads nine digits of a fraction.
+    let is_zero =
+        unix == ZERO && fraction.is_none_or(|digits| digits.bytes().take(9).all(|b| b == b'0'));
     Ok((!is_zero).then(|| Timestamp::from_unix(unix)))
 }
 
@@ -155,9 +157,12 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Some(Timestamp::from_unix(unix))), "{text}");
         }
-        for zero in
-            ["0001-01-01T00:00:00Z", "0001-01-01T01:00:00+01:00", "0001-01-01T00:00:00.000Z"]
-        {
+        for zero in [
+            "0001-01-01T00:00:00Z",
+            "0001-01-01T01:00:00+01:00",
+            "0001-01-01T00:00:00.000Z",
+            "0001-01-01T00:00:00.0000000009Z",
+        ] {
             assert_eq!(parse(zero), Ok(None), "{zero}");
         }
         assert!(parse("0000-01-01T00:00:00Z").unwrap().is_some(), "a real time, long past");

@@ -4,7 +4,7 @@ use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use serde::Serialize;
 use std::io::Write;
-use u2m::{Lifetime, Timestamp, Token, format_local};
+use u2m::{Lifetime, Notice, Timestamp, Token, format_local};
 
 /// How a result is to be printed that is text by default: by the flag, else by the environment, of which anything but a
 /// format says nothing. SDKs read `token`, so that it does not ask.
@@ -34,6 +34,13 @@ pub(crate) fn note(text: &str) {
         return crate::events::note(text);
     }
     line(&fit(text));
+}
+
+/// Warns of what the person should hear of although it went on.
+pub(crate) fn warn_of(notices: Vec<Notice>) {
+    for notice in notices {
+        note(&format!("Warning: {}", notice.text));
+    }
 }
 
 /// The same without what a terminal would act on: names of files, which errors repeat, may hold anything.

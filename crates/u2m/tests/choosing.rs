@@ -1,39 +1,13 @@
 //! What is meant: every rule by which a profile, a host or nothing at all becomes something to sign in to.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
-use std::ffi::OsString;
+#[path = "common/saying.rs"]
+mod saying;
+
+use saying::choose;
 use u2m::{
-    ChooseError, ConfigFile, HostMetadata, LoginChoice, Said, Surroundings, Target, TokenChoice,
-    choose_for_login, choose_for_token,
+    ChooseError, HostMetadata, LoginChoice, Target, TokenChoice, choose_for_login, choose_for_token,
 };
-
-/// `profile=…`, `host=…`, `account=…`, `workspace=…`, or a word alone.
-fn said(line: &str) -> Said {
-    let mut said = Said::default();
-    for word in line.split_whitespace() {
-        match word.split_once('=') {
-            Some(("profile", value)) => said.profile = Some(value.to_owned()),
-            Some(("host", value)) => said.host = Some(value.to_owned()),
-            Some(("account", value)) => said.account_id = Some(value.to_owned()),
-            Some(("workspace", value)) => said.workspace_id = Some(value.to_owned()),
-            _ => said.either = Some(word.to_owned()),
-        }
-    }
-    said
-}
-
-fn choose<T>(
-    line: &str,
-    env: &[(&str, &str)],
-    config: &str,
-    by: impl Fn(&Said, &Surroundings<'_>) -> Result<T, ChooseError>,
-) -> Result<T, ChooseError> {
-    let env: HashMap<_, _> = env.iter().copied().collect();
-    let get = |name: &str| env.get(name).map(OsString::from);
-    let config = ConfigFile::parse(config).unwrap();
-    by(&said(line), &Surroundings { env: &get, config: &config })
-}
 
 fn token(line: &str, env: &[(&str, &str)], config: &str) -> Result<TokenChoice, ChooseError> {
     choose(line, env, config, choose_for_token)
@@ -346,10 +320,10 @@ fn a_profile_of_an_issuer_is_no_place_for_another_login() {
         assert!(matches!(error, ChooseError::IssuerProfile { .. }), "{line}: {error}");
     }
     assert_eq!(login("", &[], config).unwrap().profile.as_str(), "DEFAULT-2");
-    let get = |_: &str| None;
-    let parsed = ConfigFile::parse(config).unwrap();
-    let around = Surroundings { env: &get, config: &parsed };
-    let mut choice = choose_for_login(&said("host=https://dev.example"), &around).unwrap();
-    choice.settle(&HostMetadata::default(), &around).unwrap();
-    assert_eq!(choice.profile.as_str(), "dev-2");
+    let choice = choose("host=https://dev.example", &[], config, |said, around| {
+        let mut choice = choose_for_login(said, around)?;
+        choice.settle(&HostMetadata::default(), around)?;
+        Ok(choice)
+    });
+    assert_eq!(choice.unwrap().profile.as_str(), "dev-2");
 }

@@ -1,38 +1,11 @@
 //! The account and the workspace of a login: who names them, who goes first, and the name that is made of them.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
-use std::ffi::OsString;
-use u2m::{
-    ChooseError, ConfigFile, HostMetadata, LoginChoice, Said, Surroundings, choose_for_login,
-};
+#[path = "common/saying.rs"]
+mod saying;
 
-/// `profile=…`, `host=…`, `account=…`, `workspace=…`, or a word alone.
-fn said(line: &str) -> Said {
-    let mut said = Said::default();
-    for word in line.split_whitespace() {
-        match word.split_once('=') {
-            Some(("profile", value)) => said.profile = Some(value.to_owned()),
-            Some(("host", value)) => said.host = Some(value.to_owned()),
-            Some(("account", value)) => said.account_id = Some(value.to_owned()),
-            Some(("workspace", value)) => said.workspace_id = Some(value.to_owned()),
-            _ => said.either = Some(word.to_owned()),
-        }
-    }
-    said
-}
-
-fn choose<T>(
-    line: &str,
-    env: &[(&str, &str)],
-    config: &str,
-    by: impl Fn(&Said, &Surroundings<'_>) -> Result<T, ChooseError>,
-) -> Result<T, ChooseError> {
-    let env: HashMap<_, _> = env.iter().copied().collect();
-    let get = |name: &str| env.get(name).map(OsString::from);
-    let config = ConfigFile::parse(config).unwrap();
-    by(&said(line), &Surroundings { env: &get, config: &config })
-}
+use saying::choose;
+use u2m::{ChooseError, HostMetadata, LoginChoice, choose_for_login};
 
 fn login(line: &str, env: &[(&str, &str)], config: &str) -> Result<LoginChoice, ChooseError> {
     choose(line, env, config, choose_for_login)

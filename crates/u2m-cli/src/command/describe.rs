@@ -47,9 +47,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         // It is most likely a slip: nobody has a profile, a login or a token for it.
         settled(args, &path, &config, true)?;
     }
-    for notice in inspector.take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(inspector.take_notices());
     let advised = advised(&resolved, name);
     let auth_type = subject.as_ref().and_then(Subject::auth_type).or(resolved.auth_type(false));
     let failure = match &status {

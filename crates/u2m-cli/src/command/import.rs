@@ -37,9 +37,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let logins = logins.map_err(|error| Failure::new(Class::Storage, chain(&error)))?;
     let looked_for: Vec<_> = wanted.iter().map(|wanted| wanted.login.clone()).collect();
     let mut imported = logins.find(&looked_for);
-    for notice in logins.take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(logins.take_notices());
     let is_wanted = |source: ImportSource| from.is_none_or(|from| from == source);
     imported.found.retain(|found| is_wanted(found.source));
     imported.refused.retain(|refused| is_wanted(refused.source));
@@ -161,9 +159,7 @@ fn take<'c>(
         Some(mut lock) => lock.save(&found.session),
         None => store.save(&key, &found.session),
     });
-    for notice in store.take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(store.take_notices());
     saved.map_err(|error| {
         let text = format!("the login {shown} could not be imported: {}", chain(&error));
         Failure::new(Class::Storage, text)

@@ -1,6 +1,7 @@
 //! `u2m login`: a browser, a person, a saved login, a saved profile.
 
 mod choose;
+pub(crate) mod manners;
 mod places;
 mod save;
 
@@ -9,19 +10,14 @@ pub(crate) use choose::{host, profile_and_host};
 use crate::args::{Args, Format};
 use crate::command::login_issuer;
 use crate::failure::{Class, Failure};
-use crate::person::{Terminal, can_paste};
 use crate::{advice, events, guard, output, place, prompt};
 use choose::Chosen;
 use places::Places;
 use save::Saved;
-use std::time::Duration;
 use u2m::{
-    BrowserError, Builder, ChallengeError, ConfigFile, Host, IssuerTrust, LoginChoice, LoginError,
-    PersistentAuth, Scopes, SignedIn, Surroundings, browser_fn, chain,
+    Builder, ChallengeError, ConfigFile, Host, IssuerTrust, LoginChoice, LoginError,
+    PersistentAuth, Scopes, Surroundings,
 };
-
-/// How long a person has, unless they say otherwise.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     if args.events {
@@ -54,25 +50,20 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let builder = PersistentAuth::builder(choice.target(&metadata))
         .with_store(storage.store().clone())
         .with_scopes(scopes.clone());
-    let (builder, person) = with_manners(builder, args, &choice);
+    let place = match &choice.host {
+        Some(host) => host.to_string(),
+        None => discovery_host().unwrap_or_else(|| "login.databricks.com".to_owned()),
+    };
+    let (builder, person) = manners::with_terminal(builder, args, place);
     let builder = with_settings(builder, args, &choice, &config)?;
     let builder = with_discovery(builder, args, &choice)?;
     let auth = builder.build().map_err(|error| advice::build(&error))?;
-    let outcome = match args.device {
-        true => auth.blocking().challenge_device(),
-        false => auth.blocking().challenge(),
-    };
-    person.end();
-    for notice in auth.take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
-    let signed_in = outcome.map_err(|error| match (&error, &choice.host) {
+    let signed_in = manners::sign_in(&auth, args, &person, |error| match (error, &choice.host) {
         (ChallengeError::Login(LoginError::NoDeviceLogin), Some(host)) => {
             login_issuer::no_device(host.as_str(), &format!("--host {host}"), name)
         }
-        _ => advice::login(&error, &choice, name),
+        _ => advice::login(error, &choice, name),
     })?;
-    warn(&signed_in)?;
     let mut places = Places::find(args, &choice, &config, &signed_in);
     let trouble = places.choose(args, &choice, &signed_in).err();
     let saved = Saved {
@@ -107,49 +98,7 @@ fn check(args: &Args) -> Result<(), Failure> {
     if args.client_id.is_some() {
         return usage("--client-id goes with --issuer");
     }
-    if args.device && args.paste {
-        return usage(
-            "--device and --paste are two ways to sign in without a browser here: leave one of them out",
-        );
-    }
-    if args.paste && !can_paste() {
-        return usage(
-            "--paste needs a terminal to read the address from, and there is none here; leave it out, and open the \
-             address that is shown in a browser of this machine",
-        );
-    }
-    Ok(())
-}
-
-/// What a person has to know of a login that went well.
-pub(crate) fn warn(signed_in: &SignedIn) -> Result<(), Failure> {
-    if let Some(failure) = signed_in.unsaved() {
-        let text = format!("signed in, but the login could not be saved: {}", chain(failure));
-        return Err(Failure::new(Class::Storage, text));
-    }
-    if !signed_in.missing_scopes().is_empty() {
-        output::note(&format!(
-            "Warning: these scopes were not granted: {}",
-            signed_in.missing_scopes()
-        ));
-    }
-    Ok(())
-}
-
-fn with_manners(builder: Builder, args: &Args, choice: &LoginChoice) -> (Builder, Terminal) {
-    let place = match &choice.host {
-        Some(host) => host.to_string(),
-        None => discovery_host().unwrap_or_else(|| "login.databricks.com".to_owned()),
-    };
-    let no_browser = args.no_browser || args.paste;
-    let timeout = args.timeout.unwrap_or(TIMEOUT);
-    let is_none = place::env("BROWSER").is_some_and(|value| value == "none");
-    let person = Terminal::new(place, no_browser || is_none, args.paste, timeout);
-    let mut builder = builder.with_person(person.clone()).with_login_timeout(timeout);
-    if no_browser {
-        builder = builder.with_browser(browser_fn(|_| async { Err(BrowserError::Disabled) }));
-    }
-    (builder, person)
+    manners::check(args)
 }
 
 /// What SDKs' own settings say: of the environment first, then of the profile.

@@ -2,16 +2,16 @@
 
 use crate::advice;
 use crate::args::{Args, Format};
-use crate::command::login;
+use crate::command::login::manners;
 use crate::failure::{Class, Failure};
-use crate::person::{Terminal, can_paste};
+use crate::person::Terminal;
 use crate::{events, guard, output, place};
 use serde_json::json;
 use std::path::Path;
 use u2m::{
-    BrowserError, Builder, ChallengeError, ConfigFile, Editor, Foreign, Host, ISSUER_CLIENT_KEY,
-    ISSUER_KEY, IssuerTrust, LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth,
-    ProfileName, Scopes, StorageMode, Target, browser_fn, chain,
+    Builder, ChallengeError, ConfigFile, Editor, Foreign, Host, ISSUER_CLIENT_KEY, ISSUER_KEY,
+    IssuerTrust, LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth, ProfileName,
+    Scopes, StorageMode, Target, chain,
 };
 
 /// What to sign in to.
@@ -41,15 +41,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     if args.events {
         events::turn_on();
     }
-    if args.device && args.paste {
-        let text = "--device and --paste are two ways to sign in without a browser here: leave one of them out";
-        return Err(Failure::new(Class::Usage, text));
-    }
-    if args.paste && !can_paste() {
-        let text = "--paste needs a terminal to read the address from, and there is none here; leave it out, and open the \
-                    address that is shown in a browser of this machine";
-        return Err(Failure::new(Class::Usage, text));
-    }
+    manners::check(args)?;
     let (path, config) = place::config()?;
     let wanted = wanted(args, &config)?;
     let storage = place::storage_with_person(&config, Some(wanted.profile.as_str()))?;
@@ -59,19 +51,10 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let auth = builder.build().map_err(|error| advice::build(&error))?;
     let (issuer, client_id) = (advice::quoted(&wanted.issuer), advice::quoted(&wanted.client_id));
     let words = format!("--issuer {issuer} --client-id {client_id}");
-    let outcome = match args.device {
-        true => auth.blocking().challenge_device(),
-        false => auth.blocking().challenge(),
-    };
-    person.end();
-    for notice in auth.take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
-    let signed_in = outcome.map_err(|error| match error {
+    manners::sign_in(&auth, args, &person, |error| match error {
         ChallengeError::Login(LoginError::NoDeviceLogin) => no_device(&wanted.issuer, &words, name),
-        error => failed(&error, name),
+        error => failed(error, name),
     })?;
-    login::warn(&signed_in)?;
     wanted.save(args, &path, storage.to_pin(auth.cache_key()))
 }
 
@@ -158,28 +141,18 @@ impl Wanted {
                 Host::typed(named).map_err(|error| usage(format!("--allow-issuer: {error}")))?;
             trust = trust.with_host(host.0);
         }
-        let no_browser = args.no_browser || args.paste;
-        let timeout = args.timeout.unwrap_or(login::TIMEOUT);
-        let is_none = place::env("BROWSER").is_some_and(|value| value == "none");
-        let issuer = Foreign::new(&self.issuer).to_string();
-        let person = Terminal::new(issuer, no_browser || is_none, args.paste, timeout);
         let mut builder = PersistentAuth::builder(target.with_profile(self.profile.clone()))
             .with_client_id(self.client_id.as_str())
             .with_scopes(self.scopes.clone())
-            .with_trust(trust)
-            .with_person(person.clone())
-            .with_login_timeout(timeout);
+            .with_trust(trust);
         if !self.scopes.is_empty() {
             // What was said is what is asked for: not every issuer knows `offline_access`.
             builder = builder.without_offline_access();
         }
-        if no_browser {
-            builder = builder.with_browser(browser_fn(|_| async { Err(BrowserError::Disabled) }));
-        }
         if let Some(port) = args.port {
             builder = builder.with_port(port);
         }
-        Ok((builder, person))
+        Ok(manners::with_terminal(builder, args, Foreign::new(&self.issuer).to_string()))
     }
 
     /// Writes the profile, in keys that no other program knows: without a host it is nothing to Databricks' SDKs, which load

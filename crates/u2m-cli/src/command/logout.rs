@@ -70,9 +70,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         out.failed
             .extend(unseen.into_iter().chain(cleared).map(|error| (CacheKey::new("*"), error)));
     }
-    for notice in storage.store().take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(storage.store().take_notices());
     // Whatever could not be removed, what was removed is of no use to anybody.
     let is_revoked = revoke(std::mem::take(&mut out.ended), args);
     if let Some((_, error)) = out.failed.first() {

@@ -58,9 +58,7 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
     let rows: Vec<Row> =
         inspector.survey_blocking(&around, &path, asks).into_iter().map(row).collect();
     u2m::settle(SAVING);
-    for notice in inspector.take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(inspector.take_notices());
     match output::format(args) {
         Format::Json => output::result(output::json(&Listed { profiles: rows }) + "\n"),
         Format::Text => output::result(table(&rows)),

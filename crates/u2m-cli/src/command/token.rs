@@ -61,9 +61,7 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
     };
     let auth = describe(choice)?;
     let outcome = token(&auth, args.force_refresh);
-    for notice in auth.asynchronous().take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(auth.asynchronous().take_notices());
     let token = outcome.map_err(|error| {
         let failure = advice::token(&error, &subject, args.force_refresh);
         match error {

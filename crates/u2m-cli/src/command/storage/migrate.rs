@@ -52,9 +52,7 @@ pub(crate) fn migrate(args: &Args, name: &str) -> Result<(), Failure> {
             Err(text) => failed.push((key, text)),
         }
     }
-    for notice in storage.store().take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(storage.store().take_notices());
     movers.follow(&path, &moved)?;
     finish(args, named, to, &moved, failed)
 }

@@ -73,9 +73,7 @@ pub(crate) fn show(args: &Args) -> Result<(), Failure> {
         }
     }
     shown.logins.sort_by(|a, b| (&a.key, !a.used).cmp(&(&b.key, !b.used)));
-    for notice in storage.store().take_notices() {
-        output::note(&format!("Warning: {}", notice.text));
-    }
+    output::warn_of(storage.store().take_notices());
     match args.format {
         Some(Format::Json) => output::result(output::json(&shown) + "\n"),
         _ => output::result(text(&shown, &storage, &path)),

@@ -1,0 +1,69 @@
+//! How a person signs in, whoever the login is to: which ways go together, the terminal that tells of it, and the sign-in
+//! itself. Both `login.rs` and `login_issuer.rs` go through here, so that no way works for one of them alone.
+
+use crate::args::Args;
+use crate::failure::{Class, Failure};
+use crate::person::{Terminal, can_paste};
+use crate::{output, place};
+use std::time::Duration;
+use u2m::{BrowserError, Builder, ChallengeError, PersistentAuth, SignedIn, browser_fn, chain};
+
+/// How long a person has, unless they say otherwise.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Refuses ways to sign in that do not go together, before anything is asked.
+pub(crate) fn check(args: &Args) -> Result<(), Failure> {
+    let usage = |text: &str| Err(Failure::new(Class::Usage, text));
+    if args.device && args.paste {
+        return usage(
+            "--device and --paste are two ways to sign in without a browser here: leave one of them out",
+        );
+    }
+    if args.paste && !can_paste() {
+        return usage(
+            "--paste needs a terminal to read the address from, and there is none here; leave it out, and open the \
+             address that is shown in a browser of this machine",
+        );
+    }
+    Ok(())
+}
+
+/// Gives a login the terminal, which calls it a login to `place`, and the time that the person has.
+pub(crate) fn with_terminal(builder: Builder, args: &Args, place: String) -> (Builder, Terminal) {
+    let no_browser = args.no_browser || args.paste;
+    let timeout = args.timeout.unwrap_or(TIMEOUT);
+    let is_none = place::env("BROWSER").is_some_and(|value| value == "none");
+    let person = Terminal::new(place, no_browser || is_none, args.paste, timeout);
+    let mut builder = builder.with_person(person.clone()).with_login_timeout(timeout);
+    if no_browser {
+        builder = builder.with_browser(browser_fn(|_| async { Err(BrowserError::Disabled) }));
+    }
+    (builder, person)
+}
+
+/// Signs in, and tells what a person has to know of a login that went well; `failed` puts the failure into words.
+pub(crate) fn sign_in(
+    auth: &PersistentAuth,
+    args: &Args,
+    person: &Terminal,
+    failed: impl FnOnce(&ChallengeError) -> Failure,
+) -> Result<SignedIn, Failure> {
+    let outcome = match args.device {
+        true => auth.blocking().challenge_device(),
+        false => auth.blocking().challenge(),
+    };
+    person.end();
+    output::warn_of(auth.take_notices());
+    let signed_in = outcome.map_err(|error| failed(&error))?;
+    if let Some(failure) = signed_in.unsaved() {
+        let text = format!("signed in, but the login could not be saved: {}", chain(failure));
+        return Err(Failure::new(Class::Storage, text));
+    }
+    if !signed_in.missing_scopes().is_empty() {
+        output::note(&format!(
+            "Warning: these scopes were not granted: {}",
+            signed_in.missing_scopes()
+        ));
+    }
+    Ok(signed_in)
+}

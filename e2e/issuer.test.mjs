@@ -31,7 +31,8 @@ test('an issuer is signed in to by its name, and its token is active', LIMIT, as
   const { access_token } = await world.token('corp');
   const { active, sub, client_id, scope } = await provider.introspect(access_token);
   assert.deepEqual({ active, sub, client_id }, { active: true, sub: 'ada', client_id: CLIENT });
-  assert.deepEqual(scope.split(' ').sort(), ['offline_access', 'openid']);
+  // Nothing is done with an ID token, so none is asked for.
+  assert.deepEqual(scope.split(' ').sort(), ['offline_access']);
   const profile = readFileSync(world.profiles, 'utf8');
   assert.match(profile, /^u2m_issuer +=/m);
   assert.doesNotMatch(profile, /^(host|auth_type|client_id) *=/m, 'nothing that an SDK of Databricks would go by');

@@ -113,7 +113,8 @@ class World {
     const browser = this.#browser(scenario, user);
     const BROWSER = `node ${join(this.folder, 'browser.mjs')} ${scenario}`;
     const args = ['login', ...to, '--profile', profile, ...flags];
-    return { ...this.start(args, { ...browser.environment, BROWSER }), report: browser.report };
+    const U2M_BROWSER_ENV = Object.keys(browser.environment).join();
+    return { ...this.start(args, { ...browser.environment, BROWSER, U2M_BROWSER_ENV }), report: browser.report };
   }
 
   /** `u2m login` to its end: what came of the command and of the browser. */

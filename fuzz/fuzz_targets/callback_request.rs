@@ -7,6 +7,7 @@
 //!   refusal or a code, and a code goes nowhere but into the request to the token endpoint.
 //! - The issuer that a callback names is the account's own; where no host is known yet, nothing is sent to one that is not
 //!   trusted (T6).
+//! - What is an answer but for its state is told in one printable line without the code.
 //! - No answer repeats a word of the request, and no error or `Debug` shows the code (T14, T17).
 #![no_main]
 
@@ -66,7 +67,15 @@ fn heard(query: &str) {
         let all = [&states, &codes, &errors, &issuers, &descriptions];
         match browse.hear(query) {
             Heard::Junk(Junk::Repeated) => assert!(all.iter().any(|values| values.len() > 1)),
-            Heard::Junk(Junk::State) => assert_ne!(states, [state(&browse)]),
+            Heard::Junk(Junk::State) => {
+                assert_ne!(states, [state(&browse)]);
+                if let Some(stray) = browse.stray(query) {
+                    assert!(codes.len() == 1 || errors.len() == 1, "{stray}");
+                    assert_one_printable_line(&stray.to_string());
+                    let code = codes.first().filter(|code| is_secret(code));
+                    assert!(!code.is_some_and(|code| stray.to_string().contains(code.as_str())));
+                }
+            }
             Heard::Junk(Junk::Empty) => assert!(codes.is_empty() && errors.is_empty()),
             Heard::Callback(callback) => {
                 assert!(all.iter().all(|values| values.len() < 2));

@@ -1,8 +1,9 @@
 //! What a host says of itself, and an authorization server's metadata (A10, A15, A30, A32, HOST-2). The first line of an
 //! input is a status and an issuer, the rest a body.
 //!
-//! - A document is believed only with a success, for the issuer that was asked for, byte for byte, and with endpoints on
-//!   its host, over TLS, without fragment and user info, and where `S256` is offered or nothing is said.
+//! - A document is believed only with a success, with no name for its issuer or one on the host that was asked, and with
+//!   endpoints on that host, over TLS, without fragment and user info, and where `S256` is offered or nothing is said. The
+//!   login is recorded under the issuer that was asked for, whatever the document says.
 //! - What is believed survives being written and read again.
 //! - An issuer's host and token endpoint are one place; what is trusted is below one of Databricks' names.
 //! - Whatever a host says of itself, the login stays on that host and with the account that the caller named.
@@ -41,6 +42,9 @@ fn believed(
 ) {
     assert!((200..300).contains(&status));
     assert!(asked.is_none_or(|asked| asked == server.issuer) && !server.issuer.is_empty());
+    if let (Some(asked), Some(name)) = (asked, &server.names_itself) {
+        assert!(name == asked || derive_host_from_issuer(name).as_ref() == Ok(host), "{name:?}");
+    }
     let more = [&server.revocation_endpoint, &server.device_authorization_endpoint];
     let all = [&server.authorization_endpoint, &server.token_endpoint];
     for url in all.into_iter().chain(more.into_iter().flatten()) {
@@ -48,7 +52,8 @@ fn believed(
         assert!(url.scheme() == "https" && url.fragment().is_none() && url.username().is_empty());
     }
     if let Ok(json) = serde_json::from_slice::<Value>(body) {
-        assert_eq!(json["issuer"].as_str(), Some(server.issuer.as_str()));
+        let name = json["issuer"].as_str().filter(|name| !name.is_empty());
+        assert_eq!(name, server.names_itself.as_deref());
         match &json["code_challenge_methods_supported"] {
             Value::Null => {}
             methods => {

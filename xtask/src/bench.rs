@@ -6,6 +6,7 @@
 
 mod bars;
 mod blocks;
+mod growth;
 mod keyring;
 mod machine;
 mod page;

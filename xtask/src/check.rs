@@ -3,6 +3,7 @@
 //! Without a name all of them run, in the order of the table, and every failure is reported. A check returns one line on
 //! what it saw; what it could not see on this machine it says there, too.
 
+mod beside;
 mod deny;
 mod graph;
 mod lint;
@@ -41,6 +42,7 @@ const CHECKS: &[Check] = &[
     ("paths", "no tracked file names a folder of a developer's machine", lock::paths),
     ("licences", "licences, bans and sources as deny.toml allows", deny::licences),
     ("advisories", "no dependency has a known vulnerability", deny::advisories),
+    ("beside", "a program with its own TLS runs with u2m in it", beside::beside),
     ("binary", "the release binary is as large as the SDKs expect", release::binary),
     ("warm", "a fresh token costs no socket, thread, lock or write", warm::warm),
 ];

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz [--seconds N] [--jobs N] [--seed N] [TARGET…]`: coverage-guided fuzzing of the parsers, without
+//! `cargo xtask fuzz [--seconds N] [--runs N] [--jobs N] [--seed N] [TARGET…]`: coverage-guided fuzzing of the parsers, without
 //! `cargo fuzz` and on a stable toolchain.
 //!
 //! The targets are the `[[bin]]`s of `fuzz/Cargo.toml`. Each replays its seeds one by one, and then searches on from them
@@ -69,6 +69,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 #[derive(Debug, PartialEq, Eq)]
 struct Plan {
     seconds: u32,
+    /// After how many inputs a search ends at the latest: the same number and seed find the same, however fast the machine.
+    runs: Option<u32>,
     /// Where the search begins: the same number, the same way. 0 is another way each time.
     seed: u32,
     jobs: usize,
@@ -78,7 +80,7 @@ struct Plan {
 impl Plan {
     fn of(args: &[String], known: &[String]) -> Result<Self, Failure> {
         let jobs = thread::available_parallelism().map_or(1, usize::from);
-        let mut plan = Self { seconds: 60, seed: 0, jobs, targets: Vec::new() };
+        let mut plan = Self { seconds: 60, runs: None, seed: 0, jobs, targets: Vec::new() };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut number = || {
@@ -88,13 +90,14 @@ impl Plan {
             };
             match arg.as_str() {
                 "--seconds" => plan.seconds = number()?,
+                "--runs" => plan.runs = Some(number()?),
                 "--seed" => plan.seed = number()?,
                 "--jobs" => plan.jobs = number()?.try_into()?,
                 name if known.iter().any(|known| known == name) => plan.targets.push(name.into()),
                 other => {
                     let known = known.join(", ");
                     return Err(format!(
-                        "usage: cargo xtask fuzz [--seconds N] [--jobs N] [--seed N] [TARGET…]; no target is called {other:?}, there are {known}"
+                        "usage: cargo xtask fuzz [--seconds N] [--runs N] [--jobs N] [--seed N] [TARGET…]; no target is called {other:?}, there are {known}"
                     )
                     .into());
                 }
@@ -152,7 +155,7 @@ fn fuzz(name: &str, built: &Path, plan: &Plan) -> Result<String, Failure> {
     paths.sort();
     let run = |what: &str, args: &mut dyn FnMut(&mut Command)| {
         let log = built.join(format!("{name}.{what}.log"));
-        let mut command = Command::new(built.join(name));
+        let mut command = started(&built.join(name), plan);
         command.arg(format!("-timeout={TIMEOUT}")).arg(format!("-rss_limit_mb={MEMORY}"));
         command.arg(format!("-artifact_prefix={}/", artifacts.display()));
         args(&mut command);
@@ -172,9 +175,32 @@ fn fuzz(name: &str, built: &Path, plan: &Plan) -> Result<String, Failure> {
         }
         command.arg(format!("-max_total_time={}", plan.seconds)).arg("-print_final_stats=1");
         command.arg(format!("-seed={}", plan.seed));
+        if let Some(runs) = plan.runs {
+            command.arg(format!("-runs={runs}"));
+        }
         command.arg(&corpus).arg(&seeds);
     })?;
     summary(&said, paths.len())
+}
+
+/// A target, about to be started. What libFuzzer counts depends on addresses: with the same seed they are to be the same, where
+/// this machine can do that.
+fn started(target: &Path, plan: &Plan) -> Command {
+    let fixed = || {
+        let mut command = Command::new("setarch");
+        command.arg("--addr-no-randomize");
+        command
+    };
+    let is_possible =
+        || fixed().arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let mut command = Command::new(target);
+    if plan.seed != 0 && is_possible() {
+        command = fixed();
+        command.arg(target);
+    }
+    // Nobody else adds to the corpus meanwhile.
+    command.arg("-reload=0");
+    command
 }
 
 /// What went wrong, where the input is, and how to keep it.
@@ -236,8 +262,8 @@ mod tests {
     #[test]
     fn arguments_choose_targets_and_time() {
         let known = words("a b");
-        let plan = Plan::of(&words("--seconds 5 b --jobs 3 --seed 7"), &known).unwrap();
-        assert_eq!(plan, Plan { seconds: 5, seed: 7, jobs: 3, targets: words("b") });
+        let plan = Plan::of(&words("--seconds 5 b --jobs 3 --seed 7 --runs 9"), &known).unwrap();
+        assert_eq!(plan, Plan { seconds: 5, runs: Some(9), seed: 7, jobs: 3, targets: words("b") });
         assert_eq!(Plan::of(&[], &known).unwrap().targets, known);
         for bad in ["c", "--seconds", "--seconds 0", "--jobs x", "--help"] {
             assert!(Plan::of(&words(bad), &known).is_err(), "{bad}");

@@ -6,8 +6,10 @@ mod ci;
 mod demo;
 mod e2e;
 mod fuzz;
+mod mutants;
 mod programs;
 mod run;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -24,6 +26,12 @@ const COMMANDS: &[Command] = &[
     ("check", "formatting, lints, docs, crate arrows, licences", check::run),
     ("e2e", "the world: a certified OpenID provider and Chromium", e2e::run),
     ("fuzz", "coverage-guided search for inputs that break a parser", fuzz::run),
+    (
+        "soak",
+        "logins against kills, suspensions, other programs and chance, for as long as you like",
+        soak::run,
+    ),
+    ("mutants", "changes to lines that the tests of their crate do not notice", mutants::run),
     ("bench", "each figure beside its anchor, into BENCHMARKS.md", bench::run),
     ("ci", "test, check, demo, e2e and fuzz, as the CI machine runs them", ci::run),
 ];
@@ -34,7 +42,7 @@ fn main() -> ExitCode {
     let Some((_, _, run)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
         println!("cargo xtask COMMAND\n");
         for (name, what, _) in COMMANDS {
-            println!("  {name:<6} {what}");
+            println!("  {name:<7} {what}");
         }
         return ExitCode::from(if name == "help" { 0 } else { 2 });
     };

@@ -9,6 +9,10 @@
 use crate::{Outcome, programs, run};
 use std::process::Stdio;
 
+/// Where the properties begin their search. It is the same number each time, so that a test fails for what was changed and not
+/// by luck; whoever searches further sets it to another.
+const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
+
 pub(crate) fn run(args: &[String]) -> Outcome {
     if let Err(missing) = programs::provide(programs::OF_TESTS) {
         eprintln!("{missing}");
@@ -27,6 +31,9 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         test.env("RUST_TEST_THREADS", threads().to_string());
     }
+    if std::env::var_os(PROPERTY_SEED).is_none() {
+        test.env(PROPERTY_SEED, "1");
+    }
     run::must(test.args(args).stdin(Stdio::null()))
 }
 
@@ -40,7 +47,7 @@ fn chooses_packages(args: &[String]) -> bool {
 
 /// How many tests run at once: many of them start dozens of processes or threads, so never as many as a big machine has
 /// cores; and most of them wait, so never one.
-fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
 }
 

@@ -1,5 +1,6 @@
 //! How a store can fail.
 
+use crate::mode::StorageMode;
 use std::io;
 use std::path::{Path, PathBuf};
 use u2m_core::{CacheKey, Foreign};
@@ -43,6 +44,20 @@ pub enum StoreError {
     CannotOpen {
         /// What is wrong with its address or its settings.
         why: &'static str,
+    },
+    /// A login was moved, or a new one was saved elsewhere, and what it leaves behind could not be removed. It does not count
+    /// any more, and whoever uses or moves the login next removes it.
+    #[error(
+        "the login '{key}' is in its new place, and its copy in {mode} storage could not be removed"
+    )]
+    CopyLeft {
+        /// Which entry.
+        key: CacheKey,
+        /// Where the copy is.
+        mode: StorageMode,
+        /// Why it is still there.
+        #[source]
+        source: Box<StoreError>,
     },
     /// The file is not a token cache; it is left as it is until a login sets it aside.
     #[error(
@@ -92,6 +107,16 @@ pub enum StoreError {
         /// Why not.
         #[source]
         source: crate::keyring::KeyringError,
+    },
+    /// What this store holds is a copy that does not count: the login was saved in another one.
+    #[error(
+        "the login '{key}' is kept in {mode} storage; what stands elsewhere under its name is not used"
+    )]
+    KeptElsewhere {
+        /// Which entry.
+        key: CacheKey,
+        /// Where the login is.
+        mode: StorageMode,
     },
     /// The program that prints the key did not.
     #[error("the key could not be had from '{program}': {why}")]
@@ -226,7 +251,9 @@ pub enum StoreError {
         key: CacheKey,
     },
     /// Larger than any honest cache.
-    #[error("{path} is larger than 16 MiB and is not read; log in again, which sets it aside")]
+    #[error(
+        "{path} is larger than 32 MiB and is not read; log in again, which sets it aside and keeps what can be read of it"
+    )]
     TooLarge {
         /// Which file.
         path: Shown,
@@ -248,6 +275,14 @@ pub enum StoreError {
         path: Shown,
         /// What it says.
         version: String,
+    },
+    /// What was to be written would not be read again, or leaves no room for the logins that are there; nothing was changed.
+    #[error("{path} would be larger than {limit} MiB; log out of what is not used any more")]
+    WouldBeTooLarge {
+        /// Which file.
+        path: Shown,
+        /// How large it may be, in MiB.
+        limit: u64,
     },
     /// The sealed file was sealed with another key; it is left as it is.
     #[error(
@@ -304,6 +339,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::LockTimeout { .. } | Self::Unavailable { .. } => true,
+            Self::CopyLeft { source, .. } => source.is_transient(),
             #[cfg(feature = "keyring")]
             Self::Keyring { source, .. } => source.is_transient(),
             #[cfg(all(feature = "encrypted", feature = "keyring"))]

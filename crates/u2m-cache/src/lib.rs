@@ -53,13 +53,16 @@ mod seal;
 mod store;
 mod zone;
 
-pub use auto::AutoStore;
+pub use auto::{AutoStore, HeldLogin, Naming, Snapshot};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use file::fuzzing;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use foreign::fuzzing as foreign_fuzzing;
+#[cfg(all(fuzzing, feature = "redis"))]
+#[doc(hidden)]
+pub use redis::fuzzing as redis_fuzzing;
 
 #[cfg(feature = "redis")]
 pub use crate::redis::{RedisSettings, RedisStore};
@@ -79,5 +82,5 @@ pub use memory::MemoryStore;
 pub use mode::StorageMode;
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 pub use seal::{Cipher, SealError, SealKey};
-pub use store::{EntryLock, Notice, StoreAddress, TokenStore};
+pub use store::{Claim, EntryLock, Notice, StoreAddress, TokenStore};
 pub use zone::format_local;

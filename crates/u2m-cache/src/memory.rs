@@ -2,11 +2,11 @@
 
 use crate::error::StoreError;
 use crate::gate::{Gates, Pass};
-use crate::store::{EntryLock, TokenStore};
+use crate::store::{Claim, EntryLock, TokenStore};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use u2m_core::{CacheKey, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
 
 /// Keeps logins in this process alone: for tests, and for programs that get their sessions from elsewhere. Clones share
 /// the same entries.
@@ -73,6 +73,18 @@ impl TokenStore for MemoryStore {
         Ok(())
     }
 
+    fn put_back(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        spent: &[Fingerprint],
+    ) -> Result<bool, StoreError> {
+        let mut entries = self.entries();
+        let there = entries.get_mut(key).and_then(|slot| slot.session.as_mut());
+        let old = there.filter(|there| spent.contains(&there.fingerprint()));
+        Ok(old.map(|old| *old = session.clone()).is_some())
+    }
+
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.entries().remove(key);
         Ok(())
@@ -94,7 +106,12 @@ impl TokenStore for MemoryStore {
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
         let pass = self.gates.pass(key.clone(), patience);
         Ok(pass.map(|pass| -> Box<dyn EntryLock> {
-            Box::new(MemoryLock { store: self.clone(), key: key.clone(), _pass: pass })
+            Box::new(MemoryLock {
+                store: self.clone(),
+                key: key.clone(),
+                claimed: None,
+                _pass: pass,
+            })
         }))
     }
 }
@@ -102,6 +119,8 @@ impl TokenStore for MemoryStore {
 struct MemoryLock {
     store: MemoryStore,
     key: CacheKey,
+    /// The token that is being spent.
+    claimed: Option<Fingerprint>,
     _pass: Pass<CacheKey>,
 }
 
@@ -115,11 +134,23 @@ impl EntryLock for MemoryLock {
         Ok(())
     }
 
+    /// Logins of one process are reached by one name alone.
+    fn claim(&mut self, of: &Fingerprint, _: Duration) -> Result<Claim, StoreError> {
+        self.claimed = Some(of.clone());
+        Ok(Claim::Taken)
+    }
+
     fn prove_writable(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        self.store.save(&self.key, session)
+        let there = self.store.load(&self.key)?.map(|there| there.fingerprint());
+        if self.claimed.is_some() && there != self.claimed && there != Some(session.fingerprint()) {
+            return Err(StoreError::Superseded { key: self.key.clone() });
+        }
+        self.store.save(&self.key, session)?;
+        self.claimed = self.claimed.take().map(|_| session.fingerprint());
+        Ok(())
     }
 }

@@ -1,87 +1,23 @@
 //! A whole login as one text: what is sealed. Unlike the shared file it holds whom the tokens belong to, so that nobody who
 //! can write beside it can have a refresh token sent elsewhere. Times are seconds since 1970, UTC.
 
-use crate::beside::sidecar::bind;
-use serde::{Deserialize, Serialize};
-use u2m_core::{AccessToken, Lifetime, RefreshToken, Scopes, Session, Timestamp};
-use zeroize::{Zeroize, Zeroizing};
-
-#[derive(Serialize, Deserialize)]
-struct Payload {
-    access_token: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expiry: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lifetime: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    issued_at: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    binding: Option<Bound>,
-}
-
-/// Whom the tokens belong to.
-#[derive(Serialize, Deserialize)]
-struct Bound {
-    issuer: String,
-    token_endpoint: String,
-    client_id: String,
-    host: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scopes: Option<String>,
-}
-
-impl Drop for Payload {
-    fn drop(&mut self) {
-        self.access_token.zeroize();
-        self.refresh_token.zeroize();
-    }
-}
+use u2m_core::{Session, SessionRecord};
+use zeroize::Zeroizing;
 
 pub(crate) fn write(session: &Session) -> Zeroizing<Vec<u8>> {
-    let binding = session.binding.as_ref().map(|binding| Bound {
-        issuer: binding.issuer.clone(),
-        token_endpoint: binding.token_endpoint.to_string(),
-        client_id: binding.client_id.clone(),
-        host: binding.host.as_str().to_owned(),
-        account_id: binding.account_id.clone(),
-        scopes: binding.scopes.as_ref().map(ToString::to_string),
-    });
-    let payload = Payload {
-        access_token: session.access_token.expose().to_owned(),
-        refresh_token: session.refresh_token.as_ref().map(|token| token.expose().to_owned()),
-        expiry: session.known_expiry().map(Timestamp::unix),
-        lifetime: session.lifetime.map(Lifetime::seconds),
-        issued_at: session.issued_at.map(Timestamp::unix),
-        binding,
-    };
     // It fails for maps with keys that are no strings only.
-    Zeroizing::new(serde_json::to_vec(&payload).unwrap_or_default())
+    Zeroizing::new(serde_json::to_vec(&SessionRecord::of(session)).unwrap_or_default())
 }
 
 /// `None` if it is no login.
 pub(crate) fn read(bytes: &[u8]) -> Option<Session> {
-    let payload: Payload = serde_json::from_slice(bytes).ok()?;
-    let mut session = Session::new(AccessToken::new(payload.access_token.as_str()));
-    session.refresh_token = payload.refresh_token.as_deref().map(RefreshToken::new);
-    session.expiry = payload.expiry.map(Timestamp::from_unix);
-    session.lifetime = payload.lifetime.map(Lifetime::from_seconds);
-    session.issued_at = payload.issued_at.map(Timestamp::from_unix);
-    session.binding = payload.binding.as_ref().and_then(|bound| {
-        let binding = bind(&bound.issuer, &bound.token_endpoint, &bound.client_id, &bound.host)?;
-        let scopes = bound.scopes.as_deref().map(Scopes::split);
-        Some(binding.with_account_id(bound.account_id.clone()).with_scopes(scopes))
-    });
-    Some(session)
+    serde_json::from_slice::<SessionRecord>(bytes).ok().map(|record| record.session())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{Binding, Host};
+    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken, Scopes, Timestamp};
 
     #[test]
     fn a_login_comes_back_whole() {

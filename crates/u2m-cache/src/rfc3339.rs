@@ -196,6 +196,16 @@ mod tests {
     }
 
     #[test]
+    fn every_month_has_its_days_and_no_more() {
+        let days = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        for (month, days) in (1..).zip(days) {
+            let is_read = |day| parse(&format!("2099-{month:02}-{day:02}T00:00:00Z")).is_ok();
+            assert!(is_read(1) && is_read(days), "month {month}");
+            assert!(!is_read(0) && !is_read(days + 1), "month {month}");
+        }
+    }
+
+    #[test]
     fn what_is_written_has_a_fraction_that_is_never_trimmed_and_the_local_offset() {
         let time = Timestamp::from_unix(1_774_000_000);
         assert_eq!(format(time, 0), "2026-03-20T09:46:40.000001Z");

@@ -1,12 +1,11 @@
 //! What every store can do.
 
 use crate::error::StoreError;
-use crate::mode::StorageMode;
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use u2m_core::{CacheKey, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, Verdict};
 
 /// A place where logins are kept. Synchronous: reading one must be possible from a plain `fn main`.
 ///
@@ -25,6 +24,24 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Nothing was changed then.
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError>;
 
+    /// Puts a login back where a state of it stands that it has replaced: where the entry holds one of the tokens `spent`, or
+    /// one that is known to have been spent on the way to it. Whether it did; an entry that is gone, or a newer one, stays as it is. It waits
+    /// for no refresh, and is for programs that write without a lock, which may put an old copy of a whole file back.
+    ///
+    /// A store in which nobody else writes has nothing to put back.
+    ///
+    /// # Errors
+    /// Nothing was changed then.
+    fn put_back(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        spent: &[Fingerprint],
+    ) -> Result<bool, StoreError> {
+        let _ = (key, session, spent);
+        Ok(false)
+    }
+
     /// Removes an entry; an absent one is no error.
     ///
     /// # Errors
@@ -36,6 +53,35 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// The store cannot be read.
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError>;
+
+    /// As [`TokenStore::load`], of several entries at once; one answer each, in their order.
+    fn load_all(&self, keys: &[CacheKey]) -> Vec<Result<Option<Session>, StoreError>> {
+        keys.iter().map(|key| self.load(key)).collect()
+    }
+
+    /// As [`TokenStore::save`], of several entries, by as few writes as the store can make of it; one outcome each, in their
+    /// order.
+    fn save_all(&self, logins: &[(CacheKey, Session)]) -> Vec<Result<(), StoreError>> {
+        logins.iter().map(|(key, session)| self.save(key, session)).collect()
+    }
+
+    /// Removes entries that are still in the state named, by as few writes as the store can make of it; one outcome each, in
+    /// their order: whether that state is gone. An entry in another state stays, and is `false`.
+    ///
+    /// What this offers by itself looks and then removes: a store that others write to does both under one lock.
+    fn delete_states(&self, states: &[(CacheKey, Fingerprint)]) -> Vec<Result<bool, StoreError>> {
+        let delete = |(key, state): &(CacheKey, Fingerprint)| match self.load(key)? {
+            Some(session) if session.fingerprint() == *state => self.delete(key).map(|()| true),
+            found => Ok(found.is_none()),
+        };
+        states.iter().map(delete).collect()
+    }
+
+    /// The token cache beside which this store's locks of entries stand; stores of one place share them. `None` for locks
+    /// that are this store's alone.
+    fn locks_beside(&self) -> Option<&Path> {
+        None
+    }
 
     /// Takes the lock of an entry, which the operating system releases should this process die. Waits for at most
     /// `patience`, zero meaning not at all; `None` means that somebody else has it.
@@ -57,6 +103,23 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
         let _ = (key, file);
         Err(StoreError::NotHandedOver)
+    }
+
+    /// Records which host a login that another program saved is used with, under its name, so that other tokens under that
+    /// name change nothing about it; whether that was done. A name that is tied to a host already stays tied to that one.
+    /// `config` is the profile file that named the host. Stores that nobody else writes to need none of it.
+    ///
+    /// # Errors
+    /// It cannot be recorded, or not within `patience`.
+    fn tie(
+        &self,
+        key: &CacheKey,
+        first: &FirstUse,
+        config: Option<&str>,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        let _ = (key, first, config, patience);
+        Ok(false)
     }
 
     /// How another process of this user opens the same store; `None` if only this process can.
@@ -96,16 +159,29 @@ pub trait EntryLock: Send {
     /// It is not remembered then, which costs somebody a request.
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError>;
 
+    /// Takes the lock of the refresh token that is about to be spent, named by the entry's fingerprint, so that a login
+    /// which is reached under another name, path or store is not refreshed at the same time. From then on
+    /// [`EntryLock::save`] replaces this very state of the entry and no other. It is given back with this lock; claiming
+    /// another token gives the last one back.
+    ///
+    /// # Errors
+    /// There can be no such lock: its folder cannot be written, say.
+    fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
+        let _ = (of, patience);
+        Ok(Claim::Taken)
+    }
+
     /// Shows that the next [`EntryLock::save`] will find room and permission: what it needs is set aside now.
     ///
     /// # Errors
     /// Saving would fail too.
     fn prove_writable(&mut self) -> Result<(), StoreError>;
 
-    /// Saves the entry.
+    /// Saves the entry: in the place of the state that was claimed, else in the place of whatever is there, as a login does.
     ///
     /// # Errors
-    /// Nothing was changed then.
+    /// Nothing was changed then. [`StoreError::Superseded`]: since the claim another program has stored a newer login, or
+    /// has removed this one.
     fn save(&mut self, session: &Session) -> Result<(), StoreError>;
 
     /// Gives the lock up in favour of another process, which goes on with this open file ([`TokenStore::adopt`]); it is
@@ -113,6 +189,20 @@ pub trait EntryLock: Send {
     fn hand_over(self: Box<Self>) -> Option<File> {
         None
     }
+}
+
+/// What came of claiming a refresh token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claim {
+    /// Somebody else is spending it at this moment.
+    Busy,
+    /// It was spent, and what it bought is stored elsewhere: words that name the place.
+    Spent(String),
+    /// It is held, and nobody is known to have spent it.
+    Taken,
+    /// It is held, after somebody else has held it: the entry has to be read again.
+    Waited,
 }
 
 /// How another process of the same user opens the same store.
@@ -131,17 +221,19 @@ pub enum StoreAddress {
     File {
         /// Where the file is.
         path: PathBuf,
+        /// Which logins are copied, and where ([`FileStore::with_mirror`](crate::FileStore::with_mirror)).
+        mirrors: Vec<(CacheKey, crate::Mirror)>,
     },
     /// [`AutoStore`](crate::AutoStore).
     Auto {
-        /// Where the shared file is.
-        file: PathBuf,
+        /// The shared file: a [`StoreAddress::File`].
+        file: Box<StoreAddress>,
         /// The keyring, if there is one.
         keyring: Option<Box<StoreAddress>>,
         /// The encrypted file, if there is one.
         encrypted: Option<Box<StoreAddress>>,
-        /// The one that was asked for by name.
-        mode: Option<StorageMode>,
+        /// Which one was asked for by name.
+        naming: crate::Naming,
     },
     /// `KeyringStore`, of the feature `keyring`, in the keyring of the operating system.
     Keyring {

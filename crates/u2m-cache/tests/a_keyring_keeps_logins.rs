@@ -278,8 +278,8 @@ fn key_1_proving_writes_a_secret_of_the_coming_size_and_leaves_nothing() {
     let calls = fake.take_calls();
     let kinds: Vec<_> = calls.iter().map(|call| call.split("-").next().unwrap()).collect();
     assert!(
-        matches!(kinds.as_slice(), ["get dev", set, get, delete]
-        if set.starts_with("set __probe_") && get.starts_with("get __probe_") && delete.starts_with("delete __probe_")),
+        matches!(kinds.as_slice(), ["get dev", set, replace, get, delete]
+        if set.starts_with("set __probe_") && replace == set && get.starts_with("get __probe_") && delete.starts_with("delete __probe_")),
         "{calls:?}"
     );
     assert_eq!(fake.names(), ["dev"]);

@@ -272,3 +272,71 @@ fn a_keyring_that_panics_breaks_off_and_takes_nobody_with_it() {
     assert!(matches!(keyring.get("a"), Err(KeyringError::Broken(_))));
     assert!(keyring.set("a", b"b").is_ok(), "it is not held against later calls");
 }
+
+/// Answers after some time in which this process runs.
+#[cfg(unix)]
+#[derive(Debug)]
+struct Slow(Fake);
+
+#[cfg(unix)]
+impl Keyring for Slow {
+    fn service(&self) -> &str {
+        self.0.service()
+    }
+
+    fn describe(&self) -> &'static str {
+        self.0.describe()
+    }
+
+    fn get(&self, account: &str) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, KeyringError> {
+        common::say("asked");
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.0.get(account)
+    }
+
+    fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
+        self.0.set(account, secret)
+    }
+
+    fn delete(&self, account: &str) -> Result<(), KeyringError> {
+        self.0.delete(account)
+    }
+
+    fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
+        self.0.accounts()
+    }
+}
+
+/// The child: asks a keyring that takes its time. In an ordinary run, nothing.
+#[cfg(unix)]
+#[test]
+fn worker() {
+    common::work(|_, _| {
+        let fake = Fake::new();
+        fake.put("dev", "secret");
+        let keyring = Bounded::new(Slow(fake)).with_limit(Duration::from_secs(3));
+        assert!(keyring.get("dev").unwrap().is_some());
+        common::say("answered");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_that_is_stopped_while_the_keyring_answers_has_its_answer_when_it_goes_on() {
+    let place = Place::new();
+    let mut child = common::Child::start("ask", &place.file());
+    child.until("asked");
+    let signal = |name: &str| {
+        let process = child.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args([name, &process]).status().unwrap().success()
+        );
+    };
+    signal("-STOP");
+    std::thread::sleep(Duration::from_secs(4));
+    signal("-CONT");
+    child.until("answered");
+    child.done();
+}

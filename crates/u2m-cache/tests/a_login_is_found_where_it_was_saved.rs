@@ -307,7 +307,10 @@ impl TokenStore for Sieve {
     fn save(&self, key: &CacheKey, _: &Session) -> Result<(), StoreError> {
         // As the store over a keyring does where nothing was recorded.
         let beside = AutoStore::new(self.0.clone());
-        beside.set_home(key, Some(StorageMode::Secure))
+        match beside.home(key) {
+            None => beside.set_home(key, Some(StorageMode::Secure)),
+            Some(_) => Ok(()),
+        }
     }
     fn delete(&self, _: &CacheKey) -> Result<(), StoreError> {
         Ok(())
@@ -321,6 +324,9 @@ impl TokenStore for Sieve {
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
         self.0.lock(key, patience)
+    }
+    fn locks_beside(&self) -> Option<&std::path::Path> {
+        Some(self.0.path())
     }
 }
 

@@ -74,7 +74,11 @@ fn file_8_in_a_folder_without_write_permission_logins_are_read_and_a_miss_is_a_m
             let me = std::env::current_exe().unwrap();
             // The other user has to reach this binary too.
             let copy = place.folder().join("me");
-            std::fs::copy(me, &copy).unwrap();
+            // By a process of its own: a child that another test starts at this moment would hold the file open for writing
+            // for a while, and what is held so cannot be run.
+            assert!(
+                std::process::Command::new("cp").args([&me, &copy]).status().unwrap().success()
+            );
             let mut command = std::process::Command::new("setpriv");
             command.args(["--reuid", "12345", "--clear-groups"]).arg(copy);
             command.args(["--exact", "worker", "--nocapture"]);

@@ -180,3 +180,23 @@ fn the_cache_may_grow_between_the_proof_and_the_save() {
     lock.save(&session("dev")).unwrap();
     assert_eq!(common::go_reads(&place.text()).len(), 21);
 }
+
+#[test]
+fn refr_4_in_a_folder_to_which_files_are_only_added_nothing_is_spent() {
+    let place = Place::new();
+    let store = place.store();
+    store.save(&key("dev"), &session("dev")).unwrap();
+    // The folder of locks takes what it needs; only what is in the cache's own folder cannot be replaced any more.
+    drop(locked(&store, "dev"));
+    let folder = place.folder().display().to_string();
+    if !common::can(&["chattr", "+a", &folder]) {
+        return common::skip("no folder can be marked here");
+    }
+    let mut lock = locked(&store, "dev");
+    let proven = lock.prove_writable();
+    let saved = lock.save(&session("new"));
+    assert!(common::can(&["chattr", "-a", &folder]));
+    assert!(matches!(proven, Err(StoreError::Io { .. })), "{proven:?}");
+    assert!(saved.is_err());
+    assert_eq!(access(&store, "dev").as_deref(), Some("at-dev"));
+}

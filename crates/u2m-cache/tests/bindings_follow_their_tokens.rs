@@ -111,3 +111,24 @@ fn t20_a_side_file_that_points_elsewhere_is_not_believed() {
         assert_eq!(binding(&store, "dev"), None, "another user's");
     }
 }
+
+#[test]
+fn out_1_a_logout_leaves_nothing_of_the_login_in_the_side_file() {
+    let place = Place::new();
+    let host = "https://ws-1.cloud.databricks.com";
+    let mirror = u2m_cache::Mirror::to(key(host));
+    let store = place.store().with_mirror(key("dev"), mirror).unwrap();
+    store.save(&key("dev"), &bound("dev")).unwrap();
+    // A state before it is known, too.
+    store.save(&key("dev"), &bound("next")).unwrap();
+    store.save(&key("other"), &bound("other")).unwrap();
+    let side = || std::fs::read_to_string(place.folder().join("token-cache.u2m.json")).unwrap();
+    let names = ["dev", "next", "other"].map(|name| bound(name).fingerprint());
+    assert!(names.iter().all(|name| side().contains(name.as_str())) && side().contains(host));
+    store.delete(&key("dev")).unwrap();
+    let left = side();
+    assert!(left.contains(names[2].as_str()), "{left}");
+    for gone in [names[0].as_str(), names[1].as_str(), "\"dev\"", host] {
+        assert!(!left.contains(gone), "{gone} in {left}");
+    }
+}

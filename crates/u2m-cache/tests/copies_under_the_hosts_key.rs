@@ -6,7 +6,7 @@ mod common;
 use common::{Child, Place, access, bare, bound, go_reads, key, session};
 use std::fs;
 use std::path::Path;
-use u2m_cache::{FileStore, Mirror, StoreError, TokenStore};
+use u2m_cache::{AutoStore, Claim, FileStore, Mirror, StoreAddress, StoreError, TokenStore};
 use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken, Session, Timestamp};
 
 const HOST: &str = "https://ws-1.cloud.databricks.com";
@@ -194,6 +194,9 @@ fn dual_2_there_is_one_copied_login_for_each_host_and_taking_over_is_explicit() 
     let store = mirrored(place.file(), "prod", to_host());
     let error = store.clone().with_mirror(key("dev"), to_host()).unwrap_err();
     assert!(matches!(&error, StoreError::MirrorTaken { by, .. } if *by == key("prod")), "{error}");
+    // Of another host another login is copied.
+    let elsewhere = Mirror::to(key("https://b.example"));
+    store.clone().with_mirror(key("dev"), elsewhere).unwrap();
     // To name the same login again is no second one.
     let store = store.with_mirror(key("prod"), to_host()).unwrap();
     store.save(&key("prod"), &session("prod")).unwrap();
@@ -219,6 +222,76 @@ fn dual_2_there_is_one_copied_login_for_each_host_and_taking_over_is_explicit() 
     assert_eq!(keys(&store), ["prod"]);
     store.save(&key("prod"), &session("last")).unwrap();
     assert_eq!(access(&store, HOST).as_deref(), Some("at-last"));
+}
+
+#[test]
+fn dual_2_a_copy_that_nobody_asked_for_goes_where_the_place_is_free_and_is_silent_elsewhere() {
+    let place = Place::new();
+    let of_host = || Mirror::to_host_of_login().where_free();
+    let first = mirrored(place.file(), "prod", of_host());
+    first.save(&key("prod"), &login("prod", HOST, None)).unwrap();
+    assert_eq!(access(&first, HOST).as_deref(), Some("at-prod"));
+    let second = mirrored(place.file(), "dev", of_host());
+    second.save(&key("dev"), &login("dev", HOST, None)).unwrap();
+    assert_eq!(access(&first, HOST).as_deref(), Some("at-prod"));
+    assert!(second.take_notices().is_empty());
+    // The logout of the other one leaves it, and that of its own login takes it along.
+    second.delete(&key("dev")).unwrap();
+    assert_eq!(keys(&first), [HOST, "prod"]);
+    second.save(&key("dev"), &login("dev", HOST, None)).unwrap();
+    first.delete(&key("prod")).unwrap();
+    assert_eq!(keys(&first), ["dev"]);
+    // From then on the place is free.
+    second.save(&key("dev"), &login("later", HOST, None)).unwrap();
+    assert_eq!(access(&second, HOST).as_deref(), Some("at-later"));
+}
+
+#[test]
+fn dual_2_a_refresh_leaves_a_login_of_its_own_that_an_older_program_keeps_for_the_host() {
+    let place = Place::new();
+    place.store().save(&key(HOST), &session("theirs")).unwrap();
+    place.store().save(&key("prod"), &login("one", HOST, None)).unwrap();
+    let store = mirrored(place.file(), "prod", Mirror::to_host_of_login().where_free());
+    let old = store.load(&key("prod")).unwrap().unwrap();
+    let mut lock = store.lock(&key("prod"), common::LONG).unwrap().unwrap();
+    assert!(matches!(lock.claim(&old.fingerprint(), common::LONG).unwrap(), Claim::Taken));
+    lock.save(&login("two", HOST, None)).unwrap();
+    drop(lock);
+    assert_eq!(access(&store, HOST).as_deref(), Some("at-theirs"));
+    // A new login takes the place, as it does with Databricks' CLI.
+    store.save(&key("prod"), &login("three", HOST, None)).unwrap();
+    assert_eq!(access(&store, HOST).as_deref(), Some("at-three"));
+}
+
+#[test]
+fn dual_2_a_copy_that_another_program_made_is_that_of_the_login_with_its_tokens() {
+    let place = Place::with(ONE_PROFILE);
+    let prod = mirrored(place.file(), "prod", Mirror::to_host_of_login().where_free());
+    prod.save(&key("prod"), &login("prod", HOST, None)).unwrap();
+    assert_eq!(access(&prod, HOST).as_deref(), Some("at-dev-1"));
+    // Its own login renews it, and another one takes it where that is wished.
+    let dev = mirrored(place.file(), "dev", Mirror::to_host_of_login().where_free());
+    dev.save(&key("dev"), &login("dev", HOST, None)).unwrap();
+    assert_eq!(access(&dev, HOST).as_deref(), Some("at-dev"));
+    let taking = mirrored(place.file(), "prod", Mirror::to_host_of_login().taking_over());
+    taking.save(&key("prod"), &login("taken", HOST, None)).unwrap();
+    assert_eq!(access(&dev, HOST).as_deref(), Some("at-taken"));
+}
+
+#[test]
+fn dual_1_a_copy_that_is_not_wished_any_more_goes_with_the_next_save() {
+    let place = Place::new();
+    let wishing = mirrored(place.file(), "prod", Mirror::to_host_of_login().where_free());
+    wishing.save(&key("prod"), &login("one", HOST, None)).unwrap();
+    assert_eq!(keys(&wishing), [HOST, "prod"]);
+    let store = mirrored(place.file(), "prod", Mirror::none());
+    store.save(&key("prod"), &login("two", HOST, None)).unwrap();
+    assert_eq!(keys(&store), ["prod"]);
+    // What an older program has stored there meanwhile is its own.
+    wishing.save(&key("prod"), &login("three", HOST, None)).unwrap();
+    old_program_logs_in(&place);
+    store.save(&key("prod"), &login("four", HOST, None)).unwrap();
+    assert_eq!(access(&store, HOST).as_deref(), Some("at-by-old"));
 }
 
 #[test]
@@ -332,8 +405,16 @@ fn dual_5_a_login_of_an_older_program_is_served_with_a_notice_and_never_migrated
 }
 
 #[test]
-fn a_store_that_makes_copies_is_not_opened_by_a_process_that_would_make_none() {
+fn a_process_that_opens_a_store_by_its_address_is_told_of_its_copies() {
     let place = Place::new();
-    assert!(place.store().address().is_some());
-    assert_eq!(mirrored(place.file(), "dev", to_host()).address(), None);
+    let told = |store: FileStore| match store.address() {
+        Some(StoreAddress::File { path, mirrors }) if path == place.file() => mirrors,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(place.store()), []);
+    let copies = told(mirrored(place.file(), "dev", to_host()));
+    assert_eq!(copies, [(key("dev"), to_host())]);
+    let auto = AutoStore::new(mirrored(place.file(), "dev", to_host()));
+    let Some(StoreAddress::Auto { file, .. }) = auto.address() else { panic!("{auto:?}") };
+    assert_eq!(Some(*file), mirrored(place.file(), "dev", to_host()).address());
 }

@@ -9,7 +9,7 @@ use common::{LONG, key, session};
 use redis_server::RedisServer;
 use std::time::{Duration, Instant};
 use u2m_cache::{EntryLock, RedisSettings, RedisStore, SealKey, StoreError, TokenStore};
-use u2m_core::{AccessToken, RefreshToken, Session};
+use u2m_core::{AccessToken, Lifetime, RefreshToken, Session, Timestamp};
 
 fn open(server: &RedisServer) -> RedisStore {
     let settings = RedisSettings::new().with_timeout(Duration::from_millis(500));
@@ -155,21 +155,179 @@ fn over_the_snapshot_of_another_login_nothing_is_saved() {
 }
 
 #[test]
-fn of_two_that_save_after_everything_was_lost_the_second_overwrites_nothing() {
+fn of_two_that_save_after_everything_was_lost_the_later_holder_counts() {
     let Some(mut server) = RedisServer::start(&[]) else { return };
-    let settings = RedisSettings::new().with_lease(Duration::from_millis(200));
     let url = server.url().replace("127.0.0.1", "localhost");
-    let hasty = RedisStore::open_with(&url, &SealKey::from_bytes([7; 32]), settings).unwrap();
+    let elsewhere = RedisStore::open(&url, &SealKey::from_bytes([7; 32])).unwrap();
     let store = open(&server);
     store.save(&key("dev"), &session("a")).unwrap();
-    let mut first = take(&hasty);
+    let mut first = take(&elsewhere);
     first.prove_writable().unwrap();
+    server.lapse();
+    server.time_is_over();
     let mut second = take(&store);
     second.prove_writable().unwrap();
     server.revive_empty();
     first.save(&session("b")).unwrap();
-    assert!(matches!(second.save(&session("c")), Err(StoreError::Superseded { .. })));
+    second.save(&session("c")).unwrap();
+    assert!(matches!(first.save(&session("d")), Err(StoreError::Superseded { .. })));
+    assert_eq!(access(&store).unwrap(), "at-c");
+}
+
+#[test]
+fn c18_a_server_that_comes_back_without_its_newest_write_gets_it_again() {
+    let Some(mut server) = RedisServer::start(&[]) else { return };
+    let store = open(&server);
+    store.save(&key("dev"), &session("a")).unwrap();
+    server.ask(&["SAVE"]);
+    let mut lock = take(&store);
+    lock.prove_writable().unwrap();
+    lock.save(&session("b")).unwrap();
+    drop(lock);
+    server.kill();
+    server.revive();
     assert_eq!(access(&store).unwrap(), "at-b");
+    let notices = store.take_notices();
+    assert!(notices[0].text.contains("older state of the login 'dev'"), "{notices:?}");
+    assert!(!notices[0].text.contains("rt-"));
+    // Whoever else asks finds it too, and nothing more is said.
+    assert_eq!(access(&open(&server)).unwrap(), "at-b");
+    assert_eq!(access(&store).unwrap(), "at-b");
+    assert!(store.take_notices().is_empty());
+    // What somebody else has stored since is not touched.
+    store.delete(&key("dev")).unwrap();
+    assert_eq!(access(&store), None);
+}
+
+#[test]
+fn c18_a_server_that_is_away_for_a_moment_costs_a_save_a_few_tries() {
+    let Some(mut server) = RedisServer::start(&["--appendonly", "yes"]) else { return };
+    let store = open(&server);
+    store.save(&key("dev"), &session("a")).unwrap();
+    for at in 0..3 {
+        let mut lock = take(&store);
+        lock.prove_writable().unwrap();
+        server.kill();
+        for _ in 0..3 {
+            assert!(lock.save(&session(&at.to_string())).unwrap_err().is_transient());
+        }
+        server.revive();
+        lock.save(&session(&at.to_string())).unwrap();
+        drop(lock);
+        assert_eq!(access(&store).unwrap(), format!("at-{at}"));
+    }
+}
+
+#[test]
+fn c18_a_server_that_has_become_a_replica_is_asked_anew_each_time() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let store = open(&server);
+    store.save(&key("dev"), &session("a")).unwrap();
+    let mut lock = take(&store);
+    lock.prove_writable().unwrap();
+    server.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    let error = lock.save(&session("b")).unwrap_err();
+    assert!(error.to_string().contains("primary"), "{error}");
+    server.ask(&["REPLICAOF", "NO", "ONE"]);
+    server.ask(&["SCRIPT", "FLUSH"]);
+    lock.save(&session("b")).unwrap();
+    assert_eq!(access(&store).unwrap(), "at-b");
+}
+
+#[test]
+fn c19_a_server_that_took_over_and_has_never_heard_of_a_refresh_is_told_by_its_holder() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let settings = RedisSettings::new().with_lease(Duration::from_millis(300));
+    let seven = SealKey::from_bytes([7; 32]);
+    let store = RedisStore::open_with(&server.url(), &seven, settings).unwrap();
+    let other = open(&server);
+    store.save(&key("dev"), &session("a")).unwrap();
+    let mut lock = take(&store);
+    lock.prove_writable().unwrap();
+    // As on a replica that lacks them.
+    server.forget_claims();
+    let start = Instant::now();
+    while server.ask(&["KEYS", "*:lease"]).trim().is_empty() {
+        assert!(start.elapsed() < LONG, "never told");
+    }
+    server.ask(&["DEL", server.ask(&["KEYS", "*:lease"]).trim()]);
+    drop(other);
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let other = RedisStore::open(&url, &seven).unwrap();
+    let mut twin = take(&other);
+    let claim = twin.claim(&session("a").fingerprint(), Duration::ZERO).unwrap();
+    assert_eq!(claim, u2m_cache::Claim::Busy);
+    lock.save(&session("b")).unwrap();
+    assert_eq!(access(&other).unwrap(), "at-b");
+}
+
+#[test]
+fn c18_what_could_not_be_given_back_while_the_server_was_away_is_given_back_later() {
+    let Some(mut server) = RedisServer::start(&["--appendonly", "yes"]) else { return };
+    let store = open(&server);
+    store.save(&key("dev"), &session("a")).unwrap();
+    let mut lock = take(&store);
+    lock.prove_writable().unwrap();
+    server.kill();
+    // Nothing was sent.
+    drop(lock);
+    server.revive();
+    let mut lock = store.lock(&key("dev"), Duration::ZERO).unwrap().unwrap();
+    let claim = lock.claim(&session("a").fingerprint(), Duration::ZERO).unwrap();
+    assert_eq!(claim, u2m_cache::Claim::Taken);
+}
+
+#[test]
+fn c21_errors_name_what_is_wrong() {
+    let Some(server) = RedisServer::start(&["--databases", "2"]) else { return };
+    let error = |url: &str| {
+        let store = RedisStore::open(url, &SealKey::from_bytes([7; 32])).unwrap();
+        store.load(&key("dev")).unwrap_err().to_string()
+    };
+    let wrong_database = error(&format!("{}/7", server.url()));
+    assert!(wrong_database.contains("no database"), "{wrong_database}");
+    let needless = error(&server.url().replace("redis://", "redis://:canary@"));
+    assert!(needless.contains("wants no password") && !needless.contains("canary"), "{needless}");
+    let web = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", web.local_addr().unwrap());
+    let body = move || {
+        for stream in web.incoming().take(1) {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+            let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    };
+    let server = std::thread::spawn(body);
+    let web = error(&url);
+    server.join().unwrap();
+    assert!(web.contains("not Redis"), "{web}");
+    // As a server does that expects TLS.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let server = std::thread::spawn(move || drop(silent.accept().unwrap()));
+    let closed = error(&url);
+    server.join().unwrap();
+    assert!(closed.contains("TLS"), "{closed}");
+}
+
+#[test]
+fn c21_a_dead_token_is_not_fresh_because_its_writers_clock_is_ahead() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let store = open(&server);
+    let now = Timestamp::from(std::time::SystemTime::now());
+    let hours = |count: i64| Lifetime::from_seconds(count * 3600);
+    let login = session("a").with_issued_at(now).with_expiry(now.plus(hours(1)));
+    store.save(&key("dev"), &login).unwrap();
+    assert_eq!(store.load(&key("dev")).unwrap().unwrap(), login, "the same clock changes nothing");
+    let record = server.records().remove(0);
+    // As one would write it whose clock is two hours ahead, or behind.
+    server.ask(&["HINCRBY", &record, "ahead", "7200000000"]);
+    let seen = store.load(&key("dev")).unwrap().unwrap();
+    let off = |time: Option<Timestamp>| time.unwrap().until(now.minus(hours(2))).seconds().abs();
+    assert!(off(seen.issued_at) < 30, "{seen:?}");
+    assert!(off(seen.expiry.map(|at| at.minus(hours(1)))) < 30, "{seen:?}");
+    server.ask(&["HINCRBY", &record, "ahead", "-14400000000"]);
+    assert_eq!(store.load(&key("dev")).unwrap().unwrap(), login, "no token lives longer for it");
 }
 
 #[test]

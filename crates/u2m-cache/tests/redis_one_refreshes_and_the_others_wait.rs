@@ -8,7 +8,7 @@ mod redis_server;
 use common::{LONG, bare, bound, key, session};
 use redis_server::RedisServer;
 use std::time::{Duration, Instant};
-use u2m_cache::{EntryLock, RedisSettings, RedisStore, SealKey, StoreError, TokenStore};
+use u2m_cache::{Claim, EntryLock, RedisSettings, RedisStore, SealKey, StoreError, TokenStore};
 use u2m_core::{Refusal, Timestamp, Verdict, VerdictKind};
 
 const LEASE: Duration = Duration::from_millis(300);
@@ -129,9 +129,10 @@ fn t23_a_lease_is_given_back_by_its_owner_alone() {
 #[test]
 fn a_holder_that_was_paused_past_its_lease_is_told_before_it_sends_anything() {
     let Some(server) = RedisServer::start(&[]) else { return };
-    let (paused, next) = (hasty(&server), abroad(&server));
+    let (paused, next) = (open(&server), abroad(&server));
     paused.save(&key("dev"), &session("a")).unwrap();
     let mut late = take(&paused, "dev");
+    server.lapse();
     let mut lock = take(&next, "dev");
     assert!(is_superseded(late.prove_writable()));
     lock.prove_writable().unwrap();
@@ -145,41 +146,131 @@ fn a_holder_that_was_paused_past_its_lease_is_told_before_it_sends_anything() {
 }
 
 #[test]
-fn a_holder_that_was_paused_past_its_lease_sends_nothing_even_if_nobody_came() {
+fn a_holder_that_was_paused_past_its_lease_goes_on_if_nobody_came() {
     let Some(server) = RedisServer::start(&[]) else { return };
-    let paused = hasty(&server);
+    let paused = open(&server);
     paused.save(&key("dev"), &session("a")).unwrap();
     let mut late = take(&paused, "dev");
-    std::thread::sleep(LEASE * 2);
-    assert!(is_superseded(late.prove_writable()));
+    server.lapse();
+    late.prove_writable().unwrap();
+    assert!(
+        abroad(&server).lock(&key("dev"), Duration::ZERO).unwrap().is_none(),
+        "it has it again"
+    );
+    late.save(&session("b")).unwrap();
+    assert_eq!(access(&paused, "dev").unwrap(), "at-b");
 }
 
 #[test]
-fn a_holder_whose_lease_ended_while_it_worked_overwrites_nothing() {
+fn c19_a_holder_that_lives_keeps_its_lease_for_as_long_as_its_request_takes() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (slow, next) = (hasty(&server), abroad(&server));
     slow.save(&key("dev"), &session("a")).unwrap();
-    let mut late = take(&slow, "dev");
-    late.prove_writable().unwrap();
-    let mut lock = take(&next, "dev");
-    assert!(is_superseded(late.save(&session("late"))), "while the next one works");
+    let mut lock = take(&slow, "dev");
     lock.prove_writable().unwrap();
+    assert!(next.lock(&key("dev"), LEASE * 5).unwrap().is_none());
     lock.save(&session("b")).unwrap();
-    assert!(is_superseded(late.save(&session("late"))), "after it");
-    assert!(is_superseded(late.save(&session("late"))), "however often it tries");
-    assert_eq!(access(&slow, "dev").unwrap(), "at-b");
+    drop(lock);
+    drop(take(&next, "dev"));
+    std::thread::sleep(LEASE);
+    assert_eq!(server.ask(&["KEYS", "*:lease"]).trim(), "", "and not longer");
 }
 
 #[test]
-fn a_holder_whose_lease_ended_and_whom_nobody_followed_still_saves() {
+fn c19_whoever_lost_its_lease_while_it_waited_for_its_answer_saves_it() {
     let Some(server) = RedisServer::start(&[]) else { return };
-    let slow = hasty(&server);
+    let (slow, next) = (open(&server), abroad(&server));
     slow.save(&key("dev"), &session("a")).unwrap();
     let mut late = take(&slow, "dev");
     late.prove_writable().unwrap();
-    std::thread::sleep(LEASE * 2);
+    server.lapse();
+    // A waiter overtakes it, and does not send what is marked as sent.
+    let mut lock = take(&next, "dev");
+    let of = session("a").fingerprint();
+    assert_eq!(lock.claim(&of, Duration::from_millis(50)).unwrap(), Claim::Busy);
     late.save(&session("b")).unwrap();
-    assert_eq!(access(&slow, "dev").unwrap(), "at-b");
+    assert_eq!(lock.claim(&of, LONG).unwrap(), Claim::Waited);
+    assert_eq!(access(&next, "dev").unwrap(), "at-b");
+    let of = session("b").fingerprint();
+    assert_eq!(lock.claim(&of, LONG).unwrap(), Claim::Taken, "what it bought can be renewed");
+}
+
+#[test]
+fn c19_what_is_marked_as_sent_is_sent_again_when_no_answer_can_come_any_more() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let answer = Duration::from_millis(600);
+    let settings = RedisSettings::new().with_answer_time(answer).with_lease(LEASE);
+    let key7 = SealKey::from_bytes([7; 32]);
+    let gone = RedisStore::open_with(&server.url(), &key7, settings.clone()).unwrap();
+    let url = server.url().replace("127.0.0.1", "localhost");
+    let next = RedisStore::open_with(&url, &key7, settings).unwrap();
+    gone.save(&key("dev"), &session("a")).unwrap();
+    let mut dead = take(&gone, "dev");
+    assert_eq!(dead.claim(&session("a").fingerprint(), LONG).unwrap(), Claim::Taken);
+    let start = Instant::now();
+    std::mem::forget(dead);
+    let mut lock = take(&next, "dev");
+    assert_eq!(lock.claim(&session("a").fingerprint(), LONG).unwrap(), Claim::Taken);
+    assert!(start.elapsed() >= answer - Duration::from_millis(50), "{:?}", start.elapsed());
+    lock.prove_writable().unwrap();
+    lock.save(&session("b")).unwrap();
+    assert_eq!(access(&next, "dev").unwrap(), "at-b");
+}
+
+#[test]
+fn c19_of_two_answers_to_one_refresh_token_that_of_the_later_holder_counts() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let (a, b) = (open(&server), abroad(&server));
+    for is_first_early in [true, false] {
+        a.save(&key("dev"), &session(&format!("old-{is_first_early}"))).unwrap();
+        let mut first = take(&a, "dev");
+        first.prove_writable().unwrap();
+        server.lapse();
+        server.time_is_over();
+        let mut second = take(&b, "dev");
+        second.prove_writable().unwrap();
+        if is_first_early {
+            first.save(&session("first")).unwrap();
+            second.save(&session("second")).unwrap();
+        } else {
+            second.save(&session("second")).unwrap();
+            assert!(is_superseded(first.save(&session("first"))));
+        }
+        assert_eq!(access(&a, "dev").unwrap(), "at-second");
+    }
+}
+
+#[test]
+fn c19_an_answer_whose_own_token_is_being_spent_stays() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let (a, b) = (open(&server), abroad(&server));
+    a.save(&key("dev"), &session("old")).unwrap();
+    let mut first = take(&a, "dev");
+    first.prove_writable().unwrap();
+    server.lapse();
+    server.time_is_over();
+    let mut second = take(&b, "dev");
+    second.prove_writable().unwrap();
+    first.save(&session("first")).unwrap();
+    drop(first);
+    server.lapse();
+    let mut third = take(&a, "dev");
+    third.prove_writable().unwrap();
+    assert!(is_superseded(second.save(&session("second"))));
+    third.save(&session("third")).unwrap();
+    assert_eq!(access(&a, "dev").unwrap(), "at-third");
+}
+
+#[test]
+fn c17_a_refresh_is_saved_over_its_own_old_state_that_somebody_put_back() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let (a, b) = (open(&server), abroad(&server));
+    a.save(&key("dev"), &session("old")).unwrap();
+    let mut refresh = take(&a, "dev");
+    refresh.prove_writable().unwrap();
+    b.save(&key("dev"), &session("old")).unwrap();
+    refresh.save(&session("new")).unwrap();
+    assert_eq!(access(&a, "dev").unwrap(), "at-new");
 }
 
 #[test]
@@ -248,13 +339,31 @@ fn the_tombstone_of_a_logout_goes_away_and_logins_live_for_as_long_as_is_said() 
 }
 
 #[test]
+fn a_refresh_that_began_and_sent_nothing_explains_nothing() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let store = open(&server);
+    store.save(&key("dev"), &session("a")).unwrap();
+    let mut lock = take(&store, "dev");
+    lock.prove_writable().unwrap();
+    drop(lock);
+    let mut lock = take(&store, "dev");
+    lock.prove_writable().unwrap();
+    let refusal = VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None));
+    let at = Timestamp::from_unix(7);
+    lock.note(&Verdict::new(session("a").fingerprint(), at, refusal)).unwrap();
+    assert!(store.take_notices().is_empty());
+}
+
+#[test]
 fn a_refresh_that_began_and_never_ended_explains_the_rejection_that_follows() {
     let Some(server) = RedisServer::start(&[]) else { return };
-    let (dies, next) = (hasty(&server), abroad(&server));
+    let (dies, next) = (open(&server), abroad(&server));
     dies.save(&key("dev"), &session("a")).unwrap();
     let mut lock = take(&dies, "dev");
     lock.prove_writable().unwrap();
-    drop(lock);
+    std::mem::forget(lock);
+    server.lapse();
+    server.time_is_over();
     let mut lock = take(&next, "dev");
     lock.prove_writable().unwrap();
     let passing = VerdictKind::passing("http 503");

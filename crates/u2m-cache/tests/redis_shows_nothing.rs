@@ -37,13 +37,19 @@ fn t13_a23_the_servers_files_hold_no_token_no_host_and_no_name() {
     lock.note(&Verdict::new(canary().fingerprint(), Timestamp::from_unix(7), failed)).unwrap();
     server.ask(&["SAVE"]);
     let with_marker = everything(server.folder());
-    lock.save(&canary()).unwrap();
+    let renewed = canary().with_refresh_token(RefreshToken::new("rt-canary-2"));
+    lock.save(&renewed).unwrap();
     drop(lock);
     server.ask(&["SAVE"]);
     // A dump may be compressed, which hides what it holds: what is asked for is not.
     let record = server.records().remove(0);
     let fields = server.ask(&["HGETALL", &record]);
-    let seen = [with_marker, everything(server.folder()), record.into_bytes(), fields.into_bytes()];
+    let all = server.ask(&["KEYS", "*"]);
+    let spent = all.lines().find(|key| key.ends_with(":token")).unwrap();
+    let spent = server.ask(&["HGETALL", spent]);
+    let files = everything(server.folder());
+    let texts = [record, fields, all, spent].map(String::into_bytes);
+    let seen: Vec<Vec<u8>> = [with_marker, files].into_iter().chain(texts).collect();
     let fingerprint = canary().fingerprint();
     for (at, bytes) in seen.iter().enumerate() {
         assert!(!bytes.is_empty());
@@ -52,7 +58,7 @@ fn t13_a23_the_servers_files_hold_no_token_no_host_and_no_name() {
         }
     }
     assert!(holds(&seen[1], "u2m:{"), "the files were looked at");
-    assert_eq!(store.load(&key(NAME)).unwrap(), Some(canary()));
+    assert_eq!(store.load(&key(NAME)).unwrap(), Some(renewed));
 }
 
 #[test]

@@ -48,7 +48,10 @@ fn work(verb: &str, rest: &str, file: &FileStore, store: &KeyringStore) {
                 .with_refresh_token(RefreshToken::new("r"))
                 .with_expiry(Timestamp::from_unix(LATER));
             store.save(&dev, &long).unwrap();
-            assert!(store.load(&dev).unwrap().unwrap() == long);
+            let mut found = store.load(&dev).unwrap().unwrap();
+            // What is known of the name from an earlier login is no part of what was saved.
+            found.ties.clear();
+            assert!(found == long);
         }
         "delete" => store.delete(&dev).unwrap(),
         "keys" => {
@@ -63,12 +66,35 @@ fn work(verb: &str, rest: &str, file: &FileStore, store: &KeyringStore) {
             assert!(file.lock(&dev, Duration::ZERO).unwrap().is_none());
             lock.save(&session("renewed")).unwrap();
         }
+        "slow-refresh" => slow_refresh(store, rest),
         "age" => {
             let age = store.keyring().age("dev").unwrap().unwrap();
             assert!(age < common::LONG, "{age:?}");
         }
         other => panic!("{other}"),
     }
+}
+
+/// Claims and proves, and saves when it is told that the keyring is away, and when it is told that it is back.
+fn slow_refresh(store: &KeyringStore, old: &str) {
+    let mut lock = store.lock(&key("dev"), common::LONG).unwrap().unwrap();
+    let claim = lock.claim(&session(old).fingerprint(), common::LONG).unwrap();
+    assert_eq!(claim, u2m_cache::Claim::Taken);
+    let new = format!("renewed-{old}");
+    lock.prove_writable().unwrap();
+    common::say("proven");
+    common::hear();
+    let error = lock.save(&bound(&new)).unwrap_err();
+    assert!(error.is_transient() && !error.is_absent_store(), "{error:?}");
+    common::say("away");
+    common::hear();
+    // Each try has a connection of its own.
+    let start = Instant::now();
+    while let Err(error) = lock.save(&bound(&new)) {
+        assert!(start.elapsed() < common::LONG, "{error:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    common::say("saved");
 }
 
 /// Says how each operation ends, and how many seconds it took.
@@ -233,6 +259,46 @@ fn key_4_a_locked_keyring_whose_prompt_nobody_sees_is_refused_and_neither_absent
     service.kill_keyring();
     service.start_keyring();
     assert_eq!(run(&service, "load"), ["at-dev 0"]);
+}
+
+/// A refresh that has spent its token when the keyring goes `away`, and is told when it is `back`.
+fn survives(
+    service: &mut SecretService,
+    away: fn(&mut SecretService),
+    back: fn(&mut SecretService),
+    round: &str,
+) {
+    // Of this story alone: what was spent is remembered by the token.
+    let name = format!("{round}-{}", std::process::id());
+    run(service, &format!("save {name}"));
+    let file = service.home().join(".databricks/token-cache.json");
+    let mut command = common::command(&format!("slow-refresh {name}"), &file);
+    service.invite(&mut command);
+    let mut refresh = Child::of(command);
+    refresh.until("proven");
+    away(service);
+    refresh.go_on().until("away");
+    back(service);
+    refresh.go_on().until("saved");
+    refresh.done();
+    assert_eq!(run(service, "load"), [format!("at-renewed-{name} 0")]);
+}
+
+#[test]
+fn a_keyring_that_is_restarted_locked_or_stopped_during_a_refresh_keeps_what_it_bought() {
+    let Some(mut service) = SecretService::start() else { return };
+    survives(&mut service, SecretService::kill_keyring, SecretService::start_keyring, "restarted");
+    // Unlocked as by somebody who signs in again.
+    let unlock = |service: &mut SecretService| {
+        service.kill_keyring();
+        service.start_keyring();
+    };
+    survives(&mut service, |service| service.lock(), unlock, "locked");
+    let (stop, go_on) = (
+        |service: &mut SecretService| service.signal_keyring("STOP"),
+        |service: &mut SecretService| service.signal_keyring("CONT"),
+    );
+    survives(&mut service, stop, go_on, "stopped");
 }
 
 #[test]

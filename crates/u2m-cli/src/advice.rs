@@ -3,6 +3,7 @@
 //! Some words are load-bearing: SDKs step aside when they find `databricks OAuth is not` in what is said, and only then.
 
 mod check;
+pub(crate) mod way;
 
 pub(crate) use check::check;
 
@@ -10,7 +11,7 @@ use crate::failure::{Class, Failure};
 use crate::place::shown;
 use std::path::Path;
 use u2m::{
-    Blame, BuildError, ChallengeError, ChooseError, ConfigFile, Foreign, Host, ListenError,
+    Blame, BuildError, ChallengeError, ChooseError, ConfigFile, Fate, Foreign, Host, ListenError,
     LoginChoice, LoginError, MetadataError, Target, TokenError, chain,
 };
 
@@ -72,7 +73,7 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
             Failure::new(Class::Other, format!("{prefix}: {}", chain(error)))
         }
         _ if blames(error, Blame::Endpoints) && error.is_transient() => {
-            say(Class::Network, "Check the network and the host, then try again")
+            say(Class::Network, way::or_network(error))
         }
         _ if blames(error, Blame::Endpoints) => say(
             Class::Other,
@@ -89,19 +90,69 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
             Class::NeedsLogin,
             format!("{prefix}: {text}, so it cannot be renewed. {sign_in}"),
         ),
+        TokenError::SpentElsewhere(_) => say(
+            Class::NeedsLogin,
+            &format!(
+                "A refresh token works once: use the login that is kept there, or sign in again:\n  $ {login}"
+            ),
+        ),
+        TokenError::SpentInVain(_) => say(
+            Class::NeedsLogin,
+            &format!(
+                "It is not sent again by itself; if its server lets refresh tokens be used more than once, --force-refresh tries \
+                 it. Otherwise sign in again:\n  $ {login}"
+            ),
+        ),
+        TokenError::StillWaiting => say(
+            Class::Network,
+            "The refresh goes on in the background. Ask again in a moment, which also shows if it failed, or allow more time with \
+             --timeout",
+        ),
+        TokenError::OutOfTime => say(Class::Network, "Allow more time with --timeout"),
+        TokenError::LockTimeout => {
+            say(Class::Network, "This call has sent nothing; try again later")
+        }
         TokenError::NoHost | TokenError::SameTokenAgain => say(Class::NeedsLogin, &sign_in),
         TokenError::Mismatch { .. } => Failure::new(
             Class::NeedsLogin,
             format!("{text}, so its token was not used. Sign in to replace it:\n  $ {login}"),
         ),
+        TokenError::Postponed { left, .. } => {
+            let seconds = left.seconds();
+            say(
+                Class::Network,
+                &format!("Nothing was sent, and the login is kept; try again in {seconds} s"),
+            )
+        }
+        _ if error.needs_login() => say(Class::NeedsLogin, &sign_in),
         _ if blames(error, Blame::Refresh) && !error.is_transient() => {
             say(Class::Other, &format!("Try logging in again with `{login}` before retrying"))
         }
         _ if blames(error, Blame::Store) => {
             Failure::new(Class::Storage, format!("{} Nothing was refreshed", stopped(&text)))
         }
-        _ => say(Class::Network, "The login is kept; try again later"),
+        _ => match error.fate() {
+            Fate::Kept => {
+                let advice = way::through(error).unwrap_or("The login is kept; try again later");
+                say(Class::Network, advice)
+            }
+            _ => say(
+                Class::Network,
+                "It is not known whether the server has used the refresh token up; the next call tries it",
+            ),
+        },
     }
+}
+
+/// What is said when a new token is good and nobody will have it but this caller.
+pub(crate) fn unsaved(subject: &Subject) -> Failure {
+    let login = &subject.login;
+    Failure::new(
+        Class::Storage,
+        format!(
+            "the new token could not be saved, and the login ends with it. Mend the store and sign in again:\n  $ {login}"
+        ),
+    )
 }
 
 /// What is said of a failed refresh. What is around its cause would repeat the prefix, and a server's own words must not
@@ -242,9 +293,13 @@ pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) ->
             Failure::new(Class::Other, text)
         }
         ChallengeError::Login(LoginError::Endpoints(cause)) => {
-            let (class, what) = match cause.is_transient() {
-                true => (Class::Network, "Check the network and the host, then try again"),
-                false => (Class::Other, "Check that the host is the right one"),
+            let (class, what) = match cause {
+                MetadataError::EndpointElsewhere(..) | MetadataError::WrongIssuer(_) => (
+                    Class::Other,
+                    "If the other host belongs to this one, name it with --allow-issuer HOST",
+                ),
+                _ if cause.is_transient() => (Class::Network, way::or_network(error)),
+                _ => (Class::Other, "Check that the host is the right one"),
             };
             Failure::new(class, format!("{} {what}", stopped(&text)))
         }

@@ -6,6 +6,7 @@
 //! | `browser_opened` | | a browser was started |
 //! | `browser_failed` | `reason` | none was: the program, or the person, opens `url` |
 //! | `waiting` | `seconds` | for so long, at most |
+//! | `stray_callback` | `error`, `error_description`, `has_state`, `text` | the browser came back without the state of this login: with a refusal, or, where `error` is null, with a code. It is not obeyed, and the wait goes on |
 //! | `callback` | | the browser's answer has come; it is being redeemed |
 //! | `saved` | as `login --output json` prints them | login and profile are saved; the last line of a login that went well |
 //! | `note` | `text` | a warning, or anything else that a person would be told |
@@ -20,6 +21,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use u2m::{Foreign, Stray};
 use url::Url;
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -61,6 +63,18 @@ pub(crate) fn callback() {
     say(json!({"event": "callback"}));
 }
 
+/// What came that is nobody's word: a program that knows better ends the login.
+pub(crate) fn stray_callback(stray: &Stray) {
+    let refusal = stray.refusal();
+    say(json!({
+        "event": "stray_callback",
+        "error": refusal.map(|refusal| refusal.code().to_string()),
+        "error_description": refusal.and_then(|refusal| refusal.description()).map(Foreign::as_str),
+        "has_state": stray.has_state(),
+        "text": stray.to_string(),
+    }));
+}
+
 /// What was saved, as a login reports it.
 pub(crate) fn saved(report: &impl Serialize) {
     #[derive(Serialize)]
@@ -71,7 +85,7 @@ pub(crate) fn saved(report: &impl Serialize) {
     }
     // What consists of words has a text.
     let text = serde_json::to_string(&Saved { event: "saved", report }).unwrap_or_default();
-    crate::output::line(&text);
+    crate::output::line(&crate::output::printable(&text));
 }
 
 pub(crate) fn note(text: &str) {
@@ -88,5 +102,5 @@ pub(crate) fn error(failure: &Failure) {
 }
 
 fn say(event: Value) {
-    crate::output::line(&event.to_string());
+    crate::output::line(&crate::output::printable(&event.to_string()));
 }

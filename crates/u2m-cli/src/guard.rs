@@ -4,8 +4,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long a signal waits for a refresh that is being saved: longer than one may take.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long the end of this process waits for what is spent and not saved: for as long as an answer may come and be saved.
+/// Where a process of its own refreshes, there is nothing to wait for.
+pub(crate) const GRACE: Duration = Duration::from_secs(180);
+
+/// Waits until nothing is spent and unsaved in this process, after which nothing is spent in it any more.
+pub(crate) fn settle() {
+    u2m::settle_for_good(GRACE);
+}
 
 /// No core dump and no debugger of the same user gets at the tokens, and a panic says where, not what.
 pub(crate) fn harden() {
@@ -59,7 +65,7 @@ fn watch() {
         let code = 128 + runtime.block_on(signal(ready));
         INTERRUPTED.store(code, Ordering::Relaxed);
         crate::screen::restore();
-        u2m::settle(GRACE);
+        settle();
         #[allow(clippy::exit)]
         std::process::exit(code.into());
     };

@@ -65,14 +65,15 @@ fn main() -> ExitCode {
 /// Says what went wrong and what to do about it, and ends with the code of its class; or, if a signal came, with the
 /// signal's, whatever was reached by then.
 fn finish(outcome: Result<(), Failure>, name: &str) -> ExitCode {
-    if let Some(code) = guard::interrupted() {
-        return ExitCode::from(code);
-    }
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    let code = match outcome {
+        _ if guard::interrupted().is_some() => 0,
+        Ok(()) => 0,
         Err(failure) => {
             output::error(&failure, name);
-            ExitCode::from(failure.class.code())
+            failure.class.code()
         }
-    }
+    };
+    // A caller's limit does not end what has been sent.
+    guard::settle();
+    ExitCode::from(guard::interrupted().unwrap_or(code))
 }

@@ -100,8 +100,45 @@ struct Printed<'a> {
     expires_in: Option<i64>,
 }
 
-/// Two-space indent; characters that mean something in HTML are escaped, as the reference does.
+/// Two-space indent; characters that mean something in HTML are escaped, as the reference does, and so is what a terminal
+/// would act on or not show.
 pub(crate) fn json(value: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    // What consists of words has a text.
+    let text = printable(&serde_json::to_string_pretty(value).unwrap_or_default());
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// JSON in characters that are shown, with escapes that every reader of JSON knows.
+pub(crate) fn printable(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Between its texts JSON has nothing but ASCII, and of the controls only line breaks.
+        if c == '\n' || u2m::is_printable(c) {
+            out.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            out.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m::AccessToken;
+
+    #[test]
+    fn json_has_no_character_that_a_terminal_acts_on_and_reads_back_as_it_was() {
+        let odd = "a<b>&\u{1b}]0;x\u{7}\r\n\u{7f}\u{9b}2J\u{202e}\u{2028}\u{feff}\u{e0041}é𝄞\"\\";
+        let text = token_json(&Token::new(AccessToken::new(odd), None), Timestamp::from_unix(0));
+        assert!(text.chars().all(|c| c == '\n' || u2m::is_printable(c)), "{text:?}");
+        assert!(
+            text.contains("\\u003cb\\u003e\\u0026\\u001b") && text.contains("\\u007f\\u009b2J")
+        );
+        assert!(text.contains("\\udb40\\udc41") && text.contains("é𝄞"));
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["access_token"], odd);
+    }
 }

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{BrowserError, Host, PasteLines, Person, ShowCode, WrongPaste};
+use u2m::{BrowserError, Host, PasteLines, Person, ShowCode, Stray, WrongPaste};
 use url::Url;
 
 /// Says what is going on on standard error, and reads pasted addresses from the terminal.
@@ -141,6 +141,21 @@ impl Person for Terminal {
             .and_then(Result::ok);
         self.is_reading.store(lines.is_some(), Ordering::Relaxed);
         lines
+    }
+
+    fn stray_callback(&self, stray: &Stray) {
+        if events::are_on() {
+            return events::stray_callback(stray);
+        }
+        let advice = match stray.refusal() {
+            Some(_) => "If it was you who said no, end this with Ctrl-C.",
+            None => {
+                "If you have signed in just now, it was for another sign-in: use the address above."
+            }
+        };
+        self.waiting.say(&format!(
+            "Note: {stray}. Anybody could send that, so it counts for nothing, and the wait goes on. {advice}"
+        ));
     }
 
     fn wrong_paste(&self, wrong: &WrongPaste) {

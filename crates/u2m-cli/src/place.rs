@@ -3,21 +3,26 @@
 use crate::failure::{Class, Failure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use u2m::{ConfigFile, Storage, StorageError, Surroundings, abbreviate};
+use u2m::{ConfigFile, ReqwestTransport, Storage, StorageError, Surroundings, abbreviate};
 
-/// A variable of the environment.
+/// A variable of the environment. Those that are shared with Databricks' programs are read as people mean them.
 pub(crate) fn env(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
+    match name.starts_with("DATABRICKS_") {
+        true => u2m::variable(&|name| std::env::var_os(name), name),
+        false => std::env::var_os(name),
+    }
 }
 
 /// The words that start this program: `databricks auth` when it stands in for that one.
 pub(crate) fn invoked_as() -> String {
     let path = std::env::args_os().next().unwrap_or_default();
-    let name = Path::new(&path)
-        .file_stem()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    if name == "databricks" { "databricks auth".to_owned() } else { "u2m".to_owned() }
+    let name = if is_databricks(&path.to_string_lossy()) { "databricks auth" } else { "u2m" };
+    name.to_owned()
+}
+
+/// Whether a program is called by the name of Databricks' CLI.
+pub(crate) fn is_databricks(path: &str) -> bool {
+    Path::new(path).file_stem().is_some_and(|name| name == "databricks")
 }
 
 /// The profile file, and its profiles.
@@ -35,6 +40,11 @@ pub(crate) fn is_config_named() -> bool {
 /// A path as it is shown: the home folder is `~`.
 pub(crate) fn shown(path: &Path) -> String {
     u2m::Foreign::new(&abbreviate(path, &env).to_string_lossy()).to_string()
+}
+
+/// What requests leave by that trusts this file of certificates besides the system's.
+pub(crate) fn transport(ca_file: Option<&Path>) -> ReqwestTransport {
+    ca_file.into_iter().fold(ReqwestTransport::new(), ReqwestTransport::with_ca_file)
 }
 
 /// Where the logins are, by the setting that users share with the reference.

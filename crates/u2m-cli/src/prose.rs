@@ -26,8 +26,8 @@ Exit codes:
 const ENVIRONMENT: &str = "\
 Environment: DATABRICKS_CONFIG_PROFILE, DATABRICKS_HOST, DATABRICKS_ACCOUNT_ID,
 DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure, encrypted or plaintext;
-see 'u2m storage --help'), U2M_TOKEN_CACHE, HTTPS_PROXY, NO_PROXY,
-SSL_CERT_FILE.
+see 'u2m storage --help'), U2M_TOKEN_CACHE, HTTPS_PROXY, ALL_PROXY, NO_PROXY,
+SSL_CERT_FILE, SSL_CERT_DIR.
 ";
 
 pub(crate) fn of(command: Command) -> Prose {
@@ -84,10 +84,13 @@ servers accept a refresh token only once.
 Without a host, login.databricks.com lets you pick a workspace. On a terminal,
 what is not said is asked.
 
+The browser gets those variables that browsers need, and no others: any may hold
+a secret. U2M_BROWSER_ENV=NAME,NAME hands on more.
+
 Environment: BROWSER, DATABRICKS_CONFIG_FILE, DATABRICKS_AUTH_STORAGE (secure,
 encrypted or plaintext; see 'u2m storage --help'), DATABRICKS_DISCOVERY_HOST,
-DATABRICKS_OAUTH_CALLBACK_PORT, U2M_TOKEN_CACHE, HTTPS_PROXY, NO_PROXY,
-SSL_CERT_FILE.
+DATABRICKS_OAUTH_CALLBACK_PORT, U2M_BROWSER_ENV, U2M_TOKEN_CACHE, HTTPS_PROXY,
+ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR.
 ",
         ),
         Command::Logout => (
@@ -120,8 +123,9 @@ plaintext   ~/.databricks/token-cache.json, which other programs share
 
 'migrate' copies a login, reads it back, and only then removes the old copy.
 Where auth_storage is set, it follows: in the profile, or with --all in
-[__settings__], as far as other programs know the store. DATABRICKS_AUTH_STORAGE
-goes before both.
+[__settings__], as far as other programs know the store; until then the login
+is found where it was moved to. DATABRICKS_AUTH_STORAGE goes before both, and
+names the one store that a command uses.
 
 The key of the encrypted file comes from the file that U2M_STORAGE_KEY_FILE
 names, else from the program in U2M_STORAGE_KEY_COMMAND, else from the keyring.

@@ -313,8 +313,13 @@ fn the_exchange_fails() {
 #[test]
 fn a_profile_that_cannot_be_saved_is_said_to_be_so_and_the_login_is_kept() {
     let world = World::new();
+    let mut running =
+        Running::start(world.command("login --host {URL} --profile dev --no-browser"));
+    let url = running.url();
+    // It could be saved when the person was sent to the browser.
     std::fs::create_dir(world.path(".databrickscfg.lock")).unwrap();
-    let (_, ran) = sign_in(&world, "login --host {URL} --profile dev");
+    follow_login(&url).unwrap();
+    let ran = running.done();
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(
         ran.stderr
@@ -328,10 +333,20 @@ fn a_profile_that_cannot_be_saved_is_said_to_be_so_and_the_login_is_kept() {
 }
 
 #[test]
-fn a_login_that_cannot_be_saved_is_not_begun_or_is_told() {
+fn a_login_whose_profile_cannot_be_saved_is_not_begun() {
+    let world = World::new();
+    std::fs::create_dir(world.path(".databrickscfg.lock")).unwrap();
+    let ran = world.run("login --host {URL} --profile dev --no-browser");
+    assert_eq!((ran.code, world.server.counts().requests), (Some(1), 0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("databrickscfg.lock"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_login_that_cannot_be_saved_is_not_begun() {
     let world = World::new();
     world.write(".databricks/token-cache.json/in-the-way", "x");
-    let (_, ran) = sign_in(&world, "login --host {URL} --profile dev");
+    let ran = world.run("login --host {URL} --profile dev --no-browser");
+    assert_eq!(world.server.counts().authorizations, 0, "nobody was sent to sign in");
     assert_eq!(ran.code, Some(7), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("Error: ") && ran.stderr.contains("token-cache.json"),

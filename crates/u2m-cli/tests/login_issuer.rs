@@ -62,7 +62,7 @@ fn an_openid_issuer_is_signed_in_to_refreshed_and_logged_out_of_like_any_other()
     let config = world.read(".databrickscfg");
     assert!(config.contains(&profile), "{config}");
     assert!(!config.contains("host") && !config.contains("auth_type"), "{config}");
-    assert_eq!(sent(&world, Endpoint::Authorize, "scope").unwrap(), "offline_access openid");
+    assert_eq!(sent(&world, Endpoint::Authorize, "scope").unwrap(), "offline_access");
     assert_eq!(sent(&world, Endpoint::Token, "client_id").unwrap(), "my-cli");
 
     let before = world.server.counts().requests;
@@ -129,17 +129,51 @@ fn scopes_that_are_named_are_asked_for_as_they_are_and_stay_with_the_profile() {
     assert_signed_in(&world, &running.done());
     assert_eq!(
         sent(&world, Endpoint::Authorize, "scope").unwrap(),
-        "offline_access openid reports"
+        "openid offline_access reports"
     );
     assert!(world.read(".databrickscfg").contains("= openid,offline_access,reports\n"));
     // Signing in anew needs no more than the profile's name.
     assert_signed_in(&world, &sign_in(&world, "login --profile corp"));
     assert_eq!(
         sent(&world, Endpoint::Authorize, "scope").unwrap(),
-        "offline_access openid reports"
+        "openid offline_access reports"
     );
     assert_eq!(world.server.counts().login_pages, 0, "Databricks was not asked");
     assert_eq!(world.run("token corp").code, Some(0));
+}
+
+#[test]
+fn an_issuer_that_lists_its_scopes_is_asked_for_no_other_and_what_it_grants_is_told() {
+    let listing = issuer()
+        .with_metadata_member("scopes_supported", vec!["openid", "reports"])
+        .with_scopes_limited_to(["reports"]);
+    let world = World::with(listing);
+    let ran = sign_in(&world, &format!("{LOGIN} --output json"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(sent(&world, Endpoint::Authorize, "scope"), None, "nothing in particular");
+    assert!(!ran.stderr.contains("ranted"), "it was left to the issuer: {}", ran.stderr);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["asked_scopes"], serde_json::json!([]));
+    assert_eq!(report["granted_scopes"], serde_json::json!(["reports"]));
+    assert!(world.stored("corp").refresh_token.is_none());
+}
+
+#[test]
+fn a_grant_that_is_not_what_was_asked_for_is_told_with_both() {
+    let world = World::with(issuer().with_scopes_limited_to(["reports"]));
+    let ran = sign_in(&world, &format!("{LOGIN} --scopes offline_access,reports,ledgers"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let told = "Warning: these scopes were not granted: ledgers\n\
+                Warning: a refresh token was asked for (offline_access), and none was granted: this login ends with its \
+                access token.\n\
+                Scopes asked for: offline_access reports ledgers. Granted: reports.\n";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let described = world.run("describe corp --offline --output json");
+    let described: serde_json::Value = serde_json::from_str(&described.stdout).unwrap();
+    assert_eq!(described["token"]["scopes"], serde_json::json!(["reports"]));
+    assert_eq!(described["token"]["scopes_not_granted"], serde_json::json!(["ledgers"]));
+    let described = world.run("describe corp --offline").stdout;
+    assert!(described.contains("Scopes: reports\nScopes not granted: ledgers\n"), "{described}");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn t14_a_login_says_no_secret_whether_it_goes_well_or_not() {
             r#"{"error":"invalid_grant","code":"canary"}"#,
         ),
         Fault::junk(r#"{"access_token":"canary-1","refresh_token":"canary-2","token_type":"mac"}"#),
-        Fault::junk(r#"{"access_token":"canary-1","expires_in":"canary"}"#),
+        Fault::junk(r#"{"access_token":"canary 1","refresh_token":"canary-2"}"#),
         Fault::junk("<html>canary</html>"),
         Fault::drop_connection(),
     ] {
@@ -161,11 +161,15 @@ fn t16_neither_the_browser_nor_the_process_table_sees_a_secret() {
     command.args(["--port", &free_port().to_string()]);
     command.env("BROWSER", world.path("stub"));
     let names = [
+        "DATABASE_URL",
         "DATABRICKS_TOKEN",
         "DATABRICKS_CLIENT_SECRET",
         "DATABRICKS_PASSWORD",
         "ARM_CLIENT_SECRET",
+        "GH_PAT",
         "GOOGLE_CREDENTIALS",
+        "MYSQL_PWD",
+        "SSHPASS",
         "GITHUB_TOKEN",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
         "AWS_SESSION_TOKEN",

@@ -54,6 +54,24 @@ fn t29_while_a_spent_refresh_token_waits_for_its_answer() {
 }
 
 #[test]
+fn a_browser_that_came_back_while_the_login_was_stopped_beyond_its_limit_counts() {
+    let world = World::new();
+    let mut running = Running::start(world.command(&format!(
+        "login --host {{URL}} --profile dev --no-browser --timeout 2s --port {}",
+        free_port()
+    )));
+    let url = running.url();
+    running.signal("STOP");
+    let browser = follow_login_in_background(url);
+    std::thread::sleep(Duration::from_secs(3));
+    running.signal("CONT");
+    let ran = running.done();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    browser.join().unwrap().unwrap();
+    world.assert_alive("dev");
+}
+
+#[test]
 fn while_a_code_is_redeemed() {
     let world = World::new();
     world.server.inject(Endpoint::Token, Times::Once, Fault::delay(Duration::from_secs(1)));

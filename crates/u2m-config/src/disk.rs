@@ -9,6 +9,9 @@ use crate::{ConfigError, SIZE_LIMIT};
 /// How many links to follow before calling it a loop.
 const MOST_LINKS: usize = 40;
 
+/// What was attempted where a file could not be given to the owner of the one that it replaces.
+pub(crate) const KEEP_OWNER: &str = "keep the owner of";
+
 pub(crate) struct Found {
     pub(crate) bytes: Vec<u8>,
     pub(crate) metadata: Metadata,
@@ -16,12 +19,19 @@ pub(crate) struct Found {
 
 /// Reads a whole file, or `None` if there is no such file.
 pub(crate) fn read(path: &Path) -> Result<Option<Found>, ConfigError> {
-    let mut file = match File::open(path) {
+    let mut file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // A socket cannot be opened at all.
+        Err(_) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
+            return Err(ConfigError::NotAFile { path: path.to_owned() });
+        }
         Err(error) => return Err(ConfigError::io("open", path)(error)),
     };
     let metadata = file.metadata().map_err(ConfigError::io("inspect", path))?;
+    if !metadata.is_file() && !is_nothing(&metadata) {
+        return Err(ConfigError::NotAFile { path: path.to_owned() });
+    }
     let too_large = || ConfigError::TooLarge { path: path.to_owned(), limit: SIZE_LIMIT };
     let size = usize::try_from(metadata.len())
         .ok()
@@ -49,6 +59,30 @@ pub(crate) fn read(path: &Path) -> Result<Option<Found>, ConfigError> {
     }
     bytes.truncate(filled);
     Ok(Some(Found { bytes, metadata }))
+}
+
+/// Opens a file to read it. What is none is not waited for: nobody may ever write to a pipe.
+fn open(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    }
+    options.open(path)
+}
+
+/// Whether this is the device that is always empty: a usual name for no profiles at all.
+#[cfg(unix)]
+fn is_nothing(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/dev/null").is_ok_and(|null| !null.is_file() && null.rdev() == metadata.rdev())
+}
+
+#[cfg(not(unix))]
+fn is_nothing(_: &Metadata) -> bool {
+    false
 }
 
 /// Follows symbolic links to the file that is to be replaced, whether or not it exists yet.
@@ -108,6 +142,20 @@ pub(crate) fn replace(
     flush_folder(folder(path)).map(|()| true)
 }
 
+/// Shows that files can be made in the folder of `path`, without making one.
+pub(crate) fn check_folder(path: &Path) -> Result<(), ConfigError> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, access};
+        let folder = folder(path);
+        let asked = access(folder, Access::WRITE_OK | Access::EXEC_OK);
+        asked.map_err(|error| ConfigError::io("write to the folder", folder)(error.into()))?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
 /// `path` with something appended to its file name.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -146,7 +194,7 @@ fn dress(
         && (like.uid(), like.gid()) != (fresh.uid(), fresh.gid())
     {
         fchown(file, Some(like.uid()), Some(like.gid()))
-            .map_err(ConfigError::io("keep the owner of", new))?;
+            .map_err(ConfigError::io(KEEP_OWNER, new))?;
     }
     let mode = if private { mode & 0o700 } else { mode };
     file.set_permissions(fs::Permissions::from_mode(mode))

@@ -160,6 +160,11 @@ impl Draft {
         self.document.text()
     }
 
+    /// Whether the new text holds a secret.
+    pub(crate) fn holds_secret(&self) -> bool {
+        self.now().holds_secret()
+    }
+
     /// The old text without the credentials that this edit took away.
     pub(crate) fn backup(&self) -> String {
         let mut old = Document::new(self.before.text());

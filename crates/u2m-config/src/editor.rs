@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{ConfigError, ConfigFile, Draft, SIZE_LIMIT, disk, lock};
+use crate::{ConfigError, ConfigFile, Draft, SIZE_LIMIT, disk, in_place, lock};
 
 /// How often an edit begins again because a program without our lock has changed the file.
 const ATTEMPTS: usize = 5;
@@ -54,8 +54,7 @@ impl Editor {
         Self { patience, ..self }
     }
 
-    /// Leaves the rights of group and others as they are. Normally a write takes them away,
-    /// because the file may hold credentials.
+    /// Leaves the rights of group and others as they are. Normally a write takes them away if the file holds a secret.
     #[must_use]
     pub fn with_mode_kept(self) -> Self {
         Self { tighten: false, ..self }
@@ -90,6 +89,7 @@ impl Editor {
     ) -> Result<Outcome, ConfigError> {
         let target = disk::resolve(&self.path)?;
         lock::holding(&disk::beside(&target, ".lock"), self.patience, || {
+            in_place::restore(&target)?;
             for _ in 0..ATTEMPTS {
                 if let Some(outcome) = self.attempt(&target, &mut change)? {
                     return Ok(outcome);
@@ -97,6 +97,33 @@ impl Editor {
             }
             Err(ConfigError::ChangedMeanwhile { path: self.path.clone() })
         })
+    }
+
+    /// Shows that an edit would be written, as far as it can be told: before a person is asked for what is to be written then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`edit`](Self::edit) but for the text itself.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("cfg");
+    /// use u2m_config::Editor;
+    /// Editor::new(&path).prove()?;
+    /// assert!(!path.exists());
+    /// assert!(Editor::new(folder.path().join("gone/cfg")).prove().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prove(&self) -> Result<(), ConfigError> {
+        let target = disk::resolve(&self.path)?;
+        // Asked and not tried: an edit that is never made leaves no lock file behind.
+        disk::check_folder(&target)?;
+        disk::check_folder(&self.path)?;
+        let lock = disk::beside(&target, ".lock");
+        if lock.exists() {
+            lock::open(&lock)?;
+        }
+        if in_place::is_expected(&target) { in_place::prove(&target) } else { Ok(()) }
     }
 
     /// One edit; `None` if somebody else has changed the file meanwhile, whose change then stands.
@@ -122,10 +149,19 @@ impl Editor {
         }
         let is_as_read = || Ok(disk::read(target)?.map(|found| found.bytes) == bytes);
         let text = draft.text().as_bytes();
-        if !disk::replace(target, text, old.as_ref(), self.tighten, is_as_read)? {
-            return Ok(None);
+        // Hosts and names are for whoever the owner shares them with.
+        let tightens = self.tighten && draft.holds_secret();
+        match disk::replace(target, text, old.as_ref(), tightens, is_as_read) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) if in_place::is_needed(&error) => {
+                let old = bytes.as_deref().unwrap_or_default();
+                let is_written = in_place::write(target, old, text)?;
+                return Ok(is_written.then_some(Outcome::Written { tightened: false }));
+            }
+            Err(error) => return Err(error),
         }
-        let tightened = self.tighten && old.as_ref().is_some_and(is_open);
+        let tightened = tightens && old.as_ref().is_some_and(is_open);
         Ok(Some(Outcome::Written { tightened }))
     }
 }

@@ -58,7 +58,7 @@ pub enum ConfigError {
         #[source]
         source: SyntaxError,
     },
-    /// The path names something that cannot be replaced by a file, such as a device.
+    /// The path names something else than a file: a pipe, a socket, a device, a folder.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
         /// The offending path.

@@ -3,18 +3,25 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use u2m_core::Host;
 
+use crate::rules::is_for_secret;
 use crate::syntax::{Kind, Pair, Scanner};
-use crate::{ConfigError, Profile, SyntaxError, disk};
+use crate::{ConfigError, Profile, SyntaxError, disk, in_place};
 
 /// The section that holds settings and can never be a profile.
 pub const SETTINGS: &str = "__settings__";
 
 /// The largest file that is read, in bytes.
 pub const SIZE_LIMIT: usize = 1 << 20;
+
+/// How long a reader waits for a write in place, which a file that is mounted by itself needs.
+const MENDING: Duration = Duration::from_secs(10);
 
 /// The section of keys that stand before any header.
 pub(crate) const DEFAULT: &str = "DEFAULT";
@@ -34,6 +41,13 @@ pub struct ConfigFile {
     blocks: Vec<Block>,
     pairs: Vec<Pair>,
     missing: bool,
+    /// Where it was read from.
+    path: Option<PathBuf>,
+    /// The blocks in the order of their names, and those of one name in the order of the file: once it is known, none is
+    /// looked for among all.
+    order: OnceLock<Vec<usize>>,
+    /// Where in that order the section begins that was looked for last: most often it is looked for again.
+    last: AtomicUsize,
 }
 
 /// A header and the pairs below it.
@@ -45,7 +59,8 @@ struct Block {
 
 impl ConfigFile {
     /// Reads the file at `path`, which [`locate`](crate::locate) finds. A file that does not exist
-    /// reads as one without profiles. It takes one open, one stat, one read and one close.
+    /// reads as one without profiles. It takes three stats, one open, one read and one close; more where a write in place was
+    /// cut off, which is undone.
     ///
     /// # Errors
     ///
@@ -60,14 +75,21 @@ impl ConfigFile {
     /// ```
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
+        in_place::mend(path, MENDING);
         match disk::read(path)? {
             None => Ok(Self {
                 text: String::new(),
                 blocks: Vec::new(),
                 pairs: Vec::new(),
                 missing: true,
+                path: Some(path.to_owned()),
+                order: OnceLock::new(),
+                last: AtomicUsize::new(0),
             }),
-            Some(found) => Self::of_bytes(found.bytes, path),
+            Some(found) => {
+                let file = Self::of_bytes(found.bytes, path)?;
+                Ok(Self { path: Some(path.to_owned()), ..file })
+            }
         }
     }
 
@@ -108,7 +130,18 @@ impl ConfigFile {
                 }
             }
         }
-        Ok(Self { text, blocks, pairs, missing: false })
+        let (order, last) = (OnceLock::new(), AtomicUsize::new(0));
+        Ok(Self { text, blocks, pairs, missing: false, path: None, order, last })
+    }
+
+    /// Where it was read from; `None` of a text.
+    ///
+    /// ```
+    /// assert!(u2m_config::ConfigFile::parse("")?.path().is_none());
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Whether there was no file to read.
@@ -118,8 +151,8 @@ impl ConfigFile {
 
     /// The value of a key in a section, empty ones included. No section inherits from another.
     pub fn get(&self, section: &str, key: &str) -> Option<&str> {
-        let blocks = self.blocks.iter().rev().filter(|block| self.name(block) == section);
-        blocks
+        self.blocks_of(section)
+            .rev()
             .flat_map(|block| self.pairs[block.pairs.clone()].iter().rev())
             .find(|pair| &self.text[pair.key.clone()] == key)
             .map(|pair| pair.value.text(&self.text))
@@ -140,7 +173,7 @@ impl ConfigFile {
     /// ```
     pub fn profile(&self, name: &str) -> Option<Profile<'_>> {
         let mut found: Option<Profile<'_>> = None;
-        for block in self.profile_blocks().filter(|block| self.name(block) == name) {
+        for block in self.blocks_of(name).filter(|block| self.is_of_profile(block)) {
             self.absorb(found.get_or_insert_with(|| Profile::named(self.name(block))), block);
         }
         found
@@ -220,12 +253,53 @@ impl ConfigFile {
         &self.text
     }
 
+    /// Whether any key that is for a secret has a value, in whatever section.
+    ///
+    /// ```
+    /// use u2m_config::ConfigFile;
+    /// assert!(ConfigFile::parse("[dev]\nhost = a\ntoken = t\n")?.holds_secret());
+    /// assert!(!ConfigFile::parse("[dev]\nhost = a\ntoken =\n")?.holds_secret());
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn holds_secret(&self) -> bool {
+        let is_secret = |pair: &Pair| {
+            is_for_secret(&self.text[pair.key.clone()]) && !pair.value.text(&self.text).is_empty()
+        };
+        self.pairs.iter().any(is_secret)
+    }
+
     fn name(&self, block: &Block) -> &str {
         block.name.clone().map_or(DEFAULT, |name| &self.text[name])
     }
 
     fn profile_blocks(&self) -> impl Iterator<Item = &Block> {
-        self.blocks.iter().filter(|block| !block.pairs.is_empty() && self.name(block) != SETTINGS)
+        self.blocks.iter().filter(|block| self.is_of_profile(block))
+    }
+
+    fn is_of_profile(&self, block: &Block) -> bool {
+        !block.pairs.is_empty() && self.name(block) != SETTINGS
+    }
+
+    /// The blocks of this name, in the order of the file.
+    fn blocks_of(&self, name: &str) -> impl DoubleEndedIterator<Item = &Block> {
+        let order = self.order.get_or_init(|| {
+            let mut order: Vec<usize> = (0..self.blocks.len()).collect();
+            order.sort_by(|one, other| {
+                self.name(&self.blocks[*one]).cmp(self.name(&self.blocks[*other]))
+            });
+            order
+        });
+        let named = |at: &usize| self.name(&self.blocks[*at]);
+        let last = self.last.load(Ordering::Relaxed);
+        let is_there = order.get(last).is_some_and(|at| named(at) == name)
+            && (last == 0 || named(&order[last - 1]) != name);
+        let start = match is_there {
+            true => last,
+            false => order.partition_point(|at| named(at) < name),
+        };
+        self.last.store(start, Ordering::Relaxed);
+        let length = order[start..].iter().take_while(|at| named(at) == name).count();
+        order[start..start + length].iter().map(|at| &self.blocks[*at])
     }
 
     fn absorb<'a>(&'a self, profile: &mut Profile<'a>, block: &Block) {

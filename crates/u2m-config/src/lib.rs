@@ -38,6 +38,9 @@
 //! 5. The new bytes go to `<file>.tmp` (mode 0600) and are flushed.
 //! 6. If the file is as it was read, they are renamed over it; else the edit begins again at 3.
 //!
+//! A file that is mounted by itself, as containers do it, cannot be replaced: it is written as it stands, with both texts in
+//! `<file>.undo` until that is done, from which the next reader or editor puts the old one back.
+//!
 //! A crash leaves the old file or the new one, never half of either. Programs that do not take the
 //! lock, the Databricks CLI among them, can still overwrite an edit; what they have written is not
 //! overwritten, and they can no longer be confused by half of an edit.
@@ -53,6 +56,7 @@ mod file;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod in_place;
 mod kind;
 mod locate;
 mod lock;
@@ -60,6 +64,7 @@ mod profile;
 mod resolve;
 mod rules;
 mod syntax;
+mod variable;
 
 pub use attributes::{Attribute, ValueKind, WrongValue};
 pub use cloud::Cloud;
@@ -69,9 +74,10 @@ pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use kind::{ProfileClass, ProfileKind};
 pub use locate::{abbreviate, locate};
-pub use profile::{ISSUER_CLIENT_KEY, ISSUER_KEY, Profile};
+pub use profile::{CA_FILE_KEY, ISSUER_CLIENT_KEY, ISSUER_KEY, Profile};
 pub use resolve::{
     AUTH_TYPES, ChosenBy, ChosenProfile, Given, ResolveError, Resolved, Source, Value, resolve,
 };
 pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
 pub use syntax::{SyntaxError, SyntaxFault};
+pub use variable::variable;

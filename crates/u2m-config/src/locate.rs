@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::ConfigError;
+use crate::{ConfigError, variable};
 
 const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
@@ -24,7 +24,7 @@ const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 /// # Ok::<(), u2m_config::ConfigError>(())
 /// ```
 pub fn locate(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, ConfigError> {
-    match env("DATABRICKS_CONFIG_FILE").filter(|path| !path.is_empty()) {
+    match variable(env, "DATABRICKS_CONFIG_FILE") {
         Some(path) => expand(PathBuf::from(path), env),
         None => Ok(home(env)?.join(".databrickscfg")),
     }
@@ -83,6 +83,7 @@ mod tests {
 
     #[test]
     fn an_override_is_taken_as_it_is() {
+        assert_eq!(located(None, Some("/a/my cfg\r\n")).unwrap(), Path::new("/a/my cfg"));
         assert_eq!(located(None, Some("rel/cfg")).unwrap(), Path::new("rel/cfg"));
         assert_eq!(located(None, Some("/a/~b")).unwrap(), Path::new("/a/~b"));
     }

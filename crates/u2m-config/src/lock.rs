@@ -43,16 +43,21 @@ pub(crate) fn holding<T>(
     }
 }
 
-fn open(path: &Path) -> Result<File, ConfigError> {
+pub(crate) fn open(path: &Path) -> Result<File, ConfigError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
         // A link could make us create or open a file somewhere else.
-        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }
-    options.open(path).map_err(ConfigError::io("open the lock file", path))
+    let file = options.open(path).map_err(ConfigError::io("open the lock file", path))?;
+    match file.metadata().map_err(ConfigError::io("inspect", path))?.is_file() {
+        true => Ok(file),
+        false => Err(ConfigError::NotAFile { path: path.to_owned() }),
+    }
 }
 
 #[cfg(test)]

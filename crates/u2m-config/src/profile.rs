@@ -8,6 +8,10 @@ pub const ISSUER_KEY: &str = "u2m_issuer";
 /// The key that names the client that is registered there. It is not `client_id`, which says to SDKs that a service signs in.
 pub const ISSUER_CLIENT_KEY: &str = "u2m_client_id";
 
+/// The key that names a file of certificates, in PEM form, of authorities that are trusted for this profile besides the system's.
+/// No other program knows it.
+pub const CA_FILE_KEY: &str = "u2m_ca_file";
+
 /// What a section of the file says about signing in. Borrows from its [`ConfigFile`].
 ///
 /// An empty value reads as absent. No credential is kept here, only which ones are set.
@@ -31,6 +35,7 @@ pub struct Profile<'a> {
     auth_type: Option<&'a str>,
     issuer: Option<&'a str>,
     issuer_client: Option<&'a str>,
+    ca_file: Option<&'a str>,
     /// One bit for each of `CREDENTIAL_KEYS` that has a value.
     credentials: u32,
 }
@@ -46,6 +51,7 @@ impl<'a> Profile<'a> {
             auth_type: None,
             issuer: None,
             issuer_client: None,
+            ca_file: None,
             credentials: 0,
         }
     }
@@ -62,6 +68,7 @@ impl<'a> Profile<'a> {
             "auth_type" => self.auth_type = given,
             ISSUER_KEY => self.issuer = given,
             ISSUER_CLIENT_KEY => self.issuer_client = given,
+            CA_FILE_KEY => self.ca_file = given,
             _ => {
                 let bit = credential(key);
                 self.credentials =
@@ -106,6 +113,11 @@ impl<'a> Profile<'a> {
     /// both are set and the profile has no host, which other programs would go by.
     pub fn issuer(&self) -> Option<(&'a str, &'a str)> {
         self.issuer.zip(self.issuer_client).filter(|_| self.host.is_none())
+    }
+
+    /// The file of certificates that are trusted besides the system's: [`CA_FILE_KEY`].
+    pub fn ca_file(&self) -> Option<&'a str> {
+        self.ca_file
     }
 
     /// Whether both `client_id` and `client_secret` are set, so that a service can sign in.

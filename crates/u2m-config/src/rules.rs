@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use crate::ConfigError;
 use crate::file::SETTINGS;
+use crate::{Attribute, ConfigError};
 
 /// Every key of a profile that belongs to some other way of authenticating than signing in as a
 /// user. One of them left behind makes the SDKs refuse the profile, because they then see more
@@ -37,6 +37,15 @@ pub const LOGIN_CLEARS: &[&str] = &[
     "experimental_is_unified_host",
     "token_audience",
 ];
+
+/// Whether the value of a key is a secret: that of a known key by what is known of it, and any other by what it is called.
+pub(crate) fn is_for_secret(key: &str) -> bool {
+    let is_called = |word: &&str| key.to_ascii_lowercase().contains(word);
+    match Attribute::named(key) {
+        Some(known) => known.is_secret(),
+        None => ["credential", "password", "secret", "token"].iter().any(is_called),
+    }
+}
 
 /// Why a name, key or value is not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -220,5 +229,28 @@ mod tests {
             assert!(LOGIN_CLEARS.contains(&key));
         }
         assert!(!CREDENTIAL_KEYS.contains(&"token_audience"));
+    }
+    #[test]
+    fn a_key_is_for_a_secret_by_what_is_known_of_it_or_by_what_it_is_called() {
+        for key in [
+            "token",
+            "client_secret",
+            "azure_client_secret",
+            "password",
+            "my_api_token",
+            "my_refresh_token",
+        ] {
+            assert!(is_for_secret(key), "{key}");
+        }
+        for key in [
+            "host",
+            "disable_oauth_refresh_token",
+            "token_audience",
+            "oidc_token_env",
+            "oidc_token_filepath",
+            "databricks_id_token_filepath",
+        ] {
+            assert!(!is_for_secret(key), "{key}");
+        }
     }
 }

@@ -25,16 +25,30 @@ fn a_new_file_and_its_lock_are_for_their_owner_alone() {
 }
 
 #[test]
-fn a_file_that_others_can_read_is_tightened_unless_told_not_to() {
+fn a_file_with_a_secret_that_others_can_read_is_tightened_unless_told_not_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
-    fs::write(&path, "[p]\nhost = h\n").unwrap();
+    fs::write(&path, "[p]\nhost = h\n[q]\nhost = h\ntoken = t\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let editor = Editor::new(&path);
     editor.clone().with_mode_kept().edit(change).unwrap();
     assert_eq!(mode(&path), 0o644);
     let outcome = editor.edit(|draft| draft.set_default_profile("p")).unwrap();
     assert_eq!((outcome, mode(&path)), (Outcome::Written { tightened: true }, 0o600));
+}
+
+#[test]
+fn a_file_without_a_secret_stays_shared_and_its_backup_is_private_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    fs::write(&path, "[p]\nhost = h\ntoken =\n[__settings__]\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
+    assert_eq!(Editor::new(&path).edit(change).unwrap(), Outcome::Written { tightened: false });
+    assert_eq!((mode(&path), mode(&folder.path().join("cfg.bak"))), (0o664, 0o600));
+    // It becomes private with the first secret, whatever the key is called.
+    let secret = |draft: &mut Draft| draft.merge_profile("p", &[("my_password", "x")], &[]);
+    assert_eq!(Editor::new(&path).edit(secret).unwrap(), Outcome::Written { tightened: true });
+    assert_eq!(mode(&path), 0o600);
 }
 
 #[test]

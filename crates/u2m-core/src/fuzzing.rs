@@ -2,6 +2,7 @@
 
 use crate::call::Answer;
 use crate::host::Host;
+use crate::reply::Reply;
 use crate::scopes::Scopes;
 use crate::secret::{AccessToken, DeviceCode, RefreshToken};
 use crate::text::Foreign;
@@ -30,13 +31,17 @@ pub struct Granted {
 /// # Errors
 /// As the flows see them.
 pub fn token_response(answer: Answer) -> Result<Granted, TokenEndpointError> {
-    let Grant { access_token, refresh_token, lifetime, scopes } = Grant::parse(Ok(answer))?;
+    let Grant { access_token, refresh_token, lifetime, scopes, .. } =
+        Grant::parse(Ok(Reply::bare(answer))).map_err(|spoiled| spoiled.error)?;
     Ok(Granted { access_token, refresh_token, lifetime, scopes })
 }
 
-/// The refresh token in an answer that is of no use otherwise.
+/// The refresh token in an answer, whether it is of use otherwise or not.
 pub fn salvage(answer: &Answer) -> Option<RefreshToken> {
-    Grant::salvage(answer)
+    match Grant::parse(Ok(Reply::bare(answer.clone()))) {
+        Ok(grant) => grant.refresh_token,
+        Err(spoiled) => spoiled.refresh_token,
+    }
 }
 
 /// The end of a token that happens to be a JWT, in unix seconds.
@@ -53,9 +58,11 @@ pub fn metadata(
     issuer: Option<&str>,
     host: &Host,
 ) -> Result<AuthorizationServer, MetadataError> {
-    let expected =
-        Expected { issuer: issuer.map(str::to_owned), host: host.clone(), also: Vec::new() };
-    parse_metadata(Ok(answer), &expected)
+    let expected = match issuer {
+        Some(issuer) => Expected::of_host(issuer, host.clone(), Vec::new()),
+        None => Expected::unnamed(host.clone(), Vec::new()),
+    };
+    parse_metadata(Ok(Reply::bare(answer)), &expected)
 }
 
 /// What a device was given to sign in with.
@@ -81,7 +88,7 @@ pub struct Codes {
 /// As the flows see them.
 pub fn device_codes(answer: Answer) -> Result<Codes, TokenEndpointError> {
     let DeviceGrant { code, user_code, uri, uri_complete, expires_in, interval } =
-        DeviceGrant::parse(Ok(answer))?;
+        DeviceGrant::parse(Ok(Reply::bare(answer)))?;
     Ok(Codes { device_code: code, user_code, uri, uri_complete, expires_in, interval })
 }
 
@@ -90,5 +97,5 @@ pub fn device_codes(answer: Answer) -> Result<Codes, TokenEndpointError> {
 /// # Errors
 /// As the flow sees them.
 pub fn revocation(answer: Answer) -> Result<(), RevokeError> {
-    parse_revocation(Ok(answer))
+    parse_revocation(Ok(Reply::bare(answer)))
 }

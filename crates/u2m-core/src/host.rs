@@ -87,6 +87,10 @@ impl Host {
             return Err(HostError::UserInfo);
         }
         let name = url.host_str().unwrap_or_default();
+        // `https://https://a.example`, `https//a.example`: no host is called so.
+        if let Some(scheme) = ["https", "http"].into_iter().find(|scheme| *scheme == name) {
+            return Err(HostError::SchemeForName(scheme));
+        }
         if name.is_empty() || name.ends_with('.') {
             return Err(HostError::NotAHost(Foreign::new(name)));
         }
@@ -120,6 +124,15 @@ impl Host {
     /// Whether this is a classic account console: `accounts.…` or `accounts-dod.…` over https.
     pub fn is_account_console(&self) -> bool {
         ["https://accounts.", "https://accounts-dod."].iter().any(|p| self.text.starts_with(p))
+    }
+
+    /// The address of `path` on this host; `None` unless it is empty or begins with a slash, and is written as it stands in a
+    /// URL. Joined blindly, `oidc` or `@other.example/` would be part of another host's name.
+    pub(crate) fn at(&self, path: &str) -> Option<Url> {
+        let url = Url::parse(&self.join(path)).ok()?;
+        let is_path = url.path() == path || path.is_empty();
+        let is_all = url.query().is_none() && url.fragment().is_none();
+        (is_path && is_all && Self::of(&url).as_ref() == Ok(self)).then_some(url)
     }
 
     /// `path`, which begins with a slash, on this host.
@@ -183,6 +196,11 @@ pub enum HostError {
     /// More than an origin was given; the origin alone is named.
     #[error("host must be an origin without path, query or fragment, such as {0}")]
     MoreThanAHost(String),
+    /// A scheme stands where the name should.
+    #[error(
+        "'{0}' stands where the name of the host should; give a host such as https://my-workspace.cloud.databricks.com"
+    )]
+    SchemeForName(&'static str),
     /// Nothing in it can be connected to.
     #[error("not a host: '{0}'; give one such as https://my-workspace.cloud.databricks.com")]
     NotAHost(Foreign),
@@ -205,6 +223,59 @@ pub enum HostError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scheme_that_stands_twice_is_named_and_is_no_host() {
+        for (text, part) in [
+            ("https://https://ws", "https"),
+            ("https://https://ws.example/?o=1", "https"),
+            ("http://http://127.0.0.1", "http"),
+            ("https://http://ws", "http"),
+            ("HTTPS://HTTPS://WS", "https"),
+            ("https//ws", "https"),
+            ("https:/ws", "https"),
+        ] {
+            assert_eq!(Host::typed(text), Err(HostError::SchemeForName(part)), "{text}");
+            let said = HostError::SchemeForName(part).to_string();
+            assert!(said.starts_with(&format!("'{part}' stands where")), "{said}");
+        }
+        assert_eq!(Host::parse("https://https://ws"), Err(HostError::SchemeForName("https")));
+        for fine in ["https://https.example", "https://httpbin.example"] {
+            assert!(Host::typed(fine).is_ok(), "{fine}");
+        }
+    }
+
+    #[test]
+    fn a_path_stays_on_its_host() {
+        let host = Host::parse("https://a.example:8443").unwrap();
+        assert_eq!(host.at("/oidc/x").unwrap().as_str(), "https://a.example:8443/oidc/x");
+        assert_eq!(host.at("").unwrap().as_str(), "https://a.example:8443/");
+        for bad in [
+            "oidc",
+            "@evil.example/",
+            ":99999",
+            "9/x",
+            ".evil.example/x",
+            "?x",
+            "#x",
+            "/x?y",
+            "/x#y",
+            "/../x",
+            "/a/./b",
+            "/a b",
+            "/a\nb",
+            "\\evil",
+            "/\\evil.example",
+            "\t/x",
+        ] {
+            assert_eq!(host.at(bad), None, "{bad:?}");
+        }
+        // A host without a port could gain one.
+        let host = Host::parse("https://a.example").unwrap();
+        for bad in ["oidc", ":1/x", ":99999", "@evil.example/", ".evil.example"] {
+            assert_eq!(host.at(bad), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn arg_1_only_a_real_loopback_host_may_do_without_tls() {

@@ -1,7 +1,9 @@
 //! Issuers, and which of them a discovery login may follow.
 
 use crate::host::{Host, HostError};
+use crate::sent::Sent;
 use crate::text::Foreign;
+use crate::wire::Expected;
 use url::Url;
 
 /// The zones that Databricks serves workspaces and accounts from.
@@ -125,6 +127,20 @@ pub enum IssuerError {
     Unparsable(Foreign),
 }
 
+impl IssuerError {
+    /// The same without the secrets that whoever named the issuer may have put into it.
+    pub(crate) fn without(self, sent: &Sent) -> Self {
+        let cut = |shown: Foreign| Foreign::without(shown.as_str(), sent);
+        match self {
+            Self::Empty => Self::Empty,
+            Self::MoreThanAnIssuer(shown) => Self::MoreThanAnIssuer(cut(shown)),
+            Self::NoHost(shown) => Self::NoHost(cut(shown)),
+            Self::NotHttps(shown) => Self::NotHttps(cut(shown)),
+            Self::Unparsable(shown) => Self::Unparsable(cut(shown)),
+        }
+    }
+}
+
 /// Which issuers a discovery login may follow. The callback's `iss` is chosen by whoever called back, so that the code
 /// and its verifier must not go wherever it points (T6).
 ///
@@ -178,6 +194,11 @@ impl IssuerTrust {
     pub fn with_zone(mut self, zone: &str) -> Self {
         self.zones.push(zone.trim_start_matches('.').to_ascii_lowercase());
         self
+    }
+
+    /// What endpoints for a login at `host` have to be that no metadata vouches for.
+    pub(crate) fn supplied(&self, host: Host) -> Expected {
+        Expected::unnamed(host, self.hosts.clone())
     }
 
     /// The hosts that were trusted by name.

@@ -59,7 +59,9 @@
 //! Bad input is an error. A broken assumption of our own may panic, and says why it cannot.
 
 mod call;
+mod decode;
 mod device;
+mod fate;
 mod freshness;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -70,12 +72,16 @@ mod jwt;
 mod login;
 mod names;
 mod pkce;
+mod record;
+mod reply;
 mod revoke;
 mod scopes;
 mod secret;
+mod sent;
 mod session;
 mod target;
 mod text;
+mod tie;
 mod time;
 mod token;
 mod wire;
@@ -84,6 +90,7 @@ pub use call::{
     Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind,
 };
 pub use device::{Asking, DeviceStep, Locate, Polling, ShowCode, Wait};
+pub use fate::Fate;
 pub use freshness::{Freshness, FreshnessRules};
 pub use host::{Host, HostError, HostHints};
 pub use issuer::{
@@ -92,10 +99,11 @@ pub use issuer::{
 pub use jwt::UnverifiedClaims;
 pub use login::{
     Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST, Discovering, Exchanging, Heard,
-    Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Verifying,
+    Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Stray, Verifying,
 };
 pub use names::{AccountId, ProfileName};
 pub use pkce::{Entropy, Pkce};
+pub use record::{BindingRecord, SessionRecord};
 pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
@@ -103,8 +111,9 @@ pub use secret::{
 };
 pub use session::{Binding, Session, Token};
 pub use target::{CacheKey, Target, TargetError};
-pub use text::{Foreign, chain};
-pub use time::{Lifetime, Timestamp};
+pub use text::{Foreign, chain, is_printable};
+pub use tie::{FirstUse, Tie, TiedBy, host_of_key};
+pub use time::{Lifetime, Moment, Timestamp};
 pub use token::{
     Ask, Blame, How, Issued, Load, Locating, Lock, Note, Prove, Recheck, Refreshing, Reload,
     Report, Save, StoreFailure, TokenError, TokenRequest, TokenStep, Verdict, VerdictKind,

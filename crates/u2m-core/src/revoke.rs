@@ -5,13 +5,13 @@
 //! | [`Discover`](RevokeStep::Discover) | fetches the metadata of the login's own issuer | `Revoke`, or `Done` where nothing is offered |
 //! | [`Revoke`](RevokeStep::Revoke) | sends the token to the endpoint that was found | `Done` |
 
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
-use crate::host::Host;
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::reply::Reply;
 use crate::session::Session;
+use crate::text::Foreign;
 use crate::time::Timestamp;
 use crate::wire::{
-    Expected, Found, METADATA_LIMIT, MetadataError, RevokeError, Search, parse_revocation,
-    revocation_form,
+    Found, METADATA_LIMIT, MetadataError, RevokeError, Search, parse_revocation, revocation_form,
 };
 use std::fmt;
 use zeroize::Zeroizing;
@@ -55,11 +55,9 @@ impl Session {
         let Some(binding) = &self.binding else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
         };
-        let mut expected = Expected::of(binding.issuer.clone(), binding.host.clone());
-        expected.also.extend(Host::of(&binding.token_endpoint).ok());
-        let found = Search::again(&binding.issuer, &binding.token_endpoint, expected);
-        let (url, search) =
-            found.map_err(|_| RevokeError::Endpoints(MetadataError::WrongIssuer))?;
+        let (url, search) = Search::again(binding)
+            .map_err(|_| MetadataError::WrongIssuer(Foreign::new(&binding.issuer)))
+            .map_err(RevokeError::Endpoints)?;
         let form = revocation_form(&binding.client_id, self);
         Ok(RevokeStep::Discover(Search::call(url, Finding(Box::new((form, search))))))
     }
@@ -82,7 +80,7 @@ impl Awaits for Finding {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<RevokeStep, RevokeError> {
         let (form, search) = *self.0;
@@ -118,7 +116,7 @@ impl Awaits for Revoking {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<RevokeStep, RevokeError> {
         parse_revocation(outcome).map(|()| RevokeStep::Done(Revocation::Revoked))
@@ -128,6 +126,7 @@ impl Awaits for Revoking {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Answer;
     use crate::secret::{AccessToken, RefreshToken};
     use crate::session::Binding;
     use url::Url;
@@ -187,13 +186,51 @@ mod tests {
         let call = discover(login(issuer, token).revoke().unwrap());
         let step = call.answered(answer(200, &elsewhere), NOW).unwrap();
         assert!(matches!(step, RevokeStep::Done(Revocation::NotOffered)), "{step:?}");
-        let other = document("https://a.example/other", token, "https://a.example/revoke");
+        let other = document("https://b.example/oidc", token, "https://a.example/revoke");
         let mut call = discover(login(issuer, token).revoke().unwrap());
         for _ in 0..2 {
             call = discover(call.answered(answer(200, &other), NOW).unwrap());
         }
         let error = call.answered(answer(404, ""), NOW).unwrap_err();
-        assert!(matches!(error, RevokeError::Endpoints(MetadataError::WrongIssuer)), "{error:?}");
+        assert!(
+            matches!(error, RevokeError::Endpoints(MetadataError::WrongIssuer(_))),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn a30_a_host_that_names_no_issuer_revokes_its_own_tokens() {
+        let (issuer, token) = ("https://a.example/oidc", "https://a.example/oauth/token");
+        let body = document(issuer, token, "https://a.example/revoke");
+        for name in ["null", "\"https://a.example\""] {
+            let body = body.replacen(&format!("\"{issuer}\""), name, 1);
+            let call = discover(login(issuer, token).revoke().unwrap());
+            let step = call.answered(answer(200, &body), NOW).unwrap();
+            let RevokeStep::Revoke(call) = step else { panic!("{name}: {step:?}") };
+            assert_eq!(call.request().url().as_str(), "https://a.example/revoke");
+        }
+        // Wherever a discovery login has found its issuer, Databricks' client says whose it is.
+        let pool = "https://a.example/pool";
+        let mut found = login(pool, "https://a.example/oauth/token");
+        let call = discover(found.revoke().unwrap());
+        assert!(call.request().url().path().starts_with("/.well-known/"), "somebody's own client");
+        if let Some(binding) = &mut found.binding {
+            binding.client_id = "databricks-cli".to_owned();
+        }
+        let call = discover(found.revoke().unwrap());
+        assert_eq!(call.request().url().path(), "/pool/.well-known/oauth-authorization-server");
+        let step = call.answered(answer(200, &body), NOW).unwrap();
+        assert!(matches!(step, RevokeStep::Revoke(_)), "{step:?}");
+        // Of several issuers on one host, the one that a person named is asked, and no other.
+        let (issuer, token) = ("https://id.example/realms/a", "https://id.example/realms/a/token");
+        let other = document("https://id.example/realms/b", token, "https://id.example/revoke");
+        let mut call = discover(login(issuer, token).revoke().unwrap());
+        call = discover(call.answered(answer(200, &other), NOW).unwrap());
+        let error = call.answered(answer(200, &other), NOW).unwrap_err();
+        assert!(
+            matches!(error, RevokeError::Endpoints(MetadataError::WrongIssuer(_))),
+            "{error:?}"
+        );
     }
 
     #[test]

@@ -51,6 +51,22 @@ impl Scopes {
         asked_offline.then_some(OFFLINE).into_iter().chain(own).collect::<Vec<_>>().join(" ")
     }
 
+    /// These scopes as they are, and `offline_access` before them if it is wanted and not among them. It may be nothing at all:
+    /// then the server decides (RFC 6749 section 3.3).
+    pub(crate) fn as_they_are(&self, offline: bool) -> String {
+        let more = (offline && !self.contains(OFFLINE)).then_some(OFFLINE);
+        more.into_iter().chain(self.iter()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether a server that lists these gives refresh tokens to those who ask for `offline_access`.
+    pub(crate) fn has_offline_access(&self) -> bool {
+        self.contains(OFFLINE)
+    }
+
+    fn contains(&self, scope: &str) -> bool {
+        self.0.iter().any(|known| known == scope)
+    }
+
     /// Whether no scope was named.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -63,7 +79,13 @@ impl Scopes {
 
     /// The scopes that an access token can be expected to show: those of OpenID Connect are about the person, and servers grant
     /// them without listing them.
-    pub(crate) fn of_apis(&self) -> Self {
+    ///
+    /// ```
+    /// use u2m_core::Scopes;
+    /// assert_eq!(Scopes::split("openid profile reports").of_apis().to_string(), "reports");
+    /// ```
+    #[must_use]
+    pub fn of_apis(&self) -> Self {
         const OF_PERSONS: [&str; 5] = ["openid", "profile", "email", "address", "phone"];
         let kept = |scope: &&String| !OF_PERSONS.contains(&scope.as_str());
         Self(self.0.iter().filter(kept).cloned().collect())
@@ -103,6 +125,12 @@ mod tests {
     fn scope_1_offline_access_is_never_sent_twice() {
         assert_eq!(Scopes::new(["offline_access", "sql"]).requested(true), "offline_access sql");
         assert_eq!(Scopes::new(["sql", "offline_access"]).requested(false), "offline_access sql");
+        let named = Scopes::split("openid offline_access reports");
+        assert_eq!(named.as_they_are(true), "openid offline_access reports");
+        assert_eq!(named.as_they_are(false), "openid offline_access reports");
+        assert_eq!(Scopes::new(["reports"]).as_they_are(true), "offline_access reports");
+        assert_eq!(Scopes::default().as_they_are(true), "offline_access");
+        assert_eq!(Scopes::default().as_they_are(false), "");
     }
 
     #[test]

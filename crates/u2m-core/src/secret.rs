@@ -73,6 +73,20 @@ secrets! {
     CsrfState;
 }
 
+impl AccessToken {
+    /// Whether a request can carry it: visible ASCII alone, which is more than servers issue (RFC 6750 section 2.1) and
+    /// less than would break a header, a line or a terminal.
+    ///
+    /// ```
+    /// use u2m_core::AccessToken;
+    /// assert!(AccessToken::new("eyJhbGciOi.J9-_~+/=").is_sendable());
+    /// assert!(!AccessToken::new("a\r\nx: y").is_sendable());
+    /// ```
+    pub fn is_sendable(&self) -> bool {
+        !self.expose().is_empty() && self.expose().bytes().all(|byte| byte.is_ascii_graphic())
+    }
+}
+
 /// Names a secret without telling it: the first half of its SHA-256, in lower-case hexadecimal.
 ///
 /// ```

@@ -2,8 +2,11 @@
 //! accident.
 
 use crate::host::Host;
+use crate::jwt::UnverifiedClaims;
+use crate::login::DATABRICKS_CLI;
 use crate::scopes::Scopes;
 use crate::secret::{AccessToken, Fingerprint, RefreshToken};
+use crate::tie::Tie;
 use crate::time::{Lifetime, Timestamp};
 use crate::wire::{Grant, expiry_hint};
 use url::Url;
@@ -67,6 +70,9 @@ pub struct Session {
     pub issued_at: Option<Timestamp>,
     /// Whom the tokens belong to; absent when another program wrote the entry.
     pub binding: Option<Binding>,
+    /// The hosts that an entry without a binding is tied to otherwise, as its store knows them. They are no part of what is
+    /// saved.
+    pub ties: Vec<Tie>,
 }
 
 impl Session {
@@ -84,6 +90,7 @@ impl Session {
             lifetime: None,
             issued_at: None,
             binding: None,
+            ties: Vec::new(),
         }
     }
 
@@ -122,9 +129,22 @@ impl Session {
         self
     }
 
+    /// Adds a host that an entry without a binding is tied to.
+    #[must_use]
+    pub fn with_tie(mut self, tie: Tie) -> Self {
+        self.ties.push(tie);
+        self
+    }
+
     /// When the access token ends: as stored, else as an unverified hint in the token itself.
     pub fn known_expiry(&self) -> Option<Timestamp> {
         self.expiry.or_else(|| expiry_hint(&self.access_token).map(Timestamp::from_unix))
+    }
+
+    /// When the access token was issued and when it ends, by its own unverified claims.
+    pub(crate) fn claimed(&self) -> Option<(Timestamp, Timestamp)> {
+        let claims = UnverifiedClaims::read(self.access_token.expose())?;
+        claims.iat.zip(claims.exp).filter(|(iat, exp)| iat < exp)
     }
 
     /// What callers get of it.
@@ -168,6 +188,7 @@ impl Session {
             lifetime: Some(sent_at.until(expiry)),
             issued_at: Some(sent_at),
             binding,
+            ties: Vec::new(),
         }
     }
 }
@@ -176,7 +197,7 @@ impl Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Binding {
-    /// The issuer, as it names itself.
+    /// The issuer that was asked for; what it calls itself may differ.
     pub issuer: String,
     /// Where the refresh token is redeemed.
     pub token_endpoint: Url,
@@ -188,6 +209,9 @@ pub struct Binding {
     pub account_id: Option<String>,
     /// What was granted, if the server said so.
     pub scopes: Option<Scopes>,
+    /// The hosts that a person allowed by name when signing in, and had to: of the login's endpoints, those that are not on
+    /// `host` are on one of these, and so is what the issuer calls itself. Nothing but a new login adds to them.
+    pub allowed: Vec<Host>,
 }
 
 impl Binding {
@@ -207,7 +231,8 @@ impl Binding {
         host: Host,
     ) -> Self {
         let (issuer, client_id) = (issuer.into(), client_id.into());
-        Self { issuer, token_endpoint, client_id, host, account_id: None, scopes: None }
+        let (account_id, scopes, allowed) = (None, None, Vec::new());
+        Self { issuer, token_endpoint, client_id, host, account_id, scopes, allowed }
     }
 
     /// Adds the account.
@@ -222,5 +247,33 @@ impl Binding {
     pub fn with_scopes(mut self, scopes: Option<Scopes>) -> Self {
         self.scopes = scopes;
         self
+    }
+
+    /// Adds the other hosts that were allowed by name at the login.
+    #[must_use]
+    pub fn with_allowed(mut self, hosts: impl IntoIterator<Item = Host>) -> Self {
+        self.allowed = hosts.into_iter().collect();
+        self
+    }
+
+    /// Whether the login's secrets may go to `url`: it is on the host that was signed in to, or on one that was allowed then.
+    pub fn allows(&self, url: &Url) -> bool {
+        let is_its = |host: Host| host == self.host || self.allowed.contains(&host);
+        url.fragment().is_none() && Host::of(url).is_ok_and(is_its)
+    }
+
+    /// The other hosts that may have endpoints of this login, or what its issuer calls itself.
+    pub(crate) fn others(&self) -> Vec<Host> {
+        // The one that the tokens came from has had them before.
+        let from = Host::of(&self.token_endpoint).ok().filter(|from| *from != self.host);
+        self.allowed.iter().cloned().chain(from).collect()
+    }
+
+    /// Whether the login is Databricks' own, whose issuers are known by their host, rather than to an issuer that a person
+    /// named: its client, or the shape of its issuer, says so.
+    pub(crate) fn is_databricks(&self) -> bool {
+        let path = self.issuer.strip_prefix(self.host.as_str()).unwrap_or_default();
+        let is_theirs = path == "/oidc" || path.starts_with("/oidc/accounts/");
+        is_theirs || self.client_id == DATABRICKS_CLI
     }
 }

@@ -1,5 +1,6 @@
 //! Text that came from elsewhere, made fit to be shown on one line of a terminal.
 
+use crate::sent::Sent;
 use std::error::Error;
 use std::fmt;
 
@@ -25,6 +26,9 @@ pub fn chain(error: &dyn Error) -> String {
 /// How many characters of foreign text are worth showing.
 const SHOWN: usize = 200;
 
+/// How many characters of it are looked at.
+const READ: usize = 1 << 16;
+
 /// One line of foreign text: no control characters, no escape sequences, no bidirectional overrides,
 /// at most 200 characters. Servers, web pages and files choose what stands in it, so it never decides anything.
 ///
@@ -42,7 +46,13 @@ impl Foreign {
     /// assert_eq!(u2m_core::Foreign::new("a\tb").as_str(), "a b");
     /// ```
     pub fn new(text: &str) -> Self {
-        Self(clean(text))
+        Self(shorten(clean(text, SHOWN * 16)))
+    }
+
+    /// Cleans `text`, and cuts out what was sent to whoever says it. That comes after cleaning, which joins what an escape
+    /// sequence keeps apart, and before shortening, which would leave the beginning of a secret at the end.
+    pub(crate) fn without(text: &str, sent: &Sent) -> Self {
+        Self(shorten(clean(&sent.cut(&clean(text, READ)), READ)))
     }
 
     /// The cleaned text.
@@ -62,12 +72,11 @@ impl fmt::Display for Foreign {
     }
 }
 
-fn clean(text: &str) -> String {
+fn clean(text: &str, most: usize) -> String {
     // A megabyte is looked at no further than what could be shown.
-    let text: String = text.chars().take(SHOWN * 16).collect();
+    let text = text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]);
     let mut out = String::new();
-    let mut count = 0;
-    let mut rest = text.as_str();
+    let mut rest = text;
     while let Some(c) = rest.chars().next() {
         rest = &rest[c.len_utf8()..];
         match c {
@@ -78,22 +87,23 @@ fn clean(text: &str) -> String {
             c if c.is_whitespace() || c.is_control() => {
                 if !out.is_empty() && !out.ends_with(' ') {
                     out.push(' ');
-                    count += 1;
                 }
             }
             c if is_invisible(c) => {}
-            c => {
-                out.push(c);
-                count += 1;
-            }
-        }
-        if count >= SHOWN {
-            out.push('…');
-            break;
+            c => out.push(c),
         }
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+fn shorten(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.truncate(text.trim_end().len());
+        text.push('…');
+    }
+    text
 }
 
 /// What follows one escape sequence of which the escape character was just read.
@@ -121,6 +131,17 @@ fn after_string(rest: &str) -> &str {
         (a, b) => a.or(b),
     };
     first.map_or("", |(_, end)| &rest[end..])
+}
+
+/// Whether a character is shown, as itself and alone: no control, nothing that changes how others are shown, nothing that
+/// shows as nothing.
+///
+/// ```
+/// assert!(u2m_core::is_printable('é') && u2m_core::is_printable(' '));
+/// assert!(!u2m_core::is_printable('\u{1b}') && !u2m_core::is_printable('\u{202e}'));
+/// ```
+pub fn is_printable(c: char) -> bool {
+    !c.is_control() && !is_invisible(c)
 }
 
 /// Characters that change how others are shown, or show as nothing.
@@ -154,6 +175,32 @@ mod tests {
     fn t17_a_megabyte_is_cut_to_what_can_be_read() {
         let shown = Foreign::new(&"x".repeat(1 << 20));
         assert_eq!(shown.as_str().chars().count(), SHOWN + 1);
+    }
+
+    #[test]
+    fn cleaning_twice_changes_nothing() {
+        for end in 190..210 {
+            let text = format!("{} {}", "x".repeat(end), "y".repeat(20));
+            let shown = Foreign::new(&text);
+            assert_eq!(Foreign::new(shown.as_str()), shown, "{end}");
+        }
+        let whole = "x".repeat(SHOWN);
+        assert_eq!(Foreign::new(&whole).as_str(), whole, "nothing of it was left out");
+    }
+
+    #[test]
+    fn no_beginning_of_a_secret_stays_where_a_text_was_shortened() {
+        let secret = "q7Zk2Xp9Lw4Vn8Tb3Rm6Yc1Hd5Jf0Gs";
+        let sent: Sent = [secret].into_iter().collect();
+        for before in 150..220 {
+            let text = format!("{} {secret} and more", "x".repeat(before));
+            let shown = Foreign::without(&text, &sent);
+            assert!(!shown.as_str().contains("q7Z"), "{shown}");
+        }
+        let apart = format!("{}\u{1b}[31m{}", &secret[..9], &secret[9..]);
+        assert_eq!(Foreign::without(&apart, &sent).as_str(), "[secret]");
+        let far = format!("{}{secret}", " ".repeat((1 << 16) - 10));
+        assert_eq!(Foreign::without(&far, &sent).as_str(), "[secret]");
     }
 
     proptest::proptest! {

@@ -1,5 +1,7 @@
 //! Points in time and lengths of time, as arguments. Nothing in this crate reads a clock.
 
+mod http_date;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: whole seconds since 1970-01-01T00:00:00Z, negative before it.
@@ -39,31 +41,36 @@ impl Timestamp {
         Self(self.0.saturating_sub(lifetime.0))
     }
 
-    /// Reads the value of a `Date` header in the form that servers have to send (RFC 9110 section 5.6.7).
+    /// Reads the value of a `Date` header in each of the forms that a reader has to accept (RFC 9110 section 5.6.7). A year of two
+    /// digits is one from 1970 to 2069.
     ///
     /// ```
     /// let date = u2m_core::Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT");
     /// assert_eq!(date.map(|date| date.unix()), Some(784_111_777));
     /// ```
     pub fn from_http_date(text: &str) -> Option<Self> {
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let (_, date) = text.trim().split_once(", ")?;
-        let words: Vec<&str> = date.split(' ').collect();
-        let [day, month, year, time, "GMT"] = words.as_slice() else { return None };
-        let number = |text: &str| text.parse::<u32>().ok().map(i64::from);
-        let parts: Option<Vec<i64>> = time.split(':').map(number).collect();
-        let [hour, minute, second] = parts?.as_slice().try_into().ok()?;
-        let (day, year) = (number(day)?, number(year)?);
-        let month = i64::try_from(MONTHS.iter().position(|known| known == month)?).ok()?;
-        let is_real = (1..=31).contains(&day)
-            && (1601..=9999).contains(&year)
-            && (hour < 24 && minute < 60 && second <= 60);
-        // Years begin in March, so that the odd day is their last.
-        let (year, month) = if month >= 2 { (year, month - 2) } else { (year - 1, month + 10) };
-        let days =
-            year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469;
-        is_real.then(|| Self(days * 86_400 + hour * 3_600 + minute * 60 + second))
+        http_date::read(text)
+    }
+
+    /// Reads the value of a `Retry-After` header (RFC 9110 section 10.2.3): a number of seconds, or a time, which counts from the
+    /// server's own `date` where its answer has one, and else from `now`. What is neither says nothing.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use u2m_core::Timestamp;
+    /// let (server, here) = (Timestamp::from_unix(784_111_717), Timestamp::from_unix(7));
+    /// let at = "Sun, 06 Nov 1994 08:49:37 GMT";
+    /// assert_eq!(Timestamp::read_retry_after(at, Some(server), here), Some(Duration::from_secs(60)));
+    /// assert_eq!(Timestamp::read_retry_after("120", None, here), Some(Duration::from_secs(120)));
+    /// ```
+    pub fn read_retry_after(text: &str, date: Option<Self>, now: Self) -> Option<Duration> {
+        let text = text.trim();
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // What is too long to be counted is very long.
+            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+        }
+        let left = date.unwrap_or(now).until(Self::from_http_date(text)?).seconds();
+        Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
     }
 
     /// How long from `self` until `later`; negative when `later` has passed.
@@ -77,6 +84,60 @@ impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A point in time to the nanosecond: for what has an order within one second.
+///
+/// ```
+/// use u2m_core::{Moment, Timestamp};
+/// let at = Timestamp::from_unix(7);
+/// assert!(Moment::from(at) < Moment::new(at, 1) && Moment::new(at, 1) < Moment::from(Timestamp::from_unix(8)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment {
+    second: Timestamp,
+    nanos: u32,
+}
+
+impl Moment {
+    /// The last of a second.
+    pub const LAST_NANO: u32 = 999_999_999;
+
+    /// Takes a second, and how many nanoseconds of it have passed: at most [`Moment::LAST_NANO`].
+    ///
+    /// ```
+    /// use u2m_core::{Moment, Timestamp};
+    /// assert_eq!(Moment::new(Timestamp::from_unix(7), u32::MAX).nanos(), Moment::LAST_NANO);
+    /// ```
+    pub const fn new(second: Timestamp, nanos: u32) -> Self {
+        let nanos = if nanos > Self::LAST_NANO { Self::LAST_NANO } else { nanos };
+        Self { second, nanos }
+    }
+
+    /// The second that it is in.
+    pub const fn second(self) -> Timestamp {
+        self.second
+    }
+
+    /// How many nanoseconds of its second have passed.
+    pub const fn nanos(self) -> u32 {
+        self.nanos
+    }
+}
+
+/// The beginning of a second.
+impl From<Timestamp> for Moment {
+    fn from(second: Timestamp) -> Self {
+        Self { second, nanos: 0 }
+    }
+}
+
+/// A clock reading that the caller took; earlier than 1970 counts as 1970.
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self { second: Timestamp::from(time), nanos: since.subsec_nanos() }
     }
 }
 
@@ -118,19 +179,49 @@ mod tests {
             ("Thu, 29 Feb 2024 23:59:60 GMT", 1_709_251_200),
             ("Fri, 01 Mar 2024 00:00:00 GMT", 1_709_251_200),
             ("Wed, 31 Dec 2098 12:00:00 GMT", 4_070_865_600),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
+            ("Friday, 01-Mar-24 00:00:00 GMT", 1_709_251_200),
+            ("Sun Nov  6 08:49:37 1994", 784_111_777),
+            ("Thu Feb 29 23:59:60 2024", 1_709_251_200),
         ] {
             assert_eq!(Timestamp::from_http_date(text).map(Timestamp::unix), Some(unix), "{text}");
         }
         for text in [
             "",
             "yesterday",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sunday, 06-Nov-1994x 08:49:37 GMT",
+            "Sun Nov 6 08:49:37",
             "Sun, 06 Nov 1994 08:49:37 +0100",
             "Sun, 06 Nov 1994 25:49:37 GMT",
             "Sun, 06 Nov 99999999999 08:49:37 GMT",
             "Sun, 06 Nov 1994 08:49 GMT",
         ] {
             assert_eq!(Timestamp::from_http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_asks_for_counts_from_its_own_clock() {
+        let (now, wait) = (Timestamp::from_unix(784_111_777), |text, date| {
+            let read = Timestamp::read_retry_after(text, date, Timestamp::from_unix(784_111_777));
+            read.map(|wait| wait.as_secs())
+        });
+        let at = "Sun, 06 Nov 1994 08:49:57 GMT";
+        assert_eq!(
+            wait(at, None),
+            Some(20),
+            "by this clock, where the server says nothing of its own"
+        );
+        for skew in [-86_400, -3, 0, 3, 86_400] {
+            let server = now.plus(Lifetime::from_seconds(skew));
+            let left = server.until(now).seconds() + 20;
+            assert_eq!(wait(at, Some(server)), Some(u64::try_from(left).unwrap_or(0)), "{skew}");
+            assert_eq!(wait("20", Some(server)), Some(20), "{skew}");
+        }
+        assert_eq!(wait(" 0 ", None), Some(0));
+        assert_eq!(wait("9999999999999999999999999999999999999999", None), Some(u64::MAX));
+        for odd in ["", "soon", "-1", "+1", "1.5", "1s", "0x10", "Sun, 06 Nov", "\u{661}"] {
+            assert_eq!(wait(odd, Some(now)), None, "{odd}");
         }
     }
 

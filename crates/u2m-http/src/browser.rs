@@ -8,11 +8,13 @@
 //! 3. Nothing: the caller shows the URL, which it had better do before in any case.
 //!
 //! An opener that cannot be started, or that fails within a second, hands over to the next. The child gets the URL as
-//! one argument, no terminal, and an environment without secrets; nobody waits for its end.
+//! one argument, no terminal, and of the environment what a browser is known to need, besides what `U2M_BROWSER_ENV` names;
+//! nobody waits for its end.
 
 mod choose;
 mod env;
 mod launch;
+mod needs;
 mod words;
 
 pub use env::{BrowserEnv, Platform};

@@ -5,11 +5,13 @@ use async_trait::async_trait;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use u2m_core::{AccountId, AuthorizationServer, Host, MetadataError};
 use url::Url;
 
-/// Resolves the authorization and token endpoints of what is signed in to.
+/// Resolves the authorization and token endpoints of what is signed in to. They are on its host, or on one that is trusted
+/// by name ([`IssuerTrust::with_host`](u2m_core::IssuerTrust::with_host)); others are refused.
 #[async_trait]
 pub trait EndpointSupplier: fmt::Debug + Send + Sync {
     /// The endpoints of a workspace.
@@ -107,7 +109,7 @@ impl EndpointSupplier for BasicEndpoints {
         host: &Host,
         account: &AccountId,
     ) -> Result<AuthorizationServer, MetadataError> {
-        Ok(AuthorizationServer::at(host, &format!("/oidc/accounts/{account}")))
+        AuthorizationServer::at(host, &format!("/oidc/accounts/{account}"))
     }
 
     async fn unified(

@@ -1,10 +1,11 @@
 //! Work that nobody can cancel: it runs on a thread of its own, and whoever wants its result waits for it, as future or
 //! as thread. Dropping a waiter, a runtime or every waiter leaves the work alone.
 
+use crate::awake::AwakeClock;
 use std::future::poll_fn;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A result on its way, shared by all who wait for it.
 ///
@@ -91,6 +92,27 @@ impl<T: Clone + Send + 'static> Flight<T> {
         }
     }
 
+    /// Waits on this thread for at most `limit`; `None` if the result has not come by then. What has come counts, however late
+    /// this thread looks, and time in which the process was suspended is no part of the wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let flight = u2m_http::Flight::start("example", || 7)?;
+    /// assert_eq!(flight.wait_blocking_for(Duration::from_secs(60)), Some(Some(7)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn wait_blocking_for(&self, limit: Duration) -> Option<Option<T>> {
+        let look = |tick| {
+            let (state, _) = self
+                .0
+                .landed
+                .wait_timeout_while(self.state(), tick, |state| state.result.is_none())
+                .unwrap_or_else(PoisonError::into_inner);
+            state.result.clone()
+        };
+        AwakeClock::default().wait_blocking(limit, look)
+    }
+
     fn land(&self, result: Option<T>) {
         let mut state = self.state();
         if state.result.is_none() {
@@ -117,9 +139,14 @@ impl<T: Clone + Send + 'static> Drop for Landing<T> {
     }
 }
 
-/// How many secrets of one use are out, spent and not yet saved.
-static SPENT: Mutex<usize> = Mutex::new(0);
+/// How many secrets of one use are out, spent and not yet saved; and whether the process is ending.
+static SPENT: Mutex<Spent> = Mutex::new(Spent { count: 0, is_ending: false });
 static SAVED: Condvar = Condvar::new();
+
+struct Spent {
+    count: usize,
+    is_ending: bool,
+}
 
 /// Held while a refresh token or an authorization code is spent and what it bought is not saved yet. A program that
 /// wants to end looks at [`settle`] first.
@@ -136,38 +163,58 @@ impl Spending {
     /// assert!(u2m_http::settle(std::time::Duration::ZERO));
     /// ```
     pub fn begin() -> Self {
-        *spent() += 1;
+        let still = |spent: &mut Spent| spent.is_ending;
+        // In a process that ends, nothing is sent any more that could not be waited for.
+        let waited = SAVED.wait_while(spent(), still);
+        waited.unwrap_or_else(PoisonError::into_inner).count += 1;
         Self(())
     }
 }
 
 impl Drop for Spending {
     fn drop(&mut self) {
-        *spent() -= 1;
+        spent().count -= 1;
         SAVED.notify_all();
     }
 }
 
-/// Waits until nothing is spent and unsaved in this process, for at most `patience`; whether that is so. Call it before
+/// Waits until nothing is spent and unsaved in this process, for at most `patience` of the time during which
+/// it runs; whether that is so. Call it before
 /// a process ends of its own will or on a signal.
 ///
 /// ```
 /// assert!(u2m_http::settle(std::time::Duration::from_secs(1)), "nothing is under way here");
 /// ```
 pub fn settle(patience: Duration) -> bool {
-    let start = Instant::now();
-    let mut count = spent();
-    while *count > 0 {
-        let left = patience.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return false;
-        }
-        (count, _) = SAVED.wait_timeout(count, left).unwrap_or_else(PoisonError::into_inner);
-    }
-    true
+    settled(patience).is_some()
 }
 
-fn spent() -> MutexGuard<'static, usize> {
+/// As [`settle`], for a process that certainly ends now: from then on nothing is spent in it any more. Whoever is about to
+/// stands still until the process is gone.
+///
+/// ```no_run
+/// u2m_http::settle_for_good(std::time::Duration::from_secs(150));
+/// std::process::exit(1);
+/// ```
+pub fn settle_for_good(patience: Duration) -> bool {
+    let settled = settled(patience);
+    let is_settled = settled.is_some();
+    settled.unwrap_or_else(spent).is_ending = true;
+    is_settled
+}
+
+/// Waits until nothing is spent and unsaved, and keeps it so for as long as the guard is held.
+fn settled(patience: Duration) -> Option<MutexGuard<'static, Spent>> {
+    let look = |tick| {
+        let (spent, _) = SAVED
+            .wait_timeout_while(spent(), tick, |spent| spent.count > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        (spent.count == 0).then_some(spent)
+    };
+    AwakeClock::default().wait_blocking(patience, look)
+}
+
+fn spent() -> MutexGuard<'static, Spent> {
     SPENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -195,6 +242,53 @@ mod tests {
         assert!(threads.into_iter().all(|thread| thread.join().unwrap() == Some(true)));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(flight.wait()), Some(true));
+    }
+
+    #[test]
+    fn a_wait_with_a_limit_ends_with_it_and_the_work_does_not() {
+        let (open, gate) = mpsc::channel::<()>();
+        let flight = Flight::start("test", move || gate.recv().is_ok()).unwrap();
+        assert_eq!(flight.wait_blocking_for(Duration::from_millis(20)), None);
+        assert_eq!(flight.wait_blocking_for(Duration::ZERO), None);
+        open.send(()).unwrap();
+        assert_eq!(flight.wait_blocking_for(Duration::from_secs(60)), Some(Some(true)));
+        assert_eq!(flight.wait_blocking_for(Duration::ZERO), Some(Some(true)), "it has come");
+    }
+
+    #[test]
+    fn tasks_that_wait_are_woken_on_whatever_runtime_they_are() {
+        let (open, gate) = mpsc::channel::<()>();
+        let flight = Flight::start("test", move || gate.recv().is_ok()).unwrap();
+        assert!(!flight.is_over());
+        let threads: Vec<_> = (0..3)
+            .map(|_| flight.clone())
+            .map(|flight| {
+                std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    let both = async { tokio::join!(flight.wait(), flight.wait()) };
+                    runtime.block_on(both)
+                })
+            })
+            .collect();
+        // Two waits within one task have one waker.
+        while flight.state().wakers.len() < 3 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        open.send(()).unwrap();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), (Some(true), Some(true)));
+        }
+        assert!(flight.is_over());
+    }
+
+    #[test]
+    fn a_result_stays_when_the_thread_that_brought_it_is_gone() {
+        let name = || std::thread::current().name().map(str::to_owned);
+        let flight = Flight::start("its name", name).unwrap();
+        while Arc::strong_count(&flight.0) > 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(flight.wait_blocking(), Some(Some("its name".to_owned())));
     }
 
     #[test]

@@ -3,34 +3,53 @@
 //! | item | what for |
 //! |---|---|
 //! | [`Transport`], [`ReqwestTransport`] | sends one request |
+//! | [`CryptoProvider`] | whose cryptography a transport uses, if not its own: rustls' type |
+//! | [`Proxies`] | which proxy a request leaves by |
+//! | [`Obstacle`] | what was in the way of a request that was not sent |
 //! | [`drive`], [`Patience`] | sends a call of the core until it is answered, within its rules for repeating |
+//! | [`AwakeClock`] | waits in time during which this process ran, so that a suspension loses no answer |
 //! | [`Flight`], [`Spending`], [`settle`] | work that nobody can cancel: a refresh, from its request to its save |
 //! | [`EndpointSupplier`], [`BasicEndpoints`] | where authorization endpoints come from |
 //! | [`TokenSource`] | what hands out tokens, as everything above sees it |
 
+mod awake;
 mod browser;
 mod endpoints;
 mod flight;
 mod listener;
+mod no_proxy;
+#[cfg(feature = "reqwest")]
+mod obstacle;
 mod page;
 mod paste;
+mod proxy;
 #[cfg(feature = "reqwest")]
 mod reqwest_transport;
 mod source;
+#[cfg(feature = "reqwest")]
+mod tls;
 mod transport;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use listener::fuzzing;
 
+pub use awake::AwakeClock;
 pub use browser::{
     Browser, BrowserEnv, BrowserError, Platform, SystemBrowser, browser_fn, find_browser,
 };
 pub use endpoints::{BasicEndpoints, EndpointSupplier};
-pub use flight::{Flight, Spending, settle};
+pub use flight::{Flight, Spending, settle, settle_for_good};
 pub use listener::{Ending, ListenError, Listener, Ports, Visitor};
+#[cfg(feature = "reqwest")]
+pub use obstacle::{Obstacle, ProxyTrouble};
 pub use paste::{PasteLines, PastedLine, WrongPaste, read_callback};
+pub use proxy::{Proxies, Proxy, ProxyError};
 #[cfg(feature = "reqwest")]
 pub use reqwest_transport::ReqwestTransport;
+#[cfg(feature = "reqwest")]
+pub use rustls::crypto::CryptoProvider;
 pub use source::TokenSource;
+#[cfg(feature = "reqwest")]
+pub use tls::CertificateProblem;
 pub use transport::{Patience, Transport, drive};

@@ -35,7 +35,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use u2m_core::{Browse, Callback, Heard, Host};
+use u2m_core::{Browse, Callback, Heard, Host, Stray};
 
 /// How long a browser may take to come for the last page.
 const DRAIN: Duration = Duration::from_millis(900);
@@ -104,6 +104,19 @@ impl Listener {
     /// # Errors
     /// The callback has been taken before.
     pub async fn wait(&mut self, browse: &Browse) -> Result<(Callback, Visitor), ListenError> {
+        self.wait_telling(browse, |_| ()).await
+    }
+
+    /// The same, and says what came that would be a callback with the right state: it is not obeyed, but the person may have
+    /// caused it, by saying no at a server that drops the state. It may come as often as whoever sends it likes.
+    ///
+    /// # Errors
+    /// The callback has been taken before.
+    pub async fn wait_telling(
+        &mut self,
+        browse: &Browse,
+        mut tell: impl FnMut(Stray),
+    ) -> Result<(Callback, Visitor), ListenError> {
         while let Some(knock) = self.knocks.recv().await {
             let heard = browse.hear(&knock.query);
             if let Heard::Callback(callback) = heard {
@@ -119,6 +132,9 @@ impl Listener {
                 ));
             }
             let _ = knock.verdict.send(false);
+            if let Some(stray) = browse.stray(&knock.query) {
+                tell(stray);
+            }
         }
         Err(ListenError::Answered)
     }

@@ -6,6 +6,7 @@
 
 mod terminal;
 
+use std::collections::VecDeque;
 use std::{fmt, io};
 use tokio::sync::mpsc;
 use u2m_core::{Browse, Callback, Heard, Junk};
@@ -13,6 +14,12 @@ use zeroize::Zeroizing;
 
 /// Lines that may be held for a reader that is busy.
 const WAITING: usize = 4;
+
+/// Into so many lines an address may have been broken.
+const PIECES: usize = 8;
+
+/// What all of them may weigh.
+const LIMIT: usize = 16 * 1024;
 
 /// One line that a person typed or pasted. Redacted in `Debug`, cleared on drop.
 pub struct PastedLine(Zeroizing<String>);
@@ -119,9 +126,9 @@ impl fmt::Display for WrongPaste {
     }
 }
 
-/// Reads lines until one is the answer to this sign-in. Blank lines are passed over; for every other line that is not
-/// the answer, `wrong` is told what to say. `None` is the end of the input, which ends only the paste: a listener goes
-/// on. The future may be dropped and another one made.
+/// Reads lines until one is the answer to this sign-in, or several that a mail or a terminal has made of one. Blank lines are
+/// passed over; for every other line that is not the answer, `wrong` is told what to say. `None` is the end of the input, which
+/// ends only the paste: a listener goes on. The future may be dropped and another one made.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -148,6 +155,7 @@ pub async fn read_callback(
     browse: &Browse,
     mut wrong: impl FnMut(&WrongPaste),
 ) -> Option<Callback> {
+    let mut before: VecDeque<PastedLine> = VecDeque::with_capacity(PIECES);
     while let Some(line) = lines.next_line().await {
         if line.expose().trim().is_empty() {
             continue;
@@ -155,8 +163,30 @@ pub async fn read_callback(
         match browse.hear_pasted(line.expose()) {
             Heard::Callback(callback) => return Some(callback),
             Heard::Junk(junk) => {
-                wrong(&WrongPaste { redirect_uri: browse.redirect_uri().to_owned(), junk })
+                if let Some(callback) = joined(&before, &line, browse) {
+                    return Some(callback);
+                }
+                if before.len() == PIECES {
+                    before.pop_front();
+                }
+                before.push_back(line);
+                wrong(&WrongPaste { redirect_uri: browse.redirect_uri().to_owned(), junk });
             }
+        }
+    }
+    None
+}
+
+/// The answer of which `last` is the end, and the lines `before` it the rest.
+fn joined(before: &VecDeque<PastedLine>, last: &PastedLine, browse: &Browse) -> Option<Callback> {
+    let mut text = Zeroizing::new(last.expose().to_owned());
+    for earlier in before.iter().rev() {
+        text = Zeroizing::new([earlier.expose(), &text].join("\n"));
+        if text.len() > LIMIT {
+            return None;
+        }
+        if let Heard::Callback(callback) = browse.hear_pasted(&text) {
+            return Some(callback);
         }
     }
     None

@@ -1,25 +1,46 @@
 //! The transport that is used unless a program brings its own.
 
+use crate::awake::AwakeClock;
+use crate::obstacle::Obstacle;
+use crate::proxy::{Proxies, Proxy};
+use crate::tls::{self, Trust};
 use crate::transport::Transport;
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Client, ClientBuilder, redirect, retry};
+use reqwest::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Client, ClientBuilder, redirect, retry};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 use u2m_core::{
     Answer, Foreign, Host, HttpRequest, Timestamp, TransportFailure, TransportFailureKind,
 };
 use url::Url;
+use zeroize::Zeroizing;
 
 /// How often a GET follows a redirect on its own origin.
 const REDIRECTS: u32 = 3;
 
+/// A connection on which nothing happens is kept known to what lies in between, and is not taken for dead by the system before
+/// the last answer has been waited for: how long that is, the caller says.
+const PROBE: Duration = Duration::from_secs(15);
+const PROBES: u32 = 40;
+
+/// How many fields the head of an answer may have. What proxies add is no reason to lose a login.
+const FIELDS: usize = 1_000;
+
 /// HTTP over `reqwest` and `rustls`: the system's certificates and proxies, no redirects of a POST, no cookies, no
 /// compression, bodies cut off at their limit. Loopback is reached directly, past every proxy.
 ///
-/// Nothing is read, resolved or connected before the first request.
+/// Nothing is read, resolved or connected before the first request. Its cryptography is its own (*ring*, or
+/// [what it was given](Self::with_crypto_provider)): it neither needs nor installs a provider for the process, and what a
+/// program switches on in its own `reqwest` or `rustls` changes nothing here.
 ///
 /// ```
 /// let transport = u2m_http::ReqwestTransport::new();
@@ -27,22 +48,27 @@ const REDIRECTS: u32 = 3;
 /// ```
 pub struct ReqwestTransport {
     user_agent: String,
-    extra_ca: Vec<Certificate>,
+    extra_ca: Vec<CertificateDer<'static>>,
+    provider: Option<Arc<CryptoProvider>>,
     connect_timeout: Duration,
-    /// To loopback without TLS; to loopback with TLS; to everywhere else.
-    clients: [OnceLock<Result<Client, String>>; 3],
+    ca_files: Vec<PathBuf>,
+    /// What the environment says of proxies, once it was asked.
+    proxies: OnceLock<Proxies>,
+    /// To loopback without TLS; to loopback with TLS; to everywhere else, directly or by the proxy.
+    clients: [OnceLock<Result<Client, Obstacle>>; 4],
 }
 
-#[derive(Clone, Copy)]
 enum Route {
     LoopbackPlain,
     LoopbackTls,
     World,
+    Over(Proxy),
 }
 
 impl ReqwestTransport {
-    /// A transport with the system's settings: certificates of the system or of `SSL_CERT_FILE`, proxies of
-    /// `HTTPS_PROXY` and `NO_PROXY`.
+    /// A transport with the system's settings: certificates of the system or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, proxies
+    /// of `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` ([`Proxies`]). A setting that cannot be used is an error of the requests
+    /// that it is for.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -54,6 +80,9 @@ impl ReqwestTransport {
         Self {
             user_agent: concat!("u2m/", env!("CARGO_PKG_VERSION")).to_owned(),
             extra_ca: Vec::new(),
+            provider: None,
+            ca_files: Vec::new(),
+            proxies: OnceLock::new(),
             connect_timeout: Duration::from_secs(5),
             clients: Default::default(),
         }
@@ -64,9 +93,52 @@ impl ReqwestTransport {
     /// # Errors
     /// It is not a PEM bundle.
     pub fn with_extra_ca(mut self, pem: &[u8]) -> Result<Self, TransportFailure> {
-        let bundle = Certificate::from_pem_bundle(pem).map_err(|error| failure(&error))?;
+        let bundle = tls::certificates(pem).map_err(|text| blocked(Obstacle::Handshake(text)))?;
         self.extra_ca.extend(bundle);
         Ok(self)
+    }
+
+    /// Also trusts the certificates in a file in PEM form. It is read when the first connection under TLS is made, and one
+    /// that cannot be used is an error then.
+    ///
+    /// ```
+    /// let transport = u2m_http::ReqwestTransport::new().with_ca_file("/etc/corp/ca.pem");
+    /// # drop(transport);
+    /// ```
+    #[must_use]
+    pub fn with_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_files.push(path.into());
+        self
+    }
+
+    /// Looks whether a file could be used [so](Self::with_ca_file), before anything depends on it.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, or holds no certificate.
+    ///
+    /// ```
+    /// use u2m_http::ReqwestTransport;
+    /// let wrong = ReqwestTransport::check_ca_file("/nonexistent/ca.pem".as_ref()).unwrap_err();
+    /// assert_eq!(wrong.to_string(), "the CA file /nonexistent/ca.pem is not there");
+    /// ```
+    pub fn check_ca_file(path: &Path) -> Result<(), Obstacle> {
+        tls::ca_file(path).map(drop)
+    }
+
+    /// Uses the cryptography of `provider` instead of *ring*'s, for this transport alone.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use u2m_http::{CryptoProvider, ReqwestTransport};
+    /// /// With what the program has chosen for its own connections.
+    /// fn transport(provider: Arc<CryptoProvider>) -> ReqwestTransport {
+    ///     ReqwestTransport::new().with_crypto_provider(provider)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn with_crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
     }
 
     /// Sets the `User-Agent`.
@@ -83,20 +155,32 @@ impl ReqwestTransport {
         self
     }
 
-    fn client(&self, route: Route) -> Result<&Client, TransportFailure> {
-        let built = self.clients[route as usize].get_or_init(|| {
-            // Whoever has installed a provider before has chosen it for the whole program.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            self.builder(route).build().map_err(|error| reasons(&error))
-        });
-        let refused = |text: &String| {
-            TransportFailure::new(TransportFailureKind::NotSent)
-                .because(std::io::Error::other(text.clone()))
+    fn client(&self, route: &Route) -> Result<&Client, TransportFailure> {
+        let slot = match route {
+            Route::LoopbackPlain => 0,
+            Route::LoopbackTls => 1,
+            Route::World => 2,
+            Route::Over(_) => 3,
         };
-        built.as_ref().map_err(refused)
+        let built = self.clients[slot].get_or_init(|| {
+            let provider = self.provider.clone().unwrap_or_else(tls::own_provider);
+            let trust = match route {
+                // No certificate is ever looked at: reading the system's would take longer than the request.
+                Route::LoopbackPlain => Trust::Nobody,
+                _ => Trust::System { extra: &self.extra_ca, files: &self.ca_files },
+            };
+            let tls = tls::config(&provider, &trust, &env)?;
+            let client = self.builder(route, tls).and_then(ClientBuilder::build);
+            client.map_err(|error| Obstacle::Handshake(reasons(&error)))
+        });
+        built.as_ref().map_err(|obstacle| blocked(obstacle.clone()))
     }
 
-    fn builder(&self, route: Route) -> ClientBuilder {
+    fn builder(
+        &self,
+        route: &Route,
+        tls: rustls::ClientConfig,
+    ) -> Result<ClientBuilder, reqwest::Error> {
         let builder = Client::builder()
             .user_agent(&self.user_agent)
             .connect_timeout(self.connect_timeout)
@@ -104,14 +188,54 @@ impl ReqwestTransport {
             .retry(retry::never())
             .referer(false)
             // A connection does not outlive the runtime of its request; a login makes few requests.
-            .pool_max_idle_per_host(0);
-        let extra = self.extra_ca.iter().cloned();
-        match route {
-            // No certificate is ever looked at: reading the system's would take longer than the request.
-            Route::LoopbackPlain => builder.no_proxy().tls_certs_only([]),
-            Route::LoopbackTls => builder.no_proxy().tls_certs_merge(extra),
-            Route::World => builder.https_only(true).tls_certs_merge(extra),
-        }
+            .pool_max_idle_per_host(0)
+            .tcp_keepalive(PROBE)
+            .tcp_keepalive_interval(PROBE)
+            .tcp_keepalive_retries(PROBES)
+            // Nothing follows on this connection that an odd head could be mistaken for.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_max_headers(FIELDS)
+            // What a program switches on for its own reqwest counts here too, unless it is switched off.
+            .http1_only()
+            .no_brotli()
+            .no_deflate()
+            .no_gzip()
+            .no_zstd()
+            .no_hickory_dns()
+            .tls_backend_preconfigured(tls);
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let builder = builder.tcp_user_timeout(None);
+        Ok(match route {
+            Route::LoopbackPlain | Route::LoopbackTls => builder.no_proxy(),
+            // Where no variable names a proxy, macOS and Windows may have one of their own.
+            Route::World if self.proxies().is_empty() => builder.https_only(true),
+            Route::World => builder.https_only(true).no_proxy(),
+            Route::Over(proxy) => {
+                let proxy = reqwest::Proxy::all(proxy.url().clone())?;
+                builder.https_only(true).no_proxy().proxy(proxy)
+            }
+        })
+    }
+
+    fn proxies(&self) -> &Proxies {
+        self.proxies.get_or_init(|| Proxies::of_env(&env))
+    }
+
+    /// Codes and tokens leave in clear text to loopback alone; every other URL is refused before a socket is opened.
+    fn route(&self, url: &Url) -> Result<Route, TransportFailure> {
+        let host = Host::of(url)
+            .map_err(|error| TransportFailure::new(TransportFailureKind::NotSent).because(error))?;
+        Ok(match (host.is_loopback(), url.scheme()) {
+            (true, "http") => Route::LoopbackPlain,
+            (true, _) => Route::LoopbackTls,
+            (false, _) => match self.proxies().of(url) {
+                Ok(Some(proxy)) => Route::Over(proxy),
+                Ok(None) => Route::World,
+                Err(error) => return Err(blocked(error.into())),
+            },
+        })
     }
 
     async fn once(
@@ -119,7 +243,8 @@ impl ReqwestTransport {
         url: &Url,
         request: &HttpRequest,
     ) -> Result<reqwest::Response, TransportFailure> {
-        let client = self.client(route(url)?)?;
+        let route = self.route(url)?;
+        let client = self.client(&route)?;
         let builder = match request.form() {
             Some(form) => client
                 .post(url.clone())
@@ -137,7 +262,28 @@ impl ReqwestTransport {
             value.set_sensitive(true);
             Ok(builder.header(name, value))
         })?;
-        builder.header(ACCEPT, "application/json").send().await.map_err(|error| failure(&error))
+        let sent = builder.header(ACCEPT, "application/json").send().await;
+        sent.map_err(|error| match route {
+            Route::Over(proxy) => failure(&error, Some(&proxy)),
+            _ => failure(&error, None),
+        })
+    }
+
+    /// Sends a request, a GET also where its own origin redirects it to.
+    async fn followed(&self, request: &HttpRequest) -> Result<reqwest::Response, TransportFailure> {
+        let mut url = request.url().clone();
+        let mut response = self.once(&url, request).await?;
+        let mut followed = 0;
+        while request.form().is_none() && response.status().is_redirection() && followed < REDIRECTS
+        {
+            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let next = location.and_then(|location| url.join(location).ok());
+            let Some(next) = next.filter(|next| next.origin() == url.origin()) else { break };
+            url = next;
+            response = self.once(&url, request).await?;
+            followed += 1;
+        }
+        Ok(response)
     }
 }
 
@@ -156,62 +302,105 @@ impl fmt::Debug for ReqwestTransport {
 #[async_trait]
 impl Transport for ReqwestTransport {
     async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
-        let mut url = request.url().clone();
-        let mut response = self.once(&url, request).await?;
-        let mut followed = 0;
-        while request.form().is_none() && response.status().is_redirection() && followed < REDIRECTS
-        {
-            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let next = location.and_then(|location| url.join(location).ok());
-            let Some(next) = next.filter(|next| next.origin() == url.origin()) else { break };
-            url = next;
-            response = self.once(&url, request).await?;
-            followed += 1;
+        self.send_within(request, &mut AwakeClock::default(), Duration::MAX).await
+    }
+
+    async fn send_within(
+        &self,
+        request: &HttpRequest,
+        clock: &mut AwakeClock,
+        end: Duration,
+    ) -> Result<Answer, TransportFailure> {
+        match clock.wait(end, self.followed(request)).await {
+            Some(response) => answer(response?, request.limit(), clock, end).await,
+            None => Err(TransportFailure::new(TransportFailureKind::TimedOut)),
         }
-        answer(response, request.limit()).await
     }
 }
 
-/// Codes and tokens leave in clear text to loopback alone; every other URL is refused before a socket is opened.
-fn route(url: &Url) -> Result<Route, TransportFailure> {
-    let host = Host::of(url)
-        .map_err(|error| TransportFailure::new(TransportFailureKind::NotSent).because(error))?;
-    Ok(match (host.is_loopback(), url.scheme()) {
-        (true, "http") => Route::LoopbackPlain,
-        (true, _) => Route::LoopbackTls,
-        (false, _) => Route::World,
-    })
+fn env(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
-async fn answer(mut response: reqwest::Response, limit: usize) -> Result<Answer, TransportFailure> {
-    let status = response.status().as_u16();
-    let header = |name| {
-        response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+async fn answer(
+    mut response: reqwest::Response,
+    limit: usize,
+    clock: &mut AwakeClock,
+    end: Duration,
+) -> Result<Answer, TransportFailure> {
+    let head = Head::of(&response);
+    // Few answers outgrow it and leave a copy behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(limit.min(1 << 14)));
+    let failed = loop {
+        match clock.wait(end, response.chunk()).await {
+            Some(Ok(Some(chunk))) if chunk.len() <= limit - body.len() => {
+                body.extend_from_slice(&chunk);
+            }
+            Some(Ok(Some(chunk))) => {
+                let room = limit - body.len();
+                body.extend_from_slice(&chunk[..room]);
+                break TransportFailure::new(TransportFailureKind::TooLarge);
+            }
+            Some(Ok(None)) => return Ok(head.with(std::mem::take(&mut *body))),
+            Some(Err(error)) => break failure(&error, None),
+            None => break TransportFailure::new(TransportFailureKind::TimedOut),
+        }
     };
-    let (content_type, retry_after) = (header(CONTENT_TYPE), header(RETRY_AFTER));
-    let date = header(DATE).and_then(|text| Timestamp::from_http_date(&text));
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
-        if body.len() + chunk.len() > limit {
-            return Err(TransportFailure::new(TransportFailureKind::TooLarge));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let mut answer = Answer::new(status, body);
-    if let Some(value) = content_type {
-        answer = answer.with_content_type(value);
-    }
-    if let Some(date) = date {
-        answer = answer.with_date(date);
-    }
-    // The form with a date is rare, and a token endpoint's budget is too short for it to matter.
-    if let Some(seconds) = retry_after.and_then(|text| text.trim().parse().ok()) {
-        answer = answer.with_retry_after(Duration::from_secs(seconds));
-    }
-    Ok(answer)
+    Err(failed.with_partial(head.with(std::mem::take(&mut *body))))
 }
 
-fn failure(error: &reqwest::Error) -> TransportFailure {
+/// What counts of an answer's head.
+struct Head {
+    status: u16,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    retry_after: Option<String>,
+    date: Option<String>,
+}
+
+impl Head {
+    fn of(response: &reqwest::Response) -> Self {
+        let header = |name| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        // What a proxy has coded on top of the server's own coding is a second line, or a second word.
+        let codings = response.headers().get_all(CONTENT_ENCODING).iter();
+        let codings: Vec<_> = codings.filter_map(|value| value.to_str().ok()).collect();
+        Self {
+            status: response.status().as_u16(),
+            content_type: header(CONTENT_TYPE),
+            content_encoding: Some(codings.join(",")).filter(|codings| !codings.is_empty()),
+            retry_after: header(RETRY_AFTER),
+            date: header(DATE),
+        }
+    }
+
+    fn with(self, body: Vec<u8>) -> Answer {
+        let mut answer = Answer::new(self.status, body);
+        if let Some(value) = self.content_type {
+            answer = answer.with_content_type(value);
+        }
+        if let Some(value) = self.content_encoding {
+            answer = answer.with_content_encoding(value);
+        }
+        let date = self.date.and_then(|text| Timestamp::from_http_date(&text));
+        if let Some(date) = date {
+            answer = answer.with_date(date);
+        }
+        let now = Timestamp::from(SystemTime::now());
+        let wait = self.retry_after.and_then(|text| Timestamp::read_retry_after(&text, date, now));
+        if let Some(wait) = wait {
+            answer = answer.with_retry_after(wait);
+        }
+        answer
+    }
+}
+
+fn blocked(obstacle: Obstacle) -> TransportFailure {
+    TransportFailure::new(TransportFailureKind::NotSent).because(obstacle)
+}
+
+fn failure(error: &reqwest::Error, proxy: Option<&Proxy>) -> TransportFailure {
     let kind = if error.is_connect() || error.is_builder() {
         TransportFailureKind::NotSent
     } else if error.is_timeout() {
@@ -219,7 +408,14 @@ fn failure(error: &reqwest::Error) -> TransportFailure {
     } else {
         TransportFailureKind::Broken
     };
-    TransportFailure::new(kind).because(std::io::Error::other(reasons(error)))
+    let obstacle = match kind {
+        TransportFailureKind::NotSent => Obstacle::of(error, proxy),
+        _ => None,
+    };
+    match obstacle {
+        Some(obstacle) => TransportFailure::new(kind).because(obstacle),
+        None => TransportFailure::new(kind).because(std::io::Error::other(reasons(error))),
+    }
 }
 
 /// The innermost reason, which says most and names no URL.

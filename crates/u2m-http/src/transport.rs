@@ -1,11 +1,13 @@
 //! How requests leave: a trait of one method, and the rules for sending again.
 
+use crate::awake::AwakeClock;
 use async_trait::async_trait;
 use std::fmt;
+use std::future::pending;
 use std::time::{Duration, SystemTime};
-use tokio::time::{Instant, sleep, timeout_at};
 use u2m_core::{
-    Answer, Awaits, HttpCall, HttpRequest, Timestamp, TransportFailure, TransportFailureKind,
+    Answer, Awaits, HttpCall, HttpRequest, Replay, Timestamp, TransportFailure,
+    TransportFailureKind,
 };
 
 /// Sends one request and brings its answer, whatever its status. One transport serves metadata, code exchange and
@@ -37,6 +39,22 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     /// No answer arrived; the failure says whether the request may have reached the server.
     async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure>;
+
+    /// Sends `request` once, and waits until `clock` shows `end`. A transport that knows what has arrived by then hands it over
+    /// with its failure ([`TransportFailure::with_partial`]), as it does when the connection breaks within the answer, or the
+    /// answer is too large: after a spent refresh token, that may be all that is left of a login.
+    ///
+    /// # Errors
+    /// As [`Transport::send`]; or the time was up.
+    async fn send_within(
+        &self,
+        request: &HttpRequest,
+        clock: &mut AwakeClock,
+        end: Duration,
+    ) -> Result<Answer, TransportFailure> {
+        let late = || Err(TransportFailure::new(TransportFailureKind::TimedOut));
+        clock.wait(end, self.send(request)).await.unwrap_or_else(late)
+    }
 }
 
 /// How long to try, and how often.
@@ -49,7 +67,12 @@ pub trait Transport: fmt::Debug + Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Patience {
-    /// For one call, waits and repetitions included: 10 seconds, which is less than a lock is waited for.
+    /// For the answer of a request that spends something (a refresh token, an authorization code, a device's code), counted
+    /// from its sending on: 90 seconds. What the server has issued is lost with its answer, so that this is no matter of a
+    /// caller's hurry: whoever cannot wait lets the call go on without being waited for.
+    pub answer: Duration,
+    /// For all that spends nothing, waits and repetitions included, and for beginning any repetition: 10 seconds, which is
+    /// less than a lock is waited for.
     pub budget: Duration,
     /// How often a request that may be repeated is repeated: twice.
     pub repeats: u32,
@@ -59,12 +82,30 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { budget: Duration::from_secs(10), repeats: 2, pause: Duration::from_millis(250) }
+        Self {
+            answer: Duration::from_secs(90),
+            budget: Duration::from_secs(10),
+            repeats: 2,
+            pause: Duration::from_millis(250),
+        }
     }
 }
 
 impl Patience {
-    /// Sets the time for one call.
+    /// Sets how long the answer of a request is awaited that spends something.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let patience = u2m_http::Patience::default().with_answer(Duration::from_secs(180));
+    /// assert_eq!(patience.answer, Duration::from_secs(180));
+    /// ```
+    #[must_use]
+    pub fn with_answer(mut self, answer: Duration) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    /// Sets the time for one call that spends nothing, and for beginning any repetition.
     #[must_use]
     pub fn with_budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
@@ -79,11 +120,9 @@ impl Patience {
     }
 }
 
-/// As good as for ever, and still a time that a clock can show.
-const ENDLESS: Duration = Duration::from_secs(1 << 32);
-
-/// Sends a call's request until it is answered, may not be repeated or the budget is spent, and takes the next step. Of
-/// the rules for repeating, the core decides whether, and `patience` how often. Runs within a tokio runtime.
+/// Sends a call's request until it is answered, may not be repeated or its time is up, and takes the next step. Of the rules
+/// for repeating, the core decides whether, and `patience` how often and how long; time counts while this process runs
+/// ([`AwakeClock`]). Runs within a tokio runtime.
 ///
 /// # Errors
 /// How the flow ends, by the core's word.
@@ -92,22 +131,32 @@ pub async fn drive<S: Awaits>(
     call: HttpCall<S>,
     patience: &Patience,
 ) -> Result<S::Next, S::Error> {
-    let start = Instant::now();
-    let end = start.checked_add(patience.budget).unwrap_or_else(|| start + ENDLESS);
+    let mut clock = AwakeClock::default();
     let mut repeated = 0;
+    // Where something is spent: what was said to it before, which tells more than that nobody could be reached afterwards.
+    let mut told = None;
     loop {
         let sent_at = Timestamp::from(SystemTime::now());
-        let late = |_| Err(TransportFailure::new(TransportFailureKind::TimedOut));
-        let outcome = timeout_at(end, transport.send(call.request())).await.unwrap_or_else(late);
-        let wait = pause_before(repeated + 1, patience, &outcome);
+        let end = match call.replay() {
+            Replay::Safe => patience.budget,
+            Replay::Unless | Replay::Unsafe => clock.elapsed().saturating_add(patience.answer),
+        };
+        let outcome = transport.send_within(call.request(), &mut clock, end).await;
+        let next = clock.elapsed().saturating_add(pause_before(repeated + 1, patience, &outcome));
         if repeated == patience.repeats
             || !call.replay().may_follow(&outcome)
-            || wait >= end.saturating_duration_since(Instant::now())
+            || next >= patience.budget
         {
+            let is_not_sent =
+                matches!(&outcome, Err(failure) if failure.kind() == TransportFailureKind::NotSent);
+            let (outcome, sent_at) = told.filter(|_| is_not_sent).unwrap_or((outcome, sent_at));
             return call.answered(outcome, sent_at);
         }
+        if call.replay() != Replay::Safe && outcome.is_ok() {
+            told = Some((outcome, sent_at));
+        }
         repeated += 1;
-        sleep(wait).await;
+        clock.wait(next, pending::<()>()).await;
     }
 }
 

@@ -1,10 +1,12 @@
 //! The URL reaches the browser as one argument, and nothing evaluates it (T16, T19, BROW-1, BROW-2, BROW-3).
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 #![cfg(unix)]
 
 mod browser_support;
 
 use browser_support::Desktop;
+use std::io::Write;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use u2m_http::{BrowserError, Platform};
 
@@ -68,23 +70,43 @@ async fn t19_other_schemes_and_foreign_plain_http_are_refused() {
 }
 
 #[tokio::test]
-async fn t16_the_browser_sees_no_secret() {
+async fn t16_the_browser_sees_what_it_needs_and_nothing_else() {
     let mut desktop = Desktop::new(Platform::Linux, &["xdg-open"]);
     for name in [
-        "DATABRICKS_TOKEN",
+        "ARM_CLIENT_SECRET",
+        "AWS_SECRET_ACCESS_KEY",
+        "DATABASE_URL",
         "DATABRICKS_CLIENT_SECRET",
         "DATABRICKS_PASSWORD",
-        "ARM_CLIENT_SECRET",
-        "U2M_CLIENT_SECRET",
+        "DATABRICKS_TOKEN",
+        "GH_PAT",
         "GITHUB_TOKEN",
-        "AWS_SECRET_ACCESS_KEY",
+        "MYSQL_PWD",
         "PGPASSWORD",
+        "SSHPASS",
+        "U2M_CLIENT_SECRET",
+        "WHATEVER",
     ] {
         desktop.set(name, "canary");
     }
+    desktop.set("HTTPS_PROXY", "http://me:canary@proxy.example:3128");
     desktop.set("LANG", "C.UTF-8").open("https://a.example").await.unwrap();
     let record = desktop.record_of("xdg-open");
     assert!(!record.contains("canary") && record.contains("LANG"), "{record}");
+    assert!(record.contains("http://proxy.example:3128"), "{record}");
+}
+
+#[tokio::test]
+async fn a_person_may_name_more_for_the_browser_to_see() {
+    let mut desktop = Desktop::new(Platform::Linux, &["xdg-open"]);
+    desktop.set("SSH_CONNECTION", "a 1 b 2").set("TMUX", "tmux-is-not-named");
+    desktop
+        .set("U2M_BROWSER_ENV", "RECORD,SSH_CONNECTION")
+        .open("https://a.example")
+        .await
+        .unwrap();
+    let record = desktop.record_of("xdg-open");
+    assert!(record.contains("a 1 b 2") && !record.contains("tmux-is-not-named"), "{record}");
 }
 
 #[tokio::test]
@@ -110,17 +132,45 @@ fn brow_1_nothing_of_the_browser_reaches_standard_output() {
     if std::env::var_os("U2M_TEST_INNER").is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut desktop = Desktop::new(Platform::Linux, &["xdg-open"]);
-        runtime.block_on(desktop.set("STUB_SPEAKS", "1").open("https://a.example")).unwrap();
+        desktop.set("STUB_SPEAKS", "1").set("STUB_LISTENS", "1");
+        runtime.block_on(desktop.open("https://a.example")).unwrap();
+        println!("{}", desktop.record_of("xdg-open").replace("input", "it read"));
         return;
     }
     let name = "brow_1_nothing_of_the_browser_reaches_standard_output";
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture"])
         .env("U2M_TEST_INNER", "1")
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success() && !String::from_utf8_lossy(&said).contains("canary"));
+    child.stdin.take().unwrap().write_all(b"canary on standard input\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success() && !said.contains("canary"), "{said}");
+    assert!(said.contains("it read \n"), "nothing: {said}");
+}
+
+#[tokio::test]
+async fn brow_2_a_failure_that_takes_a_moment_is_noticed() {
+    let mut desktop = Desktop::new(Platform::Linux, &["xdg-open"]);
+    desktop.set("STUB_FAILS", "xdg-open").set("STUB_FAILS_LATE", "0.4");
+    let error = desktop.open("https://a.example").await.unwrap_err();
+    assert!(matches!(error, BrowserError::Failed(_)), "{error:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn brow_2_a_key_that_ends_our_program_leaves_the_browser_alone() {
+    let desktop = Desktop::new(Platform::Linux, &["xdg-open"]);
+    desktop.open("https://a.example").await.unwrap();
+    let record = desktop.record_of("xdg-open");
+    let stat = record.lines().find_map(|line| line.strip_prefix("stat ")).unwrap();
+    let rest: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let (process, group) = (stat.split(' ').next().unwrap(), rest[2]);
+    assert_eq!(process, group, "a group of its own: {stat}");
 }
 
 #[cfg(target_os = "linux")]

@@ -6,7 +6,7 @@ mod browser_support;
 
 use base64::Engine;
 use browser_support::Desktop;
-use u2m_http::{BrowserError, Platform, browser_fn};
+use u2m_http::{BrowserError, Platform, browser_fn, find_browser};
 
 const URL: &str = "https://a.example/authorize?a=b&c=%27d";
 
@@ -149,4 +149,23 @@ async fn a_function_is_a_browser_too() {
     let url = url::Url::parse(URL).unwrap();
     assert_eq!(browser.open(&url).await.unwrap_err().to_string(), "could not open a browser");
     assert_eq!(*seen.lock().unwrap(), [URL]);
+}
+
+#[test]
+fn the_program_that_would_be_tried_first_is_found_without_starting_it() {
+    let found = |desktop: &Desktop| find_browser(&desktop.env());
+    let mut desktop = Desktop::new(Platform::Linux, &["mine", "xdg-open"]);
+    assert_eq!(found(&desktop).unwrap(), desktop.bin().join("xdg-open"));
+    desktop.set("BROWSER", "absent:mine");
+    assert_eq!(found(&desktop).unwrap(), desktop.bin().join("mine"));
+    desktop.set("BROWSER", "none");
+    assert!(matches!(found(&desktop), Err(BrowserError::Disabled)));
+    assert!(desktop.ran().is_empty());
+    let mut bare = Desktop::new(Platform::Linux, &[]);
+    assert!(matches!(found(&bare), Err(BrowserError::NoneFound)));
+    bare.set("BROWSER", "absent:'open");
+    let problems = "absent was not found, a quote in BROWSER is not closed";
+    assert!(matches!(found(&bare), Err(BrowserError::Failed(text)) if text == problems));
+    bare.set("BROWSER", "").set("DISPLAY", "");
+    assert!(matches!(found(&bare), Err(BrowserError::Headless)));
 }

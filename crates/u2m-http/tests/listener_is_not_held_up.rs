@@ -74,6 +74,30 @@ async fn t10_of_many_idle_sockets_the_oldest_go() {
     }
 }
 
+#[tokio::test]
+async fn t10_whoever_waits_for_the_page_is_not_sent_away_for_one_more_who_knocks() {
+    let (listener, browse) = start();
+    let (port, query) = (listener.port(), right_query(&browse));
+    let waiting = waiting(listener, browse);
+    assert_eq!(get(port, &format!("/?{query}")).await.status, 303);
+    let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
+    // As many as there is room for, and each has said what it wants.
+    let mut held = Vec::new();
+    for _ in 0..16 {
+        let mut stream = connect(port).await;
+        stream.write_all(request(port, "/done").as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    let _one_more = connect(port).await;
+    // Long enough for it to be let in, if it were.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let ending = tokio::spawn(visitor.finish(Ending::SignedIn { host: None }));
+    for (at, stream) in held.iter_mut().enumerate() {
+        assert_eq!(read(stream).await.status, 200, "the page of visitor {at}");
+    }
+    ending.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn t10_a_head_that_does_not_end_is_given_up_after_ten_seconds() {
     let (listener, _browse) = start();

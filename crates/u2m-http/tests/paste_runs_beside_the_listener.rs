@@ -49,6 +49,29 @@ async fn every_form_of_the_answer_is_taken_without_any_port() {
 }
 
 #[tokio::test]
+async fn an_address_that_comes_in_several_lines_is_one() {
+    let query = right_query(&browse(8020));
+    let url = format!("http://localhost:8020/?{query}");
+    let (head, rest) = url.split_at(url.len() / 3);
+    let (middle, tail) = rest.split_at(rest.len() / 2);
+    for lines in [
+        vec![head.to_owned(), middle.to_owned(), tail.to_owned()],
+        vec![format!("> {head}"), String::new(), format!("> {middle}  "), format!("> {tail}")],
+        vec!["junk".to_owned(), head.to_owned(), format!("{middle}{tail}")],
+    ] {
+        let browse = browse(8020);
+        let (callback, said) = paste(&browse, &lines).await;
+        let _step = browse.called_back(callback.unwrap()).unwrap();
+        assert!(said.iter().all(|(_, text)| !text.contains(middle)), "{said:?}");
+    }
+    // Lines too many are lines of something else.
+    let mut far = vec![head.to_owned()];
+    far.extend(std::iter::repeat_n("junk".to_owned(), 9));
+    far.push(format!("{middle}{tail}"));
+    assert!(paste(&browse(8020), &far).await.0.is_none());
+}
+
+#[tokio::test]
 async fn t22_a_wrong_paste_asks_again_and_repeats_nothing() {
     let browse = browse(8020);
     let (query, state) = (right_query(&browse), state(&browse));

@@ -122,7 +122,10 @@ impl FakeServer {
             ));
         }
         let asked = form.given("scope").unwrap_or_default().split_ascii_whitespace();
-        let mut scopes: Vec<String> = Vec::new();
+        let mut scopes: Vec<String> = match form.given("scope") {
+            Some(_) => Vec::new(),
+            None => self.settings.allowed_scopes.clone().unwrap_or_default(),
+        };
         for scope in asked {
             let allowed = self.settings.allowed_scopes.as_ref();
             let allowed = allowed.is_none_or(|list| list.iter().any(|known| known == scope));

@@ -4,6 +4,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use http::StatusCode;
 
+use crate::echo::Repeat;
+
 /// Something that goes wrong with one request.
 ///
 /// A fault replaces the answer, and the request has no effect, unless [`Fault::once_processed`]
@@ -30,6 +32,12 @@ pub(crate) enum Effect {
     /// The proper answer, its body cut in the middle.
     CutShort,
     Drop,
+    /// An OAuth error that repeats what the request held.
+    Echo {
+        status: StatusCode,
+        error: String,
+        repeat: Repeat,
+    },
     Hang,
     Say {
         status: StatusCode,
@@ -38,6 +46,8 @@ pub(crate) enum Effect {
     },
     /// The proper answer.
     Truth,
+    /// The proper answer with another status: something on the way has put it there.
+    Under(StatusCode),
 }
 
 impl Fault {
@@ -60,6 +70,17 @@ impl Fault {
     /// ```
     pub const fn drop_connection() -> Self {
         Self::unprocessed(Effect::Drop)
+    }
+
+    /// An OAuth error whose description repeats every secret of the request.
+    ///
+    /// ```
+    /// use u2m_testkit::{Fault, Repeat, http::StatusCode};
+    /// let fault = Fault::echo(StatusCode::BAD_REQUEST, "invalid_grant", Repeat::Base64);
+    /// # let _ = fault;
+    /// ```
+    pub fn echo(status: StatusCode, error: impl Into<String>, repeat: Repeat) -> Self {
+        Self::unprocessed(Effect::Echo { status, error: error.into(), repeat })
     }
 
     /// The connection stays open and nothing ever comes.
@@ -117,6 +138,21 @@ impl Fault {
         Self::unprocessed(Effect::Say { status, headers, body: body.into() })
     }
 
+    /// The same answer with one more header; only for answers that this fault writes itself.
+    ///
+    /// ```
+    /// use u2m_testkit::Fault;
+    /// let coded = Fault::junk([0x1f, 0x8b, 8]).with_header("content-encoding", "gzip");
+    /// # let _ = coded;
+    /// ```
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        if let Effect::Say { headers, .. } = &mut self.effect {
+            headers.push((name, value.into()));
+        }
+        self
+    }
+
     /// Status 429, with a `Retry-After` in seconds or none.
     ///
     /// ```
@@ -129,6 +165,17 @@ impl Fault {
         headers.extend(retry_after.map(|seconds| ("retry-after", seconds.to_string())));
         let status = StatusCode::TOO_MANY_REQUESTS;
         Self::unprocessed(Effect::Say { status, headers, body: body.to_vec() })
+    }
+
+    /// The right answer, with another status. The request has had its effect.
+    ///
+    /// ```
+    /// use u2m_testkit::{Fault, http::StatusCode};
+    /// let disguised = Fault::under(StatusCode::BAD_GATEWAY);
+    /// # let _ = disguised;
+    /// ```
+    pub const fn under(status: StatusCode) -> Self {
+        Self { delay: Duration::ZERO, effect: Effect::Under(status), processed: true }
     }
 
     /// The same fault, `delay` later than before.

@@ -162,7 +162,8 @@ impl Issuer {
 
     /// The RFC 8414 document.
     pub(crate) fn document(&self, base: &str, settings: &Settings) -> Value {
-        let issuer = self.url(base);
+        let (issuer, tokens) =
+            (self.url(base), self.url(settings.tokens_on.as_deref().unwrap_or(base)));
         let mut document = json!({
             "authorization_endpoint": format!("{issuer}/v1/authorize"),
             "authorization_response_iss_parameter_supported": settings.iss != Iss::Absent,
@@ -170,15 +171,23 @@ impl Issuer {
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "issuer": issuer,
             "response_types_supported": ["code"],
-            "token_endpoint": format!("{issuer}/v1/token"),
+            "token_endpoint": format!("{tokens}/v1/token"),
             "token_endpoint_auth_methods_supported":
                 ["none", "client_secret_basic", "client_secret_post"],
         });
         if settings.revocation {
-            document["revocation_endpoint"] = Value::from(format!("{issuer}/v1/revoke"));
+            document["revocation_endpoint"] = Value::from(format!("{tokens}/v1/revoke"));
         }
         if settings.device.is_some() {
-            document["device_authorization_endpoint"] = Value::from(format!("{issuer}/v1/device"));
+            document["device_authorization_endpoint"] = Value::from(format!("{tokens}/v1/device"));
+        }
+        if let Some(members) = document.as_object_mut() {
+            for (name, value) in &settings.metadata {
+                match value {
+                    Some(value) => drop(members.insert(name.clone(), value.clone())),
+                    None => drop(members.remove(name)),
+                }
+            }
         }
         document
     }

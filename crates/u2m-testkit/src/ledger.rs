@@ -7,7 +7,7 @@
 //! | code | anything else | refused, and the code is gone |
 //! | refresh token | current | spent (with rotation), its successor becomes current |
 //! | refresh token | the one before, within the grace, first time | as if current |
-//! | refresh token | spent otherwise | refused, and its login is revoked |
+//! | refresh token | spent otherwise | refused, and its login is revoked, if the settings say so |
 //! | refresh token | of a revoked login, expired, another's, unknown | refused |
 
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use u2m_core::{Lifetime, Timestamp};
 
-use crate::{host::Issuer, journal::Counts};
+use crate::{host::Issuer, journal::Counts, settings::Rotation};
 
 /// How long a code may be exchanged.
 const CODE_LIFETIME: Lifetime = Lifetime::from_seconds(60);
@@ -145,12 +145,12 @@ impl Ledger {
         Ok(family)
     }
 
-    /// Accepts or refuses a refresh token; an accepted one is spent if `rotate` says so.
+    /// Accepts or refuses a refresh token; an accepted one is spent if `rotation` says so.
     pub(crate) fn refresh(
         &mut self,
         token: &str,
         by: Bearer<'_>,
-        rotate: bool,
+        rotation: Rotation,
         grace: Lifetime,
         now: Timestamp,
         counts: &mut Counts,
@@ -168,7 +168,9 @@ impl Ledger {
             let retry = in_time && !known.retried && login.previous == Some(key) && !login.revoked;
             if !retry {
                 counts.reuse_detections += 1;
-                self.revoke(family, counts);
+                if rotation != Rotation::OnWithoutRevocation {
+                    self.revoke(family, counts);
+                }
                 return Err(REFUSED);
             }
             known.retried = true;
@@ -176,7 +178,9 @@ impl Ledger {
         if login.revoked || known.expires.is_some_and(|expires| expires <= now) {
             return Err(REFUSED);
         }
-        if rotate && let Some(current) = login.current.take() {
+        if rotation != Rotation::Off
+            && let Some(current) = login.current.take()
+        {
             login.previous = Some(current);
             if let Some(current) = self.refresh.get_mut(&current) {
                 current.spent = Some(now);

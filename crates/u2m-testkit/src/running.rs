@@ -1,5 +1,6 @@
 //! The fake server on a loopback port: threads of the standard library and the system's clock.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::{
     collections::HashMap,
     fmt,
@@ -85,10 +86,37 @@ impl RunningServer {
     /// assert_eq!(server.port(), port);
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// Unless it is told a seed, its tokens are like those of no other server: what remembers spent tokens by their names
+    /// would otherwise take them for those of an earlier one at the same port.
     pub fn start_on(port: u16, settings: Settings) -> io::Result<Self> {
+        Self::started(port, None, settings)
+    }
+
+    /// The same at a free port, for a server that lives at another address, in front of which the caller puts something: TLS, or
+    /// a proxy.
+    ///
+    /// ```
+    /// use u2m_testkit::{RunningServer, Settings};
+    /// let server = RunningServer::start_behind("https://localhost:8443", Settings::new())?;
+    /// assert_eq!(server.base_url(), "https://localhost:8443");
+    /// assert_ne!(server.port(), 8443);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the error of the system when no port can be had.
+    pub fn start_behind(base_url: &str, settings: Settings) -> io::Result<Self> {
+        Self::started(0, Some(base_url), settings)
+    }
+
+    fn started(port: u16, front: Option<&str>, mut settings: Settings) -> io::Result<Self> {
+        if settings.seed == 0 {
+            settings.seed = RandomState::new().build_hasher().finish();
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
-        let base_url = format!("http://{address}");
+        let base_url = front.map_or_else(|| format!("http://{address}"), str::to_owned);
         let shared = Arc::new(Shared {
             state: Mutex::new(FakeServer::new(&base_url, settings)),
             ahead: AtomicI64::new(0),

@@ -8,6 +8,7 @@ use u2m_core::Timestamp;
 
 use crate::{
     device::Devices,
+    echo,
     fault::{Effect, Endpoint, Fault, Script, Times},
     host::{Issuer, WellKnown},
     journal::{Counts, Journal, Seen},
@@ -138,9 +139,9 @@ impl FakeServer {
             (true, true) => Outcome::Deferred(Deferred { request: request.clone(), effect }),
             (true, false) => {
                 let truth = self.truth(request, now);
-                bend(truth, effect)
+                bend(request, truth, effect)
             }
-            (false, _) => bend(reply::prescribed(StatusCode::OK, &[], Vec::new()), effect),
+            (false, _) => bend(request, reply::prescribed(StatusCode::OK, &[], Vec::new()), effect),
         };
         Reply { delay, outcome }
     }
@@ -149,7 +150,7 @@ impl FakeServer {
     #[must_use = "the client is waiting"]
     pub fn finish(&mut self, deferred: Deferred, now: Timestamp) -> Outcome {
         let truth = self.truth(&deferred.request, now);
-        bend(truth, deferred.effect)
+        bend(&deferred.request, truth, deferred.effect)
     }
 
     /// Puts a fault at the end of its endpoint's queue.
@@ -295,15 +296,24 @@ impl fmt::Debug for FakeServer {
 }
 
 /// What a fault makes of the true answer.
-fn bend(truth: Response<Vec<u8>>, effect: Effect) -> Outcome {
+fn bend(request: &Request<Vec<u8>>, mut truth: Response<Vec<u8>>, effect: Effect) -> Outcome {
     match effect {
         Effect::CutShort => Outcome::CutShort(truth),
         Effect::Drop => Outcome::Drop,
+        Effect::Echo { status, error, repeat } => {
+            let headers = [("content-type", "application/json".to_owned())];
+            let body = echo::body(request, &error, repeat);
+            Outcome::Answer(reply::prescribed(status, &headers, body))
+        }
         Effect::Hang => Outcome::Hang,
         Effect::Say { status, headers, body } => {
             Outcome::Answer(reply::prescribed(status, &headers, body))
         }
         Effect::Truth => Outcome::Answer(truth),
+        Effect::Under(status) => {
+            *truth.status_mut() = status;
+            Outcome::Answer(truth)
+        }
     }
 }
 

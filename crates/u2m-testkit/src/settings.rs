@@ -36,6 +36,7 @@ pub struct Settings {
     pub(crate) lifetime: Lifetime,
     pub(crate) login_destination: Option<String>,
     pub(crate) me_refusal: Option<StatusCode>,
+    pub(crate) metadata: Vec<(String, Option<Value>)>,
     pub(crate) personal_tokens: Vec<String>,
     pub(crate) refresh_lifetime: Option<Lifetime>,
     pub(crate) refresh_refusal: (StatusCode, String),
@@ -45,6 +46,7 @@ pub struct Settings {
     pub(crate) rotation: Rotation,
     pub(crate) seed: u64,
     pub(crate) token_type: String,
+    pub(crate) tokens_on: Option<String>,
     pub(crate) well_known: WellKnown,
     pub(crate) workspace_id: Option<u64>,
     pub(crate) workspaces: Vec<Value>,
@@ -118,6 +120,8 @@ pub enum Rotation {
     Off,
     /// Spends it: answers carry its successor, and using a spent one again revokes the login.
     On,
+    /// Spends it: answers carry its successor, and using a spent one again is refused, and does nothing else.
+    OnWithoutRevocation,
 }
 
 impl Settings {
@@ -144,6 +148,7 @@ impl Settings {
             lifetime: Lifetime::from_seconds(3600),
             login_destination: None,
             me_refusal: None,
+            metadata: Vec::new(),
             personal_tokens: Vec::new(),
             refresh_lifetime: None,
             refresh_refusal: (StatusCode::BAD_REQUEST, "invalid_grant".to_owned()),
@@ -153,6 +158,7 @@ impl Settings {
             rotation: Rotation::On,
             seed: 0,
             token_type: "Bearer".to_owned(),
+            tokens_on: None,
             well_known: WellKnown::Databricks,
             workspace_id: Some(900_800_700_600),
             workspaces: Vec::new(),
@@ -178,6 +184,31 @@ impl Settings {
     #[must_use]
     pub fn without_claim(mut self, name: impl Into<String>) -> Self {
         self.claims.push((name.into(), None));
+        self
+    }
+
+    /// Adds or replaces a member of the metadata of every issuer.
+    ///
+    /// ```
+    /// use u2m_testkit::Settings;
+    /// let settings = Settings::new().with_metadata_member("scopes_supported", vec!["all-apis"]);
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn with_metadata_member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.metadata.push((name.to_owned(), Some(value.into())));
+        self
+    }
+
+    /// Leaves a member out of the metadata of every issuer: `issuer`, say, as Databricks' own test servers do.
+    ///
+    /// ```
+    /// let settings = u2m_testkit::Settings::new().without_metadata_member("issuer");
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn without_metadata_member(mut self, name: &str) -> Self {
+        self.metadata.push((name.to_owned(), None));
         self
     }
 
@@ -253,6 +284,22 @@ impl Settings {
         self
     }
 
+    /// Publishes the endpoints at which tokens are issued, revoked and asked for by devices below `base_url`, as issuers do
+    /// that have them on another host: the same server by another of its names, say. The page for the browser stays.
+    ///
+    /// ```
+    /// use u2m_testkit::{RunningServer, Settings};
+    /// let server = RunningServer::start()?;
+    /// let elsewhere = server.base_url().replace("127.0.0.1", "localhost");
+    /// server.reconfigure(|settings| settings.with_tokens_on(elsewhere));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_tokens_on(mut self, base_url: impl Into<String>) -> Self {
+        self.tokens_on = Some(base_url.into());
+        self
+    }
+
     /// Sets where introspection says a token belongs: the account, and the workspace unless the
     /// token is the account's. `target=ACCOUNT` on the login page leads to this account too.
     ///
@@ -312,8 +359,8 @@ impl Settings {
         self
     }
 
-    /// Grants only these scopes, whatever is asked for. Name `offline_access` too if there are to
-    /// be refresh tokens.
+    /// Grants only these scopes, whatever is asked for, and all of them to those who ask for none. Name
+    /// `offline_access` too if there are to be refresh tokens.
     ///
     /// ```
     /// let settings = u2m_testkit::Settings::new().with_scopes_limited_to(["offline_access", "jobs"]);

@@ -143,16 +143,16 @@ impl FakeServer {
             return Err(Refusal::new("invalid_request", "refresh_token is required"));
         };
         let narrowed = self.narrow(token, form.given("scope"))?;
-        let rotate = self.settings.rotation == Rotation::On;
+        let rotation = self.settings.rotation;
         let grace = self.settings.retry_grace;
         let counts = &mut self.journal.counts;
         let family =
-            self.ledger.refresh(token, by, rotate, grace, now, counts).map_err(|refused| {
+            self.ledger.refresh(token, by, rotation, grace, now, counts).map_err(|refused| {
                 let (status, error) = &self.settings.refresh_refusal;
                 Refusal(*status, error.clone(), refused.0)
             })?;
         let scopes = narrowed.unwrap_or_else(|| self.ledger.grant(family).scopes.clone());
-        Ok((self.issue(family, &scopes, rotate, now), scopes))
+        Ok((self.issue(family, &scopes, rotation != Rotation::Off, now), scopes))
     }
 
     /// The scopes that a refresh asks for, if it does: part of what was granted (RFC 6749 section 6).

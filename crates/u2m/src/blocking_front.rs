@@ -1,10 +1,11 @@
 //! The same for plain code: no runtime, no `async`.
 
 use crate::challenge::{ChallengeError, SignedIn};
-use crate::clock::now;
+use crate::clock::moment;
 use crate::keeper::{Settled, settle_ask};
 use crate::persistent::PersistentAuth as Auth;
 use crate::runtime::OwnRuntime;
+use std::time::Instant;
 use u2m_core::{Ask, Token, TokenError};
 
 /// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
@@ -104,13 +105,22 @@ impl PersistentAuth {
     }
 
     fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
-        let asked_at = now();
+        let (asked_at, start) = (moment(), Instant::now());
         loop {
             if let Some(token) = self.0.good_meanwhile(&ask) {
                 return Ok(token);
             }
             let (flight, asked) = self.0.keeper.board(&ask, asked_at)?;
-            let landed = flight.wait_blocking().unwrap_or(Err(TokenError::Unfinished));
+            let landed = match self.0.keeper.wait {
+                None => flight.wait_blocking(),
+                Some(limit) => {
+                    match flight.wait_blocking_for(limit.saturating_sub(start.elapsed())) {
+                        Some(landed) => landed,
+                        None => return self.0.out_of_time(&ask),
+                    }
+                }
+            };
+            let landed = landed.unwrap_or(Err(TokenError::Unfinished));
             match settle_ask(&ask, &asked, landed) {
                 Settled::Is(outcome) => return self.0.or_in_hand(&ask, outcome),
                 Settled::Again => {}

@@ -1,17 +1,19 @@
 //! How a `PersistentAuth` is described: the target is required, all else has a default.
 
+use crate::bounds::{LOCK_WAIT, SAVING, SAVING_FIRST};
 use crate::challenge::Desk;
 use crate::detached::Detached;
 use crate::keeper::Keeper;
 use crate::persistent::PersistentAuth;
 use crate::person::{Person, Quiet};
 use crate::storage::{Storage, StorageError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::TokenStore;
 use u2m_core::{
-    DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, ProfileName,
-    Scopes, Target, TokenRequest,
+    DISCOVERY_HOST, Foreign, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest,
+    ProfileName, Scopes, Target, TokenRequest,
 };
 use u2m_http::{Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, Transport};
 use url::Url;
@@ -26,10 +28,11 @@ use url::Url;
 /// | endpoints | Databricks' layout |
 /// | browser | [`SystemBrowser`](crate::SystemBrowser) |
 /// | ports | 8020 to 8040, in order |
-/// | scopes | `all-apis`, or `openid` of another issuer than Databricks'; with a refresh token |
+/// | scopes | `all-apis`, or none in particular of another issuer than Databricks'; with a refresh token, where it is offered |
 /// | trust | Databricks' zones |
 /// | refreshes | in this process |
-/// | patience | 10 seconds a request, 15 for another process's refresh, 10 minutes for the person |
+/// | patience | 10 seconds a request, 90 for the answer to a spent token, 3 minutes for another process's refresh, 10 minutes for the person |
+/// | a caller's wait | until the outcome is known |
 pub struct Builder {
     target: Target,
     client_id: Option<String>,
@@ -49,7 +52,11 @@ pub struct Builder {
     login_timeout: Duration,
     patience: Patience,
     lock_wait: Duration,
+    wait: Option<Duration>,
+    saves_for: Duration,
     detached: Option<Detached>,
+    profile_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
 }
 
 impl Builder {
@@ -81,9 +88,45 @@ impl Builder {
             listens: true,
             login_timeout: Duration::from_secs(600),
             patience: Patience::default(),
-            lock_wait: Duration::from_secs(15),
+            lock_wait: LOCK_WAIT,
+            wait: None,
+            saves_for: SAVING_FIRST,
             detached: None,
+            profile_file: None,
+            ca_file: None,
         }
+    }
+
+    /// Also trusts the certificates in a file in PEM form, such as those of a company's own authority, where requests leave by
+    /// the usual transport. One that cannot be used is an error of those requests.
+    ///
+    /// ```
+    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let builder = Builder::new(target).with_ca_file("/etc/corp/ca.pem".into());
+    /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
+    /// # Ok::<(), u2m::HostError>(())
+    /// ```
+    #[must_use]
+    pub fn with_ca_file(mut self, path: PathBuf) -> Self {
+        self.ca_file = Some(path);
+        self
+    }
+
+    /// Names the profile file that the target was read from. It is recorded when a login that another program saved is used for
+    /// the first time, so that a person can be told where its host came from.
+    ///
+    /// ```
+    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let builder = Builder::new(target).with_profile_file("/home/me/.databrickscfg".into());
+    /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
+    /// # Ok::<(), u2m::HostError>(())
+    /// ```
+    #[must_use]
+    pub fn with_profile_file(mut self, path: PathBuf) -> Self {
+        self.profile_file = Some(path);
+        self
     }
 
     /// Uses a custom OAuth app instead of `databricks-cli`. Required for a [`Target::issuer`]: a public client that is registered
@@ -102,22 +145,25 @@ impl Builder {
         self
     }
 
-    /// Asks for these scopes instead of `all-apis`. A stored login that was granted fewer is a mismatch.
+    /// Asks for these scopes instead of `all-apis`; `openid` is among them only if it is named here, because nothing is done with
+    /// ID tokens. A stored login that was granted fewer is a mismatch.
     #[must_use]
     pub fn with_scopes(mut self, scopes: Scopes) -> Self {
         self.scopes = scopes;
         self
     }
 
-    /// Does not ask for a refresh token: the login ends with its first token.
+    /// Does not ask for a refresh token: the login ends with its first token. Without this, `offline_access` is asked for, unless
+    /// the metadata of an issuer that is not Databricks' lists scopes and leaves it out.
     #[must_use]
     pub fn without_offline_access(mut self) -> Self {
         self.offline_access = false;
         self
     }
 
-    /// Sets which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of a
-    /// [`Target::issuer`], which are its own host's otherwise.
+    /// Sets which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of any other
+    /// login, and those of [`with_endpoints`](Self::with_endpoints), which are on the target's own host otherwise; and its
+    /// metadata may name its issuer there.
     #[must_use]
     pub fn with_trust(mut self, trust: IssuerTrust) -> Self {
         self.trust = trust;
@@ -166,7 +212,8 @@ impl Builder {
         self
     }
 
-    /// Asks a supplier of the caller's own for endpoints.
+    /// Asks a supplier of the caller's own for endpoints. They are on the target's host, or on one that is trusted by name
+    /// ([`with_trust`](Self::with_trust)); others are refused.
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: impl EndpointSupplier + 'static) -> Self {
         self.endpoints = Some(Arc::new(endpoints));
@@ -214,14 +261,35 @@ impl Builder {
         self
     }
 
-    /// Sets how long one request is waited for, and how often it may be repeated.
+    /// Sets how long a caller of [`PersistentAuth::token`] and its like waits: then it gets
+    /// [`TokenError::StillWaiting`](crate::TokenError::StillWaiting), or
+    /// [`TokenError::OutOfTime`](crate::TokenError::OutOfTime) where nothing was sent yet, or the old token while that is good. It
+    /// bounds nothing else: a refresh goes on without its caller, and what it brings is saved. A program that is about to end calls
+    /// [`PersistentAuth::close`], unless its refreshes are [detached](Builder::with_detached_refresh).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// let builder = Builder::new(Target::workspace(Host::parse("https://a.example")?));
+    /// let auth = builder.with_store(MemoryStore::new()).with_wait(Duration::from_secs(5)).build()?;
+    /// # drop(auth);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Sets how long one request is waited for, and how often it may be repeated. None of it is a caller's limit, which is
+    /// [`Builder::with_wait`].
     #[must_use]
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Sets how long another process's refresh is waited for: longer than one request.
+    /// Sets how long another process's refresh is waited for: longer than one request, and than the answer to a spent token.
     #[must_use]
     pub fn with_lock_wait(mut self, wait: Duration) -> Self {
         self.lock_wait = wait;
@@ -237,13 +305,19 @@ impl Builder {
         self
     }
 
+    /// For the process that lives for one refresh alone: it tries to save for all its time before it says how it ended.
+    pub(crate) fn for_one_refresh(mut self) -> Self {
+        self.saves_for = SAVING;
+        self
+    }
+
     /// Checks the description.
     ///
     /// # Errors
     /// The home folder is not known and no store was given; the discovery host is not a host; a refresh would be waited
     /// for no longer than its own request takes; no client was named for an issuer that is not Databricks'.
     pub fn build(self) -> Result<PersistentAuth, BuildError> {
-        if self.lock_wait <= self.patience.budget {
+        if self.lock_wait <= self.patience.budget.max(self.patience.answer) {
             return Err(BuildError::Impatient);
         }
         if self.client_id.is_none() && self.target.issuer_id().is_some() {
@@ -253,7 +327,12 @@ impl Builder {
             Some(store) => store,
             None => {
                 let profile = self.target.profile().map(ProfileName::as_str);
-                Arc::new(Storage::for_user(profile).map_err(BuildError::Store)?.store().clone())
+                let storage = Storage::for_user(profile).map_err(BuildError::Store)?;
+                let storage = match self.target.issuer_id() {
+                    Some(_) => storage.for_issuer(),
+                    None => storage,
+                };
+                Arc::new(storage.store().clone())
             }
         };
         let (discovery_host, trust) = discovery(self.discovery_host.as_deref(), self.trust)?;
@@ -263,10 +342,11 @@ impl Builder {
         login.own_endpoints = self.endpoints.is_some();
         login.scopes = self.scopes.clone();
         login.to_account = self.to_account;
-        login.trust = trust;
+        login.trust = trust.clone();
         login.assumed_lifetime = self.rules.assumed;
         let mut request = TokenRequest::new(self.target);
         request.own_endpoints = self.endpoints.is_some();
+        request.trust = trust;
         request.rules = self.rules;
         request.scopes = self.scopes;
         if let Some(id) = self.client_id {
@@ -274,12 +354,17 @@ impl Builder {
             request.client_id = id;
         }
         let is_usual_transport = self.transport.is_none();
-        let transport = self.transport.unwrap_or_else(|| Arc::new(ReqwestTransport::new()));
+        let usual = || usual_transport(self.ca_file.as_deref());
+        let transport = self.transport.unwrap_or_else(|| Arc::new(usual()));
         let mut keeper = Keeper::new(request, store, transport, self.endpoints);
         keeper.patience = self.patience;
         keeper.lock_wait = self.lock_wait;
+        keeper.wait = self.wait;
+        keeper.saves_for = self.saves_for;
         keeper.detached = self.detached;
+        keeper.profile_file = self.profile_file.map(|path| Foreign::new(&path.to_string_lossy()));
         keeper.is_usual_transport = is_usual_transport;
+        keeper.ca_file = self.ca_file;
         let desk = Desk {
             request: login,
             browser: self.browser,
@@ -290,6 +375,11 @@ impl Builder {
         };
         Ok(PersistentAuth { keeper: Arc::new(keeper), desk: Arc::new(desk) })
     }
+}
+
+/// What requests leave by unless a program brings its own: trusting this file besides.
+pub(crate) fn usual_transport(ca_file: Option<&Path>) -> ReqwestTransport {
+    ca_file.into_iter().fold(ReqwestTransport::new(), ReqwestTransport::with_ca_file)
 }
 
 fn discovery(named: Option<&str>, trust: IssuerTrust) -> Result<(Url, IssuerTrust), BuildError> {

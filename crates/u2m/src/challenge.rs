@@ -5,14 +5,13 @@ use crate::person::Person;
 use crate::runtime::OwnRuntime;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
 use u2m_core::{
-    Browse, Callback, Entropy, Host, LoggedIn, LoginError, LoginRequest, LoginStep, Scopes,
-    StoreFailure, Target, Token,
+    Browse, Callback, Entropy, Host, Lifetime, LoggedIn, LoginError, LoginRequest, LoginStep,
+    Scopes, StoreFailure, Stray, Target, Token,
 };
 use u2m_http::{
-    Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending, SystemBrowser,
-    Visitor, drive, read_callback,
+    AwakeClock, Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending,
+    SystemBrowser, Visitor, drive, read_callback,
 };
 
 /// How logins of one `PersistentAuth` are done.
@@ -56,6 +55,32 @@ impl SignedIn {
     /// Scopes that were asked for and not granted.
     pub fn missing_scopes(&self) -> &Scopes {
         self.login.missing_scopes()
+    }
+
+    /// The scopes that were asked for, as they went to the server.
+    pub fn asked_scopes(&self) -> &Scopes {
+        self.login.asked_scopes()
+    }
+
+    /// The scopes that were granted, by the server's own word; `None` means that it said nothing.
+    pub fn granted_scopes(&self) -> Option<&Scopes> {
+        self.login.granted_scopes()
+    }
+
+    /// Whether what was granted is not what was asked for: less, more, or no refresh token although one was asked for.
+    pub fn is_granted_otherwise(&self) -> bool {
+        self.login.is_granted_otherwise()
+    }
+
+    /// Whether the login has a refresh token: without one it ends with its access token.
+    pub fn is_renewable(&self) -> bool {
+        self.login.session().refresh_token.is_some()
+    }
+
+    /// By how much this machine's clock is ahead of the server's, or behind it where that is negative; `None` where they agree, or
+    /// where the server did not say. Ends of tokens are counted by this machine's clock: it should be put right.
+    pub fn clock_skew(&self) -> Option<Lifetime> {
+        self.login.clock_skew()
     }
 
     /// What was signed in to, with a discovered host filled in.
@@ -118,14 +143,12 @@ pub(crate) async fn challenge(
     keeper: &Arc<Keeper>,
 ) -> Result<SignedIn, ChallengeError> {
     prepare(keeper).await?;
-    let start = Instant::now();
-    // Whoever waits for longer than there is time waits for a very long time.
-    let end =
-        start.checked_add(desk.timeout).unwrap_or_else(|| start + Duration::from_secs(1 << 32));
-    let late = |_| ChallengeError::TimedOut(desk.timeout);
-    let (step, visitor) = timeout_at(end, up_to_callback(desk, keeper)).await.map_err(late)??;
+    // A program that was stopped meanwhile finds what the browser has brought.
+    let mut clock = AwakeClock::default();
+    let brought = clock.wait(desk.timeout, up_to_callback(desk, keeper)).await;
+    let (step, visitor) = brought.ok_or(ChallengeError::TimedOut(desk.timeout))??;
     let outcome = match step {
-        Ok(step) => after_callback(desk, keeper, step, end).await,
+        Ok(step) => after_callback(desk, keeper, step, &mut clock).await,
         Err(error) => Err(error.into()),
     };
     if let Some(visitor) = visitor {
@@ -215,10 +238,18 @@ async fn wait(
         desk.person.opened(browse.url(), outcome.as_ref().map(|&()| ()));
         std::future::pending::<()>().await;
     };
+    let (mut told_refusal, mut told_code) = (false, false);
+    let tell = |stray: Stray| {
+        let told = if stray.refusal().is_some() { &mut told_refusal } else { &mut told_code };
+        if !std::mem::replace(told, true) {
+            desk.person.stray_callback(&stray);
+        }
+    };
     let heard = async {
         match listener.as_mut() {
             Some(listener) => {
-                listener.wait(browse).await.map(|(callback, visitor)| (callback, Some(visitor)))
+                let heard = listener.wait_telling(browse, tell).await;
+                heard.map(|(callback, visitor)| (callback, Some(visitor)))
             }
             None => std::future::pending().await,
         }
@@ -244,13 +275,13 @@ async fn after_callback(
     desk: &Desk,
     keeper: &Arc<Keeper>,
     mut step: LoginStep,
-    end: Instant,
+    clock: &mut AwakeClock,
 ) -> Result<SignedIn, ChallengeError> {
     loop {
         step = match step {
             LoginStep::Confirm(confirm) => {
-                let asked = timeout_at(end, desk.person.confirm(confirm.host())).await;
-                confirm.answered(asked.map_err(|_| ChallengeError::TimedOut(desk.timeout))?)?
+                let asked = clock.wait(desk.timeout, desk.person.confirm(confirm.host())).await;
+                confirm.answered(asked.ok_or(ChallengeError::TimedOut(desk.timeout))?)?
             }
             LoginStep::Verify(call) => {
                 drive(keeper.transport.as_ref(), call, &keeper.patience).await?
@@ -271,7 +302,7 @@ async fn after_callback(
 }
 
 /// From the code to the saved session: nobody can cancel this.
-fn redeem(keeper: &Keeper, mut step: LoginStep) -> Result<SignedIn, ChallengeError> {
+fn redeem(keeper: &Arc<Keeper>, mut step: LoginStep) -> Result<SignedIn, ChallengeError> {
     let _spending = Spending::begin();
     let mut unsaved = None;
     loop {
@@ -289,5 +320,44 @@ fn redeem(keeper: &Keeper, mut step: LoginStep) -> Result<SignedIn, ChallengeErr
             LoginStep::Done(login) => return Ok(SignedIn::new(login, unsaved)),
             _ => return Err(ChallengeError::Unfinished),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_time_is_told_in_whole_seconds() {
+        let text = |seconds| ChallengeError::TimedOut(Duration::from_secs(seconds)).to_string();
+        assert_eq!(text(1), "nobody signed in within 1 second");
+        assert_eq!(text(600), "nobody signed in within 600 seconds");
+        assert_eq!(text(0), "nobody signed in within 0 seconds");
+    }
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_worth_a_second_try() {
+        let store = StoreFailure::new(io::Error::other("x"));
+        for (error, may_pass) in [
+            (
+                ChallengeError::Login(LoginError::CodeExpired),
+                LoginError::CodeExpired.is_transient(),
+            ),
+            (ChallengeError::TimedOut(Duration::ZERO), true),
+            (ChallengeError::Unfinished, true),
+            (ChallengeError::Random, false),
+            (ChallengeError::Store(store), false),
+        ] {
+            assert_eq!(error.is_transient(), may_pass, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_page_says_what_it_came_to() {
+        let late = Err(ChallengeError::TimedOut(Duration::ZERO));
+        assert!(matches!(ending(&late), Ending::Failed));
+        let denied = LoginError::Denied(u2m_core::Refusal::new(0, "access_denied", None));
+        assert!(matches!(ending(&Err(denied.into())), Ending::Denied));
     }
 }

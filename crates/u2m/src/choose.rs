@@ -9,6 +9,7 @@ pub use login::{LoginChoice, choose_for_login};
 pub use token::{TokenChoice, choose_for_token};
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use u2m_config::{ConfigFile, Profile, looks_like_host};
 use u2m_core::{AccountId, Foreign, Host, HostHints, ProfileName, Scopes, Target};
 
@@ -30,6 +31,8 @@ pub struct Said {
     pub account_id: Option<String>,
     /// A workspace's id. Only logins ask for it.
     pub workspace_id: Option<String>,
+    /// A file of certificates that are trusted besides the system's, in the place of the profile's own.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The environment that choices are made in.
@@ -76,6 +79,11 @@ impl Said {
         }
         Ok(said)
     }
+}
+
+/// The file of certificates that counts beside the system's: what was said, else the profile's.
+fn ca_file_of(said: Option<PathBuf>, profile: Option<&Profile<'_>>) -> Option<PathBuf> {
+    said.or_else(|| profile?.ca_file().map(PathBuf::from))
 }
 
 /// Whether a profile says what to sign in to.
@@ -166,4 +174,84 @@ fn target_of(host: Host, account: Option<AccountId>) -> Result<Target, ChooseErr
 
 fn scopes_of(profile: Option<&Profile<'_>>) -> Scopes {
     profile.map(|profile| Scopes::new(profile.scopes())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_letters_may_differ_and_one_may_begin_the_other() {
+        for (one, other) in [
+            ("prod", "PROD"),
+            ("profile", "pro"),
+            ("flaw", "lawn"),
+            ("book", "back"),
+            ("staging", "stagnig"),
+            ("zzabc", "abc"),
+            ("abc", "zzabc"),
+            ("abcdef", "fbcdea"),
+            ("ab", "cd"),
+            ("", "x"),
+        ] {
+            assert!(is_near(one, other) && is_near(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("kitten", "sitting"),
+            ("saturday", "sunday"),
+            ("zzzabc", "abc"),
+            ("abcd", "badc"),
+            ("axbycz", "abc"),
+            ("dev", "xyz"),
+            ("a", "xyz"),
+            ("intention", "execution"),
+        ] {
+            assert!(!is_near(one, other) && !is_near(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn an_empty_word_says_nothing() {
+        let config = ConfigFile::parse("").unwrap();
+        let env = |name: &str| (name != "none").then(|| name.trim_start_matches("no").into());
+        let around = Surroundings { env: &env, config: &config };
+        assert_eq!(around.set("this").as_deref(), Some("this"));
+        assert_eq!((around.set("no"), around.set("none")), (None, None));
+        let empty = || Some(String::new());
+        let said = Said {
+            either: empty(),
+            profile: empty(),
+            host: empty(),
+            account_id: empty(),
+            workspace_id: empty(),
+            ca_file: None,
+        };
+        let sorted = said.sorted(&config).unwrap();
+        assert!(sorted.either.is_none() && sorted.profile.is_none() && sorted.host.is_none());
+        assert!(sorted.account_id.is_none() && sorted.workspace_id.is_none());
+    }
+
+    #[test]
+    fn an_argument_beside_a_flag_that_says_the_same_is_refused() {
+        let config = ConfigFile::parse("[a]\nhost = https://a.example\n").unwrap();
+        let either = || Some("a".to_owned());
+        let one = Said { either: either(), profile: either(), ..Said::default() };
+        let other = Said { either: either(), host: either(), ..Said::default() };
+        for said in [one, other] {
+            let error = said.sorted(&config).unwrap_err();
+            assert!(matches!(error, ChooseError::ArgumentWithFlag(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_like_the_one_that_was_said_are_offered_three_at_most() {
+        let config = "[dev1]\na = b\n[dev2]\na = b\n[dev3]\na = b\n[dev4]\na = b\n[other]\na = b\n";
+        let error = unknown(&ConfigFile::parse(config).unwrap(), "dev");
+        assert_eq!(
+            error.to_string(),
+            "no matching profile found: \"dev\"; did you mean dev1 or dev2 or dev3?"
+        );
+        let alone = unknown(&ConfigFile::parse("").unwrap(), "dev");
+        assert_eq!(alone.to_string(), "no matching profile found: \"dev\"");
+    }
 }

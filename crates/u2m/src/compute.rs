@@ -47,6 +47,33 @@ fn runtime(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use u2m_core::{AccessToken, Answer, ApiAccess, Host, Timestamp};
+
+    fn cluster(version: &str, mode: &str, user: Option<&str>) -> Cluster {
+        let user =
+            user.map(|user| format!(r#", "single_user_name": "{user}""#)).unwrap_or_default();
+        let page = format!(
+            r#"{{"clusters": [{{"cluster_id": "c", "spark_version": "{version}", "data_security_mode": "{mode}"{user}}}]}}"#
+        );
+        let host = Host::parse("https://a.example").unwrap();
+        let call = ApiAccess::new(host, AccessToken::new("t")).clusters(None);
+        let page = call.answered(Ok(Answer::new(200, page.into())), Timestamp::from_unix(0));
+        page.unwrap().clusters.pop().unwrap()
+    }
+
+    #[test]
+    fn a_cluster_suits_that_is_new_and_shared_or_ones_own() {
+        let (new, old) = ("13.1.x-scala2.12", "13.0.x-scala2.12");
+        let suits = |version, mode, user| suits_connect(&cluster(version, mode, user), "me");
+        for mode in ["USER_ISOLATION", "DATA_SECURITY_MODE_STANDARD"] {
+            assert!(suits(new, mode, None) && !suits(old, mode, None), "{mode}");
+        }
+        for mode in ["SINGLE_USER", "DATA_SECURITY_MODE_DEDICATED"] {
+            assert!(suits(new, mode, Some("me")) && !suits(old, mode, Some("me")), "{mode}");
+            assert!(!suits(new, mode, Some("you")) && !suits(new, mode, None), "{mode}");
+        }
+        assert!(!suits(new, "NONE", Some("me")) && !suits("custom", "USER_ISOLATION", None));
+    }
 
     #[test]
     fn runtimes_are_read_as_the_reference_reads_them() {

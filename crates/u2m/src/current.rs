@@ -10,6 +10,9 @@ use u2m_core::{AccessToken, Token};
 /// How many logins a thread keeps copies for; a further one takes the place of the oldest.
 const COPIES: usize = 8;
 
+/// A clock that is set back by more makes it unknown how long a token is fresh for, in seconds: the store knows more of it.
+const SET_BACK: i64 = 300;
+
 /// The latest token of one login in this process.
 #[derive(Debug)]
 pub(crate) struct Current {
@@ -23,8 +26,15 @@ pub(crate) struct Current {
 #[derive(Clone, Debug)]
 struct Held {
     token: Token,
-    /// The last second in which the token is handed out without asking further.
+    /// The first and the last second in which the token is handed out without asking further.
+    fresh_from: i64,
     fresh_until: i64,
+}
+
+impl Held {
+    fn is_fresh(&self, now: i64) -> bool {
+        self.fresh_from <= now && now <= self.fresh_until
+    }
 }
 
 struct Copy {
@@ -54,9 +64,9 @@ impl Current {
                 .iter()
                 .find(|copy| copy.generation == generation && copy.of.as_ptr() == self.address());
             if let Some(copy) = mine {
-                return (now <= copy.held.fresh_until).then(|| copy.held.token.clone());
+                return copy.held.is_fresh(now).then(|| copy.held.token.clone());
             }
-            let held = self.latest().clone().filter(|held| now <= held.fresh_until)?;
+            let held = self.latest().clone().filter(|held| held.is_fresh(now))?;
             // A deep copy, so that its count of owners is this thread's alone.
             let token = Token::new(
                 AccessToken::new(held.token.access_token().expose()),
@@ -94,7 +104,7 @@ impl Current {
         if since.is_some_and(|since| since != self.generation()) {
             return;
         }
-        *latest = Some(Held { token, fresh_until });
+        *latest = Some(Held { token, fresh_from: coarse_unix() - SET_BACK, fresh_until });
         self.generation.fetch_add(1, Ordering::Release);
     }
 
@@ -114,6 +124,18 @@ mod tests {
 
     fn token(text: &str) -> Token {
         Token::new(AccessToken::new(text), None)
+    }
+
+    #[test]
+    fn a_token_in_hand_is_looked_up_again_when_it_ends_and_when_the_clock_is_set_back() {
+        let held = Held { token: token("a"), fresh_from: 100, fresh_until: 200 };
+        let fresh: Vec<_> =
+            [99, 100, 200, 201].into_iter().filter(|now| held.is_fresh(*now)).collect();
+        assert_eq!(fresh, [100, 200]);
+        let current = Current::new();
+        current.set(token("a"), i64::MAX, None);
+        let from = current.latest().as_ref().unwrap().fresh_from;
+        assert!((SET_BACK..SET_BACK + 60).contains(&(coarse_unix() - from)), "{from}");
     }
 
     #[test]

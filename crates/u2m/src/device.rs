@@ -108,7 +108,7 @@ impl Next {
 }
 
 /// From the question to the saved session: nobody can cancel this, because the answer may be the tokens.
-fn poll(keeper: &Keeper, call: HttpCall<Polling>) -> Landed {
+fn poll(keeper: &Arc<Keeper>, call: HttpCall<Polling>) -> Landed {
     let _spending = Spending::begin();
     // A poll is not repeated: the next one is due in a few seconds anyway.
     let patience = keeper.patience.clone().with_repeats(0);
@@ -193,25 +193,34 @@ mod tests {
 
     /// Signs in with these answers to the polls: what came of it, what the server counted, and the seconds that passed.
     fn sign_in(device: Option<Device>) -> (Result<SignedIn, ChallengeError>, Counts, i64) {
+        let reader = Reader::default();
+        let (outcome, counts, passed) = sign_in_with(device, reader.clone());
+        let shown = reader.0.lock().unwrap().len();
+        assert_eq!(u64::try_from(shown).unwrap(), counts.device_requests);
+        (outcome, counts, passed)
+    }
+
+    /// The same with this person.
+    fn sign_in_with(
+        device: Option<Device>,
+        person: impl Person + 'static,
+    ) -> (Result<SignedIn, ChallengeError>, Counts, i64) {
         let begin = 1_800_000_000;
         let clock = Simulated(Arc::new(AtomicI64::new(begin)));
         let settings =
             Settings::new().with_client(Client::public("cli")).with_well_known(WellKnown::OpenId);
         let settings = device.into_iter().fold(settings, Settings::with_device);
         let server = Arc::new(Mutex::new(FakeServer::new(BASE, settings)));
-        let reader = Reader::default();
         let auth = PersistentAuth::builder(Target::issuer(format!("{BASE}/oidc")).unwrap())
             .with_client_id("cli")
             .with_store(MemoryStore::new())
             .with_transport(Direct(Arc::clone(&server), clock.clone()))
-            .with_person(reader.clone())
+            .with_person(person)
             .build()
             .unwrap();
         let outcome =
             OwnRuntime::default().block_on(challenge_by(&clock, &auth.desk, &auth.keeper)).unwrap();
-        let shown = reader.0.lock().unwrap().len();
         let counts = server.lock().unwrap().counts();
-        assert_eq!(u64::try_from(shown).unwrap(), counts.device_requests);
         if outcome.is_ok() {
             assert!(auth.peek().is_some(), "the token is in hand");
             assert!(auth.keeper.store.load(&auth.keeper.key).unwrap().is_some());
@@ -265,5 +274,30 @@ mod tests {
         let (outcome, counts, _) = sign_in(None);
         assert!(matches!(outcome, Err(ChallengeError::Login(LoginError::NoDeviceLogin))));
         assert_eq!((counts.requests, counts.metadata), (2, 2));
+    }
+
+    /// What nobody replaces is written to standard error, which only another process can look at.
+    #[test]
+    fn a_program_without_a_terminal_writes_the_address_and_the_code_each_alone_on_its_line() {
+        const CHILD: &str = "U2M_TEST_OF_CODES";
+        if std::env::var_os(CHILD).is_some() {
+            let (outcome, ..) = sign_in_with(Some(Device::new([Approved])), crate::Quiet);
+            assert!(outcome.is_ok());
+            let url = url::Url::parse("https://a.example/authorize").unwrap();
+            crate::Quiet.opened(&url, Err(&u2m_http::BrowserError::Disabled));
+            crate::Quiet.opened(&url::Url::parse("https://b.example").unwrap(), Ok(()));
+            return;
+        }
+        let name = "device::tests::a_program_without_a_terminal_writes_the_address_and_the_code_each_alone_on_its_line";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let out = child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{said}");
+        let lines: Vec<_> = said.lines().collect();
+        assert!(lines[0].starts_with("To sign in to "), "{said}");
+        assert!(lines[2].starts_with("http://127.0.0.1:9/"), "the address: {said}");
+        assert!(!lines[6].is_empty() && !lines[6].contains(' '), "the code: {said}");
+        assert!(lines.contains(&"https://a.example/authorize"), "{said}");
+        assert!(!said.contains("b.example"), "what a browser shows needs no words: {said}");
     }
 }

@@ -23,7 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Says that answers are not to be kept. The name is the reference's.
 const VARIABLE: &str = "DATABRICKS_CACHE_ENABLED";
 
-/// Where answers are kept, beside the logins.
+/// Names the folder where answers are kept. The name is the reference's.
+const FOLDER: &str = "DATABRICKS_CACHE_DIR";
+
+/// Where answers are kept, there or beside the logins.
 const FILE: &str = "u2m-hosts.json";
 
 /// Asks hosts about themselves ([`HostMetadata`]): each of them once in the life of this value, and again no sooner than an
@@ -77,12 +80,15 @@ impl HostDirectory {
     /// ```
     #[must_use]
     pub fn with_file(self, path: impl Into<PathBuf>) -> Self {
-        let transport = Arc::clone(&self.0.transport);
-        let file = Some(CacheFile::at(path.into()));
-        Self(Arc::new(Inner { transport, file, asked: Mutex::default() }))
+        self.keeping(CacheFile::at(path.into()))
     }
 
-    /// Remembers beside the user's logins, unless `DATABRICKS_CACHE_ENABLED` is `0`, `f`, `false`, `no`, `off` or empty.
+    fn keeping(self, file: CacheFile) -> Self {
+        let transport = Arc::clone(&self.0.transport);
+        Self(Arc::new(Inner { transport, file: Some(file), asked: Mutex::default() }))
+    }
+
+    /// Remembers in the folder that `DATABRICKS_CACHE_DIR` names, which is made, else beside the user's logins; unless `DATABRICKS_CACHE_ENABLED` is `0`, `f`, `false`, `no`, `off` or empty.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -91,16 +97,30 @@ impl HostDirectory {
     /// ```
     pub fn for_user(transport: Arc<dyn Transport>, env: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let hosts = Self::new(transport);
-        match FileStore::from_env(env) {
-            Ok(store) if is_enabled(env) => hosts.with_file(store.path().with_file_name(FILE)),
-            _ => hosts,
+        if !is_enabled(env) {
+            return hosts;
+        }
+        let folder = env(FOLDER).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        match (folder, FileStore::from_env(env)) {
+            (Some(folder), _) => hosts.keeping(CacheFile::in_cache(&folder, FILE)),
+            (None, Ok(store)) => hosts.with_file(store.path().with_file_name(FILE)),
+            (None, Err(_)) => hosts,
         }
     }
 
     /// What `host` says of itself, within 3 seconds; `None` if it says nothing. Callers at the same time share one question,
     /// which goes on without those who stop waiting. Runs within a tokio runtime.
     pub async fn ask(&self, host: &Host) -> Option<HostMetadata> {
-        let mut answer = self.begin(host);
+        self.ask_over(host, &self.0.transport).await
+    }
+
+    /// As [`HostDirectory::ask`], over another transport than its own.
+    pub(crate) async fn ask_over(
+        &self,
+        host: &Host,
+        transport: &Arc<dyn Transport>,
+    ) -> Option<HostMetadata> {
+        let mut answer = self.begin(host, transport);
         // An answer that nobody will give any more, because its runtime has ended, is none.
         let said = answer.wait_for(Option::is_some).await.ok()?;
         said.clone().flatten()
@@ -120,7 +140,7 @@ impl HostDirectory {
         self.0.file.as_ref().and_then(|file| file.get(host))
     }
 
-    fn begin(&self, host: &Host) -> watch::Receiver<Option<Said>> {
+    fn begin(&self, host: &Host, transport: &Arc<dyn Transport>) -> watch::Receiver<Option<Said>> {
         let mut asked = self.asked();
         // One that was asked on a runtime that has ended is asked again.
         if let Some(answer) = asked.get(host)
@@ -137,8 +157,9 @@ impl HostDirectory {
             }
             None => {
                 let (inner, host) = (Arc::clone(&self.0), host.clone());
+                let transport = Arc::clone(transport);
                 tokio::spawn(async move {
-                    let said = inner.look(&host).await;
+                    let said = look(transport.as_ref(), &host).await;
                     if let Some(file) = &inner.file {
                         file.put(&host, said.as_ref());
                     }
@@ -154,13 +175,11 @@ impl HostDirectory {
     }
 }
 
-impl Inner {
-    /// An empty description says as much as none.
-    async fn look(&self, host: &Host) -> Said {
-        let patience = Patience::default().with_budget(PATIENCE).with_repeats(0);
-        let said = drive(self.transport.as_ref(), HostMetadata::lookup(host), &patience).await;
-        said.ok().filter(|metadata| *metadata != HostMetadata::default())
-    }
+/// An empty description says as much as none.
+async fn look(transport: &dyn Transport, host: &Host) -> Said {
+    let patience = Patience::default().with_budget(PATIENCE).with_repeats(0);
+    let said = drive(transport, HostMetadata::lookup(host), &patience).await;
+    said.ok().filter(|metadata| *metadata != HostMetadata::default())
 }
 
 impl fmt::Debug for HostDirectory {

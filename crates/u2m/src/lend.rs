@@ -68,6 +68,37 @@ mod tests {
     use u2m_core::{AccessToken, ProfileName};
 
     #[test]
+    fn all_that_an_sdk_needs_is_set_and_nothing_else() {
+        let host = u2m_core::Host::parse("https://a.example").unwrap();
+        let account = u2m_core::AccountId::parse("acc-1").unwrap();
+        let token = Token::new(AccessToken::new("secret"), None);
+        let mut command = Command::new("true");
+        lend(&mut command, &Target::account(host, account), Some("7"), &token);
+        let set = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let set: Vec<_> = set.map(|(n, v)| (n.to_str().unwrap(), v.to_str().unwrap())).collect();
+        assert_eq!(
+            set,
+            [
+                ("DATABRICKS_ACCOUNT_ID", "acc-1"),
+                ("DATABRICKS_AUTH_TYPE", "pat"),
+                ("DATABRICKS_HOST", "https://a.example"),
+                ("DATABRICKS_TOKEN", "secret"),
+                ("DATABRICKS_WORKSPACE_ID", "7"),
+            ]
+        );
+        assert_eq!(command.get_args().count(), 0, "others can see them");
+    }
+
+    #[test]
+    fn a_token_of_another_issuer_goes_with_no_host() {
+        let token = Token::new(AccessToken::new("secret"), None);
+        let mut command = Command::new("true");
+        lend(&mut command, &Target::issuer("https://id.example").unwrap(), None, &token);
+        let host = command.get_envs().find(|(name, _)| *name == "DATABRICKS_HOST");
+        assert_eq!(host.map(|(_, value)| value.is_some()), Some(false));
+    }
+
+    #[test]
     fn no_host_and_no_credential_of_another_login_is_inherited() {
         let profile = ProfileName::parse("dev").unwrap();
         let token = Token::new(AccessToken::new("t"), None);

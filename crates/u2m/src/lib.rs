@@ -32,7 +32,7 @@
 //!
 //! let auth = PersistentAuth::builder(Target::issuer("https://id.example/realms/main")?)
 //!     .with_client_id("my-command-line")
-//!     .with_scopes(Scopes::new(["openid", "reports.read"]))
+//!     .with_scopes(Scopes::new(["reports.read"]))
 //!     .build()?;
 //! auth.challenge().await?;
 //! println!("{:?}", auth.token().await?.expiry());
@@ -109,6 +109,7 @@
 mod api;
 mod ask_host;
 mod blocking_front;
+mod bounds;
 mod builder;
 mod challenge;
 mod choose;
@@ -129,6 +130,7 @@ mod revoke;
 mod runtime;
 mod storage;
 mod supply;
+mod trying;
 mod whereabouts;
 
 /// The same for plain code: no runtime, no `async`.
@@ -162,8 +164,8 @@ pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 pub use whereabouts::{Whereabouts, whereabouts};
 
 pub use u2m_cache::{
-    AutoStore, EntryLock, FileStore, MemoryStore, Notice, StorageMode, StoreAddress, StoreError,
-    TokenStore, format_local,
+    AutoStore, Claim, EntryLock, FileStore, HeldLogin, MemoryStore, Naming, Notice, Snapshot,
+    StorageMode, StoreAddress, StoreError, TokenStore, format_local,
 };
 #[cfg(feature = "keyring")]
 pub use u2m_cache::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
@@ -178,24 +180,26 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    AUTH_TYPES, Attribute, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, Cloud, ConfigError,
-    ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY, ISSUER_KEY, LOGIN_CLEARS, Outcome,
-    Profile, ProfileClass, ProfileKind, ResolveError, Resolved, Source, Value, ValueKind,
-    abbreviate, locate, looks_like_host, resolve,
+    AUTH_TYPES, Attribute, CA_FILE_KEY, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, Cloud,
+    ConfigError, ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY, ISSUER_KEY, LOGIN_CLEARS,
+    Outcome, Profile, ProfileClass, ProfileKind, ResolveError, Resolved, Source, Value, ValueKind,
+    abbreviate, locate, looks_like_host, resolve, variable,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,
-    Binding, Blame, CacheKey, Cluster, Foreign, Freshness, FreshnessRules, Host, HostError,
+    Binding, Blame, CacheKey, Cluster, Fate, Foreign, Freshness, FreshnessRules, Host, HostError,
     HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, Me, MetadataError,
     Principal, ProfileName, RefreshToken, Refusal, Report, Revocation, RevokeError, Scopes,
-    Session, ShowCode, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError,
-    TokenError, TransportFailure, UnverifiedClaims, Verdict, VerdictKind, chain,
+    Session, ShowCode, StoreFailure, Stray, Target, TargetError, Timestamp, Token,
+    TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict, VerdictKind,
+    chain, is_printable,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,
 };
 pub use u2m_http::{
-    BasicEndpoints, Browser, BrowserEnv, BrowserError, EndpointSupplier, ListenError, PasteLines,
-    PastedLine, Patience, Platform, Ports, ReqwestTransport, SystemBrowser, TokenSource, Transport,
-    WrongPaste, browser_fn, settle,
+    BasicEndpoints, Browser, BrowserEnv, BrowserError, CertificateProblem, CryptoProvider,
+    EndpointSupplier, ListenError, Obstacle, PasteLines, PastedLine, Patience, Platform, Ports,
+    Proxies, Proxy, ProxyError, ProxyTrouble, ReqwestTransport, SystemBrowser, TokenSource,
+    Transport, WrongPaste, browser_fn, settle, settle_for_good,
 };

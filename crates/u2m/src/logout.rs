@@ -77,9 +77,24 @@ pub struct LoggedOut {
 pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> LoggedOut {
     let mut out = LoggedOut::default();
     for key in keys {
+        // Nobody moves it from a store that is still to be looked at to one that was.
+        let held = match is_nowhere(store, key) {
+            true => Ok(None),
+            false => store.hold_all(key, patience).and_then(|held| {
+                let busy = || StoreError::Busy { key: key.clone() };
+                held.map(Some).ok_or_else(busy)
+            }),
+        };
+        let held = match held {
+            Ok(held) => held,
+            Err(error) => {
+                out.failed.push((key.clone(), error));
+                continue;
+            }
+        };
         let before = out.failed.len();
         for mode in StorageMode::ALL {
-            match store.part(mode).and_then(|part| remove(part, key, patience)) {
+            match store.part(mode).and_then(|part| remove(part, key, held.is_some(), patience)) {
                 Ok(Some(login)) => {
                     out.removed.push((key.clone(), mode));
                     out.ended.extend(login);
@@ -93,6 +108,10 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
         // Damaged files that were set aside may hold its tokens too (T28).
         if let Err(error) = store.clear_leftovers(key) {
             out.failed.push((key.clone(), error));
+        }
+        if out.failed.len() == before {
+            // A record that stays of it makes the next login under this name one to sign in to anew, and nothing worse.
+            let _ = store.untie(key);
         }
         // A later try has to know where it is. Otherwise that is of no use any more; a record that stays misleads nobody.
         if out.failed.len() == before && store.home(key).is_some() {
@@ -117,13 +136,27 @@ fn holds(part: &dyn TokenStore, login: &Session) -> bool {
 }
 
 fn is_expected(store: &AutoStore, key: &CacheKey, mode: StorageMode) -> bool {
-    store.mode() == Some(mode) || store.home(key) == Some(mode)
+    store.naming().mode() == Some(mode) || store.home(key) == Some(mode)
 }
 
-/// The login that was removed, if it could be read; `None` if there was no entry.
+/// Whether there is no such login anywhere that could be removed, and nothing says that there was one.
+fn is_nowhere(store: &AutoStore, key: &CacheKey) -> bool {
+    let is_absent = |mode| {
+        let Ok(part) = store.part(mode) else { return true };
+        match part.load(key) {
+            Ok(found) => found.is_none(),
+            // Of what cannot be read, only an entry by its name can be removed.
+            Err(_) => part.keys().map_or(true, |keys| !keys.contains(key)),
+        }
+    };
+    store.home(key).is_none() && StorageMode::ALL.into_iter().all(is_absent)
+}
+
+/// The login that was removed, if it could be read; `None` if there was no entry. `is_held`: its lock is.
 fn remove(
     part: &dyn TokenStore,
     key: &CacheKey,
+    is_held: bool,
     patience: Duration,
 ) -> Result<Option<Option<Session>>, StoreError> {
     let unreadable = match part.load(key) {
@@ -139,7 +172,11 @@ fn remove(
             Err(_) => return Err(error),
         },
     };
-    let removed = match part.lock(key, patience) {
+    let lock = match is_held {
+        true => Ok(Some(None)),
+        false => part.lock(key, patience).map(|lock| lock.map(Some)),
+    };
+    let removed = match lock {
         Ok(Some(_lock)) => {
             // Read again: a refresh that was under way has left its successor.
             let login = part.load(key).unwrap_or_default();

@@ -2,16 +2,16 @@
 
 use crate::builder::Builder;
 use crate::challenge::{ChallengeError, Desk, SignedIn, challenge};
-use crate::clock::now;
+use crate::clock::{moment, now};
 use crate::device::challenge_device;
-use crate::keeper::{Keeper, Settled, settle_ask};
+use crate::keeper::{Keeper, Landed, Settled, settle_ask};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use u2m_cache::Notice;
 use u2m_core::{AccessToken, Ask, CacheKey, Target, Token, TokenError};
-use u2m_http::TokenSource;
+use u2m_http::{Flight, TokenSource};
 
 /// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that
 /// share its store. Cheap to clone; clones share everything.
@@ -84,7 +84,8 @@ impl PersistentAuth {
     ///
     /// # Errors
     /// There is no login, it has ended, or its server cannot be reached; see [`TokenError::needs_login`] and
-    /// [`TokenError::is_transient`].
+    /// [`TokenError::is_transient`]. [`TokenError::StillWaiting`] and [`TokenError::OutOfTime`]: the time of
+    /// [`Builder::with_wait`] is over.
     pub async fn token(&self) -> Result<Token, TokenError> {
         match self.keeper.current.fresh() {
             Some(token) => Ok(token),
@@ -97,7 +98,8 @@ impl PersistentAuth {
     /// process fetched within the last 5 seconds counts as new. Callers at the same time share one refresh.
     ///
     /// # Errors
-    /// As [`PersistentAuth::token`]; an old token is never returned in the place of a new one.
+    /// As [`PersistentAuth::token`]; an old token is never returned in the place of a new one. [`TokenError::Postponed`]: the server
+    /// has asked for a pause, which is kept by whoever is in a hurry too.
     pub async fn force_refresh(&self) -> Result<Token, TokenError> {
         Box::pin(self.fetch(Ask::Newer(self.last_seen()))).await
     }
@@ -152,18 +154,33 @@ impl PersistentAuth {
     }
 
     async fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
-        let asked_at = now();
+        let (asked_at, start) = (moment(), Instant::now());
         loop {
             if let Some(token) = self.good_meanwhile(&ask) {
                 return Ok(token);
             }
             let (flight, asked) = self.keeper.board(&ask, asked_at)?;
-            let landed = flight.wait().await.unwrap_or(Err(TokenError::Unfinished));
+            let landed = match self.keeper.wait {
+                None => flight.wait().await,
+                Some(limit) => match waited(flight, limit, start).await {
+                    Some(landed) => landed,
+                    None => return self.out_of_time(&ask),
+                },
+            };
+            let landed = landed.unwrap_or(Err(TokenError::Unfinished));
             match settle_ask(&ask, &asked, landed) {
                 Settled::Is(outcome) => return self.or_in_hand(&ask, outcome),
                 // Somebody else's flight answered another question. The next one is our own, or is begun after ours.
                 Settled::Again => {}
             }
+        }
+    }
+
+    /// What a caller gets whose time is over: the old token, while it is good and any will do.
+    pub(crate) fn out_of_time(&self, ask: &Ask) -> Result<Token, TokenError> {
+        match ask {
+            Ask::Usable => self.keeper.old_while_good().ok_or_else(|| self.keeper.out_of_time()),
+            _ => Err(self.keeper.out_of_time()),
         }
     }
 
@@ -191,6 +208,15 @@ impl PersistentAuth {
             |token: &Token| token.expiry().is_none_or(|expiry| now().until(expiry) >= skew);
         self.keeper.current.latest_token().filter(is_good)
     }
+}
+
+/// What the flight brings within what is left of `limit`; `None` if the time is over first. On a thread of its own, because a
+/// caller may be on any runtime, or on none.
+async fn waited(flight: Flight<Landed>, limit: Duration, start: Instant) -> Option<Option<Landed>> {
+    let left = limit.saturating_sub(start.elapsed());
+    let wait = Flight::start("u2m-wait", move || flight.wait_blocking_for(left));
+    // Where the system has no thread to give, the caller is told at once; the flight goes on.
+    wait.ok()?.wait().await.flatten()
 }
 
 #[async_trait]

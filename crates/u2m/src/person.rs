@@ -1,7 +1,7 @@
 //! The person at the other end of a login.
 
 use async_trait::async_trait;
-use u2m_core::{Host, ShowCode};
+use u2m_core::{Host, ShowCode, Stray};
 use u2m_http::{BrowserError, PasteLines, WrongPaste};
 use url::Url;
 
@@ -42,6 +42,14 @@ pub trait Person: Send + Sync {
 
     /// The browser's answer has come, or was pasted; nothing is listened for and nothing is read any more.
     fn called_back(&self) {}
+
+    /// The browser came back with a word that is not obeyed, because it does not carry the state of this sign-in: whoever likes
+    /// can send such a thing. The wait goes on; the person may know better whose word it was, and end it. Told once for a
+    /// refusal, and once for a code. By default a line of standard error says so.
+    #[allow(clippy::print_stderr)]
+    fn stray_callback(&self, stray: &Stray) {
+        eprintln!("Still waiting for the sign-in: {stray}");
+    }
 
     /// What was pasted is not the answer.
     fn wrong_paste(&self, _wrong: &WrongPaste) {}

@@ -5,11 +5,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use u2m_core::{
     Host, Revocation, RevokeError, RevokeStep, Session, TransportFailure, TransportFailureKind,
 };
 use u2m_http::{Patience, Transport, drive};
+
+/// For a transport that knows no limit: it is given so much more, lest both ends come at once.
+const GUARD: Duration = Duration::from_millis(500);
 
 /// What came of revoking one login.
 #[derive(Clone, Debug)]
@@ -54,7 +57,8 @@ pub async fn revoke(
                 let failure = TransportFailure::new(TransportFailureKind::TimedOut);
                 Err(RevokeError::Unreachable(failure))
             };
-            let outcome = timeout(limit, revoke_one(transport.as_ref(), &login, limit)).await;
+            let outcome = revoke_one(transport.as_ref(), &login, limit);
+            let outcome = timeout(limit.saturating_add(GUARD), outcome).await;
             let host = login.binding.map(|binding| binding.host);
             Revoked { host, outcome: outcome.unwrap_or_else(late) }
         });
@@ -69,9 +73,12 @@ async fn revoke_one(
     login: &Session,
     limit: Duration,
 ) -> Result<Revocation, RevokeError> {
-    let patience = Patience::default().with_budget(limit).with_repeats(1);
+    let begun = Instant::now();
     let mut step = login.revoke()?;
     loop {
+        // The time that is left is the request's own limit: of one that takes too long it is said which it was.
+        let left = limit.saturating_sub(begun.elapsed());
+        let patience = Patience::default().with_budget(left).with_repeats(1);
         step = match step {
             RevokeStep::Discover(call) => drive(transport, call, &patience).await?,
             RevokeStep::Revoke(call) => drive(transport, call, &patience).await?,

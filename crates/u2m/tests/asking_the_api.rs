@@ -100,3 +100,28 @@ fn a_server_that_names_the_same_page_for_ever_is_left() {
     }
     assert_eq!(count, 2);
 }
+
+#[test]
+fn where_a_token_belongs_is_said_by_the_host_first_and_then_by_the_api() {
+    let found = |settings: Settings| {
+        let (server, access) = start(settings);
+        let tokens = server.sign_in("databricks-cli", "offline_access all-apis");
+        let token = AccessToken::new(tokens.access_token());
+        blocking::whereabouts(Arc::new(ReqwestTransport::new()), access.host(), &token)
+    };
+    let silent = Settings::new().with_host_metadata(u2m_testkit::HostMetadata::absent());
+    let api = found(silent.with_principal_in("acc-1", Some(12_345)));
+    assert_eq!(api.account_id.as_deref(), Some("acc-1"));
+    assert_eq!(api.workspace_id.as_deref(), Some("12345"));
+    let unified = u2m_testkit::HostMetadata::unified("acc-2");
+    let host = Settings::new().with_principal_in("acc-1", Some(7)).with_host_metadata(unified);
+    let host = found(host);
+    assert_eq!(host.account_id.as_deref(), Some("acc-2"), "its own word goes first");
+    assert_eq!(host.workspace_id.as_deref(), Some("7"));
+}
+
+#[test]
+fn a_time_that_no_clock_can_show_is_as_good_as_for_ever() {
+    let (_server, access) = start(Settings::new());
+    assert!(api(&access).with_timeout(Duration::MAX).me().is_ok());
+}

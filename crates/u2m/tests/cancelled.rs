@@ -5,7 +5,7 @@ mod common;
 
 use common::{LONG, World, name, runtime};
 use std::time::Duration;
-use u2m::{PersistentAuth, settle};
+use u2m::{PersistentAuth, TokenError, TokenStore, settle};
 use u2m_testkit::{Endpoint, Fault, Times};
 
 const ANSWER: Duration = Duration::from_millis(20);
@@ -111,4 +111,53 @@ fn t29_close_says_whether_everything_bought_is_saved() {
     assert!(auth.close(LONG));
     world.assert_alive();
     thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_callers_limit_ends_its_wait_and_not_the_refresh() {
+    let world = World::new();
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_secs(3)));
+    for is_async in [true, false] {
+        world.seed(-5);
+        let before = world.refreshes();
+        let auth = world.builder().with_wait(Duration::from_secs(1)).build().unwrap();
+        let outcome = match is_async {
+            true => runtime().block_on(auth.token()),
+            false => auth.blocking().token(),
+        };
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, TokenError::StillWaiting) && error.is_transient(), "{error:?}");
+        assert!(!error.needs_login());
+        common::eventually("the refresh is sent", || world.refreshes() == before + 1);
+        assert!(auth.close(LONG), "what was sent is saved");
+        let token = world.auth().blocking().token().unwrap();
+        assert_eq!(name(&token), name(&world.stored().token()));
+        assert_eq!(world.refreshes(), before + 1);
+        world.assert_alive();
+    }
+}
+
+#[test]
+fn a_callers_limit_of_nothing_is_over_before_anything_is_sent() {
+    let world = World::expired();
+    let auth = world.builder().with_wait(Duration::ZERO).build().unwrap();
+    let error = auth.blocking().force_refresh().unwrap_err();
+    assert!(matches!(error, TokenError::OutOfTime) && error.is_transient(), "{error:?}");
+    // The program lives on, and so does the refresh.
+    common::eventually("it is refreshed", || world.refreshes() == 1);
+    assert!(auth.close(LONG), "what was sent is saved");
+    world.assert_alive();
+}
+
+#[test]
+fn a_caller_whose_time_is_over_while_another_process_refreshes_is_told_that_it_goes_on() {
+    let world = World::expired();
+    let store = world.store();
+    let lock = store.lock(&world.key(), Duration::ZERO).unwrap().unwrap();
+    let auth = world.builder().with_wait(Duration::from_secs(2)).build().unwrap();
+    let error = auth.blocking().token().unwrap_err();
+    assert!(matches!(error, TokenError::StillWaiting), "{error:?}");
+    drop(lock);
+    common::eventually("it is refreshed", || world.refreshes() == 1);
+    assert!(auth.close(LONG), "what was sent is saved");
 }

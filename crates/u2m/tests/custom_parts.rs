@@ -131,6 +131,33 @@ fn flow_2_endpoints_of_its_own_are_used_for_logins_and_refreshes() {
     assert_eq!(world.server.counts().metadata, 0);
 }
 
+#[test]
+fn endpoints_on_a_host_that_nobody_named_are_refused_before_anything_is_sent() {
+    use u2m::TokenStore;
+    let (world, elsewhere) = (World::new(), u2m_testkit::RunningServer::start().unwrap());
+    let base = elsewhere.base_url().to_owned();
+    let supplier = Known { base: base.clone(), asked: Arc::new(Mutex::default()) };
+    let build = |trust| {
+        let builder = PersistentAuth::builder(world.target()).with_store(world.store());
+        let builder = following(builder).with_endpoints(supplier.clone()).with_trust(trust);
+        builder.build().unwrap()
+    };
+    let (auth, key) = (build(u2m::IssuerTrust::databricks()), world.target().cache_key());
+    let error = runtime().block_on(auth.challenge()).unwrap_err();
+    assert!(u2m::chain(&error).contains("another host"), "{error:?}");
+    world.store().save(&key, &world.bare_session(-5)).unwrap();
+    let error = auth.blocking().token().unwrap_err();
+    assert!(matches!(error, u2m::TokenError::Endpoints(_)), "{error:?}");
+    assert_eq!(elsewhere.counts().requests, 0);
+    // Named once, at the login, it is the login's own.
+    let named = u2m::IssuerTrust::databricks().with_host(Host::parse(&base).unwrap());
+    let signed_in = sign_in(&build(named));
+    let stored = world.store().load(&key).unwrap().unwrap();
+    assert_eq!(stored.binding.unwrap().allowed, [Host::parse(&base).unwrap()]);
+    auth.blocking().refresh_rejected(&signed_in.token()).unwrap();
+    assert_eq!(elsewhere.counts().refreshes, 1);
+}
+
 /// Pastes what the browser would have shown, after some other things.
 struct Pasting {
     lines: Mutex<Option<PasteLines>>,

@@ -157,3 +157,30 @@ fn what_cannot_be_removed_either_is_named_as_it_is() {
     let out = log_out(&AutoStore::new(place.file()), &[key()], LONG);
     assert!(matches!(out.failed.first(), Some((_, StoreError::NotAFile { .. }))), "{out:?}");
 }
+
+#[test]
+fn a_login_that_is_being_moved_is_ended_all_the_same() {
+    let (place, keyring) = (Place::new(), MemoryStore::new());
+    let over = || AutoStore::new(place.file()).with_keyring(Arc::new(keyring.clone()));
+    for at in 0..30 {
+        over().save(&key(), &session(&format!("a{at}"))).unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    for (from, to) in [
+                        (StorageMode::Secure, StorageMode::Plaintext),
+                        (StorageMode::Plaintext, StorageMode::Secure),
+                    ] {
+                        over().migrate(&key(), from, to, LONG).unwrap();
+                    }
+                }
+            });
+            let out = log_out(&over(), &[key()], LONG);
+            is_over.store(true, Ordering::Relaxed);
+            assert!(out.failed.is_empty() && out.removed.len() == 1, "{out:?}");
+        });
+        assert!(over().holders(&key()).is_empty());
+        assert_eq!(over().home(&key()), None);
+    }
+}

@@ -83,6 +83,12 @@ fn with_fault(times: Times, fault: Fault) -> (Result<(), TokenError>, u64) {
     }
     let requests = world.refreshes();
     world.server.clear_faults();
+    if matches!(&outcome, Err(TokenError::SpentInVain(_))) {
+        // What was sent may be spent: it is sent again for whoever says so, and for nobody else.
+        assert!(matches!(auth.token(), Err(TokenError::SpentInVain(_))));
+        assert_eq!(world.refreshes(), requests);
+        auth.force_refresh().unwrap();
+    }
     common::eventually("a token", || auth.token().is_ok());
     world.assert_alive();
     (outcome, requests)
@@ -110,11 +116,40 @@ fn http_1_retry_after_is_respected() {
 
 #[test]
 fn http_1_a_retry_after_beyond_the_budget_is_not_waited_for() {
-    let start = Instant::now();
-    let (outcome, requests) = with_fault(Times::Always, Fault::too_many_requests(Some(3600)));
-    assert!(outcome.is_err_and(|error| error.is_transient()));
-    assert_eq!(requests, 1);
-    assert!(start.elapsed() < Duration::from_secs(8));
+    let world = World::expired();
+    let busy = Fault::too_many_requests(Some(3600));
+    world.server.inject(Endpoint::Token, Times::Always, busy);
+    let error = world.auth().blocking().token().unwrap_err();
+    assert!(error.is_transient() && matches!(error, TokenError::Refresh(_)), "{error:?}");
+    assert_eq!(world.refreshes(), 1);
+    // Whoever comes meanwhile sends nothing, and is told why, and for how long.
+    world.server.clear_faults();
+    for _ in 0..3 {
+        let auth = world.auth().blocking();
+        for outcome in [auth.token(), auth.force_refresh()] {
+            let error = outcome.unwrap_err();
+            let TokenError::Postponed { left, .. } = &error else { panic!("{error:?}") };
+            assert!((3_000..=3_601).contains(&left.seconds()), "{error}");
+            assert!(error.to_string().contains("slow down"), "{error}");
+        }
+    }
+    assert_eq!(world.refreshes(), 1);
+    world.assert_alive();
+}
+
+#[test]
+fn a_caller_that_comes_after_a_failure_sends_its_own_request() {
+    let world = World::expired();
+    let fault = Fault::status(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", "");
+    world.server.inject(Endpoint::Token, Times::Exactly(3), fault);
+    let same = world.auth().blocking();
+    for requests in 1..=3 {
+        let error = same.token().unwrap_err();
+        assert!(matches!(error, TokenError::Refresh(_)), "{error:?}");
+        assert_eq!(world.refreshes(), requests);
+    }
+    assert!(world.auth().blocking().token().is_ok(), "at once");
+    world.assert_alive();
 }
 
 #[test]
@@ -152,12 +187,16 @@ fn http_2_an_answer_that_is_no_token_response_is_told_without_its_body() {
         (format!("<html>{canary}</html>"), "an HTML page"),
         (String::new(), "nothing"),
         (format!("{canary} {{"), "unreadable text"),
-        ("[".repeat(100_000), "deeply nested"),
+        ("[".repeat(100_000), "unreadable text"),
+        (format!(r#"{{"access_token":"{canary}","expires_in":36"#), "half of an answer"),
         (r#"{"token_type":"Bearer","expires_in":3600}"#.to_owned(), "missing access_token"),
         (r#"{"access_token":"","expires_in":3600}"#.to_owned(), "missing access_token"),
-        (token(r#""expires_in":"soon""#), "expires_in"),
         (token(r#""expires_in":-1"#), "expires_in"),
-        (token(r#""expires_in":{}"#), "expires_in"),
+        (token(r#""expires_in":"-1""#), "expires_in"),
+        (
+            format!(r#"{{"access_token":"{canary}\u0007","expires_in":3600}}"#),
+            "no request can carry",
+        ),
         (token(r#""token_type":"mac""#), "not a bearer token"),
         (token(r#""token_type":"DPoP""#), "not a bearer token"),
         (big, "too large"),
@@ -205,6 +244,44 @@ fn failure_at(raw: &Raw) -> String {
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
+/// `text` in gzip, without being any smaller.
+fn gzip(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap();
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1];
+    bytes.extend([length.to_le_bytes(), (!length).to_le_bytes()].concat());
+    bytes.extend(text.as_bytes());
+    bytes.extend([0; 8]);
+    bytes
+}
+
+#[test]
+fn an_answer_in_gzip_is_read_whether_its_head_says_so_or_not() {
+    for said in ["content-encoding: gzip\r\n", "content-encoding: br\r\n", ""] {
+        let raw = Raw::start(move |stream| {
+            let body =
+                gzip(r#"{"access_token":"the-new-access","refresh_token":"the-new-refresh"}"#);
+            let head = format!("{HEAD}{said}content-length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        });
+        let world = World::new();
+        let token = at(&raw, &world).blocking().token().unwrap();
+        assert_eq!(token.access_token().expose(), "the-new-access", "{said}");
+        let stored = world
+            .store()
+            .load(&Target::workspace(u2m::Host::parse(&raw.base).unwrap()).cache_key());
+        let stored = stored.unwrap().unwrap().refresh_token.unwrap();
+        assert_eq!(stored.expose(), "the-new-refresh", "{said}");
+    }
+    let raw = Raw::start(|stream| {
+        let body = gzip(r#"{"error":"invalid_grant","error_description":"gone"}"#);
+        let head = "HTTP/1.1 400 Bad Request\r\ncontent-encoding: gzip\r\n";
+        let head = format!("{head}content-length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+    });
+    let error = at(&raw, &World::new()).blocking().token().unwrap_err();
+    assert!(matches!(error, TokenError::Rejected(_)), "{error:?}");
+}
+
 #[test]
 fn t9_an_endless_body_is_left_alone() {
     let raw = Raw::start(|stream| {
@@ -227,16 +304,18 @@ fn t9_a_body_that_drips_ends_with_the_budget() {
 }
 
 #[test]
-fn t9_a_compressed_body_is_not_unpacked() {
-    // What `gzip` makes of `{"access_token":"a"}`, as far as anybody looks.
+fn t9_a_compressed_body_that_breaks_off_or_is_in_a_coding_of_its_own_is_told_as_unreadable() {
+    // What `gzip` makes of `{"access_token":"a"}`, less its end.
     let gzip = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xab\x56\x4a\x4c\x4e\x4e\x2d\x2e\x8e\x2f";
-    let mut bytes = format!(
-        "{HEAD}content-encoding: gzip\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-        gzip.len()
-    )
-    .into_bytes();
-    bytes.extend(gzip);
-    assert!(failure_at(&Raw::saying(bytes)).contains("unreadable text"));
+    for (coding, body, expected) in
+        [("gzip", &gzip[..], "unreadable text"), ("br", b"\x8b\x02\x80\x7b", "not asked for")]
+    {
+        let length = body.len();
+        let head = format!("{HEAD}content-encoding: {coding}\r\ncontent-length: {length}\r\n");
+        let head = format!("{head}connection: close\r\n\r\n");
+        let text = failure_at(&Raw::saying([head.as_bytes(), body].concat()));
+        assert!(text.contains(expected), "{coding}: {text}");
+    }
 }
 
 #[test]

@@ -135,3 +135,53 @@ fn store_3_an_async_caller_is_not_kept_by_a_store_that_takes_long() {
     });
     outcome.unwrap();
 }
+
+#[test]
+fn a3_one_login_by_two_names_on_two_machines_is_refreshed_once() {
+    let Some(shared) = shared(-5) else { return };
+    let shared = shared.late(Duration::from_millis(50));
+    let dev = shared.world.target().with_profile(u2m::ProfileName::parse("dev").unwrap());
+    let session = shared.stored().unwrap();
+    shared.store().save(&dev.cache_key(), &session).unwrap();
+    let tokens = common::together(16, |at| {
+        let target = if at % 2 == 0 { shared.world.target() } else { dev.clone() };
+        let store = if at % 4 < 2 { shared.store() } else { shared.abroad() };
+        let auth = u2m::PersistentAuth::builder(target).with_store(store).build().unwrap();
+        auth.blocking().token().unwrap()
+    });
+    assert!(tokens.iter().all(|token| *token == tokens[0]));
+    shared.world.assert_refreshed(1);
+    shared.assert_alive();
+    let twin = shared.store().load(&dev.cache_key()).unwrap().unwrap();
+    assert_eq!(twin.refresh_token, shared.stored().unwrap().refresh_token);
+}
+
+#[test]
+fn c18_a_store_that_is_away_for_a_while_at_any_moment_of_a_refresh_loses_no_login() {
+    let Some(mut shared) = shared(3600) else { return };
+    for at in 0..12 {
+        shared.sign_in(-5);
+        shared.world.server.inject(Endpoint::Token, Times::Once, Fault::delay(SLOW / 2));
+        let auth = shared.auth();
+        let refresh = {
+            let auth = auth.blocking();
+            std::thread::spawn(move || auth.token())
+        };
+        // From before the first question to after the last.
+        std::thread::sleep(SLOW / 8 * at);
+        shared.redis.kill();
+        std::thread::sleep(SLOW / 4 * (at % 3));
+        shared.redis.revive();
+        let outcome = refresh.join().unwrap();
+        if let Err(error) = &outcome {
+            assert!(error.is_transient(), "{at}: {}", chain(error));
+        }
+        assert!(auth.close(LONG), "{at}");
+        let stored = shared.stored().unwrap();
+        if let Ok(token) = outcome {
+            assert_eq!(stored.token(), token, "{at}");
+        }
+        let refresh_token = stored.refresh_token.unwrap();
+        assert!(shared.world.server.is_refreshable(refresh_token.expose()), "{at}");
+    }
+}

@@ -7,11 +7,16 @@ mod redis;
 #[path = "../../u2m-cache/tests/common/redis_server.rs"]
 mod redis_server;
 
+#[path = "../../u2m-cache/tests/common/relay.rs"]
+mod relay;
+
 use common::{LONG, parse, report, runtime};
-use redis::{LEASE_OF_OLD, Shared, inherited};
+use redis::{LEASE_OF_OLD, Shared, inherited, open};
+use relay::Relay;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use u2m::PersistentAuth;
+use u2m::{PersistentAuth, RedisStore};
 
 /// `<shared|own|apart> <tasks>`
 #[test]
@@ -81,4 +86,52 @@ fn refr_2_a23_3_machines_of_100_tasks_with_objects_of_their_own_cost_one_refresh
 #[test]
 fn refr_2_a23_3_machines_of_100_tasks_with_stores_of_their_own_cost_one_refresh() {
     tell("apart");
+}
+
+/// How long 500 tasks with an object each take, over the time of the server, in round trips of `each_way` there and back.
+fn trips(each_way: Duration, at: impl Fn(&Relay) -> RedisStore) -> f64 {
+    let Some(shared) = Shared::expired(LEASE_OF_OLD) else { return 0.0 };
+    let request = Duration::from_millis(200);
+    let shared = shared.late(request);
+    let relay = Relay::to(shared.redis.port(), each_way);
+    let auths: Vec<PersistentAuth> = (0..500)
+        .map(|_| {
+            let auth = PersistentAuth::builder(shared.world.target()).with_store(at(&relay));
+            auth.build().unwrap()
+        })
+        .collect();
+    let start = Instant::now();
+    let tokens: HashSet<String> = runtime().block_on(async {
+        let ask = |auth: PersistentAuth| tokio::spawn(async move { auth.token().await });
+        let tasks: Vec<_> = auths.into_iter().map(ask).collect();
+        let mut tokens = HashSet::new();
+        for task in tasks {
+            let token = tokio::time::timeout(LONG, task).await.unwrap().unwrap().unwrap();
+            tokens.insert(format!("{:?}", token.expiry()) + token.access_token().expose());
+        }
+        tokens
+    });
+    let took = start.elapsed();
+    assert_eq!(tokens.len(), 1, "one token for all");
+    shared.world.assert_refreshed(1);
+    shared.assert_alive();
+    let trips = (took - request).as_secs_f64() / (each_way * 2).as_secs_f64();
+    println!("500 tasks, {each_way:?} each way: {took:?}, {trips:.1} round trips");
+    trips
+}
+
+#[test]
+fn c21_500_tasks_with_an_object_each_have_a_token_soon_from_a_server_that_is_far_away() {
+    let far = Duration::from_millis(100);
+    let trips = trips(far, |relay| open(&relay.url(), LEASE_OF_OLD));
+    // There are 7 round trips that need each other; the rest is what a busy machine takes for 500 threads.
+    assert!(trips < 40.0, "{trips}");
+}
+
+#[test]
+fn c21_500_tasks_with_an_object_each_do_not_fail_at_a_server_that_is_20_ms_away() {
+    let store: OnceLock<RedisStore> = OnceLock::new();
+    let each_way = Duration::from_millis(10);
+    trips(each_way, |relay| open(&relay.url(), LEASE_OF_OLD));
+    trips(each_way, |relay| store.get_or_init(|| open(&relay.url(), LEASE_OF_OLD)).clone());
 }

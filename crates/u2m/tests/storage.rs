@@ -55,11 +55,6 @@ fn a_word_that_names_no_store_is_an_error_that_says_where_it_stands() {
             "DATABRICKS_AUTH_STORAGE: unknown storage mode \"legacy\" (want plaintext, secure or encrypted)",
         ),
         (
-            Some("  "),
-            SETTING,
-            "DATABRICKS_AUTH_STORAGE: unknown storage mode \"\" (want plaintext, secure or encrypted)",
-        ),
-        (
             None,
             "[__settings__]\nauth_storage = vault\n",
             "auth_storage: unknown storage mode \"vault\" (want plaintext, secure or encrypted)",
@@ -67,6 +62,8 @@ fn a_word_that_names_no_store_is_an_error_that_says_where_it_stands() {
     ] {
         assert_eq!(choose(None, variable, config).unwrap_err().to_string(), text);
     }
+    // White space alone is no word.
+    assert_eq!(choose(None, Some("  "), SETTING).unwrap().source(), StorageSource::Settings);
 }
 
 #[test]
@@ -154,27 +151,85 @@ fn t25_a_keyring_that_was_asked_for_and_is_not_there_is_an_error_before_anything
     assert!(std::fs::read_dir(user.home.path()).unwrap().next().is_none(), "nothing was written");
 }
 
+/// A login at `host`.
+fn at(host: &str, name: &str) -> Session {
+    let endpoint = url::Url::parse(&format!("{host}/oidc/v1/token")).unwrap();
+    let issuer = format!("{host}/oidc");
+    let binding = Binding::new(issuer, endpoint, "databricks-cli", Host::parse(host).unwrap());
+    Session::new(AccessToken::new(name))
+        .with_refresh_token(RefreshToken::new(name))
+        .with_binding(binding)
+}
+
 #[test]
-fn dual_1_a_profile_that_wishes_it_has_a_copy_under_its_hosts_key() {
+fn dual_2_the_first_profile_of_a_host_has_the_copy_until_another_one_asks_for_it() {
+    const HOST: &str = "https://a.example";
     let user = User::new();
-    let config = "[dev]\nhost = https://a.example\nmirror_host_key = true\n\
-                  [prod]\nhost = https://a.example\n[__settings__]\nauth_storage = plaintext\n";
-    let host = Host::parse("https://a.example").unwrap();
-    let endpoint = url::Url::parse("https://a.example/oidc/v1/token").unwrap();
-    let binding = Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host);
-    let session = |name: &str| {
-        Session::new(AccessToken::new(name))
-            .with_refresh_token(RefreshToken::new(name))
-            .with_binding(binding.clone())
+    let config = |dev: &str, prod: &str| {
+        format!(
+            "[dev]\nhost = {HOST}\n{dev}\n[prod]\nhost = {HOST}\n{prod}\n\
+             [idp]\nu2m_issuer = {HOST}\nu2m_client_id = c\n\
+             [__settings__]\nauth_storage = plaintext\n"
+        )
     };
-    let (copy, dev, prod) =
-        (CacheKey::new("https://a.example"), CacheKey::new("dev"), CacheKey::new("prod"));
-    user.storage_of(Some("prod"), config).store().save(&prod, &session("p")).unwrap();
-    let storage = user.storage_of(Some("dev"), config);
-    assert!(storage.store().load(&copy).unwrap().is_none(), "it is off unless asked for");
-    for name in ["first", "second"] {
-        storage.store().save(&dev, &session(name)).unwrap();
-        let copied = storage.store().load(&copy).unwrap().unwrap();
-        assert_eq!(copied.access_token.expose(), name);
+    let save = |profile: &str, config: &str, token: &str| {
+        let storage = user.storage_of(Some(profile), config);
+        storage.store().save(&CacheKey::new(profile), &at(HOST, token)).unwrap();
+        assert!(storage.store().take_notices().is_empty());
+        let copy = storage.store().load(&CacheKey::new(HOST)).unwrap();
+        copy.map(|copy| copy.access_token.expose().to_owned())
+    };
+    let plain = config("", "");
+    assert_eq!(save("idp", &plain, "i"), None, "nobody looks for it there");
+    assert_eq!(save("dev", &plain, "d1").as_deref(), Some("d1"));
+    assert_eq!(save("prod", &plain, "p1").as_deref(), Some("d1"));
+    assert_eq!(save("dev", &plain, "d2").as_deref(), Some("d2"), "a refresh brings it along");
+    let prods = config("", "mirror_host_key = true");
+    assert_eq!(save("prod", &prods, "p2").as_deref(), Some("p2"));
+    assert_eq!(save("dev", &prods, "d3").as_deref(), Some("p2"));
+    let nobodys = config("mirror_host_key = false", "mirror_host_key = false");
+    assert_eq!(save("dev", &nobodys, "d4").as_deref(), Some("p2"));
+    assert_eq!(save("prod", &nobodys, "p3"), None);
+}
+
+#[test]
+fn each_store_has_a_place_that_is_shown() {
+    let user = User::new();
+    let storage = user.storage(&[], SETTING);
+    let file = user.home.path().join(".databricks/token-cache.json");
+    assert_eq!(storage.file(), file);
+    let shown = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    for (mode, place) in [
+        (StorageMode::Plaintext, "token-cache.json"),
+        (StorageMode::Secure, "OS keyring (service: databricks-cli)"),
+        (StorageMode::Encrypted, "token-cache.sealed.json"),
+    ] {
+        assert_eq!(storage.location(mode, &shown), place);
     }
+    assert_eq!(storage.choice().source(), StorageSource::Settings);
+    assert_eq!(StorageSource::Profile.label(), "auth_storage of the profile in the config file");
+}
+
+#[cfg(feature = "encrypted")]
+#[test]
+fn the_key_of_the_sealed_file_comes_from_where_the_user_says() {
+    let user = User::new();
+    let path = |name: &str| user.home.path().join(name).to_str().unwrap().to_owned();
+    let sealed = |env: &[(&str, &str)], settings: &str| {
+        let config = format!("[__settings__]\nauth_storage = encrypted\n{settings}\n");
+        user.storage(env, &config)
+    };
+    let session = || Session::new(AccessToken::new("a"));
+    let (one, other) = (path("one"), path("other"));
+    let by_file = sealed(&[], &format!("u2m_storage_key_file = {one}"));
+    by_file.store().save(&key(), &session()).unwrap();
+    assert!(std::path::Path::new(&one).exists() && !std::path::Path::new(&other).exists());
+    // The environment goes before the settings, and another key opens nothing.
+    let text = std::fs::read_to_string(&one).unwrap();
+    std::fs::write(&other, text.chars().rev().collect::<String>()).unwrap();
+    let env = [("U2M_STORAGE_KEY_FILE", other.as_str())];
+    assert!(sealed(&env, &format!("u2m_storage_key_file = {one}")).store().load(&key()).is_err());
+    // A program may give it.
+    let by_command = sealed(&[("U2M_STORAGE_KEY_COMMAND", &format!("cat {one}"))], "");
+    assert_eq!(by_command.store().load(&key()).unwrap(), Some(session()));
 }

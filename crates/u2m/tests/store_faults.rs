@@ -13,6 +13,8 @@ use u2m::{
     TokenStore, browser_fn,
 };
 use u2m_core::Verdict;
+use u2m_testkit::http::StatusCode;
+use u2m_testkit::{Endpoint, Fault, Times};
 
 /// How many more times each operation fails.
 #[derive(Debug, Default)]
@@ -126,6 +128,20 @@ fn refr_4_a_token_that_cannot_be_saved_is_handed_out_and_saved_by_a_later_call()
 }
 
 #[test]
+fn refr_4_a_token_that_cannot_be_saved_is_saved_later_though_nobody_asks_again() {
+    let world = World::expired();
+    let old = world.stored();
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, ALWAYS);
+    let token = auth.blocking().token().unwrap();
+    assert_eq!(world.stored(), old);
+    fails(&faults.save, 0);
+    common::eventually("a save", || world.stored() != old);
+    assert_eq!(name(&world.stored().token()), name(&token));
+    world.assert_alive();
+}
+
+#[test]
 fn refr_4_the_next_refresh_spends_the_token_that_could_not_be_saved() {
     let world = World::expired();
     let (auth, faults) = fickle(&world);
@@ -144,8 +160,9 @@ fn refr_4_what_could_not_be_saved_does_not_replace_a_newer_login() {
     let (auth, faults) = fickle(&world);
     fails(&faults.save, ALWAYS);
     auth.blocking().token().unwrap();
-    fails(&faults.save, 0);
+    // It is there before the next try can succeed.
     let newer = world.seed(3600);
+    fails(&faults.save, 0);
     common::eventually("the newer login", || {
         name(&auth.blocking().token().unwrap()) == name(&newer)
     });
@@ -253,4 +270,51 @@ fn what_was_read_before_a_login_does_not_take_its_place_in_hand() {
     let signed_in = common::runtime().block_on(auth.challenge()).unwrap();
     assert_eq!(name(&reading.join().unwrap()), name(&old), "it was asked for before");
     assert_eq!(name(&auth.blocking().token().unwrap()), name(&signed_in.token()));
+}
+
+/// The store does not answer while that is said.
+#[derive(Debug)]
+struct Away(Arc<AtomicBool>);
+
+impl Twist for Away {
+    fn load(&self, file: &FileStore, key: &CacheKey) -> Stored<Option<Session>> {
+        match self.0.load(Ordering::SeqCst) {
+            true => Err(StoreError::LockTimeout { path: file.path().into() }),
+            false => file.load(key),
+        }
+    }
+}
+
+#[test]
+fn while_the_store_is_away_a_token_in_hand_is_used_for_as_long_as_it_is_good() {
+    let world = World::new();
+    let away = Arc::new(AtomicBool::new(false));
+    let trouble = Fault::status(StatusCode::SERVICE_UNAVAILABLE, "text/plain", "");
+    world.server.inject(Endpoint::Token, Times::Always, trouble);
+    for (left, is_good) in [(240, true), (14, false)] {
+        let old = world.seed(left);
+        let store = Twisted(world.store(), Away(Arc::clone(&away)));
+        let builder = PersistentAuth::builder(world.target()).with_store(store);
+        let auth = builder.with_rules(restless()).build().unwrap();
+        assert_eq!(name(&auth.blocking().token().unwrap()), name(&old));
+        away.store(true, Ordering::SeqCst);
+        if !is_good {
+            // Less than is held back of its end.
+            std::thread::sleep(Duration::from_secs(6));
+        }
+        for _ in 0..2 {
+            std::thread::sleep(Duration::from_millis(1_100));
+            let outcomes = [auth.blocking().token(), common::runtime().block_on(auth.token())];
+            for outcome in outcomes {
+                match outcome {
+                    Ok(token) => assert!(is_good && name(&token) == name(&old), "{left}"),
+                    Err(error) => {
+                        assert!(!is_good && matches!(error, TokenError::Store(_)), "{error:?}");
+                    }
+                }
+            }
+        }
+        assert!(auth.blocking().force_refresh().is_err(), "an old one is no answer to that");
+        away.store(false, Ordering::SeqCst);
+    }
 }

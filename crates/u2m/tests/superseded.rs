@@ -9,9 +9,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use u2m::{
-    CacheKey, EntryLock, MemoryStore, PersistentAuth, Session, StoreError, TokenStore, browser_fn,
+    CacheKey, EntryLock, MemoryStore, PersistentAuth, Session, StoreError, TokenError, TokenStore,
+    browser_fn,
 };
 use u2m_core::Verdict;
+use u2m_testkit::http::StatusCode;
+use u2m_testkit::{Endpoint, Fault, Times};
 
 /// A store in which others save, each just before somebody who holds the lock does.
 #[derive(Clone, Debug, Default)]
@@ -121,6 +124,31 @@ fn a_refresh_that_is_overtaken_again_and_again_ends() {
     assert_eq!(world.refreshes(), 4, "each for another refresh token");
     assert!(auth.close(common::LONG));
     assert_eq!(store.others.lock().unwrap().len(), 96, "and what others saved is left alone");
+}
+
+#[test]
+fn refr_3_after_a_rejection_another_program_has_a_moment_to_save_what_it_won() {
+    let world = World::expired();
+    let words = r#"{"error":"invalid_grant","error_description":"Refresh token is invalid"}"#;
+    let refusal = Fault::status(StatusCode::UNAUTHORIZED, "application/json", words);
+    for pause in [5, 600] {
+        world.seed(-5);
+        let before = world.refreshes();
+        world.server.inject(Endpoint::Token, Times::Once, refusal.clone());
+        let auth = world.auth();
+        let caller = std::thread::spawn(move || auth.blocking().token());
+        common::eventually("the refusal", || world.refreshes() == before + 1);
+        std::thread::sleep(Duration::from_millis(pause));
+        let theirs = world.seed(3600);
+        assert_eq!(common::name(&caller.join().unwrap().unwrap()), common::name(&theirs));
+        assert_eq!(world.refreshes(), before + 1);
+    }
+    // Where nobody has won, the end is said, and soon.
+    world.seed(-5);
+    world.server.inject(Endpoint::Token, Times::Once, refusal);
+    let auth = world.auth().blocking();
+    let error = common::within(common::LONG, move || auth.token()).unwrap_err();
+    assert!(matches!(error, TokenError::Rejected(_)), "{error:?}");
 }
 
 #[test]

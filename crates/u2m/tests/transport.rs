@@ -91,7 +91,7 @@ fn http_3_metadata_is_asked_for_again_when_the_server_is_in_trouble() {
         assert!(look_up(&server.url()).unwrap_err().is_transient());
         mock.assert();
     }
-    for (status, transient) in [(500, true), (403, false), (404, false)] {
+    for (status, transient) in [(500, true), (403, true), (404, false)] {
         let mut server = mockito::Server::new();
         let mock = server.mock("GET", METADATA).with_status(status).expect(1).create();
         assert_eq!(look_up(&server.url()).unwrap_err().is_transient(), transient, "{status}");

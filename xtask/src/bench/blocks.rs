@@ -3,7 +3,7 @@
 use super::bars::Limit::{Ratio, Typical, Worst};
 use super::bars::{Bar, Limit};
 use super::programs::Programs;
-use super::{Block, Measured, Table, keyring, warm};
+use super::{Block, Measured, Table, growth, keyring, warm};
 use crate::run::{Failure, output};
 
 const fn bar(table: &'static str, case: &'static str, figure: &'static str, limit: Limit) -> Bar {
@@ -122,6 +122,25 @@ pub(super) const BLOCKS: &[Block] = &[
             bar("files", "u2m", "foreign lost", Worst(0.0)),
         ],
         measure: |programs| printed(programs, "files", &["10", "8", "50"]),
+    },
+    Block {
+        name: "growth",
+        title: "Many logins",
+        about: "Homes of 10, 1,000 and 10,000 profiles, each with a login that another program has \
+                saved in `token-cache.json`. `u2m storage` and `u2m profiles --skip-validate` tell of \
+                all of them; a refresh renews one, at a server on this machine that answers at once. \
+                A fresh `u2m token` reads the same files and prints one. From start to exit.",
+        tables: &[Table { name: growth::TABLE, title: "", anchors: &[("ms", growth::TOKEN[2])] }],
+        bars: &[
+            // Linear is ten.
+            bar(growth::TABLE, growth::STORAGE[2], "ms", Ratio(growth::STORAGE[1], 12.0)),
+            bar(growth::TABLE, growth::PROFILES[2], "ms", Ratio(growth::PROFILES[1], 12.0)),
+            bar(growth::TABLE, growth::REFRESH[2], "ms", Ratio(growth::REFRESH[1], 12.0)),
+            bar(growth::TABLE, growth::STORAGE[2], "ms", Ratio(growth::TOKEN[2], 20.0)),
+            bar(growth::TABLE, growth::PROFILES[2], "ms", Ratio(growth::TOKEN[2], 20.0)),
+            bar(growth::TABLE, growth::REFRESH[2], "ms", Ratio(growth::TOKEN[2], 20.0)),
+        ],
+        measure: growth::measure,
     },
     Block {
         name: "flow",

@@ -5,8 +5,16 @@ use super::graph::{self, Package};
 use crate::{Outcome, run};
 use std::process::Stdio;
 
+/// The workspaces beside the main one.
+const OTHERS: [&str; 3] = ["beside", "bench", "fuzz"];
+
 pub(super) fn fmt() -> Verdict {
     cargo(&["fmt", "--all", "--check"])?;
+    for other in OTHERS {
+        let manifest = run::root().join(other).join("Cargo.toml");
+        let mut fmt = run::cargo(&["fmt", "--all", "--check", "--manifest-path"]);
+        run::must(fmt.arg(manifest).stdin(Stdio::null()))?;
+    }
     Ok("formatted".into())
 }
 

@@ -75,6 +75,8 @@ pub(super) fn warm() -> Verdict {
     let (mut wrong, mut counts) = (Vec::new(), Vec::new());
     for known in Known::ALL {
         let home = Home::new(known)?;
+        // The login is another program's: its first use is recorded, once.
+        token(&mut Command::new(&binary), &home)?;
         let calls = traced(&strace, &binary, &home)?;
         let label = known.label();
         wrong.extend(faults(&calls).into_iter().map(|fault| format!("{label}: {fault}")));

@@ -1,6 +1,6 @@
 //! Where a login goes, and what is written down of it.
 
-use super::AutoStore;
+use super::{AutoStore, Naming};
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use std::error::Error;
@@ -9,18 +9,21 @@ use u2m_core::CacheKey;
 impl AutoStore {
     /// Where a login is to be saved: where it was decided, else where it is, else where new ones go.
     pub(super) fn keep(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
-        if let Some(mode) = self.0.fixed.or_else(|| self.open_landing(key)) {
+        if let Naming::Alone(mode) = self.0.naming {
             return Ok(mode);
         }
-        match self.find(key)? {
-            (mode, Some(_)) => Ok(mode),
-            (_, None) => self.decide(key),
+        if let Some(mode) = self.open_landing(key) {
+            return Ok(mode);
+        }
+        match (self.find(key)?, self.0.naming.mode()) {
+            ((mode, Some(_)), _) | (_, Some(mode)) => Ok(mode),
+            ((_, None), None) => self.decide(key),
         }
     }
 
     /// Decides where a new login goes, by asking the keyring for a sign of life (a write).
     pub(super) fn decide(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
-        if let Some(mode) = self.0.fixed {
+        if let Some(mode) = self.0.naming.mode() {
             self.part(mode)?.prepare_login(key)?;
             return Ok(mode);
         }
@@ -33,6 +36,7 @@ impl AutoStore {
                     crate::Shown::from(self.0.file.path()),
                     cause(&error)
                 ));
+                self.part(StorageMode::Plaintext)?.prepare_login(key)?;
                 Ok(StorageMode::Plaintext)
             }
             // It is only slow, or waits for its prompt: what cannot be saved later is an error then, and no reason to
@@ -49,21 +53,50 @@ impl AutoStore {
     /// Everybody goes on to look for it where an older one is.
     pub(super) fn record(&self, key: &CacheKey, mode: StorageMode) -> Result<(), StoreError> {
         let (before, is_new) = (self.home(key), self.open_landing(key) == Some(mode));
-        if before != Some(mode) && (before.is_none() || is_new) {
-            if let Err(error) = self.set_home(key, Some(mode)) {
-                if before.is_some() {
-                    return Err(error);
+        match before.filter(|before| *before != mode) {
+            Some(before) if is_new => self.leave(key, before, mode)?,
+            None if before.is_none() => {
+                if let Err(error) = self.set_home(key, Some(mode)) {
+                    // It is found all the same, by looking around.
+                    self.notice(format!(
+                        "where the login '{key}' is kept could not be noted: {error}"
+                    ));
                 }
-                // It is found all the same, by looking around.
-                self.notice(format!("where the login '{key}' is kept could not be noted: {error}"));
             }
-            let old = before.and_then(|before| self.part(before).ok());
-            if let Some(Err(error)) = old.map(|old| old.delete(key)) {
-                self.notice(format!("an older login '{key}' could not be removed: {error}"));
-            }
+            _ => {}
         }
         if is_new && let Some(landing) = self.landings().get_mut(key) {
             landing.is_open = false;
+        }
+        Ok(())
+    }
+
+    /// Lets a new login count in the place of an older one elsewhere, which is removed.
+    fn leave(
+        &self,
+        key: &CacheKey,
+        before: StorageMode,
+        mode: StorageMode,
+    ) -> Result<(), StoreError> {
+        let name = key.as_str();
+        let old = self.part(before).and_then(|part| part.load(key));
+        let state = old.ok().flatten().map(|old| old.fingerprint());
+        self.0.file.note(|sidecar| {
+            if let Some(state) = &state {
+                sidecar.add_stray(name, before.as_str(), state);
+            }
+            sidecar.drop_stray(name, mode.as_str());
+            sidecar.set_home(name, Some(mode.as_str()))
+        })?;
+        match self.part(before).and_then(|part| part.delete(key)) {
+            Ok(()) => {
+                let _ = self.0.file.note(|sidecar| sidecar.drop_stray(name, before.as_str()));
+            }
+            // A store that this program does not have is not its business.
+            Err(StoreError::NoStore { .. }) if self.part(before).is_err() => {}
+            Err(error) => {
+                self.notice(format!("an older login '{key}' could not be removed: {error}"));
+            }
         }
         Ok(())
     }

@@ -3,9 +3,10 @@
 use super::AutoStore;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
-use crate::store::EntryLock;
+use crate::store::{Claim, EntryLock};
 use std::fs::File;
-use u2m_core::{CacheKey, Session, Verdict};
+use std::time::Duration;
+use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
 
 impl AutoStore {
     pub(super) fn locked(
@@ -33,6 +34,16 @@ impl EntryLock for AutoLock {
 
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         self.lock.note(verdict)
+    }
+
+    fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
+        // Asked for by name, a store may hold a copy of a login that was saved elsewhere since.
+        if self.store.naming().mode().is_some()
+            && let Some(place) = self.store.counts_elsewhere(&self.key, self.mode)?
+        {
+            return Ok(Claim::Spent(place));
+        }
+        self.lock.claim(of, patience)
     }
 
     fn prove_writable(&mut self) -> Result<(), StoreError> {

@@ -2,15 +2,24 @@
 //!
 //! | asked for | read from | a new login goes to |
 //! |---|---|---|
-//! | a mode by name | that store alone | that store alone |
+//! | a store for this once ([`Naming::Alone`]) | that store alone | that store alone |
+//! | a store by a setting ([`Naming::First`]) | where the login was saved, by the side file; if that says nothing, or there is none, that store | that store |
 //! | nothing | where the login was saved, by the side file; if that says nothing, the keyring, else the file | the keyring; where there is none at all, the file, with a notice |
 //!
 //! What is locked, silent or broken is an error and never a reason to look elsewhere (FALL-3, FALL-4): the login may be in it.
 
+mod hold;
 mod landing;
 mod lock;
 mod moves;
+mod naming;
 mod search;
+mod snapshot;
+mod strays;
+
+pub use hold::HeldLogin;
+pub use naming::Naming;
+pub use snapshot::Snapshot;
 
 use crate::error::StoreError;
 use crate::file::FileStore;
@@ -22,7 +31,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use u2m_core::{CacheKey, Session};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session};
 
 /// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
 ///
@@ -46,8 +55,8 @@ struct Inner {
     file: FileStore,
     keyring: Option<Arc<dyn TokenStore>>,
     encrypted: Option<Arc<dyn TokenStore>>,
-    /// The one store to use, if one was asked for by name.
-    fixed: Option<StorageMode>,
+    /// Which store was asked for by name.
+    naming: Naming,
     /// Where the logins go that were prepared.
     landings: Mutex<BTreeMap<CacheKey, Landing>>,
     notices: Mutex<Vec<Notice>>,
@@ -74,7 +83,7 @@ impl AutoStore {
             file,
             keyring: None,
             encrypted: None,
-            fixed: None,
+            naming: Naming::Nothing,
             landings: Mutex::default(),
             notices: Mutex::default(),
         }))
@@ -92,10 +101,44 @@ impl AutoStore {
         self.changed(|inner| inner.encrypted = Some(store))
     }
 
-    /// Uses this one alone: it was asked for by name.
+    /// Uses this one alone: it was asked for by name, for this once.
     #[must_use]
     pub fn with_mode(self, mode: StorageMode) -> Self {
-        self.changed(|inner| inner.fixed = Some(mode))
+        self.with_naming(Naming::Alone(mode))
+    }
+
+    /// Goes by this store, as it was named.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use u2m_cache::{AutoStore, FileStore, MemoryStore, Naming, StorageMode, TokenStore};
+    /// use u2m_core::{AccessToken, CacheKey, Session};
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let file = FileStore::at(folder.path().join("token-cache.json"));
+    /// let store = AutoStore::new(file).with_keyring(Arc::new(MemoryStore::new()));
+    /// let key = CacheKey::new("dev");
+    /// store.save(&key, &Session::new(AccessToken::new("a")))?;
+    /// // It is recorded that it went to the keyring.
+    /// let named = |naming| store.clone().with_naming(naming).load(&key);
+    /// assert!(named(Naming::First(StorageMode::Plaintext))?.is_some());
+    /// assert!(named(Naming::Alone(StorageMode::Plaintext))?.is_none());
+    /// # Ok::<(), u2m_cache::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn with_naming(self, naming: Naming) -> Self {
+        self.changed(|inner| inner.naming = naming)
+    }
+
+    /// The same stores, which copy no login to a host's key ([`FileStore::without_mirrors`]).
+    ///
+    /// ```
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let file = u2m_cache::FileStore::at(folder.path().join("token-cache.json"));
+    /// let store = u2m_cache::AutoStore::new(file).without_mirrors();
+    /// ```
+    #[must_use]
+    pub fn without_mirrors(self) -> Self {
+        self.changed(|inner| inner.file = inner.file.clone().without_mirrors())
     }
 
     /// Before it is shared, there is one owner.
@@ -104,7 +147,7 @@ impl AutoStore {
             file: self.0.file.clone(),
             keyring: self.0.keyring.clone(),
             encrypted: self.0.encrypted.clone(),
-            fixed: self.0.fixed,
+            naming: self.0.naming,
             landings: Mutex::default(),
             notices: Mutex::default(),
         };
@@ -112,9 +155,9 @@ impl AutoStore {
         Self(Arc::new(inner))
     }
 
-    /// The one store that is used, if one was asked for by name.
-    pub fn mode(&self) -> Option<StorageMode> {
-        self.0.fixed
+    /// Which store was asked for by name, and how much that says.
+    pub fn naming(&self) -> Naming {
+        self.0.naming
     }
 
     /// In which store a login was last saved, if that was recorded.
@@ -122,12 +165,28 @@ impl AutoStore {
         self.0.file.home(key).as_deref().and_then(StorageMode::parse)
     }
 
-    /// Records in which store a login is from now on, or that it is in none.
+    /// Records in which store a login is from now on; or that it is in none, and then nothing is known of it any more.
     ///
     /// # Errors
     /// It cannot be written down.
     pub fn set_home(&self, key: &CacheKey, home: Option<StorageMode>) -> Result<(), StoreError> {
-        self.0.file.set_home(key, home.map(StorageMode::as_str))
+        let (name, home) = (key.as_str(), home.map(StorageMode::as_str));
+        self.0.file.note(|sidecar| match home {
+            Some(at) => sidecar.set_home(name, home) | sidecar.drop_stray(name, at),
+            None => {
+                let forgot = sidecar.forget(name) | sidecar.set_home(name, None);
+                let drop = |forgot, at: StorageMode| sidecar.drop_stray(name, at.as_str()) | forgot;
+                StorageMode::ALL.into_iter().fold(forgot, drop)
+            }
+        })
+    }
+
+    /// Forgets which host a login of another program was first used with ([`TokenStore::tie`]): a logout ends that too.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub fn untie(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.0.file.untie(key)
     }
 
     /// Where a login goes, or went, that was prepared ([`TokenStore::prepare_login`]).
@@ -182,7 +241,14 @@ impl AutoStore {
 
 impl TokenStore for AutoStore {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        self.find(key).map(|(_, session)| session)
+        let (mode, session) = self.find(key)?;
+        Ok(match session {
+            // A sealed entry has no side file of its own, and another program's login may have been moved there.
+            Some(session) if mode == StorageMode::Encrypted && session.binding.is_none() => {
+                Some(self.0.file.sidecar()?.tied(key.as_str(), session))
+            }
+            session => session,
+        })
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
@@ -206,22 +272,36 @@ impl TokenStore for AutoStore {
         if outcome.is_ok() && self.home(key).is_some() {
             self.set_home(key, None)?;
         }
-        outcome
+        outcome.and_then(|()| self.untie(key))
+    }
+
+    fn put_back(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        spent: &[Fingerprint],
+    ) -> Result<bool, StoreError> {
+        // A sealed login is not opened for this: that may ask a program for its key.
+        let mode = match self.0.naming {
+            Naming::Alone(mode) => Some(mode),
+            naming => self.home(key).or(naming.mode()),
+        };
+        let mode = match mode {
+            Some(mode) => mode,
+            None => match self.find(key)? {
+                (mode, Some(_)) => mode,
+                (_, None) => return Ok(false),
+            },
+        };
+        self.part(mode)?.put_back(key, session, spent)
     }
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        if let Some(mode) = self.0.fixed {
-            return self.part(mode)?.keys();
-        }
-        let mut keys = Vec::new();
-        for mode in StorageMode::ALL {
-            let Ok(store) = self.part(mode) else { continue };
-            match store.keys() {
-                Ok(more) => keys.extend(more),
-                Err(error) if error.is_absent_store() => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let mut keys = match self.0.naming {
+            Naming::Alone(mode) => return self.part(mode)?.keys(),
+            Naming::First(mode) => self.keys_first_in(mode)?,
+            Naming::Nothing => self.keys_everywhere()?,
+        };
         keys.sort();
         keys.dedup();
         Ok(keys)
@@ -240,7 +320,11 @@ impl TokenStore for AutoStore {
             // It may have been moved while its lock was waited for: then this is not where it is saved, and perhaps not
             // the lock that others wait for.
             match self.keep(key)? {
-                still if still == mode => return Ok(Some(self.locked(key, mode, lock))),
+                still if still == mode => {
+                    // What a dead process left is nobody's to wait for: it stays for the next if it cannot go now.
+                    let _ = self.clear_strays(key, &[mode]);
+                    return Ok(Some(self.locked(key, mode, lock)));
+                }
                 other => mode = other,
             }
         }
@@ -252,26 +336,34 @@ impl TokenStore for AutoStore {
         Ok(self.locked(key, mode, self.part(mode)?.adopt(key, file)?))
     }
 
+    fn tie(
+        &self,
+        key: &CacheKey,
+        first: &FirstUse,
+        config: Option<&str>,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        self.0.file.tie(key, first, config, patience)
+    }
+
     fn address(&self) -> Option<StoreAddress> {
-        let mode = self.0.fixed;
         let address = |part: &Option<Arc<dyn TokenStore>>| match part {
             Some(store) => store.address().map(|address| Some(Box::new(address))),
             None => Some(None),
         };
-        self.0.file.address()?;
         Some(StoreAddress::Auto {
-            file: self.0.file.path().to_owned(),
+            file: Box::new(self.0.file.address()?),
             keyring: address(&self.0.keyring)?,
             encrypted: address(&self.0.encrypted)?,
-            mode,
+            naming: self.0.naming,
         })
     }
 
     fn is_slow(&self) -> bool {
         let is_slow = |mode| self.part(mode).is_ok_and(TokenStore::is_slow);
-        match self.0.fixed {
-            Some(mode) => is_slow(mode),
-            None => StorageMode::ALL.into_iter().any(is_slow),
+        match self.0.naming {
+            Naming::Alone(mode) => is_slow(mode),
+            Naming::First(_) | Naming::Nothing => StorageMode::ALL.into_iter().any(is_slow),
         }
     }
 

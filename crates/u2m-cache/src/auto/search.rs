@@ -1,65 +1,267 @@
 //! Where a login is: where the side file says, else wherever it is found.
 
-use super::AutoStore;
+use super::snapshot::is_there;
+use super::{AutoStore, Naming};
 use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
+use crate::store::TokenStore;
 use u2m_core::{CacheKey, Session};
 
-/// How often a login may be moved while it is looked for.
-pub(super) const ROUNDS: usize = 4;
+/// How often logins may be moved while one is looked for.
+pub(super) const ROUNDS: usize = 8;
 
 impl AutoStore {
+    /// The stores that hold a login under `key`, wherever it is looked for otherwise. One that cannot be asked is left out.
+    pub fn holders(&self, key: &CacheKey) -> Vec<StorageMode> {
+        self.holders_of_all(std::slice::from_ref(key)).pop().unwrap_or_default()
+    }
+
+    /// As [`AutoStore::holders`], of several logins, by one look into each store that can be read at once.
+    pub fn holders_of_all(&self, keys: &[CacheKey]) -> Vec<Vec<StorageMode>> {
+        let mut holders = vec![Vec::new(); keys.len()];
+        for mode in StorageMode::ALL {
+            let found = self.part(mode).map(|part| part.load_all(keys)).unwrap_or_default();
+            for (holders, found) in holders.iter_mut().zip(found) {
+                if is_there(&found) {
+                    holders.push(mode);
+                }
+            }
+        }
+        holders
+    }
+
+    /// As [`AutoStore::home`], of several logins, by one look.
+    pub fn homes_of_all(&self, keys: &[CacheKey]) -> Vec<Option<StorageMode>> {
+        let sidecar = self.0.file.sidecar().unwrap_or_default();
+        keys.iter().map(|key| home(&sidecar, key)).collect()
+    }
+
     /// Where a login is, and what was read on the way.
     pub(super) fn find(
         &self,
         key: &CacheKey,
     ) -> Result<(StorageMode, Option<Session>), StoreError> {
-        if let Some(mode) = self.0.fixed {
+        if let Naming::Alone(mode) = self.0.naming {
             return Ok((mode, self.part(mode)?.load(key)?));
         }
-        let mut sidecar = self.0.file.sidecar();
-        for _ in 1..ROUNDS {
-            let home = sidecar.home(key.as_str()).and_then(StorageMode::parse);
-            let found = self.find_at(key, home, &sidecar)?;
-            if found.1.is_some() {
-                return Ok(found);
-            }
-            // It may have been moved in between.
-            sidecar = self.0.file.sidecar();
-            if sidecar.home(key.as_str()).and_then(StorageMode::parse) == home {
-                return Ok(found);
-            }
+        // Mostly it is there, and then the side file is read once.
+        if self.0.naming == Naming::First(StorageMode::Plaintext)
+            && let Ok(Some((session, sidecar))) = self.0.file.load_and_sidecar(key)
+            && !is_elsewhere(&sidecar, key, StorageMode::Plaintext)
+        {
+            return Ok((StorageMode::Plaintext, Some(session)));
         }
-        self.find_at(key, sidecar.home(key.as_str()).and_then(StorageMode::parse), &sidecar)
+        let mut sidecar = self.0.file.sidecar()?;
+        for _ in 1..ROUNDS {
+            let found = self.find_by(key, &sidecar)?;
+            if found.1.is_some() && !is_elsewhere(&sidecar, key, found.0) {
+                return Ok(found);
+            }
+            // It may have been moved in between, there and back even; and what stands elsewhere may be an old copy of it.
+            let now = self.0.file.sidecar()?;
+            if now.home_changes() == sidecar.home_changes() {
+                return Ok(found);
+            }
+            sidecar = now;
+        }
+        self.find_by(key, &sidecar)
     }
 
-    fn find_at(
+    /// Where a login is by what this record says.
+    fn find_by(
         &self,
         key: &CacheKey,
-        home: Option<StorageMode>,
         sidecar: &Sidecar,
     ) -> Result<(StorageMode, Option<Session>), StoreError> {
-        match home {
-            Some(StorageMode::Plaintext) => {
-                Ok((StorageMode::Plaintext, self.0.file.load_with(key, sidecar)?))
+        let mut looks = Looks::default();
+        loop {
+            match settle(self.0.naming, key, sidecar, &looks) {
+                Ok(settled) => return looks.take(settled),
+                Err(mode) => looks.put(mode, self.load_by(key, mode, sidecar)),
             }
-            Some(mode) => Ok((mode, self.part(mode)?.load(key)?)),
-            None => self.look_around(key),
         }
     }
 
-    /// Looks for a login that u2m has not saved: the keyring is where Databricks' own command line keeps it by default.
-    fn look_around(&self, key: &CacheKey) -> Result<(StorageMode, Option<Session>), StoreError> {
+    fn load_by(
+        &self,
+        key: &CacheKey,
+        mode: StorageMode,
+        sidecar: &Sidecar,
+    ) -> Result<Option<Session>, StoreError> {
+        match mode {
+            StorageMode::Plaintext => self.0.file.load_with(key, sidecar),
+            mode => self.part(mode)?.load(key),
+        }
+    }
+
+    /// The store that a login is used from, as far as that can be told by asking as few as possible. `None`: no
+    /// store was named, and nobody knows of such a login.
+    ///
+    /// ```
+    /// use u2m_cache::{AutoStore, FileStore, StorageMode};
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let store = AutoStore::new(FileStore::at(folder.path().join("token-cache.json")));
+    /// let key = u2m_core::CacheKey::new("dev");
+    /// assert_eq!(store.place(&key), None);
+    /// store.set_home(&key, Some(StorageMode::Plaintext))?;
+    /// assert_eq!(store.place(&key), Some(StorageMode::Plaintext));
+    /// # Ok::<(), u2m_cache::StoreError>(())
+    /// ```
+    pub fn place(&self, key: &CacheKey) -> Option<StorageMode> {
+        self.snapshot([key.clone()]).place(key, self.0.naming)
+    }
+
+    /// The logins in every store that is here.
+    pub(super) fn keys_everywhere(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let mut keys = Vec::new();
         for mode in StorageMode::ALL {
             let Ok(store) = self.part(mode) else { continue };
-            match store.load(key) {
-                Ok(Some(session)) => return Ok((mode, Some(session))),
-                Ok(None) => {}
+            match store.keys() {
+                Ok(more) => keys.extend(more),
                 Err(error) if error.is_absent_store() => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok((StorageMode::Plaintext, None))
+        Ok(keys)
+    }
+
+    /// The logins in the store that a setting names, and those that are recorded to be in another: no other store is asked.
+    pub(super) fn keys_first_in(&self, first: StorageMode) -> Result<Vec<CacheKey>, StoreError> {
+        let sidecar = self.0.file.sidecar()?;
+        let others = StorageMode::ALL.into_iter().filter(|mode| *mode != first);
+        let recorded: Vec<_> = others.flat_map(|mode| sidecar.keys_at(mode.as_str())).collect();
+        let mut keys = match self.part(first).and_then(TokenStore::keys) {
+            // As for a single login: it hides none of these.
+            Err(error) if error.is_absent_store() && !recorded.is_empty() => Vec::new(),
+            keys => keys?,
+        };
+        keys.extend(recorded.into_iter().map(CacheKey::new));
+        Ok(keys)
+    }
+}
+
+pub(super) type Found = Result<Option<Session>, StoreError>;
+
+/// What stores said when they were asked for one login.
+#[derive(Debug, Default)]
+pub(super) struct Looks([Option<Found>; StorageMode::ALL.len()]);
+
+/// Where a login is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// What this store says counts, whatever that is.
+    In(StorageMode),
+    /// There is none, and this is where it would be.
+    Nowhere(StorageMode),
+}
+
+impl Looks {
+    pub(super) fn put(&mut self, mode: StorageMode, found: Found) {
+        self.0[mode as usize] = Some(found);
+    }
+
+    /// What a store said; `Err` where it was not asked yet.
+    fn at(&self, mode: StorageMode) -> Result<&Found, StorageMode> {
+        self.0[mode as usize].as_ref().ok_or(mode)
+    }
+
+    /// What counts of it.
+    pub(super) fn take(
+        mut self,
+        settled: Settled,
+    ) -> Result<(StorageMode, Option<Session>), StoreError> {
+        match settled {
+            Settled::In(mode) => Ok((mode, self.0[mode as usize].take().unwrap_or(Ok(None))?)),
+            Settled::Nowhere(mode) => Ok((mode, None)),
+        }
+    }
+}
+
+/// Where a login is by what this record says, and by what stores have said so far. `Err` names the store to ask next.
+pub(super) fn settle(
+    naming: Naming,
+    key: &CacheKey,
+    sidecar: &Sidecar,
+    looks: &Looks,
+) -> Result<Settled, StorageMode> {
+    let home = home(sidecar, key);
+    let first = match (naming, home) {
+        (Naming::First(first), _) => first,
+        (Naming::Alone(only), _) => return looks.at(only).map(|_| Settled::In(only)),
+        (Naming::Nothing, Some(home)) => return looks.at(home).map(|_| Settled::In(home)),
+        (Naming::Nothing, None) => return around(looks),
+    };
+    let Some(elsewhere) = home.filter(|home| *home != first) else {
+        return looks.at(first).map(|_| Settled::In(first));
+    };
+    // Whatever stands in the named store: a program that writes whole files may have put an old copy back there.
+    let recorded = looks.at(elsewhere)?;
+    let has_no_store = recorded.as_ref().is_err_and(StoreError::is_absent_store);
+    if !matches!(recorded, Ok(None)) && !has_no_store {
+        return Ok(Settled::In(elsewhere));
+    }
+    // What a move has left in the named store does not count; and a store that is not there at all hides nothing.
+    let counts = match looks.at(first)? {
+        Ok(Some(session)) => !is_left(sidecar, key, first, session),
+        Ok(None) => false,
+        Err(error) => !error.is_absent_store(),
+    };
+    Ok(match (counts, has_no_store) {
+        (true, _) => Settled::In(first),
+        (false, true) => Settled::In(elsewhere),
+        (false, false) => Settled::Nowhere(first),
+    })
+}
+
+/// Looks for a login that u2m has not saved: the keyring is where Databricks' own command line keeps it by default.
+fn around(looks: &Looks) -> Result<Settled, StorageMode> {
+    for mode in StorageMode::ALL {
+        match looks.at(mode)? {
+            Ok(None) => {}
+            Err(error) if error.is_absent_store() => {}
+            _ => return Ok(Settled::In(mode)),
+        }
+    }
+    Ok(Settled::Nowhere(StorageMode::Plaintext))
+}
+
+/// Whether a login is recorded to be in another store than this one.
+fn is_elsewhere(sidecar: &Sidecar, key: &CacheKey, mode: StorageMode) -> bool {
+    home(sidecar, key).is_some_and(|home| home != mode)
+}
+
+/// Whether what was found in a store is only what a move has left there.
+fn is_left(sidecar: &Sidecar, key: &CacheKey, mode: StorageMode, found: &Session) -> bool {
+    is_elsewhere(sidecar, key, mode)
+        && sidecar.is_stray(key.as_str(), mode.as_str(), &found.fingerprint())
+}
+
+pub(super) fn home(sidecar: &Sidecar, key: &CacheKey) -> Option<StorageMode> {
+    sidecar.home(key.as_str()).and_then(StorageMode::parse)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::fault::{self, Op};
+    use crate::file::FileStore;
+    use crate::store::TokenStore;
+    use u2m_core::AccessToken;
+
+    #[test]
+    fn a_login_in_the_file_that_a_setting_names_costs_what_the_file_alone_costs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = FileStore::at(folder.path().join("token-cache.json"));
+        let key = CacheKey::new("dev");
+        // Of which nothing is known beside its tokens, as of another program's.
+        file.save(&key, &Session::new(AccessToken::new("a"))).unwrap();
+        let named = AutoStore::new(file.clone()).with_naming(Naming::First(StorageMode::Plaintext));
+        let opens = |store: &dyn TokenStore| {
+            let (found, steps) = fault::under(None, None, || store.load(&key));
+            assert!(found.unwrap().is_some());
+            steps.into_iter().filter(|step| *step == Op::Open).count()
+        };
+        assert_eq!(opens(&named), opens(&file));
     }
 }

@@ -14,14 +14,23 @@ mod platform;
 #[path = "disk/unix.rs"]
 mod platform;
 
-/// No honest cache is larger.
-const LIMIT: u64 = 16 << 20;
+/// No honest cache is larger, and nothing larger is ever written.
+pub(crate) const READABLE: u64 = 32 << 20;
+
+/// Up to here a cache takes new logins. The difference is for those that are in it: what a refresh has bought is saved, and
+/// read afterwards.
+pub(crate) const ROOMY: u64 = 16 << 20;
 
 /// What a read of the file found out on its way.
 pub(crate) struct Found {
     pub(crate) bytes: Vec<u8>,
     pub(crate) privacy: Privacy,
+    /// When it was last written.
+    pub(crate) written: Option<SystemTime>,
 }
+
+/// How long a file is, who could read it, and when it was last written.
+type Checked = (u64, Privacy, Option<SystemTime>);
 
 /// Who could read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,24 +70,42 @@ pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(Found, SystemTime)>, 
     Ok(Some((contents(file, path)?, written)))
 }
 
+/// As much as is ever read of a file that is larger.
+pub(crate) fn beginning(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::new());
+    let Some(mut file) = open_existing(path)? else { return Ok(bytes) };
+    platform::check(&file, path)?;
+    let read = fault::through(&mut file).take(READABLE).read_to_end(&mut bytes);
+    read.map_err(|error| StoreError::io("read", path, error))?;
+    Ok(bytes)
+}
+
+/// Refuses to write what would not be read again.
+pub(crate) fn check_len(path: &Path, len: u64, limit: u64) -> Result<(), StoreError> {
+    match len > limit {
+        true => Err(StoreError::WouldBeTooLarge { path: path.into(), limit: limit >> 20 }),
+        false => Ok(()),
+    }
+}
+
 /// Makes a folder of this user's private; whether others had a part in it until now.
 pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
     platform::tighten_folder(path)
 }
 
 fn contents(mut file: File, path: &Path) -> Result<Found, StoreError> {
-    let (len, privacy) = platform::check(&file, path)?;
-    if len > LIMIT {
+    let (len, privacy, written) = platform::check(&file, path)?;
+    if len > READABLE {
         return Err(StoreError::TooLarge { path: path.into() });
     }
     // The length is a hint of the moment; the limit holds whatever happens to the file meanwhile.
     let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
-    let read = fault::through(&mut file).take(LIMIT + 1).read_to_end(&mut bytes);
+    let read = fault::through(&mut file).take(READABLE + 1).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
-    if bytes.len() as u64 > LIMIT {
+    if bytes.len() as u64 > READABLE {
         return Err(StoreError::TooLarge { path: path.into() });
     }
-    Ok(Found { bytes, privacy })
+    Ok(Found { bytes, privacy, written })
 }
 
 /// Reads a small file that holds a key: never through a link, and not if others can read it. An absent one is `None`.
@@ -236,6 +263,11 @@ pub(crate) fn is_still(path: &Path, file: &File) -> Result<bool, StoreError> {
 /// Shows, as far as it can be asked, that another file can be put in the place of `path`.
 pub(crate) fn check_replaceable(path: &Path) -> Result<(), StoreError> {
     platform::check_replaceable(path).map_err(|error| StoreError::io("replace", path, error))
+}
+
+/// Shows, as far as it can be asked, that a folder which is not there can be made.
+pub(crate) fn check_creatable(folder: &Path) -> Result<(), StoreError> {
+    platform::check_creatable(folder).map_err(|error| StoreError::io("create", folder, error))
 }
 
 /// Creates a file that did not exist, for its owner alone.

@@ -2,11 +2,16 @@
 //! machine instead. Programs on other machines know nothing of them.
 
 #[cfg(unix)]
-pub(crate) use unix::{lock_for, says_that_there_are_none};
+pub(crate) use unix::{folder, lock_for, says_that_there_are_none};
 
 #[cfg(not(unix))]
 pub(crate) fn says_that_there_are_none(_: &std::io::Error) -> bool {
     false
+}
+
+#[cfg(not(unix))]
+pub(crate) fn folder() -> Result<std::path::PathBuf, crate::error::StoreError> {
+    Err(crate::error::StoreError::NoHome)
 }
 
 #[cfg(not(unix))]
@@ -21,7 +26,6 @@ mod unix {
     use crate::beside::disk;
     use crate::error::StoreError;
     use rustix::io::Errno;
-    use std::env;
     use std::fs;
     use std::io;
     use std::path::{Path, PathBuf};
@@ -33,32 +37,51 @@ mod unix {
         error.raw_os_error().is_some_and(|code| none.iter().any(|none| none.raw_os_error() == code))
     }
 
-    /// The file of this machine that is locked in the place of `path`. The same for all names of one file, and for all
-    /// programs of this user: those started by a timer know no `XDG_RUNTIME_DIR`.
+    /// The file of this machine that is locked in the place of `path`. The same for all names of one file.
     pub(crate) fn lock_for(path: &Path) -> Result<PathBuf, StoreError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let folder =
             fs::canonicalize(folder).map_err(|error| StoreError::io("look at", folder, error))?;
         let full = folder.join(path.file_name().unwrap_or_default());
         let name = Fingerprint::of_access(&AccessToken::new(full.to_string_lossy().as_ref()));
-        Ok(runtime_folder()?.join(format!("{}.lock", name.as_str())))
+        Ok(self::folder()?.join(format!("{}.lock", name.as_str())))
     }
 
-    fn runtime_folder() -> Result<PathBuf, StoreError> {
+    /// A private folder that is the same for all programs of this user on this machine, whatever their environment: those
+    /// started by a timer know no `XDG_RUNTIME_DIR`, and each may have a `TMPDIR` of its own.
+    pub(crate) fn folder() -> Result<PathBuf, StoreError> {
         #[cfg(test)]
         if let Some(folder) = crate::fault::runtime_folder() {
             return own(folder.join("u2m"));
         }
-        let user = rustix::process::geteuid();
-        let named = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|at| at.is_absolute());
-        let usual = PathBuf::from(format!("/run/user/{user}", user = user.as_raw()));
-        for base in named.into_iter().chain([usual]) {
+        let user = rustix::process::geteuid().as_raw();
+        let outside = outside(user);
+        let usual = [outside, user].map(|user| PathBuf::from(format!("/run/user/{user}")));
+        // Not what a variable names: two programs of one user may have it differently, and have to meet here.
+        for base in usual {
             if disk::is_own_folder(&base).unwrap_or(false) {
                 return own(base.join("u2m"));
             }
         }
         // A folder that others may add to: what stands there already need not be ours.
-        own(env::temp_dir().join(format!("u2m-{}", user.as_raw())))
+        own(PathBuf::from(format!("/tmp/u2m-{outside}")))
+    }
+
+    /// The number of this user outside of its user namespace: the same user may be root inside.
+    fn outside(user: u32) -> u32 {
+        let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        mapped(&map, user).unwrap_or(user)
+    }
+
+    /// Lines of three numbers: the first inside, the first outside, how many (user_namespaces(7)).
+    fn mapped(map: &str, user: u32) -> Option<u32> {
+        map.lines().find_map(|line| {
+            let mut numbers = line.split_ascii_whitespace().map(str::parse::<u32>);
+            let (inside, outside, count) =
+                (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+            let at = user.checked_sub(inside).filter(|at| *at < count)?;
+            outside.checked_add(at)
+        })
     }
 
     /// Makes a folder of this user's alone, or finds that it is one.
@@ -91,6 +114,16 @@ mod unix {
                 std::os::unix::fs::chown(&folder, Some(12345), None).unwrap();
                 let error = own(folder).unwrap_err();
                 assert!(matches!(error, StoreError::ForeignOwner { owner: 12345, .. }), "{error}");
+            }
+        }
+
+        #[test]
+        fn a_user_that_is_root_in_a_namespace_has_the_folder_that_it_has_outside() {
+            assert_eq!(mapped("         0       1000          1\n", 0), Some(1000));
+            assert_eq!(mapped("0 0 4294967295", 1000), Some(1000));
+            assert_eq!(mapped("0 1000 1\n1 100000 65536\n", 7), Some(100_006));
+            for odd in ["", "0 1000", "a b c", "0 1000 1"] {
+                assert_eq!(mapped(odd, 7), None);
             }
         }
 

@@ -8,7 +8,15 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use u2m_core::{AccessToken, CacheKey, Fingerprint, Refusal, Timestamp, Verdict, VerdictKind};
+use u2m_core::{
+    AccessToken, CacheKey, Fingerprint, Moment, Refusal, Timestamp, Verdict, VerdictKind,
+};
+
+/// No note is longer, since all that stands in it is short.
+const LIMIT: u64 = 1 << 16;
+
+/// As much as is written of a name.
+const SHOWN: usize = 1000;
 
 /// The content of a lock file. It holds no secret.
 #[derive(Default, Serialize, Deserialize)]
@@ -26,14 +34,28 @@ struct Note {
 pub(crate) struct Failed {
     of: String,
     at: i64,
+    /// Within the second. What does not say so fell at its end: no program that asked before is left out.
+    #[serde(default = "end_of_second")]
+    nanos: u32,
+    /// For how many seconds the server asked not to be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pause: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     passing: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spent: Option<String>,
     #[serde(default)]
     status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suberror: Option<String>,
+}
+
+fn end_of_second() -> u32 {
+    Moment::LAST_NANO
 }
 
 /// An entry's lock in the folder `<name>.locks`, held.
@@ -68,7 +90,9 @@ impl KeyLock {
 
     fn of(path: PathBuf, mut held: locks::Held, key: &CacheKey) -> Self {
         let mut note = read(held.notes());
-        (note.pid, note.key) = (std::process::id(), key.as_str().to_owned());
+        // It is for people; of a name without end its beginning will do.
+        let key = key.as_str().chars().take(SHOWN).collect();
+        (note.pid, note.key) = (std::process::id(), key);
         // Who waits is told by it whom to ask; not being able to say so is no reason to stop.
         let _ = write(held.notes(), &note);
         Self { path, held, note }
@@ -101,7 +125,7 @@ pub(crate) fn remembered(beside: &Beside, key: &CacheKey) -> Option<Verdict> {
 /// Named by a hash, because a key may be anything.
 fn path(beside: &Beside, key: &CacheKey) -> PathBuf {
     let name = Fingerprint::of_access(&AccessToken::new(key.as_str()));
-    beside.sibling(".locks").join(format!("{}.lock", name.as_str()))
+    beside.lock_at(".locks").join(format!("{}.lock", name.as_str()))
 }
 
 /// A note that cannot be read is as good as none.
@@ -109,7 +133,7 @@ fn read(file: &mut File) -> Note {
     let mut text = String::new();
     // One that was handed over stands where its last owner left it.
     let _ = file.rewind();
-    let read = fault::through(file).take(1 << 16).read_to_string(&mut text);
+    let read = fault::through(file).take(LIMIT).read_to_string(&mut text);
     read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
@@ -123,16 +147,28 @@ fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
 
 impl Failed {
     pub(crate) fn of(verdict: &Verdict) -> Self {
-        let (of, at) = (verdict.of.as_str().to_owned(), verdict.at.unix());
-        let empty = Self { of, at, passing: None, status: 0, error: None, description: None };
+        let empty = Self {
+            of: verdict.of.as_str().to_owned(),
+            at: verdict.at.second().unix(),
+            nanos: verdict.at.nanos(),
+            pause: verdict.pause.and_then(|pause| u64::try_from(pause.seconds()).ok()),
+            passing: None,
+            spent: None,
+            status: 0,
+            error: None,
+            description: None,
+            suberror: None,
+        };
         match &verdict.kind {
             VerdictKind::Rejected(refusal) => Self {
                 status: refusal.status(),
                 error: Some(refusal.code().to_string()),
                 description: refusal.description().map(ToString::to_string),
+                suberror: refusal.suberror().map(ToString::to_string),
                 ..empty
             },
             VerdictKind::Passing(text) => Self { passing: Some(text.to_string()), ..empty },
+            VerdictKind::Spent(text) => Self { spent: Some(text.to_string()), ..empty },
             // A kind of a later version is not written down.
             _ => empty,
         }
@@ -140,12 +176,19 @@ impl Failed {
 
     pub(crate) fn verdict(&self) -> Option<Verdict> {
         let kind = match (&self.error, &self.passing) {
+            (None, None) => VerdictKind::spent(self.spent.as_deref()?),
             (Some(error), _) => {
-                VerdictKind::Rejected(Refusal::new(self.status, error, self.description.as_deref()))
+                let refusal = Refusal::new(self.status, error, self.description.as_deref());
+                let suberror = self.suberror.iter();
+                VerdictKind::Rejected(
+                    suberror.fold(refusal, |refusal, said| refusal.with_suberror(said)),
+                )
             }
             (None, Some(text)) => VerdictKind::passing(text),
-            (None, None) => return None,
         };
-        Some(Verdict::new(Fingerprint::parse(&self.of)?, Timestamp::from_unix(self.at), kind))
+        let at = Moment::new(Timestamp::from_unix(self.at), self.nanos);
+        let verdict = Verdict::new(Fingerprint::parse(&self.of)?, at, kind);
+        let pause = self.pause.map(Duration::from_secs);
+        Some(pause.into_iter().fold(verdict, Verdict::with_pause))
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, Stor
                     move |file| Held { file, instead_of, is_given_away: false, _pass: Some(pass) };
                 return if left.is_zero() { Ok(None) } else { wait(&at, lock, held, left) };
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) if instead_of.is_none() && elsewhere::says_that_there_are_none(&error) => {
                 (at, instead_of) = (elsewhere::lock_for(path)?, Some(lock.into_inner()));
                 continue;
@@ -175,6 +176,23 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(10));
         drop(held);
         assert!(take(&path, Duration::from_secs(60)).unwrap().is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_signal_does_not_end_the_wait_for_a_lock_and_an_error_does() {
+        use crate::fault::{Fault, Plan, under};
+        use rustix::io::Errno;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        for (errno, is_there) in [(Errno::INTR, true), (Errno::IO, false)] {
+            let lock = RwLock::new(disk::open_private(&path).unwrap());
+            let fault = Fault::Error(errno.raw_os_error());
+            // Its first operation is to lock.
+            let plan = Plan { at: 0, fault, lasts: false };
+            let (waited, steps) = under(Some(plan), None, || stand(&path, lock));
+            assert_eq!((waited.is_ok(), steps[0]), (is_there, Op::Lock), "{errno}");
+        }
     }
 
     #[cfg(unix)]

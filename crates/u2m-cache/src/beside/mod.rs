@@ -1,6 +1,8 @@
 //! What stands beside a token cache, wherever the tokens themselves are: the writers' lock `<name>.lock`, a lock for each
-//! entry in `<name>.locks`, what is known of the logins in `<name>.u2m.json`, and writers' temporary files.
+//! entry and for each refresh token that is being spent in `<name>.locks`, what is known of the logins in `<name>.u2m.json`,
+//! and writers' temporary files. Locks stand beside the file that links lead to.
 
+pub(crate) mod claim;
 pub(crate) mod disk;
 pub(crate) mod elsewhere;
 pub(crate) mod lock;
@@ -12,10 +14,12 @@ use crate::error::{Shown, StoreError};
 use crate::store::Notice;
 use room::Reserve;
 use sidecar::Sidecar;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use u2m_core::{CacheKey, FirstUse, Session};
 
 /// Writing takes milliseconds; a holder that has the lock for longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,17 +29,37 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Beside {
     pub(crate) path: PathBuf,
     notices: Mutex<Vec<Notice>>,
+    /// What was said once.
+    told: Mutex<BTreeSet<String>>,
     /// Whether it was said that there are no locks here.
     is_said: AtomicBool,
 }
 
 impl Beside {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, notices: Mutex::default(), is_said: AtomicBool::new(false) }
+        Self {
+            path,
+            notices: Mutex::default(),
+            told: Mutex::default(),
+            is_said: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn notice(&self, text: String) {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice { text });
+    }
+
+    /// Says it, unless it was said already.
+    pub(crate) fn notice_once(&self, text: String) {
+        self.notice_about(&text.clone(), text);
+    }
+
+    /// Says it, unless something was said about this already: the words may differ from try to try.
+    pub(crate) fn notice_about(&self, what: &str, text: String) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(what.to_owned()) {
+            self.notice(text);
+        }
     }
 
     pub(crate) fn take_notices(&self) -> Vec<Notice> {
@@ -55,6 +79,18 @@ impl Beside {
         self.folder().join(format!("{}{suffix}", name.strip_suffix(".json").unwrap_or(&name)))
     }
 
+    /// The cache itself, where this user's links lead to; where they lead nowhere yet, the path as it is.
+    pub(crate) fn real(&self) -> PathBuf {
+        let real = disk::resolve(&self.path).ok();
+        let is_there = |real: &PathBuf| real.parent().is_some_and(Path::is_dir);
+        real.filter(is_there).unwrap_or_else(|| self.path.clone())
+    }
+
+    /// As [`Beside::sibling`], for what all links to one cache have in common: its locks.
+    pub(crate) fn lock_at(&self, suffix: &str) -> PathBuf {
+        Self::new(self.real()).sibling(suffix)
+    }
+
     /// How the names of temporary files begin.
     pub(crate) fn prefix(&self) -> String {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
@@ -63,7 +99,7 @@ impl Beside {
 
     /// The writers' lock.
     pub(crate) fn writer(&self) -> Result<locks::Held, StoreError> {
-        let path = self.sibling(".lock");
+        let path = self.lock_at(".lock");
         let held = locks::take(&path, PATIENCE)?
             .ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })?;
         self.say_where(&held);
@@ -90,7 +126,7 @@ impl Beside {
 
     /// What is known of the logins, to be changed and written again. What is damaged is as good as none; what cannot be
     /// read at this moment is not, or all that it says of other logins would be lost.
-    fn sidecar_to_change(&self) -> Result<Sidecar, StoreError> {
+    pub(crate) fn sidecar_to_change(&self) -> Result<Sidecar, StoreError> {
         match disk::read(&self.sibling(".u2m.json")) {
             Err(error @ StoreError::Io { .. }) => Err(error),
             found => {
@@ -101,7 +137,27 @@ impl Beside {
         }
     }
 
+    /// What becomes of a save of which nothing could be recorded: it goes on, and a notice says so. But a login to another host
+    /// than the one on record would be refused for ever after, by its own name, and is not saved.
+    pub(crate) fn unrecorded(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        is_login: bool,
+        error: StoreError,
+    ) -> Result<(), StoreError> {
+        let agrees =
+            || self.sidecar_to_change().is_ok_and(|sidecar| sidecar.agrees(key.as_str(), session));
+        if is_login && !agrees() {
+            return Err(error);
+        }
+        let text = format!("whom the login '{key}' belongs to could not be noted");
+        self.notice_about(&text, format!("{text}: {error}"));
+        Ok(())
+    }
+
     /// Changes what is known of the logins, under the writers' lock; `change` says whether it changed anything.
+    #[cfg_attr(not(feature = "keyring"), allow(dead_code, reason = "for what may be forgotten"))]
     pub(crate) fn change_sidecar(
         &self,
         change: impl FnOnce(&mut Sidecar) -> bool,
@@ -109,6 +165,43 @@ impl Beside {
         disk::create_folder(self.folder())?;
         let _writer = self.writer()?;
         self.change_sidecar_locked(&mut Reserve::default(), change)
+    }
+
+    /// As [`Beside::change_sidecar`], and lasting once it is done: where a login is may not be forgotten in a power cut after
+    /// its copy elsewhere was removed.
+    pub(crate) fn change_sidecar_for_good(
+        &self,
+        change: impl FnOnce(&mut Sidecar) -> bool,
+    ) -> Result<(), StoreError> {
+        disk::create_folder(self.folder())?;
+        let _writer = self.writer()?;
+        let mut sidecar = self.sidecar_to_change()?;
+        match change(&mut sidecar) {
+            true => self.put_sidecar(&sidecar, &mut Reserve::default(), true),
+            false => Ok(()),
+        }
+    }
+
+    /// Records which host a login of another program is used with, unless its name is tied to one already; whether that was
+    /// done. Of two that try at once with no patience, one is left out: it is recorded then.
+    pub(crate) fn tie(
+        &self,
+        key: &CacheKey,
+        first: &FirstUse,
+        config: Option<&str>,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        disk::create_folder(self.folder())?;
+        let path = self.sibling(".lock");
+        let Some(_writer) = locks::take(&path, patience)? else {
+            return Err(StoreError::LockTimeout { path: path.as_path().into() });
+        };
+        let mut is_new = false;
+        self.change_sidecar_locked(&mut Reserve::default(), |sidecar| {
+            is_new = sidecar.tie(key.as_str(), &first.host, config);
+            is_new
+        })?;
+        Ok(is_new)
     }
 
     /// As [`Beside::change_sidecar`], by whoever holds the writers' lock already.
@@ -130,9 +223,20 @@ impl Beside {
         sidecar: &Sidecar,
         reserve: &mut Reserve,
     ) -> Result<(), StoreError> {
+        self.put_sidecar(sidecar, reserve, false)
+    }
+
+    fn put_sidecar(
+        &self,
+        sidecar: &Sidecar,
+        reserve: &mut Reserve,
+        durable: bool,
+    ) -> Result<(), StoreError> {
         let path = self.sibling(".u2m.json");
+        let text = sidecar.text();
+        disk::check_len(&path, text.len() as u64, disk::READABLE)?;
         let mut temporary = reserve.side(&path, self.prefix())?;
-        temporary.fill(&sidecar.text(), false)?;
-        temporary.put(&path, false)
+        temporary.fill(&text, durable)?;
+        temporary.put(&path, durable)
     }
 }

@@ -17,6 +17,9 @@ pub(crate) const SPARE: u64 = 64 << 10;
 /// Go programs, and file systems without locks.
 const FOREIGN_LEFTOVER: Duration = Duration::from_secs(3600);
 
+/// How long a temporary file's name is behind its prefix: 16 digits and `.tmp`.
+const SUFFIX: usize = 20;
+
 /// A temporary file that is locked by its owner, so that sweepers can tell it from a dead one's.
 pub(crate) struct Temporary {
     pub(crate) path: PathBuf,
@@ -44,6 +47,19 @@ impl Temporary {
         let allotted = allot(&mut temporary.file, len, durable);
         allotted.map_err(|error| StoreError::io("write", &temporary.path, error))?;
         Ok(temporary)
+    }
+
+    /// Shows that it can be renamed where it is: in a folder to which files are only added it cannot.
+    pub(crate) fn proven(mut self) -> Result<Self, StoreError> {
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        let random = RandomState::new().build_hasher().finish();
+        if let Some(prefix) = name.to_str().and_then(|name| name.get(..name.len() - SUFFIX)) {
+            name = format!("{prefix}{random:016x}.tmp").into();
+        }
+        let path = self.path.with_file_name(name);
+        self.put(&path, false)?;
+        self.path = path;
+        Ok(self)
     }
 
     pub(crate) fn fill(&mut self, text: &str, durable: bool) -> Result<(), StoreError> {
@@ -157,4 +173,43 @@ fn allot(file: &mut File, len: u64, durable: bool) -> io::Result<()> {
         left -= part;
     }
     if durable && len > 0 { fault::at(Op::Sync, || file.sync_all()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_shown_to_be_renamable_is_still_known_by_its_prefix() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, prefix) = (folder.path().join("cache.json"), ".cache-u2m-");
+        let name = |room: &Temporary| room.path.file_name().unwrap().to_str().unwrap().to_owned();
+        let new = Temporary::new(&target, prefix.into(), 10, false).unwrap();
+        let before = name(&new);
+        let proven = new.proven().unwrap();
+        let after = name(&proven);
+        assert!(before != after && before.len() == after.len(), "{before} became {after}");
+        assert!(after.starts_with(prefix) && after.ends_with(".tmp"), "{after}");
+        // Its owner is alive, and then killed.
+        assert_eq!((sweep(folder.path(), prefix), has_any(folder.path(), prefix)), (0, true));
+        let killed = proven.path.with_file_name(format!("{}x.tmp", after.trim_end_matches(".tmp")));
+        fs::copy(&proven.path, &killed).unwrap();
+        assert_eq!((sweep(folder.path(), prefix), killed.exists()), (1, false));
+    }
+    #[test]
+    fn only_what_is_named_as_temporary_files_are_is_swept_however_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = |name: &str| {
+            let path = folder.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - 2 * FOREIGN_LEFTOVER).unwrap();
+            path
+        };
+        // By us, and by a Go program.
+        let swept = [".cache-u2m-0.tmp", ".cache-0.tmp"].map(left);
+        let others = ["other.tmp", ".other-u2m-0.tmp", ".cache-u2m-0", ".cache-0.json"].map(left);
+        assert_eq!(sweep(folder.path(), ".cache-u2m-"), 2);
+        assert!(!swept.iter().any(|path| path.exists()));
+        assert!(others.iter().all(|path| path.exists()));
+    }
 }

@@ -4,8 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use u2m_core::{Binding, Fingerprint, Host, Lifetime, Scopes, Session, Timestamp};
-use url::Url;
+use u2m_core::{BindingRecord, Fingerprint, Host, Lifetime, Session, Tie, TiedBy, Timestamp};
 
 /// The file: sessions by cache key.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -19,20 +18,38 @@ pub(crate) struct Sidecar {
     /// Whose copy an entry under a host's key is, by that key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     mirrors: BTreeMap<String, String>,
+    /// Copies of a login that do not count and are to go, by cache key: in which kind of store, and which state of it. Nobody
+    /// but a login's home may keep it; what a killed move or an unfinished login left elsewhere is found by this.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    strays: BTreeMap<String, BTreeMap<String, String>>,
+    /// How often a home was changed: who finds nothing where a login should be, and another number afterwards, looks again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    home_changes: u64,
+    /// Which host a login was first used with that another program saved, by cache key: other tokens under the same name
+    /// change nothing about it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    first_use: BTreeMap<String, FirstUse>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// With what a login was first used.
+#[derive(Debug, Serialize, Deserialize)]
+struct FirstUse {
+    host: String,
+    /// The profile file that named the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<String>,
 }
 
 /// What is known of one login.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     fingerprints: Vec<String>,
-    issuer: String,
-    token_endpoint: String,
-    client_id: String,
-    host: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scopes: Option<String>,
+    #[serde(flatten)]
+    binding: BindingRecord,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +69,9 @@ impl Sidecar {
             sessions: BTreeMap::new(),
             homes: BTreeMap::new(),
             mirrors: BTreeMap::new(),
+            strays: BTreeMap::new(),
+            home_changes: 0,
+            first_use: BTreeMap::new(),
         })
     }
 
@@ -59,20 +79,57 @@ impl Sidecar {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Adds what is known of `key` to a session from the token file, if it is about these very tokens.
+    /// Adds what is known of `key` to a session from a store: whom its tokens belong to, if that is known of these very
+    /// tokens, else which host its name is tied to.
     pub(crate) fn complete(&self, key: &str, session: Session) -> Session {
         let name = session.fingerprint();
         let record = self.sessions.get(key).and_then(|record| record.of(&name));
-        let Some(record) = record else { return session };
-        let Some(binding) = record.binding() else { return session };
+        let Some(record) = record else { return self.tied(key, session) };
+        let Some(binding) = record.binding.bind() else { return self.tied(key, session) };
         let mut session = session.with_binding(binding);
         session.issued_at = record.issued_at.map(Timestamp::from_unix);
         session.lifetime = record.lifetime.map(Lifetime::from_seconds).or(session.lifetime);
         session
     }
 
+    /// Adds the host that the name `key` is tied to.
+    pub(crate) fn tied(&self, key: &str, session: Session) -> Session {
+        let host = |text: &str| Host::parse(text).ok();
+        let tie = match (self.sessions.get(key), self.first_use.get(key)) {
+            (Some(record), _) => {
+                host(&record.binding.host).map(|host| Tie::new(host, TiedBy::EarlierLogin))
+            }
+            (None, Some(first)) => host(&first.host)
+                .map(|host| Tie::new(host, TiedBy::FirstUse { config: first.config.clone() })),
+            (None, None) => None,
+        };
+        tie.into_iter().fold(session, Session::with_tie)
+    }
+
+    /// Records which host `key` is used with, unless it is tied to one already; whether it was not.
+    pub(crate) fn tie(&mut self, key: &str, host: &Host, config: Option<&str>) -> bool {
+        if self.is_tied(key) {
+            return false;
+        }
+        let first = FirstUse { host: host.to_string(), config: config.map(str::to_owned) };
+        self.first_use.insert(key.to_owned(), first);
+        true
+    }
+
+    /// Whether it is known which host `key` is for.
+    pub(crate) fn is_tied(&self, key: &str) -> bool {
+        self.sessions.contains_key(key) || self.first_use.contains_key(key)
+    }
+
+    /// Whether what is recorded of `key` is of the host that `session` is for, should nothing newer be recorded.
+    pub(crate) fn agrees(&self, key: &str, session: &Session) -> bool {
+        let Some(binding) = &session.binding else { return true };
+        self.tied(key, session.clone()).ties.iter().all(|tie| tie.host == binding.host)
+    }
+
     /// Records `session`; `before` names the state that it replaces.
     pub(crate) fn record(&mut self, key: &str, session: &Session, before: Option<Fingerprint>) {
+        let host = self.sessions.get(key).and_then(|known| Host::parse(&known.binding.host).ok());
         let old = before.and_then(|name| {
             let record = self.sessions.remove(key)?;
             record.of(&name).cloned().map(|old| Record { before: None, ..old })
@@ -80,28 +137,37 @@ impl Sidecar {
         let Some(binding) = &session.binding else {
             self.sessions.remove(key);
             // Nothing is known of the new tokens; what was of the old ones is found by their fingerprint alone.
-            self.sessions.extend(old.map(|old| (key.to_owned(), old)));
+            match old {
+                Some(old) => {
+                    self.sessions.insert(key.to_owned(), old);
+                }
+                // The name stays with its host.
+                None => {
+                    let _ = host.is_some_and(|host| self.tie(key, &host, None));
+                }
+            }
             return;
         };
         let name = session.fingerprint();
         let record = Record {
             fingerprints: vec![name.as_str().to_owned()],
-            issuer: binding.issuer.clone(),
-            token_endpoint: binding.token_endpoint.to_string(),
-            client_id: binding.client_id.clone(),
-            host: binding.host.as_str().to_owned(),
-            account_id: binding.account_id.clone(),
-            scopes: binding.scopes.as_ref().map(ToString::to_string),
+            binding: BindingRecord::of(binding),
             issued_at: session.issued_at.map(Timestamp::unix),
             lifetime: session.lifetime.map(Lifetime::seconds),
             before: old.filter(|old| old.of(&name).is_none()).map(Box::new),
         };
         self.sessions.insert(key.to_owned(), record);
+        self.first_use.remove(key);
+    }
+
+    /// Forgets which host `key` was first used with; whether that was known.
+    pub(crate) fn untie(&mut self, key: &str) -> bool {
+        self.first_use.remove(key).is_some()
     }
 
     /// Forgets `key`; whether it was known.
     pub(crate) fn forget(&mut self, key: &str) -> bool {
-        let was_mirror = self.mirrors.remove(key).is_some();
+        let was_mirror = self.mirrors.remove(key).is_some() | self.untie(key);
         self.sessions.remove(key).is_some() || was_mirror
     }
 
@@ -121,10 +187,14 @@ impl Sidecar {
     }
 
     /// The cache keys that were last saved in this kind of store.
-    #[cfg_attr(not(feature = "keyring"), allow(dead_code, reason = "for stores that cannot list"))]
     pub(crate) fn keys_at(&self, home: &str) -> Vec<String> {
         let there = self.homes.iter().filter(|(_, known)| *known == home);
         there.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether any login was last saved in this kind of store.
+    pub(crate) fn is_home_of_any(&self, home: &str) -> bool {
+        self.homes.values().any(|known| known == home)
     }
 
     /// Records in which kind of store `key` is, or that it is in none; whether that is news.
@@ -133,7 +203,41 @@ impl Sidecar {
             Some(home) => self.homes.insert(key.to_owned(), home.to_owned()),
             None => self.homes.remove(key),
         };
-        before.as_deref() != home
+        let is_news = before.as_deref() != home;
+        self.home_changes = self.home_changes.wrapping_add(u64::from(is_news));
+        is_news
+    }
+
+    /// How often a home was changed.
+    pub(crate) fn home_changes(&self) -> u64 {
+        self.home_changes
+    }
+
+    /// The copies of `key` that do not count: in which kind of store, and which state.
+    pub(crate) fn strays(&self, key: &str) -> Vec<(String, Fingerprint)> {
+        let strays = self.strays.get(key).into_iter().flatten();
+        strays.filter_map(|(at, of)| Some((at.clone(), Fingerprint::parse(of)?))).collect()
+    }
+
+    /// Whether this state of `key`, in this kind of store, is one that does not count.
+    pub(crate) fn is_stray(&self, key: &str, at: &str, of: &Fingerprint) -> bool {
+        self.strays.get(key).and_then(|strays| strays.get(at)).is_some_and(|it| it == of.as_str())
+    }
+
+    /// Records that this state of `key`, in this kind of store, does not count.
+    pub(crate) fn add_stray(&mut self, key: &str, at: &str, of: &Fingerprint) {
+        let strays = self.strays.entry(key.to_owned()).or_default();
+        strays.insert(at.to_owned(), of.as_str().to_owned());
+    }
+
+    /// Forgets a copy that is gone, or that counts by now; whether it was known.
+    pub(crate) fn drop_stray(&mut self, key: &str, at: &str) -> bool {
+        let Some(strays) = self.strays.get_mut(key) else { return false };
+        let was_known = strays.remove(at).is_some();
+        if strays.is_empty() {
+            self.strays.remove(key);
+        }
+        was_known
     }
 }
 
@@ -145,34 +249,13 @@ impl Record {
             false => self.before.as_ref().and_then(|before| before.of(name)),
         }
     }
-
-    /// `None` for a record that is damaged.
-    fn binding(&self) -> Option<Binding> {
-        let binding = bind(&self.issuer, &self.token_endpoint, &self.client_id, &self.host)?;
-        let scopes = self.scopes.as_deref().map(Scopes::split);
-        Some(binding.with_account_id(self.account_id.clone()).with_scopes(scopes))
-    }
-}
-
-/// A binding from its texts; `None` for one that would send tokens off the login's own host (T20).
-pub(crate) fn bind(
-    issuer: &str,
-    token_endpoint: &str,
-    client_id: &str,
-    host: &str,
-) -> Option<Binding> {
-    let host = Host::parse(host).ok()?;
-    let endpoint = Url::parse(token_endpoint).ok()?;
-    if Host::of(&endpoint).ok()? != host || endpoint.fragment().is_some() {
-        return None;
-    }
-    Some(Binding::new(issuer, endpoint, client_id, host))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{AccessToken, RefreshToken};
+    use u2m_core::{AccessToken, Binding, RefreshToken};
+    use url::Url;
 
     fn session(refresh: &str) -> Session {
         Session::new(AccessToken::new("a")).with_refresh_token(RefreshToken::new(refresh))
@@ -201,6 +284,18 @@ mod tests {
         assert_eq!(sidecar.complete("dev", session("older")).binding, None, "it grows no further");
         assert_eq!(sidecar.complete("dev", session("foreign")).binding, None);
         assert_eq!(sidecar.complete("other", session("new")).binding, None);
+    }
+
+    #[test]
+    fn a_kind_of_store_is_a_home_while_a_login_is_recorded_there() {
+        let mut sidecar = Sidecar::parse("");
+        assert!(!sidecar.is_home_of_any("plaintext"));
+        sidecar.set_home("dev", Some("plaintext"));
+        sidecar.set_home("prod", Some("secure"));
+        assert!(sidecar.is_home_of_any("plaintext") && sidecar.is_home_of_any("secure"));
+        assert!(!sidecar.is_home_of_any("encrypted"));
+        sidecar.set_home("dev", None);
+        assert!(!sidecar.is_home_of_any("plaintext") && sidecar.is_home_of_any("secure"));
     }
 
     #[test]
@@ -233,6 +328,62 @@ mod tests {
         let text =
             sidecar.text().replace("https://a.example/oidc/v1/token", "https://evil.example/t");
         assert_eq!(Sidecar::parse(&text).complete("dev", session("new")).binding, None);
+    }
+
+    #[test]
+    fn an_endpoint_on_another_host_is_found_again_if_that_host_was_allowed_at_the_login() {
+        let tokens = Host::parse("https://tokens.example").unwrap();
+        let mut login = bound("new");
+        if let Some(binding) = &mut login.binding {
+            binding.token_endpoint = Url::parse("https://tokens.example/t").unwrap();
+        }
+        let mut sidecar = Sidecar::parse("");
+        sidecar.record("dev", &login, None);
+        assert_eq!(sidecar.complete("dev", session("new")).binding, None);
+        login.binding = login.binding.map(|binding| binding.with_allowed([tokens]));
+        sidecar.record("dev", &login, None);
+        let sidecar = Sidecar::parse(&sidecar.text());
+        assert_eq!(sidecar.complete("dev", session("new")).binding, login.binding);
+    }
+
+    #[test]
+    fn t20_a_name_stays_with_the_host_that_it_was_first_used_with_whatever_tokens_it_has() {
+        let (a, b) =
+            (Host::parse("https://a.example").unwrap(), Host::parse("https://b.example").unwrap());
+        let mut sidecar = Sidecar::parse("");
+        assert!(sidecar.tie("dev", &a, Some("/cfg")) && !sidecar.tie("dev", &b, None));
+        let mut sidecar = Sidecar::parse(&sidecar.text());
+        let tied =
+            |sidecar: &Sidecar, refresh: &str| sidecar.complete("dev", session(refresh)).ties;
+        let first = TiedBy::FirstUse { config: Some("/cfg".to_owned()) };
+        for refresh in ["one", "rotated"] {
+            assert_eq!(tied(&sidecar, refresh), [Tie::new(a.clone(), first.clone())]);
+        }
+        assert!(sidecar.complete("other", session("one")).ties.is_empty());
+        // A login by u2m takes its place, and what follows it under the name is for its host.
+        sidecar.record("dev", &bound("own"), Some(session("rotated").fingerprint()));
+        assert!(tied(&sidecar, "own").is_empty() && !sidecar.untie("dev"));
+        assert_eq!(tied(&sidecar, "next"), [Tie::new(a.clone(), TiedBy::EarlierLogin)]);
+        assert!(!sidecar.tie("dev", &b, None), "the name is taken");
+        // So it is when u2m itself saves tokens of which nothing is known.
+        sidecar.record("dev", &session("bare"), Some(session("next").fingerprint()));
+        let first = TiedBy::FirstUse { config: None };
+        assert_eq!(tied(&sidecar, "bare"), [Tie::new(a, first)]);
+        assert!(sidecar.forget("dev") && tied(&sidecar, "bare").is_empty());
+    }
+
+    #[test]
+    fn a_login_agrees_with_what_is_known_of_its_name_unless_that_is_of_another_host() {
+        let tied_to = |host: &str| {
+            let mut sidecar = Sidecar::parse("");
+            sidecar.tie("dev", &Host::parse(host).unwrap(), None);
+            sidecar
+        };
+        let (here, elsewhere) = (tied_to("https://a.example"), tied_to("https://b.example"));
+        assert!(Sidecar::parse("").agrees("dev", &bound("own")), "nothing is known");
+        assert!(here.agrees("dev", &bound("own")) && !elsewhere.agrees("dev", &bound("own")));
+        assert!(elsewhere.agrees("other", &bound("own")));
+        assert!(elsewhere.agrees("dev", &session("bare")), "it says of no host that it is for it");
     }
 
     #[test]

@@ -60,4 +60,4 @@ mod tests;
 #[cfg(not(all(test, unix)))]
 pub(crate) use none::{at, carried, through};
 #[cfg(all(test, unix))]
-pub(crate) use plan::{at, carried, runtime_folder, through, under};
+pub(crate) use plan::{Fault, Plan, at, carried, runtime_folder, through, under};

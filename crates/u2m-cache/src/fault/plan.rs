@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Short,
     /// Half of it is written, and then this error comes.
     Torn(i32),
+    /// Somebody else does something before it: what [`meanwhile`] was given.
+    Meanwhile,
     /// The process is killed before it.
     KillBefore,
     /// The process is killed after it.
@@ -44,8 +46,16 @@ struct State {
 
 type Shared = Arc<Mutex<State>>;
 
+type Work = Box<dyn FnOnce()>;
+
 thread_local! {
     static CURRENT: RefCell<Option<Shared>> = const { RefCell::new(None) };
+    static MEANWHILE: RefCell<Option<Work>> = const { RefCell::new(None) };
+}
+
+/// What somebody else does at a [`Fault::Meanwhile`].
+pub(crate) fn meanwhile(work: impl FnOnce() + 'static) {
+    MEANWHILE.set(Some(Box::new(work)));
 }
 
 fn current() -> Option<Shared> {
@@ -106,6 +116,11 @@ fn refused<T>(errno: i32) -> io::Result<T> {
 pub(crate) fn at<T>(op: Op, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     match planned(op) {
         None | Some(Fault::Short) => work(),
+        Some(Fault::Meanwhile) => {
+            let theirs = MEANWHILE.take();
+            theirs.into_iter().for_each(|theirs| theirs());
+            work()
+        }
         Some(Fault::Error(errno) | Fault::Torn(errno)) => refused(errno),
         Some(Fault::DoneAndError(errno)) => work().and(refused(errno)),
         Some(Fault::KillBefore) => kill(),
@@ -126,7 +141,7 @@ pub(crate) struct Through<'a>(&'a mut File);
 impl Read for Through<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match planned(Op::Read) {
-            None => self.0.read(into),
+            None | Some(Fault::Meanwhile) => self.0.read(into),
             Some(Fault::Short | Fault::Torn(_)) => {
                 let half = into.len().div_ceil(2).min(7);
                 self.0.read(&mut into[..half])
@@ -141,7 +156,7 @@ impl Write for Through<'_> {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
         let half = &from[..from.len().div_ceil(2)];
         match planned(Op::Write) {
-            None => self.0.write(from),
+            None | Some(Fault::Meanwhile) => self.0.write(from),
             Some(Fault::Short) => self.0.write(half),
             Some(Fault::Torn(errno)) => self.0.write_all(half).and(refused(errno)),
             Some(Fault::Error(errno)) => refused(errno),

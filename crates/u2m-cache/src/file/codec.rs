@@ -20,7 +20,7 @@ pub(super) enum Codec {
 pub(super) enum Stored<'a> {
     Plain(Entry<'a>),
     #[cfg(feature = "encrypted")]
-    Sealed(Session),
+    Sealed(Box<Session>),
 }
 
 impl Default for Stored<'_> {
@@ -35,12 +35,21 @@ impl Stored<'_> {
         match self {
             Self::Plain(entry) => entry.session(),
             #[cfg(feature = "encrypted")]
-            Self::Sealed(session) => Some(session.clone()),
+            Self::Sealed(session) => Some(Session::clone(session)),
         }
     }
 }
 
 impl Codec {
+    /// The kind of file, in words.
+    pub(super) fn words(&self) -> &'static str {
+        match self {
+            Self::Plain => "token cache",
+            #[cfg(feature = "encrypted")]
+            Self::Sealed(_) => "sealed token file",
+        }
+    }
+
     /// Whether whom a login belongs to is kept in the side file.
     pub(super) fn has_sidecar(&self) -> bool {
         matches!(self, Self::Plain)
@@ -87,7 +96,9 @@ impl Codec {
                 .map(Stored::Plain)
                 .map_err(|why| StoreError::BadEntry { key: CacheKey::new(key), why }),
             #[cfg(feature = "encrypted")]
-            Self::Sealed(sealed) => sealed.read(path, document, key, raw).map(Stored::Sealed),
+            Self::Sealed(sealed) => sealed
+                .read(path, document, key, raw)
+                .map(|session| Stored::Sealed(Box::new(session))),
         }
     }
 

@@ -3,7 +3,9 @@
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::OnceLock;
 
 /// A cache file's members. Entries stay unparsed, so that a bad one hides no other and an untouched one keeps its bytes.
 #[derive(Debug, Default)]
@@ -14,6 +16,8 @@ pub(super) struct Document<'a> {
     pub(super) entries: Vec<(Cow<'a, str>, &'a str)>,
     /// Members that this program does not know.
     pub(super) others: Vec<(Cow<'a, str>, &'a str)>,
+    /// Where the entries that count stand, in the order of their keys: once it is known, none is looked for among all.
+    order: OnceLock<Vec<usize>>,
 }
 
 /// How far reading came.
@@ -69,15 +73,31 @@ pub(crate) fn members(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)
 impl<'a> Document<'a> {
     /// The entry under `key`, unparsed.
     pub(super) fn entry(&self, key: &str) -> Option<&'a str> {
-        self.entries.iter().rev().find(|(name, _)| name == key).map(|(_, raw)| *raw)
+        let order = self.order();
+        let found = order.binary_search_by(|at| self.entries[*at].0.as_ref().cmp(key));
+        found.ok().map(|place| self.entries[order[place]].1)
     }
 
-    /// The keys, each once.
+    /// The keys, each once, sorted by their bytes.
     pub(super) fn keys(&self) -> Vec<&str> {
-        let mut keys: Vec<&str> = self.entries.iter().map(|(key, _)| key.as_ref()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+        self.order().iter().map(|at| self.entries[*at].0.as_ref()).collect()
+    }
+
+    fn order(&self) -> &[usize] {
+        self.order.get_or_init(|| {
+            let name = |at: usize| self.entries[at].0.as_ref();
+            let mut order: Vec<usize> = (0..self.entries.len()).collect();
+            // Those of one key stay in the order of the file.
+            order.sort_by(|one, other| name(*one).cmp(name(*other)));
+            order.dedup_by(|later, kept| {
+                let is_twice = name(*later) == name(*kept);
+                if is_twice {
+                    *kept = *later;
+                }
+                is_twice
+            });
+            order
+        })
     }
 
     /// A member that Go's programs do not know, unparsed.
@@ -100,13 +120,13 @@ impl<'a> Document<'a> {
         head: &[(&str, String)],
         changes: &[(&str, Option<String>)],
     ) -> String {
-        let changed = |key: &str| changes.iter().any(|(name, _)| *name == key);
-        let mut entries: Vec<(&str, Cow<'_, str>)> = Vec::new();
-        for key in self.keys().into_iter().filter(|key| !changed(key)) {
-            entries.extend(self.entry(key).map(|raw| (key, Cow::Borrowed(raw))));
-        }
+        let changed: BTreeSet<&str> = changes.iter().map(|(name, _)| *name).collect();
+        let kept =
+            self.order().iter().map(|at| (self.entries[*at].0.as_ref(), self.entries[*at].1));
+        let mut entries: Vec<(&str, &str)> =
+            kept.filter(|(key, _)| !changed.contains(key)).collect();
         for (key, entry) in changes {
-            entries.extend(entry.as_ref().map(|raw| (*key, Cow::Borrowed(raw.as_str()))));
+            entries.extend(entry.as_deref().map(|raw| (*key, raw)));
         }
         entries.sort_by_key(|(key, _)| *key);
         let mut out = String::from("{\n  \"version\": 1");
@@ -304,6 +324,21 @@ mod tests {
         assert!(parse(r#"{"version":1,"tokens":[]}"#).broken.is_some());
         assert!(parse("null").broken.is_some());
         assert!(parse("\u{feff}{}").broken.is_some());
+    }
+
+    #[test]
+    fn however_often_a_key_stands_there_and_wherever_its_last_entry_counts() {
+        let text = r#"{"version":1,"tokens":{"b":1,"a":1,"c":1,"a":2,"b":2,"a":3}}"#;
+        let document = parse(text).document;
+        assert_eq!(document.keys(), ["a", "b", "c"]);
+        let entry = |key| document.entry(key);
+        assert_eq!((entry("a"), entry("b"), entry("c")), (Some("3"), Some("2"), Some("1")));
+        assert_eq!((entry(""), entry("aa"), entry("d")), (None, None, None));
+        let out = document.with(&[], &[("b", None), ("bb", Some("4".into()))]);
+        assert_eq!(
+            out.split_whitespace().collect::<String>(),
+            r#"{"version":1,"tokens":{"a":3,"bb":4,"c":1}}"#
+        );
     }
 
     #[test]

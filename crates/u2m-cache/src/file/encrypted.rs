@@ -3,7 +3,6 @@
 use super::codec::Codec;
 use super::sealed::Sealed;
 use super::{Inner, path_from};
-use crate::beside::room::Reserve;
 use crate::error::StoreError;
 use crate::key_source::SealKeySource;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
@@ -13,7 +12,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Session};
+use u2m_core::{CacheKey, Fingerprint, Session};
 
 /// Logins in a file whose entries are sealed: with its locks, writes and guarantees it is a [`FileStore`](crate::FileStore),
 /// but no other program reads it, and whoever can read it learns the names of the logins alone.
@@ -110,17 +109,33 @@ impl TokenStore for EncryptedFileStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.update(key, Some(session), &mut Reserve::default())
+        self.0.save(key, session)
     }
 
     /// Needs no key.
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.update(key, None, &mut Reserve::default())
+        self.0.delete(key)
     }
 
     /// Needs no key.
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
         self.0.keys()
+    }
+
+    fn load_all(&self, keys: &[CacheKey]) -> Vec<Result<Option<Session>, StoreError>> {
+        self.0.load_all(keys)
+    }
+
+    fn save_all(&self, logins: &[(CacheKey, Session)]) -> Vec<Result<(), StoreError>> {
+        self.0.save_all(logins)
+    }
+
+    fn delete_states(&self, states: &[(CacheKey, Fingerprint)]) -> Vec<Result<bool, StoreError>> {
+        self.0.delete_states(states)
+    }
+
+    fn locks_beside(&self) -> Option<&Path> {
+        Some(self.path())
     }
 
     fn lock(
@@ -136,12 +151,16 @@ impl TokenStore for EncryptedFileStore {
     }
 
     fn address(&self) -> Option<StoreAddress> {
-        let source = self.sealed()?.source.clone();
+        let source = self.sealed()?.source_for_others();
         Some(StoreAddress::EncryptedFile { path: self.path().to_owned(), source })
     }
 
     fn is_slow(&self) -> bool {
         self.sealed().is_some_and(Sealed::is_slow)
+    }
+
+    fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.0.prepare_login(key)
     }
 
     fn take_notices(&self) -> Vec<Notice> {

@@ -2,6 +2,7 @@
 
 use super::FileStore;
 use super::document::{Document, Parsed, parse};
+use super::over::Over;
 use crate::beside::sidecar::Sidecar;
 use crate::entry::Entry;
 use crate::rfc3339;
@@ -45,7 +46,7 @@ impl<'a> Cache<'a> {
     pub fn twins(&self, key: &CacheKey) -> Vec<&str> {
         let store = FileStore::at("token-cache.json").0;
         let old = store.read(self.document(), key.as_str()).unwrap_or_default();
-        store.twins(self.document(), key, &old)
+        store.twins_of(self.document(), (key, &old), Over::Whatever)
     }
 
     /// The text after an entry is replaced (`Some`) or removed, as an update does it.

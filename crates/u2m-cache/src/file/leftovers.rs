@@ -25,6 +25,7 @@ impl Inner {
             return Ok(0);
         }
         let _writer = self.beside.writer()?;
+        self.finish()?;
         let mut removed = self.sweep();
         for aside in set_aside(&path)? {
             if may_hold(&aside, key)? {

@@ -1,6 +1,7 @@
 //! Copies of a login under its host's key, for programs that know no profiles: Databricks' Go package from 0.61 to 0.103,
 //! and command lines before 0.290. A copy is written in the same write as its login, at logins and refreshes alike, so that
-//! no program ever finds a spent refresh token in it (DUAL-1, DUAL-4).
+//! no program ever finds a spent refresh token in it (DUAL-1, DUAL-4). A host has one copied login, the first, until another
+//! takes its place (DUAL-2).
 
 use super::codec::Stored;
 use super::document::Document;
@@ -27,7 +28,20 @@ use u2m_core::{Binding, CacheKey, Session};
 pub struct Mirror {
     /// `None`: that of the host that was signed in to.
     to: Option<CacheKey>,
-    takes_over: bool,
+    wish: Wish,
+}
+
+/// How much a copy is wished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// There is to be none.
+    Never,
+    /// Where the place is free, and without a word where it is not.
+    WhereFree,
+    /// Somebody asked for it, and is told where the place is not free.
+    Asked,
+    /// The place is taken from another login.
+    TakesOver,
 }
 
 impl Mirror {
@@ -38,7 +52,7 @@ impl Mirror {
     /// let mirror = u2m_cache::Mirror::to(CacheKey::new("https://ws-1.cloud.databricks.com"));
     /// ```
     pub fn to(host_key: CacheKey) -> Self {
-        Self { to: Some(host_key), takes_over: false }
+        Self { to: Some(host_key), wish: Wish::Asked }
     }
 
     /// Copies to the key of the host, and of the account, that the login turns out to be for: where the person picks it in
@@ -48,7 +62,25 @@ impl Mirror {
     /// let mirror = u2m_cache::Mirror::to_host_of_login();
     /// ```
     pub fn to_host_of_login() -> Self {
-        Self { to: None, takes_over: false }
+        Self { to: None, wish: Wish::Asked }
+    }
+
+    /// The host's key that it copies to; `None` for that of the host which the login turns out to be for.
+    ///
+    /// ```
+    /// assert!(u2m_cache::Mirror::to_host_of_login().host_key().is_none());
+    /// ```
+    pub fn host_key(&self) -> Option<&CacheKey> {
+        self.to.as_ref()
+    }
+
+    /// Whether it replaces the copy of another login.
+    ///
+    /// ```
+    /// assert!(u2m_cache::Mirror::to_host_of_login().taking_over().is_taking_over());
+    /// ```
+    pub fn is_taking_over(&self) -> bool {
+        self.wish == Wish::TakesOver
     }
 
     /// Replaces the copy of another login on the same host, whose copy it is no more from then on.
@@ -58,8 +90,48 @@ impl Mirror {
     /// ```
     #[must_use]
     pub fn taking_over(mut self) -> Self {
-        self.takes_over = true;
+        self.wish = Wish::TakesOver;
         self
+    }
+
+    /// Copies where no other login's copy stands, and is silent where one does: for a copy that nobody asked for. A login that an
+    /// older program keeps there gives way to a new login, and to no refresh.
+    ///
+    /// ```
+    /// let mirror = u2m_cache::Mirror::to_host_of_login().where_free();
+    /// assert!(mirror.is_where_free() && !mirror.is_taking_over());
+    /// ```
+    #[must_use]
+    pub fn where_free(mut self) -> Self {
+        self.wish = Wish::WhereFree;
+        self
+    }
+
+    /// Whether it is silent where another login's copy stands.
+    ///
+    /// ```
+    /// assert!(!u2m_cache::Mirror::to_host_of_login().is_where_free());
+    /// ```
+    pub fn is_where_free(&self) -> bool {
+        self.wish == Wish::WhereFree
+    }
+
+    /// No copy: the one that is there is removed by the next save, if it is this login's.
+    ///
+    /// ```
+    /// assert!(u2m_cache::Mirror::none().is_none());
+    /// ```
+    pub fn none() -> Self {
+        Self { to: None, wish: Wish::Never }
+    }
+
+    /// Whether there is to be no copy.
+    ///
+    /// ```
+    /// assert!(!u2m_cache::Mirror::to_host_of_login().is_none());
+    /// ```
+    pub fn is_none(&self) -> bool {
+        self.wish == Wish::Never
     }
 }
 
@@ -72,6 +144,11 @@ impl Mirrors {
         self.0.is_empty()
     }
 
+    /// Each login that is copied, and where.
+    pub(super) fn all(&self) -> Vec<(CacheKey, Mirror)> {
+        self.0.clone()
+    }
+
     fn add(&mut self, key: CacheKey, mirror: Mirror) -> Result<(), StoreError> {
         self.0.retain(|(known, _)| *known != key);
         let same = |(_, other): &&(CacheKey, Mirror)| other.to.is_some() && other.to == mirror.to;
@@ -82,12 +159,18 @@ impl Mirrors {
         Ok(())
     }
 
-    /// Where a copy of `session` goes, and whether another login's copy may be there.
-    pub(super) fn of(&self, key: &CacheKey, session: &Session) -> Option<(CacheKey, bool)> {
-        let (_, mirror) = self.0.iter().find(|(known, _)| known == key)?;
+    /// Whether there is to be no copy of `key`.
+    pub(super) fn is_never(&self, key: &CacheKey) -> bool {
+        self.0.iter().any(|(known, mirror)| known == key && mirror.is_none())
+    }
+
+    /// Where a copy of `session` goes, and how much it is wished.
+    pub(super) fn of(&self, key: &CacheKey, session: &Session) -> Option<(CacheKey, Wish)> {
+        let (_, mirror) =
+            self.0.iter().find(|(known, mirror)| known == key && !mirror.is_none())?;
         let of_login = || session.binding.as_ref().map(host_key);
         let to = mirror.to.clone().or_else(of_login)?;
-        (to != *key).then_some((to, mirror.takes_over))
+        (to != *key).then_some((to, mirror.wish))
     }
 }
 
@@ -119,18 +202,37 @@ impl FileStore {
     /// let store = FileStore::at(folder.path().join("token-cache.json"))
     ///     .with_mirror(prod.clone(), Mirror::to(host.clone()))?;
     /// store.save(&prod, &Session::new(AccessToken::new("a")))?;
-    /// assert_eq!(store.load(&host)?, store.load(&prod)?);
+    /// assert_eq!(store.load(&host)?.unwrap().access_token, store.load(&prod)?.unwrap().access_token);
     /// # Ok::<(), u2m_cache::StoreError>(())
     /// ```
     pub fn with_mirror(self, key: CacheKey, mirror: Mirror) -> Result<Self, StoreError> {
         let mut mirrors = self.0.mirrors.clone();
         mirrors.add(key, mirror)?;
+        Ok(self.mirroring(mirrors))
+    }
+
+    /// The same store, which copies nothing: for logins at issuers that no program finds by a host's key.
+    ///
+    /// ```
+    /// use u2m_cache::{FileStore, Mirror};
+    /// use u2m_core::CacheKey;
+    /// let store = FileStore::at("/nonexistent/token-cache.json")
+    ///     .with_mirror(CacheKey::new("prod"), Mirror::to_host_of_login())?;
+    /// assert_eq!(store.clone().without_mirrors().path(), store.path());
+    /// # Ok::<(), u2m_cache::StoreError>(())
+    /// ```
+    #[must_use]
+    pub fn without_mirrors(self) -> Self {
+        self.mirroring(Mirrors::default())
+    }
+
+    fn mirroring(self, mirrors: Mirrors) -> Self {
         let mut inner = Inner::new(self.path().to_owned(), super::Codec::Plain);
         inner.mirrors = mirrors;
         for notice in self.take_notices() {
             inner.beside.notice(notice.text);
         }
-        Ok(Self(Arc::new(inner)))
+        Self(Arc::new(inner))
     }
 
     /// Reads the login that an older program stored under `host_key`, for a profile that has none (DUAL-5). Nothing is
@@ -162,7 +264,7 @@ impl FileStore {
         }
         let found = self.load(host_key)?;
         if found.is_some() && profile != host_key {
-            self.0.notice_once(format!(
+            self.0.beside.notice_once(format!(
                 "the login '{profile}' is not stored; the one that an older program stored for '{host_key}' is used. To keep \
                  one of its own, log in with '{profile}'"
             ));
@@ -179,28 +281,40 @@ impl Inner {
         sidecar: &Sidecar,
         (key, old): (&CacheKey, &Stored<'_>),
         session: &Session,
-        (to, takes_over): (&CacheKey, bool),
+        (to, wish): (&CacheKey, Wish),
     ) -> bool {
+        let tell = |why: String| {
+            if wish != Wish::WhereFree {
+                let text = format!("the login '{key}' was saved without a copy for '{to}': {why}");
+                self.beside.notice_once(text);
+            }
+            false
+        };
         let is_there = |name: &str| document.entry(name).is_some();
-        let owner = sidecar.mirrored(to.as_str()).filter(|owner| *owner != key.as_str());
-        let owner = owner.filter(|owner| is_there(owner) && is_there(to.as_str()));
-        if let Some(owner) = owner.filter(|_| !takes_over) {
-            let owner = CacheKey::new(owner);
-            self.notice_once(format!(
-                "the login '{key}' was saved without a copy for '{to}': the copy there is that of '{owner}'"
-            ));
-            return false;
+        let recorded = sidecar.mirrored(to.as_str());
+        let owner = match recorded.filter(|owner| is_there(owner) && is_there(to.as_str())) {
+            None if wish == Wish::WhereFree && recorded.is_none() => self.likeness(document, to),
+            owner => owner,
+        };
+        let owner = owner.filter(|owner| *owner != key.as_str());
+        if let Some(owner) = owner.filter(|_| wish != Wish::TakesOver) {
+            return tell(format!("the copy there is that of '{}'", CacheKey::new(owner)));
         }
         let there = self.read(document, to.as_str()).and_then(|there| there.session());
         let renewable = there.and_then(|there| there.refresh_token);
         let spent = old.session().and_then(|old| old.refresh_token);
         if session.refresh_token.is_none() && renewable.is_some() && renewable != spent {
-            self.notice_once(format!(
-                "the login '{key}' was saved without a copy for '{to}': the one there can be refreshed, and this one cannot"
-            ));
-            return false;
+            return tell("the one there can be refreshed, and this one cannot".to_owned());
         }
         true
+    }
+
+    /// The login with the same tokens as what stands under a host's key: whose copy it is, where another program made it.
+    fn likeness<'d>(&self, document: &'d Document<'_>, to: &CacheKey) -> Option<&'d str> {
+        let state = |name: &str| Some(self.read(document, name)?.session()?.fingerprint());
+        let there = state(to.as_str())?;
+        let others = document.keys().into_iter().filter(|name| *name != to.as_str());
+        others.into_iter().find(|name| state(name).as_ref() == Some(&there))
     }
 
     /// Copies of `old` that this program made under hosts' keys, and that nobody has changed since.
@@ -213,7 +327,9 @@ impl Inner {
     ) -> Vec<&'d str> {
         let Some(old) = old.session() else { return Vec::new() };
         let full = sidecar.complete(key.as_str(), old.clone());
-        let wanted = self.mirrors.of(key, &full).map(|(to, _)| to);
+        // One that is not recorded is another program's, and stays unless somebody asked for copies.
+        let wanted = self.mirrors.of(key, &full).filter(|(_, wish)| *wish != Wish::WhereFree);
+        let wanted = wanted.map(|(to, _)| to);
         let is_ours = |name: &str| {
             name != key.as_str()
                 && match sidecar.mirrored(name) {

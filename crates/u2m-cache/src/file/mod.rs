@@ -2,17 +2,23 @@
 //!
 //! Readers take no lock. Writers lock a sibling file, read, change one entry, fill a temporary file, make it last, and put
 //! it in place in one step. A refresh holds a lock of its entry besides, so that logins in one file are refreshed side by
-//! side. Beside the cache stand `<name>.lock`, the folder `<name>.locks`, and `<name>.u2m.json`.
+//! side, and, before it spends a refresh token, the lock of that token, so that one login is refreshed once however it is
+//! reached. Beside the cache stand `<name>.lock`, the folder `<name>.locks`, and `<name>.u2m.json`.
 
+mod aside;
 mod codec;
 pub(crate) mod document;
 #[cfg(feature = "encrypted")]
 mod encrypted;
+mod finish;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod leftovers;
 mod lock;
 mod mirror;
+mod over;
+mod proof;
+mod reading;
 #[cfg(feature = "encrypted")]
 mod sealed;
 mod update;
@@ -20,24 +26,24 @@ mod update;
 #[cfg(feature = "encrypted")]
 pub use encrypted::EncryptedFileStore;
 pub use mirror::Mirror;
+#[cfg(feature = "keyring")]
+pub(crate) use over::Over;
 
 use crate::beside::Beside;
-use crate::beside::disk::{self, Privacy};
+use crate::beside::claim::Claims;
 use crate::beside::lock::KeyLock;
 use crate::beside::room::Reserve;
 use crate::beside::sidecar::Sidecar;
-use crate::error::{Shown, StoreError};
+use crate::error::StoreError;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use codec::Codec;
-use document::parse;
 use mirror::Mirrors;
-use std::collections::BTreeSet;
 use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Session};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session};
 
 /// Logins in a file of the form that Databricks' CLI and Go SDK read and write.
 ///
@@ -60,8 +66,6 @@ struct Inner {
     beside: Beside,
     codec: Codec,
     mirrors: Mirrors,
-    /// What was said already, and is true for longer than one operation.
-    told: Mutex<BTreeSet<String>>,
 }
 
 impl FileStore {
@@ -116,14 +120,36 @@ impl FileStore {
         self.0.beside.sidecar().home(key.as_str()).map(str::to_owned)
     }
 
-    /// Records the kind of store in which `key` is.
-    pub(crate) fn set_home(&self, key: &CacheKey, home: Option<&str>) -> Result<(), StoreError> {
-        self.0.beside.change_sidecar(|sidecar| sidecar.set_home(key.as_str(), home))
+    /// Changes what is known of the logins beside their tokens, for good.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Sidecar) -> bool) -> Result<(), StoreError> {
+        self.0.beside.change_sidecar_for_good(change)
     }
 
-    /// What is known of the logins beside their tokens.
-    pub(crate) fn sidecar(&self) -> Sidecar {
-        self.0.beside.sidecar()
+    /// Forgets which host `key` was first used with.
+    pub(crate) fn untie(&self, key: &CacheKey) -> Result<(), StoreError> {
+        match self.0.beside.sidecar().is_tied(key.as_str()) {
+            true => self.0.beside.change_sidecar(|sidecar| sidecar.untie(key.as_str())),
+            false => Ok(()),
+        }
+    }
+
+    /// What is known of the logins beside their tokens. What is damaged is as good as nothing; what cannot be read now is
+    /// not: it says where each login is.
+    ///
+    /// # Errors
+    /// It cannot be read now.
+    pub(crate) fn sidecar(&self) -> Result<Sidecar, StoreError> {
+        self.0.beside.sidecar_to_change()
+    }
+
+    /// A login, and what is known of all logins beside their tokens, which is read once, after the tokens.
+    pub(crate) fn load_and_sidecar(
+        &self,
+        key: &CacheKey,
+    ) -> Result<Option<(Session, Sidecar)>, StoreError> {
+        let Some(session) = self.0.stored(key)? else { return Ok(None) };
+        let sidecar = self.sidecar()?;
+        Ok(Some((self.0.complete_by(&sidecar, key, session), sidecar)))
     }
 
     /// As `load`, with a side file that was read already.
@@ -133,12 +159,12 @@ impl FileStore {
         sidecar: &Sidecar,
     ) -> Result<Option<Session>, StoreError> {
         let Some(session) = self.0.stored(key)? else { return Ok(None) };
-        let session = sidecar.complete(key.as_str(), session);
-        if session.binding.is_some() {
-            return Ok(Some(session));
+        let known = sidecar.complete(key.as_str(), session.clone());
+        if known.binding.is_some() {
+            return Ok(Some(known));
         }
         // A writer puts the side file in place before the tokens: these may be newer than what was read of it.
-        Ok(Some(self.0.beside.sidecar().complete(key.as_str(), session)))
+        Ok(Some(self.0.complete(key, session)))
     }
 
     /// Removes what stands beside the cache in which tokens of `key` may still be found: damaged caches that were set aside
@@ -193,92 +219,7 @@ fn path_from(
 
 impl Inner {
     fn new(path: PathBuf, codec: Codec) -> Self {
-        let (mirrors, told) = (Mirrors::default(), Mutex::default());
-        Self { beside: Beside::new(path), codec, mirrors, told }
-    }
-
-    /// Says it, unless it was said already.
-    fn notice_once(&self, text: String) {
-        let is_news = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone());
-        if is_news {
-            self.beside.notice(text);
-        }
-    }
-
-    /// The cache's text; absent is empty.
-    fn text(&self) -> Result<String, StoreError> {
-        disk::check_folder(self.beside.folder())?;
-        let Some(found) = disk::read(&self.beside.path)? else { return Ok(String::new()) };
-        let path = Shown::from(self.beside.path.as_path());
-        match found.privacy {
-            Privacy::Private => {}
-            Privacy::Tightened => self.beside.notice(format!(
-                "{path} could be read by other users; it is now private. If others may have seen it, log in again"
-            )),
-            Privacy::Loose => self.beside.notice(format!(
-                "{path} can be read by other users, and that cannot be changed; keep it somewhere else, and log in again"
-            )),
-        }
-        // Bytes that are not UTF-8 spoil the string that they stand in, as for Go's reader, and no other entry.
-        Ok(String::from_utf8(found.bytes).unwrap_or_else(|error| {
-            String::from_utf8_lossy(&zeroize::Zeroizing::new(error.into_bytes())).into_owned()
-        }))
-    }
-
-    fn corrupt(&self, why: String) -> StoreError {
-        StoreError::Corrupt { path: self.beside.path.as_path().into(), why }
-    }
-
-    /// The cache as a whole: of version 1, of the right form, and sound.
-    fn sound<'a>(&self, text: &'a str) -> Result<document::Document<'a>, StoreError> {
-        let parsed = parse(text);
-        self.check_form(&parsed)?;
-        match parsed.broken {
-            Some(why) => Err(self.corrupt(why)),
-            None => Ok(parsed.document),
-        }
-    }
-
-    /// Refuses what another version or another kind of store wrote.
-    fn check_form(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
-        self.check_version(parsed)?;
-        self.codec.check_form(&self.beside.path, parsed)
-    }
-
-    /// What a later version wrote may look like damage, and is none.
-    fn check_version(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
-        let version = parsed.document.version.as_deref();
-        let is_number = version.is_some_and(|version| version.parse::<u64>().is_ok());
-        match version {
-            Some("1") => Ok(()),
-            _ if parsed.broken.is_some() && !is_number => Ok(()),
-            other => Err(StoreError::Version {
-                path: self.beside.path.as_path().into(),
-                version: u2m_core::Foreign::new(other.unwrap_or("0")).to_string(),
-            }),
-        }
-    }
-
-    fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let complete = |session| self.beside.sidecar().complete(key.as_str(), session);
-        Ok(match (self.stored(key)?, self.codec.has_sidecar()) {
-            (Some(session), true) => Some(complete(session)),
-            (session, _) => session,
-        })
-    }
-
-    /// An entry by itself.
-    fn stored(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let text = zeroize::Zeroizing::new(self.text()?);
-        let document = self.sound(&text)?;
-        let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
-        Ok(self.codec.read(&self.beside.path, &document, key.as_str(), raw)?.session())
-    }
-
-    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        let text = zeroize::Zeroizing::new(self.text()?);
-        let document = self.sound(&text)?;
-        Ok(document.keys().into_iter().map(CacheKey::new).collect())
+        Self { beside: Beside::new(path), codec, mirrors: Mirrors::default() }
     }
 
     fn lock(
@@ -286,8 +227,9 @@ impl Inner {
         key: &CacheKey,
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        let lock = KeyLock::take(&self.beside, key, patience)?;
-        Ok(lock.map(|lock| self.locked(key, lock)))
+        let Some(lock) = KeyLock::take(&self.beside, key, patience)? else { return Ok(None) };
+        self.finish_for_the_dead()?;
+        Ok(Some(self.locked(key, lock)))
     }
 
     fn adopt(
@@ -295,12 +237,15 @@ impl Inner {
         key: &CacheKey,
         file: File,
     ) -> Result<Box<dyn EntryLock>, StoreError> {
-        Ok(self.locked(key, KeyLock::adopt(&self.beside, key, file)?))
+        let lock = KeyLock::adopt(&self.beside, key, file)?;
+        self.finish_for_the_dead()?;
+        Ok(self.locked(key, lock))
     }
 
     fn locked(self: &Arc<Self>, key: &CacheKey, lock: KeyLock) -> Box<dyn EntryLock> {
         let (store, reserve) = (Arc::clone(self), Reserve::default());
-        Box::new(lock::FileLock { store, key: key.clone(), lock, reserve })
+        let (key, claims) = (key.clone(), Claims::new(self.codec.words(), &self.beside, key));
+        Box::new(lock::FileLock { store, key, lock, reserve, claims, replaces: None })
     }
 }
 
@@ -310,15 +255,40 @@ impl TokenStore for FileStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.0.update(key, Some(session), &mut Reserve::default())
+        self.0.save(key, session)
+    }
+
+    fn put_back(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        spent: &[Fingerprint],
+    ) -> Result<bool, StoreError> {
+        self.0.put_back(key, session, spent)
     }
 
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.0.update(key, None, &mut Reserve::default())
+        self.0.delete(key)
     }
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
         self.0.keys()
+    }
+
+    fn load_all(&self, keys: &[CacheKey]) -> Vec<Result<Option<Session>, StoreError>> {
+        self.0.load_all(keys)
+    }
+
+    fn save_all(&self, logins: &[(CacheKey, Session)]) -> Vec<Result<(), StoreError>> {
+        self.0.save_all(logins)
+    }
+
+    fn delete_states(&self, states: &[(CacheKey, Fingerprint)]) -> Vec<Result<bool, StoreError>> {
+        self.0.delete_states(states)
+    }
+
+    fn locks_beside(&self) -> Option<&Path> {
+        Some(self.path())
     }
 
     fn lock(
@@ -333,10 +303,22 @@ impl TokenStore for FileStore {
         self.0.adopt(key, file)
     }
 
+    fn tie(
+        &self,
+        key: &CacheKey,
+        first: &FirstUse,
+        config: Option<&str>,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        self.0.beside.tie(key, first, config, patience)
+    }
+
     fn address(&self) -> Option<StoreAddress> {
-        // An address says nothing of copies, and who opens it would make none.
-        let is_whole = self.0.mirrors.is_empty();
-        is_whole.then(|| StoreAddress::File { path: self.path().to_owned() })
+        Some(StoreAddress::File { path: self.path().to_owned(), mirrors: self.0.mirrors.all() })
+    }
+
+    fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.0.prepare_login(key)
     }
 
     fn take_notices(&self) -> Vec<Notice> {
@@ -363,7 +345,7 @@ mod tests {
         let store = FileStore::at(folder.path().join("token-cache.json"));
         let key = CacheKey::new("dev");
         store.save(&key, &bound("old")).unwrap();
-        let read_before = store.sidecar();
+        let read_before = store.sidecar().unwrap();
         store.save(&key, &bound("new")).unwrap();
         let found = store.load_with(&key, &read_before).unwrap().unwrap();
         assert_eq!((found.access_token.expose(), found.binding), ("new", bound("new").binding));

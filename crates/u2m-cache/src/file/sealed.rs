@@ -4,7 +4,7 @@ use super::document::{Document, Parsed, members};
 use crate::error::StoreError;
 use crate::key_source::SealKeySource;
 use crate::payload;
-use crate::seal::{Cipher, SealError};
+use crate::seal::{Cipher, SealError, SealKey};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use u2m_core::{CacheKey, Session};
@@ -28,8 +28,8 @@ pub(super) fn is_sealed(format: Option<String>, parsed: &Parsed<'_>) -> bool {
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) source: SealKeySource,
-    /// There once it was asked for.
-    cipher: Mutex<Option<Arc<Cipher>>>,
+    /// There once it was asked for, with the key that it was made of.
+    cipher: Mutex<Option<(SealKey, Arc<Cipher>)>>,
 }
 
 impl Sealed {
@@ -42,19 +42,30 @@ impl Sealed {
         matches!(self.source, SealKeySource::Command(_)) && self.known().is_none()
     }
 
+    /// Where another process of this user has the key from: from this one, where it would have to run a program for it again
+    /// that this one has run already.
+    pub(super) fn source_for_others(&self) -> SealKeySource {
+        let known = self.cipher.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&self.source, &*known) {
+            (SealKeySource::Command(_), Some((key, _))) => SealKeySource::Bytes(key.clone()),
+            (source, _) => source.clone(),
+        }
+    }
+
     fn known(&self) -> Option<Arc<Cipher>> {
-        self.cipher.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let known = self.cipher.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map(|(_, cipher)| Arc::clone(cipher))
     }
 
     /// The cipher. Its key is asked for once; a new one is made only where nothing was sealed with another.
     fn cipher(&self, path: &Path, may_be_new: bool) -> Result<Arc<Cipher>, StoreError> {
         let mut cipher = self.cipher.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cipher) = &*cipher {
+        if let Some((_, cipher)) = &*cipher {
             return Ok(Arc::clone(cipher));
         }
         let key = self.source.key(path, may_be_new)?;
         let new = Arc::new(Cipher::new(&key));
-        *cipher = Some(Arc::clone(&new));
+        *cipher = Some((key, Arc::clone(&new)));
         Ok(new)
     }
 

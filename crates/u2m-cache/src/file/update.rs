@@ -1,39 +1,74 @@
 //! Changing one entry: under the writer's lock, from what the file holds at that moment.
 
+mod batch;
+
 use super::Inner;
 use super::codec::Stored;
 use super::document::{Document, Parsed, parse};
-use crate::beside::disk;
+use super::mirror::Wish;
+use super::over::Over;
 use crate::beside::lock;
-use crate::beside::room::{Reserve, SPARE, Temporary};
+use crate::beside::room::{Reserve, Temporary};
 use crate::beside::sidecar::Sidecar;
+use crate::beside::{claim, disk};
 use crate::error::{Shown, StoreError};
 use crate::fault::{self, Op};
 use crate::mode::StorageMode;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
-use u2m_core::{CacheKey, Session};
+use std::fs;
+use std::path::Path;
+use u2m_core::{CacheKey, Fingerprint, Session};
 use zeroize::Zeroizing;
 
-/// A program that writes without a lock may come between reading and writing; so often is it given way to.
-const TRIES: u32 = 5;
+/// A program that writes without a lock may come between reading and writing; so often is it given way to. Then what it
+/// has written is lost, except where it is of the entries that are being changed.
+pub(super) const TRIES: u32 = 10;
 
 impl Inner {
+    pub(super) fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        self.update(key, Some(session), Over::Whatever, &mut Reserve::default())
+    }
+
+    pub(super) fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.update(key, None, Over::Whatever, &mut Reserve::default())
+    }
+
+    /// Whether an old state was there, and the login was put in its place.
+    pub(super) fn put_back(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        spent: &[Fingerprint],
+    ) -> Result<bool, StoreError> {
+        let over = Over::Spent(spent);
+        // Without a lock at first: mostly there is nothing to do.
+        let there = self.stored(key)?.map(|there| there.fingerprint());
+        let is_old = there.is_some_and(|there| self.is_replaced(over, &there, session));
+        if !is_old || claim::is_spent(&self.beside, &session.fingerprint(), true) {
+            return Ok(false);
+        }
+        match self.update(key, Some(session), over, &mut Reserve::default()) {
+            Ok(()) => Ok(true),
+            Err(StoreError::Superseded { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Replaces (`Some`) or removes (`None`) one entry. `reserve` is room set aside before.
     pub(super) fn update(
         &self,
         key: &CacheKey,
         session: Option<&Session>,
+        over: Over<'_>,
         reserve: &mut Reserve,
     ) -> Result<(), StoreError> {
+        self.check_there(over)?;
         disk::create_folder(self.beside.folder())?;
         let _writer = self.beside.writer()?;
+        self.finish()?;
         self.sweep();
         let mut gone = Vec::new();
         for tries in 1.. {
-            if self.attempt(key, session, reserve, &mut gone, tries == TRIES)? {
+            if self.attempt(key, (session, over), reserve, &mut gone, tries >= TRIES)? {
                 break;
             }
         }
@@ -49,17 +84,18 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether the change was made; not if the file was changed by somebody else meanwhile, unless this is the `last`
-    /// attempt.
+    /// Whether the change was made; not if the file was changed by somebody else meanwhile. In the `last` attempt, not if one
+    /// of the entries was that are being changed.
     fn attempt(
         &self,
         key: &CacheKey,
-        session: Option<&Session>,
+        (session, over): (Option<&Session>, Over<'_>),
         reserve: &mut Reserve,
         gone: &mut Vec<String>,
         last: bool,
     ) -> Result<bool, StoreError> {
         let text = self.text_to_change()?;
+        self.check_there(over)?;
         let parsed = parse(&text);
         self.check_form(&parsed)?;
         let document = &parsed.document;
@@ -75,17 +111,78 @@ impl Inner {
             true => self.read(document, key.as_str()).unwrap_or_default(),
             false => Stored::default(),
         };
+        let is_theirs = session.is_some_and(|new| {
+            let is_there = raw.is_some() || self.is_damaged(&text, &parsed);
+            !self.may_replace(over, is_there, &old, new)
+        });
+        if is_theirs {
+            return self.renew_copies(key, (session, over), (&text, &parsed), reserve, last);
+        }
         self.check_keeps_refresh_token(key, &old, session)?;
         let mirror = session.and_then(|session| self.mirrors.of(key, session));
-        let mirror = mirror.as_ref().map(|(to, takes_over)| (to, *takes_over));
-        let changes = self.changes(document, (key, &old), session, mirror, reserve)?;
+        let mirror = mirror.as_ref().map(|(to, wish)| (to, *wish));
+        let changes = self.changes(document, (key, &old), (session, over), mirror, reserve)?;
         let removed = changes.iter().filter(|(_, text)| text.is_none());
         *gone = removed.map(|(name, _)| (*name).to_owned()).collect();
-        let new =
-            Zeroizing::new(document.with(&self.codec.head(document, session.is_some())?, &changes));
+        let head = self.codec.head(document, session.is_some())?;
+        self.write(&changes, &head, (&text, &parsed), reserve, (over, last))
+    }
+
+    /// Puts the login, which somebody else's has come before, in the place of the copies that still hold its spent token:
+    /// under another name it is still somebody's.
+    fn renew_copies(
+        &self,
+        key: &CacheKey,
+        (session, over): (Option<&Session>, Over<'_>),
+        (text, parsed): (&str, &Parsed<'_>),
+        reserve: &mut Reserve,
+        last: bool,
+    ) -> Result<bool, StoreError> {
+        let superseded = || StoreError::Superseded { key: key.clone() };
+        let (Some(session), Over::Claimed(claimed)) = (session, over) else {
+            return Err(superseded());
+        };
+        let document = &parsed.document;
+        let copies = self.twins(document, key, |there| there == claimed);
+        let copies: Vec<_> = copies.into_iter().map(|name| (name, Some(session))).collect();
+        if copies.is_empty() {
+            return Err(superseded());
+        }
+        let changes = self.texts(document, (key, over), copies, None, reserve)?;
+        let head = self.codec.head(document, true)?;
+        match self.write(&changes, &head, (text, parsed), reserve, (over, last))? {
+            true => Err(superseded()),
+            false => Ok(false),
+        }
+    }
+
+    /// Writes the file with `changes` made; whether it did.
+    fn write(
+        &self,
+        changes: &[(&str, Option<String>)],
+        head: &[(&str, String)],
+        (text, parsed): (&str, &Parsed<'_>),
+        reserve: &mut Reserve,
+        (over, last): (Over<'_>, bool),
+    ) -> Result<bool, StoreError> {
+        let new = Zeroizing::new(parsed.document.with(head, changes));
+        // A login that is there may grow, and what was bought is saved; another one more needs room.
+        let is_added = changes.iter().any(|(name, _)| parsed.document.entry(name).is_none());
+        let is_roomy = matches!(over, Over::Whatever) && is_added;
+        if new.len() > text.len() {
+            let limit = if is_roomy { disk::ROOMY } else { disk::READABLE };
+            disk::check_len(&self.beside.path, new.len() as u64, limit)?;
+        }
+        disk::check_len(&self.beside.path, new.len() as u64, disk::READABLE)?;
         let path = disk::resolve(&self.beside.path)?;
         let mut temporary = reserve.cache(&path, self.beside.prefix())?;
-        let is_put = self.put(&mut temporary, &new, &path, &text, &parsed, last);
+        let names: Vec<&str> = changes.iter().map(|(name, _)| *name).collect();
+        let is_same = |now: &str| {
+            let entries = parse(now).document;
+            let is_same = |name: &&str| entries.entry(name) == parsed.document.entry(name);
+            now == text || last && (matches!(over, Over::Whatever) || names.iter().all(is_same))
+        };
+        let is_put = self.put(&mut temporary, (&new, changes), &path, parsed, is_same);
         if !matches!(is_put, Ok(true)) {
             // For the next attempt: the disk may be full by then.
             reserve.cache = Some(temporary);
@@ -93,25 +190,35 @@ impl Inner {
         is_put
     }
 
-    /// Puts the new text in place, if the old one is still there, or this is the `last` attempt; whether it did.
+    /// Puts the new text in place, if the old one `is_same`; whether it did.
     fn put(
         &self,
         temporary: &mut Temporary,
-        new: &str,
+        (new, changes): (&str, &[(&str, Option<String>)]),
         path: &Path,
-        text: &str,
         parsed: &Parsed<'_>,
-        last: bool,
+        is_same: impl FnOnce(&str) -> bool,
     ) -> Result<bool, StoreError> {
         temporary.fill(new, true)?;
-        if !last && *self.text_to_change()? != *text {
+        let _committed = self.commit(&temporary.path, &parsed.document, changes);
+        if !is_same(&self.text_to_change()?) {
             return Ok(false);
         }
+        self.replace(path, parsed, || temporary.put(path, true)).map(|()| true)
+    }
+
+    /// Replaces the cache by what is `put` in its place; a damaged one is kept under another name.
+    pub(super) fn replace(
+        &self,
+        path: &Path,
+        parsed: &Parsed<'_>,
+        put: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let aside = match parsed.broken {
             Some(_) => Some(self.set_aside(path)?),
             None => None,
         };
-        if let Err(error) = temporary.put(path, true) {
+        if let Err(error) = put() {
             // The damaged file is still where it was.
             if let Some(aside) = aside {
                 let _ = fault::at(Op::Remove, || fs::remove_file(aside));
@@ -126,7 +233,7 @@ impl Inner {
                 parsed.document.keys().len()
             ));
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What becomes of which entries; the side file is written first.
@@ -134,8 +241,8 @@ impl Inner {
         &self,
         document: &'d Document<'_>,
         (key, old): (&'d CacheKey, &Stored<'_>),
-        session: Option<&Session>,
-        mirror: Option<(&'d CacheKey, bool)>,
+        (session, over): (Option<&Session>, Over<'_>),
+        mirror: Option<(&'d CacheKey, Wish)>,
         reserve: &mut Reserve,
     ) -> Result<Vec<(&'d str, Option<String>)>, StoreError> {
         let has_sidecar = self.codec.has_sidecar();
@@ -144,15 +251,25 @@ impl Inner {
         let mut mirrored = None;
         match session {
             Some(session) => {
-                let may = |to| self.may_mirror(document, &known, (key, old), session, to);
+                let may = |to: (&CacheKey, Wish)| {
+                    self.may_mirror(document, &known, (key, old), session, to)
+                        && self.may_renew_copy(document, &known, key, (session, over), to)
+                };
                 mirrored = mirror.filter(|to| may(*to)).map(|(to, _)| to.as_str());
                 // Copies for a host that the login has left are of no use; what others made of it is theirs.
                 let (copies, renewed) = match is_elsewhere(&known, (key, old), session) {
                     true => (self.mirrors_of(document, &known, key, old), None),
-                    false => (self.twins(document, key, old), Some(session)),
+                    false => (self.twins_of(document, (key, old), over), Some(session)),
+                };
+                // One that is not wished any more ends with the tokens that it holds.
+                let unwished = match self.mirrors.is_never(key) {
+                    true => self.mirrors_of(document, &known, key, old),
+                    false => Vec::new(),
                 };
                 let copies = copies.into_iter().filter(|name| Some(*name) != mirrored);
+                let copies = copies.filter(|name| !unwished.contains(name));
                 changes.extend(copies.map(|name| (name, renewed)));
+                changes.extend(unwished.iter().map(|name| (*name, None)));
                 changes.extend(mirrored.map(|to| (to, Some(session))));
             }
             None => {
@@ -160,6 +277,19 @@ impl Inner {
                 changes.extend(copies.into_iter().map(|name| (name, None)));
             }
         }
+        self.texts(document, (key, over), changes, mirrored, reserve)
+    }
+
+    /// The texts of entries that are replaced or removed; what is known of the logins is written first. `mirrored` is a copy
+    /// of `key` under its host's key.
+    fn texts<'d>(
+        &self,
+        document: &'d Document<'_>,
+        (key, over): (&CacheKey, Over<'_>),
+        changes: Vec<(&'d str, Option<&Session>)>,
+        mirrored: Option<&str>,
+        reserve: &mut Reserve,
+    ) -> Result<Vec<(&'d str, Option<String>)>, StoreError> {
         let (mut texts, mut records) = (Vec::new(), Vec::new());
         for (name, session) in changes {
             // Nothing is opened to be removed.
@@ -169,19 +299,20 @@ impl Inner {
             let before = before.session().map(|before| before.fingerprint());
             records.extend(session.map(|session| (name, session, before)));
         }
-        if !has_sidecar || records.is_empty() {
+        if !self.codec.has_sidecar() || records.is_empty() {
             return Ok(texts);
         }
         let record = |sidecar: &mut Sidecar| {
-            for (name, session, before) in records {
-                sidecar.record(name, session, before);
+            for (name, session, before) in &records {
+                sidecar.record(name, session, before.clone());
             }
             mirrored.into_iter().for_each(|to| sidecar.mirror(to, key.as_str()));
             true
         };
-        if let Err(error) = self.beside.change_sidecar_locked(reserve, record) {
-            self.beside
-                .notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
+        if let Err(error) = self.beside.change_sidecar_locked(reserve, record)
+            && let Some((_, session, _)) = records.first()
+        {
+            self.beside.unrecorded(key, session, matches!(over, Over::Whatever), error)?;
         }
         Ok(texts)
     }
@@ -192,77 +323,18 @@ impl Inner {
         self.codec.read(&self.beside.path, document, key, raw).ok()
     }
 
-    /// Other entries that hold the refresh token which is being replaced: copies under the host's key that older programs
-    /// made. It is spent for them too.
-    pub(super) fn twins<'d>(
-        &self,
-        document: &'d Document<'_>,
-        key: &CacheKey,
-        old: &Stored<'_>,
-    ) -> Vec<&'d str> {
-        let Some(spent) = old.session().and_then(|old| old.refresh_token) else {
-            return Vec::new();
-        };
-        let others = document.keys().into_iter().filter(|name| *name != key.as_str());
-        let is_twin = |name: &&str| {
-            let there = self.read(document, name).and_then(|there| there.session());
-            there.and_then(|there| there.refresh_token).as_ref() == Some(&spent)
-        };
-        others.filter(is_twin).collect()
-    }
-
-    /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
-    /// stands in its way.
-    pub(super) fn reserve(&self) -> Result<Reserve, StoreError> {
-        disk::create_folder(self.beside.folder())?;
-        let _writer = self.beside.writer()?;
-        self.sweep();
-        let text = self.text_to_change()?;
-        let parsed = parse(&text);
-        self.check_form(&parsed)?;
-        self.codec.prove(&self.beside.path, &parsed.document)?;
-        let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
-        disk::check_replaceable(&path)?;
-        let room = |path: &Path, durable| {
-            let len = disk::len(path)? + self.spare();
-            Temporary::new(path, self.beside.prefix(), len, durable)
-        };
-        let side = self.codec.has_sidecar().then(|| room(&side, false)).transpose()?;
-        Ok(Reserve { cache: Some(room(&path, true)?), side })
-    }
-
-    /// A sealed entry is larger than its login, and a copied one is there twice.
-    fn spare(&self) -> u64 {
-        let is_one = self.codec.has_sidecar() && self.mirrors.is_empty();
-        if is_one { SPARE } else { SPARE * 2 }
-    }
-
-    /// The cache's text. What is too large to be one holds no entry to keep, and is set aside like any other damage.
-    fn text_to_change(&self) -> Result<Zeroizing<String>, StoreError> {
+    /// The cache's text. Of what is too large to be one, as much as is ever read, which is damaged by where it ends.
+    pub(super) fn text_to_change(&self) -> Result<Zeroizing<String>, StoreError> {
         match self.text() {
             Ok(text) => Ok(Zeroizing::new(text)),
-            Err(StoreError::TooLarge { .. }) => Ok(Zeroizing::new("\u{0}".to_owned())),
+            Err(StoreError::TooLarge { .. }) => {
+                let bytes = disk::beginning(&self.beside.path)?;
+                let mut text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+                text.push('\u{0}');
+                Ok(text)
+            }
             Err(error) => Err(error),
         }
-    }
-
-    /// Keeps a damaged cache under a name that says when; that name.
-    fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let aside = (0..100).find_map(|at| {
-            let mut name = path.file_name().unwrap_or_default().to_owned();
-            name.push(format!(".corrupt-{seconds}"));
-            if at > 0 {
-                name.push(format!("-{at}"));
-            }
-            let aside = path.with_file_name(name);
-            match keep_as(path, &aside) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => None,
-                other => Some(other.map(|()| aside)),
-            }
-        });
-        let aside = aside.unwrap_or_else(|| Err(ErrorKind::AlreadyExists.into()));
-        aside.map_err(|error| StoreError::io("set aside", path, error))
     }
 
     fn check_keeps_refresh_token(
@@ -283,22 +355,6 @@ impl Inner {
         } else {
             Ok(())
         }
-    }
-}
-
-/// Gives a file a second name rather than moving it: until the new one is in place, readers see the old one.
-fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
-    match fault::at(Op::Link, || fs::hard_link(path, aside)) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            let mut copy = disk::create_private(aside)?;
-            let copied = fault::at(Op::Open, || File::open(path)).and_then(|mut whole| {
-                io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
-                fault::at(Op::Sync, || copy.sync_all())
-            });
-            // Half of it helps nobody, and may hold tokens.
-            copied.inspect_err(|_| drop(fault::at(Op::Remove, || fs::remove_file(aside))))
-        }
-        other => other,
     }
 }
 

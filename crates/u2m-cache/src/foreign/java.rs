@@ -244,6 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn a_login_is_read_from_the_file_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (cache, login) = (JavaCache::at(folder.path()), JavaLogin::new("https://a.example"));
+        assert_eq!(cache.read(&login).unwrap(), None, "it is not there");
+        let text = r#"{"accessToken":"a","expiry":"2026-01-01T12:00:00Z"}"#;
+        fs::write(folder.path().join(login.file_name()), text).unwrap();
+        let session = cache.read(&login).unwrap().unwrap();
+        assert_eq!(session.access_token.expose(), "a");
+        assert_eq!(cache.read(&JavaLogin::new("https://b.example")).unwrap(), None);
+    }
+
+    #[test]
     fn what_is_no_token_is_an_error_and_nothing_is_none() {
         for bad in ["", "[]", r#"{"accessToken":7}"#, r#"{"accessToken":"a","expiry":1767268800}"#]
         {

@@ -199,7 +199,8 @@ impl PythonCache {
             .map_err(|why| StoreError::BadForeign { path: path.into(), why })?;
         Ok(parsed.map(|Parsed { mut session, about }| {
             let bound = about.zip(host(login));
-            session.binding = bound.and_then(|(about, host)| about.binding(&login.client_id, host));
+            session.binding =
+                bound.and_then(|(about, host)| about.binding(&login.client_id, &host));
             session
         }))
     }

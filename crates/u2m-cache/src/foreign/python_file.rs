@@ -5,9 +5,9 @@ use super::python_name::push_ascii;
 use super::python_time::{self, Written, Zone, format_utc};
 use serde_json::Value;
 use u2m_core::{
-    AccessToken, Binding, Fingerprint, Host, RefreshToken, Session, Timestamp, UnverifiedClaims,
+    AccessToken, Binding, BindingRecord, Fingerprint, Host, RefreshToken, Session, Timestamp,
+    UnverifiedClaims,
 };
-use url::Url;
 use zeroize::{Zeroize, Zeroizing};
 
 /// No honest file is larger.
@@ -32,8 +32,9 @@ pub(crate) struct Parsed {
 #[derive(Debug, Default)]
 pub(crate) struct About {
     pub(crate) issuer: Option<String>,
-    pub(crate) token_endpoint: Option<Url>,
+    pub(crate) token_endpoint: Option<String>,
     pub(crate) account_id: Option<String>,
+    pub(crate) allowed: Vec<String>,
 }
 
 /// JSON that holds secrets; they are cleared when it goes.
@@ -157,19 +158,28 @@ fn take_over(value: &Value, session: &mut Session) -> Option<About> {
         session.issued_at.zip(session.expiry).map(|(issued, expiry)| issued.until(expiry));
     Some(About {
         issuer: member("issuer").map(str::to_owned),
-        token_endpoint: member("token_endpoint").and_then(|text| Url::parse(text).ok()),
+        token_endpoint: member("token_endpoint").map(str::to_owned),
         account_id: member("account_id").map(str::to_owned),
+        allowed: value
+            .get("allowed")
+            .and_then(Value::as_array)
+            .map_or(Vec::new(), |list| texts(list)),
     })
 }
 
 impl About {
-    /// Whom the tokens belong to, if all of it is known: the endpoint has to stand on the issuer's host.
-    pub(crate) fn binding(self, client_id: &str, host: Host) -> Option<Binding> {
+    /// Whom the tokens belong to, if all of it is known, and is believed.
+    pub(crate) fn binding(self, client_id: &str, host: &Host) -> Option<Binding> {
         let (issuer, endpoint) = (self.issuer?, self.token_endpoint?);
-        let same = Host::of(&endpoint).ok()? == Host::of(&Url::parse(&issuer).ok()?).ok()?;
-        let binding = Binding::new(issuer, endpoint, client_id, host);
-        same.then(|| binding.with_account_id(self.account_id))
+        let mut record = BindingRecord::new(issuer, endpoint, client_id, host.as_str());
+        (record.account_id, record.allowed) = (self.account_id, self.allowed);
+        record.bind()
     }
+}
+
+/// The texts in a list; what is none is left out.
+fn texts(list: &[Value]) -> Vec<String> {
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The text of a file that every version of Python's SDK reads, and u2m without a doubt about its time.
@@ -197,9 +207,21 @@ pub(crate) fn text(session: &Session, zone: Zone<'_>) -> Zeroizing<String> {
         member("issuer", Some(&binding.issuer));
         member("token_endpoint", Some(binding.token_endpoint.as_str()));
         member("account_id", binding.account_id.as_deref());
+        push_allowed(&mut out, &binding.allowed);
     }
     out.push_str("}}");
     Zeroizing::new(out)
+}
+
+/// The other hosts that were allowed at the login, if there are any.
+fn push_allowed(out: &mut String, hosts: &[Host]) {
+    for (at, host) in hosts.iter().enumerate() {
+        out.push_str(if at == 0 { ", \"allowed\": [" } else { ", " });
+        push_ascii(out, host.as_str());
+    }
+    if !hosts.is_empty() {
+        out.push(']');
+    }
 }
 
 /// The token alone, byte for byte as Python writes it.

@@ -3,6 +3,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
+use url::Url;
 
 fn at(unix: i64) -> Timestamp {
     Timestamp::from_unix(unix)
@@ -147,7 +148,7 @@ fn what_u2m_wrote_comes_back_whole_and_belongs_to_whom_it_did() {
     let parsed = parse(&written, Some(at(0)), &|_| 19_800).unwrap().unwrap();
     let host = Host::parse("https://a.example").unwrap();
     let mut session = parsed.session;
-    session.binding = parsed.about.and_then(|about| about.binding("databricks-cli", host));
+    session.binding = parsed.about.and_then(|about| about.binding("databricks-cli", &host));
     assert_eq!(session, bound());
 }
 
@@ -163,12 +164,13 @@ fn t20_an_endpoint_beside_its_issuer_binds_nothing() {
     let host = || Host::parse("https://a.example").unwrap();
     let about = |endpoint: &str| About {
         issuer: Some("https://a.example/oidc".into()),
-        token_endpoint: Url::parse(endpoint).ok(),
+        token_endpoint: Some(endpoint.into()),
         account_id: None,
+        allowed: Vec::new(),
     };
-    assert!(about("https://a.example/oidc/v1/token").binding("c", host()).is_some());
+    assert!(about("https://a.example/oidc/v1/token").binding("c", &host()).is_some());
     for bad in ["https://evil.example/oidc/v1/token", "http://a.example/token", "nonsense"] {
-        assert!(about(bad).binding("c", host()).is_none(), "{bad}");
+        assert!(about(bad).binding("c", &host()).is_none(), "{bad}");
     }
 }
 

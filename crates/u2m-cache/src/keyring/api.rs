@@ -71,6 +71,12 @@ pub trait Keyring: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether each item has a guard of its own, so that a person may be asked before one is replaced, and not before another
+    /// is: macOS, for items that another program made.
+    fn guards_items(&self) -> bool {
+        false
+    }
+
     /// Keeps `what`, a lock, until no write is under way that a caller has given up on; drops it at once where callers
     /// never give up.
     fn keep_until_idle(&self, what: Box<dyn Any + Send>) {
@@ -119,6 +125,10 @@ impl<K: Keyring + ?Sized> Keyring for Arc<K> {
         (**self).limit()
     }
 
+    fn guards_items(&self) -> bool {
+        (**self).guards_items()
+    }
+
     fn keep_until_idle(&self, what: Box<dyn Any + Send>) {
         (**self).keep_until_idle(what);
     }
@@ -131,5 +141,56 @@ pub(crate) fn check_account(account: &str) -> Result<(), KeyringError> {
         Err(KeyringError::InvalidAccount)
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers within a limit by itself, and not at all without one.
+    #[derive(Debug)]
+    struct Bounding;
+
+    impl Keyring for Bounding {
+        fn service(&self) -> &str {
+            "a service"
+        }
+
+        fn describe(&self) -> &'static str {
+            "a keyring"
+        }
+
+        fn get(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+            Err(KeyringError::NoService)
+        }
+
+        fn get_within(
+            &self,
+            account: &str,
+            limit: Duration,
+        ) -> Option<Result<Option<Zeroizing<Vec<u8>>>, KeyringError>> {
+            Some(Ok(Some(Zeroizing::new(format!("{account} in {limit:?}").into_bytes()))))
+        }
+
+        fn set(&self, _: &str, _: &[u8]) -> Result<(), KeyringError> {
+            Err(KeyringError::NoService)
+        }
+
+        fn delete(&self, _: &str) -> Result<(), KeyringError> {
+            Err(KeyringError::NoService)
+        }
+
+        fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
+            Err(KeyringError::NoService)
+        }
+    }
+
+    #[test]
+    fn a_shared_keyring_bounds_its_reads_as_it_does_alone() {
+        let shared: Arc<dyn Keyring> = Arc::new(Bounding);
+        let read = Arc::new(shared).get_within("dev", Duration::from_secs(3));
+        let read = read.unwrap().unwrap().unwrap();
+        assert_eq!(std::str::from_utf8(&read).unwrap(), "dev in 3s");
     }
 }

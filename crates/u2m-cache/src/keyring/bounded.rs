@@ -1,6 +1,7 @@
 //! An end to waiting: no keyring keeps a caller for longer than a limit, whatever it waits for itself.
 
 use super::api::Keyring;
+use super::awake::Left;
 use super::error::KeyringError;
 use std::any::Any;
 use std::fmt;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use u2m_core::Foreign;
 use zeroize::Zeroizing;
 
@@ -83,7 +84,16 @@ impl<K: Keyring + 'static> Bounded<K> {
         };
         let spawned = thread::Builder::new().name("u2m-keyring".into()).spawn(body);
         spawned.map_err(|error| KeyringError::Other(Foreign::new(&error.to_string())))?;
-        match receive.recv_timeout(self.limit) {
+        let mut left = Left::new(self.limit);
+        let heard = loop {
+            let start = Instant::now();
+            let heard = receive.recv_timeout(left.slice());
+            left.took(start.elapsed());
+            if !matches!(heard, Err(RecvTimeoutError::Timeout)) || left.is_over() {
+                break heard;
+            }
+        };
+        match heard {
             Ok(Err(KeyringError::Timeout { .. })) => Err(KeyringError::Timeout { operation }),
             Ok(result) => result,
             Err(RecvTimeoutError::Disconnected) => Err(KeyringError::broken("it broke off")),
@@ -181,6 +191,10 @@ impl<K: Keyring + 'static> Keyring for Bounded<K> {
 
     fn limit(&self) -> Option<usize> {
         self.keyring.limit()
+    }
+
+    fn guards_items(&self) -> bool {
+        self.keyring.guards_items()
     }
 
     fn keep_until_idle(&self, what: Box<dyn Any + Send>) {

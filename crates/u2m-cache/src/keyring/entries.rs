@@ -5,11 +5,12 @@ use super::error::KeyringError;
 use super::store::Inner;
 use super::{HOME, parts};
 use crate::beside::room::Reserve;
-use crate::beside::{disk, lock, locks};
+use crate::beside::{claim, disk, lock, locks};
 use crate::error::StoreError;
+use crate::file::Over;
 use crate::keyring::envelope::Manifest;
 use std::time::Duration;
-use u2m_core::{CacheKey, Session};
+use u2m_core::{CacheKey, Fingerprint, Session};
 
 /// A writer has the keyring for as long as a few calls of it may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -23,9 +24,23 @@ pub(super) struct Stored {
     session: Result<Option<Session>, Unreadable>,
     /// In bytes.
     pub(super) len: usize,
+    /// Whether there is no item at all.
+    is_absent: bool,
 }
 
 impl Stored {
+    /// Whether `new` may be saved in the place of this.
+    fn may_be_replaced(&self, of: &Inner, over: Over<'_>, new: &Session) -> bool {
+        match (over, &self.session) {
+            // What only newer programs can read is refused by itself.
+            (Over::Whatever, _) | (Over::Claimed(_), Err(Unreadable::Newer(_))) => true,
+            (_, Ok(Some(old))) => over.replaces(&of.beside, &old.fingerprint(), new),
+            // What cannot be read is nobody's login.
+            (Over::Claimed(_), Ok(None) | Err(Unreadable::Bad(_))) => !self.is_absent,
+            (Over::Spent(_), Ok(None) | Err(_)) => false,
+        }
+    }
+
     pub(super) fn into_session(self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         self.session.map_err(|unreadable| match unreadable {
             Unreadable::Bad(why) => StoreError::BadEntry { key: key.clone(), why },
@@ -41,9 +56,10 @@ pub(super) fn read(of: &Inner, key: &CacheKey) -> Result<Stored, StoreError> {
     let mut tries = 1;
     loop {
         let Some(bytes) = get()? else {
-            return Ok(Stored { manifest: None, session: Ok(None), len: 0 });
+            return Ok(Stored { manifest: None, session: Ok(None), len: 0, is_absent: true });
         };
-        let stored = |manifest, session| Stored { manifest, session, len: bytes.len() };
+        let len = bytes.len();
+        let stored = |manifest, session| Stored { manifest, session, len, is_absent: false };
         match envelope::read(&bytes) {
             Ok(Content::Nothing) => return Ok(stored(None, Ok(None))),
             Ok(Content::Session(session)) => return Ok(stored(None, Ok(Some(*session)))),
@@ -63,7 +79,7 @@ pub(super) fn read(of: &Inner, key: &CacheKey) -> Result<Stored, StoreError> {
                     None => Err(Unreadable::Bad("its parts are missing, or not its own")),
                 };
                 let len = whole.map_or(manifest.length, |whole| whole.len());
-                return Ok(Stored { manifest: Some(manifest), session, len });
+                return Ok(Stored { manifest: Some(manifest), session, len, is_absent: false });
             }
         }
     }
@@ -74,11 +90,15 @@ pub(super) fn save(
     of: &Inner,
     key: &CacheKey,
     session: &Session,
+    over: Over<'_>,
     reserve: Reserve,
 ) -> Result<(), StoreError> {
     let account = of.account("save", key)?;
     let writer = writer(of)?;
     let stored = read(of, key)?;
+    if !stored.may_be_replaced(of, over, session) {
+        return Err(StoreError::Superseded { key: key.clone() });
+    }
     let manifest = stored.manifest.clone();
     let old = match stored.into_session(key) {
         // A login replaces what cannot be read, and leaves what only newer programs can (KEY-10).
@@ -86,7 +106,7 @@ pub(super) fn save(
         other => other?,
     };
     check_keeps_refresh_token(of, key, old.as_ref(), session)?;
-    note_binding(of, key, session, old.as_ref(), reserve);
+    note_binding(of, key, (session, over), old.as_ref(), reserve)?;
     let bytes = envelope::write(session);
     let slot = manifest.as_ref().map_or(0, |old| 1 - old.slot.min(1));
     let written = match parts::are_needed(&*of.keyring, bytes.len()) {
@@ -96,6 +116,11 @@ pub(super) fn save(
     };
     let now_in = match written {
         Ok(slot) => slot,
+        // Programs without our lock may have come between looking and writing, and what is theirs is found in the place of
+        // what was written.
+        Err(KeyringError::NotKept) if is_theirs(of, key, over, session) => {
+            return Err(StoreError::Superseded { key: key.clone() });
+        }
         Err(error) => return Err(failed(of, writer, "save", key, error)),
     };
     if let Err(error) = parts::remove(&*of.keyring, account, manifest.as_ref(), now_in) {
@@ -105,11 +130,47 @@ pub(super) fn save(
     Ok(())
 }
 
-/// Removes a login.
-pub(super) fn delete(of: &Inner, key: &CacheKey) -> Result<(), StoreError> {
+/// Whether something stands under a key that a save may not replace.
+fn is_theirs(of: &Inner, key: &CacheKey, over: Over<'_>, session: &Session) -> bool {
+    read(of, key).is_ok_and(|stored| !stored.may_be_replaced(of, over, session))
+}
+
+/// Puts a login back where a state stands that it has replaced; whether it did.
+pub(super) fn put_back(
+    of: &Inner,
+    key: &CacheKey,
+    session: &Session,
+    spent: &[Fingerprint],
+) -> Result<bool, StoreError> {
+    // Without a lock at first: mostly there is nothing to do.
+    let is_old = read(of, key)?.may_be_replaced(of, Over::Spent(spent), session);
+    if !is_old || claim::is_spent(&of.beside, &session.fingerprint(), true) {
+        return Ok(false);
+    }
+    match save(of, key, session, Over::Spent(spent), Reserve::default()) {
+        Ok(()) => Ok(true),
+        Err(StoreError::Superseded { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a login; if a state is named, only one that is still in it. Whether it is gone.
+pub(super) fn delete(
+    of: &Inner,
+    key: &CacheKey,
+    state: Option<&Fingerprint>,
+) -> Result<bool, StoreError> {
     let account = of.account("remove", key)?;
     let writer = writer(of)?;
-    let manifest = read(of, key)?.manifest;
+    let stored = read(of, key)?;
+    if let Some(state) = state {
+        match &stored.session {
+            Ok(Some(found)) if found.fingerprint() == *state => {}
+            Ok(None) if stored.is_absent => return Ok(true),
+            _ => return Ok(false),
+        }
+    }
+    let manifest = stored.manifest;
     let removed = of.keyring.delete(account);
     let removed = decide(of, account, removed, "delete", |found| found.is_none());
     let removed =
@@ -118,7 +179,7 @@ pub(super) fn delete(of: &Inner, key: &CacheKey) -> Result<(), StoreError> {
         return Err(failed(of, writer, "remove", key, error));
     }
     note_home(of, key, None);
-    Ok(())
+    Ok(true)
 }
 
 /// Writes one item and reads it back (KEY-4).
@@ -190,29 +251,31 @@ fn check_keeps_refresh_token(
 fn note_binding(
     of: &Inner,
     key: &CacheKey,
-    session: &Session,
+    (session, over): (&Session, Over<'_>),
     old: Option<&Session>,
     mut reserve: Reserve,
-) {
+) -> Result<(), StoreError> {
     let noted = of.beside.writer().and_then(|_writer| {
-        let mut sidecar = of.beside.sidecar();
-        sidecar.record(key.as_str(), session, old.map(Session::fingerprint));
-        of.beside.write_sidecar(&sidecar, &mut reserve)
+        of.beside.change_sidecar_locked(&mut reserve, |sidecar| {
+            sidecar.record(key.as_str(), session, old.map(Session::fingerprint));
+            true
+        })
     });
-    if let Err(error) = noted {
-        of.beside.notice(format!("whom the login '{key}' belongs to could not be noted: {error}"));
-    }
+    let is_login = matches!(over, Over::Whatever);
+    noted.or_else(|error| of.beside.unrecorded(key, session, is_login, error))
 }
 
 /// After the tokens were written or removed: only then does the login live here, or nowhere. One that is known to live
 /// elsewhere is moved by whoever knows all stores.
 fn note_home(of: &Inner, key: &CacheKey, home: Option<&str>) {
     let name = key.as_str();
-    if of.beside.sidecar().home(name).is_some() && home.is_some() {
+    let is_known = || of.beside.sidecar().home(name).is_some();
+    if home.is_some() && is_known() {
         return;
     }
     let noted = of.beside.change_sidecar(|sidecar| match home {
-        Some(_) => sidecar.set_home(name, home),
+        // What could not be read before may say otherwise.
+        Some(_) => sidecar.home(name).is_none() && sidecar.set_home(name, home),
         // A login that was moved elsewhere in the meantime stays known there.
         None => {
             let is_here = sidecar.home(name).is_none_or(|known| known == HOME);

@@ -112,6 +112,26 @@ impl KeyringError {
         matches!(self, Self::Timeout { .. } | Self::Busy { .. } | Self::Unknown { .. })
     }
 
+    /// Whether it is the keyring that cannot be reached at this moment, as opposed to what it is asked for.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        match self {
+            Self::NoBus
+            | Self::NoService
+            | Self::NoCollection
+            | Self::Locked
+            | Self::Denied
+            | Self::Timeout { .. }
+            | Self::Busy { .. }
+            | Self::Unknown { .. }
+            | Self::Broken(_) => true,
+            Self::Unsupported
+            | Self::NotKept
+            | Self::TooBig { .. }
+            | Self::InvalidAccount
+            | Self::Other(_) => false,
+        }
+    }
+
     pub(crate) fn broken(why: &str) -> Self {
         Self::Broken(Foreign::new(why))
     }

@@ -2,14 +2,17 @@
 
 use super::store::Inner;
 use super::{entries, parts, probe};
+use crate::beside::claim::{Claims, Spot};
 use crate::beside::disk;
 use crate::beside::lock::KeyLock;
 use crate::beside::room::{Reserve, SPARE, Temporary};
 use crate::error::StoreError;
-use crate::store::EntryLock;
+use crate::file::Over;
+use crate::store::{Claim, EntryLock};
 use std::fs::{self, File};
 use std::sync::Arc;
-use u2m_core::{CacheKey, Session, Verdict};
+use std::time::Duration;
+use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
 
 /// By how much a new login may be longer than the one before, in bytes.
 const GROWTH: usize = 4 << 10;
@@ -17,24 +20,41 @@ const GROWTH: usize = 4 << 10;
 pub(super) struct KeyringLock {
     store: Arc<Inner>,
     key: CacheKey,
-    /// None once it is given away.
-    lock: Option<KeyLock>,
+    /// None once they are given away.
+    lock: Option<(KeyLock, Claims)>,
     reserve: Reserve,
 }
 
 impl KeyringLock {
     pub(super) fn new(store: Arc<Inner>, key: CacheKey, lock: KeyLock) -> Self {
-        Self { store, key, lock: Some(lock), reserve: Reserve::default() }
+        let claims = Claims::new(store.keyring.describe(), &store.beside, &key);
+        Self { store, key, lock: Some((lock, claims)), reserve: Reserve::default() }
+    }
+
+    fn claims(&mut self) -> Option<&mut Claims> {
+        self.lock.as_mut().map(|(_, claims)| claims)
     }
 }
 
 impl EntryLock for KeyringLock {
     fn verdict(&mut self) -> Option<Verdict> {
-        self.lock.as_ref().and_then(KeyLock::verdict)
+        self.lock.as_ref().and_then(|(lock, _)| lock.verdict())
     }
 
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
-        self.lock.as_mut().map_or(Ok(()), |lock| lock.note(verdict))
+        self.lock.as_mut().map_or(Ok(()), |(lock, _)| lock.note(verdict))
+    }
+
+    fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
+        let (store, key) = (Arc::clone(&self.store), self.key.clone());
+        let here = Spot::new(store.keyring.describe(), &store.beside, &key);
+        let look = |spot: &Spot| {
+            let found = entries::read(&store, &key).and_then(|found| found.into_session(&key));
+            let found = (*spot == here).then_some(found)?.ok()?;
+            Some(found.map(|session| session.fingerprint()))
+        };
+        let claims = self.claims();
+        claims.map_or(Ok(Claim::Busy), |claims| claims.claim(&store.beside, of, patience, look))
     }
 
     /// With a secret of a realistic size, before a grant is spent (KEY-1).
@@ -45,6 +65,7 @@ impl EntryLock for KeyringLock {
         let keyring = &*store.keyring;
         parts::fits(keyring, len)
             .and_then(|()| probe::run(keyring, len.min(keyring.limit().unwrap_or(len))))
+            .and_then(|()| probe::overwrite(keyring, self.key.as_str()))
             .map_err(store.failed("save", &self.key))?;
         let side = store.beside.sibling(".u2m.json");
         disk::create_folder(store.beside.folder())?;
@@ -56,11 +77,37 @@ impl EntryLock for KeyringLock {
     }
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        entries::save(&self.store, &self.key, session, std::mem::take(&mut self.reserve))
+        let (store, next) = (Arc::clone(&self.store), session.fingerprint());
+        if let Some(claims) = self.claims() {
+            claims.saving(&next);
+        }
+        let claimed = self.claims().and_then(|claims| claims.of()).cloned();
+        let over = claimed.as_ref().map_or(Over::Whatever, Over::Claimed);
+        let reserve = std::mem::take(&mut self.reserve);
+        let saved = entries::save(&store, &self.key, session, over, reserve);
+        // It was here when the token was claimed: whatever keeps it from answering now may pass.
+        saved.map_err(|error| if claimed.is_some() { passing(error) } else { error })?;
+        if let Some(claims) = self.claims() {
+            claims.saved(&store.beside, &next);
+        }
+        Ok(())
     }
 
     fn hand_over(mut self: Box<Self>) -> Option<File> {
-        self.lock.take().and_then(KeyLock::hand_over)
+        self.lock.take().and_then(|(lock, _)| lock.hand_over())
+    }
+}
+
+/// A keyring that was there a moment ago and cannot be asked now: restarted, or locked. That is no reason to keep a login
+/// elsewhere, and a reason to try again.
+fn passing(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Keyring { keyring, source, .. } if source.is_out_of_reach() => {
+            let why = source.to_string();
+            let why = why.split(';').next().unwrap_or_default().to_owned();
+            StoreError::Unavailable { server: format!("the {keyring}"), why }
+        }
+        error => error,
     }
 }
 

@@ -3,6 +3,7 @@
 mod api;
 #[cfg(target_os = "macos")]
 mod apple;
+mod awake;
 mod bounded;
 mod encoding;
 mod entries;

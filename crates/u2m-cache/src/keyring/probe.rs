@@ -18,14 +18,29 @@ pub(super) fn run(keyring: &dyn Keyring, len: usize) -> Result<(), KeyringError>
     let padding = "-".repeat(len.saturating_sub(BEFORE.len() + AFTER.len()));
     let secret = Zeroizing::new(format!("{BEFORE}{padding}{AFTER}").into_bytes());
     let account = account();
-    keyring.set(&account, &secret)?;
-    let kept = keyring.get(&account);
+    // In the place of another one, as a login is saved: some keyrings ask somebody before that, and not before.
+    let written = keyring
+        .set(&account, [BEFORE, AFTER].concat().as_bytes())
+        .and_then(|()| keyring.set(&account, &secret));
+    let kept = written.and_then(|()| keyring.get(&account));
     // Removed whatever was found, and before anything is said about it.
     let removed = keyring.delete(&account);
     if kept?.is_none_or(|kept| *kept != *secret) {
         return Err(KeyringError::NotKept);
     }
     removed
+}
+
+/// Writes an item again as it is, where a person may be asked about single items: that this one may be replaced is shown by
+/// replacing it, before anything is spent.
+pub(super) fn overwrite(keyring: &dyn Keyring, account: &str) -> Result<(), KeyringError> {
+    if !keyring.guards_items() {
+        return Ok(());
+    }
+    match keyring.get(account)? {
+        Some(secret) => keyring.set(account, &secret),
+        None => Ok(()),
+    }
 }
 
 /// Removes what killed probes left behind (KEY-5), as far as their age can be told. Nothing depends on it.

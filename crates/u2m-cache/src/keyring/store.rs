@@ -10,12 +10,13 @@ use crate::beside::Beside;
 use crate::beside::lock::KeyLock;
 use crate::beside::room::Reserve;
 use crate::error::StoreError;
+use crate::file::Over;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Session};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session};
 
 /// As long as the tokens of any login that was seen so far, in bytes.
 const LOGIN: usize = 8 << 10;
@@ -148,11 +149,28 @@ impl TokenStore for KeyringStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        entries::save(&self.0, key, session, Reserve::default())
+        entries::save(&self.0, key, session, Over::Whatever, Reserve::default())
+    }
+
+    fn put_back(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        spent: &[Fingerprint],
+    ) -> Result<bool, StoreError> {
+        entries::put_back(&self.0, key, session, spent)
     }
 
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        entries::delete(&self.0, key)
+        entries::delete(&self.0, key, None).map(drop)
+    }
+
+    fn delete_states(&self, states: &[(CacheKey, Fingerprint)]) -> Vec<Result<bool, StoreError>> {
+        states.iter().map(|(key, state)| entries::delete(&self.0, key, Some(state))).collect()
+    }
+
+    fn locks_beside(&self) -> Option<&Path> {
+        Some(self.path())
     }
 
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
@@ -176,6 +194,16 @@ impl TokenStore for KeyringStore {
 
     fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
         Ok(self.locked(key, KeyLock::adopt(&self.0.beside, key, file)?))
+    }
+
+    fn tie(
+        &self,
+        key: &CacheKey,
+        first: &FirstUse,
+        config: Option<&str>,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        self.0.beside.tie(key, first, config, patience)
     }
 
     fn address(&self) -> Option<StoreAddress> {

@@ -119,4 +119,8 @@ impl Keyring for SystemKeyring {
     fn limit(&self) -> Option<usize> {
         backend::LIMIT
     }
+
+    fn guards_items(&self) -> bool {
+        cfg!(target_os = "macos")
+    }
 }

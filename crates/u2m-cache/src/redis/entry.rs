@@ -1,24 +1,33 @@
 //! One entry in the server: read, replaced, removed, listed.
 
+use super::fault::same;
 use super::pool::Pool;
-use super::record::{Record, Revision, parse_verdict};
-use super::scripts::scripts;
+use super::record::{Record, Revision, Started, parse_verdict};
+use super::reply::Reply;
+use super::script::{Call, Part};
 use super::settings::{RedisSettings, millis};
 use super::vault::{Place, Purpose, Vault};
+use super::wire::Words;
 use crate::error::StoreError;
 use crate::store::Notice;
-use redis::{Script, ScriptInvocation};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-use u2m_core::{CacheKey, Session, Verdict};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use u2m_core::{CacheKey, Lifetime, Session, Timestamp, Verdict};
 
 /// What all clones of a store share.
 pub(super) struct Inner {
-    pub(super) pool: Pool,
+    pub(super) pool: Arc<Pool>,
     pub(super) vault: Vault,
     pub(super) settings: RedisSettings,
     pub(super) notices: Mutex<Vec<Notice>>,
+    pub(super) saved: Saved,
+    /// What could not be given back, as the server was away: before the next lease is taken.
+    pub(super) debts: Mutex<Vec<Call>>,
 }
+
+/// What this process saved last in an entry, sealed: for a server that comes back without it.
+pub(super) type Saved = Mutex<HashMap<String, (Revision, String)>>;
 
 /// An entry as it was at one moment.
 pub(super) struct Read {
@@ -26,36 +35,75 @@ pub(super) struct Read {
     /// `Err` for one that is there and cannot be opened.
     pub(super) session: Result<Option<Session>, StoreError>,
     pub(super) verdict: Option<Verdict>,
+    /// When a refresh of this refresh token began that nothing came of, as far as is known.
+    pub(super) began: Option<Timestamp>,
+    /// How long the sealed login is.
+    pub(super) room: usize,
+}
+
+impl Read {
+    /// For another one who has read it at the same moment.
+    fn copy(&self) -> Self {
+        Self {
+            revision: self.revision.clone(),
+            session: self.session.as_ref().map(Clone::clone).map_err(same),
+            verdict: self.verdict.clone(),
+            began: self.began,
+            room: self.room,
+        }
+    }
 }
 
 /// How often somebody else may come first before a login gives up.
 const ROUNDS: u32 = 16;
 
+/// Clocks that differ by less are the same: an answer may take a while.
+const SAME: i64 = 5;
+
+/// So many names are looked for at a time, and so many logins read.
+const BATCH: usize = 500;
+
+/// No login is longer, sealed: what would not be read is not written.
+const LONGEST: usize = 8 << 20;
+
+/// What is saved is kept for so many entries.
+const SAVED: usize = 256;
+
 impl Inner {
-    /// Runs a script on an entry. Every answer is a list of texts.
-    pub(super) fn run(
-        &self,
-        script: &Script,
-        place: &Place,
-        arguments: impl FnOnce(&mut ScriptInvocation<'_>),
-    ) -> Result<Vec<String>, StoreError> {
-        let mut invocation = script.prepare_invoke();
-        invocation.key(&place.record).key(&place.lease);
-        arguments(&mut invocation);
-        self.pool.ask(|connection| invocation.invoke(connection))
+    /// Runs a part of the script.
+    pub(super) fn run(&self, call: Call) -> Result<Vec<String>, StoreError> {
+        let mut answers = self.pool.run(&[call])?;
+        answers.pop().unwrap_or_else(|| Err(self.unavailable("it gave no answer")))
     }
 
-    /// Reads an entry from the fields that a script answers with: generation, grant, session, verdict.
+    /// A call about an entry.
+    pub(super) fn call(part: Part, place: &Place) -> Call {
+        Call::new(part, &[&place.record, &place.lease])
+    }
+
+    /// Reads an entry from what the script answers with: see `reading` in `common.lua`.
     pub(super) fn entry(&self, key: &CacheKey, place: &Place, fields: &[String]) -> Read {
         let field = |at: usize| fields.get(at).map_or("", String::as_str);
         let revision =
             Revision { generation: field(0).parse().unwrap_or(0), grant: field(1).to_owned() };
-        let session = match field(2) {
+        let mut session = match field(2) {
             "" => Ok(None),
             sealed => self.opened(key, place, &revision, sealed).map(Some),
         };
         let verdict = self.vault.open(Purpose::Verdict, &place.record, field(3)).ok();
-        Read { session, verdict: verdict.and_then(|text| parse_verdict(&text)), revision }
+        let started = self.vault.open(Purpose::Started, &place.record, field(4)).ok();
+        let started = started.and_then(|text| Started::parse(&text));
+        let began = match (started, &session) {
+            (Some(started), Ok(Some(session))) => started.of(session),
+            _ => None,
+        };
+        if let (Ok(Some(session)), Ok(theirs), Ok(server)) =
+            (&mut session, field(5).parse::<i64>(), field(6).parse::<i64>())
+        {
+            set_clock(session, theirs - (micros() - server));
+        }
+        let verdict = verdict.and_then(|text| parse_verdict(&text));
+        Read { session, verdict, began, room: field(2).len(), revision }
     }
 
     fn opened(
@@ -75,18 +123,70 @@ impl Inner {
         Ok(record.session)
     }
 
+    /// Reads an entry, together with all who read it at this moment.
     pub(super) fn read(&self, key: &CacheKey, place: &Place) -> Result<Read, StoreError> {
-        let fields = self.run(&scripts().read, place, |_| {})?;
-        Ok(self.entry(key, place, &fields))
+        let read = self.read_once(key, place)?;
+        if self.put_back(key, place, &read) { self.read_once(key, place) } else { Ok(read) }
+    }
+
+    fn read_once(&self, key: &CacheKey, place: &Place) -> Result<Read, StoreError> {
+        let ask = || Ok(self.entry(key, place, &self.run(Self::call(Part::Read, place))?));
+        let read = self.pool.room.read(&place.record, self.pool.longest(), ask)?;
+        Ok(Arc::try_unwrap(read).unwrap_or_else(|shared| shared.copy()))
+    }
+
+    /// Puts back what this process saved, where the server has come back with an older state of the same login; whether it
+    /// did.
+    fn put_back(&self, key: &CacheKey, place: &Place, read: &Read) -> bool {
+        let mut saved = self.saved();
+        let Some((revision, sealed)) = saved.get(&place.record) else { return false };
+        if revision.grant != read.revision.grant || revision.generation < read.revision.generation {
+            // Somebody has saved something newer, or has signed in or out.
+            saved.remove(&place.record);
+            return false;
+        }
+        if *revision == read.revision {
+            return false;
+        }
+        let call = Self::call(Part::Restore, place).arg(revision.generation).arg(&revision.grant);
+        let call = call.arg(sealed).arg(millis(self.settings.keep));
+        drop(saved);
+        let is_back = self.run(call).is_ok_and(|answer| is_ok(&answer));
+        if is_back {
+            self.notice(format!(
+                "{} came back with an older state of the login '{key}', as after a failure before its newest writes were \
+                 kept; the newer state was put back",
+                self.pool.server()
+            ));
+        }
+        is_back
+    }
+
+    /// Remembers what was saved, for [`Inner::put_back`].
+    pub(super) fn remember(&self, place: &Place, revision: &Revision, sealed: &str) {
+        let mut saved = self.saved();
+        if saved.len() >= SAVED {
+            saved.clear();
+        }
+        saved.insert(place.record.clone(), (revision.clone(), sealed.to_owned()));
+    }
+
+    fn saved(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Revision, String)>> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn seal(
         &self,
         purpose: Purpose,
-        place: &Place,
+        place: &str,
         text: &[u8],
     ) -> Result<String, StoreError> {
-        self.vault.seal(purpose, &place.record, text).map_err(|_| no_entropy(&self.pool))
+        let sealed = self.vault.seal(purpose, place, text).map_err(|_| no_entropy(&self.pool))?;
+        if sealed.len() > LONGEST {
+            let server = self.pool.server().to_owned();
+            return Err(StoreError::Refused { server, why: "the login is larger than 6 MiB" });
+        }
+        Ok(sealed)
     }
 
     /// Replaces whatever login there is by a new one; a refresh that is under way loses.
@@ -101,13 +201,14 @@ impl Inner {
             }
             let old = read.revision;
             let new = Revision { generation: old.generation + 1, grant: grant.clone() };
-            let sealed = self.seal(Purpose::Session, &place, &Record::text(key, &new, session))?;
-            let answer = self.run(&scripts().login, &place, |call| {
-                call.arg(old.generation).arg(&old.grant);
-                call.arg(new.generation).arg(&new.grant).arg(&sealed);
-                call.arg(millis(self.settings.keep));
-            })?;
-            if is_ok(&answer) {
+            let text = Record::text(key, &new, session);
+            let sealed = self.seal(Purpose::Session, &place.record, &text)?;
+            let login = Self::call(Part::Login, &place).arg(old.generation).arg(&old.grant);
+            let login = login.arg(new.generation).arg(&new.grant).arg(&sealed);
+            let login = login.arg(millis(self.settings.keep)).arg(micros());
+            let answers = self.pool.run(&[login, self.hold(&place, session)])?;
+            if is_ok(&first(answers)?) {
+                self.remember(&place, &new, &sealed);
                 return Ok(());
             }
             std::thread::sleep(pause(round));
@@ -115,34 +216,72 @@ impl Inner {
         Err(self.unavailable("others keep changing the login"))
     }
 
+    /// That an entry holds a refresh token: where another does too, that is known before either of them spends it.
+    pub(super) fn hold(&self, place: &Place, session: &Session) -> Call {
+        let token = self.vault.token(&session.fingerprint());
+        let call = Call::new(Part::Hold, &[&token]).arg(&place.record);
+        call.arg(millis(self.settings.keep))
+    }
+
+    /// Gives back what is still to be given back.
+    pub(super) fn pay(&self) -> Result<(), StoreError> {
+        let debts = std::mem::take(&mut *self.debts());
+        if debts.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.pool.run(&debts).map(drop);
+        if outcome.is_err() {
+            self.debts().extend(debts);
+        }
+        outcome
+    }
+
+    /// Gives back something; where the server is away, later.
+    pub(super) fn give_back(&self, calls: Vec<Call>) {
+        self.debts().extend(calls);
+        let _ = self.pay();
+    }
+
+    fn debts(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
+        self.debts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        let tombstone = millis(self.settings.tombstone);
-        self.run(&scripts().delete, &self.vault.place(key), |call| {
-            call.arg(tombstone);
-        })?;
-        Ok(())
+        let place = self.vault.place(key);
+        self.saved().remove(&place.record);
+        let call = Self::call(Part::Delete, &place).arg(millis(self.settings.tombstone));
+        self.run(call).map(drop)
     }
 
     /// The keys of the entries that this application's key opens. Others may stand beside them.
     pub(super) fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let (pattern, count) = (self.vault.pattern(), BATCH.to_string());
         let mut keys = Vec::new();
-        let mut cursor = 0;
+        let mut cursor = "0".to_owned();
         loop {
-            let (next, names): (u64, Vec<String>) = self.pool.ask(|connection| {
-                let mut scan = redis::cmd("SCAN");
-                scan.arg(cursor).arg("MATCH").arg(self.vault.pattern()).arg("COUNT").arg(1000);
-                scan.query(connection)
-            })?;
-            for record in names {
-                let sealed: Option<String> = self.pool.ask(|connection| {
-                    redis::cmd("HGET").arg(&record).arg("session").query(connection)
-                })?;
-                let text = sealed
-                    .and_then(|sealed| self.vault.open(Purpose::Session, &record, &sealed).ok());
-                keys.extend(text.and_then(|text| Record::parse(&text)).map(|record| record.key));
+            let scan: Words = words(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", &count]);
+            let (next, records) = match self.pool.plain(&[scan])?.pop() {
+                Some(Reply::List(mut page)) if page.len() == 2 => (page.remove(0), page.remove(0)),
+                _ => return Err(self.unavailable("what it answers is not understood")),
+            };
+            let (Reply::Text(next), Reply::List(records)) = (next, records) else {
+                return Err(self.unavailable("what it answers is not understood"));
+            };
+            let records: Vec<String> = records.into_iter().filter_map(Reply::text).collect();
+            for batch in records.chunks(BATCH) {
+                let asked: Vec<Words> =
+                    batch.iter().map(|record| words(&["HGET", record, "session"])).collect();
+                for (record, sealed) in batch.iter().zip(self.pool.plain(&asked)?) {
+                    let text = sealed
+                        .text()
+                        .and_then(|sealed| self.vault.open(Purpose::Session, record, &sealed).ok());
+                    let found = text.and_then(|text| Record::parse(&text));
+                    keys.extend(found.map(|record| record.key));
+                }
             }
             cursor = next;
-            if cursor == 0 {
+            if cursor == "0" {
                 break;
             }
         }
@@ -159,6 +298,28 @@ impl Inner {
     pub(super) fn notice(&self, text: String) {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice::new(text));
     }
+}
+
+/// The answer that counts; those behind it are of use, and no more.
+pub(super) fn first(answers: Vec<super::pool::Answer>) -> Result<Vec<String>, StoreError> {
+    answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))
+}
+
+/// A login whose writer's clock is `ahead` of ours, in microseconds, counts its times by that clock: no dead token is
+/// fresh for it. One that is behind makes a token look older than it is, which costs a refresh and no more.
+fn set_clock(session: &mut Session, ahead: i64) {
+    let ahead = ahead / 1_000_000;
+    if ahead > SAME {
+        let by = Lifetime::from_seconds(ahead);
+        session.expiry = session.expiry.map(|at| at.minus(by));
+        session.issued_at = session.issued_at.map(|at| at.minus(by));
+    }
+}
+
+/// Microseconds of this machine's clock.
+pub(super) fn micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A login that can be renewed is not replaced by one that cannot, unless it is known to have ended.
@@ -191,9 +352,13 @@ fn no_entropy(pool: &Pool) -> StoreError {
     StoreError::Unavailable { server: pool.server().to_owned(), why }
 }
 
-/// Asks again after 10 to 240 milliseconds, not at the same moments as others.
+/// Asks again after 5 to 120 milliseconds, not at the same moments as others.
 pub(super) fn pause(round: u32) -> Duration {
-    let most = 20 << round.min(3);
-    let jitter = getrandom::u32().unwrap_or(0) % most;
-    Duration::from_millis(u64::from(most / 2 + jitter))
+    let most = f64::from(10_u32 << round.min(3));
+    Duration::from_secs_f64((most / 2.0 + most * chance()) / 1000.0)
+}
+
+/// Anything from 0 to 1.
+pub(super) fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }

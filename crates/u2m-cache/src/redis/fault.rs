@@ -1,94 +1,207 @@
 //! What the server's failures mean. Its own words are never shown: they may repeat what was sent, a password too.
 
 use crate::error::StoreError;
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use std::io;
 
-pub(super) fn fault(server: &str, error: &RedisError) -> StoreError {
+/// What went wrong with a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The connection ended.
+    Broken,
+    /// No answer within the time limit.
+    Late,
+    NoSuchName,
+    /// Nobody listens there.
+    NotListening,
+    NotRedis,
+    /// The server's answer is an error, in its own words.
+    Said(String),
+    TooLarge,
+    /// It ended the first connection without a word.
+    Wordless,
+}
+
+impl Trouble {
+    pub(super) fn of(error: io::Error) -> Self {
+        use io::ErrorKind::{ConnectionRefused, NotFound, TimedOut, WouldBlock};
+        match error.kind() {
+            ConnectionRefused | NotFound => Self::NotListening,
+            TimedOut | WouldBlock => Self::Late,
+            _ => Self::Broken,
+        }
+    }
+
+    /// Whether the server's words begin with this code, or hold it: before version 7 a script's failure carries its code
+    /// within its words.
+    pub(super) fn says(&self, code: &str) -> bool {
+        matches!(self, Self::Said(words) if words.contains(code))
+    }
+
+    /// Whether another connection may fare better: this one leads to a server that has become another, or is not ready.
+    pub(super) fn spoils_the_connection(&self) -> bool {
+        match self {
+            Self::Said(_) => {
+                ["READONLY", "LOADING", "MASTERDOWN", "NOAUTH"].iter().any(|code| self.says(code))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Codes of the server, and what they mean; the first that its words hold counts.
+const PASSING: [(&str, &str); 7] = [
+    ("LOADING", "it is still loading its data"),
+    ("MASTERDOWN", "it is a replica that has lost its primary server"),
+    ("CLUSTERDOWN", "its cluster is not ready"),
+    ("TRYAGAIN", "its cluster is not ready"),
+    ("UNBLOCKED", "it has just become a replica"),
+    ("BUSY", "it is busy with another script"),
+    ("max number of clients", "it has too many clients"),
+];
+
+const REFUSALS: [(&str, &str); 13] = [
+    ("READONLY", "it is a replica that can only be read; use the address of the primary server"),
+    ("MISCONF", "it cannot write to its disk and takes no changes; look into its log"),
+    (
+        "NOREPLICAS",
+        "it has fewer replicas than min-replicas-to-write asks for; start them, or lower that number",
+    ),
+    (
+        "MOVED",
+        "it is one node of a cluster, and the login is on another; clusters are not supported",
+    ),
+    (
+        "ASK ",
+        "it is one node of a cluster, and the login is on another; clusters are not supported",
+    ),
+    ("CROSSSLOT", "it is a cluster; clusters are not supported"),
+    ("without any password", "it wants no password, and its URL has one; take it out"),
+    ("NOAUTH", "it wants a password; put one into its URL"),
+    ("WRONGPASS", "user name or password are wrong; check those in its URL"),
+    ("invalid password", "user name or password are wrong; check those in its URL"),
+    (
+        "NOPERM",
+        "this user may not do that; it has to be allowed to run scripts (EVALSHA, SCRIPT LOAD) on the keys of the prefix",
+    ),
+    ("DB index", "it has no database of the number in its URL"),
+    ("DENIED", "it takes connections from its own machine alone (protected-mode)"),
+];
+
+pub(super) fn fault(server: &str, trouble: &Trouble) -> StoreError {
     let server = server.to_owned();
     let unavailable =
         |why: &str| StoreError::Unavailable { server: server.clone(), why: why.to_owned() };
     let refused = |why| StoreError::Refused { server: server.clone(), why };
-    // Before version 7 a script's failure carries its code within its words.
-    let says = |words: &str| {
-        error.code() == Some(words) || error.detail().is_some_and(|text| text.contains(words))
-    };
-    if says("OOM") {
-        return StoreError::Full { server };
-    }
-    match error.kind() {
-        ErrorKind::Server(ServerErrorKind::ReadOnly) => {
-            refused("it is a replica that can only be read; use the address of the primary server")
+    match trouble {
+        Trouble::Broken => unavailable("the connection broke"),
+        Trouble::Late => unavailable("no answer in time"),
+        Trouble::NoSuchName => unavailable("its name is not known"),
+        Trouble::NotListening => unavailable("nobody listens there"),
+        Trouble::NotRedis => refused("what answers there is not Redis, or expects TLS"),
+        Trouble::TooLarge => refused("its answer is larger than any login"),
+        Trouble::Wordless => {
+            unavailable("it ended the connection at once; it may expect TLS, or not be Redis")
         }
-        _ if says("READONLY") => {
-            refused("it is a replica that can only be read; use the address of the primary server")
-        }
-        _ if says("MISCONF") => {
-            refused("it cannot write to its disk and takes no changes; look into its log")
-        }
-        _ if says("NOREPLICAS") => refused(
-            "it has fewer replicas than min-replicas-to-write asks for; start them, or lower that number",
-        ),
-        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => refused(
-            "it is one node of a cluster, and the login is on another; clusters are not supported",
-        ),
-        ErrorKind::AuthenticationFailed => {
-            refused("user name or password are wrong; check those in its URL")
-        }
-        _ if says("NOAUTH") => refused("it wants a password; put one into its URL"),
-        _ if says("WRONGPASS") => {
-            refused("user name or password are wrong; check those in its URL")
-        }
-        _ if says("NOPERM") => refused(
-            "this user may not do that; it has to be allowed to run scripts (EVALSHA, SCRIPT LOAD) on the keys of the prefix",
-        ),
-        ErrorKind::Server(ServerErrorKind::BusyLoading) => {
-            unavailable("it is still loading its data")
-        }
-        ErrorKind::Server(
-            ServerErrorKind::ClusterDown
-            | ServerErrorKind::MasterDown
-            | ServerErrorKind::TryAgain
-            | ServerErrorKind::NotBusy,
-        ) => unavailable("it is not ready"),
-        _ if says("BUSY") => unavailable("it is busy with another script"),
-        _ if says("WRONGTYPE") => {
+        Trouble::Said(_) if trouble.says("OOM") => StoreError::Full { server },
+        Trouble::Said(_) if trouble.says("WRONGTYPE") => {
             refused("other data stands where the login should be; use another prefix")
         }
-        ErrorKind::Server(_) | ErrorKind::Extension => {
-            refused("it does not know a command that is needed; it has to be Redis 5 or later")
+        Trouble::Said(_) => {
+            let refusal = REFUSALS.iter().find(|(code, _)| trouble.says(code));
+            if let Some((_, why)) = refusal {
+                return refused(why);
+            }
+            match PASSING.iter().find(|(code, _)| trouble.says(code)) {
+                Some((_, why)) => unavailable(why),
+                None => refused(
+                    "it does not know a command that is needed; it has to be Redis 5 or later",
+                ),
+            }
         }
-        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
-            unavailable("what it answers is not understood")
+    }
+}
+
+/// The same failure, for another who waited for it.
+pub(super) fn same(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::BadEntry { key, why } => StoreError::BadEntry { key: key.clone(), why },
+        StoreError::Full { server } => StoreError::Full { server: server.clone() },
+        StoreError::Refused { server, why } => StoreError::Refused { server: server.clone(), why },
+        StoreError::Unavailable { server, why } => {
+            StoreError::Unavailable { server: server.clone(), why: why.clone() }
         }
-        _ if error.is_timeout() => unavailable("no answer in time"),
-        _ if error.is_connection_refusal() => unavailable("nobody listens there"),
-        ErrorKind::Io => unavailable("the connection broke, or its name is not known"),
-        _ => unavailable("the connection cannot be used"),
+        other => StoreError::Unavailable { server: "Redis".to_owned(), why: other.to_string() },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use u2m_core::CacheKey;
 
-    fn of(code: &str, detail: &str) -> StoreError {
-        fault("redis.example:6379", &redis::make_extension_error(code.into(), Some(detail.into())))
+    fn of(words: &str) -> StoreError {
+        fault("redis.example:6379", &Trouble::Said(words.to_owned()))
     }
 
     #[test]
-    fn each_failure_says_what_to_do_and_what_may_pass_is_transient() {
-        assert!(matches!(of("OOM", "command not allowed"), StoreError::Full { .. }));
-        assert!(matches!(of("ERR", "Error running script: -OOM command"), StoreError::Full { .. }));
-        assert!(of("READONLY", "").to_string().contains("primary"));
-        assert!(of("NOPERM", "").to_string().contains("EVALSHA"));
-        let lost = RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-        assert!(fault("redis.example:6379", &lost).is_transient());
-        assert!(!of("WRONGTYPE", "").is_transient());
+    fn a_login_that_cannot_be_read_is_that_for_all_who_read_it() {
+        let bad = StoreError::BadEntry { key: CacheKey::new("dev"), why: "it was changed" };
+        let told = same(&bad);
+        assert!(!told.is_transient());
+        assert_eq!(told.to_string(), bad.to_string());
+    }
+
+    #[test]
+    fn each_failure_says_what_is_wrong_and_what_may_pass_is_transient() {
+        let passing = [
+            ("LOADING Redis is loading the dataset in memory", "loading"),
+            (
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                "primary",
+            ),
+            ("CLUSTERDOWN Hash slot not served", "cluster"),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", "cluster"),
+            ("BUSY Redis is busy running a script.", "busy"),
+            ("ERR max number of clients reached", "too many clients"),
+        ];
+        for (words, says) in passing {
+            assert!(of(words).is_transient(), "{words}");
+            assert!(of(words).to_string().contains(says), "{words}");
+        }
+        let lasting = [
+            ("READONLY You can't write against a read only replica.", "primary"),
+            ("ERR Error running script: @user_script: 1: -READONLY You can't write", "primary"),
+            ("NOPERM this user has no permissions to run the 'evalsha' command", "EVALSHA"),
+            ("NOAUTH Authentication required.", "wants a password"),
+            ("WRONGPASS invalid username-password pair or user is disabled.", "are wrong"),
+            ("ERR invalid password", "are wrong"),
+            (
+                "ERR AUTH <password> called without any password configured for the default user.",
+                "wants no",
+            ),
+            ("ERR DB index is out of range", "no database"),
+            ("ERR invalid DB index", "no database"),
+            ("DENIED Redis is running in protected mode because", "protected-mode"),
+            ("WRONGTYPE Operation against a key holding the wrong kind of value", "prefix"),
+            ("MOVED 3999 127.0.0.1:6381", "cluster"),
+            ("ERR unknown command 'EVALSHA'", "Redis 5"),
+        ];
+        for (words, says) in lasting {
+            assert!(!of(words).is_transient(), "{words}");
+            assert!(of(words).to_string().contains(says), "{words}: {}", of(words));
+        }
+        assert!(matches!(of("OOM command not allowed"), StoreError::Full { .. }));
+        assert!(matches!(of("ERR Error running script: -OOM command"), StoreError::Full { .. }));
+        for trouble in [Trouble::Broken, Trouble::Late, Trouble::NotListening, Trouble::Wordless] {
+            assert!(fault("redis.example:6379", &trouble).is_transient());
+        }
+        let tls = fault("redis.example:6379", &Trouble::NotRedis);
+        assert!(!tls.is_transient() && tls.to_string().contains("TLS"));
     }
 
     #[test]
     fn t14_the_servers_own_words_are_not_repeated() {
-        let shown = of("ERR", "unknown command `AUTH`, with args beginning with: `canary`");
+        let shown = of("ERR unknown command `AUTH`, with args beginning with: `canary`");
         assert!(!format!("{shown} {shown:?}").contains("canary"));
     }
 }

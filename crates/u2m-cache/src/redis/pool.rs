@@ -1,53 +1,94 @@
-//! Connections: opened when they are needed, kept for the next one who asks, bounded in number and in time.
+//! Connections: opened when they are needed, kept for the next one who asks, bounded in number and in time. All stores of a
+//! process that were opened with one URL share them.
 
-use super::fault::fault;
+use super::address::Address;
+use super::entry::Read;
+use super::fault::{Trouble, fault};
+use super::reply::Reply;
+use super::room::Room;
+use super::script;
+use super::wire::{Line, Words};
 use crate::error::StoreError;
 use crate::gate::end_of;
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Client, Connection, ConnectionLike, ErrorKind, IntoConnectionInfo, RedisError, RedisResult,
-};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use u2m_core::Foreign;
+use zeroize::Zeroize;
 
 /// More than this many questions at a time wait for each other.
-const MOST: usize = 16;
+const MOST: usize = 32;
 
 /// The connections to one server.
 pub(super) struct Pool {
-    client: Client,
+    address: Address,
     server: String,
     timeout: Duration,
     state: Mutex<State>,
     freed: Condvar,
+    pub(super) room: Room<Read>,
 }
 
 #[derive(Default)]
 struct State {
-    idle: Vec<Connection>,
+    idle: Vec<Line>,
     lent: usize,
+    /// How many connections in a row could not be opened.
+    failures: u32,
 }
+
+/// What is asked of the server.
+enum Asked<'a> {
+    Script(&'a [script::Call]),
+    Plain(&'a [Words]),
+}
+
+impl Asked<'_> {
+    /// As the server takes it; `None` where the name of the script is not known yet.
+    fn words(&self) -> Option<Vec<Words>> {
+        match self {
+            Self::Plain(words) => Some(words.to_vec()),
+            Self::Script(calls) => {
+                let name = SCRIPT.get()?;
+                Some(calls.iter().map(|call| call.words(name)).collect())
+            }
+        }
+    }
+}
+
+/// The name of the script, as the first server has told it: it is made of its text.
+static SCRIPT: OnceLock<String> = OnceLock::new();
+
+/// An answer of the script: a list of texts, or why not.
+pub(super) type Answer = Result<Vec<String>, StoreError>;
 
 impl Pool {
     /// Reads the URL; nothing is connected yet.
-    pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, StoreError> {
-        // What is wrong is not quoted: the URL may hold a password.
-        let open = || -> RedisResult<Client> {
-            let info = url.into_connection_info()?;
-            Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
-        };
-        let client = open().map_err(|error| StoreError::CannotOpen {
-            why: if error.kind() == ErrorKind::InvalidClientConfig && url.starts_with("redis") {
-                "its URL is not understood, or needs TLS, which this program was built without"
-            } else {
-                "its URL has to be redis://[user:password@]host[:port][/database] or unix://path"
-            },
-        })?;
-        let info = client.get_connection_info();
-        let (address, database) = (info.addr().to_string(), info.redis_settings().db());
-        let server = Foreign::new(&format!("Redis at {address}/{database}")).to_string();
-        Ok(Self { client, server, timeout, state: Mutex::default(), freed: Condvar::new() })
+    pub(super) fn shared(url: &str, timeout: Duration) -> Result<Arc<Self>, StoreError> {
+        type Pools = Mutex<HashMap<([u8; 32], Duration), Weak<Pool>>>;
+        static POOLS: OnceLock<Pools> = OnceLock::new();
+        let address = Address::parse(url).map_err(|why| StoreError::CannotOpen { why })?;
+        let name = (Sha256::digest(url.as_bytes()).into(), timeout);
+        let mut pools =
+            POOLS.get_or_init(Pools::default).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&name).and_then(Weak::upgrade) {
+            return Ok(pool);
+        }
+        pools.retain(|_, pool| pool.strong_count() > 0);
+        let pool = Arc::new(Self::new(address, timeout));
+        pools.insert(name, Arc::downgrade(&pool));
+        Ok(pool)
+    }
+
+    fn new(address: Address, timeout: Duration) -> Self {
+        Self {
+            server: address.name(),
+            address,
+            timeout,
+            state: Mutex::default(),
+            freed: Condvar::new(),
+            room: Room::new(),
+        }
     }
 
     /// How the server is called in messages: without credentials.
@@ -55,58 +96,151 @@ impl Pool {
         &self.server
     }
 
-    /// Asks the server. A kept connection that turns out to be dead is replaced once, so that `work` may happen twice.
-    pub(super) fn ask<T>(
-        &self,
-        mut work: impl FnMut(&mut Connection) -> RedisResult<T>,
-    ) -> Result<T, StoreError> {
-        let mut lent = self.lend()?;
-        let outcome = match lent.connection.take() {
-            Some(mut kept) => match work(&mut kept) {
-                Err(error) if error.is_connection_dropped() => {
-                    // The others that were kept went with the same server.
-                    self.state().idle.clear();
-                    self.afresh(&mut lent, &mut work)
-                }
-                outcome => self.after(&mut lent, kept, outcome),
-            },
-            None => self.afresh(&mut lent, &mut work),
-        };
-        outcome.map_err(|error| fault(&self.server, &error))
+    /// The longest that a question takes, with the wait for a connection.
+    pub(super) fn longest(&self) -> Duration {
+        self.timeout.saturating_mul(8)
     }
 
-    fn afresh<T>(
-        &self,
-        lent: &mut Lent<'_>,
-        work: &mut impl FnMut(&mut Connection) -> RedisResult<T>,
-    ) -> RedisResult<T> {
-        let mut connection = self.client.get_connection_with_timeout(self.timeout)?;
-        connection.set_read_timeout(Some(self.timeout))?;
-        connection.set_write_timeout(Some(self.timeout))?;
-        let outcome = work(&mut connection);
-        self.after(lent, connection, outcome)
+    /// Runs the script once for each of these calls, in this order and in one round trip.
+    ///
+    /// # Errors
+    /// The server cannot be asked. What it answers to a single call stands in that call's place.
+    pub(super) fn run(&self, calls: &[script::Call]) -> Result<Vec<Answer>, StoreError> {
+        let replies = self.ask(&Asked::Script(calls))?;
+        Ok(replies.into_iter().map(|reply| self.answer(reply)).collect())
+    }
+
+    /// Asks something else than to run the script; an error is one of all.
+    pub(super) fn plain(&self, asked: &[Words]) -> Result<Vec<Reply>, StoreError> {
+        let replies = self.ask(&Asked::Plain(asked))?;
+        match replies.iter().find_map(said) {
+            Some(trouble) => Err(fault(&self.server, &trouble)),
+            None => Ok(replies),
+        }
+    }
+
+    fn answer(&self, reply: Reply) -> Answer {
+        match reply {
+            Reply::List(list) => {
+                Ok(list.into_iter().map(|reply| reply.text().unwrap_or_default()).collect())
+            }
+            Reply::Error(words) => Err(fault(&self.server, &Trouble::Said(words))),
+            Reply::Nil | Reply::Text(_) => Err(fault(&self.server, &Trouble::NotRedis)),
+        }
+    }
+
+    /// Asks the server. A kept connection that turns out to be dead is replaced once, so that all may happen twice.
+    fn ask(&self, asked: &Asked<'_>) -> Result<Vec<Reply>, StoreError> {
+        let mut lent = self.lend()?;
+        let kept = lent.kept.take().filter(|line| !line.is_stale()).zip(asked.words());
+        let outcome = match kept {
+            Some((mut line, words)) => match Self::on(&mut line, &words, end_of(self.timeout)) {
+                Err(Trouble::Broken) => {
+                    // The others that were kept went with the same server.
+                    self.state().idle.clear();
+                    self.afresh(&mut lent, asked)
+                }
+                outcome => Self::after(&mut lent, line, outcome),
+            },
+            None => self.afresh(&mut lent, asked),
+        };
+        outcome.map_err(|trouble| fault(&self.server, &trouble))
+    }
+
+    fn on(line: &mut Line, words: &[Words], end: Instant) -> Result<Vec<Reply>, Trouble> {
+        let replies = line.exchange(words, end)?;
+        if !replies.iter().filter_map(said).any(|trouble| trouble.says("NOSCRIPT")) {
+            return Ok(replies);
+        }
+        // The server has forgotten it.
+        let again: Vec<Words> = [script::load()].into_iter().chain(words.to_vec()).collect();
+        let mut replies = line.exchange(&again, end)?;
+        match said(&replies.remove(0)) {
+            Some(trouble) => Err(trouble),
+            None => Ok(replies),
+        }
+    }
+
+    fn afresh(&self, lent: &mut Lent<'_>, asked: &Asked<'_>) -> Result<Vec<Reply>, Trouble> {
+        let failures = self.state().failures;
+        if failures > 0 {
+            // Those who lost the server together do not all come back at the same moment.
+            let most = Duration::from_millis(5 << failures.min(6)).min(self.timeout / 4);
+            std::thread::sleep(most.mul_f64(super::entry::chance()));
+        }
+        let opened = self.open(asked, end_of(self.timeout));
+        let mut state = self.state();
+        state.failures = if opened.is_ok() { 0 } else { state.failures.saturating_add(1) };
+        drop(state);
+        let (line, replies) = opened?;
+        Self::after(lent, line, Ok(replies))
+    }
+
+    /// Connects, says who is there, gives the server the script, and asks: in one round trip where that is safe.
+    fn open(&self, asked: &Asked<'_>, end: Instant) -> Result<(Line, Vec<Reply>), Trouble> {
+        let mut line = Line::open(&self.address.door, end)?;
+        let mut words = self.greeting();
+        let greeting = words.len();
+        // Where the database cannot be chosen, nothing is done in another one.
+        let at_once = asked.words().filter(|_| self.address.database == 0);
+        words.extend(at_once.iter().flatten().cloned());
+        let replies = line.exchange(&words, end);
+        words.zeroize();
+        let mut replies = replies.map_err(|trouble| match trouble {
+            Trouble::Broken => Trouble::Wordless,
+            other => other,
+        })?;
+        let rest = replies.split_off(greeting);
+        if let Some(trouble) = replies.iter().find_map(said) {
+            return Err(trouble);
+        }
+        if let Some(Reply::Text(script)) = replies.pop() {
+            let _ = SCRIPT.set(script);
+        }
+        if at_once.is_some() {
+            return Ok((line, rest));
+        }
+        let replies = line.exchange(&asked.words().ok_or(Trouble::NotRedis)?, end)?;
+        Ok((line, replies))
+    }
+
+    fn greeting(&self) -> Vec<Words> {
+        let mut words = Vec::new();
+        if let Some(password) = &self.address.password {
+            let mut login: Words = vec![b"AUTH".to_vec()];
+            login.extend(self.address.user.as_ref().map(|user| user.clone().into_bytes()));
+            login.push(password.as_bytes().to_vec());
+            words.push(login);
+        }
+        if self.address.database != 0 {
+            words.push(vec![b"SELECT".to_vec(), self.address.database.to_string().into_bytes()]);
+        }
+        words.push(script::load());
+        words
     }
 
     /// Keeps a connection on which no answer is outstanding.
-    fn after<T>(
-        &self,
+    fn after(
         lent: &mut Lent<'_>,
-        connection: Connection,
-        outcome: RedisResult<T>,
-    ) -> RedisResult<T> {
-        let is_server_answer = |error: &RedisError| {
-            matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+        line: Line,
+        outcome: Result<Vec<Reply>, Trouble>,
+    ) -> Result<Vec<Reply>, Trouble> {
+        let spoils = match &outcome {
+            Ok(replies) => {
+                replies.iter().filter_map(said).any(|trouble| trouble.spoils_the_connection())
+            }
+            Err(trouble) => trouble.spoils_the_connection(),
         };
-        let is_clean = outcome.as_ref().err().is_none_or(is_server_answer);
-        if is_clean && connection.is_open() {
-            lent.connection = Some(connection);
+        if !spoils {
+            lent.kept = Some(line);
         }
         outcome
     }
 
     /// A place among those who ask, with a kept connection if there is one.
     fn lend(&self) -> Result<Lent<'_>, StoreError> {
-        let end = end_of(self.timeout);
+        // Those before may each need their time.
+        let end = end_of(self.timeout.saturating_mul(4));
         let mut state = self.state();
         while state.lent >= MOST {
             let left = end.saturating_duration_since(Instant::now());
@@ -118,7 +252,7 @@ impl Pool {
                 self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
         state.lent += 1;
-        Ok(Lent { connection: state.idle.pop(), pool: self })
+        Ok(Lent { kept: state.idle.pop(), pool: self })
     }
 
     /// A panic elsewhere leaves it whole: each change is one step.
@@ -127,9 +261,13 @@ impl Pool {
     }
 }
 
+fn said(reply: &Reply) -> Option<Trouble> {
+    if let Reply::Error(words) = reply { Some(Trouble::Said(words.clone())) } else { None }
+}
+
 /// A place among those who ask; what is in it when it goes is kept.
 struct Lent<'p> {
-    connection: Option<Connection>,
+    kept: Option<Line>,
     pool: &'p Pool,
 }
 
@@ -137,7 +275,7 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.state();
         state.lent -= 1;
-        state.idle.extend(self.connection.take());
+        state.idle.extend(self.kept.take());
         drop(state);
         self.pool.freed.notify_one();
     }
@@ -148,27 +286,39 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
+    fn ping(pool: &Pool) -> StoreError {
+        pool.plain(&[vec![b"PING".to_vec()]]).unwrap_err()
+    }
+
     #[test]
     fn t14_credentials_in_the_url_are_shown_by_nothing() {
-        let pool = Pool::new("redis://me:canary@127.0.0.1:1/3", Duration::from_millis(50)).unwrap();
+        let pool =
+            Pool::shared("redis://me:canary@127.0.0.1:1/3", Duration::from_millis(50)).unwrap();
         assert_eq!(pool.server(), "Redis at 127.0.0.1:1/3");
-        let error = pool.ask(|connection| redis::cmd("PING").query::<()>(connection)).unwrap_err();
+        let error = ping(&pool);
         assert!(error.is_transient());
         assert!(!format!("{error} {error:?}").contains("canary"));
-        for url in ["canary", "redis://u:canary@[", "rediss://u:canary@localhost"] {
-            let error = Pool::new(url, Duration::from_millis(50)).err().unwrap();
-            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
-        }
     }
 
     #[test]
     fn store_3_a_server_that_takes_the_connection_and_says_nothing_is_given_up() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://127.0.0.1:{}", silent.local_addr().unwrap().port());
-        let pool = Pool::new(&url, Duration::from_millis(100)).unwrap();
+        let pool = Pool::shared(&url, Duration::from_millis(100)).unwrap();
         let start = Instant::now();
-        let asked = pool.ask(|connection| redis::cmd("PING").query::<()>(connection));
-        assert!(asked.unwrap_err().is_transient());
+        assert!(ping(&pool).is_transient());
         assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn stores_of_one_url_share_their_connections_and_others_do_not() {
+        let second = Duration::from_secs(1);
+        let one = Pool::shared("redis://:a@127.0.0.1:1", second).unwrap();
+        assert!(Arc::ptr_eq(&one, &Pool::shared("redis://:a@127.0.0.1:1", second).unwrap()));
+        let other = Pool::shared("redis://:b@127.0.0.1:1", second).unwrap();
+        assert!(!Arc::ptr_eq(&one, &other));
+        // Those in use are still known when one more is made.
+        assert!(Arc::ptr_eq(&one, &Pool::shared("redis://:a@127.0.0.1:1", second).unwrap()));
+        assert!(Arc::ptr_eq(&other, &Pool::shared("redis://:b@127.0.0.1:1", second).unwrap()));
     }
 }

@@ -3,11 +3,7 @@
 use crate::beside::lock::Failed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use u2m_core::{
-    AccessToken, Binding, CacheKey, Fingerprint, Host, Lifetime, RefreshToken, Scopes, Session,
-    Timestamp, Verdict,
-};
-use url::Url;
+use u2m_core::{BindingRecord, CacheKey, Fingerprint, Session, SessionRecord, Timestamp, Verdict};
 use zeroize::Zeroizing;
 
 /// Which login an entry holds, and how often it was written: what has to be unchanged for a write to count.
@@ -19,34 +15,21 @@ pub(super) struct Revision {
     pub(super) grant: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Written<'a> {
+    key: &'a str,
+    generation: u64,
+    grant: &'a str,
+    #[serde(flatten)]
+    session: SessionRecord,
+}
+
+/// What stands before the session. The two are read apart, so that no secret is copied on its way.
+#[derive(Deserialize)]
+struct Head<'a> {
     key: Cow<'a, str>,
     generation: u64,
     grant: Cow<'a, str>,
-    access_token: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expiry: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lifetime: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    issued_at: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    binding: Option<WrittenBinding>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct WrittenBinding {
-    issuer: String,
-    token_endpoint: String,
-    client_id: String,
-    host: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    account_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scopes: Option<String>,
 }
 
 /// A login with the name under which it is listed.
@@ -63,55 +46,25 @@ impl Record {
         session: &Session,
     ) -> Zeroizing<Vec<u8>> {
         let written = Written {
-            key: key.as_str().into(),
+            key: key.as_str(),
             generation: revision.generation,
-            grant: revision.grant.as_str().into(),
-            access_token: session.access_token.expose().into(),
-            refresh_token: session.refresh_token.as_ref().map(|token| token.expose().into()),
-            expiry: session.expiry.map(Timestamp::unix),
-            lifetime: session.lifetime.map(Lifetime::seconds),
-            issued_at: session.issued_at.map(Timestamp::unix),
-            binding: session.binding.as_ref().map(WrittenBinding::of),
+            grant: &revision.grant,
+            session: SessionRecord::of(session),
         };
         json(&written)
     }
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        // What is moved into the tokens is cleared with them.
-        let written: Written<'_> = serde_json::from_slice(text).ok()?;
-        let mut session = Session::new(AccessToken::new(written.access_token));
-        session.refresh_token = written.refresh_token.map(RefreshToken::new);
-        session.expiry = written.expiry.map(Timestamp::from_unix);
-        session.lifetime = written.lifetime.map(Lifetime::from_seconds);
-        session.issued_at = written.issued_at.map(Timestamp::from_unix);
-        session.binding = match written.binding {
-            Some(binding) => Some(binding.binding()?),
-            None => None,
-        };
-        let revision =
-            Revision { generation: written.generation, grant: written.grant.into_owned() };
-        Some(Self { key: CacheKey::new(written.key.into_owned()), revision, session })
-    }
-}
-
-impl WrittenBinding {
-    fn of(binding: &Binding) -> Self {
-        Self {
-            issuer: binding.issuer.clone(),
-            token_endpoint: binding.token_endpoint.to_string(),
-            client_id: binding.client_id.clone(),
-            host: binding.host.as_str().to_owned(),
-            account_id: binding.account_id.clone(),
-            scopes: binding.scopes.as_ref().map(ToString::to_string),
+        let head: Head<'_> = serde_json::from_slice(text).ok()?;
+        let mut record: SessionRecord = serde_json::from_slice(text).ok()?;
+        // What is sealed was written by u2m alone, and never with an endpoint that was not allowed at the login.
+        record.binding = record.binding.map(BindingRecord::vouched);
+        let session = record.session();
+        if session.binding.is_none() && record.binding.is_some() {
+            return None;
         }
-    }
-
-    fn binding(self) -> Option<Binding> {
-        let host = Host::parse(&self.host).ok()?;
-        let binding =
-            Binding::new(self.issuer, Url::parse(&self.token_endpoint).ok()?, self.client_id, host);
-        let scopes = self.scopes.as_deref().map(Scopes::split);
-        Some(binding.with_account_id(self.account_id).with_scopes(scopes))
+        let revision = Revision { generation: head.generation, grant: head.grant.into_owned() };
+        Some(Self { key: CacheKey::new(head.key.into_owned()), revision, session })
     }
 }
 
@@ -155,7 +108,10 @@ fn json(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{Refusal, VerdictKind};
+    use u2m_core::{
+        AccessToken, Binding, Host, Lifetime, Moment, RefreshToken, Refusal, Scopes, VerdictKind,
+    };
+    use url::Url;
 
     fn session() -> Session {
         let host = Host::parse("https://a.example").unwrap();
@@ -183,13 +139,34 @@ mod tests {
         assert!(Record::parse(b"{}").is_none());
     }
 
+    /// The last version sealed whatever it was told of the endpoint, which it had looked at when the login was made.
+    #[test]
+    fn a_record_of_the_last_version_is_read_and_one_on_its_own_host_is_written_as_it_was() {
+        let own = include_bytes!("../../tests/last_version/redis/own.json");
+        let off = include_bytes!("../../tests/last_version/redis/off.json");
+        let record = Record::parse(own).unwrap();
+        assert_eq!(&*Record::text(&record.key, &record.revision, &record.session), own);
+        assert!(record.session.binding.unwrap().allowed.is_empty());
+        let record = Record::parse(off).unwrap();
+        let binding = record.session.binding.clone().unwrap();
+        assert_eq!(binding.token_endpoint.as_str(), "https://tokens.example/token");
+        assert_eq!(binding.allowed, [Host::parse("https://tokens.example").unwrap()]);
+        let again = Record::text(&record.key, &record.revision, &record.session);
+        assert_eq!(Record::parse(&again).unwrap().session, record.session);
+    }
+
     #[test]
     fn what_was_refused_comes_back_and_is_about_the_same_refresh_token() {
         let refusal = Refusal::new(400, "invalid_grant", Some("no"));
         let at = Timestamp::from_unix(7);
-        for kind in [VerdictKind::Rejected(refusal), VerdictKind::passing("http 503")] {
+        let person = Refusal::new(400, "invalid_request", None).with_suberror("bad_token");
+        let kinds = [refusal, person].map(VerdictKind::Rejected);
+        for kind in kinds.into_iter().chain([VerdictKind::passing("http 503")]) {
+            let at = Moment::new(at, 123_456_789);
             let verdict = Verdict::new(session().fingerprint(), at, kind);
-            assert_eq!(parse_verdict(&verdict_text(&verdict)), Some(verdict));
+            assert_eq!(parse_verdict(&verdict_text(&verdict)), Some(verdict.clone()));
+            let paused = verdict.with_pause(std::time::Duration::from_secs(90));
+            assert_eq!(parse_verdict(&verdict_text(&paused)), Some(paused));
         }
     }
 

@@ -17,6 +17,7 @@ pub struct RedisSettings {
     pub(super) prefix: String,
     pub(super) timeout: Duration,
     pub(super) lease: Duration,
+    pub(super) answer: Duration,
     pub(super) keep: Duration,
     pub(super) tombstone: Duration,
 }
@@ -24,7 +25,7 @@ pub struct RedisSettings {
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl RedisSettings {
-    /// Prefix `u2m`, two seconds for each answer, leases of 45 seconds, entries that live for 90 days after their last
+    /// Prefix `u2m`, two seconds for each answer, leases of 45 seconds, 90 for an answer of the authorization server, entries that live for 90 days after their last
     /// change, tombstones of a day.
     ///
     /// ```
@@ -36,6 +37,7 @@ impl RedisSettings {
             prefix: "u2m".to_owned(),
             timeout: Duration::from_secs(2),
             lease: Duration::from_secs(45),
+            answer: Duration::from_secs(90),
             keep: 90 * DAY,
             tombstone: DAY,
         }
@@ -48,20 +50,29 @@ impl RedisSettings {
         self
     }
 
-    /// How long connecting may take, and how long each answer.
+    /// How long connecting and answering may take, however many pieces the answer comes in.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long an entry stays locked after its holder died. At least the longest request to the authorization server, the
+    /// How long an entry stays locked after its holder died or lost its connection; one that lives renews it. At least the
     /// longest save and some slack: a refresh is begun only where seven ninths of it are left, which are 35 seconds of 45.
     /// Who waits for less than a lease (`u2m` waits for 15 seconds unless told otherwise) fails for the moment while a dead
     /// holder's lease runs out; a good token is served meanwhile.
     #[must_use]
     pub const fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
+        self
+    }
+
+    /// How long an answer of the authorization server may take: as long as the program with the greatest patience waits for
+    /// one. A refresh token that somebody has begun to spend, and of whom nothing is heard any more, is not sent again
+    /// before that is over: the answer may still come, and the token be worth nothing.
+    #[must_use]
+    pub const fn with_answer_time(mut self, answer: Duration) -> Self {
+        self.answer = answer;
         self
     }
 
@@ -93,11 +104,11 @@ impl RedisSettings {
             return Err("its prefix has to be of letters, digits, '.', '_', '-' and ':'");
         }
         let least = Duration::from_millis(10);
-        if [self.timeout, self.lease, self.keep].into_iter().any(|time| time < least) {
+        if [self.timeout, self.lease, self.answer, self.keep].into_iter().any(|time| time < least) {
             return Err("its times have to be at least 10 milliseconds");
         }
-        if self.tombstone < self.lease {
-            return Err("a logout has to be remembered for at least as long as a lease lasts");
+        if self.tombstone < self.lease.max(self.answer) {
+            return Err("a logout has to be remembered for at least as long as a refresh may take");
         }
         Ok(())
     }
@@ -124,7 +135,7 @@ mod tests {
         for prefix in ["", "a*", "a{b}", "a b"] {
             assert!(RedisSettings::new().with_prefix(prefix).check().is_err(), "{prefix}");
         }
-        let short = RedisSettings::new().with_tombstone_life(Duration::from_secs(44));
+        let short = RedisSettings::new().with_tombstone_life(Duration::from_secs(89));
         assert!(short.check().is_err());
         assert!(RedisSettings::new().with_lease(Duration::ZERO).check().is_err());
     }

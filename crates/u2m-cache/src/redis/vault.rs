@@ -5,13 +5,14 @@ use crate::seal::{Cipher, SealError, SealKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
-use u2m_core::CacheKey;
+use u2m_core::{CacheKey, Fingerprint};
 use zeroize::Zeroizing;
 
 /// What a sealed value is; none opens as another.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
     Session,
+    Spent,
     Started,
     Verdict,
 }
@@ -20,6 +21,7 @@ impl Purpose {
     const fn name(self) -> &'static str {
         match self {
             Self::Session => "redis session",
+            Self::Spent => "redis token spent",
             Self::Started => "redis refresh started",
             Self::Verdict => "redis verdict",
         }
@@ -53,13 +55,23 @@ impl Vault {
 
     /// The place of `key`, which only who has the application's key can tell.
     pub(super) fn place(&self, key: &CacheKey) -> Place {
-        let digest = mac(self.naming.as_slice(), key.as_str().as_bytes());
-        let name: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        let Self { prefix, .. } = self;
+        let (name, prefix) = (self.name(key.as_str().as_bytes()), &self.prefix);
         Place {
             record: format!("{prefix}:{{{name}}}"),
             lease: format!("{prefix}:{{{name}}}:lease"),
         }
+    }
+
+    /// Where it stands what is done with a refresh token, whichever entries hold it.
+    pub(super) fn token(&self, of: &Fingerprint) -> String {
+        // No key of an entry has a zero byte in front.
+        let name = self.name(&[b"\0token\0", of.as_str().as_bytes()].concat());
+        format!("{}:{{{name}}}:token", self.prefix)
+    }
+
+    fn name(&self, text: &[u8]) -> String {
+        let digest = mac(self.naming.as_slice(), text);
+        digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What the records' names look like: for `SCAN`, which knows braces as plain characters.

@@ -19,6 +19,8 @@ pub(crate) enum Mood {
     Confuses,
     Locked,
     Denied,
+    /// Asks somebody before it replaces anything, and is told no.
+    Asks,
     Absent,
     /// Breaks off.
     Dies,
@@ -27,6 +29,17 @@ pub(crate) enum Mood {
 /// A keyring in memory, which its test keeps another handle of.
 #[derive(Clone, Debug)]
 pub(crate) struct Fake(Arc<State>);
+
+/// Something that happens once.
+type Event = Box<dyn FnOnce() + Send>;
+
+struct Events(Mutex<BTreeMap<String, Event>>);
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
+}
 
 #[derive(Debug)]
 struct State {
@@ -39,8 +52,12 @@ struct State {
     lives: Mutex<Option<usize>>,
     /// What was asked, in order.
     calls: Mutex<Vec<String>>,
+    /// What happens when an account's secret has been stored.
+    events: Events,
     limit: Option<usize>,
     lists: bool,
+    /// The item that has a guard of its own.
+    guarded: Mutex<Option<String>>,
 }
 
 impl Fake {
@@ -60,8 +77,10 @@ impl Fake {
             moved: Condvar::new(),
             lives: Mutex::default(),
             calls: Mutex::default(),
+            events: Events(Mutex::default()),
             limit,
             lists,
+            guarded: Mutex::default(),
         }))
     }
 
@@ -77,6 +96,26 @@ impl Fake {
     /// Lets `writes` more writes through, then dies at each.
     pub(crate) fn die_after(&self, writes: usize) {
         *self.0.lives.lock().unwrap() = Some(writes);
+    }
+
+    /// Dies no more.
+    pub(crate) fn live(&self) {
+        *self.0.lives.lock().unwrap() = None;
+    }
+
+    /// Lets `event` happen once, when the secret of `account` has been stored and nobody was told yet.
+    pub(crate) fn on_set(&self, account: &str, event: impl FnOnce() + Send + 'static) {
+        self.0.events.0.lock().unwrap().insert(account.to_owned(), Box::new(event));
+    }
+
+    /// Lets nobody replace this one item.
+    pub(crate) fn guard(&self, account: &str) {
+        *self.0.guarded.lock().unwrap() = Some(account.to_owned());
+    }
+
+    /// As another program removes a secret.
+    pub(crate) fn delete_behind(&self, account: &str) {
+        self.0.items.lock().unwrap().remove(account);
     }
 
     /// Holds reads, and writes, at a gate, as a locked keyring holds them behind its prompt.
@@ -159,12 +198,19 @@ impl Keyring for Fake {
 
     fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
         let mood = self.enter("set", account)?;
+        let is_there = self.0.items.lock().unwrap().contains_key(account);
+        let is_guarded = self.0.guarded.lock().unwrap().as_deref() == Some(account);
+        if is_there && (mood == Mood::Asks || is_guarded) {
+            return Err(KeyringError::Denied);
+        }
         if let Some(limit) = self.0.limit.filter(|limit| secret.len() > *limit) {
             return Err(KeyringError::TooBig { len: secret.len(), limit });
         }
         if mood != Mood::Forgets {
             self.put(account, secret);
         }
+        let event = self.0.events.0.lock().unwrap().remove(account);
+        event.into_iter().for_each(|event| event());
         Ok(())
     }
 
@@ -186,5 +232,9 @@ impl Keyring for Fake {
 
     fn limit(&self) -> Option<usize> {
         self.0.limit
+    }
+
+    fn guards_items(&self) -> bool {
+        self.0.guarded.lock().unwrap().is_some()
     }
 }

@@ -96,10 +96,39 @@ impl RedisServer {
         self.ask(words).trim().parse().unwrap()
     }
 
-    /// The keys that begin with the prefix, without leases.
+    /// The entries.
     pub(crate) fn records(&self) -> Vec<String> {
+        self.keys("}")
+    }
+
+    /// Takes all leases and claims away, as when they run out while their holders cannot renew them.
+    pub(crate) fn lapse(&self) {
+        self.keys(":lease").iter().for_each(|lease| drop(self.ask(&["DEL", lease])));
+        self.set_of_claims("until");
+    }
+
+    /// The time is over within which an answer of the authorization server may come, to whoever has not saved one yet.
+    pub(crate) fn time_is_over(&self) {
+        self.set_of_claims("sent");
+    }
+
+    /// Forgets all leases and claims.
+    pub(crate) fn forget_claims(&self) {
+        let keys = [self.keys(":lease"), self.keys(":token")].concat();
+        keys.iter().for_each(|key| drop(self.ask(&["DEL", key])));
+    }
+
+    fn set_of_claims(&self, field: &str) {
+        for token in self.keys(":token") {
+            if self.ask(&["HEXISTS", &token, field]).trim() == "1" {
+                self.ask(&["HSET", &token, field, "0"]);
+            }
+        }
+    }
+
+    fn keys(&self, end: &str) -> Vec<String> {
         let keys = self.ask(&["KEYS", "u2m:*"]);
-        keys.lines().filter(|key| !key.ends_with(":lease")).map(str::to_owned).collect()
+        keys.lines().filter(|key| key.ends_with(end)).map(str::to_owned).collect()
     }
 }
 

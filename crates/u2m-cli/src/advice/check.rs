@@ -46,10 +46,7 @@ pub(crate) fn check(error: &CheckError, subject: &Subject, auth_type: Option<&st
         CheckError::Storage(..) => Failure::new(Class::Storage, text),
         CheckError::Api(ApiError::Network(_)) | CheckError::TimedOut(_) => {
             let text = stopped(&text);
-            Failure::new(
-                Class::Network,
-                format!("{text} Check the network and the host, then try again"),
-            )
+            Failure::new(Class::Network, format!("{text} {}", super::way::or_network(error)))
         }
         CheckError::Api(api) if api.is_transient() => {
             Failure::new(Class::Network, format!("{} Try again later", stopped(&text)))

@@ -71,7 +71,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         "scopes",
         "A,B",
         &[Login],
-        "scopes to ask for (else the profile's, else all-apis; with --issuer, else openid and offline_access)",
+        "scopes to ask for (else the profile's, else all-apis; with --issuer, else none but offline_access, where it is offered)",
     ),
     value("timeout", "DURATION", &[Login], "how long to wait for you, such as 90s (default 10m)"),
     switch("no-browser", &[Login], "only print the address to open"),
@@ -105,20 +105,32 @@ pub(crate) const FLAGS: &[Flag] = &[
         "allow-issuer",
         "HOST",
         &[Login],
-        "a host that a login without --host may lead to; with --issuer, another one that may have its endpoints",
+        "a host that a login without --host may lead to; with --host or --issuer, another one that may have the endpoints, or the name, of its issuer",
+    ),
+    value(
+        "ca-file",
+        "FILE",
+        &[Login],
+        "certificates (PEM) to trust besides the system's, as of a company's authority; kept with the profile",
+    ),
+    value(
+        "ca-file",
+        "FILE",
+        &[Token, Exec, Env, Describe, Profiles, Logout, Doctor],
+        "certificates (PEM) to trust besides the system's (else the profile's)",
     ),
     switch("events", &[Login], "say what happens in JSON, an object a line, on standard error"),
     // Token.
     switch(
         "force-refresh",
         &[Token],
-        "a token newer than the stored one; one that another process fetched in the last 5 seconds counts",
+        "a token newer than the stored one; one that another process fetched in the last 5 seconds counts, and a pause that the server asked for is kept",
     ),
     value(
         "timeout",
         "DURATION",
         &[Token, Exec, Env],
-        "how long to wait for other processes and the server, if less than the usual 35s",
+        "how long to wait for a new token; a refresh that was sent goes on, and is saved",
     ),
     // Logout.
     switch("all", &[Logout], "end every login"),
@@ -194,21 +206,13 @@ pub(crate) const FLAGS: &[Flag] = &[
 
 impl Flag {
     /// A flag of this name, whoever knows it.
-    pub(super) fn named(name: &str) -> Result<&'static Self, Failure> {
-        let near = || FLAGS.iter().map(|flag| flag.name).find(|known| u2m::is_near(known, name));
-        FLAGS.iter().find(|flag| flag.name == name).ok_or_else(|| {
-            unknown_flag(&format!("--{name}"), near().map(|near| format!("--{near}")))
-        })
+    pub(super) fn named(name: &str) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| flag.name == name)
     }
 
     /// A flag of this letter, whoever knows it.
-    pub(super) fn lettered(letter: char) -> Result<&'static Self, Failure> {
-        let found = FLAGS.iter().find(|flag| flag.letter == Some(letter));
-        let other = |known: char| known != letter && known.eq_ignore_ascii_case(&letter);
-        let near = || FLAGS.iter().filter_map(|flag| flag.letter).find(|known| other(*known));
-        found.ok_or_else(|| {
-            unknown_flag(&format!("-{letter}"), near().map(|near| format!("-{near}")))
-        })
+    pub(super) fn lettered(letter: char) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| flag.letter == Some(letter))
     }
 
     /// Whether a command knows it.
@@ -220,6 +224,33 @@ impl Flag {
 /// Whether `command` knows a flag of this name.
 pub(super) fn knows(command: Command, name: &str) -> bool {
     FLAGS.iter().any(|flag| flag.name == name && flag.is_for(command))
+}
+
+/// Those that may be suggested: what `command` shows, or, where there is none, what any of them does.
+fn shown(command: Option<Command>) -> impl Iterator<Item = &'static Flag> {
+    let is_shown = move |flag: &&Flag| {
+        !flag.about.is_empty() && command.is_none_or(|command| flag.is_for(command))
+    };
+    FLAGS.iter().filter(is_shown)
+}
+
+/// Nobody knows a flag of this name.
+pub(super) fn unknown(name: &str, command: Option<Command>) -> Failure {
+    let near = shown(command).map(|flag| flag.name).find(|known| u2m::is_near(known, name));
+    unknown_flag(&format!("--{name}"), near.map(|near| format!("--{near}")))
+}
+
+/// Nobody knows a flag of this letter.
+pub(super) fn unknown_letter(letter: char, command: Option<Command>) -> Failure {
+    let is_near = |known: &char| known.eq_ignore_ascii_case(&letter);
+    let near = shown(command).filter_map(|flag| flag.letter).find(is_near);
+    unknown_flag(&format!("-{letter}"), near.map(|near| format!("-{near}")))
+}
+
+/// Whether a flag is one that each `auth` command of Databricks' CLI takes, whether it means anything there or not.
+pub(super) fn is_of_all(command: Command, name: &str) -> bool {
+    let is_theirs = matches!(command, Logout | Profiles | Switch);
+    is_theirs && matches!(name, "account-id" | "host" | "profile" | "workspace-id")
 }
 
 fn unknown_flag(flag: &str, near: Option<String>) -> Failure {

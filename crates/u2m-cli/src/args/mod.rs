@@ -10,8 +10,9 @@ pub(crate) use vocabulary::{Command, WORDS, Word};
 use crate::failure::{Class, Failure};
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
-use u2m::Said;
+use u2m::{ReqwestTransport, Said};
 use value::{duration, truth};
 use vocabulary::Named;
 
@@ -28,10 +29,15 @@ pub(crate) struct Args {
     /// None where only help was asked for.
     pub(crate) command: Option<Command>,
     pub(crate) wants_help: bool,
+    /// Whether it was called in the place of Databricks' CLI, as `databricks` or with `auth`: by callers who read results as
+    /// that one prints them.
+    pub(crate) stands_in: bool,
     pub(crate) argument: Option<String>,
     pub(crate) profile: Option<String>,
     pub(crate) host: Option<String>,
     pub(crate) account_id: Option<String>,
+    /// Absolute, and looked at.
+    pub(crate) ca_file: Option<PathBuf>,
     pub(crate) scopes: Option<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) port: Option<u16>,
@@ -79,13 +85,20 @@ impl Args {
                     named = Some(Command::Version)
                 }
                 Arg::Short(letter) => {
-                    let flag = Flag::lettered(letter)?;
+                    let Some(flag) = Flag::lettered(letter) else {
+                        let command = named.or_else(|| ahead(group, &mut parser));
+                        return Err(flags::unknown_letter(letter, command));
+                    };
                     args.take(flag.name, &mut parser)?;
                     seen.push(flag.name);
                 }
                 Arg::Long("help") => args.wants_help = true,
                 Arg::Long(name) => {
-                    let flag = Flag::named(name)?;
+                    let Some(flag) = Flag::named(name) else {
+                        let name = name.to_owned();
+                        let command = named.or_else(|| ahead(group, &mut parser));
+                        return Err(flags::unknown(&name, command));
+                    };
                     if flag.value.is_some() {
                         args.take(flag.name, &mut parser)?;
                     } else {
@@ -123,6 +136,7 @@ impl Args {
                 }
             }
         }
+        args.stands_in = is_auth || parser.bin_name().is_some_and(crate::place::is_databricks);
         // One that begins several commands and stands alone means the one that only shows.
         let Some(command) = named.or(group.and_then(Command::that_shows)) else {
             args.wants_help = true;
@@ -132,7 +146,10 @@ impl Args {
         if args.wants_help {
             return Ok(args);
         }
-        if let Some(name) = seen.into_iter().find(|name| !flags::knows(command, name)) {
+        let knows = |name: &str| {
+            flags::knows(command, name) || args.stands_in && flags::is_of_all(command, name)
+        };
+        if let Some(name) = seen.into_iter().find(|name| !knows(name)) {
             return Err(usage(format!(
                 "unknown flag: --{name}; {} does not take it",
                 command.name()
@@ -153,6 +170,7 @@ impl Args {
             host: self.host.clone(),
             account_id: self.account_id.clone(),
             workspace_id: self.workspace_id.clone(),
+            ca_file: self.ca_file.clone(),
         }
     }
 
@@ -164,6 +182,13 @@ impl Args {
         let wrong = |what: &str| usage(format!("the value of --{name} is not {what}"));
         match name {
             "account-id" => self.account_id = Some(value),
+            "ca-file" => {
+                // Kept with a profile, it is found from any folder.
+                let path = std::path::absolute(&value).map_err(|_| wrong("a file"))?;
+                ReqwestTransport::check_ca_file(&path)
+                    .map_err(|error| usage(format!("--ca-file: {error}")))?;
+                self.ca_file = Some(path);
+            }
             "from" => self.from = Some(value),
             "to" => self.to = Some(value),
             "allow-issuer" => self.allow_issuer.push(value),
@@ -226,6 +251,20 @@ fn usage(text: String) -> Failure {
     Failure::new(Class::Usage, text)
 }
 
+/// The command that stands further on: for words about a flag before it.
+fn ahead(mut group: Option<&'static str>, parser: &mut Parser) -> Option<Command> {
+    // What the flag itself may have been given.
+    let _ = parser.optional_value();
+    for word in parser.raw_args().ok()? {
+        match word.to_str().map(|word| Command::of(group, word)) {
+            Some(Ok(Named::Command(command))) => return Some(command),
+            Some(Ok(Named::Group(first))) => group = Some(first),
+            _ => {}
+        }
+    }
+    group.and_then(Command::that_shows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,7 +312,35 @@ mod tests {
             "unknown flag: --paste; token does not take it"
         );
         assert_eq!(parse("token -z").unwrap_err().class, Class::Usage);
+        // Of what a command does not take, nothing is suggested for it, wherever the command stands.
+        for line in ["token --fro x", "--fro x token", "--fro=x auth token", "auth token --fro"] {
+            assert_eq!(parse(line).unwrap_err().text, "unknown flag: --fro", "{line}");
+        }
+        for (line, near) in [("import --fro x", "--from"), ("storage migrate --t x", "--to")] {
+            let text = parse(line).unwrap_err().text;
+            assert!(text.ends_with(&format!("did you mean {near}?")), "{line}: {text}");
+        }
+        assert_eq!(parse("token --debog").unwrap_err().text, "unknown flag: --debog");
+        for word in WORDS {
+            for flag in FLAGS {
+                let typed = format!("{}x", flag.name);
+                let text = parse(&format!("{} --{typed}", word.name)).unwrap_err().text;
+                if let Some((_, near)) = text.split_once("did you mean --") {
+                    let near = near.trim_end_matches('?');
+                    assert!(flags::knows(word.command, near), "{} --{typed}: {text}", word.name);
+                }
+            }
+        }
         assert_eq!(parse("tokken").unwrap_err().class, Class::Usage);
+    }
+
+    #[test]
+    fn what_databricks_cli_takes_for_every_command_is_taken_in_its_place_alone() {
+        for line in ["profiles -p dev", "switch --host a", "logout dev --workspace-id 1"] {
+            assert!(parse(line).is_err(), "{line}");
+            assert!(parse(&format!("auth {line}")).unwrap().stands_in, "{line}");
+        }
+        assert!(parse("auth profiles --paste").is_err());
     }
 
     #[test]

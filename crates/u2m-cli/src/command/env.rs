@@ -26,16 +26,18 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         // What the environment says of Databricks is not this login's.
         variables.retain(|name, _| *name == "DATABRICKS_CONFIG_PROFILE");
     }
+    let mut obtained = None;
     if args.with_token {
         let said = said(&found, is_for_issuer);
-        let token = token::obtain(args, &said, name)?.token;
+        let token = &obtained.insert(token::obtain(args, &said, name)?).token;
         let text = Zeroizing::new(token.access_token().expose().to_owned());
         variables.insert("DATABRICKS_TOKEN", text);
         // A program that finds the profile or its method as well would use those, and not the token.
         variables.insert("DATABRICKS_AUTH_TYPE", Zeroizing::new("pat".to_owned()));
         variables.remove("DATABRICKS_CONFIG_PROFILE");
     }
-    output::result(shape.print(&variables)?)
+    output::result(shape.print(&variables)?)?;
+    obtained.map_or(Ok(()), |obtained| obtained.saved())
 }
 
 /// What is configured, under each name of its variables. Secrets are there only if they are wished, and beside a token no

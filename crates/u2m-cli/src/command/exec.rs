@@ -10,15 +10,12 @@ use crate::{guard, output, place};
 use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use u2m::{Foreign, Timestamp, lend};
 
 /// What shells end with where there is no such program, and where it cannot be run.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
-
-/// How long a token that is being saved is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends with the code of the command that it ran, or with that of its own failure.
 pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
@@ -28,8 +25,12 @@ pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
         Ok(both) => both,
         Err(failure) => return crate::finish(Err(failure), name),
     };
-    // From here on nothing of this process is left that a signal would have to wait for.
-    u2m::settle(PATIENCE);
+    // From here on nothing of this process is left that a signal would have to wait for. The command can do its work with a
+    // token that was not saved; that the login is lost is said now, because the end is the command's own.
+    if let Err(failure) = obtained.saved() {
+        output::error(&failure, name);
+    }
+    guard::settle();
     if guard::interrupted().is_some() {
         return crate::finish(Ok(()), name);
     }

@@ -15,8 +15,8 @@ use choose::Chosen;
 use places::Places;
 use save::Saved;
 use u2m::{
-    Builder, ChallengeError, ConfigFile, Host, IssuerTrust, LoginChoice, LoginError,
-    PersistentAuth, Scopes, Surroundings,
+    Builder, ChallengeError, ConfigFile, Editor, LoginChoice, LoginError, PersistentAuth, Scopes,
+    Surroundings,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -28,6 +28,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let around = Surroundings { env: &place::env, config: &config };
     // A word that names no store is reported before anything is asked.
     place::storage_with_person(&config, None)?;
+    // Nor is anybody sent to a browser for a profile that cannot be saved.
+    Editor::new(&path).prove()?;
     let Chosen { choice, metadata } = choose::login(args, &path, &around, name)?;
     if args.device && choice.host.is_none() {
         let text = format!(
@@ -50,13 +52,14 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let builder = PersistentAuth::builder(choice.target(&metadata))
         .with_store(storage.store().clone())
         .with_scopes(scopes.clone());
+    let builder = choice.ca_file.iter().cloned().fold(builder, Builder::with_ca_file);
     let place = match &choice.host {
         Some(host) => host.to_string(),
         None => discovery_host().unwrap_or_else(|| "login.databricks.com".to_owned()),
     };
     let (builder, person) = manners::with_terminal(builder, args, place);
     let builder = with_settings(builder, args, &choice, &config)?;
-    let builder = with_discovery(builder, args, &choice)?;
+    let builder = with_discovery(builder.with_trust(manners::trust(args)?), args, &choice);
     let auth = builder.build().map_err(|error| advice::build(&error))?;
     let signed_in = manners::sign_in(&auth, args, &person, |error| match (error, &choice.host) {
         (ChallengeError::Login(LoginError::NoDeviceLogin), Some(host)) => {
@@ -146,22 +149,15 @@ fn discovery_host() -> Option<String> {
         .filter(|text| !text.is_empty())
 }
 
-fn with_discovery(builder: Builder, args: &Args, choice: &LoginChoice) -> Result<Builder, Failure> {
+fn with_discovery(mut builder: Builder, args: &Args, choice: &LoginChoice) -> Builder {
     if choice.host.is_some() {
-        return Ok(builder);
+        return builder;
     }
-    let mut trust = IssuerTrust::databricks();
-    for named in &args.allow_issuer {
-        let wrong =
-            |error: u2m::HostError| Failure::new(Class::Usage, format!("--allow-issuer: {error}"));
-        trust = trust.with_host(Host::typed(named).map_err(wrong)?.0);
-    }
-    let mut builder = builder.with_trust(trust);
     if args.skip_workspace {
         builder = builder.with_account_picker();
     }
-    Ok(match discovery_host() {
+    match discovery_host() {
         Some(host) => builder.with_discovery_host(host),
         None => builder,
-    })
+    }
 }

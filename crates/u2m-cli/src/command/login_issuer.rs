@@ -9,9 +9,9 @@ use crate::{events, guard, output, place};
 use serde_json::json;
 use std::path::Path;
 use u2m::{
-    Builder, ChallengeError, ConfigFile, Editor, Foreign, Host, ISSUER_CLIENT_KEY, ISSUER_KEY,
-    IssuerTrust, LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth, ProfileName,
-    Scopes, StorageMode, Target, chain,
+    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, Foreign, ISSUER_CLIENT_KEY,
+    ISSUER_KEY, LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth, ProfileName,
+    Scopes, SignedIn, StorageMode, Target, chain,
 };
 
 /// What to sign in to.
@@ -20,6 +20,7 @@ struct Wanted {
     client_id: String,
     profile: ProfileName,
     scopes: Scopes,
+    ca_file: Option<std::path::PathBuf>,
 }
 
 /// Whether a login is to an issuer by its name: on the command line, or in the profile that is named there.
@@ -44,18 +45,19 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     manners::check(args)?;
     let (path, config) = place::config()?;
     let wanted = wanted(args, &config)?;
-    let storage = place::storage_with_person(&config, Some(wanted.profile.as_str()))?;
+    Editor::new(&path).prove()?;
+    let storage = place::storage_with_person(&config, Some(wanted.profile.as_str()))?.for_issuer();
     guard::watch_signals();
     let (builder, person) = wanted.builder(args)?;
     let builder = builder.with_store(storage.store().clone());
     let auth = builder.build().map_err(|error| advice::build(&error))?;
     let (issuer, client_id) = (advice::quoted(&wanted.issuer), advice::quoted(&wanted.client_id));
     let words = format!("--issuer {issuer} --client-id {client_id}");
-    manners::sign_in(&auth, args, &person, |error| match error {
+    let signed_in = manners::sign_in(&auth, args, &person, |error| match error {
         ChallengeError::Login(LoginError::NoDeviceLogin) => no_device(&wanted.issuer, &words, name),
         error => failed(error, name),
     })?;
-    wanted.save(args, &path, storage.to_pin(auth.cache_key()))
+    wanted.save(args, &path, storage.to_pin(auth.cache_key()), &signed_in)
 }
 
 /// What to do where there is no device login.
@@ -109,7 +111,9 @@ fn wanted(args: &Args, config: &ConfigFile) -> Result<Wanted, Failure> {
     let scopes = scopes.unwrap_or_else(|| {
         known.filter(|_| own.is_some()).map(|known| Scopes::new(known.scopes())).unwrap_or_default()
     });
-    Ok(Wanted { issuer, client_id, profile, scopes })
+    let own_file = || config.profile(profile.as_str())?.ca_file().map(Into::into);
+    let ca_file = args.ca_file.clone().or_else(own_file);
+    Ok(Wanted { issuer, client_id, profile, scopes, ca_file })
 }
 
 /// A profile that is for something else stays what it is.
@@ -135,20 +139,15 @@ impl Wanted {
     fn builder(&self, args: &Args) -> Result<(Builder, Terminal), Failure> {
         let usage = |text: String| Failure::new(Class::Usage, text);
         let target = Target::issuer(self.issuer.as_str()).map_err(|error| usage(chain(&error)))?;
-        let mut trust = IssuerTrust::databricks();
-        for named in &args.allow_issuer {
-            let host =
-                Host::typed(named).map_err(|error| usage(format!("--allow-issuer: {error}")))?;
-            trust = trust.with_host(host.0);
-        }
         let mut builder = PersistentAuth::builder(target.with_profile(self.profile.clone()))
             .with_client_id(self.client_id.as_str())
             .with_scopes(self.scopes.clone())
-            .with_trust(trust);
+            .with_trust(manners::trust(args)?);
         if !self.scopes.is_empty() {
             // What was said is what is asked for: not every issuer knows `offline_access`.
             builder = builder.without_offline_access();
         }
+        builder = self.ca_file.iter().cloned().fold(builder, Builder::with_ca_file);
         if let Some(port) = args.port {
             builder = builder.with_port(port);
         }
@@ -157,13 +156,21 @@ impl Wanted {
 
     /// Writes the profile, in keys that no other program knows: without a host it is nothing to Databricks' SDKs, which load
     /// only the profile that they are told.
-    fn save(&self, args: &Args, path: &Path, pin: Option<StorageMode>) -> Result<(), Failure> {
+    fn save(
+        &self,
+        args: &Args,
+        path: &Path,
+        pin: Option<StorageMode>,
+        signed_in: &SignedIn,
+    ) -> Result<(), Failure> {
         let (name, issuer) = (self.profile.as_str(), Foreign::new(&self.issuer));
         let scopes = self.scopes.iter().collect::<Vec<_>>().join(",");
+        let ca_file = self.ca_file.as_ref().and_then(|path| path.to_str()).unwrap_or_default();
         let values = [
             (ISSUER_KEY, self.issuer.as_str()),
             (ISSUER_CLIENT_KEY, &self.client_id),
             ("scopes", &scopes),
+            (CA_FILE_KEY, ca_file),
         ];
         let mut clear = LOGIN_CLEARS.to_vec();
         clear.extend(["auth_type", "account_id", "workspace_id", "scopes"]);
@@ -183,6 +190,8 @@ impl Wanted {
             "issuer": self.issuer,
             "client_id": self.client_id,
             "scopes": self.scopes.iter().collect::<Vec<_>>(),
+            "asked_scopes": signed_in.asked_scopes().iter().collect::<Vec<_>>(),
+            "granted_scopes": signed_in.granted_scopes().map(|all| all.iter().collect::<Vec<_>>()),
             "config_file": place::shown(path),
         });
         if events::are_on() {
@@ -218,14 +227,17 @@ pub(crate) fn failed(error: &ChallengeError, name: &str) -> Failure {
             say(Class::Network, "Start again, or allow more time with --timeout")
         }
         ChallengeError::Login(LoginError::Endpoints(cause)) => match cause {
-            MetadataError::EndpointElsewhere(_) => {
+            MetadataError::EndpointElsewhere(..) => {
                 say(class, "If that host belongs to the issuer, name it with --allow-issuer HOST")
             }
-            MetadataError::WrongIssuer => {
-                say(class, "Write the issuer exactly as its metadata does, to the last slash")
-            }
+            MetadataError::WrongIssuer(_) | MetadataError::MissingMember("issuer") => say(
+                class,
+                "Write the issuer exactly as its metadata does, to the last slash; if its metadata is all the same that of the \
+                 issuer that you mean, name the host that it gives its issuer (or else its own) with --allow-issuer HOST",
+            ),
             _ if cause.is_transient() => {
-                say(class, "Check the network and the issuer, then try again")
+                let check = "Check the network and the issuer, then try again";
+                say(class, advice::way::through(error).unwrap_or(check))
             }
             _ => say(class, "Check that the issuer is the right one"),
         },

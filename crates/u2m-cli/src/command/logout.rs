@@ -6,14 +6,14 @@ use crate::failure::{Class, Failure};
 use crate::prompt::{self, Picked};
 use crate::{advice, output, person, place};
 use serde_json::json;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Editor, Foreign, Host, LoggedOut, Profile, ReqwestTransport, Revocation,
-    Session, Storage, StorageMode, StoreError, TokenStore, blocking, chain, host_login_keys,
-    log_out, login_keys, looks_like_host,
+    CacheKey, ConfigFile, Editor, Foreign, Host, LoggedOut, Profile, Revocation, Session, Storage,
+    StorageMode, StoreError, TokenStore, blocking, chain, host_login_keys, log_out, login_keys,
+    looks_like_host,
 };
 
 /// A refresh that is under way ends by then.
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     output::warn_of(storage.store().take_notices());
     // Whatever could not be removed, what was removed is of no use to anybody.
-    let is_revoked = revoke(std::mem::take(&mut out.ended), args);
+    let is_revoked = revoke(std::mem::take(&mut out.ended), args, &config);
     if let Some((_, error)) = out.failed.first() {
         return Err(not_cleared(error, &out, args));
     }
@@ -92,13 +92,16 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
 }
 
 /// Has the servers of what was removed revoke it. `None` if that is not offered, or not wished; the removal stands in any case.
-fn revoke(ended: Vec<Session>, args: &Args) -> Option<bool> {
+fn revoke(ended: Vec<Session>, args: &Args, config: &ConfigFile) -> Option<bool> {
     if args.no_revoke || ended.is_empty() {
         return None;
     }
     let limit = args.timeout.unwrap_or(REVOKING);
+    let revoked = |(ca_file, ended): (Option<PathBuf>, Vec<Session>)| {
+        blocking::revoke(Arc::new(place::transport(ca_file.as_deref())), ended, limit)
+    };
     let mut is_revoked = None;
-    for one in blocking::revoke(Arc::new(ReqwestTransport::new()), ended, limit) {
+    for one in by_ca_file(ended, args, config).into_iter().flat_map(revoked) {
         match one.outcome {
             Ok(Revocation::Revoked) => is_revoked = is_revoked.or(Some(true)),
             Ok(_) => {}
@@ -114,6 +117,36 @@ fn revoke(ended: Vec<Session>, args: &Args) -> Option<bool> {
         }
     }
     is_revoked
+}
+
+/// The logins that ended, by the file of certificates that their servers are asked with: a profile's counts for its own host
+/// alone.
+fn by_ca_file(
+    ended: Vec<Session>,
+    args: &Args,
+    config: &ConfigFile,
+) -> BTreeMap<Option<PathBuf>, Vec<Session>> {
+    let place = |profile: &Profile<'_>| {
+        let file = PathBuf::from(profile.ca_file()?);
+        let host = profile.host().and_then(|host| Host::typed(host).ok());
+        let issuer = profile.issuer().map(|(issuer, _)| issuer.to_owned());
+        Some((host.map(|(host, _)| host), issuer, file))
+    };
+    let profiles = config.profiles();
+    let files: Vec<_> = profiles.iter().filter_map(place).collect();
+    let file_of = |session: &Session| {
+        let binding = session.binding.as_ref()?;
+        let is_its = |(host, issuer, _): &&(Option<Host>, Option<String>, PathBuf)| {
+            host.as_ref() == Some(&binding.host) || issuer.as_ref() == Some(&binding.issuer)
+        };
+        files.iter().find(is_its).map(|(.., file)| file.clone())
+    };
+    let mut sorted: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for session in ended {
+        let file = args.ca_file.clone().or_else(|| file_of(&session));
+        sorted.entry(file).or_default().push(session);
+    }
+    sorted
 }
 
 /// What is left, and of what nobody needs to think any more.
@@ -151,7 +184,8 @@ fn every(args: &Args, storage: &Storage) -> Result<(Whose, Vec<StoreError>), Fai
     for mode in StorageMode::ALL {
         match storage.store().part(mode).and_then(TokenStore::keys) {
             Ok(more) => keys.extend(more),
-            Err(error) if error.is_absent_store() && storage.store().mode() != Some(mode) => {}
+            Err(error)
+                if error.is_absent_store() && storage.store().naming().mode() != Some(mode) => {}
             Err(error) => unseen.push(error),
         }
     }
@@ -182,6 +216,9 @@ fn whose(
             false => of_profile(config, &text, path, storage),
         },
         (None, Some(text), None) => of_profile(config, &text, path, storage),
+        (None, Some(text), Some(host)) if is_on(config, &text, &host) => {
+            of_profile(config, &text, path, storage)
+        }
         (None, None, Some(text)) => of_host(args, config, &text),
         (None, None, None) if prompt::is_allowed() && !config.profiles().is_empty() => {
             picked("Log out of", config, &config.profiles())
@@ -194,9 +231,16 @@ fn whose(
         )),
         _ => Err(Failure::new(
             Class::Usage,
-            "a profile and a host cannot be given together, nor an argument with --profile or --host",
+            "a profile and another host than its own cannot be given together, nor an argument with --profile or --host",
         )),
     }
+}
+
+/// Whether a profile is one of this host.
+fn is_on(config: &ConfigFile, profile: &str, host: &str) -> bool {
+    let typed = |text: &str| Host::typed(text).ok().map(|(host, _)| host);
+    let own = config.profile(profile).and_then(|found| found.host().and_then(typed));
+    own.is_some() && own == typed(host)
 }
 
 fn of_profile(

@@ -51,17 +51,30 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
         guard::watch_signals();
     }
     let inspector = Inspector::for_user(&place::env).with_timeout(args.timeout.unwrap_or(PATIENCE));
+    let inspector = args.ca_file.iter().cloned().fold(inspector, Inspector::with_ca_file);
     let inspector = match Detached::this_program() {
         Ok(detached) => inspector.with_detached_refresh(detached),
         Err(_) => inspector,
     };
-    let rows: Vec<Row> =
-        inspector.survey_blocking(&around, &path, asks).into_iter().map(row).collect();
+    let reports = inspector.survey_blocking(&around, &path, asks).into_iter();
+    let rows: Vec<Row> = match args.stands_in {
+        true => reports.map(row).map(Row::into_theirs).collect(),
+        false => reports.map(row).collect(),
+    };
     u2m::settle(SAVING);
     output::warn_of(inspector.take_notices());
     match output::format(args) {
         Format::Json => output::result(output::json(&Listed { profiles: rows }) + "\n"),
         Format::Text => output::result(table(&rows)),
+    }
+}
+
+impl Row {
+    /// As Databricks' CLI tells it, for whoever calls us in its place: what is not known to be valid is not, and nothing says
+    /// why.
+    fn into_theirs(self) -> Self {
+        let valid = Some(self.valid.unwrap_or_default());
+        Self { valid, error: None, expiry: None, storage: None, issuer: None, ..self }
     }
 }
 

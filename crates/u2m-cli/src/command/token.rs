@@ -6,15 +6,16 @@ use crate::advice::{self, Subject};
 use crate::args::{Args, Format};
 use crate::failure::Failure;
 use crate::{guard, output, place};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Patience, ReqwestTransport, Said, Storage,
-    Surroundings, Target, Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking,
-    choose_for_token,
+    CacheKey, ChooseError, ConfigFile, Detached, Said, Storage, Surroundings, Target, Timestamp,
+    Token, TokenChoice, TokenError, TokenStore, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
-    print(&obtain(args, &args.said(), name)?.token, args.format)
+    let obtained = obtain(args, &args.said(), name)?;
+    print(&obtained.token, args.format)?;
+    obtained.saved()
 }
 
 /// A token, and whose it is.
@@ -22,6 +23,21 @@ pub(super) struct Obtained {
     pub(super) token: Token,
     pub(super) target: Target,
     pub(super) config: ConfigFile,
+    auth: blocking::PersistentAuth,
+    subject: Subject,
+}
+
+impl Obtained {
+    /// Waits until what was bought for the token is saved, for as long as that is tried.
+    ///
+    /// # Errors
+    /// It is not, and this process was the last that could: the token is good, and the login is lost.
+    pub(super) fn saved(&self) -> Result<(), Failure> {
+        match self.auth.asynchronous().close(guard::GRACE) {
+            true => Ok(()),
+            false => Err(advice::unsaved(&self.subject)),
+        }
+    }
 }
 
 /// A token of whoever is `said`, refreshed when it is time.
@@ -37,13 +53,14 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
             None => failure,
         }
     };
-    let choice = match choose_for_token(said, &around) {
+    let mut choice = match choose_for_token(said, &around) {
         Ok(choice) => choice,
         Err(error) => match ask::instead(args, &error, &config, name)? {
             Some(args) => return obtain(&args, &args.said(), name),
             None => return Err(unclear(error)),
         },
     };
+    choice.ca_file = args.ca_file.clone().or(choice.ca_file);
     let profile = choice.target.profile().map(|name| name.as_str().to_owned());
     let storage = place::storage(&config, profile.as_deref())?;
     let store = storage.store();
@@ -51,7 +68,11 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
     let subject = Subject::new(&choice.target, name);
     let target = choice.target.clone();
     let describe = |choice: TokenChoice| {
-        let builder = with_timeout(choice.builder().with_store(store.clone()), args.timeout);
+        let builder = choice.builder().with_store(store.clone());
+        let builder = match args.timeout {
+            Some(timeout) => builder.with_wait(timeout),
+            None => builder,
+        };
         // A program that calls this one may end it at any moment.
         let builder = match Detached::this_program() {
             Ok(detached) => builder.with_detached_refresh(detached),
@@ -71,7 +92,7 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
             _ => failure,
         }
     })?;
-    Ok(Obtained { token, target, config })
+    Ok(Obtained { token, target, config, auth, subject })
 }
 
 /// Where else a login is that was not found where it was to be (HINT-1).
@@ -79,7 +100,10 @@ fn elsewhere(storage: &Storage, key: &CacheKey, name: &str) -> String {
     let chosen = storage.choice();
     let wanted = storage.home(key).filter(|_| !chosen.is_explicit()).unwrap_or(chosen.mode());
     let held = storage.store().holders(key);
-    let Some(other) = held.into_iter().find(|mode| *mode != wanted) else { return String::new() };
+    // The one that counts, if that is known: there may be older copies.
+    let counts = storage.home(key).filter(|home| held.contains(home));
+    let other = counts.into_iter().chain(held).find(|mode| *mode != wanted);
+    let Some(other) = other else { return String::new() };
     format!(
         ". A login '{}' is kept in {}; to move it: {name} storage migrate --to {wanted} {}",
         u2m::Foreign::new(key.as_str()),
@@ -144,46 +168,9 @@ fn settled(choice: TokenChoice, store: &dyn TokenStore) -> TokenChoice {
     match (session.binding, choice.target.host()) {
         (Some(binding), _) if binding.account_id.is_some() => choice.as_unified(),
         (None, Some(host)) if !is_fresh => {
-            let metadata = blocking::ask_host(&ReqwestTransport::new(), host);
+            let metadata = blocking::ask_host(&place::transport(choice.ca_file.as_deref()), host);
             choice.settled_by(&metadata)
         }
         _ => choice,
-    }
-}
-
-/// What the waits of the defaults add up to: 15 seconds for another process, and 10 each for metadata and a refresh. A
-/// deadline that is no shorter changes nothing.
-const DEFAULT_WAIT: Duration = Duration::from_secs(35);
-
-fn with_timeout(builder: u2m::Builder, timeout: Option<Duration>) -> u2m::Builder {
-    match timeout.filter(|timeout| *timeout < DEFAULT_WAIT) {
-        Some(timeout) => {
-            let (lock_wait, budget) = shares(timeout);
-            builder.with_lock_wait(lock_wait).with_patience(Patience::default().with_budget(budget))
-        }
-        None => builder,
-    }
-}
-
-/// Shares a deadline out between the wait for another process, which must be longer than a request, and the two requests
-/// that a refresh takes at most, unless the endpoint of the login has moved or its entry is replaced meanwhile.
-fn shares(timeout: Duration) -> (Duration, Duration) {
-    let tenth = timeout.max(Duration::from_millis(100)) / 10;
-    (tenth * 4, tenth * 3)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_deadline_covers_the_wait_for_another_process_and_two_requests() {
-        for millis in [0, 1, 100, 333, 1_000, 7_777, 34_999] {
-            let timeout = Duration::from_millis(millis);
-            let (lock_wait, budget) = shares(timeout);
-            assert!(lock_wait > budget, "{timeout:?}: what is built would be refused");
-            let longest = timeout.max(Duration::from_millis(100));
-            assert!(lock_wait + budget * 2 <= longest, "{timeout:?}");
-        }
     }
 }

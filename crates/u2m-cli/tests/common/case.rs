@@ -31,7 +31,7 @@ impl Case {
                 );
             }
         }
-        let known = "args env unset server fault login sealed before then mode chmod chown link as unprivileged exit token changed requests refreshes terminal varies own revocations alive browser workspace cluster iss";
+        let known = "args env unset server fault login sealed before then mode chmod chown link as unprivileged exit token changed requests refreshes terminal varies own revocations alive browser workspace cluster iss auth";
         for (key, _) in &lines {
             assert!(
                 known.split(' ').any(|word| word == key),
@@ -40,6 +40,12 @@ impl Case {
             );
         }
         Self { name: path.display().to_string(), lines, blocks }
+    }
+
+    /// The same case, at a server that is also of this kind.
+    pub(crate) fn at_a_server(mut self, word: &str) -> Self {
+        self.lines.push(("server".to_owned(), word.to_owned()));
+        self
     }
 
     pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {

@@ -1,4 +1,5 @@
 //! A login that the test itself is the browser of.
+#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{Ran, Running, World, free_port, printed_token};

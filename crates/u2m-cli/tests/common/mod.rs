@@ -15,7 +15,7 @@ use u2m::{
     AccessToken, Binding, CacheKey, EncryptedFileStore, FileStore, Host, Lifetime, RefreshToken,
     SealKeySource, Session, Timestamp, TokenStore,
 };
-use u2m_testkit::{IssuedTokens, RunningServer, Settings};
+use u2m_testkit::{Endpoint, Fault, IssuedTokens, RunningServer, Settings, Times};
 
 /// The program under test.
 pub(crate) const U2M: &str = env!("CARGO_BIN_EXE_u2m");
@@ -49,6 +49,12 @@ impl World {
         let home = tempfile::tempdir().unwrap();
         std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o700)).unwrap();
         Self { server: RunningServer::start_with(settings).unwrap(), home }
+    }
+
+    /// With something in front of the server, which is what programs are told of.
+    pub(crate) fn behind(url: &str, settings: Settings) -> Self {
+        let world = Self::with(Settings::new());
+        Self { server: RunningServer::start_behind(url, settings).unwrap(), ..world }
     }
 
     pub(crate) fn home(&self) -> &Path {
@@ -281,6 +287,17 @@ impl Running {
         }
     }
 
+    /// The address to open, if it comes to that before the end.
+    pub(crate) fn url_before_the_end(&mut self) -> Option<String> {
+        while let Ok(line) = self.lines.recv_timeout(LONG) {
+            self.heard.push(line.clone());
+            if line.starts_with("http") && !line.contains(' ') {
+                return Some(line);
+            }
+        }
+        None
+    }
+
     /// The address to open.
     pub(crate) fn url(&mut self) -> String {
         self.line(|line| line.starts_with("http") && !line.contains(' '))
@@ -319,6 +336,11 @@ impl Drop for Running {
     }
 }
 
+/// The end of a token that another program was just given, as it writes it.
+pub(crate) fn in_an_hour() -> String {
+    u2m::format_local(Timestamp::from(SystemTime::now()).plus(Lifetime::from_seconds(3600)))
+}
+
 /// Asks again and again until it is so.
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -326,4 +348,51 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < LONG, "never: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A world with a profile `dev`.
+pub(crate) fn world_of_dev() -> World {
+    let world = World::new();
+    world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
+    world
+}
+
+/// Lets every answer of the token endpoint take `delay`.
+pub(crate) fn slow(world: &World, delay: Duration) {
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(delay));
+}
+
+/// The processes that refresh for callers of this home.
+pub(crate) fn workers(home: &Path) -> Vec<PathBuf> {
+    let home = format!("HOME={}\0", home.display());
+    let of_home = |process: &PathBuf| {
+        let read = |name| std::fs::read(process.join(name)).unwrap_or_default();
+        let words = read("cmdline");
+        String::from_utf8_lossy(&words).contains("__u2m-refresh")
+            && String::from_utf8_lossy(&read("environ")).contains(&home)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    processes.filter(of_home).collect()
+}
+
+/// Puts a folder in the place of the cache while a refresh of `caller` is under way, and brings the cache back `after`.
+pub(crate) fn without_room<T: Send>(
+    world: &World,
+    caller: impl FnOnce() -> T + Send,
+    after: impl FnOnce(),
+) -> T {
+    slow(world, Duration::from_secs(1));
+    let (cache, aside) = (world.cache(), world.path("aside"));
+    std::thread::scope(|scope| {
+        let caller = scope.spawn(caller);
+        eventually("the refresh is sent", || world.server.counts().refreshes == 1);
+        std::fs::rename(&cache, &aside).unwrap();
+        std::fs::create_dir(&cache).unwrap();
+        after();
+        if !caller.is_finished() {
+            std::fs::remove_dir(&cache).unwrap();
+            std::fs::rename(&aside, &cache).unwrap();
+        }
+        caller.join().unwrap()
+    })
 }

@@ -29,6 +29,7 @@ impl<'c> Stage<'c> {
                 "no-metadata" => settings.with_host_metadata(HostMetadata::absent()),
                 "opaque" => settings.with_access_token_form(u2m_testkit::AccessTokenForm::Opaque),
                 "down" => settings,
+                "no-issuer" => settings.without_metadata_member("issuer"),
                 "revokes" => settings.with_revocation(),
                 "openid" => settings.with_well_known(u2m_testkit::WellKnown::OpenId),
                 other => panic!("{}: what is a server '{other}'?", case.name),
@@ -140,6 +141,11 @@ impl<'c> Stage<'c> {
             text.replace_range(at..=end, &time);
         }
         text
+    }
+
+    /// Whether the program is called by the name of Databricks' CLI.
+    pub(crate) fn plays_databricks(&self) -> bool {
+        self.case.one("as") == Some("databricks")
     }
 
     /// `None` if this machine cannot play the case.

@@ -45,7 +45,7 @@ fn a_caller_killed_at_any_moment_of_a_forced_refresh_leaves_a_living_login_in_th
     assert_eq!(desk.login(Some("secure")).code, Some(0));
     let latency = Duration::from_millis(50);
     desk.world.server.inject(Endpoint::Token, Times::Always, Fault::delay(latency));
-    let (mut ended, times) = (0, 40);
+    let (mut ended, times) = (0, 20);
     for _ in 0..times {
         // A login of an hour ago: a forced refresh has to ask the server.
         desk.seed(5);

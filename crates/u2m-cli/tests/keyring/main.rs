@@ -3,15 +3,19 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stderr, clippy::unwrap_used)]
 
+mod allowed;
 #[path = "../common/mod.rs"]
 mod common;
 mod crowd;
 mod desk;
 mod doctor;
+#[path = "../common/elsewhere.rs"]
+mod elsewhere;
 mod faults;
 mod life;
 mod migrate;
 mod modes;
 #[path = "../../../u2m-cache/tests/common/secret_service.rs"]
 mod secret_service;
+mod swapped;
 mod who;

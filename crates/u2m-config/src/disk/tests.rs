@@ -21,8 +21,10 @@ fn a_missing_file_is_none_and_an_empty_one_is_empty() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_stream_without_a_size_is_read_up_to_the_limit() {
-    assert!(matches!(read("/dev/zero".as_ref()), Err(ConfigError::TooLarge { .. })));
+fn a_file_without_a_size_is_read_and_a_device_is_none_but_the_empty_one() {
+    for device in ["/dev/zero", "/dev/random"] {
+        assert!(matches!(read(device.as_ref()), Err(ConfigError::NotAFile { .. })), "{device}");
+    }
     assert!(read("/dev/null".as_ref()).unwrap().unwrap().bytes.is_empty());
     assert!(!read("/proc/self/status".as_ref()).unwrap().unwrap().bytes.is_empty());
 }
@@ -30,8 +32,32 @@ fn a_stream_without_a_size_is_read_up_to_the_limit() {
 #[test]
 fn a_directory_is_an_error_and_not_a_missing_file() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(matches!(read(folder.path()), Err(ConfigError::Io { .. })));
+    assert!(matches!(read(folder.path()), Err(ConfigError::NotAFile { .. })));
     assert!(matches!(resolve(folder.path()), Err(ConfigError::NotAFile { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_socket_in_the_place_of_the_file_is_an_error_at_once() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let folder = tempfile::tempdir().unwrap();
+    let (pipe, socket) = (folder.path().join("pipe"), folder.path().join("socket"));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for path in [pipe, socket] {
+        let (sender, answer) = std::sync::mpsc::channel();
+        let (there, name) = (path.clone(), path.display().to_string());
+        // One that waits for ever fails by the clock.
+        std::thread::spawn(move || {
+            let error = read(&there).map(drop).unwrap_err();
+            sender.send((matches!(error, ConfigError::NotAFile { .. }), error.to_string()))
+        });
+        let (is_told, text) = answer.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+        assert!(is_told && text.contains(&name), "{text}");
+        assert!(matches!(resolve(&path), Err(ConfigError::NotAFile { .. })));
+        let locked = crate::lock::holding(&path, std::time::Duration::ZERO, || Ok(()));
+        assert!(matches!(locked, Err(ConfigError::NotAFile { .. } | ConfigError::Io { .. })));
+    }
 }
 
 #[test]
@@ -107,4 +133,16 @@ fn a_file_that_may_not_be_replaced_after_all_stays_and_nothing_is_left_behind() 
     assert!(replace(&path, b"ours", None, true, || Err(ConfigError::HomeUnknown)).is_err());
     assert_eq!(fs::read(&path).unwrap(), b"theirs");
     assert!(!beside(&path, ".tmp").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_cannot_be_looked_at_is_an_error_and_not_a_missing_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    for path in [folder.path().join("x".repeat(300)), file.join("cfg")] {
+        let found = resolve(&path);
+        assert!(matches!(found, Err(ConfigError::Io { .. })), "{path:?}: {found:?}");
+    }
 }

@@ -141,7 +141,7 @@ impl Variables<'_> {
 
     fn of(&self, attribute: &Attribute) -> Result<Option<(String, &'static str)>, ResolveError> {
         for &name in attribute.variables() {
-            let Some(value) = (self.env)(name).filter(|value| !value.is_empty()) else { continue };
+            let Some(value) = crate::variable(self.env, name) else { continue };
             let value = value.into_string().map_err(|_| ResolveError::NotUtf8(name))?;
             return Ok(Some((value, name)));
         }

@@ -61,3 +61,20 @@ fn a_lone_triple_quote_at_the_end_is_a_value() {
     assert_eq!(only("k = \"\"\"").1, "\"\"\"");
     assert!(Scanner::new("k = \"\"\"\n").next().unwrap().is_err());
 }
+
+#[test]
+fn a_quoted_key_ends_at_its_quote_whatever_is_in_it_and_right_after_it() {
+    for quote in ["\"", "`", "\"\"\""] {
+        for name in ["a", "ab", "a=b", "a : b", "a long key"] {
+            let text = format!("{quote}{name}{quote}=c=d\n");
+            let Some(Ok(Item { kind: Kind::Pair(pair), .. })) = Scanner::new(&text).next() else {
+                panic!("{text:?} is no pair")
+            };
+            assert_eq!(
+                (&text[pair.key.clone()], &text[pair.slot.clone()]),
+                (name, "c=d"),
+                "{text:?}"
+            );
+        }
+    }
+}

@@ -15,9 +15,10 @@ mod poll;
 
 pub use poll::{Polling, Wait};
 
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::login::{Endpoints, LoginError, LoginRequest, Store, endpoints_of};
+use crate::reply::Reply;
 use crate::target::Target;
 use crate::text::Foreign;
 use crate::time::{Lifetime, Timestamp};
@@ -96,7 +97,7 @@ impl Locate {
         let (request, host) = *self.0;
         let endpoint =
             server.device_authorization_endpoint.clone().ok_or(LoginError::NoDeviceLogin)?;
-        let form = device_form(&request.client_id, &request.scope());
+        let form = device_form(&request.client_id, &request.scope(Some(&server)));
         let asking = Asking(Box::new(Attempt { request, host, server }));
         // Codes that nobody sees spend nothing.
         let request = HttpRequest::post(endpoint, form, TOKEN_LIMIT);
@@ -112,7 +113,7 @@ impl Awaits for Locate {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<DeviceStep, LoginError> {
         let Self(request, search) = self;
@@ -129,12 +130,16 @@ impl HttpCall<Locate> {
     /// Takes endpoints from a supplier of the caller's own instead of an answer.
     ///
     /// # Errors
-    /// The supplier's own; or it names no endpoint for devices.
+    /// The supplier's own; or it names no endpoint for devices, or one that is neither on the target's host nor on one that
+    /// is trusted by name.
     pub fn supplied(
         self,
         server: Result<AuthorizationServer, MetadataError>,
     ) -> Result<DeviceStep, LoginError> {
-        self.into_state().found(server.map_err(LoginError::Endpoints)?)
+        let state = self.into_state();
+        let (request, host) = &*state.0;
+        let held = server.and_then(|server| request.trust.supplied(host.clone()).hold(server));
+        state.found(held.map_err(LoginError::Endpoints)?)
     }
 }
 
@@ -150,7 +155,7 @@ impl Awaits for Asking {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<DeviceStep, LoginError> {
         let grant = DeviceGrant::parse(outcome).map_err(LoginError::Device)?;

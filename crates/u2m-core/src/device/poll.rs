@@ -1,12 +1,14 @@
 //! Asking again and again, never faster than the server wants, until the codes run out (RFC 8628 section 3.5).
 
 use super::{Attempt, DeviceStep};
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::login::{LoginError, Store};
+use crate::reply::{LONGEST_PAUSE, Reply};
 use crate::secret::DeviceCode;
 use crate::time::{Lifetime, Timestamp};
 use crate::wire::{
-    DeviceGrant, Grant, OAuthErrorCode, Refusal, TOKEN_LIMIT, TokenEndpointError, poll_form,
+    DeviceGrant, Grant, OAuthErrorCode, Refusal, Spoiled, TOKEN_LIMIT, TokenEndpointError,
+    poll_form,
 };
 
 /// What `slow_down` adds to the interval, for good.
@@ -38,7 +40,7 @@ pub struct Wait {
 impl Wait {
     pub(super) fn begin(attempt: Box<Attempt>, grant: DeviceGrant, now: Timestamp) -> Self {
         let DeviceGrant { code, interval, expires_in, .. } = grant;
-        Waiting { attempt, code, interval, expires: now.plus(expires_in) }.from(now)
+        Waiting { attempt, code, interval, expires: now.plus(expires_in) }.after(now, interval)
     }
 
     /// When to go on: at the next poll, or at the end of the codes.
@@ -67,8 +69,8 @@ impl Wait {
 }
 
 impl Waiting {
-    fn from(self, polled_at: Timestamp) -> Wait {
-        let until = polled_at.plus(self.interval).plus(CUT);
+    fn after(self, polled_at: Timestamp, pause: Lifetime) -> Wait {
+        let until = polled_at.plus(pause).plus(CUT);
         Wait { waiting: self, until }
     }
 }
@@ -88,16 +90,18 @@ impl Awaits for Polling {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         sent_at: Timestamp,
     ) -> Result<DeviceStep, LoginError> {
         let Self { mut waiting, polled_at } = self;
-        let asked = outcome.as_ref().ok().and_then(Answer::retry_after);
+        let skew = outcome.as_ref().ok().and_then(|reply| reply.skew(sent_at));
+        let asked = outcome.as_ref().ok().and_then(Reply::retry_after);
         let asked = asked.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
-        let error = match Grant::parse(outcome) {
+        let error = match Grant::parse(outcome).or_else(Spoiled::at_login) {
             Ok(grant) => {
                 let Attempt { request, host, server } = *waiting.attempt;
-                return Ok(DeviceStep::Store(Store::of(request, server, host, grant, sent_at)));
+                let store = Store::of(request, server, host, grant, sent_at);
+                return Ok(DeviceStep::Store(store.with_skew(skew)));
             }
             Err(error) => error,
         };
@@ -114,8 +118,11 @@ impl Awaits for Polling {
             error if error.is_transient() => slower(seconds),
             _ => return Err(LoginError::Exchange(error)),
         };
-        waiting.interval = Lifetime::from_seconds(seconds.max(asked.min(3600)));
-        Ok(DeviceStep::Wait(waiting.from(polled_at)))
+        waiting.interval = Lifetime::from_seconds(seconds);
+        // What the server asks for once holds once.
+        let pause =
+            Lifetime::from_seconds(asked.min(LONGEST_PAUSE.cast_signed())).max(waiting.interval);
+        Ok(DeviceStep::Wait(waiting.after(polled_at, pause)))
     }
 }
 

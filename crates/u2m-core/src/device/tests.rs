@@ -1,6 +1,7 @@
 //! Stories and properties of device logins, over simulated time.
 
 use super::*;
+use crate::call::Answer;
 use crate::call::TransportFailureKind;
 use crate::login::LoginStep;
 use proptest::prelude::*;
@@ -39,7 +40,7 @@ fn show(interval: i64, expires_in: i64) -> ShowCode {
     let body = metadata(r#","device_authorization_endpoint":"https://id.example/d""#);
     let DeviceStep::Ask(call) = call.answered(answer(200, &body), NOW).unwrap() else { panic!() };
     assert_eq!(call.request().url().as_str(), "https://id.example/d");
-    assert_eq!(call.request().form(), Some("client_id=cli&scope=offline_access+openid"));
+    assert_eq!(call.request().form(), Some("client_id=cli&scope=offline_access"));
     let body = format!(
         r#"{{"device_code":"dc-secret","user_code":"ABCD","verification_uri":"https://id.example/go",
         "interval":{interval},"expires_in":{expires_in}}}"#
@@ -91,6 +92,20 @@ fn a_person_agrees_and_the_login_is_that_of_the_issuer() {
 }
 
 #[test]
+fn a_success_that_is_odd_is_a_login_and_an_error_does_not_repeat_the_code() {
+    let odd = "\u{feff}{\"access_token\":\"a\",\"refresh_token\":70000007,\"expires_in\":-1} junk";
+    let step = poll(wait(5, 600)).1.answered(answer(200, odd), at(30)).unwrap();
+    let DeviceStep::Store(store) = step else { panic!("{step:?}") };
+    assert_eq!(store.session().refresh_token.as_ref().unwrap().expose(), "70000007");
+    for code in ["access_denied", "invalid_grant"] {
+        let body = format!(r#"{{"error":"{code}","error_description":"no dc-secret here"}}"#);
+        let error = poll(wait(5, 600)).1.answered(answer(400, &body), NOW).unwrap_err();
+        let shown = crate::chain(&error);
+        assert!(shown.contains("no [secret] here"), "{shown}");
+    }
+}
+
+#[test]
 fn a41_slow_down_adds_five_seconds_for_good() {
     let (first, call) = poll(wait(5, 600));
     assert_eq!(first, at(6), "the interval, and what was cut off of the second");
@@ -115,8 +130,51 @@ fn a41_a_server_that_does_not_answer_is_asked_half_as_often() {
     assert_eq!(gaps, [11, 21, 41, 61, 61, 61]);
     let patience = std::time::Duration::from_secs(120);
     let busy = Ok(Answer::new(503, Vec::new()).with_retry_after(patience));
-    let (next, _) = poll(again(call, busy));
+    let (next, call) = poll(again(call, busy));
     assert_eq!(last.until(next).seconds(), 121, "as the server asked");
+    let (after, _) = poll(again(call, refused("authorization_pending")));
+    assert_eq!(next.until(after).seconds(), 61, "which holds once");
+}
+
+#[test]
+fn a_gateways_word_under_its_own_status_does_not_end_the_polling() {
+    for (status, word) in [
+        (408, "timeout"),
+        (429, "rate_limited"),
+        (429, "slow_down"),
+        (500, "internal"),
+        (502, "upstream connect error"),
+        (503, "Service Unavailable"),
+    ] {
+        let body = format!(r#"{{"status":{status},"error":"{word}"}}"#);
+        let (last, call) = poll(wait(5, 600));
+        let (next, _) = poll(again(call, answer(status, &body)));
+        assert!(last.until(next).seconds() > 6, "{status} {word}: further apart");
+    }
+    let (_, call) = poll(wait(5, 600));
+    let invalid = answer(503, r#"{"error":"invalid_client"}"#);
+    assert!(matches!(call.answered(invalid, NOW), Err(LoginError::Exchange(_))));
+}
+
+#[test]
+fn an_answer_without_an_oauth_error_does_not_end_the_polling_whatever_its_status() {
+    let blocked = r#"{"error_code":"PERMISSION_DENIED","message":"Source IP address: 10.0.0.1 is blocked by Databricks IP ACL"}"#;
+    for (status, body) in [
+        (403, blocked),
+        (400, blocked),
+        (401, r#"{"message":"no"}"#),
+        (403, "<html>blocked</html>"),
+        (403, r#"{"error":{"code":"AuthorizationFailed","message":"no"}}"#),
+        (404, ""),
+        (429, r#"{"error":"too_many_requests"}"#),
+        (451, r#"{"title":"Unavailable","detail":"no"}"#),
+    ] {
+        let (last, call) = poll(wait(5, 600));
+        let (next, call) = poll(again(call, answer(status, body)));
+        assert_eq!(last.until(next).seconds(), 11, "{status}: half as often");
+        let step = call.answered(answer(200, TOKENS), at(30)).unwrap();
+        assert!(matches!(step, DeviceStep::Store(_)), "{status}: {step:?}");
+    }
 }
 
 #[test]
@@ -219,7 +277,7 @@ proptest! {
 
     #[test]
     fn any_answer_is_codes_or_an_error_and_never_a_panic(status in 100u16..600, body in ".{0,200}") {
-        let _ = DeviceGrant::parse(answer(status, &body));
+        let _ = DeviceGrant::parse(answer(status, &body).map(Reply::bare));
         let _ = poll(wait(5, 600)).1.answered(answer(status, &body), NOW);
     }
 }

@@ -2,14 +2,16 @@
 
 use super::exchange::Exchanging;
 use super::{Attempt, LoginError, LoginStep};
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::issuer::{Trusted, derive_host_from_issuer, derive_token_endpoint, metadata_url};
+use crate::reply::Reply;
 use crate::secret::{AuthorizationCode, CsrfState};
+use crate::sent::Sent;
 use crate::text::Foreign;
 use crate::time::Timestamp;
 use crate::wire::{
-    AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, Refusal, authorize_query,
+    AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, Refusal, Said, authorize_query,
     authorize_url, build_discovery_authorize_url, parse_metadata,
 };
 use std::fmt;
@@ -58,7 +60,7 @@ impl Browse {
         redirect_uri: String,
     ) -> Self {
         let request = &attempt.request;
-        let scope = request.scope();
+        let scope = request.scope(server.as_ref());
         let (client, pkce, state) = (&request.client_id, &attempt.pkce, &attempt.state);
         let url = match &server {
             Some(server) => {
@@ -99,40 +101,63 @@ impl Browse {
     /// Looks at the query of a request to the listener. The state is compared first, in constant time, and nothing else
     /// of the query counts unless it is right (T3).
     pub fn hear(&self, query: &str) -> Heard {
-        let mut seen = [const { None }; 5];
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let Some(at) = COUNTED.iter().position(|name| *name == key) else { continue };
-            // An empty parameter counts as absent (RFC 6749 section 3.1).
-            if !value.is_empty() && seen[at].replace(value.into_owned()).is_some() {
-                return Heard::Junk(Junk::Repeated);
-            }
-        }
-        let [state, code, error, iss, description] = seen;
-        if state.map(CsrfState::new).as_ref() != Some(&self.attempt.state) {
+        let Some([state, code, error, iss, description]) = counted(query) else {
+            return Heard::Junk(Junk::Repeated);
+        };
+        if !self.is_own(state.map(CsrfState::new).as_ref()) {
             return Heard::Junk(Junk::State);
         }
         let outcome = match (error, code) {
-            (Some(error), _) => Err(Refusal::new(0, &error, description.as_deref())),
+            (Some(error), code) => {
+                // A server that says no may repeat what it was sent, and what it was about to send.
+                let mut sent = self.sent();
+                sent.add(code.as_deref().unwrap_or_default());
+                let description = description.map(Said::new);
+                Err(Refusal::of(0, &Said::new(error), description.as_ref(), None, &sent))
+            }
             (None, Some(code)) => Ok(AuthorizationCode::new(code)),
             (None, None) => return Heard::Junk(Junk::Empty),
         };
         Heard::Callback(Callback { outcome, iss })
     }
 
-    /// Looks at a text that a person pasted: the whole redirect URL, its query, or `code` and `state` in any such form.
-    /// A URL that does not begin with this login's redirect URI is junk (T22).
+    /// Whether a state is this attempt's, in constant time.
+    pub(super) fn is_own(&self, state: Option<&CsrfState>) -> bool {
+        state == Some(&self.attempt.state)
+    }
+
+    /// The secrets of this attempt.
+    pub(super) fn sent(&self) -> Sent {
+        [self.attempt.state.expose(), self.attempt.pkce.verifier().expose()].into_iter().collect()
+    }
+
+    /// Looks at a text that a person pasted: the redirect URL, with its scheme or without, its query, or `code` and `state` in
+    /// any such form; on its own or among other words. What terminals, mails and chats do to a line is undone for as long as the
+    /// state is not the right one: it alone decides. An address of another host or port is junk, whatever its query (T22),
+    /// unless this login's own stands in it.
+    ///
+    /// ```
+    /// use u2m_core::{AccountId, Entropy, Heard, Host, LoginRequest, LoginStep, Target};
+    /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
+    /// let target = Target::account(host, AccountId::parse("abc").unwrap());
+    /// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+    /// let LoginStep::Browse(browse) = listen.bound(8020) else { unreachable!() };
+    /// let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
+    /// let pasted = format!("it says localhost:8020/?code=c&amp;state={state}.");
+    /// assert!(matches!(browse.hear_pasted(&pasted), Heard::Callback(_)));
+    /// assert!(matches!(browse.hear_pasted("localhost:8020/?code=c&state=another"), Heard::Junk(_)));
+    /// ```
     pub fn hear_pasted(&self, text: &str) -> Heard {
-        let text = text.trim().trim_matches(['"', '\'', '<', '>']);
-        // A query may hold `://` as it is (RFC 3986 section 3.4), in an `iss` for one.
-        let is_url = text.split(['?', '&', '=']).next().is_some_and(|head| head.contains("://"));
-        let query = if !is_url {
-            text.trim_start_matches(['/', '?'])
-        } else if let Some(rest) = text.strip_prefix(self.redirect_uri.as_str()) {
-            rest.trim_start_matches('/').strip_prefix('?').unwrap_or_default()
-        } else {
-            return Heard::Junk(Junk::State);
-        };
-        self.hear(query.split('#').next().unwrap_or_default())
+        let mut told = Junk::State;
+        for query in super::pasted::queries(text, &self.redirect_uri) {
+            match self.hear(&query) {
+                Heard::Callback(callback) => return Heard::Callback(callback),
+                // The first reading with the right state tells most.
+                Heard::Junk(junk) if told == Junk::State => told = junk,
+                Heard::Junk(_) => {}
+            }
+        }
+        Heard::Junk(told)
     }
 
     /// Goes on with the browser's answer.
@@ -153,7 +178,7 @@ impl Browse {
     ) -> Result<LoginStep, LoginError> {
         // RFC 9207 section 2.4: plain string comparison, for answers and refusals alike.
         match &callback.iss {
-            Some(iss) if *iss != server.issuer => return Err(LoginError::WrongIssuer),
+            Some(iss) if !server.is_named(iss) => return Err(LoginError::WrongIssuer),
             None if server.callback_names_issuer => return Err(LoginError::NoIssuer),
             _ => {}
         }
@@ -168,7 +193,10 @@ impl Browse {
     fn for_discovered_issuer(self, callback: Callback) -> Result<LoginStep, LoginError> {
         let code = callback.outcome.map_err(LoginError::Denied)?;
         let issuer = callback.iss.ok_or(LoginError::NoIssuer)?;
-        let host = derive_host_from_issuer(&issuer).map_err(LoginError::Issuer)?;
+        let mut sent = self.sent();
+        sent.add(code.expose());
+        let host = derive_host_from_issuer(&issuer)
+            .map_err(|error| LoginError::Issuer(error.without(&sent)))?;
         let trusted = self.attempt.request.trust.of(&host);
         let verifying = Verifying {
             attempt: self.attempt,
@@ -180,7 +208,10 @@ impl Browse {
         match trusted {
             Trusted::Yes => verifying.call(),
             Trusted::AfterConfirmation => Ok(LoginStep::Confirm(Confirm(verifying))),
-            Trusted::No => Err(LoginError::UntrustedIssuer(Foreign::new(verifying.host.as_str()))),
+            Trusted::No => {
+                let host = Foreign::without(verifying.host.as_str(), &sent);
+                Err(LoginError::UntrustedIssuer(host))
+            }
         }
     }
 }
@@ -195,8 +226,21 @@ impl fmt::Debug for Browse {
     }
 }
 
-/// The parameters that count in a callback, in the order in which `hear` takes them apart.
+/// The parameters that count in a callback, in the order in which they are taken apart.
 const COUNTED: [&str; 5] = ["state", "code", "error", "iss", "error_description"];
+
+/// Their values; `None` if one of them is there twice.
+pub(super) fn counted(query: &str) -> Option<[Option<String>; 5]> {
+    let mut seen = [const { None }; 5];
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        let Some(at) = COUNTED.iter().position(|name| *name == key) else { continue };
+        // An empty parameter counts as absent (RFC 6749 section 3.1).
+        if !value.is_empty() && seen[at].replace(value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    Some(seen)
+}
 
 /// Awaits a person's word on the host that a discovery login found.
 #[derive(Debug)]
@@ -256,13 +300,13 @@ impl Awaits for Verifying {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<LoginStep, LoginError> {
-        let expected = Expected::of(self.issuer.clone(), self.host.clone());
+        let also = self.attempt.request.trust.named().to_vec();
+        let expected = Expected::of_host(self.issuer.clone(), self.host.clone(), also);
         let server = match parse_metadata(outcome, &expected) {
             Ok(server) => server,
-            Err(MetadataError::WrongIssuer) => return Err(LoginError::WrongIssuer),
             // A trusted host without the document has Databricks' layout.
             Err(MetadataError::NotSupported) => {
                 let token_endpoint =

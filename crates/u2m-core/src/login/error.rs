@@ -38,7 +38,7 @@ pub enum LoginError {
     /// The callback names an issuer that must not be followed; nothing was sent to it.
     #[error("the sign-in page answered for {0}, which is not a trusted issuer")]
     UntrustedIssuer(Foreign),
-    /// The callback, or the metadata, speaks for another issuer than the one signed in to (RFC 9207).
+    /// The callback speaks for another issuer than the one signed in to (RFC 9207).
     #[error("the callback came from another issuer than the one signed in to")]
     WrongIssuer,
 }

@@ -1,15 +1,17 @@
 //! Redeeming the code, and what there is at the end.
 
 use super::{Attempt, LoginError, LoginRequest, LoginStep};
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
+use crate::issuer::derive_host_from_issuer;
 use crate::names::AccountId;
+use crate::reply::Reply;
 use crate::scopes::Scopes;
 use crate::secret::AuthorizationCode;
 use crate::session::{Binding, Session, Token};
 use crate::target::{CacheKey, Target};
-use crate::time::Timestamp;
-use crate::wire::{AuthorizationServer, Grant, TOKEN_LIMIT, exchange_form};
+use crate::time::{Lifetime, Timestamp};
+use crate::wire::{AuthorizationServer, Grant, Spoiled, TOKEN_LIMIT, exchange_form};
 
 /// Awaits the token endpoint's answer to the code.
 #[derive(Debug)]
@@ -33,7 +35,8 @@ impl Exchanging {
             attempt.pkce.verifier(),
             &redirect_uri,
         );
-        let request = HttpRequest::post(server.token_endpoint.clone(), form, TOKEN_LIMIT);
+        let request = HttpRequest::post(server.token_endpoint.clone(), form, TOKEN_LIMIT)
+            .after_sending(attempt.state.expose());
         LoginStep::Exchange(HttpCall::new(request, Replay::Unsafe, Self { attempt, server, host }))
     }
 }
@@ -46,12 +49,15 @@ impl Awaits for Exchanging {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         sent_at: Timestamp,
     ) -> Result<LoginStep, LoginError> {
-        let grant = Grant::parse(outcome).map_err(LoginError::Exchange)?;
+        let skew = outcome.as_ref().ok().and_then(|reply| reply.skew(sent_at));
+        let grant =
+            Grant::parse(outcome).or_else(Spoiled::at_login).map_err(LoginError::Exchange)?;
         let Attempt { request, .. } = self.attempt;
-        Ok(LoginStep::Store(Store::of(request, self.server, self.host, grant, sent_at)))
+        let store = Store::of(request, self.server, self.host, grant, sent_at);
+        Ok(LoginStep::Store(store.with_skew(skew)))
     }
 }
 
@@ -69,22 +75,65 @@ impl Store {
             None if request.target.is_discovery() => account_of(&server.issuer, &host),
             None => None,
         };
-        let granted = grant.scopes.clone();
-        // What was asked for, rather than what the caller named: no scope at all asks for `all-apis`.
-        let asked = Scopes::split(&request.scope());
-        let missing =
-            granted.as_ref().map(|granted| asked.missing_from(granted)).unwrap_or_default();
-        let missing = match request.target.issuer_id() {
-            Some(_) => missing.of_apis(),
-            None => missing,
-        };
+        let is_exact = request.target.issuer_id().is_some();
+        let allowed = allowed(&server, &host, request.trust.named(), is_exact);
+        let told = Told::of(&request, &server, &grant);
         let binding = Binding::new(server.issuer, server.token_endpoint, request.client_id, host)
             .with_account_id(account.as_ref().map(ToString::to_string))
-            .with_scopes(granted);
+            .with_scopes(grant.scopes.clone())
+            .with_allowed(allowed);
         let session =
             Session::renewed(grant, None, sent_at, request.assumed_lifetime).with_binding(binding);
-        Self { target: request.target, session, account, missing }
+        Self { target: request.target, session, account, told, skew: None }
     }
+}
+
+/// What was asked for, beside what came.
+#[derive(Clone, Debug)]
+struct Told {
+    asked: Scopes,
+    missing: Scopes,
+    differs: bool,
+}
+
+impl Told {
+    fn of(request: &LoginRequest, server: &AuthorizationServer, grant: &Grant) -> Self {
+        let of_issuer = request.target.issuer_id().is_some();
+        // What was asked for, rather than what the caller named: no scope at all asks for `all-apis`.
+        let asked = Scopes::split(&request.scope(Some(server)));
+        let beyond = |these: &Scopes, those: &Scopes| match of_issuer {
+            true => these.missing_from(those).of_apis(),
+            false => these.missing_from(those),
+        };
+        let granted = grant.scopes.as_ref();
+        let missing = granted.map(|granted| beyond(&asked, granted)).unwrap_or_default();
+        // An issuer of whom nothing in particular was asked gives what it thinks fit.
+        let is_left_open = of_issuer && request.scopes.is_empty();
+        let more = granted.filter(|_| !is_left_open).map(|granted| beyond(granted, &asked));
+        let is_short = asked.has_offline_access() && grant.refresh_token.is_none();
+        let differs = is_short || !missing.is_empty() || more.is_some_and(|more| !more.is_empty());
+        Self { asked, missing, differs }
+    }
+}
+
+/// Of the hosts that a person has named, those that this server has endpoints on, or a name, besides the login's own. That one
+/// is among them where an issuer was to be called by its very name, and is not.
+fn allowed(server: &AuthorizationServer, host: &Host, named: &[Host], is_exact: bool) -> Vec<Host> {
+    let is_renamed = server.names_itself.as_ref() != Some(&server.issuer);
+    let name = server.names_itself.as_deref().and_then(|name| derive_host_from_issuer(name).ok());
+    let endpoints = [
+        Some(&server.authorization_endpoint),
+        Some(&server.token_endpoint),
+        server.revocation_endpoint.as_ref(),
+        server.device_authorization_endpoint.as_ref(),
+    ];
+    let endpoints = endpoints.into_iter().flatten().filter_map(|url| Host::of(url).ok());
+    let used: Vec<_> = endpoints.chain(name).collect();
+    let is_needed = |one: &&Host| match *one == host {
+        true => is_exact && is_renamed,
+        false => used.contains(one),
+    };
+    named.iter().filter(is_needed).cloned().collect()
 }
 
 /// The account that an issuer of Databricks' layout stands for.
@@ -100,10 +149,17 @@ pub struct Store {
     target: Target,
     session: Session,
     account: Option<AccountId>,
-    missing: Scopes,
+    told: Told,
+    skew: Option<Lifetime>,
 }
 
 impl Store {
+    /// Adds by how much this machine's clock is off.
+    pub(crate) fn with_skew(mut self, skew: Option<Lifetime>) -> Self {
+        self.skew = skew;
+        self
+    }
+
     /// The key to save it under.
     pub fn key(&self) -> CacheKey {
         self.target.cache_key()
@@ -121,7 +177,8 @@ impl Store {
             target: self.target,
             session: self.session,
             account: self.account,
-            missing: self.missing,
+            told: self.told,
+            skew: self.skew,
         })
     }
 }
@@ -132,7 +189,8 @@ pub struct LoggedIn {
     target: Target,
     session: Session,
     account: Option<AccountId>,
-    missing: Scopes,
+    told: Told,
+    skew: Option<Lifetime>,
 }
 
 impl LoggedIn {
@@ -156,9 +214,32 @@ impl LoggedIn {
         self.session.binding.as_ref().map(|binding| binding.issuer.as_str())
     }
 
+    /// By how much this machine's clock was ahead of the server's, or behind it where that is negative, when the tokens were
+    /// issued. `None` where they were as close together as a request may be long, or where the server did not say.
+    pub fn clock_skew(&self) -> Option<Lifetime> {
+        self.skew
+    }
+
     /// Scopes that were asked for and, by the server's own word, not granted.
     pub fn missing_scopes(&self) -> &Scopes {
-        &self.missing
+        &self.told.missing
+    }
+
+    /// The scopes that were asked for, as they went to the server; none where what is granted was left to it.
+    pub fn asked_scopes(&self) -> &Scopes {
+        &self.told.asked
+    }
+
+    /// The scopes that were granted, by the server's own word; `None` means that it said nothing, which is: those that were asked
+    /// for (RFC 6749 section 5.1).
+    pub fn granted_scopes(&self) -> Option<&Scopes> {
+        self.session.binding.as_ref().and_then(|binding| binding.scopes.as_ref())
+    }
+
+    /// Whether what was granted is not what was asked for: less, more, or `offline_access` without a refresh token. What is
+    /// about the person (`openid`, say) and `offline_access` itself need not be listed.
+    pub fn is_granted_otherwise(&self) -> bool {
+        self.told.differs
     }
 
     /// What was signed in to, with a discovered host filled in: the target to ask for tokens with from now on.

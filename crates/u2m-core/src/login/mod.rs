@@ -15,15 +15,19 @@
 mod browse;
 mod error;
 mod exchange;
+mod pasted;
+mod stray;
 
 pub use browse::{Browse, Callback, Confirm, Heard, Junk, Verifying};
 pub use error::LoginError;
 pub use exchange::{Exchanging, LoggedIn, Store};
+pub use stray::Stray;
 
-use crate::call::{Answer, Awaits, HttpCall, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, TransportFailure, sealed};
 use crate::host::Host;
 use crate::issuer::{IssuerTrust, metadata_url};
 use crate::pkce::{Entropy, Pkce};
+use crate::reply::Reply;
 use crate::scopes::Scopes;
 use crate::secret::CsrfState;
 use crate::target::{Kind, Target};
@@ -54,12 +58,13 @@ pub struct LoginRequest {
     pub target: Target,
     /// The client: `databricks-cli` unless a custom OAuth app is used.
     pub client_id: String,
-    /// The scopes to ask for; none means `all-apis`, or `openid` of an issuer that is not Databricks'.
+    /// The scopes to ask for; none means `all-apis`, or, of an issuer that is not Databricks', nothing but what `offline_access`
+    /// says: `openid` would bring an ID token, with which nothing is done.
     pub scopes: Scopes,
-    /// Whether to ask for a refresh token: yes.
+    /// Whether to ask for a refresh token: yes. An issuer that lists its scopes, and not this one, is not asked.
     pub offline_access: bool,
-    /// Which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of a
-    /// [`Target::issuer`].
+    /// Which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of any other
+    /// login, and may be what its metadata names for its issuer.
     pub trust: IssuerTrust,
     /// Where a discovery login begins: `https://login.databricks.com`.
     pub discovery_host: Url,
@@ -113,12 +118,14 @@ impl LoginRequest {
         }
     }
 
-    /// The value of the request's `scope`.
-    pub(crate) fn scope(&self) -> String {
-        if self.target.issuer_id().is_some() && self.scopes.is_empty() {
-            return Scopes::new(["openid"]).requested(self.offline_access);
+    /// The value of the request's `scope`, by what the server lists; without one, `scope` is left out.
+    pub(crate) fn scope(&self, server: Option<&AuthorizationServer>) -> String {
+        if self.target.issuer_id().is_none() {
+            return self.scopes.requested(self.offline_access);
         }
-        self.scopes.requested(self.offline_access)
+        let listed = server.and_then(|server| server.scopes_supported.as_ref());
+        let is_known = listed.is_none_or(Scopes::has_offline_access);
+        self.scopes.as_they_are(self.offline_access && is_known)
     }
 }
 
@@ -137,16 +144,15 @@ pub(crate) enum Endpoints {
 }
 
 /// Where the endpoints of a target with a host come from. Not for discovery targets, which have none yet. `own` asks for
-/// a step of its own even where they are fixed. An issuer may have its endpoints on the hosts `also` too.
+/// a step of its own even where they are fixed. They may be on the hosts `also` too.
 pub(crate) fn endpoints_of(kind: &Kind, own: bool, also: &[Host]) -> Endpoints {
-    let of_account = |host, id| AuthorizationServer::at(host, &format!("/oidc/accounts/{id}"));
+    let of_account = AuthorizationServer::of_account;
     let (host, server) = match kind {
         Kind::Account(host, id) if !own => return Endpoints::Fixed(of_account(host, id)),
         Kind::Account(host, id) | Kind::Unified(host, id) => (host, of_account(host, id)),
-        Kind::Workspace(host) => (host, AuthorizationServer::at(host, "/oidc")),
+        Kind::Workspace(host) => (host, AuthorizationServer::of_workspace(host)),
         Kind::Issuer(host, issuer) => {
-            let also = also.to_vec();
-            let expected = Expected { also, ..Expected::of(issuer.as_str(), host.clone()) };
+            let expected = Expected::exactly(issuer.as_str(), host.clone(), also.to_vec());
             return match Search::of_issuer(issuer, expected) {
                 Ok((url, search)) => Endpoints::At(url, search),
                 Err(_) => unreachable!("a target has only an issuer that was read"),
@@ -155,7 +161,10 @@ pub(crate) fn endpoints_of(kind: &Kind, own: bool, also: &[Host]) -> Endpoints {
         Kind::Discovery => unreachable!("a discovery target has no host to ask"),
     };
     match metadata_url(&server.issuer) {
-        Ok(url) => Endpoints::At(url, Search::at(Expected::of(server.issuer, host.clone()))),
+        Ok(url) => {
+            let expected = Expected::of_host(server.issuer, host.clone(), also.to_vec());
+            Endpoints::At(url, Search::at(expected))
+        }
         // A host is a parsed origin: its issuer always parses, and the fixed layout is right if it ever did not.
         Err(_) => Endpoints::Fixed(server),
     }
@@ -205,7 +214,7 @@ impl Awaits for Discovering {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<LoginStep, LoginError> {
         let attempt = self.attempt;
@@ -224,16 +233,19 @@ impl HttpCall<Discovering> {
     /// Takes endpoints from a supplier of the caller's own instead of an answer.
     ///
     /// # Errors
-    /// The supplier's own.
+    /// The supplier's own; or one of them is neither on the target's host nor on one that is trusted by name.
     pub fn supplied(
         self,
         server: Result<AuthorizationServer, MetadataError>,
     ) -> Result<LoginStep, LoginError> {
         let attempt = self.into_state().attempt;
-        Ok(LoginStep::Listen(Listen {
-            attempt,
-            server: Some(server.map_err(LoginError::Endpoints)?),
-        }))
+        let request = &attempt.request;
+        let held = server.and_then(|server| match request.target.host() {
+            Some(host) => request.trust.supplied(host.clone()).hold(server),
+            None => Ok(server),
+        });
+        let server = Some(held.map_err(LoginError::Endpoints)?);
+        Ok(LoginStep::Listen(Listen { attempt, server }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Replay;
+use crate::call::Answer;
 use crate::host::Host;
 use crate::names::{AccountId, ProfileName};
 use crate::session::Session;
@@ -197,18 +198,37 @@ fn endp_1_a_host_without_oauth_ends_the_login_before_a_port_is_taken() {
 
 #[test]
 fn a_supplier_of_the_callers_own_brings_the_endpoints() {
-    let mut request = LoginRequest::new(Target::account(host("https://a.example"), account_id()));
-    request.own_endpoints = true;
-    let LoginStep::Discover(call) = request.start(entropy(1)) else {
-        panic!("asks for the endpoints")
+    let ask = |trust: IssuerTrust| {
+        let mut request =
+            LoginRequest::new(Target::account(host("https://a.example"), account_id()));
+        (request.own_endpoints, request.trust) = (true, trust);
+        let LoginStep::Discover(call) = request.start(entropy(1)) else {
+            panic!("asks for the endpoints")
+        };
+        call
     };
     let url = |text| Url::parse(text).unwrap();
-    let server = AuthorizationServer::new(
-        "https://id.example",
-        url("https://id.example/a?tenant=1"),
-        url("https://id.example/t"),
-    );
-    let LoginStep::Listen(listen) = call.supplied(server).unwrap() else { panic!("listens") };
+    let server = || {
+        AuthorizationServer::new(
+            "https://id.example",
+            url("https://id.example/a?tenant=1"),
+            url("https://id.example/t"),
+        )
+    };
+    // On another host than the target's only where that was named, port and all.
+    let trust = IssuerTrust::databricks();
+    for trust in [
+        trust.clone(),
+        trust.clone().with_zone("example"),
+        trust.clone().with_host(host("https://id.example:444")),
+    ] {
+        let error = ask(trust).supplied(server()).unwrap_err();
+        let LoginError::Endpoints(MetadataError::EndpointElsewhere(..)) = error else {
+            panic!("{error:?}")
+        };
+    }
+    let call = ask(trust.with_host(host("https://id.example")));
+    let LoginStep::Listen(listen) = call.supplied(server()).unwrap() else { panic!("listens") };
     let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
     assert!(
         browse.url().as_str().starts_with("https://id.example/a?tenant=1&client_id="),

@@ -1,6 +1,8 @@
 //! How getting a token can fail, split by blame.
 
+use crate::fate::Fate;
 use crate::text::Foreign;
+use crate::time::Lifetime;
 use crate::wire::{MetadataError, Refusal, TokenEndpointError};
 use std::error::Error;
 use std::fmt;
@@ -13,7 +15,7 @@ pub enum TokenError {
     /// The endpoints of the host are not known.
     #[error("fetching OAuth endpoints")]
     Endpoints(#[source] MetadataError),
-    /// Another process held the entry's lock for longer than this caller waits.
+    /// Another process held the entry's lock, or was spending its refresh token, for longer than is waited for.
     #[error("another process has been refreshing this login for too long")]
     LockTimeout,
     /// The stored login is another one's than the one asked for; its tokens were sent nowhere.
@@ -35,6 +37,17 @@ pub enum TokenError {
     /// No login is stored. The words are the reference's.
     #[error("token not found")]
     NotFound,
+    /// The caller's own time was over before anything had begun that goes on without it: as far as was seen, nothing was sent.
+    #[error("the time limit was over before the token could be refreshed")]
+    OutOfTime,
+    /// The token endpoint has asked for a pause when a refresh failed, and it is not over: nothing was sent.
+    #[error("the token endpoint wants no further request for another {} s: {why}", left.seconds())]
+    Postponed {
+        /// What is left of the pause.
+        left: Lifetime,
+        /// How the refresh failed.
+        why: Foreign,
+    },
     /// A refresh failed, and may work later or not: the error says.
     #[error("token refresh failed")]
     Refresh(#[source] TokenEndpointError),
@@ -47,13 +60,24 @@ pub enum TokenError {
     /// The server issued the very token again that an API had rejected.
     #[error("the server issued the rejected token again")]
     SameTokenAgain,
+    /// The refresh token was spent before, by somebody who came to it by another name, file or path, or it is that of a copy
+    /// which does not count: nothing was sent. The words say which, and where the login is kept.
+    #[error("the refresh token of this login is not to be sent: {0}")]
+    SpentElsewhere(Foreign),
+    /// The refresh token was spent, and what it bought is not known or could not be kept: a success that cannot be read, say.
+    /// It is not sent again in silence; a forced refresh sends it once more, because not every server minds.
+    #[error("the refresh token was spent, and what it bought is not there: {0}")]
+    SpentInVain(Foreign),
+    /// The caller's own time is over. The refresh that is under way goes on without it, and what it brings is saved.
+    #[error("still waiting for the new token; if it comes, it is saved")]
+    StillWaiting,
     /// The store failed; no refresh token was spent.
     #[error("the token store failed")]
     Store(#[source] StoreFailure),
-    /// Another caller's refresh failed a moment ago, in a way that may pass.
-    #[error("a refresh by another process has just failed: {0}")]
+    /// A refresh that this caller has waited for failed, in a way that may pass; or one ahead of time did so a moment ago.
+    #[error("a refresh has just failed: {0}")]
     TriedJustNow(Foreign),
-    /// The refresh was given up before it was sent, because nobody waited for it any more; or its thread broke.
+    /// The refresh ended without a word: its thread or its process broke, before or after it was sent.
     #[error("the refresh did not finish")]
     Unfinished,
 }
@@ -66,21 +90,28 @@ impl TokenError {
             Self::Refresh(error) => error.is_transient(),
             Self::Reported(report) => report.is_transient,
             Self::Store(failure) => failure.is_transient(),
-            Self::LockTimeout | Self::TriedJustNow(_) | Self::Unfinished => true,
+            Self::LockTimeout
+            | Self::OutOfTime
+            | Self::Postponed { .. }
+            | Self::StillWaiting
+            | Self::TriedJustNow(_)
+            | Self::Unfinished => true,
             _ => false,
         }
     }
 
     /// Whether only a new login helps.
     pub fn needs_login(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Refresh(error) => error.needs_login(),
             Self::MissingRefreshToken
-                | Self::NotFound
-                | Self::Rejected(_)
-                | Self::NoHost
-                | Self::Mismatch { .. }
-        )
+            | Self::NotFound
+            | Self::Rejected(_)
+            | Self::NoHost
+            | Self::SpentInVain(_)
+            | Self::Mismatch { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -95,6 +126,8 @@ pub struct Report {
     pub text: String,
     /// Whether a later try may succeed.
     pub is_transient: bool,
+    /// What is known of the refresh token.
+    pub fate: Fate,
 }
 
 /// What a failure that was reported is about.
@@ -113,7 +146,8 @@ pub enum Blame {
 }
 
 impl Report {
-    /// Takes its parts.
+    /// Takes its parts. Of a refresh, nothing is known of the refresh token unless that is [said](Report::with_fate); for
+    /// everything else it was not sent.
     ///
     /// ```
     /// use u2m_core::{Blame, Report, TokenError};
@@ -121,7 +155,21 @@ impl Report {
     /// assert!(TokenError::Reported(report).is_transient());
     /// ```
     pub fn new(blame: Blame, text: impl Into<String>, is_transient: bool) -> Self {
-        Self { blame, text: text.into(), is_transient }
+        let fate = if blame == Blame::Refresh { Fate::Unknown } else { Fate::Kept };
+        Self { blame, text: text.into(), is_transient, fate }
+    }
+
+    /// Says what is known of the refresh token.
+    ///
+    /// ```
+    /// use u2m_core::{Blame, Fate, Report, TokenError};
+    /// let report = Report::new(Blame::Refresh, "refused", true).with_fate(Fate::Kept);
+    /// assert_eq!(TokenError::Reported(report).fate(), Fate::Kept);
+    /// ```
+    #[must_use]
+    pub fn with_fate(mut self, fate: Fate) -> Self {
+        self.fate = fate;
+        self
     }
 }
 

@@ -14,22 +14,27 @@
 //!
 //! The lock is given back after `Done` or an error, and never held while a person is asked.
 
+mod after;
 mod error;
 mod refresh;
 mod verdict;
 
+pub use after::{Note, Recheck, Save};
 pub use error::{Blame, Report, StoreFailure, TokenError};
-pub use refresh::{Locating, Note, Prove, Recheck, Refreshing, Save};
+pub use refresh::{Locating, Prove, Refreshing};
 pub use verdict::{Verdict, VerdictKind};
 
 use crate::call::HttpCall;
 use crate::freshness::{Freshness, FreshnessRules};
+use crate::issuer::IssuerTrust;
 use crate::scopes::Scopes;
 use crate::secret::AccessToken;
 use crate::session::Session;
 use crate::target::Target;
 use crate::text::Foreign;
-use crate::time::{Lifetime, Timestamp};
+use crate::tie::{self, FirstUse};
+use crate::time::{Lifetime, Moment, Timestamp};
+use crate::wire::TokenEndpointError;
 
 /// Which token a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +74,8 @@ pub struct TokenRequest {
     pub rules: FreshnessRules,
     /// Whether the driver brings endpoints of its own to [`TokenStep::Discover`].
     pub own_endpoints: bool,
+    /// Which hosts those may be on besides the target's, by name: a login that was made with one of them says so itself.
+    pub trust: IssuerTrust,
 }
 
 impl TokenRequest {
@@ -86,12 +93,21 @@ impl TokenRequest {
             scopes: Scopes::default(),
             rules: FreshnessRules::default(),
             own_endpoints: false,
+            trust: IssuerTrust::databricks(),
         }
     }
 
-    /// Begins; `now` is when the caller asked.
-    pub fn start(self, ask: Ask, now: Timestamp) -> TokenStep {
-        TokenStep::Load(Load(Inquiry { request: self, ask, asked_at: now }))
+    /// What is to be recorded of a login that another program saved, when it is about to be used for the first time: nothing
+    /// says by its name which host it is for. To be asked before the flow takes the entry, and to be recorded once the flow
+    /// has not refused it: before anything of it is sent.
+    pub fn first_use(&self, entry: &Session) -> Option<FirstUse> {
+        tie::first_use(entry, &self.target)
+    }
+
+    /// Begins; `now` is when the caller asked. Whoever asked before a failure fell has waited for it and shares it, so that where
+    /// a reading of a clock has more than whole seconds, it is better.
+    pub fn start(self, ask: Ask, now: impl Into<Moment>) -> TokenStep {
+        TokenStep::Load(Load(Inquiry { request: self, ask, asked_at: now.into() }))
     }
 }
 
@@ -126,7 +142,7 @@ pub enum TokenStep {
 pub(crate) struct Inquiry {
     pub(crate) request: TokenRequest,
     pub(crate) ask: Ask,
-    pub(crate) asked_at: Timestamp,
+    pub(crate) asked_at: Moment,
 }
 
 /// What to do about an entry.
@@ -190,7 +206,10 @@ impl Inquiry {
             return match target.issuer_id() {
                 // No other program keeps logins of other issuers than Databricks': this one is of something else.
                 Some(issuer) => differs("issuer", "an issuer that is not known", issuer),
-                None => Ok(()),
+                None => match tie::elsewhere(session, target).zip(target.host()) {
+                    Some((tie, host)) => differs("host", &tie.to_string(), host.as_str()),
+                    None => Ok(()),
+                },
             };
         };
         if let Some(host) = target.host().filter(|host| **host != binding.host) {
@@ -330,17 +349,32 @@ impl Reload {
         now: Timestamp,
     ) -> Option<TokenError> {
         let verdict = verdict.filter(|verdict| verdict.of == session.fingerprint())?;
-        let age = verdict.at.until(now);
+        let age = verdict.at.second().until(now);
+        // One that is said to have fallen in the future tells of a clock that was set back, not of this wait.
+        let is_shared = age >= Lifetime::ZERO
+            && if can_wait {
+                age < self.0.request.rules.pause
+            } else {
+                verdict.at >= self.0.asked_at
+            };
+        let left = verdict.left_of_pause(now);
         match verdict.kind {
-            VerdictKind::Rejected(refusal) => Some(TokenError::Rejected(refusal)),
-            // One that is said to have fallen in the future tells of a clock that was set back, not of this wait.
-            VerdictKind::Passing(_) if age < Lifetime::ZERO => None,
-            VerdictKind::Passing(text) if can_wait => {
-                (age < self.0.request.rules.pause).then_some(TokenError::TriedJustNow(text))
+            VerdictKind::Rejected(refusal) if refusal.rejects_the_refresh_token() => {
+                Some(TokenError::Rejected(refusal))
             }
-            VerdictKind::Passing(text) => {
-                (verdict.at >= self.0.asked_at).then_some(TokenError::TriedJustNow(text))
+            // A person may have done what was asked for since.
+            VerdictKind::Rejected(refusal) => {
+                is_shared.then(|| TokenError::Refresh(TokenEndpointError::Refused(refusal)))
             }
+            // Whoever forces a refresh has been told, and may know that the server keeps its refresh tokens.
+            VerdictKind::Spent(text) => {
+                (!matches!(self.0.ask, Ask::Newer(_))).then_some(TokenError::SpentInVain(text))
+            }
+            // That the server wants to be left alone holds for whoever comes, also for whoever is in a hurry.
+            VerdictKind::Passing(why) => match left {
+                Some(left) => Some(TokenError::Postponed { left, why }),
+                None => is_shared.then_some(TokenError::TriedJustNow(why)),
+            },
         }
     }
 }

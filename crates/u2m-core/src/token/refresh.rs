@@ -1,29 +1,32 @@
-//! The part of the token flow that spends a refresh token: prove, discover, refresh, save; and what follows a failure.
+//! The part of the token flow that spends a refresh token: prove, discover, refresh.
 
-use super::{
-    Ask, How, Inquiry, Issued, Judged, StoreFailure, TokenError, TokenStep, Verdict, VerdictKind,
-};
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
-use crate::host::Host;
+use super::after::{Bought, Note, Recheck, Save};
+use super::{Inquiry, Issued, StoreFailure, TokenError, TokenStep, VerdictKind};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::login::{Endpoints, endpoints_of};
+use crate::reply::Reply;
+use crate::secret::Fingerprint;
 use crate::session::{Binding, Session};
 use crate::target::Target;
+use crate::text::Foreign;
+use crate::tie::FirstUse;
 use crate::time::Timestamp;
 use crate::wire::{
-    AuthorizationServer, Expected, Found, Grant, MetadataError, Search, TOKEN_LIMIT,
-    TokenEndpointError, refresh_form,
+    AnswerError, AuthorizationServer, Expected, Found, Grant, MetadataError, Search, Spoiled,
+    TOKEN_LIMIT, TokenEndpointError, refresh_form,
 };
+use std::time::Duration;
 use url::Url;
 
 /// The refresh under way, from its proof that it can be saved to its end.
 #[derive(Debug)]
-struct Renewal {
-    inquiry: Inquiry,
-    old: Session,
+pub(super) struct Renewal {
+    pub(super) inquiry: Inquiry,
+    pub(super) old: Session,
     /// Whether the endpoint came from metadata fetched in this flow: it is not fetched twice.
     discovered: bool,
     /// Whether this is already the second refresh token: there is no third.
-    second: bool,
+    pub(super) second: bool,
 }
 
 /// Awaits that the store is shown to be writable.
@@ -34,6 +37,42 @@ pub struct Prove(Renewal);
 impl Prove {
     pub(super) fn new(inquiry: Inquiry, old: Session) -> Self {
         Self(Renewal { inquiry, old, discovered: false, second: false })
+    }
+
+    /// The same for the refresh token that another program has put in the place of the one that was rejected.
+    pub(super) fn second(inquiry: Inquiry, old: Session) -> Self {
+        Self(Renewal { inquiry, old, discovered: false, second: true })
+    }
+
+    /// What is to be recorded before the refresh token is sent, if it could not be until now.
+    pub fn first_use(&self) -> Option<FirstUse> {
+        self.0.inquiry.request.first_use(&self.0.old)
+    }
+
+    /// Which refresh token is about to be spent.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.old.fingerprint()
+    }
+
+    /// Whether to wait for somebody who is spending the same refresh token. If not, the old token is still good.
+    pub fn is_worth_waiting(&self, now: Timestamp) -> bool {
+        !self.0.inquiry.may_keep(&self.0.old, now)
+    }
+
+    /// Somebody else is spending the same refresh token, and does not come to an end: it is not sent.
+    ///
+    /// # Errors
+    /// That it takes too long, unless the old token is still good.
+    pub fn busy(self, now: Timestamp) -> Result<TokenStep, TokenError> {
+        self.0.give_up(TokenError::LockTimeout, now)
+    }
+
+    /// The refresh token was spent before, and what it bought is kept at the place that `words` name: it is not sent.
+    ///
+    /// # Errors
+    /// That it is spent, unless the old token is still good.
+    pub fn spent(self, words: &str, now: Timestamp) -> Result<TokenStep, TokenError> {
+        self.0.give_up(TokenError::SpentElsewhere(Foreign::new(words)), now)
     }
 
     /// The store can be written.
@@ -79,9 +118,7 @@ impl Renewal {
                 None => self.give_up(TokenError::NoHost, now),
             };
         }
-        // The host that the tokens came from has had them before.
-        let from = self.old.binding.as_ref().and_then(|own| Host::of(&own.token_endpoint).ok());
-        let also: Vec<_> = from.into_iter().collect();
+        let also = self.old.binding.as_ref().map(Binding::others).unwrap_or_default();
         match endpoints_of(target.kind(), self.inquiry.request.own_endpoints, &also) {
             Endpoints::Fixed(server) => self.located(server, now),
             Endpoints::At(url, search) => Ok(self.discover(url, search)),
@@ -91,7 +128,8 @@ impl Renewal {
     fn locate_at(self, binding: &Binding, now: Timestamp) -> Result<TokenStep, TokenError> {
         match crate::issuer::metadata_url(&binding.issuer) {
             Ok(url) => {
-                let expected = Expected::of(binding.issuer.clone(), binding.host.clone());
+                let (issuer, host) = (binding.issuer.clone(), binding.host.clone());
+                let expected = Expected::of_host(issuer, host, binding.others());
                 Ok(self.discover(url, Search::at(expected)))
             }
             Err(_) => self.give_up(TokenError::NoHost, now),
@@ -114,10 +152,8 @@ impl Renewal {
         let endpoint = server.token_endpoint.clone();
         match &mut self.old.binding {
             Some(binding) if binding.token_endpoint.origin() != endpoint.origin() => {
-                return self.give_up(
-                    TokenError::Endpoints(MetadataError::EndpointElsewhere("token_endpoint")),
-                    now,
-                );
+                let moved = MetadataError::elsewhere("token_endpoint", &endpoint);
+                return self.give_up(TokenError::Endpoints(moved), now);
             }
             Some(binding) => binding.token_endpoint = endpoint.clone(),
             binding @ None => {
@@ -136,20 +172,29 @@ impl Renewal {
     }
 
     /// Ends without having sent the refresh token.
-    fn give_up(self, error: TokenError, now: Timestamp) -> Result<TokenStep, TokenError> {
+    pub(super) fn give_up(
+        self,
+        error: TokenError,
+        now: Timestamp,
+    ) -> Result<TokenStep, TokenError> {
         if self.inquiry.may_keep(&self.old, now) {
             return Ok(TokenStep::Done(Issued::kept(self.old, error)));
         }
         Err(error)
     }
 
-    fn note(self, error: TokenEndpointError) -> TokenStep {
+    /// Remembers an answer, and for how long the server asked not to be asked again with it.
+    pub(super) fn note(self, error: TokenEndpointError, pause: Option<Duration>) -> TokenStep {
         let kind = VerdictKind::of(&error);
+        let pause = pause.filter(|_| matches!(kind, VerdictKind::Passing(_)));
         let error = match &kind {
-            VerdictKind::Rejected(refusal) => TokenError::Rejected(refusal.clone()),
-            VerdictKind::Passing(_) => TokenError::Refresh(error),
+            VerdictKind::Rejected(refusal) if refusal.rejects_the_refresh_token() => {
+                TokenError::Rejected(refusal.clone())
+            }
+            VerdictKind::Spent(text) => TokenError::SpentInVain(text.clone()),
+            VerdictKind::Rejected(_) | VerdictKind::Passing(_) => TokenError::Refresh(error),
         };
-        TokenStep::Note(Note { renewal: self, kind, error })
+        TokenStep::Note(Note { renewal: self, kind, pause, error, issued: None })
     }
 }
 
@@ -175,7 +220,7 @@ impl Awaits for Locating {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         sent_at: Timestamp,
     ) -> Result<TokenStep, TokenError> {
         let renewal = self.renewal;
@@ -191,14 +236,23 @@ impl HttpCall<Locating> {
     /// Takes endpoints from a supplier of the caller's own instead of an answer.
     ///
     /// # Errors
-    /// The supplier's own, unless the old token is still good.
+    /// The supplier's own; or its endpoint is neither on the target's host nor on one that was allowed, at the login or by
+    /// name. Unless the old token is still good.
     pub fn supplied(
         self,
         server: Result<AuthorizationServer, MetadataError>,
         now: Timestamp,
     ) -> Result<TokenStep, TokenError> {
         let renewal = self.into_state().renewal;
-        match server {
+        let (request, binding) = (&renewal.inquiry.request, renewal.old.binding.as_ref());
+        let host = request.target.host().or(binding.map(|binding| &binding.host)).cloned();
+        let held = server.and_then(|server| {
+            let Some(host) = host else { return Ok(server) };
+            let mut expected = request.trust.supplied(host);
+            expected.also.extend(binding.map(Binding::others).unwrap_or_default());
+            expected.hold(server)
+        });
+        match held {
             Ok(server) => renewal.located(server, now),
             Err(error) => renewal.give_up(TokenError::Endpoints(error), now),
         }
@@ -217,136 +271,42 @@ impl Awaits for Refreshing {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         sent_at: Timestamp,
     ) -> Result<TokenStep, TokenError> {
-        let is_gone = |outcome: &Result<Answer, TransportFailure>| {
+        let is_gone = |outcome: &Result<Reply, TransportFailure>| {
             outcome.as_ref().is_ok_and(|answer| matches!(answer.status(), 404 | 405))
         };
-        if !self.0.discovered && is_gone(&outcome) {
-            // The endpoint stored at login has moved. The host's metadata may only name another one on the same host.
-            return self.0.locate(sent_at);
-        }
-        let salvaged = outcome.as_ref().ok().and_then(Grant::salvage);
+        let is_gone = is_gone(&outcome);
+        let pause = outcome.as_ref().ok().and_then(Reply::retry_after);
         match Grant::parse(outcome) {
             Ok(grant) => {
                 let assumed = self.0.inquiry.request.rules.assumed;
+                let is_half_lost = grant.is_half_lost;
                 let session = Session::renewed(grant, Some(&self.0.old), sent_at, assumed);
-                Ok(TokenStep::Save(Save { inquiry: self.0.inquiry, session, spoiled: None }))
+                let what = if is_half_lost { Bought::Half } else { Bought::All };
+                Ok(TokenStep::Save(Save { renewal: self.0, session, what }))
             }
-            Err(error) if salvaged.is_some() && salvaged != self.0.old.refresh_token => {
-                let Renewal { inquiry, old, .. } = self.0;
-                let keeps = inquiry.may_keep(&old, sent_at);
-                let session = Session { refresh_token: salvaged, ..old };
-                Ok(TokenStep::Save(Save { inquiry, session, spoiled: Some((error, keeps)) }))
+            Err(Spoiled { error, refresh_token: saved @ Some(_), .. })
+                if saved != self.0.old.refresh_token =>
+            {
+                let keeps = self.0.inquiry.may_keep(&self.0.old, sent_at);
+                let session = Session { refresh_token: saved, ..self.0.old.clone() };
+                let what = Bought::RefreshToken { error, keeps };
+                Ok(TokenStep::Save(Save { renewal: self.0, session, what }))
             }
-            Err(error) => {
+            Err(Spoiled { is_half_lost: true, .. }) => {
+                Ok(self.0.note(TokenEndpointError::Answer(AnswerError::RefreshToken), None))
+            }
+            // The endpoint stored at login has moved. The host's metadata may only name another one on the same host.
+            Err(_) if is_gone && !self.0.discovered => self.0.locate(sent_at),
+            Err(Spoiled { error, .. }) => {
                 let rejected = matches!(&error, TokenEndpointError::Refused(no) if no.rejects_the_refresh_token());
-                if rejected && !self.0.second {
+                if rejected {
                     return Ok(TokenStep::Recheck(Recheck { renewal: self.0, error }));
                 }
-                Ok(self.0.note(error))
+                Ok(self.0.note(error, pause))
             }
         }
-    }
-}
-
-/// Awaits that the new session is saved.
-#[derive(Debug)]
-#[must_use]
-pub struct Save {
-    inquiry: Inquiry,
-    session: Session,
-    /// Why the answer gave no token but only a new refresh token; and whether the old token may stand in.
-    spoiled: Option<(TokenEndpointError, bool)>,
-}
-
-impl Save {
-    /// What to save.
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// Ends the flow. A failure to save does not take the token from the caller; the driver tries to save it again.
-    ///
-    /// # Errors
-    /// The server has issued the very token that the caller cannot use, or none that can be used at all.
-    pub fn saved(self, outcome: Result<(), StoreFailure>) -> Result<TokenStep, TokenError> {
-        if let Some((error, keeps)) = self.spoiled {
-            let error = TokenError::Refresh(error);
-            if !keeps {
-                return Err(error);
-            }
-            return Ok(TokenStep::Done(Issued { session: self.session, how: How::Kept(error) }));
-        }
-        if matches!(&self.inquiry.ask, Ask::Other(rejected) if *rejected == self.session.access_token)
-        {
-            return Err(TokenError::SameTokenAgain);
-        }
-        let how = match outcome {
-            Ok(()) => How::Renewed,
-            Err(failure) => How::RenewedUnsaved(failure),
-        };
-        Ok(TokenStep::Done(Issued { session: self.session, how }))
-    }
-}
-
-/// Awaits the entry after a rejection: a program that does not know our lock may have rotated it meanwhile.
-#[derive(Debug)]
-#[must_use]
-pub struct Recheck {
-    renewal: Renewal,
-    error: TokenEndpointError,
-}
-
-impl Recheck {
-    /// Takes what the store holds now.
-    ///
-    /// # Errors
-    /// As [`Load::loaded`](super::Load::loaded) for an entry that has changed.
-    pub fn loaded(
-        mut self,
-        entry: Option<Session>,
-        now: Timestamp,
-    ) -> Result<TokenStep, TokenError> {
-        let changed = entry.filter(|entry| entry.fingerprint() != self.renewal.old.fingerprint());
-        let Some(entry) = changed else { return Ok(self.renewal.note(self.error)) };
-        match self.renewal.inquiry.judge(Some(entry), now)? {
-            Judged::Good(session) => Ok(TokenStep::Done(Issued { session, how: How::Stored })),
-            Judged::Ahead(old) | Judged::Due(old) => {
-                let inquiry = self.renewal.inquiry;
-                Ok(TokenStep::Prove(Prove(Renewal {
-                    inquiry,
-                    old,
-                    discovered: false,
-                    second: true,
-                })))
-            }
-        }
-    }
-}
-
-/// Awaits that a failure is remembered.
-#[derive(Debug)]
-#[must_use]
-pub struct Note {
-    renewal: Renewal,
-    kind: VerdictKind,
-    error: TokenError,
-}
-
-impl Note {
-    /// What to remember, beside the entry's lock. It fell `now`, when the answer or the deadline came: who asked before
-    /// has waited for it, and shares it.
-    pub fn verdict(&self, now: Timestamp) -> Verdict {
-        Verdict::new(self.renewal.old.fingerprint(), now, self.kind.clone())
-    }
-
-    /// Ends the flow, whether it could be remembered or not.
-    ///
-    /// # Errors
-    /// The failure, unless the old token is still good and the refresh was not forced.
-    pub fn noted(self, now: Timestamp) -> Result<TokenStep, TokenError> {
-        self.renewal.give_up(self.error, now)
     }
 }

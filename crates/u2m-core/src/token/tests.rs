@@ -1,7 +1,7 @@
 //! Stories of the token flow, told with a shelf: one entry, one memory, a clock that stands still and a list of answers.
 
 use super::*;
-use crate::call::{Answer, HttpRequest, TransportFailure, TransportFailureKind};
+use crate::call::{Answer, HttpRequest, Replay, TransportFailure, TransportFailureKind};
 use crate::host::Host;
 use crate::names::{AccountId, ProfileName};
 use crate::scopes::Scopes;
@@ -14,6 +14,8 @@ use url::Url;
 mod boundaries;
 #[path = "tests/failures.rs"]
 mod failures;
+#[path = "tests/odd_answers.rs"]
+mod odd_answers;
 #[path = "tests/verdicts.rs"]
 mod verdicts;
 
@@ -28,8 +30,8 @@ struct Shelf {
     entry: Option<Session>,
     verdict: Option<Verdict>,
     answers: VecDeque<Result<Answer, TransportFailure>>,
-    /// What another program writes into the entry while a refresh is under way.
-    intruder: Option<Session>,
+    /// What other programs write into the entry while a refresh is under way, one for each request.
+    intruders: VecDeque<Session>,
     is_busy: bool,
     is_writable: bool,
     keeps_saves: bool,
@@ -51,7 +53,7 @@ impl Shelf {
             entry,
             verdict: None,
             answers: VecDeque::new(),
-            intruder: None,
+            intruders: VecDeque::new(),
             is_busy: false,
             is_writable: true,
             keeps_saves: true,
@@ -97,7 +99,7 @@ impl Shelf {
                 }
                 TokenStep::Refresh(call) => {
                     let answer = self.send(call.request());
-                    self.entry = self.intruder.take().or_else(|| self.entry.take());
+                    self.entry = self.intruders.pop_front().or_else(|| self.entry.take());
                     call.answered(answer, self.now)?
                 }
                 TokenStep::Recheck(recheck) => recheck.loaded(self.entry.clone(), self.now)?,
@@ -113,6 +115,34 @@ impl Shelf {
                 TokenStep::Save(save) => save.saved(Err(full()))?,
                 TokenStep::Done(issued) => return Ok(issued),
             };
+        }
+    }
+
+    /// A flow that is about to show that the store can be written.
+    fn up_to_prove(&self, ask: Ask) -> Prove {
+        let mut step = self.request.clone().start(ask, self.now);
+        loop {
+            step = match step {
+                TokenStep::Load(load) => load.loaded(self.entry.clone(), self.now).unwrap(),
+                TokenStep::Lock(lock) => lock.locked(),
+                TokenStep::Reload(reload) => {
+                    reload.loaded(self.entry.clone(), None, self.now).unwrap()
+                }
+                TokenStep::Prove(prove) => return prove,
+                step => panic!("{step:?}"),
+            };
+        }
+    }
+
+    /// A flow whose refresh token was rejected by the next answer.
+    fn up_to_recheck(&mut self, ask: Ask) -> Recheck {
+        let TokenStep::Refresh(call) = self.up_to_prove(ask).proven(self.now).unwrap() else {
+            panic!("refreshes")
+        };
+        let answer = self.send(call.request());
+        match call.answered(answer, self.now).unwrap() {
+            TokenStep::Recheck(recheck) => recheck,
+            step => panic!("{step:?}"),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::secret::CsrfState;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-/// Form-encodes the seven parameters in alphabetical order.
+/// Form-encodes the parameters in alphabetical order: seven, or six where there is no scope to ask for.
 pub(crate) fn authorize_query(
     client_id: &str,
     pkce: &Pkce,
@@ -13,15 +13,17 @@ pub(crate) fn authorize_query(
     scope: &str,
     state: &CsrfState,
 ) -> String {
-    Serializer::new(String::with_capacity(320))
+    let mut query = Serializer::new(String::with_capacity(320));
+    query
         .append_pair("client_id", client_id)
         .append_pair("code_challenge", pkce.challenge())
         .append_pair("code_challenge_method", Pkce::METHOD)
         .append_pair("redirect_uri", redirect_uri)
-        .append_pair("response_type", "code")
-        .append_pair("scope", scope)
-        .append_pair("state", state.expose())
-        .finish()
+        .append_pair("response_type", "code");
+    if !scope.is_empty() {
+        query.append_pair("scope", scope);
+    }
+    query.append_pair("state", state.expose()).finish()
 }
 
 /// Adds the query to an authorization endpoint, whose own query stays (RFC 6749 section 3.1).

@@ -1,25 +1,26 @@
 //! A device's requests (RFC 8628): for its codes, and for the tokens while the person decides elsewhere.
 
 use super::grant::form;
-use super::is_too_deep;
-use super::refusal::Refusal;
-use super::response::{AnswerError, TokenEndpointError, read_lifetime};
-use crate::call::{Answer, TransportFailure};
+use super::response::{
+    AnswerError, PAGE, TokenEndpointError, complaint, document, read_lifetime, refusal,
+};
+use super::said::Said;
+use crate::call::TransportFailure;
 use crate::host::Host;
+use crate::reply::Reply;
 use crate::secret::DeviceCode;
 use crate::text::Foreign;
 use crate::time::Lifetime;
-use serde::Deserialize;
-use serde_json::Value;
 use url::Url;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// How far polls are apart where the server does not say (RFC 8628 section 3.2).
 const USUAL_INTERVAL: Lifetime = Lifetime::from_seconds(5);
 
 /// Asks for codes.
 pub(crate) fn device_form(client_id: &str, scope: &str) -> Zeroizing<String> {
-    form(&[("client_id", client_id), ("scope", scope)])
+    let all = [("client_id", client_id), ("scope", scope)];
+    form(if scope.is_empty() { &all[..1] } else { &all })
 }
 
 /// Asks for the tokens.
@@ -42,78 +43,54 @@ pub(crate) struct DeviceGrant {
     pub(crate) interval: Lifetime,
 }
 
-/// The members that are read.
-#[derive(Default, Deserialize)]
-struct Raw {
-    device_code: Option<String>,
-    user_code: Option<String>,
-    verification_uri: Option<String>,
-    verification_uri_complete: Option<String>,
-    expires_in: Option<Value>,
-    interval: Option<Value>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
-impl Drop for Raw {
-    fn drop(&mut self) {
-        self.device_code.zeroize();
-    }
-}
-
 impl DeviceGrant {
     /// Reads an answer (RFC 8628 section 3.2). Addresses that a person is sent to are https; where the two of them are on
     /// different hosts, only the one to type counts.
     pub(crate) fn parse(
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
     ) -> Result<Self, TokenEndpointError> {
-        let answer = outcome.map_err(TokenEndpointError::Unreachable)?;
-        let (status, body) = (answer.status(), answer.body());
-        let junk = |what| TokenEndpointError::Answer(AnswerError::NotJson { status, what });
-        if body.trim_ascii_start().first() == Some(&b'<') {
-            return Err(junk("an HTML page"));
-        }
-        if is_too_deep(body) {
-            return Err(junk("deeply nested text"));
-        }
-        let mut raw: Raw = match serde_json::from_slice(body) {
-            Ok(raw) => raw,
-            Err(_) if answer.is_success() => return Err(junk("unreadable text")),
-            Err(_) => Raw::default(),
+        let reply = outcome.map_err(TokenEndpointError::Unreachable)?;
+        let said = match document(&reply, &["device_code"]) {
+            Ok(said) => said,
+            Err(AnswerError::NotJson { what, .. }) if !reply.is_success() && what != PAGE => {
+                return Err(TokenEndpointError::Answer(AnswerError::Status(reply.status())));
+            }
+            Err(error) => return Err(TokenEndpointError::Answer(error)),
         };
-        if let Some(code) = raw.error.take().filter(|code| !code.is_empty()) {
-            let refusal = Refusal::new(status, &code, raw.error_description.as_deref());
+        if let Some(refusal) = refusal(&reply, &said) {
             return Err(TokenEndpointError::Refused(refusal));
         }
-        if !answer.is_success() {
-            return Err(TokenEndpointError::Answer(AnswerError::Status(status)));
+        if !reply.is_success() {
+            return Err(TokenEndpointError::Answer(complaint(&reply, &said)));
         }
         let lacks = |what| TokenEndpointError::Answer(AnswerError::DeviceCodes(what));
-        let uri = raw.verification_uri.as_deref().and_then(address);
-        let uri = uri.ok_or(lacks("verification_uri"))?;
-        let uri_complete = raw.verification_uri_complete.as_deref().and_then(address);
-        let user_code = raw.user_code.as_deref().map(Foreign::new);
-        let code = raw.device_code.take().filter(|code| !code.is_empty());
+        let address = |name| said.text(name).and_then(|text| address(&text));
+        let uri = address("verification_uri").ok_or(lacks("verification_uri"))?;
+        let user_code = said.text("user_code").map(|code| code.shown(reply.sent()));
+        let code = said.text("device_code").map(Said::into_secret);
+        let lifetime = |name| read_lifetime(said.text(name).as_ref());
         Ok(Self {
             code: code.map(DeviceCode::new).ok_or(lacks("device_code"))?,
             user_code: user_code.filter(|code| !code.is_empty()).ok_or(lacks("user_code"))?,
-            uri_complete: uri_complete.filter(|whole| whole.origin() == uri.origin()),
+            uri_complete: address("verification_uri_complete")
+                .filter(|whole| whole.origin() == uri.origin()),
             uri,
-            expires_in: read_lifetime(raw.expires_in.as_ref())?.ok_or(lacks("expires_in"))?,
-            interval: read_lifetime(raw.interval.as_ref())?.unwrap_or(USUAL_INTERVAL),
+            expires_in: lifetime("expires_in")?.ok_or(lacks("expires_in"))?,
+            interval: lifetime("interval")?.unwrap_or(USUAL_INTERVAL),
         })
     }
 }
 
 /// An address that a person may be sent to.
-fn address(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(|url| Host::of(url).is_ok())
+fn address(text: &Said) -> Option<Url> {
+    text.as_url().filter(|url| Host::of(url).is_ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::call::Answer;
+    use serde_json::{Value, json};
 
     fn read(change: impl FnOnce(&mut Value)) -> Result<DeviceGrant, TokenEndpointError> {
         let mut body = json!({
@@ -125,7 +102,7 @@ mod tests {
             "interval": 7,
         });
         change(&mut body);
-        DeviceGrant::parse(Ok(Answer::new(200, body.to_string().into_bytes())))
+        DeviceGrant::parse(Ok(Reply::bare(Answer::new(200, body.to_string().into_bytes()))))
     }
 
     #[test]
@@ -167,10 +144,10 @@ mod tests {
             let error = read(|d| d[member] = Value::Null).unwrap_err();
             assert!(error.to_string().ends_with(member), "{error}");
         }
-        let refused = DeviceGrant::parse(Ok(Answer::new(
+        let refused = DeviceGrant::parse(Ok(Reply::bare(Answer::new(
             400,
             br#"{"error":"unauthorized_client","error_description":"no"}"#.to_vec(),
-        )));
+        ))));
         assert!(matches!(refused, Err(TokenEndpointError::Refused(_))));
         let hostile = read(|d| d["user_code"] = json!("A\u{1b}[2J\nB")).unwrap();
         assert!(!hostile.user_code.as_str().contains(['\u{1b}', '\n']));

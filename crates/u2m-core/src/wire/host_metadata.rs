@@ -1,9 +1,10 @@
 //! What a Databricks host says of itself: `/.well-known/databricks-config`.
 
 use super::METADATA_LIMIT;
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::names::AccountId;
+use crate::reply::Reply;
 use crate::target::Target;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ impl Awaits for HostMetadataLookup {
     /// Anything but a description is an empty one: it only ever adds what the caller does not know.
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<HostMetadata, TransportFailure> {
         let answer = outcome?;

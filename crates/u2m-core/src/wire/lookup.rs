@@ -1,10 +1,13 @@
 //! Fetching metadata for its own sake, outside of a login or a refresh.
 
 use super::METADATA_LIMIT;
-use super::metadata::{AuthorizationServer, Expected, MetadataError, parse_metadata};
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use super::expected::Expected;
+use super::metadata::{AuthorizationServer, MetadataError, parse_metadata};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::issuer::metadata_url;
+use crate::reply::Reply;
+use crate::text::Foreign;
 use crate::time::Timestamp;
 use url::Url;
 
@@ -22,11 +25,12 @@ impl AuthorizationServer {
     /// ```
     ///
     /// # Errors
-    /// `path` does not make an issuer.
+    /// `path` does not begin with a slash, or is not a plain path.
     pub fn lookup(host: &Host, path: &str) -> Result<HttpCall<Lookup>, MetadataError> {
+        host.at(path).ok_or_else(|| MetadataError::NoPath(Foreign::new(path)))?;
         let issuer = host.join(path);
-        let url = metadata_url(&issuer).map_err(|_| MetadataError::WrongIssuer)?;
-        Ok(call(url, Expected::of(issuer, host.clone())))
+        let url = metadata_url(&issuer).map_err(|_| MetadataError::NoPath(Foreign::new(path)))?;
+        Ok(call(url, Expected::of_host(issuer, host.clone(), Vec::new())))
     }
 
     /// Asks for the document at `url` itself; its issuer is not compared, because none was named.
@@ -41,7 +45,7 @@ impl AuthorizationServer {
     /// The URL is not https (or loopback http).
     pub fn lookup_at(url: Url) -> Result<HttpCall<Lookup>, MetadataError> {
         let host = Host::of(&url).map_err(|_| MetadataError::UnusableEndpoint("url"))?;
-        Ok(call(url, Expected { issuer: None, host, also: Vec::new() }))
+        Ok(call(url, Expected::unnamed(host, Vec::new())))
     }
 }
 
@@ -57,7 +61,7 @@ impl Awaits for Lookup {
 
     fn accept(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<AuthorizationServer, MetadataError> {
         parse_metadata(outcome, &self.0)

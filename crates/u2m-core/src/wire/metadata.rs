@@ -1,9 +1,19 @@
 //! Authorization server metadata (RFC 8414): parsed, and held against the issuer that was asked for.
 
+use super::complaint::Complaint;
+use super::expected::Expected;
 use super::is_too_deep;
-use crate::call::{Answer, TransportFailure};
+use super::members::Members;
+use super::refusal::may_pass;
+use crate::call::TransportFailure;
 use crate::host::Host;
+use crate::issuer::derive_host_from_issuer;
+use crate::names::AccountId;
+use crate::reply::Reply;
+use crate::scopes::Scopes;
+use crate::text::Foreign;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use url::Url;
 
 /// The endpoints of an authorization server, and the issuer that vouches for them.
@@ -11,15 +21,19 @@ use url::Url;
 /// ```
 /// use u2m_core::{AuthorizationServer, Host};
 /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
-/// let server = AuthorizationServer::at(&host, "/oidc/accounts/abc");
+/// let server = AuthorizationServer::at(&host, "/oidc/accounts/abc")?;
 /// assert_eq!(server.token_endpoint.path(), "/oidc/accounts/abc/v1/token");
+/// # Ok::<(), u2m_core::MetadataError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Document", into = "Document")]
 #[non_exhaustive]
 pub struct AuthorizationServer {
-    /// The issuer identifier, kept as written: issuers compare byte for byte (RFC 9207 section 2.4).
+    /// The issuer that was asked for: a login is recorded under it, and its metadata is found again by it.
     pub issuer: String,
+    /// What the metadata calls its issuer, kept as written; `None` where it says nothing. With another name than was asked for,
+    /// or none, a document of Databricks' is good where everything in it is on the host that was asked.
+    pub names_itself: Option<String>,
     /// Where the browser is sent.
     pub authorization_endpoint: Url,
     /// Where codes and refresh tokens are redeemed.
@@ -31,6 +45,8 @@ pub struct AuthorizationServer {
     pub revocation_endpoint: Option<Url>,
     /// Where a device asks for its codes (RFC 8628), by the same rule.
     pub device_authorization_endpoint: Option<Url>,
+    /// The scopes that the server lists as its own, if it lists any.
+    pub scopes_supported: Option<Scopes>,
 }
 
 impl AuthorizationServer {
@@ -38,23 +54,51 @@ impl AuthorizationServer {
     ///
     /// ```
     /// use u2m_core::{AuthorizationServer, Host};
-    /// let server = AuthorizationServer::at(&Host::parse("https://a.example").unwrap(), "/oidc");
-    /// assert_eq!(server.issuer, "https://a.example/oidc");
+    /// let host = Host::parse("https://a.example").unwrap();
+    /// assert_eq!(AuthorizationServer::at(&host, "/oidc")?.issuer, "https://a.example/oidc");
+    /// assert!(AuthorizationServer::at(&host, ".evil.example/oidc").is_err());
+    /// # Ok::<(), u2m_core::MetadataError>(())
     /// ```
-    pub fn at(host: &Host, path: &str) -> Self {
+    ///
+    /// # Errors
+    /// `path` does not begin with a slash, or is not a plain path.
+    pub fn at(host: &Host, path: &str) -> Result<Self, MetadataError> {
+        let no_path = || MetadataError::NoPath(Foreign::new(path));
+        host.at(path).ok_or_else(no_path)?;
+        Ok(Self::below(host, path))
+    }
+
+    /// The same below the path of a workspace's issuer.
+    pub(crate) fn of_workspace(host: &Host) -> Self {
+        Self::below(host, "/oidc")
+    }
+
+    /// The same below the path of an account's issuer.
+    pub(crate) fn of_account(host: &Host, account: &AccountId) -> Self {
+        Self::below(host, &format!("/oidc/accounts/{account}"))
+    }
+
+    fn below(host: &Host, path: &str) -> Self {
         let issuer = host.join(path);
-        // A host is a parsed origin and the paths are literals and checked ids: what is joined parses again.
+        let root = issuer.trim_end_matches('/');
+        // A host is a parsed origin, and the path was looked at or is made of literals and checked ids.
         let url = |tail: &str| {
-            Url::parse(&format!("{issuer}{tail}")).expect("an origin with a plain path is a URL")
+            Url::parse(&format!("{root}{tail}")).expect("an origin with a plain path is a URL")
         };
         let (authorization_endpoint, token_endpoint) = (url("/v1/authorize"), url("/v1/token"));
+        Self::plain(issuer, authorization_endpoint, token_endpoint)
+    }
+
+    fn plain(issuer: String, authorization_endpoint: Url, token_endpoint: Url) -> Self {
         Self {
+            names_itself: Some(issuer.clone()),
             issuer,
             authorization_endpoint,
             token_endpoint,
             callback_names_issuer: false,
             revocation_endpoint: None,
             device_authorization_endpoint: None,
+            scopes_supported: None,
         }
     }
 
@@ -87,22 +131,28 @@ impl AuthorizationServer {
                 return Err(MetadataError::UnusableEndpoint(name));
             }
         }
-        Ok(Self {
-            issuer: issuer.into(),
-            authorization_endpoint,
-            token_endpoint,
-            callback_names_issuer: false,
-            revocation_endpoint: None,
-            device_authorization_endpoint: None,
-        })
+        Ok(Self::plain(issuer.into(), authorization_endpoint, token_endpoint))
+    }
+
+    /// Whether `iss`, which came with a callback, is this server's name (RFC 9207 section 2.4): compared as a plain string with
+    /// what the server calls itself. Where it says nothing, any name on the host of its issuer will do.
+    pub(crate) fn is_named(&self, iss: &str) -> bool {
+        match &self.names_itself {
+            Some(name) => name == iss,
+            None => derive_host_from_issuer(iss)
+                .is_ok_and(|host| derive_host_from_issuer(&self.issuer) == Ok(host)),
+        }
     }
 }
 
 /// The document's members that are read; all others are ignored.
 #[derive(Clone, Serialize, Deserialize)]
 struct Document {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
+    /// The issuer that was asked for, where the document calls itself otherwise. Only what we wrote ourselves has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    u2m_asked_for: Option<String>,
     #[serde(default)]
     authorization_endpoint: Option<String>,
     #[serde(default)]
@@ -111,10 +161,20 @@ struct Document {
     code_challenge_methods_supported: Option<Vec<String>>,
     #[serde(default)]
     authorization_response_iss_parameter_supported: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "if_it_is", skip_serializing_if = "Option::is_none")]
     revocation_endpoint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "if_it_is", skip_serializing_if = "Option::is_none")]
     device_authorization_endpoint: Option<String>,
+    #[serde(default, deserialize_with = "if_it_is", skip_serializing_if = "Option::is_none")]
+    scopes_supported: Option<Vec<String>>,
+}
+
+/// What a login can do without must not keep anybody from signing in: of another type, it counts as absent.
+fn if_it_is<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Option::<Value>::deserialize(from)?;
+    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
 impl TryFrom<Document> for AuthorizationServer {
@@ -132,24 +192,24 @@ impl TryFrom<Document> for AuthorizationServer {
                 text.filter(|text| !text.is_empty()).ok_or(MetadataError::MissingMember(name))?;
             Url::parse(&text).map_err(|_| MetadataError::UnusableEndpoint(name))
         };
+        let names_itself = document.issuer.filter(|text| !text.is_empty());
+        let asked = document.u2m_asked_for.or_else(|| names_itself.clone());
         let server = Self::new(
-            document
-                .issuer
-                .filter(|text| !text.is_empty())
-                .ok_or(MetadataError::MissingMember("issuer"))?,
+            asked.ok_or(MetadataError::MissingMember("issuer"))?,
             endpoint("authorization_endpoint", document.authorization_endpoint)?,
             endpoint("token_endpoint", document.token_endpoint)?,
         )?;
         let promised = document.authorization_response_iss_parameter_supported.unwrap_or(false);
-        // What a login can do without must not keep anybody from signing in.
         let extra = |text: Option<String>| {
             let url = Url::parse(&text?).ok()?;
             (url.fragment().is_none() && Host::of(&url).is_ok()).then_some(url)
         };
         Ok(Self {
+            names_itself,
             callback_names_issuer: promised,
             revocation_endpoint: extra(document.revocation_endpoint),
             device_authorization_endpoint: extra(document.device_authorization_endpoint),
+            scopes_supported: document.scopes_supported.map(Scopes::new),
             ..server
         })
     }
@@ -157,43 +217,25 @@ impl TryFrom<Document> for AuthorizationServer {
 
 impl From<AuthorizationServer> for Document {
     fn from(server: AuthorizationServer) -> Self {
+        let is_plain = server.names_itself.as_ref() == Some(&server.issuer);
+        let scopes = server.scopes_supported;
         Self {
-            issuer: Some(server.issuer),
+            issuer: server.names_itself,
+            u2m_asked_for: (!is_plain).then_some(server.issuer),
             authorization_endpoint: Some(server.authorization_endpoint.into()),
             token_endpoint: Some(server.token_endpoint.into()),
             code_challenge_methods_supported: None,
             authorization_response_iss_parameter_supported: Some(server.callback_names_issuer),
             revocation_endpoint: server.revocation_endpoint.map(Url::into),
             device_authorization_endpoint: server.device_authorization_endpoint.map(Url::into),
+            scopes_supported: scopes.map(|scopes| scopes.iter().map(str::to_owned).collect()),
         }
-    }
-}
-
-/// What a document has to say to be believed.
-#[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    /// The issuer whose document was asked for; `None` where a caller named the document's own URL.
-    pub(crate) issuer: Option<String>,
-    /// The host that the endpoints must be on.
-    pub(crate) host: Host,
-    /// Other hosts that a person has named for them, or that the login's tokens were sent to before.
-    pub(crate) also: Vec<Host>,
-}
-
-impl Expected {
-    /// Endpoints on `host`, of this very issuer.
-    pub(crate) fn of(issuer: impl Into<String>, host: Host) -> Self {
-        Self { issuer: Some(issuer.into()), host, also: Vec::new() }
-    }
-
-    fn allows(&self, url: &Url) -> bool {
-        Host::of(url).is_ok_and(|host| host == self.host || self.also.contains(&host))
     }
 }
 
 /// Reads an answer to a metadata request (RFC 8414 sections 3.2 and 3.3).
 pub(crate) fn parse_metadata(
-    outcome: Result<Answer, TransportFailure>,
+    outcome: Result<Reply, TransportFailure>,
     expected: &Expected,
 ) -> Result<AuthorizationServer, MetadataError> {
     let answer = outcome.map_err(MetadataError::Unreachable)?;
@@ -201,7 +243,10 @@ pub(crate) fn parse_metadata(
         return Err(MetadataError::NotSupported);
     }
     if !answer.is_success() {
-        return Err(MetadataError::Status(answer.status()));
+        return Err(match said(&answer) {
+            Some(words) => MetadataError::Refused(answer.status(), words),
+            None => MetadataError::Status(answer.status()),
+        });
     }
     let body = answer.body().trim_ascii_start();
     if body.first() == Some(&b'<') {
@@ -210,32 +255,31 @@ pub(crate) fn parse_metadata(
     if is_too_deep(body) {
         return Err(MetadataError::NotJson);
     }
-    let document: Document = serde_json::from_slice(body).map_err(|_| MetadataError::NotJson)?;
-    let mut server = AuthorizationServer::try_from(document)?;
-    if expected.issuer.as_ref().is_some_and(|issuer| *issuer != server.issuer) {
-        return Err(MetadataError::WrongIssuer);
-    }
-    for (name, url) in [
-        ("authorization_endpoint", &server.authorization_endpoint),
-        ("token_endpoint", &server.token_endpoint),
-    ] {
-        if !expected.allows(url) {
-            return Err(MetadataError::EndpointElsewhere(name));
-        }
-    }
-    let allows = |url: &Url| expected.allows(url);
-    server.revocation_endpoint = server.revocation_endpoint.filter(allows);
-    server.device_authorization_endpoint = server.device_authorization_endpoint.filter(allows);
-    Ok(server)
+    // Of a member that is there twice the last counts, as everywhere; an array is no document, whatever is in it.
+    let Ok(members @ Value::Object(_)) = serde_json::from_slice(body) else {
+        return Err(MetadataError::NotJson);
+    };
+    let mut document: Document =
+        serde_json::from_value(members).map_err(|_| MetadataError::NotJson)?;
+    let named = document.issuer.as_deref().filter(|text| !text.is_empty());
+    document.u2m_asked_for = Some(expected.issuer(named)?);
+    expected.hold(AuthorizationServer::try_from(document)?)
+}
+
+/// What a server says that gives no document.
+fn said(answer: &Reply) -> Option<Foreign> {
+    let members = Members::find(answer.body(), false, |_| true)?;
+    let Complaint { code, message } = Complaint::of(&members, answer.status(), answer.sent());
+    message.or(code)
 }
 
 /// Why a host's OAuth endpoints are not known.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// An endpoint is on another host than the issuer (A32).
-    #[error("the metadata's {0} is on another host than its issuer")]
-    EndpointElsewhere(&'static str),
+    /// An endpoint is on another host than the one that was asked (A32): which, and where.
+    #[error("the metadata's {0} is on another host: {1}")]
+    EndpointElsewhere(&'static str, Foreign),
     /// A page came instead of JSON: usually a proxy, a private link or a captive portal.
     #[error("received HTML response instead of JSON; is a proxy or a captive portal in the way?")]
     Html,
@@ -248,6 +292,9 @@ pub enum MetadataError {
          /.well-known/openid-configuration"
     )]
     NoDocument,
+    /// What should be a path on a host might lead elsewhere.
+    #[error("not a path on a host: '{0}'")]
+    NoPath(Foreign),
     /// Only methods other than S256 are offered.
     #[error("the server does not offer PKCE with S256")]
     NoS256,
@@ -257,7 +304,10 @@ pub enum MetadataError {
     /// There is no such document. The text is one that SDKs look for.
     #[error("databricks OAuth is not supported for this host")]
     NotSupported,
-    /// Any status but success and 404.
+    /// Any status but success and 404, and what the server said with it.
+    #[error("http {0} instead of the metadata: {1}")]
+    Refused(u16, Foreign),
+    /// The same without a word.
     #[error("http {0} instead of the metadata")]
     Status(u16),
     /// No answer.
@@ -266,9 +316,10 @@ pub enum MetadataError {
     /// Not https, or with a fragment or user info.
     #[error("the metadata's {0} is not an https URL without fragment and user info")]
     UnusableEndpoint(&'static str),
-    /// The document speaks for another issuer (RFC 8414 section 3.3).
-    #[error("the metadata is that of another issuer")]
-    WrongIssuer,
+    /// The document speaks for another issuer (RFC 8414 section 3.3): for one on another host, or, where an issuer was named,
+    /// for any but that one.
+    #[error("the metadata is that of another issuer: {0}")]
+    WrongIssuer(Foreign),
 }
 
 impl MetadataError {
@@ -276,9 +327,25 @@ impl MetadataError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Html => true,
-            Self::Status(status) => *status >= 500 || *status == 429,
+            // Access lists go by where one is, which changes.
+            Self::Refused(403, _) | Self::Status(403) => true,
+            Self::Refused(..) | Self::Status(_) => self.is_in_trouble(),
             _ => false,
         }
+    }
+
+    /// Whether the server could not say anything, rather than that there is nothing to say.
+    pub(crate) fn is_in_trouble(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Refused(status, _) | Self::Status(status) => may_pass(*status),
+            _ => false,
+        }
+    }
+
+    /// Says where an endpoint is that has no business there.
+    pub(crate) fn elsewhere(name: &'static str, url: &Url) -> Self {
+        Self::EndpointElsewhere(name, Foreign::new(&url.origin().ascii_serialization()))
     }
 }
 

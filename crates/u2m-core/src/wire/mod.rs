@@ -2,22 +2,30 @@
 
 mod api;
 mod authorize;
+mod brought;
+mod complaint;
 mod device;
+mod expected;
 mod grant;
 mod host_metadata;
 mod lookup;
+mod members;
 mod metadata;
 mod refusal;
 mod response;
 mod revoke;
+mod said;
 mod search;
 
 pub(crate) use authorize::{authorize_query, authorize_url};
+pub(crate) use brought::brings_tokens;
 pub(crate) use device::{DeviceGrant, device_form, poll_form};
+pub(crate) use expected::Expected;
 pub(crate) use grant::{exchange_form, refresh_form};
-pub(crate) use metadata::{Expected, parse_metadata};
-pub(crate) use response::{Grant, expiry_hint};
+pub(crate) use metadata::parse_metadata;
+pub(crate) use response::{Grant, Spoiled, expiry_hint};
 pub(crate) use revoke::{parse_revocation, revocation_form};
+pub(crate) use said::Said;
 pub(crate) use search::{Found, Search};
 
 pub use api::{

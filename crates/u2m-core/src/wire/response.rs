@@ -1,19 +1,28 @@
 //! The token endpoint's answer (RFC 6749 sections 5.1 and 5.2), read leniently where servers differ and strictly where
 //! a wrong guess would cost a login.
 
-use super::is_too_deep;
-use super::refusal::Refusal;
-use crate::call::{Answer, TransportFailure};
+use super::brought;
+use super::complaint::Complaint;
+use super::members::Members;
+use super::refusal::{Refusal, SPENT, asks_for_person};
+use super::said::Said;
+use crate::call::{TransportFailure, TransportFailureKind};
 use crate::jwt::UnverifiedClaims;
+use crate::reply::Reply;
 use crate::scopes::Scopes;
 use crate::secret::{AccessToken, RefreshToken};
+use crate::sent::Sent;
+use crate::text::Foreign;
 use crate::time::{Lifetime, Timestamp};
-use serde::Deserialize;
-use serde_json::Value;
-use zeroize::Zeroize;
 
 /// Lifetimes beyond this are held down to it: 2 147 483 647 seconds, as the reference.
 const LONGEST: i64 = i32::MAX as i64;
+
+/// What a page looks like to whoever expected JSON.
+pub(super) const PAGE: &str = "an HTML page";
+
+/// The members that hold tokens.
+const TOKENS: [&str; 2] = ["refresh_token", "access_token"];
 
 /// What a token endpoint granted.
 #[derive(Clone, Debug)]
@@ -23,146 +32,243 @@ pub(crate) struct Grant {
     /// `None` when the server did not say, or said 0.
     pub(crate) lifetime: Option<Lifetime>,
     pub(crate) scopes: Option<Scopes>,
+    /// Whether it came with a refresh token that nobody can read: the server has put it in the place of the old one.
+    pub(crate) is_half_lost: bool,
+}
+
+/// What is left of an answer that grants nothing.
+#[derive(Debug)]
+pub(crate) struct Spoiled {
+    pub(crate) error: TokenEndpointError,
+    /// The refresh token in a success that cannot be used otherwise. The old one is spent, so that it is all that is left
+    /// of the login.
+    pub(crate) refresh_token: Option<RefreshToken>,
+    /// Whether it held a refresh token that nobody can read.
+    pub(crate) is_half_lost: bool,
+    /// What is granted if the lifetime is taken for unknown.
+    endless: Option<Box<Grant>>,
+}
+
+impl Spoiled {
+    /// What a login makes of it. Its code is spent, and it has no old token to fall back on: a lifetime that is none is
+    /// taken for one that was not said.
+    pub(crate) fn at_login(self) -> Result<Grant, TokenEndpointError> {
+        self.endless.map(|grant| *grant).ok_or(self.error)
+    }
+}
+
+impl From<TokenEndpointError> for Spoiled {
+    fn from(error: TokenEndpointError) -> Self {
+        Self { error, refresh_token: None, is_half_lost: false, endless: None }
+    }
 }
 
 impl Grant {
-    /// Reads an answer.
-    pub(crate) fn parse(
-        outcome: Result<Answer, TransportFailure>,
-    ) -> Result<Self, TokenEndpointError> {
-        let answer = outcome.map_err(TokenEndpointError::Unreachable)?;
-        let raw = match answer.media_type().as_str() {
-            "application/x-www-form-urlencoded" | "text/plain"
-                if !looks_like_json(answer.body()) =>
-            {
-                Raw::from_form(answer.body())
-            }
-            _ => Raw::from_json(&answer)?,
+    /// Reads an answer, each member of it by itself.
+    pub(crate) fn parse(outcome: Result<Reply, TransportFailure>) -> Result<Self, Spoiled> {
+        let mut failure = match outcome {
+            Ok(reply) => return Self::read(&reply),
+            Err(failure) => failure,
         };
-        raw.into_grant(answer.status())
+        // What arrived before the connection broke counts where it is all that counts.
+        let begun = failure.take_begun();
+        let is_success = begun.as_ref().is_some_and(|begun| begun.is_success());
+        let begun = begun.filter(|begun| {
+            document(begun, &TOKENS).is_ok_and(|said| {
+                // Of what is no success, the word that it is an error may be still to come: both tokens are no such thing.
+                let is_enough = match begun.is_success() {
+                    true => said.refresh_token(begun.sent()).is_some(),
+                    false => brought::in_spite_of_status(begun, &said) && has(TOKENS[1])(&said),
+                };
+                !said.is_form() && (said.is_whole() || is_enough)
+            })
+        });
+        match begun {
+            Some(begun) => Self::read(&begun),
+            None if is_success => Err(Spoiled::from(TokenEndpointError::Answer(
+                AnswerError::BrokenOff(failure.kind()),
+            ))),
+            None => Err(Spoiled::from(TokenEndpointError::Unreachable(failure))),
+        }
     }
 
-    /// The refresh token in a success that cannot be used otherwise. The old one is spent, so that it is all that is left
-    /// of the login.
-    pub(crate) fn salvage(answer: &Answer) -> Option<RefreshToken> {
-        let mut raw = Raw::from_json(answer).ok().filter(|_| answer.is_success())?;
-        let refused =
-            raw.error.as_ref().and_then(Value::as_str).is_some_and(|code| !code.is_empty());
-        raw.refresh_token
-            .take()
-            .filter(|token| !refused && !token.is_empty())
-            .map(RefreshToken::new)
-    }
-}
-
-/// The members that are read, whatever they were encoded in.
-#[derive(Default, Deserialize)]
-struct Raw {
-    access_token: Option<String>,
-    token_type: Option<String>,
-    refresh_token: Option<String>,
-    expires_in: Option<Value>,
-    scope: Option<Value>,
-    error: Option<Value>,
-    error_description: Option<Value>,
-}
-
-impl Raw {
-    fn from_json(answer: &Answer) -> Result<Self, TokenEndpointError> {
-        let body = answer.body();
-        let junk = |what| {
-            Err(TokenEndpointError::Answer(AnswerError::NotJson { status: answer.status(), what }))
+    fn read(reply: &Reply) -> Result<Self, Spoiled> {
+        let said = document(reply, &TOKENS).map_err(TokenEndpointError::Answer)?;
+        if !reply.is_success() && !brought::in_spite_of_status(reply, &said) {
+            return Err(Spoiled::from(match refusal(reply, &said) {
+                Some(refusal) => TokenEndpointError::Refused(refusal),
+                None => TokenEndpointError::Answer(complaint(reply, &said)),
+            }));
+        }
+        let refresh_token = said.refresh_token(reply.sent());
+        let is_repeated = refresh_token.as_ref().is_some_and(|said| said.is_one_of(reply.sent()));
+        let refresh_token = refresh_token.map(|said| RefreshToken::new(said.into_secret()));
+        let is_half_lost = refresh_token.is_none() && said.hides_refresh_token(reply.sent());
+        let spoiled = |error| Spoiled {
+            error,
+            refresh_token: refresh_token.clone(),
+            is_half_lost,
+            endless: None,
         };
-        if body.trim_ascii_start().first() == Some(&b'<') {
-            return junk("an HTML page");
+        if let Some(refusal) = refusal(reply, &said) {
+            return Err(spoiled(TokenEndpointError::Refused(refusal)));
         }
-        if is_too_deep(body) {
-            return junk("deeply nested text");
+        let access_token = match access_token(reply, &said) {
+            Some(Ok(token)) => token,
+            Some(Err(error)) => return Err(spoiled(TokenEndpointError::Answer(error))),
+            // What was sent comes back, and what was given for it does not.
+            None if refresh_token.is_some() && !is_repeated => {
+                return Err(spoiled(TokenEndpointError::Answer(AnswerError::NoAccessToken)));
+            }
+            None => return Err(spoiled(TokenEndpointError::Answer(AnswerError::NoTokens))),
+        };
+        if refresh_token.is_none() && !said.is_whole() {
+            // What is missing may be the refresh token that the old one was spent for.
+            let (status, what) = (reply.status(), "half of an answer");
+            return Err(spoiled(TokenEndpointError::Answer(AnswerError::NotJson { status, what })));
         }
-        match serde_json::from_slice(body) {
-            Ok(raw) => Ok(raw),
-            Err(_) if body.trim_ascii().is_empty() => junk("nothing"),
-            Err(_) => junk("unreadable text"),
+        // What is no text says nothing, as an absent one (A5).
+        if said.word("token_type").is_some_and(|kind| !kind.is_word("bearer")) {
+            return Err(spoiled(TokenEndpointError::Answer(AnswerError::TokenType)));
         }
-    }
-
-    fn from_form(body: &[u8]) -> Self {
-        let mut raw = Self::default();
-        for (key, value) in url::form_urlencoded::parse(body) {
-            let value = value.into_owned();
-            match &*key {
-                "access_token" => raw.access_token = Some(value),
-                "token_type" => raw.token_type = Some(value),
-                "refresh_token" => raw.refresh_token = Some(value),
-                "expires_in" => raw.expires_in = Some(Value::String(value)),
-                "scope" => raw.scope = Some(Value::String(value)),
-                "error" => raw.error = Some(Value::String(value)),
-                "error_description" => raw.error_description = Some(Value::String(value)),
-                _ => {}
+        let words = said.texts("scope").into_iter().flat_map(|said| said.words(reply.sent()));
+        let scopes = Some(Scopes::new(words)).filter(|scopes| !scopes.is_empty());
+        let grant = Self {
+            access_token,
+            refresh_token: refresh_token.clone(),
+            lifetime: None,
+            scopes,
+            is_half_lost,
+        };
+        match read_lifetime(said.text("expires_in").as_ref()) {
+            Ok(lifetime) => Ok(Self { lifetime, ..grant }),
+            Err(error) => {
+                Err(Spoiled { error, refresh_token, is_half_lost, endless: Some(Box::new(grant)) })
             }
         }
-        raw
-    }
-
-    fn into_grant(mut self, status: u16) -> Result<Grant, TokenEndpointError> {
-        if let Some(code) =
-            self.error.take().as_ref().and_then(Value::as_str).filter(|code| !code.is_empty())
-        {
-            let description = self.error_description.as_ref().and_then(Value::as_str);
-            return Err(TokenEndpointError::Refused(Refusal::new(status, code, description)));
-        }
-        if !(200..300).contains(&status) {
-            return Err(TokenEndpointError::Answer(AnswerError::Status(status)));
-        }
-        let bearer = self.token_type.as_deref().filter(|kind| !kind.is_empty());
-        if bearer.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-            return Err(TokenEndpointError::Answer(AnswerError::TokenType));
-        }
-        let lifetime = read_lifetime(self.expires_in.as_ref())?;
-        let scopes = self.scope.take().and_then(|scope| Some(Scopes::split(scope.as_str()?)));
-        let access = self.access_token.take().filter(|token| !token.is_empty());
-        Ok(Grant {
-            access_token: access
-                .map(AccessToken::new)
-                .ok_or(TokenEndpointError::Answer(AnswerError::NoAccessToken))?,
-            refresh_token: self
-                .refresh_token
-                .take()
-                .filter(|token| !token.is_empty())
-                .map(RefreshToken::new),
-            lifetime,
-            scopes: scopes.filter(|scopes| !scopes.is_empty()),
-        })
     }
 }
 
-impl Drop for Raw {
-    fn drop(&mut self) {
-        self.access_token.zeroize();
-        self.refresh_token.zeroize();
+/// The object of an answer, or the form of one that is none: with one of the members `wanted`, if any has it.
+pub(super) fn document<'a>(reply: &'a Reply, wanted: &[&str]) -> Result<Members<'a>, AnswerError> {
+    let body = reply.body();
+    let is_about = |said: &Members<'_>| wanted.iter().chain(&["error"]).any(|name| has(name)(said));
+    let first = body.trim_ascii().first();
+    let is_page = first == Some(&b'<');
+    let form = || Some(Members::of_form(body)).filter(is_about).filter(|_| !is_page);
+    let said_form =
+        matches!(reply.media_type(), "application/x-www-form-urlencoded" | "text/plain");
+    if said_form
+        && first != Some(&b'{')
+        && let Some(said) = form()
+    {
+        return Ok(said);
     }
-}
-
-fn looks_like_json(body: &[u8]) -> bool {
-    body.trim_ascii_start().first() == Some(&b'{')
-}
-
-/// `expires_in` in seconds: any JSON number or a text holding one, floored; 0, `null` and absence mean unknown.
-pub(super) fn read_lifetime(value: Option<&Value>) -> Result<Option<Lifetime>, TokenEndpointError> {
-    let number = match value {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
-        Some(Value::String(text)) => text.trim().parse::<f64>().ok(),
-        Some(_) => None,
+    // What a server wraps, or what a proxy puts around it, is looked through only for what a success is about.
+    let held = wanted.iter().filter(|_| reply.is_success());
+    let is_for_tokens = wanted == TOKENS;
+    let renewed = || (is_for_tokens && reply.is_success()).then(|| renewed(reply)).flatten();
+    let held = || held.filter_map(|name| Members::find(body, true, has(name))).next();
+    if let Some(said) = renewed().or_else(held) {
+        return Ok(said);
+    }
+    let what = match first {
+        Some(b'<') => PAGE,
+        None => "nothing",
+        Some(_) if reply.is_coded() => "text in a coding that was not asked for",
+        Some(_) => "unreadable text",
     };
-    match number {
-        Some(n) if n.is_finite() && n >= 0.0 => {
+    let any = || Members::find(body, false, |_| true);
+    let wrapped = || is_for_tokens.then(|| brought::wrapped(reply)).flatten();
+    let plain = || Members::find(body, false, is_about).or_else(wrapped).or_else(form).or_else(any);
+    (!is_page).then(plain).flatten().ok_or(AnswerError::NotJson { status: reply.status(), what })
+}
+
+pub(super) fn has(name: &str) -> impl Fn(&Members<'_>) -> bool {
+    move |said| said.token(name).is_some()
+}
+
+/// What an answer that repeats its request says besides: an object with a refresh token that was not sent, with both tokens
+/// rather than with one, and at the top rather than inside of another; or else one with an access token.
+fn renewed(reply: &Reply) -> Option<Members<'_>> {
+    let is_new = |said: &Members<'_>| {
+        said.refresh_token(reply.sent()).is_some_and(|said| !said.is_one_of(reply.sent()))
+    };
+    let has_access = has(TOKENS[1]);
+    let find = |is_nested| {
+        Members::find(reply.body(), is_nested, |said| is_new(said) && has_access(said))
+            .or_else(|| Members::find(reply.body(), is_nested, is_new))
+    };
+    find(false).or_else(|| find(true)).or_else(|| Members::find(reply.body(), true, &has_access))
+}
+
+/// The access token, if a request can carry it, and if it is not one of the secrets that were sent.
+fn access_token(reply: &Reply, said: &Members<'_>) -> Option<Result<AccessToken, AnswerError>> {
+    let said = said.text("access_token")?;
+    let is_sent = said.is_one_of(reply.sent());
+    let token = AccessToken::new(said.into_secret());
+    Some(if token.is_sendable() && !is_sent { Ok(token) } else { Err(AnswerError::AccessToken) })
+}
+
+/// What `error` and `error_description` say, without what was sent and what the answer itself brings.
+pub(super) fn refusal(reply: &Reply, said: &Members<'_>) -> Option<Refusal> {
+    let sent = unspoken(reply, said);
+    let (status, suberror) = (reply.status(), said.word("suberror"));
+    if let Some(code) = said.word("error") {
+        let description = said.line("error_description");
+        let refusal = Refusal::of(status, &code, description.as_ref(), suberror.as_ref(), &sent);
+        // Gateways have their own names for it.
+        let other = ["message", "detail"].iter().find_map(|name| said.line(name));
+        return Some(refusal.or_described(other.map(|text| text.shown(&sent))));
+    }
+    // Of what is no OAuth error, what names the refresh token is about it all the same.
+    let (code, message) = (said.word("error_code")?, said.line("message"));
+    let is_about_it = asks_for_person(|name| code.is(name))
+        || message.as_ref().is_some_and(|message| message.is(SPENT));
+    let refusal = || Refusal::of(status, &code, message.as_ref(), suberror.as_ref(), &sent);
+    (is_about_it && !reply.is_success()).then(refusal)
+}
+
+/// What must be in no text of an answer: what was sent, and what the answer itself brings.
+fn unspoken(reply: &Reply, said: &Members<'_>) -> Sent {
+    let mut sent = reply.sent().clone();
+    for name in ["access_token", "refresh_token", "id_token", "device_code"] {
+        if let Some(secret) = said.text(name) {
+            secret.hide_in(&mut sent);
+        }
+    }
+    sent
+}
+
+/// What an answer is that is neither a success nor an OAuth error.
+pub(super) fn complaint(reply: &Reply, said: &Members<'_>) -> AnswerError {
+    let status = reply.status();
+    let Complaint { code, message } = Complaint::of(said, status, &unspoken(reply, said));
+    match (message, code) {
+        (Some(message), code) => AnswerError::Said { status, code, message },
+        (None, Some(message)) => AnswerError::Said { status, code: None, message },
+        (None, None) => AnswerError::Status(status),
+    }
+}
+
+/// The refusal in an answer of which nothing else is wanted.
+pub(super) fn refused(reply: &Reply) -> Option<Refusal> {
+    document(reply, &[]).ok().and_then(|said| refusal(reply, &said))
+}
+
+/// `expires_in` in seconds: any number or a text holding one, floored; 0, absence and what is no number mean unknown.
+///
+/// # Errors
+/// It is negative (A6).
+pub(super) fn read_lifetime(said: Option<&Said>) -> Result<Option<Lifetime>, TokenEndpointError> {
+    match said.and_then(Said::as_number) {
+        Some(n) if n < 0.0 => Err(TokenEndpointError::Answer(AnswerError::ExpiresIn)),
+        Some(n) if n.is_finite() => {
             // In range after the comparison, and a fraction is meant to go.
             let seconds = if n >= LONGEST as f64 { LONGEST } else { n as i64 };
             Ok((seconds > 0).then(|| Lifetime::from_seconds(seconds)))
         }
-        _ => Err(TokenEndpointError::Answer(AnswerError::ExpiresIn)),
+        _ => Ok(None),
     }
 }
 
@@ -176,15 +282,25 @@ pub(crate) fn expiry_hint(token: &AccessToken) -> Option<i64> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// Neither a number nor a text that holds one, or a negative one.
+    /// A success whose tokens had not arrived when the connection ended, or that is too large to be read.
+    #[error("{0}; it was a success, and its tokens had not arrived")]
+    BrokenOff(TransportFailureKind),
+    /// An access token that no request can carry: with spaces, control characters or letters beyond ASCII (RFC 6750
+    /// section 2.1), or a secret that was sent to the token endpoint, and that is for no one else.
+    #[error("the token endpoint sent an access token that no request can carry")]
+    AccessToken,
+    /// A negative lifetime.
     #[error("the token endpoint sent an expires_in that is not a number of seconds")]
     ExpiresIn,
     /// A device's codes are not all there, or one of them is not what it is to be.
     #[error("the device authorization endpoint sent no usable {0}")]
     DeviceCodes(&'static str),
-    /// Success without a token. The words are the reference's.
+    /// Success with a refresh token and without an access token. The words are the reference's.
     #[error("server response missing access_token")]
     NoAccessToken,
+    /// Success without any token, or with none but the refresh token that was sent.
+    #[error("server response missing access_token")]
+    NoTokens,
     /// Not JSON: usually a proxy or a captive portal speaks.
     #[error(
         "the token endpoint sent {what} with http {status} instead of JSON; is a proxy or a captive portal in the way?"
@@ -195,25 +311,44 @@ pub enum AnswerError {
         /// What it looks like instead.
         what: &'static str,
     },
+    /// Not a success, and not an OAuth error either, but words of whoever has answered.
+    #[error(
+        "the token endpoint answered http {status}: {message}{}",
+        code.as_ref().map(|code| format!(" (error code: {code})")).unwrap_or_default()
+    )]
+    Said {
+        /// The HTTP status.
+        status: u16,
+        /// Its code, if there is one: no OAuth error.
+        code: Option<Foreign>,
+        /// Its words.
+        message: Foreign,
+    },
     /// Not a success, and not an OAuth error either.
     #[error("the token endpoint answered http {0}")]
     Status(u16),
+    /// A refresh token that nobody can read: a list of several, an object, `true`.
+    #[error("the token endpoint sent a refresh token that cannot be read")]
+    RefreshToken,
     /// Only bearer tokens are understood (A5).
     #[error("the token endpoint sent a token that is not a bearer token")]
     TokenType,
 }
 
 impl AnswerError {
-    /// Whether a later try may succeed: a page in the way, or the server in trouble.
-    pub fn is_transient(&self) -> bool {
+    /// Whether this is a success in which nothing was found, neither a token nor an error, or not the refresh token that is in
+    /// it. What was sent may be spent, and what it bought is not known.
+    pub fn is_unreadable_success(&self) -> bool {
         match self {
-            // A page with a success or a redirect is something in the way; with a 4xx it is an answer.
-            Self::NotJson { status, .. } if *status < 400 => true,
-            Self::NotJson { status, .. } | Self::Status(status) => {
-                *status >= 500 || matches!(status, 408 | 425 | 429)
-            }
+            Self::BrokenOff(_) | Self::NoTokens | Self::RefreshToken => true,
+            Self::NotJson { status, .. } => (200..300).contains(status),
             _ => false,
         }
+    }
+
+    /// Whether a later try may succeed: something is in the way, or the server is in trouble. No OAuth error has ended anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::NotJson { .. } | Self::Said { .. } | Self::Status(_))
     }
 }
 
@@ -235,6 +370,17 @@ pub enum TokenEndpointError {
 impl std::error::Error for Refusal {}
 
 impl TokenEndpointError {
+    /// Whether the server answered with a success in which nothing was found, or not the refresh token that is in it: the
+    /// refresh token or code that was sent may be spent, and what it bought is not known.
+    pub fn is_unreadable_success(&self) -> bool {
+        matches!(self, Self::Answer(error) if error.is_unreadable_success())
+    }
+
+    /// Whether only a new login helps, by the server's own word.
+    pub fn needs_login(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.needs_login())
+    }
+
     /// Whether a later try may succeed.
     pub fn is_transient(&self) -> bool {
         match self {

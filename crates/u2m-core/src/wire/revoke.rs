@@ -1,11 +1,11 @@
 //! Revoking a token (RFC 7009): the request of a public client, and what the answers mean.
 
-use super::is_too_deep;
 use super::metadata::MetadataError;
-use super::refusal::Refusal;
-use crate::call::{Answer, TransportFailure};
+use super::refusal::{Refusal, may_pass};
+use super::response::refused;
+use crate::call::TransportFailure;
+use crate::reply::Reply;
 use crate::session::Session;
-use serde::Deserialize;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -21,26 +21,16 @@ pub(crate) fn revocation_form(client_id: &str, login: &Session) -> Zeroizing<Str
 
 /// Reads an answer (RFC 7009 section 2.2): success says that the token is good for nothing any more, whether it was known or not.
 pub(crate) fn parse_revocation(
-    outcome: Result<Answer, TransportFailure>,
+    outcome: Result<Reply, TransportFailure>,
 ) -> Result<(), RevokeError> {
-    #[derive(Deserialize)]
-    struct Refused {
-        error: Option<String>,
-        error_description: Option<String>,
-    }
     let answer = outcome.map_err(RevokeError::Unreachable)?;
     if answer.is_success() {
         return Ok(());
     }
     let status = answer.status();
-    let refused = Some(answer.body())
-        .filter(|body| status < 500 && !is_too_deep(body))
-        .and_then(|body| serde_json::from_slice::<Refused>(body).ok());
-    let refused = refused.and_then(|refused| {
-        Some((refused.error.filter(|code| !code.is_empty())?, refused.error_description))
-    });
+    let refused = (status < 500).then(|| refused(&answer)).flatten();
     Err(match refused {
-        Some((code, text)) => RevokeError::Refused(Refusal::new(status, &code, text.as_deref())),
+        Some(refusal) => RevokeError::Refused(refusal),
         None => RevokeError::Status { status, retry_after: answer.retry_after() },
     })
 }
@@ -74,7 +64,7 @@ impl RevokeError {
         match self {
             Self::Endpoints(error) => error.is_transient(),
             Self::Refused(refusal) => refusal.is_transient(),
-            Self::Status { status, .. } => *status >= 500 || matches!(status, 408 | 425 | 429),
+            Self::Status { status, .. } => may_pass(*status),
             Self::Unreachable(_) => true,
         }
     }
@@ -83,10 +73,11 @@ impl RevokeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Answer;
     use crate::secret::{AccessToken, RefreshToken};
 
     fn read(status: u16, body: &str) -> Result<(), RevokeError> {
-        parse_revocation(Ok(Answer::new(status, body.into())))
+        parse_revocation(Ok(Reply::bare(Answer::new(status, body.into()))))
     }
 
     #[test]
@@ -107,9 +98,9 @@ mod tests {
     fn a39_success_is_done_and_a_503_says_that_the_token_is_still_good() {
         assert!(read(200, "").is_ok());
         assert!(read(200, "<html>whatever</html>").is_ok());
-        let busy = parse_revocation(Ok(
-            Answer::new(503, Vec::new()).with_retry_after(Duration::from_secs(7))
-        ));
+        let busy = parse_revocation(Ok(Reply::bare(
+            Answer::new(503, Vec::new()).with_retry_after(Duration::from_secs(7)),
+        )));
         let Err(RevokeError::Status { status: 503, retry_after }) = busy else {
             panic!("{busy:?}")
         };

@@ -1,9 +1,12 @@
 //! Looking for an issuer's metadata where it may stand, one place after the other.
 
 use super::METADATA_LIMIT;
-use super::metadata::{AuthorizationServer, Expected, MetadataError, parse_metadata};
-use crate::call::{Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure};
+use super::expected::Expected;
+use super::metadata::{AuthorizationServer, MetadataError, parse_metadata};
+use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure};
 use crate::issuer::{IssuerError, metadata_url, well_known_urls};
+use crate::reply::Reply;
+use crate::session::Binding;
 use url::Url;
 
 /// The places that are left, and what a document has to say to be believed.
@@ -36,14 +39,18 @@ impl Search {
         Ok((oauth, Self { expected, rest: vec![openid], is_issuer: true, told: None }))
     }
 
-    /// As [`Search::of_issuer`], and Databricks' place before the others where the token endpoint is in its layout.
-    pub(crate) fn again(
-        issuer: &str,
-        token_endpoint: &Url,
-        expected: Expected,
-    ) -> Result<(Url, Self), IssuerError> {
+    /// For the metadata of a login that there is: as [`Search::of_issuer`], and Databricks' place before the others where the
+    /// login may be Databricks'.
+    pub(crate) fn again(binding: &Binding) -> Result<(Url, Self), IssuerError> {
+        let (issuer, host) = (binding.issuer.as_str(), binding.host.clone());
+        let is_databricks = binding.is_databricks();
+        let expected = match is_databricks {
+            true => Expected::of_host(issuer, host, binding.others()),
+            false => Expected::exactly(issuer, host, binding.others()),
+        };
         let (oauth, mut search) = Self::of_issuer(issuer, expected)?;
-        if token_endpoint.as_str() == format!("{}/v1/token", issuer.trim_end_matches('/')) {
+        let layout = format!("{}/v1/token", issuer.trim_end_matches('/'));
+        if is_databricks || binding.token_endpoint.as_str() == layout {
             search.rest.push(oauth);
             return Ok((metadata_url(issuer)?, search));
         }
@@ -58,18 +65,13 @@ impl Search {
     /// Takes what came of the request.
     pub(crate) fn read(
         mut self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<Reply, TransportFailure>,
     ) -> Result<Found, MetadataError> {
         let error = match parse_metadata(outcome, &self.expected) {
             Ok(server) => return Ok(Found::Server(server)),
             Err(error) => error,
         };
-        let is_trouble = match &error {
-            MetadataError::Unreachable(_) => true,
-            MetadataError::Status(_) => error.is_transient(),
-            _ => false,
-        };
-        if is_trouble || !self.is_issuer {
+        if error.is_in_trouble() || !self.is_issuer {
             return Err(error);
         }
         if !matches!(error, MetadataError::NotSupported) {

@@ -31,6 +31,7 @@ pub(crate) struct Flow {
     pub(crate) holds_successor_of: Option<String>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one of each in a world")]
 pub(crate) enum State {
     Ready(TokenStep),
     Queueing { lock: Lock, until: i64 },

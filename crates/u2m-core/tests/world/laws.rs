@@ -43,12 +43,14 @@ fn is_good(session: &Session, clock: Timestamp) -> bool {
     left(session, clock) >= 10
 }
 
+/// Good for longer than the lead; and neither from the future by this clock nor with more left than it was granted, by more than
+/// the lead.
 fn is_fresh(session: &Session, clock: Timestamp) -> bool {
-    let lead = session
-        .lifetime
-        .filter(|life| *life > Lifetime::ZERO)
-        .map_or(300, |life| (life.seconds() / 4).min(300));
-    left(session, clock) >= lead.max(10)
+    let granted = session.lifetime.filter(|life| *life > Lifetime::ZERO).map(Lifetime::seconds);
+    let lead = granted.map_or(300, |life| (life / 4).min(300)).max(10);
+    let left = left(session, clock);
+    let is_issued = session.issued_at.is_none_or(|at| at.until(clock).seconds() >= -lead);
+    left >= lead && is_issued && granted.is_none_or(|granted| left <= granted + lead)
 }
 
 impl World {
@@ -108,15 +110,18 @@ impl World {
         let of = Fingerprint::of_refresh(&RefreshToken::new(token));
         let Some(verdict) = self.shelf.recall().filter(|verdict| verdict.of == of) else { return };
         let flow = &self.flows[id];
-        let age = verdict.at.until(flow.reloaded_at).seconds();
+        let age = verdict.at.second().until(flow.reloaded_at).seconds();
         let can_wait = flow.want == Want::Usable
             && flow.last.as_ref().is_some_and(|entry| is_good(entry, flow.reloaded_at));
-        let waited = !can_wait && age >= 0 && verdict.at >= flow.asked_at;
+        let waited = !can_wait && age >= 0 && verdict.at >= flow.asked_at.into();
         let rejected = matches!(verdict.kind, VerdictKind::Rejected(_));
+        let asked_for = verdict.pause.map_or(0, |pause| pause.seconds());
         let pause = can_wait && (0..60).contains(&age);
         self.expect(Law::Memory, !rejected, "a rejected refresh token was sent again");
         self.expect(Law::Memory, rejected || !waited, "who waited for a failure made it again");
         self.expect(Law::Memory, rejected || !pause, "a renewal ahead of time did not pause");
+        let alone = asked_for == 0 || !(-60..asked_for).contains(&age);
+        self.expect(Law::Memory, rejected || alone, "the server was not left alone as it asked");
     }
 
     /// Who has a good token does not stand in line for the next one.
@@ -188,6 +193,7 @@ impl World {
                         | TokenError::Refresh(_)
                         | TokenError::Rejected(_)
                         | TokenError::TriedJustNow(_)
+                        | TokenError::Postponed { .. }
                         | TokenError::Endpoints(_)
                         | TokenError::Store(_)
                 );

@@ -2,6 +2,7 @@
 
 use super::World;
 use super::flow::State;
+use std::time::Duration;
 use u2m_core::{Answer, TransportFailure, TransportFailureKind};
 use url::form_urlencoded;
 
@@ -69,7 +70,14 @@ impl World {
     pub(crate) fn happen(&mut self, event: usize) {
         let Event { flow, path, token, what, .. } = self.wire.swap_remove(event);
         let outcome = match what {
-            What::Busy => Ok(Answer::new(503, Vec::new())),
+            What::Busy => {
+                let busy = Answer::new(503, Vec::new());
+                // Some ask for a pause, of which none counts beyond an hour.
+                Ok(match u64::try_from(self.now % 4).unwrap_or(0) {
+                    0 => busy.with_retry_after(Duration::from_secs(1 << (self.now / 4 % 8))),
+                    _ => busy,
+                })
+            }
             What::Failure(kind) => {
                 self.count("request or answer lost");
                 Err(TransportFailure::new(kind))

@@ -27,7 +27,8 @@ pub struct BrowserEnv {
 }
 
 impl BrowserEnv {
-    /// Takes variables as given. A child gets these and no others, less the secrets among them.
+    /// Takes variables as given. A browser gets those among them that it is known to need, and those that `U2M_BROWSER_ENV`
+    /// names, with commas between; no others, because any may hold a secret.
     ///
     /// ```
     /// use u2m_http::{BrowserEnv, Platform};
@@ -53,13 +54,19 @@ impl BrowserEnv {
     /// ```
     pub fn current() -> Self {
         let mut env = Self::new(Platform::Linux, std::env::vars_os());
-        env.platform = match std::env::consts::OS {
+        let kernel = || std::fs::read_to_string("/proc/version").unwrap_or_default();
+        env.platform = env.platform_on(std::env::consts::OS, kernel);
+        env
+    }
+
+    /// The platform on an operating system whose kernel says this of itself.
+    fn platform_on(&self, system: &str, kernel: impl FnOnce() -> String) -> Platform {
+        match system {
             "macos" => Platform::MacOs,
             "windows" => Platform::Windows,
-            "linux" if env.says_wsl() || is_wsl_kernel() => Platform::Wsl,
+            "linux" if self.says_wsl() || is_of_wsl(&kernel()) => Platform::Wsl,
             _ => Platform::Linux,
-        };
-        env
+        }
     }
 
     /// The platform.
@@ -110,10 +117,9 @@ impl BrowserEnv {
         })
     }
 
-    /// What a browser may see.
-    pub(super) fn without_secrets(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        let all = self.vars.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
-        all.filter(|(name, _)| !names_a_secret(name))
+    /// Every variable there is.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.vars.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }
 
@@ -124,30 +130,8 @@ impl fmt::Debug for BrowserEnv {
     }
 }
 
-/// Whether a variable may hold a secret, by the words in its name: a browser needs none of them (T16).
-fn names_a_secret(name: &OsStr) -> bool {
-    const WORDS: [&str; 11] = [
-        "ACCESS_KEY",
-        "ACCOUNT_KEY",
-        "API_KEY",
-        "APIKEY",
-        "CONNECTION_STRING",
-        "CREDENTIAL",
-        "PASSPHRASE",
-        "PASSW",
-        "PRIVATE_KEY",
-        "SECRET",
-        "TOKEN",
-    ];
-    // Lets a window come to the front under Wayland; worth nothing else.
-    const HARMLESS: &str = "XDG_ACTIVATION_TOKEN";
-    let name = name.to_string_lossy().to_ascii_uppercase();
-    name != HARMLESS && WORDS.iter().any(|word| name.contains(word))
-}
-
-fn is_wsl_kernel() -> bool {
-    std::fs::read_to_string("/proc/version")
-        .is_ok_and(|version| version.to_ascii_lowercase().contains("-microsoft"))
+fn is_of_wsl(kernel: &str) -> bool {
+    kernel.to_ascii_lowercase().contains("-microsoft")
 }
 
 #[cfg(unix)]
@@ -166,36 +150,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t16_secrets_are_known_by_their_names() {
-        for secret in [
-            "DATABRICKS_TOKEN",
-            "DATABRICKS_CLIENT_SECRET",
-            "DATABRICKS_PASSWORD",
-            "DATABRICKS_AZURE_CLIENT_SECRET",
-            "ARM_CLIENT_SECRET",
-            "U2M_CLIENT_SECRET",
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-            "AWS_SECRET_ACCESS_KEY",
-            "GOOGLE_CREDENTIALS",
-            "PGPASSWORD",
-            "MYSQL_PWD_PASSWORD",
-            "npm_config__auth_token",
-        ] {
-            assert!(names_a_secret(OsStr::new(secret)), "{secret}");
-        }
-        for needed in [
-            "PATH",
-            "HOME",
-            "DISPLAY",
-            "XAUTHORITY",
-            "XDG_ACTIVATION_TOKEN",
-            "DBUS_SESSION_BUS_ADDRESS",
-        ] {
-            assert!(!names_a_secret(OsStr::new(needed)), "{needed}");
-        }
-    }
-
-    #[test]
     fn t16_a_snapshot_shows_no_value() {
         let env = BrowserEnv::new(
             Platform::Linux,
@@ -212,6 +166,60 @@ mod tests {
         assert!(!headless(Platform::Linux, "WAYLAND_DISPLAY") && !headless(Platform::Wsl, "PATH"));
         assert!(headless(Platform::MacOs, "SSH_CONNECTION") && !headless(Platform::MacOs, "PATH"));
         assert!(BrowserEnv::new(Platform::Linux, [("DISPLAY", "")]).is_headless());
+    }
+
+    #[test]
+    fn wsl_is_known_by_its_variables_or_its_kernel() {
+        let wsl = "Linux version 5.15.167.4-Microsoft-standard-WSL2";
+        let on = |name: &str, system, kernel: &str| {
+            BrowserEnv::new(Platform::Linux, [(name, "x")])
+                .platform_on(system, || kernel.to_owned())
+        };
+        assert_eq!(on("WSL_DISTRO_NAME", "linux", ""), Platform::Wsl);
+        assert_eq!(on("WSL_INTEROP", "linux", ""), Platform::Wsl);
+        assert_eq!(on("PATH", "linux", wsl), Platform::Wsl);
+        assert_eq!(on("PATH", "linux", "Linux version 6.1.0 (microsoft)"), Platform::Linux);
+        assert_eq!(on("WSL_INTEROP", "windows", wsl), Platform::Windows);
+        assert_eq!(on("WSL_INTEROP", "macos", wsl), Platform::MacOs);
+        assert_eq!(on("WSL_INTEROP", "freebsd", wsl), Platform::Linux);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_run_is_a_file_that_may_be_run() {
+        let env = BrowserEnv::new(Platform::Linux, [("PATH", "/nowhere:/bin:/usr/bin")]);
+        assert!(env.find(OsStr::new("sh")).is_some_and(|found| found.ends_with("sh")));
+        for other in ["/etc/passwd", "/bin", "/nowhere/sh", "no-such-program"] {
+            assert_eq!(env.find(OsStr::new(other)), None, "{other}");
+        }
+        assert_eq!(env.find(OsStr::new("/bin/sh")), Some(PathBuf::from("/bin/sh")));
+    }
+
+    #[test]
+    fn a_program_of_windows_is_an_exe_unless_its_name_says_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["tool.exe", "tool.cmd", "other.cmd"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            }
+        }
+        let path = folder.path().as_os_str().to_owned();
+        let env = BrowserEnv::new(Platform::Windows, [(OsString::from("Path"), path)]);
+        for (program, found) in [
+            ("tool", Some("tool.exe")),
+            ("tool.exe", Some("tool.exe")),
+            ("tool.cmd", Some("tool.cmd")),
+            ("other.cmd", Some("other.cmd")),
+            ("other", None),
+            ("tool.com", None),
+        ] {
+            let found = found.map(|name| folder.path().join(name));
+            assert_eq!(env.find(OsStr::new(program)), found, "{program}");
+        }
     }
 
     #[test]

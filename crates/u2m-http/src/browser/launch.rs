@@ -2,6 +2,7 @@
 
 use super::choose::{Command, shown};
 use super::env::BrowserEnv;
+use super::needs::needed;
 use std::process::{self, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +16,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub(super) async fn launch(command: &Command, env: &BrowserEnv) -> Result<(), String> {
     let name = shown(&command.program);
     let mut child = process::Command::new(&command.program);
-    child.args(&command.arguments).env_clear().envs(env.without_secrets());
+    child.args(&command.arguments).env_clear().envs(needed(env));
     // Our standard output is for programs that read it, and the terminal is for the person.
     child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[cfg(unix)]

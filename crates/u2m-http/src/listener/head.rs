@@ -213,6 +213,14 @@ mod tests {
         assert_eq!(read(endless.as_bytes()), Err(HeadError::TooLarge));
     }
 
+    #[test]
+    fn t10_cookies_may_weigh_as_much_as_their_limit_and_not_a_byte_more() {
+        let cookies = |length| format!("GET / HTTP/1.1\r\nCookie:{}\r\n\r\n", "x".repeat(length));
+        // The end of their line is two bytes of it.
+        assert!(read(cookies(COOKIES - 2).as_bytes()).unwrap().is_some());
+        assert_eq!(read(cookies(COOKIES - 1).as_bytes()), Err(HeadError::TooLarge));
+    }
+
     proptest::proptest! {
         #[test]
         fn whatever_comes_nothing_breaks(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {

@@ -80,10 +80,18 @@ impl Ports {
 }
 
 fn take_any() -> Result<(u16, Vec<TcpListener>), ListenError> {
+    take_pair(open_any, |port| open((Ipv6Addr::LOCALHOST, port).into()))
+}
+
+/// A port that one family has free, in the other too. What is in use there is somebody else's luck: another one is tried.
+fn take_pair<S>(
+    mut any: impl FnMut() -> io::Result<(u16, S)>,
+    mut same: impl FnMut(u16) -> io::Result<Option<S>>,
+) -> Result<(u16, Vec<S>), ListenError> {
     let mut last = ListenError::AllTaken { first: 0, last: 0 };
     for _ in 0..TRIES {
-        let (port, four) = open_any().map_err(|error| ListenError::Bind(0, error))?;
-        match open((Ipv6Addr::LOCALHOST, port).into()) {
+        let (port, four) = any().map_err(|error| ListenError::Bind(0, error))?;
+        match same(port) {
             Ok(six) => return Ok((port, [Some(four), six].into_iter().flatten().collect())),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             Err(error) => last = ListenError::Bind(port, error),
@@ -139,6 +147,38 @@ mod tests {
             assert!(matches!(socket.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock));
         }
         assert!(sockets[0].local_addr().unwrap().is_ipv4());
+    }
+
+    /// Takes a pair where the second family answers by a list, and then always as at its end.
+    fn pair(
+        second: &[Result<Option<u8>, ErrorKind>],
+    ) -> (Result<(u16, Vec<u8>), ListenError>, u16) {
+        let (mut port, mut asked) = (0, 0);
+        let any = || {
+            port += 1;
+            Ok((port, 4))
+        };
+        let taken = take_pair(any, |_| {
+            asked += 1;
+            second[(asked - 1).min(second.len() - 1)].map_err(io::Error::from)
+        });
+        (taken, port)
+    }
+
+    #[test]
+    fn a_port_that_the_other_family_has_taken_is_tried_no_longer() {
+        let in_use = Err(ErrorKind::AddrInUse);
+        let (taken, tried) = pair(&[in_use, in_use, Ok(Some(6))]);
+        assert_eq!((taken.unwrap(), tried), ((3, vec![4, 6]), 3));
+        let (taken, _) = pair(&[Ok(None)]);
+        assert_eq!(taken.unwrap(), (1, vec![4]), "a machine without the family");
+        let (taken, tried) = pair(&[in_use]);
+        assert!(matches!(taken, Err(ListenError::AllTaken { first: 0, last: 0 })) && tried == 32);
+        // What the system says is worth more than that others came first.
+        let (taken, _) = pair(&[Err(ErrorKind::PermissionDenied), in_use]);
+        assert!(matches!(taken, Err(ListenError::Bind(1, _))), "{taken:?}");
+        let refused = take_pair::<u8>(|| Err(ErrorKind::Other.into()), |_| Ok(None));
+        assert!(matches!(refused, Err(ListenError::Bind(0, _))));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::answer::Answer;
 use super::head::{Head, HeadError, HeadReader};
 use super::rules::{Errand, errand};
+use crate::awake::AwakeClock;
 use crate::page::Page;
 use std::future::poll_fn;
 use std::io;
@@ -141,7 +142,8 @@ async fn attend(mut stream: TcpStream, desk: Arc<Desk>, idle: Arc<AtomicBool>) {
 async fn read_head(stream: &mut TcpStream) -> Option<Result<Head, Answer>> {
     let mut reader = HeadReader::new();
     let mut begun = false;
-    let reading = timeout(HEAD_TIME, async {
+    let mut clock = AwakeClock::default();
+    let reading = clock.wait(HEAD_TIME, async {
         let mut piece = Zeroizing::new([0; 1024]);
         loop {
             match stream.read(&mut piece[..]).await {
@@ -159,8 +161,8 @@ async fn read_head(stream: &mut TcpStream) -> Option<Result<Head, Answer>> {
         }
     });
     match reading.await {
-        Ok(outcome) => outcome,
-        Err(_) => begun.then_some(Err(Answer::TooLate)),
+        Some(outcome) => outcome,
+        None => begun.then_some(Err(Answer::TooLate)),
     }
 }
 

@@ -37,12 +37,7 @@ fn read_lines(mut terminal: File, end: &PipeReader, sender: &mpsc::Sender<Pasted
     let mut line = Zeroizing::new(Vec::with_capacity(LIMIT));
     let mut piece = Zeroizing::new([0; 4096]);
     while is_ready(&terminal, end) {
-        let count = match terminal.read(&mut piece[..]) {
-            Ok(0) => return,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
-        };
+        let Some(count) = read_piece(&mut terminal, &mut piece[..]) else { return };
         for &byte in &piece[..count] {
             if byte == b'\n' {
                 let text = String::from_utf8_lossy(&line).into_owned();
@@ -53,6 +48,18 @@ fn read_lines(mut terminal: File, end: &PipeReader, sender: &mpsc::Sender<Pasted
             } else if line.len() < LIMIT {
                 line.push(byte);
             }
+        }
+    }
+}
+
+/// How much came; `None` at the end. A signal is no end.
+fn read_piece(input: &mut impl Read, piece: &mut [u8]) -> Option<usize> {
+    loop {
+        match input.read(piece) {
+            Ok(0) => return None,
+            Ok(count) => return Some(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
         }
     }
 }
@@ -131,6 +138,21 @@ mod tests {
         ended.recv_timeout(Duration::from_secs(5)).unwrap();
         // What is typed now is not ours.
         assert!(typed.write_all(b"y\n").is_err());
+    }
+
+    #[test]
+    fn a_signal_is_no_end_of_the_input() {
+        struct Odd(Vec<io::Result<usize>>);
+        impl Read for Odd {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                self.0.remove(0)
+            }
+        }
+        let interrupted = || Err(io::ErrorKind::Interrupted.into());
+        let read = |outcomes| read_piece(&mut Odd(outcomes), &mut [0; 8]);
+        assert_eq!(read(vec![interrupted(), interrupted(), Ok(3)]), Some(3));
+        assert_eq!(read(vec![interrupted(), Ok(0)]), None);
+        assert_eq!(read(vec![Err(io::ErrorKind::Other.into())]), None);
     }
 
     #[test]

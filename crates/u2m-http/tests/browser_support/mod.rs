@@ -29,6 +29,10 @@ impl Desktop {
         }
         let (bin, record) = (desktop.bin(), desktop.folder.path().to_owned());
         desktop.set("PATH", bin).set("RECORD", record).set("DISPLAY", ":0");
+        desktop.set(
+            "U2M_BROWSER_ENV",
+            "RECORD,STUB_FAILS,STUB_FAILS_LATE,STUB_LISTENS,STUB_SPEAKS,STUB_STAYS",
+        );
         desktop
     }
 
@@ -47,9 +51,12 @@ impl Desktop {
         self
     }
 
+    pub(crate) fn env(&self) -> BrowserEnv {
+        BrowserEnv::new(self.platform, self.vars.clone())
+    }
+
     pub(crate) async fn open(&self, url: &str) -> Result<(), BrowserError> {
-        let env = BrowserEnv::new(self.platform, self.vars.clone());
-        SystemBrowser::with_env(env).open(&Url::parse(url).unwrap()).await
+        SystemBrowser::with_env(self.env()).open(&Url::parse(url).unwrap()).await
     }
 
     /// What a stub was given, once it has run.

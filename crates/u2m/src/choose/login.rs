@@ -1,8 +1,10 @@
 //! What to sign in to.
 
 use super::{
-    ChooseError, Said, Surroundings, account, check_conflict, host_of, name, scopes_of, typed,
+    ChooseError, Said, Surroundings, account, ca_file_of, check_conflict, host_of, name, scopes_of,
+    typed,
 };
+use std::path::PathBuf;
 use u2m_config::ConfigFile;
 use u2m_core::{AccountId, Foreign, Host, HostMetadata, ProfileName, Scopes, Target};
 
@@ -28,6 +30,8 @@ pub struct LoginChoice {
     pub is_account_wide: bool,
     /// The scopes that the profile already names.
     pub scopes: Scopes,
+    /// A file of certificates that are trusted besides the system's: what was said, or what the profile already names.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl LoginChoice {
@@ -214,8 +218,14 @@ pub fn choose_for_login(
             workspace_id: None,
             is_account_wide: false,
             scopes: scopes_of(profile.as_ref()),
+            ca_file: ca_file_of(said.ca_file.clone(), profile.as_ref()),
         });
     };
+    // Before the profile has a name, one that is for this host already knows how to reach it.
+    let on_host =
+        || config.profiles_on(&host).iter().find_map(|known| known.ca_file().map(Into::into));
+    let ca_file = ca_file_of(said.ca_file.clone(), profile.as_ref());
+    let ca_file = ca_file.or_else(|| on_host().filter(|_| profile.is_none()));
     let of_profile = profile.as_ref().filter(|_| has_own);
     let own_account = of_profile.and_then(|profile| profile.account_id());
     let own_workspace = of_profile.and_then(|profile| profile.workspace_id());
@@ -244,6 +254,7 @@ pub fn choose_for_login(
         is_account_wide: own_account.is_some() && is_same_account && own_workspace.is_none(),
         workspace_id: workspace_id.or(of_account),
         scopes: scopes_of(profile.as_ref()),
+        ca_file,
         host: None,
     };
     if choice.is_suggested {

@@ -1,10 +1,11 @@
 //! Whose token is asked for.
 
 use super::{
-    ChooseError, Said, Surroundings, account, check_conflict, has_login, host_of, name, scopes_of,
-    target_of, typed, unknown,
+    ChooseError, Said, Surroundings, account, ca_file_of, check_conflict, has_login, host_of, name,
+    scopes_of, target_of, typed, unknown,
 };
 use crate::builder::Builder;
+use std::path::{Path, PathBuf};
 use u2m_config::{ConfigFile, Profile};
 use u2m_core::{AccountId, CacheKey, Foreign, Host, HostMetadata, Scopes, Target};
 
@@ -21,12 +22,18 @@ pub struct TokenChoice {
     pub client_id: Option<String>,
     /// The account that was named beside a host which may turn out to serve accounts.
     account: Option<AccountId>,
+    /// The profile file that says so, where a profile does.
+    profile_file: Option<PathBuf>,
+    /// A file of certificates that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl TokenChoice {
     /// Begins to describe the login, with all that was chosen.
     pub fn builder(self) -> Builder {
         let builder = Builder::new(self.target).with_scopes(self.scopes);
+        let builder = self.profile_file.into_iter().fold(builder, Builder::with_profile_file);
+        let builder = self.ca_file.into_iter().fold(builder, Builder::with_ca_file);
         match self.client_id {
             Some(id) => builder.with_client_id(id),
             None => builder,
@@ -126,8 +133,11 @@ pub fn choose_for_token(
     if let Some(profile) = profile.as_ref().filter(|profile| profile.has_client_credentials()) {
         return Err(ChooseError::MachineProfile(Foreign::new(profile.name())));
     }
+    let ca_file = ca_file_of(said.ca_file, profile.as_ref());
+    let profile_file = profile.as_ref().and_then(|_| config.path()).map(Path::to_owned);
     if let Some(profile) = profile.as_ref().filter(|profile| profile.issuer().is_some()) {
-        return of_issuer(profile, named.as_ref().map(|(host, _)| host));
+        let choice = of_issuer(profile, named.as_ref().map(|(host, _)| host))?;
+        return Ok(TokenChoice { ca_file, ..choice });
     }
     let own = profile.as_ref().map(host_of).transpose()?.flatten();
     let named = named.map(|(host, _)| host);
@@ -149,7 +159,7 @@ pub fn choose_for_token(
         target = target.with_profile(name(profile)?);
     }
     let scopes = scopes_of(profile.as_ref());
-    Ok(TokenChoice { target, scopes, client_id: None, account: account_id })
+    Ok(TokenChoice { target, scopes, client_id: None, account: account_id, profile_file, ca_file })
 }
 
 /// The login of a profile that names an issuer and a client.
@@ -160,7 +170,7 @@ fn of_issuer(profile: &Profile<'_>, named: Option<&Host>) -> Result<TokenChoice,
     check_conflict(profile.name(), target.host(), named)?;
     // What an issuer grants it may call by other names than those that were asked for: they count at the login alone.
     let (scopes, client_id) = (Scopes::default(), Some(client.to_owned()));
-    Ok(TokenChoice { target, scopes, client_id, account: None })
+    Ok(TokenChoice { target, scopes, client_id, account: None, profile_file: None, ca_file: None })
 }
 
 /// The profile to use when nothing was said. One that does not exist is passed over, as the reference does.

@@ -2,12 +2,12 @@
 
 use crate::keeper::Landed;
 use serde::{Deserialize, Serialize};
+use std::io;
 use u2m_cache::Notice;
 use u2m_core::{
-    AccessToken, Binding, Blame, Host, How, Issued, Lifetime, MetadataError, RefreshToken, Refusal,
-    Report, Scopes, Session, StoreFailure, Timestamp, TokenError, chain,
+    Blame, Fate, Foreign, How, Issued, Lifetime, MetadataError, Refusal, Report, SessionRecord,
+    StoreFailure, TokenEndpointError, TokenError, chain,
 };
-use url::Url;
 use zeroize::Zeroizing;
 
 /// How it ended, and what a person should hear of.
@@ -22,13 +22,7 @@ pub(super) struct Answer {
 #[serde(rename_all = "snake_case")]
 enum Outcome {
     Failed(Failed),
-    Issued {
-        access_token: Zeroizing<String>,
-        expiry: Option<i64>,
-        lifetime: Option<i64>,
-        issued_at: Option<i64>,
-        how: Told,
-    },
+    Issued { session: Box<SessionRecord>, how: Told },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,25 +31,7 @@ pub(super) enum Told {
     Kept(Failed),
     Renewed,
     Stored,
-    Unsaved { why: String, rest: Box<Rest> },
-}
-
-/// What a session has besides, for whoever is to save it.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Rest {
-    refresh_token: Option<Zeroizing<String>>,
-    binding: Option<Bound>,
-}
-
-/// [`Binding`], in texts.
-#[derive(Serialize, Deserialize)]
-struct Bound {
-    issuer: String,
-    token_endpoint: String,
-    client_id: String,
-    host: String,
-    account_id: Option<String>,
-    scopes: Option<String>,
+    Unsaved { why: String },
 }
 
 /// A [`TokenError`]: the kinds that are decided on, as they are; the others in words.
@@ -67,9 +43,33 @@ pub(super) enum Failed {
     NoHost,
     NotFound,
     NotSupported,
-    Rejected { status: u16, code: String, description: Option<String> },
-    Reported { what: What, text: String, is_transient: bool },
+    /// [`TokenError::Postponed`].
+    Postponed {
+        left: i64,
+        why: String,
+    },
+    /// A [`TokenError::Refresh`] that asks for a person.
+    Refused {
+        status: u16,
+        code: String,
+        description: Option<String>,
+        suberror: Option<String>,
+    },
+    Rejected {
+        status: u16,
+        code: String,
+        description: Option<String>,
+    },
+    Reported {
+        what: What,
+        text: String,
+        is_transient: bool,
+        #[serde(default)]
+        known: Option<Known>,
+    },
     SameTokenAgain,
+    SpentElsewhere(String),
+    SpentInVain(String),
     Unfinished,
 }
 
@@ -81,10 +81,27 @@ pub(super) enum What {
     Store,
 }
 
+/// What is known of the refresh token; nothing, if nothing is said.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Known {
+    Kept,
+    Spent,
+}
+
 impl Answer {
     pub(super) fn of(landed: &Landed, notices: Vec<Notice>) -> Self {
         let notices = notices.into_iter().map(|notice| notice.text).collect();
         Self { outcome: Outcome::of(landed), notices }
+    }
+
+    /// One line: its end says that it is whole.
+    pub(super) fn text(&self) -> io::Result<Zeroizing<String>> {
+        let text = serde_json::to_string(self).map(Zeroizing::new).map_err(io::Error::other)?;
+        let mut line = Zeroizing::new(String::with_capacity(text.len() + 1));
+        line.push_str(&text);
+        line.push('\n');
+        Ok(line)
     }
 
     pub(super) fn landed(self) -> (Landed, Vec<Notice>) {
@@ -99,87 +116,38 @@ impl Outcome {
             Err(error) => return Self::Failed(Failed::of(error)),
         };
         let session = issued.session();
-        Self::Issued {
-            access_token: Zeroizing::new(session.access_token.expose().to_owned()),
-            expiry: session.expiry.map(Timestamp::unix),
-            lifetime: session.lifetime.map(Lifetime::seconds),
-            issued_at: session.issued_at.map(Timestamp::unix),
-            how: match issued.how() {
-                How::Kept(why) => Told::Kept(Failed::of(why)),
-                How::Renewed => Told::Renewed,
-                How::RenewedUnsaved(why) => {
-                    Told::Unsaved { why: chain(why), rest: Box::new(Rest::of(session)) }
-                }
-                _ => Told::Stored,
-            },
-        }
+        let (session, how) = match issued.how() {
+            How::Kept(why) => {
+                (SessionRecord::without_refresh_token(session), Told::Kept(Failed::of(why)))
+            }
+            How::Renewed => (SessionRecord::without_refresh_token(session), Told::Renewed),
+            How::RenewedUnsaved(why) => {
+                (SessionRecord::of(session), Told::Unsaved { why: chain(why) })
+            }
+            _ => (SessionRecord::without_refresh_token(session), Told::Stored),
+        };
+        Self::Issued { session: Box::new(session), how }
     }
 
     fn landed(self) -> Landed {
-        let (access_token, expiry, lifetime, issued_at, how) = match self {
+        let (session, how) = match self {
             Self::Failed(failed) => return Err(failed.error()),
-            Self::Issued { access_token, expiry, lifetime, issued_at, how } => {
-                (access_token, expiry, lifetime, issued_at, how)
-            }
+            Self::Issued { session, how } => (session.session(), how),
         };
-        let mut session = Session::new(AccessToken::new(access_token.as_str()));
-        session.expiry = expiry.map(Timestamp::from_unix);
-        session.lifetime = lifetime.map(Lifetime::from_seconds);
-        session.issued_at = issued_at.map(Timestamp::from_unix);
         let how = match how {
             Told::Kept(why) => How::Kept(why.error()),
             Told::Renewed => How::Renewed,
             Told::Stored => How::Stored,
-            Told::Unsaved { why, rest } => {
-                session = rest.add_to(session);
-                How::RenewedUnsaved(StoreFailure::new(Words(why)))
-            }
+            Told::Unsaved { why } => How::RenewedUnsaved(StoreFailure::new(Words(why))),
         };
         Ok(Issued::new(session, how))
     }
 }
 
-impl Rest {
-    fn of(session: &Session) -> Self {
-        let secret = |token: &RefreshToken| Zeroizing::new(token.expose().to_owned());
-        let bound = |binding: &Binding| Bound {
-            issuer: binding.issuer.clone(),
-            token_endpoint: binding.token_endpoint.to_string(),
-            client_id: binding.client_id.clone(),
-            host: binding.host.to_string(),
-            account_id: binding.account_id.clone(),
-            scopes: binding.scopes.as_ref().map(ToString::to_string),
-        };
-        Self {
-            refresh_token: session.refresh_token.as_ref().map(secret),
-            binding: session.binding.as_ref().map(bound),
-        }
-    }
-
-    fn add_to(self, mut session: Session) -> Session {
-        if let Some(token) = &self.refresh_token {
-            session = session.with_refresh_token(RefreshToken::new(token.as_str()));
-        }
-        match self.binding.and_then(Bound::binding) {
-            Some(binding) => session.with_binding(binding),
-            None => session,
-        }
-    }
-}
-
-impl Bound {
-    fn binding(self) -> Option<Binding> {
-        let endpoint = Url::parse(&self.token_endpoint).ok()?;
-        let host = Host::parse(&self.host).ok()?;
-        let scopes = self.scopes.as_deref().map(Scopes::split);
-        let binding = Binding::new(self.issuer, endpoint, self.client_id, host);
-        Some(binding.with_account_id(self.account_id).with_scopes(scopes))
-    }
-}
-
 impl Failed {
     fn of(error: &TokenError) -> Self {
-        let told = |what, text| Self::Reported { what, text, is_transient: error.is_transient() };
+        let (is_transient, known) = (error.is_transient(), Known::of(error.fate()));
+        let told = |what, text| Self::Reported { what, text, is_transient, known };
         match error {
             TokenError::Endpoints(MetadataError::NotSupported) => Self::NotSupported,
             TokenError::Endpoints(cause) => told(What::Endpoints, chain(cause)),
@@ -187,6 +155,17 @@ impl Failed {
             TokenError::MissingRefreshToken => Self::MissingRefreshToken,
             TokenError::NoHost => Self::NoHost,
             TokenError::NotFound => Self::NotFound,
+            TokenError::Postponed { left, why } => {
+                Self::Postponed { left: left.seconds(), why: why.to_string() }
+            }
+            TokenError::Refresh(TokenEndpointError::Refused(refusal)) if refusal.needs_login() => {
+                Self::Refused {
+                    status: refusal.status(),
+                    code: refusal.code().to_string(),
+                    description: refusal.description().map(ToString::to_string),
+                    suberror: refusal.suberror().map(ToString::to_string),
+                }
+            }
             TokenError::Refresh(cause) => told(What::Refresh, chain(cause)),
             TokenError::Rejected(refusal) => Self::Rejected {
                 status: refusal.status(),
@@ -196,9 +175,12 @@ impl Failed {
             TokenError::Reported(report) => Self::Reported {
                 what: What::of(report.blame),
                 text: report.text.clone(),
-                is_transient: report.is_transient,
+                is_transient,
+                known,
             },
             TokenError::SameTokenAgain => Self::SameTokenAgain,
+            TokenError::SpentElsewhere(words) => Self::SpentElsewhere(words.to_string()),
+            TokenError::SpentInVain(words) => Self::SpentInVain(words.to_string()),
             TokenError::Store(failure) => told(What::Store, chain(failure)),
             TokenError::Unfinished => Self::Unfinished,
             // `Mismatch` and `TriedJustNow` are found by the caller itself, before it asks for help.
@@ -213,18 +195,49 @@ impl Failed {
             Self::NoHost => TokenError::NoHost,
             Self::NotFound => TokenError::NotFound,
             Self::NotSupported => TokenError::Endpoints(MetadataError::NotSupported),
+            Self::Postponed { left, why } => TokenError::Postponed {
+                left: Lifetime::from_seconds(left),
+                why: Foreign::new(&why),
+            },
+            Self::Refused { status, code, description, suberror } => {
+                let refusal = Refusal::new(status, &code, description.as_deref());
+                let said = suberror.iter();
+                let refusal = said.fold(refusal, |refusal, said| refusal.with_suberror(said));
+                TokenError::Refresh(TokenEndpointError::Refused(refusal))
+            }
             Self::Rejected { status, code, description } => {
                 TokenError::Rejected(Refusal::new(status, &code, description.as_deref()))
             }
             // Who has an old token in hand goes on with it while a store passes.
-            Self::Reported { what: What::Store, text, is_transient: true } => {
+            Self::Reported { what: What::Store, text, is_transient: true, .. } => {
                 TokenError::Store(StoreFailure::passing(Words(text)))
             }
-            Self::Reported { what, text, is_transient } => {
-                TokenError::Reported(Report::new(what.blame(), text, is_transient))
+            Self::Reported { what, text, is_transient, known } => {
+                let report = Report::new(what.blame(), text, is_transient);
+                TokenError::Reported(report.with_fate(Known::fate(known)))
             }
             Self::SameTokenAgain => TokenError::SameTokenAgain,
+            Self::SpentElsewhere(words) => TokenError::SpentElsewhere(Foreign::new(&words)),
+            Self::SpentInVain(words) => TokenError::SpentInVain(Foreign::new(&words)),
             Self::Unfinished => TokenError::Unfinished,
+        }
+    }
+}
+
+impl Known {
+    fn of(fate: Fate) -> Option<Self> {
+        match fate {
+            Fate::Kept => Some(Self::Kept),
+            Fate::Spent => Some(Self::Spent),
+            _ => None,
+        }
+    }
+
+    fn fate(known: Option<Self>) -> Fate {
+        match known {
+            Some(Self::Kept) => Fate::Kept,
+            Some(Self::Spent) => Fate::Spent,
+            None => Fate::Unknown,
         }
     }
 }
@@ -255,6 +268,15 @@ struct Words(String);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use u2m_core::{
+        AccessToken, Binding, Host, RefreshToken, Scopes, Session, Timestamp, TransportFailure,
+        TransportFailureKind,
+    };
+    use url::Url;
+
+    fn unreachable(kind: TransportFailureKind) -> TokenEndpointError {
+        TokenEndpointError::Unreachable(TransportFailure::new(kind))
+    }
 
     fn through(landed: &Landed) -> Landed {
         let text = serde_json::to_string(&Answer::of(landed, Vec::new())).unwrap();
@@ -278,22 +300,52 @@ mod tests {
     #[test]
     fn what_callers_decide_on_comes_through_as_it_is() {
         let refusal = Refusal::new(400, "invalid_grant", Some("gone"));
+        let person = Refusal::new(400, "interaction_required", Some("AADSTS50076"));
+        let token = Refusal::new(400, "invalid_request", None).with_suberror("bad_token");
         for error in [
+            TokenError::Refresh(TokenEndpointError::Refused(person)),
+            TokenError::Refresh(TokenEndpointError::Refused(token)),
+            TokenError::Postponed { left: Lifetime::from_seconds(47), why: Foreign::new("busy") },
             TokenError::Rejected(refusal),
             TokenError::NotFound,
             TokenError::LockTimeout,
+            TokenError::SpentElsewhere(Foreign::new("it is kept in /home/b/cache")),
+            TokenError::SpentInVain(Foreign::new("unreadable text")),
+            TokenError::MissingRefreshToken,
+            TokenError::NoHost,
+            TokenError::SameTokenAgain,
+            TokenError::Unfinished,
+            TokenError::Reported(Report::new(Blame::Refresh, "http 503", true)),
+            TokenError::Reported(Report::new(Blame::Refresh, "x", true).with_fate(Fate::Kept)),
+            TokenError::Reported(Report::new(Blame::Refresh, "x", false).with_fate(Fate::Spent)),
+            TokenError::Refresh(unreachable(TransportFailureKind::NotSent)),
+            TokenError::Refresh(unreachable(TransportFailureKind::TimedOut)),
+            TokenError::Reported(Report::new(Blame::Endpoints, "http 404", false)),
             TokenError::Endpoints(MetadataError::NotSupported),
             TokenError::Endpoints(MetadataError::Status(503)),
-            TokenError::Store(StoreFailure::new(std::io::Error::other("disk full"))),
-            TokenError::Store(StoreFailure::passing(std::io::Error::other("no answer"))),
+            TokenError::Store(StoreFailure::new(io::Error::other("disk full"))),
+            TokenError::Store(StoreFailure::passing(io::Error::other("no answer"))),
         ] {
             let twin = through(&Err(error.clone())).unwrap_err();
             assert_eq!(chain(&twin), chain(&error));
+            assert_eq!(twin.fate(), error.fate(), "{error}");
             assert_eq!(twin.needs_login(), error.needs_login(), "{error}");
             assert_eq!(twin.is_transient(), error.is_transient(), "{error}");
             let passes = |error: &TokenError| matches!(error, TokenError::Store(failure) if failure.is_transient());
             assert_eq!(passes(&twin), passes(&error), "who has a token in hand goes on with it");
         }
+    }
+
+    #[test]
+    fn an_old_token_that_was_kept_comes_through_as_one_and_says_why() {
+        let kept = |why| Issued::new(Session::new(AccessToken::new("old")), How::Kept(why));
+        for why in [TokenError::LockTimeout, TokenError::NotFound] {
+            let issued = through(&Ok(kept(why.clone()))).unwrap();
+            let How::Kept(told) = issued.how() else { panic!("{:?}", issued.how()) };
+            assert_eq!(chain(told), chain(&why));
+        }
+        let stored = Issued::new(Session::new(AccessToken::new("old")), How::Stored);
+        assert!(matches!(through(&Ok(stored)).unwrap().how(), How::Stored));
     }
 
     #[test]
@@ -307,7 +359,7 @@ mod tests {
             .with_refresh_token(RefreshToken::new("r"))
             .with_expiry(Timestamp::from_unix(7))
             .with_binding(binding);
-        let why = StoreFailure::new(std::io::Error::other("disk full"));
+        let why = StoreFailure::new(io::Error::other("disk full"));
         let issued = through(&Ok(Issued::new(session.clone(), How::RenewedUnsaved(why)))).unwrap();
         assert_eq!(issued.session(), &session);
         assert!(matches!(issued.how(), How::RenewedUnsaved(_)));

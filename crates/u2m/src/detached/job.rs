@@ -1,23 +1,21 @@
 //! What the small process is told: whose token, by which rules, in which store. One JSON object over a pipe.
 
 use super::place::Place;
+use crate::bounds;
 use crate::builder::Builder;
 use crate::keeper::Keeper;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
 use u2m_core::{
-    AccessToken, AccountId, Ask, CacheKey, FreshnessRules, Host, Lifetime, ProfileName, Scopes,
-    Target, Timestamp,
+    AccessToken, AccountId, Ask, CacheKey, FreshnessRules, Host, Lifetime, Moment, ProfileName,
+    Scopes, Target, Timestamp,
 };
 use u2m_http::Patience;
 use zeroize::Zeroizing;
 
 /// The form of a job. A process that is told of another one does nothing.
-const VERSION: u32 = 2;
-
-/// How much longer it may take when something is spent and not saved yet: three tries, each of which may wait for a writer.
-pub(super) const SAVING: Duration = Duration::from_secs(60);
+const VERSION: u32 = 6;
 
 /// One refresh to carry out.
 #[derive(Serialize, Deserialize)]
@@ -33,12 +31,15 @@ pub(super) struct Job {
     scopes: String,
     /// Seconds: skew, lead, assumed, pause, coalesce.
     rules: [i64; 5],
-    /// Milliseconds: one request, a pause, the wait for a lock.
-    waits: [u64; 3],
+    /// Milliseconds: one request, the answer of one that spends something, a pause, the wait for a lock.
+    waits: [u64; 4],
     repeats: u32,
     ask: Question,
-    asked_at: i64,
+    /// Seconds, and nanoseconds of the next.
+    asked_at: (i64, u32),
     store: Place,
+    /// A file of certificates that are trusted besides the system's.
+    ca_file: Option<String>,
     /// Whether the lock comes with the job, as the open file at standard error.
     pub(super) has_lock: bool,
 }
@@ -54,10 +55,16 @@ enum Question {
 
 impl Job {
     /// `None` if only this process can do it: something about it is the program's own.
-    pub(super) fn of(keeper: &Keeper, ask: &Ask, asked_at: Timestamp) -> Option<Self> {
+    pub(super) fn of(keeper: &Keeper, ask: &Ask, asked_at: Moment) -> Option<Self> {
         if keeper.endpoints.is_some() || !keeper.is_usual_transport {
             return None;
         }
+        // What has no name in text is the caller's own.
+        let ca_file = keeper.ca_file.as_ref().map(|path| path.to_str());
+        let ca_file = match ca_file {
+            Some(path) => Some(path?.to_owned()),
+            None => None,
+        };
         let (request, target) = (&keeper.request, keeper.target());
         let (rules, patience) = (&request.rules, &keeper.patience);
         let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
@@ -73,11 +80,12 @@ impl Job {
             scopes: request.scopes.to_string(),
             rules: [rules.skew, rules.lead, rules.assumed, rules.pause, rules.coalesce]
                 .map(Lifetime::seconds),
-            waits: [patience.budget, patience.pause, keeper.lock_wait].map(millis),
+            waits: [patience.budget, patience.answer, patience.pause, keeper.lock_wait].map(millis),
             repeats: patience.repeats,
             ask: Question::of(ask)?,
-            asked_at: asked_at.unix(),
+            asked_at: (asked_at.second().unix(), asked_at.nanos()),
             store: Place::of(keeper.store.address()?)?,
+            ca_file,
             has_lock: false,
         })
     }
@@ -105,21 +113,36 @@ impl Job {
         CacheKey::new(self.key.as_str())
     }
 
-    pub(super) fn asked(self) -> (Ask, Timestamp) {
+    pub(super) fn asked(self) -> (Ask, Moment) {
         let ask = match self.ask {
             Question::Newer(seen) => Ask::Newer(seen.map(|text| AccessToken::new(text.as_str()))),
             Question::Other(text) => Ask::Other(AccessToken::new(text.as_str())),
             Question::Usable => Ask::Usable,
         };
-        (ask, Timestamp::from_unix(self.asked_at))
+        let (second, nanos) = self.asked_at;
+        (ask, Moment::new(Timestamp::from_unix(second), nanos))
     }
 
-    /// The longest that this may take before it has something to save: the lock, two rounds of finding the endpoint and
-    /// refreshing, and proving that it can be saved.
+    /// The longest that this may take while nothing is spent: the lock, two rounds of finding the endpoint and refreshing, and
+    /// proving that it can be saved.
     pub(super) fn limit(&self) -> Duration {
-        let [budget, _, lock] = self.waits;
-        Duration::from_millis(budget.saturating_mul(4).saturating_add(lock).min(600_000))
+        let [budget, answer, _, lock] = self.waits;
+        let round = budget.saturating_add(answer);
+        Duration::from_millis(round.saturating_mul(2).saturating_add(lock).min(900_000))
             + Duration::from_secs(10)
+    }
+
+    /// How much longer it may take when something is spent and not saved yet.
+    pub(super) fn finishing(&self) -> Duration {
+        bounds::finishing(&self.patience()).min(Duration::from_secs(900))
+    }
+
+    fn patience(&self) -> Patience {
+        let [budget, answer, between, _] = self.waits.map(Duration::from_millis);
+        let mut patience = Patience::default().with_budget(budget).with_answer(answer);
+        patience.repeats = self.repeats;
+        patience.pause = between;
+        patience
     }
 
     /// The same login as the caller's.
@@ -144,15 +167,16 @@ impl Job {
         let mut rules = FreshnessRules::default();
         (rules.skew, rules.lead, rules.assumed) = (skew, lead, assumed);
         (rules.pause, rules.coalesce) = (pause, coalesce);
-        let [budget, between, lock_wait] = self.waits.map(Duration::from_millis);
-        let mut patience = Patience::default().with_budget(budget).with_repeats(self.repeats);
-        patience.pause = between;
+        let [_, _, _, lock_wait] = self.waits.map(Duration::from_millis);
         let builder = Builder::new(target)
             .with_client_id(self.client_id.as_str())
             .with_scopes(Scopes::split(&self.scopes))
             .with_rules(rules)
-            .with_patience(patience)
-            .with_lock_wait(lock_wait);
+            .with_patience(self.patience())
+            .with_lock_wait(lock_wait)
+            .for_one_refresh();
+        let ca_file = self.ca_file.as_ref().map(Into::into);
+        let builder = ca_file.into_iter().fold(builder, Builder::with_ca_file);
         Ok(builder.with_shared_store(self.store.open()?))
     }
 }
@@ -166,5 +190,127 @@ impl Question {
             Ask::Usable => Some(Self::Usable),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use u2m_cache::{FileStore, MemoryStore};
+    use u2m_http::{BasicEndpoints, ReqwestTransport};
+
+    const ASKED_AT: Moment = Moment::new(Timestamp::from_unix(1_800_000_000), 123_456_789);
+
+    fn host() -> Host {
+        Host::parse("https://a.example").unwrap()
+    }
+
+    /// A login that differs from the usual one in everything that can be said of one.
+    fn unusual(target: Target) -> Builder {
+        let mut rules = FreshnessRules::default();
+        let [skew, lead, assumed, pause, coalesce] =
+            [11, 22, 33, 44, 55].map(Lifetime::from_seconds);
+        (rules.skew, rules.lead, rules.assumed) = (skew, lead, assumed);
+        (rules.pause, rules.coalesce) = (pause, coalesce);
+        let mut patience = Patience::default().with_repeats(7);
+        patience = patience.with_budget(Duration::from_millis(1500));
+        patience = patience.with_answer(Duration::from_secs(40));
+        patience.pause = Duration::from_millis(125);
+        Builder::new(target)
+            .with_client_id("an-app")
+            .with_scopes(Scopes::split("sql offline_access"))
+            .with_rules(rules)
+            .with_patience(patience)
+            .with_lock_wait(Duration::from_secs(100))
+            .with_store(FileStore::at(std::env::temp_dir().join("logins.json")))
+    }
+
+    fn keeper(builder: Builder) -> Arc<Keeper> {
+        builder.build().unwrap().keeper
+    }
+
+    fn workspace() -> Builder {
+        unusual(Target::workspace(host()))
+    }
+
+    /// What the small process reads of what it is told.
+    fn told(keeper: &Keeper, ask: &Ask) -> Job {
+        let job = Job::of(keeper, ask, ASKED_AT).expect("another process can do it");
+        Job::parse(&job.text().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_question_comes_through_as_itself() {
+        let (keeper, token) = (keeper(workspace()), || AccessToken::new("canary"));
+        for ask in [Ask::Newer(None), Ask::Newer(Some(token())), Ask::Other(token()), Ask::Usable] {
+            assert_eq!(told(&keeper, &ask).asked(), (ask, ASKED_AT));
+        }
+    }
+
+    #[test]
+    fn every_kind_of_login_comes_through_as_itself() {
+        let account = || AccountId::parse("abc").unwrap();
+        let profile = || ProfileName::parse("dev").unwrap();
+        for target in [
+            Target::workspace(host()),
+            Target::workspace(host()).with_profile(profile()),
+            Target::account(host(), account()),
+            Target::unified(host(), account()),
+            Target::discovery(profile()),
+            Target::issuer("https://id.example/realm").unwrap(),
+            Target::workspace(host()).with_key(CacheKey::new("a key of its own")),
+        ] {
+            let caller = keeper(unusual(target.clone()));
+            let job = told(&caller, &Ask::Usable);
+            assert_eq!(job.key(), target.cache_key());
+            let here = keeper(job.builder().unwrap());
+            assert_eq!(*here.target(), target.clone().with_key(target.cache_key()));
+            assert_eq!((&here.key, here.store.address()), (&caller.key, caller.store.address()));
+            let [ours, theirs] = [&here.request, &caller.request];
+            assert_eq!(
+                (&ours.client_id, &ours.scopes, &ours.rules),
+                (&theirs.client_id, &theirs.scopes, &theirs.rules)
+            );
+            assert_eq!((&here.patience, here.lock_wait), (&caller.patience, caller.lock_wait));
+            assert_eq!(here.saves_for, bounds::SAVING, "it has nothing else to do");
+        }
+    }
+
+    #[test]
+    fn what_is_the_programs_own_stays_in_the_program() {
+        for own in [
+            workspace().with_endpoints(BasicEndpoints::new(Arc::new(ReqwestTransport::new()))),
+            workspace().with_transport(ReqwestTransport::new()),
+            workspace().with_store(MemoryStore::new()),
+        ] {
+            assert!(Job::of(&keeper(own), &Ask::Usable, ASKED_AT).is_none());
+        }
+    }
+
+    #[test]
+    fn a_job_has_as_long_as_its_waits_need_and_no_longer_than_a_quarter_of_an_hour() {
+        let job = told(&keeper(workspace()), &Ask::Usable);
+        // The lock, a request and an answer twice, and ten seconds.
+        assert_eq!(job.limit(), Duration::from_secs(100 + 3 + 80 + 10));
+        // The answer, and the time for saving.
+        assert_eq!(job.finishing(), Duration::from_secs(40 + 90));
+        let patience = Patience::default().with_answer(Duration::from_secs(10_000));
+        let patient =
+            workspace().with_patience(patience).with_lock_wait(Duration::from_secs(20_000));
+        let job = told(&keeper(patient), &Ask::Usable);
+        assert_eq!(job.limit(), Duration::from_secs(910));
+        assert_eq!(job.finishing(), Duration::from_secs(900));
+    }
+
+    #[test]
+    fn a_job_that_is_cut_off_or_of_another_version_is_none() {
+        let mut job = Job::of(&keeper(workspace()), &Ask::Usable, ASKED_AT).unwrap();
+        let line = job.text().unwrap();
+        for length in 0..line.len() {
+            assert!(Job::parse(&line[..length]).is_err(), "{length} bytes of it");
+        }
+        job.version = VERSION + 1;
+        assert!(Job::parse(&job.text().unwrap()).is_err());
     }
 }

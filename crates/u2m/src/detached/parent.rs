@@ -1,16 +1,17 @@
 //! The caller's side: starts the small process, hands the lock over, and waits for the answer.
 
 use super::answer::Answer;
-use super::job::{Job, SAVING};
+use super::job::Job;
 use super::{BEGUN, Detached, MARK, WORD};
 use crate::keeper::{Keeper, Landed};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, Notice};
-use u2m_core::{Ask, Timestamp, TokenError};
+use u2m_core::{Ask, Moment, TokenError};
+use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
 /// More than any answer has.
@@ -38,7 +39,7 @@ pub(crate) fn finish(
     keeper: &Keeper,
     lock: Box<dyn EntryLock>,
     ask: &Ask,
-    asked_at: Timestamp,
+    asked_at: Moment,
 ) -> Finished {
     let Some(mut job) = Job::of(keeper, ask, asked_at) else { return Finished::Not(Some(lock)) };
     // Kept until the process has ended: it is one lock, on one open file.
@@ -48,13 +49,16 @@ pub(crate) fn finish(
         let text = job.text()?;
         start(detached, copy, &text)
     });
-    let limit = job.limit() + SAVING + Duration::from_secs(10);
+    let limit = job.limit() + job.finishing() + Duration::from_secs(10);
+    // It has its job, and does it whether it is waited for or not.
+    keeper.set_goes_on(started.is_ok());
     match started.map_or(Heard::Nothing, |child| wait(child, limit)) {
         Heard::Answer(answer) => {
             let (landed, notices) = answer.landed();
             Finished::Landed(Box::new(landed), notices)
         }
         Heard::Nothing => {
+            keeper.set_goes_on(false);
             Finished::Not(file.and_then(|file| keeper.store.adopt(&keeper.key, file).ok()))
         }
         Heard::Unclear => Finished::Landed(Box::new(Err(TokenError::Unfinished)), Vec::new()),
@@ -100,16 +104,37 @@ fn wait(mut child: Child, limit: Duration) -> Heard {
     };
     let reader = std::thread::Builder::new().name("u2m-answer".into()).spawn(body);
     match reader {
-        Ok(_) => receive.recv_timeout(limit).unwrap_or(Heard::Unclear),
+        Ok(_) => heard_within(&receive, limit),
         Err(_) => Heard::Unclear,
     }
 }
 
+/// What has come counts, however late this process looks; time in which it was suspended does not.
+fn heard_within(receive: &Receiver<Heard>, limit: Duration) -> Heard {
+    let look = |tick| match receive.recv_timeout(tick) {
+        Ok(heard) => Some(heard),
+        Err(RecvTimeoutError::Timeout) => None,
+        Err(RecvTimeoutError::Disconnected) => Some(Heard::Unclear),
+    };
+    AwakeClock::default().wait_blocking(limit, look).unwrap_or(Heard::Unclear)
+}
+
 fn read(pipe: Option<ChildStdout>) -> Heard {
     let Some(pipe) = pipe else { return Heard::Unclear };
+    let mut pipe = pipe.take(LIMIT);
     let mut bytes = Zeroizing::new(Vec::with_capacity(1 << 16));
-    if pipe.take(LIMIT).read_to_end(&mut bytes).is_err() {
-        return Heard::Unclear;
+    let mut piece = Zeroizing::new([0; 4096]);
+    loop {
+        match pipe.read(piece.as_mut_slice()) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return Heard::Unclear,
+        }
+        // To the end of the answer's line and no further: the process lives on for a while.
+        if bytes.ends_with(b"\n") && bytes.len() > BEGUN.len() {
+            break;
+        }
     }
     match bytes.strip_prefix(BEGUN).map(serde_json::from_slice) {
         Some(Ok(answer)) => Heard::Answer(answer),

@@ -4,29 +4,60 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use u2m_cache::{AutoStore, FileStore, StorageMode, StoreAddress, TokenStore};
+use u2m_cache::{AutoStore, FileStore, Mirror, Naming, StorageMode, StoreAddress, TokenStore};
+use u2m_core::CacheKey;
 
 /// [`StoreAddress`], with its secrets.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Place {
     Auto {
-        file: PathBuf,
+        file: Box<Place>,
         keyring: Option<Box<Place>>,
         encrypted: Option<Box<Place>>,
-        mode: Option<String>,
+        naming: Named,
     },
     #[cfg(feature = "encrypted")]
     Encrypted {
         path: PathBuf,
         key: Key,
     },
-    File(PathBuf),
+    File {
+        path: PathBuf,
+        mirrors: Vec<Copied>,
+    },
     #[cfg(feature = "keyring")]
     Keyring {
         path: PathBuf,
         service: String,
     },
+}
+
+/// [`Naming`].
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Named {
+    Nothing,
+    Alone(String),
+    First(String),
+}
+
+/// A login that is copied, and the host's key that it is copied to: [`Mirror`].
+#[derive(Serialize, Deserialize)]
+pub(super) struct Copied {
+    key: String,
+    to: Option<String>,
+    wish: Wish,
+}
+
+/// How much the copy is wished.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Wish {
+    Never,
+    WhereFree,
+    Asked,
+    TakesOver,
 }
 
 /// `SealKeySource`.
@@ -46,23 +77,26 @@ impl Place {
         // The process may start in another folder.
         let absolute = |path: PathBuf| std::path::absolute(path).ok();
         match address {
-            StoreAddress::Auto { file, keyring, encrypted, mode } => {
+            StoreAddress::Auto { file, keyring, encrypted, naming } => {
                 let part = |address: Option<Box<StoreAddress>>| match address {
                     Some(address) => Self::of(*address).map(|place| Some(Box::new(place))),
                     None => Some(None),
                 };
                 Some(Self::Auto {
-                    file: absolute(file)?,
+                    file: Box::new(Self::of(*file)?),
                     keyring: part(keyring)?,
                     encrypted: part(encrypted)?,
-                    mode: mode.map(|mode| mode.as_str().to_owned()),
+                    naming: Named::of(naming),
                 })
             }
             #[cfg(feature = "encrypted")]
             StoreAddress::EncryptedFile { path, source } => {
                 Some(Self::Encrypted { path: absolute(path)?, key: Key::of(source)? })
             }
-            StoreAddress::File { path } => absolute(path).map(Self::File),
+            StoreAddress::File { path, mirrors } => {
+                let mirrors = mirrors.iter().map(|(key, mirror)| Copied::of(key, mirror));
+                Some(Self::File { path: absolute(path)?, mirrors: mirrors.collect() })
+            }
             #[cfg(feature = "keyring")]
             StoreAddress::Keyring { path, service } => {
                 Some(Self::Keyring { path: absolute(path)?, service })
@@ -73,32 +107,86 @@ impl Place {
 
     pub(super) fn open(&self) -> io::Result<Arc<dyn TokenStore>> {
         match self {
-            Self::Auto { file, keyring, encrypted, mode } => {
-                let mut store = AutoStore::new(FileStore::at(file));
+            Self::Auto { file, keyring, encrypted, naming } => {
+                let mut store = AutoStore::new(file.open_file()?);
                 if let Some(place) = keyring {
                     store = store.with_keyring(place.open()?);
                 }
                 if let Some(place) = encrypted {
                     store = store.with_encrypted(place.open()?);
                 }
-                if let Some(mode) = mode {
-                    let mode = StorageMode::parse(mode)
-                        .ok_or_else(|| io::Error::other("a job that names no store"))?;
-                    store = store.with_mode(mode);
-                }
-                Ok(Arc::new(store))
+                Ok(Arc::new(store.with_naming(naming.naming()?)))
             }
             #[cfg(feature = "encrypted")]
             Self::Encrypted { path, key } => {
                 Ok(Arc::new(u2m_cache::EncryptedFileStore::at(path, key.source()?)))
             }
-            Self::File(path) => Ok(Arc::new(FileStore::at(path))),
+            Self::File { .. } => Ok(Arc::new(self.open_file()?)),
             #[cfg(feature = "keyring")]
             Self::Keyring { path, service } => {
                 let keyring = u2m_cache::SystemKeyring::new(service.as_str());
                 let keyring = Arc::new(u2m_cache::Bounded::new(keyring));
                 Ok(Arc::new(u2m_cache::KeyringStore::new(keyring, path)))
             }
+        }
+    }
+}
+
+impl Place {
+    fn open_file(&self) -> io::Result<FileStore> {
+        let Self::File { path, mirrors } = self else {
+            return Err(io::Error::other("a job that names no file"));
+        };
+        mirrors
+            .iter()
+            .try_fold(FileStore::at(path), |store, copy| {
+                store.with_mirror(CacheKey::new(copy.key.as_str()), copy.mirror())
+            })
+            .map_err(io::Error::other)
+    }
+}
+
+impl Named {
+    fn of(naming: Naming) -> Self {
+        match naming {
+            Naming::Nothing => Self::Nothing,
+            Naming::Alone(mode) => Self::Alone(mode.as_str().to_owned()),
+            Naming::First(mode) => Self::First(mode.as_str().to_owned()),
+        }
+    }
+
+    fn naming(&self) -> io::Result<Naming> {
+        let mode = |name: &str| {
+            StorageMode::parse(name).ok_or_else(|| io::Error::other("a job that names no store"))
+        };
+        Ok(match self {
+            Self::Nothing => Naming::Nothing,
+            Self::Alone(name) => Naming::Alone(mode(name)?),
+            Self::First(name) => Naming::First(mode(name)?),
+        })
+    }
+}
+
+impl Copied {
+    fn of(key: &CacheKey, mirror: &Mirror) -> Self {
+        let to = mirror.host_key().map(|key| key.as_str().to_owned());
+        let wish = match mirror {
+            mirror if mirror.is_none() => Wish::Never,
+            mirror if mirror.is_where_free() => Wish::WhereFree,
+            mirror if mirror.is_taking_over() => Wish::TakesOver,
+            _ => Wish::Asked,
+        };
+        Self { key: key.as_str().to_owned(), to, wish }
+    }
+
+    fn mirror(&self) -> Mirror {
+        let to = self.to.as_deref().map(CacheKey::new);
+        let mirror = to.map_or_else(Mirror::to_host_of_login, Mirror::to);
+        match self.wish {
+            Wish::Never => Mirror::none(),
+            Wish::WhereFree => mirror.where_free(),
+            Wish::Asked => mirror,
+            Wish::TakesOver => mirror.taking_over(),
         }
     }
 }
@@ -129,6 +217,53 @@ impl Key {
             Self::Keyring(service) => Ok(SealKeySource::Keyring { service: service.clone() }),
             #[cfg(not(feature = "keyring"))]
             Self::Keyring(_) => Err(io::Error::other("a key that this program cannot read")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[cfg(feature = "encrypted")]
+    use u2m_cache::{SealKey, SealKeySource};
+
+    #[test]
+    fn how_a_store_was_named_comes_through() {
+        let all = StorageMode::ALL.into_iter();
+        let all = all.flat_map(|mode| [Naming::Alone(mode), Naming::First(mode)]);
+        for naming in all.chain([Naming::Nothing]) {
+            let store = AutoStore::new(FileStore::at("/home/a/file.json")).with_naming(naming);
+            let place = Place::of(store.address().unwrap()).unwrap();
+            let text = serde_json::to_string(&place).unwrap();
+            let opened = serde_json::from_str::<Place>(&text).unwrap().open().unwrap();
+            let Some(StoreAddress::Auto { naming: told, .. }) = opened.address() else {
+                panic!("{text} is another store")
+            };
+            assert_eq!(told, naming);
+        }
+    }
+
+    #[cfg(feature = "encrypted")]
+    #[test]
+    fn where_a_key_comes_from_comes_through() {
+        let key = SealKey::parse(&"0123456789abcdef".repeat(4)).unwrap();
+        for source in [
+            SealKeySource::Bytes(key),
+            SealKeySource::Command(vec!["pass".into(), "show".into(), "u2m".into()]),
+            SealKeySource::File("/home/a/key".into()),
+            #[cfg(feature = "keyring")]
+            SealKeySource::Keyring { service: "a service".into() },
+        ] {
+            let told = Place::of(StoreAddress::EncryptedFile {
+                path: "/home/a/sealed.json".into(),
+                source: source.clone(),
+            });
+            let text = serde_json::to_string(&told.unwrap()).unwrap();
+            let Place::Encrypted { path, key } = serde_json::from_str(&text).unwrap() else {
+                panic!("{source:?} became another store")
+            };
+            assert_eq!(path, PathBuf::from("/home/a/sealed.json"));
+            assert_eq!(key.source().unwrap(), source);
         }
     }
 }

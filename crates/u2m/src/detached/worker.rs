@@ -1,13 +1,15 @@
 //! The small process's side.
 
 use super::answer::Answer;
-use super::job::{Job, SAVING};
+use super::job::Job;
 use super::{BEGUN, MARK, WORD};
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::Duration;
+use u2m_core::How;
+use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
 /// More than any job has.
@@ -48,7 +50,7 @@ fn serve() -> io::Result<()> {
     io::stdin().lock().take(LIMIT).read_line(&mut text)?;
     let job = Job::parse(&text)?;
     drop(text);
-    let _ = deadline.send(job.limit());
+    let _ = deadline.send((job.limit(), job.finishing()));
     let (builder, key, has_lock) = (job.builder()?, job.key(), job.has_lock);
     let auth = builder.build().map_err(io::Error::other)?;
     let (ask, asked_at) = job.asked();
@@ -61,12 +63,18 @@ fn serve() -> io::Result<()> {
     let _ = tell(BEGUN);
     let landed = auth.keeper.fly(&ask, asked_at, held);
     let answer = Answer::of(&landed, auth.take_notices());
-    let text = serde_json::to_string(&answer).map_err(io::Error::other)?;
-    let text = Zeroizing::new(text);
+    let text = answer.text()?;
     let told = tell(text.as_bytes());
-    // Nobody is left to hear of it when the caller has died; what was fetched is saved all the same. And what could not be
-    // saved is tried once more.
-    auth.keeper.is_saved();
+    // Nobody is left to hear of it when the caller has died; what was fetched is saved all the same. What could not be saved is
+    // tried once more, and what was saved is looked after.
+    match &landed {
+        Ok(issued) if matches!(issued.how(), How::Renewed) => {
+            auth.keeper.look_after(issued.session());
+        }
+        _ => {
+            auth.keeper.is_saved();
+        }
+    }
     told
 }
 
@@ -78,25 +86,40 @@ fn tell(bytes: &[u8]) -> io::Result<()> {
 
 /// Ends this process if no job comes, or when the time that is sent for it is over, whatever it hangs on; but not between
 /// spending a secret and saving what it bought, if that ends at all.
-fn end_in_time() -> io::Result<SyncSender<Duration>> {
+///
+/// All of it is this process's own time: one that was stopped for an hour goes on where it was.
+fn end_in_time() -> io::Result<SyncSender<(Duration, Duration)>> {
     let (send, receive) = mpsc::sync_channel(1);
     let body = move || {
-        match receive.recv_timeout(READING) {
-            Ok(limit) => {
-                std::thread::sleep(limit);
-                u2m_http::settle(SAVING);
+        let look = |tick| match receive.recv_timeout(tick) {
+            Err(RecvTimeoutError::Timeout) => None,
+            heard => Some(heard),
+        };
+        match AwakeClock::default().wait_blocking(READING, look) {
+            Some(Ok((limit, finishing))) => {
+                sleep(limit);
+                u2m_http::settle_for_good(finishing);
                 // What is saved by now has still to be told.
-                std::thread::sleep(ANSWERING);
+                sleep(ANSWERING);
             }
-            Err(RecvTimeoutError::Timeout) => {}
             // It is ending already.
-            Err(RecvTimeoutError::Disconnected) => return,
+            Some(Err(_)) => return,
+            None => {}
         }
         #[allow(clippy::exit)]
         std::process::exit(1);
     };
     std::thread::Builder::new().name("u2m-limit".into()).spawn(body)?;
     Ok(send)
+}
+
+/// Sleeps for `limit` of this process's own time.
+fn sleep(limit: Duration) {
+    let nothing = |tick| -> Option<()> {
+        std::thread::sleep(tick);
+        None
+    };
+    AwakeClock::default().wait_blocking(limit, nothing);
 }
 
 #[cfg(unix)]
@@ -111,7 +134,17 @@ mod platform {
         let _ = rustix::process::setsid();
         // A signal that is listened for ends nothing any more.
         let _ = OwnRuntime::default().block_on(async {
-            for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()] {
+            let kinds = [
+                SignalKind::alarm(),
+                SignalKind::hangup(),
+                SignalKind::interrupt(),
+                SignalKind::io(),
+                SignalKind::quit(),
+                SignalKind::terminate(),
+                SignalKind::user_defined1(),
+                SignalKind::user_defined2(),
+            ];
+            for kind in kinds {
                 drop(signal(kind));
             }
         });

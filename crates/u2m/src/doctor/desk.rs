@@ -3,8 +3,9 @@
 use super::{Finding, Ward};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::path::PathBuf;
 use u2m_core::Foreign;
-use u2m_http::{BrowserEnv, BrowserError, Platform, find_browser};
+use u2m_http::{BrowserEnv, BrowserError, Platform, Proxies, find_browser};
 use url::Url;
 
 pub(super) fn look(ward: &Ward) -> Vec<Finding> {
@@ -20,8 +21,12 @@ fn ports() -> Finding {
         in_use(TcpListener::bind((Ipv4Addr::LOCALHOST, *port)))
             || in_use(TcpListener::bind((Ipv6Addr::LOCALHOST, *port)))
     };
-    let taken: Vec<u16> = (8020..=8040).filter(is_taken).collect();
-    match taken.as_slice() {
+    told(&(8020..=8040).filter(is_taken).collect::<Vec<u16>>())
+}
+
+/// What it means that these are taken.
+fn told(taken: &[u16]) -> Finding {
+    match taken {
         [] => Finding::ok("callback ports", "8020 to 8040 are free"),
         taken if taken.len() == 21 => Finding::fail(
             "callback ports",
@@ -49,61 +54,78 @@ fn browser(ward: &Ward) -> Finding {
     }
 }
 
-/// The variables of proxies, without what stands before an `@`: it is a password. What is no address may be one as a whole.
+/// The variables of proxies and of certificates, without what stands before an `@`: it is a password. What is no address may
+/// be one as a whole.
 pub(super) fn proxies(ward: &Ward) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for name in ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+    for name in ["HTTPS_PROXY", "ALL_PROXY"] {
         let Some((name, value)) = either(ward, name) else { continue };
-        let value = value.rsplit('@').next().unwrap_or_default();
-        findings.push(match name.eq_ignore_ascii_case("NO_PROXY") || is_address(value) {
-            true => Finding::ok("proxy", format!("{name} is {}", Foreign::new(value))),
-            false => {
-                let advice = format!("write {name} as http://HOST:PORT");
-                Finding::warn("proxy", format!("{name} is not the address of a proxy"), advice)
+        // As it is taken for a host that nothing is said of.
+        let proxies = Proxies::of_env(&|other| (other == name).then(|| value.clone().into()));
+        let proxy = Url::parse("https://host.example").ok().map(|url| proxies.of(&url));
+        findings.push(match proxy {
+            Some(Err(error)) => {
+                let advice = format!("write {name} as http://HOST:PORT or socks5h://HOST:PORT");
+                Finding::warn("proxy", error.to_string(), advice)
             }
+            Some(Ok(Some(proxy))) => {
+                Finding::ok("proxy", format!("{name} is {}", Foreign::new(&proxy.place())))
+            }
+            _ => continue,
+        });
+    }
+    if let Some((name, list)) = either(ward, "NO_PROXY") {
+        findings.push(Finding::ok("proxy", format!("{name} is {}", Foreign::new(&list))));
+    }
+    for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        let Some(value) = ward.var(name) else { continue };
+        let is_missing = |path: &PathBuf| !path.as_os_str().is_empty() && !path.exists();
+        let paths: Vec<PathBuf> = match name {
+            "SSL_CERT_FILE" => vec![value.clone().into()],
+            _ => std::env::split_paths(&value).collect(),
+        };
+        findings.push(match paths.iter().find(|path| is_missing(path)) {
+            Some(path) => {
+                let text = format!("{name} names {}, which is not there", ward.shown(path));
+                Finding::warn("certificates", text, format!("correct or unset {name}"))
+            }
+            None => Finding::ok("certificates", format!("{name} is {}", Foreign::new(&value))),
         });
     }
     findings
 }
 
-/// A host with or without a port, behind a scheme or not.
-fn is_address(text: &str) -> bool {
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
-    match rest.rsplit_once(':') {
-        Some((host, port)) => !host.is_empty() && port.parse::<u16>().is_ok(),
-        None => !rest.is_empty() && !rest.contains('/'),
-    }
-}
-
-/// A variable in either spelling; programs read the small letters first.
+/// A variable in either spelling, capitals first.
 fn either(ward: &Ward, name: &str) -> Option<(String, String)> {
     let small = name.to_ascii_lowercase();
     let value = |name: &str| ward.var(name).map(|value| (name.to_owned(), value));
-    value(&small).or_else(|| value(name))
+    value(name).or_else(|| value(&small))
 }
 
-/// Whether requests to `url` leave by a proxy: then nobody else's names and connections say anything.
-pub(super) fn goes_by_proxy(ward: &Ward, url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    // Only this machine is ever reached in clear text, and directly.
-    if url.scheme() != "https" {
-        return false;
+/// How requests to `url` leave, if anything is said about that: over a proxy, or directly though there is one; and whether by
+/// one: then nobody else's names and connections say anything.
+pub(super) fn way(ward: &Ward, url: &Url) -> (Option<Finding>, bool) {
+    let proxies = Proxies::of_env(&|name| ward.doctor.var_os(name));
+    let host = Foreign::new(url.host_str().unwrap_or_default());
+    match proxies.of(url) {
+        Ok(Some(proxy)) => {
+            (Some(Finding::ok("way", format!("{host} is reached over the proxy {proxy}"))), true)
+        }
+        // The request will say what is wrong.
+        Err(_) => (None, true),
+        Ok(None) => {
+            let by = proxies.excepted_by(url).filter(|_| !proxies.is_empty());
+            let told = by.map(|by| format!("{host} is reached directly, as {by} says"));
+            (told.map(|text| Finding::ok("way", text)), false)
+        }
     }
-    let excepted = either(ward, "NO_PROXY").is_some_and(|(_, list)| {
-        list.split(',').map(|one| one.trim().trim_start_matches('.')).any(|one| {
-            one == "*"
-                || !one.is_empty()
-                    && (host == one
-                        || host.strip_suffix(one).is_some_and(|rest| rest.ends_with('.')))
-        })
-    });
-    !excepted && (either(ward, "HTTPS_PROXY").is_some() || either(ward, "ALL_PROXY").is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::doctor::Doctor;
+    use std::net::IpAddr;
     use u2m_config::ConfigFile;
 
     fn ward(env: &[(&str, &str)]) -> Ward {
@@ -112,9 +134,24 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_is_taken_in_one_family_is_taken() {
+        for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
+            // Where all are taken, or there is no such family, there is nothing to see.
+            let held = (8020..=8040).find_map(|port| TcpListener::bind((address, port)).ok());
+            let Some(held) = held else { continue };
+            let port = held.local_addr().unwrap().port().to_string();
+            let text = ports().text;
+            let is_told = match text.split_once("are free, ") {
+                Some((_, list)) => list.trim_end_matches(" not").split(", ").any(|one| one == port),
+                None => text.ends_with("are all taken"),
+            };
+            assert!(is_told, "{port} at {address}: {text}");
+        }
+    }
+
+    #[test]
     fn a_proxy_counts_for_https_and_not_for_what_is_excepted() {
-        let is =
-            |env: &[(&str, &str)], url: &str| goes_by_proxy(&ward(env), &Url::parse(url).unwrap());
+        let is = |env: &[(&str, &str)], url: &str| way(&ward(env), &Url::parse(url).unwrap()).1;
         let proxy = ("HTTPS_PROXY", "http://p:1");
         assert!(is(&[proxy], "https://a.example"));
         assert!(is(&[("all_proxy", "socks5://p:1")], "https://a.example"));
@@ -127,12 +164,23 @@ mod tests {
             ("x, .example", true),
             ("example", true),
             ("b.example", false),
+            ("*.example", true),
+            ("a.example:443", true),
+            ("a.example:8443", false),
             ("ple", false),
             (",", false),
         ] {
             let env = [proxy, ("NO_PROXY", list)];
             assert_eq!(is(&env, "https://a.example"), !excepted, "{list}");
         }
+        let told = |env: &[(&str, &str)]| {
+            way(&ward(env), &Url::parse("https://a.example").unwrap()).0.map(|it| it.text)
+        };
+        let over = "a.example is reached over the proxy p:1 (HTTPS_PROXY)";
+        assert_eq!(told(&[proxy]).as_deref(), Some(over));
+        let directly = "a.example is reached directly, as no_proxy says";
+        assert_eq!(told(&[proxy, ("no_proxy", "*")]).as_deref(), Some(directly));
+        assert_eq!(told(&[("no_proxy", "*")]), None);
     }
 
     #[test]
@@ -145,5 +193,52 @@ mod tests {
         }
         let findings = proxies(&ward(&[("HTTPS_PROXY", "me:canary")]));
         assert_eq!(findings[0].text, "HTTPS_PROXY is not the address of a proxy");
+    }
+
+    #[test]
+    fn one_free_port_is_enough_and_none_is_too_few() {
+        let all: Vec<u16> = (8020..=8040).collect();
+        assert_eq!(told(&[]).to_string(), "ok    callback ports: 8020 to 8040 are free");
+        let some = told(&all[..20]);
+        assert!(some.level.as_str() == "ok" && some.text.ends_with(", 8039 not"), "{some}");
+        let none = told(&all);
+        assert_eq!(
+            (none.level.as_str(), none.text.as_str()),
+            ("fail", "8020 to 8040 are all taken")
+        );
+        assert!(none.advice.unwrap().contains("--paste"));
+    }
+
+    #[test]
+    fn each_variable_of_a_proxy_is_told_by_the_name_that_counts() {
+        let env = [
+            ("https_proxy", "p:1"),
+            ("HTTPS_PROXY", "q:1"),
+            ("ALL_PROXY", "ftp://p:1"),
+            ("NO_PROXY", "any thing"),
+        ];
+        let told: Vec<_> =
+            proxies(&ward(&env)).into_iter().map(|one| (one.level.as_str(), one.text)).collect();
+        assert_eq!(
+            told[0],
+            ("ok", "HTTPS_PROXY is q:1".to_owned()),
+            "programs in Go read the capitals first"
+        );
+        assert_eq!(
+            told[1],
+            ("warn", "ALL_PROXY names a proxy of a kind that is not known: ftp".to_owned())
+        );
+        assert_eq!(told[2], ("ok", "NO_PROXY is any thing".to_owned()));
+        assert_eq!(told.len(), 3);
+    }
+
+    #[test]
+    fn a_browser_that_was_switched_off_or_is_not_there_is_told() {
+        let told = browser(&ward(&[("BROWSER", "none")]));
+        assert_eq!((told.check, told.level.as_str()), ("browser", "ok"));
+        assert_eq!(told.text, "BROWSER is none: a login prints its address");
+        let told = browser(&ward(&[("PATH", "/nonexistent")]));
+        assert_eq!(told.level.as_str(), "warn", "{told}");
+        assert!(told.advice.unwrap().contains("--paste"));
     }
 }

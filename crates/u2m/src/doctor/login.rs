@@ -5,8 +5,8 @@ use crate::choose::TokenChoice;
 use crate::clock::now;
 use crate::storage::Storage;
 use std::time::Duration;
-use u2m_cache::{StorageMode, StoreError, TokenStore};
-use u2m_core::{CacheKey, Session, Verdict, chain};
+use u2m_cache::{Naming, StorageMode, StoreError, TokenStore};
+use u2m_core::{CacheKey, FreshnessRules, Session, Verdict, chain};
 
 /// How long a refresh that is under way is waited for: long enough to tell a lock from a slow disk.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -105,12 +105,31 @@ fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice, is_told: bool) ->
         }
         Err(_) if is_told => return Vec::new(),
         Err(error) => {
-            let mode = storage.home(&key).unwrap_or(storage.choice().mode());
+            let chosen = storage.choice();
+            let mode = storage.place(&key, chosen).unwrap_or(chosen.mode());
             return vec![broken(ward, mode, &error)];
         }
     };
     let (verdict, writable) = reserve(storage, &key, ward);
-    vec![state(&session, choice, verdict.as_ref(), &key, sign_in), writable]
+    let state = state(&session, choice, verdict.as_ref(), &key, sign_in);
+    disagreement(storage, &key, ward).into_iter().chain([state, writable]).collect()
+}
+
+/// A setting that names another store than the one that the login is in: other programs go by the setting alone.
+fn disagreement(storage: &Storage, key: &CacheKey, ward: &Ward) -> Option<Finding> {
+    let Naming::First(first) = storage.store().naming() else { return None };
+    let place = storage.store().place(key).filter(|place| *place != first)?;
+    let (name, label) = (u2m_core::Foreign::new(key.as_str()), storage.choice().source().label());
+    let mut text = format!("\"{name}\" is in {place}, where it was saved; {label} names {first}");
+    let other = storage.store().part(first).and_then(|part| part.load(key));
+    let (program, quoted) = (&ward.doctor.program, quoted(key.as_str()));
+    let mut advice =
+        format!("let the setting follow: {program} storage migrate --to {place} {quoted}");
+    if matches!(other, Ok(Some(_))) {
+        text += ", where another one stands that is not used";
+        advice += &format!("; to use {first} instead, sign in again: what is new goes there");
+    }
+    Some(Finding::warn("store choice", text, advice))
 }
 
 fn state(
@@ -130,6 +149,26 @@ fn state(
     if verdict.is_some_and(|verdict| verdict.is_final_for(session)) {
         let text = format!("the server has ended \"{name}\"");
         return Finding::fail("login", text, sign_in);
+    }
+    if FreshnessRules::default().fresh_from(session).is_some_and(|from| now() < from) {
+        let text = format!(
+            "\"{name}\" was issued in the future by this machine's clock, which was ahead then or is behind now"
+        );
+        let then = match session.refresh_token {
+            Some(_) => "the token is renewed when it is used next".to_owned(),
+            None => sign_in,
+        };
+        return Finding::warn("login", text, format!("see that the clock is right; {then}"));
+    }
+    if let Some(left) = verdict
+        .filter(|verdict| verdict.of == session.fingerprint())
+        .and_then(|verdict| verdict.left_of_pause(now()))
+    {
+        let text = format!(
+            "the token endpoint wants no refresh of \"{name}\" for another {} seconds",
+            left.seconds()
+        );
+        return Finding::warn("login", text, "wait, or use the token while it is good");
     }
     let left = session.expiry.map(|expiry| now().until(expiry).seconds());
     let is_renewable = session.refresh_token.is_some();
@@ -192,5 +231,113 @@ fn quoted(text: &str) -> String {
     match text.chars().all(is_plain) {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choose::{Said, Surroundings, choose_for_token};
+    use crate::doctor::Doctor;
+    use u2m_config::ConfigFile;
+    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken};
+
+    const CONFIG: &str = "[dev]\nhost = https://a.example\n[two words]\nhost = https://b.example\n";
+
+    fn chosen(host: Option<&str>, profile: Option<&str>, account: Option<&str>) -> TokenChoice {
+        let config = ConfigFile::parse(CONFIG).unwrap();
+        let around = Surroundings { env: &|_| None, config: &config };
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let said = Said {
+            host: text(host),
+            profile: text(profile),
+            account_id: text(account),
+            ..Said::default()
+        };
+        choose_for_token(&said, &around).unwrap()
+    }
+
+    fn session(left: i64) -> Session {
+        Session::new(AccessToken::new("t")).with_expiry(now().plus(Lifetime::from_seconds(left)))
+    }
+
+    fn told(session: &Session, verdict: Option<&Verdict>) -> (&'static str, String) {
+        let choice = chosen(None, Some("dev"), None);
+        let told = state(session, &choice, verdict, &CacheKey::new("dev"), "sign in".into());
+        (told.level.as_str(), told.text)
+    }
+
+    #[test]
+    fn how_long_a_login_lasts_and_whether_it_can_be_renewed_is_told() {
+        let renewable = |session: Session| session.with_refresh_token(RefreshToken::new("r"));
+        let (level, text) = told(&renewable(session(600)), None);
+        assert_eq!(
+            (level, text.as_str()),
+            ("ok", "\"dev\" is good for 10 minutes, and can be renewed")
+        );
+        let (level, text) = told(&session(90), None);
+        assert_eq!(
+            (level, text.as_str()),
+            ("warn", "\"dev\" is good for 2 minutes, and cannot be renewed")
+        );
+        let (level, text) = told(&renewable(session(-1)), None);
+        assert_eq!(
+            (level, text.as_str()),
+            ("ok", "the token of \"dev\" has run out, and can be renewed")
+        );
+        let (level, text) = told(&session(-1), None);
+        assert_eq!(
+            (level, text.as_str()),
+            ("fail", "the token of \"dev\" has run out, and cannot be renewed")
+        );
+        let (level, text) = told(&Session::new(AccessToken::new("t")), None);
+        assert_eq!(
+            (level, text.as_str()),
+            ("warn", "\"dev\" does not say when it ends, and cannot be renewed")
+        );
+    }
+
+    #[test]
+    fn a_login_to_another_host_is_told_whatever_it_lasts() {
+        let bound = |host: &str| {
+            let endpoint = url::Url::parse(&format!("{host}/oidc/v1/token")).unwrap();
+            let host = Host::parse(host).unwrap();
+            session(600).with_binding(Binding::new("i", endpoint, "databricks-cli", host))
+        };
+        let (level, text) = told(&bound("https://b.example"), None);
+        let words = "\"dev\" is a login to https://b.example, not to https://a.example";
+        assert_eq!((level, text.as_str()), ("fail", words));
+        assert_eq!(
+            told(&bound("https://a.example"), None).0,
+            "warn",
+            "only that it cannot be renewed"
+        );
+    }
+
+    #[test]
+    fn the_way_back_in_names_what_was_chosen() {
+        let doctor = Doctor::new([("HOME", "/nonexistent")]).with_program("databricks auth");
+        let config = ConfigFile::parse(CONFIG).unwrap();
+        let ward = Ward { doctor, path: "x".into(), config };
+        let console = "https://accounts.cloud.databricks.com";
+        for (choice, words) in [
+            (chosen(None, Some("dev"), None), "--profile dev"),
+            (chosen(None, Some("two words"), None), "--profile 'two words'"),
+            (chosen(Some("https://c.example"), None, None), "--host https://c.example"),
+            (
+                chosen(Some(console), None, Some("acc")),
+                "--host https://accounts.cloud.databricks.com --account-id acc",
+            ),
+        ] {
+            assert_eq!(sign_in(&ward, &choice), format!("sign in: databricks auth login {words}"));
+        }
+    }
+
+    #[test]
+    fn what_a_shell_would_not_take_for_one_word_is_quoted() {
+        assert_eq!(quoted("a-1_b.c@d/e:f+g"), "a-1_b.c@d/e:f+g");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("$x"), "'$x'");
     }
 }

@@ -1,10 +1,12 @@
 //! The way to the host: its name, a connection, its certificate, what it says about itself, and its clock.
 
 use super::{Finding, Level, Ward, desk};
+use crate::builder::usual_transport;
 use crate::choose::TokenChoice;
 use crate::clock::now;
 use crate::runtime::OwnRuntime;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 use u2m_core::{Answer, Host, HostMetadata, TransportFailure, TransportFailureKind, chain};
@@ -21,14 +23,29 @@ pub(super) fn look(ward: &Ward, choice: &TokenChoice) -> Vec<Finding> {
     let Some(host) = choice.target.host() else { return Vec::new() };
     let Ok(url) = Url::parse(host.as_str()) else { return Vec::new() };
     let mut findings = Vec::new();
+    let (way, is_by_proxy) = desk::way(ward, &url);
+    findings.extend(way);
+    if let Some(file) = &choice.ca_file {
+        let text = format!("{} is trusted besides the system's", ward.shown(file));
+        findings.push(match ReqwestTransport::check_ca_file(file) {
+            Ok(()) => Finding::ok("certificates", text),
+            Err(error) => {
+                let advice = "name another with --ca-file, or correct u2m_ca_file in the profile";
+                Finding::fail("certificates", error.to_string(), advice)
+            }
+        });
+    }
     // Behind a proxy, names and connections are its business.
-    if !desk::goes_by_proxy(ward, &url) {
+    if !is_by_proxy {
         match connect(&url) {
             Ok(text) => findings.push(Finding::ok("connection", text)),
-            Err(finding) => return vec![finding],
+            Err(finding) => {
+                findings.push(finding);
+                return findings;
+            }
         }
     }
-    let mut asked = ask(host, &url);
+    let mut asked = ask(host, &url, choice.ca_file.as_deref());
     if choice.target.issuer_id().is_some() {
         // Only Databricks' hosts are asked what they are: whatever others answer to that, a connection is all that it shows.
         asked.retain(|one| one.check != "host" || one.level == Level::Fail);
@@ -71,9 +88,9 @@ fn connect(url: &Url) -> Result<String, Finding> {
 }
 
 /// Asks the host about itself, once.
-fn ask(host: &Host, url: &Url) -> Vec<Finding> {
+fn ask(host: &Host, url: &Url, ca_file: Option<&Path>) -> Vec<Finding> {
     let call = HostMetadata::lookup(host);
-    let transport = ReqwestTransport::new();
+    let transport = usual_transport(ca_file);
     let send = async {
         tokio::time::timeout(STEP, transport.send(call.request()))
             .await
@@ -83,7 +100,8 @@ fn ask(host: &Host, url: &Url) -> Vec<Finding> {
     let answer = match outcome {
         Ok(answer) => answer,
         Err(error) => {
-            let advice = "if a proxy or a company's certificate is in between, set HTTPS_PROXY or SSL_CERT_FILE";
+            let advice = "if a proxy or a company's certificate is in between, set HTTPS_PROXY or SSL_CERT_FILE, or sign in with \
+                          --ca-file";
             return vec![Finding::fail("host", format!("{host}: {}", chain(&error)), advice)];
         }
     };

@@ -54,13 +54,13 @@ pub(super) fn look(ward: &Ward) -> Vec<Finding> {
     findings
 }
 
-/// Other people's eyes: the file may hold tokens of other methods.
+/// Other people's eyes, where the file holds a secret.
 #[cfg(unix)]
 fn mode(ward: &Ward, shown: &str) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(&ward.path).ok()?.permissions().mode() & 0o777;
     let text = format!("others can read {shown} (mode {mode:o})");
-    (mode & 0o077 != 0)
+    (mode & 0o077 != 0 && ward.config.holds_secret())
         .then(|| Finding::warn("profile file mode", text, format!("chmod 600 {shown}")))
 }
 

@@ -19,6 +19,8 @@ const LIMIT: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct CacheFile {
     path: PathBuf,
+    /// Whether its folder is for caches alone, and made where it is missing.
+    makes_folder: bool,
     /// Writers of this process take turns, so that none forgets what another has just learnt.
     turn: Mutex<()>,
 }
@@ -47,7 +49,12 @@ impl Entry {
 
 impl CacheFile {
     pub(super) fn at(path: PathBuf) -> Self {
-        Self { path, turn: Mutex::default() }
+        Self { path, makes_folder: false, turn: Mutex::default() }
+    }
+
+    /// In a folder for caches.
+    pub(super) fn in_cache(folder: &Path, name: &str) -> Self {
+        Self { makes_folder: true, ..Self::at(folder.join(name)) }
     }
 
     /// What is kept of `host`: that it said something, or that it said nothing; `None` if nothing good is kept.
@@ -65,6 +72,9 @@ impl CacheFile {
         let entry = Entry { asked_at: now().unix(), metadata: said.cloned() };
         kept.hosts.insert(host.as_str().to_owned(), entry);
         // Whoever cannot write it down asks again next time.
+        if self.makes_folder {
+            let _ = make_folder(self.path.parent().unwrap_or(Path::new(".")));
+        }
         let _ = write(&self.path, &kept);
     }
 }
@@ -78,6 +88,13 @@ fn read(path: &Path) -> Option<Kept> {
     let mut bytes = Vec::new();
     fs::File::open(path).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok()
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 /// A reader sees the old file or the new one. It is not worth waiting for the disk.

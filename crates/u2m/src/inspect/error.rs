@@ -140,3 +140,142 @@ fn seconds(time: &Duration) -> String {
         millis => format!("{millis} ms"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choose::{Said, Surroundings, choose_for_token};
+    use std::path::Path;
+    use u2m_config::{ConfigFile, Given, resolve};
+    use u2m_core::{
+        AccessToken, Answer, ApiAccess, Host, Report, StoreFailure, Timestamp, TransportFailure,
+    };
+
+    fn api(answer: Result<Answer, TransportFailure>) -> CheckError {
+        let host = Host::parse("https://a.example").unwrap();
+        let call = ApiAccess::new(host, AccessToken::new("t")).me();
+        CheckError::Api(call.answered(answer, Timestamp::from_unix(0)).unwrap_err())
+    }
+
+    #[test]
+    fn what_the_api_says_is_told_in_one_word() {
+        for (status, word) in [
+            (200, "bad-response"),
+            (400, "refused"),
+            (401, "unauthorized"),
+            (403, "forbidden"),
+            (404, "refused"),
+            (429, "network"),
+            (500, "network"),
+        ] {
+            assert_eq!(api(Ok(Answer::new(status, "{".into()))).category(), word, "{status}");
+        }
+        let failed = |kind| api(Err(TransportFailure::new(kind))).category();
+        assert_eq!(failed(TransportFailureKind::TimedOut), "timeout");
+        assert_eq!(failed(TransportFailureKind::NotSent), "network");
+    }
+
+    #[test]
+    fn what_is_not_clear_is_told_in_one_word() {
+        let word = |line: &str, config: &str| {
+            let config = ConfigFile::parse(config).unwrap();
+            let around = Surroundings { env: &|_| None, config: &config };
+            let (profile, host) = line.split_once('|').unwrap();
+            let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            let said = Said { profile: some(profile), host: some(host), ..Said::default() };
+            CheckError::Choose(choose_for_token(&said, &around).unwrap_err()).category()
+        };
+        let two = "[a]\nhost = https://x.example\n[b]\nhost = https://x.example\n";
+        let console = "https://accounts.cloud.databricks.com";
+        assert_eq!(word("|https://x.example", two), "ambiguous");
+        assert_eq!(word("a|https://y.example", two), "conflict");
+        assert_eq!(word("c|", two), "unknown-profile");
+        assert_eq!(word(&format!("|{console}"), ""), "no-account");
+        assert_eq!(word("a|", "[a]\nscopes = x\n"), "no-host");
+        assert_eq!(word("|", ""), "config");
+        let machine = "[m]\nhost = https://x.example\nclient_id = i\nclient_secret = s\n";
+        assert_eq!(word("m|", machine), "m2m-profile");
+    }
+
+    #[test]
+    fn what_cannot_be_settled_is_told_in_one_word() {
+        let settled = |given: &Given<'_>, config: &ConfigFile| {
+            let error = resolve(given, &|_| None, config, Path::new("/no/file")).unwrap_err();
+            CheckError::Resolve(error).category()
+        };
+        let two = "[a]\nhost = https://x.example\n[b]\nhost = https://x.example\n";
+        let two = ConfigFile::parse(two).unwrap();
+        let profile = |name| Given { profile: Some(name), ..Given::default() };
+        let host = |host| Given { host: Some(host), ..Given::default() };
+        assert_eq!(settled(&host("https://x.example"), &two), "ambiguous");
+        let strict = Given { host_needs_profile: true, ..host("https://y.example") };
+        assert_eq!(settled(&strict, &two), "unknown-host");
+        let both = Given { host: Some("https://y.example"), ..profile("a") };
+        assert_eq!(settled(&both, &two), "conflict");
+        assert_eq!(settled(&profile("c"), &two), "unknown-profile");
+        assert_eq!(settled(&profile("__settings__"), &two), "reserved-name");
+        assert_eq!(settled(&host("https://"), &two), "config");
+        let missing = ConfigFile::read(Path::new("/no/such/file")).unwrap();
+        assert_eq!(settled(&profile("a"), &missing), "no-config-file");
+    }
+
+    fn report(blame: Blame, is_transient: bool) -> TokenError {
+        TokenError::Reported(Report::new(blame, "x", is_transient))
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_login_is_told_in_one_word() {
+        let word = |error| CheckError::token(error).category();
+        let store = || StoreFailure::new(std::io::Error::other("x"));
+        let (stored, wanted) = (Foreign::new("a"), Foreign::new("b"));
+        assert_eq!(word(TokenError::NotFound), "not-configured");
+        assert_eq!(word(TokenError::MissingRefreshToken), "no-refresh-token");
+        assert_eq!(
+            word(TokenError::Mismatch { what: "host", stored, wanted }),
+            "credential-mismatch"
+        );
+        assert_eq!(word(TokenError::Endpoints(MetadataError::NotSupported)), "not-supported");
+        assert_eq!(word(TokenError::Endpoints(MetadataError::NoDocument)), "refresh-failed");
+        assert_eq!(word(TokenError::Store(store())), "storage");
+        assert_eq!(word(report(Blame::Store, true)), "storage");
+        assert_eq!(word(report(Blame::Refresh, true)), "network");
+        assert_eq!(word(report(Blame::Refresh, false)), "refresh-failed");
+        assert_eq!(word(TokenError::LockTimeout), "network");
+        assert_eq!(word(TokenError::SameTokenAgain), "refresh-failed");
+    }
+
+    #[test]
+    fn the_rest_has_words_of_its_own_too() {
+        let pat = Foreign::new("pat");
+        for (error, word) in [
+            (CheckError::NoAccount, "no-account"),
+            (CheckError::NoHost, "no-host"),
+            (CheckError::NoToken(pat.clone()), "no-token"),
+            (CheckError::Storage(pat.clone(), true), "storage-mode"),
+            (CheckError::Storage(pat.clone(), false), "storage"),
+            (CheckError::TimedOut(Duration::ZERO), "timeout"),
+            (CheckError::Unchecked(pat), "not-checked"),
+        ] {
+            assert_eq!((error.category(), error.is_unchecked()), (word, word == "not-checked"));
+        }
+    }
+
+    #[test]
+    fn a_store_that_was_named_wrongly_is_told_from_one_that_is_not_there() {
+        let text = Foreign::new("vault");
+        let error = StorageError::UnknownMode { place: "here", text };
+        assert_eq!(CheckError::storage(&error).category(), "storage-mode");
+        let error = StorageError::Store(u2m_cache::StoreError::NoHome);
+        let told = CheckError::storage(&error);
+        assert_eq!(told.category(), "storage");
+        assert_eq!(told.to_string(), error.to_string());
+    }
+
+    #[test]
+    fn a_time_is_told_in_seconds_where_that_is_exact() {
+        let text = |millis| CheckError::TimedOut(Duration::from_millis(millis)).to_string();
+        assert_eq!(text(10_000), "no answer within 10 s");
+        assert_eq!(text(1_500), "no answer within 1500 ms");
+        assert_eq!(text(300), "no answer within 300 ms");
+    }
+}

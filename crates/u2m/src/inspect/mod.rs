@@ -10,11 +10,13 @@ pub use subject::{LoginFacts, Subject};
 pub use survey::{ProfileReport, Validity};
 
 use crate::api::Api;
+use crate::builder::{Builder, usual_transport};
 use crate::detached::Detached;
 use crate::host_directory::HostDirectory;
 use crate::persistent::PersistentAuth;
 use crate::runtime::OwnRuntime;
 use kind::{Kind, kind};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use subject::Login;
@@ -65,6 +67,7 @@ pub struct Inspector {
     /// Whether a process of its own could send what this transport sends.
     is_usual_transport: bool,
     hosts: HostDirectory,
+    ca_file: Option<PathBuf>,
     detached: Option<Detached>,
     timeout: Duration,
     notices: Arc<Mutex<Vec<Notice>>>,
@@ -96,6 +99,7 @@ impl Inspector {
             hosts: HostDirectory::new(Arc::clone(&transport)),
             transport,
             is_usual_transport: false,
+            ca_file: None,
             detached: None,
             timeout: PATIENCE,
             notices: Arc::default(),
@@ -106,6 +110,14 @@ impl Inspector {
     #[must_use]
     pub fn with_hosts(mut self, hosts: HostDirectory) -> Self {
         self.hosts = hosts;
+        self
+    }
+
+    /// Trusts the certificates in this file besides the system's, where requests leave by the usual transport, in the place of
+    /// what a profile names.
+    #[must_use]
+    pub fn with_ca_file(mut self, path: PathBuf) -> Self {
+        self.ca_file = Some(path);
         self
     }
 
@@ -193,13 +205,14 @@ impl Inspector {
             return Ok(Identity { expiry, ..Identity::default() });
         }
         let host = subject.host.as_ref().ok_or(CheckError::NoHost)?;
-        let metadata = self.metadata(host).await;
+        let transport = self.transport_to(subject);
+        let metadata = self.metadata(host, &transport).await;
         let (token, expiry) = self.token(subject, metadata.as_ref()).await?;
         let own = metadata.as_ref().and_then(|said| said.account_id.as_deref());
         let account = subject.account_id.as_deref().or(own);
         let workspace = subject.workspace_id.as_deref();
         let access = ApiAccess::new(host.clone(), token).with_workspace_id(workspace);
-        let api = Api::new(Arc::clone(&self.transport), access).until(end);
+        let api = Api::new(transport, access).until(end);
         let kind = kind(host, account, workspace, metadata.as_ref());
         let first = ask(&api, kind, account).await;
         let found = match (&first, kind) {
@@ -218,11 +231,25 @@ impl Inspector {
     }
 
     /// A console is what its name says.
-    async fn metadata(&self, host: &Host) -> Option<HostMetadata> {
+    async fn metadata(&self, host: &Host, transport: &Arc<dyn Transport>) -> Option<HostMetadata> {
         if host.is_account_console() {
             return None;
         }
-        self.hosts.ask(host).await
+        self.hosts.ask_over(host, transport).await
+    }
+
+    /// What a subject trusts besides the system's authorities.
+    fn ca_file<'a>(&'a self, subject: &'a Subject) -> Option<&'a Path> {
+        let file = self.ca_file.as_ref().or(subject.ca_file.as_ref());
+        file.filter(|_| self.is_usual_transport).map(PathBuf::as_path)
+    }
+
+    /// What requests about a subject leave by.
+    fn transport_to(&self, subject: &Subject) -> Arc<dyn Transport> {
+        match self.ca_file(subject) {
+            Some(file) => Arc::new(usual_transport(Some(file))),
+            None => Arc::clone(&self.transport),
+        }
     }
 
     async fn token(
@@ -234,7 +261,7 @@ impl Inspector {
             return Ok((token.clone(), None));
         }
         match (&subject.login, subject.auth_type()) {
-            (Some(login), _) => self.token_of(login, metadata).await,
+            (Some(login), _) => self.token_of(login, metadata, self.ca_file(subject)).await,
             (None, Some("pat")) => Err(no_token("pat")),
             (None, Some(other)) => Err(CheckError::Unchecked(Foreign::new(other))),
             (None, None) => Err(CheckError::NoHost),
@@ -245,12 +272,14 @@ impl Inspector {
         &self,
         login: &Login,
         metadata: Option<&HostMetadata>,
+        ca_file: Option<&Path>,
     ) -> Result<(AccessToken, Option<Timestamp>), CheckError> {
-        let (owned, said) = (login.clone(), metadata.cloned());
+        let (owned, said, ca_file) =
+            (login.clone(), metadata.cloned(), ca_file.map(Path::to_owned));
         let inspector = self.clone();
         // Stores are files and keyrings: they are not waited for on the thread that all the others share.
         let (auth, stored) = blocking(move || {
-            let auth = inspector.auth(&owned, said.as_ref())?;
+            let auth = inspector.auth(&owned, said.as_ref(), ca_file.as_deref())?;
             let stored = auth.blocking().stored().map_err(CheckError::token);
             inspector.hear(&auth);
             Ok((auth, stored?))
@@ -274,6 +303,7 @@ impl Inspector {
         &self,
         login: &Login,
         metadata: Option<&HostMetadata>,
+        ca_file: Option<&Path>,
     ) -> Result<PersistentAuth, CheckError> {
         let choice = login.settled(metadata)?;
         let mut rules = FreshnessRules::default();
@@ -281,6 +311,7 @@ impl Inspector {
         // A refresh that was sent has all the time that it needs, whoever waits for it: cut short, the login would be lost.
         let mut builder =
             choice.builder().with_store(login.storage.store().clone()).with_rules(rules);
+        builder = ca_file.map(Path::to_owned).into_iter().fold(builder, Builder::with_ca_file);
         if !self.is_usual_transport {
             builder = builder.with_transport(Shared(Arc::clone(&self.transport)));
         }

@@ -3,7 +3,9 @@
 use super::error::CheckError;
 use crate::choose::{Said, Surroundings, TokenChoice, choose_for_token};
 use crate::storage::Storage;
-use u2m_cache::{StorageMode, TokenStore};
+use std::path::PathBuf;
+use std::sync::Arc;
+use u2m_cache::{Snapshot, StorageMode, TokenStore};
 use u2m_config::Resolved;
 use u2m_core::{
     AccessToken, CacheKey, Foreign, Host, HostMetadata, Session, StoreFailure, Timestamp,
@@ -23,6 +25,8 @@ pub struct Subject {
     /// A personal token.
     pub(super) token: Option<AccessToken>,
     pub(super) login: Option<Login>,
+    /// A file of certificates that its profile trusts besides the system's.
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// Where a person's login is to be found.
@@ -30,6 +34,8 @@ pub struct Subject {
 pub(super) struct Login {
     pub(super) choice: TokenChoice,
     pub(super) storage: Storage,
+    /// What was seen of it together with others.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
 }
 
 /// What is known of a stored login without asking anybody, and without its tokens.
@@ -87,8 +93,10 @@ impl Subject {
                 .map(AccessToken::new),
             auth_type,
             login: None,
+            ca_file: None,
         };
         let profile = resolved.profile().and_then(|named| around.config.profile(named.name()));
+        subject.ca_file = profile.as_ref().and_then(|profile| profile.ca_file()).map(PathBuf::from);
         if profile.is_some_and(|profile| profile.issuer().is_some()) {
             // It has no host: one of the environment is not its own.
             subject = Self { host: None, token: None, ..subject };
@@ -157,19 +165,28 @@ fn login(
     // The environment has had its say when the configuration was settled.
     let around = Surroundings { env: &|_| None, config: around.config };
     let choice = choose_for_token(&said, &around).map_err(CheckError::Choose)?;
-    Ok(Login { choice, storage })
+    Ok(Login { choice, storage, snapshot: None })
 }
 
 impl Login {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, CheckError> {
         let failed = |error| CheckError::Token(TokenError::Store(StoreFailure::new(error)));
-        self.storage.store().load(key).map_err(failed)
+        let store = self.storage.store();
+        match &self.snapshot {
+            Some(snapshot) => snapshot.load(key, store.naming()),
+            None => store.load(key),
+        }
+        .map_err(failed)
     }
 
-    /// The login and its key. Beside an account, a host that serves accounts keeps it under another one.
+    /// The keys under which the login may be. Beside an account, a host that serves accounts keeps it under another one.
+    pub(super) fn keys(&self) -> impl Iterator<Item = CacheKey> {
+        self.choice.other_key().into_iter().chain([self.choice.target.cache_key()])
+    }
+
+    /// The login and its key.
     pub(super) fn found(&self) -> Result<Option<(CacheKey, Session)>, CheckError> {
-        let usual = self.choice.target.cache_key();
-        for key in self.choice.other_key().into_iter().chain([usual]) {
+        for key in self.keys() {
             if let Some(session) = self.load(&key)? {
                 return Ok(Some((key, session)));
             }
@@ -194,6 +211,19 @@ impl Login {
             (false, None, Some(metadata)) => choice.settled_by(metadata),
             _ => choice,
         })
+    }
+
+    /// Whether all that is told of it is known already, so that nobody has to wait for a store.
+    pub(super) fn is_at_hand(&self) -> bool {
+        let Some(snapshot) = &self.snapshot else { return false };
+        self.keys().all(|key| snapshot.is_at_hand(&key, self.storage.store().naming()))
+    }
+
+    /// When the access token ends, and in which kind of store the login is.
+    pub(super) fn end_and_place(
+        &self,
+    ) -> Result<Option<(Option<Timestamp>, StorageMode)>, CheckError> {
+        Ok(self.found()?.map(|(key, session)| (session.known_expiry(), self.place(&key))))
     }
 
     fn facts(&self) -> Result<Option<LoginFacts>, CheckError> {
@@ -224,10 +254,10 @@ impl Login {
     /// In which kind of store the login is.
     fn place(&self, key: &CacheKey) -> StorageMode {
         let choice = self.storage.choice();
-        if choice.is_explicit() {
-            return choice.mode();
-        }
-        let held = || self.storage.store().holders(key).first().copied();
-        self.storage.home(key).or_else(held).unwrap_or_else(|| choice.mode())
+        let place = match &self.snapshot {
+            Some(snapshot) => snapshot.place(key, choice.naming()),
+            None => self.storage.place(key, choice),
+        };
+        place.unwrap_or(choice.mode())
     }
 }

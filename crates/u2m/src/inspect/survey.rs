@@ -2,7 +2,7 @@
 
 use super::error::CheckError;
 use super::subject::ISSUER;
-use super::{Identity, Inspector, LoginFacts, Subject, blocking};
+use super::{Identity, Inspector, Subject, blocking};
 use crate::choose::Surroundings;
 use crate::runtime::OwnRuntime;
 use std::path::Path;
@@ -91,6 +91,14 @@ struct Row {
     subject: Result<Subject, CheckError>,
 }
 
+impl Row {
+    /// Whether all that is told of it without asking its host is known already.
+    fn is_at_hand(&self) -> bool {
+        let login = self.subject.as_ref().ok().and_then(|subject| subject.login.as_ref());
+        login.is_none_or(super::subject::Login::is_at_hand)
+    }
+}
+
 impl Inspector {
     /// Looks at every profile of `config`, which was read from `path`, in the order of the file: those with a host, an
     /// account or an issuer. With `asks`, each of them is checked, all at once; no profile takes longer than
@@ -104,9 +112,16 @@ impl Inspector {
     ) -> Vec<ProfileReport> {
         let places = Arc::new(Semaphore::new(AT_A_TIME));
         let mut running = JoinSet::new();
-        let rows = rows(around, path, asks);
+        let mut rows = rows(around, path, asks);
+        look_together(&mut rows);
         let mut done: Vec<Option<ProfileReport>> = Vec::new();
+        let mut is_read = false;
         for (at, row) in rows.into_iter().enumerate() {
+            // The first one has the files read in which the others are looked up.
+            if !asks && (row.is_at_hand() || !std::mem::replace(&mut is_read, true)) {
+                done.push(Some(self.look(row, asks).await));
+                continue;
+            }
             done.push(Some(row.report.clone()));
             let (inspector, places) = (self.clone(), Arc::clone(&places));
             running.spawn(async move {
@@ -154,14 +169,14 @@ impl Inspector {
             Err(_) => return report,
         };
         let end = Instant::now() + self.timeout;
-        let held = self.within(end, self.held(&subject)).await;
-        let (facts, known) = match held {
-            Ok((facts, known)) => (facts, known),
+        let held = self.within(end, self.held(&subject, asks)).await;
+        let (told, known) = match held {
+            Ok((told, known)) => (told, known),
             Err(error) => (None, Err(error)),
         };
-        if let Some(facts) = facts {
-            report.expiry = facts.expiry;
-            report.storage = Some(facts.storage);
+        if let Some((expiry, storage)) = told {
+            report.expiry = expiry;
+            report.storage = Some(storage);
         }
         if !asks {
             return report;
@@ -189,18 +204,23 @@ impl Inspector {
         report
     }
 
-    /// What is known without asking a server: of the login, and of what is wrong.
-    async fn held(
-        &self,
-        subject: &Subject,
-    ) -> Result<(Option<LoginFacts>, Result<(), CheckError>), CheckError> {
-        if subject.login.is_none() {
-            return Ok((None, self.check_offline(subject)));
+    /// What is known without asking a server: of the login, and, where it `counts`, of what is wrong.
+    async fn held(&self, subject: &Subject, counts: bool) -> Result<Held, CheckError> {
+        let wrong = move |inspector: &Self, subject: &Subject| match counts {
+            true => inspector.check_offline(subject),
+            false => Ok(()),
+        };
+        let Some(login) = &subject.login else { return Ok((None, wrong(self, subject))) };
+        if login.is_at_hand() {
+            return Ok((login.end_and_place()?, wrong(self, subject)));
         }
-        let (inspector, subject) = (self.clone(), subject.clone());
-        blocking(move || Ok((subject.facts()?, inspector.check_offline(&subject)))).await
+        let (inspector, subject, login) = (self.clone(), subject.clone(), login.clone());
+        blocking(move || Ok((login.end_and_place()?, wrong(&inspector, &subject)))).await
     }
 }
+
+/// When a login's access token ends and where it is kept, if there is one; and what is wrong.
+type Held = (Option<(Option<Timestamp>, StorageMode)>, Result<(), CheckError>);
 
 fn rows(around: &Surroundings<'_>, path: &Path, asks: bool) -> Vec<Row> {
     let config = around.config;
@@ -218,6 +238,20 @@ fn rows(around: &Surroundings<'_>, path: &Path, asks: bool) -> Vec<Row> {
         Row { report, resolved: resolved.ok(), subject }
     };
     listed.map(|profile| row(profile.name())).collect()
+}
+
+/// Lets all of the logins be looked up by one look into each file of logins.
+fn look_together(rows: &mut [Row]) {
+    let logins = |row: &'_ Row| row.subject.as_ref().ok()?.login.clone();
+    let all: Vec<_> = rows.iter().filter_map(logins).collect();
+    let Some(storage) = all.first().map(|login| login.storage.clone()) else { return };
+    let snapshot = Arc::new(storage.snapshot(all.iter().flat_map(|login| login.keys())));
+    for row in rows {
+        let login = row.subject.as_mut().ok().and_then(|subject| subject.login.as_mut());
+        if let Some(login) = login.filter(|login| login.storage.file() == storage.file()) {
+            login.snapshot = Some(Arc::clone(&snapshot));
+        }
+    }
 }
 
 /// What the file says.

@@ -4,7 +4,7 @@ mod parts;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use u2m_cache::{AutoStore, FileStore, Mirror, StorageMode, StoreError};
+use u2m_cache::{AutoStore, FileStore, Mirror, Naming, Snapshot, StorageMode, StoreError};
 use u2m_config::ConfigFile;
 use u2m_core::{CacheKey, Foreign};
 
@@ -27,8 +27,9 @@ const PATIENCE_OF_PEOPLE: Duration = Duration::from_secs(30);
 /// The setting of the same meaning, in `[__settings__]` or in a profile.
 const SETTING: &str = "auth_storage";
 
-/// The setting of a profile whose login is copied to its host's key in the file, for programs that know no profiles: Databricks'
-/// CLI before 0.290 and its Go SDK before 0.104. One profile of each host may have it; in other stores it means nothing.
+/// The setting of a profile about the copy of its login under its host's key in the file, for programs that know no profiles:
+/// Databricks' CLI before 0.290 and its Go SDK before 0.104. Without it the host's first login has the copy, as Databricks' CLI
+/// makes one; `true` takes it over from another profile, `false` makes none. In other stores it means nothing.
 const MIRROR: &str = "mirror_host_key";
 
 /// Where the wish for a store comes from; the first that says something counts.
@@ -86,7 +87,7 @@ impl StorageChoice {
         around: &Surroundings<'_>,
         profile: Option<&str>,
     ) -> Result<Self, StorageError> {
-        let variable = (around.env)(VARIABLE).filter(|value| !value.is_empty());
+        let variable = u2m_config::variable(around.env, VARIABLE);
         let variable = variable.map(|value| value.to_string_lossy().into_owned());
         let own = || {
             profile
@@ -123,9 +124,29 @@ impl StorageChoice {
         self.source
     }
 
-    /// Whether somebody made it: then no other store is ever used in its place.
+    /// Whether somebody made it: then a new login goes to no other store in its place.
     pub fn is_explicit(&self) -> bool {
         self.source != StorageSource::Default
+    }
+
+    /// How much it says of the logins that are there already. What is named for one command is used alone; a setting stays
+    /// when a login is moved, and until it follows the record of the move goes before it.
+    ///
+    /// ```
+    /// use u2m::{ConfigFile, Naming, StorageChoice, StorageMode, Surroundings};
+    /// let config = ConfigFile::parse("[__settings__]\nauth_storage = plaintext\n")?;
+    /// let around = Surroundings { env: &|_| None, config: &config };
+    /// let naming = |word| StorageChoice::of(word, &around, None).map(|choice| choice.naming());
+    /// assert_eq!(naming(None)?, Naming::First(StorageMode::Plaintext));
+    /// assert_eq!(naming(Some("secure"))?, Naming::Alone(StorageMode::Secure));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn naming(&self) -> Naming {
+        match self.source {
+            StorageSource::Override | StorageSource::Environment => Naming::Alone(self.mode),
+            StorageSource::Profile | StorageSource::Settings => Naming::First(self.mode),
+            StorageSource::Default => Naming::Nothing,
+        }
     }
 }
 
@@ -183,11 +204,7 @@ impl Storage {
         let file = mirrored(FileStore::from_env(around.env)?, around, profile)?;
         let path = file.path().to_owned();
         let store = parts::all(file, around, patience);
-        let store = match choice.is_explicit() {
-            true => store.with_mode(choice.mode),
-            false => store,
-        };
-        Ok(Self { choice, store, file: path })
+        Ok(Self { choice, store: store.with_naming(choice.naming()), file: path })
     }
 
     /// The stores of the user whose process this is, for a login of `profile`. A profile file that cannot be read has no say
@@ -206,6 +223,17 @@ impl Storage {
         let config = u2m_config::locate(&env).and_then(ConfigFile::read);
         let config = config.or_else(|_| ConfigFile::parse("").map_err(|_| StoreError::NoHome))?;
         Self::open(None, &Surroundings { env: &env, config: &config }, profile)
+    }
+
+    /// The same, for a login at an issuer that is not Databricks': no copy is made under its host's key.
+    ///
+    /// ```no_run
+    /// let storage = u2m::Storage::for_user(Some("idp"))?.for_issuer();
+    /// # Ok::<(), u2m::StorageError>(())
+    /// ```
+    #[must_use]
+    pub fn for_issuer(self) -> Self {
+        Self { store: self.store.without_mirrors(), ..self }
     }
 
     /// Who chose what.
@@ -238,23 +266,44 @@ impl Storage {
         }
     }
 
-    /// Where a login is looked for first, if that is told by more than the choice.
+    /// Where a login is recorded to be, whatever was chosen.
     pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
         self.store.home(key)
     }
+
+    /// The store that a login is used from by `choice`, which may be another one's than that of this storage. `None`: nobody
+    /// chose, and nobody knows of such a login.
+    pub fn place(&self, key: &CacheKey, choice: StorageChoice) -> Option<StorageMode> {
+        match choice.naming() == self.store.naming() {
+            true => self.store.place(key),
+            false => self.store.clone().with_naming(choice.naming()).place(key),
+        }
+    }
+
+    /// Looks at many logins together, to tell what is stored and where: files are read once for all of them.
+    pub fn snapshot(&self, keys: impl IntoIterator<Item = CacheKey>) -> Snapshot {
+        self.store.snapshot(keys)
+    }
 }
 
-/// The file, with a copy of the profile's login under its host's key where the profile wishes it.
+/// The file, with a copy of the profile's login under its host's key, unless the profile does not wish it. No program looks for
+/// a login at another issuer there.
 fn mirrored(
     file: FileStore,
     around: &Surroundings<'_>,
     profile: Option<&str>,
 ) -> Result<FileStore, StoreError> {
-    let wishes = |name: &&str| around.config.get(name, MIRROR) == Some("true");
-    match profile.filter(wishes) {
-        Some(name) => file.with_mirror(CacheKey::new(name), Mirror::to_host_of_login()),
-        None => Ok(file),
+    let Some(name) = profile else { return Ok(file) };
+    if around.config.profile(name).is_some_and(|profile| profile.issuer().is_some()) {
+        return Ok(file);
     }
+    let to_host = Mirror::to_host_of_login();
+    let mirror = match around.config.get(name, MIRROR).map(str::to_ascii_lowercase).as_deref() {
+        Some("true") => to_host.taking_over(),
+        Some("false") => Mirror::none(),
+        _ => to_host.where_free(),
+    };
+    file.with_mirror(CacheKey::new(name), mirror)
 }
 
 /// Why there is no store.

@@ -177,7 +177,8 @@ pub(crate) fn now() -> Timestamp {
 
 /// Little time for a request, a bit more for somebody else's.
 pub(crate) fn hasty(builder: Builder) -> PersistentAuth {
-    let patience = Patience::default().with_budget(Duration::from_millis(400));
+    let short = Duration::from_millis(400);
+    let patience = Patience::default().with_budget(short).with_answer(short);
     builder.with_patience(patience).with_lock_wait(Duration::from_millis(600)).build().unwrap()
 }
 

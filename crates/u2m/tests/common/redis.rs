@@ -11,6 +11,9 @@ use u2m_testkit::{Endpoint, Fault, Settings, Times};
 const URL: &str = "U2M_STORY_REDIS";
 const LEASE: &str = "U2M_STORY_LEASE";
 
+/// How long the answer to a refresh is waited for, in times of a lease.
+pub(crate) const ANSWER: u32 = 2;
+
 /// As long as nobody is meant to die.
 pub(crate) const LEASE_OF_OLD: Duration = Duration::from_secs(45);
 
@@ -88,7 +91,7 @@ pub(crate) fn inherited() -> RedisStore {
     open(&std::env::var(URL).unwrap(), Duration::from_millis(lease))
 }
 
-fn open(url: &str, lease: Duration) -> RedisStore {
-    let settings = RedisSettings::new().with_lease(lease);
+pub(crate) fn open(url: &str, lease: Duration) -> RedisStore {
+    let settings = RedisSettings::new().with_lease(lease).with_answer_time(lease * ANSWER);
     RedisStore::open_with(url, &SealKey::from_bytes([7; 32]), settings).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Where files have no owner and no mode to look at: the folder's own rules hold.
 
-use super::{Path, Privacy, StoreError};
+use super::{Checked, Path, Privacy, StoreError};
 use crate::fault::{self, Op};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
@@ -13,11 +13,11 @@ pub(crate) fn is_link_refusal(_: &io::Error) -> bool {
     false
 }
 
-pub(crate) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
+pub(crate) fn check(file: &File, path: &Path) -> Result<Checked, StoreError> {
     let meta = fault::at(Op::Stat, || file.metadata())
         .map_err(|error| StoreError::io("look at", path, error))?;
     if meta.is_file() {
-        Ok((meta.len(), Privacy::Private))
+        Ok((meta.len(), Privacy::Private, meta.modified().ok()))
     } else {
         Err(StoreError::NotAFile { path: path.into() })
     }
@@ -33,6 +33,10 @@ pub(crate) fn is_still(_: &Path, _: &File) -> io::Result<bool> {
 }
 
 pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn check_creatable(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

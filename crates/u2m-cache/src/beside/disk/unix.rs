@@ -1,6 +1,6 @@
 //! What Unix knows of owners, modes and links.
 
-use super::{Path, Privacy, StoreError, is_absence};
+use super::{Checked, Path, Privacy, StoreError, is_absence};
 use crate::fault::{self, Op};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -22,7 +22,7 @@ pub(crate) fn is_link_refusal(error: &io::Error) -> bool {
 }
 
 /// A regular file of this user that nobody else can read; its length, and whether others could.
-pub(crate) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreError> {
+pub(crate) fn check(file: &File, path: &Path) -> Result<Checked, StoreError> {
     let meta = fault::at(Op::Stat, || file.metadata())
         .map_err(|error| StoreError::io("look at", path, error))?;
     if !meta.is_file() {
@@ -36,7 +36,7 @@ pub(crate) fn check(file: &File, path: &Path) -> Result<(u64, Privacy), StoreErr
     } else {
         Privacy::Loose
     };
-    Ok((meta.len(), privacy))
+    Ok((meta.len(), privacy, meta.modified().ok()))
 }
 
 /// A regular file of this user that nobody else could read.
@@ -89,6 +89,12 @@ pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+pub(crate) fn check_creatable(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    let above = folder.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
+    Ok(access(above, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 pub(crate) fn check_owner(meta: &Metadata, path: &Path) -> Result<(), StoreError> {
     match meta.uid() {
         owner if owner == rustix::process::geteuid().as_raw() => Ok(()),
@@ -119,4 +125,20 @@ pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
 /// Some file systems cannot; the rename itself is done.
 pub(crate) fn sync_folder(path: &Path) {
     let _ = fault::at(Op::SyncFolder, || File::open(path)?.sync_all());
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mounted_by_itself_cannot_be_replaced_and_a_file_in_a_folder_can() {
+        let error = check_replaceable(Path::new("/proc")).unwrap_err();
+        assert!(error.to_string().contains("mounted by itself"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        check_replaceable(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        check_replaceable(&path).unwrap();
+    }
 }

@@ -1,10 +1,11 @@
 //! Faults that are reported to the program.
 
-use super::{Failed, LONG, STAGE, STORIES, Scene, Story, act, key, view};
+use super::{Failed, LONG, STAGE, STORIES, Scene, Story, act, key, session, side_by_side, view};
 use crate::fault::Op;
 use crate::fault::plan::{Fault, Plan, under};
 use crate::{FileStore, TokenStore};
 use rustix::io::Errno;
+use std::time::Duration;
 
 const ERRORS: [Errno; 8] = [
     Errno::NOSPC,
@@ -48,27 +49,28 @@ fn steps<T>(story: Story, work: impl FnOnce(&FileStore) -> T) -> Vec<Op> {
 
 /// Tells a story under each fault at each of `steps`; how many times, and what failed.
 fn tell(story: Story, steps: &[Op]) -> (usize, Vec<(Op, Plan, Failed)>) {
-    let (mut told, mut failed) = (0, Vec::new());
-    for (at, op) in steps.iter().enumerate() {
-        for (fault, lasts) in faults(*op) {
-            let (scene, plan) = (Scene::new(story), Plan { at, fault, lasts });
-            let store = FileStore::at(scene.file());
-            let runtime = Some(scene.runtime.path().into());
-            let (done, seen) = under(Some(plan), runtime, || act(story, &store));
-            let what = format!("{story:?} {op:?} {plan:?}");
-            assert_eq!(seen[..=at], steps[..=at], "{what}: the story is always the same");
-            scene.check(Some(&done), &store.take_notices(), &what);
-            scene.check_next(&what);
-            told += 1;
-            failed.extend(done.err().map(|error| (*op, plan, error)));
-        }
-    }
-    (told, failed)
+    let plans = steps.iter().enumerate().flat_map(|(at, op)| {
+        let all = faults(*op).into_iter();
+        all.map(move |(fault, lasts)| (*op, Plan { at, fault, lasts }))
+    });
+    let plans: Vec<(Op, Plan)> = plans.collect();
+    let failed = side_by_side(&plans, |&(op, plan)| {
+        let scene = Scene::new(story);
+        let store = FileStore::at(scene.file());
+        let runtime = Some(scene.runtime.path().into());
+        let (done, seen) = under(Some(plan), runtime, || act(story, &store));
+        let what = format!("{story:?} {op:?} {plan:?}");
+        assert_eq!(seen[..=plan.at], steps[..=plan.at], "{what}: the story is always the same");
+        scene.check(Some(&done), &store.take_notices(), &what);
+        scene.check_next(&what);
+        done.err().map(|error| (op, plan, error))
+    });
+    (plans.len(), failed.into_iter().flatten().collect())
 }
 
 #[test]
 fn a8_file_14_whatever_fails_at_whichever_step_the_change_is_there_or_the_old_state_is() {
-    let _stage = STAGE.lock();
+    let _stage = STAGE.share();
     let mut total = 0;
     for story in STORIES {
         let all = steps(story, |store| act(story, store).unwrap());
@@ -83,16 +85,17 @@ fn a8_file_14_whatever_fails_at_whichever_step_the_change_is_there_or_the_old_st
 
 #[test]
 fn refr_4_what_fails_for_good_shows_before_a_refresh_token_is_spent() {
-    let _stage = STAGE.lock();
+    let _stage = STAGE.share();
     for story in [Story::Refresh, Story::RefreshOfLink] {
         let proof = steps(story, |store| {
             let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
+            lock.claim(&session("dev").fingerprint(), Duration::ZERO).unwrap();
             lock.prove_writable().unwrap();
             lock
         });
         let (_, failed) = tell(story, &proof);
         // Whatever takes room or permission.
-        let takes = |op| matches!(op, Op::Open | Op::Create | Op::Write | Op::Sync);
+        let takes = |op| matches!(op, Op::Open | Op::Create | Op::Write | Op::Sync | Op::Rename);
         let lasting = failed.into_iter().filter(|(op, plan, _)| plan.lasts && takes(*op));
         let mut shown = 0;
         for (op, plan, failed) in lasting {

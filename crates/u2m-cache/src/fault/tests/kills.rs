@@ -32,6 +32,19 @@ fn start(scene: &Scene, at: usize, after: usize) -> Child {
     command.spawn().unwrap()
 }
 
+/// Scenes in which the process was killed: before (0) or after (1) an operation.
+pub(super) fn killed(
+    story: Story,
+    moments: impl IntoIterator<Item = (usize, usize)>,
+) -> Vec<(Scene, String)> {
+    let one = |(at, after)| {
+        let scene = Scene::new(story);
+        assert_eq!(start(&scene, at, after).wait().unwrap().signal(), Some(9), "{at} {after}");
+        (scene, format!("{story:?} killed at {at} {after}"))
+    };
+    moments.into_iter().map(one).collect()
+}
+
 fn tell(story: Story) -> usize {
     let scene = Scene::new(story);
     let runtime = Some(scene.runtime.path().into());

@@ -60,7 +60,7 @@ fn take(store: &FileStore) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
 
 #[test]
 fn t23_where_there_are_no_locks_a_refresh_is_coordinated_on_this_machine() {
-    let _stage = STAGE.lock();
+    let _stage = STAGE.share();
     for errno in NONE {
         let home = Home::new(errno);
         let (store, other) = (home.store(), home.as_another_process());
@@ -85,7 +85,7 @@ fn t23_where_there_are_no_locks_a_refresh_is_coordinated_on_this_machine() {
 
 #[test]
 fn it_is_said_once_that_other_machines_are_not_coordinated() {
-    let _stage = STAGE.lock();
+    let _stage = STAGE.share();
     let home = Home::new(Errno::NOLCK);
     let store = home.store();
     for _ in 0..2 {
@@ -101,7 +101,7 @@ fn it_is_said_once_that_other_machines_are_not_coordinated() {
 
 #[test]
 fn a_lock_in_the_runtime_folder_is_handed_over_like_any_other() {
-    let _stage = STAGE.lock();
+    let _stage = STAGE.share();
     let home = Home::new(Errno::NOLCK);
     let (store, other) = (home.store(), home.as_another_process());
     let lock = home.without_locks(false, || take(&store).unwrap()).unwrap();
@@ -117,7 +117,7 @@ fn a_lock_in_the_runtime_folder_is_handed_over_like_any_other() {
 
 #[test]
 fn where_there_are_no_locks_at_all_it_is_an_error_that_names_the_file() {
-    let _stage = STAGE.lock();
+    let _stage = STAGE.share();
     let home = Home::new(Errno::NOLCK);
     let store = home.store();
     let Err(error) = home.without_locks(true, || take(&store)) else { panic!("a lock of nothing") };
@@ -130,7 +130,7 @@ fn where_there_are_no_locks_at_all_it_is_an_error_that_names_the_file() {
 
 #[test]
 fn t23_a_planted_folder_for_locks_is_refused() {
-    let _stage = STAGE.lock();
+    let _stage = STAGE.share();
     let home = Home::new(Errno::NOLCK);
     let (store, folder) = (home.store(), home.runtime.path().join("u2m"));
     let victim = home.folder.path().join("victim");

@@ -5,16 +5,23 @@
 mod errors;
 mod kills;
 mod locks;
+#[cfg(all(feature = "encrypted", feature = "keyring"))]
+mod moves;
+mod order;
 
-use crate::{FileStore, Notice, StoreError, TokenStore};
+use crate::fault;
+use crate::{Claim, FileStore, Notice, StoreError, TokenStore};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LockResult, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
 use u2m_core::{
-    AccessToken, Binding, CacheKey, Host, RefreshToken, Session, Timestamp, Verdict, VerdictKind,
+    AccessToken, Binding, CacheKey, Host, RefreshToken, Session, Tie, TiedBy, Timestamp, Verdict,
+    VerdictKind,
 };
 use url::Url;
 
@@ -55,9 +62,23 @@ const STORIES: [Story; 9] = [
 /// Longer than anything honest takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Told one at a time: a process that is being started holds, for a moment, all files that are open here, and the locks on
-/// them.
-static STAGE: Mutex<()> = Mutex::new(());
+/// Who starts processes has it alone: a process that is being started holds, for a moment, all files that are open here, and
+/// the locks on them.
+static STAGE: Stage = Stage(RwLock::new(()));
+
+struct Stage(RwLock<()>);
+
+impl Stage {
+    /// Alone.
+    fn lock(&self) -> LockResult<RwLockWriteGuard<'_, ()>> {
+        self.0.write()
+    }
+
+    /// Beside others that start no processes.
+    fn share(&self) -> LockResult<RwLockReadGuard<'_, ()>> {
+        self.0.read()
+    }
+}
 
 /// The logins that are looked at.
 const NAMES: [&str; 4] = ["dev", "new", "other", "plain"];
@@ -109,9 +130,32 @@ fn temporary() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-impl Scene {
+/// What a story finds, made once and kept in memory: putting it into a new folder takes a tenth of the time.
+struct Template {
+    /// In the order in which they are made, with paths below the folder.
+    things: Vec<(PathBuf, Thing)>,
+    before: View,
+    bytes: Option<Vec<u8>>,
+}
+
+enum Thing {
+    Folder(fs::Permissions),
+    File(fs::Permissions, Vec<u8>),
+    /// To another thing.
+    Link(PathBuf),
+}
+
+impl Template {
+    /// The one of a story.
+    fn of(story: Story) -> &'static Self {
+        static ALL: [OnceLock<Template>; STORIES.len()] =
+            [const { OnceLock::new() }; STORIES.len()];
+        let at = STORIES.iter().position(|known| *known == story).unwrap();
+        ALL[at].get_or_init(|| Self::new(story))
+    }
+
     fn new(story: Story) -> Self {
-        let (folder, runtime) = (temporary(), temporary());
+        let folder = temporary();
         let file = folder.path().join("home/token-cache.json");
         let store = FileStore::at(&file);
         let real = folder.path().join("real");
@@ -139,7 +183,58 @@ impl Scene {
         }
         let bytes = fs::read(&file).ok();
         let before = view(&store);
-        Self { story, folder, runtime, before, bytes }
+        let mut things = Vec::new();
+        gather(folder.path(), folder.path(), &mut things);
+        Self { things, before, bytes }
+    }
+}
+
+/// Reads what is below a folder of a template.
+fn gather(top: &Path, folder: &Path, things: &mut Vec<(PathBuf, Thing)>) {
+    let below = |path: &Path| path.strip_prefix(top).unwrap().to_owned();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let meta = fs::symlink_metadata(&path).unwrap();
+        if meta.is_symlink() {
+            things.push((below(&path), Thing::Link(below(&fs::read_link(&path).unwrap()))));
+        } else if meta.is_dir() {
+            things.push((below(&path), Thing::Folder(meta.permissions())));
+            gather(top, &path, things);
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            things.push((below(&path), Thing::File(meta.permissions(), bytes)));
+        }
+    }
+}
+
+impl Thing {
+    fn put(&self, top: &Path, path: &Path) {
+        match self {
+            Self::Folder(mode) => {
+                fs::create_dir(path).unwrap();
+                fs::set_permissions(path, mode.clone()).unwrap();
+            }
+            Self::File(mode, bytes) => {
+                fs::write(path, bytes).unwrap();
+                // Written long ago: what is damaged is not being written.
+                fs::File::options()
+                    .write(true)
+                    .open(path)
+                    .unwrap()
+                    .set_modified(UNIX_EPOCH)
+                    .unwrap();
+                fs::set_permissions(path, mode.clone()).unwrap();
+            }
+            Self::Link(to) => symlink(top.join(to), path).unwrap(),
+        }
+    }
+}
+
+impl Scene {
+    fn new(story: Story) -> Self {
+        let Template { things, before, bytes } = Template::of(story);
+        let (folder, runtime) = (temporary(), temporary());
+        things.iter().for_each(|(path, thing)| thing.put(folder.path(), &folder.path().join(path)));
+        Self { story, folder, runtime, before: before.clone(), bytes: bytes.clone() }
     }
 
     fn file(&self) -> PathBuf {
@@ -175,6 +270,10 @@ impl Scene {
                 let saved = if is_new(self.story) { 1 } else { 0 };
                 if let Ok(Some(session)) = &mut after[saved] {
                     (session.binding, session.issued_at) = (None, None);
+                    // To whoever reads it, it may be another program's: its name keeps it with the host of the login before.
+                    let before = (!is_new(self.story)).then(|| Host::parse("https://a.example"));
+                    let tie = |host| Tie::new(host, TiedBy::EarlierLogin);
+                    session.ties = before.into_iter().flatten().map(tie).collect();
                 }
             }
             now == after
@@ -199,7 +298,9 @@ impl Scene {
     /// Without a fault it is done, and nothing is left behind.
     fn check_next(&self, told: &str) {
         let store = FileStore::at(self.file());
-        act(self.story, &store).unwrap_or_else(|error| panic!("{told}: the next time {error:?}"));
+        let runtime = Some(self.runtime.path().into());
+        let (done, _) = fault::under(None, runtime, || act(self.story, &store));
+        done.unwrap_or_else(|error| panic!("{told}: the next time {error:?}"));
         assert_eq!(view(&store), self.after(), "{told}: the next time");
         // A write of any login cleans up.
         store.save(&key("plain"), &session("plain")).unwrap();
@@ -253,6 +354,12 @@ fn act(story: Story, store: &FileStore) -> Result<(), Failed> {
             let lock = store.lock(&key("dev"), LONG).map_err(early)?;
             let mut lock = lock.ok_or_else(|| Failed::Early("it is taken".into()))?;
             let _ = lock.verdict();
+            let of = session("dev").fingerprint();
+            match lock.claim(&of, Duration::ZERO).map_err(early)? {
+                // It was renewed already where it is waited for, and is saved again.
+                Claim::Taken | Claim::Waited => {}
+                other => return Err(Failed::Early(format!("{other:?}"))),
+            }
             lock.prove_writable().map_err(|error| Failed::AtProof(error.to_string()))?;
             lock.save(&bound("next", a)).map_err(|error| Failed::AtSave(error.to_string()))
         }
@@ -264,4 +371,16 @@ fn act(story: Story, store: &FileStore) -> Result<(), Failed> {
         }
         Story::Clear => store.clear_leftovers(&key("dev")).map(drop).map_err(early),
     }
+}
+
+/// Does `work` for each of `all`, as many at a time as there are processors.
+fn side_by_side<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take = || all.get(next.fetch_add(1, Ordering::Relaxed));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let worker = || scope.spawn(|| std::iter::from_fn(take).map(&work).collect::<Vec<R>>());
+        let workers: Vec<_> = (0..threads).map(|_| worker()).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    })
 }

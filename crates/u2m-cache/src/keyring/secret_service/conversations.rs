@@ -46,21 +46,23 @@ fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> Says) {
     let mut input = Vec::new();
     let begins = |input: &[u8]| input.windows(7).position(|seven| seven == b"BEGIN\r\n");
     while begins(&input).is_none() {
-        receive(&mut stream, &mut input);
+        if !receive(&mut stream, &mut input) {
+            return;
+        }
     }
     assert!(input.starts_with(b"\0AUTH EXTERNAL "));
     input.drain(..begins(&input).unwrap() + 7);
-    match script("") {
-        Says::Raw(bytes) => stream.write_all(bytes).unwrap(),
-        _ => stream.write_all(b"OK 0123\r\n").unwrap(),
-    }
+    // Here and below: whoever hung up is not told.
+    let _ = match script("") {
+        Says::Raw(bytes) => stream.write_all(bytes),
+        _ => stream.write_all(b"OK 0123\r\n"),
+    };
     loop {
         while let Some(heading) = Heading::read(&input).unwrap() {
             let rest = input.split_off(heading.body.end);
             let message = std::mem::replace(&mut input, rest);
             let serial = u32::from_le_bytes(message[8..12].try_into().unwrap());
             let Some(said) = say(&script(called(&message)), serial) else { continue };
-            // Whoever hung up is not told.
             let _ = stream.write_all(&said);
         }
         if !receive(&mut stream, &mut input) {

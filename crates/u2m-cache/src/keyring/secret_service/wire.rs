@@ -11,6 +11,7 @@
 use super::message::{Body, Call, Heading, LIMIT, Reader};
 use super::{address, failures};
 use crate::keyring::KeyringError;
+use crate::keyring::awake::Left;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -61,8 +62,8 @@ enum Stop {
 
 struct Conversation {
     stream: UnixStream,
-    end: Instant,
-    /// For how long one read may wait at most: no less than what is left until the end.
+    left: Left,
+    /// For how long one read waits at most.
     armed: Duration,
     /// What has arrived and is not used up yet. It may hold a secret, and its room is never moved while it does.
     input: Zeroizing<Vec<u8>>,
@@ -94,14 +95,15 @@ impl Conversation {
             ErrorKind::PermissionDenied => KeyringError::Denied,
             _ => KeyringError::NoBus,
         })?);
-        let armed = patience.max(Duration::from_millis(1));
+        let left = Left::new(patience.max(Duration::from_millis(1)));
+        let armed = left.slice();
         let ready = stream
             .set_nonblocking(false)
             .and_then(|()| stream.set_read_timeout(Some(armed)))
-            .and_then(|()| stream.set_write_timeout(Some(armed)));
+            .and_then(|()| stream.set_write_timeout(Some(patience.max(armed))));
         ready.map_err(|error| KeyringError::broken(&error.to_string()))?;
         let input = Zeroizing::new(Vec::new());
-        Ok(Self { stream, end: Instant::now() + patience, armed, input, used: 0, last: 0 })
+        Ok(Self { stream, left, armed, input, used: 0, last: 0 })
     }
 
     fn read(mut self, attributes: &[(&str, &str)]) -> Result<Found, Stop> {
@@ -240,23 +242,29 @@ impl Conversation {
         }
     }
 
-    /// Waits for more input, until the deadline.
+    /// Waits for more input, for as long as there is time left in which this process runs.
     fn receive(&mut self) -> Result<(), Stop> {
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if self.left.is_over() {
             return Err(Stop::Failed(KeyringError::Timeout { operation: "get" }));
         }
         // Not before each read: most answers come at once.
-        if left < self.armed * 9 / 10 {
-            let armed = self.stream.set_read_timeout(Some(left));
+        let slice = self.left.slice();
+        if slice < self.armed * 9 / 10 {
+            let armed = self.stream.set_read_timeout(Some(slice));
             armed.map_err(|error| Stop::Failed(broken_off(&error)))?;
-            self.armed = left;
+            self.armed = slice;
         }
         let mut part = [0_u8; 4 << 10];
-        let read = match self.stream.read(&mut part) {
+        let start = Instant::now();
+        let read = self.stream.read(&mut part);
+        self.left.took(start.elapsed());
+        let is_wait = |kind| {
+            matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
+        };
+        let read = match read {
             Ok(0) => return Err(Stop::Failed(KeyringError::broken("the bus hung up"))),
             Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(error) if is_wait(error.kind()) => return Ok(()),
             Err(error) => return Err(Stop::Failed(broken_off(&error))),
         };
         // A buffer that grows leaves its old bytes behind, unless they are wiped here.

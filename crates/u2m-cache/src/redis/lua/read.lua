@@ -1,1 +1,1 @@
-return {field('generation'), field('grant'), field('session'), field('verdict')}
+return reading({})

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 use u2m::{
-    Attribute, CheckError, Foreign, Identity, LoginFacts, Resolved, Source, StorageSource, Subject,
-    Timestamp, Value, chain, format_local,
+    Attribute, CheckError, Foreign, Identity, LoginFacts, Resolved, Scopes, Source, StorageSource,
+    Subject, Timestamp, Value, chain, format_local,
 };
 
 /// What is wrong, for programs and for people.
@@ -38,6 +38,8 @@ pub(super) struct Report<'a> {
     /// The profile file.
     pub(super) path: &'a Path,
     pub(super) sensitive: bool,
+    /// Whether what is known of the token is shown, which Databricks' CLI does not.
+    pub(super) shows_token: bool,
 }
 
 /// One value of the configuration.
@@ -110,6 +112,9 @@ struct TokenFacts<'a> {
     refreshable: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<&'a str>,
+    /// What the profile asks for besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes_not_granted: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,7 +144,10 @@ impl Report<'_> {
                 configuration: configuration.collect(),
             },
             token_storage: self.kept(),
-            token: self.facts.map(token_facts),
+            token: self
+                .facts
+                .filter(|_| self.shows_token)
+                .map(|facts| token_facts(facts, &self.not_granted())),
         })
     }
 
@@ -181,8 +189,8 @@ impl Report<'_> {
                 &format!("{}, {} (from {})", kept.mode, kept.location, kept.source),
             );
         }
-        if let Some(facts) = self.facts {
-            tell(facts, &mut line);
+        if let Some(facts) = self.facts.filter(|_| self.shows_token) {
+            tell(facts, &self.not_granted(), &mut line);
         }
         out += "-----\nCurrent configuration:\n";
         for line in self.lines() {
@@ -234,6 +242,14 @@ impl Report<'_> {
         host.map(|host| host.as_str())
     }
 
+    /// Of the scopes that the profile names, those that the login was not granted, as far as anybody says what it was.
+    fn not_granted(&self) -> Scopes {
+        let granted = self.facts.map(|facts| facts.scopes.as_slice()).unwrap_or_default();
+        let named = self.resolved.value("scopes").map(|value| Scopes::split(value.expose()));
+        let Some(named) = named.filter(|_| !granted.is_empty()) else { return Scopes::default() };
+        named.missing_from(&Scopes::new(granted.iter().map(Foreign::as_str))).of_apis()
+    }
+
     fn identity(&self) -> Option<&Identity> {
         match self.status {
             Status::Works(found) => Some(found),
@@ -260,18 +276,23 @@ impl Report<'_> {
             }
             source => source.label().to_owned(),
         };
+        let source = match choice.is_explicit() && mode != choice.mode() {
+            true => format!("where it was saved; {source} names {}", choice.mode()),
+            false => source,
+        };
         let location = storage.location(mode, &place::shown);
         Some(Kept { mode: mode.as_str(), location, source })
     }
 }
 
 /// What is known of the token, a line each.
-fn tell(facts: &LoginFacts, line: &mut impl FnMut(&str, &str)) {
+fn tell(facts: &LoginFacts, not_granted: &Scopes, line: &mut impl FnMut(&str, &str)) {
     let expires = facts.expiry.map(|expiry| format!("{} ({})", format_local(expiry), left(expiry)));
     line("Token expires", expires.as_deref().unwrap_or("nobody knows when"));
     line("Refreshable", if facts.is_refreshable { "yes" } else { "no" });
     let scopes: Vec<&str> = facts.scopes.iter().map(Foreign::as_str).collect();
     line("Scopes", &scopes.join(" "));
+    line("Scopes not granted", &not_granted.to_string());
     line("Issuer", facts.issuer.as_ref().map_or("", Foreign::as_str));
     line("Subject", facts.subject.as_ref().map_or("", Foreign::as_str));
     line("Storage key", Foreign::new(facts.key.as_str()).as_str());
@@ -291,7 +312,7 @@ fn seconds_until(expiry: Timestamp) -> i64 {
     Timestamp::from(SystemTime::now()).until(expiry).seconds().max(0)
 }
 
-fn token_facts(facts: &LoginFacts) -> TokenFacts<'_> {
+fn token_facts<'a>(facts: &'a LoginFacts, not_granted: &Scopes) -> TokenFacts<'a> {
     TokenFacts {
         key: facts.key.as_str(),
         expiry: facts.expiry.map(format_local),
@@ -299,6 +320,7 @@ fn token_facts(facts: &LoginFacts) -> TokenFacts<'_> {
         issued_at: facts.issued_at.map(format_local),
         refreshable: facts.is_refreshable,
         scopes: facts.scopes.iter().map(Foreign::as_str).collect(),
+        scopes_not_granted: not_granted.iter().map(str::to_owned).collect(),
         issuer: facts.issuer.as_ref().map(Foreign::as_str),
         subject: facts.subject.as_ref().map(Foreign::as_str),
     }

@@ -6,8 +6,8 @@ use crate::prompt::{self, Picked};
 use crate::{advice, output, place};
 use std::path::Path;
 use u2m::{
-    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName,
-    ReqwestTransport, Said, Surroundings, blocking, choose_for_login,
+    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName, Said,
+    Surroundings, blocking, choose_for_login,
 };
 
 /// What is signed in to, and what its host says of itself.
@@ -91,7 +91,7 @@ fn settled(
             let metadata = match choice.host.as_ref().filter(|_| choice.is_open()) {
                 Some(host) => match known.take().filter(|(asked, _)| asked == host) {
                     Some((_, metadata)) => metadata,
-                    None => blocking::ask_host(&ReqwestTransport::new(), host),
+                    None => blocking::ask_host(&place::transport(choice.ca_file.as_deref()), host),
                 },
                 None => HostMetadata::default(),
             };

@@ -6,7 +6,10 @@ use crate::failure::{Class, Failure};
 use crate::person::{Terminal, can_paste};
 use crate::{output, place};
 use std::time::Duration;
-use u2m::{BrowserError, Builder, ChallengeError, PersistentAuth, SignedIn, browser_fn, chain};
+use u2m::{
+    BrowserError, Builder, ChallengeError, Foreign, Host, HostError, IssuerTrust, PersistentAuth,
+    Scopes, SignedIn, browser_fn, chain,
+};
 
 /// How long a person has, unless they say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -26,6 +29,15 @@ pub(crate) fn check(args: &Args) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// What a login may lead to: Databricks' hosts, and those that the person names.
+pub(crate) fn trust(args: &Args) -> Result<IssuerTrust, Failure> {
+    args.allow_issuer.iter().try_fold(IssuerTrust::databricks(), |trust, named| {
+        let wrong =
+            |error: HostError| Failure::new(Class::Usage, format!("--allow-issuer: {error}"));
+        Ok(trust.with_host(Host::typed(named).map_err(wrong)?.0))
+    })
 }
 
 /// Gives a login the terminal, which calls it a login to `place`, and the time that the person has.
@@ -55,15 +67,50 @@ pub(crate) fn sign_in(
     person.end();
     output::warn_of(auth.take_notices());
     let signed_in = outcome.map_err(|error| failed(&error))?;
-    if let Some(failure) = signed_in.unsaved() {
+    // It is tried for as long as this process may live, and may be saved by now.
+    if let Some(failure) = signed_in.unsaved()
+        && !auth.close(crate::guard::GRACE)
+    {
         let text = format!("signed in, but the login could not be saved: {}", chain(failure));
         return Err(Failure::new(Class::Storage, text));
     }
-    if !signed_in.missing_scopes().is_empty() {
+    tell_scopes(&signed_in);
+    tell_clock(&signed_in);
+    Ok(signed_in)
+}
+
+/// Says that this machine's clock is wrong: it is what the ends of tokens are counted by.
+fn tell_clock(signed_in: &SignedIn) {
+    if let Some(skew) = signed_in.clock_skew() {
+        let seconds = skew.seconds();
+        let way = if seconds > 0 { "ahead of" } else { "behind" };
         output::note(&format!(
-            "Warning: these scopes were not granted: {}",
-            signed_in.missing_scopes()
+            "Warning: this machine's clock is {} seconds {way} the server's: set it, or let the system keep it. Tokens end at the wrong time.",
+            seconds.unsigned_abs()
         ));
     }
-    Ok(signed_in)
+}
+
+/// Says where what was granted is not what was asked for.
+fn tell_scopes(signed_in: &SignedIn) {
+    if !signed_in.is_granted_otherwise() {
+        return;
+    }
+    let missing = signed_in.missing_scopes();
+    if !missing.is_empty() {
+        output::note(&format!("Warning: these scopes were not granted: {missing}"));
+    }
+    let asked = signed_in.asked_scopes();
+    if asked.iter().any(|scope| scope == "offline_access") && !signed_in.is_renewable() {
+        output::note(
+            "Warning: a refresh token was asked for (offline_access), and none was granted: this login ends with its access token.",
+        );
+    }
+    let words = |scopes: &Scopes| match scopes.to_string() {
+        text if text.is_empty() => "none in particular".to_owned(),
+        text => Foreign::new(&text).to_string(),
+    };
+    if let Some(granted) = signed_in.granted_scopes() {
+        output::note(&format!("Scopes asked for: {}. Granted: {}.", words(asked), words(granted)));
+    }
 }

@@ -3,11 +3,11 @@
 use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::prompt::{self, Row};
-use crate::{guard, output, screen};
+use crate::{guard, output, place, screen};
 use std::sync::Arc;
 use u2m::{
     AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, ConfigFile, Foreign, LoginChoice,
-    ReqwestTransport, SignedIn, blocking, chain, suits_connect,
+    SignedIn, blocking, chain, suits_connect,
 };
 
 /// So many clusters are enough to choose from.
@@ -37,7 +37,7 @@ impl Places {
             let workspace_id = choice.workspace_id.clone();
             return Self { account_id, workspace_id, is_serverless, ..Self::default() };
         };
-        let transport = Arc::new(ReqwestTransport::new());
+        let transport = Arc::new(place::transport(choice.ca_file.as_deref()));
         let found = blocking::whereabouts(transport, host, signed_in.token().access_token());
         let account_id = of_target.or(found.account_id);
         let before = config.profile(choice.profile.as_str());
@@ -66,12 +66,16 @@ impl Places {
         let account = choice.account.as_ref().filter(|_| is_open);
         let access = ApiAccess::new(host.clone(), signed_in.token().access_token().clone());
         if let Some(account) = account {
-            let api = blocking::Api::new(Arc::new(ReqwestTransport::new()), access.clone());
+            let api = blocking::Api::new(
+                Arc::new(place::transport(choice.ca_file.as_deref())),
+                access.clone(),
+            );
             self.workspace_id = workspace(&api, account)?;
         }
         if args.configure_cluster {
             let access = access.with_workspace_id(self.workspace_id.as_deref());
-            let api = blocking::Api::new(Arc::new(ReqwestTransport::new()), access);
+            let api =
+                blocking::Api::new(Arc::new(place::transport(choice.ca_file.as_deref())), access);
             self.cluster_id = Some(cluster(&api)?);
         }
         Ok(())

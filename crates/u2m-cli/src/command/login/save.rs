@@ -6,8 +6,8 @@ use crate::{output, place};
 use serde::Serialize;
 use std::path::Path;
 use u2m::{
-    CacheKey, Editor, Foreign, LOGIN_CLEARS, LoginChoice, Scopes, SignedIn, Storage, StorageMode,
-    chain,
+    CA_FILE_KEY, CacheKey, Editor, Foreign, LOGIN_CLEARS, LoginChoice, Scopes, SignedIn, Storage,
+    StorageMode, chain,
 };
 
 /// The result for programs. A member that has no value is `null`.
@@ -20,6 +20,9 @@ pub(super) struct Report {
     cluster_id: Option<String>,
     serverless_compute_id: Option<String>,
     scopes: Vec<String>,
+    /// As they went to the server, and as it said that it granted them.
+    asked_scopes: Vec<String>,
+    granted_scopes: Option<Vec<String>>,
     storage: Kept,
     config_file: String,
     /// The keys of the profile that were set.
@@ -30,6 +33,10 @@ pub(super) struct Report {
 struct Kept {
     mode: &'static str,
     location: String,
+}
+
+fn listed(scopes: &Scopes) -> Vec<String> {
+    scopes.iter().map(ToString::to_string).collect()
 }
 
 /// A login, and the profile that leads to it.
@@ -96,7 +103,9 @@ impl Saved<'_> {
             workspace_id: of("workspace_id"),
             cluster_id: of("cluster_id"),
             serverless_compute_id: of("serverless_compute_id"),
-            scopes: self.scopes.iter().map(ToString::to_string).collect(),
+            scopes: listed(self.scopes),
+            asked_scopes: listed(self.signed_in.asked_scopes()),
+            granted_scopes: self.signed_in.granted_scopes().map(listed),
             storage: Kept { mode: self.mode().as_str(), location: self.kept_in() },
             config_file: place::shown(self.path),
             written: self.values().iter().map(|(key, _)| *key).collect(),
@@ -106,6 +115,9 @@ impl Saved<'_> {
     /// The keys in the order of the reference; only those that have a value.
     fn values(&self) -> Vec<(&'static str, String)> {
         let places = self.places;
+        // What has no name in text can be trusted once, and not be written down.
+        let ca_file = self.choice.ca_file.as_ref().and_then(|path| path.to_str());
+        let ca_file = ca_file.map(str::to_owned);
         let given = |value: &Option<String>| value.clone().unwrap_or_default();
         let values = [
             ("host", self.host()),
@@ -118,6 +130,7 @@ impl Saved<'_> {
             ("workspace_id", given(&places.workspace_id)),
             ("scopes", self.scopes.iter().collect::<Vec<_>>().join(",")),
             ("auth_type", "databricks-cli".to_owned()),
+            (CA_FILE_KEY, ca_file.unwrap_or_default()),
         ];
         values.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }

@@ -1,21 +1,32 @@
 //! `u2m storage migrate`: moves logins to another store, and lets the settings follow.
 
-use super::used;
-use crate::advice::{quoted, stopped};
+mod follow;
+
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use crate::{output, place};
 use serde_json::json;
-use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Editor, Foreign, Host, Session, Storage, StorageChoice, StorageMode,
-    StorageSource, StoreError, Surroundings, TokenStore, chain, host_login_keys, login_keys,
-    looks_like_host,
+    CacheKey, ConfigFile, Foreign, Host, Session, Storage, StorageMode, StoreError, TokenStore,
+    chain, host_login_keys, login_keys, looks_like_host,
 };
 
 /// A refresh that is under way ends by then.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What became of the logins that were to be moved.
+#[derive(Default)]
+struct Moves {
+    /// Those that were moved, and from where.
+    moved: Vec<(CacheKey, StorageMode)>,
+    /// Those that were in the new place already.
+    there: Vec<CacheKey>,
+    /// Those that are where they were, and why.
+    failed: Vec<(CacheKey, String)>,
+    /// What some of those that were moved have left behind, in words.
+    copies: Vec<String>,
+}
 
 /// Where logins are moved from, and what is known about them.
 struct Movers<'a> {
@@ -40,30 +51,31 @@ pub(crate) fn migrate(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let storage = place::storage_with_person(&config, None)?;
     let movers = Movers { storage: &storage, config: &config, to, all: args.all };
-    let (mut moved, mut failed) = (Vec::new(), Vec::new());
+    let mut moves = Moves::default();
     let keys = match named {
         Some(named) => vec![movers.find(named, name)?],
-        None => movers.all_keys(&mut failed),
+        None => movers.all_keys(&mut moves.failed),
     };
-    for key in keys {
-        match movers.move_one(&key) {
-            Ok(Some(from)) => moved.push((key, from)),
-            Ok(None) => {}
-            Err(text) => failed.push((key, text)),
+    movers.move_all(keys, &mut moves);
+    output::warn_of(storage.store().take_notices());
+    movers.follow(&path, &moves)?;
+    for text in &moves.copies {
+        output::note(&format!("Warning: {text}"));
+    }
+    let has_left_copies = !moves.copies.is_empty();
+    finish(args, named, to, moves)?;
+    match has_left_copies {
+        false => Ok(()),
+        true => {
+            let text = "what was moved is used in its new place; where copies of it were left is said above, and the same \
+                        command removes them";
+            Err(Failure::new(Class::Storage, text))
         }
     }
-    output::warn_of(storage.store().take_notices());
-    movers.follow(&path, &moved)?;
-    finish(args, named, to, &moved, failed)
 }
 
-fn finish(
-    args: &Args,
-    named: Option<&str>,
-    to: StorageMode,
-    moved: &[(CacheKey, StorageMode)],
-    mut failed: Vec<(CacheKey, String)>,
-) -> Result<(), Failure> {
+fn finish(args: &Args, named: Option<&str>, to: StorageMode, moves: Moves) -> Result<(), Failure> {
+    let Moves { moved, mut failed, .. } = moves;
     match (named, failed.len()) {
         (_, 0) => {}
         (Some(_), _) => {
@@ -137,7 +149,7 @@ impl Movers<'_> {
         for mode in StorageMode::ALL {
             match store.part(mode).and_then(TokenStore::keys) {
                 Ok(more) => keys.extend(more),
-                Err(error) if error.is_absent_store() && store.mode() != Some(mode) => {}
+                Err(error) if error.is_absent_store() && store.naming().mode() != Some(mode) => {}
                 Err(error) => failed.push((CacheKey::new(mode.as_str()), chain(&error))),
             }
         }
@@ -146,35 +158,101 @@ impl Movers<'_> {
         keys
     }
 
-    /// Moves a login, from the store that it is used from; which one that was.
-    fn move_one(&self, key: &CacheKey) -> Result<Option<StorageMode>, String> {
+    /// Moves logins, each from the store in which it counts.
+    fn move_all(&self, keys: Vec<CacheKey>, moves: &mut Moves) {
         let (store, to) = (self.storage.store(), self.to);
-        let holders = store.holders(key);
-        let used = used(self.storage, self.config, key);
-        let from = match used.filter(|used| !holders.contains(used)) {
-            // It may be in the one that it is used from, and that one does not say so now.
-            Some(used) => match store.part(used).and_then(|part| part.load(key)) {
-                Err(error) if !error.is_absent_store() || store.home(key) == Some(used) => {
-                    return Err(chain(&error));
+        let (holders, homes) = (store.holders_of_all(&keys), store.homes_of_all(&keys));
+        let mut groups: Vec<(StorageMode, Vec<CacheKey>)> = Vec::new();
+        for ((key, holders), home) in keys.into_iter().zip(holders).zip(homes) {
+            match self.source(&key, home, &holders) {
+                Ok(Some(from)) if from != to => match self.would_be_lost(&key) {
+                    Some(text) => moves.failed.push((key, text)),
+                    None => match groups.iter_mut().find(|(known, _)| *known == from) {
+                        Some((_, keys)) => keys.push(key),
+                        None => groups.push((from, vec![key])),
+                    },
+                },
+                Ok(from) => {
+                    self.finish_earlier(&key, &holders, &mut moves.failed);
+                    moves.there.extend(from.map(|_| key));
                 }
-                _ => holders.first().copied(),
-            },
-            None => used.or_else(|| holders.first().copied()),
-        };
-        let Some(from) = from.filter(|from| *from != to) else { return Ok(None) };
-        if let Some(why) = self.would_be_lost(key) {
-            return Err(why);
+                Err(text) => moves.failed.push((key, text)),
+            }
         }
-        match store.migrate(key, from, to, PATIENCE) {
-            Ok(true) => {
+        for (from, keys) in groups {
+            let outcomes = match store.migrate_all(from, to, &keys, PATIENCE) {
+                Ok(outcomes) => outcomes,
+                // The new store takes none.
+                Err(error) => {
+                    let text = chain(&error);
+                    moves.failed.extend(keys.into_iter().map(|key| (key, text.clone())));
+                    continue;
+                }
+            };
+            for (key, outcome) in keys.into_iter().zip(outcomes) {
+                match outcome {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(error @ StoreError::CopyLeft { .. }) => moves.copies.push(chain(&error)),
+                    Err(error) => {
+                        moves.failed.push((key, chain(&error)));
+                        continue;
+                    }
+                }
                 let place = self.storage.location(to, &place::shown);
                 let shown = Foreign::new(key.as_str());
                 output::note(&format!("Moved the login {shown} from {from} to {place}."));
-                self.remove_copies(key, from);
-                Ok(Some(from))
+                self.remove_copies(&key, from);
+                moves.moved.push((key, from));
             }
-            Ok(false) => Ok(None),
-            Err(error) => Err(chain(&error)),
+        }
+    }
+
+    /// Where a login counts: where it was recorded, if it is there; else where it is used from, or found.
+    fn source(
+        &self,
+        key: &CacheKey,
+        home: Option<StorageMode>,
+        holders: &[StorageMode],
+    ) -> Result<Option<StorageMode>, String> {
+        let store = self.storage.store();
+        let named = || {
+            let choice = self.choice(key, true)?;
+            choice.is_explicit().then(|| choice.mode())
+        };
+        for (mode, is_home) in [(home, true), (named(), false)] {
+            let Some(mode) = mode else { continue };
+            if holders.contains(&mode) {
+                return Ok(Some(mode));
+            }
+            // It may be there, and the store does not say so now.
+            match store.part(mode).and_then(|part| part.load(key)) {
+                Err(error) if is_home || !error.is_absent_store() => return Err(chain(&error)),
+                _ => {}
+            }
+        }
+        Ok(holders.first().copied())
+    }
+
+    /// A login that is in its new place already: what an earlier move has left elsewhere goes.
+    fn finish_earlier(
+        &self,
+        key: &CacheKey,
+        holders: &[StorageMode],
+        failed: &mut Vec<(CacheKey, String)>,
+    ) {
+        for from in holders.iter().filter(|from| **from != self.to) {
+            match self.storage.store().migrate(key, *from, self.to, PATIENCE) {
+                Ok(_) => {}
+                Err(StoreError::KeptElsewhere { .. }) => output::note(&format!(
+                    "Warning: another login {} is in {from}; it is not used.",
+                    Foreign::new(key.as_str())
+                )),
+                Err(error) => failed.push((key.clone(), chain(&error))),
+            }
+        }
+        for from in StorageMode::ALL.into_iter().filter(|from| *from != self.to) {
+            self.remove_copies(key, from);
         }
     }
 
@@ -185,8 +263,13 @@ impl Movers<'_> {
         let refresh = |session: Result<Option<Session>, StoreError>| {
             session.ok().flatten().and_then(|session| session.refresh_token)
         };
+        let mut copies = login_keys(self.config, key.as_str());
+        copies.retain(|copy| copy != key);
+        if copies.is_empty() {
+            return;
+        }
         let Some(moved) = refresh(load(self.to, key)) else { return };
-        for copy in login_keys(self.config, key.as_str()).iter().filter(|copy| *copy != key) {
+        for copy in &copies {
             let held = refresh(load(from, copy));
             if held.is_none_or(|held| held.expose() != moved.expose()) {
                 continue;
@@ -204,70 +287,5 @@ impl Movers<'_> {
                 }
             });
         }
-    }
-
-    fn choice(&self, key: &CacheKey) -> Option<StorageChoice> {
-        let around = Surroundings { env: &place::env, config: self.config };
-        StorageChoice::of(None, &around, Some(key.as_str())).ok()
-    }
-
-    /// What says that a login is to be looked for in another store than its new one.
-    fn misleading(&self, key: &CacheKey) -> Option<StorageSource> {
-        let choice = self.choice(key)?;
-        let is_misleading = choice.is_explicit() && choice.mode() != self.to;
-        is_misleading.then(|| choice.source())
-    }
-
-    /// Whether `auth_storage` of `[__settings__]` is changed. Other programs that read it know no encrypted file.
-    fn is_for_all(&self) -> bool {
-        self.all && self.to != StorageMode::Encrypted
-    }
-
-    /// Why a login would not be found any more: nothing that its new place can be written to is about it.
-    fn would_be_lost(&self, key: &CacheKey) -> Option<String> {
-        let is_lost = self.misleading(key) == Some(StorageSource::Settings)
-            && !self.is_for_all()
-            && self.config.profile(key.as_str()).is_none();
-        is_lost.then(|| {
-            "auth_storage in [__settings__] names another store, and without a profile nothing else can be set for it; \
-             log in with --profile"
-                .to_owned()
-        })
-    }
-
-    /// Lets the settings that name a store follow the logins that were moved.
-    fn follow(&self, path: &Path, moved: &[(CacheKey, StorageMode)]) -> Result<(), Failure> {
-        let misled = moved.iter().filter_map(|(key, _)| Some((key, self.misleading(key)?)));
-        let misled: Vec<_> = misled.collect();
-        let to = self.to.as_str();
-        if misled.iter().any(|(_, source)| *source == StorageSource::Environment) {
-            output::note(&format!(
-                "Warning: DATABRICKS_AUTH_STORAGE still names another store; set it to {to}, or unset it."
-            ));
-            return Ok(());
-        }
-        if misled.is_empty() {
-            return Ok(());
-        }
-        let saved = Editor::new(path).edit(|draft| {
-            for (key, source) in &misled {
-                match source {
-                    StorageSource::Settings if self.is_for_all() => {
-                        draft.set_setting("auth_storage", to)?;
-                    }
-                    _ => draft.merge_profile(key.as_str(), &[("auth_storage", to)], &[])?,
-                }
-            }
-            Ok(())
-        });
-        saved.map(drop).map_err(|error| {
-            let key = quoted(misled[0].0.as_str());
-            let text = format!(
-                "the logins are moved, but auth_storage could not be set: {} Set it to {to} by hand, or programs look \
-                 for {key} where it was",
-                stopped(&chain(&error))
-            );
-            Failure::new(Class::Other, text)
-        })
     }
 }

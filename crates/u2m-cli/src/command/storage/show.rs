@@ -1,6 +1,5 @@
 //! `u2m storage show`: the stores, the logins in them, and which of them are used.
 
-use super::used;
 use crate::args::{Args, Format};
 use crate::failure::Failure;
 use crate::{output, place};
@@ -53,6 +52,9 @@ struct Login {
     error: Option<String>,
     #[serde(skip)]
     left: Option<i64>,
+    /// The store that a setting names for it, if one does.
+    #[serde(skip)]
+    named: Option<&'static str>,
 }
 
 pub(crate) fn show(args: &Args) -> Result<(), Failure> {
@@ -107,10 +109,15 @@ fn look(storage: &Storage, mode: StorageMode, config: &ConfigFile, shown: &mut S
     let is_absent = found.as_ref().is_err_and(StoreError::is_absent_store);
     let error = found.as_ref().err().map(|error| chain(error));
     shown.stores.push(Store { mode: mode.as_str(), location, error });
-    for key in found.unwrap_or_default() {
-        let session = storage.store().part(mode).and_then(|part| part.load(&key));
-        let used = used(storage, config, &key) == Some(mode);
-        shown.logins.push(login(&key, mode, used, session));
+    let keys = found.unwrap_or_default();
+    let sessions = storage.store().part(mode).map(|part| part.load_all(&keys)).unwrap_or_default();
+    let snapshot = storage.snapshot(keys.iter().cloned());
+    let around = Surroundings { env: &place::env, config };
+    for (key, session) in keys.iter().zip(sessions) {
+        let choice = StorageChoice::of(None, &around, Some(key.as_str())).ok();
+        let used = choice.and_then(|choice| snapshot.place(key, choice.naming())) == Some(mode);
+        let named = choice.filter(StorageChoice::is_explicit).map(|choice| choice.mode().as_str());
+        shown.logins.push(Login { named, ..login(key, mode, used, session) });
     }
     is_absent
 }
@@ -135,6 +142,7 @@ fn login(
         renewable: session.is_some_and(|session| session.refresh_token.is_some()),
         error,
         left: expiry.map(|expiry| now.until(expiry).seconds()),
+        named: None,
     }
 }
 
@@ -190,6 +198,18 @@ fn table(logins: &[Login]) -> String {
         let (name, kept) = (name(login), login.storage);
         out += &format!("  {name:<width$}  {kept:<10}  {token:<12}  {renewable}{rest}\n");
         errors.extend(login.error.as_deref());
+    }
+    // They are sorted: what else is stored under a key stands beside it.
+    for same in logins.chunk_by(|one, other| one.key == other.key) {
+        let Some(login) = same.iter().find(|login| login.used) else { continue };
+        let is_other = |other: &&Login| Some(other.storage) == login.named && !other.used;
+        if let Some(other) = same.iter().find(is_other) {
+            let (name, kept, other) = (name(login), login.storage, other.storage);
+            out += &format!(
+                "\n  {name} is used from {kept}, where it was saved, though the setting names {other}.\n  A new login of this \
+                 name goes to {other}, and is used from there.\n"
+            );
+        }
     }
     // A key that is wrong for one is wrong for all.
     errors.dedup();

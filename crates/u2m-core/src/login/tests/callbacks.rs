@@ -51,6 +51,31 @@ fn cb_2_t3_an_error_without_the_state_is_ignored() {
 }
 
 #[test]
+fn cb_2_t3_what_comes_without_the_state_is_told_and_shows_no_secret() {
+    let browse = browse(workspace());
+    let own = state(&browse);
+    let told = |query: &str| browse.stray(query).map(|stray| stray.to_string());
+    let without = "without the state of this sign-in";
+    let said =
+        |what: &str, state: &str| Some(format!("the browser came back with {what}, and {state}"));
+    assert_eq!(told("error=access_denied"), said("\"access_denied\"", without));
+    let other = "with the state of another sign-in";
+    assert_eq!(told("error=access_denied&state=x"), said("\"access_denied\"", other));
+    assert_eq!(told("code=the-code-1&state=x"), said("a code", other));
+    let hostile =
+        "error=a%1B%5B31m&error_description=one%0D%0Atwo+the-code-1%E2%80%AE&code=the-code-1";
+    assert_eq!(told(hostile), said("\"a: one two [secret]\"", without));
+    let long = format!("error={}&error_description={}", "e".repeat(9999), "d".repeat(99_999));
+    assert!(told(&long).unwrap().chars().count() < 700);
+    // What is no answer of anybody, and what is this login's.
+    for query in ["", "x=1", "state=x", "iss=x", "error=&code=", "error=a&error=b", "code=c&code=d"]
+    {
+        assert_eq!(told(query), None, "{query}");
+    }
+    assert_eq!(told(&format!("error=access_denied&state={own}")), None);
+}
+
+#[test]
 fn a2_a_repeated_parameter_is_refused_and_an_empty_one_counts_as_absent() {
     let browse = browse(workspace());
     let s = state(&browse);
@@ -96,6 +121,45 @@ fn a_refusal_ends_the_login_in_the_references_words() {
 }
 
 #[test]
+fn a_refusal_repeats_neither_the_state_nor_the_code_nor_the_verifier() {
+    let (pkce, _) = entropy(7).spend();
+    let verifier = pkce.verifier().expose().to_owned();
+    let state = state(&browse(workspace()));
+    for secret in [&state, &verifier, "the-code-1"] {
+        let query: String = form_urlencoded::Serializer::new(String::new())
+            .append_pair("code", "the-code-1")
+            .append_pair("error", &format!("bad_{secret}"))
+            .append_pair("error_description", &format!("you sent {secret}"))
+            .append_pair("state", &state)
+            .finish();
+        let browse = browse(workspace());
+        let Heard::Callback(callback) = browse.hear(&query) else { panic!("not heard") };
+        let shown = browse.called_back(callback).unwrap_err().to_string();
+        assert_eq!(shown, "authorize: bad_[secret]: you sent [secret]");
+    }
+}
+
+#[test]
+fn an_issuer_that_is_none_repeats_neither_the_state_nor_the_code() {
+    for iss in ["http://{}.example", "https://x.example/?{}", "{}", "https://{}.evil.example"] {
+        let browse =
+            browse(LoginRequest::new(Target::discovery(ProfileName::parse("dev").unwrap())));
+        let state = state(&browse);
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("code", "the-code-1")
+            .append_pair("iss", &iss.replace("{}", &state.replace('_', "-")))
+            .append_pair("state", &state)
+            .finish();
+        let Heard::Callback(callback) = browse.hear(&query) else { panic!("not heard") };
+        let shown = crate::chain(&browse.called_back(callback).unwrap_err());
+        assert!(
+            shown.contains("[secret]")
+                && !shown.to_lowercase().contains(&state.to_lowercase()[..8])
+        );
+    }
+}
+
+#[test]
 fn t17_a_hostile_description_stays_on_one_short_printable_line() {
     let browse = browse(workspace());
     let hostile =
@@ -109,7 +173,7 @@ fn t17_a_hostile_description_stays_on_one_short_printable_line() {
 }
 
 #[test]
-fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_expected_redirect() {
+fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_address_that_was_asked_for() {
     let browse = browse(workspace());
     let s = state(&browse);
     let query = format!("code=c&state={s}");
@@ -127,6 +191,12 @@ fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_expected_redirect(
         // `:` and `/` may stand in a query as they are (RFC 3986 section 3.4).
         format!("{query}&iss=https://a.example/oidc"),
         format!("{REDIRECT}/?{query}&iss=https://a.example/oidc"),
+        // A browser may hide the scheme, write another one, or another of this machine's names.
+        format!("localhost:8020/?{query}"),
+        format!("LocalHost:8020?{query}"),
+        format!("https://localhost:8020/?{query}"),
+        format!("HTTP://127.0.0.1:8020/?{query}"),
+        format!("[::1]:8020/?{query}"),
     ] {
         assert_eq!(word(&browse.hear_pasted(&text)), "callback", "{text}");
     }
@@ -134,8 +204,20 @@ fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_expected_redirect(
         String::new(),
         "https://a.example/".to_owned(),
         format!("https://evil.example/?{query}"),
-        format!("https://localhost:8020/?{query}"),
+        format!("evil.example/?{query}"),
+        format!("evil.example/?x=1&{query}"),
+        format!("https://evil.example/?a%20{query}"),
+        format!("https://evil.example/?a%2520{query}"),
+        format!("(evil.example/callback?x=1&{query})"),
+        format!("https://localhost/?{query}"),
+        format!("https://localhost:8021/?{query}"),
         format!("http://localhost:8021/?{query}"),
+        format!("http://evil.localhost:8020/?{query}"),
+        format!("evil-localhost:8020/?{query}"),
+        format!("me@localhost:8020/?{query}"),
+        format!("//evil.example/localhost:8020/?{query}"),
+        format!("xhttp://localhost:8020/?{query}"),
+        format!("ftp://localhost:8020/?{query}"),
         format!("http://localhost:80200/?{query}"),
         format!("http://localhost:8020@evil.example/?{query}"),
         format!("http://localhost:8020.evil.example/?{query}"),
@@ -143,10 +225,87 @@ fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_expected_redirect(
         format!("{REDIRECT}/#{query}"),
         format!("javascript://x/?{query}"),
         "c".to_owned(),
+        "the-code".to_owned(),
+        "code=c".to_owned(),
         "code=c&state=x".to_owned(),
+        format!("{s} code=c"),
+        format!("state: {s}, code: c"),
     ] {
-        assert_eq!(word(&browse.hear_pasted(&text)), "state", "{text}");
+        assert_ne!(word(&browse.hear_pasted(&text)), "callback", "{text}");
     }
+}
+
+/// The code of a pasted answer, as it goes to the server.
+fn pasted_code(text: &str) -> Option<String> {
+    let browse = browse(workspace());
+    let Heard::Callback(callback) = browse.hear_pasted(text) else { return None };
+    let call = exchange(browse.called_back(callback).unwrap());
+    parameter(call.request().form().unwrap(), "code")
+}
+
+#[test]
+fn t22_what_terminals_mails_and_chats_do_to_an_address_is_undone() {
+    let s = state(&browse(workspace()));
+    let code = "dcod-Ab.1%2F9";
+    let url = format!("{REDIRECT}/?code={code}&state={s}");
+    let other_way = format!("localhost:8020/?state={s}&code={code}");
+    let coded = |text: &str| {
+        form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    };
+    let (head, tail) = url.split_at(url.len() - 20);
+    for text in [
+        url.replace('&', "&amp;"),
+        url.replace('&', "&amp;amp;"),
+        url.replace('&', "&#38;"),
+        url.replace('&', "&#x26;").replace('=', "&#61;"),
+        url.replace('&', "\\u0026").replace('=', "\\u003d"),
+        url.replace('?', "\\?").replace('&', "\\&").replace('=', "\\="),
+        url.replace('=', "=3D"),
+        format!("{}=\r\n{}", head.replace('=', "=3D"), tail.replace('=', "=3D")),
+        format!("{head}\n{tail}"),
+        format!("{head}\r\n    {tail}"),
+        format!("> {head}\n> {tail}"),
+        format!("{head} {tail}"),
+        format!("{head}\u{200b}{tail}"),
+        format!("{head}\u{ad}{tail}"),
+        format!("\u{1b}[200~{url}\u{1b}[201~"),
+        format!("\u{1b}[4m{url}\u{1b}[0m"),
+        format!("It ends at {url} and shows nothing"),
+        format!("It ends at {url}."),
+        format!("({url})"),
+        format!("[{url}]({url})"),
+        format!("[the address]({url})"),
+        format!("[the address]({other_way}),"),
+        format!("*{url}*"),
+        format!("`{url}`"),
+        format!("“{url}”"),
+        format!("the answer:{url}"),
+        format!("'{other_way}'"),
+        format!("say \"{other_way}\" to it"),
+        format!("<a href=\"{}\">here</a>", other_way.replace('&', "&amp;")),
+        format!("code={code}&amp;state={s}"),
+        format!("`code={code}&state={s}`"),
+        coded(&url),
+        coded(&coded(&url)),
+        coded(&format!("code={code}&state={s}")),
+        format!("https://safe.example/?url={}&data=05%7C01&reserved=0", coded(&url)),
+        format!("https://safe.example/?q={}", coded(&coded(&url.replace('&', "&amp;")))),
+    ] {
+        let read = pasted_code(&text);
+        assert_eq!(read.as_deref(), Some("dcod-Ab.1/9"), "{text}");
+        // Whatever is undone, another state is another login's.
+        let wrong = pasted_code(&text.replace(&s[..8], "AAAAAAAA"));
+        let is_whole = text.contains(&s);
+        assert!(!is_whole || wrong.is_none(), "{text}");
+    }
+}
+
+#[test]
+fn t22_a_refusal_is_heard_when_it_is_pasted_too() {
+    let browse = browse(workspace());
+    let text = format!("localhost:8020/?error=access_denied&amp;state={}", state(&browse));
+    let Heard::Callback(callback) = browse.hear_pasted(&text) else { panic!("not heard") };
+    assert!(matches!(browse.called_back(callback), Err(LoginError::Denied(_))));
 }
 
 #[test]

@@ -135,15 +135,45 @@ fn a30_a32_the_issuers_own_metadata_has_to_agree() {
         verify(called_back(request(), Some(iss)).unwrap()).answered(answer(200, body), NOW)
     };
     let other = metadata("https://adb-2.azuredatabricks.net/oidc", false);
-    assert!(matches!(answered(&other), Err(LoginError::WrongIssuer)));
-    assert!(matches!(answered(&metadata(&format!("{iss}/"), false)), Err(LoginError::WrongIssuer)));
+    assert!(matches!(answered(&other), Err(LoginError::Endpoints(MetadataError::WrongIssuer(_)))));
+    let named = |issuer: &str| metadata(iss, false).replace(&format!("\"{iss}\""), issuer);
+    for own in ["null", "\"https://adb-1.azuredatabricks.net\"", &format!("\"{iss}/\"")] {
+        assert!(matches!(answered(&named(own)), Ok(LoginStep::Exchange(_))), "{own}");
+    }
+    let port = named("\"https://adb-1.azuredatabricks.net:444/oidc\"");
+    assert!(matches!(answered(&port), Err(LoginError::Endpoints(MetadataError::WrongIssuer(_)))));
     let elsewhere = metadata(iss, false)
         .replace(&format!("{iss}/v1/token"), "https://adb-2.azuredatabricks.net/t");
     assert!(matches!(
         answered(&elsewhere),
-        Err(LoginError::Endpoints(MetadataError::EndpointElsewhere(_)))
+        Err(LoginError::Endpoints(MetadataError::EndpointElsewhere(..)))
     ));
     assert!(matches!(answered("<html>"), Err(LoginError::Endpoints(MetadataError::Html))));
+}
+
+#[test]
+fn a30_a_host_that_was_allowed_by_name_is_followed_as_databricks_hosts_are() {
+    for iss in ["http://127.0.0.1:9000/oidc", "https://id.example:8443/pool"] {
+        let named = crate::derive_host_from_issuer(iss).unwrap();
+        let request = || LoginRequest {
+            trust: IssuerTrust::databricks().with_host(named.clone()),
+            ..request()
+        };
+        let body = metadata(iss, false);
+        for name in [format!("\"{iss}\""), "null".to_owned(), format!("\"{named}\"")] {
+            let body = body.replacen(&format!("\"{iss}\""), &name, 1);
+            let call = verify(called_back(request(), Some(iss)).unwrap());
+            let call = exchange(call.answered(answer(200, &body), NOW).unwrap());
+            let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+            let endpoint = format!("{iss}/v1/token");
+            let (issuer, to, host, _) = binding(store.session());
+            assert_eq!((issuer, to, host), (iss, endpoint.as_str(), named.as_str()), "{name}");
+        }
+        let evil = body.replacen(&format!("\"{iss}\""), "\"https://evil.example/oidc\"", 1);
+        let call = verify(called_back(request(), Some(iss)).unwrap());
+        let error = call.answered(answer(200, &evil), NOW).unwrap_err();
+        assert!(matches!(error, LoginError::Endpoints(MetadataError::WrongIssuer(_))), "{error:?}");
+    }
 }
 
 #[test]

@@ -77,3 +77,108 @@ fn a7_scope_1_a_narrower_grant_is_recorded_and_reported() {
     assert_eq!(with(&[], "sql").0, "all-apis", "no scope at all asks for all-apis");
     assert_eq!(with(&[], "all-apis offline_access").0, "");
 }
+
+/// A login to an issuer that lists these scopes, or none: what was asked for, and what is said of what came.
+fn at_issuer(
+    listed: Option<&str>,
+    named: &str,
+    offline: bool,
+    grant: &str,
+) -> (Option<String>, bool) {
+    let issuer = "https://id.example";
+    let mut request = LoginRequest::new(Target::issuer(issuer).unwrap());
+    request.scopes = Scopes::split(named);
+    request.offline_access = offline;
+    let LoginStep::Discover(call) = request.start(entropy(7)) else { panic!("asks") };
+    let list = listed.map(|list| format!(r#","scopes_supported":{list}"#)).unwrap_or_default();
+    let body = metadata(issuer, false).replace('}', &format!("{list}}}"));
+    let step = call.answered(answer(200, &body), NOW).unwrap();
+    let LoginStep::Listen(listen) = step else { panic!("listens") };
+    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    let scope = asked(&browse, "scope");
+    let callback = callback(&browse, "code=c");
+    let call = exchange(browse.called_back(callback).unwrap());
+    let done = done(store(call.answered(answer(200, grant), NOW).unwrap()));
+    assert_eq!(done.asked_scopes().to_string(), scope.clone().unwrap_or_default());
+    (scope, done.is_granted_otherwise())
+}
+
+#[test]
+fn an_issuer_is_asked_for_what_it_lists_and_a_person_for_what_they_say() {
+    const WHOLE: &str = r#"{"access_token":"a","refresh_token":"r"}"#;
+    let scope = |listed, named, offline| at_issuer(listed, named, offline, WHOLE).0;
+    let offline = || Some("offline_access".to_owned());
+    assert_eq!(scope(None, "", true), offline(), "nobody says that it has none");
+    assert_eq!(scope(Some(r#"["openid","offline_access"]"#), "", true), offline());
+    assert_eq!(scope(Some(r#""offline_access""#), "", true), offline(), "that is no list");
+    assert_eq!(scope(Some(r#"["openid","profile"]"#), "", true), None, "there is no such scope");
+    assert_eq!(scope(None, "", false), None);
+    let list = Some(r#"["openid"]"#);
+    assert_eq!(scope(list, "reports openid", true), Some("reports openid".to_owned()));
+    let all = "openid offline_access reports";
+    assert_eq!(scope(list, all, false), Some(all.to_owned()), "as it was said");
+    assert_eq!(scope(None, "reports", true), Some("offline_access reports".to_owned()));
+}
+
+#[test]
+fn it_is_known_when_what_was_granted_is_not_what_was_asked_for() {
+    let granted =
+        |scope: &str| format!(r#"{{"access_token":"a","refresh_token":"r","scope":"{scope}"}}"#);
+    let differs = |named: &str, grant: &str| at_issuer(None, named, true, grant).1;
+    assert!(!differs("reports", r#"{"access_token":"a","refresh_token":"r"}"#), "it says nothing");
+    assert!(!differs("reports", &granted("reports offline_access")));
+    assert!(!differs("openid reports", &granted("reports")), "openid need not be listed");
+    assert!(!differs("", &granted("whatever it thinks fit")));
+    assert!(differs("reports", &granted("reports ledgers")), "more");
+    assert!(differs("reports ledgers", &granted("reports")), "less");
+    assert!(differs("reports", r#"{"access_token":"a"}"#), "no refresh token");
+    assert!(differs("", r#"{"access_token":"a"}"#), "no refresh token");
+}
+
+#[test]
+fn a_success_that_is_whole_but_odd_is_a_login() {
+    for (body, refresh) in [
+        ("\u{feff}{\"access_token\":\"the-access\",\"refresh_token\":\"r\"}", Some("r")),
+        (r#"{"access_token":"the-access","refresh_token":"r","expires_in":-1}"#, Some("r")),
+        (r#"{"access_token":"the-access","refresh_token":"r","expires_in":"soon"}"#, Some("r")),
+        (
+            r#"{"access_token":"the-access","refresh_token":"r","token_type":null,"scope":7}"#,
+            Some("r"),
+        ),
+        (
+            r#"{"access_token":"no","access_token":"the-access","refresh_token":12345678}"#,
+            Some("12345678"),
+        ),
+        (r#"{"access_token":"the-access","refresh_token":12}"#, None),
+        (")]}'\n{\"access_token\":\"the-access\"}\n{}", None),
+        ("access_token=the-access&refresh_token=r", Some("r")),
+    ] {
+        let store = sign_in(workspace(), body).unwrap();
+        let session = store.session();
+        assert_eq!(session.access_token.expose(), "the-access", "{body}");
+        let read = session.refresh_token.as_ref().map(|token| token.expose());
+        assert_eq!(read, refresh, "{body}");
+        assert!(session.expiry.unwrap() > NOW, "{body}");
+    }
+    for body in [
+        r#"{"access_token":"a","refresh_token":"r","token_type":"mac"}"#,
+        r#"{"access_token":"a\u0007","refresh_token":"r"}"#,
+        r#"{"refresh_token":"r"}"#,
+    ] {
+        assert!(matches!(sign_in(workspace(), body), Err(LoginError::Exchange(_))), "{body}");
+    }
+}
+
+#[test]
+fn what_the_server_repeats_of_a_login_stays_out_of_its_errors() {
+    let (pkce, state) = entropy(7).spend();
+    for secret in ["the-code-1", state.expose(), pkce.verifier().expose()] {
+        let browse = browse(workspace());
+        let callback = callback(&browse, "code=the-code-1");
+        let call = exchange(browse.called_back(callback).unwrap());
+        let body = format!(r#"{{"error":"invalid_grant","error_description":"no such {secret}"}}"#);
+        let error = call.answered(answer(400, &body), NOW).unwrap_err();
+        let shown = crate::chain(&error);
+        assert!(shown.ends_with("no such [secret] (error code: invalid_grant)"), "{shown}");
+    }
+}

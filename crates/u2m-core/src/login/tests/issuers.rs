@@ -97,15 +97,111 @@ fn a22_the_crossed_callbacks_of_two_servers_are_refused() {
     assert_eq!(call.request().url().as_str(), "https://a.example/oidc/v1/token");
 }
 
+/// What a host says of itself that writes `issuer` so, and has its endpoints where Databricks has them.
+fn calling_itself(issuer: Option<&str>) -> String {
+    let member = issuer.map(|issuer| format!(r#""issuer":"{issuer}","#)).unwrap_or_default();
+    metadata(ISSUER, false).replace(&format!(r#""issuer":"{ISSUER}","#), &member)
+}
+
+fn browse_of(request: LoginRequest, body: &str) -> Browse {
+    let LoginStep::Discover(call) = request.start(entropy(7)) else { panic!("discovers first") };
+    let step = call.answered(answer(200, body), NOW).unwrap();
+    let LoginStep::Listen(listen) = step else { panic!("listens") };
+    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    browse
+}
+
 #[test]
-fn a30_a32_a_login_does_not_begin_with_metadata_of_another_issuer_or_another_host() {
+fn a30_a_login_to_a_host_that_names_no_issuer_or_itself_otherwise_is_bound_to_the_host() {
+    for name in [None, Some(""), Some("https://a.example"), Some("https://a.example/oidc/")] {
+        let browse = browse_of(workspace(), &calling_itself(name));
+        let callback = callback(&browse, "code=c");
+        let call = exchange(browse.called_back(callback).unwrap());
+        assert_eq!(call.request().url().as_str(), "https://a.example/oidc/v1/token");
+        let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+        let endpoint = "https://a.example/oidc/v1/token";
+        assert_eq!(binding(store.session()), (ISSUER, endpoint, "https://a.example", None));
+        assert!(store.session().binding.as_ref().unwrap().allowed.is_empty());
+    }
+}
+
+#[test]
+fn a27_where_the_metadata_names_no_issuer_a_callback_names_the_host() {
+    let of = |name: Option<&str>, iss: &str| {
+        let browse = browse_of(workspace(), &calling_itself(name));
+        let query =
+            form_urlencoded::Serializer::new("code=c".to_owned()).append_pair("iss", iss).finish();
+        let callback = callback(&browse, &query);
+        browse.called_back(callback)
+    };
+    for iss in ["https://a.example", "https://a.example/", ISSUER] {
+        assert!(matches!(of(None, iss), Ok(LoginStep::Exchange(_))), "{iss}");
+        assert!(matches!(of(Some(iss), iss), Ok(LoginStep::Exchange(_))), "{iss}");
+    }
+    for iss in ["https://b.example/oidc", "https://a.example:444/oidc", "http://a.example", "x"] {
+        assert!(matches!(of(None, iss), Err(LoginError::WrongIssuer)), "{iss}");
+    }
+    let differs = of(Some("https://a.example"), ISSUER);
+    assert!(matches!(differs, Err(LoginError::WrongIssuer)), "what it says counts: {differs:?}");
+}
+
+#[test]
+fn a30_an_issuer_on_another_host_that_was_allowed_by_name_stands_in_the_logins_record() {
+    let named = |names: &[&str]| {
+        let mut request = workspace();
+        for name in names {
+            request.trust = request.trust.with_host(host(name));
+        }
+        request
+    };
+    let body = calling_itself(Some("https://id.example/oidc"));
+    let browse = browse_of(named(&["https://id.example", "https://other.example"]), &body);
+    let wrong = callback(&browse, "code=c&iss=https%3A%2F%2Fa.example%2Foidc");
+    assert!(matches!(browse.called_back(wrong), Err(LoginError::WrongIssuer)));
+    let browse = browse_of(named(&["https://id.example", "https://other.example"]), &body);
+    let right = callback(&browse, "code=c&iss=https%3A%2F%2Fid.example%2Foidc");
+    let call = exchange(browse.called_back(right).unwrap());
+    let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+    let binding = store.session().binding.clone().unwrap();
+    assert_eq!((binding.issuer.as_str(), binding.host.as_str()), (ISSUER, "https://a.example"));
+    assert_eq!(binding.allowed, [host("https://id.example")]);
+}
+
+#[test]
+fn a30_an_issuer_that_was_named_and_writes_itself_otherwise_is_taken_when_its_host_was_allowed() {
+    let request = |allowed: bool| {
+        let mut request = LoginRequest::new(Target::issuer(ISSUER).unwrap());
+        if allowed {
+            request.trust = request.trust.with_host(host("https://a.example"));
+        }
+        request
+    };
+    for name in [None, Some("https://a.example/oidc/")] {
+        let LoginStep::Discover(call) = request(false).start(entropy(7)) else { panic!("asks") };
+        let body = calling_itself(name);
+        let step = call.answered(answer(200, &body), NOW).unwrap();
+        let LoginStep::Discover(call) = step else { panic!("looks in the other place") };
+        assert!(call.answered(answer(404, ""), NOW).is_err(), "{name:?}");
+        let browse = browse_of(request(true), &body);
+        let callback = callback(&browse, "code=c");
+        let call = exchange(browse.called_back(callback).unwrap());
+        let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+        let binding = store.session().binding.clone().unwrap();
+        assert_eq!(binding.issuer, ISSUER, "what was named");
+        assert_eq!(binding.allowed, [host("https://a.example")], "its renewals need it too");
+    }
+}
+
+#[test]
+fn a30_a32_a_login_does_not_begin_with_metadata_that_leads_to_another_host() {
     let elsewhere = metadata(ISSUER, false)
         .replace("https://a.example/oidc/v1/token", "https://evil.example/token");
     for (body, wrong_issuer) in [
-        (metadata("https://a.example", false), true),
-        (metadata("https://a.example/oidc/", false), true),
-        (metadata("https://evil.example/oidc", false), true),
-        (elsewhere, false),
+        (calling_itself(Some("https://evil.example/oidc")), Some("https://evil.example/oidc")),
+        (calling_itself(Some("https://a.example:444/oidc")), Some("https://a.example:444/oidc")),
+        (calling_itself(Some("http://a.example/oidc")), Some("http://a.example/oidc")),
+        (metadata("https://evil.example/oidc", false), Some("https://evil.example/oidc")),
+        (elsewhere, None),
     ] {
         let LoginStep::Discover(call) = workspace().start(entropy(1)) else {
             panic!("discovers first")
@@ -113,11 +209,65 @@ fn a30_a32_a_login_does_not_begin_with_metadata_of_another_issuer_or_another_hos
         let Err(LoginError::Endpoints(error)) = call.answered(answer(200, &body), NOW) else {
             panic!("{body}")
         };
-        let expected = if wrong_issuer {
-            MetadataError::WrongIssuer
-        } else {
-            MetadataError::EndpointElsewhere("token_endpoint")
+        let expected = match wrong_issuer {
+            Some(name) => format!("the metadata is that of another issuer: {name}"),
+            None => "the metadata's token_endpoint is on another host: https://evil.example".into(),
         };
-        assert_eq!(error.to_string(), expected.to_string(), "{body}");
+        assert_eq!(error.to_string(), expected, "{body}");
     }
+}
+
+#[test]
+fn an_issuer_is_looked_for_behind_a_place_that_is_forbidden_and_not_behind_one_in_trouble() {
+    let first = || {
+        let request = LoginRequest::new(Target::issuer(ISSUER).unwrap());
+        let LoginStep::Discover(call) = request.start(entropy(1)) else { panic!("asks first") };
+        call
+    };
+    for no in ["", r#"{"message":"not here"}"#] {
+        let step = first().answered(answer(403, no), NOW).unwrap();
+        let LoginStep::Discover(call) = step else { panic!("{step:?}") };
+        let step = call.answered(answer(200, &metadata(ISSUER, false)), NOW).unwrap();
+        assert!(matches!(step, LoginStep::Listen(_)), "{step:?}");
+    }
+    for trouble in [429, 500, 503] {
+        let error = first().answered(answer(trouble, r#"{"message":"later"}"#), NOW).unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+        assert_eq!(
+            crate::chain(&error),
+            format!("fetching OAuth endpoints: http {trouble} instead of the metadata: later")
+        );
+    }
+}
+
+#[test]
+fn hosts_that_were_allowed_by_name_and_have_endpoints_stand_in_the_login() {
+    let issuer = "https://id.example/pool";
+    let mut request = LoginRequest::new(Target::issuer(issuer).unwrap());
+    let named = [
+        "https://tokens.example",
+        "https://pages.example",
+        "https://other.example",
+        "https://id.example",
+    ];
+    for name in named {
+        request.trust = request.trust.with_host(host(name));
+    }
+    let LoginStep::Discover(call) = request.start(entropy(1)) else { panic!("discovers first") };
+    let body = format!(
+        r#"{{"issuer":"{issuer}","authorization_endpoint":"https://pages.example/authorize",
+        "token_endpoint":"https://tokens.example/token"}}"#
+    );
+    let LoginStep::Listen(listen) = call.answered(answer(200, &body), NOW).unwrap() else {
+        panic!("listens")
+    };
+    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    let callback = callback(&browse, "code=c");
+    let call = exchange(browse.called_back(callback).unwrap());
+    let step = call.answered(answer(200, r#"{"access_token":"a"}"#), NOW).unwrap();
+    let LoginStep::Store(store) = step else { panic!("stores") };
+    let binding = store.session().binding.clone().unwrap();
+    // The one that has none, and the login's own, are no business of the record's.
+    assert_eq!(binding.allowed, [host("https://tokens.example"), host("https://pages.example")]);
+    assert!(binding.allows(&binding.token_endpoint));
 }

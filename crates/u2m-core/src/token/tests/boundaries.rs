@@ -1,6 +1,7 @@
 //! Where tokens may go: to whom they were issued for, to the endpoint of the login, and into no text.
 
 use super::*;
+use crate::wire::MetadataError;
 
 fn metadata(token_endpoint: &str) -> String {
     format!(
@@ -235,6 +236,76 @@ fn a33_neither_a_supplier_nor_a_fixed_layout_moves_a_pinned_login_to_another_ori
 }
 
 #[test]
+fn a33_a_login_with_endpoints_on_allowed_hosts_stays_on_those_that_its_record_names() {
+    let document = |token: &str| {
+        format!(
+            r#"{{"issuer":"https://a.example/oidc","authorization_endpoint":"https://pages.example/a",
+            "token_endpoint":"{token}"}}"#
+        )
+    };
+    let own = Binding {
+        token_endpoint: Url::parse("https://tokens.example/v1").unwrap(),
+        allowed: vec![host("https://tokens.example"), host("https://pages.example")],
+        ..binding()
+    };
+    let issuer = Target::issuer("https://a.example/oidc").unwrap();
+    let discovery = Target::discovery(ProfileName::parse("dev").unwrap());
+    let workspace = Target::workspace(host("https://a.example"));
+    for target in [issuer, discovery, workspace] {
+        let holding = |binding: &Binding| {
+            let mut shelf = Shelf::holding(Some(session("old", -1).with_binding(binding.clone())));
+            shelf.request.target = target.clone();
+            shelf.answering(404, "")
+        };
+        let mut shelf = holding(&own)
+            .answering(200, &document("https://tokens.example/v2"))
+            .answering(200, RENEWED);
+        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+        let renewed = shelf.entry.unwrap().binding.unwrap();
+        assert_eq!(renewed.token_endpoint.as_str(), "https://tokens.example/v2");
+        assert_eq!(renewed.allowed, own.allowed);
+        // Neither another origin that is allowed, nor one that is not; and what was not allowed at the login is not now.
+        let narrow = Binding { allowed: vec![host("https://tokens.example")], ..own.clone() };
+        for (binding, moved) in [
+            (&own, "https://pages.example/v2"),
+            (&own, "https://a.example/v2"),
+            (&own, "https://evil.example/v2"),
+            (&narrow, "https://tokens.example/v2"),
+        ] {
+            let answer = document(moved);
+            let mut shelf = holding(binding).answering(200, &answer).answering(404, "");
+            let error = shelf.ask(Ask::Usable).unwrap_err();
+            assert!(matches!(error, TokenError::Endpoints(_)), "{moved}: {error:?}");
+            assert_eq!(shelf.spent(), ["old-refresh"], "{moved}");
+        }
+    }
+}
+
+#[test]
+fn a30_a_login_is_renewed_at_a_host_whose_metadata_names_no_issuer() {
+    let unbound = Session { binding: None, ..session("old", -1) };
+    for name in ["null", "\"\"", "\"https://a.example\"", "\"https://a.example/oidc/\""] {
+        let body = metadata(TOKEN_URL).replace("\"https://a.example/oidc\"", name);
+        let mut shelf =
+            Shelf::holding(Some(unbound.clone())).answering(200, &body).answering(200, RENEWED);
+        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access", "{name}");
+        let renewed = shelf.entry.unwrap().binding.unwrap();
+        assert_eq!(renewed.issuer, "https://a.example/oidc", "{name}");
+        assert_eq!(renewed.host.as_str(), "https://a.example", "{name}");
+    }
+    for name in ["https://b.example/oidc", "https://a.example:444/oidc", "http://a.example/oidc"] {
+        let name = format!("\"{name}\"");
+        let body = metadata(TOKEN_URL).replace("\"https://a.example/oidc\"", &name);
+        let mut shelf = Shelf::holding(Some(unbound.clone())).answering(200, &body);
+        let error = shelf.ask(Ask::Usable).unwrap_err();
+        let TokenError::Endpoints(MetadataError::WrongIssuer(_)) = error else {
+            panic!("{error:?}")
+        };
+        assert!(shelf.spent().is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn endp_1_failing_to_find_the_endpoint_spends_nothing_and_keeps_a_good_token() {
     for left in [-1, 240] {
         let mut entry = session("old", left);
@@ -300,4 +371,43 @@ fn t14_no_step_shows_a_token_or_a_body() {
         }
     }
     hides(&TokenStep::Done(Issued::stored(session("canary", 9))));
+}
+
+#[test]
+fn a_supplier_that_names_another_host_gets_no_refresh_token_unless_the_host_was_named() {
+    let url = |text: &str| Url::parse(text).unwrap();
+    let server = || {
+        crate::AuthorizationServer::new(
+            "https://id.example",
+            url("https://id.example/a"),
+            url("https://id.example/t"),
+        )
+    };
+    let ask = |trust: IssuerTrust| {
+        let mut request = TokenRequest::new(Target::workspace(host("https://a.example")));
+        (request.own_endpoints, request.trust) = (true, trust);
+        let unbound = Session { binding: None, ..session("old", -1) };
+        let mut shelf = Shelf { request, ..Shelf::holding(Some(unbound)) };
+        let TokenStep::Load(load) = shelf.request.clone().start(Ask::Usable, NOW) else {
+            panic!("loads first")
+        };
+        let TokenStep::Lock(lock) = load.loaded(shelf.entry.clone(), NOW).unwrap() else {
+            panic!("locks")
+        };
+        let TokenStep::Reload(reload) = lock.locked() else { panic!("reloads") };
+        let TokenStep::Prove(prove) = reload.loaded(shelf.entry.take(), None, NOW).unwrap() else {
+            panic!("proves")
+        };
+        let TokenStep::Discover(call) = prove.proven(NOW).unwrap() else { panic!("asks") };
+        call
+    };
+    let refused = ask(IssuerTrust::databricks()).supplied(server(), NOW);
+    let Err(TokenError::Endpoints(MetadataError::EndpointElsewhere(..))) = refused else {
+        panic!("{refused:?}")
+    };
+    let named = IssuerTrust::databricks().with_host(host("https://id.example"));
+    let TokenStep::Refresh(call) = ask(named).supplied(server(), NOW).unwrap() else {
+        panic!("refreshes")
+    };
+    assert_eq!(call.request().url().as_str(), "https://id.example/t");
 }

@@ -1,7 +1,6 @@
 //! Refreshes that fail, and asks that take no old token for an answer.
 
 use super::*;
-use crate::wire::TokenEndpointError;
 
 const SPENT: &str = r#"{"error":"invalid_grant","error_description":"Refresh token is invalid"}"#;
 
@@ -33,10 +32,16 @@ fn err_3_what_may_pass_is_told_from_what_needs_a_login() {
         (500, "", true),
         (502, "<html>", true),
         (429, "{}", true),
+        (429, r#"{"error":"rate_limited"}"#, true),
+        (429, r#"{"error":"slow_down"}"#, true),
+        (500, r#"{"error":"internal"}"#, true),
+        (502, r#"{"error":"upstream connect error"}"#, true),
+        (503, r#"{"status":503,"error":"Service Unavailable"}"#, true),
+        (503, r#"{"error":"invalid_client"}"#, false),
         (400, r#"{"error":"temporarily_unavailable"}"#, true),
         (401, r#"{"error":"invalid_client"}"#, false),
-        (403, r#"{"error_code":"X","message":"no"}"#, false),
-        (200, r#"{"token_type":"Bearer"}"#, false),
+        (403, r#"{"error_code":"X","message":"no"}"#, true),
+        (403, r#"{"error":"Forbidden"}"#, true),
         (200, r#"{"access_token":"a","token_type":"DPoP"}"#, false),
     ] {
         let error = Shelf::with(-1).answering(status, body).ask(Ask::Usable).unwrap_err();
@@ -154,12 +159,12 @@ fn refr_4_a_store_that_cannot_be_written_spends_nothing() {
 #[test]
 fn refr_3_after_a_rejection_the_entry_is_read_again_and_a_rotated_one_is_used() {
     let mut shelf = Shelf::with(-1).answering(401, SPENT);
-    shelf.intruder = Some(session("theirs", 3600));
+    shelf.intruders = [session("theirs", 3600)].into();
     assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "theirs-access");
     assert!(shelf.verdict.is_none(), "nothing is held against the new entry");
     // The other program's token has run out too: its refresh token is tried, once.
     let mut shelf = Shelf::with(-1).answering(401, SPENT).answering(200, RENEWED);
-    shelf.intruder = Some(session("theirs", -1));
+    shelf.intruders = [session("theirs", -1)].into();
     assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
     assert_eq!(shelf.spent(), ["old-refresh", "theirs-refresh"]);
 }
@@ -167,10 +172,63 @@ fn refr_3_after_a_rejection_the_entry_is_read_again_and_a_rotated_one_is_used() 
 #[test]
 fn refr_3_there_is_no_third_refresh_token() {
     let mut shelf = Shelf::with(-1).answering(401, SPENT).answering(401, SPENT);
-    shelf.intruder = Some(session("theirs", -1));
+    shelf.intruders = [session("theirs", -1)].into();
     let error = shelf.ask(Ask::Usable).unwrap_err();
     assert!(matches!(error, TokenError::Rejected(_)));
     assert_eq!(shelf.verdict.map(|verdict| verdict.of), Some(session("theirs", -1).fingerprint()));
+}
+
+#[test]
+fn refr_3_after_the_second_rejection_a_good_entry_is_used_and_a_third_refresh_token_is_not_tried() {
+    for (left, sent) in [(3600, Ok("third-access")), (-1, Err(()))] {
+        let mut shelf = Shelf::with(-1).answering(401, SPENT).answering(401, SPENT);
+        shelf.intruders = [session("second", -1), session("third", left)].into();
+        let outcome = shelf.ask(Ask::Usable);
+        let access = outcome.as_ref().map(access).map_err(|error| {
+            assert!(matches!(error, TokenError::Rejected(_)), "{error:?}");
+        });
+        assert_eq!(access, sent);
+        assert_eq!(shelf.spent(), ["old-refresh", "second-refresh"]);
+        // What is remembered is about the one that was refused, and not about the one that nobody has tried.
+        let of = shelf.verdict.map(|verdict| verdict.of);
+        assert_eq!(of, sent.is_err().then(|| session("second", -1).fingerprint()));
+    }
+}
+
+#[test]
+fn a_rejected_entry_is_looked_at_again_while_it_is_unchanged() {
+    let mut shelf = Shelf::with(-1).answering(401, SPENT);
+    let recheck = shelf.up_to_recheck(Ask::Usable);
+    assert!(recheck.is_unchanged(shelf.entry.as_ref()));
+    assert!(!recheck.is_unchanged(Some(&session("theirs", 3600))));
+    assert!(!recheck.is_unchanged(None), "a logout is a change");
+}
+
+#[test]
+fn a_refresh_token_that_somebody_else_spends_or_has_spent_is_not_sent() {
+    for (left, ask, keeps) in
+        [(-1, Ask::Usable, false), (240, Ask::Usable, true), (3000, Ask::Newer(None), false)]
+    {
+        let shelf = Shelf::with(left);
+        let prove = || shelf.up_to_prove(ask.clone());
+        assert_eq!(prove().fingerprint(), session("old", left).fingerprint());
+        assert_eq!(prove().is_worth_waiting(NOW), !keeps, "{ask:?}");
+        for (step, is_transient) in
+            [(prove().busy(NOW), true), (prove().spent("it is in /home/b/cache", NOW), false)]
+        {
+            match step {
+                Ok(TokenStep::Done(issued)) => {
+                    assert!(keeps && matches!(issued.how(), How::Kept(_)), "{ask:?}");
+                }
+                Ok(step) => panic!("{step:?}"),
+                Err(error) => {
+                    assert!(!keeps, "{ask:?}: {error}");
+                    assert_eq!(error.is_transient(), is_transient, "{error}");
+                    assert_eq!(error.to_string().contains("/home/b/cache"), !is_transient);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -206,13 +264,14 @@ fn a_refresh_that_takes_longer_than_the_old_token_lives_does_not_hand_it_out() {
 fn a8_an_answer_that_is_spoiled_otherwise_still_saves_the_refresh_token_in_it() {
     for body in [
         r#"{"access_token":"new-access","refresh_token":"new-refresh","expires_in":-5}"#,
-        r#"{"access_token":"new-access","refresh_token":"new-refresh","expires_in":"soon"}"#,
+        r#"{"access_token":"new\naccess","refresh_token":"new-refresh","expires_in":3600}"#,
+        r#"{"access_token":"new-access","refresh_token":"new-refresh","error":"odd"}"#,
         r#"{"access_token":"new-access","refresh_token":"new-refresh","token_type":"mac"}"#,
         r#"{"refresh_token":"new-refresh","expires_in":3600}"#,
     ] {
         let mut shelf = Shelf::with(-1).answering(200, body);
         let error = shelf.ask(Ask::Usable).unwrap_err();
-        assert!(matches!(error, TokenError::Refresh(TokenEndpointError::Answer(_))), "{body}");
+        assert!(matches!(error, TokenError::Refresh(_)), "{body}");
         let entry = shelf.entry.as_ref();
         assert_eq!(refresh_token(entry), "new-refresh", "{body}");
         assert_eq!(entry.unwrap().access_token.expose(), "old-access", "{body}");
@@ -231,4 +290,65 @@ fn a_spoiled_answer_keeps_a_token_that_is_still_good_unless_another_was_asked_fo
     assert_eq!(access(&issued), "old-access");
     assert!(matches!(issued.how(), How::Kept(_)));
     assert!(Shelf::with(240).answering(200, body).ask(Ask::Newer(None)).is_err());
+}
+
+#[test]
+fn what_the_server_repeats_of_the_refresh_token_stays_out_of_errors_and_verdicts() {
+    for (status, code, verdict) in [(400, "invalid_grant", true), (400, "old-refresh", false)] {
+        let body = format!(
+            r#"{{"error":"{code}","error_description":"Invalid refresh token: old-refresh (b2xkLXJlZnJlc2g=)"}}"#
+        );
+        let mut shelf = Shelf::with(-1).answering(status, &body);
+        let error = shelf.ask(Ask::Usable).unwrap_err();
+        assert_eq!(matches!(error, TokenError::Rejected(_)), verdict);
+        let told = format!("{} {error:?} {:?}", crate::chain(&error), shelf.verdict.unwrap());
+        assert!(told.contains("Invalid refresh token: [secret] ([secret])"), "{told}");
+        assert!(!told.contains("old-refresh"), "{told}");
+    }
+    // What is granted is kept in the open, beside the tokens.
+    let body = r#"{"access_token":"new","refresh_token":"new-refresh","scope":"sql old-refresh"}"#;
+    let mut shelf = Shelf::with(-1).answering(200, body);
+    shelf.ask(Ask::Usable).unwrap();
+    let scopes = shelf.entry.unwrap().binding.unwrap().scopes.unwrap();
+    assert_eq!(scopes.to_string(), "sql");
+}
+
+#[test]
+fn what_had_arrived_when_the_connection_broke_is_saved_if_the_refresh_token_is_in_it() {
+    let broken = |body: &str, status| {
+        let begun = answer(status, body);
+        let failure = TransportFailure::new(TransportFailureKind::Broken).with_partial(begun);
+        let mut shelf = Shelf::with(-1);
+        shelf.answers.push_back(Err(failure));
+        let outcome = shelf.ask(Ask::Usable);
+        (outcome, shelf)
+    };
+    for body in [
+        r#"{"access_token":"new-access","refresh_token":"new-refresh","expires_in":36"#,
+        r#"{"access_token":"new-access","refresh_token":"new-refresh"}"#,
+    ] {
+        let (outcome, shelf) = broken(body, 200);
+        assert_eq!(access(&outcome.unwrap()), "new-access", "{body}");
+        assert_eq!(refresh_token(shelf.entry.as_ref()), "new-refresh", "{body}");
+    }
+    let (outcome, shelf) = broken(r#"{"refresh_token":"new-refresh","access_token":"new-"#, 200);
+    assert!(matches!(outcome, Err(TokenError::Refresh(_))));
+    assert_eq!(refresh_token(shelf.entry.as_ref()), "new-refresh");
+    for (body, status) in [
+        (r#"{"access_token":"new-access","refresh_token":"new-re"#, 200),
+        ("access_token=new-access&refresh_token=new-re", 200),
+        // That it is an error may have been still to come.
+        (r#"{"refresh_token":"new-refresh""#, 500),
+        (r#"{"error":"invalid_grant""#, 400),
+        ("", 200),
+    ] {
+        let (outcome, shelf) = broken(body, status);
+        let error = outcome.unwrap_err();
+        // Of a success whose tokens had not arrived it is known that the old one is spent, and nothing else.
+        let is_spent = matches!(error, TokenError::SpentInVain(_));
+        assert_eq!((is_spent, error.is_transient()), (status == 200, status != 200), "{body}");
+        assert_eq!(refresh_token(shelf.entry.as_ref()), "old-refresh", "{body}");
+    }
+    let (outcome, _) = broken(r#"{"error":"invalid_grant"}"#, 400);
+    assert!(matches!(outcome, Err(TokenError::Rejected(_))));
 }

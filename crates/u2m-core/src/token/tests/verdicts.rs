@@ -82,6 +82,104 @@ fn a_passing_failure_is_shared_with_those_who_asked_before_it_fell_and_with_nobo
 }
 
 #[test]
+fn within_one_second_it_counts_who_asked_before_the_failure_fell() {
+    let at = |nanos| Moment::new(NOW, nanos);
+    for (fell, shared) in [(at(0), false), (at(499), false), (at(500), true), (at(501), true)] {
+        for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
+            let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+            shelf.verdict = Some(Verdict::new(session("old", -1).fingerprint(), fell, passing()));
+            let asking = shelf.request.clone().start(ask.clone(), at(500));
+            let outcome = shelf.go_on(asking);
+            let is_shared = matches!(outcome, Err(TokenError::TriedJustNow(_)));
+            assert_eq!(is_shared, shared, "{ask:?} {fell:?}");
+            assert_eq!(shelf.sent.len(), usize::from(!shared), "{ask:?} {fell:?}");
+        }
+    }
+    // The words hold for all who hear them: whoever it was that failed.
+    assert!(!TokenError::TriedJustNow(Foreign::new("x")).to_string().contains("process"));
+}
+
+#[test]
+fn a_pause_that_the_server_asked_for_is_kept_by_all_who_come_meanwhile() {
+    let busy = |seconds| {
+        let answer = answer(429, r#"{"error":"too_many_requests"}"#);
+        Ok(answer.with_retry_after(std::time::Duration::from_secs(seconds)))
+    };
+    for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
+        let mut shelf = Shelf::with(-1);
+        shelf.answers.push_back(busy(90));
+        let error = shelf.ask(ask.clone()).unwrap_err();
+        assert!(matches!(error, TokenError::Refresh(_)) && error.is_transient(), "{error:?}");
+        for (passed, left) in [(0, 90), (1, 89), (60, 30), (89, 1)] {
+            shelf.now = NOW.plus(Lifetime::from_seconds(passed));
+            let error = shelf.ask(ask.clone()).unwrap_err();
+            let TokenError::Postponed { left: told, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(told.seconds(), left, "{ask:?}");
+            assert!(error.is_transient() && !error.needs_login());
+            assert!(error.to_string().contains("too_many_requests"), "{error}");
+        }
+        assert_eq!(shelf.sent.len(), 1, "{ask:?}");
+        shelf.now = NOW.plus(Lifetime::from_seconds(90));
+        shelf.answers.push_back(Ok(answer(200, RENEWED)));
+        assert_eq!(access(&shelf.ask(ask).unwrap()), "new-access");
+    }
+    // No pause is longer than an hour, and one that is none is none.
+    for (asked, passed, sent) in [(u64::MAX, 3_599, 1), (u64::MAX, 3_600, 2), (0, 1, 2)] {
+        let mut shelf = Shelf::with(-1);
+        shelf.answers.extend([busy(asked), Ok(answer(200, RENEWED))]);
+        shelf.ask(Ask::Usable).unwrap_err();
+        shelf.now = NOW.plus(Lifetime::from_seconds(passed));
+        let _ = shelf.ask(Ask::Usable);
+        assert_eq!(shelf.sent.len(), sent, "{asked} {passed}");
+    }
+}
+
+#[test]
+fn a_pause_takes_no_token_that_is_still_good_and_no_new_login() {
+    let at = Moment::new(NOW, 5);
+    let paused = |of: &Session| {
+        let verdict = Verdict::new(of.fingerprint(), at, passing());
+        Some(verdict.with_pause(std::time::Duration::from_secs(600)))
+    };
+    let mut shelf = Shelf::with(240).answering(200, RENEWED);
+    shelf.verdict = paused(&session("old", 240));
+    shelf.now = NOW.plus(Lifetime::from_seconds(100));
+    let issued = shelf.ask(Ask::Usable).unwrap();
+    assert!(matches!(issued.how(), How::Kept(TokenError::Postponed { .. })));
+    assert_eq!((access(&issued), shelf.sent.len()), ("old-access", 0));
+    // Forced means new: the old one is not handed out for it, and the server is left alone all the same.
+    let forced = shelf.ask(Ask::Newer(None)).unwrap_err();
+    assert!(matches!(forced, TokenError::Postponed { .. }), "{forced:?}");
+    shelf.entry = Some(session("relogin", -1));
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    // By a clock that was set back, the pause would not come to its end.
+    for (back, sent) in [(60, 0), (61, 1)] {
+        let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+        shelf.verdict = paused(&session("old", -1));
+        shelf.now = ago(back);
+        shelf.entry = Some(session("old", -100));
+        let _ = shelf.ask(Ask::Usable);
+        assert_eq!(shelf.sent.len(), sent, "{back}");
+    }
+}
+
+#[test]
+fn what_asks_for_a_person_is_a_new_login_for_all_who_wait_and_tried_again_for_who_comes_later() {
+    let body = r#"{"error":"interaction_required","error_description":"AADSTS50076: MFA"}"#;
+    let mut shelf = Shelf::with(-1).answering(400, body);
+    let error = shelf.ask(Ask::Usable).unwrap_err();
+    assert!(error.needs_login() && !error.is_transient(), "{error:?}");
+    assert!(!shelf.verdict.as_ref().unwrap().is_final_for(&session("old", -1)), "it is not dead");
+    // Who asked meanwhile has the same answer, without a request.
+    let error = shelf.ask(Ask::Usable).unwrap_err();
+    assert!(error.needs_login() && crate::chain(&error).contains("AADSTS50076"), "{error:?}");
+    assert_eq!(shelf.sent.len(), 1);
+    shelf.now = NOW.plus(Lifetime::from_seconds(1));
+    let mut shelf = shelf.answering(200, RENEWED);
+    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+}
+
+#[test]
 fn who_asks_while_the_request_is_under_way_shares_its_failure_too() {
     let later = |seconds| NOW.plus(Lifetime::from_seconds(seconds));
     let mut shelf = Shelf::with(-1).failing(TransportFailureKind::TimedOut);
@@ -145,4 +243,32 @@ fn t14_neither_a_verdict_nor_its_error_holds_the_refresh_token() {
     let shown =
         format!("{:?} {error:?} {error} {:?}", shelf.verdict, std::error::Error::source(&error));
     assert!(!shown.contains("old-refresh"), "{shown}");
+}
+
+#[test]
+fn a8_after_a_success_that_cannot_be_read_the_refresh_token_is_not_sent_again_in_silence() {
+    for body in ["what is this", "", "[]", r#"{"token_type":"Bearer"}"#] {
+        let mut shelf = Shelf::with(-1).answering(200, body);
+        let error = shelf.ask(Ask::Usable).unwrap_err();
+        assert!(matches!(error, TokenError::SpentInVain(_)), "{body}: {error:?}");
+        assert!(error.needs_login() && !error.is_transient(), "{body}");
+        let verdict = shelf.verdict.clone().unwrap();
+        assert!(matches!(verdict.kind, VerdictKind::Spent(_)), "{body}: {verdict:?}");
+        for ask in [Ask::Usable, Ask::Other(seen("old-access"))] {
+            let error = shelf.ask(ask).unwrap_err();
+            assert!(matches!(error, TokenError::SpentInVain(_)), "{body}: {error:?}");
+        }
+        assert_eq!(shelf.spent(), ["old-refresh"], "{body}");
+        // A person who says so has it tried once more.
+        shelf = shelf.answering(200, RENEWED);
+        assert_eq!(access(&shelf.ask(Ask::Newer(None)).unwrap()), "new-access", "{body}");
+        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access", "{body}");
+    }
+    // While the old token is good, it is what callers get.
+    let mut shelf = Shelf::with(240).answering(200, "what is this");
+    for _ in 0..2 {
+        let issued = shelf.ask(Ask::Usable).unwrap();
+        assert!(matches!(issued.how(), How::Kept(TokenError::SpentInVain(_))));
+    }
+    assert_eq!(shelf.spent().len(), 1);
 }

@@ -1,9 +1,10 @@
 //! Why the API gave no answer, by blame.
 
-use crate::call::{Answer, TransportFailure};
-use crate::secret::AccessToken;
+use super::super::complaint::Complaint;
+use super::super::members::Members;
+use crate::call::TransportFailure;
+use crate::reply::Reply;
 use crate::text::Foreign;
-use serde_json::{Map, Value};
 use std::fmt;
 
 /// Why the API gave no answer. It shows no token: not even one that the server sends back in its words.
@@ -70,23 +71,12 @@ impl ApiRefusal {
         self.status == 429 || self.status >= 500
     }
 
-    /// Databricks' own form, SCIM's `detail`, OAuth's `error`; anything else says nothing.
-    pub(super) fn of(answer: &Answer, token: &AccessToken) -> Self {
-        let body = answer.body();
-        let said = match super::super::is_too_deep(body) {
-            true => Map::new(),
-            false => serde_json::from_slice(body).unwrap_or_default(),
-        };
-        let text = |names: [&str; 3]| {
-            let found = names.iter().find_map(|name| said.get(*name).and_then(Value::as_str));
-            let found = found.filter(|text| !text.contains(token.expose()));
-            found.map(Foreign::new).filter(|text| !text.is_empty())
-        };
-        Self {
-            status: answer.status(),
-            code: text(["error_code", "errorCode", "error"]),
-            message: text(["message", "detail", "error_description"]),
-        }
+    /// What it says in any of the shapes of errors; anything else says nothing.
+    pub(super) fn of(answer: &Reply) -> Self {
+        let said = Members::find(answer.body(), false, |_| true);
+        let read = |said| Complaint::of(&said, answer.status(), answer.sent());
+        let Complaint { code, message } = said.map(read).unwrap_or_default();
+        Self { status: answer.status(), code, message }
     }
 }
 

@@ -9,10 +9,11 @@ pub use error::{ApiError, ApiRefusal};
 pub use read::{AccountWorkspace, Cluster, ClusterPage, Me, Principal};
 
 use crate::call::{
-    Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind, sealed,
+    Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind, sealed,
 };
 use crate::host::Host;
 use crate::names::AccountId;
+use crate::reply::Reply;
 use crate::secret::AccessToken;
 use crate::time::Timestamp;
 use std::fmt;
@@ -113,7 +114,7 @@ impl ApiAccess {
         if let Some(id) = &self.workspace_id {
             request = request.with_header(WORKSPACE, Zeroizing::new(id.clone()));
         }
-        HttpCall::new(request, Replay::Safe, ApiAnswer { read, token: self.token.clone() })
+        HttpCall::new(request, Replay::Safe, ApiAnswer { read })
     }
 }
 
@@ -127,13 +128,11 @@ impl fmt::Debug for ApiAccess {
 }
 
 /// Reads a body; `None` if it is not what was asked for.
-type Reader<T> = fn(&[u8]) -> Option<T>;
+type Reader<T> = fn(&Reply) -> Option<T>;
 
 /// Awaits the API's answer.
 pub struct ApiAnswer<T> {
     read: Reader<T>,
-    /// What no error may show, should the server repeat it.
-    token: AccessToken,
 }
 
 impl<T> fmt::Debug for ApiAnswer<T> {
@@ -148,11 +147,7 @@ impl<T> Awaits for ApiAnswer<T> {
     type Next = T;
     type Error = ApiError;
 
-    fn accept(
-        self,
-        outcome: Result<Answer, TransportFailure>,
-        _: Timestamp,
-    ) -> Result<T, ApiError> {
+    fn accept(self, outcome: Result<Reply, TransportFailure>, _: Timestamp) -> Result<T, ApiError> {
         let answer = match outcome {
             Ok(answer) => answer,
             Err(failure) if failure.kind() == TransportFailureKind::TooLarge => {
@@ -161,13 +156,13 @@ impl<T> Awaits for ApiAnswer<T> {
             Err(failure) => return Err(ApiError::Network(failure)),
         };
         if !answer.is_success() {
-            return Err(ApiError::Refused(ApiRefusal::of(&answer, &self.token)));
+            return Err(ApiError::Refused(ApiRefusal::of(&answer)));
         }
         let bad = || ApiError::BadAnswer(answer.status());
         if super::is_too_deep(answer.body()) {
             return Err(bad());
         }
-        (self.read)(answer.body()).ok_or_else(bad)
+        (self.read)(&answer).ok_or_else(bad)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading what the API says: whatever is missing, odd or unknown is left out, and hides nothing else.
 
 use crate::names::AccountId;
+use crate::reply::Reply;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -65,71 +66,76 @@ pub struct ClusterPage {
     pub next: Option<String>,
 }
 
-fn text(of: &Map<String, Value>, name: &str) -> Option<String> {
-    of.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+/// A text without the token that was sent, should the server have put it there.
+fn text(reply: &Reply, of: &Map<String, Value>, name: &str) -> Option<String> {
+    of.get(name)?.as_str().filter(|text| !text.is_empty()).map(|text| reply.sent().cut(text))
 }
 
 /// An id that may be a number or text; 0 is none, and so is what no URL, no file and no terminal should get.
-fn id(of: &Map<String, Value>, name: &str) -> Option<String> {
+fn id(reply: &Reply, of: &Map<String, Value>, name: &str) -> Option<String> {
     match of.get(name)? {
         Value::Number(number) => Some(number.to_string()),
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(reply.sent().cut(text)),
         _ => None,
     }
     .filter(|id| id != "0" && AccountId::parse(id).is_ok())
 }
 
-fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice(body).ok()
+fn object(reply: &Reply) -> Option<Map<String, Value>> {
+    serde_json::from_slice(reply.body()).ok()
 }
 
 /// A user without a name is an answer all the same: only the document itself has to be an object.
-pub(super) fn me(body: &[u8]) -> Option<Me> {
+pub(super) fn me(reply: &Reply) -> Option<Me> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body {
         user_name: Option<Value>,
     }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let user_name = body.user_name.as_ref().and_then(Value::as_str)?.to_owned();
+    let body: Body = serde_json::from_slice(reply.body()).ok()?;
+    let user_name = body.user_name.as_ref().and_then(Value::as_str)?;
+    let user_name = reply.sent().cut(user_name);
     (!user_name.is_empty()).then_some(Me { user_name })
 }
 
 /// A list, or `null` as Go's servers write an empty one; a workspace without an id is left out.
-pub(super) fn workspaces(body: &[u8]) -> Option<Vec<AccountWorkspace>> {
-    let listed: Option<Vec<Value>> = serde_json::from_slice(body).ok()?;
+pub(super) fn workspaces(reply: &Reply) -> Option<Vec<AccountWorkspace>> {
+    let listed: Option<Vec<Value>> = serde_json::from_slice(reply.body()).ok()?;
     let read = |value: Value| {
         let Value::Object(of) = value else { return None };
         Some(AccountWorkspace {
-            id: id(&of, "workspace_id")?,
-            name: text(&of, "workspace_name").unwrap_or_default(),
-            deployment_name: text(&of, "deployment_name"),
-            status: text(&of, "workspace_status"),
+            id: id(reply, &of, "workspace_id")?,
+            name: text(reply, &of, "workspace_name").unwrap_or_default(),
+            deployment_name: text(reply, &of, "deployment_name"),
+            status: text(reply, &of, "workspace_status"),
         })
     };
     Some(listed.unwrap_or_default().into_iter().filter_map(read).collect())
 }
 
-pub(super) fn principal(body: &[u8]) -> Option<Principal> {
-    let body = object(body)?;
+pub(super) fn principal(reply: &Reply) -> Option<Principal> {
+    let body = object(reply)?;
     let scope =
         body.get("principal_context").and_then(|context| context.get("authentication_scope"));
     let Some(Value::Object(scope)) = scope else { return Some(Principal::default()) };
-    Some(Principal { account_id: id(scope, "account_id"), workspace_id: id(scope, "workspace_id") })
+    Some(Principal {
+        account_id: id(reply, scope, "account_id"),
+        workspace_id: id(reply, scope, "workspace_id"),
+    })
 }
 
 /// A page without a list is an empty one; a cluster without an id is left out.
-pub(super) fn clusters(body: &[u8]) -> Option<ClusterPage> {
-    let mut body = object(body)?;
+pub(super) fn clusters(reply: &Reply) -> Option<ClusterPage> {
+    let mut body = object(reply)?;
     let read = |value: Value| {
         let Value::Object(of) = value else { return None };
         Some(Cluster {
-            id: id(&of, "cluster_id")?,
-            name: text(&of, "cluster_name").unwrap_or_default(),
-            state: text(&of, "state"),
-            spark_version: text(&of, "spark_version"),
-            data_security_mode: text(&of, "data_security_mode"),
-            single_user_name: text(&of, "single_user_name"),
+            id: id(reply, &of, "cluster_id")?,
+            name: text(reply, &of, "cluster_name").unwrap_or_default(),
+            state: text(reply, &of, "state"),
+            spark_version: text(reply, &of, "spark_version"),
+            data_security_mode: text(reply, &of, "data_security_mode"),
+            single_user_name: text(reply, &of, "single_user_name"),
         })
     };
     let listed = match body.remove("clusters") {
@@ -137,5 +143,5 @@ pub(super) fn clusters(body: &[u8]) -> Option<ClusterPage> {
         _ => Vec::new(),
     };
     let clusters = listed.into_iter().filter_map(read).collect();
-    Some(ClusterPage { clusters, next: text(&body, "next_page_token") })
+    Some(ClusterPage { clusters, next: text(reply, &body, "next_page_token") })
 }

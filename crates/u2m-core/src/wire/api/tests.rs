@@ -1,4 +1,5 @@
 use super::*;
+use crate::call::Answer;
 use crate::call::Awaits;
 use proptest::prelude::*;
 
@@ -107,7 +108,7 @@ fn a49_no_text_shows_the_token() {
     assert!(!format!("{:?} {call:?}", access()).contains("canary"));
     let echoed = r#"{"error_code": "UNAUTHENTICATED", "message": "what is canary?"}"#;
     let error = answered(call, 401, echoed).unwrap_err();
-    assert_eq!(error.to_string(), "the API answered 401: UNAUTHENTICATED");
+    assert_eq!(error.to_string(), "the API answered 401: what is [secret]? (UNAUTHENTICATED)");
     assert!(!format!("{error:?}").contains("canary"));
 }
 

@@ -1,0 +1,91 @@
+//! The locks of one login in several stores at once.
+
+use super::AutoStore;
+use crate::error::StoreError;
+use crate::gate::end_of;
+use crate::mode::StorageMode;
+use crate::store::EntryLock;
+use std::fmt;
+use std::time::{Duration, Instant};
+use u2m_core::CacheKey;
+
+/// The order in which locks are taken, whoever takes several: two that wait for each other would wait in vain.
+const ORDER: [StorageMode; 3] =
+    [StorageMode::Secure, StorageMode::Plaintext, StorageMode::Encrypted];
+
+/// A login that is held in several stores at once ([`AutoStore::hold_all`]): nobody refreshes it or moves it. Dropping it
+/// gives the locks back.
+#[derive(Default)]
+pub struct HeldLogin {
+    modes: Vec<StorageMode>,
+    locks: Vec<Box<dyn EntryLock>>,
+}
+
+impl fmt::Debug for HeldLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldLogin").field("modes", &self.modes).finish_non_exhaustive()
+    }
+}
+
+impl HeldLogin {
+    /// The stores in which it is held.
+    pub(super) fn modes(&self) -> &[StorageMode] {
+        &self.modes
+    }
+}
+
+impl AutoStore {
+    /// Takes the locks of a login in every store that this program has, so that it can be removed from all of them while it
+    /// is nowhere on its way. `None`: somebody else has one of them, and has had it for as long as `patience`.
+    ///
+    /// # Errors
+    /// There can be no lock.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use u2m_cache::{AutoStore, FileStore, TokenStore};
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let store = AutoStore::new(FileStore::at(folder.path().join("token-cache.json")));
+    /// let key = u2m_core::CacheKey::new("dev");
+    /// let held = store.hold_all(&key, Duration::ZERO)?.expect("nobody else has it");
+    /// assert!(store.hold_all(&key, Duration::ZERO)?.is_none());
+    /// drop(held);
+    /// # Ok::<(), u2m_cache::StoreError>(())
+    /// ```
+    pub fn hold_all(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<HeldLogin>, StoreError> {
+        let modes: Vec<_> =
+            StorageMode::ALL.into_iter().filter(|mode| self.part(*mode).is_ok()).collect();
+        self.hold(key, &modes, patience)
+    }
+
+    /// Takes the locks of a login in these stores, one after another; those that share one take it once.
+    pub(super) fn hold(
+        &self,
+        key: &CacheKey,
+        modes: &[StorageMode],
+        patience: Duration,
+    ) -> Result<Option<HeldLogin>, StoreError> {
+        let end = end_of(patience);
+        let mut held = HeldLogin::default();
+        for mode in ORDER.into_iter().filter(|mode| modes.contains(mode)) {
+            if !self.is_held(mode, &held.modes) {
+                let left = end.saturating_duration_since(Instant::now());
+                let Some(lock) = self.part(mode)?.lock(key, left)? else { return Ok(None) };
+                held.locks.push(lock);
+            }
+            held.modes.push(mode);
+        }
+        Ok(Some(held))
+    }
+
+    /// Whether whoever holds a login's locks in the stores `held` holds that of `mode` too.
+    pub(super) fn is_held(&self, mode: StorageMode, held: &[StorageMode]) -> bool {
+        let place = |mode| self.part(mode).ok().and_then(|part| part.locks_beside());
+        let here = place(mode);
+        held.iter().any(|other| *other == mode || here.is_some() && place(*other) == here)
+    }
+}

@@ -1,0 +1,271 @@
+//! Many logins looked at together: what a file holds is read once for all of them.
+
+use super::search::{Found, Looks, Settled, home, settle};
+use super::{AutoStore, Naming};
+use crate::beside::sidecar::Sidecar;
+use crate::error::StoreError;
+use crate::mode::StorageMode;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use u2m_core::{CacheKey, Session};
+
+/// What a user's stores hold of some logins, as one look shows it: to be told to people, not to be spent. Files are read once,
+/// when the first login is looked for in them; a keyring is asked for each, and no more once there is none.
+///
+/// ```
+/// use u2m_cache::{AutoStore, FileStore, Naming, StorageMode, TokenStore};
+/// use u2m_core::{AccessToken, CacheKey, Session};
+/// let folder = tempfile::tempdir().unwrap();
+/// let store = AutoStore::new(FileStore::at(folder.path().join("token-cache.json")));
+/// let (dev, other) = (CacheKey::new("dev"), CacheKey::new("other"));
+/// store.save(&dev, &Session::new(AccessToken::new("a")))?;
+/// let snapshot = store.snapshot([dev.clone(), other.clone()]);
+/// assert!(snapshot.load(&dev, Naming::Nothing)?.is_some());
+/// assert!(snapshot.load(&other, Naming::Nothing)?.is_none());
+/// assert_eq!(snapshot.place(&dev, Naming::Nothing), Some(StorageMode::Plaintext));
+/// # Ok::<(), u2m_cache::StoreError>(())
+/// ```
+#[derive(Debug)]
+pub struct Snapshot {
+    store: AutoStore,
+    keys: Vec<CacheKey>,
+    sidecar: OnceLock<Sidecar>,
+    plain: OnceLock<Loaded>,
+    sealed: OnceLock<Loaded>,
+    /// Whether this machine turned out to have no keyring.
+    lacks_keyring: AtomicBool,
+}
+
+/// What a file holds of each login; what went wrong is not among it, and is asked for again by itself.
+type Loaded = HashMap<CacheKey, Option<Session>>;
+
+impl AutoStore {
+    /// Looks at these logins together. Nothing is read before the first is asked for.
+    pub fn snapshot(&self, keys: impl IntoIterator<Item = CacheKey>) -> Snapshot {
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.sort();
+        keys.dedup();
+        Snapshot {
+            store: self.clone(),
+            keys,
+            sidecar: OnceLock::new(),
+            plain: OnceLock::new(),
+            sealed: OnceLock::new(),
+            lacks_keyring: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Snapshot {
+    /// As the store's own [`load`](crate::TokenStore::load) where the store is used by `naming`. Which host's key holds the same
+    /// tokens is not looked for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load(&self, key: &CacheKey, naming: Naming) -> Result<Option<Session>, StoreError> {
+        let (settled, looks) = self.settled(key, naming);
+        if settled == Settled::In(StorageMode::Secure) && self.lacks_keyring() {
+            // The keyring's own words, not what is remembered of them.
+            return self.store.part(StorageMode::Secure)?.load(key);
+        }
+        Ok(match looks.take(settled)? {
+            (StorageMode::Encrypted, Some(session)) if session.binding.is_none() => {
+                Some(self.sidecar().tied(key.as_str(), session))
+            }
+            (_, found) => found,
+        })
+    }
+
+    /// Whether what [`Snapshot::load`] tells is at hand: no file is still to be read for it, and no keyring to be asked.
+    pub fn is_at_hand(&self, key: &CacheKey, naming: Naming) -> bool {
+        let Some(sidecar) = self.sidecar.get() else { return false };
+        let mut looks = Looks::default();
+        loop {
+            match settle(naming, key, sidecar, &looks) {
+                Ok(_) => return true,
+                Err(mode) => match self.seen(mode, key) {
+                    Some(found) => looks.put(mode, found),
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// As [`AutoStore::place`], where the store is used by `naming`.
+    pub fn place(&self, key: &CacheKey, naming: Naming) -> Option<StorageMode> {
+        let home = self.home(key);
+        match naming {
+            Naming::Alone(mode) => Some(mode),
+            Naming::Nothing => home.or_else(|| {
+                StorageMode::ALL.into_iter().find(|mode| is_there(&self.look(*mode, key)))
+            }),
+            Naming::First(first) => {
+                let Some(elsewhere) = home.filter(|home| *home != first) else {
+                    return Some(first);
+                };
+                let (settled, looks) = self.settled(key, naming);
+                // A store that fails is asked all the same, and what it says is told.
+                Some(looks.take(settled).map_or(elsewhere, |(mode, _)| mode))
+            }
+        }
+    }
+
+    /// In which store the login was last saved, if that was recorded.
+    pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
+        home(self.sidecar(), key)
+    }
+
+    fn sidecar(&self) -> &Sidecar {
+        self.sidecar.get_or_init(|| self.store.0.file.sidecar().unwrap_or_default())
+    }
+
+    fn lacks_keyring(&self) -> bool {
+        self.lacks_keyring.load(Ordering::Relaxed)
+    }
+
+    fn settled(&self, key: &CacheKey, naming: Naming) -> (Settled, Looks) {
+        let mut looks = Looks::default();
+        loop {
+            match settle(naming, key, self.sidecar(), &looks) {
+                Ok(settled) => return (settled, looks),
+                Err(mode) => looks.put(mode, self.look(mode, key)),
+            }
+        }
+    }
+
+    /// What was seen already of what a store holds under `key`.
+    fn seen(&self, mode: StorageMode, key: &CacheKey) -> Option<Found> {
+        if let Err(error) = self.store.part(mode) {
+            return Some(Err(error));
+        }
+        let file = match mode {
+            StorageMode::Plaintext => &self.plain,
+            StorageMode::Encrypted => &self.sealed,
+            StorageMode::Secure => {
+                let why = "this machine has no keyring";
+                return self.lacks_keyring().then_some(Err(StoreError::NoStore { why }));
+            }
+        };
+        file.get()?.get(key).cloned().map(Ok)
+    }
+
+    /// What a store holds under `key`.
+    fn look(&self, mode: StorageMode, key: &CacheKey) -> Found {
+        if let Some(found) = self.seen(mode, key) {
+            return found;
+        }
+        let part = self.store.part(mode)?;
+        let file = match mode {
+            StorageMode::Plaintext => &self.plain,
+            StorageMode::Encrypted => &self.sealed,
+            StorageMode::Secure => {
+                let found = part.load(key);
+                if found.as_ref().is_err_and(StoreError::is_absent_store) {
+                    self.lacks_keyring.store(true, Ordering::Relaxed);
+                }
+                return found;
+            }
+        };
+        let loaded = file.get_or_init(|| {
+            let found = self.keys.iter().cloned().zip(part.load_all(&self.keys));
+            found.filter_map(|(key, found)| Some((key, found.ok()?))).collect()
+        });
+        match loaded.get(key) {
+            Some(found) => Ok(found.clone()),
+            None => part.load(key),
+        }
+    }
+}
+
+/// Whether a login is there, even if it cannot be read.
+pub(super) fn is_there(found: &Found) -> bool {
+    matches!(found, Ok(Some(_)) | Err(StoreError::BadEntry { .. }))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::fault::{self, Op};
+    use crate::file::FileStore;
+    use crate::memory::MemoryStore;
+    use crate::store::TokenStore;
+    use std::sync::Arc;
+    use u2m_core::{AccessToken, RefreshToken};
+
+    const NAMINGS: [Naming; 5] = [
+        Naming::Nothing,
+        Naming::First(StorageMode::Plaintext),
+        Naming::First(StorageMode::Secure),
+        Naming::Alone(StorageMode::Plaintext),
+        Naming::Alone(StorageMode::Encrypted),
+    ];
+
+    fn session(name: &str) -> Session {
+        Session::new(AccessToken::new(name)).with_refresh_token(RefreshToken::new(name))
+    }
+
+    fn key(name: &str) -> CacheKey {
+        CacheKey::new(name)
+    }
+
+    #[test]
+    fn it_says_of_each_login_what_the_store_says_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = FileStore::at(folder.path().join("token-cache.json"));
+        let keyring = Arc::new(MemoryStore::new());
+        let store =
+            AutoStore::new(file.clone()).with_keyring(Arc::clone(&keyring) as Arc<dyn TokenStore>);
+        // By other programs; by u2m, here and there; in both, where one is recorded.
+        file.save(&key("theirs"), &session("theirs")).unwrap();
+        store.save(&key("secure"), &session("secure")).unwrap();
+        for (name, home) in [("both", StorageMode::Plaintext), ("other", StorageMode::Secure)] {
+            file.save(&key(name), &session("in the file")).unwrap();
+            keyring.save(&key(name), &session("in the keyring")).unwrap();
+            store.set_home(&key(name), Some(home)).unwrap();
+        }
+        // Recorded where it is not.
+        file.save(&key("lost"), &session("lost")).unwrap();
+        store.set_home(&key("lost"), Some(StorageMode::Secure)).unwrap();
+        let names = ["theirs", "secure", "both", "other", "lost", "nobody"];
+        let snapshot = store.snapshot(names.map(key));
+        for naming in NAMINGS {
+            let named = store.clone().with_naming(naming);
+            for name in names {
+                let token = |found: Result<Option<Session>, StoreError>| {
+                    found.map(|found| found.map(|found| found.access_token)).map_err(drop)
+                };
+                let (ours, theirs) = (snapshot.load(&key(name), naming), named.load(&key(name)));
+                assert_eq!(token(ours), token(theirs), "{name} by {naming:?}");
+                let place = snapshot.place(&key(name), naming);
+                assert_eq!(place, named.place(&key(name)), "{name} by {naming:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hundred_logins_cost_as_many_reads_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = FileStore::at(folder.path().join("token-cache.json"));
+        let names: Vec<_> = (0..100).map(|at| key(&format!("login-{at}"))).collect();
+        let logins: Vec<_> =
+            names.iter().map(|name| (name.clone(), session(name.as_str()))).collect();
+        assert!(file.save_all(&logins).into_iter().all(|saved| saved.is_ok()));
+        let store = AutoStore::new(file);
+        let opens = |names: &[CacheKey]| {
+            let (found, steps) = fault::under(None, None, || {
+                let snapshot = store.snapshot(names.to_vec());
+                let is_found = |name: &CacheKey| {
+                    snapshot.load(name, Naming::Nothing).unwrap();
+                    assert!(snapshot.is_at_hand(name, Naming::Nothing));
+                    snapshot.place(name, Naming::Nothing) == Some(StorageMode::Plaintext)
+                        && snapshot.load(name, Naming::Nothing).unwrap().is_some()
+                };
+                names.iter().all(is_found)
+            });
+            assert!(found);
+            steps.into_iter().filter(|step| *step == Op::Open).count()
+        };
+        assert_eq!(opens(&names), opens(&names[..1]));
+    }
+}

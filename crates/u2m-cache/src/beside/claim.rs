@@ -1,0 +1,484 @@
+//! One refresh token, one lock, by whatever name, path or store it is reached: files named by the token's fingerprint, one in
+//! the folder of locks beside the file that is really there, which all links and mounts of it share, and one in the user's
+//! runtime folder, which hard links, copies and other homes share. Both are taken, always in this order, under the lock of
+//! the entry.
+//!
+//! Once a token is spent, its files say so, and where its successor is. They hold no secret.
+
+use super::{Beside, disk, elsewhere, locks};
+use crate::error::{Shown, StoreError};
+use crate::fault::{self, Op};
+use crate::gate::end_of;
+use crate::store::Claim;
+use fd_lock::RwLock;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use u2m_core::{AccessToken, CacheKey, Fingerprint};
+
+/// No note is longer.
+const LIMIT: u64 = 16 << 10;
+
+/// How long it is believed that a token was spent: for longer than tokens live that nobody uses.
+const BELIEVED: i64 = 30 * 86_400;
+
+/// Where an older state was put back, those who know the newer one have so long to put theirs back. Then the old token is
+/// tried: there is nothing else, and not every server minds.
+const RESTORED: i64 = 60;
+
+/// So many files of tokens are left alone; above that the old ones go, and the oldest of more than [`MOST`].
+const FEW: usize = 64;
+const MOST: usize = 256;
+
+/// An entry in a store: in which it is, in words, the file that is really there, and the entry's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spot {
+    pub(crate) store: String,
+    pub(crate) path: PathBuf,
+    pub(crate) key: String,
+}
+
+impl Spot {
+    pub(crate) fn new(store: &str, beside: &Beside, key: &CacheKey) -> Self {
+        let (store, key) = (store.to_owned(), key.as_str().to_owned());
+        let path = beside.real();
+        // Others read it from another folder.
+        Self { store, path: std::path::absolute(&path).unwrap_or(path), key }
+    }
+
+    pub(crate) fn key(&self) -> CacheKey {
+        CacheKey::new(self.key.as_str())
+    }
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = u2m_core::Foreign::new(&self.key);
+        write!(f, "'{key}' in the {} ({})", self.store, Shown::from(self.path.as_path()))
+    }
+}
+
+/// What the file of a token says that was spent.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    /// What it bought.
+    to: String,
+    at: i64,
+    spot: Spot,
+    /// Whether that was saved, as far as is known: until then it may never have come.
+    #[serde(default)]
+    is_saved: bool,
+}
+
+/// What an entry holds: nothing, or a login's tokens; `None` where it cannot be looked at.
+pub(crate) type Seen = Option<Option<Fingerprint>>;
+
+/// The claim that stands beside one entry's lock.
+pub(crate) struct Claims {
+    spot: Spot,
+    held: Option<Held>,
+}
+
+struct Held {
+    of: Fingerprint,
+    here: locks::Held,
+    /// None where there is no private folder for it.
+    there: Option<locks::Held>,
+}
+
+impl Claims {
+    /// None yet. `store` says in words what kind of store it is.
+    pub(crate) fn new(store: &str, beside: &Beside, key: &CacheKey) -> Self {
+        Self { spot: Spot::new(store, beside, key), held: None }
+    }
+
+    /// The token that is held.
+    pub(crate) fn of(&self) -> Option<&Fingerprint> {
+        self.held.as_ref().map(|held| &held.of)
+    }
+
+    /// Claims a token; `look` looks at an entry of any store that this one can read.
+    pub(crate) fn claim(
+        &mut self,
+        beside: &Beside,
+        of: &Fingerprint,
+        patience: Duration,
+        look: impl Fn(&Spot) -> Seen,
+    ) -> Result<Claim, StoreError> {
+        let mut waited = false;
+        if self.of() != Some(of) {
+            // Never two at once: they would be taken in any order.
+            self.held = None;
+            let Some((held, others)) = take(beside, of, patience)? else { return Ok(Claim::Busy) };
+            (self.held, waited) = (Some(held), others);
+        }
+        let note = self.held.as_mut().and_then(Held::note);
+        Ok(match note.map(|note| self.judge(of, &note, &look)) {
+            Some(Judged::Spent(words)) => Claim::Spent(words),
+            Some(Judged::Replaced) => Claim::Waited,
+            None | Some(Judged::Free) if waited => Claim::Waited,
+            None | Some(Judged::Free) => Claim::Taken,
+        })
+    }
+
+    fn judge(&self, of: &Fingerprint, note: &Note, look: &impl Fn(&Spot) -> Seen) -> Judged {
+        let is_within = |limit: i64| now().abs_diff(note.at) < limit.unsigned_abs();
+        if !is_within(BELIEVED) {
+            return Judged::Free;
+        }
+        // Spent under another name of the same file, and renewed in the same write.
+        if look(&self.spot).is_some_and(|here| here.as_ref() != Some(of)) {
+            return Judged::Replaced;
+        }
+        let spot = &note.spot;
+        match look(spot) {
+            Some(Some(there)) if there == *of => match note.is_saved && is_within(RESTORED) {
+                true => Judged::Spent(format!(
+                    "it was spent for {spot}, where another program has put an older state back"
+                )),
+                false => Judged::Free,
+            },
+            Some(Some(there)) if there.as_str() == note.to => Judged::Spent(spent_for(spot)),
+            _ if note.is_saved => Judged::Spent(spent_for(spot)),
+            _ => Judged::Free,
+        }
+    }
+
+    /// Notes that `next` is about to be saved, which the claimed token bought: whoever finds it there knows, even if this
+    /// process ends before it can say that it was.
+    pub(crate) fn saving(&mut self, next: &Fingerprint) {
+        self.note(next, false);
+    }
+
+    /// Notes that `next` is saved.
+    pub(crate) fn saved(&mut self, beside: &Beside, next: &Fingerprint) {
+        self.note(next, true);
+        if self.held.is_some() {
+            sweep(&folder(beside));
+            let _ = elsewhere::folder().map(|folder| sweep(&folder));
+        }
+    }
+
+    /// Not being able to say so is no reason to stop.
+    fn note(&mut self, next: &Fingerprint, is_saved: bool) {
+        let Some(held) = self.held.as_mut().filter(|held| held.of != *next) else { return };
+        let (to, at, spot) = (next.as_str().to_owned(), now(), self.spot.clone());
+        let note = Note { to, at, spot, is_saved };
+        let _ = write(held.here.notes(), &note);
+        let _ = held.there.as_mut().map(|there| write(there.notes(), &note));
+    }
+}
+
+enum Judged {
+    Free,
+    /// The entry itself holds something newer.
+    Replaced,
+    Spent(String),
+}
+
+fn spent_for(spot: &Spot) -> String {
+    format!("it was spent for {spot}")
+}
+
+impl Held {
+    /// What is known, the surer of two.
+    fn note(&mut self) -> Option<Note> {
+        let here = read(self.here.notes());
+        let there = self.there.as_mut().and_then(|there| read(there.notes()));
+        match (here, there) {
+            (Some(here), Some(there)) if there.is_saved && !here.is_saved => Some(there),
+            (here, there) => here.or(there),
+        }
+    }
+}
+
+/// Whether a token is known to have been sent for another one; with `is_saved`, that the other one was saved too.
+pub(crate) fn is_spent(beside: &Beside, of: &Fingerprint, is_saved: bool) -> bool {
+    notes(beside, of).any(|note| note.is_saved || !is_saved)
+}
+
+/// Whether a token is known to have been spent for one that `is_end`, or for one that was spent for such a one, and so on: an
+/// older state of that login. Another login's token is spent for nothing of it.
+pub(crate) fn leads_to(
+    beside: &Beside,
+    of: &Fingerprint,
+    is_end: impl Fn(&Fingerprint) -> bool,
+) -> bool {
+    let (mut seen, mut next) = (Vec::new(), vec![of.clone()]);
+    while let Some(of) = next.pop() {
+        let bought: Vec<_> =
+            notes(beside, &of).filter_map(|note| Fingerprint::parse(&note.to)).collect();
+        if bought.iter().any(&is_end) {
+            return true;
+        }
+        seen.push(of);
+        next.extend(bought.into_iter().filter(|bought| !seen.contains(bought)));
+        if seen.len() > MOST {
+            break;
+        }
+    }
+    false
+}
+
+/// What is known of a token, here and in the user's runtime folder.
+fn notes(beside: &Beside, of: &Fingerprint) -> impl Iterator<Item = Note> {
+    let (folders, name) = ([Some(folder(beside)), elsewhere::folder().ok()], name(of));
+    folders.into_iter().flatten().filter_map(move |folder| {
+        let found = fault::at(Op::Open, || File::open(folder.join(&name)));
+        found.ok().and_then(|mut file| read(&mut file))
+    })
+}
+
+fn folder(beside: &Beside) -> PathBuf {
+    beside.lock_at(".locks")
+}
+
+fn name(of: &Fingerprint) -> String {
+    format!("t-{}.lock", of.as_str())
+}
+
+/// Takes both locks, and whether one of them was not free at once; `None` means that somebody else has one.
+fn take(
+    beside: &Beside,
+    of: &Fingerprint,
+    patience: Duration,
+) -> Result<Option<(Held, bool)>, StoreError> {
+    let (end, folder) = (end_of(patience), folder(beside));
+    disk::create_own_folder(&folder)?;
+    let Some((here, waited)) = one(&folder.join(name(of)), end)? else { return Ok(None) };
+    let there = match elsewhere::folder().map(|folder| one(&folder.join(name(of)), end)) {
+        Ok(Ok(Some(there))) => Some(there),
+        Ok(Ok(None)) => return Ok(None),
+        // The first unites all but copies and hard links.
+        Ok(Err(_)) | Err(_) => None,
+    };
+    let waited = waited || there.as_ref().is_some_and(|(_, waited)| *waited);
+    let there = there.map(|(there, _)| there);
+    Ok(Some((Held { of: of.clone(), here, there }, waited)))
+}
+
+/// One lock, and whether it was not free at once.
+fn one(path: &Path, end: Instant) -> Result<Option<(locks::Held, bool)>, StoreError> {
+    if let Some(held) = locks::take(path, Duration::ZERO)? {
+        return Ok(Some((held, false)));
+    }
+    let left = end.saturating_duration_since(Instant::now());
+    Ok(locks::take(path, left)?.map(|held| (held, true)))
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A note that cannot be read is as good as none.
+fn read(file: &mut File) -> Option<Note> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    fault::through(file).take(LIMIT).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
+    let mut text = serde_json::to_string(note).map_err(std::io::Error::other)?;
+    if text.len() as u64 > LIMIT {
+        // A name that long is told apart by a hash as well.
+        let key = Fingerprint::of_access(&AccessToken::new(note.spot.key.as_str()));
+        let spot = Spot { key: key.as_str().to_owned(), ..note.spot.clone() };
+        text = serde_json::to_string(&Note { spot, to: note.to.clone(), ..*note })
+            .map_err(std::io::Error::other)?;
+    }
+    // Emptied first: half of this note and half of the last one could read as a third.
+    fault::at(Op::SetLen, || file.set_len(0))?;
+    file.rewind()?;
+    fault::through(file).write_all(text.as_bytes())
+}
+
+/// Removes files of tokens that nobody holds, where there are many: the old ones, and the oldest of too many.
+fn sweep(folder: &Path) {
+    let Ok(names) = fault::at(Op::ReadFolder, || fs::read_dir(folder)) else { return };
+    let is_one = |name: &str| name.starts_with("t-") && name.ends_with(".lock");
+    let ours: Vec<_> =
+        names.flatten().filter(|entry| is_one(&entry.file_name().to_string_lossy())).collect();
+    if ours.len() <= FEW {
+        return;
+    }
+    let written = |entry: &fs::DirEntry| entry.metadata().and_then(|meta| meta.modified()).ok();
+    let mut dated: Vec<_> =
+        ours.iter().filter_map(|entry| Some((written(entry)?, entry.path()))).collect();
+    dated.sort();
+    let too_many = dated.len().saturating_sub(MOST);
+    let believed = Duration::from_secs(BELIEVED.unsigned_abs());
+    for (at, (written, path)) in dated.into_iter().enumerate() {
+        let is_old = written.elapsed().is_ok_and(|age| age > believed);
+        if at < too_many || is_old {
+            remove_free(&path);
+        }
+    }
+}
+
+/// Removes a lock's file while nobody has the lock; who waits for it finds that it is gone, and makes a new one.
+fn remove_free(path: &Path) {
+    let Ok(file) = disk::open_to_lock(path) else { return };
+    let mut lock = RwLock::new(file);
+    if let Ok(_held) = fault::at(Op::Lock, || lock.try_write()) {
+        let _ = fault::at(Op::Remove, || fs::remove_file(path));
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use u2m_core::RefreshToken;
+
+    fn token(name: &str) -> Fingerprint {
+        Fingerprint::of_refresh(&RefreshToken::new(format!("{name}-{}", std::process::id())))
+    }
+
+    /// A folder for caches, and one for the user's runtime.
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn beside(&self, name: &str) -> Beside {
+            Beside::new(self.0.path().join(name))
+        }
+
+        fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
+            fault::under(None, Some(self.0.path().to_owned()), work).0
+        }
+    }
+
+    fn claims(beside: &Beside) -> Claims {
+        Claims::new("token cache", beside, &CacheKey::new("dev"))
+    }
+
+    /// Claims `of`, where the cache `one` holds what is `seen`, and every other one the token itself.
+    fn claim(claims: &mut Claims, beside: &Beside, of: &str, seen: Seen) -> Claim {
+        let is_one = |spot: &Spot| spot.path.ends_with("one.json");
+        let look = |spot: &Spot| if is_one(spot) { seen.clone() } else { Some(Some(token(of))) };
+        claims.claim(beside, &token(of), Duration::ZERO, look).unwrap()
+    }
+
+    #[test]
+    fn one_token_is_one_lock_whichever_file_it_is_in() {
+        let home = Home::new();
+        home.inside(|| {
+            let (one, other) = (home.beside("one.json"), home.beside("other.json"));
+            let (mut first, mut second) = (claims(&one), claims(&other));
+            assert_eq!(claim(&mut first, &one, "a", None), Claim::Taken);
+            assert_eq!(claim(&mut second, &other, "a", None), Claim::Busy);
+            assert_eq!(claim(&mut second, &other, "b", None), Claim::Taken, "another login");
+            // Claiming another one gives the last one back.
+            assert_eq!(claim(&mut first, &one, "c", None), Claim::Taken);
+            assert_eq!(claim(&mut second, &other, "a", None), Claim::Taken);
+        });
+    }
+
+    #[test]
+    fn a_spent_token_says_where_its_successor_is() {
+        let home = Home::new();
+        home.inside(|| {
+            let (one, other) = (home.beside("one.json"), home.beside("other.json"));
+            let mut first = claims(&one);
+            claim(&mut first, &one, "a", None);
+            first.saving(&token("b"));
+            let told = |seen| claim(&mut claims(&other), &other, "a", seen);
+            drop(first);
+            assert_eq!(told(Some(Some(token("a")))), Claim::Taken, "it was never saved");
+            assert!(
+                matches!(told(Some(Some(token("b")))), Claim::Spent(_)),
+                "it was, by one who died"
+            );
+            let mut first = claims(&one);
+            claim(&mut first, &one, "a", Some(Some(token("a"))));
+            first.saved(&one, &token("b"));
+            drop(first);
+            let Claim::Spent(words) = told(None) else { panic!("it is spent") };
+            assert_eq!(
+                words,
+                format!("it was spent for 'dev' in the token cache ({})", one.path.display())
+            );
+            assert!(matches!(told(Some(None)), Claim::Spent(_)), "whatever became of it there");
+            // In its own place it was replaced since it was read, or put back.
+            assert_eq!(claim(&mut claims(&one), &one, "a", Some(Some(token("b")))), Claim::Waited);
+            let back = claim(&mut claims(&one), &one, "a", Some(Some(token("a"))));
+            assert!(
+                matches!(&back, Claim::Spent(words) if words.contains("put an older state back"))
+            );
+            assert!(is_spent(&one, &token("a"), true) && !is_spent(&one, &token("b"), false));
+        });
+    }
+
+    #[test]
+    fn a_token_leads_to_all_that_was_bought_after_it_and_to_no_other_login() {
+        let home = Home::new();
+        home.inside(|| {
+            let one = home.beside("one.json");
+            let mut first = claims(&one);
+            for (of, next) in [("a", "b"), ("b", "c"), ("c", "a2"), ("x", "y"), ("y", "x")] {
+                claim(&mut first, &one, of, Some(Some(token(of))));
+                first.saving(&token(next));
+            }
+            drop(first);
+            let leads = |of, to| leads_to(&one, &token(of), |it| *it == token(to));
+            assert!(leads("a", "b") && leads("a", "a2") && leads("b", "a2"));
+            assert!(!leads("b", "a") && !leads("a", "y") && !leads("unknown", "a"));
+            assert!(!leads("x", "a"), "it comes to an end though it goes round");
+        });
+    }
+
+    #[test]
+    fn a_token_that_the_server_gave_again_is_not_spent() {
+        let home = Home::new();
+        home.inside(|| {
+            let one = home.beside("one.json");
+            let mut first = claims(&one);
+            claim(&mut first, &one, "a", None);
+            first.saving(&token("a"));
+            first.saved(&one, &token("a"));
+            assert_eq!(claim(&mut first, &one, "a", None), Claim::Taken);
+            assert!(!is_spent(&one, &token("a"), false));
+        });
+    }
+
+    #[test]
+    fn where_there_is_no_runtime_folder_the_lock_beside_the_file_is_enough() {
+        let home = Home::new();
+        fs::write(home.0.path().join("u2m"), "in the way").unwrap();
+        home.inside(|| {
+            let one = home.beside("one.json");
+            let (mut first, mut second) = (claims(&one), claims(&one));
+            assert_eq!(claim(&mut first, &one, "a", None), Claim::Taken);
+            assert_eq!(claim(&mut second, &one, "a", None), Claim::Busy);
+        });
+    }
+
+    #[test]
+    fn of_many_files_the_old_ones_go_and_those_that_are_held_stay() {
+        let home = Home::new();
+        home.inside(|| {
+            let one = home.beside("one.json");
+            let mut first = claims(&one);
+            claim(&mut first, &one, "held", None);
+            let there = folder(&one);
+            let long_ago = SystemTime::now() - Duration::from_secs(31 * 86_400);
+            let path = |at: usize| there.join(format!("t-{at:032x}.lock"));
+            for at in 0..MOST + 10 {
+                let file = disk::open_private(&path(at)).unwrap();
+                file.set_modified(if at < 20 { long_ago } else { SystemTime::now() }).unwrap();
+            }
+            File::open(there.join(name(&token("held")))).unwrap().set_modified(long_ago).unwrap();
+            first.saved(&one, &token("next"));
+            assert!((0..20).all(|at| !path(at).exists()) && path(MOST).exists());
+            assert!(there.join(name(&token("held"))).exists());
+            assert_eq!(claim(&mut claims(&one), &one, "held", None), Claim::Busy);
+        });
+    }
+}

@@ -1,0 +1,330 @@
+//! What a writer has finished is finished for it, should it die before it can put it in place. Once its temporary file is
+//! whole and lasts, the writer says in the writers' lock file what it is about to change; the next one who takes that lock, or
+//! the lock of an entry, finds it there. The text is no secret: entries are named by hashes.
+
+use super::Inner;
+use super::document::{Document, parse};
+use super::update::TRIES;
+use crate::beside::disk;
+use crate::beside::room::Temporary;
+use crate::error::StoreError;
+use crate::fault;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use u2m_core::{AccessToken, Fingerprint};
+use zeroize::Zeroizing;
+
+/// No change names more.
+const LIMIT: u64 = 1 << 20;
+
+/// What is about to be put in place.
+#[derive(Serialize, Deserialize)]
+struct Commitment {
+    /// The name of the temporary file.
+    temporary: String,
+    changes: Vec<Change>,
+}
+
+/// An entry that is replaced, added or removed: hashes of its name and of its texts. What is withdrawn may stay there for
+/// long, and a logout leaves no name behind.
+#[derive(Serialize, Deserialize)]
+struct Change {
+    key: String,
+    old: Option<String>,
+    new: Option<String>,
+}
+
+/// A commitment that stands in the writers' lock file; dropping it withdraws it.
+pub(super) struct Committed(Option<File>);
+
+impl Drop for Committed {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(withdraw);
+    }
+}
+
+fn hash(entry: &str) -> String {
+    Fingerprint::of_access(&AccessToken::new(entry)).as_str().to_owned()
+}
+
+/// One byte, so that nobody ever reads half of it, and the room stays: the disk may be full when it is needed again.
+fn withdraw(file: &mut File) {
+    let _ = file.rewind().and_then(|()| fault::through(file).write_all(b"\n"));
+}
+
+fn read(path: &Path) -> Option<Commitment> {
+    let mut file = disk::open_to_lock(path).ok()?;
+    let mut text = String::new();
+    fault::through(&mut file).take(LIMIT).read_to_string(&mut text).ok()?;
+    // Behind it may stand the end of a longer one.
+    serde_json::Deserializer::from_str(text.strip_prefix('{').map(|_| &*text)?)
+        .into_iter()
+        .next()?
+        .ok()
+}
+
+impl Commitment {
+    fn of(temporary: &Path, document: &Document<'_>, changes: &[(&str, Option<String>)]) -> Self {
+        let changes = changes.iter().map(|(key, new)| Change {
+            key: hash(key),
+            old: document.entry(key).map(hash),
+            new: new.as_deref().map(hash),
+        });
+        let name = temporary.file_name().unwrap_or_default().to_string_lossy();
+        Self { temporary: name.into_owned(), changes: changes.collect() }
+    }
+
+    /// The temporary file, beside the cache; what has another name is none.
+    fn temporary(&self, path: &Path, prefix: &str) -> Option<PathBuf> {
+        let rest = self.temporary.strip_prefix(prefix)?.strip_suffix(".tmp")?;
+        let is_name = rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_name.then(|| path.with_file_name(&self.temporary))
+    }
+
+    /// Whether the temporary file is what was committed to.
+    fn is_in(&self, whole: &Document<'_>) -> bool {
+        let names = names([whole]);
+        let entry = |key| names.get(key).and_then(|name| whole.entry(name)).map(hash);
+        self.changes.iter().all(|change| entry(&change.key) == change.new)
+    }
+
+    /// What is still to be changed; an entry that somebody else has changed meanwhile is not.
+    fn due<'d>(
+        &self,
+        now: &'d Document<'_>,
+        whole: &'d Document<'_>,
+    ) -> Vec<(&'d str, Option<String>)> {
+        let names = names([now, whole]);
+        let due = self.changes.iter().filter_map(|change| {
+            let name = *names.get(&change.key)?;
+            let is_due = change.old != change.new && now.entry(name).map(hash) == change.old;
+            is_due.then(|| (name, whole.entry(name).map(str::to_owned)))
+        });
+        due.collect()
+    }
+}
+
+/// The names of the entries by their hashes.
+fn names<'d, const N: usize>(documents: [&'d Document<'_>; N]) -> HashMap<String, &'d str> {
+    let keys = documents.into_iter().flat_map(Document::keys);
+    keys.map(|name| (hash(name), name)).collect()
+}
+
+impl Inner {
+    /// Says that `temporary`, which is whole and lasts, is about to be put in place. The writers' lock is held. That it
+    /// cannot be said is no reason to stop.
+    pub(super) fn commit(
+        &self,
+        temporary: &Path,
+        document: &Document<'_>,
+        changes: &[(&str, Option<String>)],
+    ) -> Committed {
+        let written = || {
+            let text = serde_json::to_string(&Commitment::of(temporary, document, changes)).ok()?;
+            let mut file = disk::open_to_lock(&self.beside.lock_at(".lock")).ok()?;
+            let fits = (text.len() as u64) < LIMIT;
+            (fits && fault::through(&mut file).write_all(text.as_bytes()).is_ok()).then_some(file)
+        };
+        Committed(written())
+    }
+
+    /// Finishes what a dead writer has committed to, before an entry is read under its own lock.
+    pub(super) fn finish_for_the_dead(&self) -> Result<(), StoreError> {
+        if read(&self.beside.lock_at(".lock")).is_none() {
+            return Ok(());
+        }
+        match self.beside.writer() {
+            Ok(_writer) => self.finish(),
+            // Its writer lives.
+            Err(StoreError::LockTimeout { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finishes what a dead writer has committed to. The writers' lock is held.
+    pub(super) fn finish(&self) -> Result<(), StoreError> {
+        let lock = self.beside.lock_at(".lock");
+        let Some(commitment) = read(&lock) else { return Ok(()) };
+        for _ in 0..TRIES {
+            if self.carry_out(&commitment)? {
+                break;
+            }
+        }
+        if let Ok(mut file) = disk::open_to_lock(&lock) {
+            withdraw(&mut file);
+        }
+        Ok(())
+    }
+
+    /// Whether it is done, or there is nothing to be done any more; not if somebody else has changed the file meanwhile.
+    fn carry_out(&self, commitment: &Commitment) -> Result<bool, StoreError> {
+        let path = disk::resolve(&self.beside.path)?;
+        let temporary = commitment.temporary(&path, &self.beside.prefix());
+        let Some(temporary) = temporary else { return Ok(true) };
+        let whole = match disk::read_unlinked(&temporary) {
+            Ok(Some((found, _))) => {
+                Zeroizing::new(String::from_utf8(found.bytes).unwrap_or_default())
+            }
+            // It was put in place.
+            Ok(None) => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let done = parse(&whole);
+        if done.broken.is_some() || !commitment.is_in(&done.document) {
+            return Ok(true);
+        }
+        let text = self.text_to_change()?;
+        let parsed = parse(&text);
+        if self.check_form(&parsed).is_err() {
+            return Ok(true);
+        }
+        let head = self.codec.head(&done.document, false)?;
+        let is_new = parsed.document.entries.is_empty();
+        if !is_new && head != self.codec.head(&parsed.document, false)? {
+            // Sealed with another key by now.
+            return Ok(true);
+        }
+        let changes = commitment.due(&parsed.document, &done.document);
+        if changes.is_empty() {
+            return Ok(true);
+        }
+        let new = Zeroizing::new(parsed.document.with(&head, &changes));
+        if *new == *whole {
+            self.replace(&path, &parsed, || disk::put(&temporary, &path, true))?;
+            return Ok(true);
+        }
+        let mut merged = Temporary::new(&path, self.beside.prefix(), 0, false)?;
+        merged.fill(&new, true)?;
+        if *self.text_to_change()? != *text {
+            return Ok(false);
+        }
+        self.replace(&path, &parsed, || merged.put(&path, true)).map(|()| true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beside::room::Reserve;
+    use crate::file::codec::Codec;
+    use std::time::Duration;
+    use u2m_core::{CacheKey, RefreshToken, Session};
+
+    fn session(name: &str) -> Session {
+        let access = AccessToken::new(format!("at-{name}"));
+        Session::new(access).with_refresh_token(RefreshToken::new(format!("rt-{name}")))
+    }
+
+    fn key(name: &str) -> CacheKey {
+        CacheKey::new(name)
+    }
+
+    fn refresh_token(store: &Inner, name: &str) -> Option<String> {
+        let found = store.load(&key(name)).unwrap()?.refresh_token?;
+        Some(found.expose().to_owned())
+    }
+
+    /// Comes as far as a commitment to `new` in the place of `dev`, and dies.
+    fn dies(store: &Inner, new: &Session) {
+        let text = store.text_to_change().unwrap();
+        let parsed = parse(&text);
+        store.codec.prove(&store.beside.path, &parsed.document).unwrap();
+        let old = store.read(&parsed.document, "dev").unwrap();
+        let changes = [("dev", Some(store.codec.write("dev", &old, new).unwrap()))];
+        let head = store.codec.head(&parsed.document, true).unwrap();
+        let whole = parsed.document.with(&head, &changes);
+        let mut reserve = Reserve::default();
+        let mut temporary = reserve.cache(&store.beside.path, store.beside.prefix()).unwrap();
+        temporary.fill(&whole, true).unwrap();
+        std::mem::forget(store.commit(&temporary.path, &parsed.document, &changes));
+        std::mem::forget(temporary);
+    }
+
+    /// Stores of each form, opened anew by whoever comes next; the sealed one does not ask for its key to finish.
+    fn each_form(story: impl Fn(&dyn Fn() -> std::sync::Arc<Inner>)) {
+        let forms: &[fn() -> Codec] = &[
+            || Codec::Plain,
+            #[cfg(feature = "encrypted")]
+            || {
+                let key = crate::SealKey::from_bytes([7; 32]);
+                Codec::Sealed(crate::file::sealed::Sealed::new(crate::SealKeySource::Bytes(key)))
+            },
+        ];
+        for form in forms {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("cache.json");
+            let store = || std::sync::Arc::new(Inner::new(path.clone(), form()));
+            for name in ["dev", "other"] {
+                store().save(&key(name), &session(name)).unwrap();
+            }
+            story(&store);
+        }
+    }
+
+    #[test]
+    fn the_next_one_finishes_it_whether_it_reads_writes_or_removes() {
+        each_form(|store| {
+            dies(&store(), &session("by-lock"));
+            drop(store().lock(&key("dev"), Duration::ZERO).unwrap().unwrap());
+            assert_eq!(refresh_token(&store(), "dev").as_deref(), Some("rt-by-lock"));
+            dies(&store(), &session("by-save"));
+            store().save(&key("other"), &session("again")).unwrap();
+            assert_eq!(refresh_token(&store(), "dev").as_deref(), Some("rt-by-save"));
+            dies(&store(), &session("by-proof"));
+            let mut lock = store().lock(&key("other"), Duration::ZERO).unwrap().unwrap();
+            lock.prove_writable().unwrap();
+            assert_eq!(refresh_token(&store(), "dev").as_deref(), Some("rt-by-proof"));
+            // It is of the login that is being removed.
+            dies(&store(), &session("by-logout"));
+            store().delete(&key("dev")).unwrap();
+            assert_eq!(refresh_token(&store(), "dev"), None);
+            assert_eq!(refresh_token(&store(), "other").as_deref(), Some("rt-again"));
+        });
+    }
+
+    #[test]
+    fn a_temporary_file_that_is_not_what_was_committed_to_is_nothing() {
+        each_form(|store| {
+            let inner = store();
+            dies(&inner, &session("torn"));
+            let folder = inner.beside.folder().to_owned();
+            let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+            let left =
+                names.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "tmp"));
+            std::fs::write(left.unwrap(), "{\"version\":1,\"tokens\":{}}").unwrap();
+            drop(store().lock(&key("dev"), Duration::ZERO).unwrap().unwrap());
+            assert_eq!(refresh_token(&store(), "dev").as_deref(), Some("rt-dev"));
+            // And it is told once.
+            assert!(read(&inner.beside.lock_at(".lock")).is_none());
+        });
+    }
+
+    #[test]
+    fn t14_what_is_committed_to_shows_no_token() {
+        each_form(|store| {
+            let inner = store();
+            dies(&inner, &session("canary"));
+            let text = std::fs::read_to_string(inner.beside.lock_at(".lock")).unwrap();
+            assert!(text.starts_with('{') && !text.contains("canary"), "{text}");
+            assert!(!text.contains("dev"), "nor the name of a login: {text}");
+            assert!(!text.contains(".."), "{text}");
+        });
+    }
+
+    #[test]
+    fn a_commitment_names_a_temporary_file_and_no_other() {
+        let of = |name: &str| Commitment { temporary: name.to_owned(), changes: Vec::new() };
+        let path = Path::new("/home/token-cache.json");
+        let found = |name| of(name).temporary(path, ".token-cache-u2m-");
+        assert_eq!(
+            found(".token-cache-u2m-00ff.tmp"),
+            Some(PathBuf::from("/home/.token-cache-u2m-00ff.tmp"))
+        );
+        for odd in ["victim", ".token-cache-u2m-../../victim.tmp", ".token-cache-u2m-.x", ""] {
+            assert_eq!(found(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What is shown before a refresh token is spent, or a person is asked to sign in: that a save will work.
+
+use super::Inner;
+use super::document::parse;
+use crate::beside::disk;
+use crate::beside::room::{Reserve, SPARE, Temporary};
+use crate::error::StoreError;
+use std::path::Path;
+use u2m_core::CacheKey;
+
+impl Inner {
+    /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
+    /// stands in its way.
+    pub(super) fn reserve(&self) -> Result<Reserve, StoreError> {
+        disk::create_folder(self.beside.folder())?;
+        let _writer = self.beside.writer()?;
+        self.finish()?;
+        self.sweep();
+        let text = self.text_to_change()?;
+        let parsed = parse(&text);
+        self.check_form(&parsed)?;
+        self.codec.prove(&self.beside.path, &parsed.document)?;
+        let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
+        disk::check_replaceable(&path)?;
+        let room = |path: &Path, durable| {
+            let len = disk::len(path)? + self.spare();
+            disk::check_len(path, len, disk::READABLE)?;
+            Temporary::new(path, self.beside.prefix(), len, durable)?.proven()
+        };
+        let side = self.codec.has_sidecar().then(|| room(&side, false)).transpose()?;
+        Ok(Reserve { cache: Some(room(&path, true)?), side })
+    }
+
+    /// A sealed entry is larger than its login, and a copied one is there twice.
+    pub(super) fn spare(&self) -> u64 {
+        let is_one = self.codec.has_sidecar() && self.mirrors.is_empty();
+        if is_one { SPARE } else { SPARE * 2 }
+    }
+
+    /// Shows that there is room for a login under `key`, before anybody is asked to sign in.
+    pub(super) fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
+        if !self.beside.folder().is_dir() {
+            // A login that comes to nothing leaves no folder behind.
+            return disk::check_creatable(self.beside.folder());
+        }
+        // Whatever else saving needs is shown by what a refresh proves.
+        match self.reserve() {
+            Ok(_) | Err(StoreError::WouldBeTooLarge { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let len = disk::len(&self.beside.path)? + self.spare();
+        if len <= disk::ROOMY || self.stored(key).is_ok_and(|there| there.is_some()) {
+            return Ok(());
+        }
+        match self.text() {
+            Ok(_) => disk::check_len(&self.beside.path, len, disk::ROOMY),
+            // What is damaged is set aside.
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading without a lock, beside programs that write as they please.
+
+use super::Inner;
+use super::codec::Codec;
+use super::document::{self, parse};
+use crate::beside::claim::{Seen, Spot};
+use crate::beside::disk::{self, Privacy};
+use crate::beside::sidecar::Sidecar;
+use crate::error::{Shown, StoreError};
+use crate::mode::StorageMode;
+use std::fs;
+use std::time::{Duration, SystemTime};
+use u2m_core::{CacheKey, Session, Tie, TiedBy, UnverifiedClaims, host_of_key};
+
+/// How long a program that writes in place may take, between emptying the file and its last byte; or one that removes the
+/// file and writes a new one.
+const HALF_WRITTEN: Duration = Duration::from_secs(1);
+
+/// Between two looks at a file that somebody is writing.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// So many of them are enough, whoever goes on writing.
+const LOOKS: u32 = 300;
+
+impl Inner {
+    /// The cache's text; absent is empty. Some programs write in place, and empty the file first: what was written just now
+    /// and is not whole is looked at again, and so is what was removed just now.
+    pub(super) fn text(&self) -> Result<String, StoreError> {
+        let mut looks = 0;
+        loop {
+            let (text, written) = self.text_now()?;
+            let age = written.and_then(|written| written.elapsed().ok());
+            let is_half_written = age.is_some_and(|age| age < HALF_WRITTEN)
+                && (text.trim_ascii().is_empty() || parse(&text).broken.is_some());
+            if !is_half_written || looks == LOOKS {
+                return Ok(text);
+            }
+            looks += 1;
+            drop(zeroize::Zeroizing::new(text));
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The text as it is, and when it was written.
+    fn text_now(&self) -> Result<(String, Option<SystemTime>), StoreError> {
+        disk::check_folder(self.beside.folder())?;
+        let Some(found) = disk::read(&self.beside.path)? else {
+            return Ok((String::new(), self.removed()));
+        };
+        let path = Shown::from(self.beside.path.as_path());
+        match found.privacy {
+            Privacy::Private => {}
+            Privacy::Tightened => self.beside.notice(format!(
+                "{path} could be read by other users; it is now private. If others may have seen it, log in again"
+            )),
+            Privacy::Loose => self.beside.notice(format!(
+                "{path} can be read by other users, and that cannot be changed; keep it somewhere else, and log in again"
+            )),
+        }
+        // Bytes that are not UTF-8 spoil the string that they stand in, as for Go's reader, and no other entry.
+        let text = String::from_utf8(found.bytes).unwrap_or_else(|error| {
+            String::from_utf8_lossy(&zeroize::Zeroizing::new(error.into_bytes())).into_owned()
+        });
+        Ok((text, found.written))
+    }
+
+    /// When a file that is missing may have been removed: where it held logins, and its folder has changed since.
+    fn removed(&self) -> Option<SystemTime> {
+        let held_logins = self.codec.has_sidecar()
+            && self.beside.sidecar().is_home_of_any(StorageMode::Plaintext.as_str());
+        let folder = held_logins.then(|| fs::metadata(self.beside.folder()))?;
+        folder.and_then(|folder| folder.modified()).ok()
+    }
+
+    pub(super) fn corrupt(&self, why: String) -> StoreError {
+        StoreError::Corrupt { path: self.beside.path.as_path().into(), why }
+    }
+
+    /// The cache as a whole: of version 1, of the right form, and sound.
+    pub(super) fn sound<'a>(&self, text: &'a str) -> Result<document::Document<'a>, StoreError> {
+        let parsed = parse(text);
+        self.check_form(&parsed)?;
+        match parsed.broken {
+            Some(why) => Err(self.corrupt(why)),
+            None => Ok(parsed.document),
+        }
+    }
+
+    /// Refuses what another version or another kind of store wrote.
+    pub(super) fn check_form(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
+        self.check_version(parsed)?;
+        self.codec.check_form(&self.beside.path, parsed)
+    }
+
+    /// What a later version wrote may look like damage, and is none.
+    pub(super) fn check_version(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
+        let version = parsed.document.version.as_deref();
+        let is_number = version.is_some_and(|version| version.parse::<u64>().is_ok());
+        match version {
+            Some("1") => Ok(()),
+            _ if parsed.broken.is_some() && !is_number => Ok(()),
+            other => Err(StoreError::Version {
+                path: self.beside.path.as_path().into(),
+                version: u2m_core::Foreign::new(other.unwrap_or("0")).to_string(),
+            }),
+        }
+    }
+
+    pub(super) fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        Ok(match (self.stored(key)?, self.codec.has_sidecar()) {
+            (Some(session), true) => Some(self.complete(key, session)),
+            (session, _) => session,
+        })
+    }
+
+    /// Adds what is known of an entry beside its tokens. Of one of which nothing is known, its tokens may stand under the name
+    /// of a host as well, as other programs store them twice.
+    pub(super) fn complete(&self, key: &CacheKey, session: Session) -> Session {
+        self.complete_by(&self.beside.sidecar(), key, session)
+    }
+
+    /// As `complete`, with a side file that was read after the tokens.
+    pub(super) fn complete_by(
+        &self,
+        sidecar: &Sidecar,
+        key: &CacheKey,
+        session: Session,
+    ) -> Session {
+        let session = sidecar.complete(key.as_str(), session);
+        let names_issuer = |session: &Session| {
+            UnverifiedClaims::read(session.access_token.expose()).is_some_and(|it| it.iss.is_some())
+        };
+        let is_told = session.binding.is_some() || !session.ties.is_empty();
+        if is_told || host_of_key(key).is_some() || names_issuer(&session) {
+            return session;
+        }
+        let text = disk::read(&self.beside.path).ok().flatten();
+        let text = text.and_then(|found| String::from_utf8(found.bytes).ok()).unwrap_or_default();
+        let text = zeroize::Zeroizing::new(text);
+        let document = parse(&text).document;
+        let is_twin = |name: &&str| {
+            let there = self.read(&document, name).and_then(|there| there.session());
+            there.is_some_and(|there| there.fingerprint() == session.fingerprint())
+        };
+        let named = document.keys().into_iter().filter(|name| name.starts_with("http"));
+        let host = named.filter(is_twin).find_map(|name| host_of_key(&CacheKey::new(name)));
+        host.into_iter()
+            .map(|host| Tie::new(host, TiedBy::HostKey))
+            .fold(session.clone(), Session::with_tie)
+    }
+
+    /// An entry by itself.
+    pub(super) fn stored(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
+        let text = zeroize::Zeroizing::new(self.text()?);
+        let document = self.sound(&text)?;
+        let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
+        Ok(self.codec.read(&self.beside.path, &document, key.as_str(), raw)?.session())
+    }
+
+    pub(super) fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        let text = zeroize::Zeroizing::new(self.text()?);
+        let document = self.sound(&text)?;
+        Ok(document.keys().into_iter().map(CacheKey::new).collect())
+    }
+
+    /// What an entry holds, in this file or in another one that programs share.
+    pub(super) fn look(&self, spot: &Spot) -> Seen {
+        let seen = |store: &Self| {
+            let found = store.stored(&spot.key()).ok()?;
+            Some(found.map(|session| session.fingerprint()))
+        };
+        let is_here = *spot == Spot::new(self.codec.words(), &self.beside, &spot.key());
+        match spot.store == Codec::Plain.words() {
+            _ if is_here => seen(self),
+            true => seen(&Self::new(spot.path.clone(), Codec::Plain)),
+            false => None,
+        }
+    }
+}

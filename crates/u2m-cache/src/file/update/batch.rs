@@ -1,0 +1,191 @@
+//! Several entries at once: a file is read and written as a whole, and once is enough for all of them.
+
+use super::{Inner, Over, TRIES, is_here};
+use crate::beside::disk;
+use crate::beside::room::Reserve;
+use crate::beside::sidecar::Sidecar;
+use crate::error::StoreError;
+use crate::file::codec::Stored;
+use crate::file::document::{Document, parse};
+use u2m_core::{CacheKey, Fingerprint, Session};
+use zeroize::Zeroizing;
+
+/// What a batch does to entries, decided from what the file holds at that moment.
+#[derive(Default)]
+struct Changes<'a> {
+    /// What becomes of which entry.
+    texts: Vec<(String, Option<String>)>,
+    /// What the side file is told before.
+    records: Vec<(&'a str, &'a Session)>,
+}
+
+impl Inner {
+    /// As `load`, of several.
+    pub(in crate::file) fn load_all(
+        &self,
+        keys: &[CacheKey],
+    ) -> Vec<Result<Option<Session>, StoreError>> {
+        let Ok(text) = self.text().map(Zeroizing::new) else { return self.each(keys) };
+        let Ok(document) = self.sound(&text) else { return self.each(keys) };
+        // Read after the tokens: a writer puts the side file in place before them.
+        let known = self.codec.has_sidecar().then(|| self.beside.sidecar());
+        let load = |key: &CacheKey| {
+            let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
+            let stored = self.codec.read(&self.beside.path, &document, key.as_str(), raw)?;
+            let complete = |session| match &known {
+                Some(known) => known.complete(key.as_str(), session),
+                None => session,
+            };
+            Ok(stored.session().map(complete))
+        };
+        keys.iter().map(load).collect()
+    }
+
+    /// One by one: what is wrong with the file is said of each.
+    fn each(&self, keys: &[CacheKey]) -> Vec<Result<Option<Session>, StoreError>> {
+        keys.iter().map(|key| self.load(key)).collect()
+    }
+
+    /// Inserts or replaces several entries. New ones go in one write; what there is more to say about, by itself.
+    pub(in crate::file) fn save_all(
+        &self,
+        logins: &[(CacheKey, Session)],
+    ) -> Vec<Result<(), StoreError>> {
+        let mut done = vec![false; logins.len()];
+        if logins.len() > 1 && self.mirrors.is_empty() {
+            let changed = self.change(|document| {
+                let mut changes = Changes::default();
+                self.codec.prove(&self.beside.path, document)?;
+                for (at, (key, session)) in logins.iter().enumerate() {
+                    done[at] = document.entry(key.as_str()).is_none();
+                    if done[at] {
+                        let text = self.codec.write(key.as_str(), &Stored::default(), session)?;
+                        changes.texts.push((key.as_str().to_owned(), Some(text)));
+                        changes.records.push((key.as_str(), session));
+                    }
+                }
+                Ok(changes)
+            });
+            if changed.is_err() {
+                // What is wrong is said by the saves that follow.
+                done.fill(false);
+            }
+        }
+        let one = |(at, (key, session)): (usize, &(CacheKey, Session))| match done[at] {
+            true => Ok(()),
+            false => self.save(key, session),
+        };
+        logins.iter().enumerate().map(one).collect()
+    }
+
+    /// Removes entries that are still in the state named; whether that state is gone.
+    pub(in crate::file) fn delete_states(
+        &self,
+        states: &[(CacheKey, Fingerprint)],
+    ) -> Vec<Result<bool, StoreError>> {
+        if self.text().is_ok_and(|text| Zeroizing::new(text).trim_ascii().is_empty()) {
+            return states.iter().map(|_| Ok(true)).collect();
+        }
+        let has_sidecar = self.codec.has_sidecar();
+        let known = if has_sidecar { self.beside.sidecar() } else { Sidecar::default() };
+        let mut gone = vec![false; states.len()];
+        let outcome = self.change(|document| {
+            let mut changes = Changes::default();
+            for (at, (key, state)) in states.iter().enumerate() {
+                let Some(raw) = document.entry(key.as_str()) else {
+                    gone[at] = true;
+                    continue;
+                };
+                let there = match self.codec.read(&self.beside.path, document, key.as_str(), raw) {
+                    // Whatever it is, it is not the state that was named.
+                    Err(StoreError::BadEntry { .. } | StoreError::NewerEntry { .. }) => continue,
+                    other => other?,
+                };
+                let found = there.session();
+                gone[at] = found.as_ref().is_none_or(|found| found.fingerprint() == *state);
+                if found.is_some() && gone[at] {
+                    let copies = self.mirrors_of(document, &known, key, &there);
+                    let names = copies.into_iter().chain([key.as_str()]);
+                    changes.texts.extend(names.map(|name| (name.to_owned(), None)));
+                }
+            }
+            Ok(changes)
+        });
+        match outcome {
+            Ok(()) => gone.into_iter().map(Ok).collect(),
+            // Each says by itself what is wrong; none of them can have been removed.
+            Err(error) if states.len() == 1 => vec![Err(error)],
+            Err(_) => {
+                let one = |state: &(CacheKey, Fingerprint)| {
+                    self.delete_states(std::slice::from_ref(state)).swap_remove(0)
+                };
+                states.iter().map(one).collect()
+            }
+        }
+    }
+
+    /// Makes changes in one write, under the writers' lock; programs without a lock are given way to. A damaged file is left
+    /// to changes of a single entry.
+    fn change<'a>(
+        &self,
+        mut decide: impl FnMut(&Document<'_>) -> Result<Changes<'a>, StoreError>,
+    ) -> Result<(), StoreError> {
+        disk::create_folder(self.beside.folder())?;
+        let _writer = self.beside.writer()?;
+        self.sweep();
+        let mut reserve = Reserve::default();
+        for tries in 1..=TRIES {
+            let text = self.text_to_change()?;
+            let parsed = parse(&text);
+            self.check_form(&parsed)?;
+            if let Some(why) = &parsed.broken {
+                return Err(self.corrupt(why.clone()));
+            }
+            let changes = decide(&parsed.document)?;
+            if changes.texts.is_empty() {
+                return Ok(());
+            }
+            let texts: Vec<(&str, Option<String>)> =
+                changes.texts.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+            let is_saving = texts.iter().any(|(_, text)| text.is_some());
+            self.record_all(&changes.records, &mut reserve)?;
+            let head = self.codec.head(&parsed.document, is_saving)?;
+            // Never over what somebody else has made of these entries meanwhile.
+            let over = (Over::Spent(&[]), tries == TRIES);
+            if self.write(&texts, &head, (&text, &parsed), &mut reserve, over)? {
+                self.forget_all(&texts, &mut reserve);
+                return Ok(());
+            }
+        }
+        Err(StoreError::LockTimeout { path: self.beside.path.as_path().into() })
+    }
+
+    /// Before the tokens are written: whom they belong to.
+    fn record_all(
+        &self,
+        records: &[(&str, &Session)],
+        reserve: &mut Reserve,
+    ) -> Result<(), StoreError> {
+        if !self.codec.has_sidecar() || records.is_empty() {
+            return Ok(());
+        }
+        self.beside.change_sidecar_locked(reserve, |sidecar| {
+            records.iter().for_each(|(name, session)| sidecar.record(name, session, None));
+            true
+        })
+    }
+
+    /// After the tokens are gone: a record of them is about nothing, unless the login lives elsewhere.
+    fn forget_all(&self, texts: &[(&str, Option<String>)], reserve: &mut Reserve) {
+        let mut gone = texts.iter().filter(|(_, text)| text.is_none()).map(|(name, _)| *name);
+        if !self.codec.has_sidecar() {
+            return;
+        }
+        let _ = self.beside.change_sidecar_locked(reserve, |sidecar| {
+            gone.by_ref().fold(false, |is_news, name| {
+                let is_about_nothing = sidecar.home(name).is_none_or(is_here);
+                is_about_nothing && sidecar.forget(name) || is_news
+            })
+        });
+    }
+}

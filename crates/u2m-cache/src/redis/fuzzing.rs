@@ -1,0 +1,64 @@
+//! Doors for the fuzz targets to what a server says. Built with `--cfg fuzzing` alone.
+
+use super::fault::Trouble;
+use super::reply::{self, replies};
+use super::wire::encoded;
+
+/// An answer of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A failure, in its words.
+    Error(String),
+    /// Several answers.
+    List(Vec<Reply>),
+    /// Nothing.
+    Nil,
+    /// A text, or a number.
+    Text(String),
+}
+
+/// Why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The bytes end too early.
+    Early,
+    /// Too large, or too deep.
+    Large,
+    /// Not what was asked for, or no answer at all.
+    Odd,
+}
+
+/// Reads `count` answers that arrive in pieces of `size`.
+///
+/// # Errors
+/// Why there are none.
+pub fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<Reply>, Broken> {
+    let mut rest = bytes;
+    let read = replies(count, &mut |into| {
+        let length = size.min(rest.len()).min(into.len());
+        let (piece, after) = rest.split_at(length);
+        into[..length].copy_from_slice(piece);
+        rest = after;
+        if length == 0 { Err(Trouble::Broken) } else { Ok(length) }
+    });
+    match read {
+        Ok(replies) => Ok(replies.into_iter().map(shown).collect()),
+        Err(Trouble::Broken) => Err(Broken::Early),
+        Err(Trouble::TooLarge) => Err(Broken::Large),
+        Err(_) => Err(Broken::Odd),
+    }
+}
+
+/// Questions as they are sent.
+pub fn written(asked: &[Vec<Vec<u8>>]) -> Vec<u8> {
+    encoded(asked).to_vec()
+}
+
+fn shown(reply: reply::Reply) -> Reply {
+    match reply {
+        reply::Reply::Error(words) => Reply::Error(words),
+        reply::Reply::List(list) => Reply::List(list.into_iter().map(shown).collect()),
+        reply::Reply::Nil => Reply::Nil,
+        reply::Reply::Text(text) => Reply::Text(text),
+    }
+}

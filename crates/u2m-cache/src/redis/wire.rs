@@ -1,0 +1,165 @@
+//! Redis' protocol (RESP 2), as far as it is needed: questions go out together, and their answers come within one time
+//! limit and one limit of size for all of them, whatever a hostile or broken server sends.
+
+use super::address::Door;
+use super::fault::Trouble;
+use super::reply::{Reply, replies};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// One question: its words.
+pub(super) type Words = Vec<Vec<u8>>;
+
+/// A connection on which no answer is outstanding.
+pub(super) struct Line(Stream);
+
+enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Line {
+    pub(super) fn open(door: &Door, end: Instant) -> Result<Self, Trouble> {
+        Ok(Self(match door {
+            Door::Tcp { host, port } => Stream::Tcp(dial(host, *port, end)?),
+            #[cfg(unix)]
+            Door::Unix(path) => {
+                Stream::Unix(std::os::unix::net::UnixStream::connect(path).map_err(Trouble::of)?)
+            }
+        }))
+    }
+
+    /// Asks, and waits for as many answers as there are questions. After a failure the connection is of no use.
+    pub(super) fn exchange(
+        &mut self,
+        asked: &[Words],
+        end: Instant,
+    ) -> Result<Vec<Reply>, Trouble> {
+        let question = encoded(asked);
+        let mut rest = question.as_slice();
+        while !rest.is_empty() {
+            let count = self.0.until(end, |stream| stream.write(rest))?;
+            rest = &rest[count..];
+        }
+        replies(asked.len(), &mut |into| self.0.until(end, |stream| stream.read(into)))
+    }
+
+    /// Whether the server has ended the connection, or said something unasked, since the last exchange.
+    pub(super) fn is_stale(&self) -> bool {
+        self.0.is_stale()
+    }
+}
+
+fn dial(host: &str, port: u16, end: Instant) -> Result<TcpStream, Trouble> {
+    let addresses = (host, port).to_socket_addrs().map_err(|_| Trouble::NoSuchName)?;
+    let mut trouble = Trouble::NoSuchName;
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, left(end)?) {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(Trouble::of)?;
+                return Ok(stream);
+            }
+            Err(error) => trouble = Trouble::of(error),
+        }
+    }
+    Err(trouble)
+}
+
+/// What is left until `end`; never zero, which a socket takes for ever.
+fn left(end: Instant) -> Result<Duration, Trouble> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(Trouble::Late) } else { Ok(left.max(Duration::from_millis(1))) }
+}
+
+/// Several questions in one text, which may hold a password.
+pub(super) fn encoded(asked: &[Words]) -> Zeroizing<Vec<u8>> {
+    let size: usize = asked.iter().flatten().map(|word| word.len() + 16).sum();
+    // Of this size from the beginning, so that no part of it is left behind uncleared.
+    let mut text = Zeroizing::new(Vec::with_capacity(size + 16 * asked.len()));
+    for words in asked {
+        text.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            text.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            text.extend_from_slice(word);
+            text.extend_from_slice(b"\r\n");
+        }
+    }
+    text
+}
+
+impl Stream {
+    /// Reads or writes something until `end`; an end of the connection is an error.
+    fn until(
+        &mut self,
+        end: Instant,
+        mut act: impl FnMut(&mut Self) -> io::Result<usize>,
+    ) -> Result<usize, Trouble> {
+        loop {
+            self.limit(end)?;
+            match act(self) {
+                Ok(0) => return Err(Trouble::Broken),
+                Ok(count) => return Ok(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Trouble::of(error)),
+            }
+        }
+    }
+
+    fn limit(&self, end: Instant) -> Result<(), Trouble> {
+        let left = Some(left(end)?);
+        let set = match self {
+            Self::Tcp(stream) => {
+                stream.set_read_timeout(left).and_then(|()| stream.set_write_timeout(left))
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                stream.set_read_timeout(left).and_then(|()| stream.set_write_timeout(left))
+            }
+        };
+        set.map_err(Trouble::of)
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(into),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read(into),
+        }
+    }
+
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(from),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.write(from),
+        }
+    }
+
+    /// Looks without waiting.
+    fn is_stale(&self) -> bool {
+        let set = |is_nonblocking| match self {
+            Self::Tcp(stream) => stream.set_nonblocking(is_nonblocking),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.set_nonblocking(is_nonblocking),
+        };
+        if set(true).is_err() {
+            return true;
+        }
+        let mut byte = [0];
+        let seen = match self {
+            Self::Tcp(stream) => stream.peek(&mut byte),
+            // Reading is as good: whatever is there was not asked for.
+            #[cfg(unix)]
+            Self::Unix(stream) => (&mut &*stream).read(&mut byte),
+        };
+        let is_quiet = seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        set(false).is_err() || !is_quiet
+    }
+}
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

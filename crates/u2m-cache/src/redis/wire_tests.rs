@@ -1,0 +1,149 @@
+use super::*;
+use proptest::prelude::*;
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A server that says `answer`, piece by piece, to whoever connects first.
+fn server(pieces: Vec<Vec<u8>>, pause: Duration) -> (Door, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let body = move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+        for piece in pieces {
+            if stream.write_all(&piece).is_err() {
+                return;
+            }
+            std::thread::sleep(pause);
+        }
+    };
+    (Door::Tcp { host: "127.0.0.1".to_owned(), port }, std::thread::spawn(body))
+}
+
+fn ask(door: &Door, count: usize, patience: Duration) -> Result<Vec<Reply>, Trouble> {
+    let end = Instant::now() + patience;
+    Line::open(door, end)?.exchange(&vec![vec![b"PING".to_vec()]; count], end)
+}
+
+fn text(text: &str) -> Reply {
+    Reply::Text(text.to_owned())
+}
+
+#[test]
+fn answers_of_every_kind_are_read_however_they_are_cut() {
+    let answer = b"+OK\r\n$5\r\na\r\nbc\r\n*3\r\n:7\r\n$-1\r\n*0\r\n-ERR no\r\n";
+    let cut: Vec<Vec<u8>> = answer.iter().map(|byte| vec![*byte]).collect();
+    for pieces in [vec![answer.to_vec()], cut] {
+        let (door, _server) = server(pieces, Duration::ZERO);
+        let list = Reply::List(vec![text("7"), Reply::Nil, Reply::List(vec![])]);
+        let expected = [text("OK"), text("a\r\nbc"), list, Reply::Error("ERR no".to_owned())];
+        assert_eq!(ask(&door, 4, SOON).unwrap(), expected);
+    }
+}
+
+#[test]
+fn c21_the_time_limit_is_for_the_whole_answer() {
+    // Each byte comes in time, and the answer never ends.
+    let drip: Vec<Vec<u8>> = (0..600).map(|_| vec![b'+']).collect();
+    let (door, _server) = server(drip, Duration::from_millis(50));
+    let start = Instant::now();
+    assert!(matches!(ask(&door, 1, Duration::from_millis(300)), Err(Trouble::Late)));
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn c21_answers_of_gigabytes_are_given_up() {
+    let (door, _server) = server(vec![b"$9000000000\r\n".to_vec()], Duration::ZERO);
+    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+    let (door, _server) = server(vec![vec![b'+'; 1 << 20]; 64], Duration::ZERO);
+    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+    let (door, _server) = server(vec![b"*1\r\n".repeat(100)], Duration::ZERO);
+    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+    let endless = std::iter::once(b"*9000000000\r\n".to_vec());
+    let endless = endless.chain(vec![b":1\r\n".repeat(1 << 18); 64]).collect();
+    let (door, _server) = server(endless, Duration::ZERO);
+    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+}
+
+#[test]
+fn c21_what_is_not_redis_is_told() {
+    for said in [
+        "HTTP/1.1 400 Bad Request\r\n",
+        "SSH-2.0-x\r\n",
+        "+OK\n",
+        "$x\r\n",
+        ":x\r\n",
+        "$2\r\nOKOK",
+        "\u{15}\u{3}",
+    ] {
+        let (door, _server) = server(vec![said.as_bytes().to_vec()], Duration::from_millis(200));
+        let outcome = ask(&door, 1, SOON);
+        assert!(matches!(outcome, Err(Trouble::NotRedis)), "{said:?}: {outcome:?}");
+    }
+    // And what was not asked for.
+    let (door, _server) = server(vec![b"+OK\r\n+OK\r\n".to_vec()], Duration::ZERO);
+    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::NotRedis)));
+}
+
+/// What is read of `bytes`, if they come in pieces of `size`, and nothing after them.
+#[cfg(unix)]
+fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<Reply>, Trouble> {
+    let (own, other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut line = Line(Stream::Unix(own));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            bytes.chunks(size).all(|piece| (&other).write_all(piece).is_ok());
+            let _ = other.shutdown(std::net::Shutdown::Write);
+        });
+        line.exchange(&vec![vec![b"PING".to_vec()]; count], Instant::now() + SOON)
+    })
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    let line = "[^\r\n]{0,20}";
+    let leaf = prop_oneof![
+        line.prop_map(Reply::Error),
+        Just(Reply::Nil),
+        any::<String>().prop_map(Reply::Text),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| prop::collection::vec(inner, 0..6).prop_map(Reply::List))
+}
+
+fn written(reply: &Reply) -> Vec<u8> {
+    match reply {
+        Reply::Error(words) => format!("-{words}\r\n").into_bytes(),
+        Reply::Nil => b"$-1\r\n".to_vec(),
+        Reply::Text(text) => format!("${}\r\n{text}\r\n", text.len()).into_bytes(),
+        Reply::List(list) => {
+            let head = format!("*{}\r\n", list.len()).into_bytes();
+            [head].into_iter().chain(list.iter().map(written)).flatten().collect()
+        }
+    }
+}
+
+#[cfg(unix)]
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_answers_are_read_as_they_were_written_in_whatever_pieces(
+        replies in prop::collection::vec(reply(), 1..4),
+        size in 1..40usize,
+    ) {
+        let bytes: Vec<u8> = replies.iter().flat_map(written).collect();
+        prop_assert_eq!(read(&bytes, size, replies.len()).unwrap(), replies);
+    }
+
+    #[test]
+    fn no_bytes_do_harm(
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..64),
+            "[+:$*0-9a\r\n-]{0,64}".prop_map(String::into_bytes),
+        ],
+        size in 1..40usize,
+    ) {
+        let _ = read(&bytes, size, 2);
+    }
+}

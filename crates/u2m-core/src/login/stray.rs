@@ -1,0 +1,79 @@
+//! Callbacks that do not carry this login's state: nobody obeys them, and the person is told, who may have caused one.
+
+use super::browse::{Browse, counted};
+use crate::secret::CsrfState;
+use crate::wire::{Refusal, Said};
+use std::fmt;
+
+/// What came back without the state of this login: from a server that drops it, from the tab of an earlier sign-in, or from a
+/// page that means no good. Whose word it is nobody knows, so that it decides nothing (T3).
+///
+/// Its text is one printable line, and holds neither a code nor a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stray {
+    refusal: Option<Refusal>,
+    has_state: bool,
+}
+
+impl Stray {
+    /// The refusal that it brought; `None` means that it brought a code.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+
+    /// Whether it has a state at all, of another login.
+    pub fn has_state(&self) -> bool {
+        self.has_state
+    }
+}
+
+impl fmt::Display for Stray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.refusal {
+            Some(refusal) => {
+                write!(f, "the browser came back with \"{}", refusal.code())?;
+                if let Some(words) = refusal.description() {
+                    write!(f, ": {words}")?;
+                }
+                write!(f, "\"")?;
+            }
+            None => write!(f, "the browser came back with a code")?,
+        }
+        match self.has_state {
+            true => write!(f, ", and with the state of another sign-in"),
+            false => write!(f, ", and without the state of this sign-in"),
+        }
+    }
+}
+
+impl Browse {
+    /// What a query says that is junk for its state alone: an error or a code that is not this login's. `None` for everything
+    /// else, which is nobody's word.
+    ///
+    /// ```
+    /// use u2m_core::{AccountId, Entropy, Host, LoginRequest, LoginStep, Target};
+    /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
+    /// let target = Target::account(host, AccountId::parse("abc").unwrap());
+    /// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+    /// let LoginStep::Browse(browse) = listen.bound(8020) else { unreachable!() };
+    /// let stray = browse.stray("error=access_denied").unwrap();
+    /// assert_eq!(
+    ///     stray.to_string(),
+    ///     "the browser came back with \"access_denied\", and without the state of this sign-in"
+    /// );
+    /// assert!(browse.stray("x=1").is_none());
+    /// ```
+    pub fn stray(&self, query: &str) -> Option<Stray> {
+        let [state, code, error, _, description] = counted(query)?;
+        let has_state = state.is_some();
+        if self.is_own(state.map(CsrfState::new).as_ref()) || (code.is_none() && error.is_none()) {
+            return None;
+        }
+        let mut sent = self.sent();
+        sent.add(code.as_deref().unwrap_or_default());
+        let description = description.map(Said::new);
+        let refusal =
+            error.map(|error| Refusal::of(0, &Said::new(error), description.as_ref(), None, &sent));
+        Some(Stray { refusal, has_state })
+    }
+}

@@ -1,0 +1,102 @@
+//! An answer as the flows see it: decoded, and with what must not be repeated of it.
+
+use crate::call::{Answer, HttpRequest};
+use crate::decode;
+use crate::sent::Sent;
+use crate::time::{Lifetime, Timestamp};
+use std::fmt;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// No request takes longer, in seconds: clocks that are closer together may be the same.
+const LONGEST: u64 = 120;
+
+/// No pause that a server asks for is kept for longer, in seconds: one hour.
+pub(crate) const LONGEST_PAUSE: u64 = 3_600;
+
+/// What came back for a request, and the secrets that were sent with it: its texts are cleared of them before they leave.
+#[derive(Clone)]
+pub struct Reply {
+    status: u16,
+    media_type: String,
+    retry_after: Option<Duration>,
+    date: Option<Timestamp>,
+    is_coded: bool,
+    body: Zeroizing<Vec<u8>>,
+    sent: Sent,
+}
+
+impl Reply {
+    /// What `answer` says to `request`.
+    pub(crate) fn of(answer: Answer, request: &HttpRequest) -> Self {
+        Self::read(answer, request.sent(), request.limit())
+    }
+
+    /// An answer of a token endpoint, to see what is in it: nothing of it is shown.
+    pub(crate) fn unasked(answer: Answer) -> Self {
+        Self::read(answer, Sent::default(), crate::wire::TOKEN_LIMIT)
+    }
+
+    /// The same for an answer to a request that held no secrets.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn bare(answer: Answer) -> Self {
+        Self::read(answer, Sent::default(), crate::wire::METADATA_LIMIT)
+    }
+
+    fn read(answer: Answer, sent: Sent, limit: usize) -> Self {
+        let (status, media_type, retry_after) =
+            (answer.status(), answer.media_type(), answer.retry_after());
+        let (charset, date) = (answer.charset(), answer.date());
+        let (body, coding) = answer.into_body();
+        let is_coded = decode::is_unknown(coding.as_deref());
+        let body = decode::plain(body, coding.as_deref(), charset.as_deref(), limit);
+        Self { status, media_type, retry_after, date, is_coded, body, sent }
+    }
+
+    /// The status code.
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the status is 200 to 299.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// How long the server asked to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// By how much the clock that `sent_at` was read from is ahead of the server's, if they are further apart than a request takes.
+    pub(crate) fn skew(&self, sent_at: Timestamp) -> Option<Lifetime> {
+        let ahead = self.date?.until(sent_at);
+        (ahead.seconds().unsigned_abs() > LONGEST).then_some(ahead)
+    }
+
+    /// The media type without parameters, in lower case.
+    pub(crate) fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
+    /// Whether the body was said to be in a coding that is not undone here.
+    pub(crate) fn is_coded(&self) -> bool {
+        self.is_coded
+    }
+
+    /// The body below its coding and its mark.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What must be cut out of every text of the body before it is shown or kept.
+    pub(crate) fn sent(&self) -> &Sent {
+        &self.sent
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({}, {:?}, {} bytes)", self.status, self.media_type, self.body.len())
+    }
+}

@@ -1,0 +1,303 @@
+//! The secrets that went out with a request, cut out of what comes back.
+//!
+//! Servers repeat what they were sent: as it was, percent-encoded, escaped for JSON or HTML, in base64, base32 or hexadecimal,
+//! as a list of numbers, backwards, in two of these, broken into lines, groups or pieces, or cut short. A text is therefore
+//! compared by its letters and digits alone, without their case, as it stands, with its escapes undone and [decoded], and
+//! sixteen of them in a row that stand in a secret too are enough; or [scattered] pieces that hold most of one.
+
+mod decoded;
+mod escapes;
+mod scattered;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::OnceLock;
+use zeroize::Zeroizing;
+
+/// Shorter texts are guessed rather than stolen, and cutting them out would spoil what is said.
+const SHORTEST: usize = 6;
+
+/// As many letters and digits in a row are part of a secret and of nothing else.
+const TELLING: usize = 16;
+
+/// A secret that was cut short at the end of a text is known by as many.
+const BEGINNING: usize = 8;
+
+/// How many escapes on top of one another are undone.
+const LAYERS: usize = 4;
+
+/// Secrets that were sent. `Debug` shows how many.
+#[derive(Clone, Default)]
+pub(crate) struct Sent {
+    secrets: Vec<Zeroizing<String>>,
+    /// Made when a text is first looked at, which most answers never see.
+    needles: OnceLock<Box<Needles>>,
+}
+
+impl Sent {
+    /// What stands where a secret was.
+    pub(crate) const CUT: &str = "[secret]";
+
+    /// Adds a secret.
+    pub(crate) fn add(&mut self, secret: &str) {
+        if secret.len() >= SHORTEST {
+            self.secrets.push(Zeroizing::new(secret.to_owned()));
+            self.needles = OnceLock::new();
+        }
+    }
+
+    /// Each of them.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().map(|secret| secret.as_str())
+    }
+
+    /// `text` without them.
+    pub(crate) fn cut(&self, text: &str) -> String {
+        if self.secrets.is_empty() || text.is_empty() {
+            return text.to_owned();
+        }
+        let needles = self.needles.get_or_init(|| Box::new(Needles::of(&self.secrets)));
+        let mut found = Vec::new();
+        let plain = pieces(text);
+        let below = self.look(needles, &plain, text.len(), &mut found);
+        for once in decoded::readings(&plain, below.as_deref()) {
+            let below = self.look(needles, &once, text.len(), &mut found);
+            if decoded::is_worth_reading(below.as_deref().unwrap_or(&once)) {
+                for twice in decoded::readings(&once, below.as_deref()) {
+                    self.look(needles, &twice, text.len(), &mut found);
+                }
+            }
+        }
+        without(text, found)
+    }
+
+    /// Adds the places where one of them stands in a reading of a text of this length, or below its escapes. The reading without
+    /// them, if there are any.
+    fn look(
+        &self,
+        needles: &Needles,
+        pieces: &[Piece],
+        length: usize,
+        found: &mut Vec<Range<usize>>,
+    ) -> Option<Vec<Piece>> {
+        let mut below: Option<Vec<Piece>> = None;
+        for _ in 0..=LAYERS {
+            let pieces = below.as_deref().unwrap_or(pieces);
+            needles.find(pieces, length, found);
+            for secret in &self.secrets {
+                odd(secret, pieces, found);
+            }
+            match escapes::undone(pieces) {
+                Some(next) => below = Some(next),
+                None => break,
+            }
+        }
+        below
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Sent {
+    fn from_iter<T: IntoIterator<Item = &'a str>>(secrets: T) -> Self {
+        let mut sent = Self::default();
+        for secret in secrets {
+            sent.add(secret);
+        }
+        sent
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sent({})", self.secrets.len())
+    }
+}
+
+/// A character, and which bytes of the text it stands for.
+type Piece = (char, Range<usize>);
+
+fn pieces(text: &str) -> Vec<Piece> {
+    text.char_indices().map(|(at, c)| (narrow(c), at..at + c.len_utf8())).collect()
+}
+
+/// A wide form of a sign of ASCII (U+FF01 to U+FF5E) as that sign: people read the one for the other.
+fn narrow(c: char) -> char {
+    match u32::from(c) {
+        code @ 0xff01..=0xff5e => char::from_u32(code - 0xfee0).unwrap_or(c),
+        _ => c,
+    }
+}
+
+/// Letters and digits without their case; nothing else counts.
+fn telling(c: char) -> Option<u8> {
+    u8::try_from(c).ok().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
+}
+
+fn skeleton(text: &str) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    bytes.extend(text.chars().filter_map(telling));
+    bytes
+}
+
+/// Which runs of letters and digits give a secret away: hashes, so that no second copy of a secret is about.
+#[derive(Clone)]
+struct Needles {
+    /// By length: what is cut out wherever it stands.
+    anywhere: Vec<(usize, Vec<u64>)>,
+    /// By length: what is cut out at the end of a text.
+    at_end: Vec<(usize, Vec<u64>)>,
+    /// What gives one away by its pieces.
+    scattered: scattered::Parts,
+    /// Those of `anywhere` that are in base64, whose first and last digits say something of what stands beside them.
+    coded: Vec<u64>,
+}
+
+impl Needles {
+    fn of(secrets: &[Zeroizing<String>]) -> Self {
+        let (mut anywhere, mut at_end) = (vec![Vec::new(); TELLING + 1], vec![Vec::new(); TELLING]);
+        let mut coded = Vec::new();
+        for secret in secrets {
+            let plain = skeleton(secret);
+            let mut forms = vec![(plain, false), (hexadecimal(secret), false)];
+            forms.extend(base64(secret.as_bytes()).map(|form| (form, true)));
+            let escaped = Zeroizing::new(percent(secret));
+            if *escaped != **secret {
+                forms.extend(base64(escaped.as_bytes()).map(|form| (form, true)));
+            }
+            for (form, is_coded) in forms.iter().filter(|(form, _)| form.len() >= SHORTEST) {
+                let length = form.len().min(TELLING);
+                let hashes = form.windows(length).map(hash);
+                anywhere[length].extend(hashes.clone());
+                if *is_coded {
+                    coded.extend(hashes);
+                }
+                for length in BEGINNING..form.len().min(TELLING) {
+                    at_end[length].push(hash(&form[..length]));
+                }
+            }
+        }
+        let sorted = |lists: Vec<Vec<u64>>| {
+            let kept = lists.into_iter().enumerate().filter(|(_, list)| !list.is_empty());
+            kept.map(|(length, mut list)| {
+                list.sort_unstable();
+                (length, list)
+            })
+            .collect()
+        };
+        coded.sort_unstable();
+        let scattered = scattered::Parts::of(secrets);
+        Self { anywhere: sorted(anywhere), at_end: sorted(at_end), scattered, coded }
+    }
+
+    /// Adds the places where one of them stands, or has been cut short where a reading of a text of this length ends.
+    fn find(&self, pieces: &[Piece], of: usize, found: &mut Vec<Range<usize>>) {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(pieces.len()));
+        let mut places = Vec::with_capacity(pieces.len());
+        for (c, place) in pieces {
+            if let Some(byte) = telling(*c) {
+                bytes.push(byte);
+                places.push(place);
+            }
+        }
+        for (length, hashes) in &self.anywhere {
+            for (first, window) in bytes.windows(*length).enumerate() {
+                let hash = hash(window);
+                if hashes.binary_search(&hash).is_err() {
+                    continue;
+                }
+                let (mut from, mut to) = (first, first + length);
+                if self.coded.binary_search(&hash).is_ok() {
+                    // The digits beside a run in base64 hold the ends of the secret.
+                    let touch = |one: usize| {
+                        let (one, next) = (places[one], places[one + 1]);
+                        one.end == next.start || next.end == one.start
+                    };
+                    from -= (1..=2).take_while(|n| first >= *n && touch(first - n)).count();
+                    to += (0..2).take_while(|n| to + n < places.len() && touch(to + n - 1)).count();
+                }
+                found.push(across(places[from], places[to - 1]));
+            }
+        }
+        self.scattered.find(&bytes, &places, found);
+        for (length, hashes) in &self.at_end {
+            let Some(first) = bytes.len().checked_sub(*length) else { continue };
+            if hashes.binary_search(&hash(&bytes[first..])).is_ok() {
+                let (start, end) = (places[first], places[bytes.len() - 1]);
+                // A reading that goes backwards ends at the beginning.
+                let is_forward = start.start <= end.start;
+                found.push(if is_forward { start.start..of } else { 0..start.end });
+            }
+        }
+    }
+}
+
+/// A secret with too few letters and digits to be told by them: it is looked for as it is.
+fn odd(secret: &str, pieces: &[Piece], found: &mut Vec<Range<usize>>) {
+    if skeleton(secret).len() >= SHORTEST {
+        return;
+    }
+    let length = secret.chars().count();
+    for window in pieces.windows(length) {
+        if secret.chars().eq(window.iter().map(|(c, _)| *c)) {
+            found.push(across(&window[0].1, &window[length - 1].1));
+        }
+    }
+}
+
+/// From one place to another, wherever each of them is.
+fn across(one: &Range<usize>, other: &Range<usize>) -> Range<usize> {
+    one.start.min(other.start)..one.end.max(other.end)
+}
+
+/// `text` with a word in the place of each range.
+fn without(text: &str, mut found: Vec<Range<usize>>) -> String {
+    found.sort_unstable_by_key(|range| range.start);
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    let mut ranges = found.into_iter().peekable();
+    while let Some(mut range) = ranges.next() {
+        while let Some(next) = ranges.next_if(|next| next.start <= range.end) {
+            range.end = range.end.max(next.end);
+        }
+        out.push_str(&text[at..range.start]);
+        out.push_str(Sent::CUT);
+        // What fills a group of base64 up says how long it was.
+        at = range.end + text[range.end..].bytes().take_while(|byte| *byte == b'=').count();
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+fn hexadecimal(secret: &str) -> Zeroizing<Vec<u8>> {
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
+    Zeroizing::new(secret.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect())
+}
+
+fn percent(secret: &str) -> String {
+    url::form_urlencoded::byte_serialize(secret.as_bytes()).collect()
+}
+
+/// What a secret looks like in base64 at each of the three places that it may begin at, without the digits that depend on
+/// what stands before and behind it.
+fn base64(secret: &[u8]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+    (0..3).map(|before| {
+        let mut bytes = Zeroizing::new(vec![0; before]);
+        bytes.reserve_exact(secret.len());
+        bytes.extend_from_slice(secret);
+        let text = Zeroizing::new(STANDARD_NO_PAD.encode(&bytes));
+        let from = (before * 8).div_ceil(6).min(text.len());
+        let to = (bytes.len() * 8 / 6).clamp(from, text.len());
+        skeleton(&text[from..to])
+    })
+}
+
+/// FNV-1a: it has to spread, and nobody gains by making two collide.
+fn hash(bytes: &[u8]) -> u64 {
+    let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+#[cfg(test)]
+#[path = "sent_tests.rs"]
+mod tests;

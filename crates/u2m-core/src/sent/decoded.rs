@@ -1,0 +1,157 @@
+//! A text as it reads once it is decoded: from base64, base32 or hexadecimal, from a list of numbers, or read backwards. Whatever a server has put a
+//! secret through, two of these on top of one another included, the secret stands in one of the readings, and each of its
+//! characters knows where it is from.
+//!
+//! Nobody can see where in a text something encoded begins. So everything that is no digit is left out, and the rest is read
+//! from each place at which a group may begin: in one of these readings the groups are the right ones.
+
+use super::{Piece, SHORTEST, across};
+use std::ops::Range;
+
+/// No more of a text than this is read so: no more of one is looked at before it is shown.
+const READ: usize = 1 << 16;
+
+/// So many characters in a row that stand in a text make it worth reading on: fewer are there by chance.
+const WORTH: usize = 8;
+
+/// A digit's value, and which bytes of the text it stands for.
+type Digit = (u32, Range<usize>);
+
+/// A coding by digits.
+struct Coding {
+    /// How many bits a digit has.
+    bits: u32,
+    /// How many digits a group has, after which they begin anew.
+    group: usize,
+    digit: fn(u8) -> Option<u32>,
+}
+
+const CODINGS: [Coding; 3] = [
+    Coding { bits: 6, group: 4, digit: base64 },
+    Coding { bits: 5, group: 8, digit: base32 },
+    Coding { bits: 4, group: 2, digit: hexadecimal },
+];
+
+/// The readings of a text that are one step away: of how it stands, and of how it reads `below` its escapes. Read backwards, the
+/// escapes are others.
+pub(super) fn readings<'a>(
+    pieces: &'a [Piece],
+    below: Option<&'a [Piece]>,
+) -> impl Iterator<Item = Vec<Piece>> + 'a {
+    let some = |pieces: &'a [Piece]| &pieces[..pieces.len().min(READ)];
+    let (as_it_is, below) = (some(pieces), below.map(some));
+    let backwards = [Some(as_it_is), below].into_iter().flatten();
+    let backwards = backwards.map(|pieces| pieces.iter().rev().cloned().collect());
+    let pieces = below.unwrap_or(as_it_is);
+    let coded = CODINGS.iter().flat_map(move |coding| {
+        let digits = coding.digits(pieces);
+        (0..coding.group).map(move |first| coding.read(digits.get(first..).unwrap_or_default()))
+    });
+    backwards.chain(coded).chain(numbers(pieces))
+}
+
+/// The signs whose codes stand in a text as numbers, as languages print bytes: decimal, `0x64` or eight bits each. `None`
+/// where there are too few of them to be a secret.
+fn numbers(pieces: &[Piece]) -> Option<Vec<Piece>> {
+    let words = pieces.split(|(c, _)| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let read: Vec<Piece> = words
+        .filter_map(|word| {
+            let code = code(word).filter(|code| (0x20..0x7f).contains(code))?;
+            Some((char::from_u32(code)?, across(&word[0].1, &word[word.len() - 1].1)))
+        })
+        .collect();
+    (read.len() >= SHORTEST).then_some(read)
+}
+
+/// A number as it is written.
+fn code(word: &[Piece]) -> Option<u32> {
+    let digits = |word: &[Piece], base: u32| {
+        let add = |sum: u32, (c, _): &Piece| Some(sum * base + c.to_digit(base)?);
+        word.iter().try_fold(0, add)
+    };
+    match word {
+        [('0', _), ('x' | 'X', _), hex @ ..] if (1..=2).contains(&hex.len()) => digits(hex, 16),
+        [_, _] | [_, _, _] => digits(word, 10),
+        bits if bits.len() == 8 => digits(bits, 2),
+        _ => None,
+    }
+}
+
+/// Whether there is anything in a reading that may be encoded once more. What is read from the wrong place, or was never
+/// encoded, is noise.
+pub(super) fn is_worth_reading(pieces: &[Piece]) -> bool {
+    let mut run = 0;
+    pieces.iter().any(|(c, _)| {
+        run = if c.is_ascii_graphic() { run + 1 } else { 0 };
+        run == WORTH
+    })
+}
+
+impl Coding {
+    /// Every digit and its place, of which what fills up the group behind it is a part: it says how long the secret was.
+    fn digits(&self, pieces: &[Piece]) -> Vec<Digit> {
+        let mut digits: Vec<Digit> = Vec::with_capacity(pieces.len());
+        let mut is_behind = false;
+        for (c, place) in pieces {
+            match (u8::try_from(*c).ok().and_then(self.digit), digits.last_mut()) {
+                (Some(digit), _) => digits.push((digit, place.clone())),
+                (None, Some((_, last))) if is_behind && *c == '=' => *last = across(last, place),
+                _ => {
+                    is_behind = false;
+                    continue;
+                }
+            }
+            is_behind = true;
+        }
+        digits
+    }
+
+    /// The bytes of these digits, each with the places of all digits that hold a part of it.
+    fn read(&self, digits: &[Digit]) -> Vec<Piece> {
+        let mut out = Vec::with_capacity(digits.len() * self.bits as usize / 8);
+        let (mut held, mut bits) = (0u32, 0);
+        // Where the digit is from that holds the first of the bits in hand.
+        let mut from: Option<Range<usize>> = None;
+        for (digit, place) in digits {
+            held = held << self.bits | digit;
+            bits += self.bits;
+            let whole = from.take().map_or_else(|| place.clone(), |from| across(&from, place));
+            if bits < 8 {
+                from = Some(whole);
+                continue;
+            }
+            bits -= 8;
+            let byte = (held >> bits & 0xff) as u8;
+            held &= (1 << bits) - 1;
+            // What is no text separates, as what is no letter does.
+            let c = if byte.is_ascii() { char::from(byte) } else { ' ' };
+            out.push((c, whole));
+            from = (bits > 0).then(|| place.clone());
+        }
+        out
+    }
+}
+
+/// Both alphabets (RFC 4648 sections 4 and 5).
+fn base64(sign: u8) -> Option<u32> {
+    Some(match sign {
+        b'A'..=b'Z' => u32::from(sign - b'A'),
+        b'a'..=b'z' => u32::from(sign - b'a') + 26,
+        b'0'..=b'9' => u32::from(sign - b'0') + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
+}
+
+fn base32(sign: u8) -> Option<u32> {
+    Some(match sign.to_ascii_uppercase() {
+        letter @ b'A'..=b'Z' => u32::from(letter - b'A'),
+        digit @ b'2'..=b'7' => u32::from(digit - b'2') + 26,
+        _ => return None,
+    })
+}
+
+fn hexadecimal(sign: u8) -> Option<u32> {
+    char::from(sign).to_digit(16)
+}

@@ -1,0 +1,75 @@
+//! The escapes of URLs, of JSON, of C and of HTML in a text, undone: each character knows which bytes it stands for.
+
+use super::{Piece, across};
+
+/// The text below one layer of escapes; `None` if there is none.
+pub(super) fn undone(pieces: &[Piece]) -> Option<Vec<Piece>> {
+    let mut out = Vec::with_capacity(pieces.len());
+    let mut at = 0;
+    let mut any = false;
+    while let Some((c, place)) = pieces.get(at) {
+        let rest = &pieces[at + 1..];
+        let read = match c {
+            '%' => number(rest, 2, 16).map(|c| (c, 2)),
+            '\\' => backslash(rest),
+            '&' => entity(rest),
+            _ => None,
+        };
+        match read {
+            Some((c, length)) => {
+                any = true;
+                out.push((c, across(place, &pieces[at + length].1)));
+                at += 1 + length;
+            }
+            None => {
+                out.push((*c, place.clone()));
+                at += 1;
+            }
+        }
+    }
+    any.then_some(out)
+}
+
+/// The character of which the next `length` are the number.
+fn number(pieces: &[Piece], length: usize, base: u32) -> Option<char> {
+    let digits = pieces.get(..length).filter(|digits| !digits.is_empty())?;
+    let add = |sum: u32, (c, _): &Piece| sum.checked_mul(base)?.checked_add(c.to_digit(base)?);
+    let code = digits.iter().try_fold(0, add)?;
+    // What is no character of its own, the half of a pair or the byte of a longer one, only separates.
+    Some(char::from_u32(code).filter(|_| length != 2 || code < 0x80).unwrap_or(' '))
+}
+
+/// What follows a backslash (RFC 8259 section 7), and how long it is.
+fn backslash(rest: &[Piece]) -> Option<(char, usize)> {
+    // Octal, as C and its heirs print bytes.
+    if rest.first()?.0 <= '3'
+        && let Some(c) = rest.get(..3).and_then(|digits| number(digits, 3, 8))
+    {
+        return Some((c, 3));
+    }
+    match rest.first()?.0 {
+        'u' => number(rest.get(1..)?, 4, 16).map(|c| (c, 5)),
+        'x' => number(rest.get(1..)?, 2, 16).map(|c| (c, 3)),
+        'b' | 'f' | 'n' | 'r' | 't' | '0' => Some((' ', 1)),
+        c => (!c.is_alphanumeric()).then_some((c, 1)),
+    }
+}
+
+/// What follows an ampersand in HTML, and how long it is.
+fn entity(rest: &[Piece]) -> Option<(char, usize)> {
+    let length = rest.iter().take(10).position(|(c, _)| *c == ';')?;
+    let name: String = rest[..length].iter().map(|(c, _)| *c).collect();
+    let c = match name.strip_prefix('#') {
+        Some(digits) if digits.starts_with(['x', 'X']) => number(&rest[2..], length - 2, 16)?,
+        Some(_) => number(&rest[1..], length - 1, 10)?,
+        None => match &*name {
+            "amp" => '&',
+            "apos" => '\'',
+            "gt" => '>',
+            "lt" => '<',
+            "quot" => '"',
+            _ => return None,
+        },
+    };
+    Some((c, length + 1))
+}

@@ -1,0 +1,207 @@
+//! What was in the way of a request: a proxy, a certificate, a setting. Each kind has a sentence of its own.
+
+use crate::proxy::{Proxy, ProxyError};
+use crate::tls::CertificateProblem;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use u2m_core::Foreign;
+
+/// What was in the way of a request that was not sent. It is among the sources of a
+/// [`TransportFailure`](u2m_core::TransportFailure).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// A variable names no proxy that could be used.
+    #[error(transparent)]
+    ProxySetting(#[from] ProxyError),
+    /// A proxy did not let the request through.
+    #[error("the proxy {proxy} {trouble}")]
+    Proxy {
+        /// Its place, and the variable that names it.
+        proxy: String,
+        /// What it did.
+        trouble: ProxyTrouble,
+    },
+    /// Nobody is trusted to vouch for a server.
+    #[error("there are no CA certificates on this machine{}", .0.iter().map(|one| format!("; {one}")).collect::<String>())]
+    NoAuthorities(Vec<String>),
+    /// A file of CA certificates that was named cannot be used.
+    #[error("the CA file {path} {why}")]
+    CaFile {
+        /// The file.
+        path: Foreign,
+        /// What is the matter with it.
+        why: String,
+    },
+    /// The server's certificate was not accepted.
+    #[error(transparent)]
+    Certificate(#[from] CertificateProblem),
+    /// The two could not agree on how to speak in secret.
+    #[error("{0}")]
+    Handshake(String),
+}
+
+/// What a proxy did instead of letting a request through.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyTrouble {
+    /// Its name is known to nobody.
+    #[error("is not found: {0}")]
+    NotFound(Foreign),
+    /// It could not be connected to.
+    #[error("could not be reached: {0}")]
+    NotReached(Foreign),
+    /// It wants to know who asks, and was not told.
+    #[error("wants a user name and a password")]
+    WantsPassword,
+    /// It was told who asks, and does not accept it.
+    #[error("does not accept the user name and the password")]
+    WrongPassword,
+    /// It does not connect to the host.
+    #[error("refused to connect to the host")]
+    Refused,
+    /// Nothing has come of it for as long as connecting may take.
+    #[error("did not connect to the host in time")]
+    Silent,
+    /// It hung up.
+    #[error("closed the connection instead of connecting to the host")]
+    HungUp,
+    /// Its own certificate was not accepted.
+    #[error("could not be trusted: {0}")]
+    Certificate(CertificateProblem),
+    /// It speaks SOCKS, and said this.
+    #[error("did not connect to the host: {0}")]
+    Socks(Foreign),
+}
+
+impl Obstacle {
+    /// The one among an error and its sources.
+    pub fn among<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        // A failure that is shared has its source behind a pointer that is an error, too.
+        let shared = |error: &'e (dyn Error + 'static)| {
+            error.downcast_ref::<Arc<dyn Error + Send + Sync>>()?.downcast_ref()
+        };
+        chain(error).find_map(|error| error.downcast_ref().or_else(|| shared(error)))
+    }
+
+    /// What was in the way, where that is told by what the client says.
+    pub(crate) fn of(error: &(dyn Error + 'static), proxy: Option<&Proxy>) -> Option<Self> {
+        let tls = chain(error).find_map(tls_among);
+        let certificate = tls.and_then(CertificateProblem::among);
+        if let Some(proxy) = proxy
+            && let Some(trouble) = trouble(error, proxy, certificate)
+        {
+            return Some(Self::Proxy { proxy: proxy.to_string(), trouble });
+        }
+        if chain(error).any(|error| error.to_string() == "tls handshake eof") {
+            let text = "the connection was closed during the handshake of TLS";
+            return Some(Self::Handshake(text.to_owned()));
+        }
+        match (certificate, tls?) {
+            (Some(problem), _) => Some(Self::Certificate(problem.clone())),
+            (None, rustls::Error::InvalidMessage(_)) => {
+                Some(Self::Handshake("what answers there does not speak TLS".to_owned()))
+            }
+            (None, rustls::Error::AlertReceived(alert)) => Some(Self::Handshake(format!(
+                "the server ended the handshake of TLS: {}",
+                Foreign::new(&format!("{alert:?}"))
+            ))),
+            (None, other) => {
+                let words = Foreign::new(&other.to_string());
+                Some(Self::Handshake(format!("the handshake of TLS failed: {words}")))
+            }
+        }
+    }
+}
+
+/// What a proxy did, by the words of the client, whose types are its own.
+fn trouble(
+    error: &(dyn Error + 'static),
+    proxy: &Proxy,
+    certificate: Option<&CertificateProblem>,
+) -> Option<ProxyTrouble> {
+    let has = |words: &str| chain(error).any(|error| error.to_string().contains(words));
+    let last =
+        || chain(error).last().map_or_else(|| Foreign::new(""), |it| Foreign::new(&it.to_string()));
+    let is_unreached = has("failed to create underlying connection");
+    if is_unreached {
+        return Some(match certificate {
+            Some(problem) => ProxyTrouble::Certificate(problem.clone()),
+            None if has("dns error") || has("failed to lookup address") => {
+                ProxyTrouble::NotFound(last())
+            }
+            // The client keeps a SOCKS proxy's reason to itself.
+            None if proxy.is_socks() => {
+                ProxyTrouble::NotReached(Foreign::new("no connection to it can be made"))
+            }
+            None => ProxyTrouble::NotReached(last()),
+        });
+    }
+    if chain(error)
+        .filter_map(|error| error.downcast_ref::<reqwest::Error>())
+        .any(reqwest::Error::is_timeout)
+    {
+        return Some(ProxyTrouble::Silent);
+    }
+    if has("tunnel error") {
+        return Some(if has("proxy authorization required") {
+            match proxy.has_user() {
+                true => ProxyTrouble::WrongPassword,
+                false => ProxyTrouble::WantsPassword,
+            }
+        } else if has("unexpected end of file") || has("io error") {
+            ProxyTrouble::HungUp
+        } else {
+            ProxyTrouble::Refused
+        });
+    }
+    if !has("socks proxy") && !has("SOCKS error") {
+        return None;
+    }
+    let said = last();
+    let words = said.as_str().trim_start_matches("SOCKS error: ");
+    Some(if words.contains("io error") || words.contains("parsing server response") {
+        ProxyTrouble::HungUp
+    } else if words.to_ascii_lowercase().contains("auth") || words.contains("acceptable") {
+        match proxy.has_user() {
+            true => ProxyTrouble::WrongPassword,
+            false => ProxyTrouble::WantsPassword,
+        }
+    } else {
+        ProxyTrouble::Socks(Foreign::new(words))
+    })
+}
+
+/// An error and its sources; what input and output wrap in an error of their own is one of them.
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| next(*error))
+}
+
+fn next<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(within) => Some(within),
+        None => error.source(),
+    }
+}
+
+fn tls_among<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    error.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::{TransportFailure, TransportFailureKind};
+
+    #[test]
+    fn it_is_found_among_the_sources_of_a_failure() {
+        let obstacle = Obstacle::Certificate(CertificateProblem::Revoked);
+        let failure =
+            TransportFailure::new(TransportFailureKind::NotSent).because(obstacle.clone());
+        assert_eq!(Obstacle::among(&failure), Some(&obstacle));
+        assert_eq!(Obstacle::among(&io::Error::other(failure)), Some(&obstacle));
+        let other = TransportFailure::new(TransportFailureKind::Broken);
+        assert_eq!(Obstacle::among(&other), None);
+    }
+}

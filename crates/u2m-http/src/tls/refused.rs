@@ -1,0 +1,292 @@
+//! Why a server's certificate was not accepted, in a sentence of its own for each kind.
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use std::sync::Arc;
+use u2m_core::Foreign;
+
+/// How many names of a certificate are shown.
+const NAMES: usize = 3;
+
+/// Why a server's certificate was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateProblem {
+    /// Nobody who is trusted has issued it: often a company's own authority, or a proxy that looks into everything.
+    #[error(
+        "its certificate is not from an authority that is trusted here{}{}",
+        issuer.as_ref().map(|issuer| format!(": it was issued by {issuer}")).unwrap_or_default(),
+        also(notes)
+    )]
+    UnknownIssuer {
+        /// Who issued it, by its own word.
+        issuer: Option<Foreign>,
+        /// What was the matter with the settings that say whom to trust.
+        notes: Vec<String>,
+    },
+    /// It has signed itself.
+    #[error(
+        "its certificate is signed by itself, and by nobody who is trusted here{}",
+        also(notes)
+    )]
+    SelfSigned {
+        /// What was the matter with the settings that say whom to trust.
+        notes: Vec<String>,
+    },
+    /// Its time is over.
+    #[error("its certificate has expired{}, by the clock of this machine", ago(*seconds, " ago"))]
+    Expired {
+        /// For how long, where that is known.
+        seconds: Option<u64>,
+    },
+    /// Its time has not come.
+    #[error("its certificate is not valid yet{}, by the clock of this machine", ago(*seconds, " to go"))]
+    NotYetValid {
+        /// For how much longer, where that is known.
+        seconds: Option<u64>,
+    },
+    /// It is another server's.
+    #[error("its certificate is for {}", other_names(names))]
+    OtherName {
+        /// For whom it is.
+        names: Vec<Foreign>,
+    },
+    /// Its authority has called it back.
+    #[error("its certificate was revoked")]
+    Revoked,
+    /// Something else.
+    #[error("its certificate is not acceptable: {0}")]
+    Other(Foreign),
+}
+
+fn also(notes: &[String]) -> String {
+    notes.iter().map(|note| format!("; {note}")).collect()
+}
+
+fn ago(seconds: Option<u64>, end: &str) -> String {
+    let Some(seconds) = seconds else { return String::new() };
+    let (count, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!(", {count} {unit}{plural}{end}")
+}
+
+fn other_names(names: &[Foreign]) -> String {
+    let shown: Vec<_> = names.iter().take(NAMES).map(Foreign::as_str).collect();
+    match (shown.is_empty(), names.len() > NAMES) {
+        (true, _) => "another name".to_owned(),
+        (false, false) => format!("another name: {}", shown.join(", ")),
+        (false, true) => format!("other names: {} and more", shown.join(", ")),
+    }
+}
+
+impl CertificateProblem {
+    /// The one among the causes of a failed connection.
+    pub(crate) fn among(error: &Error) -> Option<&Self> {
+        let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else {
+            return None;
+        };
+        cause.downcast_ref()
+    }
+
+    fn of(error: &CertificateError, certificate: &CertificateDer<'_>, notes: &[String]) -> Self {
+        let parsed = webpki::EndEntityCert::try_from(certificate).ok();
+        let foreign = |name: &String| {
+            // As rustls shows it: `DnsName("a.example")`.
+            let inner = name.split_once("(\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
+            Foreign::new(inner.unwrap_or(name))
+        };
+        match error {
+            CertificateError::UnknownIssuer => {
+                let notes = notes.to_vec();
+                match parsed {
+                    Some(parsed) if parsed.issuer() == parsed.subject() => {
+                        Self::SelfSigned { notes }
+                    }
+                    parsed => {
+                        let issuer = parsed.and_then(|parsed| common_name(parsed.issuer()));
+                        Self::UnknownIssuer { issuer, notes }
+                    }
+                }
+            }
+            CertificateError::Expired => Self::Expired { seconds: None },
+            CertificateError::ExpiredContext { time, not_after } => {
+                Self::Expired { seconds: time.as_secs().checked_sub(not_after.as_secs()) }
+            }
+            CertificateError::NotValidYet => Self::NotYetValid { seconds: None },
+            CertificateError::NotValidYetContext { time, not_before } => {
+                Self::NotYetValid { seconds: not_before.as_secs().checked_sub(time.as_secs()) }
+            }
+            CertificateError::NotValidForName => Self::OtherName { names: Vec::new() },
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                Self::OtherName { names: presented.iter().map(foreign).collect() }
+            }
+            CertificateError::Revoked => Self::Revoked,
+            // What has signed itself is mostly made as an authority's certificate, which is none for a server.
+            CertificateError::Other(_)
+                if parsed.is_some_and(|parsed| parsed.issuer() == parsed.subject()) =>
+            {
+                Self::SelfSigned { notes: notes.to_vec() }
+            }
+            other => Self::Other(Foreign::new(&other.to_string())),
+        }
+    }
+}
+
+/// The common name in a name of X.500, else its organization.
+fn common_name(name: &[u8]) -> Option<Foreign> {
+    const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+    const ORGANIZATION: &[u8] = &[0x55, 4, 10];
+    let value = |wanted: &[u8]| {
+        let mut rest = name;
+        // A set of pairs of an object identifier and a text, each in its own sequence.
+        while let Some((set, after)) = element(rest) {
+            rest = after;
+            let pair = element(set).and_then(|(pair, _)| {
+                let (id, after) = element(pair)?;
+                Some((id, element(after)?.0))
+            });
+            if let Some((id, text)) = pair
+                && id == wanted
+            {
+                return Some(Foreign::new(&String::from_utf8_lossy(text)));
+            }
+        }
+        None
+    };
+    value(COMMON_NAME).or_else(|| value(ORGANIZATION))
+}
+
+/// The content of the first element of DER, and what comes after it.
+fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = match der.get(1..)? {
+        [short @ 0..=0x7f, rest @ ..] => (usize::from(*short), rest),
+        [0x81, length, rest @ ..] => (usize::from(*length), rest),
+        [0x82, high, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+        _ => return None,
+    };
+    rest.split_at_checked(length)
+}
+
+/// Checks as another does, and tells what it found.
+#[derive(Debug)]
+pub(super) struct Telling {
+    pub(super) inner: Arc<dyn ServerCertVerifier>,
+    /// What was the matter with the settings that say whom to trust.
+    pub(super) notes: Vec<String>,
+    /// The certificates that a person has named.
+    pub(super) named: Vec<CertificateDer<'static>>,
+}
+
+impl Telling {
+    /// Whether a server shows the very certificate that a person has named, as one does that has signed its own: tools make
+    /// those as authorities' by default, and Go's programs and OpenSSL take them. That it is an authority's is found after its
+    /// time was looked at, and before its name is.
+    fn is_named(
+        &self,
+        error: &Error,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+    ) -> Result<bool, Error> {
+        let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else {
+            return Ok(false);
+        };
+        let is_authority = cause.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity);
+        if !is_authority || !self.named.iter().any(|named| named.as_ref() == certificate.as_ref()) {
+            return Ok(false);
+        }
+        let parsed = webpki::EndEntityCert::try_from(certificate)
+            .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        match parsed.verify_is_valid_for_subject_name(name) {
+            Ok(()) => Ok(true),
+            Err(_) => {
+                let names = parsed.valid_dns_names().map(Foreign::new).collect();
+                let problem = CertificateProblem::OtherName { names };
+                Err(CertificateError::Other(OtherError(Arc::new(problem))).into())
+            }
+        }
+    }
+}
+
+impl ServerCertVerifier for Telling {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let checked = self.inner.verify_server_cert(certificate, intermediates, name, ocsp, now);
+        let Err(error) = checked else { return checked };
+        if self.is_named(&error, certificate, name)? {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(match error {
+            Error::InvalidCertificate(why) => {
+                let problem = CertificateProblem::of(&why, certificate, &self.notes);
+                CertificateError::Other(OtherError(Arc::new(problem))).into()
+            }
+            other => other,
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_the_largest_unit_that_fits() {
+        let expired = |seconds| CertificateProblem::Expired { seconds }.to_string();
+        for (seconds, text) in [
+            (Some(1), ", 1 second ago"),
+            (Some(150), ", 2 minutes ago"),
+            (Some(90_000), ", 25 hours ago"),
+            (Some(864_000), ", 10 days ago"),
+            (None, ""),
+        ] {
+            let whole = format!("its certificate has expired{text}, by the clock of this machine");
+            assert_eq!(expired(seconds), whole);
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_issuer_is_found_and_odd_ones_are_none() {
+        // O=Corp, CN=Corp Proxy
+        let name = b"\x31\x0d\x30\x0b\x06\x03\x55\x04\x0a\x0c\x04Corp\x31\x13\x30\x11\x06\x03\x55\x04\x03\x0c\x0aCorp Proxy";
+        assert_eq!(common_name(name).unwrap().as_str(), "Corp Proxy");
+        assert_eq!(common_name(&name[..15]).unwrap().as_str(), "Corp");
+        for cut in 0..14 {
+            assert_eq!(common_name(&name[..cut]), None, "{cut}");
+        }
+        assert_eq!(common_name(b"\x31\x84\xff\xff\xff\xff\x30"), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! How long things may take, in one place. A caller's own limit bounds how long the caller waits, and nothing else: what waits
+//! for the answer to a secret that is spent waits for as long as an answer may come, and then until it is saved.
+
+use std::time::Duration;
+use u2m_http::Patience;
+
+/// How long saving what was bought is tried, pauses included, by whoever has it.
+pub(crate) const SAVING: Duration = Duration::from_secs(60);
+
+/// How long a flight of this process tries to save before it hands the token out unsaved, and goes on trying behind.
+pub(crate) const SAVING_FIRST: Duration = Duration::from_secs(2);
+
+/// How long another process's refresh is waited for: its answer and its saving, and some more.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(180);
+
+/// How long a login that has been signed in to waits for a refresh of the one that it replaces. A refresh that comes after
+/// finds that it was overtaken.
+pub(crate) const SIGN_IN_WAIT: Duration = Duration::from_secs(15);
+
+/// How long a program that has just won may take to save, while the server has said no to us already.
+pub(crate) const RECHECKING: Duration = Duration::from_secs(2);
+
+/// How long an old copy of an entry, put back by a program without our lock, is given to be replaced again by whoever has the
+/// new one.
+pub(crate) const PUTTING_BACK: Duration = Duration::from_secs(3);
+
+/// Between two looks at an entry that is about to change.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+
+/// The longest from spending a secret to having saved what it bought.
+pub(crate) fn finishing(patience: &Patience) -> Duration {
+    patience.answer.max(patience.budget).saturating_add(SAVING + Duration::from_secs(30))
+}
+
+/// The pauses between tries to save: soon at first, then ever longer.
+pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
+    let first = Duration::from_millis(50);
+    std::iter::successors(Some(first), |pause| Some((*pause * 2).min(Duration::from_secs(2))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_begin_short_and_double_to_two_seconds() {
+        let pauses: Vec<_> = pauses().take(9).map(|pause| pause.as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000]);
+    }
+
+    #[test]
+    fn what_is_spent_is_waited_for_and_then_saved() {
+        let patience = Patience::default().with_budget(Duration::from_secs(10));
+        let answer = patience.clone().with_answer(Duration::from_secs(40));
+        assert_eq!(finishing(&answer), Duration::from_secs(40 + 90));
+        let budget = patience.with_answer(Duration::from_secs(5));
+        assert_eq!(finishing(&budget), Duration::from_secs(10 + 90));
+    }
+}

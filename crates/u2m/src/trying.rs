@@ -1,0 +1,57 @@
+//! How long something is tried: less what each try can take at most, however long this process was suspended meanwhile.
+
+use std::time::{Duration, Instant};
+
+/// What is left of the time for trying.
+#[derive(Debug)]
+pub(crate) struct Trying(Duration);
+
+impl Trying {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self(limit)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_zero()
+    }
+
+    /// Takes off what a try takes, or `longest` if it was longer than that: the process was suspended then.
+    pub(crate) fn during<T>(&mut self, longest: Duration, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let done = work();
+        self.0 = self.0.saturating_sub(start.elapsed().min(longest));
+        done
+    }
+
+    /// Waits for `pause`, or for as much of it as is left, or until `is_enough`.
+    pub(crate) fn pause(&mut self, pause: Duration, is_enough: impl Fn() -> bool) {
+        let mut left = pause.min(self.0);
+        self.0 -= left;
+        while !left.is_zero() && !is_enough() {
+            let slice = left.min(Duration::from_millis(20));
+            std::thread::sleep(slice);
+            left -= slice;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_takes_what_is_left_and_ends_early_where_it_may() {
+        let mut left = Trying::new(Duration::from_millis(30));
+        left.pause(Duration::from_millis(10), || false);
+        assert_eq!(left.0, Duration::from_millis(20));
+        left.pause(Duration::from_secs(3600), || true);
+        assert!(left.is_over());
+    }
+
+    #[test]
+    fn what_took_longer_than_it_can_take_was_a_suspension() {
+        let mut left = Trying::new(Duration::from_secs(10));
+        left.during(Duration::ZERO, || std::thread::sleep(Duration::from_millis(20)));
+        assert_eq!(left.0, Duration::from_secs(10));
+    }
+}

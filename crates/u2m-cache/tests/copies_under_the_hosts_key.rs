@@ -263,6 +263,47 @@ fn dual_2_a_refresh_leaves_a_login_of_its_own_that_an_older_program_keeps_for_th
     assert_eq!(access(&store, HOST).as_deref(), Some("at-three"));
 }
 
+/// Renews a login as a refresh does.
+fn refresh(store: &FileStore, name: &str, to: &str) {
+    let old = store.load(&key(name)).unwrap().unwrap();
+    let mut lock = store.lock(&key(name), common::LONG).unwrap().unwrap();
+    assert!(matches!(lock.claim(&old.fingerprint(), common::LONG).unwrap(), Claim::Taken));
+    lock.prove_writable().unwrap();
+    lock.save(&login(to, HOST, None)).unwrap();
+}
+
+#[test]
+fn dual_2_of_two_that_both_want_the_copy_the_last_to_sign_in_keeps_it_whoever_is_refreshed() {
+    let place = Place::new();
+    let of_host = || Mirror::to_host_of_login().taking_over();
+    let (dev, prod) =
+        (mirrored(place.file(), "dev", of_host()), mirrored(place.file(), "prod", of_host()));
+    // Refresh tokens of its own: that one was spent is remembered for longer than this lives.
+    let mine = format!("{}-{:?}", std::process::id(), std::time::SystemTime::now());
+    let named = |name: &str| format!("{name}-{mine}");
+    let save = |store: &FileStore, name: &str| {
+        store.save(&key(name), &login(&named(name), HOST, None)).unwrap();
+    };
+    let copy = || access(&dev, HOST).unwrap();
+    save(&dev, "dev");
+    save(&prod, "prod");
+    assert_eq!(copy(), named("at-prod"));
+    for round in 0..3 {
+        refresh(&dev, "dev", &named(&format!("dev-{round}")));
+        refresh(&prod, "prod", &named(&format!("prod-{round}")));
+        refresh(&dev, "dev", &named(&format!("dev-{round}-again")));
+        assert_eq!(copy(), named(&format!("at-prod-{round}")), "it is kept up to date");
+    }
+    assert!(dev.take_notices().is_empty() && prod.take_notices().is_empty());
+    // A login moves it, and a logout frees it.
+    save(&dev, "dev");
+    refresh(&prod, "prod", &named("prod-late"));
+    assert_eq!(copy(), named("at-dev"));
+    dev.delete(&key("dev")).unwrap();
+    refresh(&prod, "prod", &named("prod-last"));
+    assert_eq!(copy(), named("at-prod-last"));
+}
+
 #[test]
 fn dual_2_a_copy_that_another_program_made_is_that_of_the_login_with_its_tokens() {
     let place = Place::with(ONE_PROFILE);

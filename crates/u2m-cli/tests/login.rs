@@ -37,6 +37,27 @@ fn a_workspace() {
 }
 
 #[test]
+fn dual_2_that_two_profiles_ask_for_the_hosts_one_copy_is_said_at_the_login_that_moves_it() {
+    let world = World::new();
+    let profile =
+        |name: &str| format!("[{name}]\nhost = {}\nmirror_host_key = true\n", world.url());
+    world.write(".databrickscfg", &(profile("dev") + &profile("prod")));
+    let told = "The copy of it for programs that know no profiles is that of";
+    for name in ["dev", "prod"] {
+        let (_, ran) = sign_in(&world, &format!("login {name}"));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let other = if name == "dev" { "prod" } else { "dev" };
+        let line = format!("{told} {name} now. mirror_host_key = true stands in {other} too:");
+        assert!(ran.stderr.contains(&line), "{}", ran.stderr);
+    }
+    let copy = || world.stored(world.url()).access_token;
+    assert_eq!(copy(), world.stored("prod").access_token);
+    let ran = world.run("token dev --force-refresh");
+    assert!(!ran.stderr.contains("copy"), "a refresh moves nothing: {}", ran.stderr);
+    assert_eq!(copy(), world.stored("prod").access_token);
+}
+
+#[test]
 fn demand_29_the_address_stands_alone_on_a_line_where_no_browser_can_be_opened() {
     let world = World::new();
     let mut command = world.command("login --host {URL} --profile dev");

@@ -1,10 +1,12 @@
 //! Copies of a login under its host's key, for programs that know no profiles: Databricks' Go package from 0.61 to 0.103,
 //! and command lines before 0.290. A copy is written in the same write as its login, at logins and refreshes alike, so that
 //! no program ever finds a spent refresh token in it (DUAL-1, DUAL-4). A host has one copied login, the first, until another
-//! takes its place (DUAL-2).
+//! takes its place (DUAL-2). Only a login takes a place; a refresh keeps up what is its own, or fills what is free: of two that
+//! both want the place, neither takes it from the other by being used.
 
 use super::codec::Stored;
 use super::document::Document;
+use super::over::Over;
 use super::{FileStore, Inner};
 use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
@@ -83,7 +85,8 @@ impl Mirror {
         self.wish == Wish::TakesOver
     }
 
-    /// Replaces the copy of another login on the same host, whose copy it is no more from then on.
+    /// Replaces the copy of another login on the same host, whose copy it is no more from then on. It does so when it is signed in
+    /// to; a refresh leaves the other's copy, as [`Mirror::where_free`] does.
     ///
     /// ```
     /// let mirror = u2m_cache::Mirror::to_host_of_login().taking_over();
@@ -164,8 +167,21 @@ impl Mirrors {
         self.0.iter().any(|(known, mirror)| known == key && mirror.is_none())
     }
 
-    /// Where a copy of `session` goes, and how much it is wished.
-    pub(super) fn of(&self, key: &CacheKey, session: &Session) -> Option<(CacheKey, Wish)> {
+    /// Where a copy of `session` goes, and how much it is wished. Only what replaces whatever is there, a login, takes over.
+    pub(super) fn of_save(
+        &self,
+        key: &CacheKey,
+        session: &Session,
+        over: Over<'_>,
+    ) -> Option<(CacheKey, Wish)> {
+        let (to, wish) = self.of(key, session)?;
+        match (wish, over) {
+            (Wish::TakesOver, Over::Claimed(_) | Over::Spent(_)) => Some((to, Wish::WhereFree)),
+            (wish, _) => Some((to, wish)),
+        }
+    }
+
+    fn of(&self, key: &CacheKey, session: &Session) -> Option<(CacheKey, Wish)> {
         let (_, mirror) =
             self.0.iter().find(|(known, mirror)| known == key && !mirror.is_none())?;
         let of_login = || session.binding.as_ref().map(host_key);
@@ -188,7 +204,7 @@ impl FileStore {
     /// the login deletes the copy too, if it still holds this login's tokens.
     ///
     /// There is one copied login for each host (DUAL-2). Where another one, which is still stored, has its copy there, this
-    /// one is saved without a copy and a notice says so, unless it is [taking over](Mirror::taking_over). What an older
+    /// one is saved without a copy and a notice says so, unless it is [taking over](Mirror::taking_over) by a login. What an older
     /// program stored there is replaced, but never something that can be refreshed by something that cannot.
     ///
     /// # Errors

@@ -119,7 +119,7 @@ impl Inner {
             return self.renew_copies(key, (session, over), (&text, &parsed), reserve, last);
         }
         self.check_keeps_refresh_token(key, &old, session)?;
-        let mirror = session.and_then(|session| self.mirrors.of(key, session));
+        let mirror = session.and_then(|session| self.mirrors.of_save(key, session, over));
         let mirror = mirror.as_ref().map(|(to, wish)| (to, *wish));
         let changes = self.changes(document, (key, &old), (session, over), mirror, reserve)?;
         let removed = changes.iter().filter(|(_, text)| text.is_none());

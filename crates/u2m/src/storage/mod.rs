@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use u2m_cache::{AutoStore, FileStore, Mirror, Naming, Snapshot, StorageMode, StoreError};
 use u2m_config::ConfigFile;
-use u2m_core::{CacheKey, Foreign};
+use u2m_core::{CacheKey, Foreign, Host};
 
 use crate::choose::Surroundings;
 
@@ -29,7 +29,7 @@ const SETTING: &str = "auth_storage";
 
 /// The setting of a profile about the copy of its login under its host's key in the file, for programs that know no profiles:
 /// Databricks' CLI before 0.290 and its Go SDK before 0.104. Without it the host's first login has the copy, as Databricks' CLI
-/// makes one; `true` takes it over from another profile, `false` makes none. In other stores it means nothing.
+/// makes one; `true` takes it over from another profile at the next login, `false` makes none. In other stores it means nothing.
 const MIRROR: &str = "mirror_host_key";
 
 /// Where the wish for a store comes from; the first that says something counts.
@@ -167,6 +167,7 @@ pub struct Storage {
     choice: StorageChoice,
     store: AutoStore,
     file: PathBuf,
+    rivals: Vec<String>,
 }
 
 impl Storage {
@@ -204,7 +205,8 @@ impl Storage {
         let file = mirrored(FileStore::from_env(around.env)?, around, profile)?;
         let path = file.path().to_owned();
         let store = parts::all(file, around, patience);
-        Ok(Self { choice, store: store.with_naming(choice.naming()), file: path })
+        let rivals = rivals(around.config, profile);
+        Ok(Self { choice, store: store.with_naming(choice.naming()), file: path, rivals })
     }
 
     /// The stores of the user whose process this is, for a login of `profile`. A profile file that cannot be read has no say
@@ -233,7 +235,7 @@ impl Storage {
     /// ```
     #[must_use]
     pub fn for_issuer(self) -> Self {
-        Self { store: self.store.without_mirrors(), ..self }
+        Self { store: self.store.without_mirrors(), rivals: Vec::new(), ..self }
     }
 
     /// Who chose what.
@@ -249,6 +251,21 @@ impl Storage {
     /// The file that other programs share; the locks of all logins stand beside it.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The other profiles of this host that ask for the copy under its key as well (`mirror_host_key = true`), where this
+    /// storage's profile does. There is one copy, and a login of any of them moves it.
+    ///
+    /// ```
+    /// # use u2m::{ConfigFile, Storage, Surroundings};
+    /// let text = "[dev]\nhost = a.example\nmirror_host_key = true\n[prod]\nhost = a.example\nmirror_host_key = true\n";
+    /// let (config, env) = (ConfigFile::parse(text)?, |name: &str| (name == "U2M_TOKEN_CACHE").then(|| "/t.json".into()));
+    /// let storage = Storage::open(None, &Surroundings { env: &env, config: &config }, Some("dev"))?;
+    /// assert_eq!(storage.mirror_rivals(), ["prod"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn mirror_rivals(&self) -> &[String] {
+        &self.rivals
     }
 
     /// What `auth_storage` in `[__settings__]` is to say after a new login of `key`, so that every program looks for it where it
@@ -298,12 +315,34 @@ fn mirrored(
         return Ok(file);
     }
     let to_host = Mirror::to_host_of_login();
-    let mirror = match around.config.get(name, MIRROR).map(str::to_ascii_lowercase).as_deref() {
+    let mirror = match mirror_setting(around.config, name).as_deref() {
         Some("true") => to_host.taking_over(),
         Some("false") => Mirror::none(),
         _ => to_host.where_free(),
     };
     file.with_mirror(CacheKey::new(name), mirror)
+}
+
+fn mirror_setting(config: &ConfigFile, profile: &str) -> Option<String> {
+    config.get(profile, MIRROR).map(str::to_ascii_lowercase)
+}
+
+/// The other profiles of the host of `profile` that ask for its copy, where that one does.
+fn rivals(config: &ConfigFile, profile: Option<&str>) -> Vec<String> {
+    let asks = |name: &str| mirror_setting(config, name).as_deref() == Some("true");
+    let named = profile.and_then(|name| config.profile(name)).filter(|named| asks(named.name()));
+    let Some((named, host)) = named.and_then(|named| {
+        let (host, _) = named.host().and_then(|host| Host::typed(host).ok())?;
+        Some((named, host))
+    }) else {
+        return Vec::new();
+    };
+    let others = config.profiles_on(&host).into_iter().filter(|other| {
+        other.name() != named.name()
+            && other.account_id() == named.account_id()
+            && asks(other.name())
+    });
+    others.map(|other| other.name().to_owned()).collect()
 }
 
 /// Why there is no store.

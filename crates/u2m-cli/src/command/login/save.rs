@@ -90,8 +90,24 @@ impl Saved<'_> {
                 place::shown(self.path)
             ));
             output::note(&format!("The login is kept in {}.", self.kept_in()));
+            self.tell_rivals();
         }
         Ok(())
+    }
+
+    /// Says, where several profiles ask for the one copy under their host's key, whose it is now, and what moves it.
+    fn tell_rivals(&self) {
+        let rivals = self.storage.mirror_rivals();
+        if rivals.is_empty() || self.mode() != StorageMode::Plaintext {
+            return;
+        }
+        let names: Vec<_> = rivals.iter().map(|name| Foreign::new(name).to_string()).collect();
+        output::note(&format!(
+            "The copy of it for programs that know no profiles is that of {} now. mirror_host_key = true stands in {} too: the next \
+             login of one of them moves it.",
+            self.choice.profile,
+            names.join(", ")
+        ));
     }
 
     pub(super) fn report(&self) -> Report {

@@ -79,6 +79,30 @@ impl SealKeySource {
             Self::Keyring { service } => crate::keyring::seal_key::key(service, path, may_be_new),
         }
     }
+
+    /// Shows that a key for a new file at `path` is there or can be made, and makes none.
+    pub(crate) fn prove(&self, path: &Path) -> Result<(), StoreError> {
+        let _ = path;
+        match self {
+            Self::File(file) => prove(file),
+            Self::Command(words) => run(words, PATIENCE).map(drop),
+            Self::Bytes(_) => Ok(()),
+            #[cfg(feature = "keyring")]
+            Self::Keyring { service } => crate::keyring::seal_key::prove(service, path),
+        }
+    }
+}
+
+/// Shows that a key file is there, or can be made.
+fn prove(file: &Path) -> Result<(), StoreError> {
+    if read(file)?.is_some() {
+        return Ok(());
+    }
+    let beside = Beside::new(file.to_owned());
+    match beside.folder().is_dir() {
+        true => room::Temporary::new(file, beside.prefix(), LIMIT, false).map(drop),
+        false => disk::check_creatable(beside.folder()),
+    }
 }
 
 fn read(file: &Path) -> Result<Option<SealKey>, StoreError> {

@@ -127,11 +127,11 @@ fn fall_4_a_keyring_that_refuses_is_an_error_and_nothing_is_kept_elsewhere() {
 }
 
 #[test]
-fn a_keyring_that_is_only_silent_stays_the_place_for_new_logins() {
+fn a_keyring_that_is_silent_is_said_before_anybody_signs_in_and_nothing_falls_into_the_file() {
     let (place, keyring) = (Place::new(), Keyring::new(Mood::Silent));
     let store = over(&place, &keyring);
-    store.prepare_login(&key()).unwrap();
-    assert_eq!(store.landing(&key()), Some(StorageMode::Secure));
+    assert!(store.prepare_login(&key()).unwrap_err().is_transient());
+    assert_eq!(store.landing(&key()), None);
     assert!(store.save(&key(), &session("a")).is_err());
     assert!(!place.file().exists(), "nothing fell into the file in silence");
 }

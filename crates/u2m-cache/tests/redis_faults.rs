@@ -32,6 +32,8 @@ fn failures(store: &RedisStore) -> Vec<StoreError> {
         store.delete(&key("dev")).unwrap_err(),
         store.keys().unwrap_err(),
         store.lock(&key("dev"), LONG).err().unwrap(),
+        // Before anybody is asked to sign in.
+        store.prepare_login(&key("dev")).unwrap_err(),
     ]
 }
 
@@ -377,6 +379,7 @@ fn key_1_a_full_server_says_so_before_a_refresh_token_is_spent() {
     let errors = [
         store.lock(&key("dev"), LONG).err().unwrap(),
         store.save(&key("dev"), &large("b")).unwrap_err(),
+        store.prepare_login(&key("new")).unwrap_err(),
     ];
     for error in errors {
         assert!(matches!(error, StoreError::Full { .. }), "{error}");

@@ -39,9 +39,8 @@ impl AutoStore {
                 self.part(StorageMode::Plaintext)?.prepare_login(key)?;
                 Ok(StorageMode::Plaintext)
             }
-            // It is only slow, or waits for its prompt: what cannot be saved later is an error then, and no reason to
-            // keep the login where everybody's backup finds it.
-            Err(error) if error.is_transient() => Ok(StorageMode::Secure),
+            // What is silent, or waits for its prompt, is no reason to keep the login where everybody's backup finds it; and
+            // nobody is asked to sign in for a login that may not be kept.
             Err(error) => Err(error),
         }
     }

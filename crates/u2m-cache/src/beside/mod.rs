@@ -8,6 +8,7 @@ pub(crate) mod elsewhere;
 pub(crate) mod lock;
 pub(crate) mod locks;
 pub(crate) mod room;
+mod proof;
 pub(crate) mod sidecar;
 
 use crate::error::{Shown, StoreError};

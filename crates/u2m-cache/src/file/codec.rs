@@ -82,6 +82,16 @@ impl Codec {
         }
     }
 
+    /// Shows the same for a file that is not there yet, and makes none of what belongs to it.
+    pub(super) fn prove_new(&self, path: &Path) -> Result<(), StoreError> {
+        let _ = path;
+        match self {
+            Self::Plain => Ok(()),
+            #[cfg(feature = "encrypted")]
+            Self::Sealed(sealed) => sealed.prove_new(path),
+        }
+    }
+
     /// Reads one entry.
     pub(super) fn read<'a>(
         &self,

@@ -40,8 +40,7 @@ impl Inner {
     /// Shows that there is room for a login under `key`, before anybody is asked to sign in.
     pub(super) fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
         if !self.beside.folder().is_dir() {
-            // A login that comes to nothing leaves no folder behind.
-            return disk::check_creatable(self.beside.folder());
+            return self.codec.prove_new(&self.beside.path);
         }
         // Whatever else saving needs is shown by what a refresh proves.
         match self.reserve() {
@@ -50,6 +49,7 @@ impl Inner {
         }
         let len = disk::len(&self.beside.path)? + self.spare();
         if len <= disk::ROOMY || self.stored(key).is_ok_and(|there| there.is_some()) {
+        self.beside.prove_notes(key)?;
             return Ok(());
         }
         match self.text() {

@@ -78,6 +78,17 @@ impl Sealed {
         }
     }
 
+    /// Shows, before anything is there to be sealed, that a key can be had. One that a program prints is kept: the program may
+    /// ask a person for it.
+    pub(super) fn prove_new(&self, path: &Path) -> Result<(), StoreError> {
+        match &self.source {
+            SealKeySource::Command(_) | SealKeySource::Bytes(_) => {
+                self.cipher(path, true).map(drop)
+            }
+            source => source.prove(path),
+        }
+    }
+
     pub(super) fn read(
         &self,
         path: &Path,

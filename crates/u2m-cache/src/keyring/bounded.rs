@@ -16,12 +16,16 @@ use zeroize::Zeroizing;
 /// How long Databricks' CLI waits for a keyring.
 const LIMIT: Duration = Duration::from_secs(3);
 
+/// The longest that a read lasts which asks nobody. Whatever time a person is given for a prompt, a keyring that has not answered
+/// by then hangs, or is started and never comes: longer than Databricks' CLI waits, and short for whoever wants to sign in.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// A keyring whose calls end in time. Each runs on a thread of its own, but for reads that end by themselves; one that takes too long is a
 /// [`KeyringError::Timeout`] and goes on there, because there is no calling it off. Until it ends, further calls fail at
 /// once.
 ///
 /// Three seconds are Databricks' CLI's limit, and too short for somebody who has to type a password into the keyring's
-/// prompt: where a person is known to sit there, as in a login, allow a minute.
+/// prompt: where a person is known to sit there, as in a login, allow a minute. A read that asks nobody has 5 seconds at most.
 ///
 /// ```
 /// use std::time::Duration;
@@ -163,7 +167,7 @@ impl<K: Keyring + 'static> Keyring for Bounded<K> {
 
     fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
         self.check_idle()?;
-        if let Some(result) = self.keyring.get_within(account, self.limit) {
+        if let Some(result) = self.keyring.get_within(account, self.limit.min(SILENCE)) {
             return result;
         }
         let account = account.to_owned();
@@ -214,5 +218,53 @@ impl<K: fmt::Debug> fmt::Debug for Bounded<K> {
             .field("keyring", &self.keyring)
             .field("limit", &self.limit)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says how long it may take.
+    #[derive(Debug, Default)]
+    struct Asked(Mutex<Vec<Duration>>);
+
+    impl Keyring for Asked {
+        fn service(&self) -> &str {
+            "u2m"
+        }
+        fn describe(&self) -> &'static str {
+            "keyring that says how long it may take"
+        }
+        fn get(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+            Err(KeyringError::Locked)
+        }
+        fn get_within(
+            &self,
+            _: &str,
+            limit: Duration,
+        ) -> Option<Result<Option<Zeroizing<Vec<u8>>>, KeyringError>> {
+            self.0.lock().unwrap().push(limit);
+            Some(Err(KeyringError::Timeout { operation: "get" }))
+        }
+        fn set(&self, _: &str, _: &[u8]) -> Result<(), KeyringError> {
+            Ok(())
+        }
+        fn delete(&self, _: &str) -> Result<(), KeyringError> {
+            Ok(())
+        }
+        fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn what_asks_nobody_has_seconds_whatever_time_a_person_is_given() {
+        for (given, has) in [(1, 1), (30, 5), (600, 5)] {
+            let keyring = Bounded::new(Asked::default()).with_limit(Duration::from_secs(given));
+            assert!(keyring.get("a").is_err());
+            let asked = keyring.keyring.0.lock().unwrap().clone();
+            assert_eq!(asked, [Duration::from_secs(has)]);
+        }
     }
 }

@@ -224,7 +224,7 @@ fn failed(
 }
 
 /// One writer of the keyring at a time, so that a value's parts are those of one writer.
-fn writer(of: &Inner) -> Result<locks::Held, StoreError> {
+pub(super) fn writer(of: &Inner) -> Result<locks::Held, StoreError> {
     disk::create_folder(of.beside.folder())?;
     let path = of.beside.sibling(".keyring.lock");
     let taken = locks::take(&path, PATIENCE)?;

@@ -38,7 +38,7 @@ pub enum KeyringError {
     Denied,
     /// It did not answer in time. The operation goes on behind the scenes.
     #[error(
-        "keyring {operation} timed out; it may be locked and waiting for its prompt: unlock it and try again"
+        "keyring {operation} timed out; it may be locked and waiting for its prompt: unlock it and try again, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     Timeout {
         /// `get`, `set`, `delete` or `list`.

@@ -13,6 +13,12 @@ const PREFIX: &str = "__probe_";
 const BEFORE: &str = r#"{"token":{"access_token":"probe"#;
 const AFTER: &str = r#"","expiry":"0001-01-01T00:00:00Z"}}"#;
 
+/// Whether anybody answers: a read of what is not there asks no person, so that silence is known in seconds, where a write may
+/// wait for somebody to type a password.
+pub(super) fn is_alive(keyring: &dyn Keyring) -> Result<(), KeyringError> {
+    keyring.get(&account()).map(drop)
+}
+
 /// Tries with a secret of `len` bytes, and at least those of the CLI's probe.
 pub(super) fn run(keyring: &dyn Keyring, len: usize) -> Result<(), KeyringError> {
     let padding = "-".repeat(len.saturating_sub(BEFORE.len() + AFTER.len()));

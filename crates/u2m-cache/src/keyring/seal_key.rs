@@ -1,6 +1,6 @@
 //! The key of a sealed file, kept in the keyring: 32 bytes fit into every keyring, however large the logins are.
 
-use super::{Bounded, Keyring, KeyringError, SystemKeyring};
+use super::{Bounded, Keyring, KeyringError, SystemKeyring, probe};
 use crate::beside::{Beside, locks};
 use crate::error::StoreError;
 use crate::seal::SealKey;
@@ -16,8 +16,24 @@ pub(crate) fn key(service: &str, path: &Path, may_be_new: bool) -> Result<SealKe
     from(&Bounded::new(SystemKeyring::new(service)), path, may_be_new)
 }
 
+/// Shows that the keyring has that key, or would keep one; none is made.
+pub(crate) fn prove(service: &str, path: &Path) -> Result<(), StoreError> {
+    proven(&Bounded::new(SystemKeyring::new(service)), path)
+}
+
+fn proven(keyring: &dyn Keyring, path: &Path) -> Result<(), StoreError> {
+    match read(keyring, &account(path), path)? {
+        Some(_) => Ok(()),
+        None => probe::run(keyring, 0).map_err(|error| failed(keyring, error)),
+    }
+}
+
+fn account(path: &Path) -> String {
+    format!("key of {}", path.display())
+}
+
 fn from(keyring: &dyn Keyring, path: &Path, may_be_new: bool) -> Result<SealKey, StoreError> {
-    let account = format!("key of {}", path.display());
+    let account = account(path);
     if let Some(key) = read(keyring, &account, path)? {
         return Ok(key);
     }
@@ -113,6 +129,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let fake = Fake { forgets: true, ..Fake::default() };
         let error = from(&fake, &folder.path().join("a.json"), true).err().unwrap();
+        assert!(matches!(error, StoreError::KeyInKeyring { .. }), "{error}");
+    }
+
+    #[test]
+    fn that_a_key_could_be_made_is_shown_without_making_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, fake) = (folder.path().join("new/a.json"), Fake::default());
+        proven(&fake, &path).unwrap();
+        assert!(fake.items.lock().unwrap().is_empty() && !folder.path().join("new").exists());
+        from(&fake, &path, true).unwrap();
+        proven(&fake, &path).unwrap();
+        assert_eq!(fake.items.lock().unwrap().len(), 1);
+        let fake = Fake { forgets: true, ..Fake::default() };
+        let error = proven(&fake, &path).err().unwrap();
         assert!(matches!(error, StoreError::KeyInKeyring { .. }), "{error}");
     }
 

@@ -190,6 +190,11 @@ impl TokenStore for RedisStore {
         true
     }
 
+    /// Takes the lease of the entry and gives it back: that is a write. One that another has shows that the server takes some.
+    fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
+        lease::lock(&self.0, key, Duration::ZERO).map(drop)
+    }
+
     fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut self.0.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }

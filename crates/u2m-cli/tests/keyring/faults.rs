@@ -101,6 +101,59 @@ fn row_9_a_login_says_before_any_browser_opens_that_the_keyring_does_not_keep_it
     assert_eq!(sign_in(desk.command("login --host {URL} --profile dev", SECURE)).code, Some(0));
 }
 
+/// A bus that takes every call and answers none.
+struct Swallower(UnixListener);
+
+impl Swallower {
+    fn at(path: std::path::PathBuf) -> Self {
+        let listener = UnixListener::bind(path).unwrap();
+        let swallows = listener.try_clone().unwrap();
+        std::thread::spawn(move || {
+            // Whoever calls is heard, for as long as this goes on.
+            let mut kept: Vec<_> = Vec::new();
+            while let Ok((call, _)) = swallows.accept() {
+                kept.push(call);
+            }
+        });
+        Self(listener)
+    }
+
+    fn address(&self) -> String {
+        let at = self.0.local_addr().unwrap();
+        format!("unix:path={}", at.as_pathname().unwrap().display())
+    }
+}
+
+#[test]
+fn row_9_a_silent_keyring_that_nobody_named_is_said_before_any_browser_opens() {
+    let Some(desk) = Desk::new() else { return };
+    let mark = desk.world.path("opened");
+    let browser = format!("#!/bin/sh\necho \"$1\" > '{}'\n", mark.display());
+    let browser = desk.world.script("browser", &browser);
+    let bus = Swallower::at(desk.world.path("run/swallows"));
+    desk.service.signal_keyring("STOP");
+    let stopped = desk.service.address();
+    for (address, mode, target) in [
+        (&stopped, None, "--host {URL}"),
+        (&bus.address(), SECURE, "--host {URL}"),
+        (&bus.address(), None, "--host {URL} --device"),
+        (&bus.address(), None, "--issuer {URL}/oidc --client-id c"),
+    ] {
+        let mut command = desk.command(&format!("login {target} --profile dev"), mode);
+        command.env("BROWSER", &browser).env("DBUS_SESSION_BUS_ADDRESS", address);
+        let ran = in_time(command);
+        assert_refused(&ran);
+        assert!(ran.stderr.contains("timed out"), "{target}: {}", ran.stderr);
+        assert!(ran.stderr.contains("DATABRICKS_AUTH_STORAGE=plaintext"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("Nobody was asked to sign in"), "{target}: {}", ran.stderr);
+        assert!(!mark.exists() && !ran.stderr.contains("/authorize"), "{}", ran.stderr);
+    }
+    assert!(!desk.world.cache().exists(), "nothing fell into the file");
+    desk.service.signal_keyring("CONT");
+    assert_eq!(sign_in(desk.command("login --host {URL} --profile dev", None)).code, Some(0));
+    assert_eq!(desk.items(), 1, "no probe is left");
+}
+
 #[test]
 fn fall_4_a_locked_keyring_is_an_error_and_loses_nothing() {
     let Some(mut desk) = signed_in() else { return };

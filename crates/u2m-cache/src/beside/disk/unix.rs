@@ -91,7 +91,11 @@ pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
 
 pub(crate) fn check_creatable(folder: &Path) -> io::Result<()> {
     use rustix::fs::{Access, access};
-    let above = folder.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
+    let is_there = |above: &&Path| above.symlink_metadata().is_ok();
+    let above = folder.ancestors().find(is_there).unwrap_or(Path::new("."));
+    if !above.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     Ok(access(above, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 

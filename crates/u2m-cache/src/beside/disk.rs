@@ -262,12 +262,30 @@ pub(crate) fn is_still(path: &Path, file: &File) -> Result<bool, StoreError> {
 
 /// Shows, as far as it can be asked, that another file can be put in the place of `path`.
 pub(crate) fn check_replaceable(path: &Path) -> Result<(), StoreError> {
-    platform::check_replaceable(path).map_err(|error| StoreError::io("replace", path, error))
+    let replaceable = fault::check_mount(path).and_then(|()| platform::check_replaceable(path));
+    replaceable.map_err(|error| StoreError::io("replace", path, error))
 }
 
 /// Shows, as far as it can be asked, that a folder which is not there can be made.
 pub(crate) fn check_creatable(folder: &Path) -> Result<(), StoreError> {
     platform::check_creatable(folder).map_err(|error| StoreError::io("create", folder, error))
+}
+
+/// Opens a file of this user's that is there, to change it as it stands.
+pub(crate) fn open_to_write(path: &Path) -> Result<File, StoreError> {
+    let file = open_to_lock(path).map_err(|error| StoreError::io("write", path, error))?;
+    platform::check(&file, path)?;
+    Ok(file)
+}
+
+/// Sets room aside for a file of `len` bytes, which is as long afterwards as it was before; nothing where the file system cannot.
+pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
+    platform::reserve(file, len)
+}
+
+/// Makes it last which files are in a folder, where the file system can.
+pub(crate) fn sync_folder(path: &Path) {
+    platform::sync_folder(path);
 }
 
 /// Creates a file that did not exist, for its owner alone.
@@ -300,7 +318,7 @@ pub(crate) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), St
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut tries = if cfg!(windows) { 20 } else { 1 };
     loop {
-        match fault::at(Op::Rename, || fs::rename(from, to)) {
+        match fault::at(Op::Rename, || fault::check_mount(to).and_then(|()| fs::rename(from, to))) {
             Err(error) if tries > 1 && error.kind() == ErrorKind::PermissionDenied => {
                 tries -= 1;
                 std::thread::sleep(std::time::Duration::from_millis(10));

@@ -5,10 +5,11 @@
 pub(crate) mod claim;
 pub(crate) mod disk;
 pub(crate) mod elsewhere;
+pub(crate) mod in_place;
 pub(crate) mod lock;
 pub(crate) mod locks;
-pub(crate) mod room;
 mod proof;
+pub(crate) mod room;
 pub(crate) mod sidecar;
 
 use crate::error::{Shown, StoreError};

@@ -24,6 +24,8 @@ const SUFFIX: usize = 20;
 pub(crate) struct Temporary {
     pub(crate) path: PathBuf,
     file: File,
+    /// Whether it stays when this goes: it is what somebody else is to put in place.
+    is_left: bool,
 }
 
 impl Temporary {
@@ -43,7 +45,7 @@ impl Temporary {
         let mut lock = RwLock::new(file);
         // Where there are no locks, sweepers go by its age.
         let _ = fault::at(Op::Lock, || lock.try_write().map(std::mem::forget));
-        let mut temporary = Self { path, file: lock.into_inner() };
+        let mut temporary = Self { path, file: lock.into_inner(), is_left: false };
         let allotted = allot(&mut temporary.file, len, durable);
         allotted.map_err(|error| StoreError::io("write", &temporary.path, error))?;
         Ok(temporary)
@@ -67,6 +69,11 @@ impl Temporary {
             .map_err(|error| StoreError::io("write", &self.path, error))
     }
 
+    /// Leaves it to whoever is to put it in place.
+    pub(crate) fn leave(&mut self) {
+        self.is_left = true;
+    }
+
     /// Puts it in the place of `target`.
     pub(crate) fn put(&self, target: &Path, durable: bool) -> Result<(), StoreError> {
         match disk::put(&self.path, target, durable) {
@@ -80,6 +87,9 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
         // Gone already if it was put in place.
         let _ = fault::at(Op::Remove, || fs::remove_file(&self.path));
     }

@@ -45,6 +45,12 @@ mod none {
         file
     }
 
+    /// Whether a file can be replaced, as far as a test says otherwise.
+    #[inline(always)]
+    pub(crate) fn check_mount(_: &std::path::Path) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The work of a thread that acts for this one.
     #[inline(always)]
     pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
@@ -58,6 +64,8 @@ mod plan;
 mod tests;
 
 #[cfg(not(all(test, unix)))]
-pub(crate) use none::{at, carried, through};
+pub(crate) use none::{at, carried, check_mount, through};
 #[cfg(all(test, unix))]
-pub(crate) use plan::{Fault, Plan, at, carried, runtime_folder, through, under};
+pub(crate) use plan::{
+    Fault, MOUNT, Plan, at, carried, check_mount, runtime_folder, through, under,
+};

@@ -5,7 +5,7 @@ use super::Op;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// What happens at an operation.
@@ -128,6 +128,17 @@ pub(crate) fn at<T>(op: Op, work: impl FnOnce() -> io::Result<T>) -> io::Result<
             let _ = work();
             kill()
         }
+    }
+}
+
+/// What stands beside a file, with this for its extension, that counts as mounted by itself.
+pub(crate) const MOUNT: &str = "mount";
+
+/// Says of a file that counts as mounted what the system says of one that is.
+pub(crate) fn check_mount(path: &Path) -> io::Result<()> {
+    match path.with_extension(MOUNT).exists() {
+        true => refused(rustix::io::Errno::BUSY.raw_os_error()),
+        false => Ok(()),
     }
 }
 

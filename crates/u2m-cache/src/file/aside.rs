@@ -32,7 +32,9 @@ impl Inner {
 
 /// Gives a file a second name rather than moving it: until the new one is in place, readers see the old one.
 fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
-    match fault::at(Op::Link, || fs::hard_link(path, aside)) {
+    // What is mounted by itself has no second name in its folder.
+    let link = || fault::check_mount(path).and_then(|()| fs::hard_link(path, aside));
+    match fault::at(Op::Link, link) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             let mut copy = disk::create_private(aside)?;
             let copied = fault::at(Op::Open, || File::open(path)).and_then(|mut whole| {

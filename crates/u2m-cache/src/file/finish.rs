@@ -1,18 +1,22 @@
 //! What a writer has finished is finished for it, should it die before it can put it in place. Once its temporary file is
 //! whole and lasts, the writer says in the writers' lock file what it is about to change; the next one who takes that lock, or
 //! the lock of an entry, finds it there. The text is no secret: entries are named by hashes.
+//!
+//! Of a cache that is mounted by itself, which is written as it stands, this is what a crash in the middle is mended by: what was
+//! committed to lasts before the first byte is touched.
 
 use super::Inner;
 use super::document::{Document, parse};
 use super::update::TRIES;
 use crate::beside::disk;
+use crate::beside::in_place::{self, Wrote};
 use crate::beside::room::Temporary;
-use crate::error::StoreError;
-use crate::fault;
+use crate::error::{Shown, StoreError};
+use crate::fault::{self, Op};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use u2m_core::{AccessToken, Fingerprint};
 use zeroize::Zeroizing;
@@ -46,6 +50,23 @@ impl Drop for Committed {
     }
 }
 
+impl Committed {
+    /// Makes it last, and with it that the file which it names is there.
+    fn make_last(&self, lock: &Path, temporary: &Path) -> Result<(), StoreError> {
+        let missing = || io::Error::other("what is about to be written could not be noted in it");
+        let file = self.0.as_ref().ok_or_else(missing);
+        let synced = file.and_then(|file| fault::at(Op::Sync, || file.sync_all()));
+        synced.map_err(|error| StoreError::io("write", lock, error))?;
+        disk::sync_folder(temporary.parent().unwrap_or(Path::new(".")));
+        Ok(())
+    }
+
+    /// Leaves it to whoever comes next.
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
 fn hash(entry: &str) -> String {
     Fingerprint::of_access(&AccessToken::new(entry)).as_str().to_owned()
 }
@@ -59,8 +80,12 @@ fn read(path: &Path) -> Option<Commitment> {
     let mut file = disk::open_to_lock(path).ok()?;
     let mut text = String::new();
     fault::through(&mut file).take(LIMIT).read_to_string(&mut text).ok()?;
+    parsed(&text)
+}
+
+fn parsed(text: &str) -> Option<Commitment> {
     // Behind it may stand the end of a longer one.
-    serde_json::Deserializer::from_str(text.strip_prefix('{').map(|_| &*text)?)
+    serde_json::Deserializer::from_str(text.strip_prefix('{').map(|_| text)?)
         .into_iter()
         .next()?
         .ok()
@@ -131,6 +156,50 @@ impl Inner {
         Committed(written())
     }
 
+    /// Writes what was committed to over the old text, of a cache that cannot be replaced. What breaks off and cannot be taken
+    /// back is done all the same: it lasts where the commitment says, for whoever reads or writes next.
+    pub(super) fn write_over(
+        &self,
+        path: &Path,
+        temporary: &mut Temporary,
+        new: &str,
+        committed: Committed,
+    ) -> Result<(), StoreError> {
+        committed.make_last(&self.beside.lock_at(".lock"), &temporary.path)?;
+        if let Wrote::Half(error) = in_place::write(path, new.as_bytes())? {
+            committed.leave();
+            temporary.leave();
+            self.beside.notice_once(format!(
+                "{} could not be written to its end ({error}); what belongs in it stands beside it and is used, and the next \
+                 program that can puts it there",
+                Shown::from(path)
+            ));
+        }
+        Ok(())
+    }
+
+    /// What stands in the cache, or will, where it is only half written: once its writer has ended, or in its place.
+    pub(super) fn mended(&self) -> Option<String> {
+        let mended = self.beside.writer().and_then(|_writer| self.finish());
+        // Where nothing can be written, it is known what is meant to stand there.
+        mended.is_err().then(|| self.committed_text()).flatten()
+    }
+
+    fn committed_text(&self) -> Option<String> {
+        // It may be in a folder that is only to be read.
+        let found = disk::read(&self.beside.lock_at(".lock")).ok()??;
+        let commitment = parsed(std::str::from_utf8(&found.bytes).ok()?)?;
+        let path = disk::resolve(&self.beside.path).ok()?;
+        let temporary = commitment.temporary(&path, &self.beside.prefix())?;
+        let (found, _) = disk::read_unlinked(&temporary).ok()??;
+        let whole = String::from_utf8(found.bytes).ok()?;
+        let is_it = {
+            let parsed = parse(&whole);
+            parsed.broken.is_none() && commitment.is_in(&parsed.document)
+        };
+        is_it.then_some(whole)
+    }
+
     /// Finishes what a dead writer has committed to, before an entry is read under its own lock.
     pub(super) fn finish_for_the_dead(&self) -> Result<(), StoreError> {
         if read(&self.beside.lock_at(".lock")).is_none() {
@@ -177,6 +246,15 @@ impl Inner {
             return Ok(true);
         }
         let text = self.text_to_change()?;
+        if in_place::is_half(&text) {
+            return match in_place::write(&path, whole.as_bytes())? {
+                Wrote::Whole => {
+                    let _ = fault::at(Op::Remove, || fs::remove_file(&temporary));
+                    Ok(true)
+                }
+                Wrote::Half(error) => Err(StoreError::io("write", &path, error)),
+            };
+        }
         let parsed = parse(&text);
         if self.check_form(&parsed).is_err() {
             return Ok(true);
@@ -192,7 +270,7 @@ impl Inner {
             return Ok(true);
         }
         let new = Zeroizing::new(parsed.document.with(&head, &changes));
-        if *new == *whole {
+        if *new == *whole && !is_written_in_place(&path) {
             self.replace(&path, &parsed, || disk::put(&temporary, &path, true))?;
             return Ok(true);
         }
@@ -201,8 +279,20 @@ impl Inner {
         if *self.text_to_change()? != *text {
             return Ok(false);
         }
-        self.replace(&path, &parsed, || merged.put(&path, true)).map(|()| true)
+        self.replace(&path, &parsed, || match merged.put(&path, true) {
+            Err(error) if in_place::is_needed(&error) => {
+                let committed = self.commit(&merged.path, &parsed.document, &changes);
+                self.write_over(&path, &mut merged, &new, committed)
+            }
+            put => put,
+        })
+        .map(|()| true)
     }
+}
+
+/// Whether a cache cannot be replaced, for being mounted by itself.
+pub(super) fn is_written_in_place(path: &Path) -> bool {
+    disk::check_replaceable(path).is_err_and(|error| in_place::is_needed(&error))
 }
 
 #[cfg(test)]
@@ -291,10 +381,10 @@ mod tests {
             let inner = store();
             dies(&inner, &session("torn"));
             let folder = inner.beside.folder().to_owned();
-            let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+            let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
             let left =
                 names.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "tmp"));
-            std::fs::write(left.unwrap(), "{\"version\":1,\"tokens\":{}}").unwrap();
+            fs::write(left.unwrap(), "{\"version\":1,\"tokens\":{}}").unwrap();
             drop(store().lock(&key("dev"), Duration::ZERO).unwrap().unwrap());
             assert_eq!(refresh_token(&store(), "dev").as_deref(), Some("rt-dev"));
             // And it is told once.
@@ -307,7 +397,7 @@ mod tests {
         each_form(|store| {
             let inner = store();
             dies(&inner, &session("canary"));
-            let text = std::fs::read_to_string(inner.beside.lock_at(".lock")).unwrap();
+            let text = fs::read_to_string(inner.beside.lock_at(".lock")).unwrap();
             assert!(text.starts_with('{') && !text.contains("canary"), "{text}");
             assert!(!text.contains("dev"), "nor the name of a login: {text}");
             assert!(!text.contains(".."), "{text}");

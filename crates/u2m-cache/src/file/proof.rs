@@ -2,9 +2,10 @@
 
 use super::Inner;
 use super::document::parse;
-use crate::beside::disk;
+use super::finish::is_written_in_place;
 use crate::beside::room::{Reserve, SPARE, Temporary};
-use crate::error::StoreError;
+use crate::beside::{disk, in_place};
+use crate::error::{Shown, StoreError};
 use std::path::Path;
 use u2m_core::CacheKey;
 
@@ -21,7 +22,7 @@ impl Inner {
         self.check_form(&parsed)?;
         self.codec.prove(&self.beside.path, &parsed.document)?;
         let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
-        disk::check_replaceable(&path)?;
+        self.check_put(&path)?;
         let room = |path: &Path, durable| {
             let len = disk::len(path)? + self.spare();
             disk::check_len(path, len, disk::READABLE)?;
@@ -29,6 +30,16 @@ impl Inner {
         };
         let side = self.codec.has_sidecar().then(|| room(&side, false)).transpose()?;
         Ok(Reserve { cache: Some(room(&path, true)?), side })
+    }
+
+    /// Shows that another text can be put in the place of what is there: by another file, or in this one.
+    fn check_put(&self, path: &Path) -> Result<(), StoreError> {
+        match disk::check_replaceable(path) {
+            Err(error) if in_place::is_needed(&error) => {
+                in_place::prove(path, disk::len(path)? + self.spare())
+            }
+            other => other,
+        }
     }
 
     /// A sealed entry is larger than its login, and a copied one is there twice.
@@ -39,6 +50,7 @@ impl Inner {
 
     /// Shows that there is room for a login under `key`, before anybody is asked to sign in.
     pub(super) fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.beside.prove_notes(key)?;
         if !self.beside.folder().is_dir() {
             return self.codec.prove_new(&self.beside.path);
         }
@@ -47,9 +59,15 @@ impl Inner {
             Ok(_) | Err(StoreError::WouldBeTooLarge { .. }) => {}
             Err(error) => return Err(error),
         }
+        if is_written_in_place(&disk::resolve(&self.beside.path)?) {
+            self.beside.notice_once(format!(
+                "{} is mounted by itself: it is written as it stands, and programs elsewhere that have it too are not coordinated; \
+                 mount its folder instead",
+                Shown::from(self.beside.path.as_path())
+            ));
+        }
         let len = disk::len(&self.beside.path)? + self.spare();
         if len <= disk::ROOMY || self.stored(key).is_ok_and(|there| there.is_some()) {
-        self.beside.prove_notes(key)?;
             return Ok(());
         }
         match self.text() {

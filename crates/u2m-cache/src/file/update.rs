@@ -10,7 +10,7 @@ use super::over::Over;
 use crate::beside::lock;
 use crate::beside::room::{Reserve, Temporary};
 use crate::beside::sidecar::Sidecar;
-use crate::beside::{claim, disk};
+use crate::beside::{claim, disk, in_place};
 use crate::error::{Shown, StoreError};
 use crate::fault::{self, Op};
 use crate::mode::StorageMode;
@@ -200,11 +200,17 @@ impl Inner {
         is_same: impl FnOnce(&str) -> bool,
     ) -> Result<bool, StoreError> {
         temporary.fill(new, true)?;
-        let _committed = self.commit(&temporary.path, &parsed.document, changes);
+        let committed = self.commit(&temporary.path, &parsed.document, changes);
         if !is_same(&self.text_to_change()?) {
             return Ok(false);
         }
-        self.replace(path, parsed, || temporary.put(path, true)).map(|()| true)
+        self.replace(path, parsed, || match temporary.put(path, true) {
+            Err(error) if in_place::is_needed(&error) => {
+                self.write_over(path, temporary, new, committed)
+            }
+            put => put,
+        })
+        .map(|()| true)
     }
 
     /// Replaces the cache by what is `put` in its place; a damaged one is kept under another name.
@@ -323,9 +329,9 @@ impl Inner {
         self.codec.read(&self.beside.path, document, key, raw).ok()
     }
 
-    /// The cache's text. Of what is too large to be one, as much as is ever read, which is damaged by where it ends.
+    /// The cache's text, for whoever holds the writers' lock. Of what is too large to be one, as much as is ever read, which is damaged by where it ends.
     pub(super) fn text_to_change(&self) -> Result<Zeroizing<String>, StoreError> {
-        match self.text() {
+        match self.text_as_it_is() {
             Ok(text) => Ok(Zeroizing::new(text)),
             Err(StoreError::TooLarge { .. }) => {
                 let bytes = disk::beginning(&self.beside.path)?;

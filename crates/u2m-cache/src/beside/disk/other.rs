@@ -36,6 +36,10 @@ pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+pub(crate) fn reserve(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
 pub(crate) fn check_creatable(_: &Path) -> io::Result<()> {
     Ok(())
 }

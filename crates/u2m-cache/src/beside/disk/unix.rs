@@ -89,6 +89,29 @@ pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(target_os = "linux")]
+pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    let reserved =
+        fault::at(Op::SetLen, || Ok(fallocate(file, FallocateFlags::KEEP_SIZE, 0, len.max(1))?));
+    match reserved {
+        // Some file systems cannot.
+        Err(error)
+            if Errno::from_io_error(&error)
+                .is_some_and(|errno| errno == Errno::OPNOTSUPP || errno == Errno::NOSYS) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn reserve(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
 pub(crate) fn check_creatable(folder: &Path) -> io::Result<()> {
     use rustix::fs::{Access, access};
     let is_there = |above: &&Path| above.symlink_metadata().is_ok();

@@ -86,7 +86,7 @@ fn a8_file_14_whatever_fails_at_whichever_step_the_change_is_there_or_the_old_st
 #[test]
 fn refr_4_what_fails_for_good_shows_before_a_refresh_token_is_spent() {
     let _stage = STAGE.share();
-    for story in [Story::Refresh, Story::RefreshOfLink] {
+    for story in [Story::Refresh, Story::RefreshOfLink, Story::RefreshOfMount] {
         let proof = steps(story, |store| {
             let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
             lock.claim(&session("dev").fingerprint(), Duration::ZERO).unwrap();

@@ -5,6 +5,7 @@
 mod errors;
 mod kills;
 mod locks;
+mod mounts;
 #[cfg(all(feature = "encrypted", feature = "keyring"))]
 mod moves;
 mod order;
@@ -45,9 +46,17 @@ enum Story {
     Note,
     /// What a logout does after the entry is gone.
     Clear,
+    /// The first login of all, into an empty cache that is mounted by itself.
+    FirstLoginOfMount,
+    /// A refresh, of such a cache.
+    RefreshOfMount,
+    /// A logout, of such a cache.
+    DeleteOfMount,
+    /// A login into such a cache that is damaged.
+    DamagedMount,
 }
 
-const STORIES: [Story; 9] = [
+const STORIES: [Story; 13] = [
     Story::FirstLogin,
     Story::NewLogin,
     Story::AnotherHost,
@@ -57,7 +66,28 @@ const STORIES: [Story; 9] = [
     Story::Damaged,
     Story::Note,
     Story::Clear,
+    Story::FirstLoginOfMount,
+    Story::RefreshOfMount,
+    Story::DeleteOfMount,
+    Story::DamagedMount,
 ];
+
+impl Story {
+    /// The same of a cache that can be replaced.
+    fn plain(self) -> Self {
+        match self {
+            Self::FirstLoginOfMount => Self::FirstLogin,
+            Self::RefreshOfMount => Self::Refresh,
+            Self::DeleteOfMount => Self::Delete,
+            Self::DamagedMount => Self::Damaged,
+            plain => plain,
+        }
+    }
+
+    fn is_of_mount(self) -> bool {
+        self.plain() != self
+    }
+}
 
 /// Longer than anything honest takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -164,7 +194,7 @@ impl Template {
             fs::create_dir(file.parent().unwrap()).unwrap();
             symlink(real.join("cache.json"), &file).unwrap();
         }
-        if story != Story::FirstLogin {
+        if story.plain() != Story::FirstLogin {
             store.save(&key("dev"), &bound("dev", "https://a.example")).unwrap();
             store.save(&key("other"), &bound("other", "https://a.example")).unwrap();
             store.save(&key("plain"), &session("plain")).unwrap();
@@ -173,13 +203,20 @@ impl Template {
             let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
             lock.note(&verdict("dev")).unwrap();
         }
-        if story == Story::Damaged {
+        if story == Story::FirstLoginOfMount {
+            fs::create_dir(file.parent().unwrap()).unwrap();
+            private(&file, "");
+        }
+        if story.plain() == Story::Damaged {
             fs::write(&file, fs::read_to_string(&file).unwrap() + "}").unwrap();
         }
         if story == Story::Clear {
             for at in 0..2 {
                 private(&file.with_file_name(format!("token-cache.json.corrupt-{at}")), "rt-dev");
             }
+        }
+        if story.is_of_mount() {
+            fs::write(file.with_extension(fault::MOUNT), "").unwrap();
         }
         let bytes = fs::read(&file).ok();
         let before = view(&store);
@@ -244,8 +281,9 @@ impl Scene {
     /// Each login as it has to be afterwards.
     fn after(&self) -> View {
         let a = "https://a.example";
-        let old = |name: &str| (self.story != Story::FirstLogin).then(|| name.to_owned());
-        let dev = match self.story {
+        let story = self.story.plain();
+        let old = |name: &str| (story != Story::FirstLogin).then(|| name.to_owned());
+        let dev = match story {
             Story::FirstLogin | Story::NewLogin | Story::Damaged => {
                 old("dev").map(|n| bound(&n, a))
             }
@@ -253,6 +291,10 @@ impl Scene {
             Story::Refresh | Story::RefreshOfLink => Some(bound("next", a)),
             Story::Delete => None,
             Story::Note | Story::Clear => Some(bound("dev", a)),
+            Story::FirstLoginOfMount
+            | Story::RefreshOfMount
+            | Story::DeleteOfMount
+            | Story::DamagedMount => unreachable!("it is of no mount"),
         };
         let new = is_new(self.story).then(|| bound("new", a));
         let (other, plain) =
@@ -311,7 +353,7 @@ impl Scene {
 
 /// Whether the story adds a login.
 fn is_new(story: Story) -> bool {
-    matches!(story, Story::FirstLogin | Story::NewLogin | Story::Damaged)
+    matches!(story.plain(), Story::FirstLogin | Story::NewLogin | Story::Damaged)
 }
 
 fn private(path: &Path, text: &str) {
@@ -343,7 +385,7 @@ fn leftovers(folder: &Path) -> Vec<PathBuf> {
 fn act(story: Story, store: &FileStore) -> Result<(), Failed> {
     let early = |error: StoreError| Failed::Early(error.to_string());
     let a = "https://a.example";
-    match story {
+    match story.plain() {
         Story::FirstLogin | Story::NewLogin | Story::Damaged => {
             store.save(&key("new"), &bound("new", a)).map_err(early)
         }
@@ -370,6 +412,10 @@ fn act(story: Story, store: &FileStore) -> Result<(), Failed> {
             lock.note(&verdict("next")).map_err(early)
         }
         Story::Clear => store.clear_leftovers(&key("dev")).map(drop).map_err(early),
+        Story::FirstLoginOfMount
+        | Story::RefreshOfMount
+        | Story::DeleteOfMount
+        | Story::DamagedMount => unreachable!("it is of no mount"),
     }
 }
 

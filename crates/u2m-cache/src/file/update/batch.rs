@@ -132,6 +132,7 @@ impl Inner {
     ) -> Result<(), StoreError> {
         disk::create_folder(self.beside.folder())?;
         let _writer = self.beside.writer()?;
+        self.finish()?;
         self.sweep();
         let mut reserve = Reserve::default();
         for tries in 1..=TRIES {

@@ -75,6 +75,18 @@ pub(crate) fn well_known_urls(issuer: &str) -> Result<[Url; 2], IssuerError> {
     ])
 }
 
+/// What stands behind the host in an issuer's name, without slashes at its end.
+pub(crate) fn path_of_issuer(issuer: &str) -> &str {
+    let behind = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    behind.find('/').map_or("", |at| behind[at..].trim_end_matches('/'))
+}
+
+/// Whether both names, in Databricks' layout, are accounts' issuers, and not the same account's.
+pub(crate) fn is_of_another_account(asked: &str, named: &str) -> bool {
+    let account = |issuer| path_of_issuer(issuer).strip_prefix("/oidc/accounts/");
+    matches!((account(asked), account(named)), (Some(asked), Some(named)) if asked != named)
+}
+
 fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
     if issuer.is_empty() {
         return Err(IssuerError::Empty);

@@ -304,7 +304,7 @@ impl Awaits for Verifying {
         _: Timestamp,
     ) -> Result<LoginStep, LoginError> {
         let also = self.attempt.request.trust.named().to_vec();
-        let expected = Expected::of_host(self.issuer.clone(), self.host.clone(), also);
+        let expected = Expected::called(self.issuer.clone(), self.host.clone(), also);
         let server = match parse_metadata(outcome, &expected) {
             Ok(server) => server,
             // A trusted host without the document has Databricks' layout.

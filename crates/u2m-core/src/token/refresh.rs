@@ -129,7 +129,7 @@ impl Renewal {
         match crate::issuer::metadata_url(&binding.issuer) {
             Ok(url) => {
                 let (issuer, host) = (binding.issuer.clone(), binding.host.clone());
-                let expected = Expected::of_host(issuer, host, binding.others());
+                let expected = Expected::called(issuer, host, binding.others());
                 Ok(self.discover(url, Search::at(expected)))
             }
             Err(_) => self.give_up(TokenError::NoHost, now),

@@ -3,7 +3,7 @@
 
 use super::metadata::{AuthorizationServer, MetadataError};
 use crate::host::Host;
-use crate::issuer::derive_host_from_issuer;
+use crate::issuer::{derive_host_from_issuer, is_of_another_account, path_of_issuer};
 use crate::text::Foreign;
 use url::Url;
 
@@ -13,8 +13,11 @@ pub(crate) enum Naming {
     /// By its very identifier (RFC 8414 section 3.3), unless the host that it names itself on was allowed by name: one host may
     /// serve several issuers, and a person has named this one.
     Exact,
+    /// By this name, give or take slashes at its end, by its host's alone, or by none: a callback has named the issuer, of several
+    /// that its host may serve, and what comes of the login is recorded as that one's.
+    Called,
     /// By any name on the host that was asked, or by none: of the issuer no more than its host was named, and Databricks' own
-    /// servers differ in what they write.
+    /// servers differ in what they write. Where it is an account's, not by another account's.
     OfHost,
 }
 
@@ -39,6 +42,11 @@ impl Expected {
         Self { issuer: Some(issuer.into()), naming: Naming::OfHost, host, also }
     }
 
+    /// Endpoints on `host`, of an issuer that a callback named.
+    pub(crate) fn called(issuer: impl Into<String>, host: Host, also: Vec<Host>) -> Self {
+        Self { issuer: Some(issuer.into()), naming: Naming::Called, host, also }
+    }
+
     /// Endpoints on `host`, of this very issuer.
     pub(crate) fn exactly(issuer: impl Into<String>, host: Host, also: Vec<Host>) -> Self {
         Self { issuer: Some(issuer.into()), naming: Naming::Exact, host, also }
@@ -60,19 +68,31 @@ impl Expected {
         };
         let is_allowed = |host: &Host| match self.naming {
             Naming::Exact => self.also.contains(host),
-            Naming::OfHost => *host == self.host || self.also.contains(host),
+            Naming::Called | Naming::OfHost => *host == self.host || self.also.contains(host),
         };
         match named {
             Some(named) if named == asked => {}
             Some(named) => {
-                let host = derive_host_from_issuer(named).ok();
+                let host = derive_host_from_issuer(named).ok().filter(is_allowed);
+                // On a host that was allowed by name, the names of issuers are that host's own affair.
+                let is_own = |host: &Host| *host != self.host || self.is_same_issuer(asked, named);
                 let wrong = || MetadataError::WrongIssuer(Foreign::new(named));
-                host.filter(is_allowed).ok_or_else(wrong)?;
+                host.filter(is_own).ok_or_else(wrong)?;
             }
             None if is_allowed(&self.host) => {}
             None => return Err(MetadataError::MissingMember("issuer")),
         }
         Ok(asked.clone())
+    }
+
+    /// Whether two names on one host may be of one issuer.
+    fn is_same_issuer(&self, asked: &str, named: &str) -> bool {
+        match self.naming {
+            // What is another name altogether was allowed by its host.
+            Naming::Exact => true,
+            Naming::Called => [path_of_issuer(asked), ""].contains(&path_of_issuer(named)),
+            Naming::OfHost => !is_of_another_account(asked, named),
+        }
     }
 
     /// Holds endpoints against it, wherever they come from. Those that a login can do without count as none where they are

@@ -7,7 +7,7 @@ use super::members::Members;
 use super::refusal::may_pass;
 use crate::call::TransportFailure;
 use crate::host::Host;
-use crate::issuer::derive_host_from_issuer;
+use crate::issuer::{derive_host_from_issuer, is_of_another_account};
 use crate::names::AccountId;
 use crate::reply::Reply;
 use crate::scopes::Scopes;
@@ -135,12 +135,15 @@ impl AuthorizationServer {
     }
 
     /// Whether `iss`, which came with a callback, is this server's name (RFC 9207 section 2.4): compared as a plain string with
-    /// what the server calls itself. Where it says nothing, any name on the host of its issuer will do.
+    /// what the server calls itself. Where it says nothing, any name on the host of its issuer will do but another account's.
     pub(crate) fn is_named(&self, iss: &str) -> bool {
         match &self.names_itself {
             Some(name) => name == iss,
-            None => derive_host_from_issuer(iss)
-                .is_ok_and(|host| derive_host_from_issuer(&self.issuer) == Ok(host)),
+            None => {
+                let host = derive_host_from_issuer(&self.issuer);
+                host.is_ok_and(|host| derive_host_from_issuer(iss) == Ok(host))
+                    && !is_of_another_account(&self.issuer, iss)
+            }
         }
     }
 }
@@ -316,8 +319,8 @@ pub enum MetadataError {
     /// Not https, or with a fragment or user info.
     #[error("the metadata's {0} is not an https URL without fragment and user info")]
     UnusableEndpoint(&'static str),
-    /// The document speaks for another issuer (RFC 8414 section 3.3): for one on another host, or, where an issuer was named,
-    /// for any but that one.
+    /// The document speaks for another issuer (RFC 8414 section 3.3): for one on another host or of another account, or, where
+    /// an issuer was named, for any but that one.
     #[error("the metadata is that of another issuer: {0}")]
     WrongIssuer(Foreign),
 }

@@ -152,6 +152,43 @@ fn a30_a32_the_issuers_own_metadata_has_to_agree() {
 }
 
 #[test]
+fn a30_the_metadata_is_of_the_account_that_the_callback_named() {
+    let host = "https://accounts.cloud.databricks.com";
+    let at = |path: &str| format!("{host}/oidc{path}");
+    for (iss, own, other) in [
+        (
+            at("/accounts/7"),
+            vec![at("/accounts/7"), at("/accounts/7/"), at("/accounts/7//"), host.to_owned()],
+            vec![
+                at("/accounts/8"),
+                at("/accounts/77"),
+                at("/accounts/7/8"),
+                at("/accounts"),
+                at(""),
+            ],
+        ),
+        (at("/accounts/7/"), vec![at("/accounts/7"), format!("{host}/")], vec![at("/accounts/8/")]),
+        (at(""), vec![at(""), at("/")], vec![at("/accounts/8"), at("/x"), format!("{host}/OIDC")]),
+    ] {
+        let answered = |named: &str| {
+            let body = metadata(&at("/accounts/7"), false);
+            let body =
+                body.replacen(&format!("\"{}\"", at("/accounts/7")), &format!("\"{named}\""), 1);
+            verify(called_back(request(), Some(&iss)).unwrap()).answered(answer(200, &body), NOW)
+        };
+        for named in own.iter().map(String::as_str).chain([""]) {
+            let step = answered(named);
+            assert!(matches!(step, Ok(LoginStep::Exchange(_))), "{iss} {named}: {step:?}");
+        }
+        for named in other {
+            let error = answered(&named).unwrap_err();
+            let is_refused = matches!(&error, LoginError::Endpoints(MetadataError::WrongIssuer(told)) if told.as_str() == named);
+            assert!(is_refused, "{iss} {named}: {error:?}");
+        }
+    }
+}
+
+#[test]
 fn a30_a_host_that_was_allowed_by_name_is_followed_as_databricks_hosts_are() {
     for iss in ["http://127.0.0.1:9000/oidc", "https://id.example:8443/pool"] {
         let named = crate::derive_host_from_issuer(iss).unwrap();

@@ -143,6 +143,25 @@ fn a30_a_document_cannot_say_for_whom_it_was_asked() {
 }
 
 #[test]
+fn a30_the_metadata_of_another_account_is_another_issuers() {
+    let host = Host::parse("https://a.example").unwrap();
+    let expected = Expected::of_host("https://a.example/oidc/accounts/7", host, Vec::new());
+    let named = |name: &str| read_as(&expected, 200, document(|d| d["issuer"] = json!(name)));
+    for own in ["/oidc/accounts/7", "/oidc/accounts/7/", "/oidc", "", "/another/path"] {
+        let server = named(&format!("https://a.example{own}")).unwrap();
+        assert_eq!(server.issuer, "https://a.example/oidc/accounts/7", "{own}");
+    }
+    for other in ["/oidc/accounts/8", "/oidc/accounts/8/", "/oidc/accounts/77"] {
+        let error = named(&format!("https://a.example{other}")).unwrap_err();
+        assert!(matches!(error, MetadataError::WrongIssuer(_)), "{other}: {error:?}");
+    }
+    // The same of a callback, where the document says nothing.
+    let unnamed = read_as(&expected, 200, document(|d| d["issuer"] = Value::Null)).unwrap();
+    assert!(unnamed.is_named("https://a.example/oidc/accounts/7"));
+    assert!(!unnamed.is_named("https://a.example/oidc/accounts/8"));
+}
+
+#[test]
 fn a27_a_callback_names_what_the_metadata_does_or_else_the_host() {
     let named = read(200, document(|d| d["issuer"] = json!("https://a.example/"))).unwrap();
     assert!(named.is_named("https://a.example/"));

@@ -7,8 +7,10 @@
 mod terminal;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 use std::{fmt, io};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use u2m_core::{Browse, Callback, Heard, Junk};
 use zeroize::Zeroizing;
 
@@ -17,6 +19,10 @@ const WAITING: usize = 4;
 
 /// Into so many lines an address may have been broken.
 const PIECES: usize = 8;
+
+/// How long the rest of an answer is waited for, where its first line may not be all of it: who pastes several lines has to end the
+/// last one by hand.
+const REST: Duration = Duration::from_secs(3);
 
 /// What all of them may weigh.
 const LIMIT: usize = 16 * 1024;
@@ -128,7 +134,8 @@ impl fmt::Display for WrongPaste {
 
 /// Reads lines until one is the answer to this sign-in, or several that a mail or a terminal has made of one. Blank lines are
 /// passed over; for every other line that is not the answer, `wrong` is told what to say. `None` is the end of the input, which
-/// ends only the paste: a listener goes on. The future may be dropped and another one made.
+/// ends only the paste: a listener goes on. Where a line may have been broken within the code, a further one is waited for, for 3
+/// seconds at most. The future may be dropped and another one made. Runs within a tokio runtime with time enabled.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -161,10 +168,12 @@ pub async fn read_callback(
             continue;
         }
         match browse.hear_pasted(line.expose()) {
-            Heard::Callback(callback) => return Some(callback),
+            Heard::Callback(callback) => {
+                return Some(with_rest(lines, browse, line.0, callback).await);
+            }
             Heard::Junk(junk) => {
-                if let Some(callback) = joined(&before, &line, browse) {
-                    return Some(callback);
+                if let Some((text, callback)) = joined(&before, &line, browse) {
+                    return Some(with_rest(lines, browse, text, callback).await);
                 }
                 if before.len() == PIECES {
                     before.pop_front();
@@ -177,8 +186,12 @@ pub async fn read_callback(
     None
 }
 
-/// The answer of which `last` is the end, and the lines `before` it the rest.
-fn joined(before: &VecDeque<PastedLine>, last: &PastedLine, browse: &Browse) -> Option<Callback> {
+/// The answer of which `last` is the end, and the lines `before` it the rest; and all of these.
+fn joined(
+    before: &VecDeque<PastedLine>,
+    last: &PastedLine,
+    browse: &Browse,
+) -> Option<(Zeroizing<String>, Callback)> {
     let mut text = Zeroizing::new(last.expose().to_owned());
     for earlier in before.iter().rev() {
         text = Zeroizing::new([earlier.expose(), &text].join("\n"));
@@ -186,8 +199,35 @@ fn joined(before: &VecDeque<PastedLine>, last: &PastedLine, browse: &Browse) -> 
             return None;
         }
         if let Heard::Callback(callback) = browse.hear_pasted(&text) {
-            return Some(callback);
+            return Some((text, callback));
         }
     }
     None
+}
+
+/// The answer that `text` is, with the lines behind it that belong to it. Whatever else comes, or nothing, ends it.
+async fn with_rest(
+    lines: &mut PasteLines,
+    browse: &Browse,
+    mut text: Zeroizing<String>,
+    mut callback: Callback,
+) -> Callback {
+    for _ in 1..PIECES {
+        if !browse.may_go_on(&text) {
+            break;
+        }
+        let Ok(Some(next)) = timeout(REST, lines.next_line()).await else { break };
+        let is_blank = next.expose().trim().is_empty();
+        // Pasted again, all of it.
+        let is_whole = matches!(browse.hear_pasted(next.expose()), Heard::Callback(_));
+        let more =
+            if is_whole { next.0 } else { Zeroizing::new([&text, next.expose()].join("\n")) };
+        match browse.hear_pasted(&more) {
+            Heard::Callback(longer) if !is_blank && more.len() <= LIMIT => {
+                (text, callback) = (more, longer);
+            }
+            _ => break,
+        }
+    }
+    callback
 }

@@ -6,7 +6,7 @@ mod listener_support;
 use listener_support::*;
 use std::time::Duration;
 use tokio::time::timeout;
-use u2m_core::Junk;
+use u2m_core::{Junk, LoginStep};
 use u2m_http::{Ending, PasteLines, PastedLine, Ports, read_callback};
 
 /// Pastes the lines, ends the input, and tells what was said.
@@ -69,6 +69,69 @@ async fn an_address_that_comes_in_several_lines_is_one() {
     far.extend(std::iter::repeat_n("junk".to_owned(), 9));
     far.push(format!("{middle}{tail}"));
     assert!(paste(&browse(8020), &far).await.0.is_none());
+}
+
+/// The code that a pasted answer leads to the server with.
+fn code(browse: u2m_core::Browse, callback: u2m_core::Callback) -> String {
+    let LoginStep::Exchange(call) = browse.called_back(callback).unwrap() else { panic!() };
+    let form = call.request().form().unwrap();
+    let mut form = url::form_urlencoded::parse(form.as_bytes());
+    form.find(|(name, _)| name == "code").unwrap().1.into_owned()
+}
+
+/// What comes of lines that are pasted one after the other, a second apart, on a terminal that stays open; and how long it took.
+async fn pasted_slowly(lines: &[String]) -> (String, Duration) {
+    let browse = browse(8020);
+    let (sender, mut pasted) = PasteLines::channel();
+    let begun = tokio::time::Instant::now();
+    let reading = async {
+        let callback = read_callback(&mut pasted, &browse, |wrong| panic!("{wrong}")).await;
+        (callback, begun.elapsed())
+    };
+    let person = async {
+        for (at, line) in lines.iter().enumerate() {
+            if at > 0 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            sender.send(PastedLine::new(line.as_str())).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    };
+    let (callback, took) = tokio::select! {
+        read = reading => read,
+        () = person => unreachable!(),
+    };
+    (code(browse, callback.unwrap()), took)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_is_cut_off_by_the_lines_end_is_not_taken_before_the_rest_of_it() {
+    let state = state(&browse(8020));
+    let url = format!("http://localhost:8020/?state={state}&code=canary-code");
+    let (head, tail) = url.split_at(url.len() - 6);
+    let (front, middle) = head.split_at(head.len() - 3);
+    for lines in [
+        vec![head.to_owned(), tail.to_owned()],
+        vec![format!("> {head}"), format!("> {tail}")],
+        vec![front.to_owned(), middle.to_owned(), tail.to_owned()],
+        vec![head.to_owned(), url.clone()],
+        vec![url.clone(), "and nothing else".to_owned()],
+        vec![url.clone(), String::new()],
+    ] {
+        assert_eq!(pasted_slowly(&lines).await.0, "canary-code", "{lines:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_pastes_one_line_waits_for_no_other_or_for_a_moment() {
+    let state = state(&browse(8020));
+    let (first, last) = (format!("code=c&state={state}"), format!("state={state}&code=c"));
+    assert_eq!(pasted_slowly(&[first]).await, ("c".to_owned(), Duration::ZERO));
+    let (code, took) = pasted_slowly(std::slice::from_ref(&last)).await;
+    assert!(code == "c" && took <= Duration::from_secs(4), "{took:?}");
+    // Enter once more, and it is whole.
+    let (code, took) = pasted_slowly(&[last, String::new()]).await;
+    assert!(code == "c" && took < Duration::from_secs(2), "{took:?}");
 }
 
 #[tokio::test]

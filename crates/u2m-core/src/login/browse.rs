@@ -160,6 +160,37 @@ impl Browse {
         Heard::Junk(told)
     }
 
+    /// Whether more of a pasted answer may be on a line that is still to come, as where a terminal has broken an address into
+    /// lines: it reaches the end of the text with a code or an issuer, of which nobody can tell whether it is all there. A state
+    /// can be told.
+    ///
+    /// ```
+    /// use u2m_core::{AccountId, Entropy, Host, LoginRequest, LoginStep, Target};
+    /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
+    /// let target = Target::account(host, AccountId::parse("abc").unwrap());
+    /// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+    /// let LoginStep::Browse(browse) = listen.bound(8020) else { unreachable!() };
+    /// let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
+    /// assert!(browse.may_go_on(&format!("localhost:8020/?state={state}&code=c")));
+    /// assert!(!browse.may_go_on(&format!("localhost:8020/?code=c&state={state}")));
+    /// ```
+    pub fn may_go_on(&self, text: &str) -> bool {
+        let queries = super::pasted::queries(text, &self.redirect_uri);
+        let heard = queries.iter().find_map(|query| match self.hear(query) {
+            Heard::Callback(callback) => Some((query, callback)),
+            Heard::Junk(_) => None,
+        });
+        let Some((query, callback)) = heard else { return false };
+        match super::pasted::last(text, query) {
+            Some("code") => callback.outcome.is_ok(),
+            Some("iss") => {
+                let server = self.server.as_ref();
+                !callback.iss.is_some_and(|iss| server.is_some_and(|own| own.is_named(&iss)))
+            }
+            _ => false,
+        }
+    }
+
     /// Goes on with the browser's answer.
     ///
     /// # Errors

@@ -28,13 +28,21 @@ const PAIRS: [(char, char); 10] = [
     ('«', '»'),
 ];
 
-/// The queries that `text` may stand for, the most literal one first. An address in it counts only if it is the one that the
-/// browser is sent back to, whatever scheme and name of this machine it has, or none.
+/// What stands before the lines of a quoted text.
+const MARKS: [char; 4] = ['>', '|', ' ', '\t'];
+
+/// The queries that `text` may stand for, the most literal one first, but for what a line's end has broken: that is put together
+/// first, because half of a code looks like a code. An address in it counts only if it is the one that the browser is sent back to,
+/// whatever scheme and name of this machine it has, or none.
 pub(super) fn queries(text: &str, redirect_uri: &str) -> Vec<Zeroizing<String>> {
     let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     let port = redirect_uri.rsplit(':').next().unwrap_or_default();
     let mut found = Vec::new();
-    for text in readings(text) {
+    let readings = readings(text);
+    for whole in readings.iter().filter_map(|text| unbroken(text)) {
+        read(&whole, port, &mut found);
+    }
+    for text in readings {
         read(&text, port, &mut found);
         if text.contains(char::is_whitespace) {
             let mut whole = Zeroizing::new(String::with_capacity(text.len()));
@@ -65,6 +73,45 @@ fn readings(text: &str) -> Vec<Zeroizing<String>> {
     all
 }
 
+/// The text with its broken lines put together; `None` if none is.
+fn unbroken(text: &str) -> Option<Zeroizing<String>> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len()));
+    let (mut is_broken, mut is_in_query) = (false, false);
+    for line in text.lines() {
+        let line = line.trim_start_matches(MARKS).trim_end();
+        if is_in_query && is_rest(line, out.ends_with('=')) {
+            is_broken = true;
+        } else {
+            out.push('\n');
+            let last = line.rsplit(char::is_whitespace).next();
+            is_in_query = last.is_some_and(|word| word.contains('='));
+        }
+        is_in_query &= line.ends_with(is_of_query);
+        out.push_str(line);
+    }
+    is_broken.then_some(out)
+}
+
+/// Whether a line may be the rest of an address whose query the line before has begun: one word, which does not begin another
+/// address.
+fn is_rest(line: &str, is_value: bool) -> bool {
+    let word = line.trim_end_matches(BEHIND);
+    !word.is_empty() && word.chars().all(is_of_query) && (is_value || !word.contains("://"))
+}
+
+/// Whether it may stand in a query (RFC 3986 section 3.4), and closes nothing that may stand around one.
+fn is_of_query(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~%!$&*+=:@/?".contains(c)
+}
+
+/// The parameter that stands last in `query`, a reading of `text`, where it reaches the end of the text: more of it may be on a line
+/// that is still to come.
+pub(super) fn last<'a>(text: &str, query: &'a str) -> Option<&'a str> {
+    let (name, value) = query.rsplit('&').next()?.split_once('=')?;
+    let end = value.chars().next_back()?;
+    text.trim_end().ends_with(end).then_some(name)
+}
+
 /// The queries in one reading.
 fn read(text: &str, port: &str, found: &mut Vec<Zeroizing<String>>) {
     let mut add = |query: &str| {
@@ -75,7 +122,9 @@ fn read(text: &str, port: &str, found: &mut Vec<Zeroizing<String>>) {
         }
     };
     for (before, query) in addresses(text, port) {
-        let word = query.split(char::is_whitespace).next().unwrap_or_default();
+        // What no browser leaves as it is in a query (URL standard, query percent-encode set) ends it as a blank does.
+        let is_end = |c: char| c.is_whitespace() || "\"<>".contains(c);
+        let word = query.split(is_end).next().unwrap_or_default();
         let closing = PAIRS.iter().find(|(open, _)| before == Some(*open)).map(|(_, close)| *close);
         if let Some(at) = closing.and_then(|close| word.rfind(close)) {
             add(&word[..at]);
@@ -121,7 +170,7 @@ fn addresses<'a>(text: &'a str, port: &str) -> Vec<(Option<char>, &'a str)> {
 /// Without what a terminal adds to a paste, the marks of quoted lines, what HTML, JSON and shells make of `&` and `=`, and
 /// characters that nobody sees.
 fn undone(text: &str) -> Zeroizing<String> {
-    let lines = text.lines().map(|line| line.trim_start_matches(['>', '|', ' ', '\t']));
+    let lines = text.lines().map(|line| line.trim_start_matches(MARKS));
     let mut out = Zeroizing::new(String::with_capacity(text.len()));
     for (at, line) in lines.enumerate() {
         if at > 0 {

@@ -301,6 +301,57 @@ fn t22_what_terminals_mails_and_chats_do_to_an_address_is_undone() {
 }
 
 #[test]
+fn t22_a_code_that_a_lines_end_has_broken_is_put_together() {
+    let s = state(&browse(workspace()));
+    let url = format!("{REDIRECT}/?state={s}&code=dcod-Ab.1%2F9");
+    for cut in [1, 2, 4, 8, 12] {
+        let (head, tail) = url.split_at(url.len() - cut);
+        let (front, middle) = head.split_at(head.len() - 20);
+        for text in [
+            format!("{head}\n{tail}"),
+            format!("{head}\r\n{tail}\r\n"),
+            format!("> {head}\n> {tail}"),
+            format!("  {head}  \n  {tail}"),
+            format!("\u{1b}[200~{head}\n{tail}\u{1b}[201~"),
+            format!("It ends at {head}\n{tail}"),
+            format!("{front}\n{middle}\n{tail}"),
+            format!("{}\n{tail}", head.replace('&', "&amp;")),
+            format!("{head}\n{tail}\n\nwhich shows nothing"),
+            format!("{head}\n{tail}\nand shows nothing"),
+            format!("{head}\n{tail}\nhttps://help.example/sign-in"),
+        ] {
+            assert_eq!(pasted_code(&text).as_deref(), Some("dcod-Ab.1/9"), "{text}");
+        }
+    }
+    // What is whole stays as it is, whatever stands behind it.
+    for text in [
+        format!("{url}\nand shows nothing"),
+        format!("{url}\n\nnothing"),
+        format!("{url}\n{url}"),
+        format!("\"{url}\"\nnothing"),
+        format!("{url}\nhttps://help.example/sign-in"),
+    ] {
+        assert_eq!(pasted_code(&text).as_deref(), Some("dcod-Ab.1/9"), "{text}");
+    }
+}
+
+#[test]
+fn t22_only_what_nobody_can_tell_to_be_whole_may_go_on() {
+    let browse = browse(workspace());
+    let s = state(&browse);
+    let may = |query: &str| browse.may_go_on(&format!("{REDIRECT}/?{query}"));
+    assert!(may(&format!("state={s}&code=c")) && may(&format!("state={s}&code=c  ")));
+    let issuer = "https://a.example/oidc";
+    assert!(may(&format!("iss={issuer}&state={s}&code=c")));
+    assert!(may(&format!("code=c&state={s}&iss=https%3A%2F%2Fa.example%2Foi")));
+    assert!(!may(&format!("code=c&state={s}&iss={issuer}")), "it is the server's name");
+    assert!(!may(&format!("code=c&state={s}")) && !may(&format!("state={s}&code=c&x=1")));
+    assert!(!may(&format!("error=access_denied&state={s}")), "nothing comes of it");
+    assert!(!may("state=another&code=c") && !may(""), "it is no answer");
+    assert!(!browse.may_go_on(&format!("\"{REDIRECT}/?state={s}&code=c\"")), "it is closed");
+}
+
+#[test]
 fn t22_a_refusal_is_heard_when_it_is_pasted_too() {
     let browse = browse(workspace());
     let text = format!("localhost:8020/?error=access_denied&amp;state={}", state(&browse));

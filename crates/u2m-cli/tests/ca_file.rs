@@ -123,3 +123,34 @@ fn a_ca_file_that_cannot_be_used_is_refused_before_anything_is_asked() {
     assert!(ran.stderr.contains("corp.pem is not there"), "{}", ran.stderr);
     world.assert_alive("dev");
 }
+
+#[test]
+fn what_a_profile_cannot_keep_is_refused_before_anybody_signs_in() {
+    let world = world();
+    world.write("corp.pem", &tls::root());
+    for name in ["corp #1.pem", "corp ;1.pem"] {
+        std::fs::copy(world.path("corp.pem"), world.path(name)).unwrap();
+        let issuer = "login --issuer {URL}/oidc --client-id c -p other --ca-file";
+        for line in ["login -p dev --host {URL} --ca-file", issuer] {
+            let mut command = world.command(line);
+            command.args([name, "--no-browser"]);
+            let ran = common::ran(command);
+            assert_eq!(ran.code, Some(2), "{line} {name}: {}", ran.stderr);
+            for part in ["--ca-file: ", name, "cannot be kept with the profile", "after a space"] {
+                assert!(ran.stderr.contains(part), "'{part}' in {}", ran.stderr);
+            }
+            assert!(!ran.stderr.contains("/authorize"), "nobody is sent there: {}", ran.stderr);
+        }
+        // Where nothing is written, it is as good as any.
+        world.seed("dev", -60);
+        world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
+        let mut command = world.command("token -p dev --ca-file");
+        command.arg(name);
+        assert_eq!(common::ran(command).code, Some(0));
+    }
+    let mut command = world.command("login -p dev --host {URL} --ca-file corp.pem --no-browser");
+    command.args(["--scopes", "\"all-apis"]);
+    let ran = common::ran(command);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the value given for scopes cannot be stored"), "{}", ran.stderr);
+}

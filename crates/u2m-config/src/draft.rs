@@ -2,7 +2,7 @@
 
 use crate::document::Document;
 use crate::file::{DEFAULT, SETTINGS};
-use crate::rules::{CREDENTIAL_KEYS, check_key, check_name, check_value};
+use crate::rules::{CREDENTIAL_KEYS, check_key, check_name, check_profile, check_value};
 use crate::{ConfigError, ConfigFile, SyntaxError};
 
 /// Stands first in a new file, above `[DEFAULT]`.
@@ -68,13 +68,9 @@ impl Draft {
         values: &[(&str, &str)],
         clear: &[&str],
     ) -> Result<(), ConfigError> {
-        check_name(name)?;
+        check_profile(name, values)?;
         let values: Vec<_> =
             values.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
-        for (key, value) in &values {
-            check_key(key)?;
-            check_value(key, value)?;
-        }
         let now = self.now();
         let first = !now.profiles().iter().any(|profile| profile.host().is_some());
         for key in clear {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::rules::check_profile;
 use crate::{ConfigError, ConfigFile, Draft, SIZE_LIMIT, disk, in_place, lock};
 
 /// How often an edit begins again because a program without our lock has changed the file.
@@ -124,6 +125,26 @@ impl Editor {
             lock::open(&lock)?;
         }
         if in_place::is_expected(&target) { in_place::prove(&target) } else { Ok(()) }
+    }
+
+    /// As [`prove`](Self::prove), for a profile of which the name and some values are known by then: that readers of the file would
+    /// agree about them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`prove`](Self::prove), and of [`Draft::merge_profile`] for these words.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("cfg");
+    /// use u2m_config::Editor;
+    /// Editor::new(&path).prove_profile("dev", &[("u2m_ca_file", "/etc/corp.pem")])?;
+    /// assert!(Editor::new(&path).prove_profile("dev", &[("u2m_ca_file", "/etc/corp #1.pem")]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prove_profile(&self, name: &str, values: &[(&str, &str)]) -> Result<(), ConfigError> {
+        check_profile(name, values)?;
+        self.prove()
     }
 
     /// One edit; `None` if somebody else has changed the file meanwhile, whose change then stands.

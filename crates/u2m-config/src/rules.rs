@@ -138,6 +138,16 @@ pub(crate) fn check_key(key: &str) -> Result<(), ConfigError> {
     fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedKey { key: key.to_owned(), reason }))
 }
 
+/// Refuses a profile of this name with these values; empty ones are not written.
+pub(crate) fn check_profile(name: &str, values: &[(&str, &str)]) -> Result<(), ConfigError> {
+    check_name(name)?;
+    for (key, value) in values.iter().filter(|(_, value)| !value.is_empty()) {
+        check_key(key)?;
+        check_value(key, value)?;
+    }
+    Ok(())
+}
+
 /// Refuses values that readers would disagree about.
 pub(crate) fn check_value(key: &str, value: &str) -> Result<(), ConfigError> {
     let fault = value_fault(value);

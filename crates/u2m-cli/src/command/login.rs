@@ -15,8 +15,8 @@ use choose::Chosen;
 use places::Places;
 use save::Saved;
 use u2m::{
-    Builder, ChallengeError, ConfigFile, Editor, LoginChoice, LoginError, PersistentAuth, Scopes,
-    Surroundings,
+    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, LoginChoice, LoginError,
+    PersistentAuth, Scopes, Surroundings,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -49,6 +49,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     guard::watch_signals();
     let scopes = args.scopes.as_deref().map(Scopes::split).filter(|scopes| !scopes.is_empty());
     let scopes = scopes.unwrap_or_else(|| choice.scopes.clone());
+    let ca_file = choice.ca_file.as_ref().and_then(|path| path.to_str()).unwrap_or_default();
+    let known = [("scopes", &*scopes.iter().collect::<Vec<_>>().join(",")), (CA_FILE_KEY, ca_file)];
+    manners::prove(&path, choice.profile.as_str(), &known)?;
     let builder = PersistentAuth::builder(choice.target(&metadata))
         .with_store(storage.store().clone())
         .with_scopes(scopes.clone());

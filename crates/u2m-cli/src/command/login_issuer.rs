@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     manners::check(args)?;
     let (path, config) = place::config()?;
     let wanted = wanted(args, &config)?;
-    Editor::new(&path).prove()?;
+    manners::prove(&path, wanted.profile.as_str(), &wanted.values(&wanted.joined_scopes()))?;
     let storage = place::storage_with_person(&config, Some(wanted.profile.as_str()))?.for_issuer();
     guard::watch_signals();
     let (builder, person) = wanted.builder(args)?;
@@ -154,6 +154,21 @@ impl Wanted {
         Ok(manners::with_terminal(builder, args, Foreign::new(&self.issuer).to_string()))
     }
 
+    fn joined_scopes(&self) -> String {
+        self.scopes.iter().collect::<Vec<_>>().join(",")
+    }
+
+    /// What the profile says; empty values are not written.
+    fn values<'a>(&'a self, scopes: &'a str) -> [(&'static str, &'a str); 4] {
+        let ca_file = self.ca_file.as_ref().and_then(|path| path.to_str()).unwrap_or_default();
+        [
+            (ISSUER_KEY, self.issuer.as_str()),
+            (ISSUER_CLIENT_KEY, &self.client_id),
+            ("scopes", scopes),
+            (CA_FILE_KEY, ca_file),
+        ]
+    }
+
     /// Writes the profile, in keys that no other program knows: without a host it is nothing to Databricks' SDKs, which load
     /// only the profile that they are told.
     fn save(
@@ -164,14 +179,8 @@ impl Wanted {
         signed_in: &SignedIn,
     ) -> Result<(), Failure> {
         let (name, issuer) = (self.profile.as_str(), Foreign::new(&self.issuer));
-        let scopes = self.scopes.iter().collect::<Vec<_>>().join(",");
-        let ca_file = self.ca_file.as_ref().and_then(|path| path.to_str()).unwrap_or_default();
-        let values = [
-            (ISSUER_KEY, self.issuer.as_str()),
-            (ISSUER_CLIENT_KEY, &self.client_id),
-            ("scopes", &scopes),
-            (CA_FILE_KEY, ca_file),
-        ];
+        let scopes = self.joined_scopes();
+        let values = self.values(&scopes);
         let mut clear = LOGIN_CLEARS.to_vec();
         clear.extend(["auth_type", "account_id", "workspace_id", "scopes"]);
         let saved = Editor::new(path).edit(|draft| {

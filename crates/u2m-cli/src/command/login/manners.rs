@@ -5,10 +5,11 @@ use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::person::{Terminal, can_paste};
 use crate::{output, place};
+use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    BrowserError, Builder, ChallengeError, Foreign, Host, HostError, IssuerTrust, PersistentAuth,
-    Scopes, SignedIn, browser_fn, chain,
+    BrowserError, Builder, CA_FILE_KEY, ChallengeError, ConfigError, Editor, Foreign, Host,
+    HostError, IssuerTrust, PersistentAuth, Scopes, SignedIn, browser_fn, chain,
 };
 
 /// How long a person has, unless they say otherwise.
@@ -29,6 +30,24 @@ pub(crate) fn check(args: &Args) -> Result<(), Failure> {
         );
     }
     Ok(())
+}
+
+/// Refuses a profile that could not be saved with what is known of it by now, before anybody is sent to a browser.
+pub(crate) fn prove(path: &Path, profile: &str, values: &[(&str, &str)]) -> Result<(), Failure> {
+    Editor::new(path).prove_profile(profile, values).map_err(|error| match &error {
+        ConfigError::RefusedValue { key, reason } if key == CA_FILE_KEY => {
+            let file = values.iter().find(|(key, _)| *key == CA_FILE_KEY).map(|(_, file)| *file);
+            let text = format!(
+                "--ca-file: {} cannot be kept with the profile: {reason}; give the file another path",
+                place::shown(file.unwrap_or_default().as_ref())
+            );
+            Failure::new(Class::Usage, text)
+        }
+        ConfigError::RefusedName { .. } | ConfigError::RefusedValue { .. } => {
+            Failure::new(Class::Usage, chain(&error))
+        }
+        _ => error.into(),
+    })
 }
 
 /// What a login may lead to: Databricks' hosts, and those that the person names.

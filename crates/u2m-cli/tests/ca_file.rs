@@ -154,3 +154,21 @@ fn what_a_profile_cannot_keep_is_refused_before_anybody_signs_in() {
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("the value given for scopes cannot be stored"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_host_that_said_nothing_without_the_file_is_asked_with_it() {
+    let world = world();
+    world.seed("dev", 3000);
+    world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
+    let asked = || world.server.counts().host_metadata;
+    for _ in 0..2 {
+        let ran = world.run("profiles");
+        assert!(ran.stdout.contains("NO"), "{} {}", ran.stdout, ran.stderr);
+    }
+    assert_eq!(asked(), 0, "it cannot be spoken to");
+    let ran = world.run("profiles --ca-file corp.pem");
+    assert!(ran.stdout.contains("YES"), "{} {}", ran.stdout, ran.stderr);
+    assert_eq!(asked(), 1);
+    world.run("profiles --ca-file corp.pem");
+    assert_eq!(asked(), 1, "what it said is kept");
+}

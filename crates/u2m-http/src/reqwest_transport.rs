@@ -301,6 +301,21 @@ impl fmt::Debug for ReqwestTransport {
 
 #[async_trait]
 impl Transport for ReqwestTransport {
+    /// The proxy, and the files of certificates, by what tells that one was changed.
+    fn way(&self, url: &Url) -> String {
+        let proxy = match self.proxies().of(url) {
+            Ok(proxy) => proxy.map(|proxy| format!("{}: {proxy}", proxy.url().scheme())),
+            Err(error) => Some(error.to_string()),
+        };
+        let files = self.ca_files.iter().map(|file| {
+            let state = std::fs::metadata(file).ok().map(|meta| (meta.len(), meta.modified().ok()));
+            (file, state)
+        });
+        let extra: Vec<&[u8]> = self.extra_ca.iter().map(AsRef::as_ref).collect();
+        let systems = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(env);
+        format!("{proxy:?} {:?} {extra:?} {systems:?}", files.collect::<Vec<_>>())
+    }
+
     async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
         self.send_within(request, &mut AwakeClock::default(), Duration::MAX).await
     }
@@ -427,5 +442,44 @@ fn reasons(error: &reqwest::Error) -> String {
     match innermost.downcast_ref::<reqwest::Error>() {
         Some(_) => "the request could not be made".to_owned(),
         None => Foreign::new(&innermost.to_string()).to_string(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// The way of a transport in whose environment these variables stand.
+    fn way(transport: ReqwestTransport, vars: &[(&'static str, &'static str)]) -> String {
+        let env =
+            |name: &str| vars.iter().find(|(is, _)| *is == name).map(|(_, value)| (*value).into());
+        transport.proxies.set(Proxies::of_env(&env)).unwrap();
+        transport.way(&Url::parse("https://ws.example/").unwrap())
+    }
+
+    #[test]
+    fn a_way_is_told_by_its_proxy_and_by_its_files_of_certificates() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("corp.pem");
+        std::fs::write(&file, "one").unwrap();
+        let with_file = || ReqwestTransport::new().with_ca_file(&file);
+        let (by_http, by_socks) = ("http://me:canary@p.example:8080", "socks5h://p.example:8080");
+        let mut ways = vec![
+            way(ReqwestTransport::new(), &[]),
+            way(ReqwestTransport::new(), &[("HTTPS_PROXY", by_http)]),
+            way(ReqwestTransport::new(), &[("HTTPS_PROXY", by_socks)]),
+            way(ReqwestTransport::new(), &[("HTTPS_PROXY", "ftp://canary")]),
+            way(with_file(), &[]),
+        ];
+        let excepted = [("HTTPS_PROXY", by_http), ("NO_PROXY", "ws.example")];
+        assert_eq!(way(ReqwestTransport::new(), &excepted), ways[0]);
+        assert_eq!(way(with_file(), &[]), ways[4]);
+        std::fs::write(&file, "another one").unwrap();
+        ways.push(way(with_file(), &[]));
+        for (at, one) in ways.iter().enumerate() {
+            assert!(!one.contains("canary"), "{one}");
+            assert!(!ways[..at].contains(one), "{one}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use u2m_core::{
     Answer, Awaits, HttpCall, HttpRequest, Replay, Timestamp, TransportFailure,
     TransportFailureKind,
 };
+use url::Url;
 
 /// Sends one request and brings its answer, whatever its status. One transport serves metadata, code exchange and
 /// refresh, so that proxies and certificates are set in one place.
@@ -39,6 +40,13 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     /// No answer arrived; the failure says whether the request may have reached the server.
     async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure>;
+
+    /// By which way a request to `url` leaves, and whom it trusts on it, as far as that is a matter of settings: for whoever
+    /// remembers that a host was not reached, which says nothing of another way. Without passwords, and for comparing alone.
+    fn way(&self, url: &Url) -> String {
+        let _ = url;
+        String::new()
+    }
 
     /// Sends `request` once, and waits until `clock` shows `end`. A transport that knows what has arrived by then hands it over
     /// with its failure ([`TransportFailure::with_partial`]), as it does when the connection breaks within the answer, or the

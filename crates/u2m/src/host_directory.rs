@@ -10,12 +10,13 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use u2m_cache::FileStore;
-use u2m_core::{Host, HostMetadata};
+use u2m_core::{AccessToken, Fingerprint, Host, HostMetadata};
 use u2m_http::{Patience, Transport, drive};
+use url::Url;
 
 /// A host that has more to say than nothing says it at once; one that is silent must leave time for what is asked after it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -30,8 +31,8 @@ const FOLDER: &str = "DATABRICKS_CACHE_DIR";
 const FILE: &str = "u2m-hosts.json";
 
 /// Asks hosts about themselves ([`HostMetadata`]): each of them once in the life of this value, and again no sooner than an
-/// hour after an answer, or a minute after none, where there is a file to remember it in. Cheap to clone; clones share
-/// everything.
+/// hour after an answer, or a minute after none on the same way ([`Transport::way`]), where there is a file to remember it in.
+/// Cheap to clone; clones share everything.
 ///
 /// ```no_run
 /// # async fn example() {
@@ -49,8 +50,14 @@ pub struct HostDirectory(Arc<Inner>);
 struct Inner {
     transport: Arc<dyn Transport>,
     file: Option<CacheFile>,
-    asked: Mutex<HashMap<Host, watch::Receiver<Option<Said>>>>,
+    asked: Mutex<Asked>,
 }
+
+/// What was asked, of which host and on which way.
+type Asked = HashMap<(Host, Way), watch::Receiver<Option<Said>>>;
+
+/// Stands for what leads to a host, proxy and authorities: silence on one says nothing of another.
+type Way = Fingerprint;
 
 /// What a host said; `None` if it said nothing.
 type Said = Option<HostMetadata>;
@@ -133,25 +140,37 @@ impl HostDirectory {
 
     /// The answer that is known without asking; the outer `None` if there is none.
     pub fn known(&self, host: &Host) -> Option<Option<HostMetadata>> {
+        self.known_over(host, &self.0.transport)
+    }
+
+    /// As [`HostDirectory::known`], over another transport than its own.
+    pub(crate) fn known_over(
+        &self,
+        host: &Host,
+        transport: &Arc<dyn Transport>,
+    ) -> Option<Option<HostMetadata>> {
+        let way = way(host, transport);
         let asked = self.asked();
-        if let Some(said) = asked.get(host).and_then(|answer| answer.borrow().clone()) {
+        let answer = answered(&asked, host, &way);
+        if let Some(said) = answer.and_then(|answer| answer.borrow().clone()) {
             return Some(said);
         }
-        self.0.file.as_ref().and_then(|file| file.get(host))
+        self.0.file.as_ref().and_then(|file| file.get(host, &way))
     }
 
     fn begin(&self, host: &Host, transport: &Arc<dyn Transport>) -> watch::Receiver<Option<Said>> {
+        let way = way(host, transport);
         let mut asked = self.asked();
         // One that was asked on a runtime that has ended is asked again.
-        if let Some(answer) = asked.get(host)
+        if let Some(answer) = answered(&asked, host, &way)
             && (answer.borrow().is_some() || answer.has_changed().is_ok())
         {
             return answer.clone();
         }
         let (tell, answer) = watch::channel(None);
-        asked.insert(host.clone(), answer.clone());
+        asked.insert((host.clone(), way.clone()), answer.clone());
         drop(asked);
-        match self.0.file.as_ref().and_then(|file| file.get(host)) {
+        match self.0.file.as_ref().and_then(|file| file.get(host, &way)) {
             Some(said) => {
                 tell.send_replace(Some(said));
             }
@@ -161,7 +180,7 @@ impl HostDirectory {
                 tokio::spawn(async move {
                     let said = look(transport.as_ref(), &host).await;
                     if let Some(file) = &inner.file {
-                        file.put(&host, said.as_ref());
+                        file.put(&host, &way, said.as_ref());
                     }
                     tell.send_replace(Some(said));
                 });
@@ -170,9 +189,26 @@ impl HostDirectory {
         answer
     }
 
-    fn asked(&self) -> std::sync::MutexGuard<'_, HashMap<Host, watch::Receiver<Option<Said>>>> {
+    fn asked(&self) -> MutexGuard<'_, Asked> {
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn way(host: &Host, transport: &Arc<dyn Transport>) -> Way {
+    let way = Url::parse(host.as_str()).map(|url| transport.way(&url)).unwrap_or_default();
+    Fingerprint::of_access(&AccessToken::new(way))
+}
+
+/// What a host has said, on whatever way, else what came or will come of this one.
+fn answered<'a>(
+    asked: &'a Asked,
+    host: &Host,
+    way: &Way,
+) -> Option<&'a watch::Receiver<Option<Said>>> {
+    let spoke = |answer: &watch::Receiver<Option<Said>>| matches!(*answer.borrow(), Some(Some(_)));
+    let mut of_host = asked.iter().filter(|((asked, _), _)| asked == host);
+    let spoken = of_host.find(|(_, answer)| spoke(answer)).map(|(_, answer)| answer);
+    spoken.or_else(|| asked.get(&(host.clone(), way.clone())))
 }
 
 /// An empty description says as much as none.

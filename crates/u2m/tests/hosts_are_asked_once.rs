@@ -29,6 +29,22 @@ impl Transport for Canned {
     }
 }
 
+/// Reaches hosts on one way, and is told nothing on others.
+#[derive(Debug)]
+struct Road(&'static str, Arc<Canned>);
+
+#[async_trait]
+impl Transport for Road {
+    fn way(&self, _: &url::Url) -> String {
+        self.0.to_owned()
+    }
+
+    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+        let answer = self.1.send(request).await?;
+        Ok(if self.0 == "proxy" { answer } else { Answer::new(502, Vec::new()) })
+    }
+}
+
 const UNIFIED: &str = r#"{"host_type": "unified", "account_id": "acc-1"}"#;
 const BRIEF: Duration = Duration::from_millis(20);
 
@@ -105,6 +121,27 @@ fn an_answer_in_a_file_is_good_for_the_next_process_too() {
     assert_eq!(account(next.known(&host("a")).unwrap()).as_deref(), Some("acc-1"));
     assert_eq!(account(next.ask_blocking(&host("a"))).as_deref(), Some("acc-1"));
     assert_eq!(asked(&transport), 1);
+}
+
+#[test]
+fn a_host_that_is_silent_on_one_way_is_asked_on_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hosts.json");
+    let transport = canned(UNIFIED, Duration::ZERO);
+    // Each of them a process of its own.
+    let over = |way| {
+        let road = Arc::new(Road(way, Arc::clone(&transport)));
+        HostDirectory::new(road as Arc<dyn Transport>).with_file(&path)
+    };
+    let a = host("a");
+    assert_eq!(over("direct").ask_blocking(&a), None);
+    assert_eq!((over("direct").ask_blocking(&a), asked(&transport)), (None, 1));
+    assert_eq!((over("direct").known(&a), over("proxy").known(&a)), (Some(None), None));
+    assert_eq!(account(over("proxy").ask_blocking(&a)).as_deref(), Some("acc-1"));
+    assert_eq!(asked(&transport), 2);
+    // What it said is known whichever way one goes.
+    assert_eq!(account(over("direct").ask_blocking(&a)).as_deref(), Some("acc-1"));
+    assert_eq!(asked(&transport), 2);
 }
 
 /// Asks as `for_user` does with a home at `home`; whether a file was written.

@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use u2m_core::{Host, HostMetadata};
+use u2m_core::{Fingerprint, Host, HostMetadata};
 
 /// How long an answer is good, in seconds; and how long none is.
 const GOOD: i64 = 3600;
@@ -25,6 +25,7 @@ pub(super) struct CacheFile {
     turn: Mutex<()>,
 }
 
+/// What hosts have said, each by its name, and who has said nothing, by [`silence`].
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Kept {
@@ -57,26 +58,36 @@ impl CacheFile {
         Self { makes_folder: true, ..Self::at(folder.join(name)) }
     }
 
-    /// What is kept of `host`: that it said something, or that it said nothing; `None` if nothing good is kept.
-    pub(super) fn get(&self, host: &Host) -> Option<Option<HostMetadata>> {
+    /// What is kept of `host`: that it said something, or that it said nothing on this way; `None` if nothing good is kept.
+    pub(super) fn get(&self, host: &Host, way: &Fingerprint) -> Option<Option<HostMetadata>> {
         let mut kept = read(&self.path)?;
-        let entry = kept.hosts.remove(host.as_str()).filter(Entry::is_good)?;
-        Some(entry.metadata)
+        kept.hosts.retain(|_, entry| entry.is_good());
+        let said = kept.hosts.remove(host.as_str()).and_then(|entry| entry.metadata);
+        match said {
+            Some(said) => Some(Some(said)),
+            None => kept.hosts.contains_key(&silence(host, way)).then_some(None),
+        }
     }
 
-    /// Keeps what `host` said, if that can be.
-    pub(super) fn put(&self, host: &Host, said: Option<&HostMetadata>) {
+    /// Keeps what `host` said, if that can be; silence takes no answer away.
+    pub(super) fn put(&self, host: &Host, way: &Fingerprint, said: Option<&HostMetadata>) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = read(&self.path).unwrap_or_default();
         kept.hosts.retain(|_, entry| entry.is_good());
         let entry = Entry { asked_at: now().unix(), metadata: said.cloned() };
-        kept.hosts.insert(host.as_str().to_owned(), entry);
+        let name = said.map_or_else(|| silence(host, way), |_| host.as_str().to_owned());
+        kept.hosts.insert(name, entry);
         // Whoever cannot write it down asks again next time.
         if self.makes_folder {
             let _ = make_folder(self.path.parent().unwrap_or(Path::new(".")));
         }
         let _ = write(&self.path, &kept);
     }
+}
+
+/// The name under which stands that a host said nothing on one way. No host has a blank in its name.
+fn silence(host: &Host, way: &Fingerprint) -> String {
+    format!("{host} {}", way.as_str())
 }
 
 /// A regular file of a sensible size, whatever stands in its place; a damaged one is as good as none.
@@ -127,6 +138,10 @@ mod tests {
         Host::parse(&format!("https://{name}.example")).unwrap()
     }
 
+    fn way(words: &str) -> Fingerprint {
+        Fingerprint::of_access(&u2m_core::AccessToken::new(words))
+    }
+
     fn metadata() -> HostMetadata {
         serde_json::from_str(r#"{"host_type": "unified", "cloud": "AWS"}"#).unwrap()
     }
@@ -147,19 +162,41 @@ mod tests {
     #[test]
     fn an_answer_is_good_for_an_hour_and_none_for_a_minute() {
         let (_folder, file) = file();
-        assert_eq!(file.get(&host("a")), None);
-        file.put(&host("a"), Some(&metadata()));
-        file.put(&host("b"), None);
-        assert_eq!(file.get(&host("a")), Some(Some(metadata())));
-        assert_eq!(file.get(&host("b")), Some(None));
+        assert_eq!(file.get(&host("a"), &way("direct")), None);
+        file.put(&host("a"), &way("direct"), Some(&metadata()));
+        file.put(&host("b"), &way("direct"), None);
+        assert_eq!(file.get(&host("a"), &way("direct")), Some(Some(metadata())));
+        assert_eq!(file.get(&host("b"), &way("direct")), Some(None));
         age(&file, 61);
-        assert_eq!((file.get(&host("a")), file.get(&host("b"))), (Some(Some(metadata())), None));
+        assert_eq!(
+            (file.get(&host("a"), &way("direct")), file.get(&host("b"), &way("direct"))),
+            (Some(Some(metadata())), None)
+        );
         age(&file, 3600);
-        assert_eq!(file.get(&host("a")), None);
+        assert_eq!(file.get(&host("a"), &way("direct")), None);
         age(&file, -20_000);
-        assert_eq!(file.get(&host("a")), None, "written by a clock that is ahead");
-        file.put(&host("c"), None);
+        assert_eq!(file.get(&host("a"), &way("direct")), None, "written by a clock that is ahead");
+        file.put(&host("c"), &way("direct"), None);
         assert_eq!(read(&file.path).unwrap().hosts.len(), 1, "what is old is dropped");
+    }
+
+    #[test]
+    fn silence_is_kept_for_the_way_on_which_it_was_met_and_an_answer_for_all() {
+        let (_folder, file) = file();
+        let (direct, proxy) = (way("direct"), way("proxy"));
+        file.put(&host("a"), &direct, None);
+        assert_eq!(file.get(&host("a"), &direct), Some(None));
+        assert_eq!(file.get(&host("a"), &proxy), None, "nobody has asked there");
+        file.put(&host("a"), &proxy, Some(&metadata()));
+        file.put(&host("a"), &direct, None);
+        for way in [&direct, &proxy] {
+            assert_eq!(file.get(&host("a"), way), Some(Some(metadata())));
+        }
+        // What did not say on which way counts for none.
+        let before =
+            format!(r#"{{"hosts": {{"https://b.example": {{"asked_at": {}}}}}}}"#, now().unix());
+        fs::write(&file.path, before).unwrap();
+        assert_eq!(file.get(&host("b"), &direct), None);
     }
 
     #[test]
@@ -168,9 +205,9 @@ mod tests {
         let ages_ago = r#"{"hosts": {"https://a.example": {"asked_at": -9223372036854775808}}}"#;
         for junk in ["", "{", "[]", r#"{"hosts": 3}"#, "\u{0}", ages_ago] {
             fs::write(&file.path, junk).unwrap();
-            assert_eq!(file.get(&host("a")), None, "{junk}");
-            file.put(&host("a"), Some(&metadata()));
-            assert_eq!(file.get(&host("a")), Some(Some(metadata())), "{junk}");
+            assert_eq!(file.get(&host("a"), &way("direct")), None, "{junk}");
+            file.put(&host("a"), &way("direct"), Some(&metadata()));
+            assert_eq!(file.get(&host("a"), &way("direct")), Some(Some(metadata())), "{junk}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     }
@@ -183,8 +220,8 @@ mod tests {
         let target = folder.path().join("other");
         fs::write(&target, "mine").unwrap();
         std::os::unix::fs::symlink(&target, &file.path).unwrap();
-        assert_eq!(file.get(&host("a")), None);
-        file.put(&host("a"), None);
+        assert_eq!(file.get(&host("a"), &way("direct")), None);
+        file.put(&host("a"), &way("direct"), None);
         assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
         let meta = fs::symlink_metadata(&file.path).unwrap();
         assert!(meta.is_file() && meta.permissions().mode() & 0o777 == 0o600);
@@ -194,7 +231,7 @@ mod tests {
     fn a_folder_that_is_not_there_is_not_made() {
         let (folder, _) = file();
         let file = CacheFile::at(folder.path().join("no/hosts.json"));
-        file.put(&host("a"), None);
-        assert_eq!(file.get(&host("a")), None);
+        file.put(&host("a"), &way("direct"), None);
+        assert_eq!(file.get(&host("a"), &way("direct")), None);
     }
 }

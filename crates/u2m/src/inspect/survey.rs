@@ -187,7 +187,7 @@ impl Inspector {
             Err(error) => Err(error),
         };
         if let Some(host) = &subject.host
-            && let Some(said) = self.hosts.known(host)
+            && let Some(said) = self.hosts.known_over(host, &self.transport_to(&subject))
         {
             let own = said.as_ref().and_then(|said| said.account_id.clone());
             report.account_id = report.account_id.or(own);

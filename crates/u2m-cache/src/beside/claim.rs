@@ -5,18 +5,21 @@
 //!
 //! Once a token is spent, its files say so, and where its successor is. They hold no secret.
 
+use super::sweep::{MOST, sweep};
 use super::{Beside, disk, elsewhere, locks};
 use crate::error::{Shown, StoreError};
 use crate::fault::{self, Op};
 use crate::gate::end_of;
 use crate::store::Claim;
-use fd_lock::RwLock;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use u2m_core::{AccessToken, CacheKey, Fingerprint};
+
+/// How the names of tokens' files begin.
+const PREFIX: &str = "t-";
 
 /// No note is longer.
 const LIMIT: u64 = 16 << 10;
@@ -27,10 +30,6 @@ const BELIEVED: i64 = 30 * 86_400;
 /// Where an older state was put back, those who know the newer one have so long to put theirs back. Then the old token is
 /// tried: there is nothing else, and not every server minds.
 const RESTORED: i64 = 60;
-
-/// So many files of tokens are left alone; above that the old ones go, and the oldest of more than [`MOST`].
-const FEW: usize = 64;
-const MOST: usize = 256;
 
 /// An entry in a store: in which it is, in words, the file that is really there, and the entry's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,8 +155,10 @@ impl Claims {
     pub(crate) fn saved(&mut self, beside: &Beside, next: &Fingerprint) {
         self.note(next, true);
         if self.held.is_some() {
-            sweep(&folder(beside));
-            let _ = elsewhere::folder().map(|folder| sweep(&folder));
+            let believed = Duration::from_secs(BELIEVED.unsigned_abs());
+            for folder in [Some(folder(beside)), elsewhere::folder().ok()].into_iter().flatten() {
+                sweep(&folder, PREFIX, believed);
+            }
         }
     }
 
@@ -236,7 +237,7 @@ fn folder(beside: &Beside) -> PathBuf {
 }
 
 fn name(of: &Fingerprint) -> String {
-    format!("t-{}.lock", of.as_str())
+    format!("{PREFIX}{}.lock", of.as_str())
 }
 
 /// Takes both locks, and whether one of them was not free at once; `None` means that somebody else has one.
@@ -296,42 +297,11 @@ fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
     fault::through(file).write_all(text.as_bytes())
 }
 
-/// Removes files of tokens that nobody holds, where there are many: the old ones, and the oldest of too many.
-fn sweep(folder: &Path) {
-    let Ok(names) = fault::at(Op::ReadFolder, || fs::read_dir(folder)) else { return };
-    let is_one = |name: &str| name.starts_with("t-") && name.ends_with(".lock");
-    let ours: Vec<_> =
-        names.flatten().filter(|entry| is_one(&entry.file_name().to_string_lossy())).collect();
-    if ours.len() <= FEW {
-        return;
-    }
-    let written = |entry: &fs::DirEntry| entry.metadata().and_then(|meta| meta.modified()).ok();
-    let mut dated: Vec<_> =
-        ours.iter().filter_map(|entry| Some((written(entry)?, entry.path()))).collect();
-    dated.sort();
-    let too_many = dated.len().saturating_sub(MOST);
-    let believed = Duration::from_secs(BELIEVED.unsigned_abs());
-    for (at, (written, path)) in dated.into_iter().enumerate() {
-        let is_old = written.elapsed().is_ok_and(|age| age > believed);
-        if at < too_many || is_old {
-            remove_free(&path);
-        }
-    }
-}
-
-/// Removes a lock's file while nobody has the lock; who waits for it finds that it is gone, and makes a new one.
-fn remove_free(path: &Path) {
-    let Ok(file) = disk::open_to_lock(path) else { return };
-    let mut lock = RwLock::new(file);
-    if let Ok(_held) = fault::at(Op::Lock, || lock.try_write()) {
-        let _ = fault::at(Op::Remove, || fs::remove_file(path));
-    }
-}
-
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::fs;
     use u2m_core::RefreshToken;
 
     fn token(name: &str) -> Fingerprint {

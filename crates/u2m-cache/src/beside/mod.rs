@@ -12,6 +12,7 @@ mod proof;
 pub(crate) mod room;
 pub(crate) mod sidecar;
 
+mod sweep;
 use crate::error::{Shown, StoreError};
 use crate::store::Notice;
 use room::Reserve;

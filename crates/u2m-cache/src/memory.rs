@@ -24,6 +24,8 @@ use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
 pub struct MemoryStore {
     entries: Arc<Mutex<BTreeMap<CacheKey, Slot>>>,
     gates: Arc<Gates<CacheKey>>,
+    /// By the names of the doors.
+    pauses: Arc<Mutex<BTreeMap<String, Verdict>>>,
 }
 
 #[derive(Debug, Default)]
@@ -40,12 +42,16 @@ impl MemoryStore {
     /// assert!(MemoryStore::new().keys().unwrap().is_empty());
     /// ```
     pub fn new() -> Self {
-        Self { entries: Arc::default(), gates: Arc::new(Gates::new()) }
+        Self { entries: Arc::default(), gates: Arc::new(Gates::new()), pauses: Arc::default() }
     }
 
     /// A panic elsewhere leaves the map whole: each change is one assignment.
     fn entries(&self) -> MutexGuard<'_, BTreeMap<CacheKey, Slot>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pauses(&self) -> MutexGuard<'_, BTreeMap<String, Verdict>> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,6 +137,15 @@ impl EntryLock for MemoryLock {
 
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         self.store.entries().entry(self.key.clone()).or_default().verdict = Some(verdict.clone());
+        Ok(())
+    }
+
+    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+        self.store.pauses().get(door.as_str()).cloned()
+    }
+
+    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.store.pauses().insert(verdict.of.as_str().to_owned(), verdict.clone());
         Ok(())
     }
 

@@ -159,6 +159,22 @@ pub trait EntryLock: Send {
     /// It is not remembered then, which costs somebody a request.
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError>;
 
+    /// What is remembered of a pause at a token endpoint, whichever login met it: by the name of a
+    /// [door](u2m_core::Refreshing::doors). A store whose logins share nothing remembers none.
+    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+        let _ = door;
+        None
+    }
+
+    /// Remembers a pause for all that come to the door that it is about.
+    ///
+    /// # Errors
+    /// It is not remembered then, which costs others a request.
+    fn note_pause(&mut self, pause: &Verdict) -> Result<(), StoreError> {
+        let _ = pause;
+        Ok(())
+    }
+
     /// Takes the lock of the refresh token that is about to be spent, named by the entry's fingerprint, so that a login
     /// which is reached under another name, path or store is not refreshed at the same time. From then on
     /// [`EntryLock::save`] replaces this very state of the entry and no other. It is given back with this lock; claiming

@@ -36,6 +36,14 @@ impl EntryLock for AutoLock {
         self.lock.note(verdict)
     }
 
+    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+        self.lock.pause(door)
+    }
+
+    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.lock.note_pause(verdict)
+    }
+
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
         // Asked for by name, a store may hold a copy of a login that was saved elsewhere since.
         if self.store.naming().mode().is_some()

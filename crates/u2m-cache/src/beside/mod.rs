@@ -8,11 +8,12 @@ pub(crate) mod elsewhere;
 pub(crate) mod in_place;
 pub(crate) mod lock;
 pub(crate) mod locks;
+pub(crate) mod pause;
 mod proof;
 pub(crate) mod room;
 pub(crate) mod sidecar;
-
 mod sweep;
+
 use crate::error::{Shown, StoreError};
 use crate::store::Notice;
 use room::Reserve;

@@ -4,6 +4,7 @@ use super::Inner;
 use super::over::Over;
 use crate::beside::claim::Claims;
 use crate::beside::lock::KeyLock;
+use crate::beside::pause;
 use crate::beside::room::Reserve;
 use crate::error::StoreError;
 use crate::store::{Claim, EntryLock};
@@ -29,6 +30,14 @@ impl EntryLock for FileLock {
 
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         self.lock.note(verdict)
+    }
+
+    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+        pause::read(&self.store.beside, door)
+    }
+
+    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        pause::note(&self.store.beside, verdict)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {

@@ -5,6 +5,7 @@ use super::{entries, parts, probe};
 use crate::beside::claim::{Claims, Spot};
 use crate::beside::disk;
 use crate::beside::lock::KeyLock;
+use crate::beside::pause;
 use crate::beside::room::{Reserve, SPARE, Temporary};
 use crate::error::StoreError;
 use crate::file::Over;
@@ -43,6 +44,14 @@ impl EntryLock for KeyringLock {
 
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
         self.lock.as_mut().map_or(Ok(()), |(lock, _)| lock.note(verdict))
+    }
+
+    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+        pause::read(&self.store.beside, door)
+    }
+
+    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        pause::note(&self.store.beside, verdict)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {

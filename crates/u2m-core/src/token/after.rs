@@ -1,12 +1,13 @@
 //! The part of the token flow after its refresh token is spent: save; and what follows a failure.
 
+use super::pause::Pause;
 use super::refresh::{Prove, Renewal};
 use super::{Ask, How, Issued, Judged, StoreFailure, TokenError, TokenStep, Verdict, VerdictKind};
+use crate::secret::Fingerprint;
 use crate::session::Session;
 use crate::text::Foreign;
 use crate::time::{Lifetime, Moment, Timestamp};
 use crate::wire::{AnswerError, TokenEndpointError};
-use std::time::Duration;
 
 /// Awaits that the new session is saved.
 #[derive(Debug)]
@@ -114,8 +115,8 @@ impl Recheck {
 pub struct Note {
     pub(super) renewal: Renewal,
     pub(super) kind: VerdictKind,
-    /// For how long the server asked not to be asked again.
-    pub(super) pause: Option<Duration>,
+    /// What the server asked for.
+    pub(super) pause: Option<Pause>,
     pub(super) error: TokenError,
     /// What there is to hand out all the same.
     pub(super) issued: Option<Issued>,
@@ -126,7 +127,19 @@ impl Note {
     /// has waited for it, and shares it.
     pub fn verdict(&self, now: impl Into<Moment>) -> Verdict {
         let verdict = Verdict::new(self.renewal.old.fingerprint(), now, self.kind.clone());
-        self.pause.into_iter().fold(verdict, Verdict::with_pause)
+        self.pause.iter().map(|pause| pause.length).fold(verdict, Verdict::with_pause)
+    }
+
+    /// What to remember for other logins at the same token endpoint, where that is whom the server asked to wait; `known` is what
+    /// is remembered so of a [door](super::Refreshing::doors).
+    pub fn for_others(
+        &self,
+        now: impl Into<Moment>,
+        known: impl FnOnce(&Fingerprint) -> Option<Verdict>,
+    ) -> Option<Verdict> {
+        let pause = self.pause.as_ref()?;
+        let before = known(pause.door.as_ref()?);
+        pause.for_others(before.as_ref(), &self.verdict(now))
     }
 
     /// For how long the server asked not to be asked again: as long as is remembered.

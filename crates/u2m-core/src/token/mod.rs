@@ -7,7 +7,7 @@
 //! | [`Reload`](TokenStep::Reload) | reads the entry again, and what is remembered of a failure | `Done`, or `Prove` |
 //! | [`Prove`](TokenStep::Prove) | shows that the store can be written | `Discover` or `Refresh` |
 //! | [`Discover`](TokenStep::Discover) | fetches the host's metadata, if no endpoint is known | `Refresh` |
-//! | [`Refresh`](TokenStep::Refresh) | sends the refresh token: from here to `Save` nothing may cancel it | `Save`, `Recheck`, `Note` |
+//! | [`Refresh`](TokenStep::Refresh) | sends the refresh token, unless another login has met a pause: from here to `Save` nothing may cancel it | `Save`, `Recheck`, `Note`; `Done` with the old token |
 //! | [`Save`](TokenStep::Save) | saves the new session | `Done` |
 //! | [`Recheck`](TokenStep::Recheck) | reads the entry once more: another program may have rotated it | `Prove`, `Done`, `Note` |
 //! | [`Note`](TokenStep::Note) | remembers the failure beside the lock | `Done` with the old token, or the error |
@@ -16,6 +16,7 @@
 
 mod after;
 mod error;
+mod pause;
 mod refresh;
 mod verdict;
 

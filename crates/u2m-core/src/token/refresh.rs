@@ -1,6 +1,7 @@
 //! The part of the token flow that spends a refresh token: prove, discover, refresh.
 
 use super::after::{Bought, Note, Recheck, Save};
+use super::pause::{Doors, Pause};
 use super::{Inquiry, Issued, StoreFailure, TokenError, TokenStep, VerdictKind};
 use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::login::{Endpoints, endpoints_of};
@@ -15,7 +16,6 @@ use crate::wire::{
     AnswerError, AuthorizationServer, Expected, Found, Grant, MetadataError, Search, Spoiled,
     TOKEN_LIMIT, TokenEndpointError, refresh_form,
 };
-use std::time::Duration;
 use url::Url;
 
 /// The refresh under way, from its proof that it can be saved to its end.
@@ -105,8 +105,10 @@ impl Renewal {
             Some(token) => refresh_form(&self.inquiry.request.client_id, token),
             None => unreachable!("judged to have a refresh token"),
         };
+        let doors = Doors::of(&endpoint, &self.inquiry.request.client_id);
         let request = HttpRequest::post(endpoint, form, TOKEN_LIMIT);
-        TokenStep::Refresh(HttpCall::new(request, Replay::Unless, Refreshing(self)))
+        let state = Refreshing { renewal: self, doors };
+        TokenStep::Refresh(HttpCall::new(request, Replay::Unless, state))
     }
 
     fn locate(self, now: Timestamp) -> Result<TokenStep, TokenError> {
@@ -183,8 +185,8 @@ impl Renewal {
         Err(error)
     }
 
-    /// Remembers an answer, and for how long the server asked not to be asked again with it.
-    pub(super) fn note(self, error: TokenEndpointError, pause: Option<Duration>) -> TokenStep {
+    /// Remembers an answer, and the pause that the server asked for with it.
+    pub(super) fn note(self, error: TokenEndpointError, pause: Option<Pause>) -> TokenStep {
         let kind = VerdictKind::of(&error);
         let pause = pause.filter(|_| matches!(kind, VerdictKind::Passing(_)));
         let error = match &kind {
@@ -261,7 +263,10 @@ impl HttpCall<Locating> {
 
 /// Awaits the token endpoint's answer to the refresh token.
 #[derive(Debug)]
-pub struct Refreshing(Renewal);
+pub struct Refreshing {
+    pub(super) renewal: Renewal,
+    pub(super) doors: Doors,
+}
 
 impl sealed::Sealed for Refreshing {}
 
@@ -278,34 +283,38 @@ impl Awaits for Refreshing {
             outcome.as_ref().is_ok_and(|answer| matches!(answer.status(), 404 | 405))
         };
         let is_gone = is_gone(&outcome);
-        let pause = outcome.as_ref().ok().and_then(Reply::retry_after);
+        let Self { renewal, doors } = self;
+        let pause = outcome.as_ref().ok().and_then(|reply| {
+            let length = reply.retry_after()?;
+            Some(Pause { length, door: doors.closed_by(reply.status()) })
+        });
         match Grant::parse(outcome) {
             Ok(grant) => {
-                let assumed = self.0.inquiry.request.rules.assumed;
+                let assumed = renewal.inquiry.request.rules.assumed;
                 let is_half_lost = grant.is_half_lost;
-                let session = Session::renewed(grant, Some(&self.0.old), sent_at, assumed);
+                let session = Session::renewed(grant, Some(&renewal.old), sent_at, assumed);
                 let what = if is_half_lost { Bought::Half } else { Bought::All };
-                Ok(TokenStep::Save(Save { renewal: self.0, session, what }))
+                Ok(TokenStep::Save(Save { renewal, session, what }))
             }
             Err(Spoiled { error, refresh_token: saved @ Some(_), .. })
-                if saved != self.0.old.refresh_token =>
+                if saved != renewal.old.refresh_token =>
             {
-                let keeps = self.0.inquiry.may_keep(&self.0.old, sent_at);
-                let session = Session { refresh_token: saved, ..self.0.old.clone() };
+                let keeps = renewal.inquiry.may_keep(&renewal.old, sent_at);
+                let session = Session { refresh_token: saved, ..renewal.old.clone() };
                 let what = Bought::RefreshToken { error, keeps };
-                Ok(TokenStep::Save(Save { renewal: self.0, session, what }))
+                Ok(TokenStep::Save(Save { renewal, session, what }))
             }
             Err(Spoiled { is_half_lost: true, .. }) => {
-                Ok(self.0.note(TokenEndpointError::Answer(AnswerError::RefreshToken), None))
+                Ok(renewal.note(TokenEndpointError::Answer(AnswerError::RefreshToken), None))
             }
             // The endpoint stored at login has moved. The host's metadata may only name another one on the same host.
-            Err(_) if is_gone && !self.0.discovered => self.0.locate(sent_at),
+            Err(_) if is_gone && !renewal.discovered => renewal.locate(sent_at),
             Err(Spoiled { error, .. }) => {
                 let rejected = matches!(&error, TokenEndpointError::Refused(no) if no.rejects_the_refresh_token());
                 if rejected {
-                    return Ok(TokenStep::Recheck(Recheck { renewal: self.0, error }));
+                    return Ok(TokenStep::Recheck(Recheck { renewal, error }));
                 }
-                Ok(self.0.note(error, pause))
+                Ok(renewal.note(error, pause))
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::call::{Answer, HttpRequest, Replay, TransportFailure, TransportFailur
 use crate::host::Host;
 use crate::names::{AccountId, ProfileName};
 use crate::scopes::Scopes;
-use crate::secret::{AccessToken, RefreshToken};
+use crate::secret::{AccessToken, Fingerprint, RefreshToken};
 use crate::session::Binding;
 use std::collections::VecDeque;
 use url::Url;
@@ -16,6 +16,8 @@ mod boundaries;
 mod failures;
 #[path = "tests/odd_answers.rs"]
 mod odd_answers;
+#[path = "tests/pauses.rs"]
+mod pauses;
 #[path = "tests/verdicts.rs"]
 mod verdicts;
 
@@ -29,6 +31,8 @@ struct Shelf {
     now: Timestamp,
     entry: Option<Session>,
     verdict: Option<Verdict>,
+    /// What is remembered of pauses, whichever login met them.
+    pauses: Vec<Verdict>,
     answers: VecDeque<Result<Answer, TransportFailure>>,
     /// What other programs write into the entry while a refresh is under way, one for each request.
     intruders: VecDeque<Session>,
@@ -52,6 +56,7 @@ impl Shelf {
             now: NOW,
             entry,
             verdict: None,
+            pauses: Vec::new(),
             answers: VecDeque::new(),
             intruders: VecDeque::new(),
             is_busy: false,
@@ -97,14 +102,21 @@ impl Shelf {
                     let answer = self.send(call.request());
                     call.answered(answer, self.now)?
                 }
-                TokenStep::Refresh(call) => {
-                    let answer = self.send(call.request());
-                    self.entry = self.intruders.pop_front().or_else(|| self.entry.take());
-                    call.answered(answer, self.now)?
-                }
+                TokenStep::Refresh(call) => match self.pause(&call) {
+                    Some(pause) => call.postponed(pause, self.now)?,
+                    None => {
+                        let answer = self.send(call.request());
+                        self.entry = self.intruders.pop_front().or_else(|| self.entry.take());
+                        call.answered(answer, self.now)?
+                    }
+                },
                 TokenStep::Recheck(recheck) => recheck.loaded(self.entry.clone(), self.now)?,
                 TokenStep::Note(note) => {
                     self.verdict = Some(note.verdict(self.now));
+                    let known = |door: &Fingerprint| {
+                        self.pauses.iter().rev().find(|pause| pause.of == *door).cloned()
+                    };
+                    self.pauses.extend(note.for_others(self.now, known));
                     note.noted(self.now)?
                 }
                 TokenStep::Save(save) if self.keeps_saves => {
@@ -116,6 +128,10 @@ impl Shelf {
                 TokenStep::Done(issued) => return Ok(issued),
             };
         }
+    }
+
+    fn pause(&self, call: &HttpCall<Refreshing>) -> Option<Verdict> {
+        self.pauses.iter().find(|pause| call.state().is_bound_by(pause, self.now)).cloned()
     }
 
     /// A flow that is about to show that the store can be written.

@@ -12,7 +12,8 @@ use std::time::Duration;
 const TOLERATED: Lifetime = Lifetime::from_seconds(60);
 
 /// The outcome of a failed refresh. It is about one refresh token, named by its fingerprint, and means nothing once the
-/// entry has changed; it holds no secret.
+/// entry has changed; or, as a pause that binds others too, about a [door](super::Refreshing::doors) of the token endpoint. It holds
+/// no secret.
 ///
 /// ```
 /// use u2m_core::{Fingerprint, RefreshToken, Timestamp, Verdict, VerdictKind};
@@ -23,7 +24,7 @@ const TOLERATED: Lifetime = Lifetime::from_seconds(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// The refresh token that it is about.
+    /// The refresh token, or the door, that it is about.
     pub of: Fingerprint,
     /// When it fell.
     pub at: Moment,

@@ -12,8 +12,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use u2m_cache::{Claim, EntryLock, StoreError};
 use u2m_core::{
-    Ask, Fingerprint, How, HttpCall, Locating, Lock, Moment, Prove, Recheck, Session, StoreFailure,
-    TokenError, TokenStep,
+    Ask, Fingerprint, How, HttpCall, Locating, Lock, Moment, Prove, Recheck, Refreshing, Session,
+    StoreFailure, TokenError, TokenStep, Verdict,
 };
 use u2m_http::{Spending, drive};
 
@@ -51,6 +51,13 @@ impl Ground {
     fn may_look_again(&mut self) -> bool {
         self.rounds += 1;
         self.rounds < ROUNDS
+    }
+
+    /// The pause at this token endpoint that another login has met, and that this one keeps.
+    fn pause(&mut self, call: &HttpCall<Refreshing>) -> Option<Verdict> {
+        let (lock, state) = (self.lock.as_mut()?, call.state());
+        let mut known = state.doors().into_iter().filter_map(|door| lock.pause(door));
+        known.find(|pause| state.is_bound_by(pause, now()))
     }
 
     /// Waits for `work`, on one runtime for all requests of a flow.
@@ -116,11 +123,14 @@ impl Keeper {
                     Claimed::Step(step) => *step,
                 },
                 TokenStep::Discover(call) => self.discover(call, ground)?,
-                TokenStep::Refresh(call) => {
-                    ground.spending.get_or_insert_with(Spending::begin);
-                    self.set_goes_on(true);
-                    ground.block_on(drive(self.transport.as_ref(), call, &self.patience))??
-                }
+                TokenStep::Refresh(call) => match ground.pause(&call) {
+                    Some(pause) => call.postponed(pause, now())?,
+                    None => {
+                        ground.spending.get_or_insert_with(Spending::begin);
+                        self.set_goes_on(true);
+                        ground.block_on(drive(self.transport.as_ref(), call, &self.patience))??
+                    }
+                },
                 TokenStep::Save(save) => match self.save(save.session(), ground) {
                     Err(StoreError::Superseded { key }) => {
                         let is_new_round = ground.may_begin_anew();
@@ -139,7 +149,10 @@ impl Keeper {
                 TokenStep::Note(note) => {
                     if let Some(lock) = ground.lock.as_mut() {
                         // Not being remembered costs somebody a request, and nothing else.
-                        let _ = lock.note(&note.verdict(moment()));
+                        let fell = moment();
+                        let _ = lock.note(&note.verdict(fell));
+                        let for_others = note.for_others(fell, |door| lock.pause(door));
+                        let _ = for_others.map(|pause| lock.note_pause(&pause));
                     }
                     if let Some(why) = note.warning() {
                         self.notice(format!(

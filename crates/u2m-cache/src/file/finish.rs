@@ -245,7 +245,7 @@ impl Inner {
         if done.broken.is_some() || !commitment.is_in(&done.document) {
             return Ok(true);
         }
-        let text = self.text_to_change()?;
+        let text = self.text_held(false)?;
         if in_place::is_half(&text) {
             return match in_place::write(&path, whole.as_bytes())? {
                 Wrote::Whole => {

@@ -27,26 +27,27 @@ impl Inner {
     /// The cache's text; absent is empty. One of ours that is only half written, in a file that is mounted by itself, is waited
     /// for, or mended; so nobody who holds the writers' lock calls this.
     pub(super) fn text(&self) -> Result<String, StoreError> {
-        let text = self.text_as_it_is()?;
+        let text = self.text_as_it_is(false)?;
         if !in_place::is_half(&text) {
             return Ok(text);
         }
         drop(zeroize::Zeroizing::new(text));
         match self.mended() {
             Some(text) => Ok(text),
-            None => self.text_as_it_is(),
+            // Its writer may be where our locks are others, and have it mounted too.
+            None => self.text_as_it_is(true),
         }
     }
 
-    /// The same, half written or not. Some programs write in place, and empty the file first: what was written just now
+    /// The same, half written or not: one of ours that is half written is looked at again only if it `waits`. Some programs write in place, and empty the file first: what was written just now
     /// and is not whole is looked at again, and so is what was removed just now.
-    pub(super) fn text_as_it_is(&self) -> Result<String, StoreError> {
+    pub(super) fn text_as_it_is(&self, waits: bool) -> Result<String, StoreError> {
         let mut looks = 0;
         loop {
             let (text, written) = self.text_now()?;
             let age = written.and_then(|written| written.elapsed().ok());
             let is_half_written = age.is_some_and(|age| age < HALF_WRITTEN)
-                && !in_place::is_half(&text)
+                && (waits || !in_place::is_half(&text))
                 && (text.trim_ascii().is_empty() || parse(&text).broken.is_some());
             if !is_half_written || looks == LOOKS {
                 return Ok(text);

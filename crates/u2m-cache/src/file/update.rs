@@ -331,7 +331,12 @@ impl Inner {
 
     /// The cache's text, for whoever holds the writers' lock. Of what is too large to be one, as much as is ever read, which is damaged by where it ends.
     pub(super) fn text_to_change(&self) -> Result<Zeroizing<String>, StoreError> {
-        match self.text_as_it_is() {
+        self.text_held(true)
+    }
+
+    /// The same; `waits` as of [`Inner::text_as_it_is`].
+    pub(super) fn text_held(&self, waits: bool) -> Result<Zeroizing<String>, StoreError> {
+        match self.text_as_it_is(waits) {
             Ok(text) => Ok(Zeroizing::new(text)),
             Err(StoreError::TooLarge { .. }) => {
                 let bytes = disk::beginning(&self.beside.path)?;

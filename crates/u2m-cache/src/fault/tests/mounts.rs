@@ -88,6 +88,23 @@ fn a_reader_waits_for_a_writer_that_lives() {
 }
 
 #[test]
+fn a_reader_waits_for_a_writer_whose_locks_are_elsewhere() {
+    let _stage = STAGE.share();
+    let scene = Scene::new(Story::RefreshOfMount);
+    let store = FileStore::at(scene.file());
+    let whole = fs::read(scene.file()).unwrap();
+    // As a program in another container writes it, which has the file and none of what stands beside it here.
+    fs::write(scene.file(), [&[0], &whole[1..]].concat()).unwrap();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| store.load(&key("dev")).unwrap());
+        // Time to look; without it the test shows less, and does not fail.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        fs::write(scene.file(), &whole).unwrap();
+        assert_eq!(reader.join().unwrap(), Some(bound("dev", "https://a.example")));
+    });
+}
+
+#[test]
 fn what_breaks_off_and_cannot_be_taken_back_is_saved_all_the_same_and_that_is_said() {
     let _stage = STAGE.share();
     let (_, written) = steps(Story::RefreshOfMount);

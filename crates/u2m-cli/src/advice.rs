@@ -12,7 +12,8 @@ use crate::place::shown;
 use std::path::Path;
 use u2m::{
     Blame, BuildError, ChallengeError, ChooseError, ConfigFile, Fate, Foreign, Host, ListenError,
-    LoginChoice, LoginError, MetadataError, Target, TokenError, chain,
+    LoginChoice, LoginError, MetadataError, Revocation, RevokeError, StoreFailure, Target,
+    TokenError, chain,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -153,6 +154,35 @@ pub(crate) fn unsaved(subject: &Subject) -> Failure {
             "the new token could not be saved, and the login ends with it. Mend the store and sign in again:\n  $ {login}"
         ),
     )
+}
+
+/// What is said of a login that could not be saved and was given back to `place`, as far as that went; `again` are the words of it.
+pub(crate) fn given_up(
+    why: &StoreFailure,
+    revoked: Option<&Result<Revocation, RevokeError>>,
+    place: &str,
+    again: &str,
+) -> Failure {
+    let place = Foreign::new(place);
+    let fate = match revoked {
+        None => "What was granted is what a stored login holds too, and was left alone".to_owned(),
+        Some(Ok(Revocation::Revoked)) => {
+            format!("What was granted was revoked at {place}, so that nothing is left of it")
+        }
+        Some(Ok(_)) => format!(
+            "{place} offers no revocation: what was granted ends there by itself, and nobody has it"
+        ),
+        Some(Err(error)) => format!(
+            "It is not known whether {place} has revoked what was granted ({}); nobody has it",
+            chain(error)
+        ),
+    };
+    let text = format!(
+        "signed in, but the login could not be saved: {} {fate}. Mend that and sign in again, or keep the login elsewhere \
+         (DATABRICKS_AUTH_STORAGE=plaintext for the file, U2M_TOKEN_CACHE for another one):\n  $ {again}",
+        stopped(&chain(why))
+    );
+    Failure::new(Class::Storage, text)
 }
 
 /// What is said of a failed refresh. What is around its cause would repeat the prefix, and a server's own words must not

@@ -1,6 +1,6 @@
 //! What the process does to keep its secrets to itself, and to end well.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -44,6 +44,35 @@ pub(crate) fn interrupted() -> Option<u8> {
     Some(INTERRUPTED.load(Ordering::Relaxed)).filter(|code| *code != 0)
 }
 
+/// Whether what became of something is about to be said.
+static TELLING: AtomicBool = AtomicBool::new(false);
+
+/// Keeps the end of the process, for a moment after all is settled, until it is said what came of it.
+pub(crate) struct Telling(());
+
+impl Telling {
+    pub(crate) fn begin() -> Self {
+        TELLING.store(true, Ordering::Release);
+        Self(())
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        TELLING.store(false, Ordering::Release);
+    }
+}
+
+/// Waits until it is said, which takes no longer than a line; whoever is to say it may stand still.
+fn let_it_be_told() {
+    for _ in 0..100 {
+        if !TELLING.load(Ordering::Acquire) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// The person has broken off a question: the process ends as after Ctrl-C.
 pub(crate) fn break_off() {
     INTERRUPTED.store(130, Ordering::Relaxed);
@@ -66,6 +95,7 @@ fn watch() {
         INTERRUPTED.store(code, Ordering::Relaxed);
         crate::screen::restore();
         settle();
+        let_it_be_told();
         #[allow(clippy::exit)]
         std::process::exit(code.into());
     };

@@ -2,7 +2,7 @@
 
 use crate::challenge::{ChallengeError, SignedIn};
 use crate::clock::moment;
-use crate::keeper::{Settled, settle_ask};
+use crate::keeper::{LateSave, Settled, settle_ask};
 use crate::persistent::PersistentAuth as Auth;
 use crate::runtime::OwnRuntime;
 use std::time::Instant;
@@ -92,6 +92,11 @@ impl PersistentAuth {
             return Ok(token);
         }
         self.fetch(Ask::Other(rejected.access_token().clone()))
+    }
+
+    /// As [`PersistentAuth::save_or_give_up`](Auth::save_or_give_up). Not to be called within an async runtime.
+    pub fn save_or_give_up(&self, is_enough: impl Fn() -> bool) -> LateSave {
+        self.0.keeper.save_or_give_up(is_enough)
     }
 
     /// The token in hand, if it is fresh.

@@ -88,7 +88,8 @@ impl SignedIn {
         self.login.target()
     }
 
-    /// Why the login could not be saved: it is good for this process only then.
+    /// Why the login could not be saved: it is good for this process only then. It goes on being tried behind; a program that has no
+    /// use for such a login ends it ([`PersistentAuth::save_or_give_up`](crate::PersistentAuth::save_or_give_up)).
     pub fn unsaved(&self) -> Option<&StoreFailure> {
         self.unsaved.as_ref()
     }
@@ -169,6 +170,8 @@ pub(crate) async fn prepare(keeper: &Arc<Keeper>) -> Result<(), ChallengeError> 
 
 fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {
     match outcome {
+        // It may be saved yet; until then nothing is to be relied on.
+        Ok(signed_in) if signed_in.unsaved().is_some() => Ending::Failed,
         Ok(signed_in) => Ending::SignedIn { host: signed_in.host().cloned() },
         Err(ChallengeError::Login(LoginError::Denied(_))) => Ending::Denied,
         Err(_) => Ending::Failed,

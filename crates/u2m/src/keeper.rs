@@ -1,13 +1,16 @@
 //! Keeps one login for a process: the token in hand, the flight under way, and what is still to be saved.
 //!
-//! `fly` drives the token flow, `saving` sees to it that what was bought is saved, `putting_back` that it stays, and `shared` says what a flight means for
+//! `fly` drives the token flow, `saving` sees to it that what was bought is saved, `putting_back` that it stays, `giving_up` ends a
+//! login that is not to be saved, and `shared` says what a flight means for
 //! those who asked something else.
 
 mod fly;
+mod giving_up;
 mod putting_back;
 mod saving;
 mod shared;
 
+pub use giving_up::LateSave;
 pub(crate) use shared::{Settled, settle_ask};
 
 use crate::bounds::{LOCK_WAIT, SAVING_FIRST};

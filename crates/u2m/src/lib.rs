@@ -155,6 +155,7 @@ pub use detached::{Detached, serve_detached};
 pub use doctor::{Doctor, Finding, Level};
 pub use host_directory::HostDirectory;
 pub use inspect::{CheckError, Identity, Inspector, LoginFacts, ProfileReport, Subject, Validity};
+pub use keeper::LateSave;
 pub use lend::lend;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;

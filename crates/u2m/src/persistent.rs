@@ -4,13 +4,13 @@ use crate::builder::Builder;
 use crate::challenge::{ChallengeError, Desk, SignedIn, challenge};
 use crate::clock::{moment, now};
 use crate::device::challenge_device;
-use crate::keeper::{Keeper, Landed, Settled, settle_ask};
+use crate::keeper::{Keeper, Landed, LateSave, Settled, settle_ask};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use u2m_cache::Notice;
-use u2m_core::{AccessToken, Ask, CacheKey, Target, Token, TokenError};
+use u2m_core::{AccessToken, Ask, CacheKey, StoreFailure, Target, Token, TokenError};
 use u2m_http::{Flight, TokenSource};
 
 /// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that
@@ -141,6 +141,37 @@ impl PersistentAuth {
     /// the future of [`PersistentAuth::challenge`], so that nothing is left to close.
     pub fn close(&self, patience: Duration) -> bool {
         u2m_http::settle(patience) && self.keeper.is_saved()
+    }
+
+    /// Tries for a minute more to save a login that could not be saved ([`SignedIn::unsaved`]), or until `is_enough`; one that cannot
+    /// be saved all the same is ended at its server where that is offered, within 5 seconds, and forgotten. For a program that has no
+    /// use for a login which ends with its process.
+    ///
+    /// ```no_run
+    /// # async fn example(auth: u2m::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
+    /// use u2m::LateSave;
+    /// let signed_in = auth.challenge().await?;
+    /// if signed_in.unsaved().is_some()
+    ///     && let LateSave::GivenUp { why, revoked } = auth.save_or_give_up(|| false).await
+    /// {
+    ///     eprintln!("signed in for nothing: {why}; revoked: {revoked:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn save_or_give_up(&self, is_enough: impl Fn() -> bool + Send + 'static) -> LateSave {
+        let keeper = Arc::clone(&self.keeper);
+        let started = Flight::start("u2m-save", move || keeper.save_or_give_up(is_enough));
+        let landed = match started {
+            Ok(flight) => flight.wait().await,
+            Err(error) => {
+                return LateSave::GivenUp { why: StoreFailure::new(error), revoked: None };
+            }
+        };
+        landed.unwrap_or_else(|| LateSave::GivenUp {
+            why: StoreFailure::new(std::io::Error::other("the work broke")),
+            revoked: None,
+        })
     }
 
     pub(crate) fn last_seen(&self) -> Option<AccessToken> {

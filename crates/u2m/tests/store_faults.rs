@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use u2m::{
-    Browser, CacheKey, EntryLock, FileStore, PersistentAuth, Session, StoreError, TokenError,
-    TokenStore, browser_fn,
+    Browser, CacheKey, EntryLock, FileStore, LateSave, PersistentAuth, Revocation, Session,
+    StoreError, TokenError, TokenStore, browser_fn,
 };
 use u2m_core::Verdict;
 use u2m_testkit::http::StatusCode;
-use u2m_testkit::{Endpoint, Fault, Times};
+use u2m_testkit::{Endpoint, Fault, Settings, Times};
 
 /// How many more times each operation fails.
 #[derive(Debug, Default)]
@@ -226,6 +226,55 @@ fn flow_8_a_login_that_cannot_be_saved_is_good_for_this_process_and_is_saved_lat
     assert_ne!(name(&next), name(&signed_in.token()));
     assert_eq!(name(&world.stored().token()), name(&next));
     assert!(auth.close(common::LONG));
+    world.assert_alive();
+}
+
+/// A login that cannot be saved, at a server that offers revocation.
+fn signed_in_for_nothing() -> (World, PersistentAuth, Arc<Faults>) {
+    let world = World::with(Settings::new().with_revocation());
+    let (auth, faults) = fickle(&world);
+    fails(&faults.save, ALWAYS);
+    let signed_in = common::runtime().block_on(auth.challenge()).unwrap();
+    assert!(signed_in.unsaved().is_some());
+    (world, auth, faults)
+}
+
+#[test]
+fn a_login_that_is_given_up_is_ended_at_its_server_and_is_nobodys_any_more() {
+    let (world, auth, faults) = signed_in_for_nothing();
+    let late = auth.blocking().save_or_give_up(|| true);
+    let LateSave::GivenUp { why, revoked } = late else { panic!("it was saved") };
+    assert!(common::chain(&why).contains("home folder"), "{why:?}");
+    assert!(matches!(revoked, Some(Ok(Revocation::Revoked))), "{revoked:?}");
+    let counts = world.server.counts();
+    assert_eq!((counts.revocations, counts.revoked_families), (1, 1), "{counts:?}");
+    // Neither is it handed out, nor saved when it could be.
+    fails(&faults.save, 0);
+    assert!(auth.peek().is_none() && auth.close(common::LONG));
+    assert!(matches!(auth.blocking().token(), Err(TokenError::NotFound)));
+    assert!(world.store().load(&world.key()).unwrap().is_none());
+}
+
+#[test]
+fn a_login_that_can_be_saved_after_all_is_and_stays_a_login() {
+    let (world, auth, faults) = signed_in_for_nothing();
+    fails(&faults.save, 0);
+    let late = common::runtime().block_on(auth.save_or_give_up(|| true));
+    assert!(matches!(late, LateSave::Saved), "{late:?}");
+    world.assert_alive();
+    assert_eq!(world.server.counts().revocations, 0);
+    // And of one that is saved there is nothing to give up.
+    assert!(matches!(auth.blocking().save_or_give_up(|| true), LateSave::Saved));
+    world.assert_alive();
+}
+
+#[test]
+fn a_login_that_somebody_has_replaced_meanwhile_is_ended_and_theirs_stays() {
+    let (world, auth, _) = signed_in_for_nothing();
+    world.seed(1800);
+    let late = auth.blocking().save_or_give_up(|| false);
+    let LateSave::GivenUp { revoked, .. } = late else { panic!("theirs was replaced") };
+    assert!(matches!(revoked, Some(Ok(Revocation::Revoked))), "{revoked:?}");
     world.assert_alive();
 }
 

@@ -64,12 +64,16 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let builder = with_settings(builder, args, &choice, &config)?;
     let builder = with_discovery(builder.with_trust(manners::trust(args)?), args, &choice);
     let auth = builder.build().map_err(|error| advice::build(&error))?;
-    let signed_in = manners::sign_in(&auth, args, &person, |error| match (error, &choice.host) {
-        (ChallengeError::Login(LoginError::NoDeviceLogin), Some(host)) => {
-            login_issuer::no_device(host.as_str(), &format!("--host {host}"), name)
-        }
-        _ => advice::login(error, &choice, name),
-    })?;
+    let host = choice.host.as_ref().map(|host| format!(" --host {host}")).unwrap_or_default();
+    let profile = advice::quoted(choice.profile.as_str());
+    let again = format!("{name} login{host} --profile {profile}");
+    let signed_in =
+        manners::sign_in(&auth, args, &person, &again, |error| match (error, &choice.host) {
+            (ChallengeError::Login(LoginError::NoDeviceLogin), Some(host)) => {
+                login_issuer::no_device(host.as_str(), &format!("--host {host}"), name)
+            }
+            _ => advice::login(error, &choice, name),
+        })?;
     let mut places = Places::find(args, &choice, &config, &signed_in);
     let trouble = places.choose(args, &choice, &signed_in).err();
     let saved = Saved {

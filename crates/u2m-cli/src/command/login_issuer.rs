@@ -53,7 +53,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let auth = builder.build().map_err(|error| advice::build(&error))?;
     let (issuer, client_id) = (advice::quoted(&wanted.issuer), advice::quoted(&wanted.client_id));
     let words = format!("--issuer {issuer} --client-id {client_id}");
-    let signed_in = manners::sign_in(&auth, args, &person, |error| match error {
+    let profile = advice::quoted(wanted.profile.as_str());
+    let again = format!("{name} login {words} --profile {profile}");
+    let signed_in = manners::sign_in(&auth, args, &person, &again, |error| match error {
         ChallengeError::Login(LoginError::NoDeviceLogin) => no_device(&wanted.issuer, &words, name),
         error => failed(error, name),
     })?;

@@ -16,15 +16,15 @@ use u2m_http::Spending;
 /// A session that could not be saved, and the state of the entry that it replaces.
 #[derive(Debug)]
 pub(super) struct Unsaved {
-    replaces: Option<Fingerprint>,
-    session: Session,
+    pub(super) replaces: Option<Fingerprint>,
+    pub(super) session: Session,
 }
 
 /// The longest that one try to save can take: it may wait for another writer.
-const TRY: Duration = Duration::from_secs(30);
+pub(super) const TRY: Duration = Duration::from_secs(30);
 
 /// How long a server is asked to end a login that nobody has any more.
-const REVOKING: Duration = Duration::from_secs(5);
+pub(super) const REVOKING: Duration = Duration::from_secs(5);
 
 impl Keeper {
     /// What the store holds; or, if what was last fetched could not be saved, that.
@@ -212,7 +212,7 @@ impl Keeper {
         saved.map_err(failure)
     }
 
-    fn save_login(&self, session: &Session) -> Result<(), StoreError> {
+    pub(super) fn save_login(&self, session: &Session) -> Result<(), StoreError> {
         let lock = self.store.lock(&self.key, self.lock_wait.min(SIGN_IN_WAIT))?;
         match lock.map(|mut lock| lock.save(session)) {
             // Whoever came first meanwhile, the last login counts.

@@ -4,12 +4,13 @@
 use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::person::{Terminal, can_paste};
-use crate::{output, place};
+use crate::{advice, guard, output, place};
 use std::path::Path;
 use std::time::Duration;
 use u2m::{
     BrowserError, Builder, CA_FILE_KEY, ChallengeError, ConfigError, Editor, Foreign, Host,
-    HostError, IssuerTrust, PersistentAuth, Scopes, SignedIn, browser_fn, chain,
+    HostError, IssuerTrust, LateSave, PersistentAuth, Scopes, SignedIn, StoreFailure, browser_fn,
+    chain,
 };
 
 /// How long a person has, unless they say otherwise.
@@ -72,11 +73,13 @@ pub(crate) fn with_terminal(builder: Builder, args: &Args, place: String) -> (Bu
     (builder, person)
 }
 
-/// Signs in, and tells what a person has to know of a login that went well; `failed` puts the failure into words.
+/// Signs in, and tells what a person has to know of a login that went well; `failed` puts the failure into words, and `again` are
+/// the words of this login.
 pub(crate) fn sign_in(
     auth: &PersistentAuth,
     args: &Args,
     person: &Terminal,
+    again: &str,
     failed: impl FnOnce(&ChallengeError) -> Failure,
 ) -> Result<SignedIn, Failure> {
     let outcome = match args.device {
@@ -86,16 +89,43 @@ pub(crate) fn sign_in(
     person.end();
     output::warn_of(auth.take_notices());
     let signed_in = outcome.map_err(|error| failed(&error))?;
-    // It is tried for as long as this process may live, and may be saved by now.
-    if let Some(failure) = signed_in.unsaved()
-        && !auth.close(crate::guard::GRACE)
-    {
-        let text = format!("signed in, but the login could not be saved: {}", chain(failure));
-        return Err(Failure::new(Class::Storage, text));
+    if let Some(why) = signed_in.unsaved() {
+        let again = if args.device { format!("{again} --device") } else { again.to_owned() };
+        save_late(auth, &signed_in, why, &again)?;
     }
     tell_scopes(&signed_in);
     tell_clock(&signed_in);
     Ok(signed_in)
+}
+
+/// Tries for a while more to save a login, in which the person may mend what is in the way; one that cannot be saved ends at its
+/// server.
+fn save_late(
+    auth: &PersistentAuth,
+    signed_in: &SignedIn,
+    why: &StoreFailure,
+    again: &str,
+) -> Result<(), Failure> {
+    output::note(&format!(
+        "Signed in, but the login cannot be saved yet: {} It is tried for a minute more: mend that meanwhile, or give it up with \
+         Ctrl-C.",
+        advice::stopped(&chain(why))
+    ));
+    let _telling = guard::Telling::begin();
+    let is_enough = || guard::interrupted().is_some();
+    match auth.blocking().save_or_give_up(is_enough) {
+        LateSave::GivenUp { why, revoked } => {
+            let host = signed_in.host().map(ToString::to_string);
+            let place = host.as_deref().or(signed_in.issuer()).unwrap_or("its server");
+            let failure = advice::given_up(&why, revoked.as_ref(), place, again);
+            if is_enough() {
+                // What comes after a signal is not shown.
+                output::note(&failure.text);
+            }
+            Err(failure)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says that this machine's clock is wrong: it is what the ends of tokens are counted by.

@@ -116,7 +116,7 @@ pub struct Note {
     pub(super) renewal: Renewal,
     pub(super) kind: VerdictKind,
     /// What the server asked for.
-    pub(super) pause: Option<Pause>,
+    pub(super) pause: Option<Box<Pause>>,
     pub(super) error: TokenError,
     /// What there is to hand out all the same.
     pub(super) issued: Option<Issued>,

@@ -188,7 +188,7 @@ impl Renewal {
     /// Remembers an answer, and the pause that the server asked for with it.
     pub(super) fn note(self, error: TokenEndpointError, pause: Option<Pause>) -> TokenStep {
         let kind = VerdictKind::of(&error);
-        let pause = pause.filter(|_| matches!(kind, VerdictKind::Passing(_)));
+        let pause = pause.filter(|_| matches!(kind, VerdictKind::Passing(_))).map(Box::new);
         let error = match &kind {
             VerdictKind::Rejected(refusal) if refusal.rejects_the_refresh_token() => {
                 TokenError::Rejected(refusal.clone())

@@ -1,8 +1,7 @@
 //! The members of an answer's one object, each by itself: what is odd about one of them, or about the bytes around the
 //! object, hides no other.
-//!
-//! The reader takes no stack for what is nested, and looks at each byte a bounded number of times.
 
+use super::json_bytes::{Reader, is_end, readable, string};
 use super::said::Said;
 use crate::sent::Sent;
 use url::form_urlencoded;
@@ -190,6 +189,42 @@ impl<'a> Members<'a> {
     }
 }
 
+impl<'a> Reader<'a> {
+    /// The object after whose brace the reader stands. `None` if it cannot be one.
+    fn object(&mut self) -> Option<Members<'a>> {
+        let mut members = Members { list: Vec::new(), is_whole: false, is_form: false };
+        loop {
+            self.skip_commas();
+            match self.peek() {
+                Some(b'}') => {
+                    self.at += 1;
+                    members.is_whole = true;
+                    return Some(members);
+                }
+                Some(b'"') => {
+                    let name = self.quoted().and_then(string);
+                    self.skip_space();
+                    if self.peek() != Some(b':') {
+                        break;
+                    }
+                    self.at += 1;
+                    self.skip_space();
+                    let Some(value) = self.value() else { break };
+                    if let Some(name) = name {
+                        members.list.push((name, Value::Json(value)));
+                    }
+                }
+                // After a value that is none, what stands up to the next name.
+                Some(byte) if !members.list.is_empty() && byte != b'{' => {
+                    self.at += 1;
+                }
+                _ => break,
+            }
+        }
+        (!members.list.is_empty()).then_some(members)
+    }
+}
+
 /// A text, or a number as it is written. `true`, `null`, lists and objects say nothing.
 fn scalar(raw: &[u8]) -> Option<Said> {
     match raw.first()? {
@@ -229,11 +264,6 @@ fn is_none(raw: &[u8], sent: &Sent) -> bool {
     }
 }
 
-/// Whether a word or a number ends before this byte.
-fn is_end(byte: &u8) -> bool {
-    *byte <= b' ' || matches!(byte, b',' | b'}' | b']' | b'"')
-}
-
 /// The values of a list; `None` of what is none.
 fn items_of(raw: &[u8]) -> Option<Vec<&[u8]>> {
     raw.starts_with(b"[").then(|| items(raw))
@@ -252,170 +282,6 @@ fn items(raw: &[u8]) -> Vec<&[u8]> {
                 Some(item) => items.push(item),
                 None => return items,
             },
-        }
-    }
-}
-
-/// What a JSON string stands for; `None` if bytes of it stand for nothing: half a text is no secret and no code.
-pub(super) fn string(raw: &[u8]) -> Option<String> {
-    unescaped(std::str::from_utf8(quoted_text(raw)?).ok()?)
-}
-
-/// The same of a text for people, as far as it goes.
-fn readable(raw: &[u8]) -> Option<String> {
-    unescaped(&String::from_utf8_lossy(quoted_text(raw)?))
-}
-
-fn quoted_text(raw: &[u8]) -> Option<&[u8]> {
-    raw.strip_prefix(b"\"")?.strip_suffix(b"\"")
-}
-
-fn unescaped(inner: &str) -> Option<String> {
-    // What is read is never longer than how it is written, so that nothing is left behind by growing.
-    let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        out.push(match chars.next()? {
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'u' => {
-                let (one, rest) = unit(chars.as_str())?;
-                chars = rest.chars();
-                if (0xd800..0xdc00).contains(&one) {
-                    let (two, rest) = unit(chars.as_str().strip_prefix("\\u")?)?;
-                    chars = rest.chars();
-                    char::decode_utf16([one, two]).next()?.ok()?
-                } else {
-                    char::from_u32(one.into())?
-                }
-            }
-            other => other,
-        });
-    }
-    Some(out)
-}
-
-fn unit(text: &str) -> Option<(u16, &str)> {
-    let (digits, rest) = text.split_at_checked(4)?;
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
-    Some((u16::from_str_radix(digits, 16).ok()?, rest))
-}
-
-/// Reads on from a place in bytes.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    /// Spaces, and bytes that no text should have.
-    fn skip_space(&mut self) {
-        while self.peek().is_some_and(|byte| byte <= b' ') {
-            self.at += 1;
-        }
-    }
-
-    /// What stands between members.
-    fn skip_commas(&mut self) {
-        while self.peek().is_some_and(|byte| byte <= b' ' || byte == b',') {
-            self.at += 1;
-        }
-    }
-
-    /// The object after whose brace the reader stands. `None` if it cannot be one.
-    fn object(&mut self) -> Option<Members<'a>> {
-        let mut members = Members { list: Vec::new(), is_whole: false, is_form: false };
-        loop {
-            self.skip_commas();
-            match self.peek() {
-                Some(b'}') => {
-                    self.at += 1;
-                    members.is_whole = true;
-                    return Some(members);
-                }
-                Some(b'"') => {
-                    let name = self.quoted().and_then(string);
-                    self.skip_space();
-                    if self.peek() != Some(b':') {
-                        break;
-                    }
-                    self.at += 1;
-                    self.skip_space();
-                    let Some(value) = self.value() else { break };
-                    if let Some(name) = name {
-                        members.list.push((name, Value::Json(value)));
-                    }
-                }
-                // After a value that is none, what stands up to the next name.
-                Some(byte) if !members.list.is_empty() && byte != b'{' => {
-                    self.at += 1;
-                }
-                _ => break,
-            }
-        }
-        (!members.list.is_empty()).then_some(members)
-    }
-
-    /// The bytes of the next value; `None` if it does not end.
-    fn value(&mut self) -> Option<&'a [u8]> {
-        let start = self.at;
-        match self.peek()? {
-            b'"' => self.quoted(),
-            b'{' | b'[' => {
-                let mut depth = 0usize;
-                loop {
-                    match self.peek()? {
-                        b'"' => {
-                            self.quoted()?;
-                            continue;
-                        }
-                        b'{' | b'[' => depth += 1,
-                        b'}' | b']' => depth -= 1,
-                        _ => {}
-                    }
-                    self.at += 1;
-                    if depth == 0 {
-                        return Some(&self.bytes[start..self.at]);
-                    }
-                }
-            }
-            _ => {
-                // One that runs to the end of the body may have been cut off.
-                let length = self.bytes[start..].iter().position(is_end)?;
-                self.at += length;
-                Some(&self.bytes[start..self.at])
-            }
-        }
-    }
-
-    /// The bytes of the string that begins here, quotes included.
-    fn quoted(&mut self) -> Option<&'a [u8]> {
-        let start = self.at;
-        self.at += 1;
-        loop {
-            match self.peek() {
-                Some(b'\\') => self.at += 2,
-                Some(b'"') => {
-                    self.at += 1;
-                    return Some(&self.bytes[start..self.at]);
-                }
-                Some(_) => self.at += 1,
-                None => {
-                    self.at = self.bytes.len();
-                    return None;
-                }
-            }
         }
     }
 }

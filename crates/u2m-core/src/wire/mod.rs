@@ -8,6 +8,7 @@ mod device;
 mod expected;
 mod grant;
 mod host_metadata;
+mod json_bytes;
 mod lookup;
 mod members;
 mod metadata;

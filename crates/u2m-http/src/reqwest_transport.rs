@@ -1,28 +1,25 @@
 //! The transport that is used unless a program brings its own.
 
+mod answer;
+
 use crate::awake::AwakeClock;
 use crate::obstacle::Obstacle;
 use crate::proxy::{Proxies, Proxy};
 use crate::tls::{self, Trust};
 use crate::transport::Transport;
+use answer::{answer, failure, reasons};
 use async_trait::async_trait;
-use reqwest::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, redirect, retry};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
-use std::error::Error;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
-use u2m_core::{
-    Answer, Foreign, Host, HttpRequest, Timestamp, TransportFailure, TransportFailureKind,
-};
+use std::time::Duration;
+use u2m_core::{Answer, Host, HttpRequest, TransportFailure, TransportFailureKind};
 use url::Url;
-use zeroize::Zeroizing;
 
 /// How often a GET follows a redirect on its own origin.
 const REDIRECTS: u32 = 3;
@@ -337,112 +334,8 @@ fn env(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-async fn answer(
-    mut response: reqwest::Response,
-    limit: usize,
-    clock: &mut AwakeClock,
-    end: Duration,
-) -> Result<Answer, TransportFailure> {
-    let head = Head::of(&response);
-    // Few answers outgrow it and leave a copy behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(limit.min(1 << 14)));
-    let failed = loop {
-        match clock.wait(end, response.chunk()).await {
-            Some(Ok(Some(chunk))) if chunk.len() <= limit - body.len() => {
-                body.extend_from_slice(&chunk);
-            }
-            Some(Ok(Some(chunk))) => {
-                let room = limit - body.len();
-                body.extend_from_slice(&chunk[..room]);
-                break TransportFailure::new(TransportFailureKind::TooLarge);
-            }
-            Some(Ok(None)) => return Ok(head.with(std::mem::take(&mut *body))),
-            Some(Err(error)) => break failure(&error, None),
-            None => break TransportFailure::new(TransportFailureKind::TimedOut),
-        }
-    };
-    Err(failed.with_partial(head.with(std::mem::take(&mut *body))))
-}
-
-/// What counts of an answer's head.
-struct Head {
-    status: u16,
-    content_type: Option<String>,
-    content_encoding: Option<String>,
-    retry_after: Option<String>,
-    date: Option<String>,
-}
-
-impl Head {
-    fn of(response: &reqwest::Response) -> Self {
-        let header = |name| {
-            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
-        // What a proxy has coded on top of the server's own coding is a second line, or a second word.
-        let codings = response.headers().get_all(CONTENT_ENCODING).iter();
-        let codings: Vec<_> = codings.filter_map(|value| value.to_str().ok()).collect();
-        Self {
-            status: response.status().as_u16(),
-            content_type: header(CONTENT_TYPE),
-            content_encoding: Some(codings.join(",")).filter(|codings| !codings.is_empty()),
-            retry_after: header(RETRY_AFTER),
-            date: header(DATE),
-        }
-    }
-
-    fn with(self, body: Vec<u8>) -> Answer {
-        let mut answer = Answer::new(self.status, body);
-        if let Some(value) = self.content_type {
-            answer = answer.with_content_type(value);
-        }
-        if let Some(value) = self.content_encoding {
-            answer = answer.with_content_encoding(value);
-        }
-        let date = self.date.and_then(|text| Timestamp::from_http_date(&text));
-        if let Some(date) = date {
-            answer = answer.with_date(date);
-        }
-        let now = Timestamp::from(SystemTime::now());
-        let wait = self.retry_after.and_then(|text| Timestamp::read_retry_after(&text, date, now));
-        if let Some(wait) = wait {
-            answer = answer.with_retry_after(wait);
-        }
-        answer
-    }
-}
-
 fn blocked(obstacle: Obstacle) -> TransportFailure {
     TransportFailure::new(TransportFailureKind::NotSent).because(obstacle)
-}
-
-fn failure(error: &reqwest::Error, proxy: Option<&Proxy>) -> TransportFailure {
-    let kind = if error.is_connect() || error.is_builder() {
-        TransportFailureKind::NotSent
-    } else if error.is_timeout() {
-        TransportFailureKind::TimedOut
-    } else {
-        TransportFailureKind::Broken
-    };
-    let obstacle = match kind {
-        TransportFailureKind::NotSent => Obstacle::of(error, proxy),
-        _ => None,
-    };
-    match obstacle {
-        Some(obstacle) => TransportFailure::new(kind).because(obstacle),
-        None => TransportFailure::new(kind).because(std::io::Error::other(reasons(error))),
-    }
-}
-
-/// The innermost reason, which says most and names no URL.
-fn reasons(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    match innermost.downcast_ref::<reqwest::Error>() {
-        Some(_) => "the request could not be made".to_owned(),
-        None => Foreign::new(&innermost.to_string()).to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -342,3 +342,16 @@ pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) ->
         _ => Failure::new(Class::Other, format!("{text}{again}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t17_an_argument_in_advice_plays_neither_with_the_shell_nor_with_the_terminal() {
+        assert_eq!(quoted("a-b_c.d@e/f:g+h"), "a-b_c.d@e/f:g+h");
+        assert_eq!(quoted("my cli; touch x"), "'my cli; touch x'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("my\u{1b}c cli"), "'my cli'");
+    }
+}

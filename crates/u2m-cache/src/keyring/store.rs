@@ -217,12 +217,13 @@ impl TokenStore for KeyringStore {
 
     fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.0.account("keep", key)?;
+        // First, so that where there is no keyring no lock of one is left behind.
+        probe::is_alive(&*self.0.keyring).map_err(self.0.failed("keep", key))?;
         self.0.beside.prove_notes(key)?;
         if self.0.beside.folder().is_dir() {
             drop(entries::writer(&self.0)?);
         }
-        let alive = probe::is_alive(&*self.0.keyring);
-        alive.and_then(|()| self.probe_room(LOGIN)).map_err(self.0.failed("keep", key))
+        self.probe_room(LOGIN).map_err(self.0.failed("keep", key))
     }
 
     fn take_notices(&self) -> Vec<Notice> {

@@ -21,7 +21,8 @@ fn own() -> Session {
     let endpoint = Url::parse("https://id.example/pool/token").unwrap();
     let binding = Binding::new("https://id.example/pool", endpoint, "my-cli", host)
         .with_account_id(Some("5f1e0a52".into()))
-        .with_scopes(Some(Scopes::split("openid api.read")));
+        .with_scopes(Some(Scopes::split("openid api.read")))
+        .with_issuer_named(true);
     Session::new(AccessToken::new("at-own"))
         .with_refresh_token(RefreshToken::new("rt-own"))
         .with_expiry(Timestamp::from_unix(2_000_003_600))
@@ -96,9 +97,9 @@ fn the_files_of_pythons_sdk() {
     let login = PythonLogin::new("https://id.example").with_client_id("my-cli");
     let cache = PythonCache::at(place.folder());
     let found = cache.read(&login).unwrap().unwrap();
-    // Python's file has no place for scopes.
+    // Python's file has no place for scopes, and is for Databricks' hosts.
     let mut own = own();
-    own.binding = own.binding.map(|binding| binding.with_scopes(None));
+    own.binding = own.binding.map(|binding| binding.with_scopes(None).with_issuer_named(false));
     assert_eq!(found, own);
     let anew = Place::new();
     let path = PythonCache::at(anew.folder()).write(&login, &own).unwrap();

@@ -161,6 +161,23 @@ fn a30_an_issuer_that_was_named_exactly_may_write_itself_otherwise_where_its_hos
 }
 
 #[test]
+fn a30_an_issuer_that_was_named_ends_the_login_under_its_very_name_or_not_at_all() {
+    for name in [None, Some("/oidc/accounts/7")] {
+        let world = world(|settings, _| settings);
+        assert_eq!(sign_in(&world, ISSUER).code, Some(0));
+        let url = world.url().to_owned();
+        world.server.reconfigure(|settings| match name {
+            None => settings.without_metadata_member("issuer"),
+            Some(path) => settings.with_metadata_member("issuer", format!("{url}{path}")),
+        });
+        let out = world.run("logout --profile dev --auto-approve");
+        assert_eq!(out.code, Some(0), "{}", out.stderr);
+        assert_eq!(world.server.counts().revocations, 0, "{name:?}: {}", out.stderr);
+        assert!(world.store().load(&CacheKey::new("dev")).unwrap().is_none());
+    }
+}
+
+#[test]
 fn t6_a_discovery_login_leads_to_a_host_that_was_allowed_by_name_and_to_no_other() {
     let world = world(|settings, url| {
         let elsewhere = url.replace("127.0.0.1", "localhost");

@@ -2,6 +2,8 @@
 //! when it is read again (T20).
 
 use crate::host::Host;
+use crate::issuer::{IssuerTrust, Trusted};
+use crate::login::DATABRICKS_CLI;
 use crate::scopes::Scopes;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::session::{Binding, Session};
@@ -43,6 +45,10 @@ pub struct BindingRecord {
     /// The other hosts that were allowed at the login. Versions that kept no such list skip it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
+    /// Whether a person named the issuer itself, where client and host lead one to think otherwise: without a word, the issuer
+    /// was named if neither the client nor the host is Databricks'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_named: Option<bool>,
 }
 
 impl BindingRecord {
@@ -67,6 +73,7 @@ impl BindingRecord {
             account_id: None,
             scopes: None,
             allowed: Vec::new(),
+            issuer_named: None,
         }
     }
 
@@ -88,6 +95,8 @@ impl BindingRecord {
             account_id: binding.account_id.clone(),
             scopes: binding.scopes.as_ref().map(ToString::to_string),
             allowed: binding.allowed.iter().map(ToString::to_string).collect(),
+            issuer_named: Some(binding.is_issuer_named)
+                .filter(|named| *named != looks_named(&binding.client_id, &binding.host)),
         }
     }
 
@@ -98,10 +107,12 @@ impl BindingRecord {
         let endpoint = Url::parse(&self.token_endpoint).ok()?;
         // What is no host allows nothing.
         let allowed = self.allowed.iter().filter_map(|text| Host::parse(text).ok());
+        let is_named = self.issuer_named.unwrap_or_else(|| looks_named(&self.client_id, &host));
         let binding = Binding::new(self.issuer.as_str(), endpoint, self.client_id.as_str(), host)
             .with_account_id(self.account_id.clone())
             .with_scopes(self.scopes.as_deref().map(Scopes::split))
-            .with_allowed(allowed);
+            .with_allowed(allowed)
+            .with_issuer_named(is_named);
         binding.allows(&binding.token_endpoint).then_some(binding)
     }
 
@@ -123,6 +134,12 @@ impl BindingRecord {
         }
         self
     }
+}
+
+/// Whether a login of this client at this host looks like one to an issuer that a person named. Whatever its path: anybody's
+/// issuer may end in `/oidc`.
+fn looks_named(client_id: &str, host: &Host) -> bool {
+    client_id != DATABRICKS_CLI && IssuerTrust::databricks().of(host) == Trusted::No
 }
 
 /// A whole login, secrets included, for places that keep it in one piece. Times are seconds since 1970, UTC. The secrets are
@@ -243,6 +260,27 @@ mod tests {
             let record = BindingRecord { token_endpoint: endpoint.to_owned(), ..record.clone() };
             assert_eq!(record.clone().bind(), None, "{endpoint}");
             assert_eq!(record.vouched().bind(), None, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn that_an_issuer_was_named_comes_back_with_the_login_and_is_written_where_it_would_be_guessed_wrong()
+     {
+        for (host, client, is_plain_if_named) in [
+            ("https://id.example", "my-cli", true),
+            ("https://id.example", "databricks-cli", false),
+            ("https://adb-1.azuredatabricks.net", "my-cli", false),
+        ] {
+            let endpoint = Url::parse(&format!("{host}/oidc/v1/token")).unwrap();
+            let parsed = Host::parse(host).unwrap();
+            let binding = Binding::new(format!("{host}/oidc"), endpoint, client, parsed);
+            for is_named in [true, false] {
+                let binding = binding.clone().with_issuer_named(is_named);
+                let record = BindingRecord::of(&binding);
+                assert_eq!(record.bind(), Some(binding), "{host} {client}");
+                let plain = is_named == is_plain_if_named;
+                assert_eq!(record.issuer_named, Some(is_named).filter(|_| !plain));
+            }
         }
     }
 

@@ -141,6 +141,13 @@ mod tests {
             .with_binding(Binding::new(issuer, endpoint, "my-cli", host))
     }
 
+    /// The same to an issuer that a person named.
+    fn named(issuer: &str, token_endpoint: &str) -> Session {
+        let mut login = login(issuer, token_endpoint);
+        login.binding = login.binding.map(|binding| binding.with_issuer_named(true));
+        login
+    }
+
     fn document(issuer: &str, token: &str, revocation: &str) -> String {
         format!(
             r#"{{"issuer":"{issuer}","authorization_endpoint":"{issuer}/a","token_endpoint":"{token}",
@@ -209,34 +216,41 @@ mod tests {
             let RevokeStep::Revoke(call) = step else { panic!("{name}: {step:?}") };
             assert_eq!(call.request().url().as_str(), "https://a.example/revoke");
         }
-        // Wherever a discovery login has found its issuer, Databricks' client says whose it is.
-        let pool = "https://a.example/pool";
-        let mut found = login(pool, "https://a.example/oauth/token");
-        let call = discover(found.revoke().unwrap());
-        assert!(call.request().url().path().starts_with("/.well-known/"), "somebody's own client");
-        if let Some(binding) = &mut found.binding {
-            binding.client_id = "databricks-cli".to_owned();
-        }
+        // Wherever a discovery login has found its issuer, whoever its client is.
+        let found = login("https://a.example/pool", "https://a.example/oauth/token");
         let call = discover(found.revoke().unwrap());
         assert_eq!(call.request().url().path(), "/pool/.well-known/oauth-authorization-server");
         let step = call.answered(answer(200, &body), NOW).unwrap();
         assert!(matches!(step, RevokeStep::Revoke(_)), "{step:?}");
-        // Of several issuers on one host, the one that a person named is asked, and no other.
-        let (issuer, token) = ("https://id.example/realms/a", "https://id.example/realms/a/token");
-        let other = document("https://id.example/realms/b", token, "https://id.example/revoke");
-        let mut call = discover(login(issuer, token).revoke().unwrap());
-        call = discover(call.answered(answer(200, &other), NOW).unwrap());
-        let error = call.answered(answer(200, &other), NOW).unwrap_err();
-        assert!(
-            matches!(error, RevokeError::Endpoints(MetadataError::WrongIssuer(_))),
-            "{error:?}"
-        );
+    }
+
+    #[test]
+    fn a30_of_several_issuers_on_one_host_the_one_that_a_person_named_is_asked_whatever_its_path() {
+        for path in ["/realms/a", "/oidc", "/oidc/accounts/7"] {
+            let (issuer, token) = (format!("https://id.example{path}"), "https://id.example/token");
+            let other = document("https://id.example/oidc/b", token, "https://id.example/revoke");
+            let call = discover(named(&issuer, token).revoke().unwrap());
+            let place = format!("/.well-known/oauth-authorization-server{path}");
+            assert_eq!(call.request().url().path(), place);
+            let call = discover(call.answered(answer(200, &other), NOW).unwrap());
+            let error = call.answered(answer(200, &other), NOW).unwrap_err();
+            assert!(
+                matches!(error, RevokeError::Endpoints(MetadataError::WrongIssuer(_))),
+                "{path}: {error:?}"
+            );
+            // Nor is one believed that names none.
+            let unnamed = document("", token, "https://id.example/revoke").replace("\"\"", "null");
+            let mut call = discover(named(&issuer, token).revoke().unwrap());
+            call = discover(call.answered(answer(200, &unnamed), NOW).unwrap());
+            let error = call.answered(answer(404, ""), NOW).unwrap_err();
+            assert!(matches!(error, RevokeError::Endpoints(_)), "{path}: {error:?}");
+        }
     }
 
     #[test]
     fn the_host_that_issued_the_tokens_may_revoke_them() {
         let (issuer, token) = ("https://id.example", "https://tokens.example/token");
-        let call = discover(login(issuer, token).revoke().unwrap());
+        let call = discover(named(issuer, token).revoke().unwrap());
         let url = "https://id.example/.well-known/oauth-authorization-server";
         assert_eq!(call.request().url().as_str(), url);
         let call = discover(call.answered(answer(404, ""), NOW).unwrap());

@@ -3,12 +3,11 @@
 
 use crate::host::Host;
 use crate::jwt::UnverifiedClaims;
-use crate::login::DATABRICKS_CLI;
 use crate::scopes::Scopes;
 use crate::secret::{AccessToken, Fingerprint, RefreshToken};
 use crate::tie::Tie;
 use crate::time::{Lifetime, Timestamp};
-use crate::wire::{Grant, expiry_hint};
+use crate::wire::{Expected, Grant, expiry_hint};
 use url::Url;
 
 /// What callers get: an access token, and when it ends. It never holds a refresh token.
@@ -212,6 +211,9 @@ pub struct Binding {
     /// The hosts that a person allowed by name when signing in, and had to: of the login's endpoints, those that are not on
     /// `host` are on one of these, and so is what the issuer calls itself. Nothing but a new login adds to them.
     pub allowed: Vec<Host>,
+    /// Whether a person named the issuer itself: then its metadata has to call it so, because one host may serve several. That
+    /// of a login of Databricks follows from its host, or was found by the login, and is known by the host.
+    pub is_issuer_named: bool,
 }
 
 impl Binding {
@@ -232,7 +234,17 @@ impl Binding {
     ) -> Self {
         let (issuer, client_id) = (issuer.into(), client_id.into());
         let (account_id, scopes, allowed) = (None, None, Vec::new());
-        Self { issuer, token_endpoint, client_id, host, account_id, scopes, allowed }
+        let is_issuer_named = false;
+        Self {
+            issuer,
+            token_endpoint,
+            client_id,
+            host,
+            account_id,
+            scopes,
+            allowed,
+            is_issuer_named,
+        }
     }
 
     /// Adds the account.
@@ -256,6 +268,21 @@ impl Binding {
         self
     }
 
+    /// Says whether a person named the issuer itself.
+    ///
+    /// ```
+    /// use u2m_core::{Binding, Host};
+    /// let host = Host::parse("https://id.example").unwrap();
+    /// let endpoint = url::Url::parse("https://id.example/token").unwrap();
+    /// let binding = Binding::new("https://id.example/realms/a", endpoint, "my-cli", host);
+    /// assert!(binding.with_issuer_named(true).is_issuer_named);
+    /// ```
+    #[must_use]
+    pub fn with_issuer_named(mut self, is_named: bool) -> Self {
+        self.is_issuer_named = is_named;
+        self
+    }
+
     /// Whether the login's secrets may go to `url`: it is on the host that was signed in to, or on one that was allowed then.
     pub fn allows(&self, url: &Url) -> bool {
         let is_its = |host: Host| host == self.host || self.allowed.contains(&host);
@@ -269,11 +296,12 @@ impl Binding {
         self.allowed.iter().cloned().chain(from).collect()
     }
 
-    /// Whether the login is Databricks' own, whose issuers are known by their host, rather than to an issuer that a person
-    /// named: its client, or the shape of its issuer, says so.
-    pub(crate) fn is_databricks(&self) -> bool {
-        let path = self.issuer.strip_prefix(self.host.as_str()).unwrap_or_default();
-        let is_theirs = path == "/oidc" || path.starts_with("/oidc/accounts/");
-        is_theirs || self.client_id == DATABRICKS_CLI
+    /// What metadata of the login's issuer has to say to be believed.
+    pub(crate) fn expected(&self) -> Expected {
+        let (issuer, host, others) = (self.issuer.as_str(), self.host.clone(), self.others());
+        match self.is_issuer_named {
+            true => Expected::exactly(issuer, host, others),
+            false => Expected::of_host(issuer, host, others),
+        }
     }
 }

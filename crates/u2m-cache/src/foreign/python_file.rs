@@ -173,6 +173,8 @@ impl About {
         let (issuer, endpoint) = (self.issuer?, self.token_endpoint?);
         let mut record = BindingRecord::new(issuer, endpoint, client_id, host.as_str());
         (record.account_id, record.allowed) = (self.account_id, self.allowed);
+        // It is a login of Databricks' own SDK, whoever its client is.
+        record.issuer_named = Some(false);
         record.bind()
     }
 }

@@ -81,7 +81,8 @@ impl Store {
         let binding = Binding::new(server.issuer, server.token_endpoint, request.client_id, host)
             .with_account_id(account.as_ref().map(ToString::to_string))
             .with_scopes(grant.scopes.clone())
-            .with_allowed(allowed);
+            .with_allowed(allowed)
+            .with_issuer_named(is_exact);
         let session =
             Session::renewed(grant, None, sent_at, request.assumed_lifetime).with_binding(binding);
         Self { target: request.target, session, account, told, skew: None }

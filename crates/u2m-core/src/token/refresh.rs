@@ -128,12 +128,16 @@ impl Renewal {
     }
 
     fn locate_at(self, binding: &Binding, now: Timestamp) -> Result<TokenStep, TokenError> {
-        match crate::issuer::metadata_url(&binding.issuer) {
-            Ok(url) => {
-                let (issuer, host) = (binding.issuer.clone(), binding.host.clone());
-                let expected = Expected::called(issuer, host, binding.others());
-                Ok(self.discover(url, Search::at(expected)))
-            }
+        let issuer = binding.issuer.as_str();
+        let place = match binding.is_issuer_named {
+            true => Search::again(binding),
+            false => crate::issuer::metadata_url(issuer).map(|url| {
+                let expected = Expected::called(issuer, binding.host.clone(), binding.others());
+                (url, Search::at(expected))
+            }),
+        };
+        match place {
+            Ok((url, search)) => Ok(self.discover(url, search)),
             Err(_) => self.give_up(TokenError::NoHost, now),
         }
     }
@@ -167,6 +171,7 @@ impl Renewal {
                         host.clone(),
                     )
                     .with_account_id(request.target.account_id().map(ToString::to_string))
+                    .with_issuer_named(request.target.issuer_id().is_some())
                 });
             }
         }

@@ -39,18 +39,13 @@ impl Search {
         Ok((oauth, Self { expected, rest: vec![openid], is_issuer: true, told: None }))
     }
 
-    /// For the metadata of a login that there is: as [`Search::of_issuer`], and Databricks' place before the others where the
-    /// login may be Databricks'.
+    /// For the metadata of a login that there is: as [`Search::of_issuer`], and Databricks' place before the others, unless the
+    /// issuer was named and its endpoints are not laid out as Databricks'.
     pub(crate) fn again(binding: &Binding) -> Result<(Url, Self), IssuerError> {
-        let (issuer, host) = (binding.issuer.as_str(), binding.host.clone());
-        let is_databricks = binding.is_databricks();
-        let expected = match is_databricks {
-            true => Expected::of_host(issuer, host, binding.others()),
-            false => Expected::exactly(issuer, host, binding.others()),
-        };
-        let (oauth, mut search) = Self::of_issuer(issuer, expected)?;
+        let issuer = binding.issuer.as_str();
+        let (oauth, mut search) = Self::of_issuer(issuer, binding.expected())?;
         let layout = format!("{}/v1/token", issuer.trim_end_matches('/'));
-        if is_databricks || binding.token_endpoint.as_str() == layout {
+        if !binding.is_issuer_named || binding.token_endpoint.as_str() == layout {
             search.rest.push(oauth);
             return Ok((metadata_url(issuer)?, search));
         }

@@ -133,3 +133,19 @@ fn a_host_that_does_not_say_what_it_is_in_time_can_still_say_who_one_is() {
     let rows = rows(&world.run("profiles -o json").stdout);
     assert_eq!(rows[0]["valid"], true, "{rows:?}");
 }
+
+#[test]
+fn two_surveys_in_a_row_ask_each_host_about_itself_once() {
+    let world = World::new();
+    let profile = |name: &str| format!("[{name}]\nhost = {}\n", world.url());
+    world.write(".databrickscfg", &(profile("dev") + &profile("prod")));
+    world.seed("dev", 3000);
+    world.seed("prod", 3000);
+    for _ in 0..2 {
+        let mut command = world.command("auth profiles");
+        command.env("DATABRICKS_CACHE_DIR", world.path("caches/databricks"));
+        let ran = common::ran(command);
+        assert_eq!((ran.code, ran.stdout.matches("YES").count()), (Some(0), 2), "{}", ran.stderr);
+    }
+    assert_eq!(world.server.counts().host_metadata, 1);
+}

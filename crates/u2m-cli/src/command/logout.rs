@@ -216,7 +216,10 @@ fn whose(
             false => of_profile(config, &text, path, storage),
         },
         (None, Some(text), None) => of_profile(config, &text, path, storage),
-        (None, Some(text), Some(host)) if is_on(config, &text, &host) => {
+        // The host of the profile that is named says nothing new.
+        (None, Some(text), Some(host)) | (Some(text), None, Some(host))
+            if is_on(config, &text, &host) =>
+        {
             of_profile(config, &text, path, storage)
         }
         (None, None, Some(text)) => of_host(args, config, &text),
@@ -231,7 +234,7 @@ fn whose(
         )),
         _ => Err(Failure::new(
             Class::Usage,
-            "a profile and another host than its own cannot be given together, nor an argument with --profile or --host",
+            "a profile and another host than its own cannot be given together, nor an argument with --profile",
         )),
     }
 }

@@ -18,6 +18,7 @@ mod prompt;
 mod prose;
 mod screen;
 mod settle;
+mod told;
 mod waiting;
 
 use args::{Args, Command};

@@ -46,7 +46,8 @@ PowerShell  u2m completion powershell | Out-String | Invoke-Expression
             "Show which login is used, where each setting comes from, and whether it works.",
             "\
 A login's tokens are never shown. Without --exit-zero a login that does not work
-ends with the code of its reason.
+ends with the code of its reason. What nobody has set is as the host says it, if
+it was asked: workspace, account, cloud, discovery URL.
 ",
         ),
         Command::Doctor => (
@@ -55,7 +56,10 @@ ends with the code of its reason.
         ),
         Command::Env => (
             "Print the settings of a profile as environment variables.",
-            "Secrets are left out unless --sensitive is given.\n",
+            "\
+Secrets are left out unless --sensitive is given. In the place of Databricks' CLI
+(auth env) it adds what the host says of itself, and the path of this program.
+",
         ),
         Command::Exec => (
             "Run a program with a login in its environment, for as long as its token lives.",

@@ -62,6 +62,19 @@ impl Cloud {
             .find(|cloud| cloud.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// Its name as Databricks' programs write it in a configuration.
+    ///
+    /// ```
+    /// assert_eq!(u2m_config::Cloud::Azure.name(), "Azure");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "AWS",
+            Self::Azure => "Azure",
+            Self::Gcp => "GCP",
+        }
+    }
+
     /// Its name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {

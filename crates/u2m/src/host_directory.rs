@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use u2m_cache::FileStore;
 use u2m_core::{AccessToken, Fingerprint, Host, HostMetadata};
 use u2m_http::{Patience, Transport, drive};
@@ -136,6 +137,15 @@ impl HostDirectory {
     /// As [`HostDirectory::ask`], for plain code. Not to be called within an async runtime.
     pub fn ask_blocking(&self, host: &Host) -> Option<HostMetadata> {
         OwnRuntime::default().block_on(self.ask(host)).ok().flatten()
+    }
+
+    /// As [`HostDirectory::ask_blocking`], for at most `limit`. What is known already needs none.
+    pub fn ask_blocking_within(&self, host: &Host, limit: Duration) -> Option<HostMetadata> {
+        if let Some(said) = self.known(host) {
+            return said;
+        }
+        let answer = async { timeout(limit, self.ask(host)).await.ok().flatten() };
+        OwnRuntime::default().block_on(answer).ok().flatten()
     }
 
     /// The answer that is known without asking; the outer `None` if there is none.

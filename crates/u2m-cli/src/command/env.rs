@@ -6,22 +6,35 @@ use crate::args::Args;
 use crate::command::token;
 use crate::failure::{Class, Failure};
 use crate::settle::settled;
-use crate::{output, place};
+use crate::{output, place, told};
 use shape::Shape;
 use std::collections::BTreeMap;
-use u2m::{ConfigFile, Resolved, Said};
+use std::time::Duration;
+use u2m::{Resolved, Said};
 use zeroize::Zeroizing;
+
+/// How long a host is waited for that is to say what it is. One that is silent is given up well before, and that is remembered.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let shape = Shape::named(args.shape.as_deref())?;
     let (path, config) = place::config()?;
     let found = settled(args, &path, &config, false)?;
-    let is_for_issuer = is_for_issuer(&found, &config);
+    let is_for_issuer = told::is_for_issuer(&found, &config);
     if !is_for_issuer && found.host().is_none() && found.cloud(None).is_none() {
         let text = "nothing says which host is meant: name a profile with --profile, or set DATABRICKS_HOST";
         return Err(Failure::new(Class::Unclear, text));
     }
-    let mut variables = of(&found, args);
+    // Databricks' CLI hands on what the host says of itself. Nobody asks it for ours: a program that is told the host can.
+    let shown = match args.stands_in && !args.with_token && !is_for_issuer {
+        true => {
+            let limit = args.timeout.unwrap_or(PATIENCE);
+            let hosts = told::hosts(args, &found, &config);
+            told::completed(&found, args, &hosts, Some(limit))
+        }
+        false => found.clone(),
+    };
+    let mut variables = of(&shown, args);
     if is_for_issuer {
         // What the environment says of Databricks is not this login's.
         variables.retain(|name, _| *name == "DATABRICKS_CONFIG_PROFILE");
@@ -66,12 +79,6 @@ fn of(found: &Resolved, args: &Args) -> BTreeMap<&'static str, Zeroizing<String>
         output::note(&format!("Left out: {names}. Pass --sensitive to print secrets."));
     }
     variables
-}
-
-/// Whether the profile is for an issuer that is not Databricks'.
-fn is_for_issuer(found: &Resolved, config: &ConfigFile) -> bool {
-    let profile = found.profile().and_then(|named| config.profile(named.name()));
-    profile.is_some_and(|profile| profile.issuer().is_some())
 }
 
 /// Whose token goes with a configuration.

@@ -10,6 +10,7 @@
 mod auth_type;
 mod choice;
 mod error;
+mod told;
 mod value;
 
 pub use auth_type::AUTH_TYPES;
@@ -57,6 +58,8 @@ pub struct Resolved {
     values: Vec<Value>,
     profile: Option<ChosenProfile>,
     host: Option<Host>,
+    /// Whether somebody wrote that there is no workspace.
+    is_without_workspace: bool,
 }
 
 impl Resolved {
@@ -119,13 +122,16 @@ pub fn resolve(
     let variables = Variables { env };
     let profile = choice::choose(given, &variables, file, path)?;
     let section = profile.as_ref().map(|profile| profile.name.as_str());
-    let mut pile = Pile { section, file, path, variables, values: BTreeMap::new() };
+    let (values, is_without_workspace) = (BTreeMap::new(), false);
+    let mut pile = Pile { section, file, path, variables, values, is_without_workspace };
     let host = pile.fill(given)?;
     if let Some(profile) = &profile {
         pile.put("profile", &profile.name, profile.source());
     }
     pile.refuse_many_methods()?;
-    Ok(Resolved { values: pile.values.into_values().collect(), profile, host })
+    let is_without_workspace = pile.is_without_workspace;
+    let values = pile.values.into_values().collect();
+    Ok(Resolved { values, profile, host, is_without_workspace })
 }
 
 /// The environment.
@@ -156,6 +162,7 @@ struct Pile<'a> {
     path: &'a Path,
     variables: Variables<'a>,
     values: BTreeMap<usize, Value>,
+    is_without_workspace: bool,
 }
 
 impl Pile<'_> {
@@ -326,7 +333,11 @@ impl Pile<'_> {
 
     /// Takes a value, unless there is one already. The placeholder of an account without a workspace is none.
     fn put(&mut self, key: &str, text: &str, source: Source) {
-        if text.is_empty() || (key == "workspace_id" && text == "none") {
+        if key == "workspace_id" && text == "none" {
+            self.is_without_workspace = true;
+            return;
+        }
+        if text.is_empty() {
             return;
         }
         if let Some(attribute) = Attribute::named(key) {

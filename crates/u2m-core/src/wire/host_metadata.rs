@@ -7,7 +7,8 @@ use crate::names::AccountId;
 use crate::reply::Reply;
 use crate::target::Target;
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use url::Url;
 
 /// A host's own description. All of it is optional, and a host that has none is a plain workspace or account console.
@@ -36,6 +37,20 @@ pub struct HostMetadata {
     pub host_type: Option<String>,
     /// `AWS`, `Azure` or `GCP`, in any case.
     pub cloud: Option<String>,
+    /// For whom tokens are that are exchanged for its own, the usual one first.
+    #[serde(
+        rename = "token_federation_default_oidc_audiences",
+        deserialize_with = "texts",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub audiences: Vec<String>,
+}
+
+/// The texts in a list. What is none says nothing, and takes nothing from the rest.
+fn texts<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
+    let value = Value::deserialize(source)?;
+    let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(list.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 impl HostMetadata {
@@ -100,6 +115,19 @@ mod tests {
     fn target(metadata: &str, host: &str, account: Option<&str>) -> Target {
         let metadata: HostMetadata = serde_json::from_str(metadata).unwrap();
         metadata.target(Host::parse(host).unwrap(), account.map(|id| AccountId::parse(id).unwrap()))
+    }
+
+    #[test]
+    fn a_list_of_audiences_that_is_none_takes_nothing_from_the_rest() {
+        let read = |audiences: &str| -> HostMetadata {
+            let member = r#""cloud":"AWS","token_federation_default_oidc_audiences""#;
+            serde_json::from_str(&format!("{{{member}:{audiences}}}")).unwrap()
+        };
+        assert_eq!(read(r#"["a","b"]"#).audiences, ["a", "b"]);
+        for odd in ["null", "7", r#""a""#, "{}", "[7]"] {
+            let found = read(odd);
+            assert_eq!((found.cloud.as_deref(), found.audiences.len()), (Some("AWS"), 0), "{odd}");
+        }
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl Report<'_> {
         let Line { key, source, .. } = line;
         let value = Foreign::new(&line.value);
         let auth_type = Foreign::new(self.auth_type.unwrap_or_default());
-        let is_told = !matches!(source, Source::Derived) && *key != "databricks_cli_path";
+        let is_told = !matches!(source, Source::Derived);
         let from = match (is_told, line.mismatch) {
             (true, true) => format!(" (from {source}, not used for auth type {auth_type})"),
             (true, false) => format!(" (from {source})"),
@@ -220,12 +220,16 @@ impl Report<'_> {
             let key = attribute.key();
             let found = self.resolved.value(key);
             let (value, source) = match (found, key) {
+                // Databricks' CLI names none: it is where this program is, whoever said so.
+                (Some(found), "databricks_cli_path") => (self.shown(found), Source::Derived),
                 (Some(found), _) => (self.shown(found), found.source().clone()),
                 (None, "profile") => ("default".to_owned(), Source::Derived),
                 (None, "auth_type") => (self.auth_type?.to_owned(), Source::Derived),
                 _ => return None,
             };
-            let mismatch = self.auth_type.is_some_and(|auth_type| !attribute.is_for(auth_type));
+            let is_other = |auth_type: &str| !attribute.is_for(auth_type);
+            // What is no credential is nobody's in particular.
+            let mismatch = attribute.method().is_some() && self.auth_type.is_some_and(is_other);
             Some(Line { key, value, source, mismatch })
         };
         Attribute::ALL.iter().filter_map(line).collect()

@@ -1,0 +1,230 @@
+//! What follows for a configuration from what its host says of itself, as Databricks' programs work it out.
+
+use super::{Resolved, Source, Value, place};
+use crate::{Attribute, Cloud};
+use u2m_core::{AccountId, HostMetadata, derive_host_from_issuer};
+
+/// What stands for the account in the root of a host's OpenID endpoints.
+const ACCOUNT: &str = "{account_id}";
+
+/// Where metadata stands below that root.
+const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
+
+impl Resolved {
+    /// Adds what nobody has said: account, workspace, discovery URL and audience by what the host says of itself, and the
+    /// cloud, by its name if it says nothing. The source of each is [`Source::Derived`]. It is for showing and for handing on
+    /// a configuration: to sign in and to ask an API, what was said itself counts.
+    ///
+    /// A workspace is not added where somebody wrote that there is none (`workspace_id = none`), nor a discovery URL that is
+    /// not on the very host (HOST-5).
+    ///
+    /// ```
+    /// use u2m_config::{ConfigFile, Given, resolve};
+    /// use u2m_core::HostMetadata;
+    /// let file = ConfigFile::parse("host = https://a.example\n")?;
+    /// let mut said = HostMetadata::default();
+    /// said.workspace_id = Some("7".to_owned());
+    /// said.oidc_endpoint = Some("https://a.example/oidc".to_owned());
+    /// let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref())?.told_by(Some(&said));
+    /// assert_eq!(found.get("workspace_id"), Some("7"));
+    /// assert_eq!(
+    ///     found.get("discovery_url"),
+    ///     Some("https://a.example/oidc/.well-known/oauth-authorization-server")
+    /// );
+    /// assert_eq!(found.get("cloud"), Some("AWS"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn told_by(mut self, said: Option<&HostMetadata>) -> Self {
+        if let Some(said) = said.filter(|_| self.host.is_some()) {
+            self.add("account_id", said.account_id.as_deref());
+            if !self.is_without_workspace {
+                self.add("workspace_id", said.workspace_id.as_deref());
+            }
+            let url = self.discovery_url(said);
+            self.add("discovery_url", url.as_deref());
+            let audience = self.audience(said).map(str::to_owned);
+            self.add("audience", audience.as_deref());
+        }
+        let cloud = self.cloud_as_written(said).map(str::to_owned);
+        self.add("cloud", cloud.as_deref());
+        self
+    }
+
+    /// Puts in what follows from something else than words, such as how a program was started, in the place of what was said.
+    ///
+    /// ```
+    /// use u2m_config::{ConfigFile, Given, Source, resolve};
+    /// let file = ConfigFile::parse("host = a.example\n")?;
+    /// let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref())?;
+    /// let found = found.with_derived("databricks_cli_path", "/usr/bin/databricks");
+    /// assert_eq!(found.value("databricks_cli_path").map(|path| path.source()), Some(&Source::Derived));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_derived(mut self, key: &str, text: &str) -> Self {
+        self.values.retain(|value| value.attribute().key() != key);
+        self.add(key, Some(text));
+        self
+    }
+
+    /// Adds a value at its place in the table, unless there is one, or none to add.
+    fn add(&mut self, key: &str, text: Option<&str>) {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return };
+        let Some(attribute) = Attribute::named(key).filter(|_| self.value(key).is_none()) else {
+            return;
+        };
+        let is_behind = |value: &Value| place(value.attribute().key()) > place(key);
+        let at = self.values.iter().position(is_behind).unwrap_or(self.values.len());
+        self.values.insert(at, Value::new(attribute, text, Source::Derived));
+    }
+
+    fn discovery_url(&self, said: &HostMetadata) -> Option<String> {
+        let root = said.oidc_endpoint.as_deref().filter(|root| !root.is_empty())?;
+        // Some leave the scheme out.
+        let mut root = match root.contains("://") {
+            true => root.to_owned(),
+            false => format!("https://{root}"),
+        };
+        if root.contains(ACCOUNT) {
+            let account = AccountId::parse(self.get("account_id")?).ok()?;
+            root = root.replace(ACCOUNT, account.as_str());
+        }
+        let root = root.trim_end_matches('/');
+        let is_own = derive_host_from_issuer(root).ok().as_ref() == self.host();
+        is_own.then(|| format!("{root}{WELL_KNOWN}"))
+    }
+
+    /// For whom tokens are: the host's first, else the account, where the host is no workspace.
+    fn audience<'a>(&'a self, said: &'a HostMetadata) -> Option<&'a str> {
+        let account = || self.get("account_id").filter(|_| said.workspace_id.is_none());
+        said.audiences.first().map(String::as_str).or_else(account)
+    }
+
+    /// A cloud that nobody here knows stays as its host writes it.
+    fn cloud_as_written<'a>(&'a self, said: Option<&'a HostMetadata>) -> Option<&'a str> {
+        let cloud = self.cloud(said)?;
+        let is_of_resource = self.get("azure_workspace_resource_id").is_some();
+        let word = said.and_then(|said| said.cloud.as_deref()).filter(|_| !is_of_resource);
+        let unknown = word.filter(|word| !word.is_empty() && Cloud::named(word).is_none());
+        Some(unknown.unwrap_or(cloud.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConfigFile, Given, resolve};
+
+    fn resolved(text: &str) -> Resolved {
+        let file = ConfigFile::parse(text).unwrap();
+        resolve(&Given::default(), &|_| None, &file, "cfg".as_ref()).unwrap()
+    }
+
+    fn said(endpoint: &str) -> HostMetadata {
+        let mut said = HostMetadata::default();
+        said.oidc_endpoint = Some(endpoint.to_owned());
+        said
+    }
+
+    fn values(found: &Resolved) -> Vec<String> {
+        let line = |value: &Value| format!("{}={}", value.attribute().key(), value.expose());
+        found.values().iter().map(line).collect()
+    }
+
+    #[test]
+    fn what_the_host_says_fills_gaps_at_their_places_and_replaces_nothing() {
+        let mut said = said("https://a.example/oidc/accounts/{account_id}/");
+        said.account_id = Some("of-host".to_owned());
+        said.workspace_id = Some("7".to_owned());
+        said.cloud = Some("azure".to_owned());
+        let url = "https://a.example/oidc/accounts/{}/.well-known/oauth-authorization-server";
+        let own = resolved("host = https://a.example\ntoken = t\nrate_limit = 5\n");
+        let full = [
+            "host=https://a.example",
+            "account_id=of-host",
+            "workspace_id=7",
+            "token=t",
+            "profile=DEFAULT",
+            "rate_limit=5",
+            "cloud=Azure",
+            &format!("discovery_url={}", url.replace("{}", "of-host")),
+        ];
+        assert_eq!(values(&own.told_by(Some(&said))), full);
+        let mine = "account_id = mine\nworkspace_id = 8\ncloud = gcp\ndiscovery_url = x\n";
+        let own = resolved(&format!("host = https://a.example\n{mine}")).told_by(Some(&said));
+        for (key, text) in [
+            ("account_id", "mine"),
+            ("workspace_id", "8"),
+            ("cloud", "gcp"),
+            ("discovery_url", "x"),
+        ] {
+            assert_eq!(own.get(key), Some(text));
+            assert!(matches!(own.value(key).unwrap().source(), Source::File(_)), "{key}");
+        }
+        let own = resolved("host = https://a.example\naccount_id = mine\n").told_by(Some(&said));
+        assert_eq!(own.get("discovery_url"), Some(url.replace("{}", "mine").as_str()));
+        assert_eq!(own.value("workspace_id").unwrap().source(), &Source::Derived);
+    }
+
+    #[test]
+    fn a_host_that_says_nothing_leaves_the_cloud_that_its_name_tells() {
+        let found = resolved("host = https://a.gcp.databricks.com\n").told_by(None);
+        assert_eq!(found.get("cloud"), Some("GCP"));
+        assert_eq!(values(&found).len(), 3, "{found:?}");
+        assert!(values(&resolved("").told_by(Some(&said("https://a.example")))).is_empty());
+        let resource = resolved("azure_workspace_resource_id = /x\nhost = a.example\n");
+        let mut moon = HostMetadata::default();
+        moon.cloud = Some("moon".to_owned());
+        assert_eq!(resource.told_by(Some(&moon)).get("cloud"), Some("Azure"));
+        assert_eq!(resolved("host = a.example\n").told_by(Some(&moon)).get("cloud"), Some("moon"));
+    }
+
+    #[test]
+    fn an_account_without_a_workspace_is_not_given_one() {
+        let mut said = said("https://a.example/oidc/accounts/{account_id}");
+        said.workspace_id = Some("7".to_owned());
+        let none = "host = https://a.example\naccount_id = 1\nworkspace_id = none\n";
+        assert_eq!(resolved(none).told_by(Some(&said)).get("workspace_id"), None);
+    }
+
+    #[test]
+    fn host_5_a_discovery_url_is_on_the_very_host() {
+        let url = |endpoint: &str| {
+            let found = resolved("host = https://a.example\n").told_by(Some(&said(endpoint)));
+            found.get("discovery_url").map(str::to_owned)
+        };
+        let own = "https://a.example/oidc/.well-known/oauth-authorization-server";
+        for good in ["https://a.example/oidc", "https://A.example/oidc//", "a.example/oidc"] {
+            let found = url(good).unwrap();
+            assert_eq!(found.to_ascii_lowercase(), own, "{good}");
+        }
+        for bad in [
+            "",
+            "https://evil.example/oidc",
+            "http://a.example/oidc",
+            "https://a.example:444/oidc",
+            "https://a.example@evil.example/oidc",
+            "https://a.example/oidc?x=",
+            "https://a.example/oidc/accounts/{account_id}",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(url(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_audience_is_the_hosts_first_else_its_account() {
+        let mut said = said("https://a.example/oidc");
+        said.account_id = Some("acc".to_owned());
+        let audience = |said: &HostMetadata| {
+            let found = resolved("host = https://a.example\n").told_by(Some(said));
+            found.get("audience").map(str::to_owned)
+        };
+        assert_eq!(audience(&said).as_deref(), Some("acc"));
+        said.workspace_id = Some("7".to_owned());
+        assert_eq!(audience(&said), None);
+        said.audiences = vec!["first".to_owned(), "second".to_owned()];
+        assert_eq!(audience(&said).as_deref(), Some("first"));
+    }
+}

@@ -27,6 +27,7 @@ struct Shared<T> {
 struct State<T> {
     /// `Some(None)` when the work broke instead of giving a result.
     result: Option<Option<T>>,
+    has_panicked: bool,
     wakers: Vec<Waker>,
 }
 
@@ -48,8 +49,7 @@ impl<T: Clone + Send + 'static> Flight<T> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn start(name: &str, work: impl FnOnce() -> T + Send + 'static) -> std::io::Result<Self> {
-        let state = Mutex::new(State { result: None, wakers: Vec::new() });
-        let flight = Self(Arc::new(Shared { state, landed: Condvar::new() }));
+        let flight = Self::not_begun();
         let landing = Landing(flight.clone());
         let body = move || {
             let result = work();
@@ -57,6 +57,45 @@ impl<T: Clone + Send + 'static> Flight<T> {
         };
         std::thread::Builder::new().name(name.to_owned()).spawn(body)?;
         Ok(flight)
+    }
+
+    /// Starts `work` as a task of `runtime`, for what may be lost with it: it ends where the runtime does. Dropping those who wait
+    /// leaves it alone all the same.
+    ///
+    /// ```
+    /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// let flight = u2m_http::Flight::on(runtime.handle(), async { 6 * 7 });
+    /// assert_eq!(runtime.block_on(flight.wait()), Some(42));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on(
+        runtime: &tokio::runtime::Handle,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Self {
+        let flight = Self::not_begun();
+        let landing = Landing(flight.clone());
+        runtime.spawn(async move {
+            let result = work.await;
+            landing.0.land(Some(result));
+        });
+        flight
+    }
+
+    fn not_begun() -> Self {
+        let state = Mutex::new(State { result: None, has_panicked: false, wakers: Vec::new() });
+        Self(Arc::new(Shared { state, landed: Condvar::new() }))
+    }
+
+    /// Whether the work panicked: it would do so again. Work that broke without one was ended with its runtime.
+    ///
+    /// ```
+    /// let flight: u2m_http::Flight<u8> = u2m_http::Flight::start("example", || panic!("on purpose"))?;
+    /// assert_eq!(flight.wait_blocking(), None);
+    /// assert!(flight.has_panicked());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn has_panicked(&self) -> bool {
+        self.state().has_panicked
     }
 
     /// Whether the result is there.
@@ -135,6 +174,9 @@ struct Landing<T: Clone + Send + 'static>(Flight<T>);
 
 impl<T: Clone + Send + 'static> Drop for Landing<T> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state().has_panicked = true;
+        }
         self.0.land(None);
     }
 }
@@ -295,5 +337,17 @@ mod tests {
     fn work_that_breaks_keeps_nobody_waiting() {
         let flight: Flight<u8> = Flight::start("test", || panic!("on purpose")).unwrap();
         assert_eq!(flight.wait_blocking(), None);
+    }
+
+    #[test]
+    fn a_task_that_panics_is_told_from_one_that_ended_with_its_runtime() {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let broken: Flight<u8> = Flight::on(runtime.handle(), async { panic!("on purpose") });
+        assert_eq!((broken.wait_blocking(), broken.has_panicked()), (None, true));
+        let endless: Flight<u8> = Flight::on(runtime.handle(), std::future::pending());
+        assert!(!endless.is_over());
+        runtime.shutdown_background();
+        assert_eq!((endless.wait_blocking(), endless.has_panicked()), (None, false));
     }
 }

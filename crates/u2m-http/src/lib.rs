@@ -9,6 +9,7 @@
 //! | [`drive`], [`Patience`] | sends a call of the core until it is answered, within its rules for repeating |
 //! | [`AwakeClock`] | waits in time during which this process ran, so that a suspension loses no answer |
 //! | [`Flight`], [`Spending`], [`settle`] | work that nobody can cancel: a refresh, from its request to its save |
+//! | [`Shared`], [`Fetch`] | one token for all callers of a process, and one fetch for the next |
 //! | [`EndpointSupplier`], [`BasicEndpoints`] | where authorization endpoints come from |
 //! | [`TokenSource`] | what hands out tokens, as everything above sees it |
 
@@ -25,6 +26,7 @@ mod paste;
 mod proxy;
 #[cfg(feature = "reqwest")]
 mod reqwest_transport;
+mod shared;
 mod source;
 #[cfg(feature = "reqwest")]
 mod tls;
@@ -49,6 +51,7 @@ pub use proxy::{Proxies, Proxy, ProxyError};
 pub use reqwest_transport::ReqwestTransport;
 #[cfg(feature = "reqwest")]
 pub use rustls::crypto::CryptoProvider;
+pub use shared::{Broken, Came, Fetch, FetchFuture, Fetched, Renewal, ShareRules, Shared};
 pub use source::TokenSource;
 #[cfg(feature = "reqwest")]
 pub use tls::CertificateProblem;

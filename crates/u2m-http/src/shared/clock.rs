@@ -1,0 +1,82 @@
+//! The clocks that say whether a token in hand is still good. The wall clock tells when the server will refuse it, and can be set
+//! back; the time since the system started cannot, and includes the time during which a laptop sleeps. Reading that one costs more
+//! than a token may cost, so two cheap clocks are looked at instead: while they agree as they did, neither a sleep nor a
+//! step of the wall clock has happened.
+
+use u2m_core::{Moment, Timestamp};
+
+/// Now, by the system's real-time clock.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from(std::time::SystemTime::now())
+}
+
+/// Now, as exactly as that clock can tell: for what has an order within one second.
+pub(crate) fn moment() -> Moment {
+    Moment::from(std::time::SystemTime::now())
+}
+
+/// Two cheap clocks at one moment, in seconds and a few milliseconds late at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Glance {
+    /// Unix time.
+    pub(super) wall: i64,
+    /// From some beginning on, without the time that the system slept.
+    pub(super) awake: i64,
+}
+
+impl Glance {
+    /// By how much the clocks differ: it changes when the wall clock is set, and when the system sleeps.
+    pub(super) fn offset(self) -> i64 {
+        self.wall - self.awake
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn glance() -> Glance {
+    use rustix::time::{ClockId, clock_gettime};
+    let seconds = |clock| clock_gettime(clock).tv_sec;
+    Glance { wall: seconds(ClockId::RealtimeCoarse), awake: seconds(ClockId::MonotonicCoarse) }
+}
+
+/// Seconds since the system started, with the time that it slept.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn since_boot() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec
+}
+
+/// Where there are no cheaper clocks.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn glance() -> Glance {
+    Glance { wall: now().unix(), awake: since_boot() }
+}
+
+/// Where no clock that goes on while the system sleeps is at hand: the one that stands still. A token that outlives a sleep by
+/// it is still held against the wall clock.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn since_boot() -> i64 {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let since = FIRST.get_or_init(Instant::now).elapsed().as_secs();
+    i64::try_from(since).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_tell_the_systems_time() {
+        let system = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let system = i64::try_from(system).unwrap();
+        for told in [glance().wall, now().unix()] {
+            assert!((-1..60).contains(&(told - system)), "{told} beside {system}");
+        }
+    }
+
+    #[test]
+    fn the_time_since_the_start_never_goes_back() {
+        let first = since_boot();
+        assert!(first >= 0 && since_boot() >= first);
+    }
+}

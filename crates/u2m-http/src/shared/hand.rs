@@ -1,0 +1,184 @@
+//! The token that this process has in hand. A fresh one is read without a lock and without writing to memory that other
+//! threads read: each thread keeps a copy of its own, and a shared generation says whether it is the latest.
+
+use super::clock::{Glance, glance, since_boot};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use u2m_core::{AccessToken, Lifetime, Token};
+
+/// How many sources a thread keeps copies for; a further one takes the place of the oldest.
+const COPIES: usize = 8;
+
+/// A clock that is set back by more makes it unknown how long a token is fresh for, in seconds: its source knows more of it.
+const SET_BACK: i64 = 300;
+
+/// By how many seconds two clocks that are read one after the other may seem to disagree, without anything having happened.
+const JITTER: i64 = 2;
+
+/// The latest token of one source in this process.
+#[derive(Debug)]
+pub(super) struct Hand {
+    /// Raised with each change; 0 until there is a token.
+    generation: AtomicU64,
+    latest: Mutex<Option<Held>>,
+    /// Tells the copies of one source from those of others, and ends with it.
+    identity: Arc<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    token: Token,
+    /// The first and the last second in which the token is handed out without asking further.
+    fresh_from: i64,
+    fresh_until: i64,
+    /// The same end, and the token's own, in seconds since the system started: they hold whatever the wall clock is set to.
+    fresh_until_boot: i64,
+    ends_at_boot: i64,
+    /// How the two cheap clocks differed when it was put in hand.
+    offset: i64,
+}
+
+impl Held {
+    fn new(token: Token, fresh_until: i64, old: Option<&Held>) -> Self {
+        let (at, boot) = (glance(), since_boot());
+        let since_boot = |unix: i64| unix.saturating_sub(at.wall).saturating_add(boot);
+        let ends = token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
+        // The same token again lives no longer for being put in hand by another clock.
+        let same = old.filter(|old| old.token.access_token() == token.access_token());
+        Self {
+            fresh_from: at.wall - SET_BACK,
+            fresh_until,
+            fresh_until_boot: since_boot(fresh_until),
+            ends_at_boot: since_boot(ends).min(same.map_or(i64::MAX, |old| old.ends_at_boot)),
+            offset: at.offset(),
+            token,
+        }
+    }
+
+    fn is_fresh(&mut self, at: Glance) -> bool {
+        let is_fresh = self.fresh_from <= at.wall && at.wall <= self.fresh_until;
+        is_fresh && ((at.offset() - self.offset).abs() <= JITTER || self.is_fresh_by_boot(at))
+    }
+
+    /// The clocks do not agree any more: the wall clock was set, or the system has slept.
+    #[cold]
+    fn is_fresh_by_boot(&mut self, at: Glance) -> bool {
+        let boot = since_boot();
+        self.offset = at.offset();
+        boot <= self.fresh_until_boot && boot <= self.ends_at_boot
+    }
+
+    /// Whether the token has at least `skew` left, by both clocks.
+    fn is_good(&self, skew: Lifetime) -> bool {
+        let ends = self.token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
+        let has_left = |end: i64, now: i64| end.saturating_sub(now) >= skew.seconds();
+        has_left(ends, glance().wall) && has_left(self.ends_at_boot, since_boot())
+    }
+}
+
+struct Copy {
+    of: Weak<()>,
+    generation: u64,
+    held: Held,
+}
+
+thread_local! {
+    static COPIES_HERE: RefCell<Vec<Copy>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Hand {
+    pub(super) fn new() -> Self {
+        Self { generation: AtomicU64::new(0), latest: Mutex::new(None), identity: Arc::new(()) }
+    }
+
+    /// The token, if it is fresh.
+    pub(super) fn fresh(&self) -> Option<Token> {
+        let generation = self.generation.load(Ordering::Acquire);
+        if generation == 0 {
+            return None;
+        }
+        let at = glance();
+        COPIES_HERE.with_borrow_mut(|copies| {
+            let mine = copies
+                .iter_mut()
+                .find(|copy| copy.generation == generation && copy.of.as_ptr() == self.address());
+            if let Some(copy) = mine {
+                return copy.held.is_fresh(at).then(|| copy.held.token.clone());
+            }
+            let held = self.latest().clone().filter(|held| held.clone().is_fresh(at))?;
+            // A deep copy, so that its count of owners is this thread's alone.
+            let token = Token::new(
+                AccessToken::new(held.token.access_token().expose()),
+                held.token.expiry(),
+            );
+            let copy = Copy {
+                of: Arc::downgrade(&self.identity),
+                generation,
+                held: Held { token, ..held },
+            };
+            copies.retain(|copy| copy.of.strong_count() > 0 && copy.of.as_ptr() != self.address());
+            if copies.len() == COPIES {
+                copies.remove(0);
+            }
+            let token = copy.held.token.clone();
+            copies.push(copy);
+            Some(token)
+        })
+    }
+
+    /// The latest token, fresh or not.
+    pub(super) fn latest_token(&self) -> Option<Token> {
+        self.latest().as_ref().map(|held| held.token.clone())
+    }
+
+    /// The latest token, if it has at least `skew` left, whatever the wall clock was set to meanwhile.
+    pub(super) fn good(&self, skew: Lifetime) -> Option<Token> {
+        self.latest().as_ref().filter(|held| held.is_good(skew)).map(|held| held.token.clone())
+    }
+
+    /// Whether `token` is the one in hand, and has less than `skew` left by the clock that nobody sets.
+    pub(super) fn is_known_dead(&self, token: &Token, skew: Lifetime) -> bool {
+        self.latest().as_ref().is_some_and(|held| {
+            held.token.access_token() == token.access_token() && !held.is_good(skew)
+        })
+    }
+
+    /// Names the state of this slot, for [`Hand::set`].
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts a token in hand; it is given out until `fresh_until`, in unix seconds. With a generation, only if nothing was
+    /// put in hand since.
+    pub(super) fn set(&self, token: Token, fresh_until: i64, since: Option<u64>) {
+        let mut latest = self.latest();
+        if since.is_some_and(|since| since != self.generation()) {
+            return;
+        }
+        *latest = Some(Held::new(token, fresh_until, latest.as_ref()));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Lets go of the token, unless another was put in hand `since`: whoever asks next asks the source.
+    pub(super) fn clear(&self, since: u64) {
+        let mut latest = self.latest();
+        if since == self.generation() {
+            *latest = None;
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn address(&self) -> *const () {
+        Arc::as_ptr(&self.identity)
+    }
+
+    /// A panic elsewhere leaves the slot whole: each change is one assignment.
+    fn latest(&self) -> MutexGuard<'_, Option<Held>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "hand_tests.rs"]
+mod tests;

@@ -37,17 +37,19 @@ impl Resolved {
     #[must_use]
     pub fn told_by(mut self, said: Option<&HostMetadata>) -> Self {
         if let Some(said) = said.filter(|_| self.host.is_some()) {
-            self.add("account_id", said.account_id.as_deref());
+            self.hear("account_id", said.account_id.as_deref());
             if !self.is_without_workspace {
-                self.add("workspace_id", said.workspace_id.as_deref());
+                self.hear("workspace_id", said.workspace_id.as_deref());
             }
             let url = self.discovery_url(said);
-            self.add("discovery_url", url.as_deref());
+            self.hear("discovery_url", url.as_deref());
             let audience = self.audience(said).map(str::to_owned);
-            self.add("audience", audience.as_deref());
+            self.hear("audience", audience.as_deref());
         }
         let cloud = self.cloud_as_written(said).map(str::to_owned);
-        self.add("cloud", cloud.as_deref());
+        self.hear("cloud", cloud.as_deref());
+        let by_name = self.cloud(None).map(Cloud::name);
+        self.add("cloud", by_name);
         self
     }
 
@@ -66,6 +68,12 @@ impl Resolved {
         self.values.retain(|value| value.attribute().key() != key);
         self.add(key, Some(text));
         self
+    }
+
+    /// Adds what a host says. What is no plain word is no id, cloud or address, and could not be handed on in every form.
+    fn hear(&mut self, key: &str, text: Option<&str>) {
+        let is_plain = |c: char| c.is_ascii_graphic() && !"\"'`$\\".contains(c);
+        self.add(key, text.filter(|text| text.chars().all(is_plain)));
     }
 
     /// Adds a value at its place in the table, unless there is one, or none to add.
@@ -178,6 +186,18 @@ mod tests {
         moon.cloud = Some("moon".to_owned());
         assert_eq!(resource.told_by(Some(&moon)).get("cloud"), Some("Azure"));
         assert_eq!(resolved("host = a.example\n").told_by(Some(&moon)).get("cloud"), Some("moon"));
+    }
+
+    #[test]
+    fn t9_what_a_host_says_and_is_no_plain_word_is_not_taken_over() {
+        for odd in ["a b", "7\n", "\u{1b}[2J", "$(id)", "a'b", "\\", "\u{202e}"] {
+            let mut said = said(&format!("https://a.example/{odd}"));
+            said.workspace_id = Some(odd.to_owned());
+            said.cloud = Some(odd.to_owned());
+            let found = resolved("host = https://a.example\n").told_by(Some(&said));
+            let own = ["host=https://a.example", "profile=DEFAULT", "cloud=AWS"];
+            assert_eq!(values(&found), own, "{odd:?}");
+        }
     }
 
     #[test]

@@ -57,8 +57,9 @@ it was asked: workspace, account, cloud, discovery URL.
         Command::Env => (
             "Print the settings of a profile as environment variables.",
             "\
-Secrets are left out unless --sensitive is given. In the place of Databricks' CLI
-(auth env) it adds what the host says of itself, and the path of this program.
+Secrets are left out unless --sensitive is given. In the place of Databricks'
+CLI (auth env) it adds what the host says of itself, and the path of this
+program.
 ",
         ),
         Command::Exec => (

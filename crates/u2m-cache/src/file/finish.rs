@@ -180,6 +180,8 @@ impl Inner {
 
     /// What stands in the cache, or will, where it is only half written: once its writer has ended, or in its place.
     pub(super) fn mended(&self) -> Option<String> {
+        // A file that begins so without a commitment is damaged, and no reason to lock anything.
+        read(&self.beside.lock_at(".lock"))?;
         let mended = self.beside.writer().and_then(|_writer| self.finish());
         // Where nothing can be written, it is known what is meant to stand there.
         mended.is_err().then(|| self.committed_text()).flatten()

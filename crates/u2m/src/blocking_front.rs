@@ -1,11 +1,9 @@
 //! The same for plain code: no runtime, no `async`.
 
 use crate::challenge::{ChallengeError, SignedIn};
-use crate::clock::moment;
-use crate::keeper::{LateSave, Settled, settle_ask};
+use crate::keeper::LateSave;
 use crate::persistent::PersistentAuth as Auth;
 use crate::runtime::OwnRuntime;
-use std::time::Instant;
 use u2m_core::{Ask, Token, TokenError};
 
 /// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
@@ -53,7 +51,7 @@ impl PersistentAuth {
     /// # Errors
     /// There is no login, or it has ended, or the store cannot be read.
     pub fn stored(&self) -> Result<Option<Token>, TokenError> {
-        self.0.keeper.stored_token()
+        self.0.shared.stored()
     }
 
     /// As [`PersistentAuth::token`](Auth::token).
@@ -61,18 +59,7 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn token(&self) -> Result<Token, TokenError> {
-        if let Some(token) = self.0.keeper.current.fresh() {
-            return Ok(token);
-        }
-        // While somebody fetches the next token the store has nothing better to say.
-        if !self.0.keeper.is_flying() {
-            match self.0.keeper.stored_token() {
-                Ok(Some(token)) => return Ok(token),
-                Ok(None) => {}
-                Err(error) => return self.0.or_in_hand(&Ask::Usable, Err(error)),
-            }
-        }
-        self.fetch(Ask::Usable)
+        self.0.shared.ask_blocking(Ask::Usable)
     }
 
     /// As [`PersistentAuth::force_refresh`](Auth::force_refresh).
@@ -80,7 +67,7 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn force_refresh(&self) -> Result<Token, TokenError> {
-        self.fetch(Ask::Newer(self.0.last_seen()))
+        self.0.shared.ask_blocking(self.0.newer())
     }
 
     /// As [`PersistentAuth::refresh_rejected`](Auth::refresh_rejected).
@@ -88,15 +75,16 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        if let Some(token) = self.0.fresh_other(rejected) {
+        if let Some(token) = self.0.shared.fresh_other(rejected) {
             return Ok(token);
         }
-        self.fetch(Ask::Other(rejected.access_token().clone()))
+        self.0.shared.ask_blocking(Ask::Other(rejected.access_token().clone()))
     }
 
     /// As [`PersistentAuth::save_or_give_up`](Auth::save_or_give_up). Not to be called within an async runtime.
     pub fn save_or_give_up(&self, is_enough: impl Fn() -> bool) -> LateSave {
-        self.0.keeper.save_or_give_up(is_enough)
+        let shared = &self.0.shared;
+        shared.source().save_or_give_up(is_enough, || shared.forget())
     }
 
     /// The token in hand, if it is fresh.
@@ -107,29 +95,5 @@ impl PersistentAuth {
     /// The same login for async code.
     pub fn asynchronous(&self) -> &Auth {
         &self.0
-    }
-
-    fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
-        let (asked_at, start) = (moment(), Instant::now());
-        loop {
-            if let Some(token) = self.0.good_meanwhile(&ask) {
-                return Ok(token);
-            }
-            let (flight, asked) = self.0.keeper.board(&ask, asked_at)?;
-            let landed = match self.0.keeper.wait {
-                None => flight.wait_blocking(),
-                Some(limit) => {
-                    match flight.wait_blocking_for(limit.saturating_sub(start.elapsed())) {
-                        Some(landed) => landed,
-                        None => return self.0.out_of_time(&ask),
-                    }
-                }
-            };
-            let landed = landed.unwrap_or(Err(TokenError::Unfinished));
-            match settle_ask(&ask, &asked, landed) {
-                Settled::Is(outcome) => return self.0.or_in_hand(&ask, outcome),
-                Settled::Again => {}
-            }
-        }
     }
 }

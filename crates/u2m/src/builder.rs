@@ -15,7 +15,9 @@ use u2m_core::{
     DISCOVERY_HOST, Foreign, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest,
     ProfileName, Scopes, Target, TokenRequest,
 };
-use u2m_http::{Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, Transport};
+use u2m_http::{
+    Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, ShareRules, Shared, Transport,
+};
 use url::Url;
 
 /// Describes a login. A later call wins over an earlier one; nothing is written or connected before it is used, and only the
@@ -373,7 +375,10 @@ impl Builder {
             listens: self.listens,
             timeout: self.login_timeout,
         };
-        Ok(PersistentAuth { keeper: Arc::new(keeper), desk: Arc::new(desk) })
+        let rules = ShareRules::default()
+            .with_freshness(keeper.request.rules.clone())
+            .with_wait(keeper.wait);
+        Ok(PersistentAuth { shared: Shared::new(keeper, rules), desk: Arc::new(desk) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Drives a login: discovers, listens, opens the browser, waits, redeems, saves.
 
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, sign_in};
 use crate::person::Person;
 use crate::runtime::OwnRuntime;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use u2m_core::{
     Scopes, StoreFailure, Stray, Target, Token,
 };
 use u2m_http::{
-    AwakeClock, Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Spending,
-    SystemBrowser, Visitor, drive, read_callback,
+    AwakeClock, Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Shared,
+    Spending, SystemBrowser, Visitor, drive, read_callback,
 };
 
 /// How logins of one `PersistentAuth` are done.
@@ -141,15 +141,16 @@ fn seconds(time: Duration) -> String {
 /// to be saved all the same.
 pub(crate) async fn challenge(
     desk: &Desk,
-    keeper: &Arc<Keeper>,
+    shared: &Shared<Keeper>,
 ) -> Result<SignedIn, ChallengeError> {
+    let keeper = shared.source();
     prepare(keeper).await?;
     // A program that was stopped meanwhile finds what the browser has brought.
     let mut clock = AwakeClock::default();
     let brought = clock.wait(desk.timeout, up_to_callback(desk, keeper)).await;
     let (step, visitor) = brought.ok_or(ChallengeError::TimedOut(desk.timeout))??;
     let outcome = match step {
-        Ok(step) => after_callback(desk, keeper, step, &mut clock).await,
+        Ok(step) => after_callback(desk, shared, step, &mut clock).await,
         Err(error) => Err(error.into()),
     };
     if let Some(visitor) = visitor {
@@ -276,7 +277,7 @@ async fn wait(
 
 async fn after_callback(
     desk: &Desk,
-    keeper: &Arc<Keeper>,
+    shared: &Shared<Keeper>,
     mut step: LoginStep,
     clock: &mut AwakeClock,
 ) -> Result<SignedIn, ChallengeError> {
@@ -287,11 +288,12 @@ async fn after_callback(
                 confirm.answered(asked.ok_or(ChallengeError::TimedOut(desk.timeout))?)?
             }
             LoginStep::Verify(call) => {
+                let keeper = shared.source();
                 drive(keeper.transport.as_ref(), call, &keeper.patience).await?
             }
             step @ LoginStep::Exchange(_) => {
-                let keeper = Arc::clone(keeper);
-                let flight = Flight::start("u2m-login", move || redeem(&keeper, step));
+                let shared = shared.clone();
+                let flight = Flight::start("u2m-login", move || redeem(&shared, step));
                 return flight
                     .map_err(|_| ChallengeError::Unfinished)?
                     .wait()
@@ -305,7 +307,8 @@ async fn after_callback(
 }
 
 /// From the code to the saved session: nobody can cancel this.
-fn redeem(keeper: &Arc<Keeper>, mut step: LoginStep) -> Result<SignedIn, ChallengeError> {
+fn redeem(shared: &Shared<Keeper>, mut step: LoginStep) -> Result<SignedIn, ChallengeError> {
+    let keeper = shared.source();
     let _spending = Spending::begin();
     let mut unsaved = None;
     loop {
@@ -317,7 +320,7 @@ fn redeem(keeper: &Arc<Keeper>, mut step: LoginStep) -> Result<SignedIn, Challen
                     .map_err(|_| ChallengeError::Unfinished)??
             }
             LoginStep::Store(store) => {
-                unsaved = keeper.sign_in(store.session()).err();
+                unsaved = sign_in(shared, store.session()).err();
                 store.stored()
             }
             LoginStep::Done(login) => return Ok(SignedIn::new(login, unsaved)),

@@ -2,14 +2,14 @@
 
 use crate::challenge::{ChallengeError, Desk, SignedIn, prepare};
 use crate::clock::now;
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, sign_in};
 use crate::runtime::OwnRuntime;
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use u2m_core::{DeviceStep, HttpCall, Lifetime, LoginStep, Polling, Timestamp};
-use u2m_http::{Flight, Spending, drive};
+use u2m_http::{Flight, Shared, Spending, drive};
 
 /// The time that a device login lasts in.
 #[async_trait]
@@ -38,16 +38,17 @@ impl Clock for Running {
 /// the same.
 pub(crate) async fn challenge_device(
     desk: &Desk,
-    keeper: &Arc<Keeper>,
+    shared: &Shared<Keeper>,
 ) -> Result<SignedIn, ChallengeError> {
-    challenge_by(&Running(now(), Instant::now()), desk, keeper).await
+    challenge_by(&Running(now(), Instant::now()), desk, shared).await
 }
 
 async fn challenge_by(
     clock: &dyn Clock,
     desk: &Desk,
-    keeper: &Arc<Keeper>,
+    shared: &Shared<Keeper>,
 ) -> Result<SignedIn, ChallengeError> {
+    let keeper = shared.source();
     prepare(keeper).await?;
     let limit = i64::try_from(desk.timeout.as_secs()).unwrap_or(i64::MAX);
     let end = clock.now().plus(Lifetime::from_seconds(limit));
@@ -76,8 +77,8 @@ async fn challenge_by(
                 wait.waited(clock.now())?
             }
             DeviceStep::Poll(call) => {
-                let keeper = Arc::clone(keeper);
-                let flight = Flight::start("u2m-login", move || poll(&keeper, call));
+                let shared = shared.clone();
+                let flight = Flight::start("u2m-login", move || poll(&shared, call));
                 let landed = flight.map_err(|_| ChallengeError::Unfinished)?.wait().await;
                 match landed.ok_or(ChallengeError::Unfinished)? {
                     Landed::Over(outcome) => return *outcome,
@@ -108,7 +109,8 @@ impl Next {
 }
 
 /// From the question to the saved session: nobody can cancel this, because the answer may be the tokens.
-fn poll(keeper: &Arc<Keeper>, call: HttpCall<Polling>) -> Landed {
+fn poll(shared: &Shared<Keeper>, call: HttpCall<Polling>) -> Landed {
+    let keeper = shared.source();
     let _spending = Spending::begin();
     // A poll is not repeated: the next one is due in a few seconds anyway.
     let patience = keeper.patience.clone().with_repeats(0);
@@ -122,7 +124,7 @@ fn poll(keeper: &Arc<Keeper>, call: HttpCall<Polling>) -> Landed {
     let DeviceStep::Store(store) = step else {
         return Landed::On(Next(Arc::new(Mutex::new(Some(step)))));
     };
-    let unsaved = keeper.sign_in(store.session()).err();
+    let unsaved = sign_in(shared, store.session()).err();
     match store.stored() {
         LoginStep::Done(login) => Landed::Over(Box::new(Ok(SignedIn::new(login, unsaved)))),
         _ => Landed::Over(Box::new(Err(ChallengeError::Unfinished))),
@@ -219,11 +221,11 @@ mod tests {
             .build()
             .unwrap();
         let outcome =
-            OwnRuntime::default().block_on(challenge_by(&clock, &auth.desk, &auth.keeper)).unwrap();
+            OwnRuntime::default().block_on(challenge_by(&clock, &auth.desk, &auth.shared)).unwrap();
         let counts = server.lock().unwrap().counts();
         if outcome.is_ok() {
             assert!(auth.peek().is_some(), "the token is in hand");
-            assert!(auth.keeper.store.load(&auth.keeper.key).unwrap().is_some());
+            assert!(auth.keeper().store.load(auth.cache_key()).unwrap().is_some());
         }
         (outcome, counts, clock.now().unix() - begin)
     }

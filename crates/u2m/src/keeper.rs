@@ -1,21 +1,20 @@
-//! Keeps one login for a process: the token in hand, the flight under way, and what is still to be saved.
+//! Fetches the tokens of one login, and keeps what is still to be saved. How one token serves all callers of a process is
+//! [`Shared`](u2m_http::Shared)'s business.
 //!
-//! `fly` drives the token flow, `saving` sees to it that what was bought is saved, `putting_back` that it stays, `giving_up` ends a
-//! login that is not to be saved, and `shared` says what a flight means for
-//! those who asked something else.
+//! `source` is what that one asks, `fly` drives the token flow, `saving` sees to it that what was bought is saved, `putting_back`
+//! that it stays, and `giving_up` ends a login that is not to be saved.
 
 mod fly;
 mod giving_up;
 mod putting_back;
 mod saving;
-mod shared;
+mod source;
 
 pub use giving_up::LateSave;
-pub(crate) use shared::{Settled, settle_ask};
+pub(crate) use saving::sign_in;
 
 use crate::bounds::{LOCK_WAIT, SAVING_FIRST};
 use crate::clock::now;
-use crate::current::Current;
 use crate::detached::Detached;
 use saving::Unsaved;
 use std::path::PathBuf;
@@ -24,10 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use u2m_cache::{Notice, StoreError, TokenStore};
 use u2m_core::{
-    Ask, CacheKey, Fingerprint, FirstUse, Foreign, How, Issued, Load, Moment, StoreFailure, Target,
-    Token, TokenError, TokenRequest, TokenStep,
+    CacheKey, Fingerprint, FirstUse, Foreign, Issued, Load, StoreFailure, Target, TokenError,
+    TokenRequest, TokenStep,
 };
-use u2m_http::{EndpointSupplier, Flight, Patience, Transport};
+use u2m_http::{EndpointSupplier, Patience, Transport};
 
 /// What a flight brings.
 pub(crate) type Landed = Result<Issued, TokenError>;
@@ -55,8 +54,6 @@ pub(crate) struct Keeper {
     pub(crate) is_usual_transport: bool,
     /// What that one trusts besides the system's authorities.
     pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) current: Current,
-    flight: Mutex<Option<(Ask, Flight<Landed>)>>,
     unsaved: Mutex<Option<Unsaved>>,
     /// The refresh tokens that were sent by this process.
     spent: Mutex<Vec<Fingerprint>>,
@@ -89,8 +86,6 @@ impl Keeper {
             profile_file: None,
             is_usual_transport: false,
             ca_file: None,
-            current: Current::new(),
-            flight: Mutex::new(None),
             unsaved: Mutex::new(None),
             spent: Mutex::default(),
             goes_on: AtomicBool::new(false),
@@ -121,60 +116,8 @@ impl Keeper {
         &self.request.target
     }
 
-    /// The first step on the caller's own thread: a token that is fresh in the store, without a lock, a write, a thread
-    /// or a socket. `None` means that a flight is needed.
-    pub(crate) fn stored_token(&self) -> Result<Option<Token>, TokenError> {
-        let since = self.current.generation();
-        match self.load_step(self.request.clone().start(Ask::Usable, now()))? {
-            TokenStep::Done(issued) => Ok(Some(self.take(&issued, Some(since)))),
-            _ => Ok(None),
-        }
-    }
-
-    /// The old token, if it is still good for whoever can wait no longer.
-    pub(crate) fn old_while_good(&self) -> Option<Token> {
-        let since = self.current.generation();
-        let step = self.load_step(self.request.clone().start(Ask::Usable, now())).ok()?;
-        let step = match step {
-            TokenStep::Lock(lock) => lock.not_locked().ok()?,
-            step => step,
-        };
-        match step {
-            TokenStep::Done(issued) => Some(self.take(&issued, Some(since))),
-            _ => None,
-        }
-    }
-
-    /// A flight to wait for, and what it asks for: the one under way, or a new one with the caller's own question.
-    /// Failures that fell after `asked_at` are shared.
-    pub(crate) fn board(
-        self: &Arc<Self>,
-        ask: &Ask,
-        asked_at: Moment,
-    ) -> Result<(Flight<Landed>, Ask), TokenError> {
-        let mut flight = self.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((asked, running)) = flight.as_ref().filter(|(_, flight)| !flight.is_over()) {
-            return Ok((running.clone(), asked.clone()));
-        }
-        let (keeper, question) = (Arc::clone(self), ask.clone());
-        let work = move || keeper.fly(&question, asked_at, None);
-        let started = Flight::start("u2m-refresh", work);
-        let started = started.map_err(|error| TokenError::Store(StoreFailure::new(error)))?;
-        *flight = Some((ask.clone(), started.clone()));
-        Ok((started, ask.clone()))
-    }
-
-    /// Whether somebody is fetching a token at this moment.
-    pub(crate) fn is_flying(&self) -> bool {
-        self.flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .is_some_and(|(_, flight)| !flight.is_over())
-    }
-
     /// What is said to a caller whose time is over.
-    pub(crate) fn out_of_time(&self) -> TokenError {
+    fn time_is_over(&self) -> TokenError {
         // Whoever has no time at all has begun something at most, and looks too early to see it.
         let has_time = self.wait.is_none_or(|wait| !wait.is_zero());
         match has_time && self.goes_on.load(Ordering::Relaxed) {
@@ -206,54 +149,6 @@ impl Keeper {
         let taken = take(patience);
         self.set_goes_on(false);
         taken
-    }
-
-    /// Puts what a flow issued in hand. What was read without the lock does not replace what came `since`: a login, say.
-    fn take(&self, issued: &Issued, since: Option<u64>) -> Token {
-        let (session, token) = (issued.session(), issued.session().token());
-        let rules = &self.request.rules;
-        let fresh_until = match issued.how() {
-            // Renewing has just failed: the old token is handed out for a while before the next try.
-            How::Kept(_) => {
-                let end = session
-                    .known_expiry()
-                    .map_or(i64::MAX, |expiry| expiry.minus(rules.skew).unix());
-                now().plus(rules.pause).unix().min(end)
-            }
-            // Of one from the future nobody knows how long it is good: the next call looks again.
-            _ if rules.fresh_from(session).is_some_and(|from| now() < from) => now().unix() - 1,
-            _ => rules.fresh_until(session).map_or(i64::MAX, |until| until.unix()),
-        };
-        self.hand_out(token.clone(), fresh_until, since);
-        token
-    }
-
-    /// Puts a token in hand until `fresh_until`. One that is not saved yet stays there for the rest of the second: the
-    /// next call tries to save it again (REFR-4).
-    fn hand_out(&self, token: Token, fresh_until: i64, since: Option<u64>) {
-        let is_saved = self.unsaved().is_none();
-        let until = if is_saved { fresh_until } else { fresh_until.min(now().unix()) };
-        self.current.set(token, until, since);
-    }
-
-    /// The token in hand while it is good, for when the store cannot be asked for another one: for a while, before the
-    /// next try.
-    pub(crate) fn stand_in(&self) -> Option<Token> {
-        let (since, rules) = (self.current.generation(), &self.request.rules);
-        let token = self.current.latest_token()?;
-        let end = token.expiry().map_or(i64::MAX, |expiry| expiry.minus(rules.skew).unix());
-        if end <= now().unix() {
-            return None;
-        }
-        self.hand_out(token.clone(), now().plus(rules.pause).unix().min(end), Some(since));
-        Some(token)
-    }
-
-    fn load_step(&self, step: TokenStep) -> Result<TokenStep, TokenError> {
-        match step {
-            TokenStep::Load(load) => self.loaded(load),
-            other => Ok(other),
-        }
     }
 
     /// Reads the entry without a lock. That a login of another program is used for the first time is recorded in passing: only
@@ -289,4 +184,8 @@ impl Keeper {
 
 fn failure(error: StoreError) -> StoreFailure {
     if error.is_transient() { StoreFailure::passing(error) } else { StoreFailure::new(error) }
+}
+
+fn failed_to_start(error: std::io::Error) -> TokenError {
+    TokenError::Store(StoreFailure::new(error))
 }

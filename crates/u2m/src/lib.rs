@@ -115,7 +115,6 @@ mod challenge;
 mod choose;
 mod clock;
 mod compute;
-mod current;
 mod detached;
 mod device;
 mod doctor;

@@ -2,16 +2,15 @@
 
 use crate::builder::Builder;
 use crate::challenge::{ChallengeError, Desk, SignedIn, challenge};
-use crate::clock::{moment, now};
 use crate::device::challenge_device;
-use crate::keeper::{Keeper, Landed, LateSave, Settled, settle_ask};
+use crate::keeper::{Keeper, LateSave};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use u2m_cache::Notice;
-use u2m_core::{AccessToken, Ask, CacheKey, StoreFailure, Target, Token, TokenError};
-use u2m_http::{Flight, TokenSource};
+use u2m_core::{Ask, CacheKey, StoreFailure, Target, Token, TokenError};
+use u2m_http::{Flight, Shared, TokenSource};
 
 /// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that
 /// share its store. Cheap to clone; clones share everything.
@@ -31,7 +30,7 @@ use u2m_http::{Flight, TokenSource};
 /// ```
 #[derive(Clone)]
 pub struct PersistentAuth {
-    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) shared: Shared<Keeper>,
     pub(crate) desk: Arc<Desk>,
 }
 
@@ -55,7 +54,7 @@ impl PersistentAuth {
     /// # Errors
     /// The person said no, or did not come; the host does not speak OAuth; no port is free.
     pub async fn challenge(&self) -> Result<SignedIn, ChallengeError> {
-        challenge(&self.desk, &self.keeper).await
+        challenge(&self.desk, &self.shared).await
     }
 
     /// Signs in on another device (RFC 8628): shows a code ([`Person::enter_code`](crate::Person::enter_code)), which the person
@@ -76,7 +75,7 @@ impl PersistentAuth {
     /// # Errors
     /// The server offers no such login; the person said no, or did not come before the code ran out.
     pub async fn challenge_device(&self) -> Result<SignedIn, ChallengeError> {
-        challenge_device(&self.desk, &self.keeper).await
+        challenge_device(&self.desk, &self.shared).await
     }
 
     /// A token that is good now: the one in hand, the one in the store, or a new one. Never opens a browser. Dropping the
@@ -87,10 +86,10 @@ impl PersistentAuth {
     /// [`TokenError::is_transient`]. [`TokenError::StillWaiting`] and [`TokenError::OutOfTime`]: the time of
     /// [`Builder::with_wait`] is over.
     pub async fn token(&self) -> Result<Token, TokenError> {
-        match self.keeper.current.fresh() {
+        match self.shared.fresh() {
             Some(token) => Ok(token),
             // Boxed, so that the way of a fresh token carries none of it.
-            None => Box::pin(self.fetch(Ask::Usable)).await,
+            None => Box::pin(self.shared.ask(Ask::Usable)).await,
         }
     }
 
@@ -101,7 +100,7 @@ impl PersistentAuth {
     /// As [`PersistentAuth::token`]; an old token is never returned in the place of a new one. [`TokenError::Postponed`]: the server
     /// has asked for a pause, which is kept by whoever is in a hurry too.
     pub async fn force_refresh(&self) -> Result<Token, TokenError> {
-        Box::pin(self.fetch(Ask::Newer(self.last_seen()))).await
+        Box::pin(self.shared.ask(self.newer())).await
     }
 
     /// A token in the place of one that an API has rejected with 401: the one that another caller has fetched since, else
@@ -110,37 +109,37 @@ impl PersistentAuth {
     /// # Errors
     /// As [`PersistentAuth::force_refresh`]; and [`TokenError::SameTokenAgain`].
     pub async fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        if let Some(token) = self.fresh_other(rejected) {
+        if let Some(token) = self.shared.fresh_other(rejected) {
             return Ok(token);
         }
-        Box::pin(self.fetch(Ask::Other(rejected.access_token().clone()))).await
+        Box::pin(self.shared.ask(Ask::Other(rejected.access_token().clone()))).await
     }
 
     /// The token in hand, if it is fresh: no file, no lock, no waiting.
     pub fn peek(&self) -> Option<Token> {
-        self.keeper.current.fresh()
+        self.shared.fresh()
     }
 
     /// What is signed in to.
     pub fn target(&self) -> &Target {
-        self.keeper.target()
+        self.keeper().target()
     }
 
     /// The key of the login in its store.
     pub fn cache_key(&self) -> &CacheKey {
-        &self.keeper.key
+        &self.keeper().key
     }
 
     /// Takes the notices that have gathered: a damaged file set aside, a mode tightened, a token that could not be saved.
     pub fn take_notices(&self) -> Vec<Notice> {
-        self.keeper.take_notices()
+        self.keeper().take_notices()
     }
 
     /// Waits until every refresh and login of this process that has spent something has saved what it bought, for at most
     /// `patience`; whether that is so. Call it before ending a process on a signal. A listener is freed by dropping
     /// the future of [`PersistentAuth::challenge`], so that nothing is left to close.
     pub fn close(&self, patience: Duration) -> bool {
-        u2m_http::settle(patience) && self.keeper.is_saved()
+        u2m_http::settle(patience) && self.keeper().is_saved()
     }
 
     /// Tries for a minute more to save a login that could not be saved ([`SignedIn::unsaved`]), or until `is_enough`; one that cannot
@@ -160,8 +159,9 @@ impl PersistentAuth {
     /// # }
     /// ```
     pub async fn save_or_give_up(&self, is_enough: impl Fn() -> bool + Send + 'static) -> LateSave {
-        let keeper = Arc::clone(&self.keeper);
-        let started = Flight::start("u2m-save", move || keeper.save_or_give_up(is_enough));
+        let shared = self.shared.clone();
+        let work = move || shared.source().save_or_give_up(is_enough, || shared.forget());
+        let started = Flight::start("u2m-save", work);
         let landed = match started {
             Ok(flight) => flight.wait().await,
             Err(error) => {
@@ -174,80 +174,14 @@ impl PersistentAuth {
         })
     }
 
-    pub(crate) fn last_seen(&self) -> Option<AccessToken> {
-        self.keeper.current.latest_token().map(|token| token.access_token().clone())
+    pub(crate) fn keeper(&self) -> &Arc<Keeper> {
+        self.shared.source()
     }
 
-    /// The token in hand, if it is fresh and not the one that was rejected.
-    pub(crate) fn fresh_other(&self, rejected: &Token) -> Option<Token> {
-        let fresh = self.keeper.current.fresh();
-        fresh.filter(|token| token.access_token() != rejected.access_token())
+    /// What is asked for by whoever wants a token newer than any that was handed out here.
+    pub(crate) fn newer(&self) -> Ask {
+        Ask::Newer(self.shared.last_seen())
     }
-
-    async fn fetch(&self, ask: Ask) -> Result<Token, TokenError> {
-        let (asked_at, start) = (moment(), Instant::now());
-        loop {
-            if let Some(token) = self.good_meanwhile(&ask) {
-                return Ok(token);
-            }
-            let (flight, asked) = self.keeper.board(&ask, asked_at)?;
-            let landed = match self.keeper.wait {
-                None => flight.wait().await,
-                Some(limit) => match waited(flight, limit, start).await {
-                    Some(landed) => landed,
-                    None => return self.out_of_time(&ask),
-                },
-            };
-            let landed = landed.unwrap_or(Err(TokenError::Unfinished));
-            match settle_ask(&ask, &asked, landed) {
-                Settled::Is(outcome) => return self.or_in_hand(&ask, outcome),
-                // Somebody else's flight answered another question. The next one is our own, or is begun after ours.
-                Settled::Again => {}
-            }
-        }
-    }
-
-    /// What a caller gets whose time is over: the old token, while it is good and any will do.
-    pub(crate) fn out_of_time(&self, ask: &Ask) -> Result<Token, TokenError> {
-        match ask {
-            Ask::Usable => self.keeper.old_while_good().ok_or_else(|| self.keeper.out_of_time()),
-            _ => Err(self.keeper.out_of_time()),
-        }
-    }
-
-    /// What came of it; or the old token while it is good, where the store did not answer.
-    pub(crate) fn or_in_hand(
-        &self,
-        ask: &Ask,
-        outcome: Result<Token, TokenError>,
-    ) -> Result<Token, TokenError> {
-        match outcome {
-            Err(TokenError::Store(failure)) if *ask == Ask::Usable && failure.is_transient() => {
-                self.keeper.stand_in().ok_or(TokenError::Store(failure))
-            }
-            outcome => outcome,
-        }
-    }
-
-    /// The old token, while somebody else fetches the next one and this one is still good.
-    pub(crate) fn good_meanwhile(&self, ask: &Ask) -> Option<Token> {
-        if *ask != Ask::Usable || !self.keeper.is_flying() {
-            return None;
-        }
-        let skew = self.keeper.request.rules.skew;
-        let is_good =
-            |token: &Token| token.expiry().is_none_or(|expiry| now().until(expiry) >= skew);
-        self.keeper.current.latest_token().filter(is_good)
-    }
-}
-
-/// What the flight brings within what is left of `limit`; `None` if the time is over first. On a thread of its own, because a
-/// caller may be on any runtime, or on none.
-async fn waited(flight: Flight<Landed>, limit: Duration, start: Instant) -> Option<Option<Landed>> {
-    let left = limit.saturating_sub(start.elapsed());
-    let wait = Flight::start("u2m-wait", move || flight.wait_blocking_for(left));
-    // Where the system has no thread to give, the caller is told at once; the flight goes on.
-    wait.ok()?.wait().await.flatten()
 }
 
 #[async_trait]
@@ -264,8 +198,8 @@ impl TokenSource for PersistentAuth {
 impl fmt::Debug for PersistentAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PersistentAuth")
-            .field("key", &self.keeper.key)
-            .field("store", &self.keeper.store)
+            .field("key", &self.keeper().key)
+            .field("store", &self.keeper().store)
             .finish()
     }
 }

@@ -211,6 +211,11 @@ impl<F: Fetch> Shared<F> {
         self.0.take(fetched, None);
     }
 
+    /// Lets go of the token in hand: whoever asks next asks the source.
+    pub fn forget(&self) {
+        self.0.hand.clear(self.0.hand.generation());
+    }
+
     /// The first look on the caller's own thread: a token that the source keeps and that is fresh. `None`: it has to be fetched.
     ///
     /// # Errors
@@ -305,6 +310,9 @@ impl<F: Fetch> Inner<F> {
     ) -> Result<Option<Token>, F::Error> {
         if *ask != Ask::Usable {
             return Ok(None);
+        }
+        if let Some(token) = self.hand.fresh() {
+            return Ok(Some(token));
         }
         let Some(token) = self.hand.good(self.rules.freshness.skew) else { return Ok(None) };
         if self.is_fetching() {
@@ -421,7 +429,7 @@ impl<F: Fetch> Inner<F> {
 
     fn out_of_time(&self, ask: &Ask) -> Result<Token, F::Error> {
         let since = self.hand.generation();
-        let fetched = self.source.out_of_time(ask)?;
+        let fetched = self.held_against_the_clock(self.source.out_of_time(ask))?;
         self.take(&fetched, Some(since));
         Ok(fetched.token)
     }

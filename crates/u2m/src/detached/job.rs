@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn keeper(builder: Builder) -> Arc<Keeper> {
-        builder.build().unwrap().keeper
+        Arc::clone(builder.build().unwrap().keeper())
     }
 
     fn workspace() -> Builder {

@@ -55,13 +55,15 @@ fn serve() -> io::Result<()> {
     let auth = builder.build().map_err(io::Error::other)?;
     let (ask, asked_at) = job.asked();
     let held = match (has_lock, lock) {
-        (true, Some(file)) => Some(auth.keeper.store.adopt(&key, file).map_err(io::Error::other)?),
+        (true, Some(file)) => {
+            Some(auth.keeper().store.adopt(&key, file).map_err(io::Error::other)?)
+        }
         (true, None) => return Err(io::Error::other("a lock that did not come")),
         (false, _) => None,
     };
     // A caller that has died since is no reason to stop.
     let _ = tell(BEGUN);
-    let landed = auth.keeper.fly(&ask, asked_at, held);
+    let (landed, _) = auth.keeper().fly(&ask, asked_at, held);
     let answer = Answer::of(&landed, auth.take_notices());
     let text = answer.text()?;
     let told = tell(text.as_bytes());
@@ -69,10 +71,10 @@ fn serve() -> io::Result<()> {
     // tried once more, and what was saved is looked after.
     match &landed {
         Ok(issued) if matches!(issued.how(), How::Renewed) => {
-            auth.keeper.look_after(issued.session());
+            auth.keeper().look_after(issued.session());
         }
         _ => {
-            auth.keeper.is_saved();
+            auth.keeper().is_saved();
         }
     }
     told

@@ -38,6 +38,8 @@ pub(super) struct Ground {
     pub(super) replaces: Option<Fingerprint>,
     /// How often somebody else came first.
     rounds: usize,
+    /// Whether the outcome was read without the lock.
+    is_unlocked: bool,
 }
 
 impl Ground {
@@ -76,25 +78,25 @@ enum Claimed {
 
 impl Keeper {
     /// Carries a flow from its beginning to its end, and what it could not save on to a thread that goes on trying. `held` is
-    /// the entry's lock, if it is held already.
+    /// the entry's lock, if it is held already. Says too whether what it brings was read without that lock.
     pub(crate) fn fly(
         self: &Arc<Self>,
         ask: &Ask,
         asked_at: Moment,
         held: Option<Box<dyn EntryLock>>,
-    ) -> Landed {
+    ) -> (Landed, bool) {
         let mut ground = Ground { lock: held, ..Ground::default() };
         self.set_goes_on(false);
         let landed = self.take_steps(ask, asked_at, &mut ground);
         self.set_goes_on(false);
+        let is_unlocked = ground.is_unlocked;
         if ground.lock.is_some() {
             self.keep_saving(ground);
         }
-        landed
+        (landed, is_unlocked)
     }
 
     fn take_steps(&self, ask: &Ask, asked_at: Moment, ground: &mut Ground) -> Landed {
-        let since = self.current.generation();
         let begin = || self.request.clone().start(ask.clone(), asked_at);
         let mut step = begin();
         loop {
@@ -109,11 +111,7 @@ impl Keeper {
                 }
                 TokenStep::Prove(_) if self.is_detaching(ground) => {
                     match self.detach(ground, ask, asked_at) {
-                        Some(landed) => {
-                            let issued = landed?;
-                            self.take(&issued, None);
-                            return Ok(issued);
-                        }
+                        Some(landed) => return landed,
                         // From the top, with the lock if it came back.
                         None => begin(),
                     }
@@ -170,7 +168,7 @@ impl Keeper {
                     noted?
                 }
                 TokenStep::Done(issued) => {
-                    self.take(&issued, ground.lock.is_none().then_some(since));
+                    ground.is_unlocked = ground.lock.is_none();
                     return Ok(issued);
                 }
             };

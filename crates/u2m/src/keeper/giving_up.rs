@@ -29,7 +29,12 @@ pub enum LateSave {
 
 impl Keeper {
     /// Tries to save what was signed in to for a minute more, or until `is_enough`; then ends it at its server, within 5 seconds.
-    pub(crate) fn save_or_give_up(&self, is_enough: impl Fn() -> bool) -> LateSave {
+    /// `forget` is called first, so that the token is not handed out any more.
+    pub(crate) fn save_or_give_up(
+        &self,
+        is_enough: impl Fn() -> bool,
+        forget: impl FnOnce(),
+    ) -> LateSave {
         // A process that ends on a signal waits for this.
         let _spending = Spending::begin();
         // The thread that has tried so far gives way.
@@ -39,8 +44,7 @@ impl Keeper {
         let pending = self.unsaved().take();
         let (Err(error), Some(pending)) = (saved, pending) else { return LateSave::Saved };
         let session = pending.session;
-        // It is not handed out any more.
-        self.current.set(session.token(), 0, None);
+        forget();
         let revoked = (!self.is_stored(&session)).then(|| {
             let asked = revoke_blocking(Arc::clone(&self.transport), vec![session], REVOKING);
             asked.into_iter().next().map_or(Ok(Revocation::NotOffered), |one| one.outcome)

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, StoreError};
-use u2m_core::{Fingerprint, Session, StoreFailure, Timestamp, TokenError, Verdict, VerdictKind};
-use u2m_http::Spending;
+use u2m_core::{Fingerprint, Session, StoreFailure, TokenError, Verdict, VerdictKind};
+use u2m_http::{Came, Shared, Spending};
 
 /// A session that could not be saved, and the state of the entry that it replaces.
 #[derive(Debug)]
@@ -199,19 +199,6 @@ impl Keeper {
         self.unsaved().is_none()
     }
 
-    /// Saves a new login, under the entry's lock, so that a refresh of the login that is being replaced does not come
-    /// after. If its holder hangs, the new login is worth more than the order. One that cannot be saved is kept for this
-    /// process, and saved later.
-    pub(crate) fn sign_in(self: &Arc<Self>, session: &Session) -> Result<(), StoreFailure> {
-        let saved = self.try_to_save(self.saves_for, || self.save_login(session));
-        let pending = saved.is_err().then(|| self.pending(session, &Ground::default()));
-        *self.unsaved() = pending;
-        let until = self.request.rules.fresh_until(session).map_or(i64::MAX, Timestamp::unix);
-        self.hand_out(session.token(), until.max(now().unix()), None);
-        self.keep_saving(Ground::default());
-        saved.map_err(failure)
-    }
-
     pub(super) fn save_login(&self, session: &Session) -> Result<(), StoreError> {
         let lock = self.store.lock(&self.key, self.lock_wait.min(SIGN_IN_WAIT))?;
         match lock.map(|mut lock| lock.save(session)) {
@@ -244,6 +231,20 @@ impl Keeper {
     pub(super) fn unsaved(&self) -> MutexGuard<'_, Option<Unsaved>> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Saves a new login and puts its token in hand: under the entry's lock, so that a refresh of the login that is being replaced does
+/// not come after. If its holder hangs, the new login is worth more than the order. One that cannot be saved is kept for this
+/// process, and saved later.
+pub(crate) fn sign_in(shared: &Shared<Keeper>, session: &Session) -> Result<(), StoreFailure> {
+    let keeper = shared.source();
+    let saved = keeper.try_to_save(keeper.saves_for, || keeper.save_login(session));
+    let pending = saved.is_err().then(|| keeper.pending(session, &Ground::default()));
+    *keeper.unsaved() = pending;
+    let until = keeper.request.rules.fresh_until(session).map(|until| until.max(now()));
+    shared.put(&keeper.fetched(session.token(), until, Came::Renewed));
+    keeper.keep_saving(Ground::default());
+    saved.map_err(failure)
 }
 
 fn unsaved_text(error: &dyn std::fmt::Display) -> String {

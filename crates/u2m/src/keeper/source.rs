@@ -1,0 +1,104 @@
+//! A login as a source of tokens: what of it is looked up at once, what is fetched, and for how long a token is handed out.
+
+use super::{Keeper, failed_to_start};
+use crate::clock::now;
+use std::sync::Arc;
+use u2m_core::{Ask, How, Issued, Moment, Timestamp, Token, TokenError, TokenStep};
+use u2m_http::{Broken, Came, Fetch, Fetched};
+
+impl Fetch for Keeper {
+    type Error = TokenError;
+
+    fn stored(&self) -> Result<Option<Fetched<TokenError>>, TokenError> {
+        match self.first_step()? {
+            TokenStep::Done(issued) => Ok(Some(self.issued(&issued, true))),
+            _ => Ok(None),
+        }
+    }
+
+    fn fetch(
+        self: Arc<Self>,
+        ask: &Ask,
+        asked_at: Moment,
+    ) -> Result<Fetched<TokenError>, TokenError> {
+        let (landed, is_unlocked) = self.fly(ask, asked_at, None);
+        landed.map(|issued| self.issued(&issued, is_unlocked))
+    }
+
+    fn broken(&self, why: Broken) -> TokenError {
+        match why {
+            Broken::NoThread(error) => failed_to_start(error),
+            _ => TokenError::Unfinished,
+        }
+    }
+
+    fn out_of_time(&self, ask: &Ask) -> Result<Fetched<TokenError>, TokenError> {
+        let old = if *ask == Ask::Usable { self.old_while_good() } else { None };
+        old.ok_or_else(|| self.time_is_over())
+    }
+
+    fn may_stand_in(&self, error: &TokenError) -> bool {
+        matches!(error, TokenError::Store(failure) if failure.is_transient())
+    }
+
+    fn is_about_the_question(&self, error: &TokenError) -> bool {
+        matches!(error, TokenError::SameTokenAgain)
+    }
+}
+
+impl Keeper {
+    fn first_step(&self) -> Result<TokenStep, TokenError> {
+        match self.request.clone().start(Ask::Usable, now()) {
+            TokenStep::Load(load) => self.loaded(load),
+            other => Ok(other),
+        }
+    }
+
+    /// The old token, if it is still good for whoever can wait no longer.
+    fn old_while_good(&self) -> Option<Fetched<TokenError>> {
+        let step = match self.first_step().ok()? {
+            TokenStep::Lock(lock) => lock.not_locked().ok()?,
+            step => step,
+        };
+        match step {
+            TokenStep::Done(issued) => Some(self.issued(&issued, true)),
+            _ => None,
+        }
+    }
+
+    /// What a flow issued, and until when it is handed out. What was read without the lock gives way to what was put in hand
+    /// meanwhile: a login, say.
+    fn issued(&self, issued: &Issued, gives_way: bool) -> Fetched<TokenError> {
+        let (session, rules) = (issued.session(), &self.request.rules);
+        let (until, came) = match issued.how() {
+            // Renewing has just failed: the old token is handed out for a while before the next try.
+            How::Kept(why) => {
+                let end = session.known_expiry().map(|expiry| expiry.minus(rules.skew));
+                let pause = now().plus(rules.pause);
+                (Some(end.map_or(pause, |end| end.min(pause))), Came::Kept(why.clone()))
+            }
+            how => {
+                let came = if matches!(how, How::Stored) { Came::Stored } else { Came::Renewed };
+                // Of one from the future nobody knows how long it is good: the next call looks again.
+                let is_early = rules.fresh_from(session).is_some_and(|from| now() < from);
+                let past = Timestamp::from_unix(now().unix() - 1);
+                (if is_early { Some(past) } else { rules.fresh_until(session) }, came)
+            }
+        };
+        Fetched { gives_way, ..self.fetched(session.token(), until, came) }
+    }
+
+    /// A token that is handed out until then. One that is not saved yet is so for the rest of the second: the next call tries to
+    /// save it again (REFR-4).
+    pub(super) fn fetched(
+        &self,
+        token: Token,
+        until: Option<Timestamp>,
+        came: Came<TokenError>,
+    ) -> Fetched<TokenError> {
+        let is_saved = self.unsaved().is_none();
+        let fresh_until =
+            if is_saved { until } else { Some(until.map_or(now(), |until| until.min(now()))) };
+        Fetched { token, fresh_until, came, gives_way: false }
+    }
+}

@@ -14,8 +14,10 @@ pub(crate) mod clock;
 mod fetch;
 mod hand;
 mod question;
+mod rules;
 
 pub use fetch::{Broken, Came, Fetch, FetchFuture, Fetched};
+pub use rules::{Renewal, ShareRules};
 
 use crate::flight::Flight;
 use clock::{moment, now};
@@ -26,78 +28,12 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use u2m_core::{AccessToken, Ask, FreshnessRules, Moment, Token};
+use u2m_core::{AccessToken, Ask, Moment, Token};
 
 /// How often a fetch is begun anew whose runtime has ended.
 const RUNTIMES: usize = 4;
 
 type Outcome<F> = Result<Fetched<<F as Fetch>::Error>, <F as Fetch>::Error>;
-
-/// When the next token is fetched while the one in hand is still good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Renewal {
-    /// Behind the callers: whoever asks has the old token at once, and one fetch runs meanwhile. For a program that lives long,
-    /// and waits before it ends for what is under way ([`settle`](crate::settle)).
-    Behind,
-    /// The first who asks waits for it; others have the old token meanwhile. For a program that may end with its answer.
-    #[default]
-    Wait,
-}
-
-/// How one token is shared.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ShareRules {
-    /// When a token counts as good, and for how long a failed renewal is left alone.
-    pub freshness: FreshnessRules,
-    /// When the next one is fetched.
-    pub renewal: Renewal,
-    /// How long a caller waits, if not until the outcome is known. The fetch goes on without it.
-    pub wait: Option<Duration>,
-}
-
-impl ShareRules {
-    /// Sets when the next token is fetched.
-    ///
-    /// ```
-    /// use u2m_http::{Renewal, ShareRules};
-    /// assert_eq!(ShareRules::default().with_renewal(Renewal::Behind).renewal, Renewal::Behind);
-    /// ```
-    #[must_use]
-    pub fn with_renewal(mut self, renewal: Renewal) -> Self {
-        self.renewal = renewal;
-        self
-    }
-
-    /// Sets when a token counts as good.
-    ///
-    /// ```
-    /// use u2m_core::FreshnessRules;
-    /// use u2m_http::ShareRules;
-    /// let rules = ShareRules::default().with_freshness(FreshnessRules::default());
-    /// assert_eq!(rules.freshness.skew.seconds(), 10);
-    /// ```
-    #[must_use]
-    pub fn with_freshness(mut self, freshness: FreshnessRules) -> Self {
-        self.freshness = freshness;
-        self
-    }
-
-    /// Sets how long a caller waits.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use u2m_http::ShareRules;
-    /// let rules = ShareRules::default().with_wait(Some(Duration::from_secs(5)));
-    /// assert_eq!(rules.wait, Some(Duration::from_secs(5)));
-    /// ```
-    #[must_use]
-    pub fn with_wait(mut self, wait: Option<Duration>) -> Self {
-        self.wait = wait;
-        self
-    }
-}
 
 /// One token, shared by all callers of a process: a fresh one is handed out without a lock, and one fetch serves all who need the
 /// next. Cheap to clone; clones share everything.

@@ -1,0 +1,70 @@
+//! How one token is shared: when the next is fetched, and how long callers wait for it.
+
+use std::time::Duration;
+use u2m_core::FreshnessRules;
+
+/// When the next token is fetched while the one in hand is still good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Renewal {
+    /// Behind the callers: whoever asks has the old token at once, and one fetch runs meanwhile. For a program that lives long,
+    /// and waits before it ends for what is under way ([`settle`](crate::settle)).
+    Behind,
+    /// The first who asks waits for it; others have the old token meanwhile. For a program that may end with its answer.
+    #[default]
+    Wait,
+}
+
+/// How one token is shared.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ShareRules {
+    /// When a token counts as good, and for how long a failed renewal is left alone.
+    pub freshness: FreshnessRules,
+    /// When the next one is fetched.
+    pub renewal: Renewal,
+    /// How long a caller waits, if not until the outcome is known. The fetch goes on without it.
+    pub wait: Option<Duration>,
+}
+
+impl ShareRules {
+    /// Sets when the next token is fetched.
+    ///
+    /// ```
+    /// use u2m_http::{Renewal, ShareRules};
+    /// assert_eq!(ShareRules::default().with_renewal(Renewal::Behind).renewal, Renewal::Behind);
+    /// ```
+    #[must_use]
+    pub fn with_renewal(mut self, renewal: Renewal) -> Self {
+        self.renewal = renewal;
+        self
+    }
+
+    /// Sets when a token counts as good.
+    ///
+    /// ```
+    /// use u2m_core::FreshnessRules;
+    /// use u2m_http::ShareRules;
+    /// let rules = ShareRules::default().with_freshness(FreshnessRules::default());
+    /// assert_eq!(rules.freshness.skew.seconds(), 10);
+    /// ```
+    #[must_use]
+    pub fn with_freshness(mut self, freshness: FreshnessRules) -> Self {
+        self.freshness = freshness;
+        self
+    }
+
+    /// Sets how long a caller waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use u2m_http::ShareRules;
+    /// let rules = ShareRules::default().with_wait(Some(Duration::from_secs(5)));
+    /// assert_eq!(rules.wait, Some(Duration::from_secs(5)));
+    /// ```
+    #[must_use]
+    pub fn with_wait(mut self, wait: Option<Duration>) -> Self {
+        self.wait = wait;
+        self
+    }
+}

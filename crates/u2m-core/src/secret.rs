@@ -121,6 +121,16 @@ impl Fingerprint {
         Self::of(token.expose())
     }
 
+    /// Names what is no secret, by the same rule: a file, an entry, an endpoint.
+    ///
+    /// ```
+    /// use u2m_core::Fingerprint;
+    /// assert_eq!(Fingerprint::of_text("a").as_str(), "ca978112ca1bbdcafac231b39a23dc4d");
+    /// ```
+    pub fn of_text(text: &str) -> Self {
+        Self::of(text)
+    }
+
     /// Reads a stored name; `None` unless it is 32 lower-case hexadecimal digits.
     ///
     /// ```
@@ -136,9 +146,9 @@ impl Fingerprint {
         &self.0
     }
 
-    fn of(secret: &str) -> Self {
+    fn of(text: &str) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digest = Sha256::digest(secret.as_bytes());
+        let digest = Sha256::digest(text.as_bytes());
         let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
         Self(digest[..16].iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect())
     }

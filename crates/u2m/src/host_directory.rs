@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use u2m_cache::FileStore;
-use u2m_core::{AccessToken, Fingerprint, Host, HostMetadata};
+use u2m_core::{Fingerprint, Host, HostMetadata};
 use u2m_http::{Patience, Transport, drive};
 use url::Url;
 
@@ -206,7 +206,7 @@ impl HostDirectory {
 
 fn way(host: &Host, transport: &Arc<dyn Transport>) -> Way {
     let way = Url::parse(host.as_str()).map(|url| transport.way(&url)).unwrap_or_default();
-    Fingerprint::of_access(&AccessToken::new(way))
+    Fingerprint::of_text(&way)
 }
 
 /// What a host has said, on whatever way, else what came or will come of this one.

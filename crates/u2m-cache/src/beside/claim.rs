@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use u2m_core::{AccessToken, CacheKey, Fingerprint};
+use u2m_core::{CacheKey, Fingerprint};
 
 /// How the names of tokens' files begin.
 const PREFIX: &str = "t-";
@@ -286,7 +286,7 @@ fn write(file: &mut File, note: &Note) -> std::io::Result<()> {
     let mut text = serde_json::to_string(note).map_err(std::io::Error::other)?;
     if text.len() as u64 > LIMIT {
         // A name that long is told apart by a hash as well.
-        let key = Fingerprint::of_access(&AccessToken::new(note.spot.key.as_str()));
+        let key = Fingerprint::of_text(note.spot.key.as_str());
         let spot = Spot { key: key.as_str().to_owned(), ..note.spot.clone() };
         text = serde_json::to_string(&Note { spot, to: note.to.clone(), ..*note })
             .map_err(std::io::Error::other)?;

@@ -29,7 +29,7 @@ mod unix {
     use std::fs;
     use std::io;
     use std::path::{Path, PathBuf};
-    use u2m_core::{AccessToken, Fingerprint};
+    use u2m_core::Fingerprint;
 
     /// Whether a lock was refused because there are no locks here, for anybody.
     pub(crate) fn says_that_there_are_none(error: &io::Error) -> bool {
@@ -43,7 +43,7 @@ mod unix {
         let folder =
             fs::canonicalize(folder).map_err(|error| StoreError::io("look at", folder, error))?;
         let full = folder.join(path.file_name().unwrap_or_default());
-        let name = Fingerprint::of_access(&AccessToken::new(full.to_string_lossy().as_ref()));
+        let name = Fingerprint::of_text(&full.to_string_lossy());
         Ok(self::folder()?.join(format!("{}.lock", name.as_str())))
     }
 

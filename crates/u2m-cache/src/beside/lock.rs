@@ -8,9 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use u2m_core::{
-    AccessToken, CacheKey, Fingerprint, Moment, Refusal, Timestamp, Verdict, VerdictKind,
-};
+use u2m_core::{CacheKey, Fingerprint, Moment, Refusal, Timestamp, Verdict, VerdictKind};
 
 /// No note is longer, since all that stands in it is short.
 const LIMIT: u64 = 1 << 16;
@@ -124,7 +122,7 @@ pub(crate) fn remembered(beside: &Beside, key: &CacheKey) -> Option<Verdict> {
 
 /// Named by a hash, because a key may be anything.
 fn path(beside: &Beside, key: &CacheKey) -> PathBuf {
-    let name = Fingerprint::of_access(&AccessToken::new(key.as_str()));
+    let name = Fingerprint::of_text(key.as_str());
     beside.lock_at(".locks").join(format!("{}.lock", name.as_str()))
 }
 

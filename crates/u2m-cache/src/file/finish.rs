@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use u2m_core::{AccessToken, Fingerprint};
+use u2m_core::Fingerprint;
 use zeroize::Zeroizing;
 
 /// No change names more.
@@ -68,7 +68,7 @@ impl Committed {
 }
 
 fn hash(entry: &str) -> String {
-    Fingerprint::of_access(&AccessToken::new(entry)).as_str().to_owned()
+    Fingerprint::of_text(entry).as_str().to_owned()
 }
 
 /// One byte, so that nobody ever reads half of it, and the room stays: the disk may be full when it is needed again.
@@ -303,7 +303,7 @@ mod tests {
     use crate::beside::room::Reserve;
     use crate::file::codec::Codec;
     use std::time::Duration;
-    use u2m_core::{CacheKey, RefreshToken, Session};
+    use u2m_core::{AccessToken, CacheKey, RefreshToken, Session};
 
     fn session(name: &str) -> Session {
         let access = AccessToken::new(format!("at-{name}"));

@@ -39,8 +39,9 @@ impl Inner {
         }
     }
 
-    /// The same, half written or not: one of ours that is half written is looked at again only if it `waits`. Some programs write in place, and empty the file first: what was written just now
-    /// and is not whole is looked at again, and so is what was removed just now.
+    /// The same, half written or not: one of ours that is half written is looked at again only if it `waits`. Some programs write in
+    /// place, and empty the file first: what was written just now and is not whole is looked at again, and so is what was removed
+    /// just now.
     pub(super) fn text_as_it_is(&self, waits: bool) -> Result<String, StoreError> {
         let mut looks = 0;
         loop {

@@ -4,7 +4,7 @@
 use super::api::Keyring;
 use super::envelope::Manifest;
 use super::error::KeyringError;
-use u2m_core::{AccessToken, Fingerprint};
+use u2m_core::Fingerprint;
 use zeroize::Zeroizing;
 
 /// How the accounts of parts begin. No profile has a bracket in its name, and no host begins with one.
@@ -21,7 +21,7 @@ fn name(account: &str, slot: u8, at: usize) -> String {
 /// How the accounts of one value's parts begin.
 fn prefix(account: &str, slot: u8) -> String {
     // By a hash: a part's account is never longer than a keyring takes, whatever the key.
-    let hash = Fingerprint::of_access(&AccessToken::new(account));
+    let hash = Fingerprint::of_text(account);
     let short = hash.as_str().get(..16).unwrap_or(hash.as_str());
     format!("{PREFIX}{short}/{slot}/")
 }

@@ -11,7 +11,7 @@
 use super::refresh::Refreshing;
 use super::{TokenError, TokenStep, Verdict, VerdictKind};
 use crate::call::HttpCall;
-use crate::secret::{AccessToken, Fingerprint};
+use crate::secret::Fingerprint;
 use crate::text::Foreign;
 use crate::time::{Lifetime, Timestamp};
 use std::time::Duration;
@@ -36,8 +36,8 @@ impl Doors {
     pub(super) fn of(endpoint: &Url, client_id: &str) -> Self {
         // A query is for the server's own use, and the rest of a URL says nothing of where it leads.
         let place = format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
-        let named = |text: String| Fingerprint::of_access(&AccessToken::new(text));
-        Self { client: named(format!("{place} {client_id}")), service: named(place) }
+        let client = Fingerprint::of_text(&format!("{place} {client_id}"));
+        Self { client, service: Fingerprint::of_text(&place) }
     }
 
     /// The door that an answer of this status closes.

@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn way(words: &str) -> Fingerprint {
-        Fingerprint::of_access(&u2m_core::AccessToken::new(words))
+        Fingerprint::of_text(words)
     }
 
     fn metadata() -> HostMetadata {

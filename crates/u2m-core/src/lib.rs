@@ -107,7 +107,8 @@ pub use record::{BindingRecord, SessionRecord};
 pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
-    AccessToken, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode, Fingerprint, RefreshToken,
+    AccessToken, Authorization, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode,
+    Fingerprint, RefreshToken,
 };
 pub use session::{Binding, Session, Token};
 pub use target::{CacheKey, Target, TargetError};

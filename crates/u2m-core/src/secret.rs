@@ -1,5 +1,7 @@
 //! Strings that must not be seen: redacted in `Debug`, without `Display`, compared in constant time, cleared on drop.
 
+use http::HeaderValue;
+use http::header::InvalidHeaderValue;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
@@ -71,6 +73,44 @@ secrets! {
     DeviceCode;
     /// The value that ties a callback to the request that caused it (RFC 6749 section 10.12).
     CsrfState;
+    /// The value of an `Authorization` header, scheme and credentials (RFC 9110 section 11.6.2): for one origin alone.
+    Authorization;
+}
+
+impl Authorization {
+    /// An access token as a request carries it (RFC 6750 section 2.1).
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, Authorization};
+    /// assert_eq!(Authorization::bearer(&AccessToken::new("abc")).expose(), "Bearer abc");
+    /// ```
+    pub fn bearer(token: &AccessToken) -> Self {
+        const SCHEME: &str = "Bearer ";
+        // Of its full length from the start: what outgrows its memory leaves a copy behind.
+        let mut text = String::with_capacity(SCHEME.len() + token.expose().len());
+        text.push_str(SCHEME);
+        text.push_str(token.expose());
+        Self::new(text)
+    }
+}
+
+/// The header's value for whatever uses the crate `http`, marked as sensitive: no `Debug` shows it, and no table of
+/// compressed headers keeps it (RFC 7541 section 7.1.3). Whoever holds it does not clear it.
+///
+/// ```
+/// use u2m_core::{AccessToken, Authorization};
+/// let value = http::HeaderValue::try_from(&Authorization::bearer(&AccessToken::new("abc")))?;
+/// assert!(value.is_sensitive());
+/// # Ok::<(), http::header::InvalidHeaderValue>(())
+/// ```
+impl TryFrom<&Authorization> for HeaderValue {
+    type Error = InvalidHeaderValue;
+
+    fn try_from(authorization: &Authorization) -> Result<Self, InvalidHeaderValue> {
+        let mut value = Self::from_str(authorization.expose())?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
 }
 
 impl AccessToken {
@@ -161,7 +201,9 @@ mod tests {
     #[test]
     fn t14_no_secret_shows_in_debug() {
         let shown = format!(
-            "{:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            Authorization::new("canary"),
+            HeaderValue::try_from(&Authorization::new("canary")),
             AccessToken::new("canary"),
             RefreshToken::new("canary"),
             AuthorizationCode::new("canary"),
@@ -169,6 +211,13 @@ mod tests {
             CsrfState::new("canary"),
         );
         assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn what_would_break_a_header_is_no_header() {
+        for odd in ["Bearer a\r\nx: y", "Bearer \u{0}"] {
+            assert!(HeaderValue::try_from(&Authorization::new(odd)).is_err(), "{odd:?}");
+        }
     }
 
     #[test]

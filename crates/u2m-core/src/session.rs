@@ -4,7 +4,7 @@
 use crate::host::Host;
 use crate::jwt::UnverifiedClaims;
 use crate::scopes::Scopes;
-use crate::secret::{AccessToken, Fingerprint, RefreshToken};
+use crate::secret::{AccessToken, Authorization, Fingerprint, RefreshToken};
 use crate::tie::Tie;
 use crate::time::{Lifetime, Timestamp};
 use crate::wire::{Expected, Grant, expiry_hint};
@@ -23,7 +23,7 @@ impl Token {
     /// ```
     /// use u2m_core::{AccessToken, Token};
     /// let token = Token::new(AccessToken::new("abc"), None);
-    /// assert_eq!(token.authorization(), "Bearer abc");
+    /// assert_eq!(token.authorization().expose(), "Bearer abc");
     /// ```
     pub fn new(access_token: AccessToken, expiry: Option<Timestamp>) -> Self {
         Self { access_token, expiry }
@@ -39,9 +39,9 @@ impl Token {
         self.expiry
     }
 
-    /// The value of the `Authorization` header (RFC 6750 section 2.1): a secret.
-    pub fn authorization(&self) -> String {
-        format!("Bearer {}", self.access_token.expose())
+    /// The value of the `Authorization` header (RFC 6750 section 2.1).
+    pub fn authorization(&self) -> Authorization {
+        Authorization::bearer(&self.access_token)
     }
 }
 

@@ -14,6 +14,7 @@
 //!
 //! // From the process's own memory, from the file, or by one refresh for everybody.
 //! let token = auth.token().await?;
+//! // What a request carries: `header.expose()`, or `http::HeaderValue::try_from(&header)`.
 //! let header = token.authorization();
 //! # let api_says_401 = false;
 //! if api_says_401 {
@@ -186,13 +187,13 @@ pub use u2m_config::{
     abbreviate, locate, looks_like_host, resolve, variable,
 };
 pub use u2m_core::{
-    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, AuthorizationServer,
-    Binding, Blame, CacheKey, Cluster, Fate, Foreign, Freshness, FreshnessRules, Host, HostError,
-    HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, Me, MetadataError,
-    Principal, ProfileName, RefreshToken, Refusal, Report, Revocation, RevokeError, Scopes,
-    Session, ShowCode, StoreFailure, Stray, Target, TargetError, Timestamp, Token,
-    TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict, VerdictKind,
-    chain, is_printable,
+    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Authorization,
+    AuthorizationServer, Binding, Blame, CacheKey, Cluster, Fate, Foreign, Freshness,
+    FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime,
+    LoginError, Me, MetadataError, Principal, ProfileName, RefreshToken, Refusal, Report,
+    Revocation, RevokeError, Scopes, Session, ShowCode, StoreFailure, Stray, Target, TargetError,
+    Timestamp, Token, TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict,
+    VerdictKind, chain, is_printable,
 };
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,

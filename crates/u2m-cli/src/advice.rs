@@ -110,6 +110,11 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
              --timeout",
         ),
         TokenError::OutOfTime => say(Class::Network, "Allow more time with --timeout"),
+        TokenError::Panicked => say(
+            Class::Other,
+            "This is a fault of the program: report what it has printed before this. It is not known whether the server has used \
+             the refresh token up",
+        ),
         TokenError::LockTimeout => {
             say(Class::Network, "This call has sent nothing; try again later")
         }

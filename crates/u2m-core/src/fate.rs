@@ -82,6 +82,7 @@ impl TokenError {
             Self::Rejected(_) | Self::SpentElsewhere(_) | Self::SpentInVain(_) => Fate::Spent,
             // What has become of the one that was sent before is for that one's caller to say.
             Self::LockTimeout
+            | Self::Panicked
             | Self::Postponed { .. }
             | Self::StillWaiting
             | Self::TriedJustNow(_)
@@ -153,6 +154,7 @@ mod tests {
             assert_eq!(TokenError::Refresh(error.clone()).fate(), fate, "{error}");
         }
         assert_eq!(TokenError::Unfinished.fate(), Fate::Unknown);
+        assert_eq!(TokenError::Panicked.fate(), Fate::Unknown);
         assert_eq!(TokenError::OutOfTime.fate(), Fate::Kept);
     }
 }

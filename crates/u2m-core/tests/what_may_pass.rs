@@ -72,6 +72,7 @@ fn a_token_that_was_not_had_may_be_had_later_or_by_a_login_or_never() {
         (TokenError::TriedJustNow(text()), true, false),
         (TokenError::Unfinished, true, false),
         (TokenError::OutOfTime, true, false),
+        (TokenError::Panicked, false, false),
         (TokenError::Store(StoreFailure::passing(io())), true, false),
         (TokenError::Store(StoreFailure::new(io())), false, false),
         (TokenError::Reported(Report::new(Blame::Refresh, "x", true)), true, false),

@@ -3,6 +3,7 @@
 use crate::keeper::{Keeper, sign_in};
 use crate::person::Person;
 use crate::runtime::OwnRuntime;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{
@@ -105,6 +106,9 @@ pub enum ChallengeError {
     /// The sign-in itself failed.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// Code that the sign-in calls panicked: a store or a transport that the program brought along, or our own. It will do so again.
+    #[error("code that the sign-in calls has panicked")]
+    Panicked,
     /// The operating system gave no random bytes.
     #[error("the operating system gives no random numbers")]
     Random,
@@ -114,7 +118,7 @@ pub enum ChallengeError {
     /// The person did not come back in time.
     #[error("nobody signed in within {}", seconds(*.0))]
     TimedOut(Duration),
-    /// The work broke, or the system has no thread or runtime to give.
+    /// The system has no thread or runtime to give.
     #[error("the sign-in did not finish")]
     Unfinished,
 }
@@ -125,7 +129,7 @@ impl ChallengeError {
         match self {
             Self::Login(error) => error.is_transient(),
             Self::TimedOut(_) | Self::Unfinished => true,
-            Self::Listen(_) | Self::Random | Self::Store(_) => false,
+            Self::Listen(_) | Self::Panicked | Self::Random | Self::Store(_) => false,
         }
     }
 }
@@ -165,8 +169,18 @@ pub(crate) async fn prepare(keeper: &Arc<Keeper>) -> Result<(), ChallengeError> 
     let asked = Flight::start("u2m-prepare", move || {
         there.store.prepare_login(&there.key).map_err(StoreFailure::new)
     });
-    let prepared = asked.map_err(|_| ChallengeError::Unfinished)?.wait().await;
-    prepared.ok_or(ChallengeError::Unfinished)?.map_err(ChallengeError::Store)
+    landed(asked).await?.map_err(ChallengeError::Store)
+}
+
+/// What a flight of a login brings.
+pub(crate) async fn landed<T: Clone + Send + 'static>(
+    flight: io::Result<Flight<T>>,
+) -> Result<T, ChallengeError> {
+    let flight = flight.map_err(|_| ChallengeError::Unfinished)?;
+    flight.wait().await.ok_or_else(|| match flight.has_panicked() {
+        true => ChallengeError::Panicked,
+        false => ChallengeError::Unfinished,
+    })
 }
 
 fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {
@@ -294,11 +308,7 @@ async fn after_callback(
             step @ LoginStep::Exchange(_) => {
                 let shared = shared.clone();
                 let flight = Flight::start("u2m-login", move || redeem(&shared, step));
-                return flight
-                    .map_err(|_| ChallengeError::Unfinished)?
-                    .wait()
-                    .await
-                    .ok_or(ChallengeError::Unfinished)?;
+                return landed(flight).await?;
             }
             // The core goes from `Exchange` to `Store` and `Done`, which `redeem` carries out.
             _ => return Err(ChallengeError::Unfinished),
@@ -332,7 +342,6 @@ fn redeem(shared: &Shared<Keeper>, mut step: LoginStep) -> Result<SignedIn, Chal
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     #[test]
     fn a_time_is_told_in_whole_seconds() {
@@ -352,6 +361,7 @@ mod tests {
             ),
             (ChallengeError::TimedOut(Duration::ZERO), true),
             (ChallengeError::Unfinished, true),
+            (ChallengeError::Panicked, false),
             (ChallengeError::Random, false),
             (ChallengeError::Store(store), false),
         ] {

@@ -1,6 +1,6 @@
 //! Drives a device login: asks for codes, shows them, polls until the person has decided, saves.
 
-use crate::challenge::{ChallengeError, Desk, SignedIn, prepare};
+use crate::challenge::{ChallengeError, Desk, SignedIn, landed, prepare};
 use crate::clock::now;
 use crate::keeper::{Keeper, sign_in};
 use crate::runtime::OwnRuntime;
@@ -79,8 +79,7 @@ async fn challenge_by(
             DeviceStep::Poll(call) => {
                 let shared = shared.clone();
                 let flight = Flight::start("u2m-login", move || poll(&shared, call));
-                let landed = flight.map_err(|_| ChallengeError::Unfinished)?.wait().await;
-                match landed.ok_or(ChallengeError::Unfinished)? {
+                match landed(flight).await? {
                     Landed::Over(outcome) => return *outcome,
                     Landed::On(next) => next.take().ok_or(ChallengeError::Unfinished)?,
                 }

@@ -40,6 +40,10 @@ pub enum TokenError {
     /// The caller's own time was over before anything had begun that goes on without it: as far as was seen, nothing was sent.
     #[error("the time limit was over before the token could be refreshed")]
     OutOfTime,
+    /// Code that the refresh calls panicked: a store, a transport or a supplier that the program brought along, or our own. It will
+    /// do so again, and may have done so after the refresh token was sent.
+    #[error("code that the refresh calls has panicked")]
+    Panicked,
     /// The token endpoint has asked for a pause when a refresh failed, and it is not over: nothing was sent.
     #[error("the token endpoint wants no further request for another {} s: {why}", left.seconds())]
     Postponed {
@@ -77,7 +81,7 @@ pub enum TokenError {
     /// A refresh that this caller has waited for failed, in a way that may pass; or one ahead of time did so a moment ago.
     #[error("a refresh has just failed: {0}")]
     TriedJustNow(Foreign),
-    /// The refresh ended without a word: its thread or its process broke, before or after it was sent.
+    /// The refresh ended without a word: its process or its runtime did, before or after it was sent.
     #[error("the refresh did not finish")]
     Unfinished,
 }

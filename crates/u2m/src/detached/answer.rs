@@ -43,6 +43,7 @@ pub(super) enum Failed {
     NoHost,
     NotFound,
     NotSupported,
+    Panicked,
     /// [`TokenError::Postponed`].
     Postponed {
         left: i64,
@@ -155,6 +156,7 @@ impl Failed {
             TokenError::MissingRefreshToken => Self::MissingRefreshToken,
             TokenError::NoHost => Self::NoHost,
             TokenError::NotFound => Self::NotFound,
+            TokenError::Panicked => Self::Panicked,
             TokenError::Postponed { left, why } => {
                 Self::Postponed { left: left.seconds(), why: why.to_string() }
             }
@@ -195,6 +197,7 @@ impl Failed {
             Self::NoHost => TokenError::NoHost,
             Self::NotFound => TokenError::NotFound,
             Self::NotSupported => TokenError::Endpoints(MetadataError::NotSupported),
+            Self::Panicked => TokenError::Panicked,
             Self::Postponed { left, why } => TokenError::Postponed {
                 left: Lifetime::from_seconds(left),
                 why: Foreign::new(&why),
@@ -314,6 +317,7 @@ mod tests {
             TokenError::MissingRefreshToken,
             TokenError::NoHost,
             TokenError::SameTokenAgain,
+            TokenError::Panicked,
             TokenError::Unfinished,
             TokenError::Reported(Report::new(Blame::Refresh, "http 503", true)),
             TokenError::Reported(Report::new(Blame::Refresh, "x", true).with_fate(Fate::Kept)),

@@ -347,8 +347,11 @@ fn no_token(auth_type: &str) -> CheckError {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CheckError> + Send + 'static,
 ) -> Result<T, CheckError> {
-    let unfinished = |_| Err(CheckError::Token(TokenError::Unfinished));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(unfinished)
+    let broken = |error: tokio::task::JoinError| match error.is_panic() {
+        true => Err(CheckError::Token(TokenError::Panicked)),
+        false => Err(CheckError::Token(TokenError::Unfinished)),
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(broken)
 }
 
 /// A transport that others use too.

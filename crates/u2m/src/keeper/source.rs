@@ -28,6 +28,11 @@ impl Fetch for Keeper {
     fn broken(&self, why: Broken) -> TokenError {
         match why {
             Broken::NoThread(error) => failed_to_start(error),
+            Broken::Panicked => {
+                // It did not come to say so itself.
+                self.set_goes_on(false);
+                TokenError::Panicked
+            }
             _ => TokenError::Unfinished,
         }
     }

@@ -87,7 +87,8 @@ mod token;
 mod wire;
 
 pub use call::{
-    Answer, Awaits, HttpCall, HttpRequest, Replay, TransportFailure, TransportFailureKind,
+    Answer, Awaits, HttpCall, HttpRequest, Method, Redirects, Replay, Route, TransportFailure,
+    TransportFailureKind,
 };
 pub use device::{Asking, DeviceStep, Locate, Polling, ShowCode, Wait};
 pub use fate::Fate;

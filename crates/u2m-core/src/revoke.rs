@@ -10,9 +10,7 @@ use crate::reply::Reply;
 use crate::session::Session;
 use crate::text::Foreign;
 use crate::time::Timestamp;
-use crate::wire::{
-    Found, METADATA_LIMIT, MetadataError, RevokeError, Search, parse_revocation, revocation_form,
-};
+use crate::wire::{Found, MetadataError, RevokeError, Search, parse_revocation, revocation_form};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -98,7 +96,7 @@ impl Awaits for Finding {
         let Some(endpoint) = server.revocation_endpoint else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
         };
-        let request = HttpRequest::post(endpoint, form, METADATA_LIMIT);
+        let request = HttpRequest::encoded(endpoint, form);
         // A token that was revoked twice is revoked.
         Ok(RevokeStep::Revoke(HttpCall::new(request, Replay::Safe, Revoking(()))))
     }

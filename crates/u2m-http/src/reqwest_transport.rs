@@ -9,7 +9,8 @@ use crate::tls::{self, Trust};
 use crate::transport::Transport;
 use answer::{answer, failure, reasons};
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, ClientBuilder, redirect, retry};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
@@ -18,8 +19,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use u2m_core::{Answer, Host, HttpRequest, TransportFailure, TransportFailureKind};
+use u2m_core::{Answer, Host, HttpRequest, Redirects, TransportFailure, TransportFailureKind};
 use url::Url;
+use zeroize::Zeroizing;
 
 /// How often a GET follows a redirect on its own origin.
 const REDIRECTS: u32 = 3;
@@ -242,12 +244,19 @@ impl ReqwestTransport {
     ) -> Result<reqwest::Response, TransportFailure> {
         let route = self.route(url)?;
         let client = self.client(&route)?;
-        let builder = match request.form() {
-            Some(form) => client
-                .post(url.clone())
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.to_owned()),
-            None => client.get(url.clone()),
+        let mut builder = client.request(method(request), url.clone());
+        let is_named = |name: &HeaderName| request.headers().any(|(named, _)| named == name);
+        if !is_named(&ACCEPT) {
+            builder = builder.header(ACCEPT, "application/json");
+        }
+        if let Some(kind) = request.content_type().filter(|_| !is_named(&CONTENT_TYPE)) {
+            builder = builder.header(CONTENT_TYPE, kind);
+        }
+        builder = match request.body() {
+            None => builder,
+            // Nothing is said of an empty body by itself, and some servers insist.
+            Some([]) => builder.header(CONTENT_LENGTH, 0),
+            Some(body) => builder.body(cleared(body)),
         };
         let builder = request.headers().try_fold(builder, |builder, (name, value)| {
             // The value may be a secret: it is in no text.
@@ -259,20 +268,19 @@ impl ReqwestTransport {
             value.set_sensitive(true);
             Ok(builder.header(name, value))
         })?;
-        let sent = builder.header(ACCEPT, "application/json").send().await;
-        sent.map_err(|error| match route {
+        builder.send().await.map_err(|error| match route {
             Route::Over(proxy) => failure(&error, Some(&proxy)),
             _ => failure(&error, None),
         })
     }
 
-    /// Sends a request, a GET also where its own origin redirects it to.
+    /// Sends a request, also where its own origin redirects it to, if it follows there.
     async fn followed(&self, request: &HttpRequest) -> Result<reqwest::Response, TransportFailure> {
         let mut url = request.url().clone();
         let mut response = self.once(&url, request).await?;
         let mut followed = 0;
-        while request.form().is_none() && response.status().is_redirection() && followed < REDIRECTS
-        {
+        let follows = request.redirects() == Redirects::SameOrigin;
+        while follows && response.status().is_redirection() && followed < REDIRECTS {
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let next = location.and_then(|location| url.join(location).ok());
             let Some(next) = next.filter(|next| next.origin() == url.origin()) else { break };
@@ -328,6 +336,16 @@ impl Transport for ReqwestTransport {
             None => Err(TransportFailure::new(TransportFailureKind::TimedOut)),
         }
     }
+}
+
+fn method(request: &HttpRequest) -> reqwest::Method {
+    let name = request.method().as_str();
+    reqwest::Method::from_bytes(name.as_bytes()).expect("names of methods are tokens")
+}
+
+/// A copy of a body, which may be a secret, that is cleared when it has been sent.
+fn cleared(body: &[u8]) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(body.to_vec()))
 }
 
 fn env(name: &str) -> Option<OsString> {

@@ -14,9 +14,10 @@ use url::Url;
 /// Sends one request and brings its answer, whatever its status. One transport serves metadata, code exchange and
 /// refresh, so that proxies and certificates are set in one place.
 ///
-/// An implementation sends the request's [headers](HttpRequest::headers), follows no redirect of a POST and at most
-/// same-origin ones of a GET, reads no more of a body than
-/// [`HttpRequest::limit`], sends no cookies, and keeps query, body and headers out of its errors.
+/// An implementation sends the request's [method](HttpRequest::method), [headers](HttpRequest::headers) and
+/// [body](HttpRequest::body), follows no other redirects than [it allows](HttpRequest::redirects), keeps to its
+/// [route](HttpRequest::route), reads no more of a body than [`HttpRequest::limit`], sends no cookies, hands over those fields of
+/// the answer's head that [are kept](Answer::HEADERS), and keeps query, body and headers out of its errors.
 ///
 /// ```
 /// use async_trait::async_trait;

@@ -100,7 +100,7 @@ impl Locate {
         let form = device_form(&request.client_id, &request.scope(Some(&server)));
         let asking = Asking(Box::new(Attempt { request, host, server }));
         // Codes that nobody sees spend nothing.
-        let request = HttpRequest::post(endpoint, form, TOKEN_LIMIT);
+        let request = HttpRequest::encoded(endpoint, form).with_limit(TOKEN_LIMIT);
         Ok(DeviceStep::Ask(HttpCall::new(request, Replay::Safe, asking)))
     }
 }

@@ -61,7 +61,8 @@ impl Wait {
         }
         let attempt = &self.waiting.attempt;
         let form = poll_form(&attempt.request.client_id, &self.waiting.code);
-        let request = HttpRequest::post(attempt.server.token_endpoint.clone(), form, TOKEN_LIMIT);
+        let request = HttpRequest::encoded(attempt.server.token_endpoint.clone(), form)
+            .with_limit(TOKEN_LIMIT);
         let polling = Polling { waiting: self.waiting, polled_at: now };
         // Sent again, it would come before its time.
         Ok(DeviceStep::Poll(HttpCall::new(request, Replay::Unsafe, polling)))

@@ -11,8 +11,8 @@ use crate::sent::Sent;
 use crate::text::Foreign;
 use crate::time::Timestamp;
 use crate::wire::{
-    AuthorizationServer, Expected, METADATA_LIMIT, MetadataError, Refusal, Said, authorize_query,
-    authorize_url, build_discovery_authorize_url, parse_metadata,
+    AuthorizationServer, Expected, MetadataError, Refusal, Said, authorize_query, authorize_url,
+    build_discovery_authorize_url, parse_metadata,
 };
 use std::fmt;
 use url::{Url, form_urlencoded};
@@ -310,11 +310,7 @@ pub struct Verifying {
 impl Verifying {
     fn call(self) -> Result<LoginStep, LoginError> {
         let url = metadata_url(&self.issuer).map_err(LoginError::Issuer)?;
-        Ok(LoginStep::Verify(HttpCall::new(
-            HttpRequest::get(url, METADATA_LIMIT),
-            Replay::Safe,
-            self,
-        )))
+        Ok(LoginStep::Verify(HttpCall::new(HttpRequest::get(url), Replay::Safe, self)))
     }
 
     /// The host that was discovered.

@@ -35,8 +35,9 @@ impl Exchanging {
             attempt.pkce.verifier(),
             &redirect_uri,
         );
-        let request = HttpRequest::post(server.token_endpoint.clone(), form, TOKEN_LIMIT)
-            .after_sending(attempt.state.expose());
+        let request = HttpRequest::encoded(server.token_endpoint.clone(), form)
+            .with_limit(TOKEN_LIMIT)
+            .with_secret(attempt.state.expose());
         LoginStep::Exchange(HttpCall::new(request, Replay::Unsafe, Self { attempt, server, host }))
     }
 }

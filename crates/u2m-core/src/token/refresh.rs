@@ -106,7 +106,7 @@ impl Renewal {
             None => unreachable!("judged to have a refresh token"),
         };
         let doors = Doors::of(&endpoint, &self.inquiry.request.client_id);
-        let request = HttpRequest::post(endpoint, form, TOKEN_LIMIT);
+        let request = HttpRequest::encoded(endpoint, form).with_limit(TOKEN_LIMIT);
         let state = Refreshing { renewal: self, doors };
         TokenStep::Refresh(HttpCall::new(request, Replay::Unless, state))
     }

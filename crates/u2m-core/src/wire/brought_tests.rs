@@ -10,7 +10,7 @@ const SENT: &str = "old-refresh-token-7Qw3rT9";
 fn taken(status: u16, body: &str) -> Option<String> {
     let form = refresh_form("client", &RefreshToken::new(SENT));
     let url = Url::parse("https://a.example/token").unwrap();
-    let request = HttpRequest::post(url, form, TOKEN_LIMIT);
+    let request = HttpRequest::encoded(url, form).with_limit(TOKEN_LIMIT);
     let reply = Reply::of(Answer::new(status, body.as_bytes().to_vec()), &request);
     let token = match Grant::parse(Ok(reply)) {
         Ok(grant) => grant.refresh_token,

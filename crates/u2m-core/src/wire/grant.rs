@@ -29,7 +29,7 @@ pub(crate) fn refresh_form(client_id: &str, token: &RefreshToken) -> Zeroizing<S
     ])
 }
 
-pub(super) fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
+pub(crate) fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
     // Room for every byte percent-encoded, so that no half-filled buffer with a secret is left behind by growing.
     let room = pairs.iter().map(|(key, value)| 2 + 3 * (key.len() + value.len())).sum();
     let mut form = Serializer::new(String::with_capacity(room));

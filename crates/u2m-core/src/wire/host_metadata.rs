@@ -1,6 +1,5 @@
 //! What a Databricks host says of itself: `/.well-known/databricks-config`.
 
-use super::METADATA_LIMIT;
 use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::names::AccountId;
@@ -64,7 +63,7 @@ impl HostMetadata {
         // A host is a parsed origin, and the path is a literal.
         let url = Url::parse(&host.join("/.well-known/databricks-config"))
             .expect("an origin with a path is a URL");
-        HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, HostMetadataLookup(()))
+        HttpCall::new(HttpRequest::get(url), Replay::Safe, HostMetadataLookup(()))
     }
 
     /// Whether people sign in to accounts here, rather than to one workspace.

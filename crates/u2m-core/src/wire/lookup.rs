@@ -1,6 +1,5 @@
 //! Fetching metadata for its own sake, outside of a login or a refresh.
 
-use super::METADATA_LIMIT;
 use super::expected::Expected;
 use super::metadata::{AuthorizationServer, MetadataError, parse_metadata};
 use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
@@ -50,7 +49,7 @@ impl AuthorizationServer {
 }
 
 fn call(url: Url, expected: Expected) -> HttpCall<Lookup> {
-    HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, Lookup(expected))
+    HttpCall::new(HttpRequest::get(url), Replay::Safe, Lookup(expected))
 }
 
 impl sealed::Sealed for Lookup {}

@@ -22,7 +22,7 @@ pub(crate) use authorize::{authorize_query, authorize_url};
 pub(crate) use brought::brings_tokens;
 pub(crate) use device::{DeviceGrant, device_form, poll_form};
 pub(crate) use expected::Expected;
-pub(crate) use grant::{exchange_form, refresh_form};
+pub(crate) use grant::{exchange_form, form, refresh_form};
 pub(crate) use metadata::parse_metadata;
 pub(crate) use response::{Grant, Spoiled, expiry_hint};
 pub(crate) use revoke::{parse_revocation, revocation_form};

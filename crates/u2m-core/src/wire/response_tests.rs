@@ -333,7 +333,7 @@ const SENT: &str = "old-refresh-token-7Qw3rT9";
 fn renewed(body: &str) -> Result<Grant, Spoiled> {
     let form = crate::wire::refresh_form("client", &RefreshToken::new(SENT));
     let url = url::Url::parse("https://a.example/token").unwrap();
-    let request = crate::call::HttpRequest::post(url, form, crate::wire::TOKEN_LIMIT);
+    let request = crate::call::HttpRequest::encoded(url, form);
     Grant::parse(Ok(Reply::of(Answer::new(200, body.into()), &request)))
 }
 

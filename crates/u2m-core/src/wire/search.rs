@@ -1,6 +1,5 @@
 //! Looking for an issuer's metadata where it may stand, one place after the other.
 
-use super::METADATA_LIMIT;
 use super::expected::Expected;
 use super::metadata::{AuthorizationServer, MetadataError, parse_metadata};
 use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure};
@@ -54,7 +53,7 @@ impl Search {
 
     /// The request for the document at `url`.
     pub(crate) fn call<S: Awaits>(url: Url, state: S) -> HttpCall<S> {
-        HttpCall::new(HttpRequest::get(url, METADATA_LIMIT), Replay::Safe, state)
+        HttpCall::new(HttpRequest::get(url), Replay::Safe, state)
     }
 
     /// Takes what came of the request.

@@ -44,6 +44,7 @@ struct Head {
     content_encoding: Option<String>,
     retry_after: Option<String>,
     date: Option<String>,
+    kept: Vec<(&'static str, String)>,
 }
 
 impl Head {
@@ -60,6 +61,11 @@ impl Head {
             content_encoding: Some(codings.join(",")).filter(|codings| !codings.is_empty()),
             retry_after: header(RETRY_AFTER),
             date: header(DATE),
+            kept: Answer::HEADERS
+                .into_iter()
+                .filter_map(|name| Some((name, response.headers().get(name)?.to_str().ok()?)))
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect(),
         }
     }
 
@@ -70,6 +76,9 @@ impl Head {
         }
         if let Some(value) = self.content_encoding {
             answer = answer.with_content_encoding(value);
+        }
+        for (name, value) in self.kept {
+            answer = answer.with_header(name, value);
         }
         let date = self.date.and_then(|text| Timestamp::from_http_date(&text));
         if let Some(date) = date {

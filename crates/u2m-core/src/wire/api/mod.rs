@@ -18,7 +18,6 @@ use crate::secret::AccessToken;
 use crate::time::Timestamp;
 use std::fmt;
 use url::Url;
-use zeroize::Zeroizing;
 
 /// One person with all their groups, or one token.
 const SMALL: usize = 1 << 20;
@@ -109,10 +108,12 @@ impl ApiAccess {
     fn get<T>(&self, path: &str, limit: usize, read: Reader<T>) -> HttpCall<ApiAnswer<T>> {
         // A host is a parsed origin; of the paths only an account's id is not a literal, and it is one plain segment.
         let url = Url::parse(&self.host.join(path)).expect("an origin with a path is a URL");
-        let bearer = Zeroizing::new(format!("Bearer {}", self.token.expose()));
-        let mut request = HttpRequest::get(url, limit).with_header("authorization", bearer);
+        // Of its whole length from the beginning, so that no half of it is left behind by growing.
+        let bearer = ["Bearer ", self.token.expose()].concat();
+        let request = HttpRequest::get(url).with_limit(limit);
+        let mut request = request.with_header("authorization", bearer);
         if let Some(id) = &self.workspace_id {
-            request = request.with_header(WORKSPACE, Zeroizing::new(id.clone()));
+            request = request.with_header(WORKSPACE, id.clone());
         }
         HttpCall::new(request, Replay::Safe, ApiAnswer { read })
     }

@@ -14,7 +14,7 @@ where
     call.answered(Ok(Answer::new(status, body.as_bytes().to_vec())), Timestamp::from_unix(0))
 }
 
-fn headers<T>(call: &HttpCall<ApiAnswer<T>>) -> Vec<(&'static str, String)> {
+fn headers<T>(call: &HttpCall<ApiAnswer<T>>) -> Vec<(&str, String)> {
     call.request().headers().map(|(name, value)| (name, value.to_owned())).collect()
 }
 

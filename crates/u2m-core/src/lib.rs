@@ -104,7 +104,7 @@ pub use login::{
 };
 pub use names::{AccountId, ProfileName};
 pub use pkce::{Entropy, Pkce};
-pub use record::{BindingRecord, SessionRecord};
+pub use record::{BindingRecord, RecordError, SessionRecord};
 pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{

@@ -1,5 +1,9 @@
 //! A login as it is written down: one form of it for every place where one is kept, and one rule of what is believed of it
-//! when it is read again (T20).
+//! when it is read again (T20). `text` writes one as a text that says which form it has.
+
+mod text;
+
+pub use text::RecordError;
 
 use crate::host::Host;
 use crate::issuer::{IssuerTrust, Trusted};

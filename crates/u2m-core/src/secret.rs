@@ -73,6 +73,8 @@ secrets! {
     DeviceCode;
     /// The value that ties a callback to the request that caused it (RFC 6749 section 10.12).
     CsrfState;
+    /// A whole login written down as one text, tokens included ([`SessionRecord::text`](crate::SessionRecord::text)).
+    SessionText;
     /// The value of an `Authorization` header, scheme and credentials (RFC 9110 section 11.6.2): for one origin alone.
     Authorization;
 }

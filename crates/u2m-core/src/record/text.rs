@@ -1,0 +1,258 @@
+//! A whole login as one text that says which form it has: what a store of one's own keeps.
+
+use super::{BindingRecord, SessionRecord};
+use crate::secret::SessionText;
+use serde::Deserialize;
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+/// The form that is written. A later one is for what this version must not take for a login of its own; a member more is none.
+const FORM: u64 = 1;
+
+/// What stands before the login. The two are read apart, so that no secret is copied on its way.
+#[derive(Deserialize)]
+struct Head {
+    form: u64,
+}
+
+/// Why a text is no login that can be used. It holds nothing of the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// It is not what [`SessionRecord::text`] writes: cut off, changed, or something else.
+    #[error("{why}")]
+    Damaged {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A newer version wrote it: it is to be left as it is.
+    #[error("it has form {form}, which a newer version wrote")]
+    Newer {
+        /// The number of its form.
+        form: u64,
+    },
+}
+
+impl SessionRecord {
+    /// The login as one text: JSON with the number of its form. What it took to write it is cleared.
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, Session, SessionRecord};
+    /// let text = SessionRecord::of(&Session::new(AccessToken::new("a"))).text();
+    /// assert_eq!(text.expose(), r#"{"form":1,"access_token":"a"}"#);
+    /// assert_eq!(format!("{text:?}"), "SessionText(redacted)");
+    /// ```
+    pub fn text(&self) -> SessionText {
+        // A buffer that never grows leaves no copy of itself behind, as those of `serde_json` do.
+        let mut out = Zeroizing::new(String::with_capacity(self.room()));
+        // Writing to a text cannot fail.
+        let _ = write!(out, "{{\"form\":{FORM},\"access_token\":");
+        push_string(&mut out, &self.access_token);
+        if let Some(token) = &self.refresh_token {
+            out.push_str(",\"refresh_token\":");
+            push_string(&mut out, token);
+        }
+        let numbers =
+            [("expiry", self.expiry), ("lifetime", self.lifetime), ("issued_at", self.issued_at)];
+        for (name, number) in numbers {
+            let _ = number.map_or(Ok(()), |number| write!(out, ",\"{name}\":{number}"));
+        }
+        if let Some(binding) = &self.binding {
+            // It holds no secret. Members with names are always written.
+            let text = serde_json::to_string(binding).unwrap_or_default();
+            let _ = write!(out, ",\"binding\":{text}");
+        }
+        out.push('}');
+        SessionText::new(std::mem::take(&mut *out))
+    }
+
+    /// Reads what [`SessionRecord::text`] wrote, in this version or another: members that this one does not know are skipped.
+    /// Whether its binding is believed is what [`BindingRecord::bind`] says.
+    ///
+    /// # Errors
+    /// The text is damaged, or has a form that only newer versions read.
+    ///
+    /// ```
+    /// use u2m_core::{RecordError, SessionRecord};
+    /// let record = SessionRecord::parse(br#"{"form":1,"access_token":"a","colour":"blue"}"#)?;
+    /// assert_eq!(record.session().access_token.expose(), "a");
+    /// assert!(matches!(SessionRecord::parse(b"{}"), Err(RecordError::Damaged { .. })));
+    /// assert_eq!(SessionRecord::parse(br#"{"form":2}"#), Err(RecordError::Newer { form: 2 }));
+    /// # Ok::<(), RecordError>(())
+    /// ```
+    pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, RecordError> {
+        let damaged = |why| RecordError::Damaged { why };
+        let text = text.as_ref();
+        let head = serde_json::from_slice::<Head>(text);
+        match head.map_err(|_| damaged("it is not a login that was written down"))?.form {
+            FORM => {}
+            0 => return Err(damaged("it is of no form")),
+            form => return Err(RecordError::Newer { form }),
+        }
+        serde_json::from_slice(text).map_err(|_| damaged("a member is missing or is damaged"))
+    }
+
+    /// No text of this login is longer: JSON writes no byte as more than six.
+    fn room(&self) -> usize {
+        /// Names, numbers and punctuation.
+        const REST: usize = 512;
+        let tokens = self.access_token.len() + self.refresh_token.as_ref().map_or(0, |it| it.len());
+        REST + 6 * (tokens + self.binding.as_ref().map_or(0, length))
+    }
+}
+
+/// How long the texts of a binding are, with what stands between those of a list.
+fn length(of: &BindingRecord) -> usize {
+    let BindingRecord {
+        issuer,
+        token_endpoint,
+        client_id,
+        host,
+        account_id,
+        scopes,
+        allowed,
+        issuer_named: _,
+    } = of;
+    let always = issuer.len() + token_endpoint.len() + client_id.len() + host.len();
+    let options = [account_id, scopes].into_iter().flatten().map(String::len).sum::<usize>();
+    always + options + allowed.iter().map(|host| host.len() + 1).sum::<usize>()
+}
+
+/// As JSON (RFC 8259 section 7).
+fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{0}'..='\u{1f}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AccessToken, Binding, Host, Lifetime, RefreshToken, Scopes, Session, Timestamp};
+    use proptest::prelude::*;
+    use url::Url;
+
+    fn host() -> impl Strategy<Value = Host> {
+        "[a-z]{1,8}\\.example(:[1-9][0-9]{2})?"
+            .prop_map(|name| Host::parse(&format!("https://{name}")).unwrap())
+    }
+
+    fn binding() -> impl Strategy<Value = Binding> {
+        let texts = (".{0,20}", ".{0,20}", proptest::option::of(".{0,9}"));
+        let hosts = (host(), proptest::collection::vec(host(), 0..4));
+        let scopes =
+            proptest::option::of(proptest::collection::vec("[!#-+\\--\\[\\]-~]{1,9}", 1..4));
+        (texts, hosts, scopes, any::<bool>()).prop_map(
+            |((path, client, account), hosts, scopes, named)| {
+                let (host, allowed) = hosts;
+                let mut endpoint = Url::parse(allowed.last().unwrap_or(&host).as_str()).unwrap();
+                endpoint.set_path(&path);
+                Binding::new(format!("{host}/{path}"), endpoint, client, host)
+                    .with_account_id(account)
+                    .with_scopes(scopes.map(Scopes::new))
+                    .with_allowed(allowed)
+                    .with_issuer_named(named)
+            },
+        )
+    }
+
+    fn session() -> impl Strategy<Value = Session> {
+        let token = || prop_oneof![".{0,40}", "[\\x00-\\x7f]{0,40}"];
+        let number = || proptest::option::of(any::<i64>());
+        let numbers = (number(), number(), number());
+        let tokens = (token(), proptest::option::of(token()));
+        (tokens, numbers, proptest::option::of(binding())).prop_map(|(tokens, numbers, binding)| {
+            let mut session = Session::new(AccessToken::new(tokens.0));
+            session.refresh_token = tokens.1.map(RefreshToken::new);
+            session.expiry = numbers.0.map(Timestamp::from_unix);
+            session.lifetime = numbers.1.map(Lifetime::from_seconds);
+            session.issued_at = numbers.2.map(Timestamp::from_unix);
+            session.binding = binding;
+            session
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_login_comes_back_whole_and_its_buffer_never_grows(session in session()) {
+            let record = SessionRecord::of(&session);
+            let text = record.text();
+            prop_assert!(text.expose().len() <= record.room(), "{} bytes", text.expose().len());
+            prop_assert_eq!(text.expose().starts_with("{\"form\":1,"), true);
+            let again = SessionRecord::parse(text.expose()).unwrap();
+            prop_assert_eq!(&again, &record);
+            prop_assert_eq!(again.session(), session);
+        }
+
+        #[test]
+        fn what_was_cut_off_is_damaged(session in session(), at in 0.0..1.0) {
+            let text = SessionRecord::of(&session).text();
+            let whole = text.expose().as_bytes();
+            let cut = (whole.len() as f64 * at) as usize;
+            let is_damaged = matches!(SessionRecord::parse(&whole[..cut]), Err(RecordError::Damaged { .. }));
+            prop_assert!(is_damaged, "{} of {} bytes", cut, whole.len());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = SessionRecord::parse(bytes);
+        }
+    }
+
+    #[test]
+    fn a_login_of_six_byte_characters_fits_the_buffer() {
+        let token = "\u{1}".repeat(10_000);
+        let record = SessionRecord::of(&Session::new(AccessToken::new(token.as_str())));
+        let text = record.text();
+        assert!((60_000..=record.room()).contains(&text.expose().len()));
+    }
+
+    #[test]
+    fn members_of_later_versions_are_skipped_and_forms_of_later_versions_are_left_alone() {
+        let text = r#"{"audience":["x"],"form":1,"access_token":"a","expiry":9,"more":{"b":null}}"#;
+        let session = SessionRecord::parse(text).unwrap().session();
+        assert_eq!(
+            (session.access_token.expose(), session.expiry),
+            ("a", Some(Timestamp::from_unix(9)))
+        );
+        let newer = SessionRecord::parse(r#"{"access_token":{"sealed":"x"},"form":7}"#);
+        assert_eq!(newer, Err(RecordError::Newer { form: 7 }));
+        assert_eq!(newer.unwrap_err().to_string(), "it has form 7, which a newer version wrote");
+    }
+
+    #[test]
+    fn what_is_no_login_is_refused_and_not_repeated() {
+        for text in [
+            "",
+            "null",
+            "[]",
+            "canary",
+            r#"{"access_token":"canary"}"#,
+            r#"{"form":0,"access_token":"canary"}"#,
+            r#"{"form":-1,"access_token":"canary"}"#,
+            r#"{"form":"1","access_token":"canary"}"#,
+            r#"{"form":1}"#,
+            r#"{"form":1,"form":1,"access_token":"canary"}"#,
+            r#"{"form":1,"access_token":"canary","access_token":"canary"}"#,
+            r#"{"form":1,"access_token":"canary","refresh_token":["canary"]}"#,
+            r#"{"form":1,"access_token":"canary","expiry":"canary"}"#,
+            r#"{"form":1,"access_token":"canary"} canary"#,
+        ] {
+            let error = SessionRecord::parse(text).unwrap_err();
+            assert!(matches!(error, RecordError::Damaged { .. }), "{text}: {error:?}");
+            assert!(!format!("{error:?} {error}").contains("canary"), "{error:?}");
+        }
+        assert!(SessionRecord::parse(b"\xff").is_err());
+    }
+}

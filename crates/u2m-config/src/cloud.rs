@@ -25,13 +25,8 @@ pub enum Cloud {
     Gcp,
 }
 
-/// The ends of names that tell, those of test systems included.
-const ENDS: &[(&str, Cloud)] = &[
-    (".azuredatabricks.net", Cloud::Azure),
-    (".databricks.azure.us", Cloud::Azure),
-    (".databricks.azure.cn", Cloud::Azure),
-    (".gcp.databricks.com", Cloud::Gcp),
-];
+/// How the names of Google's end, those of test systems included.
+const GCP: &str = ".gcp.databricks.com";
 
 impl Cloud {
     /// What the host says of itself, else what its name tells.
@@ -47,8 +42,12 @@ impl Cloud {
     /// ```
     pub fn of(host: &Host, metadata: Option<&HostMetadata>) -> Self {
         let said = metadata.and_then(|metadata| metadata.cloud.as_deref()).and_then(Self::named);
-        let told = || ENDS.iter().find(|(end, _)| host.name().ends_with(end));
-        said.unwrap_or_else(|| told().map_or(Self::Aws, |(_, cloud)| *cloud))
+        let told = || match host.is_on_azure() {
+            true => Self::Azure,
+            false if host.name().ends_with(GCP) => Self::Gcp,
+            false => Self::Aws,
+        };
+        said.unwrap_or_else(told)
     }
 
     /// The cloud of that name, in any case.

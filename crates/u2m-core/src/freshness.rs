@@ -1,10 +1,22 @@
 //! When a token is good enough to hand out, and when to fetch the next one.
 
+use crate::host::Host;
 use crate::session::Session;
 use crate::time::{Lifetime, Timestamp};
 
+/// What a token has to have left on Azure: its workspaces refuse one in its last 30 seconds, and a request takes its time.
+const ON_AZURE: Lifetime = Lifetime::from_seconds(40);
+
 /// The lengths of time that decide; the defaults are those of Databricks' Go package, except that the lead of a
 /// short-lived token is a quarter of its life.
+///
+/// | preset | expired with less left than | renewed ahead with less left than |
+/// |---|---|---|
+/// | [`login`](Self::login), the default | 10 s | 300 s, or a quarter of its life |
+/// | [`machine`](Self::machine), [`web`](Self::web) | 40 s, or a quarter of its life | 20 min, or half of its life |
+/// | [`azure`](Self::azure) | 40 s | 20 min, or half of its life |
+///
+/// [`on`](Self::on) makes any of them fit for a host on Azure.
 ///
 /// ```
 /// use u2m_core::{AccessToken, Freshness, FreshnessRules, Session, Timestamp};
@@ -17,9 +29,14 @@ use crate::time::{Lifetime, Timestamp};
 pub struct FreshnessRules {
     /// A token with less than this left is expired: 10 seconds, for clocks that disagree and requests under way.
     pub skew: Lifetime,
+    /// The skew is at most one part in so many of a token's lifetime, so that a short-lived one is of any use: 0, which bounds
+    /// nothing.
+    pub skew_share: u32,
     /// A token with less than this left is renewed ahead of time: 300 seconds, or a quarter of its lifetime if that is
     /// less.
     pub lead: Lifetime,
+    /// The lead is at most one part in so many of a token's lifetime: 4.
+    pub lead_share: u32,
     /// What a token is taken to live when the server does not say: 900 seconds.
     pub assumed: Lifetime,
     /// For how long a renewal ahead of time is left alone after one has failed: 60 seconds.
@@ -32,7 +49,9 @@ impl Default for FreshnessRules {
     fn default() -> Self {
         Self {
             skew: Lifetime::from_seconds(10),
+            skew_share: 0,
             lead: Lifetime::from_seconds(300),
+            lead_share: 4,
             assumed: Lifetime::from_seconds(900),
             pause: Lifetime::from_seconds(60),
             coalesce: Lifetime::from_seconds(5),
@@ -58,6 +77,78 @@ struct Window {
 }
 
 impl FreshnessRules {
+    /// For the logins of people, whose refresh tokens are spent by each renewal: the default.
+    ///
+    /// ```
+    /// use u2m_core::FreshnessRules;
+    /// assert_eq!(FreshnessRules::login().skew.seconds(), 10);
+    /// ```
+    pub fn login() -> Self {
+        Self::default()
+    }
+
+    /// For tokens that cost nothing but a request: those of machines, and those that others are exchanged for. Renewed 20 minutes
+    /// ahead, which is about what a service may be down for in a month, or at half of a shorter life.
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, Freshness, FreshnessRules, Lifetime, Session, Timestamp};
+    /// let (now, rules) = (Timestamp::from_unix(1_000), FreshnessRules::machine());
+    /// let of_90_seconds = |left| {
+    ///     let session = Session::new(AccessToken::new("a")).with_lifetime(Lifetime::from_seconds(90));
+    ///     rules.of(&session.with_expiry(now.plus(Lifetime::from_seconds(left))), now)
+    /// };
+    /// assert_eq!(of_90_seconds(45), Freshness::Fresh);
+    /// assert_eq!(of_90_seconds(44), Freshness::Stale);
+    /// assert_eq!(of_90_seconds(21), Freshness::Expired);
+    /// ```
+    pub fn machine() -> Self {
+        Self {
+            skew: ON_AZURE,
+            skew_share: 4,
+            lead: Lifetime::from_seconds(1_200),
+            lead_share: 2,
+            ..Self::default()
+        }
+    }
+
+    /// As [`machine`](Self::machine), for tokens that a host on Azure is to take, or that Microsoft Entra has issued.
+    ///
+    /// ```
+    /// use u2m_core::FreshnessRules;
+    /// assert_eq!((FreshnessRules::azure().skew.seconds(), FreshnessRules::azure().skew_share), (40, 0));
+    /// ```
+    pub fn azure() -> Self {
+        Self { skew_share: 0, ..Self::machine() }
+    }
+
+    /// For the logins of a web application's visitors: as [`machine`](Self::machine), because no visitor's request is to wait for a
+    /// renewal.
+    ///
+    /// ```
+    /// use u2m_core::FreshnessRules;
+    /// assert_eq!(FreshnessRules::web().lead.seconds(), 1_200);
+    /// ```
+    pub fn web() -> Self {
+        Self::machine()
+    }
+
+    /// These rules on `host`: on Azure a token is refused in its last 30 seconds, so that one with less than 40 left counts as expired
+    /// there, whatever was set.
+    ///
+    /// ```
+    /// use u2m_core::{FreshnessRules, Host};
+    /// let skew_on = |host| FreshnessRules::login().on(&Host::parse(host).unwrap()).skew.seconds();
+    /// assert_eq!(skew_on("https://adb-1.2.azuredatabricks.net"), 40);
+    /// assert_eq!(skew_on("https://a.cloud.databricks.com"), 10);
+    /// ```
+    #[must_use]
+    pub fn on(self, host: &Host) -> Self {
+        if host.is_on_azure() {
+            return Self { skew: self.skew.max(ON_AZURE), skew_share: 0, ..self };
+        }
+        self
+    }
+
     /// Judges the access token of `session`. Without a known end it is fresh for ever, as the reference holds it. One that
     /// no request can carry, whoever stored it, is as good as expired; and one whose end was counted by a clock that was ahead is
     /// [not fresh](FreshnessRules::fresh_from): nobody knows when it ends.
@@ -66,13 +157,21 @@ impl FreshnessRules {
             return Freshness::Expired;
         }
         let Some(expiry) = session.known_expiry() else { return Freshness::Fresh };
-        if now.until(expiry) < self.skew {
+        if now.until(expiry) < self.least(session) {
             return Freshness::Expired;
         }
         let Window { from, until } = self.window(session, expiry);
         match from.is_none_or(|from| now >= from) && now <= until {
             true => Freshness::Fresh,
             false => Freshness::Stale,
+        }
+    }
+
+    /// With less than this left the token of `session` is expired.
+    pub fn least(&self, session: &Session) -> Lifetime {
+        match self.skew_share {
+            0 => self.skew,
+            share => part(self.skew, share, granted(session)),
         }
     }
 
@@ -103,7 +202,7 @@ impl FreshnessRules {
     fn window(&self, session: &Session, expiry: Timestamp) -> Window {
         let granted = session.lifetime.filter(|life| *life > Lifetime::ZERO);
         let claimed = if granted.is_none() { session.claimed() } else { None };
-        let lead = self.lead_for(granted).max(self.skew);
+        let lead = part(self.lead, self.lead_share, granted).max(self.least(session));
         let begin = |begun: Option<Timestamp>| {
             begun.into_iter().chain(session.issued_at).max().map(|begun| begun.minus(lead))
         };
@@ -118,13 +217,18 @@ impl FreshnessRules {
             }
         }
     }
+}
 
-    fn lead_for(&self, lifetime: Option<Lifetime>) -> Lifetime {
-        let quarter = lifetime
-            .filter(|life| *life > Lifetime::ZERO)
-            .map(|life| Lifetime::from_seconds(life.seconds() / 4));
-        quarter.map_or(self.lead, |quarter| quarter.min(self.lead))
-    }
+/// What a token was granted, as recorded, else by its own unverified claims.
+fn granted(session: &Session) -> Option<Lifetime> {
+    let recorded = session.lifetime.filter(|life| *life > Lifetime::ZERO);
+    recorded.or_else(|| session.claimed().map(|(iat, exp)| iat.until(exp)))
+}
+
+/// `length`, or one part in `share` of what was granted if that is less; a share of 0 bounds nothing.
+fn part(length: Lifetime, share: u32, granted: Option<Lifetime>) -> Lifetime {
+    let part = granted.filter(|_| share > 0).map(|life| life.seconds() / i64::from(share));
+    part.map_or(length, |part| length.min(Lifetime::from_seconds(part)))
 }
 
 #[cfg(test)]
@@ -164,6 +268,50 @@ mod tests {
         let rules = FreshnessRules::default();
         assert_eq!(rules.of(&session, Timestamp::from_unix(i64::MAX)), Freshness::Fresh);
         assert_eq!(rules.fresh_until(&session), None);
+    }
+
+    /// The table of spec 6.3 for machines, and what Azure makes of it: a second before, and at the thresholds.
+    #[test]
+    fn a_preset_says_when_a_token_of_any_life_is_renewed_and_when_it_is_dead() {
+        let now = Timestamp::from_unix(1_000_000);
+        let of = |rules: &FreshnessRules, life: i64, age: i64| {
+            let session = Session::new(AccessToken::new("a"))
+                .with_expiry(now.plus(Lifetime::from_seconds(life - age)))
+                .with_lifetime(Lifetime::from_seconds(life));
+            rules.of(&session, now)
+        };
+        for (rules, life, stale_after, dead_after) in [
+            (FreshnessRules::machine(), 3_600, 2_400, 3_560),
+            (FreshnessRules::machine(), 86_400, 85_200, 86_360),
+            (FreshnessRules::machine(), 600, 300, 560),
+            (FreshnessRules::web(), 160, 80, 120),
+            (FreshnessRules::web(), 100, 50, 75),
+            (FreshnessRules::azure(), 90, 45, 50),
+            (FreshnessRules::login(), 3_600, 3_300, 3_590),
+            (FreshnessRules::login().on(&azure()), 3_600, 3_300, 3_560),
+            (FreshnessRules::machine().on(&azure()), 60, 20, 20),
+        ] {
+            assert_eq!(of(&rules, life, stale_after), Freshness::Fresh, "{life}");
+            let after =
+                if stale_after < dead_after { Freshness::Stale } else { Freshness::Expired };
+            assert_eq!(of(&rules, life, stale_after + 1), after, "{life}");
+            assert_eq!(of(&rules, life, dead_after + 1), Freshness::Expired, "{life}");
+            let before = if stale_after < dead_after { Freshness::Stale } else { Freshness::Fresh };
+            assert_eq!(of(&rules, life, dead_after), before, "{life}");
+        }
+    }
+
+    fn azure() -> Host {
+        Host::parse("https://adb-1.2.azuredatabricks.net").unwrap()
+    }
+
+    #[test]
+    fn on_azure_nobody_can_ask_for_less_and_anybody_for_more() {
+        let mut rules = FreshnessRules::login();
+        rules.skew = Lifetime::from_seconds(5);
+        assert_eq!(rules.clone().on(&azure()).skew, ON_AZURE);
+        rules.skew = Lifetime::from_seconds(120);
+        assert_eq!(rules.on(&azure()).skew.seconds(), 120);
     }
 
     fn session_of(token: &str) -> Session {

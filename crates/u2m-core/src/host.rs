@@ -126,6 +126,20 @@ impl Host {
         ["https://accounts.", "https://accounts-dod."].iter().any(|p| self.text.starts_with(p))
     }
 
+    /// Whether its name is one of Azure Databricks', in any of its clouds, test systems included.
+    ///
+    /// ```
+    /// use u2m_core::Host;
+    /// assert!(Host::parse("https://adb-1.2.azuredatabricks.net")?.is_on_azure());
+    /// assert!(!Host::parse("https://azuredatabricks.net.example")?.is_on_azure());
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn is_on_azure(&self) -> bool {
+        [".azuredatabricks.net", ".databricks.azure.us", ".databricks.azure.cn"]
+            .iter()
+            .any(|end| self.name().ends_with(end))
+    }
+
     /// The address of `path` on this host; `None` unless it is empty or begins with a slash, and is written as it stands in a
     /// URL. Joined blindly, `oidc` or `@other.example/` would be part of another host's name.
     pub(crate) fn at(&self, path: &str) -> Option<Url> {

@@ -187,7 +187,8 @@ impl Builder {
         self
     }
 
-    /// Sets when a token is good, and when it is renewed.
+    /// Sets when a token is good, and when it is renewed. On Azure, one that has less than 40 seconds left is good for nothing,
+    /// whatever is set.
     #[must_use]
     pub fn with_rules(mut self, rules: FreshnessRules) -> Self {
         self.rules = rules;
@@ -376,7 +377,7 @@ impl Builder {
             timeout: self.login_timeout,
         };
         let rules = ShareRules::default()
-            .with_freshness(keeper.request.rules.clone())
+            .with_freshness(rules_in_hand(&keeper.request))
             .with_wait(keeper.wait);
         Ok(PersistentAuth { shared: Shared::new(keeper, rules), desk: Arc::new(desk) })
     }
@@ -385,6 +386,18 @@ impl Builder {
 /// What requests leave by unless a program brings its own: trusting this file besides.
 pub(crate) fn usual_transport(ca_file: Option<&Path>) -> ReqwestTransport {
     ca_file.into_iter().fold(ReqwestTransport::new(), ReqwestTransport::with_ca_file)
+}
+
+/// The rules for a token in hand. Where the host is not known before the login says it, it may be on Azure.
+fn rules_in_hand(request: &TokenRequest) -> FreshnessRules {
+    let mut rules = request.rules.clone();
+    match request.target.host() {
+        Some(host) => rules.on(host),
+        None => {
+            rules.skew = rules.skew.max(FreshnessRules::azure().skew);
+            rules
+        }
+    }
 }
 
 fn discovery(named: Option<&str>, trust: IssuerTrust) -> Result<(Url, IssuerTrust), BuildError> {

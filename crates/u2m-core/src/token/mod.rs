@@ -105,6 +105,13 @@ impl TokenRequest {
         tie::first_use(entry, &self.target)
     }
 
+    /// The rules that hold for a login: those of the request, as its host takes them.
+    pub fn rules_for(&self, session: &Session) -> FreshnessRules {
+        let bound = || session.binding.as_ref().map(|binding| &binding.host);
+        let rules = self.rules.clone();
+        self.target.host().or_else(bound).into_iter().fold(rules, FreshnessRules::on)
+    }
+
     /// Begins; `now` is when the caller asked. Whoever asked before a failure fell has waited for it and shares it, so that where
     /// a reading of a clock has more than whole seconds, it is better.
     pub fn start(self, ask: Ask, now: impl Into<Moment>) -> TokenStep {
@@ -161,7 +168,7 @@ impl Inquiry {
     fn judge(&mut self, entry: Option<Session>, now: Timestamp) -> Result<Judged, TokenError> {
         let session = entry.ok_or(TokenError::NotFound)?;
         self.check_binding(&session)?;
-        let freshness = self.request.rules.of(&session, now);
+        let freshness = self.request.rules_for(&session).of(&session, now);
         let judged = match (&self.ask, freshness) {
             (Ask::Usable, Freshness::Fresh) => Judged::Good(session),
             (Ask::Usable, Freshness::Stale) if session.refresh_token.is_none() => {
@@ -241,7 +248,8 @@ impl Inquiry {
 
     /// Whether the old token may stand in when renewing it fails.
     fn may_keep(&self, session: &Session, now: Timestamp) -> bool {
-        self.ask == Ask::Usable && self.request.rules.of(session, now) != Freshness::Expired
+        self.ask == Ask::Usable
+            && self.request.rules_for(session).of(session, now) != Freshness::Expired
     }
 }
 

@@ -14,6 +14,8 @@ use url::Url;
 mod boundaries;
 #[path = "tests/failures.rs"]
 mod failures;
+#[path = "tests/lives.rs"]
+mod lives;
 #[path = "tests/odd_answers.rs"]
 mod odd_answers;
 #[path = "tests/pauses.rs"]

@@ -15,7 +15,7 @@ use u2m_http::Patience;
 use zeroize::Zeroizing;
 
 /// The form of a job. A process that is told of another one does nothing.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// One refresh to carry out.
 #[derive(Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub(super) struct Job {
     scopes: String,
     /// Seconds: skew, lead, assumed, pause, coalesce.
     rules: [i64; 5],
+    /// Of the skew and of the lead.
+    shares: [u32; 2],
     /// Milliseconds: one request, the answer of one that spends something, a pause, the wait for a lock.
     waits: [u64; 4],
     repeats: u32,
@@ -80,6 +82,7 @@ impl Job {
             scopes: request.scopes.to_string(),
             rules: [rules.skew, rules.lead, rules.assumed, rules.pause, rules.coalesce]
                 .map(Lifetime::seconds),
+            shares: [rules.skew_share, rules.lead_share],
             waits: [patience.budget, patience.answer, patience.pause, keeper.lock_wait].map(millis),
             repeats: patience.repeats,
             ask: Question::of(ask)?,
@@ -167,6 +170,7 @@ impl Job {
         let mut rules = FreshnessRules::default();
         (rules.skew, rules.lead, rules.assumed) = (skew, lead, assumed);
         (rules.pause, rules.coalesce) = (pause, coalesce);
+        [rules.skew_share, rules.lead_share] = self.shares;
         let [_, _, _, lock_wait] = self.waits.map(Duration::from_millis);
         let builder = Builder::new(target)
             .with_client_id(self.client_id.as_str())
@@ -213,6 +217,7 @@ mod tests {
             [11, 22, 33, 44, 55].map(Lifetime::from_seconds);
         (rules.skew, rules.lead, rules.assumed) = (skew, lead, assumed);
         (rules.pause, rules.coalesce) = (pause, coalesce);
+        (rules.skew_share, rules.lead_share) = (6, 7);
         let mut patience = Patience::default().with_repeats(7);
         patience = patience.with_budget(Duration::from_millis(1500));
         patience = patience.with_answer(Duration::from_secs(40));

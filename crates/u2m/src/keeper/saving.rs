@@ -241,7 +241,8 @@ pub(crate) fn sign_in(shared: &Shared<Keeper>, session: &Session) -> Result<(), 
     let saved = keeper.try_to_save(keeper.saves_for, || keeper.save_login(session));
     let pending = saved.is_err().then(|| keeper.pending(session, &Ground::default()));
     *keeper.unsaved() = pending;
-    let until = keeper.request.rules.fresh_until(session).map(|until| until.max(now()));
+    let rules = keeper.request.rules_for(session);
+    let until = rules.fresh_until(session).map(|until| until.max(now()));
     shared.put(&keeper.fetched(session.token(), until, Came::Renewed));
     keeper.keep_saving(Ground::default());
     saved.map_err(failure)

@@ -74,11 +74,11 @@ impl Keeper {
     /// What a flow issued, and until when it is handed out. What was read without the lock gives way to what was put in hand
     /// meanwhile: a login, say.
     fn issued(&self, issued: &Issued, gives_way: bool) -> Fetched<TokenError> {
-        let (session, rules) = (issued.session(), &self.request.rules);
+        let (session, rules) = (issued.session(), self.request.rules_for(issued.session()));
         let (until, came) = match issued.how() {
             // Renewing has just failed: the old token is handed out for a while before the next try.
             How::Kept(why) => {
-                let end = session.known_expiry().map(|expiry| expiry.minus(rules.skew));
+                let end = session.known_expiry().map(|expiry| expiry.minus(rules.least(session)));
                 let pause = now().plus(rules.pause);
                 (Some(end.map_or(pause, |end| end.min(pause))), Came::Kept(why.clone()))
             }

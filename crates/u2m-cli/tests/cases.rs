@@ -30,7 +30,8 @@
 //! `{URL}`, `{HOSTPORT}`, `{PORT}`, `{HOME}`; `{access}`, `{refresh}`: tokens of a login at the server; `{in N}`: a time N seconds
 //! from now, as Go writes it; `{long}`, `{megabyte}`.
 //!
-//! Every case is run a second time as `u2m auth …`, which must make no difference but those of [`theirs`].
+//! A case of a command whose words differ after `auth`, and one case of each other command, is run a second time as
+//! `u2m auth …`, which must make no difference but those of [`theirs`].
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -369,12 +370,35 @@ fn without_member(text: &str, start: &str) -> String {
     lines.join("\n")
 }
 
-fn check(case: &Case) -> Result<bool, String> {
+/// The command of a case.
+fn command(case: &Case) -> String {
+    words(case.one("args").unwrap_or_default()).into_iter().next().unwrap_or_default()
+}
+
+/// The commands of which [`theirs`] and [`without_derived`] know a difference.
+const DIFFERENT_AFTER_AUTH: [&str; 4] = ["describe", "env", "profiles", "status"];
+
+/// Which cases are run with `auth` as well: all that differ there, and of each other command the first.
+fn with_auth(cases: &[Case]) -> Vec<bool> {
+    let mut seen = BTreeSet::new();
+    let mut is_chosen = |case: &Case| {
+        let command = command(case);
+        case.one("auth").is_some()
+            || DIFFERENT_AFTER_AUTH.contains(&command.as_str())
+            || seen.insert(command)
+    };
+    cases.iter().map(&mut is_chosen).collect()
+}
+
+fn check(case: &Case, with_auth: bool) -> Result<bool, String> {
     let stage = Stage::set(case);
     let Some(plain) = stage.play(false) else { return Ok(false) };
     let faults = stage.faults(&plain);
     if !faults.is_empty() {
         return Err(faults);
+    }
+    if !with_auth {
+        return Ok(true);
     }
     let again = Stage::set(case);
     let auth = again.play(true).unwrap();
@@ -385,16 +409,16 @@ fn check(case: &Case) -> Result<bool, String> {
         };
     }
     let (plain, auth) = (stage.plain(&plain), again.plain(&auth));
-    let command = words(case.one("args").unwrap_or_default()).into_iter().next();
-    let (plain, auth) = match command.as_deref() {
-        Some("describe" | "status" | "env") => (without_derived(plain), without_derived(auth)),
+    let command = command(case);
+    let (plain, auth) = match command.as_str() {
+        "describe" | "status" | "env" => (without_derived(plain), without_derived(auth)),
         _ => (plain, auth),
     };
     let wanted = match stage.plays_databricks() {
         true => plain.clone(),
-        false => theirs(command.as_deref().unwrap_or_default(), plain.clone()),
+        false => theirs(&command, plain.clone()),
     };
-    let (wanted, auth) = match command.as_deref() == Some("profiles") && !auth.1.starts_with('{') {
+    let (wanted, auth) = match command == "profiles" && !auth.1.starts_with('{') {
         true => (
             (wanted.0, three_columns(&wanted.1), wanted.2),
             (auth.0, three_columns(&auth.1), auth.2),
@@ -457,11 +481,14 @@ fn every_scenario_is_the_same_at_a_server_whose_metadata_names_no_issuer() {
 fn check_all(cases: &[Case]) {
     let (next, failed, skipped) =
         (AtomicUsize::new(0), Mutex::new(Vec::new()), AtomicUsize::new(0));
+    let with_auth = with_auth(cases);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = std::panic::catch_unwind(|| check(case))
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(at) else { break };
+                    let outcome = std::panic::catch_unwind(|| check(case, with_auth[at]))
                         .unwrap_or(Err("a panic, see above".into()));
                     match outcome {
                         Ok(true) => {}

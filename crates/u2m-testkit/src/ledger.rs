@@ -65,6 +65,21 @@ struct Login {
     revoked: bool,
 }
 
+impl Login {
+    /// Whether the token before the current one, `spent` then, is taken a second time.
+    fn takes_again(
+        &self,
+        key: Digest,
+        spent: Timestamp,
+        is_retried: bool,
+        grace: Lifetime,
+        now: Timestamp,
+    ) -> bool {
+        let is_in_time = grace > Lifetime::ZERO && spent.until(now) <= grace;
+        is_in_time && !is_retried && self.previous == Some(key) && !self.revoked
+    }
+}
+
 struct Refresh {
     family: Family,
     expires: Option<Timestamp>,
@@ -164,9 +179,7 @@ impl Ledger {
             return Err(REFUSED);
         }
         if let Some(spent) = known.spent {
-            let in_time = grace > Lifetime::ZERO && spent.until(now) <= grace;
-            let retry = in_time && !known.retried && login.previous == Some(key) && !login.revoked;
-            if !retry {
+            if !login.takes_again(key, spent, known.retried, grace, now) {
                 counts.reuse_detections += 1;
                 if rotation != Rotation::OnWithoutRevocation {
                     self.revoke(family, counts);
@@ -236,12 +249,15 @@ impl Ledger {
         (!login.revoked).then_some(&login.grant)
     }
 
-    /// Whether `token` is the current refresh token of a login that lives.
-    pub(crate) fn is_current(&self, token: &str, now: Timestamp) -> bool {
-        self.refresh.get(&digest(token)).is_some_and(|known| {
-            known.spent.is_none()
+    /// Whether a refresh with `token` would succeed now.
+    pub(crate) fn is_refreshable(&self, token: &str, grace: Lifetime, now: Timestamp) -> bool {
+        let key = digest(token);
+        self.refresh.get(&key).is_some_and(|known| {
+            let login = &self.logins[known.family.0];
+            let is_good = |spent| login.takes_again(key, spent, known.retried, grace, now);
+            known.spent.is_none_or(is_good)
                 && known.expires.is_none_or(|expires| now < expires)
-                && !self.logins[known.family.0].revoked
+                && !login.revoked
         })
     }
 

@@ -234,9 +234,10 @@ impl FakeServer {
         self.ledger.active(access_token, now).is_some()
     }
 
-    /// Whether this is the current refresh token of a login that lives: a refresh with it succeeds.
+    /// Whether a refresh with this token would succeed now: it is the current one of a login that lives, or the one before
+    /// within the grace of [`Settings::with_retry_grace`].
     pub fn is_refreshable(&self, refresh_token: &str, now: Timestamp) -> bool {
-        self.ledger.is_current(refresh_token, now)
+        self.ledger.is_refreshable(refresh_token, self.settings.retry_grace, now)
     }
 
     /// Whether the latest login lives and has a current refresh token. Somebody may hold it or

@@ -54,6 +54,7 @@ fn within_the_grace_the_previous_token_works_once_more() {
     let (mut world, first) = logged_in(settings);
     world.refresh(&first);
     world.wait(30);
+    assert!(world.server.is_refreshable(&first, world.now), "once more");
     let retried = world.refresh(&first);
     assert_eq!(retried.0, 200);
     assert!(world.server.is_refreshable(retried.text("refresh_token"), world.now));
@@ -67,6 +68,7 @@ fn the_grace_ends_and_never_covers_older_tokens() {
     let (mut late, first) = logged_in(settings.clone());
     late.refresh(&first);
     late.wait(31);
+    assert!(!late.server.is_refreshable(&first, late.now));
     assert_eq!(late.refresh(&first).0, 400);
     let (mut old, first) = logged_in(settings);
     let second = old.refresh(&first).text("refresh_token").to_owned();

@@ -45,10 +45,10 @@ fn chooses_packages(args: &[String]) -> bool {
     })
 }
 
-/// How many tests run at once: many of them start dozens of processes or threads, so never as many as a big machine has
-/// cores; and most of them wait, so never one.
+/// How many tests run at once: most of them wait, so two for each core; many of them start dozens of processes or threads, so
+/// never as many as a big machine would have.
 pub(crate) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+    std::thread::available_parallelism().map_or(2, |cores| (2 * cores.get()).clamp(2, 8))
 }
 
 #[cfg(test)]

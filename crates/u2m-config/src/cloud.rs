@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn a_cloud_is_shown_as_it_is_read() {
+        for cloud in [Cloud::Aws, Cloud::Azure, Cloud::Gcp] {
+            assert_eq!(Cloud::named(&cloud.to_string()), Some(cloud));
+        }
+    }
+
+    #[test]
     fn what_is_configured_beats_what_the_host_says_and_that_its_name() {
         let azure = "host = https://a.azuredatabricks.net\n";
         assert_eq!(resolved(azure, None), Some(Cloud::Azure));

@@ -1,7 +1,7 @@
 //! Reading a small file with few system calls, and replacing one so that a crash cannot halve it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::{ConfigError, SIZE_LIMIT};
@@ -37,32 +37,40 @@ pub(crate) fn read(path: &Path) -> Result<Option<Found>, ConfigError> {
         .ok()
         .filter(|&size| size <= SIZE_LIMIT)
         .ok_or_else(too_large)?;
+    let bytes =
+        all_of(&mut file, size, metadata.is_file()).map_err(ConfigError::io("read", path))?;
+    Ok(Some(Found { bytes: bytes.ok_or_else(too_large)?, metadata }))
+}
+
+/// All that `source` holds; `None` of more than is ever read. A file ends where its `size` says; what is none has to say it
+/// itself.
+fn all_of(source: &mut impl Read, size: usize, is_file: bool) -> io::Result<Option<Vec<u8>>> {
     // One byte more than expected: a short answer then says that the file ends there.
     let mut bytes = vec![0; size + 1];
     let mut filled = 0;
     loop {
-        match file.read(&mut bytes[filled..]) {
+        match source.read(&mut bytes[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(ConfigError::io("read", path)(error)),
+            Err(error) => return Err(error),
         }
-        if filled == size && metadata.is_file() {
+        if filled == size && is_file {
             break;
         }
         if filled > SIZE_LIMIT {
-            return Err(too_large());
+            return Ok(None);
         }
         if filled == bytes.len() {
             bytes.resize((2 * filled).clamp(4096, SIZE_LIMIT + 1), 0);
         }
     }
     bytes.truncate(filled);
-    Ok(Some(Found { bytes, metadata }))
+    Ok(Some(bytes))
 }
 
 /// Opens a file to read it. What is none is not waited for: nobody may ever write to a pipe.
-fn open(path: &Path) -> std::io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -148,7 +156,7 @@ pub(crate) fn check_folder(path: &Path) -> Result<(), ConfigError> {
     {
         use rustix::fs::{Access, access};
         let folder = folder(path);
-        let asked = access(folder, Access::WRITE_OK | Access::EXEC_OK);
+        let asked = access(folder, Access::WRITE_OK.union(Access::EXEC_OK));
         asked.map_err(|error| ConfigError::io("write to the folder", folder)(error.into()))?;
     }
     #[cfg(not(unix))]

@@ -291,8 +291,8 @@ impl ConfigFile {
         });
         let named = |at: &usize| self.name(&self.blocks[*at]);
         let last = self.last.load(Ordering::Relaxed);
-        let is_there = order.get(last).is_some_and(|at| named(at) == name)
-            && (last == 0 || named(&order[last - 1]) != name);
+        // A section of some name begins there, so that none of this name comes before.
+        let is_there = order.get(last).is_some_and(|at| named(at) == name);
         let start = match is_there {
             true => last,
             false => order.partition_point(|at| named(at) < name),

@@ -206,6 +206,7 @@ mod tests {
             assert!(!note(&path).exists());
         }
     }
+
     #[test]
     fn what_somebody_else_has_written_meanwhile_stays() {
         let folder = tempfile::tempdir().unwrap();
@@ -214,6 +215,36 @@ mod tests {
         assert!(!write(&path, OLD, NEW).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"[theirs]\n");
         assert!(!note(&path).exists());
+    }
+
+    #[test]
+    fn only_a_mount_and_another_owner_are_reasons_to_write_in_place() {
+        let is_needed = |action, kind: ErrorKind| {
+            is_needed(&ConfigError::io(action, "/cfg".as_ref())(kind.into()))
+        };
+        let (mount, denied) = (ErrorKind::ResourceBusy, ErrorKind::PermissionDenied);
+        for (action, kind, expected) in [
+            ("replace", mount, true),
+            ("replace", denied, false),
+            (disk::KEEP_OWNER, denied, true),
+            (disk::KEEP_OWNER, mount, false),
+            ("create", denied, false),
+            ("create", mount, false),
+        ] {
+            assert_eq!(is_needed(action, kind), expected, "{action} {kind}");
+        }
+        assert!(!super::is_needed(&ConfigError::HomeUnknown));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_note_that_cannot_be_looked_at_is_told_and_one_that_is_not_there_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        restore(&file).unwrap();
+        let error = restore(&file.join("cfg")).unwrap_err();
+        assert!(matches!(error, ConfigError::Io { action: "inspect", .. }), "{error}");
     }
 
     #[cfg(unix)]

@@ -95,6 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn the_home_alone_is_spelt_as_it_is_given() {
+        // Paths are equal whether or not they end with a separator.
+        assert_eq!(located(Some("/h"), Some("~")).unwrap().as_os_str(), "/h");
+    }
+
+    #[test]
+    fn only_what_is_in_the_home_is_shown_with_a_tilde() {
+        let shown = |home: Option<&str>, path: &str| {
+            abbreviate(path.as_ref(), &|name| home.filter(|_| name == HOME).map(OsString::from))
+        };
+        assert_eq!(shown(Some("/h"), "/h/a/cfg"), Path::new("~/a/cfg"));
+        for (home, path) in [(Some("/h"), "/ha/cfg"), (Some("/h"), "h/cfg"), (None, "/h/cfg")] {
+            assert_eq!(shown(home, path), Path::new(path), "{home:?}");
+        }
+    }
+
+    #[test]
     fn another_users_home_is_refused_with_advice() {
         let error = located(Some("/h"), Some("~bob/cfg")).unwrap_err();
         assert!(matches!(error, ConfigError::TildeUser { .. }));

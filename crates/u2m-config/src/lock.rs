@@ -28,7 +28,9 @@ pub(crate) fn holding<T>(
     loop {
         match lock.try_write() {
             Ok(_guard) => return work(),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
                 if start.elapsed() >= patience {
                     return Err(ConfigError::LockTimeout {
                         path: path.to_owned(),
@@ -37,7 +39,6 @@ pub(crate) fn holding<T>(
                 }
                 thread::sleep(PAUSE);
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(ConfigError::io("lock", path)(error)),
         }
     }

@@ -185,6 +185,12 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_certificates_is_named_by_a_key_of_ours() {
+        assert_eq!(profile(&[("u2m_ca_file", "/corp.pem")]).ca_file(), Some("/corp.pem"));
+        assert_eq!(profile(&[("ca_file", "/corp.pem")]).ca_file(), None);
+    }
+
+    #[test]
     fn users_sign_in_to_profiles_without_another_method() {
         assert!(profile(&[("host", "h")]).is_for_users());
         assert!(profile(&[("auth_type", "databricks-cli")]).is_for_users());

@@ -240,6 +240,17 @@ mod tests {
         }
         assert!(!CREDENTIAL_KEYS.contains(&"token_audience"));
     }
+
+    #[test]
+    fn a_dot_a_scheme_or_a_port_make_a_host_of_a_name() {
+        for host in ["a.b", "http://h", "https://h", "h:8080", "a:b:1"] {
+            assert!(looks_like_host(host), "{host}");
+        }
+        for name in ["", "dev", "http", ":8080", "h:", "h:x", "1:a"] {
+            assert!(!looks_like_host(name), "{name}");
+        }
+    }
+
     #[test]
     fn a_key_is_for_a_secret_by_what_is_known_of_it_or_by_what_it_is_called() {
         for key in [

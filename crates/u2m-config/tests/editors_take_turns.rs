@@ -114,3 +114,18 @@ fn a_lock_that_is_held_too_long_is_a_transient_error() {
     let error = inner.unwrap().unwrap_err();
     assert!(error.is_transient() && matches!(error, ConfigError::LockTimeout { .. }));
 }
+
+#[test]
+fn an_editor_waits_as_long_as_it_is_told_and_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    let patience = Duration::from_millis(30);
+    let editor = Editor::new(&path).with_patience(patience);
+    editor
+        .edit(|_| {
+            let error = editor.edit(|_| Ok(())).unwrap_err();
+            assert!(matches!(error, ConfigError::LockTimeout { waited, .. } if waited == patience));
+            Ok(())
+        })
+        .unwrap();
+}

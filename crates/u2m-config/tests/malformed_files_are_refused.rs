@@ -113,3 +113,48 @@ fn an_edit_keeps_what_is_doubled_and_marks_and_windows_line_ends() {
     let expected = "\u{feff}[p]\r\nhost = 1\r\nhost = 3\r\n[q]\r\nk = v\r\n[p]\r\nk = 1\r\n";
     assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
 }
+
+#[test]
+fn an_edit_may_make_a_file_as_large_as_one_that_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    let beginning = "[p]\nhost = h\n";
+    for (size, fits) in [(u2m_config::SIZE_LIMIT - 1, true), (u2m_config::SIZE_LIMIT, false)] {
+        std::fs::write(
+            &path,
+            beginning.to_owned() + &"#".repeat(size - beginning.len() - 1) + "\n",
+        )
+        .unwrap();
+        let edit =
+            Editor::new(&path).edit(|draft| draft.merge_profile("p", &[("host", "hh")], &[]));
+        assert_eq!(edit.is_ok(), fits, "{edit:?}");
+        assert_eq!(
+            ConfigFile::read(&path).unwrap().get("p", "host"),
+            Some(["h", "hh"][usize::from(fits)])
+        );
+    }
+}
+
+#[test]
+fn what_could_not_be_written_is_known_before_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let editor = Editor::new(folder.path().join("cfg"));
+    editor.prove_profile("dev", &[("host", "h")]).unwrap();
+    let name = editor.prove_profile("a]b", &[("host", "h")]);
+    assert!(matches!(name, Err(ConfigError::RefusedName { .. })), "{name:?}");
+    let value = editor.prove_profile("dev", &[("host", "h\n[b]")]);
+    assert!(matches!(value, Err(ConfigError::RefusedValue { .. })), "{value:?}");
+    let nowhere = Editor::new(folder.path().join("gone/cfg")).prove_profile("dev", &[]);
+    assert!(matches!(nowhere, Err(ConfigError::DirectoryMissing { .. })), "{nowhere:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_replaced_for_any_other_reason_is_not_written_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    std::fs::write(&path, "[p]\nhost = h\n").unwrap();
+    std::fs::create_dir(folder.path().join("cfg.tmp")).unwrap();
+    let edit = Editor::new(&path).edit(|draft| draft.merge_profile("p", &[("host", "hh")], &[]));
+    assert!(matches!(edit, Err(ConfigError::Io { .. })), "{edit:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "[p]\nhost = h\n");
+}

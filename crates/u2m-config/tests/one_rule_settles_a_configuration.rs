@@ -279,3 +279,38 @@ fn values_come_in_the_order_of_the_table() {
     assert_eq!(keys, ["host", "account_id", "token", "profile", "config_file", "auth_type"]);
     assert_eq!(told(&found, "profile"), "p from --profile flag");
 }
+
+#[test]
+fn a_value_that_follows_from_something_else_takes_its_place_among_the_others() {
+    let file = "[p]\nhost = p.example\ndatabricks_cli_path = old\nauth_type = pat\ntoken = t\n";
+    let found = world(file, &[]).profile("p").unwrap().with_derived("databricks_cli_path", "new");
+    let keys: Vec<_> = found.values().iter().map(|value| value.attribute().key()).collect();
+    assert_eq!(keys, ["host", "token", "profile", "databricks_cli_path", "auth_type"]);
+    assert_eq!(told(&found, "databricks_cli_path"), "new from dynamic configuration");
+    assert_eq!(found.get("token"), Some("t"));
+}
+
+#[test]
+fn a_secret_is_shown_as_asterisks_and_what_is_none_as_it_is() {
+    let found = world("[p]\nhost = p.example\ntoken = canary\n", &[]).profile("p").unwrap();
+    let shown = |key| found.value(key).map(|value| (value.shown(), format!("{value:?}"))).unwrap();
+    let from = format!("from {PATH} {FILE}");
+    assert_eq!(shown("token"), ("********", format!("token=\"********\" {from}")));
+    let (host, debug) = shown("host");
+    assert_eq!(debug, format!("host={host:?} {from}"));
+    assert!(host.contains("p.example"));
+}
+
+#[test]
+fn an_id_that_says_none_chooses_among_no_profiles() {
+    let file = "[p]\nhost = p.example\nworkspace_id = 1\naccount_id = 2\n";
+    for id in ["", "none"] {
+        let given = Given {
+            host: Some("p.example"),
+            workspace_id: Some(id),
+            account_id: Some(id),
+            ..Given::default()
+        };
+        assert_eq!(chosen(&world(file, &[]).settle(given).unwrap()), Some("p"), "{id:?}");
+    }
+}

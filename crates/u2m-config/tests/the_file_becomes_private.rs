@@ -78,3 +78,12 @@ fn nothing_but_the_file_its_lock_and_its_backup_remains() {
     names.sort();
     assert_eq!(names, ["cfg", "cfg.bak", "cfg.lock"]);
 }
+
+#[test]
+fn a_file_that_was_private_before_is_not_said_to_be_tightened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    fs::write(&path, "[p]\nhost = h\ntoken = t\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(Editor::new(&path).edit(change).unwrap(), Outcome::Written { tightened: false });
+}

@@ -115,3 +115,19 @@ fn a_wrong_value_is_not_repeated() {
     let wrong = named("debug_headers").check("canary").unwrap_err();
     assert!(!format!("{wrong} {wrong:?}").contains("canary"));
 }
+
+#[test]
+fn each_attribute_says_who_uses_it_and_where_it_may_stand() {
+    assert!(named("host").auth_types().is_empty());
+    assert_eq!(named("azure_client_id").auth_types(), ["azure-client-secret", "azure-msi"]);
+    for (key, is_internal) in [("host", false), ("token", false), ("cloud", true), ("scopes", true)]
+    {
+        assert_eq!(named(key).is_internal(), is_internal, "{key}");
+    }
+    let elsewhere = Attribute::ALL.iter().filter(|attribute| !attribute.is_stored());
+    assert_eq!(
+        elsewhere.map(|attribute| attribute.key()).collect::<Vec<_>>(),
+        ["profile", "config_file"]
+    );
+    assert_eq!(format!("{:?}", named("host")), "Attribute(host)");
+}

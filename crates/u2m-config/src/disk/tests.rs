@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::*;
 
 #[test]
@@ -17,6 +19,46 @@ fn a_missing_file_is_none_and_an_empty_one_is_empty() {
     assert!(read(&path).unwrap().is_none());
     fs::write(&path, "").unwrap();
     assert!(read(&path).unwrap().unwrap().bytes.is_empty());
+}
+
+/// What comes in pieces, and how often it was asked for one.
+struct Pieces(VecDeque<Result<Vec<u8>, ErrorKind>>, usize);
+
+impl Read for Pieces {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.1 += 1;
+        let Some(piece) = self.0.pop_front() else { return Ok(0) };
+        let mut piece = piece?;
+        let rest = piece.split_off(piece.len().min(into.len()));
+        into[..piece.len()].copy_from_slice(&piece);
+        if !rest.is_empty() {
+            self.0.push_front(Ok(rest));
+        }
+        Ok(piece.len())
+    }
+}
+
+#[test]
+fn a_file_that_comes_in_pieces_is_read_to_its_end_and_no_further() {
+    let piece = |text: &str| Ok(text.as_bytes().to_vec());
+    let all = [Err(ErrorKind::Interrupted), piece("ab"), Err(ErrorKind::Interrupted), piece("cd")];
+    for (size, is_file, reads) in [(4, true, 4), (4, false, 5), (0, false, 6), (7, true, 5)] {
+        let mut pieces = Pieces(all.clone().into(), 0);
+        let found = all_of(&mut pieces, size, is_file).unwrap().unwrap();
+        assert_eq!((found.as_slice(), pieces.1), (&b"abcd"[..], reads), "{size} {is_file}");
+    }
+    let mut broken = Pieces([piece("ab"), Err(ErrorKind::Other)].into(), 0);
+    assert_eq!(all_of(&mut broken, 4, true).unwrap_err().kind(), ErrorKind::Other);
+}
+
+#[test]
+fn what_does_not_tell_its_size_is_read_in_few_steps_and_up_to_the_limit() {
+    for (size, is_read) in [(SIZE_LIMIT, true), (SIZE_LIMIT + 1, false)] {
+        let mut pieces = Pieces([Ok(vec![b'#'; size])].into(), 0);
+        let found = all_of(&mut pieces, 0, false).unwrap();
+        assert_eq!(found.map(|bytes| bytes.len()), is_read.then_some(size));
+        assert!(pieces.1 < 20, "{}", pieces.1);
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -68,6 +110,16 @@ fn a_leftover_of_a_killed_writer_is_replaced() {
     replace(&path, b"whole", None, true, || Ok(true)).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"whole");
     assert!(!beside(&path, ".tmp").exists());
+}
+
+#[test]
+fn a_leftover_that_cannot_be_removed_is_told_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    fs::create_dir(beside(&path, ".tmp")).unwrap();
+    let error = replace(&path, b"whole", None, true, || Ok(true)).unwrap_err();
+    assert!(matches!(error, ConfigError::Io { action: "remove the leftover", .. }), "{error}");
+    assert!(!path.exists());
 }
 
 #[cfg(unix)]
@@ -142,6 +194,8 @@ fn a_path_that_cannot_be_looked_at_is_an_error_and_not_a_missing_file() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     for path in [folder.path().join("x".repeat(300)), file.join("cfg")] {
+        let opened = read(&path).map(|found| found.map(|found| found.bytes));
+        assert!(matches!(opened, Err(ConfigError::Io { action: "open", .. })), "{opened:?}");
         let found = resolve(&path);
         assert!(matches!(found, Err(ConfigError::Io { .. })), "{path:?}: {found:?}");
     }

@@ -7,6 +7,22 @@ fn debug_shows_no_value() {
 }
 
 #[test]
+fn debug_shows_how_much_there_is() {
+    let file = ConfigFile::parse("[p]\nhost = h\ntoken = t\n").unwrap();
+    assert_eq!(format!("{file:?}"), "ConfigFile { missing: false, keys: 2, .. }");
+}
+
+#[test]
+fn a_file_knows_where_it_was_read_from_and_a_text_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg");
+    assert_eq!(ConfigFile::read(&path).unwrap().path(), Some(path.as_path()));
+    std::fs::write(&path, "[p]\nhost = h\n").unwrap();
+    assert_eq!(ConfigFile::read(&path).unwrap().path(), Some(path.as_path()));
+    assert_eq!(ConfigFile::parse("").unwrap().path(), None);
+}
+
+#[test]
 fn text_that_is_not_utf8_is_refused_by_line() {
     let error = ConfigFile::of_bytes(b"[p]\nk = \xff\n".to_vec(), "/x".as_ref()).unwrap_err();
     let ConfigError::Malformed { source, .. } = error else { panic!("{error}") };

@@ -6,7 +6,7 @@
 //! | [`CryptoProvider`] | whose cryptography a transport uses, if not its own: rustls' type |
 //! | [`Proxies`] | which proxy a request leaves by |
 //! | [`Obstacle`] | what was in the way of a request that was not sent |
-//! | [`drive`], [`Patience`] | sends a call of the core until it is answered, within its rules for repeating |
+//! | [`drive`], [`Patience`], [`Limits`] | sends a call of the core until it is answered, within its rules for repeating |
 //! | [`AwakeClock`] | waits in time during which this process ran, so that a suspension loses no answer |
 //! | [`Flight`], [`Spending`], [`settle`] | work that nobody can cancel: a refresh, from its request to its save |
 //! | [`Shared`], [`Fetch`] | one token for all callers of a process, and one fetch for the next |
@@ -18,6 +18,8 @@ mod browser;
 mod endpoints;
 mod flight;
 mod listener;
+#[cfg(feature = "reqwest")]
+mod metadata;
 mod no_proxy;
 #[cfg(feature = "reqwest")]
 mod obstacle;
@@ -55,4 +57,4 @@ pub use shared::{Broken, Came, Fetch, FetchFuture, Fetched, Renewal, ShareRules,
 pub use source::TokenSource;
 #[cfg(feature = "reqwest")]
 pub use tls::CertificateProblem;
-pub use transport::{Patience, Transport, drive};
+pub use transport::{Limits, Patience, Transport, drive};

@@ -37,6 +37,17 @@ pub enum Obstacle {
     /// The server's certificate was not accepted.
     #[error(transparent)]
     Certificate(#[from] CertificateProblem),
+    /// The certificate of this client's own cannot be used.
+    #[error("the certificate of this client cannot be used: {0}")]
+    Identity(String),
+    /// What was for the metadata service of this machine would have gone elsewhere.
+    #[error("{host} {why}")]
+    Metadata {
+        /// Where it was to go.
+        host: Foreign,
+        /// What is the matter with it.
+        why: &'static str,
+    },
     /// The two could not agree on how to speak in secret.
     #[error("{0}")]
     Handshake(String),

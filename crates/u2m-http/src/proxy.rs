@@ -40,14 +40,14 @@ struct Named {
     value: OsString,
 }
 
-/// A proxy, and the variable that names it. It shows no password.
+/// A proxy, and the variable that names it, or `the proxy setting` where a program has. It shows no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     variable: &'static str,
     url: Url,
 }
 
-/// A variable that names no proxy that could be used. Its value may hold a password and is not shown.
+/// A variable, or the setting of a program, that names no proxy that could be used. Its value may hold a password and is not shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} {why}")]
 pub struct ProxyError {
@@ -80,6 +80,24 @@ impl Proxies {
             exceptions: NoProxy::parse(&list.unwrap_or_default()),
             exceptions_by: exceptions.map(|(name, _)| name),
         }
+    }
+
+    /// One proxy for everything but this machine, whatever the environment says.
+    ///
+    /// # Errors
+    /// It is not the address of a proxy.
+    ///
+    /// ```
+    /// use u2m_http::Proxies;
+    /// let proxies = Proxies::only("socks5://p.example")?;
+    /// let proxy = proxies.of(&"https://a.example".parse().unwrap())?.unwrap();
+    /// assert_eq!(proxy.to_string(), "p.example:1080 (the proxy setting)");
+    /// # Ok::<(), u2m_http::ProxyError>(())
+    /// ```
+    pub fn only(proxy: &str) -> Result<Self, ProxyError> {
+        let named = Named { variable: "the proxy setting", value: proxy.into() };
+        named.proxy()?;
+        Ok(Self { named: Some(named), exceptions: NoProxy::parse(""), exceptions_by: None })
     }
 
     /// Whether no proxy is named: then a system's own settings, where it has some, decide.

@@ -1,17 +1,20 @@
 //! The transport that is used unless a program brings its own.
 
 mod answer;
+mod clients;
+mod gate;
+mod once;
+mod way;
 
 use crate::awake::AwakeClock;
+use crate::metadata::MetadataHosts;
 use crate::obstacle::Obstacle;
-use crate::proxy::{Proxies, Proxy};
-use crate::tls::{self, Trust};
-use crate::transport::Transport;
-use answer::{answer, failure, reasons};
+use crate::proxy::{Proxies, ProxyError};
+use crate::tls::{self, Identity};
+use crate::transport::{Limits, Transport};
+use answer::answer;
 use async_trait::async_trait;
-use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, ClientBuilder, redirect, retry};
+use clients::Clients;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use std::ffi::OsString;
@@ -19,49 +22,38 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use u2m_core::{Answer, Host, HttpRequest, Redirects, TransportFailure, TransportFailureKind};
+use u2m_core::{Answer, HttpRequest, TransportFailure, TransportFailureKind};
 use url::Url;
-use zeroize::Zeroizing;
-
-/// How often a GET follows a redirect on its own origin.
-const REDIRECTS: u32 = 3;
-
-/// A connection on which nothing happens is kept known to what lies in between, and is not taken for dead by the system before
-/// the last answer has been waited for: how long that is, the caller says.
-const PROBE: Duration = Duration::from_secs(15);
-const PROBES: u32 = 40;
-
-/// How many fields the head of an answer may have. What proxies add is no reason to lose a login.
-const FIELDS: usize = 1_000;
 
 /// HTTP over `reqwest` and `rustls`: the system's certificates and proxies, no redirects of a POST, no cookies, no
-/// compression, bodies cut off at their limit. Loopback is reached directly, past every proxy.
+/// compression, bodies cut off at their limit. Loopback is reached directly, past every proxy, and so are metadata services.
 ///
 /// Nothing is read, resolved or connected before the first request. Its cryptography is its own (*ring*, or
 /// [what it was given](Self::with_crypto_provider)): it neither needs nor installs a provider for the process, and what a
 /// program switches on in its own `reqwest` or `rustls` changes nothing here.
+///
+/// It runs on whichever tokio runtime it is called on ([`Transport`]). A connection belongs to the runtime that it was made on:
+/// each request has one of its own, unless [connections are kept](Self::with_kept_connections).
 ///
 /// ```
 /// let transport = u2m_http::ReqwestTransport::new();
 /// # drop(transport);
 /// ```
 pub struct ReqwestTransport {
-    user_agent: String,
+    /// `None` means ours, or that of the program's own client.
+    user_agent: Option<String>,
     extra_ca: Vec<CertificateDer<'static>>,
     provider: Option<Arc<CryptoProvider>>,
+    identity: Option<Identity>,
     connect_timeout: Duration,
     ca_files: Vec<PathBuf>,
-    /// What the environment says of proxies, once it was asked.
+    keeps: bool,
+    metadata: MetadataHosts,
+    /// What the environment says of proxies, once it was asked; or the one that was named here.
     proxies: OnceLock<Proxies>,
-    /// To loopback without TLS; to loopback with TLS; to everywhere else, directly or by the proxy.
-    clients: [OnceLock<Result<Client, Obstacle>>; 4],
-}
-
-enum Route {
-    LoopbackPlain,
-    LoopbackTls,
-    World,
-    Over(Proxy),
+    clients: Clients,
+    /// The program's own.
+    over: Option<reqwest::Client>,
 }
 
 impl ReqwestTransport {
@@ -77,14 +69,43 @@ impl ReqwestTransport {
     /// ```
     pub fn new() -> Self {
         Self {
-            user_agent: concat!("u2m/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: None,
             extra_ca: Vec::new(),
             provider: None,
-            ca_files: Vec::new(),
-            proxies: OnceLock::new(),
+            identity: None,
             connect_timeout: Duration::from_secs(5),
-            clients: Default::default(),
+            ca_files: Vec::new(),
+            keeps: false,
+            metadata: MetadataHosts::default(),
+            proxies: OnceLock::new(),
+            clients: Clients::default(),
+            over: None,
         }
+    }
+
+    /// A transport over a client of the program's own, with its proxies, its certificates, its resolver and its connections; what
+    /// is set here of such has no effect. Requests to metadata services leave by a client of ours all the same, and no
+    /// other one leaves without TLS but to this machine.
+    ///
+    /// Give it a client that follows no redirects and keeps no idle connections, as in the example:
+    ///
+    /// - A client that follows redirects by itself sends a head to whatever host an answer names. A body it does not send again
+    ///   from here, and an answer that comes from elsewhere is refused, but then the request has been made.
+    /// - A kept connection lives on the runtime that opened it, and a refresh has a small runtime of its own ([`Transport`]).
+    ///   Where the other runtime stands still, nothing takes the request: it is given up after the
+    ///   [time for connecting](Self::with_connect_timeout), which is time lost, though no token is, since it has certainly not
+    ///   been sent. Where the other runtime ends in between, the answer to a refresh token that was sent ends with it.
+    ///
+    /// ```
+    /// use u2m_http::{CryptoProvider, ReqwestTransport};
+    /// /// Over a client that looks names up in the program's own way.
+    /// fn transport(builder: reqwest::ClientBuilder) -> reqwest::Result<ReqwestTransport> {
+    ///     let builder = builder.redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
+    ///     Ok(ReqwestTransport::over(builder.build()?))
+    /// }
+    /// ```
+    pub fn over(client: reqwest::Client) -> Self {
+        Self { over: Some(client), ..Self::new() }
     }
 
     /// Also trusts the certificates of a PEM bundle.
@@ -124,6 +145,39 @@ impl ReqwestTransport {
         tls::ca_file(path).map(drop)
     }
 
+    /// Shows a certificate of this client's own to servers that ask for one (mutual TLS): a chain, its own certificate first, and
+    /// its private key, both in PEM form. Keys are RSA, ECDSA on P-256 or P-384, or Ed25519, without a passphrase.
+    ///
+    /// # Errors
+    /// The bundle holds no chain and no key, or one that cannot be used.
+    ///
+    /// ```
+    /// use u2m_http::ReqwestTransport;
+    /// assert!(ReqwestTransport::new().with_client_certificate(b"not PEM").is_err());
+    /// ```
+    pub fn with_client_certificate(mut self, pem: &[u8]) -> Result<Self, TransportFailure> {
+        let read = Identity::read(pem);
+        self.identity = Some(read.map_err(|text| blocked(Obstacle::Identity(text)))?);
+        Ok(self)
+    }
+
+    /// Sends all requests by this proxy, whatever the environment says, but for those to this machine and to metadata services.
+    /// It is `http`, `https`, `socks5` or `socks4`, and may have a user and a password in it.
+    ///
+    /// # Errors
+    /// It is not the address of a proxy.
+    ///
+    /// ```
+    /// use u2m_http::ReqwestTransport;
+    /// let transport = ReqwestTransport::new().with_proxy("http://me:secret@p.example:3128")?;
+    /// assert!(!format!("{transport:?}").contains("secret"));
+    /// # Ok::<(), u2m_http::ProxyError>(())
+    /// ```
+    pub fn with_proxy(mut self, proxy: &str) -> Result<Self, ProxyError> {
+        self.proxies = OnceLock::from(Proxies::only(proxy)?);
+        Ok(self)
+    }
+
     /// Uses the cryptography of `provider` instead of *ring*'s, for this transport alone.
     ///
     /// ```
@@ -140,10 +194,43 @@ impl ReqwestTransport {
         self
     }
 
+    /// Keeps connections for the next requests on the same runtime, which saves programs that ask much the handshakes. A connection
+    /// never serves a request of another runtime, where it could stand still or end with its own. Forms, which is what
+    /// token endpoints are sent, have a connection of their own all the same: of one that the server is just closing nobody
+    /// knows whether a refresh token on it was spent.
+    ///
+    /// ```
+    /// let transport = u2m_http::ReqwestTransport::new().with_kept_connections();
+    /// # drop(transport);
+    /// ```
+    #[must_use]
+    pub fn with_kept_connections(mut self) -> Self {
+        self.keeps = true;
+        self
+    }
+
+    /// Sends requests for a metadata service ([`Route::Metadata`](u2m_core::Route::Metadata)) to this host too, such as what
+    /// `GCE_METADATA_HOST` names, with a port unless that is 80. Without this they go to this machine itself, to
+    /// `169.254.169.254`, `[fd00:ec2::254]` and `metadata.google.internal`, and nowhere else.
+    ///
+    /// # Errors
+    /// It is no host.
+    ///
+    /// ```
+    /// use u2m_http::ReqwestTransport;
+    /// assert!(ReqwestTransport::new().with_metadata_host("169.254.170.23").is_ok());
+    /// assert!(ReqwestTransport::new().with_metadata_host("me@a.example/path").is_err());
+    /// ```
+    pub fn with_metadata_host(mut self, host: &str) -> Result<Self, TransportFailure> {
+        let named = self.metadata.name(host);
+        named.map_err(blocked)?;
+        Ok(self)
+    }
+
     /// Sets the `User-Agent`.
     #[must_use]
     pub fn with_user_agent(mut self, text: impl Into<String>) -> Self {
-        self.user_agent = text.into();
+        self.user_agent = Some(text.into());
         self
     }
 
@@ -154,141 +241,8 @@ impl ReqwestTransport {
         self
     }
 
-    fn client(&self, route: &Route) -> Result<&Client, TransportFailure> {
-        let slot = match route {
-            Route::LoopbackPlain => 0,
-            Route::LoopbackTls => 1,
-            Route::World => 2,
-            Route::Over(_) => 3,
-        };
-        let built = self.clients[slot].get_or_init(|| {
-            let provider = self.provider.clone().unwrap_or_else(tls::own_provider);
-            let trust = match route {
-                // No certificate is ever looked at: reading the system's would take longer than the request.
-                Route::LoopbackPlain => Trust::Nobody,
-                _ => Trust::System { extra: &self.extra_ca, files: &self.ca_files },
-            };
-            let tls = tls::config(&provider, &trust, &env)?;
-            let client = self.builder(route, tls).and_then(ClientBuilder::build);
-            client.map_err(|error| Obstacle::Handshake(reasons(&error)))
-        });
-        built.as_ref().map_err(|obstacle| blocked(obstacle.clone()))
-    }
-
-    fn builder(
-        &self,
-        route: &Route,
-        tls: rustls::ClientConfig,
-    ) -> Result<ClientBuilder, reqwest::Error> {
-        let builder = Client::builder()
-            .user_agent(&self.user_agent)
-            .connect_timeout(self.connect_timeout)
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            // A connection does not outlive the runtime of its request; a login makes few requests.
-            .pool_max_idle_per_host(0)
-            .tcp_keepalive(PROBE)
-            .tcp_keepalive_interval(PROBE)
-            .tcp_keepalive_retries(PROBES)
-            // Nothing follows on this connection that an odd head could be mistaken for.
-            .http1_ignore_invalid_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http1_max_headers(FIELDS)
-            // What a program switches on for its own reqwest counts here too, unless it is switched off.
-            .http1_only()
-            .no_brotli()
-            .no_deflate()
-            .no_gzip()
-            .no_zstd()
-            .no_hickory_dns()
-            .tls_backend_preconfigured(tls);
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        let builder = builder.tcp_user_timeout(None);
-        Ok(match route {
-            Route::LoopbackPlain | Route::LoopbackTls => builder.no_proxy(),
-            // Where no variable names a proxy, macOS and Windows may have one of their own.
-            Route::World if self.proxies().is_empty() => builder.https_only(true),
-            Route::World => builder.https_only(true).no_proxy(),
-            Route::Over(proxy) => {
-                let proxy = reqwest::Proxy::all(proxy.url().clone())?;
-                builder.https_only(true).no_proxy().proxy(proxy)
-            }
-        })
-    }
-
     fn proxies(&self) -> &Proxies {
         self.proxies.get_or_init(|| Proxies::of_env(&env))
-    }
-
-    /// Codes and tokens leave in clear text to loopback alone; every other URL is refused before a socket is opened.
-    fn route(&self, url: &Url) -> Result<Route, TransportFailure> {
-        let host = Host::of(url)
-            .map_err(|error| TransportFailure::new(TransportFailureKind::NotSent).because(error))?;
-        Ok(match (host.is_loopback(), url.scheme()) {
-            (true, "http") => Route::LoopbackPlain,
-            (true, _) => Route::LoopbackTls,
-            (false, _) => match self.proxies().of(url) {
-                Ok(Some(proxy)) => Route::Over(proxy),
-                Ok(None) => Route::World,
-                Err(error) => return Err(blocked(error.into())),
-            },
-        })
-    }
-
-    async fn once(
-        &self,
-        url: &Url,
-        request: &HttpRequest,
-    ) -> Result<reqwest::Response, TransportFailure> {
-        let route = self.route(url)?;
-        let client = self.client(&route)?;
-        let mut builder = client.request(method(request), url.clone());
-        let is_named = |name: &HeaderName| request.headers().any(|(named, _)| named == name);
-        if !is_named(&ACCEPT) {
-            builder = builder.header(ACCEPT, "application/json");
-        }
-        if let Some(kind) = request.content_type().filter(|_| !is_named(&CONTENT_TYPE)) {
-            builder = builder.header(CONTENT_TYPE, kind);
-        }
-        builder = match request.body() {
-            None => builder,
-            // Nothing is said of an empty body by itself, and some servers insist.
-            Some([]) => builder.header(CONTENT_LENGTH, 0),
-            Some(body) => builder.body(cleared(body)),
-        };
-        let builder = request.headers().try_fold(builder, |builder, (name, value)| {
-            // The value may be a secret: it is in no text.
-            let mut value = HeaderValue::from_str(value).map_err(|_| {
-                let text = format!("the value for the header {name} cannot be sent");
-                TransportFailure::new(TransportFailureKind::NotSent)
-                    .because(std::io::Error::other(text))
-            })?;
-            value.set_sensitive(true);
-            Ok(builder.header(name, value))
-        })?;
-        builder.send().await.map_err(|error| match route {
-            Route::Over(proxy) => failure(&error, Some(&proxy)),
-            _ => failure(&error, None),
-        })
-    }
-
-    /// Sends a request, also where its own origin redirects it to, if it follows there.
-    async fn followed(&self, request: &HttpRequest) -> Result<reqwest::Response, TransportFailure> {
-        let mut url = request.url().clone();
-        let mut response = self.once(&url, request).await?;
-        let mut followed = 0;
-        let follows = request.redirects() == Redirects::SameOrigin;
-        while follows && response.status().is_redirection() && followed < REDIRECTS {
-            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let next = location.and_then(|location| url.join(location).ok());
-            let Some(next) = next.filter(|next| next.origin() == url.origin()) else { break };
-            url = next;
-            response = self.once(&url, request).await?;
-            followed += 1;
-        }
-        Ok(response)
     }
 }
 
@@ -331,21 +285,18 @@ impl Transport for ReqwestTransport {
         clock: &mut AwakeClock,
         end: Duration,
     ) -> Result<Answer, TransportFailure> {
-        match clock.wait(end, self.followed(request)).await {
-            Some(response) => answer(response?, request.limit(), clock, end).await,
-            None => Err(TransportFailure::new(TransportFailureKind::TimedOut)),
-        }
+        self.send_bounded(request, clock, Limits::until(end)).await
     }
-}
 
-fn method(request: &HttpRequest) -> reqwest::Method {
-    let name = request.method().as_str();
-    reqwest::Method::from_bytes(name.as_bytes()).expect("names of methods are tokens")
-}
-
-/// A copy of a body, which may be a secret, that is cleared when it has been sent.
-fn cleared(body: &[u8]) -> Bytes {
-    Bytes::from_owner(Zeroizing::new(body.to_vec()))
+    async fn send_bounded(
+        &self,
+        request: &HttpRequest,
+        clock: &mut AwakeClock,
+        limits: Limits,
+    ) -> Result<Answer, TransportFailure> {
+        let response = self.followed(request, clock, limits).await?;
+        answer(response, request.limit(), clock, limits.end).await
+    }
 }
 
 fn env(name: &str) -> Option<OsString> {

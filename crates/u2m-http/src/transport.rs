@@ -14,6 +14,12 @@ use url::Url;
 /// Sends one request and brings its answer, whatever its status. One transport serves metadata, code exchange and
 /// refresh, so that proxies and certificates are set in one place.
 ///
+/// It is called within a tokio runtime, and not always the same one. What a login asks before a person is asked, and its metadata,
+/// are sent on the caller's runtime. What spends something (a refresh token, an authorization code, a device's code) is sent from
+/// a thread of its own, by a small runtime of one thread that ends with the flight ([`Flight`](crate::Flight)): no caller and no end
+/// of a caller's runtime can cancel it. Connections and tasks that an implementation keeps must therefore not be needed by a
+/// request on another runtime, which may stand still or be gone.
+///
 /// An implementation sends the request's [method](HttpRequest::method), [headers](HttpRequest::headers) and
 /// [body](HttpRequest::body), follows no other redirects than [it allows](HttpRequest::redirects), keeps to its
 /// [route](HttpRequest::route), reads no more of a body than [`HttpRequest::limit`], sends no cookies, hands over those fields of
@@ -63,6 +69,57 @@ pub trait Transport: fmt::Debug + Send + Sync {
     ) -> Result<Answer, TransportFailure> {
         let late = || Err(TransportFailure::new(TransportFailureKind::TimedOut));
         clock.wait(end, self.send(request)).await.unwrap_or_else(late)
+    }
+
+    /// As [`send_within`](Self::send_within), with a limit for connecting too, where a transport can tell that from waiting for an
+    /// answer: a request that has not begun to leave by then is given up as
+    /// [not sent](TransportFailureKind::NotSent).
+    ///
+    /// # Errors
+    /// As [`Transport::send_within`].
+    async fn send_bounded(
+        &self,
+        request: &HttpRequest,
+        clock: &mut AwakeClock,
+        limits: Limits,
+    ) -> Result<Answer, TransportFailure> {
+        self.send_within(request, clock, limits.end).await
+    }
+}
+
+/// Within which limits a request is sent once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How long it may take until it begins to leave; `None` leaves that to the transport.
+    pub connect: Option<Duration>,
+    /// What the clock shows when it is not waited for any longer.
+    pub end: Duration,
+}
+
+impl Limits {
+    /// One limit for all.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let limits = u2m_http::Limits::until(Duration::from_secs(10));
+    /// assert_eq!(limits.connect, None);
+    /// ```
+    pub fn until(end: Duration) -> Self {
+        Self { connect: None, end }
+    }
+
+    /// Sets how long it may take until the request begins to leave.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let limits = u2m_http::Limits::until(Duration::MAX).with_connect(Some(Duration::from_secs(2)));
+    /// assert_eq!(limits.connect, Some(Duration::from_secs(2)));
+    /// ```
+    #[must_use]
+    pub fn with_connect(mut self, connect: Option<Duration>) -> Self {
+        self.connect = connect;
+        self
     }
 }
 

@@ -1,9 +1,11 @@
 //! TLS for our own client: whose cryptography, and whose certificates are trusted. Nothing here is set for the process.
 
+mod identity;
 mod refused;
 mod ring;
 mod roots;
 
+pub(crate) use identity::Identity;
 pub use refused::CertificateProblem;
 
 use crate::obstacle::Obstacle;
@@ -32,19 +34,25 @@ pub(crate) fn own_provider() -> Arc<CryptoProvider> {
     Arc::clone(OWN.get_or_init(|| Arc::new(ring::provider())))
 }
 
+/// The same for a client that has a certificate of its own.
+pub(crate) fn own_signing_provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::signing_provider())
+}
+
 /// What a client does under TLS.
 ///
 /// # Errors
-/// The provider has no suites, or nobody is to be trusted.
+/// The provider has no suites, nobody is to be trusted, or the key of the client's own certificate cannot be used.
 pub(crate) fn config(
     provider: &Arc<CryptoProvider>,
     trust: &Trust<'_>,
+    identity: Option<&Identity>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<ClientConfig, Obstacle> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Obstacle::Handshake(error.to_string()))?;
-    let mut config = match trust {
+    let builder = match trust {
         Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
         Trust::System { extra, files } => {
             let mut extra = extra.to_vec();
@@ -56,8 +64,13 @@ pub(crate) fn config(
                 Telling { inner: roots.verifier, notes: roots.troubles, named: roots.named };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         }
-    }
-    .with_no_client_auth();
+    };
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(identity.chain(), identity.key())
+            .map_err(|error| Obstacle::Identity(error.to_string()))?,
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -3,12 +3,12 @@
 //! rustls has the same behind its feature `ring`. A feature counts for a whole program, though: where rustls' own default, or
 //! reqwest's, is there as well, rustls finds two providers and panics in code that has nothing to do with us. So that
 //! feature is left alone, and what it would bring is brought here; nothing is installed for the process.
-//! Only clients without a certificate of their own are served.
 
 mod exchange;
 mod hash;
 mod records12;
 mod records13;
+mod sign;
 mod suites;
 #[cfg(test)]
 mod tests;
@@ -33,6 +33,11 @@ pub(super) fn provider() -> CryptoProvider {
     }
 }
 
+/// The same for clients that have a certificate of their own.
+pub(super) fn signing_provider() -> CryptoProvider {
+    CryptoProvider { key_provider: &Keys, ..provider() }
+}
+
 #[derive(Debug)]
 struct System;
 
@@ -46,6 +51,16 @@ impl SecureRandom for System {
 impl KeyProvider for System {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
         Err(Error::General("this client has no certificate of its own".to_owned()))
+    }
+}
+
+/// Loads the key of a client's own certificate.
+#[derive(Debug)]
+struct Keys;
+
+impl KeyProvider for Keys {
+    fn load_private_key(&self, der: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
+        sign::key(&der)
     }
 }
 

@@ -1,0 +1,139 @@
+//! Our own clients: one for each way, built when it is first needed.
+
+use super::answer::reasons;
+use super::way::Way;
+use super::{ReqwestTransport, blocked, env};
+use crate::metadata;
+use crate::obstacle::Obstacle;
+use crate::tls::{self, Trust};
+use reqwest::{Client, ClientBuilder, redirect, retry};
+use rustls::ClientConfig;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::runtime::{self, Handle};
+use u2m_core::TransportFailure;
+
+/// A connection on which nothing happens is kept known to what lies in between, and is not taken for dead by the system before
+/// the last answer has been waited for: how long that is, the caller says.
+const PROBE: Duration = Duration::from_secs(15);
+const PROBES: u32 = 40;
+
+/// How many fields the head of an answer may have. What proxies add is no reason to lose a login.
+const FIELDS: usize = 1_000;
+
+/// How many idle connections to one host are kept, where any are, and for how long: less than servers keep theirs.
+const IDLE: usize = 8;
+const IDLE_FOR: Duration = Duration::from_secs(45);
+
+/// For how many ways of how many runtimes connections are kept. Flights have runtimes of their own, that come and go.
+const KEPT: usize = 32;
+
+/// The clients of a transport.
+#[derive(Default)]
+pub(super) struct Clients {
+    /// Without TLS, and with: reading the system's certificates takes longer than a request.
+    tls: [OnceLock<Result<ClientConfig, Obstacle>>; 2],
+    /// With a connection for each request.
+    single: [OnceLock<Result<Client, Obstacle>>; Way::COUNT],
+    /// With kept connections, the one that was used last at the end.
+    kept: Mutex<Vec<(runtime::Id, usize, Client)>>,
+}
+
+impl ReqwestTransport {
+    /// The client for a way; one with kept connections, of this runtime alone, where they are to be kept.
+    pub(super) fn client(&self, way: &Way, keeps: bool) -> Result<Client, TransportFailure> {
+        let number = way.number();
+        if keeps && let Ok(runtime) = Handle::try_current() {
+            let mut kept = self.clients.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_it =
+                |one: &(runtime::Id, usize, Client)| (one.0, one.1) == (runtime.id(), number);
+            let one = match kept.iter().position(is_it) {
+                Some(at) => kept.remove(at),
+                None => (runtime.id(), number, self.build(way, IDLE).map_err(blocked)?),
+            };
+            if kept.len() == KEPT {
+                kept.remove(0);
+            }
+            kept.push(one.clone());
+            return Ok(one.2);
+        }
+        let built = self.clients.single[number].get_or_init(|| self.build(way, 0));
+        built.clone().map_err(blocked)
+    }
+
+    fn tls(&self, is_plain: bool) -> Result<ClientConfig, Obstacle> {
+        let config = self.clients.tls[usize::from(!is_plain)].get_or_init(|| {
+            let own = match self.identity {
+                Some(_) => tls::own_signing_provider,
+                None => tls::own_provider,
+            };
+            let provider = self.provider.clone().unwrap_or_else(own);
+            match is_plain {
+                // No certificate is ever looked at.
+                true => tls::config(&provider, &Trust::Nobody, None, &env),
+                false => {
+                    let trust = Trust::System { extra: &self.extra_ca, files: &self.ca_files };
+                    tls::config(&provider, &trust, self.identity.as_ref(), &env)
+                }
+            }
+        });
+        config.clone()
+    }
+
+    fn build(&self, way: &Way, idle: usize) -> Result<Client, Obstacle> {
+        let tls = self.tls(way.is_plain())?;
+        let client = self.builder(way, idle, tls).and_then(ClientBuilder::build);
+        client.map_err(|error| Obstacle::Handshake(reasons(&error)))
+    }
+
+    fn builder(
+        &self,
+        way: &Way,
+        idle: usize,
+        tls: ClientConfig,
+    ) -> Result<ClientBuilder, reqwest::Error> {
+        let ours = concat!("u2m/", env!("CARGO_PKG_VERSION"));
+        let builder = Client::builder()
+            .user_agent(self.user_agent.as_deref().unwrap_or(ours))
+            .connect_timeout(self.connect_timeout)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .pool_max_idle_per_host(idle)
+            .pool_idle_timeout(IDLE_FOR)
+            .tcp_keepalive(PROBE)
+            .tcp_keepalive_interval(PROBE)
+            .tcp_keepalive_retries(PROBES)
+            .http1_max_headers(FIELDS)
+            // What a program switches on for its own reqwest counts here too, unless it is switched off.
+            .http1_only()
+            .no_brotli()
+            .no_deflate()
+            .no_gzip()
+            .no_zstd()
+            .no_hickory_dns()
+            .tls_backend_preconfigured(tls);
+        // Where nothing follows on a connection, there is nothing that an odd head could be mistaken for.
+        let is_single = idle == 0;
+        let builder = builder
+            .http1_ignore_invalid_headers_in_responses(is_single)
+            .http1_allow_spaces_after_header_name_in_responses(is_single)
+            .http1_allow_obsolete_multiline_headers_in_responses(is_single);
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        let builder = builder.tcp_user_timeout(None);
+        Ok(match way {
+            Way::LoopbackPlain | Way::LoopbackTls => builder.no_proxy(),
+            // No name server is asked for the one name: whoever answers would be given what is meant for the machine's own.
+            Way::Metadata => metadata::NAMES
+                .iter()
+                .fold(builder.no_proxy(), |builder, name| builder.resolve(name, metadata::ADDRESS)),
+            // Where no variable names a proxy, macOS and Windows may have one of their own.
+            Way::World if self.proxies().is_empty() => builder.https_only(true),
+            Way::World => builder.https_only(true).no_proxy(),
+            Way::Over(proxy) => {
+                let proxy = reqwest::Proxy::all(proxy.url().clone())?;
+                builder.https_only(true).no_proxy().proxy(proxy)
+            }
+        })
+    }
+}

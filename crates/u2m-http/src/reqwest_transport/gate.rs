@@ -1,0 +1,155 @@
+//! Whether a connection has taken a request. Until then it has certainly not been sent, and can be held back.
+//!
+//! A client of another's hands a request to the task of a connection, which may be on a runtime that stands still. What that task
+//! does first is ask for the body: this one knows when that is, and gives nothing out once it is shut.
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+const WAITING: u8 = 0;
+const TAKEN: u8 = 1;
+const SHUT: u8 = 2;
+
+#[derive(Default)]
+struct State {
+    phase: AtomicU8,
+    waiter: Mutex<Option<Waker>>,
+}
+
+impl State {
+    /// Leaves `WAITING` for another phase; whether it is in that one now.
+    fn turn_to(&self, phase: u8) -> bool {
+        let turned =
+            self.phase.compare_exchange(WAITING, phase, Ordering::AcqRel, Ordering::Acquire);
+        if turned.is_ok()
+            && let Some(waiter) = self.waiter.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            waiter.wake();
+        }
+        turned.map_or_else(|now| now == phase, |_| true)
+    }
+}
+
+/// The side of whoever sends.
+#[derive(Default)]
+pub(super) struct Gate(Arc<State>);
+
+impl Gate {
+    /// The body of the request that has to pass here.
+    pub(super) fn body(&self, body: Option<Bytes>) -> reqwest::Body {
+        let is_empty = body.is_none();
+        reqwest::Body::wrap(Passing { state: Arc::clone(&self.0), left: body, is_empty })
+    }
+
+    /// Whether a connection has taken the request; who asks is woken when one does.
+    pub(super) fn is_taken(&self, context: &Context<'_>) -> bool {
+        let mut waiter = self.0.waiter.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiter = Some(context.waker().clone());
+        self.0.phase.load(Ordering::Acquire) == TAKEN
+    }
+
+    /// Shuts it; whether nothing of the body has passed, and nothing will.
+    pub(super) fn shut(&self) -> bool {
+        self.0.turn_to(SHUT)
+    }
+}
+
+/// The side of the connection.
+struct Passing {
+    state: Arc<State>,
+    left: Option<Bytes>,
+    is_empty: bool,
+}
+
+/// What a connection is told that comes too late.
+#[derive(Debug)]
+struct Late;
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request was given up before it was sent")
+    }
+}
+
+impl std::error::Error for Late {}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = Late;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Late>>> {
+        if !self.state.turn_to(TAKEN) {
+            return Poll::Ready(Some(Err(Late)));
+        }
+        Poll::Ready(self.left.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        // Nobody asks for what is empty: a connection that has taken it lets go of it.
+        if self.is_empty {
+            self.state.turn_to(TAKEN);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(passing: &mut Passing) -> Option<Result<Bytes, Late>> {
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(passing).poll_frame(&mut context) {
+            Poll::Ready(frame) => frame.map(|frame| frame.map(|frame| frame.into_data().unwrap())),
+            Poll::Pending => panic!("it is all there"),
+        }
+    }
+
+    fn pair(body: Option<&'static [u8]>) -> (Gate, Passing) {
+        let gate = Gate::default();
+        let (state, left) = (Arc::clone(&gate.0), body.map(Bytes::from_static));
+        (gate, Passing { state, is_empty: left.is_none(), left })
+    }
+
+    #[test]
+    fn what_was_given_up_before_it_was_asked_for_is_never_given_out() {
+        let (gate, mut passing) = pair(Some(b"canary"));
+        assert!(gate.shut());
+        assert!(asked(&mut passing).unwrap().is_err());
+        assert!(!gate.is_taken(&Context::from_waker(Waker::noop())));
+    }
+
+    #[test]
+    fn what_was_asked_for_cannot_be_given_up() {
+        let (gate, mut passing) = pair(Some(b"body"));
+        assert_eq!(asked(&mut passing).unwrap().unwrap().as_ref(), b"body");
+        assert!(asked(&mut passing).is_none() && passing.is_end_stream());
+        assert!(gate.is_taken(&Context::from_waker(Waker::noop())));
+        assert!(!gate.shut());
+    }
+
+    #[test]
+    fn an_empty_one_is_taken_when_the_connection_lets_go_of_it() {
+        let (gate, passing) = pair(None);
+        assert!(!gate.is_taken(&Context::from_waker(Waker::noop())));
+        drop(passing);
+        assert!(gate.is_taken(&Context::from_waker(Waker::noop())));
+    }
+}

@@ -1,0 +1,48 @@
+//! A certificate of this client's own, and its key.
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::sync::Arc;
+use zeroize::Zeroize;
+
+/// A chain, its own certificate first, and the key to that one. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Identity(Arc<Inner>);
+
+struct Inner {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
+impl Identity {
+    /// Reads both from one PEM bundle.
+    ///
+    /// # Errors
+    /// One of them is missing, or it is not PEM.
+    pub(crate) fn read(pem: &[u8]) -> Result<Self, String> {
+        let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
+        let chain = chain.map_err(|error| error.to_string())?;
+        if chain.is_empty() {
+            return Err("there is no certificate in it".to_owned());
+        }
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+            pem::Error::NoItemsFound => "there is no private key without a passphrase in it".into(),
+            error => error.to_string(),
+        })?;
+        Ok(Self(Arc::new(Inner { chain, key })))
+    }
+
+    pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.0.chain.clone()
+    }
+
+    pub(crate) fn key(&self) -> PrivateKeyDer<'static> {
+        self.0.key.clone_key()
+    }
+}

@@ -21,6 +21,8 @@ pub(crate) const OF_TESTS: &[Program] = &[
     Program::new("redis-server", "redis-server", "logins that machines share"),
     Program::new("python3", "python3", "Databricks' SDK for Python"),
     Program::new("strace", "strace", "counting system calls"),
+    Program::new("cc", "gcc", "looking into freed memory"),
+    Program::new("addr2line", "binutils", "telling who has freed it"),
     Program::new("zsh", "zsh", "completion in it"),
     Program::new("fish", "fish", "completion in it"),
     Program::new("groff", "groff", "reading the manual"),

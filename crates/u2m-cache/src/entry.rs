@@ -3,20 +3,49 @@
 use crate::file::document::{members, push_string};
 use crate::rfc3339;
 use std::borrow::Cow;
-use u2m_core::{AccessToken, Lifetime, RefreshToken, Session};
+use std::fmt::Write as _;
+use std::ops::Deref;
+use u2m_core::{AccessToken, Lifetime, RefreshToken, SecretText, Session, unescape_json};
+use zeroize::Zeroizing;
 
 /// An entry's members that mean something to every reader, and the others as they stand.
 #[derive(Default)]
 pub(crate) struct Entry<'a> {
-    pub(crate) access_token: String,
-    pub(crate) refresh_token: String,
+    access_token: Text<'a>,
+    refresh_token: Text<'a>,
     expiry: Option<u2m_core::Timestamp>,
     expires_in: i64,
     pub(crate) others: Vec<(Cow<'a, str>, &'a str)>,
 }
 
+/// A text of an entry: as it stands in the file, unless something in it is escaped there.
+enum Text<'a> {
+    Plain(&'a str),
+    Unescaped(Zeroizing<String>),
+}
+
+impl Default for Text<'_> {
+    fn default() -> Self {
+        Self::Plain("")
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Unescaped(text) => text,
+        }
+    }
+}
+
 /// The members in the order in which Go writes them.
 const KNOWN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expiry", "expires_in"];
+
+/// Room for what stands around a member's value, and for most values that are no token.
+const FRAME: usize = 24;
 
 /// Where the white space of an entry is.
 struct Layout {
@@ -35,7 +64,7 @@ impl<'a> Entry<'a> {
     pub(crate) fn parse(raw: &'a str) -> Result<Self, &'static str> {
         let members = members(raw).map_err(|_| "it is not an object")?;
         let mut entry = Self::default();
-        let mut token_type = String::new();
+        let mut token_type = Text::default();
         // In the order of the file: where a member stands twice, in whatever letters, the last counts.
         for (name, raw) in members {
             match KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known)) {
@@ -71,9 +100,9 @@ impl<'a> Entry<'a> {
         if self.access_token.is_empty() && self.refresh_token.is_empty() {
             return None;
         }
-        let mut session = Session::new(AccessToken::new(self.access_token.as_str()));
+        let mut session = Session::new(AccessToken::new(&*self.access_token));
         if !self.refresh_token.is_empty() {
-            session = session.with_refresh_token(RefreshToken::new(self.refresh_token.as_str()));
+            session = session.with_refresh_token(RefreshToken::new(&*self.refresh_token));
         }
         if let Some(expiry) = self.expiry {
             session = session.with_expiry(expiry);
@@ -85,20 +114,34 @@ impl<'a> Entry<'a> {
     }
 
     /// The text of an entry with this session's tokens and the unknown members of the entry it replaces.
-    pub(crate) fn write(&self, session: &Session, offset_seconds: i32) -> String {
+    pub(crate) fn write(&self, session: &Session, offset_seconds: i32) -> Zeroizing<String> {
         self.write_as(&INDENTED, session, offset_seconds)
     }
 
     /// As [`Entry::write`], without any white space.
     #[cfg_attr(not(feature = "keyring"), allow(dead_code, reason = "the file is indented"))]
-    pub(crate) fn write_compact(&self, session: &Session, offset_seconds: i32) -> String {
+    pub(crate) fn write_compact(
+        &self,
+        session: &Session,
+        offset_seconds: i32,
+    ) -> Zeroizing<String> {
         self.write_as(&COMPACT, session, offset_seconds)
     }
 
-    fn write_as(&self, layout: &Layout, session: &Session, offset_seconds: i32) -> String {
-        let mut out = String::from("{");
-        let mut member = |name: &str, write: &dyn Fn(&mut String)| {
-            if out.len() > 1 {
+    fn write_as(
+        &self,
+        layout: &Layout,
+        session: &Session,
+        offset_seconds: i32,
+    ) -> Zeroizing<String> {
+        let refresh_token = session.refresh_token.as_ref().map_or("", RefreshToken::expose);
+        let others = self.others.iter().map(|(name, raw)| name.len() + raw.len() + FRAME);
+        let tokens = session.access_token.expose().len() + refresh_token.len();
+        let mut out =
+            SecretText::with_capacity(tokens + KNOWN.len() * 2 * FRAME + others.sum::<usize>());
+        out.push('{');
+        let mut member = |name: &str, write: &dyn Fn(&mut SecretText)| {
+            if out.as_str().len() > 1 {
                 out.push(',');
             }
             out.push_str(layout.before_member);
@@ -108,8 +151,8 @@ impl<'a> Entry<'a> {
         };
         member("access_token", &|out| push_string(out, session.access_token.expose()));
         member("token_type", &|out| out.push_str("\"Bearer\""));
-        if let Some(token) = &session.refresh_token {
-            member("refresh_token", &|out| push_string(out, token.expose()));
+        if session.refresh_token.is_some() {
+            member("refresh_token", &|out| push_string(out, refresh_token));
         }
         let known = session.known_expiry();
         let expiry = known.map_or_else(
@@ -118,19 +161,29 @@ impl<'a> Entry<'a> {
         );
         member("expiry", &|out| push_string(out, &expiry));
         if let Some(lifetime) = session.lifetime.filter(|lifetime| lifetime.seconds() > 0) {
-            member("expires_in", &|out| out.push_str(&lifetime.seconds().to_string()));
+            member("expires_in", &|out| {
+                // A text takes everything.
+                let _ = write!(out, "{}", lifetime.seconds());
+            });
         }
         for (name, raw) in &self.others {
             member(name, &|out| out.push_str(raw));
         }
         out.push_str(layout.end);
-        out
+        out.finish()
     }
 }
 
-/// A JSON string's value; `null` is the empty string, as Go reads it.
-fn text(raw: &str) -> Option<String> {
-    serde_json::from_str::<Option<String>>(raw).ok().map(Option::unwrap_or_default)
+/// The value of a JSON string, which is a whole one; `null` is the empty string, as Go reads it.
+fn text(raw: &str) -> Option<Text<'_>> {
+    if raw == "null" {
+        return Some(Text::default());
+    }
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    match inner.contains('\\') {
+        true => unescape_json(inner).map(Text::Unescaped),
+        false => Some(Text::Plain(inner)),
+    }
 }
 
 #[cfg(test)]
@@ -145,7 +198,7 @@ mod tests {
         let session = entry.session().unwrap();
         assert_eq!(session.access_token.expose(), "a");
         assert_eq!(session.expiry, None);
-        let out = entry.write(&Session::new(AccessToken::new("b")), 0);
+        let out = entry.write(&Session::new(AccessToken::new("b")), 0).to_string();
         assert!(out.contains(r#""scopes": ["all-apis"]"#), "{out}");
         assert!(!out.contains("ACCESS_TOKEN"), "{out}");
     }
@@ -157,11 +210,12 @@ mod tests {
             .with_expiry(Timestamp::from_unix(1_774_000_000))
             .with_lifetime(Lifetime::from_seconds(3600));
         assert_eq!(
-            Entry::default().write(&session, 3600),
+            Entry::default().write(&session, 3600).as_str(),
             "{\n      \"access_token\": \"at\",\n      \"token_type\": \"Bearer\",\n      \"refresh_token\": \"rt\",\n      \
              \"expiry\": \"2026-03-20T10:46:40.000001+01:00\",\n      \"expires_in\": 3600\n    }"
         );
-        let bare = Entry::default().write(&Session::new(AccessToken::new("at")), 3600);
+        let bare = Session::new(AccessToken::new("at"));
+        let bare = Entry::default().write(&bare, 3600).to_string();
         assert!(bare.contains("\"expiry\": \"0001-01-01T00:00:00Z\""), "{bare}");
     }
 

@@ -1,12 +1,12 @@
 //! A whole login as one text: what is sealed. Unlike the shared file it holds whom the tokens belong to, so that nobody who
 //! can write beside it can have a refresh token sent elsewhere. Times are seconds since 1970, UTC.
 
-use u2m_core::{Session, SessionRecord};
+use u2m_core::{Session, SessionRecord, secret_json};
 use zeroize::Zeroizing;
 
 pub(crate) fn write(session: &Session) -> Zeroizing<Vec<u8>> {
     // It fails for maps with keys that are no strings only.
-    Zeroizing::new(serde_json::to_vec(&SessionRecord::of(session)).unwrap_or_default())
+    secret_json(&SessionRecord::of(session)).unwrap_or_default().into_bytes()
 }
 
 /// `None` if it is no login.

@@ -3,8 +3,10 @@
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use serde::Serialize;
-use std::io::Write;
-use u2m::{Lifetime, Notice, Timestamp, Token, format_local};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use u2m::{Lifetime, Notice, SecretText, Timestamp, Token, format_local};
+use zeroize::Zeroizing;
 
 /// How a result is to be printed that is text by default: by the flag, else by the environment, of which anything but a
 /// format says nothing. SDKs read `token`, so that it does not ask.
@@ -77,7 +79,7 @@ pub(crate) fn error(failure: &Failure, name: &str) {
 ///
 /// The time is local wall-clock time with a fraction and an offset, because Python's SDK cuts at the dot and reads the rest
 /// as local. A token whose end nobody knows is said to be good for an hour: no caller can be told "for ever".
-pub(crate) fn token_json(token: &Token, now: Timestamp) -> String {
+pub(crate) fn token_json(token: &Token, now: Timestamp) -> Zeroizing<String> {
     let expiry = token.expiry().unwrap_or_else(|| now.plus(Lifetime::from_seconds(3600)));
     let expires_in =
         token.expiry().map(|expiry| now.until(expiry).seconds()).filter(|left| *left > 0);
@@ -87,7 +89,7 @@ pub(crate) fn token_json(token: &Token, now: Timestamp) -> String {
         expiry: format_local(expiry),
         expires_in,
     };
-    json(&printed)
+    secret_json(&printed)
 }
 
 /// The members in the order of the reference.
@@ -103,25 +105,38 @@ struct Printed<'a> {
 /// Two-space indent; characters that mean something in HTML are escaped, as the reference does, and so is what a terminal
 /// would act on or not show.
 pub(crate) fn json(value: &impl Serialize) -> String {
+    secret_json(value).to_string()
+}
+
+/// The same of what has secrets in it.
+pub(crate) fn secret_json(value: &impl Serialize) -> Zeroizing<String> {
     // What consists of words has a text.
-    let text = printable(&serde_json::to_string_pretty(value).unwrap_or_default());
-    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    let text = u2m::secret_json_pretty(value).unwrap_or_default();
+    escaped(text.as_str(), |c| matches!(c, '<' | '>' | '&'))
 }
 
 /// JSON in characters that are shown, with escapes that every reader of JSON knows.
 pub(crate) fn printable(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        // Between its texts JSON has nothing but ASCII, and of the controls only line breaks.
-        if c == '\n' || u2m::is_printable(c) {
-            out.push(c);
+    escaped(json, |_| false).to_string()
+}
+
+/// Between its texts JSON has nothing but ASCII, and of the controls only line breaks.
+fn escaped(json: &str, is_odd: impl Fn(char) -> bool) -> Zeroizing<String> {
+    let mut out = SecretText::with_capacity(json.len());
+    let mut plain = 0;
+    for (at, c) in json.char_indices() {
+        if c == '\n' || u2m::is_printable(c) && !is_odd(c) {
             continue;
         }
+        out.push_str(&json[plain..at]);
         for unit in c.encode_utf16(&mut [0; 2]) {
-            out.push_str(&format!("\\u{unit:04x}"));
+            // A text takes everything.
+            let _ = write!(out, "\\u{unit:04x}");
         }
+        plain = at + c.len_utf8();
     }
-    out
+    out.push_str(&json[plain..]);
+    out.finish()
 }
 
 #[cfg(test)]
@@ -132,7 +147,8 @@ mod tests {
     #[test]
     fn json_has_no_character_that_a_terminal_acts_on_and_reads_back_as_it_was() {
         let odd = "a<b>&\u{1b}]0;x\u{7}\r\n\u{7f}\u{9b}2J\u{202e}\u{2028}\u{feff}\u{e0041}é𝄞\"\\";
-        let text = token_json(&Token::new(AccessToken::new(odd), None), Timestamp::from_unix(0));
+        let token = Token::new(AccessToken::new(odd), None);
+        let text = token_json(&token, Timestamp::from_unix(0)).to_string();
         assert!(text.chars().all(|c| c == '\n' || u2m::is_printable(c)), "{text:?}");
         assert!(
             text.contains("\\u003cb\\u003e\\u0026\\u001b") && text.contains("\\u007f\\u009b2J")

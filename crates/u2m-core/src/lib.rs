@@ -62,12 +62,14 @@ mod call;
 mod decode;
 mod device;
 mod fate;
+mod form;
 mod freshness;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
 mod issuer;
+mod json;
 mod jwt;
 mod login;
 mod names;
@@ -77,6 +79,7 @@ mod reply;
 mod revoke;
 mod scopes;
 mod secret;
+mod secret_text;
 mod sent;
 mod session;
 mod target;
@@ -97,6 +100,7 @@ pub use host::{Host, HostError, HostHints};
 pub use issuer::{
     IssuerError, IssuerTrust, Trusted, derive_host_from_issuer, derive_token_endpoint,
 };
+pub use json::{push_json_string, secret_json, secret_json_pretty, unescape_json};
 pub use jwt::UnverifiedClaims;
 pub use login::{
     Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST, Discovering, Exchanging, Heard,
@@ -111,6 +115,7 @@ pub use secret::{
     AccessToken, Authorization, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode,
     Fingerprint, RefreshToken,
 };
+pub use secret_text::{SecretBytes, SecretText};
 pub use session::{Binding, Session, Token};
 pub use target::{CacheKey, Target, TargetError};
 pub use text::{Foreign, chain, is_printable};

@@ -9,6 +9,7 @@ mod decoded;
 mod escapes;
 mod scattered;
 
+use crate::secret_text::SecretText;
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -159,7 +160,7 @@ impl Needles {
             let plain = skeleton(secret);
             let mut forms = vec![(plain, false), (hexadecimal(secret), false)];
             forms.extend(base64(secret.as_bytes()).map(|form| (form, true)));
-            let escaped = Zeroizing::new(percent(secret));
+            let escaped = percent(secret);
             if *escaped != **secret {
                 forms.extend(base64(escaped.as_bytes()).map(|form| (form, true)));
             }
@@ -269,11 +270,15 @@ fn without(text: &str, mut found: Vec<Range<usize>>) -> String {
 
 fn hexadecimal(secret: &str) -> Zeroizing<Vec<u8>> {
     let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble & 15)];
-    Zeroizing::new(secret.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect())
+    let mut digits = Zeroizing::new(Vec::with_capacity(2 * secret.len()));
+    digits.extend(secret.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte)]));
+    digits
 }
 
-fn percent(secret: &str) -> String {
-    url::form_urlencoded::byte_serialize(secret.as_bytes()).collect()
+fn percent(secret: &str) -> Zeroizing<String> {
+    let mut escaped = SecretText::with_capacity(secret.len());
+    url::form_urlencoded::byte_serialize(secret.as_bytes()).for_each(|part| escaped.push_str(part));
+    escaped.finish()
 }
 
 /// What a secret looks like in base64 at each of the three places that it may begin at, without the digits that depend on

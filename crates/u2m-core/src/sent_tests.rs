@@ -19,6 +19,10 @@ fn json(text: &str) -> String {
     text.chars().map(|c| format!("\\u{:04X}", u32::from(c))).collect()
 }
 
+fn percent(text: &str) -> String {
+    super::percent(text).to_string()
+}
+
 fn every_percent(text: &str, upper: bool) -> String {
     text.bytes().map(|b| if upper { format!("%{b:02X}") } else { format!("%{b:02x}") }).collect()
 }

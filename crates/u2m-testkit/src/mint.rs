@@ -35,15 +35,17 @@ impl Mint {
         format!("dcod{}", self.hex(32))
     }
 
-    pub(crate) fn refresh_token(&mut self) -> String {
-        format!("doau{}", self.hex(32))
+    pub(crate) fn refresh_token(&mut self, settings: &Settings) -> String {
+        let mark = &settings.token_mark;
+        format!("doau{mark}{}{mark}", self.hex(32))
     }
 
     pub(crate) fn access_token(&mut self, claims: &Claims<'_>, settings: &Settings) -> String {
-        match settings.access_token_form {
+        let token = match settings.access_token_form {
             AccessTokenForm::Jwt => self.jwt(claims, &settings.claims),
             AccessTokenForm::Opaque => self.base64(768),
-        }
+        };
+        token + &settings.token_mark
     }
 
     /// The shape of a signed token; the signature is noise, which no key will ever verify.
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_and_address_repeat_and_others_differ() {
-        let draw = |base, seed| Mint::new(base, seed).refresh_token();
+        let draw = |base, seed| Mint::new(base, seed).refresh_token(&Settings::new());
         assert_eq!(draw("http://a", 1), draw("http://a", 1));
         assert_ne!(draw("http://a", 1), draw("http://a", 2));
         assert_ne!(draw("http://a", 1), draw("http://b", 1));
@@ -129,7 +131,7 @@ mod tests {
     #[test]
     fn tokens_have_realistic_shapes() {
         let mut mint = Mint::new("http://a", 0);
-        let refresh = mint.refresh_token();
+        let refresh = mint.refresh_token(&Settings::new());
         assert!(refresh.starts_with("doau") && refresh.len() == 68);
         let jwt = mint.access_token(&CLAIMS, &Settings::new());
         assert!((700..1300).contains(&jwt.len()), "{}", jwt.len());

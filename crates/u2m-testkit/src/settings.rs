@@ -45,6 +45,7 @@ pub struct Settings {
     pub(crate) rotate_on: RotateOn,
     pub(crate) rotation: Rotation,
     pub(crate) seed: u64,
+    pub(crate) token_mark: String,
     pub(crate) token_type: String,
     pub(crate) tokens_on: Option<String>,
     pub(crate) well_known: WellKnown,
@@ -157,6 +158,7 @@ impl Settings {
             rotate_on: RotateOn::Receipt,
             rotation: Rotation::On,
             seed: 0,
+            token_mark: String::new(),
             token_type: "Bearer".to_owned(),
             tokens_on: None,
             well_known: WellKnown::Databricks,
@@ -380,6 +382,24 @@ impl Settings {
     #[must_use]
     pub const fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Puts a text into every refresh token, near its beginning and at its end, and at the end of every access token: what
+    /// holds a token that the test has not seen yet is known by it.
+    ///
+    /// ```
+    /// use u2m_testkit::{FakeServer, Settings, Timestamp};
+    /// let settings = Settings::new().with_token_mark("canary");
+    /// let mut server = FakeServer::new("http://127.0.0.1:8080", settings);
+    /// let now = Timestamp::from_unix(1_800_000_000);
+    /// let tokens = server.sign_in("databricks-cli", "offline_access all-apis", now);
+    /// assert!(tokens.access_token().ends_with("canary"));
+    /// assert!(tokens.refresh_token().is_some_and(|token| token.ends_with("canary")));
+    /// ```
+    #[must_use]
+    pub fn with_token_mark(mut self, mark: impl Into<String>) -> Self {
+        self.token_mark = mark.into();
         self
     }
 

@@ -190,7 +190,7 @@ impl FakeServer {
         };
         let access_token = self.mint.access_token(&claims, &self.settings);
         self.ledger.add_access(family, &access_token, expires);
-        let refresh_token = with_refresh_token.then(|| self.mint.refresh_token());
+        let refresh_token = with_refresh_token.then(|| self.mint.refresh_token(&self.settings));
         if let Some(refresh_token) = &refresh_token {
             let dies = self.settings.refresh_lifetime.map(|lifetime| now.plus(lifetime));
             self.ledger.add_refresh(family, refresh_token, dies);

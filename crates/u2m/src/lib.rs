@@ -198,6 +198,7 @@ pub use u2m_core::{
 pub use u2m_core::{
     Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,
 };
+pub use u2m_core::{SecretText, secret_json_pretty};
 pub use u2m_http::{
     BasicEndpoints, Browser, BrowserEnv, BrowserError, CertificateProblem, CryptoProvider,
     EndpointSupplier, ListenError, Obstacle, PasteLines, PastedLine, Patience, Platform, Ports,

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use zeroize::Zeroizing;
 
 #[cfg(not(unix))]
 #[path = "disk/other.rs"]
@@ -27,6 +28,14 @@ pub(crate) struct Found {
     pub(crate) privacy: Privacy,
     /// When it was last written.
     pub(crate) written: Option<SystemTime>,
+}
+
+impl Found {
+    /// The bytes as a text; what is none is cleared.
+    pub(crate) fn text(self) -> Option<Zeroizing<String>> {
+        let text = String::from_utf8(self.bytes).map(Zeroizing::new);
+        text.map_err(|error| Zeroizing::new(error.into_bytes())).ok()
+    }
 }
 
 /// How long a file is, who could read it, and when it was last written.
@@ -71,10 +80,12 @@ pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(Found, SystemTime)>, 
 }
 
 /// As much as is ever read of a file that is larger.
-pub(crate) fn beginning(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {
-    let mut bytes = zeroize::Zeroizing::new(Vec::new());
-    let Some(mut file) = open_existing(path)? else { return Ok(bytes) };
-    platform::check(&file, path)?;
+pub(crate) fn beginning(path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let Some(mut file) = open_existing(path)? else { return Ok(Zeroizing::default()) };
+    let (len, ..) = platform::check(&file, path)?;
+    // What grows while it is read leaves copies behind.
+    let room = usize::try_from(len.min(READABLE)).unwrap_or(0) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let read = fault::through(&mut file).take(READABLE).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
     Ok(bytes)
@@ -110,7 +121,7 @@ fn contents(mut file: File, path: &Path) -> Result<Found, StoreError> {
 
 /// Reads a small file that holds a key: never through a link, and not if others can read it. An absent one is `None`.
 #[cfg(feature = "encrypted")]
-pub(crate) fn read_key(path: &Path) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, StoreError> {
+pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
     /// No key is larger.
     const LIMIT: u64 = 4 << 10;
     let mut options = OpenOptions::new();
@@ -122,7 +133,7 @@ pub(crate) fn read_key(path: &Path) -> Result<Option<zeroize::Zeroizing<Vec<u8>>
         other => other.map_err(|error| StoreError::io("open", path, error))?,
     };
     platform::check_kept_private(&file, path)?;
-    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
     let read = file.take(LIMIT + 1).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
     match bytes.len() as u64 > LIMIT {
@@ -137,7 +148,7 @@ pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
     let linked = match fs::hard_link(temporary, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             // A file system without links: whoever reads in between reads a part, and says that it is no key.
-            let text = fs::read(temporary).map(zeroize::Zeroizing::new);
+            let text = fs::read(temporary).map(Zeroizing::new);
             text.and_then(|text| {
                 let mut file = create_private(path)?;
                 file.write_all(&text).and_then(|()| file.sync_all())

@@ -60,7 +60,9 @@ pub(crate) fn write(path: &Path, new: &[u8]) -> Result<Wrote, StoreError> {
 
 fn bytes(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     file.rewind()?;
-    let mut bytes = Zeroizing::new(Vec::new());
+    // What grows while it is read leaves copies behind.
+    let len = file.metadata().map_or(0, |meta| meta.len()).min(disk::READABLE);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1));
     fault::through(file).take(disk::READABLE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -5,6 +5,7 @@ use crate::entry::Entry;
 use crate::error::StoreError;
 use std::path::Path;
 use u2m_core::{CacheKey, Session, Timestamp};
+use zeroize::Zeroizing;
 
 /// How the entries of a file are read and written.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl Codec {
         key: &str,
         old: &Stored<'_>,
         session: &Session,
-    ) -> Result<String, StoreError> {
+    ) -> Result<Zeroizing<String>, StoreError> {
         let _ = key;
         match (self, old) {
             (Self::Plain, Stored::Plain(old)) => {

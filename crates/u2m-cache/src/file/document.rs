@@ -6,6 +6,14 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
+use u2m_core::{SecretText, push_json_string};
+use zeroize::Zeroizing;
+
+/// What becomes of an entry: another text of it, or none.
+pub(super) type Change<'a> = (&'a str, Option<Zeroizing<String>>);
+
+/// Room for what stands around a member: quotes, white space and a comma.
+const FRAME: usize = 16;
 
 /// A cache file's members. Entries stay unparsed, so that a bad one hides no other and an untouched one keeps its bytes.
 #[derive(Debug, Default)]
@@ -118,18 +126,26 @@ impl<'a> Document<'a> {
     pub(super) fn with(
         &self,
         head: &[(&str, String)],
-        changes: &[(&str, Option<String>)],
-    ) -> String {
+        changes: &[Change<'_>],
+    ) -> Zeroizing<String> {
         let changed: BTreeSet<&str> = changes.iter().map(|(name, _)| *name).collect();
         let kept =
             self.order().iter().map(|at| (self.entries[*at].0.as_ref(), self.entries[*at].1));
         let mut entries: Vec<(&str, &str)> =
             kept.filter(|(key, _)| !changed.contains(key)).collect();
         for (key, entry) in changes {
-            entries.extend(entry.as_deref().map(|raw| (*key, raw)));
+            entries.extend(entry.as_ref().map(|raw| (*key, raw.as_str())));
         }
         entries.sort_by_key(|(key, _)| *key);
-        let mut out = String::from("{\n  \"version\": 1");
+        let is_new = |name: &str| head.iter().all(|(known, _)| *known != name);
+        let others = self.others.iter().filter(|(name, _)| is_new(name));
+        let others = others.map(|(name, raw)| (name.as_ref(), *raw));
+        let head = head.iter().map(|(name, raw)| (*name, raw.as_str()));
+        // Whatever stands there is copied once.
+        let all = head.clone().chain(entries.iter().copied()).chain(others.clone());
+        let room = all.map(|(name, raw)| name.len() + raw.len() + FRAME).sum::<usize>();
+        let mut out = SecretText::with_capacity(room + 2 * FRAME);
+        out.push_str("{\n  \"version\": 1");
         for (name, raw) in head {
             push_member(&mut out, name, raw);
         }
@@ -141,16 +157,15 @@ impl<'a> Document<'a> {
             out.push_str(raw);
         }
         out.push_str(if entries.is_empty() { "}" } else { "\n  }" });
-        let is_new = |name: &str| head.iter().all(|(known, _)| *known != name);
-        for (name, raw) in self.others.iter().filter(|(name, _)| is_new(name)) {
+        for (name, raw) in others {
             push_member(&mut out, name, raw);
         }
         out.push_str("\n}");
-        out
+        out.finish()
     }
 }
 
-fn push_member(out: &mut String, name: &str, raw: &str) {
+fn push_member(out: &mut SecretText, name: &str, raw: &str) {
     out.push_str(",\n  ");
     push_string(out, name);
     out.push_str(": ");
@@ -158,24 +173,8 @@ fn push_member(out: &mut String, name: &str, raw: &str) {
 }
 
 /// Writes a JSON string with the escapes of Go's writer.
-pub(crate) fn push_string(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            c if c < ' ' || matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}') => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
+pub(crate) fn push_string(out: &mut SecretText, text: &str) {
+    push_json_string(out, text, |c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'));
 }
 
 struct Top<'d, 'a>(&'d mut Document<'a>);
@@ -282,20 +281,21 @@ mod tests {
 
     #[test]
     fn an_empty_cache_is_the_34_bytes_that_go_writes() {
-        let text = parse("").document.with(&[], &[]);
+        let text = parse("").document.with(&[], &[]).to_string();
         assert_eq!(text, "{\n  \"version\": 1,\n  \"tokens\": {}\n}");
         assert_eq!(text.len(), 34);
     }
 
     #[test]
     fn a_file_by_go_comes_out_byte_for_byte() {
-        assert_eq!(parse(TWO_PROFILES).document.with(&[], &[]), TWO_PROFILES);
+        assert_eq!(parse(TWO_PROFILES).document.with(&[], &[]).as_str(), TWO_PROFILES);
     }
 
     #[test]
     fn file_3_unknown_members_survive_a_change_elsewhere() {
         let text = r#"{"Version":1,"note":"kept","tokens":{"dev":{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}}}"#;
-        let out = parse(text).document.with(&[], &[("new", Some("{}".into()))]);
+        let new = ("new", Some("{}".to_owned().into()));
+        let out = parse(text).document.with(&[], &[new]).to_string();
         assert!(out.contains(r#""note": "kept""#), "{out}");
         assert!(
             out.contains(r#"{"ACCESS_TOKEN":"a","expiry":null,"scopes":["all-apis"]}"#),
@@ -334,7 +334,7 @@ mod tests {
         let entry = |key| document.entry(key);
         assert_eq!((entry("a"), entry("b"), entry("c")), (Some("3"), Some("2"), Some("1")));
         assert_eq!((entry(""), entry("aa"), entry("d")), (None, None, None));
-        let out = document.with(&[], &[("b", None), ("bb", Some("4".into()))]);
+        let out = document.with(&[], &[("b", None), ("bb", Some("4".to_owned().into()))]);
         assert_eq!(
             out.split_whitespace().collect::<String>(),
             r#"{"version":1,"tokens":{"a":3,"bb":4,"c":1}}"#
@@ -343,9 +343,9 @@ mod tests {
 
     #[test]
     fn strings_are_escaped_as_gos_writer_does() {
-        let mut out = String::new();
+        let mut out = SecretText::new();
         push_string(&mut out, "a\"\\\n\u{1}<>&\u{2028}é/");
-        assert_eq!(out, r#""a\"\\\n\u0001\u003c\u003e\u0026\u2028é/""#);
+        assert_eq!(out.as_str(), r#""a\"\\\n\u0001\u003c\u003e\u0026\u2028é/""#);
     }
 
     proptest::proptest! {
@@ -356,7 +356,8 @@ mod tests {
 
         #[test]
         fn any_key_survives_writing_and_reading(key in "(?s).{0,20}") {
-            let out = parse("").document.with(&[], &[(&key, Some("{}".into()))]);
+            let new = (key.as_str(), Some("{}".to_owned().into()));
+            let out = parse("").document.with(&[], &[new]);
             proptest::prop_assert_eq!(parse(&out).document.entry(&key), Some("{}"));
         }
     }

@@ -6,7 +6,7 @@
 //! committed to lasts before the first byte is touched.
 
 use super::Inner;
-use super::document::{Document, parse};
+use super::document::{self, Document, parse};
 use super::update::TRIES;
 use crate::beside::disk;
 use crate::beside::in_place::{self, Wrote};
@@ -19,7 +19,6 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use u2m_core::Fingerprint;
-use zeroize::Zeroizing;
 
 /// No change names more.
 const LIMIT: u64 = 1 << 20;
@@ -92,11 +91,11 @@ fn parsed(text: &str) -> Option<Commitment> {
 }
 
 impl Commitment {
-    fn of(temporary: &Path, document: &Document<'_>, changes: &[(&str, Option<String>)]) -> Self {
+    fn of(temporary: &Path, document: &Document<'_>, changes: &[document::Change<'_>]) -> Self {
         let changes = changes.iter().map(|(key, new)| Change {
             key: hash(key),
             old: document.entry(key).map(hash),
-            new: new.as_deref().map(hash),
+            new: new.as_ref().map(|entry| hash(entry)),
         });
         let name = temporary.file_name().unwrap_or_default().to_string_lossy();
         Self { temporary: name.into_owned(), changes: changes.collect() }
@@ -117,16 +116,12 @@ impl Commitment {
     }
 
     /// What is still to be changed; an entry that somebody else has changed meanwhile is not.
-    fn due<'d>(
-        &self,
-        now: &'d Document<'_>,
-        whole: &'d Document<'_>,
-    ) -> Vec<(&'d str, Option<String>)> {
+    fn due<'d>(&self, now: &'d Document<'_>, whole: &'d Document<'_>) -> Vec<document::Change<'d>> {
         let names = names([now, whole]);
         let due = self.changes.iter().filter_map(|change| {
             let name = *names.get(&change.key)?;
             let is_due = change.old != change.new && now.entry(name).map(hash) == change.old;
-            is_due.then(|| (name, whole.entry(name).map(str::to_owned)))
+            is_due.then(|| (name, whole.entry(name).map(|entry| entry.to_owned().into())))
         });
         due.collect()
     }
@@ -145,7 +140,7 @@ impl Inner {
         &self,
         temporary: &Path,
         document: &Document<'_>,
-        changes: &[(&str, Option<String>)],
+        changes: &[document::Change<'_>],
     ) -> Committed {
         let written = || {
             let text = serde_json::to_string(&Commitment::of(temporary, document, changes)).ok()?;
@@ -194,12 +189,12 @@ impl Inner {
         let path = disk::resolve(&self.beside.path).ok()?;
         let temporary = commitment.temporary(&path, &self.beside.prefix())?;
         let (found, _) = disk::read_unlinked(&temporary).ok()??;
-        let whole = String::from_utf8(found.bytes).ok()?;
+        let mut whole = found.text()?;
         let is_it = {
             let parsed = parse(&whole);
             parsed.broken.is_none() && commitment.is_in(&parsed.document)
         };
-        is_it.then_some(whole)
+        is_it.then(|| std::mem::take(&mut *whole))
     }
 
     /// Finishes what a dead writer has committed to, before an entry is read under its own lock.
@@ -236,9 +231,7 @@ impl Inner {
         let temporary = commitment.temporary(&path, &self.beside.prefix());
         let Some(temporary) = temporary else { return Ok(true) };
         let whole = match disk::read_unlinked(&temporary) {
-            Ok(Some((found, _))) => {
-                Zeroizing::new(String::from_utf8(found.bytes).unwrap_or_default())
-            }
+            Ok(Some((found, _))) => found.text().unwrap_or_default(),
             // It was put in place.
             Ok(None) => return Ok(true),
             Err(error) => return Err(error),
@@ -271,7 +264,7 @@ impl Inner {
         if changes.is_empty() {
             return Ok(true);
         }
-        let new = Zeroizing::new(parsed.document.with(&head, &changes));
+        let new = parsed.document.with(&head, &changes);
         if *new == *whole && !is_written_in_place(&path) {
             self.replace(&path, &parsed, || disk::put(&temporary, &path, true))?;
             return Ok(true);

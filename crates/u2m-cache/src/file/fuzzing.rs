@@ -61,7 +61,7 @@ impl<'a> Cache<'a> {
                 self.twins(key).into_iter().map(|twin| (twin, Some(written(twin, session)))),
             );
         }
-        self.document().with(&[], &changes)
+        self.document().with(&[], &changes).to_string()
     }
 
     fn document(&self) -> &Document<'a> {

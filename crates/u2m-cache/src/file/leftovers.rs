@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::fault::{self, Op};
 use std::fs;
 use std::path::{Path, PathBuf};
-use u2m_core::CacheKey;
+use u2m_core::{CacheKey, SecretText};
 use zeroize::Zeroizing;
 
 impl Inner {
@@ -89,9 +89,10 @@ fn text_may_hold(text: &str, key: &str) -> bool {
         // Nothing could be read: it cannot be said whose it is.
         return true;
     };
-    let mut written = String::new();
+    let mut written = SecretText::new();
     push_string(&mut written, key);
-    let is_named = document.entry(key).is_some() || text.contains(key) || text.contains(&written);
+    let is_named =
+        document.entry(key).is_some() || text.contains(key) || text.contains(written.as_str());
     // Behind the damage an entry may begin in its middle, without its name.
     let end = last.as_ptr() as usize - text.as_ptr() as usize + last.len();
     let has_strings_behind = text[end..].contains('"') && parse(text).broken.is_some();

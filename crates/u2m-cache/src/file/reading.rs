@@ -11,7 +11,7 @@ use crate::error::{Shown, StoreError};
 use crate::mode::StorageMode;
 use std::fs;
 use std::time::{Duration, SystemTime};
-use u2m_core::{CacheKey, Session, Tie, TiedBy, UnverifiedClaims, host_of_key};
+use u2m_core::{CacheKey, SecretText, Session, Tie, TiedBy, UnverifiedClaims, host_of_key};
 
 /// How long a program that writes in place may take, between emptying the file and its last byte; or one that removes the
 /// file and writes a new one.
@@ -77,7 +77,8 @@ impl Inner {
         }
         // Bytes that are not UTF-8 spoil the string that they stand in, as for Go's reader, and no other entry.
         let text = String::from_utf8(found.bytes).unwrap_or_else(|error| {
-            String::from_utf8_lossy(&zeroize::Zeroizing::new(error.into_bytes())).into_owned()
+            let bytes = zeroize::Zeroizing::new(error.into_bytes());
+            std::mem::take(&mut *SecretText::from_utf8_lossy(&bytes).finish())
         });
         Ok((text, found.written))
     }
@@ -153,8 +154,7 @@ impl Inner {
             return session;
         }
         let text = disk::read(&self.beside.path).ok().flatten();
-        let text = text.and_then(|found| String::from_utf8(found.bytes).ok()).unwrap_or_default();
-        let text = zeroize::Zeroizing::new(text);
+        let text = text.and_then(disk::Found::text).unwrap_or_default();
         let document = parse(&text).document;
         let is_twin = |name: &&str| {
             let there = self.read(&document, name).and_then(|there| there.session());

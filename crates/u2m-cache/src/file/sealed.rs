@@ -8,6 +8,7 @@ use crate::seal::{Cipher, SealError, SealKey};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use u2m_core::{CacheKey, Session};
+use zeroize::Zeroizing;
 
 /// What the member `format` says.
 const FORMAT: &str = "u2m-sealed";
@@ -106,12 +107,16 @@ impl Sealed {
         }
     }
 
-    pub(super) fn write(&self, key: &str, session: &Session) -> Result<String, StoreError> {
+    pub(super) fn write(
+        &self,
+        key: &str,
+        session: &Session,
+    ) -> Result<Zeroizing<String>, StoreError> {
         let failed = |source| StoreError::Seal { key: CacheKey::new(key), source };
         let cipher = self.known().ok_or(SealError::BadKey).map_err(failed)?;
         let sealed = cipher.seal(&place(key), &payload::write(session)).map_err(failed)?;
         // Base64url needs no escapes.
-        Ok(format!("{{\n      \"sealed\": \"{sealed}\"\n    }}"))
+        Ok(Zeroizing::new(format!("{{\n      \"sealed\": \"{sealed}\"\n    }}")))
     }
 
     pub(super) fn head(

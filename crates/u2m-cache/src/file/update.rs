@@ -4,7 +4,7 @@ mod batch;
 
 use super::Inner;
 use super::codec::Stored;
-use super::document::{Document, Parsed, parse};
+use super::document::{Change, Document, Parsed, parse};
 use super::mirror::Wish;
 use super::over::Over;
 use crate::beside::lock;
@@ -16,7 +16,7 @@ use crate::fault::{self, Op};
 use crate::mode::StorageMode;
 use std::fs;
 use std::path::Path;
-use u2m_core::{CacheKey, Fingerprint, Session};
+use u2m_core::{CacheKey, Fingerprint, SecretText, Session};
 use zeroize::Zeroizing;
 
 /// A program that writes without a lock may come between reading and writing; so often is it given way to. Then what it
@@ -159,13 +159,13 @@ impl Inner {
     /// Writes the file with `changes` made; whether it did.
     fn write(
         &self,
-        changes: &[(&str, Option<String>)],
+        changes: &[Change<'_>],
         head: &[(&str, String)],
         (text, parsed): (&str, &Parsed<'_>),
         reserve: &mut Reserve,
         (over, last): (Over<'_>, bool),
     ) -> Result<bool, StoreError> {
-        let new = Zeroizing::new(parsed.document.with(head, changes));
+        let new = parsed.document.with(head, changes);
         // A login that is there may grow, and what was bought is saved; another one more needs room.
         let is_added = changes.iter().any(|(name, _)| parsed.document.entry(name).is_none());
         let is_roomy = matches!(over, Over::Whatever) && is_added;
@@ -194,7 +194,7 @@ impl Inner {
     fn put(
         &self,
         temporary: &mut Temporary,
-        (new, changes): (&str, &[(&str, Option<String>)]),
+        (new, changes): (&str, &[Change<'_>]),
         path: &Path,
         parsed: &Parsed<'_>,
         is_same: impl FnOnce(&str) -> bool,
@@ -250,7 +250,7 @@ impl Inner {
         (session, over): (Option<&Session>, Over<'_>),
         mirror: Option<(&'d CacheKey, Wish)>,
         reserve: &mut Reserve,
-    ) -> Result<Vec<(&'d str, Option<String>)>, StoreError> {
+    ) -> Result<Vec<Change<'d>>, StoreError> {
         let has_sidecar = self.codec.has_sidecar();
         let known = if has_sidecar { self.beside.sidecar() } else { Sidecar::default() };
         let mut changes = vec![(key.as_str(), session)];
@@ -295,7 +295,7 @@ impl Inner {
         changes: Vec<(&'d str, Option<&Session>)>,
         mirrored: Option<&str>,
         reserve: &mut Reserve,
-    ) -> Result<Vec<(&'d str, Option<String>)>, StoreError> {
+    ) -> Result<Vec<Change<'d>>, StoreError> {
         let (mut texts, mut records) = (Vec::new(), Vec::new());
         for (name, session) in changes {
             // Nothing is opened to be removed.
@@ -340,9 +340,9 @@ impl Inner {
             Ok(text) => Ok(Zeroizing::new(text)),
             Err(StoreError::TooLarge { .. }) => {
                 let bytes = disk::beginning(&self.beside.path)?;
-                let mut text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+                let mut text = SecretText::from_utf8_lossy(&bytes);
                 text.push('\u{0}');
-                Ok(text)
+                Ok(text.finish())
             }
             Err(error) => Err(error),
         }

@@ -6,7 +6,7 @@ use crate::file::document::members;
 use crate::zone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use u2m_core::{Session, Timestamp};
+use u2m_core::{SecretText, Session, Timestamp};
 use zeroize::Zeroizing;
 
 /// The only form of manifests so far.
@@ -50,14 +50,13 @@ pub(super) struct Manifest {
 pub(super) fn write(session: &Session) -> Zeroizing<Vec<u8>> {
     let at = session.known_expiry().unwrap_or(Timestamp::from_unix(0));
     let entry = Entry::default().write_compact(session, zone::offset_at(at));
-    let entry = Zeroizing::new(entry);
     Zeroizing::new([br#"{"token":"#, entry.as_bytes(), b"}"].concat())
 }
 
 /// Reads an item as leniently as the CLI does: further members mean nothing, and a missing token is none.
 pub(super) fn read(bytes: &[u8]) -> Result<Content, Unreadable> {
     // Bytes that are not UTF-8 spoil the string that they stand in.
-    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    let text = SecretText::from_utf8_lossy(bytes).finish();
     let members = members(&text).map_err(|_| Unreadable::Bad("it is not a JSON object"))?;
     let find = |wanted: &str| {
         let mut matching =

@@ -3,7 +3,9 @@
 use crate::beside::lock::Failed;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use u2m_core::{BindingRecord, CacheKey, Fingerprint, Session, SessionRecord, Timestamp, Verdict};
+use u2m_core::{
+    BindingRecord, CacheKey, Fingerprint, Session, SessionRecord, Timestamp, Verdict, secret_json,
+};
 use zeroize::Zeroizing;
 
 /// Which login an entry holds, and how often it was written: what has to be unchanged for a write to count.
@@ -102,7 +104,7 @@ impl Started {
 
 /// Maps with text for keys are always written.
 fn json(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(serde_json::to_vec(value).unwrap_or_default())
+    secret_json(value).unwrap_or_default().into_bytes()
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use std::time::SystemTime;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Said, Storage, Surroundings, Target, Timestamp,
-    Token, TokenChoice, TokenError, TokenStore, blocking, choose_for_token,
+    CacheKey, ChooseError, ConfigFile, Detached, Said, SecretText, Storage, Surroundings, Target,
+    Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -136,7 +136,12 @@ fn origin(args: &Args, error: &ChooseError) -> Option<&'static str> {
 
 fn print(token: &Token, format: Option<Format>) -> Result<(), Failure> {
     match format {
-        Some(Format::Text) => output::result(format!("{}\n", token.access_token().expose())),
+        Some(Format::Text) => {
+            let mut line = SecretText::with_capacity(token.access_token().expose().len() + 1);
+            line.push_str(token.access_token().expose());
+            line.push('\n');
+            output::result(line.as_str())
+        }
         _ => output::result(output::token_json(token, Timestamp::from(SystemTime::now()))),
     }
 }

@@ -1,10 +1,11 @@
 //! What is sent: a method, an address, a head, a body, and the rules by which it leaves.
 
+use crate::form;
 use crate::sent::Sent;
 use crate::wire;
 use std::borrow::Cow;
 use std::fmt;
-use url::{Url, form_urlencoded};
+use url::Url;
 use zeroize::Zeroizing;
 
 /// A request that a driver sends as it is, without cookies.
@@ -320,9 +321,9 @@ impl HttpRequest {
     /// Every secret that the server has with this request: all of its form but names, and what its head holds.
     pub(crate) fn sent(&self) -> Sent {
         let mut sent = self.known.clone();
-        for (name, value) in form_urlencoded::parse(self.form().unwrap_or_default().as_bytes()) {
-            if !OPEN.contains(&&*name) {
-                sent.add(&Zeroizing::new(value.into_owned()));
+        for (name, value) in form::pairs(self.form().unwrap_or_default().as_bytes()) {
+            if !OPEN.contains(&name.as_str()) {
+                sent.add(&value);
             }
         }
         for (name, value) in self.headers().filter(|(name, _)| !PLAIN.contains(name)) {

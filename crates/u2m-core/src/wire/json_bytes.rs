@@ -2,6 +2,9 @@
 //!
 //! The reader takes no stack for what is nested, and looks at each byte a bounded number of times.
 
+use crate::json::unescape_json;
+use zeroize::Zeroizing;
+
 /// Reads on from a place in bytes.
 pub(super) struct Reader<'a> {
     pub(super) bytes: &'a [u8],
@@ -86,53 +89,15 @@ pub(super) fn is_end(byte: &u8) -> bool {
 }
 
 /// What a JSON string stands for; `None` if bytes of it stand for nothing: half a text is no secret and no code.
-pub(super) fn string(raw: &[u8]) -> Option<String> {
-    unescaped(std::str::from_utf8(quoted_text(raw)?).ok()?)
+pub(super) fn string(raw: &[u8]) -> Option<Zeroizing<String>> {
+    unescape_json(std::str::from_utf8(quoted_text(raw)?).ok()?)
 }
 
 /// The same of a text for people, as far as it goes.
-pub(super) fn readable(raw: &[u8]) -> Option<String> {
-    unescaped(&String::from_utf8_lossy(quoted_text(raw)?))
+pub(super) fn readable(raw: &[u8]) -> Option<Zeroizing<String>> {
+    unescape_json(&String::from_utf8_lossy(quoted_text(raw)?))
 }
 
 fn quoted_text(raw: &[u8]) -> Option<&[u8]> {
     raw.strip_prefix(b"\"")?.strip_suffix(b"\"")
-}
-
-fn unescaped(inner: &str) -> Option<String> {
-    // What is read is never longer than how it is written, so that nothing is left behind by growing.
-    let mut out = String::with_capacity(inner.len());
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        out.push(match chars.next()? {
-            'b' => '\u{8}',
-            'f' => '\u{c}',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'u' => {
-                let (one, rest) = unit(chars.as_str())?;
-                chars = rest.chars();
-                if (0xd800..0xdc00).contains(&one) {
-                    let (two, rest) = unit(chars.as_str().strip_prefix("\\u")?)?;
-                    chars = rest.chars();
-                    char::decode_utf16([one, two]).next()?.ok()?
-                } else {
-                    char::from_u32(one.into())?
-                }
-            }
-            other => other,
-        });
-    }
-    Some(out)
-}
-
-fn unit(text: &str) -> Option<(u16, &str)> {
-    let (digits, rest) = text.split_at_checked(4)?;
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then_some(())?;
-    Some((u16::from_str_radix(digits, 16).ok()?, rest))
 }

@@ -3,8 +3,9 @@
 
 use super::json_bytes::{Reader, is_end, readable, string};
 use super::said::Said;
+use crate::form;
 use crate::sent::Sent;
-use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 /// How often a body may be read over in the search for its object.
 const PASSES: usize = 32;
@@ -14,7 +15,7 @@ const TOKEN_DIGITS: usize = 8;
 
 /// What an object says: names with their values, in the order in which they stand.
 pub(crate) struct Members<'a> {
-    list: Vec<(String, Value<'a>)>,
+    list: Vec<(Zeroizing<String>, Value<'a>)>,
     /// Whether it was read to its end.
     is_whole: bool,
     is_form: bool,
@@ -68,9 +69,8 @@ impl<'a> Members<'a> {
 
     /// The members of a form.
     pub(crate) fn of_form(body: &[u8]) -> Self {
-        let pairs = form_urlencoded::parse(body.trim_ascii());
-        let list = pairs
-            .map(|(name, value)| (name.into_owned(), Value::Form(Said::new(value.into_owned()))));
+        let pairs = form::pairs(body.trim_ascii());
+        let list = pairs.map(|(name, value)| (name, Value::Form(Said::new(value))));
         Self { list: list.collect(), is_whole: true, is_form: true }
     }
 
@@ -185,7 +185,7 @@ impl<'a> Members<'a> {
             let named = self.list.iter().rev().filter(|(is, _)| is_it(is));
             named.map(|(_, value)| value).find_map(&read)
         };
-        find(&|is| is == name).or_else(|| find(&|is| is.eq_ignore_ascii_case(name)))
+        find(&|is| *is == *name).or_else(|| find(&|is| is.eq_ignore_ascii_case(name)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! A text that a server sent, before it is known what it is: a secret that is taken over, or words that are shown.
 
+use crate::form;
+use crate::secret_text::SecretText;
 use crate::sent::Sent;
 use crate::text::Foreign;
 use std::fmt;
@@ -23,8 +25,8 @@ const HIDDEN: [&str; 6] = ["redacted", "masked", "hidden", "filtered", "removed"
 pub(crate) struct Said(Zeroizing<String>);
 
 impl Said {
-    pub(crate) fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+    pub(crate) fn new(text: impl Into<Zeroizing<String>>) -> Self {
+        Self(text.into())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -145,10 +147,14 @@ impl fmt::Debug for Said {
     }
 }
 
-/// A text without its percent-encoding.
+/// A text without its percent-encoding; a plus is one.
 fn unquoted(text: &str) -> Zeroizing<String> {
-    // A form's reader, with nothing left that means something else to it.
-    let escaped = Zeroizing::new(text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D"));
-    let mut parts = url::form_urlencoded::parse(escaped.as_bytes());
-    Zeroizing::new(parts.next().map(|(text, _)| text.into_owned()).unwrap_or_default())
+    let mut parts = text.split('+');
+    let mut out = SecretText::with_capacity(text.len());
+    out.push_str(&form::decoded(parts.next().unwrap_or_default().as_bytes()));
+    for part in parts {
+        out.push('+');
+        out.push_str(&form::decoded(part.as_bytes()));
+    }
+    out.finish()
 }

@@ -6,8 +6,7 @@ use crate::proxy::Proxy;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
-use u2m_core::{Answer, Foreign, Timestamp, TransportFailure, TransportFailureKind};
-use zeroize::Zeroizing;
+use u2m_core::{Answer, Foreign, SecretBytes, Timestamp, TransportFailure, TransportFailureKind};
 
 /// Reads an answer until it is over, too large, or `clock` shows `end`.
 pub(super) async fn answer(
@@ -17,24 +16,23 @@ pub(super) async fn answer(
     end: Duration,
 ) -> Result<Answer, TransportFailure> {
     let head = Head::of(&response);
-    // Few answers outgrow it and leave a copy behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(limit.min(1 << 14)));
+    let mut body = SecretBytes::with_capacity(limit.min(1 << 14));
     let failed = loop {
         match clock.wait(end, response.chunk()).await {
-            Some(Ok(Some(chunk))) if chunk.len() <= limit - body.len() => {
-                body.extend_from_slice(&chunk);
+            Some(Ok(Some(chunk))) if chunk.len() <= limit - body.as_slice().len() => {
+                body.extend(&chunk);
             }
             Some(Ok(Some(chunk))) => {
-                let room = limit - body.len();
-                body.extend_from_slice(&chunk[..room]);
+                let room = limit - body.as_slice().len();
+                body.extend(&chunk[..room]);
                 break TransportFailure::new(TransportFailureKind::TooLarge);
             }
-            Some(Ok(None)) => return Ok(head.with(std::mem::take(&mut *body))),
+            Some(Ok(None)) => return Ok(head.with(body)),
             Some(Err(error)) => break failure(&error, None),
             None => break TransportFailure::new(TransportFailureKind::TimedOut),
         }
     };
-    Err(failed.with_partial(head.with(std::mem::take(&mut *body))))
+    Err(failed.with_partial(head.with(body)))
 }
 
 /// What counts of an answer's head.
@@ -69,8 +67,8 @@ impl Head {
         }
     }
 
-    fn with(self, body: Vec<u8>) -> Answer {
-        let mut answer = Answer::new(self.status, body);
+    fn with(self, body: SecretBytes) -> Answer {
+        let mut answer = Answer::new(self.status, std::mem::take(&mut *body.finish()));
         if let Some(value) = self.content_type {
             answer = answer.with_content_type(value);
         }

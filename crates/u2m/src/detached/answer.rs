@@ -6,7 +6,7 @@ use std::io;
 use u2m_cache::Notice;
 use u2m_core::{
     Blame, Fate, Foreign, How, Issued, Lifetime, MetadataError, Refusal, Report, SessionRecord,
-    StoreFailure, TokenEndpointError, TokenError, chain,
+    StoreFailure, TokenEndpointError, TokenError, chain, secret_json,
 };
 use zeroize::Zeroizing;
 
@@ -98,11 +98,9 @@ impl Answer {
 
     /// One line: its end says that it is whole.
     pub(super) fn text(&self) -> io::Result<Zeroizing<String>> {
-        let text = serde_json::to_string(self).map(Zeroizing::new).map_err(io::Error::other)?;
-        let mut line = Zeroizing::new(String::with_capacity(text.len() + 1));
-        line.push_str(&text);
+        let mut line = secret_json(self).ok_or(io::ErrorKind::InvalidData)?;
         line.push('\n');
-        Ok(line)
+        Ok(line.finish())
     }
 
     pub(super) fn landed(self) -> (Landed, Vec<Notice>) {

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 use u2m_core::{
     AccessToken, AccountId, Ask, CacheKey, FreshnessRules, Host, Lifetime, Moment, ProfileName,
-    Scopes, Target, Timestamp,
+    Scopes, Target, Timestamp, secret_json,
 };
 use u2m_http::Patience;
 use zeroize::Zeroizing;
@@ -95,11 +95,9 @@ impl Job {
 
     /// One line: its end says that it is whole, whoever else may hold the pipe open.
     pub(super) fn text(&self) -> io::Result<Zeroizing<String>> {
-        let text = serde_json::to_string(self).map(Zeroizing::new).map_err(io::Error::other)?;
-        let mut line = Zeroizing::new(String::with_capacity(text.len() + 1));
-        line.push_str(&text);
+        let mut line = secret_json(self).ok_or(io::ErrorKind::InvalidData)?;
         line.push('\n');
-        Ok(line)
+        Ok(line.finish())
     }
 
     /// Reads a job; what this version does not know is an error.

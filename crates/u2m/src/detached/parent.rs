@@ -10,7 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, Notice};
-use u2m_core::{Ask, Moment, TokenError};
+use u2m_core::{Ask, Moment, SecretBytes, TokenError};
 use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
@@ -122,21 +122,22 @@ fn heard_within(receive: &Receiver<Heard>, limit: Duration) -> Heard {
 fn read(pipe: Option<ChildStdout>) -> Heard {
     let Some(pipe) = pipe else { return Heard::Unclear };
     let mut pipe = pipe.take(LIMIT);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1 << 16));
+    let mut bytes = SecretBytes::with_capacity(1 << 12);
     let mut piece = Zeroizing::new([0; 4096]);
     loop {
         match pipe.read(piece.as_mut_slice()) {
             Ok(0) => break,
-            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            Ok(count) => bytes.extend(&piece[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return Heard::Unclear,
         }
         // To the end of the answer's line and no further: the process lives on for a while.
-        if bytes.ends_with(b"\n") && bytes.len() > BEGUN.len() {
+        let heard = bytes.as_slice();
+        if heard.ends_with(b"\n") && heard.len() > BEGUN.len() {
             break;
         }
     }
-    match bytes.strip_prefix(BEGUN).map(serde_json::from_slice) {
+    match bytes.as_slice().strip_prefix(BEGUN).map(serde_json::from_slice) {
         Some(Ok(answer)) => Heard::Answer(answer),
         Some(Err(_)) => Heard::Unclear,
         None => Heard::Nothing,

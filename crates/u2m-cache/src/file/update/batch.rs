@@ -6,7 +6,7 @@ use crate::beside::room::Reserve;
 use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
 use crate::file::codec::Stored;
-use crate::file::document::{Document, parse};
+use crate::file::document::{Change, Document, parse};
 use u2m_core::{CacheKey, Fingerprint, Session};
 use zeroize::Zeroizing;
 
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 #[derive(Default)]
 struct Changes<'a> {
     /// What becomes of which entry.
-    texts: Vec<(String, Option<String>)>,
+    texts: Vec<(String, Option<Zeroizing<String>>)>,
     /// What the side file is told before.
     records: Vec<(&'a str, &'a Session)>,
 }
@@ -146,7 +146,7 @@ impl Inner {
             if changes.texts.is_empty() {
                 return Ok(());
             }
-            let texts: Vec<(&str, Option<String>)> =
+            let texts: Vec<Change<'_>> =
                 changes.texts.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
             let is_saving = texts.iter().any(|(_, text)| text.is_some());
             self.record_all(&changes.records, &mut reserve)?;
@@ -177,7 +177,7 @@ impl Inner {
     }
 
     /// After the tokens are gone: a record of them is about nothing, unless the login lives elsewhere.
-    fn forget_all(&self, texts: &[(&str, Option<String>)], reserve: &mut Reserve) {
+    fn forget_all(&self, texts: &[Change<'_>], reserve: &mut Reserve) {
         let mut gone = texts.iter().filter(|(_, text)| text.is_none()).map(|(name, _)| *name);
         if !self.codec.has_sidecar() {
             return;

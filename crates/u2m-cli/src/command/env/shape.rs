@@ -5,6 +5,7 @@ use crate::output;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use u2m::SecretText;
 use zeroize::Zeroizing;
 
 /// A form of writing variables down.
@@ -32,28 +33,36 @@ impl Shape {
     ) -> Result<Zeroizing<String>, Failure> {
         if self == Self::Json {
             let env = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            return Ok(Zeroizing::new(output::json(&Env { env })));
+            return Ok(output::secret_json(&Env { env }));
         }
-        let mut text = Zeroizing::new(String::new());
+        let mut text = SecretText::new();
         for (name, value) in variables {
-            let line = match self {
-                Self::Dotenv => dotenv(value).map(|value| format!("{name}={}\n", *value)),
-                _ => Some(format!("export {name}={}\n", *shell(value))),
+            let (before, word) = match self {
+                Self::Dotenv => ("", dotenv(value)),
+                _ => ("export ", Some(shell(value))),
             };
             let refused = || {
                 let what = "holds what programs that read dotenv files disagree about";
                 let text = format!("the value of {name} {what}; use --format shell or json");
                 Failure::new(Class::Other, text)
             };
-            text.push_str(&Zeroizing::new(line.ok_or_else(refused)?));
+            let word = word.ok_or_else(refused)?;
+            [before, name, "=", &word, "\n"].iter().for_each(|part| text.push_str(part));
         }
-        Ok(text)
+        Ok(text.finish())
     }
 }
 
 /// One word of a POSIX shell: between single quotes, nothing has a meaning but the quote itself.
 fn shell(value: &str) -> Zeroizing<String> {
-    Zeroizing::new(format!("'{}'", value.replace('\'', "'\\''")))
+    let mut word = SecretText::with_capacity(value.len() + 2);
+    word.push('\'');
+    for (at, part) in value.split('\'').enumerate() {
+        word.push_str(if at == 0 { "" } else { "'\\''" });
+        word.push_str(part);
+    }
+    word.push('\'');
+    word.finish()
 }
 
 /// A value that shells and the dotenv readers of Python, Node.js and Docker Compose read alike, if there is such a form of it.
@@ -61,15 +70,17 @@ fn dotenv(value: &str) -> Option<Zeroizing<String>> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,".contains(c);
     let is_lost =
         value.contains(char::is_control) || value.contains("\\\\") || value.ends_with('\\');
-    let text = match value {
-        _ if value.chars().all(is_plain) => value.to_owned(),
+    let quote = match value {
+        _ if value.chars().all(is_plain) => "",
         _ if is_lost => return None,
-        _ if !value.contains('\'') => format!("'{value}'"),
+        _ if !value.contains('\'') => "'",
         // Between double quotes, everything that could have a meaning has one for some reader.
-        _ if !value.contains(['"', '\\', '$', '`', '!']) => format!("\"{value}\""),
+        _ if !value.contains(['"', '\\', '$', '`', '!']) => "\"",
         _ => return None,
     };
-    Some(Zeroizing::new(text))
+    let mut word = SecretText::with_capacity(value.len() + 2);
+    [quote, value, quote].iter().for_each(|part| word.push_str(part));
+    Some(word.finish())
 }
 
 #[cfg(test)]

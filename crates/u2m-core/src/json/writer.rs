@@ -1,0 +1,309 @@
+//! What serde asks of a format, for JSON.
+
+use super::push_json_string;
+use crate::secret_text::SecretText;
+use serde::ser::{
+    Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
+    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+use std::fmt::{self, Display, Write as _};
+
+/// Room for what most texts are.
+const ROOM: usize = 2 << 10;
+
+/// It cannot be written; whoever wrote it knows what it was.
+#[derive(Debug, thiserror::Error)]
+#[error("it has no form in JSON")]
+pub(super) struct NoForm;
+
+impl serde::ser::Error for NoForm {
+    fn custom<T: Display>(_: T) -> Self {
+        Self
+    }
+}
+
+type Written = Result<(), NoForm>;
+
+/// Writes one value.
+pub(super) struct Writer {
+    pub(super) out: SecretText,
+    /// How deep it is in, if each member has a line of its own.
+    depth: Option<usize>,
+}
+
+impl Writer {
+    pub(super) fn compact() -> Self {
+        Self { out: SecretText::with_capacity(ROOM), depth: None }
+    }
+
+    pub(super) fn pretty() -> Self {
+        Self { depth: Some(0), ..Self::compact() }
+    }
+
+    fn show(&mut self, value: impl Display) -> Written {
+        write!(self.out, "{value}").map_err(|fmt::Error| NoForm)
+    }
+
+    fn open(&mut self, bracket: char, close: &'static str) -> Inside<'_> {
+        self.out.push(bracket);
+        self.depth = self.depth.map(|depth| depth + 1);
+        Inside { writer: self, close, is_empty: true }
+    }
+
+    fn next_line(&mut self) {
+        if let Some(depth) = self.depth {
+            self.out.push('\n');
+            (0..depth).for_each(|_| self.out.push_str("  "));
+        }
+    }
+
+    fn colon(&mut self) {
+        self.out.push_str(if self.depth.is_some() { ": " } else { ":" });
+    }
+
+    /// A variant with something in it is an object of one member.
+    fn variant(&mut self, name: &str) -> Written {
+        self.open('{', "}").key(name)
+    }
+}
+
+/// A list or an object that is being written.
+pub(super) struct Inside<'a> {
+    writer: &'a mut Writer,
+    /// What ends it.
+    close: &'static str,
+    is_empty: bool,
+}
+
+impl Inside<'_> {
+    fn separate(&mut self) {
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.writer.out.push(',');
+        }
+        self.writer.next_line();
+    }
+
+    fn item(&mut self, value: &(impl Serialize + ?Sized)) -> Written {
+        self.separate();
+        value.serialize(&mut *self.writer)
+    }
+
+    fn key(&mut self, name: &str) -> Written {
+        self.separate();
+        name.serialize(&mut *self.writer)?;
+        self.writer.colon();
+        Ok(())
+    }
+
+    fn member(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Written {
+        self.key(name)?;
+        value.serialize(&mut *self.writer)
+    }
+
+    fn close(self) -> Written {
+        for (nth, bracket) in self.close.chars().enumerate() {
+            self.writer.depth = self.writer.depth.map(|depth| depth - 1);
+            // Around it is what names the variant.
+            if !self.is_empty || nth > 0 {
+                self.writer.next_line();
+            }
+            self.writer.out.push(bracket);
+        }
+        Ok(())
+    }
+}
+
+macro_rules! shown {
+    ($($name:ident: $kind:ty),*) => {$(
+        fn $name(self, value: $kind) -> Written {
+            self.show(value)
+        }
+    )*};
+}
+
+impl<'a> Serializer for &'a mut Writer {
+    type Ok = ();
+    type Error = NoForm;
+    type SerializeSeq = Inside<'a>;
+    type SerializeTuple = Inside<'a>;
+    type SerializeTupleStruct = Inside<'a>;
+    type SerializeTupleVariant = Inside<'a>;
+    type SerializeMap = Inside<'a>;
+    type SerializeStruct = Inside<'a>;
+    type SerializeStructVariant = Inside<'a>;
+
+    shown! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
+    }
+
+    // How many digits say which number it is, serde_json knows; none of ours is a secret.
+    fn serialize_f32(self, value: f32) -> Written {
+        self.show(serde_json::to_string(&value).map_err(NoForm::custom)?)
+    }
+
+    fn serialize_f64(self, value: f64) -> Written {
+        self.show(serde_json::to_string(&value).map_err(NoForm::custom)?)
+    }
+
+    fn serialize_char(self, value: char) -> Written {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Written {
+        push_json_string(&mut self.out, value, |_| false);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Written {
+        value.serialize(self)
+    }
+
+    fn serialize_none(self) -> Written {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Written {
+        self.show("null")
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Written {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Written {
+        self.serialize_str(name)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Written {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        name: &'static str,
+        value: &T,
+    ) -> Written {
+        let mut inside = self.open('{', "}");
+        inside.member(name, value)?;
+        inside.close()
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, NoForm> {
+        Ok(self.open('[', "]"))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, NoForm> {
+        Ok(self.open('[', "]"))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, NoForm> {
+        Ok(self.open('[', "]"))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        name: &'static str,
+        _: usize,
+    ) -> Result<Inside<'a>, NoForm> {
+        self.variant(name)?;
+        Ok(self.open('[', "]}"))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, NoForm> {
+        Ok(self.open('{', "}"))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, NoForm> {
+        Ok(self.open('{', "}"))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        name: &'static str,
+        _: usize,
+    ) -> Result<Inside<'a>, NoForm> {
+        self.variant(name)?;
+        Ok(self.open('{', "}}"))
+    }
+}
+
+macro_rules! lists {
+    ($($kind:ident: $add:ident),*) => {$(
+        impl $kind for Inside<'_> {
+            type Ok = ();
+            type Error = NoForm;
+
+            fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+                self.item(value)
+            }
+
+            fn end(self) -> Written {
+                self.close()
+            }
+        }
+    )*};
+}
+
+lists! {
+    SerializeSeq: serialize_element, SerializeTuple: serialize_element,
+    SerializeTupleStruct: serialize_field, SerializeTupleVariant: serialize_field
+}
+
+macro_rules! objects {
+    ($($kind:ident),*) => {$(
+        impl $kind for Inside<'_> {
+            type Ok = ();
+            type Error = NoForm;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Written {
+                self.member(name, value)
+            }
+
+            fn end(self) -> Written {
+                self.close()
+            }
+        }
+    )*};
+}
+
+objects!(SerializeStruct, SerializeStructVariant);
+
+impl SerializeMap for Inside<'_> {
+    type Ok = ();
+    type Error = NoForm;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
+        self.separate();
+        let start = self.writer.out.as_str().len();
+        key.serialize(&mut *self.writer)?;
+        // A key is a text.
+        if !self.writer.out.as_str()[start..].starts_with('"') {
+            return Err(NoForm);
+        }
+        self.writer.colon();
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+        value.serialize(&mut *self.writer)
+    }
+
+    fn end(self) -> Written {
+        self.close()
+    }
+}

@@ -50,6 +50,18 @@ impl Replay {
     }
 }
 
+impl Replay {
+    /// The same for a driver that insists, as one does that mints tokens for a machine: where nothing is spent by asking, 500 and an
+    /// attempt that was not answered in time are reasons to ask again, too.
+    pub fn may_follow_insisting(self, last: &Result<Answer, TransportFailure>) -> bool {
+        let may_pass = match last {
+            Ok(answer) => answer.status() == 500,
+            Err(failure) => failure.kind() == TransportFailureKind::TimedOut,
+        };
+        self.may_follow(last) || (self == Self::Safe && may_pass)
+    }
+}
+
 /// A state that waits for an answer. Sealed: flows implement it.
 pub trait Awaits: Sized + sealed::Sealed {
     /// The step that follows.
@@ -131,6 +143,21 @@ mod tests {
         let failure =
             TransportFailure::new(TransportFailureKind::Broken).with_partial(answer.clone());
         assert!(!format!("{request:?} {answer:?} {failure:?} {failure}").contains("canary"));
+    }
+
+    #[test]
+    fn whoever_insists_asks_again_after_500_and_in_vain_only_where_nothing_is_spent() {
+        let in_vain = || Err(TransportFailure::new(TransportFailureKind::TimedOut));
+        let broken = || Ok(Answer::new(500, Vec::new()));
+        for replay in [Replay::Safe, Replay::Unless, Replay::Unsafe] {
+            for last in [in_vain(), broken()] {
+                assert!(!replay.may_follow(&last));
+                assert_eq!(replay.may_follow_insisting(&last), replay == Replay::Safe);
+            }
+            let busy = Ok(Answer::new(503, Vec::new()));
+            assert_eq!(replay.may_follow_insisting(&busy), replay.may_follow(&busy));
+            assert!(!replay.may_follow_insisting(&Ok(Answer::new(501, Vec::new()))));
+        }
     }
 
     #[test]

@@ -64,7 +64,17 @@ pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
 
 /// Where any issuer's metadata may stand: the name inserted before the path (RFC 8414 section 3.1), and OpenID Connect's,
 /// appended to it (OpenID Connect Discovery section 4.1).
-pub(crate) fn well_known_urls(issuer: &str) -> Result<[Url; 2], IssuerError> {
+///
+/// ```
+/// let [oauth, openid] = u2m_core::well_known_urls("https://id.example/realm")?;
+/// assert_eq!(oauth.path(), "/.well-known/oauth-authorization-server/realm");
+/// assert_eq!(openid.path(), "/realm/.well-known/openid-configuration");
+/// # Ok::<(), u2m_core::IssuerError>(())
+/// ```
+///
+/// # Errors
+/// It is no issuer.
+pub fn well_known_urls(issuer: &str) -> Result<[Url; 2], IssuerError> {
     let (host, url) = parse(issuer)?;
     let path = url.path().trim_end_matches('/');
     let read =
@@ -208,9 +218,12 @@ impl IssuerTrust {
         self
     }
 
-    /// What endpoints for a login at `host` have to be that no metadata vouches for.
-    pub(crate) fn supplied(&self, host: Host) -> Expected {
-        Expected::unnamed(host, self.hosts.clone())
+    /// What endpoints for a login at `host` have to be that no metadata vouches for: of the issuer that a person named, if one did.
+    pub(crate) fn supplied(&self, host: Host, issuer: Option<&str>) -> Expected {
+        match issuer {
+            Some(issuer) => Expected::exactly(issuer, host, self.hosts.clone()),
+            None => Expected::unnamed(host, self.hosts.clone()),
+        }
     }
 
     /// The hosts that were trusted by name.

@@ -99,6 +99,7 @@ pub use freshness::{Freshness, FreshnessRules};
 pub use host::{Host, HostError, HostHints};
 pub use issuer::{
     IssuerError, IssuerTrust, Trusted, derive_host_from_issuer, derive_token_endpoint,
+    well_known_urls,
 };
 pub use json::{push_json_string, secret_json, secret_json_pretty, unescape_json};
 pub use jwt::UnverifiedClaims;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use u2m_core::{AccountId, AuthorizationServer, Host, MetadataError};
+use u2m_core::{AccountId, AuthorizationServer, Foreign, Host, MetadataError, well_known_urls};
 use url::Url;
 
 /// Resolves the authorization and token endpoints of what is signed in to. They are on its host, or on one that is trusted
@@ -39,6 +39,23 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
         host: &Host,
         account: &AccountId,
     ) -> Result<AuthorizationServer, MetadataError>;
+
+    /// The endpoints of an issuer that a person named ([`Target::issuer`](u2m_core::Target::issuer)), whose name comes with them:
+    /// unless a supplier knows better, those that its document names where OAuth has it, else where OpenID Connect does
+    /// ([`well_known_urls`]).
+    ///
+    /// # Errors
+    /// They are not to be had.
+    async fn issuer(&self, issuer: &str) -> Result<AuthorizationServer, MetadataError> {
+        let wrong = |_| MetadataError::WrongIssuer(Foreign::new(issuer));
+        let [oauth, openid] = well_known_urls(issuer).map_err(wrong)?;
+        match self.at_url(&oauth).await {
+            Err(MetadataError::NotSupported | MetadataError::NoDocument) => {
+                self.at_url(&openid).await
+            }
+            found => found,
+        }
+    }
 
     /// The endpoints that the document at `url` names, whatever stands there.
     ///

@@ -140,6 +140,15 @@ pub struct Patience {
     /// For all that spends nothing, waits and repetitions included, and for beginning any repetition: 10 seconds, which is
     /// less than a lock is waited for.
     pub budget: Duration,
+    /// How long it may take until a request begins to leave: the name, the connection, TLS. What has not left by then was certainly
+    /// not sent, and is repeated whatever it spends. `None` leaves it to the transport, which may also have a shorter limit of its own:
+    /// 5 seconds for [`ReqwestTransport`](crate::ReqwestTransport).
+    pub connect: Option<Duration>,
+    /// For one attempt of what spends nothing; `None` gives each as much as is left of the budget.
+    pub attempt: Option<Duration>,
+    /// Whether what spends nothing is repeated after a 500 and after an attempt that was not answered in time, too: no, because a
+    /// person waits.
+    pub insists: bool,
     /// How often a request that may be repeated is repeated: twice.
     pub repeats: u32,
     /// The first wait before a repetition, doubled each time, of which half is left to chance: 250 milliseconds.
@@ -151,6 +160,9 @@ impl Default for Patience {
         Self {
             answer: Duration::from_secs(90),
             budget: Duration::from_secs(10),
+            connect: None,
+            attempt: None,
+            insists: false,
             repeats: 2,
             pause: Duration::from_millis(250),
         }
@@ -158,6 +170,50 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// For machines that mint tokens by themselves: 10 seconds to connect, 30 for an attempt and 60 for all three of them, of which
+    /// a caller may wait for less. What spends something is awaited as ever.
+    ///
+    /// ```
+    /// let patience = u2m_http::Patience::of_machines();
+    /// assert!(patience.insists && patience.answer == u2m_http::Patience::default().answer);
+    /// ```
+    pub fn of_machines() -> Self {
+        Self {
+            budget: Duration::from_secs(60),
+            connect: Some(Duration::from_secs(10)),
+            attempt: Some(Duration::from_secs(30)),
+            insists: true,
+            ..Self::default()
+        }
+    }
+
+    /// Sets how long it may take until a request begins to leave.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let patience = u2m_http::Patience::default().with_connect(Duration::from_secs(1));
+    /// assert_eq!(patience.connect, Some(Duration::from_secs(1)));
+    /// ```
+    #[must_use]
+    pub fn with_connect(mut self, connect: Duration) -> Self {
+        self.connect = Some(connect);
+        self
+    }
+
+    /// Sets how long one attempt of what spends nothing is awaited, and has it repeated after that, and after a 500.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let patience = u2m_http::Patience::default().with_attempt(Duration::from_secs(3));
+    /// assert!(patience.insists && patience.attempt == Some(Duration::from_secs(3)));
+    /// ```
+    #[must_use]
+    pub fn with_attempt(mut self, attempt: Duration) -> Self {
+        self.attempt = Some(attempt);
+        self.insists = true;
+        self
+    }
+
     /// Sets how long the answer of a request is awaited that spends something.
     ///
     /// ```
@@ -201,18 +257,23 @@ pub async fn drive<S: Awaits>(
     let mut repeated = 0;
     // Where something is spent: what was said to it before, which tells more than that nobody could be reached afterwards.
     let mut told = None;
+    let may_follow = |last: &Result<Answer, TransportFailure>| match patience.insists {
+        true => call.replay().may_follow_insisting(last),
+        false => call.replay().may_follow(last),
+    };
     loop {
         let sent_at = Timestamp::from(SystemTime::now());
         let end = match call.replay() {
-            Replay::Safe => patience.budget,
+            Replay::Safe => {
+                let attempt = patience.attempt.unwrap_or(Duration::MAX);
+                clock.elapsed().saturating_add(attempt).min(patience.budget)
+            }
             Replay::Unless | Replay::Unsafe => clock.elapsed().saturating_add(patience.answer),
         };
-        let outcome = transport.send_within(call.request(), &mut clock, end).await;
+        let limits = Limits::until(end).with_connect(patience.connect);
+        let outcome = transport.send_bounded(call.request(), &mut clock, limits).await;
         let next = clock.elapsed().saturating_add(pause_before(repeated + 1, patience, &outcome));
-        if repeated == patience.repeats
-            || !call.replay().may_follow(&outcome)
-            || next >= patience.budget
-        {
+        if repeated == patience.repeats || !may_follow(&outcome) || next >= patience.budget {
             let is_not_sent =
                 matches!(&outcome, Err(failure) if failure.kind() == TransportFailureKind::NotSent);
             let (outcome, sent_at) = told.filter(|_| is_not_sent).unwrap_or((outcome, sent_at));

@@ -206,3 +206,51 @@ async fn a_patience_without_end_is_as_good_as_any() {
     let step = drive(&transport, refresh(BASE), &patience).await.unwrap();
     assert_eq!(saved(step), "next");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_insists_asks_again_after_500_and_in_vain_only_where_nothing_is_spent() {
+    let patience = Patience::of_machines();
+    for (outcome, of_lookup) in
+        [(Err(TransportFailureKind::TimedOut), 3), (status(500), 3), (status(501), 1)]
+    {
+        let again = || Scripted::new((0..9).map(|_| (0, outcome.clone())));
+        let (looking, refreshing, exchanging) = (again(), again(), again());
+        let _ = drive(&looking, lookup(BASE), &patience).await;
+        let _ = drive(&refreshing, refresh(BASE), &patience).await;
+        let _ = drive(&exchanging, exchange(BASE), &patience).await;
+        let sent = [&looking, &refreshing, &exchanging].map(|transport| transport.sent().len());
+        assert_eq!(sent, [of_lookup, 1, 1], "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_not_answered_in_time_is_followed_by_another_within_the_budget() {
+    let patience = Patience::default().with_attempt(seconds(4));
+    let (transport, start) =
+        (Scripted::new([(5_000, ok("{}")), (3_000, ok("{}"))]), Instant::now());
+    drive(&transport, lookup(BASE), &patience).await.unwrap();
+    let sent = transport.sent();
+    assert!(sent[1] - start >= seconds(4) && sent[1] - start < Duration::from_millis(4_300));
+    assert_eq!(sent.len(), 2);
+    // The last of them ends with the budget.
+    let (transport, start) = (Scripted::new([]), Instant::now());
+    let failure = drive(&transport, lookup(BASE), &patience).await.unwrap_err();
+    assert_eq!(failure.kind(), TransportFailureKind::TimedOut);
+    assert_eq!((transport.sent().len(), start.elapsed()), (3, seconds(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_limit_of_connecting_or_of_an_attempt_ends_the_wait_for_what_is_spent() {
+    let second = seconds(1);
+    for patience in [
+        Patience::of_machines().with_attempt(second).with_connect(second),
+        Patience::default().with_attempt(second).with_connect(second).with_budget(second),
+    ] {
+        let (transport, start) = (Scripted::new([(89_000, ok(GRANT))]), Instant::now());
+        let step = drive(&transport, refresh(BASE), &patience).await.unwrap();
+        assert_eq!((saved(step).as_str(), start.elapsed()), ("next", seconds(89)));
+        let (transport, start) = (Scripted::new([(89_000, ok(GRANT))]), Instant::now());
+        let step = drive(&transport, exchange(BASE), &patience).await.unwrap();
+        assert!(matches!(step, LoginStep::Store(_)) && start.elapsed() == seconds(89));
+    }
+}

@@ -215,8 +215,9 @@ impl Builder {
         self
     }
 
-    /// Asks a supplier of the caller's own for endpoints. They are on the target's host, or on one that is trusted by name
-    /// ([`with_trust`](Self::with_trust)); others are refused.
+    /// Asks a supplier of the caller's own for endpoints, for every kind of target but discovery, where the issuer that signs in says
+    /// where they are: there [`build`](Self::build) refuses one. They are on the target's host, or on one that is trusted by name
+    /// ([`with_trust`](Self::with_trust)); others are refused, and so are those of another issuer than the one that was named.
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: impl EndpointSupplier + 'static) -> Self {
         self.endpoints = Some(Arc::new(endpoints));
@@ -318,10 +319,14 @@ impl Builder {
     ///
     /// # Errors
     /// The home folder is not known and no store was given; the discovery host is not a host; a refresh would be waited
-    /// for no longer than its own request takes; no client was named for an issuer that is not Databricks'.
+    /// for no longer than its own request takes; no client was named for an issuer that is not Databricks'; endpoints were given
+    /// for a discovery login.
     pub fn build(self) -> Result<PersistentAuth, BuildError> {
         if self.lock_wait <= self.patience.budget.max(self.patience.answer) {
             return Err(BuildError::Impatient);
+        }
+        if self.endpoints.is_some() && self.target.is_discovery() {
+            return Err(BuildError::EndpointsOfDiscovery);
         }
         if self.client_id.is_none() && self.target.issuer_id().is_some() {
             return Err(BuildError::NoClient);
@@ -420,6 +425,11 @@ pub enum BuildError {
     /// Not a host to begin at.
     #[error("the discovery host cannot be used")]
     DiscoveryHost(#[source] HostError),
+    /// A discovery login learns who signs in, and where, from the person's browser.
+    #[error(
+        "a discovery login takes no endpoints of one's own: the issuer that signs in says where they are"
+    )]
+    EndpointsOfDiscovery,
     /// Waiters would give up before the one they wait for.
     #[error("a lock must be waited for longer than a request may take")]
     Impatient,

@@ -106,9 +106,9 @@ impl Keeper {
         notices
     }
 
-    /// Who knows the endpoints of a target better than its metadata. An issuer that was named is asked itself.
+    /// Who knows the endpoints of a target better than its metadata. That of a discovery login is the issuer that signs in.
     pub(crate) fn supplier(&self, target: &Target) -> Option<&dyn EndpointSupplier> {
-        self.endpoints.as_deref().filter(|_| target.issuer_id().is_none())
+        self.endpoints.as_deref().filter(|_| !target.is_discovery())
     }
 
     /// What to sign in to, and to ask for tokens of.

@@ -158,6 +158,75 @@ fn endpoints_on_a_host_that_nobody_named_are_refused_before_anything_is_sent() {
     assert_eq!(elsewhere.counts().refreshes, 1);
 }
 
+/// Knows the endpoints of an issuer that publishes none.
+#[derive(Clone, Debug)]
+struct OfIssuer(Known, String);
+
+#[async_trait]
+impl EndpointSupplier for OfIssuer {
+    async fn workspace(&self, host: &Host) -> Result<AuthorizationServer, MetadataError> {
+        self.0.workspace(host).await
+    }
+
+    async fn account(
+        &self,
+        h: &Host,
+        id: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        self.0.account(h, id).await
+    }
+
+    async fn unified(
+        &self,
+        h: &Host,
+        id: &AccountId,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        self.0.unified(h, id).await
+    }
+
+    async fn issuer(&self, _: &str) -> Result<AuthorizationServer, MetadataError> {
+        let mut server = self.0.answer("issuer")?;
+        server.issuer.clone_from(&self.1);
+        Ok(server)
+    }
+
+    async fn at_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError> {
+        self.0.at_url(url).await
+    }
+}
+
+#[test]
+fn flow_2_endpoints_of_its_own_are_used_for_an_issuer_and_hold_for_that_one_alone() {
+    use u2m::TokenStore;
+    let world = World::new();
+    let base = world.server.base_url().to_owned();
+    let known = Known { base: base.clone(), asked: Arc::new(Mutex::default()) };
+    let (target, issuer) =
+        (Target::issuer(format!("{base}/oidc")).unwrap(), format!("{base}/oidc"));
+    let build = |issuer: &str| {
+        let builder = PersistentAuth::builder(target.clone()).with_store(world.store());
+        let supplier = OfIssuer(known.clone(), issuer.to_owned());
+        let builder = following(builder).with_client_id("databricks-cli").with_endpoints(supplier);
+        builder.build().unwrap()
+    };
+    sign_in(&build(&issuer));
+    assert_eq!(*known.asked.lock().unwrap(), ["issuer"]);
+    let stored = world.store().load(&target.cache_key()).unwrap().unwrap();
+    assert_eq!(stored.binding.unwrap().issuer, issuer);
+    let error = runtime().block_on(build(&format!("{base}/other")).challenge()).unwrap_err();
+    assert!(u2m::chain(&error).contains("/other"), "{}", u2m::chain(&error));
+    assert_eq!(world.server.counts().metadata, 0);
+}
+
+#[test]
+fn flow_2_a_discovery_login_takes_no_endpoints_of_its_own_and_says_so_at_once() {
+    let known = Known { base: "https://a.example".to_owned(), asked: Arc::new(Mutex::default()) };
+    let target = Target::discovery(u2m::ProfileName::parse("dev").unwrap());
+    let builder = PersistentAuth::builder(target).with_store(u2m::MemoryStore::new());
+    let error = builder.with_endpoints(known).build().unwrap_err();
+    assert!(matches!(error, u2m::BuildError::EndpointsOfDiscovery), "{error}");
+}
+
 /// Pastes what the browser would have shown, after some other things.
 struct Pasting {
     lines: Mutex<Option<PasteLines>>,

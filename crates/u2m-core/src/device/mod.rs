@@ -131,14 +131,15 @@ impl HttpCall<Locate> {
     ///
     /// # Errors
     /// The supplier's own; or it names no endpoint for devices, or one that is neither on the target's host nor on one that
-    /// is trusted by name.
+    /// is trusted by name; or they are another issuer's than the one that a person named.
     pub fn supplied(
         self,
         server: Result<AuthorizationServer, MetadataError>,
     ) -> Result<DeviceStep, LoginError> {
         let state = self.into_state();
         let (request, host) = &*state.0;
-        let held = server.and_then(|server| request.trust.supplied(host.clone()).hold(server));
+        let expected = request.trust.supplied(host.clone(), request.target.issuer_id());
+        let held = server.and_then(|server| expected.hold_supplied(server));
         state.found(held.map_err(LoginError::Endpoints)?)
     }
 }

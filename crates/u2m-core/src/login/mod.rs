@@ -233,7 +233,8 @@ impl HttpCall<Discovering> {
     /// Takes endpoints from a supplier of the caller's own instead of an answer.
     ///
     /// # Errors
-    /// The supplier's own; or one of them is neither on the target's host nor on one that is trusted by name.
+    /// The supplier's own; or one of them is neither on the target's host nor on one that is trusted by name; or they are another
+    /// issuer's than the one that a person named.
     pub fn supplied(
         self,
         server: Result<AuthorizationServer, MetadataError>,
@@ -241,7 +242,10 @@ impl HttpCall<Discovering> {
         let attempt = self.into_state().attempt;
         let request = &attempt.request;
         let held = server.and_then(|server| match request.target.host() {
-            Some(host) => request.trust.supplied(host.clone()).hold(server),
+            Some(host) => {
+                let issuer = request.target.issuer_id();
+                request.trust.supplied(host.clone(), issuer).hold_supplied(server)
+            }
             None => Ok(server),
         });
         let server = Some(held.map_err(LoginError::Endpoints)?);

@@ -255,9 +255,9 @@ impl HttpCall<Locating> {
         let host = request.target.host().or(binding.map(|binding| &binding.host)).cloned();
         let held = server.and_then(|server| {
             let Some(host) = host else { return Ok(server) };
-            let mut expected = request.trust.supplied(host);
+            let mut expected = request.trust.supplied(host, request.target.issuer_id());
             expected.also.extend(binding.map(Binding::others).unwrap_or_default());
-            expected.hold(server)
+            expected.hold_supplied(server)
         });
         match held {
             Ok(server) => renewal.located(server, now),

@@ -95,6 +95,15 @@ impl Expected {
         }
     }
 
+    /// Holds what a supplier says against it: under which issuer the login is recorded, and where it leads.
+    pub(crate) fn hold_supplied(
+        &self,
+        mut server: AuthorizationServer,
+    ) -> Result<AuthorizationServer, MetadataError> {
+        server.issuer = self.issuer(Some(&server.issuer))?;
+        self.hold(server)
+    }
+
     /// Holds endpoints against it, wherever they come from. Those that a login can do without count as none where they are
     /// elsewhere.
     pub(crate) fn hold(

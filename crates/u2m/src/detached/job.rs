@@ -15,7 +15,7 @@ use u2m_http::Patience;
 use zeroize::Zeroizing;
 
 /// The form of a job. A process that is told of another one does nothing.
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 
 /// One refresh to carry out.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub(super) struct Job {
     /// Milliseconds: one request, the answer of one that spends something, a pause, the wait for a lock.
     waits: [u64; 4],
     repeats: u32,
+    /// Milliseconds: connecting, and one attempt.
+    limits: [Option<u64>; 2],
+    insists: bool,
     ask: Question,
     /// Seconds, and nanoseconds of the next.
     asked_at: (i64, u32),
@@ -85,6 +88,8 @@ impl Job {
             shares: [rules.skew_share, rules.lead_share],
             waits: [patience.budget, patience.answer, patience.pause, keeper.lock_wait].map(millis),
             repeats: patience.repeats,
+            limits: [patience.connect, patience.attempt].map(|limit| limit.map(millis)),
+            insists: patience.insists,
             ask: Question::of(ask)?,
             asked_at: (asked_at.second().unix(), asked_at.nanos()),
             store: Place::of(keeper.store.address()?)?,
@@ -143,6 +148,8 @@ impl Job {
         let mut patience = Patience::default().with_budget(budget).with_answer(answer);
         patience.repeats = self.repeats;
         patience.pause = between;
+        [patience.connect, patience.attempt] = self.limits.map(|it| it.map(Duration::from_millis));
+        patience.insists = self.insists;
         patience
     }
 
@@ -220,6 +227,9 @@ mod tests {
         patience = patience.with_budget(Duration::from_millis(1500));
         patience = patience.with_answer(Duration::from_secs(40));
         patience.pause = Duration::from_millis(125);
+        patience.connect = Some(Duration::from_millis(750));
+        patience.attempt = Some(Duration::from_millis(800));
+        patience.insists = true;
         Builder::new(target)
             .with_client_id("an-app")
             .with_scopes(Scopes::split("sql offline_access"))

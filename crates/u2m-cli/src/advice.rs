@@ -3,17 +3,16 @@
 //! Some words are load-bearing: SDKs step aside when they find `databricks OAuth is not` in what is said, and only then.
 
 mod check;
+mod choice;
 pub(crate) mod way;
 
 pub(crate) use check::check;
+pub(crate) use choice::{choice, unclear};
 
 use crate::failure::{Class, Failure};
-use crate::place::shown;
-use std::path::Path;
 use u2m::{
-    Blame, BuildError, ChallengeError, ChooseError, ConfigFile, Fate, Foreign, Host, ListenError,
-    LoginChoice, LoginError, MetadataError, Revocation, RevokeError, StoreFailure, Target,
-    TokenError, chain,
+    Blame, BuildError, ChallengeError, Fate, Foreign, Host, ListenError, LoginChoice, LoginError,
+    MetadataError, Revocation, RevokeError, StoreFailure, Target, TokenError, chain,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -224,69 +223,6 @@ pub(crate) fn build(error: &BuildError) -> Failure {
         _ => Class::Usage,
     };
     Failure::new(class, chain(error))
-}
-
-pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name: &str) -> Failure {
-    let text = chain(error);
-    match error {
-        ChooseError::Ambiguous { .. } => Failure::new(
-            Class::Unclear,
-            format!("{text} in {}. Use --profile to specify which profile to use", shown(path)),
-        ),
-        ChooseError::ArgumentWithFlag(_)
-        | ChooseError::FlagNeedsHost(_)
-        | ChooseError::Host(_)
-        | ChooseError::Target(_)
-        | ChooseError::WorkspaceId(_) => Failure::new(Class::Usage, text),
-        ChooseError::NoAccount(_) => {
-            Failure::new(Class::Usage, format!("{text}: pass it with --account-id"))
-        }
-        ChooseError::NoHost(profile) => Failure::new(
-            Class::Usage,
-            format!(
-                "{text}: pass it with --host, or sign in with: {name} login --host <url> --profile {}",
-                quoted(profile.as_str())
-            ),
-        ),
-        ChooseError::NoProfiles if config.is_missing() && crate::place::is_config_named() => {
-            Failure::new(
-                Class::Unclear,
-                format!("{text}: {} does not exist. Run '{name} login' to create it", shown(path)),
-            )
-        }
-        ChooseError::NoProfiles => {
-            Failure::new(Class::Unclear, format!("{text}. Run '{name} login' to create a profile"))
-        }
-        ChooseError::Conflict { .. } => Failure::new(
-            Class::Usage,
-            format!("{text}: leave one of the two out, or use another profile"),
-        ),
-        ChooseError::IssuerProfile { .. } => {
-            Failure::new(Class::Usage, format!("{text}: name another one with --profile"))
-        }
-        ChooseError::UnknownProfile { near, name: said } if near.is_empty() => {
-            let known = known(config);
-            let said = quoted(said.as_str());
-            let advice = format!("To make it: {name} login --host <url> --profile {said}");
-            Failure::new(Class::Unclear, format!("{text}; {known}. {advice}"))
-        }
-        _ => Failure::new(Class::Unclear, text),
-    }
-}
-
-/// The names to choose from, if they can be read at a glance.
-fn known(config: &ConfigFile) -> String {
-    let profiles = config.profiles();
-    let names: Vec<_> =
-        profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect();
-    match names.as_slice() {
-        [] => "there are no profiles".to_owned(),
-        [one] => format!("there is {one}"),
-        [most @ .., last] if names.len() <= 8 => {
-            format!("there are {} and {last}", most.join(", "))
-        }
-        all => format!("there are {} others", all.len()),
-    }
 }
 
 pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) -> Failure {

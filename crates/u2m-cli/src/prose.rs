@@ -142,7 +142,7 @@ A key file that is not there is made; keep it where the encrypted file is not.
             "DATABRICKS_CONFIG_PROFILE and DATABRICKS_HOST go before it.\n",
         ),
         Command::Token => (
-            "Print a token, refreshed when it is time. Programs that ask at the same time\nshare one refresh. Opens no browser unasked.",
+            "Print the token of a person's login, refreshed when it is time. Programs that\nask at the same time share one refresh. Opens no browser unasked. What machines\nsign in with (a client id and a secret, a personal token) is not used.",
             ENVIRONMENT,
         ),
         Command::Version => (

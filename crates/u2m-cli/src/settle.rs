@@ -2,9 +2,9 @@
 
 use crate::args::Args;
 use crate::failure::{Class, Failure};
-use crate::place;
+use crate::{advice, place};
 use std::path::Path;
-use u2m::{ConfigFile, Foreign, Given, ResolveError, Resolved, chain, is_near, looks_like_host};
+use u2m::{ConfigFile, Foreign, Given, Host, ResolveError, Resolved, Source, chain};
 
 /// Settles on a configuration from what was said, the environment and the profiles of `config`, which was read from `path`.
 /// `host_needs_profile`: a host that no profile is for is an error.
@@ -13,59 +13,43 @@ pub(crate) fn settled(
     path: &Path,
     config: &ConfigFile,
     host_needs_profile: bool,
+    name: &str,
 ) -> Result<Resolved, Failure> {
-    let mut given = Given {
-        profile: args.profile.as_deref(),
-        host: args.host.as_deref(),
-        account_id: args.account_id.as_deref(),
-        workspace_id: args.workspace_id.as_deref(),
-        host_needs_profile,
-    };
-    if let Some(either) = args.argument.as_deref().filter(|either| !either.is_empty()) {
-        let is_said = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
-        if is_said(given.profile) || is_said(given.host) {
-            return Err(with_flag(either, "--host or --profile"));
+    let said = args.said();
+    let given = Given { host_needs_profile, ..said.given() };
+    u2m::resolve(&given, &place::env, config, path).map_err(|error| match error {
+        ResolveError::Choose(error) => advice::unclear(&error, args, path, config, name),
+        error => {
+            let text = chain(&error).replace(&path.display().to_string(), &place::shown(path));
+            Failure::new(Class::Other, text)
         }
-        match config.profile(either).is_none() && looks_like_host(either) {
-            true => given.host = Some(either),
-            false => given.profile = Some(either),
-        }
-    }
-    u2m::resolve(&given, &place::env, config, path).map_err(|error| failure(&error, path, config))
+    })
+}
+
+/// Whether a host was named that only credentials of the environment could be sent to, and those are not for it.
+pub(crate) fn goes_elsewhere(found: &Resolved) -> bool {
+    let named = || place::env("DATABRICKS_HOST").and_then(|text| text.into_string().ok());
+    let own = || named().and_then(|text| Host::typed(&text).ok()).map(|(host, _)| host);
+    let is_flag = found.value("host").is_some_and(|host| matches!(host.source(), Source::Flag(_)));
+    is_flag
+        && found.profile().is_none()
+        && found.auth_type(false) != Some("databricks-cli")
+        && found.host() != own().as_ref()
+}
+
+/// Whether a machine signs in here, by a client and its secret that both stand in the environment.
+pub(crate) fn is_machine(found: &Resolved) -> bool {
+    let of_environment =
+        |key| found.value(key).is_some_and(|value| matches!(value.source(), Source::Variable(_)));
+    ["client_id", "client_secret"].into_iter().all(of_environment)
+        && matches!(found.get("auth_type"), None | Some("oauth-m2m"))
+        && !goes_elsewhere(found)
 }
 
 /// An argument that says what a flag says as well.
 pub(crate) fn with_flag(argument: &str, flag: &str) -> Failure {
     let argument = Foreign::new(argument);
     Failure::new(Class::Usage, format!("the argument '{argument}' cannot be combined with {flag}"))
-}
-
-fn failure(error: &ResolveError, path: &Path, config: &ConfigFile) -> Failure {
-    let text = chain(error).replace(&path.display().to_string(), &place::shown(path));
-    let class = match error {
-        ResolveError::Conflict { .. } | ResolveError::Host { .. } | ResolveError::Reserved => {
-            Class::Usage
-        }
-        ResolveError::Ambiguous { .. }
-        | ResolveError::NoFile { .. }
-        | ResolveError::NoProfile { .. }
-        | ResolveError::UnknownHost { .. } => Class::Unclear,
-        _ => Class::Other,
-    };
-    match error {
-        ResolveError::NoProfile { name, .. } => {
-            Failure::new(class, format!("{text}; {}", instead(config, name.as_str())))
-        }
-        _ => Failure::new(class, text),
-    }
-}
-
-/// What may have been meant by a name that no profile has: names like it, or all.
-pub(crate) fn instead(config: &ConfigFile, name: &str) -> String {
-    let mut near = names(config);
-    near.retain(|known| is_near(known, name));
-    near.truncate(3);
-    if near.is_empty() { listed(config) } else { format!("did you mean {}?", near.join(" or ")) }
 }
 
 /// All profiles, for a person to choose from.
@@ -80,3 +64,7 @@ fn names(config: &ConfigFile) -> Vec<String> {
     let profiles = config.profiles();
     profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect()
 }
+
+#[cfg(test)]
+#[path = "settle/tests.rs"]
+mod tests;

@@ -234,7 +234,11 @@ fn a_wrong_command_line_is_told_before_anything_is_read() {
         ("import --from go", 2, "the value of --from is not python or java"),
         ("import dev --profile dev", 2, "a profile was given twice"),
         ("import --host {URL}", 2, "unknown flag: --host; import does not take it"),
-        ("import prod", 5, "profile \"prod\" not found in ~/.databrickscfg. To make it: u2m login"),
+        (
+            "import prod",
+            5,
+            "no matching profile found: \"prod\"; there is dev. To make it: u2m login",
+        ),
     ] {
         let ran = import(&world, line);
         assert_eq!(ran.code, Some(code), "{line}: {}", ran.stderr);

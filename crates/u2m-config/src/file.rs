@@ -220,7 +220,7 @@ impl ConfigFile {
     }
 
     /// The name of the profile to use when the user names none: what `default_profile` in
-    /// `[__settings__]` says, else `DEFAULT` if that has a host, else none.
+    /// `[__settings__]` says, else `DEFAULT` if that leads somewhere, else none.
     ///
     /// The setting may name a profile that does not exist; [`profile`](Self::profile) tells. A
     /// setting that names `__settings__` counts as unset.
@@ -232,7 +232,24 @@ impl ConfigFile {
     /// ```
     pub fn default_profile(&self) -> Option<&str> {
         let explicit = self.setting("default_profile").filter(|&name| name != SETTINGS);
-        explicit.or_else(|| self.profile(DEFAULT)?.host().map(|_| DEFAULT))
+        explicit.or_else(|| self.default_section())
+    }
+
+    /// The profile that is used where nobody names one: the default one if it is there, else `DEFAULT` if that leads
+    /// somewhere. A setting that names no profile is passed over, as Databricks' command line does.
+    ///
+    /// ```
+    /// let file = u2m_config::ConfigFile::parse("host = a.example\n[__settings__]\ndefault_profile = gone\n")?;
+    /// assert_eq!((file.default_profile(), file.fallback_profile()), (Some("gone"), Some("DEFAULT")));
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn fallback_profile(&self) -> Option<&str> {
+        let is_there = |name: &&str| self.profile(name).is_some();
+        self.default_profile().filter(is_there).or_else(|| self.default_section())
+    }
+
+    fn default_section(&self) -> Option<&'static str> {
+        self.profile(DEFAULT).filter(Profile::leads_somewhere).map(|_| DEFAULT)
     }
 
     /// The only profile with a host, where no default is set. A program that asks people may offer it, and says so; one that

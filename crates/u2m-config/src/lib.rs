@@ -8,6 +8,7 @@
 //!   Go SDK use: inline comments, quotes, values over several lines, merged sections.
 //! - [`Editor`] changes single values and keeps every other byte. It writes only what the Go
 //!   parser and Python's `configparser` read identically, and refuses what they would not.
+//! - [`select`] says which profile and which host are meant, by one rule for every command.
 //! - [`resolve`] puts flags, the environment and a profile together by one rule, and says of each
 //!   value where it comes from. [`Attribute`] is the table of what can be configured at all.
 //!
@@ -63,6 +64,7 @@ mod lock;
 mod profile;
 mod resolve;
 mod rules;
+mod select;
 mod syntax;
 mod variable;
 
@@ -75,9 +77,10 @@ pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use kind::{ProfileClass, ProfileKind};
 pub use locate::{abbreviate, locate};
 pub use profile::{CA_FILE_KEY, ISSUER_CLIENT_KEY, ISSUER_KEY, Profile};
-pub use resolve::{
-    AUTH_TYPES, ChosenBy, ChosenProfile, Given, ResolveError, Resolved, Source, Value, resolve,
-};
+pub use resolve::{AUTH_TYPES, ResolveError, Resolved, Source, Value, resolve};
 pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
+pub use select::{
+    ChooseError, ChosenBy, ChosenProfile, Given, Purpose, Selection, is_near, select,
+};
 pub use syntax::{SyntaxError, SyntaxFault};
 pub use variable::variable;

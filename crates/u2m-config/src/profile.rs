@@ -115,6 +115,19 @@ impl<'a> Profile<'a> {
         self.issuer.zip(self.issuer_client).filter(|_| self.host.is_none())
     }
 
+    /// Whether it says what to sign in to: a host, or an issuer with its client.
+    ///
+    /// ```
+    /// use u2m_config::ConfigFile;
+    /// let file = ConfigFile::parse("[a]\nhost = a.example\n[b]\naccount_id = 1\n")?;
+    /// let leads = |name| file.profile(name).is_some_and(|profile| profile.leads_somewhere());
+    /// assert!(leads("a") && !leads("b"));
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn leads_somewhere(&self) -> bool {
+        self.host.is_some() || self.issuer().is_some()
+    }
+
     /// The file of certificates that are trusted besides the system's: [`CA_FILE_KEY`].
     pub fn ca_file(&self) -> Option<&'a str> {
         self.ca_file

@@ -167,7 +167,7 @@ fn several_profiles_of_a_host_are_told_apart_by_ids_and_by_the_default() {
                 [c]\nhost = h.example\naccount_id = 2\nworkspace_id = 4\n";
     let world_of = |more: &str| world(&format!("{file}{more}"), &[]);
     let error = world_of("").host("h.example").unwrap_err().to_string();
-    assert_eq!(error, "a and b and c match https://h.example; name one with --profile");
+    assert_eq!(error, "a and b and c match h.example");
     assert_eq!(chosen(&world_of("").host("h.example?a=1").unwrap()), Some("a"));
     assert_eq!(chosen(&world_of("").host("h.example?a=2&o=4").unwrap()), Some("c"));
     let default = world_of("[__settings__]\ndefault_profile = b\n");

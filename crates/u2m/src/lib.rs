@@ -147,8 +147,7 @@ pub use ask_host::ask_host;
 pub use builder::{BuildError, Builder};
 pub use challenge::{ChallengeError, SignedIn};
 pub use choose::{
-    ChooseError, LoginChoice, Said, Surroundings, TokenChoice, choose_for_login, choose_for_token,
-    is_near,
+    LoginChoice, Said, Surroundings, TokenChoice, choose_for_login, choose_for_token,
 };
 pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
@@ -181,10 +180,11 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    AUTH_TYPES, Attribute, CA_FILE_KEY, CREDENTIAL_KEYS, ChosenBy, ChosenProfile, Cloud,
-    ConfigError, ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY, ISSUER_KEY, LOGIN_CLEARS,
-    Outcome, Profile, ProfileClass, ProfileKind, ResolveError, Resolved, Source, Value, ValueKind,
-    abbreviate, locate, looks_like_host, resolve, variable,
+    AUTH_TYPES, Attribute, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy, ChosenProfile,
+    Cloud, ConfigError, ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY, ISSUER_KEY,
+    LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind, Purpose, ResolveError, Resolved,
+    Selection, Source, Value, ValueKind, abbreviate, is_near, locate, looks_like_host, resolve,
+    select, variable,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Authorization,

@@ -6,14 +6,12 @@ pub(crate) use report::Problem;
 
 use crate::advice::{self, Subject as Advised};
 use crate::args::{Args, Format};
-use crate::failure::{Class, Failure};
-use crate::settle::settled;
+use crate::failure::Failure;
+use crate::settle::{goes_elsewhere, settled};
 use crate::{guard, output, place, told};
 use report::{Report, Status};
 use std::time::{Duration, Instant};
-use u2m::{
-    CheckError, ConfigFile, Detached, Host, Inspector, Resolved, Source, Subject, Surroundings,
-};
+use u2m::{CheckError, ChooseError, Detached, Inspector, Resolved, Subject, Surroundings};
 
 /// How long the check may take, unless somebody says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,10 +23,10 @@ pub(crate) const SAVING: Duration = Duration::from_secs(15);
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let around = Surroundings { env: &place::env, config: &config };
-    let resolved = settled(args, &path, &config, false)?;
-    if sends_elsewhere(args, &resolved) {
+    let resolved = settled(args, &path, &config, false, name)?;
+    if !args.offline && goes_elsewhere(&resolved) {
         // It is most likely a slip: nobody has a profile, a login or a token for it.
-        settled(args, &path, &config, true)?;
+        settled(args, &path, &config, true, name)?;
     }
     let subject = Subject::of(&resolved, &around);
     let (begun, patience) = (Instant::now(), args.timeout.unwrap_or(PATIENCE));
@@ -49,13 +47,19 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let facts = subject.as_ref().and_then(|subject| subject.facts().ok().flatten());
     if facts.is_none() && is_unknown_host(&resolved, &status) {
         // It is most likely a slip: nobody has a profile, a login or a token for it.
-        settled(args, &path, &config, true)?;
+        settled(args, &path, &config, true, name)?;
     }
     output::warn_of(inspector.take_notices());
     let advised = advised(&resolved, name);
     let auth_type = subject.as_ref().and_then(Subject::auth_type).or(resolved.auth_type(false));
     let failure = match &status {
-        Status::Failed(error) if is_nothing(&resolved, error) => Some(nothing(&config, name)),
+        Status::Failed(error) if is_nothing(&resolved, error) => {
+            let nothing = match config.profiles().is_empty() {
+                true => ChooseError::NoProfiles,
+                false => ChooseError::NoProfileChosen,
+            };
+            Some(advice::choice(&nothing, &path, &config, name))
+        }
         Status::Failed(error) => Some(advice::check(error, &advised, auth_type)),
         _ => None,
     };
@@ -88,19 +92,6 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// Whether a host was named that only credentials of the environment could be sent to, and those are not for it.
-fn sends_elsewhere(args: &Args, resolved: &Resolved) -> bool {
-    let named = || place::env("DATABRICKS_HOST").and_then(|text| text.into_string().ok());
-    let own = || named().and_then(|text| Host::typed(&text).ok()).map(|(host, _)| host);
-    let is_flag =
-        resolved.value("host").is_some_and(|host| matches!(host.source(), Source::Flag(_)));
-    is_flag
-        && resolved.profile().is_none()
-        && resolved.auth_type(false) != Some("databricks-cli")
-        && resolved.host() != own().as_ref()
-        && !args.offline
-}
-
 fn check(inspector: &Inspector, subject: &Subject, offline: bool) -> Status {
     // What can be told here needs no time, and no network.
     if let Err(error) = inspector.check_offline(subject) {
@@ -129,16 +120,6 @@ fn is_unknown_host(resolved: &Resolved, status: &Status) -> bool {
 /// Whether nothing at all says where to sign in.
 fn is_nothing(resolved: &Resolved, error: &CheckError) -> bool {
     resolved.profile().is_none() && matches!(error, CheckError::NoHost)
-}
-
-fn nothing(config: &ConfigFile, name: &str) -> Failure {
-    let text = match config.profiles().is_empty() {
-        true => format!("no profiles configured. Run '{name} login' to create a profile"),
-        false => {
-            "no profile specified. Use --profile <name> to specify which profile to use".to_owned()
-        }
-    };
-    Failure::new(Class::Unclear, text)
 }
 
 fn advised(resolved: &Resolved, name: &str) -> Advised {

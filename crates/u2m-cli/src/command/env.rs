@@ -19,9 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let shape = Shape::named(args.shape.as_deref())?;
     let (path, config) = place::config()?;
-    let found = settled(args, &path, &config, false)?;
+    let found = settled(args, &path, &config, false, name)?;
     let is_for_issuer = told::is_for_issuer(&found, &config);
-    if !is_for_issuer && found.host().is_none() && found.cloud(None).is_none() {
+    // A token is for a host.
+    let is_enough = found.host().is_some() || found.cloud(None).is_some() && !args.with_token;
+    if !is_for_issuer && !is_enough {
         let text = "nothing says which host is meant: name a profile with --profile, or set DATABRICKS_HOST";
         return Err(Failure::new(Class::Unclear, text));
     }
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     let mut obtained = None;
     if args.with_token {
-        let said = said(&found, is_for_issuer);
+        let said = Said::of(&found, &config);
         let token = &obtained.insert(token::obtain(args, &said, name)?).token;
         let text = Zeroizing::new(token.access_token().expose().to_owned());
         variables.insert("DATABRICKS_TOKEN", text);
@@ -79,20 +81,6 @@ fn of(found: &Resolved, args: &Args) -> BTreeMap<&'static str, Zeroizing<String>
         output::note(&format!("Left out: {names}. Pass --sensitive to print secrets."));
     }
     variables
-}
-
-/// Whose token goes with a configuration.
-fn said(found: &Resolved, is_for_issuer: bool) -> Said {
-    let profile = found.profile().map(|profile| profile.name().to_owned());
-    if is_for_issuer {
-        return Said { profile, ..Said::default() };
-    }
-    Said {
-        profile,
-        host: found.host().map(ToString::to_string),
-        account_id: found.get("account_id").map(str::to_owned),
-        ..Said::default()
-    }
 }
 
 impl Shape {

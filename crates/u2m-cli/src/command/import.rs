@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Editor, Foreign, ForeignLogins, Found, IMPORT_WARNING, ImportLogin,
-    ImportSource, Storage, StorageMode, TokenStore, chain,
+    CacheKey, ChooseError, ConfigFile, Editor, Foreign, ForeignLogins, Found, IMPORT_WARNING,
+    ImportLogin, ImportSource, Storage, StorageMode, TokenStore, chain,
 };
 
 /// Nobody refreshes a login that is not there yet.
@@ -106,12 +106,9 @@ fn wanted<'c>(
         }
         (one, other) => one.as_deref().or(other.as_deref()),
     };
-    if let Some(only) = only.filter(|only| config.profile(only).is_none()) {
-        let advice =
-            format!("To make it: {name} login --host <url> --profile {}", advice::quoted(only));
-        let (only, path) = (Foreign::new(only), place::shown(path));
-        let text = format!("profile \"{only}\" not found in {path}. {advice}");
-        return Err(Failure::new(Class::Unclear, text));
+    if let Some(only) = only {
+        let unknown = |error: ChooseError| advice::choice(&error, path, config, name);
+        config.named(only).map_err(unknown)?;
     }
     let (mut by_profile, mut by_host) = (Vec::new(), Vec::new());
     for profile in config.profiles() {

@@ -4,6 +4,7 @@
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use crate::prompt::{self, Picked};
+use crate::settle::listed;
 use crate::{advice, output, person, place};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Editor, Foreign, Host, LoggedOut, Profile, Revocation, Session, Storage,
-    StorageMode, StoreError, TokenStore, blocking, chain, host_login_keys, log_out, login_keys,
-    looks_like_host,
+    CacheKey, ChooseError, ConfigFile, Editor, Foreign, Given, Host, LoggedOut, Profile, Purpose,
+    Revocation, Said, Selection, Session, Storage, StorageMode, StoreError, TokenStore, blocking,
+    chain, host_login_keys, log_out, login_keys,
 };
 
 /// A refresh that is under way ends by then.
@@ -40,6 +41,12 @@ impl Whose {
             words: format!("profile \"{}\"", Foreign::new(profile)),
             is_guess: false,
         }
+    }
+
+    /// A login by its name alone.
+    fn key(name: &str, is_guess: bool) -> Self {
+        let words = format!("\"{}\"", Foreign::new(name));
+        Self { profile: None, keys: vec![CacheKey::new(name)], words, is_guess }
     }
 }
 
@@ -77,7 +84,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         return Err(not_cleared(error, &out, args));
     }
     if whose.is_guess && out.removed.is_empty() {
-        let text = format!("no profile and no login is for {}; {}", whose.words, known(&config));
+        let text = format!("no profile and no login is for {}; {}", whose.words, listed(&config));
         return Err(Failure::new(Class::Unclear, text));
     }
     let is_deleted = match whose.profile.as_deref().filter(|_| args.delete) {
@@ -199,6 +206,8 @@ fn every(args: &Args, storage: &Storage) -> Result<(Whose, Vec<StoreError>), Fai
     Ok((Whose { profile: None, keys, words, is_guess: false }, unseen))
 }
 
+/// Whose login is meant by what was said. The environment names nobody to log out, and is no less asked where something is said:
+/// what the same words mean for `token` is what ends.
 fn whose(
     args: &Args,
     path: &Path,
@@ -206,80 +215,73 @@ fn whose(
     storage: &Storage,
     name: &str,
 ) -> Result<Whose, Failure> {
-    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let (argument, profile, host) =
-        (given(&args.argument), given(&args.profile), given(&args.host));
-    match (argument, profile, host) {
-        (Some(text), None, None) => match config.profile(&text).is_none() && looks_like_host(&text)
-        {
-            true => of_host(args, config, &text),
-            false => of_profile(config, &text, path, storage),
-        },
-        (None, Some(text), None) => of_profile(config, &text, path, storage),
-        // The host of the profile that is named says nothing new.
-        (None, Some(text), Some(host)) | (Some(text), None, Some(host))
-            if is_on(config, &text, &host) =>
-        {
-            of_profile(config, &text, path, storage)
+    let said = args.said();
+    let given = meant(&said);
+    if !given.names_something() {
+        if prompt::is_allowed() && !config.profiles().is_empty() {
+            return picked("Log out of", config, &config.profiles());
         }
-        (None, None, Some(text)) => of_host(args, config, &text),
-        (None, None, None) if prompt::is_allowed() && !config.profiles().is_empty() => {
-            picked("Log out of", config, &config.profiles())
+        let text = format!(
+            "whose login is to end? Run: {name} logout PROFILE, or pass --profile, --host or --all"
+        );
+        return Err(Failure::new(Class::Unclear, text));
+    }
+    let named = given.profile.or(given.either).unwrap_or_default();
+    match u2m::select(&given, &place::env, config, Purpose::Login) {
+        Ok(selection) => of_selection(&selection, config, storage),
+        // Its profile was removed by hand.
+        Err(ChooseError::UnknownProfile { .. }) if is_kept(named, storage) => {
+            Ok(Whose::key(named, false))
         }
-        (None, None, None) => Err(Failure::new(
-            Class::Unclear,
-            format!(
-                "whose login is to end? Run: {name} logout PROFILE, or pass --profile, --host or --all"
-            ),
-        )),
-        _ => Err(Failure::new(
-            Class::Usage,
-            "a profile and another host than its own cannot be given together, nor an argument with --profile",
-        )),
+        // What is wrong with its host is no reason to keep its login.
+        Err(ChooseError::ProfileHost(..)) if config.profile(named).is_some() => {
+            Ok(Whose::profile(config, named))
+        }
+        Err(ChooseError::Ambiguous { host, names }) if prompt::is_allowed() => {
+            let is_one = |profile: &Profile<'_>| names.contains(&Foreign::new(profile.name()));
+            let several: Vec<_> = config.profiles().into_iter().filter(is_one).collect();
+            picked(&format!("Log out of {host}, as"), config, &several)
+        }
+        Err(error) => Err(advice::unclear(&error, args, path, config, name)),
     }
 }
 
-/// Whether a profile is one of this host.
-fn is_on(config: &ConfigFile, profile: &str, host: &str) -> bool {
-    let typed = |text: &str| Host::typed(text).ok().map(|(host, _)| host);
-    let own = config.profile(profile).and_then(|found| found.host().and_then(typed));
-    own.is_some() && own == typed(host)
+/// The words that select whose login ends. Beside a host, a word is a profile's name.
+pub(crate) fn meant(said: &Said) -> Given<'_> {
+    let mut given = said.given();
+    let is_said = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
+    if is_said(given.host) && !is_said(given.profile) {
+        given.profile = given.either.take();
+    }
+    given
 }
 
-fn of_profile(
+/// Whether a login is kept under this name.
+fn is_kept(name: &str, storage: &Storage) -> bool {
+    !storage.store().holders(&CacheKey::new(name)).is_empty()
+}
+
+/// The login of a profile, or that of a host which has none.
+fn of_selection(
+    selection: &Selection,
     config: &ConfigFile,
-    profile: &str,
-    path: &Path,
     storage: &Storage,
 ) -> Result<Whose, Failure> {
-    if config.profile(profile).is_some() {
-        return Ok(Whose::profile(config, profile));
+    if let Some(profile) = selection.section(config) {
+        return Ok(Whose::profile(config, profile.name()));
     }
-    let key = CacheKey::new(profile);
-    let shown = Foreign::new(profile);
-    // Its profile was removed by hand.
-    if !storage.store().holders(&key).is_empty() {
-        let words = format!("\"{shown}\"");
-        return Ok(Whose { profile: None, keys: vec![key], words, is_guess: false });
+    if let Some(gone) = selection.profile() {
+        return Ok(Whose::key(gone.name(), !is_kept(gone.name(), storage)));
     }
-    let text = match config.is_missing() {
-        true => format!("no configuration file found at {}", place::shown(path)),
-        false => {
-            format!("profile \"{shown}\" not found in {}; {}", place::shown(path), known(config))
-        }
-    };
-    Err(Failure::new(Class::Unclear, text))
-}
-
-/// All of them: the one that was meant is among them.
-fn known(config: &ConfigFile) -> String {
-    let profiles = config.profiles();
-    let names: Vec<_> =
-        profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect();
-    match names.is_empty() {
-        true => "there are no profiles".to_owned(),
-        false => format!("the profiles are: {}", names.join(", ")),
-    }
+    let account = selection.account_id().map(u2m::AccountId::parse).transpose();
+    let account = account.map_err(|error| Failure::new(Class::Usage, chain(&error)))?;
+    let host = selection.host();
+    Ok(Whose {
+        profile: None,
+        keys: host.map(|host| host_login_keys(host, account.as_ref())).unwrap_or_default(),
+        words: host.map(ToString::to_string).unwrap_or_default(),
+        is_guess: true,
+    })
 }
 
 /// The login of the profile that the person picks.
@@ -287,43 +289,6 @@ fn picked(title: &str, config: &ConfigFile, of: &[Profile<'_>]) -> Result<Whose,
     match prompt::profile(title, config, of, false)? {
         Some(Picked::Profile(name)) => Ok(Whose::profile(config, &name)),
         _ => Err(Failure::new(Class::Unclear, "there are no profiles")),
-    }
-}
-
-/// The login of a host: that of its one profile, or of the default one of several, or the one that has no profile.
-fn of_host(args: &Args, config: &ConfigFile, text: &str) -> Result<Whose, Failure> {
-    let usage = |text: String| Failure::new(Class::Usage, text);
-    let (host, hints) = Host::typed(text).map_err(|error| usage(chain(&error)))?;
-    let account = args.account_id.clone().or(hints.account_id);
-    let account = account.as_deref().map(u2m::AccountId::parse).transpose();
-    let account = account.map_err(|error| usage(chain(&error)))?;
-    let of_account = |profile: &Profile<'_>| {
-        account.as_ref().is_none_or(|id| profile.account_id() == Some(id.as_str()))
-    };
-    let profiles: Vec<_> = config.profiles_on(&host).into_iter().filter(of_account).collect();
-    let default = profiles.iter().find(|one| Some(one.name()) == config.default_profile());
-    match (profiles.as_slice(), default) {
-        ([], _) => Ok(Whose {
-            profile: None,
-            keys: host_login_keys(&host, account.as_ref()),
-            words: host.to_string(),
-            is_guess: true,
-        }),
-        ([one], _) | (_, Some(one)) => Ok(Whose::profile(config, one.name())),
-        (several, None) if prompt::is_allowed() => {
-            picked(&format!("Log out of {host}, as"), config, several)
-        }
-        (several, None) => {
-            let names: Vec<_> =
-                several.iter().map(|one| Foreign::new(one.name()).to_string()).collect();
-            Err(Failure::new(
-                Class::Unclear,
-                format!(
-                    "{host} has several profiles: {}. Use --profile to say which",
-                    names.join(", ")
-                ),
-            ))
-        }
     }
 }
 

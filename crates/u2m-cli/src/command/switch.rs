@@ -3,11 +3,11 @@
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use crate::prompt::{self, Picked};
-use crate::settle::{instead, listed, with_flag};
-use crate::{output, place};
+use crate::settle::{listed, with_flag};
+use crate::{advice, output, place};
 use serde_json::json;
 use std::path::Path;
-use u2m::{ConfigFile, Editor, Foreign, Outcome};
+use u2m::{ChooseError, ConfigFile, Editor, Foreign, Outcome};
 
 /// What is used before any default.
 const BEFORE_THE_DEFAULT: &[&str] = &["DATABRICKS_CONFIG_PROFILE", "DATABRICKS_HOST"];
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         Some(wanted) => Some(wanted),
     };
     if let Some(wanted) = &wanted {
-        check(wanted, &path, &config)?;
+        check(wanted, &path, &config, name)?;
     }
     let previous = config.setting("default_profile").map(str::to_owned);
     let outcome = Editor::new(&path).edit(|draft| {
@@ -97,17 +97,13 @@ fn picked(config: &ConfigFile, name: &str) -> Result<String, Failure> {
     Err(Failure::new(Class::Unclear, format!("no profile specified. {known}")))
 }
 
-fn check(wanted: &str, path: &Path, config: &ConfigFile) -> Result<(), Failure> {
-    if wanted == "__settings__" {
-        let text = "__settings__ is a reserved section name and cannot be a profile";
-        return Err(Failure::new(Class::Usage, text));
+fn check(wanted: &str, path: &Path, config: &ConfigFile, name: &str) -> Result<(), Failure> {
+    match config.named(wanted) {
+        Ok(_) => Ok(()),
+        // It is no name to begin with.
+        Err(error @ ChooseError::Reserved) => Err(Failure::new(Class::Usage, u2m::chain(&error))),
+        Err(error) => Err(advice::choice(&error, path, config, name)),
     }
-    if config.profile(wanted).is_some() {
-        return Ok(());
-    }
-    let (shown, instead) = (Foreign::new(wanted), instead(config, wanted));
-    let text = format!("profile \"{shown}\" not found in {}; {instead}", place::shown(path));
-    Err(Failure::new(Class::Unclear, text))
 }
 
 /// The variables that a program would follow instead.

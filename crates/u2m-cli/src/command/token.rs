@@ -5,6 +5,7 @@ mod ask;
 use crate::advice::{self, Subject};
 use crate::args::{Args, Format};
 use crate::failure::Failure;
+use crate::settle::is_machine;
 use crate::{guard, output, place};
 use std::time::SystemTime;
 use u2m::{
@@ -46,12 +47,19 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
     let around = Surroundings { env: &place::env, config: &config };
     // A word that names no store is reported first, as the reference does.
     place::storage(&config, None)?;
+    // Where nobody is signed in, and a machine could: whoever asks wants the token of the machine.
+    let is_machine = || {
+        u2m::resolve(&said.given(), &place::env, &config, &path)
+            .is_ok_and(|found| is_machine(&found))
+    };
     let unclear = |error: ChooseError| {
-        let failure = advice::choice(&error, &path, &config, name);
-        match origin(args, &error) {
-            Some(variable) => failure.with(&format!(" ({variable} names it)")),
-            None => failure,
-        }
+        let error = match error {
+            ChooseError::NoProfiles | ChooseError::NoProfileChosen if is_machine() => {
+                ChooseError::MachineEnvironment
+            }
+            error => error,
+        };
+        advice::unclear(&error, args, &path, &config, name)
     };
     let mut choice = match choose_for_token(said, &around) {
         Ok(choice) => choice,
@@ -84,6 +92,9 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
     let outcome = token(&auth, args.force_refresh);
     output::warn_of(auth.asynchronous().take_notices());
     let token = outcome.map_err(|error| {
+        if matches!(error, TokenError::NotFound) && is_machine() {
+            return unclear(ChooseError::MachineEnvironment);
+        }
         let failure = advice::token(&error, &subject, args.force_refresh);
         match error {
             TokenError::NotFound => {
@@ -110,28 +121,6 @@ fn elsewhere(storage: &Storage, key: &CacheKey, name: &str) -> String {
         storage.location(other, &place::shown),
         advice::quoted(key.as_str())
     )
-}
-
-/// The variable that named what the choice failed on: a person who has not typed it does not know where it is from.
-fn origin(args: &Args, error: &ChooseError) -> Option<&'static str> {
-    let is_given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    let is_set = |name| place::env(name).is_some_and(|value| !value.is_empty());
-    if is_given(&args.argument) || is_given(&args.profile) {
-        return None;
-    }
-    match error {
-        ChooseError::Conflict { .. }
-        | ChooseError::MachineProfile(_)
-        | ChooseError::NoHost(_)
-        | ChooseError::ProfileHost(..)
-        | ChooseError::UnknownProfile { .. } => {
-            Some("DATABRICKS_CONFIG_PROFILE").filter(|name| is_set(name))
-        }
-        ChooseError::Ambiguous { .. } | ChooseError::Host(_) | ChooseError::NoAccount(_) => {
-            Some("DATABRICKS_HOST").filter(|name| is_set(name) && !is_given(&args.host))
-        }
-        _ => None,
-    }
 }
 
 fn print(token: &Token, format: Option<Format>) -> Result<(), Failure> {

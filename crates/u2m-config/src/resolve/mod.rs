@@ -1,20 +1,17 @@
 //! What a program is configured with: flags, the environment and a profile, put together by one rule.
 //!
-//! 1. A profile that is named, however it is named, is the truth about its host, its ids, and how to authenticate. The
-//!    environment fills in credentials that it lacks, and a host, with its ids, if it has none; what would lead it elsewhere
+//! 1. Which profile and which host are meant is [`select`]'s to say.
+//! 2. The profile, however it is named, is the truth about its host, its ids, and how to authenticate. The environment fills in
+//!    credentials that it lacks, and a host, with its ids, if it has none; what would lead it elsewhere
 //!    (`DATABRICKS_WORKSPACE_ID`, `DATABRICKS_AUTH_TYPE`, …) is not read at all.
-//! 2. All else, as clusters, paths and limits, comes from the environment first.
-//! 3. A host in the environment without a way to authenticate selects among the profiles, as `--host` does. With one, the
-//!    environment is complete, and the file is left out of it.
+//! 3. All else, as clusters, paths and limits, comes from the environment first.
 
 mod auth_type;
-mod choice;
 mod error;
 mod told;
 mod value;
 
 pub use auth_type::AUTH_TYPES;
-pub use choice::{ChosenBy, ChosenProfile};
 pub use error::ResolveError;
 pub use value::{Source, Value};
 
@@ -22,35 +19,18 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use choice::NamedHost;
-use u2m_core::Host;
+use u2m_core::{Foreign, Host, HostHints};
 
 use crate::attributes::truth;
-use crate::{Attribute, ConfigFile, ValueKind};
+use crate::select::{HostFrom, NamedHost, Variables};
+use crate::{
+    Attribute, ChooseError, ChosenBy, ChosenProfile, ConfigFile, Given, Purpose, Selection,
+    ValueKind, select,
+};
 
 /// Variables that would send a profile somewhere else, or hide what it says.
 const NEVER_BESIDE_A_PROFILE: &[&str] =
     &["account_id", "audience", "auth_type", "cloud", "discovery_url", "workspace_id"];
-
-/// What was said on a command line. An empty text counts as absent.
-///
-/// ```
-/// let given = u2m_config::Given { host: Some("https://a.example"), ..Default::default() };
-/// assert!(given.profile.is_none());
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
-    /// A profile's name.
-    pub profile: Option<&'a str>,
-    /// A host, as typed or pasted.
-    pub host: Option<&'a str>,
-    /// An account's id.
-    pub account_id: Option<&'a str>,
-    /// A workspace's id.
-    pub workspace_id: Option<&'a str>,
-    /// Whether a host that no profile is for is an error.
-    pub host_needs_profile: bool,
-}
 
 /// A configuration that was settled on, with the source of each value.
 #[derive(Clone, Debug)]
@@ -119,39 +99,43 @@ pub fn resolve(
     file: &ConfigFile,
     path: &Path,
 ) -> Result<Resolved, ResolveError> {
-    let variables = Variables { env };
-    let profile = choice::choose(given, &variables, file, path)?;
-    let section = profile.as_ref().map(|profile| profile.name.as_str());
+    let selection = select(given, env, file, Purpose::Configuration)?;
+    if given.host_needs_profile {
+        refuse_without_profile(&selection, file)?;
+    }
+    let section = selection.section(file).is_some();
+    let section = selection.profile().filter(|_| section).map(ChosenProfile::name);
     let (values, is_without_workspace) = (BTreeMap::new(), false);
+    let variables = Variables::new(env);
     let mut pile = Pile { section, file, path, variables, values, is_without_workspace };
-    let host = pile.fill(given)?;
-    if let Some(profile) = &profile {
-        pile.put("profile", &profile.name, profile.source());
+    pile.fill(given, selection.host.as_ref())?;
+    if let Some(profile) = selection.profile() {
+        pile.put("profile", profile.name(), named_by(profile));
     }
     pile.refuse_many_methods()?;
     let is_without_workspace = pile.is_without_workspace;
     let values = pile.values.into_values().collect();
+    let (profile, host) = (selection.profile().cloned(), selection.host().cloned());
     Ok(Resolved { values, profile, host, is_without_workspace })
 }
 
-/// The environment.
-pub(super) struct Variables<'a> {
-    env: &'a dyn Fn(&str) -> Option<OsString>,
+fn refuse_without_profile(selection: &Selection, file: &ConfigFile) -> Result<(), ChooseError> {
+    let named = selection.host.as_ref().filter(|named| named.from == HostFrom::Flag);
+    match named.filter(|_| selection.section(file).is_none()) {
+        Some(named) => Err(ChooseError::UnknownHost {
+            host: named.host.clone(),
+            names: file.profiles().iter().map(|known| Foreign::new(known.name())).collect(),
+        }),
+        None => Ok(()),
+    }
 }
 
-impl Variables<'_> {
-    /// The value that the environment gives to a key, and the variable that does.
-    fn first(&self, key: &str) -> Result<Option<(String, &'static str)>, ResolveError> {
-        Attribute::named(key).map_or(Ok(None), |attribute| self.of(attribute))
-    }
-
-    fn of(&self, attribute: &Attribute) -> Result<Option<(String, &'static str)>, ResolveError> {
-        for &name in attribute.variables() {
-            let Some(value) = crate::variable(self.env, name) else { continue };
-            let value = value.into_string().map_err(|_| ResolveError::NotUtf8(name))?;
-            return Ok(Some((value, name)));
-        }
-        Ok(None)
+/// Where the name of a profile stands, as far as somebody has written it for this run.
+fn named_by(profile: &ChosenProfile) -> Source {
+    match profile.by() {
+        ChosenBy::Flag => Source::Flag("--profile"),
+        ChosenBy::Variable => Source::Variable("DATABRICKS_CONFIG_PROFILE"),
+        ChosenBy::HostFlag | ChosenBy::HostVariable | ChosenBy::Default => Source::Derived,
     }
 }
 
@@ -166,23 +150,21 @@ struct Pile<'a> {
 }
 
 impl Pile<'_> {
-    /// Fills in everything, and says what the host is.
-    fn fill(&mut self, given: &Given<'_>) -> Result<Option<Host>, ResolveError> {
+    /// Fills in everything for this host.
+    fn fill(&mut self, given: &Given<'_>, host: Option<&NamedHost>) -> Result<(), ResolveError> {
         for (key, flag, text) in [
             ("account_id", "--account-id", given.account_id),
             ("workspace_id", "--workspace-id", given.workspace_id),
         ] {
             self.put(key, text.unwrap_or_default(), Source::Flag(flag));
         }
-        if let Some(host) = given.host.filter(|host| !host.is_empty()) {
-            let named = NamedHost::read(host, Source::Flag("--host"))?;
-            self.put_host(&named);
+        if let Some(named) = host.filter(|named| named.from == HostFrom::Flag) {
+            self.put_host(named);
         }
         for attribute in Attribute::ALL.iter().filter(|attribute| attribute.method().is_none()) {
             match (self.section.is_some(), attribute.key()) {
-                (_, "profile") => {}
+                (_, "profile" | "host") => {}
                 (false, _) => self.take_env(attribute)?,
-                (true, "host") => self.take_file(attribute),
                 (true, key) if NEVER_BESIDE_A_PROFILE.contains(&key) => self.take_file(attribute),
                 (true, _) => {
                     self.take_env(attribute)?;
@@ -191,13 +173,14 @@ impl Pile<'_> {
             }
         }
         self.fill_credentials()?;
-        let host = self.settle_host()?;
+        if let Some(named) = host {
+            self.settle_host(named)?;
+        }
         // Without an account a console can tell nobody anything, so that there is no other place this could lead to.
-        if self.section.is_some() && host.as_ref().is_some_and(Host::is_account_console) {
+        if self.section.is_some() && host.is_some_and(|named| named.host.is_account_console()) {
             self.take_env_of("account_id")?;
         }
-        self.tidy()?;
-        Ok(host)
+        self.tidy()
     }
 
     /// Credentials of the profile, then those of the environment: to complete what the profile begins, or as a whole. Parts of
@@ -225,27 +208,36 @@ impl Pile<'_> {
         Ok(())
     }
 
-    /// Reads the host, from the environment if the profile has none, and the ids that go with it.
-    fn settle_host(&mut self) -> Result<Option<Host>, ResolveError> {
-        self.take_env_of("host")?;
-        let Some(value) = self.get("host").cloned() else { return Ok(None) };
-        if matches!(value.source(), Source::Variable(_)) {
+    /// Puts in the host, and the ids that go with it.
+    fn settle_host(&mut self, named: &NamedHost) -> Result<(), ResolveError> {
+        if matches!(named.from, HostFrom::Variable(_)) {
             // They were set for this host.
             self.take_env_of("account_id")?;
             self.take_env_of("workspace_id")?;
         }
-        let named = NamedHost::read(value.expose(), value.source().clone())?;
-        self.values.remove(&place("host"));
-        self.put_host(&named);
-        Ok(Some(named.host))
+        self.put_host(named);
+        // Another spelling of it may say more.
+        let own = self.section.and_then(|section| self.file.profile(section));
+        if let Some((_, hints)) = own.map(|own| own.parsed_host()).transpose()?.flatten() {
+            self.put_ids(&hints, &Source::File(self.path.to_owned()));
+        }
+        Ok(())
     }
 
     fn put_host(&mut self, named: &NamedHost) {
-        self.put("host", named.host.as_str(), named.source.clone());
-        let ids =
-            [("account_id", &named.hints.account_id), ("workspace_id", &named.hints.workspace_id)];
+        let source = match named.from {
+            HostFrom::Flag => Source::Flag("--host"),
+            HostFrom::Variable(name) => Source::Variable(name),
+            HostFrom::Profile => Source::File(self.path.to_owned()),
+        };
+        self.put("host", named.host.as_str(), source.clone());
+        self.put_ids(&named.hints, &source);
+    }
+
+    fn put_ids(&mut self, hints: &HostHints, source: &Source) {
+        let ids = [("account_id", &hints.account_id), ("workspace_id", &hints.workspace_id)];
         for (key, id) in ids {
-            self.put(key, id.as_deref().unwrap_or_default(), named.source.clone());
+            self.put(key, id.as_deref().unwrap_or_default(), source.clone());
         }
     }
 

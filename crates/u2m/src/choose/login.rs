@@ -1,11 +1,8 @@
 //! What to sign in to.
 
-use super::{
-    ChooseError, Said, Surroundings, account, ca_file_of, check_conflict, host_of, name, scopes_of,
-    typed,
-};
+use super::{Said, Surroundings, account, ca_file_of, name, scopes_of, typed};
 use std::path::PathBuf;
-use u2m_config::ConfigFile;
+use u2m_config::{ChooseError, ConfigFile, Profile};
 use u2m_core::{AccountId, Foreign, Host, HostMetadata, ProfileName, Scopes, Target};
 
 /// What to sign in to, and the profile to save it as.
@@ -136,7 +133,7 @@ impl LoginChoice {
         };
         first_free(&wanted, |name| {
             // What signs in by other means would lose them.
-            config.profile(name).is_none_or(|profile| match host_of(&profile) {
+            config.profile(name).is_none_or(|profile| match profile.parsed_host() {
                 _ if !profile.is_for_users() || profile.issuer().is_some() => false,
                 Ok(Some((own, _))) => {
                     own == *host
@@ -183,14 +180,10 @@ pub fn choose_for_login(
         let (profile, issuer) = (said.profile.as_deref().unwrap_or_default(), Foreign::new(issuer));
         return Err(ChooseError::IssuerProfile { profile: Foreign::new(profile), issuer });
     }
-    let own = profile.as_ref().map(host_of).transpose()?.flatten();
+    let own = profile.as_ref().map(Profile::parsed_host).transpose()?.flatten();
     let named = said.host.as_deref().map(typed).transpose()?;
-    if let Some(name) = &said.profile {
-        check_conflict(
-            name,
-            own.as_ref().map(|(host, _)| host),
-            named.as_ref().map(|(host, _)| host),
-        )?;
+    if let (Some(profile), Some((host, _))) = (&profile, &named) {
+        profile.check_is_on(host)?;
     }
     // From here on the profile's host, if it has one, is the one to sign in to, so that its ids belong to it.
     let has_own = own.is_some();

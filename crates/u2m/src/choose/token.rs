@@ -1,13 +1,10 @@
 //! Whose token is asked for.
 
-use super::{
-    ChooseError, Said, Surroundings, account, ca_file_of, check_conflict, has_login, host_of, name,
-    scopes_of, target_of, typed, unknown,
-};
+use super::{Said, Surroundings, account, ca_file_of, name, scopes_of, target_of};
 use crate::builder::Builder;
 use std::path::{Path, PathBuf};
-use u2m_config::{ConfigFile, Profile};
-use u2m_core::{AccountId, CacheKey, Foreign, Host, HostMetadata, Scopes, Target};
+use u2m_config::{ChooseError, ChosenProfile, ConfigFile, Profile, Purpose, select};
+use u2m_core::{AccountId, CacheKey, Foreign, HostMetadata, Scopes, Target};
 
 /// Whose token is asked for.
 #[derive(Clone, Debug)]
@@ -80,7 +77,9 @@ impl TokenChoice {
     }
 }
 
-/// Chooses by the rules of the reference's `auth token`, with these differences: a profile's tokens are never taken for
+/// Whose token is asked for: the login of the profile and the host that [`select`] comes to, for [`Purpose::Login`].
+///
+/// It goes by the rules of the reference's `auth token`, with these differences: a profile's tokens are never taken for
 /// another host than its own, wherever the two were named; a host is matched only with profiles that a person signs in
 /// with; and where several match, the default profile wins.
 ///
@@ -88,7 +87,7 @@ impl TokenChoice {
 /// profile.
 ///
 /// # Errors
-/// It is not clear what is meant.
+/// It is not clear what is meant; or what is meant signs in otherwise than by a person.
 ///
 /// ```
 /// use u2m::{Said, Surroundings, choose_for_token};
@@ -103,117 +102,44 @@ pub fn choose_for_token(
     around: &Surroundings<'_>,
 ) -> Result<TokenChoice, ChooseError> {
     let config = around.config;
-    let mut said = said.sorted(config)?;
-    said.profile = said.profile.or_else(|| around.set("DATABRICKS_CONFIG_PROFILE"));
-    let mut env_account = None;
-    if said.profile.is_none() && said.host.is_none() {
-        said.host = around.set("DATABRICKS_HOST");
-        if said.host.is_some() {
-            env_account = around.set("DATABRICKS_ACCOUNT_ID");
-        } else {
-            said.profile = Some(fallback(config)?);
-        }
+    let selection = select(&said.given(), around.env, config, Purpose::Login)?;
+    if selection.is_empty() {
+        return Err(nothing(config));
     }
-    let named = said.host.as_deref().map(typed).transpose()?;
-    let account_id =
-        said.account_id.or_else(|| named.as_ref().and_then(|(_, hints)| hints.account_id.clone()));
-    let account_id = account_id.or(env_account);
-    let profile = match (&said.profile, &named) {
-        (Some(name), _) => Some(
-            config
-                .profile(name)
-                .map_or_else(|| missing(config, name, named.is_some()), |p| Ok(Some(p)))?,
-        ),
-        (None, Some((host, _))) => {
-            Some(on_host(config, host, account_id.as_deref(), said.host.as_deref())?)
-        }
-        (None, None) => None,
-    };
-    let profile = profile.flatten();
+    let profile = selection.section(config);
     if let Some(profile) = profile.as_ref().filter(|profile| profile.has_client_credentials()) {
         return Err(ChooseError::MachineProfile(Foreign::new(profile.name())));
     }
-    let ca_file = ca_file_of(said.ca_file, profile.as_ref());
-    let profile_file = profile.as_ref().and_then(|_| config.path()).map(Path::to_owned);
+    let ca_file = ca_file_of(said.ca_file.clone(), profile.as_ref());
     if let Some(profile) = profile.as_ref().filter(|profile| profile.issuer().is_some()) {
-        let choice = of_issuer(profile, named.as_ref().map(|(host, _)| host))?;
-        return Ok(TokenChoice { ca_file, ..choice });
+        return Ok(TokenChoice { ca_file, ..of_issuer(profile)? });
     }
-    let own = profile.as_ref().map(host_of).transpose()?.flatten();
-    let named = named.map(|(host, _)| host);
-    if let Some(name) = &said.profile {
-        check_conflict(name, own.as_ref().map(|(host, _)| host), named.as_ref())?;
-    }
-    let profile_name =
-        said.profile.or_else(|| profile.as_ref().map(|profile| profile.name().to_owned()));
-    let no_host = || ChooseError::NoHost(Foreign::new(profile_name.as_deref().unwrap_or_default()));
-    let (own, hints) = own.map_or((None, None), |(host, hints)| (Some(host), Some(hints)));
-    let host = named.or(own).ok_or_else(no_host)?;
-    let of_profile = profile.as_ref().and_then(|profile| profile.account_id()).map(str::to_owned);
-    let of_profile = of_profile.or_else(|| hints.and_then(|hints| hints.account_id));
-    // The environment's account ranks below the profile's own: a stray one must not send a profile elsewhere.
-    let account_id =
-        account(account_id.or(of_profile).or_else(|| around.set("DATABRICKS_ACCOUNT_ID")))?;
+    let profile_name = selection.profile().map(ChosenProfile::name);
+    let no_host = || ChooseError::NoHost(Foreign::new(profile_name.unwrap_or_default()));
+    let host = selection.host().cloned().ok_or_else(no_host)?;
+    let account_id = account(selection.account_id().map(str::to_owned))?;
     let mut target = target_of(host, account_id.clone())?;
-    if let Some(profile) = &profile_name {
+    if let Some(profile) = profile_name {
         target = target.with_profile(name(profile)?);
     }
     let scopes = scopes_of(profile.as_ref());
+    let profile_file = profile.as_ref().and_then(|_| config.path()).map(Path::to_owned);
     Ok(TokenChoice { target, scopes, client_id: None, account: account_id, profile_file, ca_file })
 }
 
 /// The login of a profile that names an issuer and a client.
-fn of_issuer(profile: &Profile<'_>, named: Option<&Host>) -> Result<TokenChoice, ChooseError> {
+fn of_issuer(profile: &Profile<'_>) -> Result<TokenChoice, ChooseError> {
     let (issuer, client) = profile.issuer().unwrap_or_default();
     let wrong = |error| ChooseError::ProfileIssuer(Foreign::new(profile.name()), error);
     let target = Target::issuer(issuer).map_err(wrong)?.with_profile(name(profile.name())?);
-    check_conflict(profile.name(), target.host(), named)?;
     // What an issuer grants it may call by other names than those that were asked for: they count at the login alone.
     let (scopes, client_id) = (Scopes::default(), Some(client.to_owned()));
     Ok(TokenChoice { target, scopes, client_id, account: None, profile_file: None, ca_file: None })
 }
 
-/// The profile to use when nothing was said. One that does not exist is passed over, as the reference does.
-fn fallback(config: &ConfigFile) -> Result<String, ChooseError> {
-    let chosen = config.default_profile().filter(|name| config.profile(name).is_some());
-    let default = || config.profile("DEFAULT").filter(has_login).map(|_| "DEFAULT");
-    match chosen.or_else(default) {
-        Some(name) => Ok(name.to_owned()),
-        None if config.profiles().is_empty() => Err(ChooseError::NoProfiles),
-        None => Err(ChooseError::NoProfileChosen),
+fn nothing(config: &ConfigFile) -> ChooseError {
+    match config.profiles().is_empty() {
+        true => ChooseError::NoProfiles,
+        false => ChooseError::NoProfileChosen,
     }
-}
-
-/// A profile that does not exist is tolerated beside a host: its name is the key of a login all the same.
-fn missing<'a>(
-    config: &ConfigFile,
-    name: &str,
-    with_host: bool,
-) -> Result<Option<Profile<'a>>, ChooseError> {
-    if with_host { Ok(None) } else { Err(unknown(config, name)) }
-}
-
-/// The profile on a host, if one is meant.
-fn on_host<'a>(
-    config: &'a ConfigFile,
-    host: &Host,
-    account: Option<&str>,
-    said: Option<&str>,
-) -> Result<Option<Profile<'a>>, ChooseError> {
-    let mut all = config.profiles_on(host);
-    if let Some(account) = account {
-        all.retain(|profile| profile.account_id().is_none_or(|own| own == account));
-        if all.iter().any(|profile| profile.account_id().is_some()) {
-            all.retain(|profile| profile.account_id().is_some());
-        }
-    }
-    if all.len() < 2 {
-        return Ok(all.pop());
-    }
-    let default = config.default_profile();
-    if let Some(at) = all.iter().position(|profile| Some(profile.name()) == default) {
-        return Ok(Some(all.swap_remove(at)));
-    }
-    let names = all.iter().map(|profile| Foreign::new(profile.name())).collect();
-    Err(ChooseError::Ambiguous { host: Foreign::new(said.unwrap_or(host.as_str())), names })
 }

@@ -10,13 +10,13 @@ mod programs;
 
 pub use finding::{Finding, Level};
 
-use crate::choose::{ChooseError, Said, Surroundings, TokenChoice, choose_for_token};
+use crate::choose::{Said, Surroundings, TokenChoice, choose_for_token};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use u2m_config::{ConfigFile, abbreviate, locate};
+use u2m_config::{ChooseError, ConfigFile, abbreviate, locate};
 use u2m_core::{Foreign, chain};
 
 /// When every answer is in, or is not waited for any more.

@@ -1,9 +1,8 @@
 //! Why it cannot be said that a configuration works.
 
-use crate::choose::ChooseError;
 use crate::storage::StorageError;
 use std::time::Duration;
-use u2m_config::ResolveError;
+use u2m_config::{ChooseError, ResolveError};
 use u2m_core::{ApiError, Blame, Foreign, MetadataError, TokenError, TransportFailureKind};
 
 /// Why a configuration does not work, or why that was not found out. No text of it shows a credential.
@@ -81,7 +80,8 @@ impl CheckError {
             Self::NoHost => "no-host",
             Self::NoLogin => "not-configured",
             Self::NoToken(_) => "no-token",
-            Self::Resolve(error) => resolve(error),
+            Self::Resolve(ResolveError::Choose(error)) => choose(error),
+            Self::Resolve(_) => "config",
             Self::Storage(_, true) => "storage-mode",
             Self::Storage(..) => "storage",
             Self::TimedOut(_) => "timeout",
@@ -100,22 +100,13 @@ fn choose(error: &ChooseError) -> &'static str {
     match error {
         ChooseError::Ambiguous { .. } => "ambiguous",
         ChooseError::Conflict { .. } => "conflict",
+        ChooseError::MachineEnvironment => "m2m-environment",
         ChooseError::MachineProfile(_) => "m2m-profile",
         ChooseError::NoAccount(_) => "no-account",
         ChooseError::NoHost(_) => "no-host",
+        ChooseError::Reserved => "reserved-name",
+        ChooseError::UnknownHost { .. } => "unknown-host",
         ChooseError::UnknownProfile { .. } => "unknown-profile",
-        _ => "config",
-    }
-}
-
-fn resolve(error: &ResolveError) -> &'static str {
-    match error {
-        ResolveError::Ambiguous { .. } => "ambiguous",
-        ResolveError::Conflict { .. } => "conflict",
-        ResolveError::NoFile { .. } => "no-config-file",
-        ResolveError::NoProfile { .. } => "unknown-profile",
-        ResolveError::Reserved => "reserved-name",
-        ResolveError::UnknownHost { .. } => "unknown-host",
         _ => "config",
     }
 }
@@ -216,7 +207,7 @@ mod tests {
         assert_eq!(settled(&profile("__settings__"), &two), "reserved-name");
         assert_eq!(settled(&host("https://"), &two), "config");
         let missing = ConfigFile::read(Path::new("/no/such/file")).unwrap();
-        assert_eq!(settled(&profile("a"), &missing), "no-config-file");
+        assert_eq!(settled(&profile("a"), &missing), "unknown-profile");
     }
 
     fn report(blame: Blame, is_transient: bool) -> TokenError {

@@ -150,15 +150,9 @@ fn login(
     resolved: &Resolved,
     around: &Surroundings<'_>,
 ) -> Result<Login, CheckError> {
-    let profile = resolved.profile().map(|profile| profile.name().to_owned());
-    let storage = Storage::open(None, around, profile.as_deref());
+    let said = Said::of(resolved, around.config);
+    let storage = Storage::open(None, around, said.profile.as_deref());
     let storage = storage.map_err(|error| CheckError::storage(&error))?;
-    let said = Said {
-        profile,
-        host: subject.host.as_ref().map(|host| host.as_str().to_owned()),
-        account_id: subject.account_id.clone(),
-        ..Said::default()
-    };
     if said.host.is_none() && !subject.is_for_issuer() {
         return Err(CheckError::NoHost);
     }

@@ -7,7 +7,7 @@ use u2m_core::{Foreign, Host, HostError, IssuerError, TargetError};
 #[non_exhaustive]
 pub enum ChooseError {
     /// Several profiles are on the host.
-    #[error("{} match {host}", joined(.names))]
+    #[error("{} match {host}", joined(.names, " and "))]
     Ambiguous {
         /// The host, as it was said.
         host: Foreign,
@@ -41,6 +41,11 @@ pub enum ChooseError {
         /// Its issuer.
         issuer: Foreign,
     },
+    /// The environment signs in as a machine, and nobody is signed in.
+    #[error(
+        "the environment signs in with a client id and secret; only logins by a person are served here"
+    )]
+    MachineEnvironment,
     /// The profile signs in as a machine.
     #[error(
         "profile {0} signs in with a client id and secret; only logins by a person are served here"
@@ -58,18 +63,29 @@ pub enum ChooseError {
     /// Nothing was said, and there are no profiles.
     #[error("no profiles configured")]
     NoProfiles,
+    /// A variable holds bytes that are no text.
+    #[error("the value of {0} is not UTF-8")]
+    NotUtf8(&'static str),
     /// The profile's issuer is not one.
     #[error("the issuer of profile {0} cannot be used")]
     ProfileIssuer(Foreign, #[source] IssuerError),
     /// The profile's host is not one.
     #[error("the host of profile {0} cannot be used")]
     ProfileHost(Foreign, #[source] HostError),
+    /// The section of settings was named as a profile.
+    #[error("__settings__ is a reserved section name and cannot be a profile")]
+    Reserved,
     /// An account id or a profile's name that is not one.
     #[error(transparent)]
     Target(TargetError),
-    /// A workspace id that is not one.
-    #[error("not a workspace id: '{0}'")]
-    WorkspaceId(Foreign),
+    /// A host was named that no profile is for.
+    #[error("no profile is for {host}; {}", known(.names))]
+    UnknownHost {
+        /// The host.
+        host: Host,
+        /// All profiles.
+        names: Vec<Foreign>,
+    },
     /// No such profile.
     #[error("no matching profile found: \"{name}\"{}", alike(.near))]
     UnknownProfile {
@@ -78,19 +94,28 @@ pub enum ChooseError {
         /// Profiles with a name like it.
         near: Vec<Foreign>,
     },
+    /// What a variable gives for a host is not one.
+    #[error("the host from {0} environment variable cannot be used")]
+    VariableHost(&'static str, #[source] HostError),
+    /// A workspace id that is not one.
+    #[error("not a workspace id: '{0}'")]
+    WorkspaceId(Foreign),
 }
 
-fn joined(names: &[Foreign]) -> String {
-    names.iter().map(Foreign::as_str).collect::<Vec<_>>().join(" and ")
+fn joined(names: &[Foreign], by: &str) -> String {
+    names.iter().map(Foreign::as_str).collect::<Vec<_>>().join(by)
 }
 
 fn alike(near: &[Foreign]) -> String {
-    if near.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "; did you mean {}?",
-            near.iter().map(Foreign::as_str).collect::<Vec<_>>().join(" or ")
-        )
+    match near {
+        [] => String::new(),
+        near => format!("; did you mean {}?", joined(near, " or ")),
+    }
+}
+
+fn known(names: &[Foreign]) -> String {
+    match names {
+        [] => "there are no profiles".to_owned(),
+        names => format!("there are: {}", joined(names, ", ")),
     }
 }

@@ -1,0 +1,134 @@
+//! What was said: a profile, a host, or a word that is one of the two.
+
+use super::ChooseError;
+use super::near::unknown;
+use crate::{ConfigFile, looks_like_host};
+use u2m_core::Foreign;
+
+/// What was said on a command line. An empty text counts as absent.
+///
+/// ```
+/// let given = u2m_config::Given { host: Some("https://a.example"), ..Default::default() };
+/// assert!(given.profile.is_none());
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// A profile's name or a host, whichever it turns out to be.
+    pub either: Option<&'a str>,
+    /// A profile's name.
+    pub profile: Option<&'a str>,
+    /// A host, as typed or pasted.
+    pub host: Option<&'a str>,
+    /// An account's id.
+    pub account_id: Option<&'a str>,
+    /// A workspace's id.
+    pub workspace_id: Option<&'a str>,
+    /// Whether a host that no profile is for is an error.
+    pub host_needs_profile: bool,
+}
+
+impl<'a> Given<'a> {
+    /// The same with `either` taken for what it is: a profile that leads somewhere, by its exact name; else a host, if it looks
+    /// like one; else a profile that leads nowhere yet. A flag that is given and empty counts as absent.
+    ///
+    /// # Errors
+    /// It is none of these, or it stands beside a flag that says the same.
+    ///
+    /// ```
+    /// use u2m_config::{ConfigFile, Given};
+    /// let file = ConfigFile::parse("[a.example]\ncluster_id = 1\n[my.dev]\nhost = b.example\n")?;
+    /// let said = |word| Given { either: Some(word), ..Given::default() }.sorted(&file);
+    /// assert_eq!(said("a.example")?.host, Some("a.example"));
+    /// assert_eq!(said("my.dev")?.profile, Some("my.dev"));
+    /// assert!(said("dve").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sorted(&self, file: &ConfigFile) -> Result<Self, ChooseError> {
+        let mut given = *self;
+        for part in [
+            &mut given.either,
+            &mut given.profile,
+            &mut given.host,
+            &mut given.account_id,
+            &mut given.workspace_id,
+        ] {
+            *part = part.filter(|text| !text.is_empty());
+        }
+        let Some(either) = given.either.take() else { return Ok(given) };
+        if given.host.is_some() || given.profile.is_some() {
+            return Err(ChooseError::ArgumentWithFlag(Foreign::new(either)));
+        }
+        match file.profile(either) {
+            Some(profile) if profile.leads_somewhere() => given.profile = Some(either),
+            _ if looks_like_host(either) => given.host = Some(either),
+            Some(_) => given.profile = Some(either),
+            None => return Err(unknown(file, either)),
+        }
+        Ok(given)
+    }
+
+    /// Whether a profile or a host is named, in whichever way.
+    ///
+    /// ```
+    /// use u2m_config::Given;
+    /// assert!(!Given { account_id: Some("1"), profile: Some(""), ..Given::default() }.names_something());
+    /// ```
+    pub fn names_something(&self) -> bool {
+        [self.either, self.profile, self.host].into_iter().flatten().any(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "[a]\nhost = a.example\n[b.example.com]\naccount_id = 1\n[bare]\naccount_id = 1\n\
+                        [corp.id]\nu2m_issuer = https://id.example\nu2m_client_id = c\n";
+
+    fn sorted(word: &str) -> Result<(Option<&str>, Option<&str>), ChooseError> {
+        let file = ConfigFile::parse(FILE).unwrap();
+        let given = Given { either: Some(word), ..Given::default() }.sorted(&file)?;
+        assert_eq!(given.either, None);
+        Ok((given.profile, given.host))
+    }
+
+    #[test]
+    fn a_section_without_a_host_does_not_make_a_host_s_name_a_profile() {
+        assert_eq!(sorted("b.example.com").unwrap(), (None, Some("b.example.com")));
+        assert_eq!(sorted("bare").unwrap(), (Some("bare"), None));
+        assert_eq!(sorted("corp.id").unwrap(), (Some("corp.id"), None));
+        assert_eq!(sorted("a").unwrap(), (Some("a"), None));
+        assert_eq!(sorted("localhost:1").unwrap(), (None, Some("localhost:1")));
+        assert!(matches!(sorted("A"), Err(ChooseError::UnknownProfile { .. })));
+        assert!(matches!(sorted("__settings__"), Err(ChooseError::UnknownProfile { .. })));
+    }
+
+    #[test]
+    fn an_empty_word_says_nothing() {
+        let empty = Some("");
+        let given = Given {
+            either: empty,
+            profile: empty,
+            host: empty,
+            account_id: empty,
+            workspace_id: empty,
+            host_needs_profile: false,
+        };
+        assert!(!given.names_something());
+        let sorted = given.sorted(&ConfigFile::parse("").unwrap()).unwrap();
+        assert!(sorted.either.is_none() && sorted.profile.is_none() && sorted.host.is_none());
+        assert!(sorted.account_id.is_none() && sorted.workspace_id.is_none());
+    }
+
+    #[test]
+    fn an_argument_beside_a_flag_that_says_the_same_is_refused() {
+        let file = ConfigFile::parse(FILE).unwrap();
+        let either = Some("a");
+        let one = Given { either, profile: either, ..Given::default() };
+        let other = Given { either, host: either, ..Given::default() };
+        for given in [one, other] {
+            let error = given.sorted(&file).unwrap_err();
+            assert!(matches!(error, ChooseError::ArgumentWithFlag(_)), "{error}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Profiles by their names, and what is said of a name that none has.
+
+use super::ChooseError;
+use crate::{ConfigFile, Profile, SETTINGS};
+use u2m_core::Foreign;
+
+/// How many names are offered in the place of one that nobody has.
+const OFFERED: usize = 3;
+
+impl ConfigFile {
+    /// The profile of that exact name.
+    ///
+    /// # Errors
+    /// There is none, which is told with the names that are like it; or it is the name of the settings.
+    ///
+    /// ```
+    /// let file = u2m_config::ConfigFile::parse("[dev]\nhost = a.example\n")?;
+    /// assert!(file.named("dev").is_ok());
+    /// let error = file.named("dve").unwrap_err().to_string();
+    /// assert_eq!(error, "no matching profile found: \"dve\"; did you mean dev?");
+    /// # Ok::<(), u2m_config::SyntaxError>(())
+    /// ```
+    pub fn named(&self, name: &str) -> Result<Profile<'_>, ChooseError> {
+        match name {
+            SETTINGS => Err(ChooseError::Reserved),
+            name => self.profile(name).ok_or_else(|| unknown(self, name)),
+        }
+    }
+}
+
+/// What is said of a name that no profile has: with the names that are like it.
+pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
+    let mut near: Vec<&str> =
+        file.profiles().iter().map(Profile::name).filter(|known| is_near(known, name)).collect();
+    near.truncate(OFFERED);
+    ChooseError::UnknownProfile {
+        name: Foreign::new(name),
+        near: near.into_iter().map(Foreign::new).collect(),
+    }
+}
+
+/// Whether two names are so alike that one may be a slip of the other: at most two letters differ, or one begins the other.
+///
+/// ```
+/// assert!(u2m_config::is_near("profile", "profil") && !u2m_config::is_near("profile", "host"));
+/// ```
+pub fn is_near(one: &str, other: &str) -> bool {
+    let (one, other) = (one.to_lowercase(), other.to_lowercase());
+    if one.starts_with(&other) || other.starts_with(&one) {
+        return true;
+    }
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let cost = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()] <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_letters_may_differ_and_one_may_begin_the_other() {
+        for (one, other) in [
+            ("prod", "PROD"),
+            ("profile", "pro"),
+            ("flaw", "lawn"),
+            ("book", "back"),
+            ("staging", "stagnig"),
+            ("zzabc", "abc"),
+            ("abc", "zzabc"),
+            ("abcdef", "fbcdea"),
+            ("ab", "cd"),
+            ("", "x"),
+        ] {
+            assert!(is_near(one, other) && is_near(other, one), "{one} {other}");
+        }
+        for (one, other) in [
+            ("kitten", "sitting"),
+            ("saturday", "sunday"),
+            ("zzzabc", "abc"),
+            ("abcd", "badc"),
+            ("axbycz", "abc"),
+            ("dev", "xyz"),
+            ("a", "xyz"),
+            ("intention", "execution"),
+        ] {
+            assert!(!is_near(one, other) && !is_near(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn names_like_the_one_that_was_said_are_offered_three_at_most() {
+        let config = "[dev1]\na = b\n[dev2]\na = b\n[dev3]\na = b\n[dev4]\na = b\n[other]\na = b\n";
+        let error = unknown(&ConfigFile::parse(config).unwrap(), "dev");
+        assert_eq!(
+            error.to_string(),
+            "no matching profile found: \"dev\"; did you mean dev1 or dev2 or dev3?"
+        );
+        let alone = unknown(&ConfigFile::parse("").unwrap(), "dev");
+        assert_eq!(alone.to_string(), "no matching profile found: \"dev\"");
+    }
+}

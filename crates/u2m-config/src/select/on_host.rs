@@ -1,0 +1,59 @@
+//! Which profile is meant where a host is named.
+
+use super::{ChooseError, NamedHost, Purpose};
+use crate::{ConfigFile, Profile};
+use u2m_core::{Foreign, Host};
+
+/// What tells the profiles of one host apart.
+pub(super) struct Ids {
+    pub(super) account: Option<String>,
+    pub(super) workspace: Option<String>,
+}
+
+/// The profile for a host: the only one that is for it and for the ids that were named, else the default one of them. Those
+/// that a person signs in with go first; others are passed over where a login is wanted, and count where there is no other.
+pub(super) fn on_host(
+    named: &NamedHost,
+    ids: &Ids,
+    file: &ConfigFile,
+    purpose: Purpose,
+) -> Result<Option<String>, ChooseError> {
+    let mut all = file.profiles();
+    all.retain(|profile| {
+        let own = profile.host().and_then(|text| Host::typed(text).ok());
+        own.is_some_and(|(own, _)| own == named.host)
+    });
+    narrow(&mut all, ids.account.as_deref(), |profile| profile.account_id());
+    narrow(&mut all, ids.workspace.as_deref(), |profile| profile.workspace_id());
+    let is_of_people = all.iter().any(Profile::is_for_users);
+    match purpose {
+        Purpose::Login => all.retain(Profile::is_for_users),
+        Purpose::Configuration if is_of_people => all.retain(Profile::is_for_users),
+        Purpose::Configuration => {}
+    }
+    let default = file.default_profile();
+    if let Some(profile) = all.iter().find(|profile| Some(profile.name()) == default) {
+        return Ok(Some(profile.name().to_owned()));
+    }
+    match all.as_slice() {
+        [] => Ok(None),
+        [only] => Ok(Some(only.name().to_owned())),
+        several => Err(ChooseError::Ambiguous {
+            host: Foreign::new(&named.typed),
+            names: several.iter().map(|profile| Foreign::new(profile.name())).collect(),
+        }),
+    }
+}
+
+/// Leaves the profiles with this id, or, where there are none, those that have no such id.
+fn narrow<'a>(
+    profiles: &mut Vec<Profile<'a>>,
+    id: Option<&str>,
+    own: impl Fn(&Profile<'a>) -> Option<&'a str>,
+) {
+    let Some(id) = id.filter(|id| !id.is_empty() && *id != "none") else { return };
+    profiles.retain(|profile| own(profile).is_none_or(|own| own == id));
+    if profiles.iter().any(|profile| own(profile).is_some()) {
+        profiles.retain(|profile| own(profile).is_some());
+    }
+}

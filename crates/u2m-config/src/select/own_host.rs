@@ -1,0 +1,54 @@
+//! What a profile is for: its own host, and no other.
+
+use super::ChooseError;
+use crate::Profile;
+use u2m_core::{Foreign, Host, HostHints, Target};
+
+impl Profile<'_> {
+    /// The host, and the ids in its URL.
+    ///
+    /// # Errors
+    /// What the file has for a host is none.
+    ///
+    /// ```
+    /// use u2m_config::ConfigFile;
+    /// let file = ConfigFile::parse("[a]\nhost = A.example/?o=7\n[b]\nhost = a b\n")?;
+    /// let (host, ids) = file.profile("a").expect("it is there").parsed_host()?.expect("it has one");
+    /// assert_eq!((host.as_str(), ids.workspace_id.as_deref()), ("https://a.example", Some("7")));
+    /// assert!(file.profile("b").expect("it is there").parsed_host().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn parsed_host(&self) -> Result<Option<(Host, HostHints)>, ChooseError> {
+        let wrong = |error| ChooseError::ProfileHost(Foreign::new(self.name()), error);
+        self.host().map(|text| Host::typed(text).map_err(wrong)).transpose()
+    }
+
+    /// Refuses to be taken for another host than its own, or than its issuer's: what it holds is for no other.
+    ///
+    /// # Errors
+    /// `named` is another host; or the profile's own is none.
+    ///
+    /// ```
+    /// use u2m_config::ConfigFile;
+    /// use u2m_core::Host;
+    /// let file = ConfigFile::parse("[a]\nhost = a.example\n")?;
+    /// let a = file.profile("a").expect("it is there");
+    /// assert!(a.check_is_on(&Host::parse("https://a.example")?).is_ok());
+    /// assert!(a.check_is_on(&Host::parse("https://b.example")?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_is_on(&self, named: &Host) -> Result<(), ChooseError> {
+        let of_issuer = || {
+            let (issuer, _) = self.issuer()?;
+            Target::issuer(issuer).ok()?.host().cloned()
+        };
+        match self.parsed_host()?.map(|(host, _)| host).or_else(of_issuer) {
+            Some(own) if own != *named => Err(ChooseError::Conflict {
+                profile: Foreign::new(self.name()),
+                own,
+                wanted: named.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}

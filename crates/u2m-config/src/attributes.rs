@@ -104,7 +104,11 @@ impl Attribute {
         text("actions_id_token_request_token", &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]).secret(),
         text("azure_environment", &["ARM_ENVIRONMENT"]),
         text("azure_login_app_id", &["DATABRICKS_AZURE_LOGIN_APP_ID"]).of("azure", &["azure"]),
-        text("client_id", &["DATABRICKS_CLIENT_ID"]).of("oauth", &["oauth-m2m"]),
+        // Alone it is also the client that an ID token is handed in for.
+        text("client_id", &["DATABRICKS_CLIENT_ID"]).of(
+            "oauth",
+            &["oauth-m2m", "github-oidc", "azure-devops-oidc", "env-oidc", "file-oidc"],
+        ),
         text("client_secret", &["DATABRICKS_CLIENT_SECRET"]).of("oauth", &["oauth-m2m"]).secret(),
         text("scopes", &[]).reads(ValueKind::List).internal(),
         text("disable_oauth_refresh_token", &["DATABRICKS_DISABLE_OAUTH_REFRESH_TOKEN"])

@@ -120,6 +120,102 @@ fn without_a_host_there_is_nobody_to_authenticate_to() {
 }
 
 #[test]
+fn h_1_a_client_without_a_secret_goes_with_every_id_token_and_with_no_other_credential() {
+    let host = ("DATABRICKS_HOST", "e.example");
+    let client = ("DATABRICKS_CLIENT_ID", "c");
+    let of_env = |more: &[(&'static str, &'static str)]| {
+        let found = world("", &[&[host, client], more].concat()).nothing_said();
+        found
+            .map(|found| found.auth_type(false).map(str::to_owned))
+            .map_err(|error| error.to_string())
+    };
+    let file = ("DATABRICKS_OIDC_TOKEN_FILEPATH", "/x");
+    assert_eq!(of_env(&[file]), Ok(Some("file-oidc".to_owned())));
+    assert_eq!(of_env(&[("DATABRICKS_OIDC_TOKEN_ENV", "X")]), Ok(Some("env-oidc".to_owned())));
+    assert_eq!(of_env(&[("DATABRICKS_OIDC_TOKEN", "canary")]), Ok(Some("env-oidc".to_owned())));
+    let conflict = |more: &[_], both: &str| {
+        let error = of_env(more).unwrap_err();
+        assert!(
+            error.starts_with(&format!("more than one authorization method configured: {both} (")),
+            "{error}"
+        );
+    };
+    conflict(&[file, ("DATABRICKS_CLIENT_SECRET", "canary")], "file-oidc and oauth");
+    conflict(&[file, ("DATABRICKS_TOKEN", "canary")], "file-oidc and oauth and pat");
+    conflict(&[("DATABRICKS_TOKEN", "canary")], "oauth and pat");
+    let two = of_env(&[file, ("DATABRICKS_OIDC_TOKEN_ENV", "X")]).unwrap_err();
+    assert!(
+        two.starts_with("more than one authorization method configured: env-oidc and file-oidc ("),
+        "{two}"
+    );
+    let profile = "[p]\nhost = p.example\nclient_id = c\n";
+    let found = world(profile, &[file]).profile("p").unwrap();
+    assert_eq!((found.auth_type(false), found.get("client_id")), (Some("file-oidc"), Some("c")));
+}
+
+#[test]
+fn h_3_an_id_token_in_the_usual_variable_is_enough_unless_the_profile_has_a_way_of_its_own() {
+    let env = [("DATABRICKS_HOST", "e.example"), ("DATABRICKS_OIDC_TOKEN", "canary")];
+    let found = world("[dev]\nhost = e.example\n", &env).nothing_said().unwrap();
+    assert_eq!((found.auth_type(false), found.profile()), (Some("env-oidc"), None));
+    assert!(!format!("{found:?}").contains("canary"));
+    assert_eq!(
+        found.auth_type(true),
+        Some("databricks-cli"),
+        "a login stands before it in the chain"
+    );
+    let profile = |keys: &str| {
+        let found =
+            world(&format!("[p]\nhost = p.example\n{keys}"), &env[1..]).profile("p").unwrap();
+        found.auth_type(false).map(str::to_owned).unwrap()
+    };
+    assert_eq!(profile(""), "env-oidc");
+    assert_eq!(profile("token = t\n"), "pat");
+    assert_eq!(profile("azure_workspace_resource_id = /x\n"), "azure-cli");
+    assert_eq!(profile("auth_type = databricks-cli\n"), "databricks-cli");
+}
+
+#[test]
+fn h_8_github_s_variables_stand_before_the_id_token() {
+    let env = [
+        ("DATABRICKS_HOST", "e.example"),
+        ("DATABRICKS_CLIENT_ID", "c"),
+        ("DATABRICKS_OIDC_TOKEN", "canary"),
+        ("ACTIONS_ID_TOKEN_REQUEST_URL", "u"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t"),
+    ];
+    assert_eq!(world("", &env).nothing_said().unwrap().auth_type(false), Some("github-oidc"));
+}
+
+#[test]
+fn h_6_an_auth_type_that_does_not_exist_is_an_error_with_the_list() {
+    let list = "pat, basic, oauth-m2m, databricks-cli, metadata-service, github-oidc, azure-devops-oidc, env-oidc, file-oidc, \
+                github-oidc-azure, azure-msi, azure-client-secret, azure-cli, google-credentials, google-id, \
+                external-browser, runtime-oauth, runtime, model-serving";
+    let of_file = world("[p]\nhost = p.example\nauth_type = nope\n", &[]).profile("p").unwrap_err();
+    assert_eq!(
+        of_file.to_string(),
+        format!(
+            "auth_type \"nope\" from /home/a/.databrickscfg config file does not exist; there are: {list}"
+        )
+    );
+    let env = [("DATABRICKS_HOST", "e.example"), ("DATABRICKS_AUTH_TYPE", "PAT")];
+    let of_env = world("", &env).nothing_said().unwrap_err().to_string();
+    assert!(
+        of_env.starts_with(
+            "auth_type \"PAT\" from DATABRICKS_AUTH_TYPE environment variable does not exist"
+        ),
+        "{of_env}"
+    );
+    // Beside a profile the variable is not read.
+    assert!(world("[p]\nhost = p.example\n", &env).profile("p").is_ok());
+    for known in AUTH_TYPES {
+        let found = world("", &[env[0], ("DATABRICKS_AUTH_TYPE", known)]).nothing_said().unwrap();
+        assert_eq!(found.auth_type(false), Some(*known));
+    }
+}
+
+#[test]
 fn switches_and_numbers_are_checked_and_not_repeated() {
     let wrong = |world: common::World| {
         let error = world.profile("p").unwrap_err();

@@ -180,11 +180,11 @@ pub use u2m_cache::{
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
-    AUTH_TYPES, Attribute, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy, ChosenProfile,
-    Cloud, ConfigError, ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY, ISSUER_KEY,
-    LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind, Purpose, ResolveError, Resolved,
-    Selection, Source, Value, ValueKind, abbreviate, is_near, locate, looks_like_host, resolve,
-    select, variable,
+    AUTH_TYPES, Attribute, AuthType, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy,
+    ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY,
+    ISSUER_KEY, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind, Purpose, ResolveError,
+    Resolved, Selection, Source, Value, ValueKind, abbreviate, is_near, locate, looks_like_host,
+    resolve, select, variable,
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Authorization,

@@ -2,28 +2,133 @@
 
 use super::Resolved;
 use crate::attributes::truth;
+use crate::{Attribute, ValueKind};
 
-/// The values of `auth_type`, in the order in which they are tried where none is set.
-pub const AUTH_TYPES: &[&str] = &[
-    "pat",
-    "basic",
-    "oauth-m2m",
-    "databricks-cli",
-    "metadata-service",
-    "github-oidc",
-    "azure-devops-oidc",
-    "env-oidc",
-    "file-oidc",
-    "github-oidc-azure",
-    "azure-msi",
-    "azure-client-secret",
-    "azure-cli",
-    "google-credentials",
-    "google-id",
-];
+/// What names the variable that an ID token is in. The usual variable is as good as a name.
+const ID_TOKEN: &str = "oidc_token_env";
+
+/// A way of authenticating: what `auth_type` calls it, and what it needs.
+///
+/// ```
+/// use u2m_config::AuthType;
+/// let pat = AuthType::named("pat").expect("it is one of them");
+/// assert_eq!(pat.needs(), ["host", "token"]);
+/// assert!(AuthType::named("nope").is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuthType {
+    name: &'static str,
+    needs: &'static [&'static str],
+    is_tried: bool,
+    takes_id_token: bool,
+}
+
+impl AuthType {
+    /// All of them: those that are tried where no `auth_type` is set, in that order, then those that have to be named.
+    pub const ALL: &'static [Self] = &[
+        tried("pat", &["host", "token"]),
+        tried("basic", &["host", "username", "password"]),
+        tried("oauth-m2m", &["host", "client_id", "client_secret"]),
+        tried("databricks-cli", &["host"]),
+        tried("metadata-service", &["host", "metadata_service_url"]),
+        tried(
+            "github-oidc",
+            &[
+                "host",
+                "client_id",
+                "actions_id_token_request_url",
+                "actions_id_token_request_token",
+            ],
+        )
+        .of_id_token(),
+        // Its parts are variables of a build server, which are no configuration of ours.
+        named("azure-devops-oidc").of_id_token(),
+        tried("env-oidc", &["host", ID_TOKEN]).of_id_token(),
+        tried("file-oidc", &["host", "databricks_id_token_filepath"]).of_id_token(),
+        tried(
+            "github-oidc-azure",
+            &[
+                "azure_client_id",
+                "azure_tenant_id",
+                "actions_id_token_request_url",
+                "actions_id_token_request_token",
+            ],
+        ),
+        tried("azure-msi", &["azure_use_msi"]),
+        tried(
+            "azure-client-secret",
+            &["azure_client_id", "azure_client_secret", "azure_tenant_id"],
+        ),
+        tried("azure-cli", &["azure_workspace_resource_id"]),
+        tried("google-credentials", &["host", "google_credentials"]),
+        tried("google-id", &["host", "google_service_account"]),
+        // Python's SDK knows these besides.
+        named("external-browser"),
+        named("runtime-oauth"),
+        named("runtime"),
+        named("model-serving"),
+    ];
+
+    /// The one of that name.
+    ///
+    /// ```
+    /// assert_eq!(u2m_config::AuthType::named("azure-cli").map(|found| found.name()), Some("azure-cli"));
+    /// ```
+    pub fn named(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|known| known.name == name)
+    }
+
+    /// What `auth_type` calls it.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The keys that have to have a value. A switch has to be on; for `oidc_token_env`, an ID token in `DATABRICKS_OIDC_TOKEN`
+    /// is enough.
+    pub fn needs(&self) -> &'static [&'static str] {
+        self.needs
+    }
+
+    /// Whether it hands in an ID token of somebody else. With a `client_id` and no secret beside it, it is for that client; without
+    /// one, for the whole account.
+    ///
+    /// ```
+    /// use u2m_config::AuthType;
+    /// assert!(AuthType::named("file-oidc").is_some_and(|found| found.takes_id_token()));
+    /// ```
+    pub fn takes_id_token(&self) -> bool {
+        self.takes_id_token
+    }
+
+    const fn of_id_token(mut self) -> Self {
+        self.takes_id_token = true;
+        self
+    }
+}
+
+const fn tried(name: &'static str, needs: &'static [&'static str]) -> AuthType {
+    AuthType { name, needs, is_tried: true, takes_id_token: false }
+}
+
+const fn named(name: &'static str) -> AuthType {
+    AuthType { name, needs: &[], is_tried: false, takes_id_token: false }
+}
+
+/// The values of `auth_type`, in the order of [`AuthType::ALL`].
+pub const AUTH_TYPES: &[&str] = &names();
+
+const fn names() -> [&'static str; AuthType::ALL.len()] {
+    let mut names = [""; AuthType::ALL.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = AuthType::ALL[at].name;
+        at += 1;
+    }
+    names
+}
 
 impl Resolved {
-    /// The way of authenticating: what `auth_type` says, else the first of [`AUTH_TYPES`] for which everything is there.
+    /// The way of authenticating: what `auth_type` says, else the first of [`AuthType::ALL`] for which everything is there.
     ///
     /// `has_login` says whether a person's login is stored for this profile or host: only the caller knows. Where nothing
     /// else is configured, `databricks-cli` is what remains to be tried, login or not, if there is a host.
@@ -38,34 +143,51 @@ impl Resolved {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn auth_type(&self, has_login: bool) -> Option<&str> {
-        let first = || AUTH_TYPES.iter().find(|name| self.is_ready(name, has_login)).copied();
+        let may_be = |known: &&AuthType| known.name != "databricks-cli" || has_login;
+        let is_ready = |known: &&AuthType| known.is_tried && self.has_all(known.needs);
+        let first = || AuthType::ALL.iter().filter(may_be).find(is_ready).map(AuthType::name);
         let last = || self.host().map(|_| "databricks-cli");
         self.get("auth_type").or_else(first).or_else(last)
     }
 
-    /// Whether all that this method needs is configured.
-    fn is_ready(&self, auth_type: &str, has_login: bool) -> bool {
-        let has = |keys: &[&str]| keys.iter().all(|key| self.get(key).is_some());
-        let actions = ["actions_id_token_request_url", "actions_id_token_request_token"];
-        match auth_type {
-            "pat" => has(&["host", "token"]),
-            "basic" => has(&["host", "username", "password"]),
-            "oauth-m2m" => has(&["host", "client_id", "client_secret"]),
-            "databricks-cli" => has_login && has(&["host"]),
-            "metadata-service" => has(&["host", "metadata_service_url"]),
-            "github-oidc" => has(&["host", "client_id"]) && has(&actions),
-            "env-oidc" => has(&["host", "oidc_token_env"]),
-            "file-oidc" => has(&["host", "databricks_id_token_filepath"]),
-            "github-oidc-azure" => has(&["azure_client_id", "azure_tenant_id"]) && has(&actions),
-            "azure-msi" => self.get("azure_use_msi").and_then(truth) == Some(true),
-            "azure-client-secret" => {
-                has(&["azure_client_id", "azure_client_secret", "azure_tenant_id"])
+    /// Whether each of these keys has a value that counts.
+    fn has_all(&self, keys: &[&str]) -> bool {
+        keys.iter().all(|key| match (*key, self.get(key)) {
+            (ID_TOKEN, None) => self.holds_id_token,
+            (key, Some(text)) => !is_switched_off(key, text),
+            (_, None) => false,
+        })
+    }
+}
+
+/// Whether a key is a switch that is off.
+pub(super) fn is_switched_off(key: &str, text: &str) -> bool {
+    let is_switch = Attribute::named(key).is_some_and(|known| known.kind() == ValueKind::Bool);
+    is_switch && truth(text) == Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_way_needs_is_configurable_and_its_credentials_say_that_it_uses_them() {
+        for known in AuthType::ALL {
+            for key in known.needs() {
+                let attribute = Attribute::named(key).unwrap();
+                let is_used = attribute.method().is_none() || attribute.is_for(known.name());
+                // GitHub's token is exchanged at Azure for the same client of Azure's.
+                assert!(is_used || known.name() == "github-oidc-azure", "{} {key}", known.name());
             }
-            "azure-cli" => has(&["azure_workspace_resource_id"]),
-            "google-credentials" => has(&["host", "google_credentials"]),
-            "google-id" => has(&["host", "google_service_account"]),
-            // Its parts are variables of a build server, which are no configuration of ours.
-            _ => false,
+        }
+    }
+
+    #[test]
+    fn every_way_that_a_credential_is_for_is_one() {
+        for attribute in Attribute::ALL {
+            let unknown = |name: &&&str| AuthType::named(name).is_none() && **name != "azure";
+            let unknown: Vec<_> = attribute.auth_types().iter().filter(unknown).collect();
+            assert!(unknown.is_empty(), "{attribute:?} {unknown:?}");
         }
     }
 }

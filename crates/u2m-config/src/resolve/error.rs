@@ -1,7 +1,8 @@
 //! Why a configuration cannot be settled.
 
-use super::Source;
+use super::{AUTH_TYPES, Source};
 use crate::{ChooseError, WrongValue};
+use u2m_core::Foreign;
 
 /// Why it is not clear how to authenticate, or to whom. No message repeats a credential.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -16,6 +17,14 @@ pub enum ResolveError {
         methods(.0), origins(.0)
     )]
     ManyMethods(Vec<(&'static str, Source)>),
+    /// No way of authenticating is called that.
+    #[error("auth_type \"{text}\" from {from} does not exist; there are: {}", AUTH_TYPES.join(", "))]
+    UnknownAuthType {
+        /// What it says.
+        text: Foreign,
+        /// Where it stands.
+        from: Source,
+    },
     /// A switch or a number that is none.
     #[error("the value of {key} from {from} cannot be used")]
     WrongValue {

@@ -11,7 +11,7 @@ mod error;
 mod told;
 mod value;
 
-pub use auth_type::AUTH_TYPES;
+pub use auth_type::{AUTH_TYPES, AuthType};
 pub use error::ResolveError;
 pub use value::{Source, Value};
 
@@ -27,6 +27,7 @@ use crate::{
     Attribute, ChooseError, ChosenBy, ChosenProfile, ConfigFile, Given, Purpose, Selection,
     ValueKind, select,
 };
+use auth_type::is_switched_off;
 
 /// Variables that would send a profile somewhere else, or hide what it says.
 const NEVER_BESIDE_A_PROFILE: &[&str] =
@@ -40,6 +41,8 @@ pub struct Resolved {
     host: Option<Host>,
     /// Whether somebody wrote that there is no workspace.
     is_without_workspace: bool,
+    /// Whether the usual variable holds an ID token, and nothing of the profile goes before it.
+    holds_id_token: bool,
 }
 
 impl Resolved {
@@ -105,18 +108,25 @@ pub fn resolve(
     }
     let section = selection.section(file).is_some();
     let section = selection.profile().filter(|_| section).map(ChosenProfile::name);
-    let (values, is_without_workspace) = (BTreeMap::new(), false);
-    let variables = Variables::new(env);
-    let mut pile = Pile { section, file, path, variables, values, is_without_workspace };
+    let mut pile = Pile {
+        section,
+        file,
+        path,
+        variables: Variables::new(env),
+        values: BTreeMap::new(),
+        is_without_workspace: false,
+        holds_id_token: false,
+    };
     pile.fill(given, selection.host.as_ref())?;
     if let Some(profile) = selection.profile() {
         pile.put("profile", profile.name(), named_by(profile));
     }
+    pile.refuse_unknown_type()?;
     pile.refuse_many_methods()?;
-    let is_without_workspace = pile.is_without_workspace;
+    let (is_without_workspace, holds_id_token) = (pile.is_without_workspace, pile.holds_id_token);
     let values = pile.values.into_values().collect();
     let (profile, host) = (selection.profile().cloned(), selection.host().cloned());
-    Ok(Resolved { values, profile, host, is_without_workspace })
+    Ok(Resolved { values, profile, host, is_without_workspace, holds_id_token })
 }
 
 fn refuse_without_profile(selection: &Selection, file: &ConfigFile) -> Result<(), ChooseError> {
@@ -147,6 +157,7 @@ struct Pile<'a> {
     variables: Variables<'a>,
     values: BTreeMap<usize, Value>,
     is_without_workspace: bool,
+    holds_id_token: bool,
 }
 
 impl Pile<'_> {
@@ -194,6 +205,7 @@ impl Pile<'_> {
         for attribute in credentials() {
             self.take_env(attribute)?;
         }
+        self.holds_id_token = !is_settled && self.variables.holds_id_token();
         if is_settled {
             let strays: Vec<_> = self
                 .methods()
@@ -262,8 +274,27 @@ impl Pile<'_> {
         Ok(())
     }
 
+    fn refuse_unknown_type(&self) -> Result<(), ResolveError> {
+        match self.get("auth_type") {
+            Some(value) if AuthType::named(value.expose()).is_none() => {
+                Err(ResolveError::UnknownAuthType {
+                    text: Foreign::new(value.expose()),
+                    from: value.source().clone(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn refuse_many_methods(&self) -> Result<(), ResolveError> {
-        let methods = self.methods();
+        let mut methods = self.methods();
+        // A client without a secret is whom an ID token is handed in for.
+        let takes_client = |method: &&str| {
+            *method == "oauth" || AuthType::named(method).is_some_and(AuthType::takes_id_token)
+        };
+        if self.get("client_secret").is_none() && methods.keys().all(takes_client) {
+            methods.remove("oauth");
+        }
         if methods.len() < 2 || self.get("auth_type").is_some() {
             return Ok(());
         }
@@ -275,8 +306,7 @@ impl Pile<'_> {
         let mut methods = BTreeMap::new();
         for value in self.values.values() {
             // A switch that is off is no credential.
-            let is_off =
-                value.attribute().kind() == ValueKind::Bool && truth(value.expose()) == Some(false);
+            let is_off = is_switched_off(value.attribute().key(), value.expose());
             if let Some(method) = value.attribute().method().filter(|_| !is_off) {
                 methods.entry(method).or_insert_with(|| value.source().clone());
             }

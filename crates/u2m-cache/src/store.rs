@@ -96,6 +96,19 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError>;
 
+    /// As [`TokenStore::lock`], for a caller that means to hand the lock on ([`EntryLock::hand_over`]): what whoever goes on with it
+    /// does at first anyway may be left to that one, and to the claim of a caller that keeps it after all.
+    ///
+    /// # Errors
+    /// As there.
+    fn lock_to_hand_over(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        self.lock(key, patience)
+    }
+
     /// Goes on with a lock that another process of this user took and handed over as an open file.
     ///
     /// # Errors
@@ -150,6 +163,18 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 
 /// An entry's lock; dropping it gives it back.
 pub trait EntryLock: Send {
+    /// Reads the entry under this lock. `load` does so as one reads it without ([`TokenStore::load`]), which is enough; a store that
+    /// hands on what it reads here, to the claim, the proof and the save, reads it itself.
+    ///
+    /// # Errors
+    /// The store, or this entry, cannot be read.
+    fn reload(
+        &mut self,
+        load: &dyn Fn() -> Result<Option<Session>, StoreError>,
+    ) -> Result<Option<Session>, StoreError> {
+        load()
+    }
+
     /// What is remembered of the last refresh that failed.
     fn verdict(&mut self) -> Option<Verdict>;
 

@@ -20,11 +20,11 @@ use saving::Unsaved;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use u2m_cache::{Notice, StoreError, TokenStore};
 use u2m_core::{
-    CacheKey, Fingerprint, FirstUse, Foreign, Issued, Load, StoreFailure, Target, TokenError,
-    TokenRequest, TokenStep,
+    CacheKey, Fingerprint, FirstUse, Foreign, Issued, Load, Session, StoreFailure, Target,
+    TokenError, TokenRequest, TokenStep,
 };
 use u2m_http::{EndpointSupplier, Patience, Transport};
 
@@ -63,7 +63,19 @@ pub(crate) struct Keeper {
     /// Whether a flight is waiting for the lock that what is unsaved is kept with.
     wants_lock: AtomicBool,
     notices: Mutex<Vec<Notice>>,
+    due: Mutex<Option<Due>>,
 }
+
+/// An entry that was read without a lock, and is due: the fetch that begins right afterwards goes on from there. Before anything
+/// is decided it reads the entry again, under the lock.
+#[derive(Debug)]
+struct Due {
+    entry: Session,
+    at: Instant,
+}
+
+/// So old it may be. Who looks later than that looks anew.
+const MOMENT: Duration = Duration::from_millis(100);
 
 impl Keeper {
     pub(crate) fn new(
@@ -91,7 +103,29 @@ impl Keeper {
             goes_on: AtomicBool::new(false),
             wants_lock: AtomicBool::new(false),
             notices: Mutex::default(),
+            due: Mutex::default(),
         }
+    }
+
+    /// Remembers an entry that was found due. One of another program, of which a first use is to be recorded, is looked at
+    /// each time.
+    fn found_due(&self, entry: Option<Session>) {
+        let entry = entry.filter(|entry| self.request.first_use(entry).is_none());
+        let is_stored = self.unsaved().is_none();
+        let due = entry.filter(|_| is_stored).map(|entry| Due { entry, at: Instant::now() });
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+    }
+
+    /// Whether the entry was found due just now.
+    fn was_just_due(&self) -> bool {
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.as_ref().is_some_and(|due| due.at.elapsed() < MOMENT)
+    }
+
+    /// The entry that was found due just now, once.
+    fn take_due(&self) -> Option<Session> {
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner).take();
+        due.filter(|due| due.at.elapsed() < MOMENT).map(|due| due.entry)
     }
 
     pub(crate) fn take_notices(&self) -> Vec<Notice> {
@@ -151,10 +185,9 @@ impl Keeper {
         taken
     }
 
-    /// Reads the entry without a lock. That a login of another program is used for the first time is recorded in passing: only
-    /// what is sent later has to wait for it.
-    fn loaded(&self, load: Load) -> Result<TokenStep, TokenError> {
-        let entry = self.load()?;
+    /// Takes the entry that was read at first. That a login of another program is used for the first time is recorded in passing:
+    /// only what is sent later has to wait for it.
+    fn loaded(&self, load: Load, entry: Option<Session>) -> Result<TokenStep, TokenError> {
         let first = entry.as_ref().and_then(|entry| self.request.first_use(entry));
         let step = load.loaded(entry, now())?;
         if let Some(first) = first {

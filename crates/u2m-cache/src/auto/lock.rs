@@ -1,69 +1,253 @@
 //! The lock of a login in one store of several.
 
-use super::AutoStore;
+use super::search::{ROUNDS, is_settled_here};
+use super::{AutoStore, Naming};
+use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
+use crate::file::FileLock;
+use crate::gate::end_of;
 use crate::mode::StorageMode;
 use crate::store::{Claim, EntryLock};
 use std::fs::File;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
 
-impl AutoStore {
-    pub(super) fn locked(
-        &self,
-        key: &CacheKey,
-        mode: StorageMode,
-        lock: Box<dyn EntryLock>,
-    ) -> Box<dyn EntryLock> {
-        Box::new(AutoLock { store: self.clone(), key: key.clone(), mode, lock })
-    }
-}
-
 /// The lock of the store that a login is in.
-struct AutoLock {
+pub(super) struct AutoLock {
     store: AutoStore,
     key: CacheKey,
     mode: StorageMode,
-    lock: Box<dyn EntryLock>,
+    lock: Part,
+    /// What was read under this lock when it was taken, for whoever reads it first.
+    read: Option<Session>,
+    /// What the last read said of all logins.
+    sidecar: Option<Sidecar>,
+}
+
+/// The lock that the store itself gives.
+enum Part {
+    /// The shared file's, which reads the side file too.
+    File(Box<FileLock>),
+    Other(Box<dyn EntryLock>),
+}
+
+impl Part {
+    fn lock(&mut self) -> &mut dyn EntryLock {
+        match self {
+            Self::File(lock) => lock.as_mut(),
+            Self::Other(lock) => lock.as_mut(),
+        }
+    }
+}
+
+impl AutoStore {
+    /// Takes the lock of a login wherever that is. `is_to_finish` as of [`FileStore::hold`](crate::FileStore).
+    pub(super) fn take(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+        is_to_finish: bool,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let end = end_of(patience);
+        let mut mode = self.guess(key)?;
+        for _ in 0..ROUNDS {
+            let left = end.saturating_duration_since(Instant::now());
+            let Some(part) = self.part_lock(key, mode, left, is_to_finish)? else {
+                return Ok(None);
+            };
+            let mut lock = self.locked(key, mode, part);
+            // It may have been moved while its lock was waited for: then this is not where it is saved, and perhaps not
+            // the lock that others wait for.
+            let still = if lock.look() { mode } else { self.keep(key)? };
+            if still == mode {
+                // What a dead process left is nobody's to wait for: it stays for the next if it cannot go now.
+                let is_clean = |known: &Sidecar| known.strays(key.as_str()).is_empty();
+                if !lock.sidecar.as_ref().is_some_and(is_clean) {
+                    let _ = self.clear_strays(key, &[mode]);
+                    (lock.read, lock.sidecar) = (None, None);
+                }
+                return Ok(Some(Box::new(lock)));
+            }
+            mode = still;
+        }
+        Ok(None)
+    }
+
+    fn part_lock(
+        &self,
+        key: &CacheKey,
+        mode: StorageMode,
+        patience: Duration,
+        is_to_finish: bool,
+    ) -> Result<Option<Part>, StoreError> {
+        Ok(match mode {
+            StorageMode::Plaintext => self
+                .0
+                .file
+                .hold(key, patience, is_to_finish)?
+                .map(|lock| Part::File(Box::new(lock))),
+            mode => self.part(mode)?.lock(key, patience)?.map(Part::Other),
+        })
+    }
+
+    /// Goes on with the lock of a login that another process took.
+    pub(super) fn go_on(
+        &self,
+        key: &CacheKey,
+        file: File,
+    ) -> Result<Box<dyn EntryLock>, StoreError> {
+        let (found, writers) = self.0.file.finished(key)?;
+        if let Some((session, sidecar)) = found
+            && self.open_landing(key).is_none()
+            && is_settled_here(self.naming(), key, &sidecar)
+        {
+            let part = Part::File(Box::new(self.0.file.held(key, file, writers)?));
+            let lock = self.locked(key, StorageMode::Plaintext, part);
+            return Ok(Box::new(AutoLock { read: Some(session), sidecar: Some(sidecar), ..lock }));
+        }
+        let mode = self.keep(key)?;
+        let part = self.part(mode)?.adopt(key, file)?;
+        Ok(Box::new(self.locked(key, mode, Part::Other(part))))
+    }
+
+    /// In which store a login is to be locked: where it was found last, else where it is. Under the lock it is looked at anew.
+    fn guess(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
+        let is_open = self.open_landing(key).is_some();
+        match !is_open && !matches!(self.naming(), Naming::Alone(_)) && self.was_in_the_file(key) {
+            true => Ok(StorageMode::Plaintext),
+            false => self.keep(key),
+        }
+    }
+
+    fn locked(&self, key: &CacheKey, mode: StorageMode, lock: Part) -> AutoLock {
+        let (store, key) = (self.clone(), key.clone());
+        AutoLock { store, key, mode, lock, read: None, sidecar: None }
+    }
+}
+
+impl AutoLock {
+    /// Reads the login and what is known of all, in the shared file; whether that shows that the login is there.
+    fn look(&mut self) -> bool {
+        (self.read, self.sidecar) = (None, None);
+        let Part::File(lock) = &mut self.lock else { return false };
+        let Ok(Some((session, sidecar))) = lock.look() else { return false };
+        let is_here = self.store.open_landing(&self.key).is_none()
+            && is_settled_here(self.store.naming(), &self.key, &sidecar);
+        if is_here {
+            (self.read, self.sidecar) = (Some(session), Some(sidecar));
+        }
+        is_here
+    }
 }
 
 impl EntryLock for AutoLock {
+    fn reload(
+        &mut self,
+        load: &dyn Fn() -> Result<Option<Session>, StoreError>,
+    ) -> Result<Option<Session>, StoreError> {
+        if self.read.is_some() || self.look() {
+            return Ok(self.read.take());
+        }
+        load()
+    }
+
     fn verdict(&mut self) -> Option<Verdict> {
-        self.lock.verdict()
+        self.lock.lock().verdict()
     }
 
     fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
-        self.lock.note(verdict)
+        self.lock.lock().note(verdict)
     }
 
     fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
-        self.lock.pause(door)
+        self.lock.lock().pause(door)
     }
 
     fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
-        self.lock.note_pause(verdict)
+        self.lock.lock().note_pause(verdict)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
         // Asked for by name, a store may hold a copy of a login that was saved elsewhere since.
         if self.store.naming().mode().is_some()
-            && let Some(place) = self.store.counts_elsewhere(&self.key, self.mode)?
+            && let Some(place) =
+                self.store.counts_elsewhere(&self.key, self.mode, self.sidecar.as_ref())?
         {
             return Ok(Claim::Spent(place));
         }
-        self.lock.claim(of, patience)
+        self.lock.lock().claim(of, patience)
     }
 
     fn prove_writable(&mut self) -> Result<(), StoreError> {
-        self.lock.prove_writable()
+        self.lock.lock().prove_writable()
     }
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        self.lock.save(session)?;
-        self.store.record(&self.key, self.mode)
+        self.lock.lock().save(session)?;
+        let home = |known: &Sidecar| known.home(self.key.as_str()) == Some(self.mode.as_str());
+        let is_recorded = self.sidecar.as_ref().is_some_and(home);
+        match is_recorded && self.store.open_landing(&self.key).is_none() {
+            true => Ok(()),
+            false => self.store.record(&self.key, self.mode),
+        }
     }
 
     fn hand_over(self: Box<Self>) -> Option<File> {
-        self.lock.hand_over()
+        match self.lock {
+            Part::File(lock) => lock.hand_over(),
+            Part::Other(lock) => lock.hand_over(),
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fault::opened_under;
+    use crate::file::FileStore;
+    use crate::store::TokenStore;
+    use u2m_core::{AccessToken, Binding, Host, RefreshToken};
+
+    fn bound(name: &str) -> Session {
+        let host = Host::parse("https://a.example").unwrap();
+        let endpoint = "https://a.example/oidc/v1/token".parse().unwrap();
+        let binding = Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host);
+        let token = format!("{name}-{}", std::process::id());
+        let session = Session::new(AccessToken::new(name));
+        session.with_refresh_token(RefreshToken::new(token)).with_binding(binding)
+    }
+
+    /// A refresh of which the first half is one process's and the second another's; each half opens the store for itself.
+    fn refresh(open: &dyn Fn() -> AutoStore, key: &CacheKey, next: &Session) {
+        let caller = open();
+        caller.load(key).unwrap().unwrap();
+        let mut lock = caller.lock_to_hand_over(key, Duration::ZERO).unwrap().unwrap();
+        let due = lock.reload(&|| caller.load(key)).unwrap().unwrap();
+        let file = lock.hand_over().unwrap();
+        let other = open();
+        let mut lock = other.adopt(key, file).unwrap();
+        assert_eq!(lock.reload(&|| other.load(key)).unwrap().unwrap(), due);
+        assert_eq!(lock.claim(&due.fingerprint(), Duration::ZERO).unwrap(), Claim::Taken);
+        lock.prove_writable().unwrap();
+        lock.save(next).unwrap();
+    }
+
+    #[test]
+    fn a_refresh_opens_the_two_files_four_times_each_and_the_writers_lock_once() {
+        let plain = StorageMode::Plaintext;
+        for naming in [Naming::Nothing, Naming::Alone(plain), Naming::First(plain)] {
+            let (folder, runtime) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let path = folder.path().join("token-cache.json");
+            let open = || AutoStore::new(FileStore::at(&path)).with_naming(naming);
+            let (key, [old, next]) = (CacheKey::new("dev"), ["old", "next"].map(bound));
+            AutoStore::new(FileStore::at(&path)).with_mode(plain).save(&key, &old).unwrap();
+            let runtime = Some(runtime.path().to_owned());
+            let ((), opened) = opened_under(runtime, || refresh(&open, &key, &next));
+            assert_eq!(open().load(&key).unwrap(), Some(next));
+            let times = |name: &str| opened.iter().filter(|path| path.ends_with(name)).count();
+            let files = ["token-cache.json", "token-cache.u2m.json", "token-cache.lock"];
+            assert_eq!(files.map(times), [4, 4, 1], "{naming:?}: {opened:?}");
+        }
     }
 }

@@ -23,14 +23,12 @@ pub use snapshot::Snapshot;
 
 use crate::error::StoreError;
 use crate::file::FileStore;
-use crate::gate::end_of;
 use crate::mode::StorageMode;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
-use search::ROUNDS;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, FirstUse, Session};
 
 /// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
@@ -59,6 +57,8 @@ struct Inner {
     naming: Naming,
     /// Where the logins go that were prepared.
     landings: Mutex<BTreeMap<CacheKey, Landing>>,
+    /// The logins that were in the shared file when they were looked for last.
+    in_the_file: Mutex<BTreeSet<CacheKey>>,
     notices: Mutex<Vec<Notice>>,
 }
 
@@ -85,6 +85,7 @@ impl AutoStore {
             encrypted: None,
             naming: Naming::Nothing,
             landings: Mutex::default(),
+            in_the_file: Mutex::default(),
             notices: Mutex::default(),
         }))
     }
@@ -149,6 +150,7 @@ impl AutoStore {
             encrypted: self.0.encrypted.clone(),
             naming: self.0.naming,
             landings: Mutex::default(),
+            in_the_file: Mutex::default(),
             notices: Mutex::default(),
         };
         change(&mut inner);
@@ -312,28 +314,19 @@ impl TokenStore for AutoStore {
         key: &CacheKey,
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        let end = end_of(patience);
-        let mut mode = self.keep(key)?;
-        for _ in 0..ROUNDS {
-            let left = end.saturating_duration_since(Instant::now());
-            let Some(lock) = self.part(mode)?.lock(key, left)? else { return Ok(None) };
-            // It may have been moved while its lock was waited for: then this is not where it is saved, and perhaps not
-            // the lock that others wait for.
-            match self.keep(key)? {
-                still if still == mode => {
-                    // What a dead process left is nobody's to wait for: it stays for the next if it cannot go now.
-                    let _ = self.clear_strays(key, &[mode]);
-                    return Ok(Some(self.locked(key, mode, lock)));
-                }
-                other => mode = other,
-            }
-        }
-        Ok(None)
+        self.take(key, patience, true)
+    }
+
+    fn lock_to_hand_over(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        self.take(key, patience, false)
     }
 
     fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
-        let mode = self.keep(key)?;
-        Ok(self.locked(key, mode, self.part(mode)?.adopt(key, file)?))
+        self.go_on(key, file)
     }
 
     fn tie(

@@ -6,6 +6,7 @@ use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use crate::store::TokenStore;
+use std::sync::PoisonError;
 use u2m_core::{CacheKey, Session};
 
 /// How often logins may be moved while one is looked for.
@@ -42,6 +43,24 @@ impl AutoStore {
         &self,
         key: &CacheKey,
     ) -> Result<(StorageMode, Option<Session>), StoreError> {
+        let found = self.look_for(key);
+        if let Ok((mode, session)) = &found {
+            let is_here = session.is_some() && *mode == StorageMode::Plaintext;
+            let mut in_the_file = self.0.in_the_file.lock().unwrap_or_else(PoisonError::into_inner);
+            match is_here {
+                true => in_the_file.insert(key.clone()),
+                false => in_the_file.remove(key),
+            };
+        }
+        found
+    }
+
+    /// Whether a login was found in the shared file when it was looked for last.
+    pub(super) fn was_in_the_file(&self, key: &CacheKey) -> bool {
+        self.0.in_the_file.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+
+    fn look_for(&self, key: &CacheKey) -> Result<(StorageMode, Option<Session>), StoreError> {
         if let Naming::Alone(mode) = self.0.naming {
             return Ok((mode, self.part(mode)?.load(key)?));
         }
@@ -224,6 +243,16 @@ fn around(looks: &Looks) -> Result<Settled, StorageMode> {
         }
     }
     Ok(Settled::Nowhere(StorageMode::Plaintext))
+}
+
+/// Whether a login that stands in the shared file is used from there by what this record says, without a look anywhere else.
+pub(super) fn is_settled_here(naming: Naming, key: &CacheKey, sidecar: &Sidecar) -> bool {
+    match (naming, home(sidecar, key)) {
+        (Naming::Alone(mode), _) | (_, Some(mode)) | (Naming::First(mode), None) => {
+            mode == StorageMode::Plaintext
+        }
+        (Naming::Nothing, None) => false,
+    }
 }
 
 /// Whether a login is recorded to be in another store than this one.

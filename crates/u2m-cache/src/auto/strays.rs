@@ -66,13 +66,16 @@ impl AutoStore {
     }
 
     /// In which other store a login is that stands in `mode` too, where the copy there does not count: words that name the
-    /// place. Where the other one holds nothing any more, this one is all that there is; where it cannot be asked, it may.
+    /// place. Where the other one holds nothing any more, this one is all that there is; where it cannot be asked, it may. `known`: what was
+    /// read of the side file under the login's lock.
     pub(super) fn counts_elsewhere(
         &self,
         key: &CacheKey,
         mode: StorageMode,
+        known: Option<&Sidecar>,
     ) -> Result<Option<String>, StoreError> {
-        let sidecar = self.0.file.sidecar()?;
+        let read = if known.is_none() { Some(self.0.file.sidecar()?) } else { None };
+        let Some(sidecar) = known.or(read.as_ref()) else { return Ok(None) };
         let home = sidecar.home(key.as_str()).and_then(StorageMode::parse);
         let Some(home) = home.filter(|home| *home != mode) else { return Ok(None) };
         match self.part(home).and_then(|part| part.load(key)) {

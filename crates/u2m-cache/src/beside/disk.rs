@@ -55,8 +55,24 @@ pub(crate) enum Privacy {
 /// Reads a private file; an absent one is `None`. Of `path` itself a symbolic link is followed only where
 /// [`resolve`] has followed it before.
 pub(crate) fn read(path: &Path) -> Result<Option<Found>, StoreError> {
-    let Some(file) = open_existing(path)? else { return Ok(None) };
-    contents(file, path).map(Some)
+    Ok(read_open(path)?.map(|(found, _)| found))
+}
+
+/// As [`read`], and the file itself.
+pub(crate) fn read_open(path: &Path) -> Result<Option<(Found, File)>, StoreError> {
+    let Some(mut file) = open_existing(path)? else { return Ok(None) };
+    let found = contents(&mut file, path)?;
+    Ok(Some((found, file)))
+}
+
+/// Whether an open file holds these bytes and nothing else. What cannot be read is no answer, and none of them.
+pub(crate) fn holds(file: &File, bytes: &[u8]) -> bool {
+    let Ok(mut file) = file.try_clone() else { return false };
+    let mut now = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
+    let read = io::Seek::rewind(&mut file).and_then(|()| {
+        fault::through(&mut file).take(bytes.len() as u64 + 1).read_to_end(&mut now)
+    });
+    read.is_ok() && now.as_slice() == bytes
 }
 
 /// As [`read`], of a file that is no link, and when it was last written.
@@ -67,7 +83,7 @@ pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(Found, SystemTime)>, 
     let mut options = OpenOptions::new();
     options.read(true);
     platform::private_file(&mut options);
-    let file = match options.open(path) {
+    let mut file = match options.open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
@@ -76,7 +92,7 @@ pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(Found, SystemTime)>, 
     };
     let written = file.metadata().and_then(|meta| meta.modified());
     let written = written.map_err(|error| StoreError::io("look at", path, error))?;
-    Ok(Some((contents(file, path)?, written)))
+    Ok(Some((contents(&mut file, path)?, written)))
 }
 
 /// As much as is ever read of a file that is larger.
@@ -104,14 +120,14 @@ pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
     platform::tighten_folder(path)
 }
 
-fn contents(mut file: File, path: &Path) -> Result<Found, StoreError> {
-    let (len, privacy, written) = platform::check(&file, path)?;
+fn contents(file: &mut File, path: &Path) -> Result<Found, StoreError> {
+    let (len, privacy, written) = platform::check(file, path)?;
     if len > READABLE {
         return Err(StoreError::TooLarge { path: path.into() });
     }
     // The length is a hint of the moment; the limit holds whatever happens to the file meanwhile.
     let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
-    let read = fault::through(&mut file).take(READABLE + 1).read_to_end(&mut bytes);
+    let read = fault::through(file).take(READABLE + 1).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
     if bytes.len() as u64 > READABLE {
         return Err(StoreError::TooLarge { path: path.into() });
@@ -252,7 +268,7 @@ pub(crate) fn open_private(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     platform::private_file(&mut options);
-    let file = fault::at(Op::Open, || options.open(path))
+    let file = fault::opening(path, || options.open(path))
         .map_err(|error| StoreError::io("open", path, error))?;
     platform::check(&file, path)?;
     Ok(file)
@@ -263,7 +279,7 @@ pub(crate) fn open_to_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     platform::private_file(&mut options);
-    fault::at(Op::Open, || options.open(path))
+    fault::opening(path, || options.open(path))
 }
 
 /// Whether `path` still leads to `file`: it may have been deleted, and made anew.
@@ -343,7 +359,7 @@ fn open_existing(path: &Path) -> Result<Option<File>, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true);
     platform::private_file(&mut options);
-    let open = |path: &Path| fault::at(Op::Open, || options.open(path));
+    let open = |path: &Path| fault::opening(path, || options.open(path));
     let opened = match open(path) {
         Err(error) if platform::is_link_refusal(&error) => open(&resolve(path)?),
         other => other,

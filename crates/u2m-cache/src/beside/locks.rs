@@ -40,6 +40,13 @@ impl Held {
         self.instead_of.as_mut().unwrap_or(&mut self.file)
     }
 
+    /// The open file at the lock's path, to take the lock on once more ([`take_on`]): opening it costs more than locking it.
+    /// `None` where the lock ends with its file alone.
+    pub(crate) fn keep(&self) -> Option<File> {
+        let is_kept = cfg!(unix) && self.instead_of.is_none();
+        is_kept.then(|| self.file.try_clone().ok()).flatten()
+    }
+
     /// Whether the lock is in the user's runtime folder, because where it should be there are no locks.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.instead_of.is_some()
@@ -48,11 +55,21 @@ impl Held {
 
 /// Takes the lock at `path`, waiting for at most `patience`; `None` means that somebody else has it.
 pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<Held>, StoreError> {
+    take_on(path, None, patience)
+}
+
+/// As [`take`], on a file that was opened there before, if it still is the one.
+pub(crate) fn take_on(
+    path: &Path,
+    mut open: Option<File>,
+    patience: Duration,
+) -> Result<Option<Held>, StoreError> {
     let end = end_of(patience);
     let Some(pass) = gates().pass(path.to_owned(), patience) else { return Ok(None) };
     let (mut at, mut instead_of) = (path.to_owned(), None);
     loop {
-        let mut lock = RwLock::new(disk::open_private(&at)?);
+        let file = open.take().map_or_else(|| disk::open_private(&at), Ok)?;
+        let mut lock = RwLock::new(file);
         // A lock that is forgotten stays on the open file, which goes on to its owner with the lock on it.
         let tried = fault::at(Op::Lock, || lock.try_write().map(std::mem::forget));
         match tried {
@@ -161,6 +178,31 @@ mod tests {
             take(&path, Duration::ZERO).unwrap().is_some(),
             "the waiter's lock is gone with it"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_was_kept_open_is_locked_again_unless_another_is_there_by_now() {
+        use crate::fault::{Op, under};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.lock");
+        let held = take(&path, Duration::ZERO).unwrap().unwrap();
+        let [kept, late] = [held.keep(), held.keep()];
+        assert!(kept.is_some());
+        drop(held);
+        let again = |kept| {
+            let (held, steps) = under(None, None, || take_on(&path, kept, Duration::ZERO).unwrap());
+            (held.unwrap(), steps.into_iter().filter(|step| *step == Op::Open).count())
+        };
+        let (held, opens) = again(kept);
+        assert_eq!(opens, 0);
+        assert!(take(&path, Duration::ZERO).unwrap().is_none(), "it is held");
+        drop(held);
+        std::fs::remove_file(&path).unwrap();
+        let (held, opens) = again(late);
+        assert_eq!(opens, 1, "the file that is there now");
+        assert!(take(&path, Duration::ZERO).unwrap().is_none());
+        drop(held);
     }
 
     #[test]

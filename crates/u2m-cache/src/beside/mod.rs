@@ -103,8 +103,13 @@ impl Beside {
 
     /// The writers' lock.
     pub(crate) fn writer(&self) -> Result<locks::Held, StoreError> {
+        self.writer_on(None)
+    }
+
+    /// The same, on its file that was opened before.
+    pub(crate) fn writer_on(&self, open: Option<std::fs::File>) -> Result<locks::Held, StoreError> {
         let path = self.lock_at(".lock");
-        let held = locks::take(&path, PATIENCE)?
+        let held = locks::take_on(&path, open, PATIENCE)?
             .ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })?;
         self.say_where(&held);
         Ok(held)

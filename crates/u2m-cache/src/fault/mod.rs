@@ -39,6 +39,14 @@ mod none {
         work()
     }
 
+    #[inline(always)]
+    pub(crate) fn opening<T>(
+        _: &std::path::Path,
+        work: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        work()
+    }
+
     /// The file, to be read or written.
     #[inline(always)]
     pub(crate) fn through(file: &mut File) -> &mut File {
@@ -64,8 +72,9 @@ mod plan;
 mod tests;
 
 #[cfg(not(all(test, unix)))]
-pub(crate) use none::{at, carried, check_mount, through};
+pub(crate) use none::{at, carried, check_mount, opening, through};
 #[cfg(all(test, unix))]
 pub(crate) use plan::{
-    Fault, MOUNT, Plan, at, carried, check_mount, runtime_folder, through, under,
+    Fault, MOUNT, Plan, at, carried, check_mount, opened_under, opening, runtime_folder, through,
+    under,
 };

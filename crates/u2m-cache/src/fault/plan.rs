@@ -41,6 +41,7 @@ struct State {
     plan: Option<Plan>,
     kind: Option<Op>,
     steps: Vec<Op>,
+    opened: Vec<PathBuf>,
     runtime: Option<PathBuf>,
 }
 
@@ -75,6 +76,19 @@ pub(crate) fn under<T>(
     CURRENT.set(before);
     let steps = std::mem::take(&mut shared.lock().unwrap().steps);
     (out, steps)
+}
+
+/// Does `work`; its outcome, and the files that it opened, each as often as it did.
+pub(crate) fn opened_under<T>(
+    runtime: Option<PathBuf>,
+    work: impl FnOnce() -> T,
+) -> (T, Vec<PathBuf>) {
+    let shared = Shared::new(Mutex::new(State { runtime, ..State::default() }));
+    let before = CURRENT.replace(Some(Arc::clone(&shared)));
+    let out = work();
+    CURRENT.set(before);
+    let opened = std::mem::take(&mut shared.lock().unwrap().opened);
+    (out, opened)
 }
 
 pub(crate) fn runtime_folder() -> Option<PathBuf> {
@@ -129,6 +143,14 @@ pub(crate) fn at<T>(op: Op, work: impl FnOnce() -> io::Result<T>) -> io::Result<
             kill()
         }
     }
+}
+
+/// As [`at`], opening the file at `path`.
+pub(crate) fn opening<T>(path: &Path, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    if let Some(shared) = current() {
+        shared.lock().unwrap().opened.push(path.to_owned());
+    }
+    at(Op::Open, work)
 }
 
 /// What stands beside a file, with this for its extension, that counts as mounted by itself.

@@ -10,6 +10,7 @@ use super::document::{self, Document, parse};
 use super::update::TRIES;
 use crate::beside::disk;
 use crate::beside::in_place::{self, Wrote};
+use crate::beside::locks::Held;
 use crate::beside::room::Temporary;
 use crate::error::{Shown, StoreError};
 use crate::fault::{self, Op};
@@ -22,6 +23,9 @@ use u2m_core::Fingerprint;
 
 /// No change names more.
 const LIMIT: u64 = 1 << 20;
+
+/// Nor do most take more bytes.
+const USUAL: usize = 1 << 10;
 
 /// What is about to be put in place.
 #[derive(Serialize, Deserialize)]
@@ -41,15 +45,15 @@ struct Change {
 }
 
 /// A commitment that stands in the writers' lock file; dropping it withdraws it.
-pub(super) struct Committed(Option<File>);
+pub(super) struct Committed<'w>(Option<&'w mut File>);
 
-impl Drop for Committed {
+impl Drop for Committed<'_> {
     fn drop(&mut self) {
-        self.0.iter_mut().for_each(withdraw);
+        self.0.iter_mut().for_each(|file| withdraw(file));
     }
 }
 
-impl Committed {
+impl Committed<'_> {
     /// Makes it last, and with it that the file which it names is there.
     fn make_last(&self, lock: &Path, temporary: &Path) -> Result<(), StoreError> {
         let missing = || io::Error::other("what is about to be written could not be noted in it");
@@ -76,9 +80,13 @@ fn withdraw(file: &mut File) {
 }
 
 fn read(path: &Path) -> Option<Commitment> {
-    let mut file = disk::open_to_lock(path).ok()?;
-    let mut text = String::new();
-    fault::through(&mut file).take(LIMIT).read_to_string(&mut text).ok()?;
+    read_in(&mut disk::open_to_lock(path).ok()?)
+}
+
+fn read_in(file: &mut File) -> Option<Commitment> {
+    let mut text = String::with_capacity(USUAL);
+    file.rewind().ok()?;
+    fault::through(file).take(LIMIT).read_to_string(&mut text).ok()?;
     parsed(&text)
 }
 
@@ -136,19 +144,19 @@ fn names<'d, const N: usize>(documents: [&'d Document<'_>; N]) -> HashMap<String
 impl Inner {
     /// Says that `temporary`, which is whole and lasts, is about to be put in place. The writers' lock is held. That it
     /// cannot be said is no reason to stop.
-    pub(super) fn commit(
+    pub(super) fn commit<'w>(
         &self,
+        writer: &'w mut Held,
         temporary: &Path,
         document: &Document<'_>,
         changes: &[document::Change<'_>],
-    ) -> Committed {
-        let written = || {
-            let text = serde_json::to_string(&Commitment::of(temporary, document, changes)).ok()?;
-            let mut file = disk::open_to_lock(&self.beside.lock_at(".lock")).ok()?;
-            let fits = (text.len() as u64) < LIMIT;
-            (fits && fault::through(&mut file).write_all(text.as_bytes()).is_ok()).then_some(file)
-        };
-        Committed(written())
+    ) -> Committed<'w> {
+        let text = serde_json::to_string(&Commitment::of(temporary, document, changes));
+        let text = text.ok().filter(|text| (text.len() as u64) < LIMIT);
+        let Some(text) = text else { return Committed(None) };
+        let file = writer.notes();
+        let written = file.rewind().and_then(|()| fault::through(file).write_all(text.as_bytes()));
+        Committed(written.is_ok().then_some(file))
     }
 
     /// Writes what was committed to over the old text, of a cache that cannot be replaced. What breaks off and cannot be taken
@@ -158,7 +166,7 @@ impl Inner {
         path: &Path,
         temporary: &mut Temporary,
         new: &str,
-        committed: Committed,
+        committed: Committed<'_>,
     ) -> Result<(), StoreError> {
         committed.make_last(&self.beside.lock_at(".lock"), &temporary.path)?;
         if let Wrote::Half(error) = in_place::write(path, new.as_bytes())? {
@@ -177,7 +185,7 @@ impl Inner {
     pub(super) fn mended(&self) -> Option<String> {
         // A file that begins so without a commitment is damaged, and no reason to lock anything.
         read(&self.beside.lock_at(".lock"))?;
-        let mended = self.beside.writer().and_then(|_writer| self.finish());
+        let mended = self.beside.writer().and_then(|mut writer| self.finish(&mut writer));
         // Where nothing can be written, it is known what is meant to stand there.
         mended.is_err().then(|| self.committed_text()).flatten()
     }
@@ -197,36 +205,37 @@ impl Inner {
         is_it.then(|| std::mem::take(&mut *whole))
     }
 
-    /// Finishes what a dead writer has committed to, before an entry is read under its own lock.
-    pub(super) fn finish_for_the_dead(&self) -> Result<(), StoreError> {
-        if read(&self.beside.lock_at(".lock")).is_none() {
-            return Ok(());
+    /// Finishes what a dead writer has committed to, before an entry is read under its own lock. Whether there was anything; and
+    /// the writers' lock file, open, for whoever is going to write.
+    pub(super) fn finish_for_the_dead(&self) -> Result<(bool, Option<File>), StoreError> {
+        let Ok(mut file) = disk::open_to_write(&self.beside.lock_at(".lock")) else {
+            return Ok((false, None));
+        };
+        if read_in(&mut file).is_none() {
+            return Ok((false, Some(file)));
         }
-        match self.beside.writer() {
-            Ok(_writer) => self.finish(),
+        match self.beside.writer_on(Some(file)) {
+            Ok(mut writer) => self.finish(&mut writer).map(|()| (true, writer.keep())),
             // Its writer lives.
-            Err(StoreError::LockTimeout { .. }) => Ok(()),
+            Err(StoreError::LockTimeout { .. }) => Ok((true, None)),
             Err(error) => Err(error),
         }
     }
 
     /// Finishes what a dead writer has committed to. The writers' lock is held.
-    pub(super) fn finish(&self) -> Result<(), StoreError> {
-        let lock = self.beside.lock_at(".lock");
-        let Some(commitment) = read(&lock) else { return Ok(()) };
+    pub(super) fn finish(&self, writer: &mut Held) -> Result<(), StoreError> {
+        let Some(commitment) = read_in(writer.notes()) else { return Ok(()) };
         for _ in 0..TRIES {
-            if self.carry_out(&commitment)? {
+            if self.carry_out(&commitment, writer)? {
                 break;
             }
         }
-        if let Ok(mut file) = disk::open_to_lock(&lock) {
-            withdraw(&mut file);
-        }
+        withdraw(writer.notes());
         Ok(())
     }
 
     /// Whether it is done, or there is nothing to be done any more; not if somebody else has changed the file meanwhile.
-    fn carry_out(&self, commitment: &Commitment) -> Result<bool, StoreError> {
+    fn carry_out(&self, commitment: &Commitment, writer: &mut Held) -> Result<bool, StoreError> {
         let path = disk::resolve(&self.beside.path)?;
         let temporary = commitment.temporary(&path, &self.beside.prefix());
         let Some(temporary) = temporary else { return Ok(true) };
@@ -240,8 +249,9 @@ impl Inner {
         if done.broken.is_some() || !commitment.is_in(&done.document) {
             return Ok(true);
         }
-        let text = self.text_held(false)?;
-        if in_place::is_half(&text) {
+        let look = self.look_held(false)?;
+        let text = &look.text;
+        if in_place::is_half(text) {
             return match in_place::write(&path, whole.as_bytes())? {
                 Wrote::Whole => {
                     let _ = fault::at(Op::Remove, || fs::remove_file(&temporary));
@@ -250,7 +260,7 @@ impl Inner {
                 Wrote::Half(error) => Err(StoreError::io("write", &path, error)),
             };
         }
-        let parsed = parse(&text);
+        let parsed = parse(text);
         if self.check_form(&parsed).is_err() {
             return Ok(true);
         }
@@ -271,12 +281,12 @@ impl Inner {
         }
         let mut merged = Temporary::new(&path, self.beside.prefix(), 0, false)?;
         merged.fill(&new, true)?;
-        if *self.text_to_change()? != *text {
+        if !self.is_still(&look)? {
             return Ok(false);
         }
         self.replace(&path, &parsed, || match merged.put(&path, true) {
             Err(error) if in_place::is_needed(&error) => {
-                let committed = self.commit(&merged.path, &parsed.document, &changes);
+                let committed = self.commit(writer, &merged.path, &parsed.document, &changes);
                 self.write_over(&path, &mut merged, &new, committed)
             }
             put => put,
@@ -295,8 +305,9 @@ mod tests {
     use super::*;
     use crate::beside::room::Reserve;
     use crate::file::codec::Codec;
+    use crate::store::{Claim, EntryLock};
     use std::time::Duration;
-    use u2m_core::{AccessToken, CacheKey, RefreshToken, Session};
+    use u2m_core::{AccessToken, CacheKey, RefreshToken, Session, Verdict, VerdictKind};
 
     fn session(name: &str) -> Session {
         let access = AccessToken::new(format!("at-{name}"));
@@ -314,7 +325,7 @@ mod tests {
 
     /// Comes as far as a commitment to `new` in the place of `dev`, and dies.
     fn dies(store: &Inner, new: &Session) {
-        let text = store.text_to_change().unwrap();
+        let text = store.look_held(true).unwrap().text;
         let parsed = parse(&text);
         store.codec.prove(&store.beside.path, &parsed.document).unwrap();
         let old = store.read(&parsed.document, "dev").unwrap();
@@ -324,7 +335,8 @@ mod tests {
         let mut reserve = Reserve::default();
         let mut temporary = reserve.cache(&store.beside.path, store.beside.prefix()).unwrap();
         temporary.fill(&whole, true).unwrap();
-        std::mem::forget(store.commit(&temporary.path, &parsed.document, &changes));
+        let mut writer = store.beside.writer().unwrap();
+        std::mem::forget(store.commit(&mut writer, &temporary.path, &parsed.document, &changes));
         std::mem::forget(temporary);
     }
 
@@ -367,6 +379,27 @@ mod tests {
             store().delete(&key("dev")).unwrap();
             assert_eq!(refresh_token(&store(), "dev"), None);
             assert_eq!(refresh_token(&store(), "other").as_deref(), Some("rt-again"));
+        });
+    }
+
+    #[test]
+    fn refr_4_who_keeps_a_lock_that_was_to_be_handed_on_finishes_it_before_anything_is_spent() {
+        each_form(|store| {
+            dies(&store(), &session("finished"));
+            let store = store();
+            let mut lock = store.hold(&key("dev"), Duration::ZERO, false).unwrap().unwrap();
+            assert_eq!(refresh_token(&store, "dev").as_deref(), Some("rt-dev"), "it is left");
+            let of = session("dev").fingerprint();
+            assert_eq!(lock.claim(&of, Duration::ZERO).unwrap(), Claim::Waited);
+            assert_eq!(refresh_token(&store, "dev").as_deref(), Some("rt-finished"));
+            drop(lock);
+            // What is remembered of a refresh is told of the state that is there.
+            let moment = u2m_core::Timestamp::from_unix(7);
+            let verdict = Verdict::new(of, moment, VerdictKind::passing("no answer"));
+            store.lock(&key("dev"), Duration::ZERO).unwrap().unwrap().note(&verdict).unwrap();
+            dies(&store, &session("told"));
+            drop(store.hold(&key("dev"), Duration::ZERO, false).unwrap().unwrap());
+            assert_eq!(refresh_token(&store, "dev").as_deref(), Some("rt-told"));
         });
     }
 

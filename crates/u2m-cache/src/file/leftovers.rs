@@ -24,8 +24,8 @@ impl Inner {
         if set_aside(&path)?.is_empty() && !self.has_temporaries() {
             return Ok(0);
         }
-        let _writer = self.beside.writer()?;
-        self.finish()?;
+        let mut writer = self.beside.writer()?;
+        self.finish(&mut writer)?;
         let mut removed = self.sweep();
         for aside in set_aside(&path)? {
             if may_hold(&aside, key)? {

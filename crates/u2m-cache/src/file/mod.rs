@@ -25,14 +25,13 @@ mod update;
 
 #[cfg(feature = "encrypted")]
 pub use encrypted::EncryptedFileStore;
+pub(crate) use lock::FileLock;
 pub use mirror::Mirror;
 #[cfg(feature = "keyring")]
 pub(crate) use over::Over;
 
 use crate::beside::Beside;
-use crate::beside::claim::Claims;
 use crate::beside::lock::KeyLock;
-use crate::beside::room::Reserve;
 use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
@@ -152,6 +151,37 @@ impl FileStore {
         Ok(Some((self.0.complete_by(&sidecar, key, session), sidecar)))
     }
 
+    /// As `lock`, with what a dead writer had finished left for later where `is_to_finish` is not set.
+    pub(crate) fn hold(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+        is_to_finish: bool,
+    ) -> Result<Option<FileLock>, StoreError> {
+        self.0.hold(key, patience, is_to_finish)
+    }
+
+    /// Finishes what a dead writer had finished, and then reads the login. With the writers' lock file, for [`FileStore::held`].
+    #[allow(clippy::type_complexity)]
+    pub(crate) fn finished(
+        &self,
+        key: &CacheKey,
+    ) -> Result<(Option<(Session, Sidecar)>, Option<File>), StoreError> {
+        let (_, writers) = self.0.finish_for_the_dead()?;
+        // What cannot be read now is read again, under the lock.
+        Ok((self.load_and_sidecar(key).unwrap_or_default(), writers))
+    }
+
+    /// As `adopt`, after [`FileStore::finished`].
+    pub(crate) fn held(
+        &self,
+        key: &CacheKey,
+        file: File,
+        writers: Option<File>,
+    ) -> Result<FileLock, StoreError> {
+        Ok(self.0.adopted(key, file)?.finished(writers))
+    }
+
     /// As `load`, with a side file that was read already.
     pub(crate) fn load_with(
         &self,
@@ -227,9 +257,22 @@ impl Inner {
         key: &CacheKey,
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let held = self.hold(key, patience, true)?;
+        Ok(held.map(|lock| Box::new(lock) as Box<dyn EntryLock>))
+    }
+
+    fn hold(
+        self: &Arc<Self>,
+        key: &CacheKey,
+        patience: Duration,
+        is_to_finish: bool,
+    ) -> Result<Option<FileLock>, StoreError> {
         let Some(lock) = KeyLock::take(&self.beside, key, patience)? else { return Ok(None) };
-        self.finish_for_the_dead()?;
-        Ok(Some(self.locked(key, lock)))
+        let mut lock = FileLock::new(self, key, lock);
+        if is_to_finish || lock.has_verdict() {
+            lock.finish()?;
+        }
+        Ok(Some(lock))
     }
 
     fn adopt(
@@ -237,15 +280,13 @@ impl Inner {
         key: &CacheKey,
         file: File,
     ) -> Result<Box<dyn EntryLock>, StoreError> {
-        let lock = KeyLock::adopt(&self.beside, key, file)?;
-        self.finish_for_the_dead()?;
-        Ok(self.locked(key, lock))
+        let mut lock = self.adopted(key, file)?;
+        lock.finish()?;
+        Ok(Box::new(lock))
     }
 
-    fn locked(self: &Arc<Self>, key: &CacheKey, lock: KeyLock) -> Box<dyn EntryLock> {
-        let (store, reserve) = (Arc::clone(self), Reserve::default());
-        let (key, claims) = (key.clone(), Claims::new(self.codec.words(), &self.beside, key));
-        Box::new(lock::FileLock { store, key, lock, reserve, claims, replaces: None })
+    fn adopted(self: &Arc<Self>, key: &CacheKey, file: File) -> Result<FileLock, StoreError> {
+        Ok(FileLock::new(self, key, KeyLock::adopt(&self.beside, key, file)?))
     }
 }
 
@@ -297,6 +338,15 @@ impl TokenStore for FileStore {
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
         self.0.lock(key, patience)
+    }
+
+    fn lock_to_hand_over(
+        &self,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        let held = self.0.hold(key, patience, false)?;
+        Ok(held.map(|lock| Box::new(lock) as Box<dyn EntryLock>))
     }
 
     fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {

@@ -6,21 +6,30 @@ use super::finish::is_written_in_place;
 use crate::beside::room::{Reserve, SPARE, Temporary};
 use crate::beside::{disk, in_place};
 use crate::error::{Shown, StoreError};
+use std::fs::File;
 use std::path::Path;
 use u2m_core::CacheKey;
 
 impl Inner {
     /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
     /// stands in its way.
-    pub(super) fn reserve(&self) -> Result<Reserve, StoreError> {
+    /// `lock` as of [`Inner::update`]. Where the cache was just read under the entry's lock and `is_sound`, it is not read again.
+    pub(super) fn reserve(
+        &self,
+        lock: &mut Option<File>,
+        is_sound: bool,
+    ) -> Result<Reserve, StoreError> {
         disk::create_folder(self.beside.folder())?;
-        let _writer = self.beside.writer()?;
-        self.finish()?;
+        let mut writer = self.beside.writer_on(lock.take())?;
+        *lock = writer.keep();
+        self.finish(&mut writer)?;
         self.sweep();
-        let text = self.text_to_change()?;
-        let parsed = parse(&text);
-        self.check_form(&parsed)?;
-        self.codec.prove(&self.beside.path, &parsed.document)?;
+        if !is_sound {
+            let look = self.look_held(true)?;
+            let parsed = parse(&look.text);
+            self.check_form(&parsed)?;
+            self.codec.prove(&self.beside.path, &parsed.document)?;
+        }
         let (path, side) = (disk::resolve(&self.beside.path)?, self.beside.sibling(".u2m.json"));
         self.check_put(&path)?;
         let room = |path: &Path, durable| {
@@ -55,7 +64,7 @@ impl Inner {
             return self.codec.prove_new(&self.beside.path);
         }
         // Whatever else saving needs is shown by what a refresh proves.
-        match self.reserve() {
+        match self.reserve(&mut None, false) {
             Ok(_) | Err(StoreError::WouldBeTooLarge { .. }) => {}
             Err(error) => return Err(error),
         }

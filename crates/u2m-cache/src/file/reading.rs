@@ -9,9 +9,10 @@ use crate::beside::in_place;
 use crate::beside::sidecar::Sidecar;
 use crate::error::{Shown, StoreError};
 use crate::mode::StorageMode;
-use std::fs;
+use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 use u2m_core::{CacheKey, SecretText, Session, Tie, TiedBy, UnverifiedClaims, host_of_key};
+use zeroize::Zeroizing;
 
 /// How long a program that writes in place may take, between emptying the file and its last byte; or one that removes the
 /// file and writes a new one.
@@ -23,7 +24,41 @@ const LOOK: Duration = Duration::from_millis(10);
 /// So many of them are enough, whoever goes on writing.
 const LOOKS: u32 = 300;
 
+/// The cache's text, as a writer has found it.
+pub(super) struct Look {
+    pub(super) text: Zeroizing<String>,
+    /// The file that it stood in, to look again: `None` where there is none, or where it is more than is ever read.
+    file: Option<File>,
+}
+
 impl Inner {
+    /// What is in the cache, for whoever holds the writers' lock. Of what is too large to be one, as much as is ever read, which is
+    /// damaged by where it ends. `waits` as of [`Inner::text_as_it_is`].
+    pub(super) fn look_held(&self, waits: bool) -> Result<Look, StoreError> {
+        match self.look_as_it_is(waits) {
+            Err(StoreError::TooLarge { .. }) => {
+                let bytes = disk::beginning(&self.beside.path)?;
+                let mut text = SecretText::from_utf8_lossy(&bytes);
+                text.push('\u{0}');
+                Ok(Look { text: text.finish(), file: None })
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the cache is what it was, in the same file and to the byte.
+    pub(super) fn is_still(&self, look: &Look) -> Result<bool, StoreError> {
+        if let Some(file) = look.file.as_ref() {
+            let path = disk::resolve(&self.beside.path)?;
+            let is_there = disk::is_still(&path, file)?;
+            // Read from its beginning, without another way to it.
+            if is_there && disk::holds(file, look.text.as_bytes()) {
+                return Ok(true);
+            }
+        }
+        self.look_held(true).map(|now| *now.text == *look.text)
+    }
+
     /// The cache's text; absent is empty. One of ours that is only half written, in a file that is mounted by itself, is waited
     /// for, or mended; so nobody who holds the writers' lock calls this.
     pub(super) fn text(&self) -> Result<String, StoreError> {
@@ -31,7 +66,7 @@ impl Inner {
         if !in_place::is_half(&text) {
             return Ok(text);
         }
-        drop(zeroize::Zeroizing::new(text));
+        drop(Zeroizing::new(text));
         match self.mended() {
             Some(text) => Ok(text),
             // Its writer may be where our locks are others, and have it mounted too.
@@ -42,28 +77,33 @@ impl Inner {
     /// The same, half written or not: one of ours that is half written is looked at again only if it `waits`. Some programs write in
     /// place, and empty the file first: what was written just now and is not whole is looked at again, and so is what was removed
     /// just now.
-    pub(super) fn text_as_it_is(&self, waits: bool) -> Result<String, StoreError> {
+    fn text_as_it_is(&self, waits: bool) -> Result<String, StoreError> {
+        self.look_as_it_is(waits).map(|mut look| std::mem::take(&mut *look.text))
+    }
+
+    fn look_as_it_is(&self, waits: bool) -> Result<Look, StoreError> {
         let mut looks = 0;
         loop {
-            let (text, written) = self.text_now()?;
+            let (look, written) = self.look_now()?;
+            let text = &look.text;
             let age = written.and_then(|written| written.elapsed().ok());
             let is_half_written = age.is_some_and(|age| age < HALF_WRITTEN)
-                && (waits || !in_place::is_half(&text))
-                && (text.trim_ascii().is_empty() || parse(&text).broken.is_some());
+                && (waits || !in_place::is_half(text))
+                && (text.trim_ascii().is_empty() || parse(text).broken.is_some());
             if !is_half_written || looks == LOOKS {
-                return Ok(text);
+                return Ok(look);
             }
             looks += 1;
-            drop(zeroize::Zeroizing::new(text));
+            drop(look);
             std::thread::sleep(LOOK);
         }
     }
 
     /// The text as it is, and when it was written.
-    fn text_now(&self) -> Result<(String, Option<SystemTime>), StoreError> {
+    fn look_now(&self) -> Result<(Look, Option<SystemTime>), StoreError> {
         disk::check_folder(self.beside.folder())?;
-        let Some(found) = disk::read(&self.beside.path)? else {
-            return Ok((String::new(), self.removed()));
+        let Some((found, file)) = disk::read_open(&self.beside.path)? else {
+            return Ok((Look { text: Zeroizing::default(), file: None }, self.removed()));
         };
         let path = Shown::from(self.beside.path.as_path());
         match found.privacy {
@@ -77,10 +117,10 @@ impl Inner {
         }
         // Bytes that are not UTF-8 spoil the string that they stand in, as for Go's reader, and no other entry.
         let text = String::from_utf8(found.bytes).unwrap_or_else(|error| {
-            let bytes = zeroize::Zeroizing::new(error.into_bytes());
+            let bytes = Zeroizing::new(error.into_bytes());
             std::mem::take(&mut *SecretText::from_utf8_lossy(&bytes).finish())
         });
-        Ok((text, found.written))
+        Ok((Look { text: Zeroizing::new(text), file: Some(file) }, found.written))
     }
 
     /// When a file that is missing may have been removed: where it held logins, and its folder has changed since.
@@ -169,14 +209,14 @@ impl Inner {
 
     /// An entry by itself.
     pub(super) fn stored(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
-        let text = zeroize::Zeroizing::new(self.text()?);
+        let text = Zeroizing::new(self.text()?);
         let document = self.sound(&text)?;
         let Some(raw) = document.entry(key.as_str()) else { return Ok(None) };
         Ok(self.codec.read(&self.beside.path, &document, key.as_str(), raw)?.session())
     }
 
     pub(super) fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
-        let text = zeroize::Zeroizing::new(self.text()?);
+        let text = Zeroizing::new(self.text()?);
         let document = self.sound(&text)?;
         Ok(document.keys().into_iter().map(CacheKey::new).collect())
     }

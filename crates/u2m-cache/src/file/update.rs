@@ -7,17 +7,18 @@ use super::codec::Stored;
 use super::document::{Change, Document, Parsed, parse};
 use super::mirror::Wish;
 use super::over::Over;
+use super::reading::Look;
 use crate::beside::lock;
+use crate::beside::locks::Held;
 use crate::beside::room::{Reserve, Temporary};
 use crate::beside::sidecar::Sidecar;
 use crate::beside::{claim, disk, in_place};
 use crate::error::{Shown, StoreError};
 use crate::fault::{self, Op};
 use crate::mode::StorageMode;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
-use u2m_core::{CacheKey, Fingerprint, SecretText, Session};
-use zeroize::Zeroizing;
+use u2m_core::{CacheKey, Fingerprint, Session};
 
 /// A program that writes without a lock may come between reading and writing; so often is it given way to. Then what it
 /// has written is lost, except where it is of the entries that are being changed.
@@ -25,11 +26,11 @@ pub(super) const TRIES: u32 = 10;
 
 impl Inner {
     pub(super) fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.update(key, Some(session), Over::Whatever, &mut Reserve::default())
+        self.update(key, Some(session), Over::Whatever, (&mut None, &mut Reserve::default()))
     }
 
     pub(super) fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.update(key, None, Over::Whatever, &mut Reserve::default())
+        self.update(key, None, Over::Whatever, (&mut None, &mut Reserve::default()))
     }
 
     /// Whether an old state was there, and the login was put in its place.
@@ -46,29 +47,32 @@ impl Inner {
         if !is_old || claim::is_spent(&self.beside, &session.fingerprint(), true) {
             return Ok(false);
         }
-        match self.update(key, Some(session), over, &mut Reserve::default()) {
+        match self.update(key, Some(session), over, (&mut None, &mut Reserve::default())) {
             Ok(()) => Ok(true),
             Err(StoreError::Superseded { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Replaces (`Some`) or removes (`None`) one entry. `reserve` is room set aside before.
+    /// Replaces (`Some`) or removes (`None`) one entry. `lock` is the writers' lock file, if it was opened before, and is afterwards;
+    /// `reserve` is room set aside before.
     pub(super) fn update(
         &self,
         key: &CacheKey,
         session: Option<&Session>,
         over: Over<'_>,
-        reserve: &mut Reserve,
+        (lock, reserve): (&mut Option<File>, &mut Reserve),
     ) -> Result<(), StoreError> {
         self.check_there(over)?;
         disk::create_folder(self.beside.folder())?;
-        let _writer = self.beside.writer()?;
-        self.finish()?;
+        let mut writer = self.beside.writer_on(lock.take())?;
+        *lock = writer.keep();
+        self.finish(&mut writer)?;
         self.sweep();
         let mut gone = Vec::new();
         for tries in 1.. {
-            if self.attempt(key, (session, over), reserve, &mut gone, tries >= TRIES)? {
+            let last = tries >= TRIES;
+            if self.attempt(key, (session, over), (&mut writer, reserve), &mut gone, last)? {
                 break;
             }
         }
@@ -90,13 +94,13 @@ impl Inner {
         &self,
         key: &CacheKey,
         (session, over): (Option<&Session>, Over<'_>),
-        reserve: &mut Reserve,
+        (writer, reserve): (&mut Held, &mut Reserve),
         gone: &mut Vec<String>,
         last: bool,
     ) -> Result<bool, StoreError> {
-        let text = self.text_to_change()?;
+        let look = self.look_held(true)?;
         self.check_there(over)?;
-        let parsed = parse(&text);
+        let parsed = parse(&look.text);
         self.check_form(&parsed)?;
         let document = &parsed.document;
         let raw = document.entry(key.as_str());
@@ -112,11 +116,12 @@ impl Inner {
             false => Stored::default(),
         };
         let is_theirs = session.is_some_and(|new| {
-            let is_there = raw.is_some() || self.is_damaged(&text, &parsed);
+            let is_there = raw.is_some() || self.is_damaged(&look.text, &parsed);
             !self.may_replace(over, is_there, &old, new)
         });
         if is_theirs {
-            return self.renew_copies(key, (session, over), (&text, &parsed), reserve, last);
+            let found = (&look, &parsed);
+            return self.renew_copies(key, (session, over), found, (writer, reserve), last);
         }
         self.check_keeps_refresh_token(key, &old, session)?;
         let mirror = session.and_then(|session| self.mirrors.of_save(key, session, over));
@@ -125,7 +130,7 @@ impl Inner {
         let removed = changes.iter().filter(|(_, text)| text.is_none());
         *gone = removed.map(|(name, _)| (*name).to_owned()).collect();
         let head = self.codec.head(document, session.is_some())?;
-        self.write(&changes, &head, (&text, &parsed), reserve, (over, last))
+        self.write(&changes, &head, (&look, &parsed), (writer, reserve), (over, last))
     }
 
     /// Puts the login, which somebody else's has come before, in the place of the copies that still hold its spent token:
@@ -134,8 +139,8 @@ impl Inner {
         &self,
         key: &CacheKey,
         (session, over): (Option<&Session>, Over<'_>),
-        (text, parsed): (&str, &Parsed<'_>),
-        reserve: &mut Reserve,
+        (look, parsed): (&Look, &Parsed<'_>),
+        (writer, reserve): (&mut Held, &mut Reserve),
         last: bool,
     ) -> Result<bool, StoreError> {
         let superseded = || StoreError::Superseded { key: key.clone() };
@@ -148,9 +153,10 @@ impl Inner {
         if copies.is_empty() {
             return Err(superseded());
         }
-        let changes = self.texts(document, (key, over), copies, None, reserve)?;
+        let known = self.known();
+        let changes = self.texts(document, (key, over), copies, (known, None), reserve)?;
         let head = self.codec.head(document, true)?;
-        match self.write(&changes, &head, (text, parsed), reserve, (over, last))? {
+        match self.write(&changes, &head, (look, parsed), (writer, reserve), (over, last))? {
             true => Err(superseded()),
             false => Ok(false),
         }
@@ -161,15 +167,15 @@ impl Inner {
         &self,
         changes: &[Change<'_>],
         head: &[(&str, String)],
-        (text, parsed): (&str, &Parsed<'_>),
-        reserve: &mut Reserve,
+        (look, parsed): (&Look, &Parsed<'_>),
+        (writer, reserve): (&mut Held, &mut Reserve),
         (over, last): (Over<'_>, bool),
     ) -> Result<bool, StoreError> {
         let new = parsed.document.with(head, changes);
         // A login that is there may grow, and what was bought is saved; another one more needs room.
         let is_added = changes.iter().any(|(name, _)| parsed.document.entry(name).is_none());
         let is_roomy = matches!(over, Over::Whatever) && is_added;
-        if new.len() > text.len() {
+        if new.len() > look.text.len() {
             let limit = if is_roomy { disk::ROOMY } else { disk::READABLE };
             disk::check_len(&self.beside.path, new.len() as u64, limit)?;
         }
@@ -180,9 +186,10 @@ impl Inner {
         let is_same = |now: &str| {
             let entries = parse(now).document;
             let is_same = |name: &&str| entries.entry(name) == parsed.document.entry(name);
-            now == text || last && (matches!(over, Over::Whatever) || names.iter().all(is_same))
+            matches!(over, Over::Whatever) || names.iter().all(is_same)
         };
-        let is_put = self.put(&mut temporary, (&new, changes), &path, parsed, is_same);
+        let is_meant = || Ok(self.is_still(look)? || last && is_same(&self.look_held(true)?.text));
+        let is_put = self.put(&mut temporary, (&new, changes), (&path, parsed), writer, is_meant);
         if !matches!(is_put, Ok(true)) {
             // For the next attempt: the disk may be full by then.
             reserve.cache = Some(temporary);
@@ -190,18 +197,18 @@ impl Inner {
         is_put
     }
 
-    /// Puts the new text in place, if the old one `is_same`; whether it did.
+    /// Puts the new text in place, if the old one is what it `is_meant` to replace; whether it did.
     fn put(
         &self,
         temporary: &mut Temporary,
         (new, changes): (&str, &[Change<'_>]),
-        path: &Path,
-        parsed: &Parsed<'_>,
-        is_same: impl FnOnce(&str) -> bool,
+        (path, parsed): (&Path, &Parsed<'_>),
+        writer: &mut Held,
+        is_meant: impl FnOnce() -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
         temporary.fill(new, true)?;
-        let committed = self.commit(&temporary.path, &parsed.document, changes);
-        if !is_same(&self.text_to_change()?) {
+        let committed = self.commit(writer, &temporary.path, &parsed.document, changes);
+        if !is_meant()? {
             return Ok(false);
         }
         self.replace(path, parsed, || match temporary.put(path, true) {
@@ -251,25 +258,25 @@ impl Inner {
         mirror: Option<(&'d CacheKey, Wish)>,
         reserve: &mut Reserve,
     ) -> Result<Vec<Change<'d>>, StoreError> {
-        let has_sidecar = self.codec.has_sidecar();
-        let known = if has_sidecar { self.beside.sidecar() } else { Sidecar::default() };
+        let (read, none) = (self.known(), Sidecar::default());
+        let known = read.as_ref().unwrap_or(&none);
         let mut changes = vec![(key.as_str(), session)];
         let mut mirrored = None;
         match session {
             Some(session) => {
                 let may = |to: (&CacheKey, Wish)| {
-                    self.may_mirror(document, &known, (key, old), session, to)
-                        && self.may_renew_copy(document, &known, key, (session, over), to)
+                    self.may_mirror(document, known, (key, old), session, to)
+                        && self.may_renew_copy(document, known, key, (session, over), to)
                 };
                 mirrored = mirror.filter(|to| may(*to)).map(|(to, _)| to.as_str());
                 // Copies for a host that the login has left are of no use; what others made of it is theirs.
-                let (copies, renewed) = match is_elsewhere(&known, (key, old), session) {
-                    true => (self.mirrors_of(document, &known, key, old), None),
+                let (copies, renewed) = match is_elsewhere(known, (key, old), session) {
+                    true => (self.mirrors_of(document, known, key, old), None),
                     false => (self.twins_of(document, (key, old), over), Some(session)),
                 };
                 // One that is not wished any more ends with the tokens that it holds.
                 let unwished = match self.mirrors.is_never(key) {
-                    true => self.mirrors_of(document, &known, key, old),
+                    true => self.mirrors_of(document, known, key, old),
                     false => Vec::new(),
                 };
                 let copies = copies.into_iter().filter(|name| Some(*name) != mirrored);
@@ -279,21 +286,29 @@ impl Inner {
                 changes.extend(mirrored.map(|to| (to, Some(session))));
             }
             None => {
-                let copies = self.mirrors_of(document, &known, key, old);
+                let copies = self.mirrors_of(document, known, key, old);
                 changes.extend(copies.into_iter().map(|name| (name, None)));
             }
         }
-        self.texts(document, (key, over), changes, mirrored, reserve)
+        self.texts(document, (key, over), changes, (read, mirrored), reserve)
     }
 
-    /// The texts of entries that are replaced or removed; what is known of the logins is written first. `mirrored` is a copy
+    /// What is known of the logins beside their tokens, to be changed.
+    fn known(&self) -> Result<Sidecar, StoreError> {
+        match self.codec.has_sidecar() {
+            true => self.beside.sidecar_to_change(),
+            false => Ok(Sidecar::default()),
+        }
+    }
+
+    /// The texts of entries that are replaced or removed; what is `known` of the logins is written first. `mirrored` is a copy
     /// of `key` under its host's key.
     fn texts<'d>(
         &self,
         document: &'d Document<'_>,
         (key, over): (&CacheKey, Over<'_>),
         changes: Vec<(&'d str, Option<&Session>)>,
-        mirrored: Option<&str>,
+        (known, mirrored): (Result<Sidecar, StoreError>, Option<&str>),
         reserve: &mut Reserve,
     ) -> Result<Vec<Change<'d>>, StoreError> {
         let (mut texts, mut records) = (Vec::new(), Vec::new());
@@ -308,14 +323,14 @@ impl Inner {
         if !self.codec.has_sidecar() || records.is_empty() {
             return Ok(texts);
         }
-        let record = |sidecar: &mut Sidecar| {
+        let recorded = known.and_then(|mut sidecar| {
             for (name, session, before) in &records {
                 sidecar.record(name, session, before.clone());
             }
             mirrored.into_iter().for_each(|to| sidecar.mirror(to, key.as_str()));
-            true
-        };
-        if let Err(error) = self.beside.change_sidecar_locked(reserve, record)
+            self.beside.write_sidecar(&sidecar, reserve)
+        });
+        if let Err(error) = recorded
             && let Some((_, session, _)) = records.first()
         {
             self.beside.unrecorded(key, session, matches!(over, Over::Whatever), error)?;
@@ -327,25 +342,6 @@ impl Inner {
     pub(super) fn read<'a>(&self, document: &Document<'a>, key: &str) -> Option<Stored<'a>> {
         let raw = document.entry(key)?;
         self.codec.read(&self.beside.path, document, key, raw).ok()
-    }
-
-    /// The cache's text, for whoever holds the writers' lock. Of what is too large to be one, as much as is ever read, which is damaged by where it ends.
-    pub(super) fn text_to_change(&self) -> Result<Zeroizing<String>, StoreError> {
-        self.text_held(true)
-    }
-
-    /// The same; `waits` as of [`Inner::text_as_it_is`].
-    pub(super) fn text_held(&self, waits: bool) -> Result<Zeroizing<String>, StoreError> {
-        match self.text_as_it_is(waits) {
-            Ok(text) => Ok(Zeroizing::new(text)),
-            Err(StoreError::TooLarge { .. }) => {
-                let bytes = disk::beginning(&self.beside.path)?;
-                let mut text = SecretText::from_utf8_lossy(&bytes);
-                text.push('\u{0}');
-                Ok(text.finish())
-            }
-            Err(error) => Err(error),
-        }
     }
 
     fn check_keeps_refresh_token(

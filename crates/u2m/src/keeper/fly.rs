@@ -32,6 +32,8 @@ pub(super) struct Ground {
     pub(super) spending: Option<Spending>,
     pub(super) lock: Option<Box<dyn EntryLock>>,
     runtime: OwnRuntime,
+    /// The entry, as the first step read it under the lock: the next one need not.
+    read: Option<Option<Session>>,
     /// Whether no other process can do this.
     stays: bool,
     /// The state of the entry that the refresh under way replaces.
@@ -45,7 +47,7 @@ pub(super) struct Ground {
 impl Ground {
     /// Gives back what was held for an entry that others have replaced; whether to look at theirs now.
     fn may_begin_anew(&mut self) -> bool {
-        (self.lock, self.spending) = (None, None);
+        (self.lock, self.spending, self.read) = (None, None, None);
         self.may_look_again()
     }
 
@@ -101,11 +103,18 @@ impl Keeper {
         let mut step = begin();
         loop {
             step = match step {
-                TokenStep::Load(load) => self.loaded(load)?,
+                TokenStep::Load(load) => {
+                    let entry = self.first_look(ask, ground)?;
+                    self.loaded(load, entry)?
+                }
                 TokenStep::Lock(lock) => self.lock(lock, ground)?,
                 TokenStep::Reload(reload) => {
                     let verdict = ground.lock.as_mut().and_then(|lock| lock.verdict());
-                    let entry = self.load()?;
+                    let entry = match (ground.read.take(), ground.lock.as_mut()) {
+                        (Some(entry), _) => entry,
+                        (None, Some(lock)) => self.reload(lock.as_mut())?,
+                        (None, None) => self.load()?,
+                    };
                     ground.replaces = self.replaced_by_a_save(entry.as_ref());
                     reload.loaded(entry, verdict, now())?
                 }
@@ -175,6 +184,19 @@ impl Keeper {
         }
     }
 
+    /// The entry before anything is done about it: as it was found due a moment ago, or as it is.
+    fn first_look(&self, ask: &Ask, ground: &mut Ground) -> Result<Option<Session>, TokenError> {
+        if let Some(lock) = ground.lock.as_mut() {
+            let entry = self.reload(lock.as_mut())?;
+            ground.read = Some(entry.clone());
+            return Ok(entry);
+        }
+        match self.take_due().filter(|_| *ask == Ask::Usable) {
+            Some(entry) => Ok(Some(entry)),
+            None => self.load(),
+        }
+    }
+
     fn lock(&self, lock: Lock, ground: &mut Ground) -> Result<TokenStep, TokenError> {
         if ground.lock.is_some() {
             return Ok(lock.locked());
@@ -182,9 +204,13 @@ impl Keeper {
         let patience = if lock.is_worth_waiting() { self.lock_wait } else { Duration::ZERO };
         // A thread of this process that keeps it for what is unsaved gives it up.
         self.wants_lock.store(true, Ordering::Relaxed);
+        let is_handed_over = self.may_detach(ground);
         let taken = self.waiting_for_others(
             patience,
-            |patience| self.store.lock(&self.key, patience),
+            |patience| match is_handed_over {
+                true => self.store.lock_to_hand_over(&self.key, patience),
+                false => self.store.lock(&self.key, patience),
+            },
             |taken| matches!(taken, Ok(None)),
         );
         self.wants_lock.store(false, Ordering::Relaxed);
@@ -285,9 +311,13 @@ impl Keeper {
 
     /// Whether the rest of a refresh belongs in a process of its own.
     fn is_detaching(&self, ground: &Ground) -> bool {
+        ground.lock.is_some() && self.may_detach(ground)
+    }
+
+    fn may_detach(&self, ground: &Ground) -> bool {
         // What was bought and could not be saved is known to this process alone; the store holds what is spent.
         let is_stored = self.unsaved().is_none();
-        self.detached.is_some() && !ground.stays && ground.lock.is_some() && is_stored
+        self.detached.is_some() && !ground.stays && is_stored
     }
 
     /// Has the refresh carried out by a process that outlives this one. `None` if it cannot be done there.

@@ -29,7 +29,19 @@ pub(super) const REVOKING: Duration = Duration::from_secs(5);
 impl Keeper {
     /// What the store holds; or, if what was last fetched could not be saved, that.
     pub(super) fn load(&self) -> Result<Option<Session>, TokenError> {
-        let stored = self.store.load(&self.key).map_err(|error| TokenError::Store(failure(error)));
+        self.or_unsaved(self.store.load(&self.key))
+    }
+
+    /// The same, read under the entry's lock.
+    pub(super) fn reload(&self, lock: &mut dyn EntryLock) -> Result<Option<Session>, TokenError> {
+        self.or_unsaved(lock.reload(&|| self.store.load(&self.key)))
+    }
+
+    fn or_unsaved(
+        &self,
+        stored: Result<Option<Session>, StoreError>,
+    ) -> Result<Option<Session>, TokenError> {
+        let stored = stored.map_err(|error| TokenError::Store(failure(error)));
         let mut unsaved = self.unsaved();
         let Some(pending) = unsaved.as_ref() else { return stored };
         let is_replaced = match &stored {

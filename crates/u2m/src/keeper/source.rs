@@ -10,6 +10,9 @@ impl Fetch for Keeper {
     type Error = TokenError;
 
     fn stored(&self) -> Result<Option<Fetched<TokenError>>, TokenError> {
+        if self.was_just_due() {
+            return Ok(None);
+        }
         match self.first_step()? {
             TokenStep::Done(issued) => Ok(Some(self.issued(&issued, true))),
             _ => Ok(None),
@@ -54,7 +57,15 @@ impl Fetch for Keeper {
 impl Keeper {
     fn first_step(&self) -> Result<TokenStep, TokenError> {
         match self.request.clone().start(Ask::Usable, now()) {
-            TokenStep::Load(load) => self.loaded(load),
+            TokenStep::Load(load) => {
+                let entry = self.load()?;
+                let seen = entry.clone();
+                let step = self.loaded(load, entry)?;
+                if matches!(step, TokenStep::Lock(_)) {
+                    self.found_due(seen);
+                }
+                Ok(step)
+            }
             other => Ok(other),
         }
     }

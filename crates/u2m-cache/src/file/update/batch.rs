@@ -131,13 +131,13 @@ impl Inner {
         mut decide: impl FnMut(&Document<'_>) -> Result<Changes<'a>, StoreError>,
     ) -> Result<(), StoreError> {
         disk::create_folder(self.beside.folder())?;
-        let _writer = self.beside.writer()?;
-        self.finish()?;
+        let mut writer = self.beside.writer()?;
+        self.finish(&mut writer)?;
         self.sweep();
         let mut reserve = Reserve::default();
         for tries in 1..=TRIES {
-            let text = self.text_to_change()?;
-            let parsed = parse(&text);
+            let look = self.look_held(true)?;
+            let parsed = parse(&look.text);
             self.check_form(&parsed)?;
             if let Some(why) = &parsed.broken {
                 return Err(self.corrupt(why.clone()));
@@ -153,7 +153,7 @@ impl Inner {
             let head = self.codec.head(&parsed.document, is_saving)?;
             // Never over what somebody else has made of these entries meanwhile.
             let over = (Over::Spent(&[]), tries == TRIES);
-            if self.write(&texts, &head, (&text, &parsed), &mut reserve, over)? {
+            if self.write(&texts, &head, (&look, &parsed), (&mut writer, &mut reserve), over)? {
                 self.forget_all(&texts, &mut reserve);
                 return Ok(());
             }

@@ -114,7 +114,7 @@ pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
     AccessToken, Authorization, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode,
-    Fingerprint, RefreshToken,
+    Fingerprint, RefreshToken, SessionText,
 };
 pub use secret_text::{SecretBytes, SecretText};
 pub use session::{Binding, Session, Token};

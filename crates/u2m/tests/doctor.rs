@@ -10,7 +10,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use u2m::{
-    AccessToken, CacheKey, Doctor, FileStore, Finding, Level, Lifetime, Said, Session, TokenStore,
+    AccessToken, AutoStore, CacheKey, Doctor, FileStore, Finding, Level, Lifetime, Said, Session,
+    TokenStore,
 };
 use u2m_testkit::{Endpoint, Fault, Settings, Times, http::StatusCode};
 
@@ -285,6 +286,41 @@ fn a_sealed_file_whose_key_does_not_fit_is_told() {
     let findings = with(&key("wrong"));
     let (level, text) = one(&findings, "store");
     assert!(level == Level::Fail && text.starts_with("encrypted: "), "{text}");
+}
+
+#[cfg(feature = "encrypted")]
+#[test]
+fn a_setting_that_names_another_store_than_the_logins_is_told() {
+    let home = Home::new();
+    let at = |name: &str| home.folder.path().join(name);
+    let sealed = || {
+        let source = u2m::SealKeySource::File(at("key"));
+        u2m::EncryptedFileStore::at(at(".databricks/token-cache.sealed.json"), source)
+    };
+    let setting = |mode: &str| {
+        home.configure(&format!(
+            "[dev]\nhost = {}\n[__settings__]\nauth_storage = {mode}\nu2m_storage_key_file = {}\n",
+            home.world.server.base_url(),
+            at("key").display()
+        ));
+        let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "")]);
+        let told = all(&findings, "store choice").into_iter().cloned();
+        told.filter(|one| one.level != Level::Ok).collect::<Vec<_>>()
+    };
+    let store = AutoStore::new(home.store());
+    store.prepare_login(&dev()).unwrap();
+    store.save(&dev(), &home.world.session(1800)).unwrap();
+    assert!(setting("plaintext").is_empty(), "it is where the setting says");
+    let told = &setting("encrypted")[0];
+    let label = "auth_storage in [__settings__] section of config file";
+    let text = format!("\"dev\" is in plaintext, where it was saved; {label} names encrypted");
+    let advice = "let the setting follow: u2m storage migrate --to plaintext dev";
+    assert_eq!((told.level, &told.text), (Level::Warn, &text));
+    assert_eq!(told.advice.as_deref(), Some(advice));
+    sealed().save(&dev(), &home.world.session(1800)).unwrap();
+    let told = &setting("encrypted")[0];
+    assert_eq!(told.text, format!("{text}, where another one stands that is not used"));
+    assert!(told.advice.as_ref().unwrap().contains("; to use encrypted instead, sign in again"));
 }
 
 #[test]

@@ -193,6 +193,31 @@ fn dual_2_the_first_profile_of_a_host_has_the_copy_until_another_one_asks_for_it
 }
 
 #[test]
+fn the_other_profiles_of_a_host_that_ask_for_its_copy_are_named_to_one_that_asks() {
+    let user = User::new();
+    let config = |dev: &str| {
+        format!(
+            "[dev]\nhost = https://a.example\n{dev}\n[prod]\nhost = a.example/\nmirror_host_key = TRUE\n\
+             [other]\nhost = https://a.example\nmirror_host_key = true\n\
+             [off]\nhost = a.example\nmirror_host_key = false\n[plain]\nhost = a.example\n\
+             [account]\nhost = a.example\naccount_id = acc\nmirror_host_key = true\n\
+             [far]\nhost = b.example\nmirror_host_key = true\n"
+        )
+    };
+    let rivals = |profile: Option<&str>, dev: &str| {
+        user.storage_of(profile, &config(dev)).mirror_rivals().to_vec()
+    };
+    let asks = "mirror_host_key = true";
+    assert_eq!(rivals(Some("dev"), asks), ["prod", "other"]);
+    assert_eq!(rivals(Some("other"), asks), ["dev", "prod"]);
+    assert!(rivals(Some("dev"), "").is_empty(), "it asks for no copy");
+    assert!(rivals(Some("off"), asks).is_empty() && rivals(None, asks).is_empty());
+    assert!(rivals(Some("far"), asks).is_empty(), "it is alone on its host");
+    let issuers = user.storage_of(Some("dev"), &config(asks)).for_issuer();
+    assert!(issuers.mirror_rivals().is_empty(), "no copy is made of it");
+}
+
+#[test]
 fn each_store_has_a_place_that_is_shown() {
     let user = User::new();
     let storage = user.storage(&[], SETTING);

@@ -269,6 +269,22 @@ fn a_login_that_can_be_saved_after_all_is_and_stays_a_login() {
 }
 
 #[test]
+fn a_login_that_cannot_be_saved_is_tried_again_until_it_is_enough_and_then_once_more() {
+    let (_, auth, faults) = signed_in_for_nothing();
+    let before = faults.save.load(Ordering::SeqCst);
+    let late = auth.blocking().save_or_give_up(|| true);
+    assert!(matches!(late, LateSave::GivenUp { .. }), "{late:?}");
+    // Beside this one, the thread that goes on trying may have been at it.
+    let tried = before - faults.save.load(Ordering::SeqCst);
+    assert!((1..8).contains(&tried), "{tried} times, and it was enough");
+    let (world, auth, faults) = signed_in_for_nothing();
+    fails(&faults.save, 3);
+    let late = auth.blocking().save_or_give_up(|| false);
+    assert!(matches!(late, LateSave::Saved), "{late:?}");
+    world.assert_alive();
+}
+
+#[test]
 fn a_login_that_somebody_has_replaced_meanwhile_is_ended_and_theirs_stays() {
     let (world, auth, _) = signed_in_for_nothing();
     world.seed(1800);

@@ -173,6 +173,25 @@ fn of_an_issuer_of_ones_own_only_the_token_is_told() {
 }
 
 #[test]
+fn a_host_and_a_token_beside_an_issuer_are_not_its_own() {
+    let home = Home::new();
+    let config = format!("[p]\nu2m_issuer = {}/oidc\nu2m_client_id = databricks-cli\n", home.url());
+    let subject = home.around(&config, |around| {
+        let host = Some("https://a.example");
+        let given = Given { profile: Some("p"), host, ..Given::default() };
+        let env = |name: &str| (name == "DATABRICKS_TOKEN").then(|| OsString::from("t"));
+        let resolved = resolve(&given, &env, around.config, Path::new("cfg")).unwrap();
+        assert!(resolved.host().is_some() && resolved.get("token").is_some());
+        Subject::of(&resolved, around).unwrap()
+    });
+    assert_eq!((subject.auth_type(), subject.host()), (Some("u2m-issuer"), None));
+    let session = home.world.session(1800);
+    home.keep(&session);
+    let identity = inspector().check_blocking(&subject).unwrap();
+    assert_eq!(identity.expiry, session.token().expiry(), "it is the login's token");
+}
+
+#[test]
 fn a_check_takes_no_longer_than_wished_and_says_so() {
     let home = Home::new();
     home.world.server.inject(Endpoint::Any, Times::Always, Fault::never_answer());
@@ -218,15 +237,19 @@ fn a_survey_tells_of_every_profile_what_the_file_says() {
     let config = format!(
         "[p]\nhost = {url}\n[pat]\nhost = https://b.example/?o=7\ntoken = t\naccount_id = acc\n\
          [account]\naccount_id = acc\n[none]\nscopes = a\n\
-         [id]\nu2m_issuer = https://id.example\nu2m_client_id = cli\n\
+         [id]\nu2m_issuer = https://id.example\nu2m_client_id = cli\n[odd]\nhost = https://\n\
          [__settings__]\ndefault_profile = pat\n"
     );
     let session = home.world.session(1800);
     home.keep(&session);
     let reports = home.survey(&config, false);
     let names: Vec<_> = reports.iter().map(|report| report.name.as_str()).collect();
-    assert_eq!(names, ["p", "pat", "account", "id"], "those that lead somewhere, in their order");
-    let [p, pat, _, id] = &reports[..] else { panic!() };
+    assert_eq!(
+        names,
+        ["p", "pat", "account", "id", "odd"],
+        "those that lead somewhere, in their order"
+    );
+    let [p, pat, _, id, _] = &reports[..] else { panic!() };
     assert_eq!((p.host.as_deref(), p.is_default, pat.is_default), (Some(url), false, true));
     assert_eq!((p.expiry, p.storage), (session.known_expiry(), Some(StorageMode::Plaintext)));
     assert_eq!((pat.expiry, pat.storage), (None, None));

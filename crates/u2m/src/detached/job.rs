@@ -143,6 +143,11 @@ impl Job {
         bounds::finishing(&self.patience()).min(Duration::from_secs(900))
     }
 
+    /// How long its answer is waited for: it would have ended long before.
+    pub(super) fn longest(&self) -> Duration {
+        self.limit() + self.finishing() + Duration::from_secs(10)
+    }
+
     fn patience(&self) -> Patience {
         let [budget, answer, between, _] = self.waits.map(Duration::from_millis);
         let mut patience = Patience::default().with_budget(budget).with_answer(answer);
@@ -308,6 +313,8 @@ mod tests {
         assert_eq!(job.limit(), Duration::from_secs(100 + 3 + 80 + 10));
         // The answer, and the time for saving.
         assert_eq!(job.finishing(), Duration::from_secs(40 + 90));
+        // Its answer is waited for a little longer.
+        assert_eq!(job.longest(), Duration::from_secs(193 + 130 + 10));
         let patience = Patience::default().with_answer(Duration::from_secs(10_000));
         let patient =
             workspace().with_patience(patience).with_lock_wait(Duration::from_secs(20_000));

@@ -49,7 +49,7 @@ pub(crate) fn finish(
         let text = job.text()?;
         start(detached, copy, &text)
     });
-    let limit = job.limit() + job.finishing() + Duration::from_secs(10);
+    let limit = job.longest();
     // It has its job, and does it whether it is waited for or not.
     keeper.set_goes_on(started.is_ok());
     match started.map_or(Heard::Nothing, |child| wait(child, limit)) {

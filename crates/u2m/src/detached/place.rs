@@ -243,6 +243,59 @@ mod tests {
         }
     }
 
+    /// The address of the store that the small process opens.
+    fn told(address: StoreAddress) -> StoreAddress {
+        let text = serde_json::to_string(&Place::of(address).unwrap()).unwrap();
+        serde_json::from_str::<Place>(&text).unwrap().open().unwrap().address().unwrap()
+    }
+
+    #[test]
+    fn each_wish_for_a_copy_comes_through() {
+        let to = || Mirror::to(CacheKey::new("https://a.example"));
+        let of_login = Mirror::to_host_of_login;
+        for mirror in [
+            Mirror::none(),
+            to(),
+            to().where_free(),
+            to().taking_over(),
+            of_login(),
+            of_login().where_free(),
+            of_login().taking_over(),
+        ] {
+            let file = FileStore::at("/home/a/file.json");
+            let address = file.with_mirror(CacheKey::new("dev"), mirror).unwrap().address();
+            assert_eq!(told(address.clone().unwrap()), address.unwrap());
+        }
+    }
+
+    #[cfg(all(feature = "encrypted", feature = "keyring"))]
+    #[test]
+    fn each_store_of_several_comes_through() {
+        let file = || Box::new(FileStore::at("/home/a/file.json").address().unwrap());
+        let keyring = || StoreAddress::Keyring {
+            path: "/home/a/file.json".into(),
+            service: "a service".into(),
+        };
+        let encrypted = || StoreAddress::EncryptedFile {
+            path: "/home/a/sealed.json".into(),
+            source: SealKeySource::File("/home/a/key".into()),
+        };
+        assert_eq!((told(keyring()), told(encrypted())), (keyring(), encrypted()));
+        let naming = Naming::Nothing;
+        for (keyring, encrypted) in [
+            (None, None),
+            (Some(keyring().into()), None),
+            (None, Some(encrypted().into())),
+            (Some(keyring().into()), Some(encrypted().into())),
+        ] {
+            let all = || {
+                let (keyring, encrypted) = (keyring.clone(), encrypted.clone());
+                StoreAddress::Auto { file: file(), keyring, encrypted, naming }
+            };
+            assert_eq!(told(all()), all());
+        }
+    }
+
     #[cfg(feature = "encrypted")]
     #[test]
     fn where_a_key_comes_from_comes_through() {

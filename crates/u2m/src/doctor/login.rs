@@ -240,7 +240,7 @@ mod tests {
     use crate::choose::{Said, Surroundings, choose_for_token};
     use crate::doctor::Doctor;
     use u2m_config::ConfigFile;
-    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken};
+    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken, VerdictKind};
 
     const CONFIG: &str = "[dev]\nhost = https://a.example\n[two words]\nhost = https://b.example\n";
 
@@ -312,6 +312,38 @@ mod tests {
             "warn",
             "only that it cannot be renewed"
         );
+    }
+
+    #[test]
+    fn a_login_from_the_future_is_told_with_what_becomes_of_it() {
+        let hour = Lifetime::from_seconds(3600);
+        let early = session(7200).with_issued_at(now().plus(hour)).with_lifetime(hour);
+        let choice = chosen(None, Some("dev"), None);
+        let told = |session: &Session| {
+            let told = state(session, &choice, None, &CacheKey::new("dev"), "sign in".into());
+            assert!(told.text.contains("\"dev\" was issued in the future"), "{told}");
+            (told.level.as_str(), told.advice.unwrap())
+        };
+        let (level, advice) = told(&early);
+        assert!(level == "warn" && advice.ends_with("; sign in"), "{advice}");
+        let (level, advice) = told(&early.with_refresh_token(RefreshToken::new("r")));
+        assert!(level == "warn" && advice.ends_with("is renewed when it is used next"), "{advice}");
+    }
+
+    #[test]
+    fn a_pause_that_the_token_endpoint_asks_for_is_told_while_it_lasts() {
+        let renewable = session(600).with_refresh_token(RefreshToken::new("r"));
+        let pause = |of: &Session, seconds| {
+            let verdict = Verdict::new(of.fingerprint(), now(), VerdictKind::passing("busy"));
+            told(&renewable, Some(&verdict.with_pause(Duration::from_secs(seconds))))
+        };
+        let (level, text) = pause(&renewable, 300);
+        assert!(
+            level == "warn" && text.contains("wants no refresh of \"dev\" for another"),
+            "{text}"
+        );
+        assert_eq!(pause(&renewable, 0).0, "ok");
+        assert_eq!(pause(&session(5), 300).0, "ok", "it is another login's");
     }
 
     #[test]

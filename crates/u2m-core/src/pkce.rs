@@ -28,8 +28,14 @@ impl Entropy {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Turns the bytes into a verifier with its challenge, and a state.
-    pub(crate) fn spend(self) -> (Pkce, CsrfState) {
+    /// Turns the bytes into a verifier with its challenge (RFC 7636 section 4.1), and a state (RFC 6749 section 10.12): half of
+    /// them for each, so that neither tells anything of the other.
+    ///
+    /// ```
+    /// let (pkce, state) = u2m_core::Entropy::new([7; 64]).spend(); // bytes from the operating system, in earnest
+    /// assert_eq!((pkce.verifier().expose().len(), state.expose().len()), (43, 43));
+    /// ```
+    pub fn spend(self) -> (Pkce, CsrfState) {
         let (verifier, state) = self.0.split_at(32);
         let verifier = CodeVerifier::new(URL_SAFE_NO_PAD.encode(verifier));
         (Pkce::from_verifier(verifier), CsrfState::new(URL_SAFE_NO_PAD.encode(state)))

@@ -2,13 +2,14 @@
 
 use crate::keeper::{Keeper, sign_in};
 use crate::person::Person;
+use crate::pkce::entropy;
 use crate::runtime::OwnRuntime;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{
-    Browse, Callback, Entropy, Host, Lifetime, LoggedIn, LoginError, LoginRequest, LoginStep,
-    Scopes, StoreFailure, Stray, Target, Token,
+    Browse, Callback, Host, Lifetime, LoggedIn, LoginError, LoginRequest, LoginStep, Scopes,
+    StoreFailure, Stray, Target, Token,
 };
 use u2m_http::{
     AwakeClock, Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Shared,
@@ -197,10 +198,7 @@ fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {
 type Answered = (Result<LoginStep, LoginError>, Option<Visitor>);
 
 async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, ChallengeError> {
-    let mut bytes = [0; 64];
-    getrandom::fill(&mut bytes).map_err(|_| ChallengeError::Random)?;
-    let mut step = desk.request.clone().start(Entropy::new(bytes));
-    bytes.fill(0);
+    let mut step = desk.request.clone().start(entropy()?);
     let mut paste = None;
     let mut listener = None;
     loop {

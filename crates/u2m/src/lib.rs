@@ -76,7 +76,7 @@
 //! | `PersistentAuth.ForceRefreshToken` | [`PersistentAuth::force_refresh`], [`PersistentAuth::refresh_rejected`] |
 //! | `PersistentAuth.Close` | dropping the future of `challenge`; [`PersistentAuth::close`] waits for what is being saved |
 //! | `OAuthArgument.GetCacheKey` | [`Target::cache_key`], [`Target::with_key`] for keys of your own |
-//! | `HostCacheKeyProvider.GetHostCacheKey` | [`Target::host_cache_key`] |
+//! | `HostCacheKeyProvider.GetHostCacheKey` | [`Target::host_cache_key`]; the second write under it is [`FileStore::with_mirror`] ([`Mirror`]), which [`Storage`] asks for as the profile's `mirror_host_key` says |
 //! | `WorkspaceOAuthArgument`, `BasicWorkspaceOAuthArgument`, `NewBasicWorkspaceOAuthArgument` | [`Target::workspace`] |
 //! | `AccountOAuthArgument`, `BasicAccountOAuthArgument`, `NewBasicAccountOAuthArgument` | [`Target::account`] |
 //! | `UnifiedOAuthArgument`, `BasicUnifiedOAuthArgument`, `NewBasicUnifiedOAuthArgument` | [`Target::unified`] |
@@ -95,9 +95,9 @@
 //! | `WithDiscoveryHost`, `WithDiscoveryAccountTarget` | [`Builder::with_discovery_host`], [`Builder::with_account_picker`] |
 //! | `OAuthAuthorizationServer` | [`AuthorizationServer`] |
 //! | `OAuthEndpointSupplier`, `BasicOAuthEndpointSupplier` | [`EndpointSupplier`], [`BasicEndpoints`] |
-//! | `BuildDiscoveryAuthorizeURL` | [`build_discovery_authorize_url`] |
+//! | `BuildDiscoveryAuthorizeURL` | [`build_discovery_authorize_url`], with what [`new_pkce`] makes |
 //! | `DeriveHostFromIssuer`, `DeriveTokenEndpoint` | [`derive_host_from_issuer`], [`derive_token_endpoint`] |
-//! | `PKCEParams` | [`Pkce`] |
+//! | `PKCEParams` | [`Pkce`], of a [`CodeVerifier`]; a new one by [`new_pkce`], with its [`CsrfState`] |
 //! | `InvalidRefreshTokenError` | [`TokenError::Rejected`] |
 //! | `ErrMissingRefreshToken` | [`TokenError::MissingRefreshToken`] |
 //! | `ErrOAuthNotSupported` | [`MetadataError::NotSupported`] |
@@ -126,6 +126,7 @@ mod lend;
 mod logout;
 mod persistent;
 mod person;
+mod pkce;
 mod revoke;
 mod runtime;
 mod storage;
@@ -159,6 +160,7 @@ pub use lend::lend;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
+pub use pkce::new_pkce;
 pub use revoke::{Revoked, revoke};
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 pub use whereabouts::{Whereabouts, whereabouts};
@@ -196,7 +198,8 @@ pub use u2m_core::{
     VerdictKind, chain, is_printable,
 };
 pub use u2m_core::{
-    Pkce, build_discovery_authorize_url, derive_host_from_issuer, derive_token_endpoint,
+    CodeVerifier, CsrfState, Pkce, build_discovery_authorize_url, derive_host_from_issuer,
+    derive_token_endpoint,
 };
 pub use u2m_core::{SecretText, secret_json_pretty};
 pub use u2m_http::{
@@ -205,3 +208,5 @@ pub use u2m_http::{
     Proxies, Proxy, ProxyError, ProxyTrouble, ReqwestTransport, SystemBrowser, TokenSource,
     Transport, WrongPaste, browser_fn, settle, settle_for_good,
 };
+/// The type of addresses in this crate's functions.
+pub use url::Url;

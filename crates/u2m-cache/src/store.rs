@@ -302,4 +302,19 @@ impl Notice {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
+
+    /// Says that the login under a host's key is used for a profile that has none (DUAL-5).
+    ///
+    /// ```
+    /// use u2m_cache::Notice;
+    /// use u2m_core::CacheKey;
+    /// let notice = Notice::of_host_fallback(&CacheKey::new("dev"), &CacheKey::new("https://a.example"));
+    /// assert!(notice.text.starts_with("the login 'dev' is not stored"));
+    /// ```
+    pub fn of_host_fallback(profile: &CacheKey, host_key: &CacheKey) -> Self {
+        Self::new(format!(
+            "the login '{profile}' is not stored; the one that an older program stored for '{host_key}' is used. To keep \
+             one of its own, log in with '{profile}'"
+        ))
+    }
 }

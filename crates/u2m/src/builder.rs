@@ -3,7 +3,7 @@
 use crate::bounds::{LOCK_WAIT, SAVING, SAVING_FIRST};
 use crate::challenge::Desk;
 use crate::detached::Detached;
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, under_host_key};
 use crate::persistent::PersistentAuth;
 use crate::person::{Person, Quiet};
 use crate::storage::{Storage, StorageError};
@@ -59,6 +59,7 @@ pub struct Builder {
     detached: Option<Detached>,
     profile_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
+    host_key_fallback: bool,
 }
 
 impl Builder {
@@ -96,6 +97,7 @@ impl Builder {
             detached: None,
             profile_file: None,
             ca_file: None,
+            host_key_fallback: false,
         }
     }
 
@@ -309,6 +311,31 @@ impl Builder {
         self
     }
 
+    /// Sets whether the login under the host's key is used where the profile has none of its own: programs that know no profiles keep
+    /// theirs there. It stays the host's, is renewed there and never copied, and a notice says that it is used. The profile's own
+    /// goes first, from the moment that it is stored.
+    ///
+    /// Off, unless what was chosen says that exactly one profile names the host ([`TokenChoice::builder`](crate::TokenChoice::builder),
+    /// [`Builder::for_profile`]): it may be another person's login otherwise.
+    ///
+    /// ```
+    /// use u2m::{Builder, FileStore, Host, ProfileName, Target, TokenStore};
+    /// use u2m::{AccessToken, CacheKey, Session};
+    /// let folder = tempfile::tempdir()?;
+    /// let store = FileStore::at(folder.path().join("token-cache.json"));
+    /// store.save(&CacheKey::new("https://a.example"), &Session::new(AccessToken::new("of the host")))?;
+    /// let target = Target::workspace(Host::parse("https://a.example")?).with_profile(ProfileName::parse("dev")?);
+    /// let builder = |is_on| Builder::new(target.clone()).with_store(store.clone()).with_host_key_fallback(is_on);
+    /// assert!(builder(false).build()?.blocking().stored().is_err());
+    /// assert!(builder(true).build()?.blocking().stored()?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_host_key_fallback(mut self, is_on: bool) -> Self {
+        self.host_key_fallback = is_on;
+        self
+    }
+
     /// For the process that lives for one refresh alone: it tries to save for all its time before it says how it ended.
     pub(crate) fn for_one_refresh(mut self) -> Self {
         self.saves_for = SAVING;
@@ -364,15 +391,28 @@ impl Builder {
         let is_usual_transport = self.transport.is_none();
         let usual = || usual_transport(self.ca_file.as_deref());
         let transport = self.transport.unwrap_or_else(|| Arc::new(usual()));
-        let mut keeper = Keeper::new(request, store, transport, self.endpoints);
-        keeper.patience = self.patience;
-        keeper.lock_wait = self.lock_wait;
-        keeper.wait = self.wait;
-        keeper.saves_for = self.saves_for;
-        keeper.detached = self.detached;
-        keeper.profile_file = self.profile_file.map(|path| Foreign::new(&path.to_string_lossy()));
-        keeper.is_usual_transport = is_usual_transport;
-        keeper.ca_file = self.ca_file;
+        let profile_file = self.profile_file.map(|path| Foreign::new(&path.to_string_lossy()));
+        let keeper = |request: TokenRequest| {
+            let (store, transport) = (Arc::clone(&store), Arc::clone(&transport));
+            let mut keeper = Keeper::new(request, store, transport, self.endpoints.clone());
+            keeper.patience = self.patience.clone();
+            keeper.lock_wait = self.lock_wait;
+            keeper.wait = self.wait;
+            keeper.saves_for = self.saves_for;
+            keeper.detached = self.detached.clone();
+            keeper.profile_file.clone_from(&profile_file);
+            keeper.is_usual_transport = is_usual_transport;
+            keeper.ca_file.clone_from(&self.ca_file);
+            keeper
+        };
+        let of_host = under_host_key(&request.target).filter(|_| self.host_key_fallback);
+        let of_host = of_host.map(|target| {
+            let mut request = request.clone();
+            request.target = target;
+            Arc::new(keeper(request))
+        });
+        let mut keeper = keeper(request);
+        keeper.of_host = of_host;
         let desk = Desk {
             request: login,
             browser: self.browser,

@@ -2,15 +2,17 @@
 //! [`Shared`](u2m_http::Shared)'s business.
 //!
 //! `source` is what that one asks, `fly` drives the token flow, `saving` sees to it that what was bought is saved, `putting_back`
-//! that it stays, and `giving_up` ends a login that is not to be saved.
+//! that it stays, `giving_up` ends a login that is not to be saved, and `host_key` stands in for one that a profile has not.
 
 mod fly;
 mod giving_up;
+mod host_key;
 mod putting_back;
 mod saving;
 mod source;
 
 pub use giving_up::LateSave;
+pub(crate) use host_key::under_host_key;
 pub(crate) use saving::sign_in;
 
 use crate::bounds::{LOCK_WAIT, SAVING_FIRST};
@@ -54,6 +56,10 @@ pub(crate) struct Keeper {
     pub(crate) is_usual_transport: bool,
     /// What that one trusts besides the system's authorities.
     pub(crate) ca_file: Option<PathBuf>,
+    /// The login under the host's key, if it may be used where this one is not stored.
+    pub(crate) of_host: Option<Arc<Self>>,
+    /// Whether it was said that it is.
+    has_told: AtomicBool,
     unsaved: Mutex<Option<Unsaved>>,
     /// The refresh tokens that were sent by this process.
     spent: Mutex<Vec<Fingerprint>>,
@@ -98,6 +104,8 @@ impl Keeper {
             profile_file: None,
             is_usual_transport: false,
             ca_file: None,
+            of_host: None,
+            has_told: AtomicBool::new(false),
             unsaved: Mutex::new(None),
             spent: Mutex::default(),
             goes_on: AtomicBool::new(false),
@@ -130,8 +138,11 @@ impl Keeper {
 
     pub(crate) fn take_notices(&self) -> Vec<Notice> {
         let mut notices = self.store.take_notices();
-        let own = std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner));
-        for notice in own {
+        let take = |keeper: &Self| {
+            std::mem::take(&mut *keeper.notices.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        let of_host = self.of_host.as_deref().map(take).unwrap_or_default();
+        for notice in take(self).into_iter().chain(of_host) {
             // The process that refreshes may have found what this one found too.
             if !notices.contains(&notice) {
                 notices.push(notice);
@@ -154,7 +165,8 @@ impl Keeper {
     fn time_is_over(&self) -> TokenError {
         // Whoever has no time at all has begun something at most, and looks too early to see it.
         let has_time = self.wait.is_none_or(|wait| !wait.is_zero());
-        match has_time && self.goes_on.load(Ordering::Relaxed) {
+        let goes_on = |keeper: &Self| keeper.goes_on.load(Ordering::Relaxed);
+        match has_time && (goes_on(self) || self.of_host.as_deref().is_some_and(goes_on)) {
             true => TokenError::StillWaiting,
             false => TokenError::OutOfTime,
         }

@@ -25,6 +25,15 @@
 //! # }
 //! ```
 //!
+//! A profile that `u2m login` or Databricks' command line has saved is opened by its name:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let token = u2m::PersistentAuth::for_profile("dev")?.token().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The same holds for every other OAuth or OpenID Connect issuer, with a client that is registered there:
 //!
 //! ```no_run
@@ -72,7 +81,7 @@
 //! |---|---|
 //! | `NewPersistentAuth`, `PersistentAuthOption` | [`PersistentAuth::builder`], [`Builder`] |
 //! | `PersistentAuth.Challenge` | [`PersistentAuth::challenge`], which returns [`SignedIn`] with the first token |
-//! | `PersistentAuth.Token` | [`PersistentAuth::token`], [`PersistentAuth::peek`] |
+//! | `PersistentAuth.Token` | [`PersistentAuth::token`], [`PersistentAuth::peek`]; that a profile without a login is served from its host's: [`Builder::with_host_key_fallback`] |
 //! | `PersistentAuth.ForceRefreshToken` | [`PersistentAuth::force_refresh`], [`PersistentAuth::refresh_rejected`] |
 //! | `PersistentAuth.Close` | dropping the future of `challenge`; [`PersistentAuth::close`] waits for what is being saved |
 //! | `OAuthArgument.GetCacheKey` | [`Target::cache_key`], [`Target::with_key`] for keys of your own |
@@ -129,6 +138,7 @@ mod person;
 mod pkce;
 mod revoke;
 mod runtime;
+mod saved;
 mod storage;
 mod supply;
 mod trying;
@@ -162,6 +172,7 @@ pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
 pub use pkce::new_pkce;
 pub use revoke::{Revoked, revoke};
+pub use saved::OpenError;
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 pub use whereabouts::{Whereabouts, whereabouts};
 

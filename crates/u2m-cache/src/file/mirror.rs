@@ -10,7 +10,7 @@ use super::over::Over;
 use super::{FileStore, Inner};
 use crate::beside::sidecar::Sidecar;
 use crate::error::StoreError;
-use crate::store::TokenStore;
+use crate::store::{Notice, TokenStore};
 use std::sync::Arc;
 use u2m_core::{Binding, CacheKey, Session};
 
@@ -280,10 +280,7 @@ impl FileStore {
         }
         let found = self.load(host_key)?;
         if found.is_some() && profile != host_key {
-            self.0.beside.notice_once(format!(
-                "the login '{profile}' is not stored; the one that an older program stored for '{host_key}' is used. To keep \
-                 one of its own, log in with '{profile}'"
-            ));
+            self.0.beside.notice_once(Notice::of_host_fallback(profile, host_key).text);
         }
         Ok(found)
     }

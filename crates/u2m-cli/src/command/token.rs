@@ -9,8 +9,8 @@ use crate::settle::is_machine;
 use crate::{guard, output, place};
 use std::time::SystemTime;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Said, SecretText, Storage, Surroundings, Target,
-    Timestamp, Token, TokenChoice, TokenError, TokenStore, blocking, choose_for_token,
+    CacheKey, ChooseError, ConfigFile, Detached, Host, Said, SecretText, Storage, Surroundings,
+    Target, Timestamp, Token, TokenChoice, TokenError, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -72,7 +72,9 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
     let profile = choice.target.profile().map(|name| name.as_str().to_owned());
     let storage = place::storage(&config, profile.as_deref())?;
     let store = storage.store();
-    let choice = settled(choice, store);
+    let ca_file = choice.ca_file.clone();
+    let ask = |host: &Host| Some(blocking::ask_host(&place::transport(ca_file.as_deref()), host));
+    let choice = choice.settled_in(store, ask);
     let subject = Subject::new(&choice.target, name);
     let target = choice.target.clone();
     let describe = |choice: TokenChoice| {
@@ -141,30 +143,4 @@ fn token(auth: &blocking::PersistentAuth, force: bool) -> Result<Token, TokenErr
     }
     guard::watch_signals();
     if force { auth.force_refresh() } else { auth.token() }
-}
-
-/// Finds out what kind of host was named beside an account: by the key under which a login is stored; or, if a login of
-/// another program says nothing about its endpoints, by asking the host.
-fn settled(choice: TokenChoice, store: &dyn TokenStore) -> TokenChoice {
-    if !choice.is_open() {
-        return choice;
-    }
-    // What cannot be read here is reported when the token is.
-    let load = |key: &CacheKey| store.load(key).ok().flatten();
-    if let Some(key) = choice.other_key()
-        && load(&key).is_some()
-    {
-        return choice.as_unified();
-    }
-    let Some(session) = load(&choice.target.cache_key()) else { return choice };
-    let now = Timestamp::from(SystemTime::now());
-    let is_fresh = u2m::FreshnessRules::default().of(&session, now) == u2m::Freshness::Fresh;
-    match (session.binding, choice.target.host()) {
-        (Some(binding), _) if binding.account_id.is_some() => choice.as_unified(),
-        (None, Some(host)) if !is_fresh => {
-            let metadata = blocking::ask_host(&place::transport(choice.ca_file.as_deref()), host);
-            choice.settled_by(&metadata)
-        }
-        _ => choice,
-    }
 }

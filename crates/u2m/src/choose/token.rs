@@ -2,9 +2,13 @@
 
 use super::{Said, Surroundings, account, ca_file_of, name, scopes_of, target_of};
 use crate::builder::Builder;
+use crate::clock::now;
 use std::path::{Path, PathBuf};
+use u2m_cache::TokenStore;
 use u2m_config::{ChooseError, ChosenProfile, ConfigFile, Profile, Purpose, select};
-use u2m_core::{AccountId, CacheKey, Foreign, HostMetadata, Scopes, Target};
+use u2m_core::{
+    AccountId, CacheKey, Foreign, Freshness, FreshnessRules, Host, HostMetadata, Scopes, Target,
+};
 
 /// Whose token is asked for.
 #[derive(Clone, Debug)]
@@ -23,12 +27,15 @@ pub struct TokenChoice {
     profile_file: Option<PathBuf>,
     /// A file of certificates that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// Whether a person signs in with the profile, and no other profile names its host.
+    is_only_on_host: bool,
 }
 
 impl TokenChoice {
     /// Begins to describe the login, with all that was chosen.
     pub fn builder(self) -> Builder {
         let builder = Builder::new(self.target).with_scopes(self.scopes);
+        let builder = builder.with_host_key_fallback(self.is_only_on_host);
         let builder = self.profile_file.into_iter().fold(builder, Builder::with_profile_file);
         let builder = self.ca_file.into_iter().fold(builder, Builder::with_ca_file);
         match self.client_id {
@@ -42,6 +49,51 @@ impl TokenChoice {
         self.unified()
             .and_then(|target| target.host_cache_key())
             .filter(|_| self.target.profile().is_none())
+    }
+
+    /// The key of the login that is used where this one is not stored: that of the host, which no other profile names.
+    pub(crate) fn host_fallback_key(&self) -> Option<CacheKey> {
+        self.target.host_cache_key().filter(|_| self.is_only_on_host)
+    }
+
+    /// Settles the kind of a host that was named beside an account: by the key under which a login is stored; or, if a login of
+    /// another program says nothing about its endpoints and has to be renewed, by what `ask` learns of the host.
+    ///
+    /// ```
+    /// use u2m::{Said, Surroundings, choose_for_token};
+    /// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\naccount_id = 1\n")?;
+    /// let around = Surroundings { env: &|_| None, config: &config };
+    /// let choice = choose_for_token(&Said { profile: Some("dev".into()), ..Said::default() }, &around)?;
+    /// let choice = choice.settled_in(&u2m::MemoryStore::new(), |_| None);
+    /// assert!(!choice.target.is_unified());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn settled_in(
+        self,
+        store: &dyn TokenStore,
+        ask: impl FnOnce(&Host) -> Option<HostMetadata>,
+    ) -> Self {
+        if !self.is_open() {
+            return self;
+        }
+        // What cannot be read here is reported when the token is.
+        let load = |key: &CacheKey| store.load(key).ok().flatten();
+        if let Some(key) = self.other_key()
+            && load(&key).is_some()
+        {
+            return self.as_unified();
+        }
+        let Some(session) = load(&self.target.cache_key()) else { return self };
+        let is_fresh = FreshnessRules::default().of(&session, now()) == Freshness::Fresh;
+        match (session.binding, self.target.host()) {
+            (Some(binding), _) if binding.account_id.is_some() => self.as_unified(),
+            (None, Some(host)) if !is_fresh => match ask(host) {
+                Some(metadata) => self.settled_by(&metadata),
+                None => self,
+            },
+            _ => self,
+        }
     }
 
     /// Whether only the host itself can say what kind it is.
@@ -124,7 +176,10 @@ pub fn choose_for_token(
     }
     let scopes = scopes_of(profile.as_ref());
     let profile_file = profile.as_ref().and_then(|_| config.path()).map(Path::to_owned);
-    Ok(TokenChoice { target, scopes, client_id: None, account: account_id, profile_file, ca_file })
+    let is_only_on_host = profile.is_some_and(|profile| is_only_on_host(&profile, config));
+    let account = account_id;
+    let client_id = None;
+    Ok(TokenChoice { target, scopes, client_id, account, profile_file, ca_file, is_only_on_host })
 }
 
 /// The login of a profile that names an issuer and a client.
@@ -134,12 +189,72 @@ fn of_issuer(profile: &Profile<'_>) -> Result<TokenChoice, ChooseError> {
     let target = Target::issuer(issuer).map_err(wrong)?.with_profile(name(profile.name())?);
     // What an issuer grants it may call by other names than those that were asked for: they count at the login alone.
     let (scopes, client_id) = (Scopes::default(), Some(client.to_owned()));
-    Ok(TokenChoice { target, scopes, client_id, account: None, profile_file: None, ca_file: None })
+    Ok(TokenChoice {
+        target,
+        scopes,
+        client_id,
+        account: None,
+        profile_file: None,
+        ca_file: None,
+        is_only_on_host: false,
+    })
+}
+
+/// Whether a person signs in with the profile, and no other one names its host, whatever it signs in with.
+fn is_only_on_host(profile: &Profile<'_>, config: &ConfigFile) -> bool {
+    let host = |profile: &Profile<'_>| profile.parsed_host().ok().flatten().map(|(host, _)| host);
+    let Some(own) = host(profile).filter(|_| profile.is_for_users()) else { return false };
+    let others = config.profiles();
+    let others = others.iter().filter(|other| other.name() != profile.name());
+    let mut others = others.filter(|other| may_spell(other.host().unwrap_or_default(), &own));
+    !others.any(|other| host(other).as_ref() == Some(&own))
+}
+
+/// Whether a text may be a spelling of this host, at a glance: a token is printed in less time than many hosts are parsed in.
+fn may_spell(text: &str, host: &Host) -> bool {
+    let is_plain = |text: &str| text.is_ascii() && !text.contains('%');
+    let is_word =
+        host.name().contains(|c: char| c.is_ascii_alphabetic()) && !host.name().contains(':');
+    !is_word || !is_plain(text) || text.to_ascii_lowercase().contains(host.name())
 }
 
 fn nothing(config: &ConfigFile) -> ChooseError {
     match config.profiles().is_empty() {
         true => ChooseError::NoProfiles,
         false => ChooseError::NoProfileChosen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_spells_a_host_is_looked_at() {
+        for (text, host) in [
+            ("A.Example/x?o=1", "https://a.example"),
+            ("HTTPS://user@A.EXAMPLE:443", "https://a.example"),
+            ("https://%61.example", "https://a.example"),
+            ("https://ａ.example", "https://a.example"),
+            ("https://127.1", "https://127.0.0.1"),
+            ("https://[0:0::1]", "https://[::1]"),
+        ] {
+            assert!(may_spell(text, &Host::parse(host).unwrap()), "{text}");
+        }
+        assert!(!may_spell("https://b.example", &Host::parse("https://a.example").unwrap()));
+    }
+
+    #[test]
+    fn a_profile_is_alone_on_its_host_if_no_other_spells_it() {
+        let is_only = |config: &str| {
+            let config = ConfigFile::parse(config).unwrap();
+            is_only_on_host(&config.profile("dev").unwrap(), &config)
+        };
+        let dev = "[dev]\nhost = https://a.example\n";
+        assert!(is_only(dev) && is_only(&format!("{dev}[b]\nhost = b.example\n[c]\nscopes = x\n")));
+        assert!(!is_only(&format!("{dev}[b]\nhost = A.example/?o=7\n")));
+        assert!(!is_only(&format!("{dev}[b]\nhost = https://%61.example\n")));
+        assert!(!is_only("[dev]\nhost = a.example\ntoken = t\n"));
+        assert!(!is_only("[dev]\nscopes = x\n"));
     }
 }

@@ -90,11 +90,14 @@ fn stores(ward: &Ward, storage: &Storage) -> Vec<Finding> {
 /// The login: whether it is there, how long it lasts, and whether its successor could be saved. `is_told`: that a store is
 /// broken was said already.
 fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice, is_told: bool) -> Vec<Finding> {
-    let key = choice.target.cache_key();
-    let (key, held) = match (storage.store().load(&key), choice.other_key()) {
-        (Ok(None), Some(other)) => (other.clone(), storage.store().load(&other)),
-        (held, _) => (key, held),
-    };
+    let own = choice.target.cache_key();
+    let others = choice.other_key().into_iter().chain(choice.host_fallback_key());
+    let looked = std::iter::once(own.clone()).chain(others).map(|key| {
+        let held = storage.store().load(&key);
+        (key, held)
+    });
+    let found = looked.into_iter().find(|(_, held)| !matches!(held, Ok(None)));
+    let (key, held) = found.unwrap_or((choice.other_key().unwrap_or(own), Ok(None)));
     let sign_in = sign_in(ward, choice);
     let session = match held {
         Ok(Some(session)) => session,

@@ -173,9 +173,11 @@ impl Login {
         .map_err(failed)
     }
 
-    /// The keys under which the login may be. Beside an account, a host that serves accounts keeps it under another one.
+    /// The keys under which the login may be. Beside an account, a host that serves accounts keeps it under another one; and that of
+    /// the host is used where the profile has none.
     pub(super) fn keys(&self) -> impl Iterator<Item = CacheKey> {
-        self.choice.other_key().into_iter().chain([self.choice.target.cache_key()])
+        let own = [self.choice.target.cache_key()];
+        self.choice.other_key().into_iter().chain(own).chain(self.choice.host_fallback_key())
     }
 
     /// The login and its key.

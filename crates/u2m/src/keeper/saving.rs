@@ -208,7 +208,7 @@ impl Keeper {
             // Saves on the way.
             let _ = self.load();
         }
-        self.unsaved().is_none()
+        self.unsaved().is_none() && self.of_host.as_deref().is_none_or(Self::is_saved)
     }
 
     pub(super) fn save_login(&self, session: &Session) -> Result<(), StoreError> {

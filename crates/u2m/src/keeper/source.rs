@@ -1,5 +1,6 @@
 //! A login as a source of tokens: what of it is looked up at once, what is fetched, and for how long a token is handed out.
 
+use super::host_key::lent;
 use super::{Keeper, failed_to_start};
 use crate::clock::now;
 use std::sync::Arc;
@@ -10,13 +11,7 @@ impl Fetch for Keeper {
     type Error = TokenError;
 
     fn stored(&self) -> Result<Option<Fetched<TokenError>>, TokenError> {
-        if self.was_just_due() {
-            return Ok(None);
-        }
-        match self.first_step()? {
-            TokenStep::Done(issued) => Ok(Some(self.issued(&issued, true))),
-            _ => Ok(None),
-        }
+        self.or_of_host(self.at_once(), |host| Ok(host.at_once()?.map(lent)))
     }
 
     fn fetch(
@@ -24,8 +19,11 @@ impl Fetch for Keeper {
         ask: &Ask,
         asked_at: Moment,
     ) -> Result<Fetched<TokenError>, TokenError> {
-        let (landed, is_unlocked) = self.fly(ask, asked_at, None);
-        landed.map(|issued| self.issued(&issued, is_unlocked))
+        let fly = |keeper: &Arc<Self>| {
+            let (landed, is_unlocked) = keeper.fly(ask, asked_at, None);
+            landed.map(|issued| keeper.issued(&issued, is_unlocked))
+        };
+        self.or_of_host(fly(&self), |host| fly(host).map(lent))
     }
 
     fn broken(&self, why: Broken) -> TokenError {
@@ -41,7 +39,11 @@ impl Fetch for Keeper {
     }
 
     fn out_of_time(&self, ask: &Ask) -> Result<Fetched<TokenError>, TokenError> {
-        let old = if *ask == Ask::Usable { self.old_while_good() } else { None };
+        let of_host = || self.of_host.as_deref().and_then(Self::old_while_good).map(lent);
+        let old = match ask {
+            Ask::Usable => self.old_while_good().or_else(of_host),
+            _ => None,
+        };
         old.ok_or_else(|| self.time_is_over())
     }
 
@@ -55,6 +57,17 @@ impl Fetch for Keeper {
 }
 
 impl Keeper {
+    /// What is good as it is stored; `None` if it is time for a flight.
+    fn at_once(&self) -> Result<Option<Fetched<TokenError>>, TokenError> {
+        if self.was_just_due() {
+            return Ok(None);
+        }
+        match self.first_step()? {
+            TokenStep::Done(issued) => Ok(Some(self.issued(&issued, true))),
+            _ => Ok(None),
+        }
+    }
+
     fn first_step(&self) -> Result<TokenStep, TokenError> {
         match self.request.clone().start(Ask::Usable, now()) {
             TokenStep::Load(load) => {

@@ -3,7 +3,7 @@
 use crate::mode::StorageMode;
 use std::io;
 use std::path::{Path, PathBuf};
-use u2m_core::{CacheKey, Foreign};
+use u2m_core::{CacheKey, Foreign, RecordError};
 
 /// How a store can fail. Each text names the file and what to do about it; none holds a token.
 #[derive(Debug, thiserror::Error)]
@@ -236,6 +236,15 @@ pub enum StoreError {
         #[source]
         source: crate::seal::SealError,
     },
+    /// A store of somebody else's did not do what it was asked.
+    #[error("the store of the logins failed")]
+    Other {
+        /// Whether a later try may succeed, without anything being changed.
+        is_passing: bool,
+        /// What it says itself. That is shown, and must hold no token.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The server that keeps the logins does not do what it is asked.
     #[error("{server} refuses: {why}")]
     Refused {
@@ -335,16 +344,88 @@ impl std::fmt::Display for Shown {
 }
 
 impl StoreError {
+    /// What a store of one's own says when what it is made of failed, and will again until something is changed. The text of
+    /// `source` is shown, and must hold no token.
+    ///
+    /// ```
+    /// use u2m_cache::StoreError;
+    /// let error = StoreError::other("no such table: logins");
+    /// assert!(!error.is_transient());
+    /// assert_eq!(u2m_core::chain(&error), "the store of the logins failed: no such table: logins");
+    /// ```
+    pub fn other(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other { is_passing: false, source: source.into() }
+    }
+
+    /// As [`StoreError::other`], where a later try may succeed by itself: somebody else was writing, or a server was away.
+    ///
+    /// ```
+    /// use u2m_cache::StoreError;
+    /// assert!(StoreError::passing("database is locked").is_transient());
+    /// ```
+    pub fn passing(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Other { is_passing: true, source: source.into() }
+    }
+
+    /// What a store of one's own says of an entry whose text is no login that it can use.
+    ///
+    /// ```
+    /// use u2m_cache::StoreError;
+    /// use u2m_core::{CacheKey, SessionRecord};
+    /// let key = CacheKey::new("dev");
+    /// let read = |text: &str| SessionRecord::parse(text).map_err(|why| StoreError::unreadable(&key, why));
+    /// assert!(matches!(read("{}"), Err(StoreError::BadEntry { .. })));
+    /// assert!(matches!(read(r#"{"form":2}"#), Err(StoreError::NewerEntry { form: 2, .. })));
+    /// ```
+    pub fn unreadable(key: &CacheKey, why: RecordError) -> Self {
+        let key = key.clone();
+        match why {
+            RecordError::Newer { form } => Self::NewerEntry { key, form },
+            RecordError::Damaged { why } => Self::BadEntry { key, why },
+            _ => Self::BadEntry { key, why: "it is no login that was written down" },
+        }
+    }
+
     /// Whether a later try may succeed, without anything being changed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::LockTimeout { .. } | Self::Unavailable { .. } => true,
             Self::CopyLeft { source, .. } => source.is_transient(),
+            Self::Other { is_passing, .. } => *is_passing,
             #[cfg(feature = "keyring")]
             Self::Keyring { source, .. } => source.is_transient(),
             #[cfg(all(feature = "encrypted", feature = "keyring"))]
             Self::KeyInKeyring { source, .. } => source.is_transient(),
-            _ => false,
+            #[cfg(any(feature = "encrypted", feature = "redis"))]
+            Self::Seal { .. } => false,
+            Self::BadEntry { .. }
+            | Self::BadForeign { .. }
+            | Self::BadKey { .. }
+            | Self::CannotOpen { .. }
+            | Self::Corrupt { .. }
+            | Self::ForeignOwner { .. }
+            | Self::Full { .. }
+            | Self::Io { .. }
+            | Self::KeptElsewhere { .. }
+            | Self::KeyProgram { .. }
+            | Self::LooseKey { .. }
+            | Self::MirrorTaken { .. }
+            | Self::MissingKey { .. }
+            | Self::NewerEntry { .. }
+            | Self::NoHome
+            | Self::NoStore { .. }
+            | Self::NotAFile { .. }
+            | Self::NotHandedOver
+            | Self::NotKept { .. }
+            | Self::OpenFolder { .. }
+            | Self::OtherForm { .. }
+            | Self::Refused { .. }
+            | Self::Superseded { .. }
+            | Self::TooLarge { .. }
+            | Self::Version { .. }
+            | Self::WouldBeTooLarge { .. }
+            | Self::WouldLoseRefreshToken { .. }
+            | Self::WrongKey { .. } => false,
         }
     }
 

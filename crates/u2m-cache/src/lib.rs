@@ -5,7 +5,10 @@
 //! operating system, in the items of Databricks' CLI; with `encrypted`, `EncryptedFileStore` keeps them in a file of u2m's own
 //! that is sealed with a key. [`AutoStore`] stands in front of several, and finds each login where it was saved. The logins of
 //! other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and writes those of Python's.
-//! [`MemoryStore`] ends with its process. `RedisStore` (feature `redis`) is for programs on several machines.
+//! `RedisStore` (feature `redis`) is for programs on several machines.
+//!
+//! A store of one's own is an [`OwnStore`]: a [`Shelf`] that keeps each login as the text of a
+//! [`SessionRecord`](u2m_core::SessionRecord), and [`EntryLocks`]. `u2m_testkit::conformance` shows whether it keeps to the rules.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
 //! system's: they end with the process that holds them.
@@ -43,6 +46,7 @@ mod key_source;
 mod keyring;
 mod memory;
 mod mode;
+mod own;
 #[cfg(feature = "encrypted")]
 mod payload;
 #[cfg(feature = "redis")]
@@ -80,6 +84,7 @@ pub use key_source::SealKeySource;
 pub use keyring::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
 pub use memory::MemoryStore;
 pub use mode::StorageMode;
+pub use own::{Check, EntryLocks, OwnStore, Shelf};
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 pub use seal::{Cipher, SealError, SealKey};
 pub use store::{Claim, EntryLock, Notice, StoreAddress, TokenStore};

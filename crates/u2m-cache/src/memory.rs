@@ -24,6 +24,8 @@ use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
 pub struct MemoryStore {
     entries: Arc<Mutex<BTreeMap<CacheKey, Slot>>>,
     gates: Arc<Gates<CacheKey>>,
+    /// Refresh tokens that are being spent, by their fingerprints.
+    tokens: Arc<Gates<String>>,
     /// By the names of the doors.
     pauses: Arc<Mutex<BTreeMap<String, Verdict>>>,
 }
@@ -34,6 +36,23 @@ struct Slot {
     verdict: Option<Verdict>,
 }
 
+impl Slot {
+    fn state(&self) -> Option<Fingerprint> {
+        self.session.as_ref().map(Session::fingerprint)
+    }
+
+    fn put(&mut self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
+        if let Some(old) = self.session.as_ref().filter(|old| old.refresh_token.is_some()) {
+            let is_dead = self.verdict.as_ref().is_some_and(|verdict| verdict.is_final_for(old));
+            if session.refresh_token.is_none() && !is_dead {
+                return Err(StoreError::WouldLoseRefreshToken { key: key.clone() });
+            }
+        }
+        self.session = Some(session.clone());
+        Ok(())
+    }
+}
+
 impl MemoryStore {
     /// An empty store.
     ///
@@ -42,12 +61,22 @@ impl MemoryStore {
     /// assert!(MemoryStore::new().keys().unwrap().is_empty());
     /// ```
     pub fn new() -> Self {
-        Self { entries: Arc::default(), gates: Arc::new(Gates::new()), pauses: Arc::default() }
+        Self {
+            entries: Arc::default(),
+            gates: Arc::new(Gates::new()),
+            tokens: Arc::new(Gates::new()),
+            pauses: Arc::default(),
+        }
     }
 
     /// A panic elsewhere leaves the map whole: each change is one assignment.
     fn entries(&self) -> MutexGuard<'_, BTreeMap<CacheKey, Slot>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which state an entry is in.
+    fn state(&self, key: &CacheKey) -> Option<Fingerprint> {
+        self.entries().get(key).and_then(Slot::state)
     }
 
     fn pauses(&self) -> MutexGuard<'_, BTreeMap<String, Verdict>> {
@@ -67,16 +96,7 @@ impl TokenStore for MemoryStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        let mut entries = self.entries();
-        let slot = entries.entry(key.clone()).or_default();
-        if let Some(old) = slot.session.as_ref().filter(|old| old.refresh_token.is_some()) {
-            let is_dead = slot.verdict.as_ref().is_some_and(|verdict| verdict.is_final_for(old));
-            if session.refresh_token.is_none() && !is_dead {
-                return Err(StoreError::WouldLoseRefreshToken { key: key.clone() });
-            }
-        }
-        slot.session = Some(session.clone());
-        Ok(())
+        self.entries().entry(key.clone()).or_default().put(key, session)
     }
 
     fn put_back(
@@ -115,7 +135,9 @@ impl TokenStore for MemoryStore {
             Box::new(MemoryLock {
                 store: self.clone(),
                 key: key.clone(),
+                seen: self.state(key),
                 claimed: None,
+                replaces: None,
                 _pass: pass,
             })
         }))
@@ -125,8 +147,12 @@ impl TokenStore for MemoryStore {
 struct MemoryLock {
     store: MemoryStore,
     key: CacheKey,
+    /// The state that the entry was in when it was last looked at.
+    seen: Option<Fingerprint>,
     /// The token that is being spent.
-    claimed: Option<Fingerprint>,
+    claimed: Option<(Fingerprint, Pass<String>)>,
+    /// The state of the entry that a save replaces: what was claimed, and then what was saved.
+    replaces: Option<Fingerprint>,
     _pass: Pass<CacheKey>,
 }
 
@@ -149,10 +175,25 @@ impl EntryLock for MemoryLock {
         Ok(())
     }
 
-    /// Logins of one process are reached by one name alone.
-    fn claim(&mut self, of: &Fingerprint, _: Duration) -> Result<Claim, StoreError> {
-        self.claimed = Some(of.clone());
-        Ok(Claim::Taken)
+    fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
+        let mut waited = false;
+        if self.claimed.as_ref().is_none_or(|(claimed, _)| claimed != of) {
+            // Never two at once: they would be taken in any order.
+            self.claimed = None;
+            let take = |patience| self.store.tokens.pass(of.as_str().to_owned(), patience);
+            let pass = take(Duration::ZERO).or_else(|| {
+                waited = true;
+                take(patience)
+            });
+            let Some(pass) = pass else { return Ok(Claim::Busy) };
+            self.claimed = Some((of.clone(), pass));
+        }
+        self.replaces = Some(of.clone());
+        // Renewed under another name, between looking and claiming. Who knows better than the entry claims what it does not hold.
+        let there = self.store.state(&self.key);
+        let is_news = there.as_ref() != Some(of) && there != self.seen;
+        self.seen = there;
+        Ok(if waited || is_news { Claim::Waited } else { Claim::Taken })
     }
 
     fn prove_writable(&mut self) -> Result<(), StoreError> {
@@ -160,12 +201,23 @@ impl EntryLock for MemoryLock {
     }
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        let there = self.store.load(&self.key)?.map(|there| there.fingerprint());
-        if self.claimed.is_some() && there != self.claimed && there != Some(session.fingerprint()) {
+        let mut entries = self.store.entries();
+        if let Some((claimed, _)) = &self.claimed {
+            // The token is spent for whoever else holds it.
+            let is_twin = |slot: &&mut Slot| slot.state().as_ref() == Some(claimed);
+            let others = entries.iter_mut().filter(|(name, _)| **name != self.key);
+            for twin in others.map(|(_, slot)| slot).filter(is_twin) {
+                twin.session = Some(session.clone());
+            }
+        }
+        let there = entries.get(&self.key).and_then(Slot::state);
+        let next = Some(session.fingerprint());
+        if self.replaces.is_some() && there != self.replaces && there != next {
             return Err(StoreError::Superseded { key: self.key.clone() });
         }
-        self.store.save(&self.key, session)?;
-        self.claimed = self.claimed.take().map(|_| session.fingerprint());
+        entries.entry(self.key.clone()).or_default().put(&self.key, session)?;
+        self.replaces = self.replaces.take().and(next.clone());
+        self.seen = next;
         Ok(())
     }
 }

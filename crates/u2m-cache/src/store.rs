@@ -11,6 +11,8 @@ use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, Verdict};
 ///
 /// The counterpart of `cache.TokenCache` of Databricks' Go package, with what that one lacks: a lock for each entry, a
 /// proof that a save will work, and a list.
+///
+/// A store of one's own need not implement all of it: [`OwnStore`](crate::OwnStore) makes one of three functions.
 pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Reads an entry, without a lock and without writing. An absent entry, or one without any token, is `None`.
     ///

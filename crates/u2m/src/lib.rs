@@ -177,8 +177,9 @@ pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 pub use whereabouts::{Whereabouts, whereabouts};
 
 pub use u2m_cache::{
-    AutoStore, Claim, EntryLock, FileStore, HeldLogin, MemoryStore, Naming, Notice, Snapshot,
-    StorageMode, StoreAddress, StoreError, TokenStore, format_local,
+    AutoStore, Check, Claim, EntryLock, EntryLocks, FileStore, HeldLogin, MemoryStore, Naming,
+    Notice, OwnStore, Shelf, Snapshot, StorageMode, StoreAddress, StoreError, TokenStore,
+    format_local,
 };
 #[cfg(feature = "keyring")]
 pub use u2m_cache::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
@@ -203,10 +204,10 @@ pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Authorization,
     AuthorizationServer, Binding, Blame, CacheKey, Cluster, Fate, Foreign, Freshness,
     FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime,
-    LoginError, Me, MetadataError, Principal, ProfileName, RefreshToken, Refusal, Report,
-    Revocation, RevokeError, Scopes, Session, ShowCode, StoreFailure, Stray, Target, TargetError,
-    Timestamp, Token, TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict,
-    VerdictKind, chain, is_printable,
+    LoginError, Me, MetadataError, Principal, ProfileName, RecordError, RefreshToken, Refusal,
+    Report, Revocation, RevokeError, Scopes, Session, SessionRecord, SessionText, ShowCode,
+    StoreFailure, Stray, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
+    TransportFailure, UnverifiedClaims, Verdict, VerdictKind, chain, is_printable,
 };
 pub use u2m_core::{
     CodeVerifier, CsrfState, Pkce, build_discovery_authorize_url, derive_host_from_issuer,

@@ -15,6 +15,8 @@ mod platform;
 #[path = "disk/unix.rs"]
 mod platform;
 
+pub(crate) use platform::check_owner;
+
 /// No honest cache is larger, and nothing larger is ever written.
 pub(crate) const READABLE: u64 = 32 << 20;
 
@@ -181,7 +183,7 @@ pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fault::at(Op::Stat, || fs::symlink_metadata(path)) {
         Ok(meta) if meta.file_type().is_symlink() => {
-            platform::check_owner(&meta, path)?;
+            check_owner(&meta, path)?;
             match fault::at(Op::Stat, || fs::canonicalize(path)) {
                 Ok(target) => {
                     check_folder(target.parent().unwrap_or(Path::new("/")))?;
@@ -245,10 +247,7 @@ pub(crate) fn create_own_folder(path: &Path) -> Result<(), StoreError> {
     create_folder(path)?;
     for look in [fs::symlink_metadata::<&Path>, fs::metadata::<&Path>] {
         let meta = fault::at(Op::Stat, || look(path));
-        platform::check_owner(
-            &meta.map_err(|error| StoreError::io("look at", path, error))?,
-            path,
-        )?;
+        check_owner(&meta.map_err(|error| StoreError::io("look at", path, error))?, path)?;
     }
     Ok(())
 }
@@ -259,7 +258,7 @@ pub(crate) fn is_own_folder(path: &Path) -> Result<bool, StoreError> {
     use std::os::unix::fs::MetadataExt;
     let meta = fault::at(Op::Stat, || fs::symlink_metadata(path))
         .map_err(|error| StoreError::io("look at", path, error))?;
-    platform::check_owner(&meta, path)?;
+    check_owner(&meta, path)?;
     Ok(meta.is_dir() && meta.mode() & 0o077 == 0)
 }
 

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Moment, Refusal, Timestamp, Verdict, VerdictKind};
+use u2m_core::{CacheKey, Fingerprint, Moment, Refusal, Session, Timestamp, Verdict, VerdictKind};
 
 /// No note is longer, since all that stands in it is short.
 const LIMIT: u64 = 1 << 16;
@@ -118,6 +118,22 @@ pub(crate) fn remembered(beside: &Beside, key: &CacheKey) -> Option<Verdict> {
     let found = disk::read(&path(beside, key)).ok().flatten()?;
     let note: Note = serde_json::from_slice(&found.bytes).ok()?;
     note.failed.as_ref().and_then(Failed::verdict)
+}
+
+/// Refuses to replace a login that can be renewed by one that cannot, unless it is remembered that its server has refused it for
+/// good.
+pub(crate) fn check_keeps_refresh_token(
+    beside: &Beside,
+    key: &CacheKey,
+    old: Option<&Session>,
+    new: &Session,
+) -> Result<(), StoreError> {
+    let Some(old) = old.filter(|old| old.refresh_token.is_some()) else { return Ok(()) };
+    let is_dead = || remembered(beside, key).is_some_and(|verdict| verdict.is_final_for(old));
+    match new.refresh_token.is_some() || is_dead() {
+        true => Ok(()),
+        false => Err(StoreError::WouldLoseRefreshToken { key: key.clone() }),
+    }
 }
 
 /// Named by a hash, because a key may be anything.

@@ -27,7 +27,6 @@ mod update;
 pub use encrypted::EncryptedFileStore;
 pub(crate) use lock::FileLock;
 pub use mirror::Mirror;
-#[cfg(feature = "keyring")]
 pub(crate) use over::Over;
 
 use crate::beside::Beside;

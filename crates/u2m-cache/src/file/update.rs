@@ -123,7 +123,10 @@ impl Inner {
             let found = (&look, &parsed);
             return self.renew_copies(key, (session, over), found, (writer, reserve), last);
         }
-        self.check_keeps_refresh_token(key, &old, session)?;
+        if let Some(new) = session {
+            let old = old.session();
+            lock::check_keeps_refresh_token(&self.beside, key, old.as_ref(), new)?;
+        }
         let mirror = session.and_then(|session| self.mirrors.of_save(key, session, over));
         let mirror = mirror.as_ref().map(|(to, wish)| (to, *wish));
         let changes = self.changes(document, (key, &old), (session, over), mirror, reserve)?;
@@ -342,26 +345,6 @@ impl Inner {
     pub(super) fn read<'a>(&self, document: &Document<'a>, key: &str) -> Option<Stored<'a>> {
         let raw = document.entry(key)?;
         self.codec.read(&self.beside.path, document, key, raw).ok()
-    }
-
-    fn check_keeps_refresh_token(
-        &self,
-        key: &CacheKey,
-        old: &Stored<'_>,
-        new: Option<&Session>,
-    ) -> Result<(), StoreError> {
-        let Some(old) = old.session().filter(|old| old.refresh_token.is_some()) else {
-            return Ok(());
-        };
-        let loses = new.is_some_and(|new| new.refresh_token.is_none());
-        let is_dead = || {
-            lock::remembered(&self.beside, key).is_some_and(|verdict| verdict.is_final_for(&old))
-        };
-        if loses && !is_dead() {
-            Err(StoreError::WouldLoseRefreshToken { key: key.clone() })
-        } else {
-            Ok(())
-        }
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) fn save(
         Err(StoreError::BadEntry { .. }) => None,
         other => other?,
     };
-    check_keeps_refresh_token(of, key, old.as_ref(), session)?;
+    lock::check_keeps_refresh_token(&of.beside, key, old.as_ref(), session)?;
     note_binding(of, key, (session, over), old.as_ref(), reserve)?;
     let bytes = envelope::write(session);
     let slot = manifest.as_ref().map_or(0, |old| 1 - old.slot.min(1));
@@ -229,22 +229,6 @@ pub(super) fn writer(of: &Inner) -> Result<locks::Held, StoreError> {
     let path = of.beside.sibling(".keyring.lock");
     let taken = locks::take(&path, PATIENCE)?;
     taken.ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })
-}
-
-fn check_keeps_refresh_token(
-    of: &Inner,
-    key: &CacheKey,
-    old: Option<&Session>,
-    new: &Session,
-) -> Result<(), StoreError> {
-    let Some(old) = old.filter(|old| old.refresh_token.is_some()) else { return Ok(()) };
-    let is_dead =
-        || lock::remembered(&of.beside, key).is_some_and(|verdict| verdict.is_final_for(old));
-    if new.refresh_token.is_none() && !is_dead() {
-        Err(StoreError::WouldLoseRefreshToken { key: key.clone() })
-    } else {
-        Ok(())
-    }
 }
 
 /// Before the tokens are written: it is told from both states whom they belong to.

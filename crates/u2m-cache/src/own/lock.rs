@@ -1,0 +1,81 @@
+//! The lock of one entry in a store of somebody's own.
+
+use super::check::{over, signing_in};
+use super::{EntryLocks, Shelf};
+use crate::beside::claim::{Claims, Spot};
+use crate::beside::lock::KeyLock;
+use crate::beside::pause;
+use crate::error::StoreError;
+use crate::file::Over;
+use crate::store::{Claim, EntryLock};
+use std::time::Duration;
+use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
+
+pub(super) struct OwnLock<S> {
+    shelf: S,
+    locks: EntryLocks,
+    key: CacheKey,
+    lock: KeyLock,
+    claims: Claims,
+    /// The state of the entry that a save replaces: what was claimed, and then what was saved.
+    replaces: Option<Fingerprint>,
+}
+
+impl<S: Shelf> OwnLock<S> {
+    pub(super) fn new(shelf: S, locks: EntryLocks, key: CacheKey, lock: KeyLock) -> Self {
+        let claims = Claims::new(&locks.0.what, &locks.0.beside, &key);
+        Self { shelf, locks, key, lock, claims, replaces: None }
+    }
+}
+
+impl<S: Shelf> EntryLock for OwnLock<S> {
+    fn verdict(&mut self) -> Option<Verdict> {
+        self.lock.verdict()
+    }
+
+    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        self.lock.note(verdict)
+    }
+
+    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+        pause::read(&self.locks.0.beside, door)
+    }
+
+    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+        pause::note(&self.locks.0.beside, verdict)
+    }
+
+    fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
+        let (shelf, locks) = (&self.shelf, &self.locks);
+        let look = |spot: &Spot| {
+            // Entries of other stores are out of sight.
+            let found = (*spot == locks.spot(&spot.key())).then(|| shelf.load(&spot.key()))?;
+            found.ok().map(|found| found.map(|session| session.fingerprint()))
+        };
+        let claim = self.claims.claim(&locks.0.beside, of, patience, look)?;
+        self.replaces = self.claims.of().cloned();
+        Ok(claim)
+    }
+
+    fn prove_writable(&mut self) -> Result<(), StoreError> {
+        self.shelf.prove(&self.key)
+    }
+
+    fn save(&mut self, session: &Session) -> Result<(), StoreError> {
+        let (beside, next) = (&self.locks.0.beside, session.fingerprint());
+        self.claims.saving(&next);
+        match &self.replaces {
+            Some(claimed) => {
+                let check = over(beside, &self.key, session, Over::Claimed(claimed));
+                self.shelf.replace(&self.key, Some(session), &check)?;
+            }
+            None => {
+                let check = signing_in(beside, &self.key, session);
+                self.shelf.replace(&self.key, Some(session), &check)?;
+            }
+        }
+        self.claims.saved(beside, &next);
+        self.replaces = self.replaces.take().map(|_| next);
+        Ok(())
+    }
+}

@@ -47,6 +47,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! # Testing a store of your own
+//!
+//! With the feature `stores`, `conformance::check` holds a store of logins against every rule that u2m relies on.
+//!
 //! # What lives where
 //!
 //! | path | what |
@@ -76,6 +80,8 @@ mod api;
 mod authorize;
 mod browser;
 mod client;
+#[cfg(feature = "stores")]
+pub mod conformance;
 mod connection;
 mod device;
 mod echo;

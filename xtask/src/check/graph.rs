@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("u2m-account", &["u2m-core", "u2m-http"]),
     ("u2m-axum", &["u2m"]),
     ("u2m-ambient", &["u2m-http", "u2m-cache"]),
-    ("u2m-testkit", &["u2m-core"]),
+    ("u2m-testkit", &["u2m-core", "u2m-cache"]),
     ("u2m-cli", &["u2m", "u2m-ambient", "u2m-account"]),
 ];
 

@@ -11,6 +11,7 @@ mod lock;
 mod release;
 mod rust;
 mod sources;
+mod sqlite;
 mod warm;
 
 use crate::Outcome;
@@ -43,6 +44,7 @@ const CHECKS: &[Check] = &[
     ("licences", "licences, bans and sources as deny.toml allows", deny::licences),
     ("advisories", "no dependency has a known vulnerability", deny::advisories),
     ("beside", "a program with its own TLS runs with u2m in it", beside::beside),
+    ("sqlite", "a store of one's own in SQLite is short and keeps to the rules", sqlite::sqlite),
     ("binary", "the release binary is as large as the SDKs expect", release::binary),
     ("warm", "a fresh token costs no socket, thread, lock or write", warm::warm),
 ];

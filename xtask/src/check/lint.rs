@@ -6,7 +6,7 @@ use crate::{Outcome, run};
 use std::process::Stdio;
 
 /// The workspaces beside the main one.
-const OTHERS: [&str; 3] = ["beside", "bench", "fuzz"];
+const OTHERS: [&str; 4] = ["beside", "bench", "examples/sqlite-store", "fuzz"];
 
 pub(super) fn fmt() -> Verdict {
     cargo(&["fmt", "--all", "--check"])?;

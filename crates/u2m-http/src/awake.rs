@@ -160,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_tick_is_still_on_time() {
+        let mut clock = AwakeClock::default();
+        takes(&mut clock, &[201]);
+        assert_eq!(clock.on_time, 0);
+        takes(&mut clock, &[100, 200]);
+        assert_eq!(clock.on_time, 2);
+    }
+
+    #[test]
     fn who_was_away_at_the_end_looks_again_before_it_gives_up() {
         let mut clock = AwakeClock::default();
         let until = Duration::from_millis(200);

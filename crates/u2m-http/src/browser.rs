@@ -188,6 +188,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_browser_is_shown_as_its_environment() {
+        let env = BrowserEnv::new(Platform::Linux, [("BROWSER", "canary")]);
+        let shown = format!("{:?}", SystemBrowser::with_env(env));
+        assert_eq!(shown, "SystemBrowser { env: BrowserEnv { platform: Linux, .. } }");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
     fn t19_only_https_and_this_machine_may_be_opened() {
         for (url, expected) in [
             ("https://a.example/authorize?a=b", true),

@@ -248,10 +248,10 @@ pub fn settle_for_good(patience: Duration) -> bool {
 /// Waits until nothing is spent and unsaved, and keeps it so for as long as the guard is held.
 fn settled(patience: Duration) -> Option<MutexGuard<'static, Spent>> {
     let look = |tick| {
-        let (spent, _) = SAVED
+        let (spent, waited) = SAVED
             .wait_timeout_while(spent(), tick, |spent| spent.count > 0)
             .unwrap_or_else(PoisonError::into_inner);
-        (spent.count == 0).then_some(spent)
+        (!waited.timed_out()).then_some(spent)
     };
     AwakeClock::default().wait_blocking(patience, look)
 }

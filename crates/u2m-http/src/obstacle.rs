@@ -215,4 +215,91 @@ mod tests {
         let other = TransportFailure::new(TransportFailureKind::Broken);
         assert_eq!(Obstacle::among(&other), None);
     }
+
+    /// An error that says this, and its source that says the rest.
+    #[derive(Debug)]
+    struct Said(&'static str, Option<Box<Self>>);
+
+    impl Said {
+        fn all(words: &[&'static str]) -> Box<Self> {
+            let rest = (words.len() > 1).then(|| Self::all(&words[1..]));
+            Box::new(Self(words[0], rest))
+        }
+    }
+
+    impl std::fmt::Display for Said {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Said {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|source| source as _)
+        }
+    }
+
+    fn told(words: &[&'static str], proxy: &str) -> Option<ProxyTrouble> {
+        let proxies = crate::Proxies::of_env(&|name| (name == "HTTPS_PROXY").then(|| proxy.into()));
+        let proxy = proxies.of(&"https://a.example".parse().unwrap()).unwrap().unwrap();
+        trouble(Said::all(words).as_ref(), &proxy, None)
+    }
+
+    #[test]
+    fn what_a_proxy_did_is_told_from_what_the_client_says() {
+        use ProxyTrouble::{HungUp, NotFound, NotReached, Refused, WantsPassword, WrongPassword};
+        let (plain, socks) = ("http://p.example:1", "socks5h://p.example:1");
+        let words = |text: &str| Foreign::new(text);
+        let unreached = "failed to create underlying connection";
+        let hidden = "no connection to it can be made";
+        for (said, proxy, expected) in [
+            (&[unreached, "dns error", "unknown"][..], plain, Some(NotFound(words("unknown")))),
+            (
+                &[unreached, "failed to lookup address"],
+                socks,
+                Some(NotFound(words("failed to lookup address"))),
+            ),
+            (&[unreached, "refused"], plain, Some(NotReached(words("refused")))),
+            (&[unreached, "refused"], socks, Some(NotReached(words(hidden)))),
+            (&["tunnel error", "proxy authorization required"], plain, Some(WantsPassword)),
+            (
+                &["tunnel error", "proxy authorization required"],
+                "http://me:x@p.example",
+                Some(WrongPassword),
+            ),
+            (&["tunnel error", "unexpected end of file"], plain, Some(HungUp)),
+            (&["tunnel error", "io error"], plain, Some(HungUp)),
+            (&["tunnel error", "unsuccessful"], plain, Some(Refused)),
+            (
+                &["socks proxy", "host unreachable"],
+                socks,
+                Some(ProxyTrouble::Socks(words("host unreachable"))),
+            ),
+            (
+                &["SOCKS error: host unreachable"],
+                socks,
+                Some(ProxyTrouble::Socks(words("host unreachable"))),
+            ),
+            (&["SOCKS error: io error"], socks, Some(HungUp)),
+            (&["SOCKS error: parsing server response"], socks, Some(HungUp)),
+            (&["SOCKS error: Authentication failed"], socks, Some(WantsPassword)),
+            (&["SOCKS error: no acceptable method"], socks, Some(WantsPassword)),
+            (
+                &["SOCKS error: Authentication failed"],
+                "socks5h://me:x@p.example",
+                Some(WrongPassword),
+            ),
+            (&["connection reset"], socks, None),
+        ] {
+            assert_eq!(told(said, proxy), expected, "{said:?} {proxy}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_is_cut_off_is_one_and_what_is_said_otherwise_is_not() {
+        let text = "the connection was closed during the handshake of TLS".to_owned();
+        let cut_off = Said::all(&["client error", "tls handshake eof"]);
+        assert_eq!(Obstacle::of(cut_off.as_ref(), None), Some(Obstacle::Handshake(text)));
+        assert_eq!(Obstacle::of(Said::all(&["connection reset"]).as_ref(), None), None);
+    }
 }

@@ -25,7 +25,7 @@ const PIECES: usize = 8;
 const REST: Duration = Duration::from_secs(3);
 
 /// What all of them may weigh.
-const LIMIT: usize = 16 * 1024;
+const LIMIT: usize = 16 << 10;
 
 /// One line that a person typed or pasted. Redacted in `Debug`, cleared on drop.
 pub struct PastedLine(Zeroizing<String>);

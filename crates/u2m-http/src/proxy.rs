@@ -276,6 +276,7 @@ mod tests {
             ("socks5://p.example", "socks5h://p.example:1080"),
             ("socks5h://p.example:9", "socks5h://p.example:9"),
             ("socks://p.example", "socks5h://p.example:1080"),
+            ("socks4://p.example", "socks4://p.example:1080"),
             ("socks4a://p.example", "socks4a://p.example:1080"),
             ("socks5h://p.example:80", "socks5h://p.example:80"),
             ("me:p%40ss@p.example:1", "http://me:p%40ss@p.example:1/"),
@@ -296,6 +297,8 @@ mod tests {
             ("canary of a sentence", "is not the address of a proxy"),
             ("me:canary://x", "is not the address of a proxy"),
             ("ftp://p.example", "names a proxy of a kind that is not known: ftp"),
+            ("ninechars://x", "names a proxy of a kind that is not known: ninechars"),
+            ("tencharsss://x", "is not the address of a proxy"),
         ] {
             for variable in ["HTTPS_PROXY", "all_proxy"] {
                 let found = of(&[(variable, text)], "https://a.example");
@@ -316,6 +319,26 @@ mod tests {
             assert_eq!(of(&[("HTTPS_PROXY", "p:1")], here), Ok(None), "{here}");
         }
         assert!(of(&[("HTTPS_PROXY", "p:1")], "https://localhost.example").unwrap().is_some());
+    }
+
+    #[test]
+    fn it_is_shown_which_variable_names_which_proxy() {
+        let proxies = proxies(&[("HTTPS_PROXY", "http://p.example:1")]);
+        assert_eq!(format!("{proxies:?}"), "Proxies { by: Some(\"HTTPS_PROXY\"), .. }");
+        let proxy = proxies.of(&"https://a.example".parse().unwrap()).unwrap().unwrap();
+        assert_eq!(format!("{proxy:?}"), "Proxy(p.example:1 (HTTPS_PROXY))");
+    }
+
+    #[test]
+    fn it_is_told_which_variable_names_a_proxy_and_which_excepts_a_host() {
+        let (a, b): (Url, Url) =
+            ("https://a.example".parse().unwrap(), "https://b.example".parse().unwrap());
+        let named = proxies(&[("all_proxy", "p.example"), ("no_proxy", "b.example")]);
+        assert!(!named.is_empty() && proxies(&[("no_proxy", "b.example")]).is_empty());
+        assert_eq!(named.of(&a).unwrap().unwrap().variable(), "all_proxy");
+        assert_eq!((named.excepted_by(&a), named.excepted_by(&b)), (None, Some("no_proxy")));
+        let wrong = proxies(&[("HTTPS_PROXY", "ftp://p.example")]).of(&a).unwrap_err();
+        assert_eq!(wrong.variable(), "HTTPS_PROXY");
     }
 
     #[test]

@@ -310,6 +310,7 @@ fn blocked(obstacle: Obstacle) -> TransportFailure {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::way::Way;
     use super::*;
 
     /// The way of a transport in whose environment these variables stand.
@@ -318,6 +319,34 @@ mod tests {
             |name: &str| vars.iter().find(|(is, _)| *is == name).map(|(_, value)| (*value).into());
         transport.proxies.set(Proxies::of_env(&env)).unwrap();
         transport.way(&Url::parse("https://ws.example/").unwrap())
+    }
+
+    #[test]
+    fn another_cryptography_changes_nothing_else_and_is_used() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/root.pem");
+        // One with which nothing can be said.
+        let mute = CryptoProvider { cipher_suites: Vec::new(), ..(*tls::own_provider()).clone() };
+        let transport = ReqwestTransport::new().with_extra_ca(&std::fs::read(path).unwrap());
+        let transport = transport.unwrap().with_crypto_provider(Arc::new(mute));
+        assert_eq!(format!("{transport:?}"), "ReqwestTransport(1 extra certificates)");
+        assert!(transport.client(&Way::LoopbackTls, false).is_err());
+        assert!(ReqwestTransport::new().client(&Way::LoopbackTls, false).is_ok());
+    }
+
+    #[test]
+    fn a_file_of_certificates_is_looked_at_before_it_is_needed() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = folder.path().join("broken.pem");
+        let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(&broken, text).unwrap();
+        for (path, why) in [
+            (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/root.pem"), None),
+            (folder.path().join("missing.pem"), Some("is not there")),
+            (broken, Some("holds no certificate that can be read")),
+        ] {
+            let told = ReqwestTransport::check_ca_file(&path).err().map(|error| error.to_string());
+            assert_eq!(told, why.map(|why| format!("the CA file {} {why}", path.display())));
+        }
     }
 
     #[test]

@@ -50,6 +50,16 @@ async fn a_workspace_is_asked_once_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_an_hour_old_is_asked_for_again() {
+    let document = || (0, ok(&document("/oidc")));
+    let (transport, endpoints) = endpoints([document(), document()]);
+    endpoints.workspace(&host()).await.unwrap();
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    endpoints.workspace(&host()).await.unwrap();
+    assert_eq!(transport.sent().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_needs_no_question() {
     let (transport, endpoints) = endpoints([]);
     let server = endpoints.account(&host(), &account()).await.unwrap();

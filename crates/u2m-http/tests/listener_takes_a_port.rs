@@ -42,6 +42,14 @@ async fn a18_both_loopback_families_reach_the_listener() {
 }
 
 #[tokio::test]
+async fn a_listener_is_shown_by_its_port() {
+    let listener = Listener::bind(&Ports::fixed(0)).unwrap();
+    let shown = format!("{listener:?}");
+    assert!(shown.contains(&format!("port: {}", listener.port())), "{shown}");
+    assert!(shown.contains("house: House { .. }"), "{shown}");
+}
+
+#[tokio::test]
 async fn t1_a_port_with_either_family_taken_is_skipped() {
     for address in [
         IpAddr::from(Ipv4Addr::LOCALHOST),

@@ -71,6 +71,17 @@ async fn an_address_that_comes_in_several_lines_is_one() {
     assert!(paste(&browse(8020), &far).await.0.is_none());
 }
 
+#[tokio::test]
+async fn lines_are_joined_up_to_what_an_address_may_weigh() {
+    for (size, is_taken) in [(16_384, true), (16_385, false)] {
+        let browse = browse(8020);
+        let head = format!("http://localhost:8020/?state={}", state(&browse));
+        let tail = format!("&code={}", "c".repeat(size - head.len() - "\n&code=".len()));
+        let (callback, _) = paste(&browse, &[head, tail]).await;
+        assert_eq!(callback.is_some(), is_taken, "{size}");
+    }
+}
+
 /// The code that a pasted answer leads to the server with.
 fn code(browse: u2m_core::Browse, callback: u2m_core::Callback) -> String {
     let LoginStep::Exchange(call) = browse.called_back(callback).unwrap() else { panic!() };

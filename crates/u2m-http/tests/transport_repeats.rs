@@ -9,12 +9,19 @@ use transport_support::{GRANT, Scripted, exchange, lookup, ok, refresh, saved, s
 use u2m_core::{
     Answer, Fate, LoginError, LoginStep, TokenEndpointError, TokenStep, TransportFailureKind,
 };
-use u2m_http::{Patience, drive};
+use u2m_http::{Patience, Transport, drive};
 
 const BASE: &str = "https://a.example";
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_transport_without_settings_has_one_way_everywhere() {
+    let (one, other) = (BASE.parse().unwrap(), "https://b.example".parse().unwrap());
+    let transport = Scripted::new([]);
+    assert_eq!((transport.way(&one).as_str(), transport.way(&other).as_str()), ("", ""));
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,6 +139,13 @@ fn what_a_proxy_does_instead_is_told_with_the_variable_that_names_it() {
 }
 
 #[test]
+fn where_nobody_listens_the_systems_word_for_it_is_told() {
+    let vacant = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = asks(&format!("http://{vacant}"), &[]);
+    assert!(said.starts_with("Connection refused"), "{said}");
+}
+
+#[test]
 fn a_variable_that_names_no_proxy_is_an_error_and_nothing_goes_directly() {
     let server = Raw::saying(NOTHING);
     for (value, why) in [
@@ -160,6 +167,7 @@ fn what_the_list_of_exceptions_names_goes_directly() {
         let said = asks("https://a.invalid", &vars);
         assert!(!said.contains("proxy"), "{list}: {said}");
     }
+    assert!(proxy.requests().is_empty(), "whoever goes directly tells the proxy nothing");
     for list in ["*.a.invalid", "b.invalid", "a.invalid:8443", ""] {
         let vars = [("HTTPS_PROXY", proxy.base.as_str()), ("NO_PROXY", list)];
         let said = asks("https://a.invalid", &vars);
@@ -246,6 +254,9 @@ fn a_ca_file_that_cannot_be_used_is_named_and_so_is_a_variable() {
         assert_eq!(said, told);
     }
     assert!(server.requests().is_empty());
+    // Where nothing is sealed, nobody has to be trusted.
+    let plain = Raw::saying(NOTHING);
+    assert_eq!(asks(&plain.base, &[("U2M_TEST_CA_FILE", &at("missing.pem"))]), "204");
 }
 
 #[test]

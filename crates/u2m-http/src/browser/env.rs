@@ -195,6 +195,14 @@ mod tests {
         assert_eq!(env.find(OsStr::new("/bin/sh")), Some(PathBuf::from("/bin/sh")));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_path_is_no_name_to_be_looked_up() {
+        let env = BrowserEnv::new(Platform::Linux, [("PATH", "/")]);
+        assert_eq!(env.find(OsStr::new("bin/sh")), None);
+        assert_eq!(env.find(OsStr::new("/bin/sh")), Some(PathBuf::from("/bin/sh")));
+    }
+
     #[test]
     fn a_program_of_windows_is_an_exe_unless_its_name_says_otherwise() {
         let folder = tempfile::tempdir().unwrap();

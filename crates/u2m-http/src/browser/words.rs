@@ -14,15 +14,19 @@ pub(super) enum Style {
 pub(super) fn alternatives(text: &str, style: Style) -> Vec<&str> {
     let mut found = Vec::new();
     let (mut from, mut quote, mut plain) = (0, None, false);
-    for (at, c) in text.char_indices() {
+    let parted = match style {
+        Style::Unix => text,
+        Style::Windows => "",
+    };
+    for (at, c) in parted.char_indices() {
         if std::mem::take(&mut plain) {
             continue;
         }
         match (quote, c) {
-            (None | Some('"'), '\\') if style == Style::Unix => plain = true,
+            (None | Some('"'), '\\') => plain = true,
             (Some(open), c) if open == c => quote = None,
             (None, '"' | '\'') => quote = Some(c),
-            (None, ':') if style == Style::Unix && !text[at + 1..].starts_with("//") => {
+            (None, ':') if !text[at + 1..].starts_with("//") => {
                 found.push(&text[from..at]);
                 from = at + 1;
             }

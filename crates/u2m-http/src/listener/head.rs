@@ -3,11 +3,11 @@
 use zeroize::Zeroizing;
 
 /// What a head may weigh, cookies apart (T10).
-const LIMIT: usize = 8 * 1024;
+const LIMIT: usize = 8 << 10;
 
 /// What cookies may weigh. Browsers share the cookies of `localhost` among all its ports, so a developer's other programs
 /// decide how many come along. They are skipped as they arrive, and never kept.
-const COOKIES: usize = 256 * 1024;
+const COOKIES: usize = 256 << 10;
 
 /// Empty lines that are forgiven before the request line (RFC 9112 section 2.2 asks for one).
 const BLANKS: usize = 4;
@@ -169,6 +169,19 @@ mod tests {
         let text = format!("\r\n{}", REQUEST.replace("\r\n", "\n"));
         assert_eq!(head(&text), head(REQUEST));
         assert_eq!(read(b"\n\n\n\n\nGET / HTTP/1.1\n\n"), Err(HeadError::Malformed));
+    }
+
+    #[test]
+    fn as_many_blank_lines_as_are_forgiven_are_and_not_one_more() {
+        let after = |blanks: usize| format!("{}{REQUEST}", "\r\n".repeat(blanks));
+        assert_eq!(head(&after(BLANKS)), head(REQUEST));
+        assert_eq!(read(after(BLANKS + 1).as_bytes()), Err(HeadError::Malformed));
+    }
+
+    #[test]
+    fn a_head_does_not_begin_with_a_cookie() {
+        let text = format!("Cookie: a=b\r\n{REQUEST}");
+        assert_eq!(read(text.as_bytes()), Err(HeadError::Malformed));
     }
 
     #[test]

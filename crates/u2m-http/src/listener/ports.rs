@@ -63,20 +63,25 @@ impl Ports {
         if self.range == (0..=0) {
             return take_any();
         }
-        let mut first_other = None;
-        for port in self.range.clone() {
-            match take_both(port) {
-                Ok(sockets) => return Ok((port, sockets)),
-                Err(error) if error.kind() == ErrorKind::AddrInUse => {}
-                // Windows reserves single ports, so that one refusal says nothing about the next port.
-                Err(error) => first_other = first_other.or(Some(ListenError::Bind(port, error))),
-            }
-        }
-        Err(first_other.unwrap_or(ListenError::AllTaken {
-            first: *self.range.start(),
-            last: *self.range.end(),
-        }))
+        first_of(self.range.clone(), take_both)
     }
+}
+
+fn first_of<S>(
+    range: RangeInclusive<u16>,
+    mut take: impl FnMut(u16) -> io::Result<S>,
+) -> Result<(u16, S), ListenError> {
+    let mut first_other = None;
+    for port in range.clone() {
+        match take(port) {
+            Ok(sockets) => return Ok((port, sockets)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            // Windows reserves single ports, so that one refusal says nothing about the next port.
+            Err(error) => first_other = first_other.or(Some(ListenError::Bind(port, error))),
+        }
+    }
+    let all_taken = ListenError::AllTaken { first: *range.start(), last: *range.end() };
+    Err(first_other.unwrap_or(all_taken))
 }
 
 fn take_any() -> Result<(u16, Vec<TcpListener>), ListenError> {
@@ -147,6 +152,34 @@ mod tests {
             assert!(matches!(socket.accept(), Err(error) if error.kind() == ErrorKind::WouldBlock));
         }
         assert!(sockets[0].local_addr().unwrap().is_ipv4());
+    }
+
+    #[test]
+    fn a_range_begins_with_its_first_port() {
+        assert_eq!((Ports::fixed(9000).first(), Ports::range(9001..=9005).first()), (9000, 9001));
+    }
+
+    #[test]
+    fn a_port_that_is_in_use_says_nothing_and_one_that_is_refused_is_told_last() {
+        let (used, refused) = (ErrorKind::AddrInUse, ErrorKind::PermissionDenied);
+        let taken = |outcomes: [Option<ErrorKind>; 3]| {
+            first_of(7..=9, |port| match outcomes[usize::from(port - 7)] {
+                Some(kind) => Err(io::Error::from(kind)),
+                None => Ok(port),
+            })
+        };
+        assert!(matches!(taken([Some(used), Some(refused), None]), Ok((9, 9))));
+        let all = taken([Some(used); 3]);
+        assert!(matches!(all, Err(ListenError::AllTaken { first: 7, last: 9 })), "{all:?}");
+        let told = taken([Some(used), Some(refused), Some(used)]);
+        let Err(ListenError::Bind(8, error)) = told else { panic!("{told:?}") };
+        assert_eq!(error.kind(), refused);
+    }
+
+    #[test]
+    fn an_address_that_this_machine_has_not_is_no_error() {
+        assert!(open(([192, 0, 2, 1], 0).into()).unwrap().is_none());
+        assert!(open((Ipv4Addr::LOCALHOST, 0).into()).unwrap().is_some());
     }
 
     /// Takes a pair where the second family answers by a list, and then always as at its end.

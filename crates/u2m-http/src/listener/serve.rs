@@ -219,3 +219,22 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_taken_when_all_their_visitors_have_said_what_they_want() {
+        let room = |is_idle| Room {
+            visit: Box::pin(std::future::pending()),
+            idle: Arc::new(AtomicBool::new(is_idle)),
+        };
+        let are_taken = |busy: usize, idle: usize| {
+            let busy = (0..busy).map(|_| room(false));
+            Rooms(busy.chain((0..idle).map(|_| room(true))).collect()).are_taken()
+        };
+        assert!(are_taken(ROOMS, 0) && are_taken(ROOMS + 1, 0));
+        assert!(!are_taken(ROOMS - 1, 0) && !are_taken(ROOMS - 1, 1) && !are_taken(0, 0));
+    }
+}

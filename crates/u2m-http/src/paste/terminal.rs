@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 /// What a line may weigh. A redirect URL is far smaller.
-const LIMIT: usize = 64 * 1024;
+const LIMIT: usize = 64 << 10;
 
 /// Ends the reading thread when it is dropped.
 pub(super) type Leash = PipeWriter;
@@ -164,5 +164,34 @@ mod tests {
         });
         assert_eq!(lines.lines.blocking_recv().unwrap().expose().len(), LIMIT);
         writing.join().unwrap();
+    }
+
+    const WORKER: &str = "U2M_PASTE_WORKER";
+
+    /// What a process says that `script` has given a terminal.
+    #[test]
+    fn worker_on_a_terminal() {
+        if std::env::var_os(WORKER).is_some() {
+            println!("its lines are read: {}", lines().is_ok());
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_terminal_is_read_in_the_foreground_alone() {
+        let program = std::env::current_exe().unwrap();
+        let story = "paste::terminal::tests::worker_on_a_terminal";
+        let told = format!("'{}' --exact {story} --nocapture", program.display());
+        for (command, is_read) in [(told.clone(), true), (format!("set -m; {told} & wait"), false)]
+        {
+            let mut script = std::process::Command::new("script");
+            script.args(["-qec", &command, "/dev/null"]).env(WORKER, "1").env("SHELL", "/bin/sh");
+            script.stdin(std::process::Stdio::null());
+            let Ok(done) = script.output() else { return };
+            let said = String::from_utf8_lossy(&done.stdout).into_owned();
+            assert!(said.contains(&format!("its lines are read: {is_read}")), "{said}");
+        }
+        // A file is no terminal.
+        assert!(!is_ours(&File::open(program).unwrap()));
     }
 }

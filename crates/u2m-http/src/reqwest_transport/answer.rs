@@ -120,3 +120,22 @@ pub(super) fn reasons(error: &reqwest::Error) -> String {
         None => Foreign::new(&innermost.to_string()).to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_coding_of_a_body_is_told_in_its_order() {
+        let codings = |lines: &[&str]| {
+            let mut response = http::Response::builder();
+            for line in lines {
+                response = response.header(CONTENT_ENCODING, *line);
+            }
+            Head::of(&response.body("").unwrap().into()).content_encoding
+        };
+        assert_eq!(codings(&["gzip"]).as_deref(), Some("gzip"));
+        assert_eq!(codings(&["gzip", "br"]).as_deref(), Some("gzip,br"));
+        assert_eq!(codings(&[]), None);
+    }
+}

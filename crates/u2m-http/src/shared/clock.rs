@@ -75,6 +75,20 @@ mod tests {
     }
 
     #[test]
+    fn two_clocks_differ_by_what_one_is_ahead_of_the_other() {
+        assert_eq!(Glance { wall: 500, awake: 300 }.offset(), 200);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_time_since_the_start_is_the_systems() {
+        let told = std::fs::read_to_string("/proc/uptime").unwrap();
+        let told: f64 = told.split(' ').next().unwrap().parse().unwrap();
+        let after = since_boot() as f64 - told;
+        assert!((-2.0..60.0).contains(&after), "{after} s after {told}");
+    }
+
+    #[test]
     fn the_time_since_the_start_never_goes_back() {
         let first = since_boot();
         assert!(first >= 0 && since_boot() >= first);

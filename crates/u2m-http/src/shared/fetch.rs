@@ -38,8 +38,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
 
     /// The same as a task of the caller's runtime, for a source that spends nothing which is lost with the process: a thousand
     /// such sources are not a thousand threads. `None`: it is to have a thread of its own.
-    fn task(self: Arc<Self>, ask: &Ask, asked_at: Moment) -> Option<FetchFuture<Self::Error>> {
-        let _ = (ask, asked_at);
+    fn task(self: Arc<Self>, _ask: &Ask, _asked_at: Moment) -> Option<FetchFuture<Self::Error>> {
         None
     }
 
@@ -56,8 +55,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     fn may_stand_in(&self, error: &Self::Error) -> bool;
 
     /// Whether `error` answers the question that was asked, and no other: somebody who asked for less may still find a token.
-    fn is_about_the_question(&self, error: &Self::Error) -> bool {
-        let _ = error;
+    fn is_about_the_question(&self, _error: &Self::Error) -> bool {
         false
     }
 }

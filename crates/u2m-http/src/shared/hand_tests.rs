@@ -138,3 +138,37 @@ fn copies_of_a_source_that_is_gone_are_dropped_by_the_next_miss() {
     assert!(next.fresh().is_some());
     COPIES_HERE.with_borrow(|copies| assert!(copies.iter().all(|copy| copy.of.strong_count() > 0)));
 }
+
+#[test]
+fn while_the_two_cheap_clocks_agree_no_other_is_looked_at() {
+    let mut held = held(100, 200);
+    // By the third it would be over.
+    (held.fresh_until_boot, held.offset) = (i64::MIN, 30);
+    assert!(held.is_fresh(Glance { wall: 150, awake: 120 - JITTER }));
+    assert!(!held.is_fresh(Glance { wall: 150, awake: 119 - JITTER }));
+}
+
+#[test]
+fn each_thread_has_one_copy_of_its_own_for_each_source() {
+    let copies = || COPIES_HERE.with_borrow(Vec::len);
+    std::thread::spawn(move || {
+        let (one, other) = (Hand::new(), Hand::new());
+        let shared = token("a");
+        one.set(shared.clone(), i64::MAX, None);
+        let own = one.fresh().unwrap();
+        let text = |token: &Token| token.access_token().expose().as_ptr();
+        assert_ne!(text(&own), text(&shared), "its count of owners would be everybody's");
+        assert_eq!(text(&one.fresh().unwrap()), text(&own));
+        other.set(token("b"), i64::MAX, None);
+        other.fresh().unwrap();
+        one.set(token("c"), i64::MAX, None);
+        one.fresh().unwrap();
+        assert_eq!(copies(), 2);
+        drop(other);
+        one.set(token("d"), i64::MAX, None);
+        one.fresh().unwrap();
+        assert_eq!(copies(), 1, "a copy ends with its source");
+    })
+    .join()
+    .unwrap();
+}

@@ -39,3 +39,97 @@ pub(super) fn settle<F: Fetch>(
     };
     if suits { Settled::Is(Ok(token)) } else { Settled::Again }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::Broken;
+    use std::sync::Arc;
+    use u2m_core::{AccessToken, Moment};
+
+    /// Tells which errors are about the question.
+    #[derive(Debug)]
+    struct Source;
+
+    type Outcome = Result<Fetched<&'static str>, &'static str>;
+
+    impl Fetch for Source {
+        type Error = &'static str;
+
+        fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome {
+            Err("nobody fetches here")
+        }
+
+        fn broken(&self, _: Broken) -> &'static str {
+            "broken"
+        }
+
+        fn out_of_time(&self, _: &Ask) -> Outcome {
+            Err("out of time")
+        }
+
+        fn may_stand_in(&self, _: &&'static str) -> bool {
+            false
+        }
+
+        fn is_about_the_question(&self, error: &&'static str) -> bool {
+            *error == "the same again"
+        }
+    }
+
+    /// What the outcome means for one who asked `ask`; `again` if nothing.
+    fn means(ask: &Ask, asked: &Ask, outcome: Outcome) -> String {
+        match settle(&Source, ask, asked, outcome) {
+            Settled::Again => "again".to_owned(),
+            Settled::Is(Ok(token)) => token.access_token().expose().to_owned(),
+            Settled::Is(Err(error)) => error.to_owned(),
+        }
+    }
+
+    fn new(came: Came<&'static str>) -> Outcome {
+        Ok(Fetched { came, ..Fetched::renewed(Token::new(AccessToken::new("new"), None)) })
+    }
+
+    #[test]
+    fn a_failure_is_told_to_those_who_asked_for_as_much() {
+        let (usable, newer) = (Ask::Usable, Ask::Newer(None));
+        for (ask, asked, error, meant) in [
+            (&usable, &usable, "ended", "ended"),
+            (&newer, &newer, "the same again", "the same again"),
+            (&usable, &newer, "ended", "again"),
+            (&newer, &usable, "ended", "ended"),
+            (&newer, &usable, "the same again", "again"),
+        ] {
+            assert_eq!(means(ask, asked, Err(error)), meant, "{ask:?} {asked:?} {error}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_for_those_whose_question_it_answers() {
+        let seen = |name: &str| AccessToken::new(name);
+        let (usable, forced) = (Ask::Usable, Ask::Newer(None));
+        let (kept, stored) = (|| new(Came::Kept("away")), || new(Came::Stored));
+        let renewed = || new(Came::Renewed);
+        // Of the question that it was begun with, the source has decided.
+        for ask in [&usable, &forced, &Ask::Other(seen("new")), &Ask::Newer(Some(seen("new")))] {
+            assert_eq!(means(ask, ask, kept()), "new", "{ask:?}");
+        }
+        for outcome in [kept(), stored(), renewed()] {
+            assert_eq!(means(&usable, &forced, outcome), "new");
+        }
+        for (ask, outcome, meant) in [
+            (forced.clone(), kept(), "again"),
+            (forced.clone(), stored(), "again"),
+            (forced, renewed(), "new"),
+            (Ask::Newer(Some(seen("old"))), kept(), "again"),
+            (Ask::Newer(Some(seen("old"))), stored(), "new"),
+            (Ask::Newer(Some(seen("new"))), renewed(), "again"),
+            (Ask::Other(seen("old")), kept(), "again"),
+            (Ask::Other(seen("old")), renewed(), "new"),
+            (Ask::Other(seen("new")), stored(), "again"),
+        ] {
+            let name = format!("{ask:?} {outcome:?}");
+            assert_eq!(means(&ask, &usable, outcome), meant, "{name}");
+        }
+    }
+}

@@ -68,3 +68,20 @@ impl ShareRules {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_is_set_by_itself() {
+        let wait = Some(Duration::from_secs(5));
+        let freshness = FreshnessRules::azure();
+        let rules = ShareRules::default().with_wait(wait).with_renewal(Renewal::Behind);
+        let rules = rules.with_freshness(freshness.clone());
+        assert_eq!(
+            (rules.wait, rules.renewal, rules.freshness),
+            (wait, Renewal::Behind, freshness)
+        );
+    }
+}

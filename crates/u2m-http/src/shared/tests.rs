@@ -71,6 +71,65 @@ fn a_stale_token_is_handed_out_at_once_while_one_fetch_runs_behind() {
 }
 
 #[test]
+fn what_fails_for_one_who_waits_leaves_the_token_in_hand() {
+    let (shared, script) = scripted(Renewal::Wait);
+    shared.put(&Fetched::renewed(token("old", 3_600)));
+    script.send(Err("ended")).unwrap();
+    assert_eq!(shared.ask_blocking(Ask::Newer(None)).unwrap_err(), "ended");
+    assert_eq!(shared.fresh().as_ref().map(name), Some("old"));
+}
+
+#[test]
+fn one_who_waits_gets_the_old_token_where_the_source_could_not_say_and_only_then() {
+    for (ask, error, expected) in [
+        (Ask::Usable, "away", Ok("old")),
+        (Ask::Usable, "ended", Err("ended")),
+        (Ask::Newer(None), "away", Err("away")),
+        (Ask::Newer(None), "ended", Err("ended")),
+    ] {
+        let (shared, script) = scripted(Renewal::Wait);
+        shared.put(&stale("old"));
+        script.send(Err(error)).unwrap();
+        let outcome = shared.ask_blocking(ask);
+        assert_eq!(outcome.as_ref().map(name).map_err(|error| *error), expected);
+    }
+}
+
+#[test]
+fn what_was_kept_is_handed_out_unless_it_is_dead_by_the_clock_that_nobody_sets() {
+    for (left, expected) in [(200, Ok("old")), (1, Err("ended"))] {
+        let (shared, script) = scripted(Renewal::Wait);
+        let old = Fetched::renewed(token("old", left));
+        shared.put(&old.clone().fresh_until(Timestamp::from_unix(now().unix() - 1)));
+        script.send(Ok(Fetched { came: Came::Kept("ended"), ..old })).unwrap();
+        let outcome = shared.ask_blocking(Ask::Usable);
+        assert_eq!(outcome.as_ref().map(name).map_err(|error| *error), expected, "{left}");
+    }
+}
+
+#[test]
+fn a_task_with_a_time_of_its_own_is_answered_within_it() {
+    let (send, receive) = channel();
+    let source = Scripted { fetches: AtomicUsize::new(0), next: Mutex::new(receive) };
+    let rules = ShareRules::default().with_wait(Some(Duration::from_secs(60)));
+    let shared = Shared::new(source, rules);
+    send.send(Ok(Fetched::renewed(token("new", 3_600)))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(name(&runtime.block_on(shared.ask(Ask::Usable)).unwrap()), "new");
+}
+
+#[test]
+fn a_token_that_is_let_go_of_is_in_nobodys_hand() {
+    let (shared, script) = scripted(Renewal::Behind);
+    shared.put(&Fetched::renewed(token("old", 3_600)));
+    assert_eq!(name(&shared.fresh().unwrap()), "old");
+    shared.forget();
+    assert!(shared.fresh().is_none());
+    script.send(Ok(Fetched::renewed(token("new", 3_600)))).unwrap();
+    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "new");
+}
+
+#[test]
 fn a_caller_that_has_to_wait_gets_the_new_token_and_others_the_old_one_meanwhile() {
     let (shared, script) = scripted(Renewal::Wait);
     shared.put(&stale("old"));
@@ -220,4 +279,92 @@ fn whoever_waited_for_a_task_of_a_runtime_that_ended_begins_it_anew_on_its_own()
     let second = stays.spawn(async move { second.ask(Ask::Usable).await });
     ends.shutdown_background();
     assert_eq!(name(&stays.block_on(second).unwrap().unwrap()), "a");
+}
+
+/// Never comes to an end by itself.
+#[derive(Debug, Default)]
+struct Endless(AtomicUsize);
+
+impl Fetch for Endless {
+    type Error = &'static str;
+
+    fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome<Self> {
+        Err("it was to be a task")
+    }
+
+    fn task(self: Arc<Self>, _: &Ask, _: Moment) -> Option<FetchFuture<&'static str>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Some(Box::pin(std::future::pending()))
+    }
+
+    fn broken(&self, why: Broken) -> &'static str {
+        match why {
+            Broken::NoThread(_) => "no thread",
+            Broken::Panicked => "panicked",
+            Broken::RuntimeEnded => "its runtime has ended",
+        }
+    }
+
+    fn out_of_time(&self, _: &Ask) -> Outcome<Self> {
+        Err("out of time")
+    }
+
+    fn may_stand_in(&self, _: &&'static str) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_task_is_begun_anew_a_few_times_where_every_runtime_has_ended() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    let gone = runtime.handle().clone();
+    runtime.shutdown_background();
+    let shared = Shared::new(Endless::default(), ShareRules::default());
+    let _in_it = gone.enter();
+    assert_eq!(shared.ask_blocking(Ask::Usable).unwrap_err(), "its runtime has ended");
+    assert_eq!(shared.source().0.load(Ordering::SeqCst), 1 + RUNTIMES);
+}
+
+/// Has a token that need not be fetched.
+#[derive(Debug)]
+struct Kept(Token);
+
+impl Fetch for Kept {
+    type Error = &'static str;
+
+    fn stored(&self) -> Result<Option<Fetched<&'static str>>, &'static str> {
+        Ok(Some(Fetched::renewed(self.0.clone())))
+    }
+
+    fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome<Self> {
+        Err("there is one already")
+    }
+
+    fn broken(&self, _: Broken) -> &'static str {
+        "broken"
+    }
+
+    fn out_of_time(&self, _: &Ask) -> Outcome<Self> {
+        Err("out of time")
+    }
+
+    fn may_stand_in(&self, _: &&'static str) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_token_that_the_source_keeps_is_handed_out_and_not_fetched() {
+    let shared = Shared::new(Kept(token("kept", 3_600)), ShareRules::default());
+    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "kept");
+    assert_eq!(shared.fresh().as_ref().map(name), Some("kept"));
+    assert_eq!(shared.ask_blocking(Ask::Newer(None)).unwrap_err(), "there is one already");
+    shared.forget();
+    assert_eq!(shared.stored().unwrap().as_ref().map(name), Some("kept"));
+}
+
+#[test]
+fn what_is_shared_is_shown_as_its_source() {
+    let shared = Shared::new(Endless::default(), ShareRules::default());
+    assert_eq!(format!("{shared:?}"), "Shared(Endless(0))");
 }

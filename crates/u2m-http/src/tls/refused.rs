@@ -289,4 +289,46 @@ mod tests {
         }
         assert_eq!(common_name(b"\x31\x84\xff\xff\xff\xff\x30"), None);
     }
+
+    #[test]
+    fn a_few_names_are_shown_and_of_many_that_there_are_more() {
+        let names = |count: usize| {
+            let names = (0..count).map(|at| Foreign::new(&format!("{at}.example"))).collect();
+            CertificateProblem::OtherName { names }.to_string()
+        };
+        assert!(names(0).ends_with("for another name"));
+        assert!(names(NAMES).ends_with("for another name: 0.example, 1.example, 2.example"));
+        assert!(
+            names(NAMES + 1).ends_with("for other names: 0.example, 1.example, 2.example and more")
+        );
+    }
+
+    #[test]
+    fn elements_of_der_tell_their_length_in_one_two_or_three_bytes() {
+        for (der, found) in [
+            (&[0x30, 1, 7, 8][..], Some((&[7][..], &[8][..]))),
+            (&[0x30, 0x81, 1, 7, 8], Some((&[7], &[8]))),
+            (&[0x30, 0x82, 0, 1, 7, 8], Some((&[7], &[8]))),
+            (&[0x30, 0x83, 0, 0, 1, 7], None),
+            (&[0x30, 2, 7], None),
+            (&[0x30], None),
+            (&[], None),
+        ] {
+            assert_eq!(element(der), found, "{der:?}");
+        }
+    }
+
+    #[test]
+    fn what_else_is_the_matter_is_told_as_it_is_unless_it_has_signed_itself() {
+        use rustls::pki_types::pem::PemObject;
+        let of = |name: &str| {
+            let path =
+                std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name);
+            let certificate = CertificateDer::from_pem_file(path).unwrap();
+            let other = OtherError(Arc::new(std::io::Error::other("odd")));
+            CertificateProblem::of(&CertificateError::Other(other), &certificate, &[])
+        };
+        assert!(matches!(of("self.pem"), CertificateProblem::SelfSigned { .. }));
+        assert!(matches!(of("server.pem"), CertificateProblem::Other(_)));
+    }
 }

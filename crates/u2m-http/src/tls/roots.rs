@@ -186,7 +186,16 @@ mod tests {
         };
         let (empty, other) = (at("empty.pem", ""), at("other.pem", "-----BEGIN KEY-----\n"));
         let nothing = folder.path().join("nothing");
+        let of_size = |name: &str, size| {
+            let path = at(name, "");
+            std::fs::File::options().write(true).open(&path).unwrap().set_len(size).unwrap();
+            path
+        };
+        let (largest, too_large) = (of_size("largest", LIMIT), of_size("too-large", LIMIT + 1));
         for (file, why) in [
+            (&largest, "holds no certificate"),
+            (&too_large, "is too large"),
+            (&PathBuf::from("/dev/zero"), "is no file"),
             (&empty, "is empty"),
             (&other, "holds no certificate in PEM form"),
             (&nothing, "is not there"),
@@ -199,6 +208,18 @@ mod tests {
                 "{troubles}"
             );
             assert!(troubles.contains("; SSL_CERT_DIR names "), "{troubles}");
+        }
+    }
+
+    #[test]
+    fn the_systems_own_way_is_gone_unless_a_variable_says_otherwise() {
+        let verifier =
+            |vars: &[(&str, &Path)]| gather(vars).map(|found| format!("{:?}", found.verifier));
+        let named = verifier(&[("SSL_CERT_FILE", &tests().join("root.pem"))]).unwrap();
+        assert!(named.starts_with("WebPkiServerVerifier"), "{named}");
+        // A machine may have no authorities at all.
+        if let Ok(usual) = verifier(&[]) {
+            assert!(!usual.starts_with("WebPkiServerVerifier"), "{usual}");
         }
     }
 }

@@ -120,3 +120,24 @@ fn letters_of_one_byte_are_read_where_they_were_named_and_utf_8_stays_what_it_is
         assert_eq!(read(b"g\xfc", name), "g\u{fffd}", "{name:?}");
     }
 }
+
+#[test]
+fn what_a_gzip_member_says_of_itself_is_skipped_whole() {
+    let head = |flags: u8, more: &[u8]| {
+        let head = [&[0x1f, 0x8b, 8, flags, 0, 0, 0, 0, 0, 0], more, b"data"].concat();
+        after_head(&head).map(<[u8]>::to_vec)
+    };
+    for (flags, more) in [
+        (0, &[][..]),
+        (4, &[0, 0]),
+        (4, &[3, 0, 1, 2, 3]),
+        (8, b"name\0"),
+        (16, b"comment\0"),
+        (2, &[1, 2]),
+        (4 | 8 | 16 | 2, b"\x01\0x\0\0\x01\x02"),
+    ] {
+        assert_eq!(head(flags, more).as_deref(), Some(&b"data"[..]), "{flags}");
+    }
+    assert_eq!(head(4, &[9, 0]), None);
+    assert_eq!(after_head(&[0x1f, 0x8b, 8]), None);
+}

@@ -117,7 +117,10 @@ mod tests {
         let refused = |code| TokenEndpointError::Refused(Refusal::new(400, code, None));
         let word =
             |status| TokenEndpointError::Refused(Refusal::new(status, "Service Unavailable", None));
+        let coded = |status, code| TokenEndpointError::Refused(Refusal::new(status, code, None));
         for (error, fate) in [
+            (coded(503, "temporarily_unavailable"), Fate::Kept),
+            (coded(500, "invalid_scope"), Fate::Kept),
             (unreachable(TransportFailureKind::NotSent), Fate::Kept),
             (unreachable(TransportFailureKind::Broken), Fate::Unknown),
             (unreachable(TransportFailureKind::TimedOut), Fate::Unknown),

@@ -47,15 +47,7 @@ pub struct FreshnessRules {
 
 impl Default for FreshnessRules {
     fn default() -> Self {
-        Self {
-            skew: Lifetime::from_seconds(10),
-            skew_share: 0,
-            lead: Lifetime::from_seconds(300),
-            lead_share: 4,
-            assumed: Lifetime::from_seconds(900),
-            pause: Lifetime::from_seconds(60),
-            coalesce: Lifetime::from_seconds(5),
-        }
+        Self::login()
     }
 }
 
@@ -84,7 +76,15 @@ impl FreshnessRules {
     /// assert_eq!(FreshnessRules::login().skew.seconds(), 10);
     /// ```
     pub fn login() -> Self {
-        Self::default()
+        Self {
+            skew: Lifetime::from_seconds(10),
+            skew_share: 0,
+            lead: Lifetime::from_seconds(300),
+            lead_share: 4,
+            assumed: Lifetime::from_seconds(900),
+            pause: Lifetime::from_seconds(60),
+            coalesce: Lifetime::from_seconds(5),
+        }
     }
 
     /// For tokens that cost nothing but a request: those of machines, and those that others are exchanged for. Renewed 20 minutes
@@ -242,6 +242,28 @@ mod tests {
             .with_expiry(now.plus(Lifetime::from_seconds(seconds_left)));
         session.lifetime = lifetime.map(Lifetime::from_seconds);
         FreshnessRules::default().of(&session, now)
+    }
+
+    #[test]
+    fn a_lifetime_of_nothing_says_nothing() {
+        for left in [299, 300, 10, 9, 5] {
+            assert_eq!(judge(left, Some(0)), judge(left, None), "{left}");
+        }
+        let session = Session::new(AccessToken::new("a")).with_lifetime(Lifetime::ZERO);
+        let rules = FreshnessRules { skew_share: 2, ..FreshnessRules::default() };
+        assert_eq!(rules.least(&session), rules.skew);
+        assert_eq!(rules.least(&session.with_lifetime(Lifetime::from_seconds(8))).seconds(), 4);
+    }
+
+    #[test]
+    fn a_share_of_nothing_bounds_nothing() {
+        let now = Timestamp::from_unix(1_000_000);
+        let session = Session::new(AccessToken::new("a"))
+            .with_lifetime(Lifetime::from_seconds(400))
+            .with_expiry(now.plus(Lifetime::from_seconds(299)));
+        let rules = FreshnessRules { lead_share: 0, ..FreshnessRules::default() };
+        assert_eq!(rules.of(&session, now), Freshness::Stale);
+        assert_eq!(FreshnessRules::default().of(&session, now), Freshness::Fresh);
     }
 
     #[test]

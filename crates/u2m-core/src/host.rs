@@ -144,9 +144,9 @@ impl Host {
     /// URL. Joined blindly, `oidc` or `@other.example/` would be part of another host's name.
     pub(crate) fn at(&self, path: &str) -> Option<Url> {
         let url = Url::parse(&self.join(path)).ok()?;
+        // So it has no query either, and no fragment.
         let is_path = url.path() == path || path.is_empty();
-        let is_all = url.query().is_none() && url.fragment().is_none();
-        (is_path && is_all && Self::of(&url).as_ref() == Ok(self)).then_some(url)
+        (is_path && Self::of(&url).as_ref() == Ok(self)).then_some(url)
     }
 
     /// `path`, which begins with a slash, on this host.
@@ -373,6 +373,39 @@ mod tests {
             [("https://a.com:1", "a.com"), ("http://[::1]:9", "[::1]"), ("http://[::1]", "[::1]")]
         {
             assert_eq!(Host::parse(host).unwrap().name(), name);
+        }
+    }
+
+    #[test]
+    fn a_password_alone_is_no_host_either() {
+        for text in ["https://:secret@a.example", "https://me@a.example", "https://me:x@a.example"]
+        {
+            assert_eq!(Host::of(&text.parse().unwrap()), Err(HostError::UserInfo), "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_names_and_addresses() {
+        for (host, is_here) in [
+            ("http://127.0.0.1:8080", true),
+            ("https://127.0.0.1", true),
+            ("http://localhost:1", true),
+            ("https://[::1]:1", true),
+            ("https://a.example", false),
+            ("https://localhost.example", false),
+        ] {
+            assert_eq!(Host::parse(host).unwrap().is_loopback(), is_here, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_put_on_a_host_as_it_is_or_not_at_all() {
+        let host = Host::parse("https://a.example").unwrap();
+        let at = |path| host.at(path).map(|url| url.to_string());
+        assert_eq!(at("").as_deref(), Some("https://a.example/"));
+        assert_eq!(at("/oidc/x").as_deref(), Some("https://a.example/oidc/x"));
+        for path in ["oidc", "@other.example/", "/a?b", "/a#b", "/a/../b", "?b", "#b", ":1/"] {
+            assert_eq!(at(path), None, "{path}");
         }
     }
 }

@@ -376,4 +376,11 @@ mod tests {
         assert_eq!(trust.of(&Host::parse("https://a.id.example").unwrap()), Trusted::Yes);
         assert_eq!(trust.of(&Host::parse("https://aid.example").unwrap()), Trusted::No);
     }
+
+    #[test]
+    fn an_issuer_without_a_name_has_no_host() {
+        for text in ["https://:443", "https://?a", "https:///oidc"] {
+            assert!(matches!(parse(text), Err(IssuerError::NoHost(_))), "{text}");
+        }
+    }
 }

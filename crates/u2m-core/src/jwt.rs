@@ -195,4 +195,15 @@ mod tests {
             let _ = UnverifiedClaims::read(&token(&json)).map(|claims| claims.account_id());
         }
     }
+
+    #[test]
+    fn a_token_is_read_up_to_its_limit() {
+        let of_length = |length: usize| {
+            let token = token(r#"{"sub":"me"}"#);
+            format!("{token}{}", "x".repeat(length - token.len()))
+        };
+        let read = UnverifiedClaims::read(&of_length(LONGEST_TOKEN)).unwrap();
+        assert_eq!(read.sub.as_deref(), Some("me"));
+        assert!(UnverifiedClaims::read(&of_length(LONGEST_TOKEN + 1)).is_none());
+    }
 }

@@ -103,4 +103,10 @@ mod tests {
             assert!(AccountId::parse(bad).is_err(), "{bad:?}");
         }
     }
+
+    #[test]
+    fn names_are_shown_as_they_are() {
+        assert_eq!(ProfileName::parse("my dev").unwrap().to_string(), "my dev");
+        assert_eq!(AccountId::parse("acc-1").unwrap().to_string(), "acc-1");
+    }
 }

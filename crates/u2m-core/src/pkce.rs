@@ -121,4 +121,12 @@ mod tests {
         let (pkce, state) = Entropy::new(bytes).spend();
         assert_ne!(pkce.verifier().expose(), state.expose());
     }
+
+    #[test]
+    fn a14_the_challenge_is_that_of_the_rfc() {
+        // RFC 7636, appendix B.
+        let verifier = CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+        assert_eq!(Pkce::from_verifier(verifier).challenge(), challenge);
+    }
 }

@@ -323,4 +323,23 @@ mod tests {
             .with_refresh_token(RefreshToken::new("canary"));
         assert!(!format!("{:?}", SessionRecord::of(&session)).contains("canary"));
     }
+
+    #[test]
+    fn a_host_of_its_own_is_vouched_for_without_a_word() {
+        let of = |endpoint: &str| {
+            let record =
+                BindingRecord::new("https://a.example", endpoint, "cli", "https://a.example");
+            record.vouched().bind().unwrap().allowed
+        };
+        assert!(of("https://a.example/token").is_empty());
+        assert_eq!(of("https://b.example/token"), [Host::parse("https://b.example").unwrap()]);
+    }
+
+    #[test]
+    fn a_record_is_shown_by_whom_it_belongs_to_and_without_tokens() {
+        let session = Session::new(AccessToken::new("canary")).with_binding(elsewhere());
+        let shown = format!("{:?}", SessionRecord::of(&session));
+        assert!(shown.starts_with("SessionRecord { binding: "), "{shown}");
+        assert!(shown.contains("id.example") && !shown.contains("canary"), "{shown}");
+    }
 }

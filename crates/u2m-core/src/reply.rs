@@ -100,3 +100,37 @@ impl fmt::Debug for Reply {
         write!(f, "Reply({}, {:?}, {} bytes)", self.status, self.media_type, self.body.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coding_that_is_not_undone_is_told() {
+        let is_coded = |coding: &str| {
+            Reply::bare(Answer::new(200, Vec::new()).with_content_encoding(coding)).is_coded()
+        };
+        assert!(is_coded("br") && is_coded("gzip, br"));
+        assert!(!is_coded("gzip") && !is_coded("deflate") && !is_coded("identity"));
+        assert!(!Reply::bare(Answer::new(200, Vec::new())).is_coded());
+    }
+
+    #[test]
+    fn of_an_answer_is_shown_how_much_there_is_and_no_word_of_it() {
+        let answer = Answer::new(418, b"canary".to_vec()).with_content_type("text/plain; a=b");
+        assert_eq!(format!("{:?}", Reply::bare(answer)), "Reply(418, \"text/plain\", 6 bytes)");
+    }
+
+    #[test]
+    fn clocks_are_apart_if_they_differ_by_more_than_a_request_takes() {
+        let sent_at = Timestamp::from_unix(1_000_000);
+        for (ahead, told) in
+            [(0, None), (120, None), (-120, None), (121, Some(121)), (-121, Some(-121))]
+        {
+            let date = Timestamp::from_unix(1_000_000 - ahead);
+            let reply = Reply::bare(Answer::new(200, Vec::new()).with_date(date));
+            assert_eq!(reply.skew(sent_at).map(|skew| skew.seconds()), told, "{ahead}");
+        }
+        assert_eq!(Reply::bare(Answer::new(200, Vec::new())).skew(sent_at), None);
+    }
+}

@@ -256,3 +256,8 @@ proptest! {
         prop_assert!(!leaks(&shown, &secret), "{}: {}", form, shown);
     }
 }
+
+#[test]
+fn of_what_was_sent_is_shown_how_much_it_is() {
+    assert_eq!(format!("{:?}", sent(TOKEN)), "Sent(1)");
+}

@@ -281,3 +281,11 @@ proptest! {
         let _ = poll(wait(5, 600)).1.answered(answer(status, &body), NOW);
     }
 }
+
+#[test]
+fn what_is_shown_to_a_person_is_shown_to_nobody_in_a_log() {
+    let show = show(5, 600);
+    let shown = format!("{show:?}");
+    assert!(shown.starts_with("ShowCode { host: "), "{shown}");
+    assert!(!shown.contains("ABCD") && !shown.contains("dc-secret"), "{shown}");
+}

@@ -245,4 +245,13 @@ mod tests {
             assert!(Entry::parse(raw).is_err(), "{raw}");
         }
     }
+
+    #[test]
+    fn a_lifetime_of_nothing_is_not_written() {
+        let of = |seconds| {
+            let session = Session::new(AccessToken::new("at"));
+            Entry::default().write(&session.with_lifetime(Lifetime::from_seconds(seconds)), 0)
+        };
+        assert!(of(1).contains("\"expires_in\": 1") && !of(0).contains("expires_in"));
+    }
 }

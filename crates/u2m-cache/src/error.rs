@@ -443,3 +443,55 @@ impl StoreError {
         Self::Io { what, path: path.into(), source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_stays_through_whatever_it_is_wrapped_in() {
+        let key = || CacheKey::new("dev");
+        let copy = |source| StoreError::CopyLeft {
+            key: key(),
+            mode: StorageMode::Plaintext,
+            source: Box::new(source),
+        };
+        let busy = || StoreError::Busy { key: key() };
+        for (error, passes) in [
+            (busy(), true),
+            (StoreError::LockTimeout { path: Path::new("/x.lock").into() }, true),
+            (StoreError::NoHome, false),
+            (copy(busy()), true),
+            (copy(StoreError::NoHome), false),
+        ] {
+            assert_eq!(error.is_transient(), passes, "{error}");
+        }
+    }
+
+    #[cfg(feature = "keyring")]
+    #[test]
+    fn a_keyring_is_told_by_what_was_tried_and_on_which_login() {
+        use crate::keyring::KeyringError;
+        let error = |key: &str, source| StoreError::Keyring {
+            what: "read",
+            key: CacheKey::new(key),
+            keyring: "keyring",
+            source,
+        };
+        let one = error("dev", KeyringError::Busy { operation: "read" });
+        assert_eq!(one.to_string(), "cannot read the login 'dev' in the keyring");
+        let all = error("*", KeyringError::NoBus);
+        assert_eq!(all.to_string(), "cannot read the logins in the keyring");
+        assert!(one.is_transient() && !one.is_absent_store());
+        assert!(!all.is_transient() && all.is_absent_store());
+    }
+
+    #[cfg(all(feature = "encrypted", feature = "keyring"))]
+    #[test]
+    fn a_key_that_the_keyring_does_not_give_now_may_come_later() {
+        use crate::keyring::KeyringError;
+        let error = |source| StoreError::KeyInKeyring { keyring: "keyring", source };
+        assert!(error(KeyringError::Busy { operation: "read" }).is_transient());
+        assert!(!error(KeyringError::Denied).is_transient());
+    }
+}

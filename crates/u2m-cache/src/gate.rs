@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// When `patience` ends; for ever is a generation.
 pub(crate) fn end_of(patience: Duration) -> Instant {
-    const GENERATION: Duration = Duration::from_secs(30 * 365 * 86_400);
+    const GENERATION: Duration = Duration::from_secs(946_080_000);
     Instant::now() + patience.min(GENERATION)
 }
 

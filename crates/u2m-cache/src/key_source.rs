@@ -229,4 +229,17 @@ mod tests {
         let script = format!("sleep 4 & printf %s {HEX}");
         assert!(run(&shell(&script), Duration::from_secs(1)).is_err());
     }
+
+    #[test]
+    fn where_a_key_comes_from_is_shown_without_the_key_and_without_arguments() {
+        let words = ["pass", "show", "canary"].map(String::from).to_vec();
+        for (source, shown) in [
+            (SealKeySource::File("/key".into()), "File(\"/key\")"),
+            (SealKeySource::Command(words), "Command(\"pass\", ..)"),
+        ] {
+            assert_eq!(format!("{source:?}"), shown);
+        }
+        let bytes = format!("{:?}", SealKeySource::Bytes(SealKey::from_bytes([0xab; 32])));
+        assert!(bytes.starts_with("Bytes(") && !bytes.contains("ab, ") && !bytes.contains("abab"));
+    }
 }

@@ -221,3 +221,59 @@ impl EntryLock for MemoryLock {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::{AccessToken, RefreshToken, Timestamp, VerdictKind};
+
+    fn key() -> CacheKey {
+        CacheKey::new("dev")
+    }
+
+    fn session(name: &str) -> Session {
+        Session::new(AccessToken::new(name)).with_refresh_token(RefreshToken::new(name))
+    }
+
+    fn locked(store: &MemoryStore) -> Box<dyn EntryLock> {
+        store.lock(&key(), Duration::ZERO).unwrap().unwrap()
+    }
+
+    #[test]
+    fn logins_that_are_there_are_listed_and_what_was_only_noted_is_none() {
+        let store = MemoryStore::new();
+        assert!(store.keys().unwrap().is_empty());
+        let verdict = Verdict::new(
+            session("a").fingerprint(),
+            Timestamp::from_unix(7),
+            VerdictKind::passing("away"),
+        );
+        let mut lock = locked(&store);
+        assert!(lock.verdict().is_none());
+        lock.note(&verdict).unwrap();
+        assert_eq!(lock.verdict(), Some(verdict));
+        assert!(store.keys().unwrap().is_empty());
+        lock.save(&session("a")).unwrap();
+        assert_eq!(store.keys().unwrap(), [key()]);
+        store.delete(&key()).unwrap();
+        assert!(store.keys().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_was_bought_takes_the_place_of_what_it_was_bought_with_or_its_own() {
+        for (there, is_saved) in [("old", true), ("new", true), ("newer", false)] {
+            let store = MemoryStore::new();
+            let mut lock = locked(&store);
+            lock.claim(&session("old").fingerprint(), Duration::ZERO).unwrap();
+            store.save(&key(), &session(there)).unwrap();
+            assert_eq!(lock.save(&session("new")).is_ok(), is_saved, "{there}");
+            let wanted = if is_saved { "new" } else { "newer" };
+            assert_eq!(store.load(&key()).unwrap(), Some(session(wanted)), "{there}");
+        }
+        // Without a claim, the last one counts.
+        let store = MemoryStore::new();
+        store.save(&key(), &session("newer")).unwrap();
+        locked(&store).save(&session("new")).unwrap();
+        assert_eq!(store.load(&key()).unwrap(), Some(session("new")));
+    }
+}

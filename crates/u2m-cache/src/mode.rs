@@ -44,3 +44,15 @@ impl fmt::Display for StorageMode {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_is_shown_as_it_is_read() {
+        for mode in StorageMode::ALL {
+            assert_eq!(StorageMode::parse(&mode.to_string()), Some(mode));
+        }
+    }
+}

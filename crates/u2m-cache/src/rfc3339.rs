@@ -56,7 +56,7 @@ pub(crate) fn format(time: Timestamp, offset_seconds: i32) -> String {
     let zone = match offset_minutes {
         0 => "Z".to_owned(),
         minutes => {
-            let (sign, minutes) = (if minutes < 0 { '-' } else { '+' }, minutes.abs());
+            let (sign, minutes) = (if minutes.is_negative() { '-' } else { '+' }, minutes.abs());
             format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
         }
     };
@@ -246,5 +246,42 @@ mod tests {
         fn any_text_is_a_time_or_an_error(text in "(?s).{0,40}") {
             let _ = parse(&text);
         }
+    }
+
+    #[test]
+    fn hours_minutes_and_seconds_end_where_they_do() {
+        for (clock, is_read) in
+            [("23:59:59", true), ("24:00:00", false), ("00:60:00", false), ("00:00:60", false)]
+        {
+            assert_eq!(parse(&format!("2026-01-01T{clock}Z")).is_ok(), is_read, "{clock}");
+        }
+    }
+
+    #[test]
+    fn what_no_calendar_has_is_written_as_its_first_or_last_day() {
+        let written = |unix| format(Timestamp::from_unix(unix), 0);
+        assert!(written(i64::MIN).starts_with("0001-01-02T00:00:00"), "{}", written(i64::MIN));
+        assert!(written(i64::MAX).starts_with("9999-12-3"), "{}", written(i64::MAX));
+    }
+
+    #[test]
+    fn every_fourth_year_is_a_leap_year_but_for_most_centuries() {
+        for (year, is_leap) in
+            [(2000, true), (1900, false), (2100, false), (2023, false), (2024, true), (2026, false)]
+        {
+            assert_eq!(parse(&format!("{year}-02-29T00:00:00Z")).is_ok(), is_leap, "{year}");
+            assert!(parse(&format!("{year}-02-28T00:00:00Z")).is_ok());
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_is_the_date_that_it_is() {
+        for days in days_before(1970, 1, 1)..=days_before(2370, 1, 1) {
+            let (year, month, day) = civil(days);
+            assert_eq!(days_before(year, month, day), days, "{year}-{month}-{day}");
+            assert!((1..=days_in(year, month)).contains(&day), "{year}-{month}-{day}");
+        }
+        assert_eq!(days_before(1970, 1, 1), 0);
+        assert_eq!(civil(days_before(2000, 2, 29)), (2000, 2, 29));
     }
 }

@@ -219,7 +219,7 @@ fn url_safe(byte: u8) -> u8 {
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks_exact(2);
-    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+    pairs.map(|pair| Some(16 * digit(pair[0])? + digit(pair[1])?)).collect()
 }
 
 #[cfg(test)]
@@ -302,5 +302,15 @@ mod tests {
         let key = SealKey::from_bytes([b'k'; 32]);
         let shown = format!("{key:?} {:#?} {:?}", key, Cipher::new(&key));
         assert_eq!(shown, "SealKey(..) SealKey(..) Cipher(..)");
+    }
+
+    #[test]
+    fn keys_that_differ_alike_in_two_places_differ() {
+        let key = |first: u8, second: u8| {
+            let mut bytes = [7; 32];
+            (bytes[3], bytes[20]) = (first, second);
+            SealKey::from_bytes(bytes)
+        };
+        assert!(key(1, 1) != key(2, 2) && key(1, 1) != key(1, 2) && key(1, 2) == key(1, 2));
     }
 }

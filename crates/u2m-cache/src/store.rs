@@ -36,11 +36,10 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Nothing was changed then.
     fn put_back(
         &self,
-        key: &CacheKey,
-        session: &Session,
-        spent: &[Fingerprint],
+        _key: &CacheKey,
+        _session: &Session,
+        _spent: &[Fingerprint],
     ) -> Result<bool, StoreError> {
-        let _ = (key, session, spent);
         Ok(false)
     }
 
@@ -128,12 +127,11 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// It cannot be recorded, or not within `patience`.
     fn tie(
         &self,
-        key: &CacheKey,
-        first: &FirstUse,
-        config: Option<&str>,
-        patience: Duration,
+        _key: &CacheKey,
+        _first: &FirstUse,
+        _config: Option<&str>,
+        _patience: Duration,
     ) -> Result<bool, StoreError> {
-        let _ = (key, first, config, patience);
         Ok(false)
     }
 
@@ -146,8 +144,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Saving would fail too.
-    fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
-        let _ = key;
+    fn prepare_login(&self, _key: &CacheKey) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -159,7 +156,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
 
     /// Takes the notices that have gathered: a file set aside, a mode tightened.
     fn take_notices(&self) -> Vec<Notice> {
-        Vec::new()
+        vec![]
     }
 }
 
@@ -188,8 +185,7 @@ pub trait EntryLock: Send {
 
     /// What is remembered of a pause at a token endpoint, whichever login met it: by the name of a
     /// [door](u2m_core::Refreshing::doors). A store whose logins share nothing remembers none.
-    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
-        let _ = door;
+    fn pause(&mut self, _door: &Fingerprint) -> Option<Verdict> {
         None
     }
 
@@ -197,8 +193,7 @@ pub trait EntryLock: Send {
     ///
     /// # Errors
     /// It is not remembered then, which costs others a request.
-    fn note_pause(&mut self, pause: &Verdict) -> Result<(), StoreError> {
-        let _ = pause;
+    fn note_pause(&mut self, _pause: &Verdict) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -320,3 +315,7 @@ impl Notice {
         ))
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

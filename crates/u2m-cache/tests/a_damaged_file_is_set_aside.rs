@@ -167,3 +167,28 @@ fn t13_a_file_that_ends_at_any_byte_is_an_error_and_never_another_login() {
         }
     }
 }
+
+#[test]
+fn all_that_was_set_aside_is_cleared_at_once_and_counted() {
+    let place = Place::new();
+    let store = u2m_cache::AutoStore::new(place.store());
+    for text in ["one", "two"] {
+        common::put(&place.file(), text);
+        place.store().save(&key("dev"), &session("dev")).unwrap();
+    }
+    assert_eq!(place.aside().len(), 2);
+    assert_eq!(store.clear_all_leftovers().unwrap(), 2);
+    assert!(place.aside().is_empty());
+    assert_eq!(store.clear_all_leftovers().unwrap(), 0);
+}
+
+#[test]
+fn what_is_set_aside_alone_in_its_second_is_named_by_that_second() {
+    let place = Place::new();
+    common::put(&place.file(), "one");
+    place.store().save(&key("dev"), &session("dev")).unwrap();
+    let aside = place.aside();
+    let name = aside[0].file_name().unwrap().to_str().unwrap();
+    let (_, second) = name.split_once(".corrupt-").unwrap();
+    assert!(second.bytes().all(|byte| byte.is_ascii_digit()), "{name}");
+}

@@ -15,7 +15,9 @@ use u2m_cache::{
     AutoStore, EncryptedFileStore, KeyringError, KeyringStore, MemoryStore, Naming, SealKey,
     SealKeySource, StorageMode, StoreAddress, StoreError, TokenStore,
 };
-use u2m_core::{AccessToken, Host, ProfileName, Session, Target, TokenRequest};
+use u2m_core::{
+    AccessToken, Host, ProfileName, Session, Target, Timestamp, TokenRequest, Verdict, VerdictKind,
+};
 
 use StorageMode::{Encrypted, Plaintext, Secure};
 
@@ -189,4 +191,66 @@ fn whose_login_a_name_was_used_for_is_known_until_it_is_untied() {
     // A deletion ends that too, though there is nothing to delete.
     store.delete(&key("dev")).unwrap();
     assert!(ties());
+}
+
+#[test]
+fn the_lock_of_a_login_is_that_of_the_store_that_it_is_in() {
+    let (place, keyring) = (Place::new(), Fake::new());
+    let store = over(&place, &keyring);
+    store.part(Plaintext).unwrap().save(&key("dev"), &bound("a")).unwrap();
+    let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
+    assert!(lock.verdict().is_none());
+    let passing = VerdictKind::passing("away");
+    let verdict = Verdict::new(bound("a").fingerprint(), Timestamp::from_unix(7), passing);
+    lock.note(&verdict).unwrap();
+    assert_eq!(lock.verdict(), Some(verdict.clone()));
+    lock.prove_writable().unwrap();
+    drop(lock);
+    let mut there = place.store().lock(&key("dev"), LONG).unwrap().unwrap();
+    assert_eq!(there.verdict(), Some(verdict));
+    drop(there);
+    #[cfg(unix)]
+    assert!(store.lock(&key("dev"), LONG).unwrap().unwrap().hand_over().is_some());
+    // What its store cannot do, it cannot either.
+    store.part(Secure).unwrap().save(&key("kept"), &bound("a")).unwrap();
+    store.set_home(&key("kept"), Some(Secure)).unwrap();
+    let mut lock = store.lock(&key("kept"), LONG).unwrap().unwrap();
+    keyring.be(Mood::Locked);
+    assert!(lock.prove_writable().is_err());
+}
+
+#[test]
+fn where_several_logins_are_is_told_in_their_order() {
+    let (place, keyring) = (Place::new(), Fake::new());
+    let store = over(&place, &keyring);
+    store.set_home(&key("a"), Some(Secure)).unwrap();
+    store.set_home(&key("b"), Some(Encrypted)).unwrap();
+    let homes = store.homes_of_all(&[key("b"), key("gone"), key("a")]);
+    assert_eq!(homes, [Some(Encrypted), None, Some(Secure)]);
+}
+
+#[test]
+fn a_sealed_login_of_another_program_is_of_the_host_that_its_name_is_tied_to() {
+    let (place, keyring) = (Place::new(), Fake::new());
+    let store = over(&place, &keyring).with_mode(Encrypted);
+    let theirs = Session::new(AccessToken::new("another program's"));
+    store.save(&key("dev"), &theirs).unwrap();
+    let target = Target::workspace(Host::parse("https://a.example").unwrap());
+    let request = TokenRequest::new(target.with_profile(ProfileName::parse("dev").unwrap()));
+    let untied = store.load(&key("dev")).unwrap().unwrap();
+    let first = request.first_use(&theirs).unwrap();
+    assert!(store.tie(&key("dev"), &first, None, LONG).unwrap());
+    let tied = store.load(&key("dev")).unwrap().unwrap();
+    assert_ne!(untied, tied);
+    let snapshot = store.snapshot([key("dev")]);
+    assert!(!snapshot.is_at_hand(&key("dev"), store.naming()), "nothing is read yet");
+    assert_eq!(snapshot.load(&key("dev"), store.naming()).unwrap(), Some(tied));
+    assert!(snapshot.is_at_hand(&key("dev"), store.naming()));
+    // One that u2m saved says it itself.
+    store.save(&key("own"), &bound("a")).unwrap();
+    let snapshot = store.snapshot([key("own")]);
+    assert_eq!(
+        snapshot.load(&key("own"), store.naming()).unwrap(),
+        store.load(&key("own")).unwrap()
+    );
 }

@@ -129,3 +129,10 @@ fn other_data_in_the_place_of_an_entry_is_reported() {
     let error = store.load(&key("a")).unwrap_err();
     assert!(error.to_string().contains("another prefix"), "{error}");
 }
+
+#[test]
+fn a_store_is_shown_by_its_server_and_its_prefix_and_without_a_password() {
+    let Some(server) = RedisServer::start(&[]) else { return };
+    let shown = format!("{:?}", open(&server, 7));
+    assert!(shown.starts_with("RedisStore { server: ") && shown.contains("prefix: "), "{shown}");
+}

@@ -89,3 +89,18 @@ impl AutoStore {
         held.iter().any(|other| *other == mode || here.is_some() && place(*other) == here)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FileStore;
+
+    #[test]
+    fn what_is_held_is_shown_by_the_stores_that_it_is_held_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = AutoStore::new(FileStore::at(folder.path().join("cache.json")));
+        let held = store.hold_all(&CacheKey::new("dev"), Duration::ZERO).unwrap().unwrap();
+        assert_eq!(held.modes(), [StorageMode::Plaintext]);
+        assert_eq!(format!("{held:?}"), "HeldLogin { modes: [Plaintext], .. }");
+    }
+}

@@ -174,7 +174,9 @@ impl AutoStore {
     pub fn set_home(&self, key: &CacheKey, home: Option<StorageMode>) -> Result<(), StoreError> {
         let (name, home) = (key.as_str(), home.map(StorageMode::as_str));
         self.0.file.note(|sidecar| match home {
-            Some(at) => sidecar.set_home(name, home) | sidecar.drop_stray(name, at),
+            Some(at) => {
+                [sidecar.set_home(name, home), sidecar.drop_stray(name, at)].contains(&true)
+            }
             None => {
                 let forgot = sidecar.forget(name) | sidecar.set_home(name, None);
                 let drop = |forgot, at: StorageMode| sidecar.drop_stray(name, at.as_str()) | forgot;

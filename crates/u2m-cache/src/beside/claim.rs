@@ -25,7 +25,7 @@ const PREFIX: &str = "t-";
 const LIMIT: u64 = 16 << 10;
 
 /// How long it is believed that a token was spent: for longer than tokens live that nobody uses.
-const BELIEVED: i64 = 30 * 86_400;
+const BELIEVED: i64 = 2_592_000;
 
 /// Where an older state was put back, those who know the newer one have so long to put theirs back. Then the old token is
 /// tried: there is nothing else, and not every server minds.
@@ -450,5 +450,69 @@ mod tests {
             assert!(there.join(name(&token("held"))).exists());
             assert_eq!(claim(&mut claims(&one), &one, "held", None), Claim::Busy);
         });
+    }
+
+    #[test]
+    fn a_name_that_would_make_a_note_too_long_is_told_apart_by_its_hash() {
+        let home = Home::new();
+        for (length, is_whole) in [(100, true), (20_000, false)] {
+            let key = "k".repeat(length);
+            let spot =
+                Spot { store: "token cache".into(), path: "/cache".into(), key: key.clone() };
+            let note = Note { to: "to".into(), at: 7, spot, is_saved: true };
+            let path = home.0.path().join("note");
+            let mut file = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)
+                .unwrap();
+            write(&mut file, &note).unwrap();
+            let found = read(&mut file).unwrap();
+            let expected =
+                if is_whole { key.clone() } else { Fingerprint::of_text(&key).as_str().to_owned() };
+            assert_eq!((found.spot.key, found.spot.path), (expected, note.spot.path));
+            assert_eq!((found.to.as_str(), found.at, found.is_saved), ("to", 7, true));
+        }
+    }
+
+    #[test]
+    fn what_was_never_saved_is_spent_in_doubt_and_certain_only_where_its_successor_stands() {
+        let home = Home::new();
+        home.inside(|| {
+            let (one, other) = (home.beside("one.json"), home.beside("other.json"));
+            let mut first = claims(&one);
+            claim(&mut first, &one, "a", None);
+            first.saving(&token("b"));
+            drop(first);
+            assert!(is_spent(&one, &token("a"), false) && !is_spent(&one, &token("a"), true));
+            let third = Some(Some(token("another login")));
+            assert_eq!(claim(&mut claims(&other), &other, "a", third), Claim::Taken);
+        });
+    }
+
+    #[test]
+    fn of_two_notes_the_one_that_knows_that_it_was_saved_counts() {
+        let home = Home::new();
+        home.inside(|| {
+            let one = home.beside("one.json");
+            let mut first = claims(&one);
+            claim(&mut first, &one, "a", None);
+            let spot = first.spot.clone();
+            let note = |is_saved| Note { to: "b".into(), at: now(), spot: spot.clone(), is_saved };
+            let held = first.held.as_mut().unwrap();
+            for (here, there) in [(false, true), (true, false), (true, true), (false, false)] {
+                write(held.here.notes(), &note(here)).unwrap();
+                write(held.there.as_mut().unwrap().notes(), &note(there)).unwrap();
+                assert_eq!(held.note().unwrap().is_saved, here || there, "{here} {there}");
+            }
+        });
+    }
+
+    #[test]
+    fn notes_are_dated_by_the_systems_clock() {
+        let system = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+        assert!(now().abs_diff(system) < 60, "{} {system}", now());
     }
 }

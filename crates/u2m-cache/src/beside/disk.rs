@@ -128,7 +128,7 @@ fn contents(file: &mut File, path: &Path) -> Result<Found, StoreError> {
         return Err(StoreError::TooLarge { path: path.into() });
     }
     // The length is a hint of the moment; the limit holds whatever happens to the file meanwhile.
-    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1);
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1));
     let read = fault::through(file).take(READABLE + 1).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
     if bytes.len() as u64 > READABLE {
@@ -151,7 +151,8 @@ pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreE
         other => other.map_err(|error| StoreError::io("open", path, error))?,
     };
     platform::check_kept_private(&file, path)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
+    let room = (LIMIT as usize).saturating_add(1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let read = file.take(LIMIT + 1).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
     match bytes.len() as u64 > LIMIT {
@@ -164,15 +165,16 @@ pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreE
 #[cfg(feature = "encrypted")]
 pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
     let linked = match fs::hard_link(temporary, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            // A file system without links: whoever reads in between reads a part, and says that it is no key.
+        Err(_) => {
+            // A file system without links: whoever reads in between reads a part, and says that it is no key. Where a file is
+            // already, none can be made.
             let text = fs::read(temporary).map(Zeroizing::new);
             text.and_then(|text| {
                 let mut file = create_private(path)?;
                 file.write_all(&text).and_then(|()| file.sync_all())
             })
         }
-        other => other,
+        Ok(()) => Ok(()),
     };
     linked.map_err(|error| StoreError::io("create", path, error))?;
     platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
@@ -367,5 +369,91 @@ fn open_existing(path: &Path) -> Result<Option<File>, StoreError> {
         Ok(file) => Ok(Some(file)),
         Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(StoreError::io("open", path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_opened_is_an_error_and_what_is_not_there_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "text").unwrap();
+        assert!(read_unlinked(&file).unwrap().is_some());
+        for absent in [folder.path().join("absent"), file.join("below")] {
+            assert!(read_unlinked(&absent).unwrap().is_none(), "{absent:?}");
+        }
+        let too_long = read_unlinked(&folder.path().join("x".repeat(300)));
+        assert!(matches!(too_long, Err(StoreError::Io { what: "open", .. })));
+    }
+
+    #[test]
+    fn a_file_as_large_as_is_ever_read_is_read_and_a_larger_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = File::create(&path).unwrap();
+        for (size, is_read) in [(READABLE, true), (READABLE + 1, false)] {
+            file.set_len(size).unwrap();
+            match read_unlinked(&path) {
+                Ok(found) => assert!(is_read && found.unwrap().0.bytes.len() as u64 == size),
+                Err(error) => assert!(!is_read && matches!(error, StoreError::TooLarge { .. })),
+            }
+        }
+    }
+
+    #[cfg(all(unix, feature = "encrypted"))]
+    #[test]
+    fn a_key_is_no_larger_than_a_key_and_takes_the_place_of_none() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        let at = |name: &str, size: usize| {
+            let path = folder.path().join(name);
+            fs::write(&path, vec![b'k'; size]).unwrap();
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            path
+        };
+        assert_eq!(read_key(&at("largest", 4_096)).unwrap().unwrap().len(), 4_096);
+        let too_large = read_key(&at("too-large", 4_097));
+        assert!(matches!(too_large, Err(StoreError::BadKey { .. })));
+        let (new, there) = (at("new", 1), at("there", 2));
+        assert!(put_new(&new, &there).is_err());
+        assert_eq!(fs::read(&there).unwrap().len(), 2);
+        let free = folder.path().join("free");
+        put_new(&new, &free).unwrap();
+        assert_eq!(fs::read(&free).unwrap(), b"k");
+    }
+
+    #[cfg(all(target_os = "linux", feature = "encrypted"))]
+    #[test]
+    fn where_no_link_can_be_made_a_key_is_written() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+        let device = |path: &Path| path.metadata().unwrap().dev();
+        if device(folder.path()) == device(elsewhere.path()) {
+            return;
+        }
+        let (new, free) = (elsewhere.path().join("new"), folder.path().join("free"));
+        fs::write(&new, "key").unwrap();
+        put_new(&new, &free).unwrap();
+        assert_eq!(fs::read(&free).unwrap(), b"key");
+        assert!(put_new(&new, &free).is_err(), "there is one by now");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_path_its_own_link_is_followed_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        std::os::unix::fs::symlink(at("real"), at("linked")).unwrap();
+        fs::write(at("real/file"), "text").unwrap();
+        assert_eq!(resolve(&at("linked/file")).unwrap(), at("linked/file"));
+        assert_eq!(resolve(&at("linked/absent")).unwrap(), at("linked/absent"));
+        std::os::unix::fs::symlink("file", at("real/link")).unwrap();
+        assert_eq!(resolve(&at("real/link")).unwrap(), at("real/file").canonicalize().unwrap());
     }
 }

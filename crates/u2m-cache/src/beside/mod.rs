@@ -249,3 +249,28 @@ impl Beside {
         temporary.put(&path, durable)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::AccessToken;
+
+    #[test]
+    fn a_name_alone_is_in_the_folder_that_one_is_in() {
+        assert_eq!(Beside::new("cache.json".into()).folder(), Path::new("."));
+        assert_eq!(Beside::new("/a/cache.json".into()).folder(), Path::new("/a"));
+    }
+
+    #[test]
+    fn what_could_not_be_noted_of_a_login_is_said_where_it_contradicts_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let beside = Beside::new(folder.path().join("cache.json"));
+        let (key, session) = (CacheKey::new("dev"), Session::new(AccessToken::new("a")));
+        for is_login in [true, false] {
+            beside.unrecorded(&key, &session, is_login, StoreError::NoHome).unwrap();
+        }
+        let notices = beside.take_notices();
+        assert_eq!(notices.len(), 1, "{notices:?}");
+        assert!(notices[0].text.contains("whom the login 'dev' belongs to"), "{notices:?}");
+    }
+}

@@ -227,3 +227,9 @@ proptest! {
         prop_assert_eq!(parse(&plain, saved, &zone).unwrap().unwrap().session.expiry, Some(at(expiry)));
     }
 }
+
+#[test]
+fn of_a_list_the_texts_count() {
+    assert_eq!(texts(&["a".into(), 1.into(), Value::Null, "b".into()]), ["a", "b"]);
+    assert!(texts(&[]).is_empty());
+}

@@ -144,6 +144,16 @@ mod tests {
 
     const BASE: &str = "http://127.0.0.1:9";
 
+    #[tokio::test]
+    async fn time_goes_on_while_somebody_sleeps() {
+        let running = Running(Timestamp::from_unix(1_000), Instant::now());
+        running.sleep_until(Timestamp::from_unix(1_001)).await;
+        assert!(running.now().unix() >= 1_001, "{:?}", running.now());
+        let before = running.now();
+        running.sleep_until(Timestamp::from_unix(900)).await;
+        assert!(running.now() >= before);
+    }
+
     /// Time that passes when somebody sleeps, and only then.
     #[derive(Clone, Debug)]
     struct Simulated(Arc<AtomicI64>);

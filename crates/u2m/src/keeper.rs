@@ -234,3 +234,7 @@ fn failure(error: StoreError) -> StoreFailure {
 fn failed_to_start(error: std::io::Error) -> TokenError {
     TokenError::Store(StoreFailure::new(error))
 }
+
+#[cfg(test)]
+#[path = "keeper/tests.rs"]
+mod tests;

@@ -57,6 +57,21 @@ fn its_futures_may_go_from_thread_to_thread_and_its_trait_may_be_an_object() {
     assert_ne!(name(&replaced), name(&token));
 }
 
+#[test]
+fn plain_code_finds_what_is_stored_and_what_is_in_hand() {
+    let world = World::new();
+    let seeded = world.seed(3000);
+    let auth = world.auth();
+    let auth = auth.blocking();
+    assert!(auth.peek().is_none());
+    assert_eq!(auth.stored().unwrap().as_ref().map(name), Some(name(&seeded)));
+    assert_eq!(auth.peek().as_ref().map(name), Some(name(&seeded)));
+    let world = World::expired();
+    let expired = world.auth();
+    assert!(expired.blocking().stored().unwrap().is_none());
+    assert!(expired.blocking().peek().is_none());
+}
+
 /// Counts what is asked of it.
 #[derive(Clone, Debug, Default)]
 struct Counting {
@@ -182,4 +197,18 @@ fn tokens_that_are_handed_out_never_carry_the_refresh_token() {
     assert!(token.authorization().expose().starts_with("Bearer "));
     let refresh = world.stored().refresh_token.unwrap();
     assert!(!token.authorization().expose().contains(refresh.expose()));
+}
+
+#[test]
+fn it_is_shown_by_its_key_and_its_store_and_without_tokens() {
+    let world = World::new();
+    world.seed(3000);
+    let auth = world.auth();
+    auth.blocking().token().unwrap();
+    let shown = format!("{auth:?}");
+    assert!(
+        shown.starts_with("PersistentAuth {") && shown.contains(world.key().as_str()),
+        "{shown}"
+    );
+    assert!(!shown.contains(world.stored().access_token.expose()), "{shown}");
 }

@@ -125,3 +125,12 @@ fn a_time_that_no_clock_can_show_is_as_good_as_for_ever() {
     let (_server, access) = start(Settings::new());
     assert!(api(&access).with_timeout(Duration::MAX).me().is_ok());
 }
+
+#[test]
+fn who_asks_is_shown_with_the_host_and_without_the_token() {
+    let access =
+        ApiAccess::new(Host::parse("https://a.example").unwrap(), AccessToken::new("canary"));
+    let shown = format!("{:?}", u2m::Api::new(Arc::new(ReqwestTransport::new()), access));
+    assert!(shown.starts_with("Api {") && shown.contains("a.example"), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+}

@@ -196,3 +196,15 @@ fn a_host_that_is_asked_directly_answers_or_adds_nothing() {
     let said = common::runtime().block_on(ask_host(canned("[", BRIEF).as_ref(), &host("a")));
     assert_eq!(said, HostMetadata::default());
 }
+
+#[test]
+fn plain_code_waits_for_a_host_no_longer_than_it_wants_to() {
+    let transport = canned(UNIFIED, BRIEF);
+    let directory = hosts(&transport);
+    let said = directory.ask_blocking_within(&host("a"), common::LONG).unwrap();
+    assert_eq!(said.account_id.as_deref(), Some("acc-1"));
+    // What is known needs no time.
+    assert_eq!(directory.ask_blocking_within(&host("a"), Duration::ZERO), Some(said));
+    let slow = canned(UNIFIED, Duration::from_secs(3_600));
+    assert_eq!(hosts(&slow).ask_blocking_within(&host("a"), BRIEF), None);
+}

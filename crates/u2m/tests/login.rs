@@ -8,8 +8,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use u2m::{
-    AccountId, Browser, Builder, ChallengeError, Host, LoginError, MemoryStore, PersistentAuth,
-    Ports, ProfileName, SignedIn, Target, browser_fn, settle,
+    AccountId, Browser, Builder, CacheKey, ChallengeError, Host, LoginError, MemoryStore,
+    PersistentAuth, Ports, ProfileName, Scopes, Session, SignedIn, StoreError, Target, TokenStore,
+    browser_fn, settle,
 };
 use u2m_testkit::{
     BrowseError, Consent, Endpoint, Fault, Iss, Page, Settings, Times, http::StatusCode,
@@ -325,4 +326,121 @@ fn a_discovery_host_that_is_not_one_is_refused_when_built() {
     let builder = builder.with_store(MemoryStore::new()).with_discovery_host("http://a.example");
     assert!(matches!(builder.build(), Err(u2m::BuildError::DiscoveryHost(_))));
     assert!(Host::parse("http://127.0.0.1.attacker.example").is_err(), "ARG-1");
+}
+
+#[test]
+fn what_was_asked_for_and_what_was_granted_is_told() {
+    let words = |scopes: &Scopes| scopes.iter().map(str::to_owned).collect::<Vec<_>>();
+    let world = World::new();
+    let (_, outcome, _) = sign_in(world.builder());
+    let signed_in = outcome.unwrap();
+    let asked = words(signed_in.asked_scopes());
+    assert!(asked.contains(&"offline_access".to_owned()), "{asked:?}");
+    assert_eq!(signed_in.granted_scopes().map(words), Some(asked.clone()));
+    assert!(!signed_in.is_granted_otherwise() && signed_in.is_renewable());
+    assert_eq!(signed_in.clock_skew(), None);
+    // A server that grants less, and no refresh token.
+    let world = World::with(Settings::new().with_scopes_limited_to(["all-apis"]));
+    let (_, outcome, _) = sign_in(world.builder());
+    let signed_in = outcome.unwrap();
+    assert_eq!(words(signed_in.asked_scopes()), asked);
+    assert_eq!(signed_in.granted_scopes().map(words), Some(vec!["all-apis".to_owned()]));
+    assert!(signed_in.is_granted_otherwise() && !signed_in.is_renewable());
+}
+
+/// Nothing can be saved, and it is known before or found out after.
+#[derive(Debug)]
+struct Unwritable {
+    is_known: bool,
+}
+
+impl TokenStore for Unwritable {
+    fn load(&self, _: &CacheKey) -> Result<Option<Session>, StoreError> {
+        Ok(None)
+    }
+
+    fn save(&self, _: &CacheKey, _: &Session) -> Result<(), StoreError> {
+        Err(StoreError::NoHome)
+    }
+
+    fn delete(&self, _: &CacheKey) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn prepare_login(&self, _: &CacheKey) -> Result<(), StoreError> {
+        if self.is_known { Err(StoreError::NoHome) } else { Ok(()) }
+    }
+
+    fn lock(
+        &self,
+        _: &CacheKey,
+        _: Duration,
+    ) -> Result<Option<Box<dyn u2m::EntryLock>>, StoreError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn key_1_where_a_login_could_not_be_kept_nobody_is_asked() {
+    let world = World::new();
+    let (browser, pages) = browser();
+    let builder = PersistentAuth::builder(world.target()).with_store(Unwritable { is_known: true });
+    let auth = builder.with_browser(browser).with_port(0).build().unwrap();
+    let error = runtime().block_on(auth.challenge()).unwrap_err();
+    assert!(matches!(error, ChallengeError::Store(_)), "{error:?}");
+    assert!(pages.lock().unwrap().is_empty());
+    assert_eq!(world.server.counts().requests, 0);
+}
+
+#[test]
+fn a_browser_is_not_told_of_a_login_that_could_not_be_saved() {
+    let world = World::new();
+    let builder =
+        PersistentAuth::builder(world.target()).with_store(Unwritable { is_known: false });
+    let (auth, outcome, page) = sign_in(builder);
+    assert!(outcome.unwrap().unsaved().is_some());
+    assert!(!page.body().contains("You are signed in"), "{}", page.body());
+    // Nothing is left to be tried for: others wait until nothing is.
+    let late = auth.blocking().save_or_give_up(|| true);
+    assert!(matches!(late, u2m::LateSave::GivenUp { .. }), "{late:?}");
+}
+
+/// Counts what comes that is not the answer.
+#[derive(Clone, Default)]
+struct Watchful(Arc<Mutex<Vec<bool>>>);
+
+impl u2m::Person for Watchful {
+    fn stray_callback(&self, stray: &u2m::Stray) {
+        self.0.lock().unwrap().push(stray.refusal().is_some());
+    }
+}
+
+#[test]
+fn of_words_without_the_state_the_first_of_each_kind_is_told() {
+    use std::io::{Read, Write};
+    let world = World::new();
+    let open = browser_fn(|url: Url| async move {
+        let redirect = url.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1;
+        let port = Url::parse(&redirect).unwrap().port().unwrap();
+        std::thread::spawn(move || {
+            for query in ["error=access_denied", "error=access_denied", "code=x", "code=y"] {
+                let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+                let text = format!("GET /?{query} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n");
+                stream.write_all(text.as_bytes()).unwrap();
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+            let _ = u2m_testkit::follow_login(url.as_str());
+        });
+        Ok(())
+    });
+    let watchful = Watchful::default();
+    let builder = world.builder().with_person(watchful.clone()).with_browser(open).with_port(0);
+    runtime().block_on(builder.build().unwrap().challenge()).unwrap();
+    let mut told = watchful.0.lock().unwrap().clone();
+    told.sort_unstable();
+    assert_eq!(told, [false, true]);
 }

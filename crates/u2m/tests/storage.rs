@@ -258,3 +258,70 @@ fn the_key_of_the_sealed_file_comes_from_where_the_user_says() {
     let by_command = sealed(&[("U2M_STORAGE_KEY_COMMAND", &format!("cat {one}"))], "");
     assert_eq!(by_command.store().load(&key()).unwrap(), Some(session()));
 }
+
+const COPIES: &str = "mirror_host_key = true";
+
+#[test]
+fn profiles_of_one_host_and_account_that_ask_for_its_copy_are_rivals() {
+    let user = User::new();
+    let dev = format!("[dev]\nhost = a.example\naccount_id = 1\n{COPIES}\n");
+    for (own, other, rivals) in [
+        (
+            dev.as_str(),
+            format!("host = https://A.example/\naccount_id = 1\n{COPIES}"),
+            &["prod"][..],
+        ),
+        (&dev, format!("host = b.example\naccount_id = 1\n{COPIES}"), &[]),
+        (&dev, format!("host = a.example\naccount_id = 2\n{COPIES}"), &[]),
+        (&dev, format!("host = a.example\n{COPIES}"), &[]),
+        (&dev, "host = a.example\naccount_id = 1\nmirror_host_key = false".to_owned(), &[]),
+        (&dev, "host = a.example\naccount_id = 1".to_owned(), &[]),
+        (
+            "[dev]\nhost = a.example\naccount_id = 1\n",
+            format!("host = a.example\naccount_id = 1\n{COPIES}"),
+            &[],
+        ),
+    ] {
+        let config = format!("{own}[prod]\n{other}\n");
+        let storage = user.storage_of(Some("dev"), &config);
+        assert_eq!(storage.mirror_rivals(), rivals, "{config}");
+        assert!(storage.for_issuer().mirror_rivals().is_empty());
+        assert!(user.storage_of(None, &config).mirror_rivals().is_empty());
+        assert!(user.storage_of(Some("gone"), &config).mirror_rivals().is_empty());
+    }
+}
+
+#[test]
+fn a_login_at_another_issuer_has_no_copy_under_its_hosts_key() {
+    let config = format!(
+        "[dev]\nhost = https://a.example\n{COPIES}\n[__settings__]\nauth_storage = plaintext\n"
+    );
+    let host = Host::parse("https://a.example").unwrap();
+    let endpoint = url::Url::parse("https://a.example/oidc/v1/token").unwrap();
+    let binding = Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host);
+    let session = Session::new(AccessToken::new("a")).with_refresh_token(RefreshToken::new("r"));
+    let session = session.with_binding(binding);
+    for (is_issuers, count) in [(false, 2), (true, 1)] {
+        let user = User::new();
+        let mut storage = user.storage_of(Some("dev"), &config);
+        if is_issuers {
+            storage = storage.for_issuer();
+        }
+        storage.store().save(&key(), &session).unwrap();
+        let keys = storage.store().keys().unwrap();
+        assert_eq!(keys.len(), count, "{keys:?}");
+    }
+}
+
+#[test]
+fn a_login_is_looked_for_where_the_choice_of_another_says() {
+    let user = User::new();
+    let settled = |mode: &str| format!("[__settings__]\nauth_storage = {mode}\n");
+    let plain = user.storage(&[], &settled("plaintext"));
+    plain.store().save(&key(), &Session::new(AccessToken::new("a"))).unwrap();
+    let other = user.storage(&[("DATABRICKS_AUTH_STORAGE", "encrypted")], "");
+    assert_eq!(plain.place(&key(), plain.choice()), Some(StorageMode::Plaintext));
+    assert_eq!(other.place(&key(), plain.choice()), Some(StorageMode::Plaintext));
+    assert_eq!(other.place(&key(), other.choice()), Some(StorageMode::Encrypted));
+    assert_eq!(plain.place(&key(), other.choice()), Some(StorageMode::Encrypted));
+}

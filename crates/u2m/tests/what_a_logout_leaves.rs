@@ -219,3 +219,13 @@ fn a_store_that_was_asked_for_by_name_has_to_be_there() {
     let out = log_out(&store, &[key("zebra")], LONG);
     assert!(matches!(out.failed.as_slice(), [(_, StoreError::NoStore { .. })]), "{out:?}");
 }
+
+#[test]
+fn whoever_was_never_signed_in_leaves_no_trace_by_signing_out() {
+    let (folder, store) = place();
+    let out = log_out(&store, &[key("nobody")], SHORT);
+    assert!(out.removed.is_empty() && out.failed.is_empty(), "{out:?}");
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|one| one.unwrap().path()).collect();
+    assert!(names.is_empty(), "{names:?}");
+}

@@ -40,6 +40,9 @@ pub struct Api {
     end: Instant,
 }
 
+/// As good as for ever, and still a time that a clock can show.
+const A_YEAR: Duration = Duration::from_secs(31_536_000);
+
 impl Api {
     /// Asks over `transport`; all of it within 10 seconds from now.
     ///
@@ -59,8 +62,7 @@ impl Api {
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         let now = Instant::now();
-        // A year is as good as for ever, and still a time that a clock can show.
-        let end = now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 86_400));
+        let end = now.checked_add(timeout).unwrap_or(now + A_YEAR);
         self.until(end)
     }
 

@@ -280,7 +280,8 @@ mod tests {
     }
 
     fn through(landed: &Landed) -> Landed {
-        let text = serde_json::to_string(&Answer::of(landed, Vec::new())).unwrap();
+        let text = Answer::of(landed, Vec::new()).text().unwrap();
+        assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
         serde_json::from_str::<Answer>(&text).unwrap().landed().0
     }
 
@@ -373,5 +374,16 @@ mod tests {
         let text = serde_json::to_string(&Answer::of(&Err(TokenError::NotFound), notices.clone()))
             .unwrap();
         assert_eq!(serde_json::from_str::<Answer>(&text).unwrap().landed().1, notices);
+    }
+
+    #[test]
+    fn a_refusal_that_a_person_cannot_help_is_a_report_and_so_is_a_store_s_failure() {
+        let busy = Refusal::new(503, "temporarily_unavailable", None);
+        let busy = TokenError::Refresh(TokenEndpointError::Refused(busy));
+        let Err(TokenError::Reported(report)) = through(&Err(busy)) else { panic!("no report") };
+        assert_eq!(report.blame, Blame::Refresh);
+        let store = TokenError::Reported(Report::new(Blame::Store, "disk full", false));
+        let Err(TokenError::Reported(report)) = through(&Err(store)) else { panic!("no report") };
+        assert_eq!((report.blame, report.text.as_str()), (Blame::Store, "disk full"));
     }
 }

@@ -6,7 +6,7 @@ use super::{BEGUN, Detached, MARK, WORD};
 use crate::keeper::{Keeper, Landed};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, Notice};
@@ -93,7 +93,7 @@ fn wait(mut child: Child, limit: Duration) -> Heard {
     let (send, receive) = mpsc::sync_channel(1);
     let pipe = child.stdout.take();
     let body = move || {
-        let heard = read(pipe);
+        let heard = pipe.map_or(Heard::Unclear, read);
         if matches!(heard, Heard::Nothing) {
             // Another program may close its output and live on, with the lock.
             let _ = child.kill();
@@ -119,8 +119,7 @@ fn heard_within(receive: &Receiver<Heard>, limit: Duration) -> Heard {
     AwakeClock::default().wait_blocking(limit, look).unwrap_or(Heard::Unclear)
 }
 
-fn read(pipe: Option<ChildStdout>) -> Heard {
-    let Some(pipe) = pipe else { return Heard::Unclear };
+fn read(pipe: impl Read) -> Heard {
     let mut pipe = pipe.take(LIMIT);
     let mut bytes = SecretBytes::with_capacity(1 << 12);
     let mut piece = Zeroizing::new([0; 4096]);
@@ -159,4 +158,61 @@ mod platform {
 mod platform {
     /// The process itself begins a session of its own, before it reads what it is to do.
     pub(super) fn separate(_: &mut std::process::Command) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// What comes over the pipe, piece by piece, and nobody may read further.
+    struct Pieces(VecDeque<Result<Vec<u8>, io::ErrorKind>>);
+
+    impl Read for Pieces {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let piece = self.0.pop_front().expect("the process lives on and says no more")?;
+            into[..piece.len()].copy_from_slice(&piece);
+            Ok(piece.len())
+        }
+    }
+
+    fn heard(pieces: &[Result<&str, io::ErrorKind>]) -> Heard {
+        let pieces = pieces.iter().map(|piece| piece.map(|text| text.as_bytes().to_vec()));
+        read(Pieces(pieces.collect()))
+    }
+
+    #[test]
+    fn an_answer_is_read_to_the_end_of_its_line_in_whatever_pieces_it_comes() {
+        let answer = Answer::of(&Err(TokenError::NotFound), Vec::new()).text().unwrap();
+        let (first, second) = answer.split_at(answer.len() / 2);
+        let whole = format!("begun\n{}", answer.as_str());
+        let with_first = format!("begun\n{first}");
+        let interrupted = Err(io::ErrorKind::Interrupted);
+        for pieces in [
+            vec![Ok(whole.as_str())],
+            vec![Ok("begun\n"), Ok(&answer)],
+            vec![interrupted, Ok("be"), Ok("gun\n"), interrupted, Ok(first), Ok(second)],
+            vec![Ok(&with_first), Ok(second)],
+        ] {
+            let Heard::Answer(answer) = heard(&pieces) else { panic!("{pieces:?}") };
+            assert!(matches!(answer.landed().0, Err(TokenError::NotFound)));
+        }
+    }
+
+    #[test]
+    fn who_has_not_begun_has_spent_nothing_and_of_who_has_nobody_knows() {
+        for pieces in [vec![Ok("")], vec![Ok("beg"), Ok("")], vec![Ok("usage: other\n")]] {
+            assert!(matches!(heard(&pieces), Heard::Nothing), "{pieces:?}");
+        }
+        let broken = Err(io::ErrorKind::Other);
+        for pieces in [
+            vec![Ok("begun\n"), Ok("")],
+            vec![Ok("begun\n{\"half"), Ok("")],
+            vec![Ok("begun\n"), Ok("no answer\n")],
+            vec![broken],
+            vec![Ok("begun\n"), broken],
+        ] {
+            assert!(matches!(heard(&pieces), Heard::Unclear), "{pieces:?}");
+        }
+    }
 }

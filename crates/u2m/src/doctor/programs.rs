@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use u2m_core::Foreign;
 
 /// SDKs take a smaller program for the command line of before 2023, and do not call it.
-const SMALLEST: u64 = 1024 * 1024;
+const SMALLEST: u64 = 1 << 20;
 
 pub(super) fn look(ward: &Ward) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -367,3 +367,6 @@ impl Transport for Shared {
         self.0.send(request).await
     }
 }
+
+#[cfg(test)]
+mod tests;

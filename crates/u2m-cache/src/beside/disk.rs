@@ -67,6 +67,13 @@ pub(crate) fn read_open(path: &Path) -> Result<Option<(Found, File)>, StoreError
     Ok(Some((found, file)))
 }
 
+/// As [`read_open`], of a file that is no link and that can be written as it stands.
+pub(crate) fn read_to_write(path: &Path) -> Result<Option<(Found, File)>, StoreError> {
+    let Ok(mut file) = open_to_lock(path) else { return Ok(None) };
+    let found = contents(&mut file, path)?;
+    Ok(Some((found, file)))
+}
+
 /// Whether an open file holds these bytes and nothing else. What cannot be read is no answer, and none of them.
 pub(crate) fn holds(file: &File, bytes: &[u8]) -> bool {
     let Ok(mut file) = file.try_clone() else { return false };
@@ -309,6 +316,11 @@ pub(crate) fn open_to_write(path: &Path) -> Result<File, StoreError> {
 /// Sets room aside for a file of `len` bytes, which is as long afterwards as it was before; nothing where the file system cannot.
 pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
     platform::reserve(file, len)
+}
+
+/// Starts to write to the disk what was written to a file, where the system can do that without being waited for.
+pub(crate) fn start_writing(file: &File) {
+    platform::start_writing(file);
 }
 
 /// Makes it last which files are in a folder, where the file system can.

@@ -13,12 +13,14 @@ mod proof;
 pub(crate) mod room;
 pub(crate) mod sidecar;
 mod sweep;
+mod tail;
 
 use crate::error::{Shown, StoreError};
 use crate::store::Notice;
 use room::Reserve;
 use sidecar::Sidecar;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -107,7 +109,7 @@ impl Beside {
     }
 
     /// The same, on its file that was opened before.
-    pub(crate) fn writer_on(&self, open: Option<std::fs::File>) -> Result<locks::Held, StoreError> {
+    pub(crate) fn writer_on(&self, open: Option<File>) -> Result<locks::Held, StoreError> {
         let path = self.lock_at(".lock");
         let held = locks::take_on(&path, open, PATIENCE)?
             .ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })?;
@@ -128,9 +130,7 @@ impl Beside {
     /// What is known of the logins; nothing, if it cannot be read.
     pub(crate) fn sidecar(&self) -> Sidecar {
         let found = disk::read(&self.sibling(".u2m.json")).ok().flatten();
-        Sidecar::parse(
-            &found.and_then(|found| String::from_utf8(found.bytes).ok()).unwrap_or_default(),
-        )
+        Sidecar::parse(&found.map(|found| found.bytes).unwrap_or_default())
     }
 
     /// What is known of the logins, to be changed and written again. What is damaged is as good as none; what cannot be
@@ -139,11 +139,35 @@ impl Beside {
         match disk::read(&self.sibling(".u2m.json")) {
             Err(error @ StoreError::Io { .. }) => Err(error),
             found => {
-                let found =
-                    found.ok().flatten().and_then(|found| String::from_utf8(found.bytes).ok());
+                let found = found.ok().flatten().map(|found| found.bytes);
                 Ok(Sidecar::parse(&found.unwrap_or_default()))
             }
         }
+    }
+
+    /// The same, and the file itself, where something can be put behind what it says.
+    pub(crate) fn sidecar_to_add(&self) -> Result<(Sidecar, Option<File>), StoreError> {
+        match disk::read_to_write(&self.sibling(".u2m.json")) {
+            Ok(Some((found, file))) => Ok((Sidecar::parse(&found.bytes), Some(file))),
+            // A file that is only to be read can still be replaced.
+            _ => self.sidecar_to_change().map(|sidecar| (sidecar, None)),
+        }
+    }
+
+    /// Writes down what is news of these logins, behind what there is or by writing all anew. The writers' lock is held.
+    pub(crate) fn add_to_sidecar(
+        &self,
+        (sidecar, file): (&Sidecar, Option<File>),
+        names: &[&str],
+        reserve: &mut Reserve,
+    ) -> Result<(), StoreError> {
+        if let (Some(mut file), Some((len, line))) = (file, sidecar.line(names))
+            && disk::check_len(&self.path, len + line.len() as u64, disk::READABLE).is_ok()
+            && tail::add(&mut file, len, &line).is_ok()
+        {
+            return Ok(());
+        }
+        self.write_sidecar(sidecar, reserve)
     }
 
     /// What becomes of a save of which nothing could be recorded: it goes on, and a notice says so. But a login to another host

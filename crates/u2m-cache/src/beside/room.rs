@@ -95,14 +95,23 @@ impl Drop for Temporary {
     }
 }
 
-/// What was set aside for one update.
+/// What was set aside for one update, and what is still to be made to last of it.
 #[derive(Default)]
 pub(crate) struct Reserve {
     pub(crate) cache: Option<Temporary>,
     pub(crate) side: Option<Temporary>,
+    /// Where a file was put in place.
+    pub(crate) put: Option<PathBuf>,
 }
 
 impl Reserve {
+    /// Makes it last which file is in place. Nobody else's writing has to wait for it.
+    pub(crate) fn settle(&mut self) {
+        if let Some(folder) = self.put.take() {
+            disk::sync_folder(&folder);
+        }
+    }
+
     /// The file to fill for `target`, the cache.
     pub(crate) fn cache(&mut self, target: &Path, prefix: String) -> Result<Temporary, StoreError> {
         take(&mut self.cache, target, prefix)

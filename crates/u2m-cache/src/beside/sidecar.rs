@@ -2,6 +2,7 @@
 //! they do not know, so that what they do not know stands here. It holds no secret, and is as private as the tokens,
 //! because it says where refresh tokens are sent.
 
+use super::tail;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use u2m_core::{BindingRecord, Fingerprint, Host, Lifetime, Session, Tie, TiedBy, Timestamp};
@@ -29,6 +30,9 @@ pub(crate) struct Sidecar {
     /// change nothing about it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     first_use: BTreeMap<String, FirstUse>,
+    /// How long the text was, where a line may be put behind it.
+    #[serde(skip)]
+    len: Option<u64>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -58,21 +62,55 @@ struct Record {
     /// file to that one. They may be of another host, so that they keep a record of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<Box<Record>>,
+    /// In a line, what stands there for `before`: the name of those tokens, of which the file knows already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
 }
 
 impl Sidecar {
     /// Reads the file; one that cannot be read is as good as none, and is written anew by the next save.
-    pub(crate) fn parse(text: &str) -> Self {
-        let read: Option<Self> = serde_json::from_str(text).ok();
-        read.filter(|sidecar| sidecar.version == 1).unwrap_or(Self {
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        match tail::read(text) {
+            Some((sidecar, len)) => Self { len, ..sidecar },
+            None => Self { version: 1, ..Self::default() },
+        }
+    }
+
+    /// Whether it is of a form that this version knows.
+    pub(super) fn is_known(&self) -> bool {
+        self.version == 1
+    }
+
+    /// Takes the records of a line over.
+    pub(super) fn take_over(&mut self, line: Self) {
+        for (key, mut record) in line.sessions {
+            self.first_use.remove(&key);
+            let known = self.sessions.remove(&key);
+            let after = record.after.take().and_then(|name| Fingerprint::parse(&name));
+            if let Some(before) = known.as_ref().zip(after).and_then(|(it, name)| it.of(&name)) {
+                record.before = Some(Box::new(Record { before: None, ..before.clone() }));
+            }
+            self.sessions.insert(key, record);
+        }
+        self.mirrors.extend(line.mirrors);
+    }
+
+    /// The line that says all that is news, if these records are, and where it goes.
+    pub(super) fn line(&self, names: &[&str]) -> Option<(u64, String)> {
+        let record = |name: &&str| {
+            let mut record = self.sessions.get(*name)?.clone();
+            let before = record.before.take();
+            record.after = before.and_then(|before| before.fingerprints.into_iter().next());
+            Some(((*name).to_owned(), record))
+        };
+        let mirror = |name: &&str| Some(((*name).to_owned(), self.mirrors.get(*name)?.clone()));
+        let news = Self {
             version: 1,
-            sessions: BTreeMap::new(),
-            homes: BTreeMap::new(),
-            mirrors: BTreeMap::new(),
-            strays: BTreeMap::new(),
-            home_changes: 0,
-            first_use: BTreeMap::new(),
-        })
+            sessions: names.iter().map(record).collect::<Option<_>>()?,
+            mirrors: names.iter().filter_map(mirror).collect(),
+            ..Self::default()
+        };
+        Some((self.len?, format!("\n{}", serde_json::to_string(&news).ok()?)))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -127,8 +165,14 @@ impl Sidecar {
         self.tied(key, session.clone()).ties.iter().all(|tie| tie.host == binding.host)
     }
 
-    /// Records `session`; `before` names the state that it replaces.
-    pub(crate) fn record(&mut self, key: &str, session: &Session, before: Option<Fingerprint>) {
+    /// Records `session`; `before` names the state that it replaces. Whether that is news.
+    pub(crate) fn record(
+        &mut self,
+        key: &str,
+        session: &Session,
+        before: Option<Fingerprint>,
+    ) -> bool {
+        let was_known = self.sessions.contains_key(key);
         let host = self.sessions.get(key).and_then(|known| Host::parse(&known.binding.host).ok());
         let old = before.and_then(|name| {
             let record = self.sessions.remove(key)?;
@@ -146,7 +190,7 @@ impl Sidecar {
                     let _ = host.is_some_and(|host| self.tie(key, &host, None));
                 }
             }
-            return;
+            return was_known;
         };
         let name = session.fingerprint();
         let record = Record {
@@ -155,9 +199,11 @@ impl Sidecar {
             issued_at: session.issued_at.map(Timestamp::unix),
             lifetime: session.lifetime.map(Lifetime::seconds),
             before: old.filter(|old| old.of(&name).is_none()).map(Box::new),
+            after: None,
         };
         self.sessions.insert(key.to_owned(), record);
         self.first_use.remove(key);
+        true
     }
 
     /// Forgets which host `key` was first used with; whether that was known.
@@ -176,9 +222,9 @@ impl Sidecar {
         self.mirrors.get(host_key).map(String::as_str)
     }
 
-    /// Records that the copy under `host_key` is that of `key`.
-    pub(crate) fn mirror(&mut self, host_key: &str, key: &str) {
-        self.mirrors.insert(host_key.to_owned(), key.to_owned());
+    /// Records that the copy under `host_key` is that of `key`; whether that is news.
+    pub(crate) fn mirror(&mut self, host_key: &str, key: &str) -> bool {
+        self.mirrors.insert(host_key.to_owned(), key.to_owned()).as_deref() != Some(key)
     }
 
     /// The kind of store in which `key` was last saved.
@@ -271,11 +317,11 @@ mod tests {
 
     #[test]
     fn a_binding_is_found_again_for_the_tokens_it_was_recorded_for() {
-        let mut sidecar = Sidecar::parse("");
+        let mut sidecar = Sidecar::parse(b"");
         sidecar.record("dev", &bound("older"), None);
         sidecar.record("dev", &bound("old"), Some(session("older").fingerprint()));
         sidecar.record("dev", &bound("new"), Some(session("old").fingerprint()));
-        let sidecar = Sidecar::parse(&sidecar.text());
+        let sidecar = Sidecar::parse(sidecar.text().as_bytes());
         let found = sidecar.complete("dev", session("new"));
         assert_eq!(found.binding, bound("new").binding);
         assert_eq!(found.issued_at, Some(Timestamp::from_unix(7)));
@@ -288,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_kind_of_store_is_a_home_while_a_login_is_recorded_there() {
-        let mut sidecar = Sidecar::parse("");
+        let mut sidecar = Sidecar::parse(b"");
         assert!(!sidecar.is_home_of_any("plaintext"));
         sidecar.set_home("dev", Some("plaintext"));
         sidecar.set_home("prod", Some("secure"));
@@ -300,7 +346,7 @@ mod tests {
 
     #[test]
     fn t20_tokens_of_one_host_never_pass_for_those_of_the_next() {
-        let mut sidecar = Sidecar::parse("");
+        let mut sidecar = Sidecar::parse(b"");
         let host = Host::parse("https://b.example").unwrap();
         let endpoint = Url::parse("https://b.example/oidc/v1/token").unwrap();
         let elsewhere = session("new").with_binding(Binding::new(
@@ -323,11 +369,11 @@ mod tests {
 
     #[test]
     fn t20_a_record_that_points_off_its_host_is_not_believed() {
-        let mut sidecar = Sidecar::parse("");
+        let mut sidecar = Sidecar::parse(b"");
         sidecar.record("dev", &bound("new"), None);
         let text =
             sidecar.text().replace("https://a.example/oidc/v1/token", "https://evil.example/t");
-        assert_eq!(Sidecar::parse(&text).complete("dev", session("new")).binding, None);
+        assert_eq!(Sidecar::parse(text.as_bytes()).complete("dev", session("new")).binding, None);
     }
 
     #[test]
@@ -337,12 +383,12 @@ mod tests {
         if let Some(binding) = &mut login.binding {
             binding.token_endpoint = Url::parse("https://tokens.example/t").unwrap();
         }
-        let mut sidecar = Sidecar::parse("");
+        let mut sidecar = Sidecar::parse(b"");
         sidecar.record("dev", &login, None);
         assert_eq!(sidecar.complete("dev", session("new")).binding, None);
         login.binding = login.binding.map(|binding| binding.with_allowed([tokens]));
         sidecar.record("dev", &login, None);
-        let sidecar = Sidecar::parse(&sidecar.text());
+        let sidecar = Sidecar::parse(sidecar.text().as_bytes());
         assert_eq!(sidecar.complete("dev", session("new")).binding, login.binding);
     }
 
@@ -350,9 +396,9 @@ mod tests {
     fn t20_a_name_stays_with_the_host_that_it_was_first_used_with_whatever_tokens_it_has() {
         let (a, b) =
             (Host::parse("https://a.example").unwrap(), Host::parse("https://b.example").unwrap());
-        let mut sidecar = Sidecar::parse("");
+        let mut sidecar = Sidecar::parse(b"");
         assert!(sidecar.tie("dev", &a, Some("/cfg")) && !sidecar.tie("dev", &b, None));
-        let mut sidecar = Sidecar::parse(&sidecar.text());
+        let mut sidecar = Sidecar::parse(sidecar.text().as_bytes());
         let tied =
             |sidecar: &Sidecar, refresh: &str| sidecar.complete("dev", session(refresh)).ties;
         let first = TiedBy::FirstUse { config: Some("/cfg".to_owned()) };
@@ -375,12 +421,12 @@ mod tests {
     #[test]
     fn a_login_agrees_with_what_is_known_of_its_name_unless_that_is_of_another_host() {
         let tied_to = |host: &str| {
-            let mut sidecar = Sidecar::parse("");
+            let mut sidecar = Sidecar::parse(b"");
             sidecar.tie("dev", &Host::parse(host).unwrap(), None);
             sidecar
         };
         let (here, elsewhere) = (tied_to("https://a.example"), tied_to("https://b.example"));
-        assert!(Sidecar::parse("").agrees("dev", &bound("own")), "nothing is known");
+        assert!(Sidecar::parse(b"").agrees("dev", &bound("own")), "nothing is known");
         assert!(here.agrees("dev", &bound("own")) && !elsewhere.agrees("dev", &bound("own")));
         assert!(elsewhere.agrees("other", &bound("own")));
         assert!(elsewhere.agrees("dev", &session("bare")), "it says of no host that it is for it");
@@ -388,7 +434,7 @@ mod tests {
 
     #[test]
     fn t14_the_file_holds_no_token() {
-        let mut sidecar = Sidecar::parse("");
+        let mut sidecar = Sidecar::parse(b"");
         sidecar.record("dev", &bound("canary"), None);
         assert!(!sidecar.text().contains("canary"));
     }
@@ -398,7 +444,7 @@ mod tests {
         for text in
             ["", "null", "{", r#"{"version":2,"sessions":{}}"#, r#"{"version":1,"sessions":7}"#]
         {
-            assert!(Sidecar::parse(text).sessions.is_empty(), "{text}");
+            assert!(Sidecar::parse(text.as_bytes()).sessions.is_empty(), "{text}");
         }
     }
 }

@@ -65,7 +65,7 @@ impl Committed<'_> {
     }
 
     /// Leaves it to whoever comes next.
-    fn leave(mut self) {
+    pub(super) fn leave(mut self) {
         self.0 = None;
     }
 }
@@ -184,7 +184,7 @@ impl Inner {
     /// What stands in the cache, or will, where it is only half written: once its writer has ended, or in its place.
     pub(super) fn mended(&self) -> Option<String> {
         // A file that begins so without a commitment is damaged, and no reason to lock anything.
-        read(&self.beside.lock_at(".lock"))?;
+        read(&self.beside.lock_at(".lock")).filter(|commitment| self.is_due(commitment))?;
         let mended = self.beside.writer().and_then(|mut writer| self.finish(&mut writer));
         // Where nothing can be written, it is known what is meant to stand there.
         mended.is_err().then(|| self.committed_text()).flatten()
@@ -211,7 +211,7 @@ impl Inner {
         let Ok(mut file) = disk::open_to_write(&self.beside.lock_at(".lock")) else {
             return Ok((false, None));
         };
-        if read_in(&mut file).is_none() {
+        if !read_in(&mut file).is_some_and(|commitment| self.is_due(&commitment)) {
             return Ok((false, Some(file)));
         }
         match self.beside.writer_on(Some(file)) {
@@ -224,7 +224,8 @@ impl Inner {
 
     /// Finishes what a dead writer has committed to. The writers' lock is held.
     pub(super) fn finish(&self, writer: &mut Held) -> Result<(), StoreError> {
-        let Some(commitment) = read_in(writer.notes()) else { return Ok(()) };
+        let commitment = read_in(writer.notes()).filter(|commitment| self.is_due(commitment));
+        let Some(commitment) = commitment else { return Ok(()) };
         for _ in 0..TRIES {
             if self.carry_out(&commitment, writer)? {
                 break;
@@ -232,6 +233,22 @@ impl Inner {
         }
         withdraw(writer.notes());
         Ok(())
+    }
+
+    /// Whether what was committed to may still have to be put in place: it is where it was written.
+    fn is_due(&self, commitment: &Commitment) -> bool {
+        let path = match disk::resolve(&self.beside.path) {
+            Ok(path) => path,
+            Err(StoreError::Io { .. }) => return true,
+            // Nothing of ours is where somebody else's link leads.
+            Err(_) => self.beside.path.clone(),
+        };
+        let temporary = commitment.temporary(&path, &self.beside.prefix());
+        let is_gone = |path: PathBuf| {
+            let found = fault::at(Op::Stat, || fs::symlink_metadata(path));
+            found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        temporary.is_some_and(|path| !is_gone(path))
     }
 
     /// Whether it is done, or there is nothing to be done any more; not if somebody else has changed the file meanwhile.

@@ -81,17 +81,17 @@ pub fn entry(raw: &str) -> Result<(Option<Session>, Vec<(String, String)>), &'st
 
 /// A side file's text, read and written.
 pub fn side_file(text: &str) -> String {
-    Sidecar::parse(text).text()
+    Sidecar::parse(text.as_bytes()).text()
 }
 
 /// What a side file adds to a session from the cache.
 pub fn completed(text: &str, key: &str, session: Session) -> Session {
-    Sidecar::parse(text).complete(key, session)
+    Sidecar::parse(text.as_bytes()).complete(key, session)
 }
 
 /// A side file after `session` is recorded.
 pub fn recorded(text: &str, key: &str, session: &Session, before: Option<Fingerprint>) -> String {
-    let mut sidecar = Sidecar::parse(text);
+    let mut sidecar = Sidecar::parse(text.as_bytes());
     sidecar.record(key, session, before);
     sidecar.text()
 }

@@ -38,7 +38,7 @@ impl Inner {
             Temporary::new(path, self.beside.prefix(), len, durable)?.proven()
         };
         let side = self.codec.has_sidecar().then(|| room(&side, false)).transpose()?;
-        Ok(Reserve { cache: Some(room(&path, true)?), side })
+        Ok(Reserve { cache: Some(room(&path, true)?), side, ..Reserve::default() })
     }
 
     /// Shows that another text can be put in the place of what is there: by another file, or in this one.

@@ -24,6 +24,9 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 /// has written is lost, except where it is of the entries that are being changed.
 pub(super) const TRIES: u32 = 10;
 
+/// What was read of the side file, and the file, where something can be put behind it.
+type Known = Result<(Sidecar, Option<File>), StoreError>;
+
 impl Inner {
     pub(super) fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
         self.update(key, Some(session), Over::Whatever, (&mut None, &mut Reserve::default()))
@@ -72,11 +75,24 @@ impl Inner {
         let mut gone = Vec::new();
         for tries in 1.. {
             let last = tries >= TRIES;
-            if self.attempt(key, (session, over), (&mut writer, reserve), &mut gone, last)? {
-                break;
+            let means = (&mut writer, &mut *reserve);
+            match self.attempt(key, (session, over), means, &mut gone, last) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => {
+                    reserve.settle();
+                    return Err(error);
+                }
             }
         }
-        if self.codec.has_sidecar() && !gone.is_empty() {
+        if gone.is_empty() {
+            // Whoever writes next sees what was put in place, and has not to wait until it lasts.
+            drop(writer);
+            reserve.settle();
+            return Ok(());
+        }
+        reserve.settle();
+        if self.codec.has_sidecar() {
             // Last, because until now the logins were there. A record of tokens that are gone is about nothing; what is
             // known of a login that lives elsewhere by now stays known.
             let forget = |sidecar: &mut Sidecar| {
@@ -193,7 +209,10 @@ impl Inner {
         };
         let is_meant = || Ok(self.is_still(look)? || last && is_same(&self.look_held(true)?.text));
         let is_put = self.put(&mut temporary, (&new, changes), (&path, parsed), writer, is_meant);
-        if !matches!(is_put, Ok(true)) {
+        if matches!(is_put, Ok(true)) {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            reserve.put = Some(folder.unwrap_or(Path::new(".")).to_owned());
+        } else {
             // For the next attempt: the disk may be full by then.
             reserve.cache = Some(temporary);
         }
@@ -214,9 +233,15 @@ impl Inner {
         if !is_meant()? {
             return Ok(false);
         }
-        self.replace(path, parsed, || match temporary.put(path, true) {
+        self.replace(path, parsed, || match temporary.put(path, false) {
             Err(error) if in_place::is_needed(&error) => {
                 self.write_over(path, temporary, new, committed)
+            }
+            Ok(()) => {
+                // It says where a file is that is there no more: nothing is left to be done by anybody.
+                committed.leave();
+                temporary.leave();
+                Ok(())
             }
             put => put,
         })
@@ -262,7 +287,7 @@ impl Inner {
         reserve: &mut Reserve,
     ) -> Result<Vec<Change<'d>>, StoreError> {
         let (read, none) = (self.known(), Sidecar::default());
-        let known = read.as_ref().unwrap_or(&none);
+        let known = read.as_ref().map_or(&none, |(sidecar, _)| sidecar);
         let mut changes = vec![(key.as_str(), session)];
         let mut mirrored = None;
         match session {
@@ -297,10 +322,10 @@ impl Inner {
     }
 
     /// What is known of the logins beside their tokens, to be changed.
-    fn known(&self) -> Result<Sidecar, StoreError> {
+    fn known(&self) -> Known {
         match self.codec.has_sidecar() {
-            true => self.beside.sidecar_to_change(),
-            false => Ok(Sidecar::default()),
+            true => self.beside.sidecar_to_add(),
+            false => Ok((Sidecar::default(), None)),
         }
     }
 
@@ -311,7 +336,7 @@ impl Inner {
         document: &'d Document<'_>,
         (key, over): (&CacheKey, Over<'_>),
         changes: Vec<(&'d str, Option<&Session>)>,
-        (known, mirrored): (Result<Sidecar, StoreError>, Option<&str>),
+        (known, mirrored): (Known, Option<&str>),
         reserve: &mut Reserve,
     ) -> Result<Vec<Change<'d>>, StoreError> {
         let (mut texts, mut records) = (Vec::new(), Vec::new());
@@ -326,12 +351,16 @@ impl Inner {
         if !self.codec.has_sidecar() || records.is_empty() {
             return Ok(texts);
         }
-        let recorded = known.and_then(|mut sidecar| {
+        let recorded = known.and_then(|(mut sidecar, file)| {
+            let mut is_news = mirrored.is_some_and(|to| sidecar.mirror(to, key.as_str()));
             for (name, session, before) in &records {
-                sidecar.record(name, session, before.clone());
+                is_news |= sidecar.record(name, session, before.clone());
             }
-            mirrored.into_iter().for_each(|to| sidecar.mirror(to, key.as_str()));
-            self.beside.write_sidecar(&sidecar, reserve)
+            if !is_news && file.is_some() {
+                return Ok(());
+            }
+            let names: Vec<&str> = records.iter().map(|(name, ..)| *name).collect();
+            self.beside.add_to_sidecar((&sidecar, file), &names, reserve)
         });
         if let Err(error) = recorded
             && let Some((_, session, _)) = records.first()

@@ -81,7 +81,7 @@ impl EntryLock for KeyringLock {
         let _writer = store.beside.writer()?;
         let room = fs::metadata(&side).map_or(0, |meta| meta.len()) + SPARE;
         let side = Temporary::new(&side, store.beside.prefix(), room, false)?;
-        self.reserve = Reserve { cache: None, side: Some(side) };
+        self.reserve = Reserve { side: Some(side), ..Reserve::default() };
         Ok(())
     }
 

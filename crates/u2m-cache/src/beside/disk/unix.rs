@@ -149,6 +149,17 @@ pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// Linux writes what it is told that nobody needs in memory (posix_fadvise(2)).
+#[cfg(target_os = "linux")]
+pub(crate) fn start_writing(file: &File) {
+    let _ = fault::at(Op::Sync, || {
+        Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?)
+    });
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn start_writing(_: &File) {}
+
 /// Some file systems cannot; the rename itself is done.
 pub(crate) fn sync_folder(path: &Path) {
     let _ = fault::at(Op::SyncFolder, || File::open(path)?.sync_all());

@@ -9,6 +9,7 @@ mod mounts;
 #[cfg(all(feature = "encrypted", feature = "keyring"))]
 mod moves;
 mod order;
+mod trips;
 
 use crate::fault;
 use crate::{Claim, FileStore, Notice, StoreError, TokenStore};

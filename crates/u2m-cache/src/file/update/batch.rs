@@ -154,6 +154,7 @@ impl Inner {
             // Never over what somebody else has made of these entries meanwhile.
             let over = (Over::Spent(&[]), tries == TRIES);
             if self.write(&texts, &head, (&look, &parsed), (&mut writer, &mut reserve), over)? {
+                reserve.settle();
                 self.forget_all(&texts, &mut reserve);
                 return Ok(());
             }
@@ -171,7 +172,9 @@ impl Inner {
             return Ok(());
         }
         self.beside.change_sidecar_locked(reserve, |sidecar| {
-            records.iter().for_each(|(name, session)| sidecar.record(name, session, None));
+            for (name, session) in records {
+                sidecar.record(name, session, None);
+            }
             true
         })
     }

@@ -320,10 +320,11 @@ impl Builder {
     ///
     /// ```
     /// use u2m::{Builder, FileStore, Host, ProfileName, Target, TokenStore};
-    /// use u2m::{AccessToken, CacheKey, Session};
+    /// use u2m::{AccessToken, CacheKey, Session, Timestamp};
     /// let folder = tempfile::tempdir()?;
     /// let store = FileStore::at(folder.path().join("token-cache.json"));
-    /// store.save(&CacheKey::new("https://a.example"), &Session::new(AccessToken::new("of the host")))?;
+    /// let of_host = Session::new(AccessToken::new("t")).with_expiry(Timestamp::from_unix(4_000_000_000));
+    /// store.save(&CacheKey::new("https://a.example"), &of_host)?;
     /// let target = Target::workspace(Host::parse("https://a.example")?).with_profile(ProfileName::parse("dev")?);
     /// let builder = |is_on| Builder::new(target.clone()).with_store(store.clone()).with_host_key_fallback(is_on);
     /// assert!(builder(false).build()?.blocking().stored().is_err());

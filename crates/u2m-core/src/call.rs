@@ -12,7 +12,9 @@ pub use failure::{TransportFailure, TransportFailureKind};
 pub use request::{HttpRequest, Method, Redirects, Route};
 
 use crate::reply::Reply;
+use crate::secret::ClientAssertion;
 use crate::time::Timestamp;
+use url::Url;
 
 /// Whether a driver may send a call's request a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +121,22 @@ impl<S: Awaits> HttpCall<S> {
         self.state.accept(reply, sent_at)
     }
 
+    /// The endpoint for which the client is to sign a statement before this is sent
+    /// ([`ClientAuth::Assertion`](crate::ClientAuth::Assertion)); `None` where it shows who it is by other means.
+    pub fn assertion_audience(&self) -> Option<&Url> {
+        let has_place = self.request.form().is_some_and(crate::client_auth::has_place);
+        has_place.then(|| self.request.url())
+    }
+
+    /// Puts a statement of the client into the place that the request has for one, and changes nothing where it has none. A statement
+    /// lives for minutes, and is good for one use at some servers: it is made when the request is about to be sent.
+    pub fn with_client_assertion(mut self, assertion: &ClientAssertion) -> Self {
+        if let Some(form) = self.request.form().and_then(|form| assertion.put_into(form)) {
+            self.request = self.request.with_form(form);
+        }
+        self
+    }
+
     pub(crate) fn into_state(self) -> S {
         self.state
     }
@@ -132,7 +150,6 @@ impl<S: Awaits> HttpCall<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use url::Url;
 
     #[test]
     fn a49_neither_query_nor_body_shows_in_debug() {

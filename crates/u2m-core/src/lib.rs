@@ -59,6 +59,7 @@
 //! Bad input is an error. A broken assumption of our own may panic, and says why it cannot.
 
 mod call;
+mod client_auth;
 mod decode;
 mod device;
 mod fate;
@@ -93,6 +94,7 @@ pub use call::{
     Answer, Awaits, HttpCall, HttpRequest, Method, Redirects, Replay, Route, TransportFailure,
     TransportFailureKind,
 };
+pub use client_auth::ClientAuth;
 pub use device::{Asking, DeviceStep, Locate, Polling, ShowCode, Wait};
 pub use fate::Fate;
 pub use freshness::{Freshness, FreshnessRules};
@@ -113,8 +115,8 @@ pub use record::{BindingRecord, RecordError, SessionRecord};
 pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
-    AccessToken, Authorization, AuthorizationCode, CodeVerifier, CsrfState, DeviceCode,
-    Fingerprint, RefreshToken, SessionText,
+    AccessToken, Authorization, AuthorizationCode, ClientAssertion, ClientSecret, CodeVerifier,
+    CsrfState, DeviceCode, Fingerprint, RefreshToken, SessionText,
 };
 pub use secret_text::{SecretBytes, SecretText};
 pub use session::{Binding, Session, Token};

@@ -5,7 +5,8 @@
 //! | [`Discover`](RevokeStep::Discover) | fetches the metadata of the login's own issuer | `Revoke`, or `Done` where nothing is offered |
 //! | [`Revoke`](RevokeStep::Revoke) | sends the token to the endpoint that was found | `Done` |
 
-use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
+use crate::client_auth::ClientAuth;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::text::Foreign;
@@ -50,6 +51,21 @@ impl Session {
     /// # Errors
     /// The issuer that stands in the login is not one.
     pub fn revoke(&self) -> Result<RevokeStep, RevokeError> {
+        self.revoke_as(&ClientAuth::None)
+    }
+
+    /// As [`revoke`](Self::revoke) for the login of a client that shows who it is (RFC 7009 section 2.1).
+    ///
+    /// ```
+    /// use u2m_core::{AccessToken, ClientAuth, ClientSecret, Revocation, RevokeStep, Session};
+    /// let auth = ClientAuth::Basic(ClientSecret::new("canary"));
+    /// let step = Session::new(AccessToken::new("of another program")).revoke_as(&auth);
+    /// assert!(matches!(step, Ok(RevokeStep::Done(Revocation::NotOffered))));
+    /// ```
+    ///
+    /// # Errors
+    /// The issuer that stands in the login is not one.
+    pub fn revoke_as(&self, auth: &ClientAuth) -> Result<RevokeStep, RevokeError> {
         let Some(binding) = &self.binding else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
         };
@@ -57,12 +73,20 @@ impl Session {
             .map_err(|_| MetadataError::WrongIssuer(Foreign::new(&binding.issuer)))
             .map_err(RevokeError::Endpoints)?;
         let form = revocation_form(&binding.client_id, self);
-        Ok(RevokeStep::Discover(Search::call(url, Finding(Box::new((form, search))))))
+        let request = Request { client_id: binding.client_id.clone(), auth: auth.clone(), form };
+        Ok(RevokeStep::Discover(Search::call(url, Finding(Box::new((request, search))))))
     }
 }
 
 /// Awaits the metadata of the login's issuer. `Debug` leaves out what will be sent, because it is a secret.
-pub struct Finding(Box<(Zeroizing<String>, Search)>);
+pub struct Finding(Box<(Request, Search)>);
+
+/// What will be sent, and by whom.
+struct Request {
+    client_id: String,
+    auth: ClientAuth,
+    form: Zeroizing<String>,
+}
 
 impl fmt::Debug for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,11 +105,14 @@ impl Awaits for Finding {
         outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
     ) -> Result<RevokeStep, RevokeError> {
-        let (form, search) = *self.0;
+        let (request, search) = *self.0;
         let server = match search.read(outcome) {
             Ok(Found::Server(server)) => server,
             Ok(Found::Elsewhere(url, search)) => {
-                return Ok(RevokeStep::Discover(Search::call(url, Self(Box::new((form, search))))));
+                return Ok(RevokeStep::Discover(Search::call(
+                    url,
+                    Self(Box::new((request, search))),
+                )));
             }
             // A server that publishes nothing offers nothing.
             Err(MetadataError::NoDocument | MetadataError::NotSupported) => {
@@ -96,7 +123,8 @@ impl Awaits for Finding {
         let Some(endpoint) = server.revocation_endpoint else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
         };
-        let request = HttpRequest::encoded(endpoint, form);
+        let Request { client_id, auth, form } = request;
+        let request = auth.request(&client_id, endpoint, form);
         // A token that was revoked twice is revoked.
         Ok(RevokeStep::Revoke(HttpCall::new(request, Replay::Safe, Revoking(()))))
     }

@@ -69,6 +69,10 @@ secrets! {
     AuthorizationCode;
     /// A PKCE code verifier (RFC 7636 section 4.1).
     CodeVerifier;
+    /// What a client has signed to show who it is (RFC 7523 section 2.2): whoever has it is the client, for minutes.
+    ClientAssertion;
+    /// What a confidential client shows to say who it is (RFC 6749 section 2.3.1).
+    ClientSecret;
     /// What a device polls with (RFC 8628 section 3.2): whoever has it gets the tokens.
     DeviceCode;
     /// The value that ties a callback to the request that caused it (RFC 6749 section 10.12).

@@ -6,14 +6,15 @@ use crate::detached::Detached;
 use crate::keeper::{Keeper, under_host_key};
 use crate::persistent::PersistentAuth;
 use crate::person::{Person, Quiet};
+use crate::prover::Prover;
 use crate::storage::{Storage, StorageError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::TokenStore;
 use u2m_core::{
-    DISCOVERY_HOST, Foreign, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest,
-    ProfileName, Scopes, Target, TokenRequest,
+    ClientAssertion, ClientAuth, DISCOVERY_HOST, Foreign, FreshnessRules, Host, HostError,
+    IssuerTrust, LoginRequest, ProfileName, Scopes, Target, TokenRequest,
 };
 use u2m_http::{
     Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, ShareRules, Shared, Transport,
@@ -38,6 +39,7 @@ use url::Url;
 pub struct Builder {
     target: Target,
     client_id: Option<String>,
+    prover: Prover,
     scopes: Scopes,
     offline_access: bool,
     trust: IssuerTrust,
@@ -76,6 +78,7 @@ impl Builder {
         Self {
             target,
             client_id: None,
+            prover: Prover::default(),
             scopes: Scopes::default(),
             offline_access: true,
             trust: IssuerTrust::databricks(),
@@ -146,6 +149,47 @@ impl Builder {
     #[must_use]
     pub fn with_client_id(mut self, id: impl Into<String>) -> Self {
         self.client_id = Some(id.into());
+        self
+    }
+
+    /// Has the client show who it is, as one that is registered with a secret must: at the exchange of a code, at every refresh, and
+    /// when it asks for a device's codes. Such a client runs where nobody else reads its memory; a refresh of its login stays in this
+    /// process, because the secret goes over to no other ([`with_detached_refresh`](Self::with_detached_refresh)).
+    ///
+    /// ```
+    /// use u2m::{Builder, ClientAuth, ClientSecret, MemoryStore, Target};
+    /// let builder = Builder::new(Target::issuer("https://id.example")?).with_client_id("my-web-app");
+    /// let builder = builder.with_client_auth(ClientAuth::Basic(ClientSecret::new("secret")));
+    /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
+    /// # Ok::<(), u2m::IssuerError>(())
+    /// ```
+    #[must_use]
+    pub fn with_client_auth(mut self, auth: ClientAuth) -> Self {
+        self.prover = Prover::new(auth);
+        self
+    }
+
+    /// Has the client show who it is by a statement that `sign` signs for each request (RFC 7523 section 2.2), for the endpoint that it
+    /// is given: a statement lives for minutes, and a login for months. It is called where the request is sent from
+    /// ([`Transport`]), and may block there.
+    ///
+    /// ```
+    /// use u2m::{Builder, ClientAssertion, MemoryStore, Target};
+    /// # fn sign(audience: &str) -> Result<String, std::io::Error> { Ok(audience.to_owned()) }
+    /// let builder = Builder::new(Target::issuer("https://id.example")?).with_client_id("my-web-app");
+    /// let builder = builder.with_client_assertions(|endpoint| sign(endpoint.as_str()).map(ClientAssertion::new));
+    /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
+    /// # Ok::<(), u2m::IssuerError>(())
+    /// ```
+    #[must_use]
+    pub fn with_client_assertions<E>(
+        mut self,
+        sign: impl Fn(&Url) -> Result<ClientAssertion, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.prover = Prover::signing(sign);
         self
     }
 
@@ -385,6 +429,8 @@ impl Builder {
         request.trust = trust;
         request.rules = self.rules;
         request.scopes = self.scopes;
+        login.client_auth = self.prover.auth.clone();
+        request.client_auth = self.prover.auth.clone();
         if let Some(id) = self.client_id {
             login.client_id.clone_from(&id);
             request.client_id = id;
@@ -396,6 +442,7 @@ impl Builder {
         let keeper = |request: TokenRequest| {
             let (store, transport) = (Arc::clone(&store), Arc::clone(&transport));
             let mut keeper = Keeper::new(request, store, transport, self.endpoints.clone());
+            keeper.prover = self.prover.clone();
             keeper.patience = self.patience.clone();
             keeper.lock_wait = self.lock_wait;
             keeper.wait = self.wait;

@@ -322,7 +322,8 @@ fn redeem(shared: &Shared<Keeper>, mut step: LoginStep) -> Result<SignedIn, Chal
     loop {
         step = match step {
             LoginStep::Exchange(call) => {
-                let exchange = drive(keeper.transport.as_ref(), call, &keeper.patience);
+                let transport = keeper.transport.as_ref();
+                let exchange = keeper.prover.drive(transport, call, &keeper.patience);
                 OwnRuntime::default()
                     .block_on(exchange)
                     .map_err(|_| ChallengeError::Unfinished)??

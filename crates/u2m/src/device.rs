@@ -63,7 +63,8 @@ async fn challenge_by(
                 None => drive(keeper.transport.as_ref(), call, &keeper.patience).await?,
             },
             DeviceStep::Ask(call) => {
-                drive(keeper.transport.as_ref(), call, &keeper.patience).await?
+                let transport = keeper.transport.as_ref();
+                keeper.prover.drive(transport, call, &keeper.patience).await?
             }
             DeviceStep::Show(show) => {
                 desk.person.enter_code(&show);
@@ -113,8 +114,8 @@ fn poll(shared: &Shared<Keeper>, call: HttpCall<Polling>) -> Landed {
     let _spending = Spending::begin();
     // A poll is not repeated: the next one is due in a few seconds anyway.
     let patience = keeper.patience.clone().with_repeats(0);
-    let answered =
-        OwnRuntime::default().block_on(drive(keeper.transport.as_ref(), call, &patience));
+    let polling = keeper.prover.drive(keeper.transport.as_ref(), call, &patience);
+    let answered = OwnRuntime::default().block_on(polling);
     let step = match answered {
         Ok(Ok(step)) => step,
         Ok(Err(error)) => return Landed::Over(Box::new(Err(error.into()))),

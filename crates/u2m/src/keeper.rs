@@ -18,6 +18,7 @@ pub(crate) use saving::sign_in;
 use crate::bounds::{LOCK_WAIT, SAVING_FIRST};
 use crate::clock::now;
 use crate::detached::Detached;
+use crate::prover::Prover;
 use saving::Unsaved;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,8 @@ pub(crate) struct Keeper {
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) endpoints: Option<Arc<dyn EndpointSupplier>>,
+    /// How the client shows who it is.
+    pub(crate) prover: Prover,
     pub(crate) patience: Patience,
     /// How long another process's refresh is waited for.
     pub(crate) lock_wait: Duration,
@@ -96,6 +99,7 @@ impl Keeper {
             store,
             transport,
             endpoints,
+            prover: Prover::default(),
             patience: Patience::default(),
             lock_wait: LOCK_WAIT,
             wait: None,

@@ -136,6 +136,7 @@ mod logout;
 mod persistent;
 mod person;
 mod pkce;
+mod prover;
 mod revoke;
 mod runtime;
 mod saved;
@@ -171,7 +172,7 @@ pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, Quiet};
 pub use pkce::new_pkce;
-pub use revoke::{Revoked, revoke};
+pub use revoke::{Revoked, revoke, revoke_as};
 pub use saved::OpenError;
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
 pub use whereabouts::{Whereabouts, whereabouts};
@@ -202,12 +203,13 @@ pub use u2m_config::{
 };
 pub use u2m_core::{
     AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Authorization,
-    AuthorizationServer, Binding, Blame, CacheKey, Cluster, Fate, Foreign, Freshness,
-    FreshnessRules, Host, HostError, HostHints, HostMetadata, IssuerError, IssuerTrust, Lifetime,
-    LoginError, Me, MetadataError, Principal, ProfileName, RecordError, RefreshToken, Refusal,
-    Report, Revocation, RevokeError, Scopes, Session, SessionRecord, SessionText, ShowCode,
-    StoreFailure, Stray, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
-    TransportFailure, UnverifiedClaims, Verdict, VerdictKind, chain, is_printable,
+    AuthorizationServer, Binding, Blame, CacheKey, ClientAssertion, ClientAuth, ClientSecret,
+    Cluster, Fate, Foreign, Freshness, FreshnessRules, Host, HostError, HostHints, HostMetadata,
+    IssuerError, IssuerTrust, Lifetime, LoginError, Me, MetadataError, Principal, ProfileName,
+    RecordError, RefreshToken, Refusal, Report, Revocation, RevokeError, Scopes, Session,
+    SessionRecord, SessionText, ShowCode, StoreFailure, Stray, Target, TargetError, Timestamp,
+    Token, TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict,
+    VerdictKind, chain, is_printable,
 };
 pub use u2m_core::{
     CodeVerifier, CsrfState, Pkce, build_discovery_authorize_url, derive_host_from_issuer,

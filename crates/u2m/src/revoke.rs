@@ -1,5 +1,6 @@
 //! Ending logins at their servers.
 
+use crate::prover::Prover;
 use crate::runtime::OwnRuntime;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use u2m_core::{
-    Host, Revocation, RevokeError, RevokeStep, Session, TransportFailure, TransportFailureKind,
+    ClientAuth, Host, Revocation, RevokeError, RevokeStep, Session, TransportFailure,
+    TransportFailureKind,
 };
 use u2m_http::{Patience, Transport, drive};
 
@@ -44,6 +46,36 @@ pub async fn revoke(
     logins: Vec<Session>,
     limit: Duration,
 ) -> Vec<Revoked> {
+    revoke_by(&Prover::default(), transport, logins, limit).await
+}
+
+/// As [`revoke`] for logins of a client that shows who it is ([`Builder::with_client_auth`](crate::Builder::with_client_auth)).
+///
+/// ```no_run
+/// # async fn example(logins: Vec<u2m::Session>, secret: u2m::ClientSecret) {
+/// use std::{sync::Arc, time::Duration};
+/// let transport = Arc::new(u2m::ReqwestTransport::new());
+/// let auth = u2m::ClientAuth::Basic(secret);
+/// for one in u2m::revoke_as(auth, transport, logins, Duration::from_secs(5)).await {
+///     println!("{:?}: {:?}", one.host, one.outcome);
+/// }
+/// # }
+/// ```
+pub async fn revoke_as(
+    auth: ClientAuth,
+    transport: Arc<dyn Transport>,
+    logins: Vec<Session>,
+    limit: Duration,
+) -> Vec<Revoked> {
+    revoke_by(&Prover::new(auth), transport, logins, limit).await
+}
+
+async fn revoke_by(
+    prover: &Prover,
+    transport: Arc<dyn Transport>,
+    logins: Vec<Session>,
+    limit: Duration,
+) -> Vec<Revoked> {
     let mut seen = HashSet::new();
     let mut asked = JoinSet::new();
     for login in logins {
@@ -51,13 +83,13 @@ pub async fn revoke(
         if !seen.insert((issuer, login.fingerprint())) {
             continue;
         }
-        let transport = Arc::clone(&transport);
+        let (transport, prover) = (Arc::clone(&transport), prover.clone());
         asked.spawn(async move {
             let late = |_| {
                 let failure = TransportFailure::new(TransportFailureKind::TimedOut);
                 Err(RevokeError::Unreachable(failure))
             };
-            let outcome = revoke_one(transport.as_ref(), &login, limit);
+            let outcome = revoke_one(&prover, transport.as_ref(), &login, limit);
             let outcome = timeout(limit.saturating_add(GUARD), outcome).await;
             let host = login.binding.map(|binding| binding.host);
             Revoked { host, outcome: outcome.unwrap_or_else(late) }
@@ -69,19 +101,20 @@ pub async fn revoke(
 }
 
 async fn revoke_one(
+    prover: &Prover,
     transport: &dyn Transport,
     login: &Session,
     limit: Duration,
 ) -> Result<Revocation, RevokeError> {
     let begun = Instant::now();
-    let mut step = login.revoke()?;
+    let mut step = login.revoke_as(&prover.auth)?;
     loop {
         // The time that is left is the request's own limit: of one that takes too long it is said which it was.
         let left = limit.saturating_sub(begun.elapsed());
         let patience = Patience::default().with_budget(left).with_repeats(1);
         step = match step {
             RevokeStep::Discover(call) => drive(transport, call, &patience).await?,
-            RevokeStep::Revoke(call) => drive(transport, call, &patience).await?,
+            RevokeStep::Revoke(call) => prover.drive(transport, call, &patience).await?,
             RevokeStep::Done(outcome) => return Ok(outcome),
         };
     }
@@ -99,8 +132,19 @@ pub fn revoke_blocking(
     logins: Vec<Session>,
     limit: Duration,
 ) -> Vec<Revoked> {
+    revoke_for(&Prover::default(), transport, logins, limit)
+}
+
+/// The same for a client that shows who it is.
+pub(crate) fn revoke_for(
+    prover: &Prover,
+    transport: Arc<dyn Transport>,
+    logins: Vec<Session>,
+    limit: Duration,
+) -> Vec<Revoked> {
     if logins.is_empty() {
         return Vec::new();
     }
-    OwnRuntime::default().block_on(revoke(transport, logins, limit)).unwrap_or_default()
+    let revoking = revoke_by(prover, transport, logins, limit);
+    OwnRuntime::default().block_on(revoking).unwrap_or_default()
 }

@@ -176,6 +176,12 @@ impl HttpRequest {
         Self::new(Method::Post, url, Body::Form(form))
     }
 
+    /// The same request with another form.
+    pub(crate) fn with_form(mut self, form: Zeroizing<String>) -> Self {
+        self.body = Body::Form(form);
+        self
+    }
+
     /// Sends a request without content to `url`.
     ///
     /// ```

@@ -15,7 +15,7 @@ mod poll;
 
 pub use poll::{Polling, Wait};
 
-use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::login::{Endpoints, LoginError, LoginRequest, Store, endpoints_of};
 use crate::reply::Reply;
@@ -98,10 +98,11 @@ impl Locate {
         let endpoint =
             server.device_authorization_endpoint.clone().ok_or(LoginError::NoDeviceLogin)?;
         let form = device_form(&request.client_id, &request.scope(Some(&server)));
+        let asks = request.client_auth.request(&request.client_id, endpoint, form);
         let asking = Asking(Box::new(Attempt { request, host, server }));
         // Codes that nobody sees spend nothing.
-        let request = HttpRequest::encoded(endpoint, form).with_limit(TOKEN_LIMIT);
-        Ok(DeviceStep::Ask(HttpCall::new(request, Replay::Safe, asking)))
+        let asks = asks.with_limit(TOKEN_LIMIT);
+        Ok(DeviceStep::Ask(HttpCall::new(asks, Replay::Safe, asking)))
     }
 }
 

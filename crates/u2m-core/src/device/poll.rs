@@ -1,8 +1,8 @@
 //! Asking again and again, never faster than the server wants, until the codes run out (RFC 8628 section 3.5).
 
 use super::{Attempt, DeviceStep};
-use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
-use crate::login::{LoginError, Store};
+use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
+use crate::login::{LoginError, LoginRequest, Store};
 use crate::reply::{LONGEST_PAUSE, Reply};
 use crate::secret::DeviceCode;
 use crate::time::{Lifetime, Timestamp};
@@ -60,9 +60,10 @@ impl Wait {
             return Ok(DeviceStep::Wait(self));
         }
         let attempt = &self.waiting.attempt;
-        let form = poll_form(&attempt.request.client_id, &self.waiting.code);
-        let request = HttpRequest::encoded(attempt.server.token_endpoint.clone(), form)
-            .with_limit(TOKEN_LIMIT);
+        let LoginRequest { client_id, client_auth, .. } = &attempt.request;
+        let form = poll_form(client_id, &self.waiting.code);
+        let endpoint = attempt.server.token_endpoint.clone();
+        let request = client_auth.request(client_id, endpoint, form).with_limit(TOKEN_LIMIT);
         let polling = Polling { waiting: self.waiting, polled_at: now };
         // Sent again, it would come before its time.
         Ok(DeviceStep::Poll(HttpCall::new(request, Replay::Unsafe, polling)))

@@ -1,7 +1,7 @@
 //! Redeeming the code, and what there is at the end.
 
 use super::{Attempt, LoginError, LoginRequest, LoginStep};
-use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::issuer::derive_host_from_issuer;
 use crate::names::AccountId;
@@ -35,7 +35,9 @@ impl Exchanging {
             attempt.pkce.verifier(),
             &redirect_uri,
         );
-        let request = HttpRequest::encoded(server.token_endpoint.clone(), form)
+        let LoginRequest { client_id, client_auth, .. } = &attempt.request;
+        let request = client_auth
+            .request(client_id, server.token_endpoint.clone(), form)
             .with_limit(TOKEN_LIMIT)
             .with_secret(attempt.state.expose());
         LoginStep::Exchange(HttpCall::new(request, Replay::Unsafe, Self { attempt, server, host }))

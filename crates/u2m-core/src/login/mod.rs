@@ -24,6 +24,7 @@ pub use exchange::{Exchanging, LoggedIn, Store};
 pub use stray::Stray;
 
 use crate::call::{Awaits, HttpCall, TransportFailure, sealed};
+use crate::client_auth::ClientAuth;
 use crate::host::Host;
 use crate::issuer::{IssuerTrust, metadata_url};
 use crate::pkce::{Entropy, Pkce};
@@ -58,6 +59,8 @@ pub struct LoginRequest {
     pub target: Target,
     /// The client: `databricks-cli` unless a custom OAuth app is used.
     pub client_id: String,
+    /// How the client shows who it is: not at all, as programs on people's machines cannot.
+    pub client_auth: ClientAuth,
     /// The scopes to ask for; none means `all-apis`, or, of an issuer that is not Databricks', nothing but what `offline_access`
     /// says: `openid` would bring an ID token, with which nothing is done.
     pub scopes: Scopes,
@@ -88,6 +91,7 @@ impl LoginRequest {
         Self {
             target,
             client_id: DATABRICKS_CLI.to_owned(),
+            client_auth: ClientAuth::None,
             scopes: Scopes::default(),
             offline_access: true,
             trust: IssuerTrust::databricks(),

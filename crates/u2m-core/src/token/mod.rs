@@ -26,6 +26,7 @@ pub use refresh::{Locating, Prove, Refreshing};
 pub use verdict::{Verdict, VerdictKind};
 
 use crate::call::HttpCall;
+use crate::client_auth::ClientAuth;
 use crate::freshness::{Freshness, FreshnessRules};
 use crate::issuer::IssuerTrust;
 use crate::scopes::Scopes;
@@ -69,6 +70,8 @@ pub struct TokenRequest {
     pub target: Target,
     /// The client that signed in.
     pub client_id: String,
+    /// How it shows who it is: not at all, unless it is a confidential one.
+    pub client_auth: ClientAuth,
     /// Scopes that the login must have been granted; none asks for nothing in particular.
     pub scopes: Scopes,
     /// When a token is good, and when to renew it.
@@ -91,6 +94,7 @@ impl TokenRequest {
         Self {
             target,
             client_id: crate::login::DATABRICKS_CLI.to_owned(),
+            client_auth: ClientAuth::None,
             scopes: Scopes::default(),
             rules: FreshnessRules::default(),
             own_endpoints: false,

@@ -2,8 +2,8 @@
 
 use super::after::{Bought, Note, Recheck, Save};
 use super::pause::{Doors, Pause};
-use super::{Inquiry, Issued, StoreFailure, TokenError, TokenStep, VerdictKind};
-use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use super::{Inquiry, Issued, StoreFailure, TokenError, TokenRequest, TokenStep, VerdictKind};
+use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
 use crate::login::{Endpoints, endpoints_of};
 use crate::reply::Reply;
 use crate::secret::Fingerprint;
@@ -106,7 +106,8 @@ impl Renewal {
             None => unreachable!("judged to have a refresh token"),
         };
         let doors = Doors::of(&endpoint, &self.inquiry.request.client_id);
-        let request = HttpRequest::encoded(endpoint, form).with_limit(TOKEN_LIMIT);
+        let TokenRequest { client_id, client_auth, .. } = &self.inquiry.request;
+        let request = client_auth.request(client_id, endpoint, form).with_limit(TOKEN_LIMIT);
         let state = Refreshing { renewal: self, doors };
         TokenStep::Refresh(HttpCall::new(request, Replay::Unless, state))
     }

@@ -64,6 +64,10 @@ impl Job {
         if keeper.endpoints.is_some() || !keeper.is_usual_transport {
             return None;
         }
+        // A client's secret goes over to no other process.
+        if !keeper.prover.is_public() {
+            return None;
+        }
         // What has no name in text is the caller's own.
         let ca_file = keeper.ca_file.as_ref().map(|path| path.to_str());
         let ca_file = match ca_file {
@@ -212,6 +216,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use u2m_cache::{FileStore, MemoryStore};
+    use u2m_core::{ClientAuth, ClientSecret};
     use u2m_http::{BasicEndpoints, ReqwestTransport};
 
     const ASKED_AT: Moment = Moment::new(Timestamp::from_unix(1_800_000_000), 123_456_789);
@@ -301,6 +306,7 @@ mod tests {
             workspace().with_endpoints(BasicEndpoints::new(Arc::new(ReqwestTransport::new()))),
             workspace().with_transport(ReqwestTransport::new()),
             workspace().with_store(MemoryStore::new()),
+            workspace().with_client_auth(ClientAuth::Post(ClientSecret::new("canary"))),
         ] {
             assert!(Job::of(&keeper(own), &Ask::Usable, ASKED_AT).is_none());
         }

@@ -135,7 +135,8 @@ impl Keeper {
                     None => {
                         ground.spending.get_or_insert_with(Spending::begin);
                         self.set_goes_on(true);
-                        ground.block_on(drive(self.transport.as_ref(), call, &self.patience))??
+                        let transport = self.transport.as_ref();
+                        ground.block_on(self.prover.drive(transport, call, &self.patience))??
                     }
                 },
                 TokenStep::Save(save) => match self.save(save.session(), ground) {

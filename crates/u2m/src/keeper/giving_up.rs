@@ -3,7 +3,7 @@
 use super::Keeper;
 use super::saving::{REVOKING, TRY};
 use crate::bounds::{LOOK, SAVING, pauses};
-use crate::revoke::revoke_blocking;
+use crate::revoke::revoke_for;
 use crate::trying::Trying;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -46,7 +46,8 @@ impl Keeper {
         let session = pending.session;
         forget();
         let revoked = (!self.is_stored(&session)).then(|| {
-            let asked = revoke_blocking(Arc::clone(&self.transport), vec![session], REVOKING);
+            let asked =
+                revoke_for(&self.prover, Arc::clone(&self.transport), vec![session], REVOKING);
             asked.into_iter().next().map_or(Ok(Revocation::NotOffered), |one| one.outcome)
         });
         LateSave::GivenUp { why: super::failure(error), revoked }

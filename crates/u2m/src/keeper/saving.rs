@@ -236,7 +236,7 @@ impl Keeper {
             });
         if is_nobodys {
             let transport = Arc::clone(&self.transport);
-            crate::revoke::revoke_blocking(transport, vec![bought.clone()], REVOKING);
+            crate::revoke::revoke_for(&self.prover, transport, vec![bought.clone()], REVOKING);
         }
     }
 

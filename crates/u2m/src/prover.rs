@@ -1,0 +1,78 @@
+//! Who the client is, for requests that have to show it.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+use u2m_core::{
+    Awaits, ClientAssertion, ClientAuth, HttpCall, Timestamp, TransportFailure,
+    TransportFailureKind,
+};
+use u2m_http::{Patience, Transport, drive};
+use url::Url;
+
+/// Signs a statement for an endpoint.
+type Sign = dyn Fn(&Url) -> Result<ClientAssertion, Box<dyn Error + Send + Sync>> + Send + Sync;
+
+/// How a client shows who it is, and who signs for it.
+#[derive(Clone, Default)]
+pub(crate) struct Prover {
+    pub(crate) auth: ClientAuth,
+    sign: Option<Arc<Sign>>,
+}
+
+impl Prover {
+    pub(crate) fn new(auth: ClientAuth) -> Self {
+        Self { auth, sign: None }
+    }
+
+    /// A client for which `sign` signs a statement for each request.
+    pub(crate) fn signing<E>(
+        sign: impl Fn(&Url) -> Result<ClientAssertion, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let sign = move |url: &Url| sign(url).map_err(Into::into);
+        Self { auth: ClientAuth::Assertion(None), sign: Some(Arc::new(sign)) }
+    }
+
+    /// Whether it is a client that shows nothing: what any process can do for it.
+    pub(crate) fn is_public(&self) -> bool {
+        self.auth == ClientAuth::None
+    }
+
+    /// Drives a call, with a new statement in it where it has a place for one.
+    pub(crate) async fn drive<S: Awaits>(
+        &self,
+        transport: &dyn Transport,
+        call: HttpCall<S>,
+        patience: &Patience,
+    ) -> Result<S::Next, S::Error> {
+        let signed = match (&self.sign, call.assertion_audience()) {
+            (Some(sign), Some(audience)) => sign(audience),
+            (None, _) | (_, None) => return drive(transport, call, patience).await,
+        };
+        match signed {
+            Ok(assertion) => {
+                drive(transport, call.with_client_assertion(&assertion), patience).await
+            }
+            Err(error) => {
+                let failure = TransportFailure::new(TransportFailureKind::NotSent);
+                let failure = failure.because(Unsigned(error));
+                call.answered(Err(failure), Timestamp::from(SystemTime::now()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Prover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prover({:?})", self.auth)
+    }
+}
+
+/// That nothing was signed, and so nothing sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the client could not sign for itself")]
+struct Unsigned(#[source] Box<dyn Error + Send + Sync>);

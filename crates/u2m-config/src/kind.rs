@@ -162,4 +162,12 @@ mod tests {
         assert_eq!(kind("", "unified", OF_ACCOUNTS), ProfileKind::Undecided);
         assert_eq!(kind("account_id = 1\n", "Unified", OF_ONE), ProfileKind::Undecided);
     }
+
+    #[test]
+    fn a_host_that_says_that_it_is_a_workspace_is_one_whatever_it_is_called() {
+        let console = Host::parse("https://accounts.cloud.databricks.com").unwrap();
+        let of = |host_type| ProfileKind::of(&console, None, None, &metadata(host_type, OF_ONE));
+        assert_eq!(of("workspace"), ProfileKind::Workspace);
+        assert_eq!(of("new"), ProfileKind::Account);
+    }
 }

@@ -135,8 +135,7 @@ impl<'a> Profile<'a> {
 
     /// Whether both `client_id` and `client_secret` are set, so that a service can sign in.
     pub fn has_client_credentials(&self) -> bool {
-        let both = credential("client_id") | credential("client_secret");
-        self.credentials & both == both
+        ["client_id", "client_secret"].iter().all(|key| self.credentials & credential(key) != 0)
     }
 
     /// Whether tokens of a signed-in user can belong to this profile: its `auth_type` is absent
@@ -186,6 +185,15 @@ mod tests {
         assert!(!profile(&[("client_id", "c")]).has_client_credentials());
         assert!(!profile(&[("client_id", "c"), ("client_secret", "")]).has_client_credentials());
         assert!(profile(&[("client_id", "c"), ("client_secret", "s")]).has_client_credentials());
+    }
+
+    #[test]
+    fn another_credential_is_no_half_of_these_and_one_that_stands_twice_is_one() {
+        assert!(!profile(&[("client_id", "c"), ("token", "t")]).has_client_credentials());
+        assert!(!profile(&[("client_secret", "s"), ("token", "t")]).has_client_credentials());
+        assert!(!profile(&[("token", "t"), ("token", "u")]).is_for_users());
+        let twice = [("client_id", "c"), ("client_id", "d"), ("client_secret", "s")];
+        assert!(profile(&twice).has_client_credentials());
     }
 
     #[test]

@@ -163,3 +163,13 @@ fn a_host_that_is_none_is_told_by_who_named_it() {
     let error = selected("host=http://a.example", &[], file, Purpose::Login).unwrap_err();
     assert!(matches!(error, ChooseError::Host(_)), "{error}");
 }
+
+#[test]
+fn a_selection_is_empty_only_where_neither_a_profile_nor_a_host_is_meant() {
+    for purpose in [Purpose::Login, Purpose::Configuration] {
+        for line in ["a", "profile=a", "host=a.example", "host=c.example"] {
+            assert!(!selected(line, &[], FILE, purpose).unwrap().is_empty(), "{line}");
+        }
+    }
+    assert!(Selection::default().is_empty());
+}

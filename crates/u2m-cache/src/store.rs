@@ -9,6 +9,10 @@ use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, Verdict};
 
 /// A place where logins are kept. Synchronous: reading one must be possible from a plain `fn main`.
 ///
+/// Where it is called: for refreshes, logins and their saves on threads of their own, outside any runtime, so that it may wait for
+/// files, locks and networks, within its bounds; by plain code on the caller's own thread; never from within an async function of
+/// ours on that function's runtime. Many threads may be in it at once. A panic in it is told as one, and is no failure that may pass.
+///
 /// The counterpart of `cache.TokenCache` of Databricks' Go package, with what that one lacks: a lock for each entry, a
 /// proof that a save will work, and a list.
 ///

@@ -399,7 +399,7 @@ fn refr_4_what_it_could_not_save_is_saved_by_its_caller_later() {
         fs::rename(&aside, &cache).unwrap();
     }
     // Whatever is called next saves it.
-    assert!(auth.asynchronous().close(Duration::from_secs(10)));
+    assert!(auth.close(Duration::from_secs(10)));
     world.assert_alive("dev");
     assert_eq!(world.stored("dev").access_token.expose(), token.access_token().expose());
     assert!(world.stored("dev").binding.is_some());
@@ -442,7 +442,7 @@ fn a_login_that_is_still_to_be_saved_is_renewed_by_the_process_that_has_it() {
     let counts = world.server.counts();
     assert_eq!((counts.rejected, counts.reuse_detections), (0, 0), "{counts:?}");
     store.is_full.store(false, Ordering::Relaxed);
-    assert!(auth.asynchronous().close(Duration::from_secs(10)));
+    assert!(auth.close(Duration::from_secs(10)));
     world.assert_alive("dev");
 }
 

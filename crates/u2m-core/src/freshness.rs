@@ -171,8 +171,38 @@ impl FreshnessRules {
     pub fn least(&self, session: &Session) -> Lifetime {
         match self.skew_share {
             0 => self.skew,
-            share => part(self.skew, share, granted(session)),
+            _ => self.floor(Lifetime::ZERO, granted(session)),
         }
+    }
+
+    /// How much life a token is to have left for a caller who needs `at_least`: so much, and never less than it takes to be
+    /// good; but no more than three quarters of what tokens are `granted`, as far as that is known. A server that issues shorter ones is
+    /// asked for the next when a quarter of the last one's life is over, instead of by every call.
+    ///
+    /// ```
+    /// use u2m_core::{FreshnessRules, Lifetime};
+    /// let (rules, seconds) = (FreshnessRules::login(), Lifetime::from_seconds);
+    /// assert_eq!(rules.floor(seconds(600), Some(seconds(3_600))), seconds(600));
+    /// assert_eq!(rules.floor(seconds(600), Some(seconds(60))), seconds(45));
+    /// assert_eq!(rules.floor(seconds(0), Some(seconds(3_600))), seconds(10));
+    /// ```
+    pub fn floor(&self, at_least: Lifetime, granted: Option<Lifetime>) -> Lifetime {
+        let granted = granted.filter(|life| *life > Lifetime::ZERO);
+        let most = granted.map(|life| Lifetime::from_seconds(life.seconds() / 4 * 3));
+        let least = match self.skew_share {
+            0 => self.skew,
+            share => part(self.skew, share, granted),
+        };
+        most.map_or(at_least, |most| at_least.min(most)).max(least)
+    }
+
+    /// The same rules for a caller who needs `at_least`: what has less left than that takes is as good as expired.
+    pub(crate) fn needing(self, at_least: Lifetime, session: &Session) -> Self {
+        if at_least <= Lifetime::ZERO {
+            return self;
+        }
+        let skew = self.floor(at_least, granted(session));
+        Self { skew, skew_share: 0, ..self }
     }
 
     /// Until when a fresh token stays fresh; `None` means for ever.

@@ -61,6 +61,7 @@
 mod call;
 mod client_auth;
 mod decode;
+mod description;
 mod device;
 mod fate;
 mod form;
@@ -74,6 +75,7 @@ mod json;
 mod jwt;
 mod login;
 mod names;
+mod need;
 mod pkce;
 mod record;
 mod reply;
@@ -83,6 +85,7 @@ mod secret;
 mod secret_text;
 mod sent;
 mod session;
+mod source_error;
 mod target;
 mod text;
 mod tie;
@@ -95,6 +98,7 @@ pub use call::{
     TransportFailureKind,
 };
 pub use client_auth::ClientAuth;
+pub use description::{Description, Mints};
 pub use device::{Asking, DeviceStep, Locate, Polling, ShowCode, Wait};
 pub use fate::Fate;
 pub use freshness::{Freshness, FreshnessRules};
@@ -110,16 +114,18 @@ pub use login::{
     Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Stray, Verifying,
 };
 pub use names::{AccountId, ProfileName};
+pub use need::{Need, Question};
 pub use pkce::{Entropy, Pkce};
 pub use record::{BindingRecord, RecordError, SessionRecord};
 pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
 pub use scopes::Scopes;
 pub use secret::{
     AccessToken, Authorization, AuthorizationCode, ClientAssertion, ClientSecret, CodeVerifier,
-    CsrfState, DeviceCode, Fingerprint, RefreshToken, SessionText,
+    CsrfState, DeviceCode, Fingerprint, RefreshToken, SessionText, SideHeader,
 };
 pub use secret_text::{SecretBytes, SecretText};
 pub use session::{Binding, Session, Token};
+pub use source_error::{SourceError, SourceFailure};
 pub use target::{CacheKey, Target, TargetError};
 pub use text::{Foreign, chain, is_printable};
 pub use tie::{FirstUse, Tie, TiedBy, host_of_key};

@@ -81,6 +81,8 @@ secrets! {
     SessionText;
     /// The value of an `Authorization` header, scheme and credentials (RFC 9110 section 11.6.2): for one origin alone.
     Authorization;
+    /// The value of another header that authenticates a request, beside `Authorization` or in its place.
+    SideHeader;
 }
 
 impl Authorization {
@@ -113,10 +115,23 @@ impl TryFrom<&Authorization> for HeaderValue {
     type Error = InvalidHeaderValue;
 
     fn try_from(authorization: &Authorization) -> Result<Self, InvalidHeaderValue> {
-        let mut value = Self::from_str(authorization.expose())?;
-        value.set_sensitive(true);
-        Ok(value)
+        sensitive(authorization.expose())
     }
+}
+
+/// As that of an [`Authorization`].
+impl TryFrom<&SideHeader> for HeaderValue {
+    type Error = InvalidHeaderValue;
+
+    fn try_from(value: &SideHeader) -> Result<Self, InvalidHeaderValue> {
+        sensitive(value.expose())
+    }
+}
+
+fn sensitive(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(text)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl AccessToken {
@@ -207,7 +222,9 @@ mod tests {
     #[test]
     fn t14_no_secret_shows_in_debug() {
         let shown = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            SideHeader::new("canary"),
+            HeaderValue::try_from(&SideHeader::new("canary")),
             Authorization::new("canary"),
             HeaderValue::try_from(&Authorization::new("canary")),
             AccessToken::new("canary"),

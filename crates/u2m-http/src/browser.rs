@@ -24,6 +24,9 @@ use std::fmt;
 use url::Url;
 
 /// Opens a URL for a person. Bring your own with [`browser_fn`].
+///
+/// Where it is called: on the runtime of whoever called for the login, within that future and beside the wait for the callback. It
+/// must not block the thread; a panic comes out of that future, and dropping that drops this too.
 #[async_trait]
 pub trait Browser: Send + Sync {
     /// Opens `url`, or says why not; the caller then shows it. Must not wait for the person.

@@ -12,6 +12,10 @@ use url::Url;
 
 /// Resolves the authorization and token endpoints of what is signed in to. They are on its host, or on one that is trusted
 /// by name ([`IssuerTrust::with_host`](u2m_core::IssuerTrust::with_host)); others are refused.
+///
+/// Where it is called: for a login on the runtime of whoever called for that, and dropped with that future; for a refresh on
+/// a thread of its own, within a small runtime that ends with the refresh and is cancelled by nobody, as a [`Transport`] is. What a
+/// supplier keeps between calls must not belong to a runtime. A panic is told as one.
 #[async_trait]
 pub trait EndpointSupplier: fmt::Debug + Send + Sync {
     /// The endpoints of a workspace.

@@ -12,11 +12,13 @@
 //! | [`Shared`], [`Fetch`] | one token for all callers of a process, and one fetch for the next |
 //! | [`EndpointSupplier`], [`BasicEndpoints`] | where authorization endpoints come from |
 //! | [`TokenSource`] | what hands out tokens, as everything above sees it |
+//! | [`HeaderSource`], [`Bearer`] | the same for whole headers |
 
 mod awake;
 mod browser;
 mod endpoints;
 mod flight;
+mod headers;
 mod listener;
 #[cfg(feature = "reqwest")]
 mod metadata;
@@ -44,6 +46,7 @@ pub use browser::{
 };
 pub use endpoints::{BasicEndpoints, EndpointSupplier};
 pub use flight::{Flight, Spending, settle, settle_for_good};
+pub use headers::{Bearer, HeaderSource, Headers};
 pub use listener::{Ending, ListenError, Listener, Ports, Visitor};
 #[cfg(feature = "reqwest")]
 pub use obstacle::{Obstacle, ProxyTrouble};

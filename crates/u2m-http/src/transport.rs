@@ -19,6 +19,7 @@ use url::Url;
 /// a thread of its own, by a small runtime of one thread that ends with the flight ([`Flight`](crate::Flight)): no caller and no end
 /// of a caller's runtime can cancel it. Connections and tasks that an implementation keeps must therefore not be needed by a
 /// request on another runtime, which may stand still or be gone.
+/// A panic is told as one, and not as a failure that may pass.
 ///
 /// An implementation sends the request's [method](HttpRequest::method), [headers](HttpRequest::headers) and
 /// [body](HttpRequest::body), follows no other redirects than [it allows](HttpRequest::redirects), keeps to its

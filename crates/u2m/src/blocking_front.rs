@@ -4,7 +4,8 @@ use crate::challenge::{ChallengeError, SignedIn};
 use crate::keeper::LateSave;
 use crate::persistent::PersistentAuth as Auth;
 use crate::runtime::OwnRuntime;
-use u2m_core::{Ask, Token, TokenError};
+use std::time::Duration;
+use u2m_core::{Ask, Need, SourceError, Token, TokenError};
 
 /// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
 /// out on the caller's own thread: no runtime, no thread, no socket, no lock, no write.
@@ -51,7 +52,7 @@ impl PersistentAuth {
     /// # Errors
     /// There is no login, or it has ended, or the store cannot be read.
     pub fn stored(&self) -> Result<Option<Token>, TokenError> {
-        self.0.shared.stored()
+        self.0.shared.stored(Ask::Usable)
     }
 
     /// As [`PersistentAuth::token`](Auth::token).
@@ -75,10 +76,29 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        if let Some(token) = self.0.shared.fresh_other(rejected) {
-            return Ok(token);
-        }
         self.0.shared.ask_blocking(Ask::Other(rejected.access_token().clone()))
+    }
+
+    /// As [`TokenSource::get`](u2m_http::TokenSource::get) of [`PersistentAuth`](Auth).
+    ///
+    /// ```
+    /// use u2m::{Host, Lifetime, MemoryStore, Need, PersistentAuth, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?.blocking();
+    /// let error = auth.get(&Need::at_least(Lifetime::from_seconds(60))).unwrap_err();
+    /// assert!(error.needs_login());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get(&self, need: &Need) -> Result<Token, SourceError> {
+        Ok(self.0.shared.ask_blocking(self.0.question(need)?)?)
+    }
+
+    /// As [`PersistentAuth::close`](Auth::close), on this thread.
+    pub fn close(&self, patience: Duration) -> bool {
+        self.0.keeper().close(patience)
     }
 
     /// As [`PersistentAuth::save_or_give_up`](Auth::save_or_give_up). Not to be called within an async runtime.

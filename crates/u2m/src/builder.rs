@@ -17,7 +17,8 @@ use u2m_core::{
     IssuerTrust, LoginRequest, ProfileName, Scopes, Target, TokenRequest,
 };
 use u2m_http::{
-    Browser, EndpointSupplier, Patience, Ports, ReqwestTransport, ShareRules, Shared, Transport,
+    Browser, EndpointSupplier, Patience, Ports, Renewal, ReqwestTransport, ShareRules, Shared,
+    Transport,
 };
 use url::Url;
 
@@ -36,6 +37,7 @@ use url::Url;
 /// | refreshes | in this process |
 /// | patience | 10 seconds a request, 90 for the answer to a spent token, 3 minutes for another process's refresh, 10 minutes for the person |
 /// | a caller's wait | until the outcome is known |
+/// | renewals | one caller waits for them, others have the old token meanwhile |
 pub struct Builder {
     target: Target,
     client_id: Option<String>,
@@ -57,6 +59,7 @@ pub struct Builder {
     patience: Patience,
     lock_wait: Duration,
     wait: Option<Duration>,
+    renewal: Renewal,
     saves_for: Duration,
     detached: Option<Detached>,
     profile_file: Option<PathBuf>,
@@ -96,6 +99,7 @@ impl Builder {
             patience: Patience::default(),
             lock_wait: LOCK_WAIT,
             wait: None,
+            renewal: Renewal::default(),
             saves_for: SAVING_FIRST,
             detached: None,
             profile_file: None,
@@ -331,6 +335,29 @@ impl Builder {
         self
     }
 
+    /// Sets who waits for a renewal ahead of time: by default the first caller who finds the token due, while others have the old
+    /// one. With [`Renewal::Behind`] nobody does: all have the old token at once, while one refresh runs behind them.
+    ///
+    /// That is for a program that lives long, and it is asked for, because a program may end while a renewal runs behind it.
+    /// Where the server has spent the refresh token by then and its successor is not saved, the login is lost. Such a
+    /// program calls [`PersistentAuth::close`] (or [`settle`](crate::settle)) before it ends, on a signal too, or has its
+    /// refreshes [detached](Builder::with_detached_refresh). A failure behind is told to nobody while the old token is good; whoever
+    /// asks when it is not waits for the next try, and is told of that one. The first token that the process asks for is waited for
+    /// in any case.
+    ///
+    /// ```
+    /// use u2m::{Builder, Host, MemoryStore, Renewal, Target};
+    /// let builder = Builder::new(Target::workspace(Host::parse("https://a.example")?));
+    /// let auth = builder.with_store(MemoryStore::new()).with_renewal(Renewal::Behind).build()?;
+    /// # drop(auth);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_renewal(mut self, renewal: Renewal) -> Self {
+        self.renewal = renewal;
+        self
+    }
+
     /// Sets how long one request is waited for, and how often it may be repeated. None of it is a caller's limit, which is
     /// [`Builder::with_wait`].
     #[must_use]
@@ -471,6 +498,7 @@ impl Builder {
         };
         let rules = ShareRules::default()
             .with_freshness(rules_in_hand(&keeper.request))
+            .with_renewal(self.renewal)
             .with_wait(keeper.wait);
         Ok(PersistentAuth { shared: Shared::new(keeper, rules), desk: Arc::new(desk) })
     }

@@ -117,6 +117,7 @@
 //! Unlike the Go package's later versions, a login persists unless a program chooses [`MemoryStore`].
 
 mod api;
+mod as_source;
 mod ask_host;
 mod blocking_front;
 mod bounds;
@@ -202,14 +203,14 @@ pub use u2m_config::{
     resolve, select, variable,
 };
 pub use u2m_core::{
-    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Authorization,
+    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Ask, Authorization,
     AuthorizationServer, Binding, Blame, CacheKey, ClientAssertion, ClientAuth, ClientSecret,
-    Cluster, Fate, Foreign, Freshness, FreshnessRules, Host, HostError, HostHints, HostMetadata,
-    IssuerError, IssuerTrust, Lifetime, LoginError, Me, MetadataError, Principal, ProfileName,
-    RecordError, RefreshToken, Refusal, Report, Revocation, RevokeError, Scopes, Session,
-    SessionRecord, SessionText, ShowCode, StoreFailure, Stray, Target, TargetError, Timestamp,
-    Token, TokenEndpointError, TokenError, TransportFailure, UnverifiedClaims, Verdict,
-    VerdictKind, chain, is_printable,
+    Cluster, Description, Fate, Foreign, Freshness, FreshnessRules, Host, HostError, HostHints,
+    HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, Me, MetadataError, Mints, Need,
+    Principal, ProfileName, RecordError, RefreshToken, Refusal, Report, Revocation, RevokeError,
+    Scopes, Session, SessionRecord, SessionText, ShowCode, SideHeader, SourceError, SourceFailure,
+    StoreFailure, Stray, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
+    TransportFailure, UnverifiedClaims, Verdict, VerdictKind, chain, is_printable,
 };
 pub use u2m_core::{
     CodeVerifier, CsrfState, Pkce, build_discovery_authorize_url, derive_host_from_issuer,
@@ -217,10 +218,10 @@ pub use u2m_core::{
 };
 pub use u2m_core::{SecretText, secret_json_pretty};
 pub use u2m_http::{
-    BasicEndpoints, Browser, BrowserEnv, BrowserError, CertificateProblem, CryptoProvider,
-    EndpointSupplier, ListenError, Obstacle, PasteLines, PastedLine, Patience, Platform, Ports,
-    Proxies, Proxy, ProxyError, ProxyTrouble, ReqwestTransport, SystemBrowser, TokenSource,
-    Transport, WrongPaste, browser_fn, settle, settle_for_good,
+    BasicEndpoints, Bearer, Browser, BrowserEnv, BrowserError, CertificateProblem, CryptoProvider,
+    EndpointSupplier, HeaderSource, Headers, ListenError, Obstacle, PasteLines, PastedLine,
+    Patience, Platform, Ports, Proxies, Proxy, ProxyError, ProxyTrouble, Renewal, ReqwestTransport,
+    SystemBrowser, TokenSource, Transport, WrongPaste, browser_fn, settle, settle_for_good,
 };
 /// The type of addresses in this crate's functions.
 pub use url::Url;

@@ -4,13 +4,12 @@ use crate::builder::Builder;
 use crate::challenge::{ChallengeError, Desk, SignedIn, challenge};
 use crate::device::challenge_device;
 use crate::keeper::{Keeper, LateSave};
-use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::Notice;
 use u2m_core::{Ask, CacheKey, StoreFailure, Target, Token, TokenError};
-use u2m_http::{Flight, Shared, TokenSource};
+use u2m_http::{Flight, Shared};
 
 /// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that
 /// share its store. Cheap to clone; clones share everything.
@@ -109,9 +108,6 @@ impl PersistentAuth {
     /// # Errors
     /// As [`PersistentAuth::force_refresh`]; and [`TokenError::SameTokenAgain`].
     pub async fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        if let Some(token) = self.shared.fresh_other(rejected) {
-            return Ok(token);
-        }
         Box::pin(self.shared.ask(Ask::Other(rejected.access_token().clone()))).await
     }
 
@@ -137,9 +133,28 @@ impl PersistentAuth {
 
     /// Waits until every refresh and login of this process that has spent something has saved what it bought, for at most
     /// `patience`; whether that is so. Call it before ending a process on a signal. A listener is freed by dropping
-    /// the future of [`PersistentAuth::challenge`], so that nothing is left to close.
-    pub fn close(&self, patience: Duration) -> bool {
-        u2m_http::settle(patience) && self.keeper().is_saved()
+    /// the future of [`PersistentAuth::challenge`], so that nothing is left to close. The wait is on a thread of its own, so that
+    /// a runtime of one thread goes on meanwhile; plain code has [its own](crate::blocking::PersistentAuth::close).
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # runtime.block_on(async {
+    /// use std::time::Duration;
+    /// use u2m::{Host, MemoryStore, PersistentAuth, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?;
+    /// assert!(auth.close(Duration::from_secs(10)).await, "nothing is under way");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn close(&self, patience: Duration) -> bool {
+        let keeper = Arc::clone(self.keeper());
+        match Flight::start("u2m-close", move || keeper.close(patience)) {
+            Ok(flight) => flight.wait().await.unwrap_or(false),
+            // At the end of a program there is nobody left to be held up.
+            Err(_) => self.keeper().close(patience),
+        }
     }
 
     /// Tries for a minute more to save a login that could not be saved ([`SignedIn::unsaved`]), or until `is_enough`; one that cannot
@@ -181,17 +196,6 @@ impl PersistentAuth {
     /// What is asked for by whoever wants a token newer than any that was handed out here.
     pub(crate) fn newer(&self) -> Ask {
         Ask::Newer(self.shared.last_seen())
-    }
-}
-
-#[async_trait]
-impl TokenSource for PersistentAuth {
-    async fn token(&self) -> Result<Token, TokenError> {
-        PersistentAuth::token(self).await
-    }
-
-    async fn replace(&self, rejected: &Token) -> Result<Token, TokenError> {
-        self.refresh_rejected(rejected).await
     }
 }
 

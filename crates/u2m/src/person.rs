@@ -7,6 +7,9 @@ use url::Url;
 
 /// Talks to the person who signs in. Every method has a default that suits a program without a terminal of its own; what
 /// it says goes to standard error, never to standard output.
+///
+/// Where it is called: on the runtime of whoever called [`PersistentAuth::challenge`](crate::PersistentAuth::challenge), within that
+/// future and beside the wait for the callback, so that nothing here may block the thread. Dropping that future drops this too.
 #[async_trait]
 pub trait Person: Send + Sync {
     /// The URL is ready, and nothing has been opened yet.

@@ -74,7 +74,7 @@ fn async_3_a_runtime_dropped_meanwhile_loses_no_login() {
         runtime.shutdown_background();
         auth.blocking().token().unwrap();
         assert_eq!(world.refreshes(), before + 1, "round {round}");
-        assert!(auth.close(LONG));
+        assert!(auth.blocking().close(LONG));
         world.assert_alive();
     }
 }
@@ -107,10 +107,44 @@ fn t29_close_says_whether_everything_bought_is_saved() {
     let caller = auth.clone().blocking();
     let thread = std::thread::spawn(move || caller.token());
     common::eventually("a request", || world.refreshes() == 1);
-    assert!(!auth.close(Duration::ZERO), "the refresh token is spent, and nothing saved yet");
-    assert!(auth.close(LONG));
+    assert!(
+        !auth.blocking().close(Duration::ZERO),
+        "the refresh token is spent, and nothing saved yet"
+    );
+    assert!(auth.blocking().close(LONG));
     world.assert_alive();
     thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_runtime_of_one_thread_goes_on_while_it_waits_for_what_is_to_be_saved() {
+    let world = World::expired();
+    world.server.inject(Endpoint::Token, Times::Always, Fault::delay(Duration::from_millis(400)));
+    let auth = world.auth();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let caller = auth.clone();
+        let asked = tokio::spawn(async move { caller.token().await });
+        while world.refreshes() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!auth.close(Duration::ZERO).await, "it is spent, and nothing saved yet");
+        let (mut ticks, closing) = (0, auth.close(LONG));
+        let ticking = async {
+            loop {
+                ticks += 1;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            closed = closing => assert!(closed),
+            () = ticking => {}
+        }
+        assert!(ticks > 0, "others have their turn");
+        asked.await.unwrap().unwrap();
+    });
+    world.assert_alive();
 }
 
 #[test]
@@ -129,7 +163,7 @@ fn a_callers_limit_ends_its_wait_and_not_the_refresh() {
         assert!(matches!(error, TokenError::StillWaiting) && error.is_transient(), "{error:?}");
         assert!(!error.needs_login());
         common::eventually("the refresh is sent", || world.refreshes() == before + 1);
-        assert!(auth.close(LONG), "what was sent is saved");
+        assert!(auth.blocking().close(LONG), "what was sent is saved");
         let token = world.auth().blocking().token().unwrap();
         assert_eq!(name(&token), name(&world.stored().token()));
         assert_eq!(world.refreshes(), before + 1);
@@ -145,7 +179,7 @@ fn a_callers_limit_of_nothing_is_over_before_anything_is_sent() {
     assert!(matches!(error, TokenError::OutOfTime) && error.is_transient(), "{error:?}");
     // The program lives on, and so does the refresh.
     common::eventually("it is refreshed", || world.refreshes() == 1);
-    assert!(auth.close(LONG), "what was sent is saved");
+    assert!(auth.blocking().close(LONG), "what was sent is saved");
     world.assert_alive();
 }
 
@@ -159,5 +193,5 @@ fn a_caller_whose_time_is_over_while_another_process_refreshes_is_told_that_it_g
     assert!(matches!(error, TokenError::StillWaiting), "{error:?}");
     drop(lock);
     common::eventually("it is refreshed", || world.refreshes() == 1);
-    assert!(auth.close(LONG), "what was sent is saved");
+    assert!(auth.blocking().close(LONG), "what was sent is saved");
 }

@@ -181,6 +181,6 @@ fn what_could_not_be_signed_is_not_sent_and_spends_nothing() {
     let text = chain(&error);
     assert!(text.contains("could not sign for itself: the key is locked"), "{text}");
     assert_eq!(error.fate(), u2m::Fate::Kept);
-    assert!(auth.close(Duration::from_secs(30)));
+    assert!(auth.blocking().close(Duration::from_secs(30)));
     token.assert();
 }

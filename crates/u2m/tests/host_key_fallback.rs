@@ -132,7 +132,7 @@ fn it_can_be_switched_off_and_on() {
     assert!(matches!(builder().build().unwrap().blocking().token(), Err(TokenError::NotFound)));
     let on = builder().with_host_key_fallback(true).build().unwrap();
     assert_eq!(name(&on.blocking().token().unwrap()), name(&of_host));
-    assert!(on.close(std::time::Duration::from_secs(1)));
+    assert!(on.blocking().close(std::time::Duration::from_secs(1)));
 }
 
 #[test]

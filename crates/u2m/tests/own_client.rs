@@ -44,7 +44,7 @@ fn a_refresh_over_the_programs_client_is_fetched_and_saved_on_a_runtime_of_one_t
         let given_up = tokio::time::timeout(Duration::ZERO, auth.force_refresh()).await;
         assert!(given_up.is_err());
         // The only thread of the runtime stands still meanwhile: what goes on needs none of it.
-        assert!(auth.close(LONG));
+        assert!(auth.blocking().close(LONG));
     });
     world.assert_refreshed(3);
     world.assert_alive();
@@ -61,7 +61,7 @@ fn a_runtime_that_stands_still_or_has_ended_holds_no_refresh_up() {
     drop(programs);
     auth.blocking().force_refresh().unwrap();
     assert!(begun.elapsed() < LONG);
-    assert!(auth.close(LONG));
+    assert!(auth.blocking().close(LONG));
     world.assert_refreshed(2);
     world.assert_alive();
 }

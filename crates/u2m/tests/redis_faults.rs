@@ -115,7 +115,7 @@ fn refr_4_a_store_that_goes_away_during_a_refresh_has_the_new_token_when_it_is_b
         stored.token() == token
     };
     eventually("saved", is_there);
-    assert!(auth.close(LONG));
+    assert!(auth.blocking().close(LONG));
     shared.world.assert_refreshed(1);
     shared.assert_alive();
 }
@@ -176,7 +176,7 @@ fn c18_a_store_that_is_away_for_a_while_at_any_moment_of_a_refresh_loses_no_logi
         if let Err(error) = &outcome {
             assert!(error.is_transient(), "{at}: {}", chain(error));
         }
-        assert!(auth.close(LONG), "{at}");
+        assert!(auth.blocking().close(LONG), "{at}");
         let stored = shared.stored().unwrap();
         if let Ok(token) = outcome {
             assert_eq!(stored.token(), token, "{at}");

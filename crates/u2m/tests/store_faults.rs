@@ -219,13 +219,13 @@ fn flow_8_a_login_that_cannot_be_saved_is_good_for_this_process_and_is_saved_lat
     assert!(signed_in.unsaved().is_some());
     assert!(world.store().load(&world.key()).unwrap().is_none());
     assert_eq!(name(&auth.blocking().token().unwrap()), name(&signed_in.token()));
-    assert!(!auth.close(Duration::ZERO), "it would be lost");
+    assert!(!auth.blocking().close(Duration::ZERO), "it would be lost");
     // Its refresh token is not lost either.
     fails(&faults.save, 0);
     let next = auth.blocking().force_refresh().unwrap();
     assert_ne!(name(&next), name(&signed_in.token()));
     assert_eq!(name(&world.stored().token()), name(&next));
-    assert!(auth.close(common::LONG));
+    assert!(auth.blocking().close(common::LONG));
     world.assert_alive();
 }
 
@@ -250,7 +250,7 @@ fn a_login_that_is_given_up_is_ended_at_its_server_and_is_nobodys_any_more() {
     assert_eq!((counts.revocations, counts.revoked_families), (1, 1), "{counts:?}");
     // Neither is it handed out, nor saved when it could be.
     fails(&faults.save, 0);
-    assert!(auth.peek().is_none() && auth.close(common::LONG));
+    assert!(auth.peek().is_none() && auth.blocking().close(common::LONG));
     assert!(matches!(auth.blocking().token(), Err(TokenError::NotFound)));
     assert!(world.store().load(&world.key()).unwrap().is_none());
 }
@@ -300,9 +300,9 @@ fn t29_closing_saves_what_could_not_be_saved() {
     let (auth, faults) = fickle(&world);
     fails(&faults.save, ALWAYS);
     let token = auth.blocking().token().unwrap();
-    assert!(!auth.close(Duration::ZERO));
+    assert!(!auth.blocking().close(Duration::ZERO));
     fails(&faults.save, 0);
-    assert!(auth.close(common::LONG));
+    assert!(auth.blocking().close(common::LONG));
     assert_eq!(name(&world.stored().token()), name(&token));
     world.assert_alive();
 }

@@ -99,7 +99,7 @@ fn a_refresh_that_was_overtaken_hands_out_what_is_stored_and_keeps_nothing() {
     let (store, auth) = crowded(&world, [other.clone()]);
     assert_eq!(auth.blocking().token().unwrap(), other.token());
     assert_eq!(store.load(&world.key()).unwrap().unwrap(), other);
-    assert!(auth.close(common::LONG), "nothing is left to be saved");
+    assert!(auth.blocking().close(common::LONG), "nothing is left to be saved");
     assert_eq!(store.load(&world.key()).unwrap().unwrap(), other);
     assert!(auth.take_notices().is_empty());
     world.assert_refreshed(1);
@@ -122,7 +122,7 @@ fn a_refresh_that_is_overtaken_again_and_again_ends() {
     let blocking = auth.blocking();
     common::within(common::LONG, move || blocking.token()).unwrap();
     assert_eq!(world.refreshes(), 4, "each for another refresh token");
-    assert!(auth.close(common::LONG));
+    assert!(auth.blocking().close(common::LONG));
     assert_eq!(store.others.lock().unwrap().len(), 96, "and what others saved is left alone");
 }
 

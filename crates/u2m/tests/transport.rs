@@ -240,6 +240,6 @@ fn a_patience_without_end_is_as_good_as_any() {
     let builder = world.builder().with_patience(patience).with_lock_wait(Duration::MAX);
     let auth = builder.build().unwrap();
     auth.blocking().token().unwrap();
-    assert!(auth.close(Duration::MAX));
+    assert!(auth.blocking().close(Duration::MAX));
     world.assert_refreshed(1);
 }

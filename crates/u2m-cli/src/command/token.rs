@@ -34,7 +34,7 @@ impl Obtained {
     /// # Errors
     /// It is not, and this process was the last that could: the token is good, and the login is lost.
     pub(super) fn saved(&self) -> Result<(), Failure> {
-        match self.auth.asynchronous().close(guard::GRACE) {
+        match self.auth.close(guard::GRACE) {
             true => Ok(()),
             false => Err(advice::unsaved(&self.subject)),
         }

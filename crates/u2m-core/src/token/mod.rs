@@ -29,6 +29,7 @@ use crate::call::HttpCall;
 use crate::client_auth::ClientAuth;
 use crate::freshness::{Freshness, FreshnessRules};
 use crate::issuer::IssuerTrust;
+use crate::need::Question;
 use crate::scopes::Scopes;
 use crate::secret::AccessToken;
 use crate::session::Session;
@@ -118,8 +119,9 @@ impl TokenRequest {
 
     /// Begins; `now` is when the caller asked. Whoever asked before a failure fell has waited for it and shares it, so that where
     /// a reading of a clock has more than whole seconds, it is better.
-    pub fn start(self, ask: Ask, now: impl Into<Moment>) -> TokenStep {
-        TokenStep::Load(Load(Inquiry { request: self, ask, asked_at: now.into() }))
+    pub fn start(self, question: impl Into<Question>, now: impl Into<Moment>) -> TokenStep {
+        let Question { ask, at_least } = question.into();
+        TokenStep::Load(Load(Inquiry { request: self, ask, at_least, asked_at: now.into() }))
     }
 }
 
@@ -154,6 +156,7 @@ pub enum TokenStep {
 pub(crate) struct Inquiry {
     pub(crate) request: TokenRequest,
     pub(crate) ask: Ask,
+    pub(crate) at_least: Lifetime,
     pub(crate) asked_at: Moment,
 }
 
@@ -172,7 +175,7 @@ impl Inquiry {
     fn judge(&mut self, entry: Option<Session>, now: Timestamp) -> Result<Judged, TokenError> {
         let session = entry.ok_or(TokenError::NotFound)?;
         self.check_binding(&session)?;
-        let freshness = self.request.rules_for(&session).of(&session, now);
+        let freshness = self.freshness(&session, now);
         let judged = match (&self.ask, freshness) {
             (Ask::Usable, Freshness::Fresh) => Judged::Good(session),
             (Ask::Usable, Freshness::Stale) if session.refresh_token.is_none() => {
@@ -252,8 +255,12 @@ impl Inquiry {
 
     /// Whether the old token may stand in when renewing it fails.
     fn may_keep(&self, session: &Session, now: Timestamp) -> bool {
-        self.ask == Ask::Usable
-            && self.request.rules_for(session).of(session, now) != Freshness::Expired
+        self.ask == Ask::Usable && self.freshness(session, now) != Freshness::Expired
+    }
+
+    /// How good an entry's token is for what was asked.
+    fn freshness(&self, session: &Session, now: Timestamp) -> Freshness {
+        self.request.rules_for(session).needing(self.at_least, session).of(session, now)
     }
 }
 

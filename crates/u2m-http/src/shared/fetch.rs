@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use u2m_core::{Ask, Moment, Timestamp, Token};
+use u2m_core::{Lifetime, Moment, Question, SourceError, SourceFailure, Timestamp, Token};
 
 /// A fetch on its way, as a task.
 pub type FetchFuture<E> = Pin<Box<dyn Future<Output = Result<Fetched<E>, E>> + Send>>;
@@ -17,12 +17,13 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// How fetching can fail. All who waited for one fetch get a clone.
     type Error: Clone + fmt::Debug + Send + Sync + 'static;
 
-    /// A token that is fresh where the source keeps it, by a look that takes no lock, thread or request. `None`: it has to be
-    /// fetched.
+    /// A token that is fresh where the source keeps it and answers the question, by a look that takes no lock, thread or request.
+    /// `None`: it has to be fetched.
     ///
     /// # Errors
     /// What would keep a fetch from succeeding, too.
-    fn stored(&self) -> Result<Option<Fetched<Self::Error>>, Self::Error> {
+    fn stored(&self, question: &Question) -> Result<Option<Fetched<Self::Error>>, Self::Error> {
+        let _ = question;
         Ok(None)
     }
 
@@ -32,13 +33,17 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// There is no such token to be had.
     fn fetch(
         self: Arc<Self>,
-        ask: &Ask,
+        question: &Question,
         asked_at: Moment,
     ) -> Result<Fetched<Self::Error>, Self::Error>;
 
     /// The same as a task of the caller's runtime, for a source that spends nothing which is lost with the process: a thousand
     /// such sources are not a thousand threads. `None`: it is to have a thread of its own.
-    fn task(self: Arc<Self>, _ask: &Ask, _asked_at: Moment) -> Option<FetchFuture<Self::Error>> {
+    fn task(
+        self: Arc<Self>,
+        _question: &Question,
+        _asked_at: Moment,
+    ) -> Option<FetchFuture<Self::Error>> {
         None
     }
 
@@ -49,7 +54,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// There is nothing to be had without waiting.
-    fn out_of_time(&self, ask: &Ask) -> Result<Fetched<Self::Error>, Self::Error>;
+    fn out_of_time(&self, question: &Question) -> Result<Fetched<Self::Error>, Self::Error>;
 
     /// Whether the token in hand may do for a while, as long as it is good, after a fetch has failed with `error`.
     fn may_stand_in(&self, error: &Self::Error) -> bool;
@@ -67,6 +72,9 @@ pub struct Fetched<E> {
     pub token: Token,
     /// The last second in which it is handed out without asking further; `None` means for ever.
     pub fresh_until: Option<Timestamp>,
+    /// How long it was good for when it was issued, where that is known. Of one that was [renewed](Came::Renewed), what is left of it
+    /// counts where nothing is said.
+    pub lifetime: Option<Lifetime>,
     /// Where it comes from.
     pub came: Came<E>,
     /// Whether it gives way to what was put in hand since the fetch began: it was read at a moment when others might write.
@@ -96,6 +104,17 @@ pub enum Broken {
     RuntimeEnded,
 }
 
+/// For sources whose errors are those of all sources.
+impl From<Broken> for SourceError {
+    fn from(why: Broken) -> Self {
+        match why {
+            Broken::NoThread(error) => Self::Local(SourceFailure::passing(error)),
+            Broken::Panicked => Self::Panicked,
+            Broken::RuntimeEnded => Self::Unfinished,
+        }
+    }
+}
+
 impl<E> Fetched<E> {
     /// A token that was fetched now, and is handed out until it ends.
     ///
@@ -107,7 +126,8 @@ impl<E> Fetched<E> {
     /// assert_eq!(fetched.fresh_until, Some(Timestamp::from_unix(1_800_000_000)));
     /// ```
     pub fn renewed(token: Token) -> Self {
-        Self { fresh_until: token.expiry(), token, came: Came::Renewed, gives_way: false }
+        let fresh_until = token.expiry();
+        Self { fresh_until, token, lifetime: None, came: Came::Renewed, gives_way: false }
     }
 
     /// The same, handed out without asking further until `fresh_until` only: a while before it ends, so that the next one is

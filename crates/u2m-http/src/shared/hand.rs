@@ -5,7 +5,7 @@ use super::clock::{Glance, glance, since_boot};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use u2m_core::{AccessToken, Lifetime, Token};
+use u2m_core::{AccessToken, FreshnessRules, Lifetime, Token};
 
 /// How many sources a thread keeps copies for; a further one takes the place of the oldest.
 const COPIES: usize = 8;
@@ -22,6 +22,8 @@ pub(super) struct Hand {
     /// Raised with each change; 0 until there is a token.
     generation: AtomicU64,
     latest: Mutex<Option<Held>>,
+    /// Whether threads keep copies of it.
+    is_copied: bool,
     /// Tells the copies of one source from those of others, and ends with it.
     identity: Arc<()>,
 }
@@ -29,6 +31,8 @@ pub(super) struct Hand {
 #[derive(Clone, Debug)]
 struct Held {
     token: Token,
+    /// How long it was good for when it was issued, where that is known.
+    lifetime: Option<Lifetime>,
     /// The first and the last second in which the token is handed out without asking further.
     fresh_from: i64,
     fresh_until: i64,
@@ -40,7 +44,7 @@ struct Held {
 }
 
 impl Held {
-    fn new(token: Token, fresh_until: i64, old: Option<&Held>) -> Self {
+    fn new(token: Token, lifetime: Option<Lifetime>, fresh_until: i64, old: Option<&Held>) -> Self {
         let (at, boot) = (glance(), since_boot());
         let since_boot = |unix: i64| unix.saturating_sub(at.wall).saturating_add(boot);
         let ends = token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
@@ -52,6 +56,7 @@ impl Held {
             fresh_until_boot: since_boot(fresh_until),
             ends_at_boot: since_boot(ends).min(same.map_or(i64::MAX, |old| old.ends_at_boot)),
             offset: at.offset(),
+            lifetime: lifetime.or(same.and_then(|old| old.lifetime)),
             token,
         }
     }
@@ -69,10 +74,11 @@ impl Held {
         boot <= self.fresh_until_boot && boot <= self.ends_at_boot
     }
 
-    /// Whether the token has at least `skew` left, by both clocks.
-    fn is_good(&self, skew: Lifetime) -> bool {
+    /// Whether the token has so much left, by both clocks, that it is good for a caller who needs `at_least`.
+    fn is_good(&self, rules: &FreshnessRules, at_least: Lifetime) -> bool {
         let ends = self.token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
-        let has_left = |end: i64, now: i64| end.saturating_sub(now) >= skew.seconds();
+        let floor = rules.floor(at_least, self.lifetime).seconds();
+        let has_left = |end: i64, now: i64| end.saturating_sub(now) >= floor;
         has_left(ends, glance().wall) && has_left(self.ends_at_boot, since_boot())
     }
 }
@@ -88,8 +94,9 @@ thread_local! {
 }
 
 impl Hand {
-    pub(super) fn new() -> Self {
-        Self { generation: AtomicU64::new(0), latest: Mutex::new(None), identity: Arc::new(()) }
+    pub(super) fn new(is_copied: bool) -> Self {
+        let (generation, latest) = (AtomicU64::new(0), Mutex::new(None));
+        Self { generation, latest, is_copied, identity: Arc::new(()) }
     }
 
     /// The token, if it is fresh.
@@ -107,6 +114,9 @@ impl Hand {
                 return copy.held.is_fresh(at).then(|| copy.held.token.clone());
             }
             let held = self.latest().clone().filter(|held| held.clone().is_fresh(at))?;
+            if !self.is_copied {
+                return Some(held.token);
+            }
             // A deep copy, so that its count of owners is this thread's alone.
             let token = Token::new(
                 AccessToken::new(held.token.access_token().expose()),
@@ -132,16 +142,51 @@ impl Hand {
         self.latest().as_ref().map(|held| held.token.clone())
     }
 
-    /// The latest token, if it has at least `skew` left, whatever the wall clock was set to meanwhile.
-    pub(super) fn good(&self, skew: Lifetime) -> Option<Token> {
-        self.latest().as_ref().filter(|held| held.is_good(skew)).map(|held| held.token.clone())
+    /// The latest token, if it is good by `rules` for a caller who needs `at_least`, whatever the wall clock was set to meanwhile.
+    pub(super) fn good(&self, rules: &FreshnessRules, at_least: Lifetime) -> Option<Token> {
+        self.good_until(rules, at_least).map(|(token, _)| token)
     }
 
-    /// Whether `token` is the one in hand, and has less than `skew` left by the clock that nobody sets.
-    pub(super) fn is_known_dead(&self, token: &Token, skew: Lifetime) -> bool {
+    /// The same, and the last second in which it is good for anybody.
+    pub(super) fn good_until(
+        &self,
+        rules: &FreshnessRules,
+        at_least: Lifetime,
+    ) -> Option<(Token, i64)> {
+        let latest = self.latest();
+        let held = latest.as_ref().filter(|held| held.is_good(rules, at_least))?;
+        let floor = rules.floor(Lifetime::ZERO, held.lifetime);
+        let end = held.token.expiry().map_or(i64::MAX, |expiry| expiry.minus(floor).unix());
+        Some((held.token.clone(), end))
+    }
+
+    /// Whether `token` is the one in hand, and good for nobody any more by the clock that nobody sets.
+    pub(super) fn is_known_dead(&self, token: &Token, rules: &FreshnessRules) -> bool {
         self.latest().as_ref().is_some_and(|held| {
-            held.token.access_token() == token.access_token() && !held.is_good(skew)
+            let is_it = held.token.access_token() == token.access_token();
+            is_it && !held.is_good(rules, Lifetime::ZERO)
         })
+    }
+
+    /// The latest token, if it is dead by the clock that nobody sets and by the wall clock is not: that one was set back.
+    pub(super) fn dead_unseen(&self, rules: &FreshnessRules) -> Option<AccessToken> {
+        let latest = self.latest();
+        let held = latest.as_ref().filter(|held| !held.is_good(rules, Lifetime::ZERO))?;
+        let floor = rules.floor(Lifetime::ZERO, held.lifetime);
+        let by_the_wall =
+            held.token.expiry().is_none_or(|end| end.unix() - glance().wall >= floor.seconds());
+        by_the_wall.then(|| held.token.access_token().clone())
+    }
+
+    /// What it is like when so much time has passed and the wall clock was set back by as much.
+    #[cfg(test)]
+    pub(super) fn set_back(&self, seconds: i64) {
+        if let Some(held) = self.latest().as_mut() {
+            held.fresh_until_boot = held.fresh_until_boot.saturating_sub(seconds);
+            held.ends_at_boot = held.ends_at_boot.saturating_sub(seconds);
+            held.offset += seconds;
+        }
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Names the state of this slot, for [`Hand::set`].
@@ -149,14 +194,20 @@ impl Hand {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Puts a token in hand; it is given out until `fresh_until`, in unix seconds. With a generation, only if nothing was
-    /// put in hand since.
-    pub(super) fn set(&self, token: Token, fresh_until: i64, since: Option<u64>) {
+    /// Puts a token in hand, which was issued for `lifetime`; it is given out until `fresh_until`, in unix seconds. With a
+    /// generation, only if nothing was put in hand since.
+    pub(super) fn set(
+        &self,
+        token: Token,
+        lifetime: Option<Lifetime>,
+        fresh_until: i64,
+        since: Option<u64>,
+    ) {
         let mut latest = self.latest();
         if since.is_some_and(|since| since != self.generation()) {
             return;
         }
-        *latest = Some(Held::new(token, fresh_until, latest.as_ref()));
+        *latest = Some(Held::new(token, lifetime, fresh_until, latest.as_ref()));
         self.generation.fetch_add(1, Ordering::Release);
     }
 

@@ -1,7 +1,8 @@
 //! What a fetch that was begun for one question means for those who asked another.
 
+use super::clock::now;
 use super::fetch::{Came, Fetch, Fetched};
-use u2m_core::{Ask, Token};
+use u2m_core::{Ask, Question, Token};
 
 /// Whether one who waited has what was asked for.
 pub(super) enum Settled<E> {
@@ -11,25 +12,29 @@ pub(super) enum Settled<E> {
     Is(Result<Token, E>),
 }
 
-/// What came of a fetch for `asked` means this for somebody who waited for it with `ask`. Of the question that it was begun with,
+/// What came of a fetch for `asked` means this for somebody who waited for it with `question`. Of the one that it was begun with,
 /// the source has decided already.
 pub(super) fn settle<F: Fetch>(
     source: &F,
-    ask: &Ask,
-    asked: &Ask,
+    question: &Question,
+    asked: &Question,
     outcome: Result<Fetched<F::Error>, F::Error>,
 ) -> Settled<F::Error> {
+    let is_own = question.ask == asked.ask;
     let fetched = match outcome {
         Ok(fetched) => fetched,
-        Err(error) if ask == asked => return Settled::Is(Err(error)),
-        // Whoever takes any token may find one where one that had to be new was not to be had.
-        Err(_) if *ask == Ask::Usable => return Settled::Again,
+        // Whoever needs more than could not be had does not get it either.
+        Err(error) if is_own && question.at_least >= asked.at_least => {
+            return Settled::Is(Err(error));
+        }
+        // Whoever takes any token may find one where one that had to be new, or to live longer, was not to be had.
+        Err(_) if question.is_for_any() => return Settled::Again,
         Err(error) if source.is_about_the_question(&error) => return Settled::Again,
         Err(error) => return Settled::Is(Err(error)),
     };
-    let token = fetched.token;
-    let suits = match (ask, fetched.came) {
-        _ if ask == asked => true,
+    let token = &fetched.token;
+    let is_the_one = match (&question.ask, &fetched.came) {
+        _ if is_own => true,
         (Ask::Usable, _) => true,
         // Who is content with an old token gives up earlier than who needs a new one.
         (_, Came::Kept(_)) | (Ask::Newer(None), Came::Stored) => false,
@@ -37,7 +42,14 @@ pub(super) fn settle<F: Fetch>(
         (Ask::Newer(Some(seen)) | Ask::Other(seen), _) => token.access_token() != seen,
         _ => false,
     };
-    if suits { Settled::Is(Ok(token)) } else { Settled::Again }
+    // Where it was issued now, there is none that lives longer.
+    let lives_long_enough = question.at_least <= asked.at_least
+        || matches!(fetched.came, Came::Renewed)
+        || token.expiry().is_none_or(|end| now().until(end) >= question.at_least);
+    match is_the_one && lives_long_enough {
+        true => Settled::Is(Ok(fetched.token)),
+        false => Settled::Again,
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +68,7 @@ mod tests {
     impl Fetch for Source {
         type Error = &'static str;
 
-        fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome {
+        fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome {
             Err("nobody fetches here")
         }
 
@@ -64,7 +76,7 @@ mod tests {
             "broken"
         }
 
-        fn out_of_time(&self, _: &Ask) -> Outcome {
+        fn out_of_time(&self, _: &Question) -> Outcome {
             Err("out of time")
         }
 
@@ -79,7 +91,8 @@ mod tests {
 
     /// What the outcome means for one who asked `ask`; `again` if nothing.
     fn means(ask: &Ask, asked: &Ask, outcome: Outcome) -> String {
-        match settle(&Source, ask, asked, outcome) {
+        let (question, asked) = (ask.clone().into(), asked.clone().into());
+        match settle(&Source, &question, &asked, outcome) {
             Settled::Again => "again".to_owned(),
             Settled::Is(Ok(token)) => token.access_token().expose().to_owned(),
             Settled::Is(Err(error)) => error.to_owned(),

@@ -25,6 +25,9 @@ pub struct ShareRules {
     pub renewal: Renewal,
     /// How long a caller waits, if not until the outcome is known. The fetch goes on without it.
     pub wait: Option<Duration>,
+    /// Whether it is one of many, as the logins of a web application's visitors are. A thread keeps copies of 8 tokens, which it reads
+    /// without a lock; one of many is read under a lock of its own instead of taking another's place there.
+    pub is_one_of_many: bool,
 }
 
 impl ShareRules {
@@ -51,6 +54,17 @@ impl ShareRules {
     #[must_use]
     pub fn with_freshness(mut self, freshness: FreshnessRules) -> Self {
         self.freshness = freshness;
+        self
+    }
+
+    /// Says that it is one of many.
+    ///
+    /// ```
+    /// assert!(u2m_http::ShareRules::default().one_of_many().is_one_of_many);
+    /// ```
+    #[must_use]
+    pub fn one_of_many(mut self) -> Self {
+        self.is_one_of_many = true;
         self
     }
 

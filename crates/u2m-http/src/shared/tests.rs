@@ -1,7 +1,11 @@
+use super::board::{Outcome, RUNTIMES};
+use super::clock::now;
 use super::*;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use u2m_core::{Lifetime, Timestamp};
+use std::time::Duration;
+use u2m_core::{Ask, Lifetime, Moment, Timestamp};
 
 /// Fetches what it is told to, when it is told to.
 #[derive(Debug)]
@@ -21,7 +25,7 @@ fn scripted(renewal: Renewal) -> (Shared<Scripted>, Script) {
 impl Fetch for Scripted {
     type Error = &'static str;
 
-    fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         self.next.lock().unwrap().recv().expect("the script has ended")
     }
@@ -33,7 +37,7 @@ impl Fetch for Scripted {
         }
     }
 
-    fn out_of_time(&self, _: &Ask) -> Outcome<Self> {
+    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
         Err("out of time")
     }
 
@@ -213,11 +217,11 @@ struct AsTask(AtomicUsize);
 impl Fetch for AsTask {
     type Error = &'static str;
 
-    fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
         Err("it was to be a task")
     }
 
-    fn task(self: Arc<Self>, _: &Ask, _: Moment) -> Option<FetchFuture<&'static str>> {
+    fn task(self: Arc<Self>, _: &Question, _: Moment) -> Option<FetchFuture<&'static str>> {
         Some(Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
             self.0.fetch_add(1, Ordering::SeqCst);
@@ -229,7 +233,7 @@ impl Fetch for AsTask {
         "broken"
     }
 
-    fn out_of_time(&self, _: &Ask) -> Outcome<Self> {
+    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
         Err("out of time")
     }
 
@@ -288,11 +292,11 @@ struct Endless(AtomicUsize);
 impl Fetch for Endless {
     type Error = &'static str;
 
-    fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
         Err("it was to be a task")
     }
 
-    fn task(self: Arc<Self>, _: &Ask, _: Moment) -> Option<FetchFuture<&'static str>> {
+    fn task(self: Arc<Self>, _: &Question, _: Moment) -> Option<FetchFuture<&'static str>> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Some(Box::pin(std::future::pending()))
     }
@@ -305,7 +309,7 @@ impl Fetch for Endless {
         }
     }
 
-    fn out_of_time(&self, _: &Ask) -> Outcome<Self> {
+    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
         Err("out of time")
     }
 
@@ -332,11 +336,11 @@ struct Kept(Token);
 impl Fetch for Kept {
     type Error = &'static str;
 
-    fn stored(&self) -> Result<Option<Fetched<&'static str>>, &'static str> {
+    fn stored(&self, _: &Question) -> Result<Option<Fetched<&'static str>>, &'static str> {
         Ok(Some(Fetched::renewed(self.0.clone())))
     }
 
-    fn fetch(self: Arc<Self>, _: &Ask, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
         Err("there is one already")
     }
 
@@ -344,7 +348,7 @@ impl Fetch for Kept {
         "broken"
     }
 
-    fn out_of_time(&self, _: &Ask) -> Outcome<Self> {
+    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
         Err("out of time")
     }
 
@@ -360,7 +364,7 @@ fn a_token_that_the_source_keeps_is_handed_out_and_not_fetched() {
     assert_eq!(shared.fresh().as_ref().map(name), Some("kept"));
     assert_eq!(shared.ask_blocking(Ask::Newer(None)).unwrap_err(), "there is one already");
     shared.forget();
-    assert_eq!(shared.stored().unwrap().as_ref().map(name), Some("kept"));
+    assert_eq!(shared.stored(Ask::Usable).unwrap().as_ref().map(name), Some("kept"));
 }
 
 #[test]

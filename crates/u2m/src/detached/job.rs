@@ -9,13 +9,13 @@ use std::io;
 use std::time::Duration;
 use u2m_core::{
     AccessToken, AccountId, Ask, CacheKey, FreshnessRules, Host, Lifetime, Moment, ProfileName,
-    Scopes, Target, Timestamp, secret_json,
+    Question, Scopes, Target, Timestamp, secret_json,
 };
 use u2m_http::Patience;
 use zeroize::Zeroizing;
 
 /// The form of a job. A process that is told of another one does nothing.
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 
 /// One refresh to carry out.
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,9 @@ pub(super) struct Job {
     /// Milliseconds: connecting, and one attempt.
     limits: [Option<u64>; 2],
     insists: bool,
-    ask: Question,
+    ask: Asked,
+    /// How much life the token is to have left, in seconds.
+    at_least: i64,
     /// Seconds, and nanoseconds of the next.
     asked_at: (i64, u32),
     store: Place,
@@ -52,7 +54,7 @@ pub(super) struct Job {
 /// [`Ask`], with its secret.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Question {
+enum Asked {
     Newer(Option<Zeroizing<String>>),
     Other(Zeroizing<String>),
     Usable,
@@ -60,7 +62,7 @@ enum Question {
 
 impl Job {
     /// `None` if only this process can do it: something about it is the program's own.
-    pub(super) fn of(keeper: &Keeper, ask: &Ask, asked_at: Moment) -> Option<Self> {
+    pub(super) fn of(keeper: &Keeper, question: &Question, asked_at: Moment) -> Option<Self> {
         if keeper.endpoints.is_some() || !keeper.is_usual_transport {
             return None;
         }
@@ -94,7 +96,8 @@ impl Job {
             repeats: patience.repeats,
             limits: [patience.connect, patience.attempt].map(|limit| limit.map(millis)),
             insists: patience.insists,
-            ask: Question::of(ask)?,
+            ask: Asked::of(&question.ask)?,
+            at_least: question.at_least.seconds(),
             asked_at: (asked_at.second().unix(), asked_at.nanos()),
             store: Place::of(keeper.store.address()?)?,
             ca_file,
@@ -123,14 +126,15 @@ impl Job {
         CacheKey::new(self.key.as_str())
     }
 
-    pub(super) fn asked(self) -> (Ask, Moment) {
+    pub(super) fn asked(self) -> (Question, Moment) {
         let ask = match self.ask {
-            Question::Newer(seen) => Ask::Newer(seen.map(|text| AccessToken::new(text.as_str()))),
-            Question::Other(text) => Ask::Other(AccessToken::new(text.as_str())),
-            Question::Usable => Ask::Usable,
+            Asked::Newer(seen) => Ask::Newer(seen.map(|text| AccessToken::new(text.as_str()))),
+            Asked::Other(text) => Ask::Other(AccessToken::new(text.as_str())),
+            Asked::Usable => Ask::Usable,
         };
+        let question = Question::from(ask).with_at_least(Lifetime::from_seconds(self.at_least));
         let (second, nanos) = self.asked_at;
-        (ask, Moment::new(Timestamp::from_unix(second), nanos))
+        (question, Moment::new(Timestamp::from_unix(second), nanos))
     }
 
     /// The longest that this may take while nothing is spent: the lock, two rounds of finding the endpoint and refreshing, and
@@ -199,7 +203,7 @@ impl Job {
     }
 }
 
-impl Question {
+impl Asked {
     fn of(ask: &Ask) -> Option<Self> {
         let secret = |token: &AccessToken| Zeroizing::new(token.expose().to_owned());
         match ask {
@@ -219,6 +223,7 @@ mod tests {
     use u2m_core::{ClientAuth, ClientSecret};
     use u2m_http::{BasicEndpoints, ReqwestTransport};
 
+    const AT_LEAST: Lifetime = Lifetime::from_seconds(180);
     const ASKED_AT: Moment = Moment::new(Timestamp::from_unix(1_800_000_000), 123_456_789);
 
     fn host() -> Host {
@@ -259,7 +264,8 @@ mod tests {
 
     /// What the small process reads of what it is told.
     fn told(keeper: &Keeper, ask: &Ask) -> Job {
-        let job = Job::of(keeper, ask, ASKED_AT).expect("another process can do it");
+        let question = Question::from(ask.clone()).with_at_least(AT_LEAST);
+        let job = Job::of(keeper, &question, ASKED_AT).expect("another process can do it");
         Job::parse(&job.text().unwrap()).unwrap()
     }
 
@@ -267,7 +273,8 @@ mod tests {
     fn every_question_comes_through_as_itself() {
         let (keeper, token) = (keeper(workspace()), || AccessToken::new("canary"));
         for ask in [Ask::Newer(None), Ask::Newer(Some(token())), Ask::Other(token()), Ask::Usable] {
-            assert_eq!(told(&keeper, &ask).asked(), (ask, ASKED_AT));
+            let asked = told(&keeper, &ask).asked();
+            assert_eq!(asked, (Question::from(ask).with_at_least(AT_LEAST), ASKED_AT));
         }
     }
 
@@ -308,7 +315,7 @@ mod tests {
             workspace().with_store(MemoryStore::new()),
             workspace().with_client_auth(ClientAuth::Post(ClientSecret::new("canary"))),
         ] {
-            assert!(Job::of(&keeper(own), &Ask::Usable, ASKED_AT).is_none());
+            assert!(Job::of(&keeper(own), &Ask::Usable.into(), ASKED_AT).is_none());
         }
     }
 
@@ -331,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_cut_off_or_of_another_version_is_none() {
-        let mut job = Job::of(&keeper(workspace()), &Ask::Usable, ASKED_AT).unwrap();
+        let mut job = Job::of(&keeper(workspace()), &Ask::Usable.into(), ASKED_AT).unwrap();
         let line = job.text().unwrap();
         for length in 0..line.len() {
             assert!(Job::parse(&line[..length]).is_err(), "{length} bytes of it");

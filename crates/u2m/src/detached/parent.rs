@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, Notice};
-use u2m_core::{Ask, Moment, SecretBytes, TokenError};
+use u2m_core::{Moment, Question, SecretBytes, TokenError};
 use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
@@ -38,10 +38,12 @@ pub(crate) fn finish(
     detached: &Detached,
     keeper: &Keeper,
     lock: Box<dyn EntryLock>,
-    ask: &Ask,
+    question: &Question,
     asked_at: Moment,
 ) -> Finished {
-    let Some(mut job) = Job::of(keeper, ask, asked_at) else { return Finished::Not(Some(lock)) };
+    let Some(mut job) = Job::of(keeper, question, asked_at) else {
+        return Finished::Not(Some(lock));
+    };
     // Kept until the process has ended: it is one lock, on one open file.
     let file = lock.hand_over();
     job.has_lock = file.is_some();

@@ -6,6 +6,7 @@ mod subject;
 mod survey;
 
 pub use error::CheckError;
+pub(crate) use subject::ISSUER as ISSUER_LOGIN;
 pub use subject::{LoginFacts, Subject};
 pub use survey::{ProfileReport, Validity};
 

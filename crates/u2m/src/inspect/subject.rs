@@ -13,7 +13,7 @@ use u2m_core::{
 };
 
 /// How a login to an issuer that is not Databricks' is called among the ways of authenticating.
-pub(super) const ISSUER: &str = "u2m-issuer";
+pub(crate) const ISSUER: &str = "u2m-issuer";
 
 /// A configuration, ready to be asked about. It owns all that it needs, and may hold a secret that it does not show.
 #[derive(Clone, Debug)]

@@ -12,8 +12,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use u2m_cache::{Claim, EntryLock, StoreError};
 use u2m_core::{
-    Ask, Fingerprint, How, HttpCall, Locating, Lock, Moment, Prove, Recheck, Refreshing, Session,
-    StoreFailure, TokenError, TokenStep, Verdict,
+    Fingerprint, How, HttpCall, Locating, Lock, Moment, Prove, Question, Recheck, Refreshing,
+    Session, StoreFailure, TokenError, TokenStep, Verdict,
 };
 use u2m_http::{Spending, drive};
 
@@ -83,13 +83,13 @@ impl Keeper {
     /// the entry's lock, if it is held already. Says too whether what it brings was read without that lock.
     pub(crate) fn fly(
         self: &Arc<Self>,
-        ask: &Ask,
+        question: &Question,
         asked_at: Moment,
         held: Option<Box<dyn EntryLock>>,
     ) -> (Landed, bool) {
         let mut ground = Ground { lock: held, ..Ground::default() };
         self.set_goes_on(false);
-        let landed = self.take_steps(ask, asked_at, &mut ground);
+        let landed = self.take_steps(question, asked_at, &mut ground);
         self.set_goes_on(false);
         let is_unlocked = ground.is_unlocked;
         if ground.lock.is_some() {
@@ -98,13 +98,13 @@ impl Keeper {
         (landed, is_unlocked)
     }
 
-    fn take_steps(&self, ask: &Ask, asked_at: Moment, ground: &mut Ground) -> Landed {
-        let begin = || self.request.clone().start(ask.clone(), asked_at);
+    fn take_steps(&self, question: &Question, asked_at: Moment, ground: &mut Ground) -> Landed {
+        let begin = || self.request.clone().start(question.clone(), asked_at);
         let mut step = begin();
         loop {
             step = match step {
                 TokenStep::Load(load) => {
-                    let entry = self.first_look(ask, ground)?;
+                    let entry = self.first_look(question, ground)?;
                     self.loaded(load, entry)?
                 }
                 TokenStep::Lock(lock) => self.lock(lock, ground)?,
@@ -119,7 +119,7 @@ impl Keeper {
                     reload.loaded(entry, verdict, now())?
                 }
                 TokenStep::Prove(_) if self.is_detaching(ground) => {
-                    match self.detach(ground, ask, asked_at) {
+                    match self.detach(ground, question, asked_at) {
                         Some(landed) => return landed,
                         // From the top, with the lock if it came back.
                         None => begin(),
@@ -186,13 +186,17 @@ impl Keeper {
     }
 
     /// The entry before anything is done about it: as it was found due a moment ago, or as it is.
-    fn first_look(&self, ask: &Ask, ground: &mut Ground) -> Result<Option<Session>, TokenError> {
+    fn first_look(
+        &self,
+        question: &Question,
+        ground: &mut Ground,
+    ) -> Result<Option<Session>, TokenError> {
         if let Some(lock) = ground.lock.as_mut() {
             let entry = self.reload(lock.as_mut())?;
             ground.read = Some(entry.clone());
             return Ok(entry);
         }
-        match self.take_due().filter(|_| *ask == Ask::Usable) {
+        match self.take_due().filter(|_| question.is_for_any()) {
             Some(entry) => Ok(Some(entry)),
             None => self.load(),
         }
@@ -322,9 +326,9 @@ impl Keeper {
     }
 
     /// Has the refresh carried out by a process that outlives this one. `None` if it cannot be done there.
-    fn detach(&self, ground: &mut Ground, ask: &Ask, asked_at: Moment) -> Option<Landed> {
+    fn detach(&self, ground: &mut Ground, question: &Question, asked_at: Moment) -> Option<Landed> {
         let (detached, lock) = (self.detached.as_ref()?, ground.lock.take()?);
-        match detached::finish(detached, self, lock, ask, asked_at) {
+        match detached::finish(detached, self, lock, question, asked_at) {
             Finished::Landed(landed, notices) => {
                 self.notices.lock().unwrap_or_else(PoisonError::into_inner).extend(notices);
                 if let Ok(issued) = landed.as_ref()

@@ -211,6 +211,11 @@ impl Keeper {
         self.unsaved().is_none() && self.of_host.as_deref().is_none_or(Self::is_saved)
     }
 
+    /// Waits for at most `patience` until everything that this process has spent is saved; whether that is so.
+    pub(crate) fn close(&self, patience: Duration) -> bool {
+        u2m_http::settle(patience) && self.is_saved()
+    }
+
     pub(super) fn save_login(&self, session: &Session) -> Result<(), StoreError> {
         let lock = self.store.lock(&self.key, self.lock_wait.min(SIGN_IN_WAIT))?;
         match lock.map(|mut lock| lock.save(session)) {
@@ -255,7 +260,7 @@ pub(crate) fn sign_in(shared: &Shared<Keeper>, session: &Session) -> Result<(), 
     *keeper.unsaved() = pending;
     let rules = keeper.request.rules_for(session);
     let until = rules.fresh_until(session).map(|until| until.max(now()));
-    shared.put(&keeper.fetched(session.token(), until, Came::Renewed));
+    shared.put(&keeper.fetched(session, until, Came::Renewed));
     keeper.keep_saving(Ground::default());
     saved.map_err(failure)
 }

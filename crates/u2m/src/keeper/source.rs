@@ -4,23 +4,23 @@ use super::host_key::lent;
 use super::{Keeper, failed_to_start};
 use crate::clock::now;
 use std::sync::Arc;
-use u2m_core::{Ask, How, Issued, Moment, Timestamp, Token, TokenError, TokenStep};
+use u2m_core::{How, Issued, Moment, Question, Session, Timestamp, TokenError, TokenStep};
 use u2m_http::{Broken, Came, Fetch, Fetched};
 
 impl Fetch for Keeper {
     type Error = TokenError;
 
-    fn stored(&self) -> Result<Option<Fetched<TokenError>>, TokenError> {
-        self.or_of_host(self.at_once(), |host| Ok(host.at_once()?.map(lent)))
+    fn stored(&self, question: &Question) -> Result<Option<Fetched<TokenError>>, TokenError> {
+        self.or_of_host(self.at_once(question), |host| Ok(host.at_once(question)?.map(lent)))
     }
 
     fn fetch(
         self: Arc<Self>,
-        ask: &Ask,
+        question: &Question,
         asked_at: Moment,
     ) -> Result<Fetched<TokenError>, TokenError> {
         let fly = |keeper: &Arc<Self>| {
-            let (landed, is_unlocked) = keeper.fly(ask, asked_at, None);
+            let (landed, is_unlocked) = keeper.fly(question, asked_at, None);
             landed.map(|issued| keeper.issued(&issued, is_unlocked))
         };
         self.or_of_host(fly(&self), |host| fly(host).map(lent))
@@ -38,11 +38,12 @@ impl Fetch for Keeper {
         }
     }
 
-    fn out_of_time(&self, ask: &Ask) -> Result<Fetched<TokenError>, TokenError> {
-        let of_host = || self.of_host.as_deref().and_then(Self::old_while_good).map(lent);
-        let old = match ask {
-            Ask::Usable => self.old_while_good().or_else(of_host),
-            _ => None,
+    fn out_of_time(&self, question: &Question) -> Result<Fetched<TokenError>, TokenError> {
+        let old = |keeper: &Self| keeper.old_while_good(question);
+        let of_host = || self.of_host.as_deref().and_then(old).map(lent);
+        let old = match question.is_for_any() {
+            true => old(self).or_else(of_host),
+            false => None,
         };
         old.ok_or_else(|| self.time_is_over())
     }
@@ -58,18 +59,18 @@ impl Fetch for Keeper {
 
 impl Keeper {
     /// What is good as it is stored; `None` if it is time for a flight.
-    fn at_once(&self) -> Result<Option<Fetched<TokenError>>, TokenError> {
+    fn at_once(&self, question: &Question) -> Result<Option<Fetched<TokenError>>, TokenError> {
         if self.was_just_due() {
             return Ok(None);
         }
-        match self.first_step()? {
+        match self.first_step(question)? {
             TokenStep::Done(issued) => Ok(Some(self.issued(&issued, true))),
             _ => Ok(None),
         }
     }
 
-    fn first_step(&self) -> Result<TokenStep, TokenError> {
-        match self.request.clone().start(Ask::Usable, now()) {
+    fn first_step(&self, question: &Question) -> Result<TokenStep, TokenError> {
+        match self.request.clone().start(question.clone(), now()) {
             TokenStep::Load(load) => {
                 let entry = self.load()?;
                 let seen = entry.clone();
@@ -84,8 +85,8 @@ impl Keeper {
     }
 
     /// The old token, if it is still good for whoever can wait no longer.
-    fn old_while_good(&self) -> Option<Fetched<TokenError>> {
-        let step = match self.first_step().ok()? {
+    fn old_while_good(&self, question: &Question) -> Option<Fetched<TokenError>> {
+        let step = match self.first_step(question).ok()? {
             TokenStep::Lock(lock) => lock.not_locked().ok()?,
             step => step,
         };
@@ -114,20 +115,21 @@ impl Keeper {
                 (if is_early { Some(past) } else { rules.fresh_until(session) }, came)
             }
         };
-        Fetched { gives_way, ..self.fetched(session.token(), until, came) }
+        Fetched { gives_way, ..self.fetched(session, until, came) }
     }
 
-    /// A token that is handed out until then. One that is not saved yet is so for the rest of the second: the next call tries to
+    /// The token of a session, handed out until then. One that is not saved yet is so for the rest of the second: the next call tries to
     /// save it again (REFR-4).
     pub(super) fn fetched(
         &self,
-        token: Token,
+        session: &Session,
         until: Option<Timestamp>,
         came: Came<TokenError>,
     ) -> Fetched<TokenError> {
         let is_saved = self.unsaved().is_none();
         let fresh_until =
             if is_saved { until } else { Some(until.map_or(now(), |until| until.min(now()))) };
-        Fetched { token, fresh_until, came, gives_way: false }
+        let (token, lifetime) = (session.token(), session.lifetime);
+        Fetched { token, fresh_until, lifetime, came, gives_way: false }
     }
 }

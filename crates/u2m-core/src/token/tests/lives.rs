@@ -27,3 +27,73 @@ fn k14_a_token_in_its_last_40_seconds_is_handed_out_to_nobody_on_azure() {
         assert!(elsewhere.is_ok());
     }
 }
+
+const ANSWER: &str =
+    r#"{"access_token": "new-access", "refresh_token": "new-refresh", "expires_in": 3600}"#;
+
+fn needing(life: i64) -> Question {
+    Question::from(Ask::Usable).with_at_least(Lifetime::from_seconds(life))
+}
+
+fn asked(shelf: &mut Shelf, question: Question) -> Result<Issued, TokenError> {
+    let started = shelf.request.clone().start(question, shelf.now);
+    shelf.go_on(started)
+}
+
+#[test]
+fn async_1_a_token_that_lives_for_less_than_the_caller_needs_is_renewed() {
+    for (left, life, is_renewed) in [
+        (3_000, 1_800, false),
+        (1_800, 1_800, false),
+        (1_799, 1_800, true),
+        (3_000, 0, false),
+        // Fresh, and not long enough; or long enough, and stale.
+        (310, 320, true),
+        (200, 100, true),
+    ] {
+        let mut shelf = Shelf::with(left).answering(200, ANSWER);
+        let issued = asked(&mut shelf, needing(life)).unwrap();
+        assert_eq!(access(&issued) == "new-access", is_renewed, "{left} s, {life} needed");
+    }
+}
+
+#[test]
+fn the_old_token_stands_in_for_a_failed_renewal_only_where_it_lives_long_enough() {
+    for (left, life, is_kept) in [(200, 100, true), (200, 200, true), (200, 201, false)] {
+        let mut shelf = Shelf::with(left).failing(TransportFailureKind::NotSent);
+        let outcome = asked(&mut shelf, needing(life));
+        assert_eq!(outcome.is_ok(), is_kept, "{life} needed");
+        assert!(outcome.err().is_none_or(|error| error.is_transient()));
+    }
+    // Without a refresh token there is nothing to be had but by a login.
+    let mut shelf = Shelf::holding(Some(Session { refresh_token: None, ..session("old", 200) }));
+    assert!(asked(&mut shelf, needing(100)).is_ok());
+    assert!(asked(&mut shelf, needing(201)).unwrap_err().needs_login());
+}
+
+#[test]
+fn refresh_7_a_server_whose_tokens_are_short_is_asked_once_for_each_quarter_of_a_life() {
+    let answer = ANSWER.replace("3600", "60");
+    let mut shelf = Shelf::with(-5).answering(200, &answer).answering(200, &answer);
+    let begin = shelf.now;
+    let mut renewed = Vec::new();
+    for passed in 0..=16 {
+        shelf.now = begin.plus(Lifetime::from_seconds(passed));
+        let before = shelf.sent.len();
+        let issued = asked(&mut shelf, needing(180)).unwrap();
+        assert!(issued.session().expiry.is_some_and(|end| shelf.now < end), "never a dead one");
+        renewed.extend((shelf.sent.len() > before).then_some(passed));
+    }
+    assert_eq!(renewed, [0, 16]);
+}
+
+#[test]
+fn one_that_is_to_be_another_is_to_live_long_enough_too() {
+    for (life, is_renewed) in [(0, false), (200, false), (201, true)] {
+        let mut shelf = Shelf::with(200).answering(200, ANSWER);
+        let question = Question::from(Ask::Other(seen("rejected")));
+        let question = question.with_at_least(Lifetime::from_seconds(life));
+        let issued = asked(&mut shelf, question).unwrap();
+        assert_eq!(access(&issued) == "new-access", is_renewed, "{life} needed");
+    }
+}

@@ -24,6 +24,9 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 
 /// What a store of one's own is made of: a place that keeps a login under a name, each as the text of a
 /// [`SessionRecord`](u2m_core::SessionRecord), say. [`OwnStore`] makes a store of it.
+///
+/// That text holds tokens as they are: it belongs where nobody but its owner can read it ([`EntryLocks::private_file`]), or is sealed
+/// (`Cipher`, of the features `encrypted` and `redis`).
 pub trait Shelf: fmt::Debug + Send + Sync + 'static {
     /// Reads an entry; an absent one is `None`.
     ///

@@ -68,7 +68,8 @@ pub(super) fn renews_once(on: &Ground) -> Told {
             let Some(mut lock) = store.lock(&key, on.limit).asked("waiting for a lock")? else {
                 return Err("somebody who would have waited does not get the lock".to_owned());
             };
-            let there = store.load(&key).asked("reading a login")?;
+            let there =
+                lock.reload(&|| store.load(&key)).asked("reading a login under its lock")?;
             let of = there.ok_or("the login is gone")?.fingerprint();
             if of == on.login(&ROUNDS.to_string()).fingerprint() {
                 return Ok(());

@@ -89,7 +89,7 @@ impl Ground {
         lock.ok_or_else(|| "a lock that nobody holds is not to be had".to_owned())
     }
 
-    /// Takes a lock, and claims the state that the login is in.
+    /// Takes a lock, reads the login under it, and claims the state that it is in, as a refresh does.
     pub(super) fn claim(
         &self,
         store: &Opened,
@@ -100,6 +100,9 @@ impl Ground {
         const TRIES: usize = 4;
         let mut lock = self.lock(store, key)?;
         for _ in 0..TRIES {
+            let there = lock.reload(&|| store.load(key)).asked("reading a login under its lock")?;
+            let is_there = there.is_some_and(|there| there.fingerprint() == *of);
+            insist(is_there, "another login is read under its lock than was saved")?;
             match lock.claim(of, self.limit).asked("claiming a refresh token")? {
                 Claim::Taken => return Ok(lock),
                 Claim::Waited => {}

@@ -43,8 +43,8 @@ fn a_refresh_over_the_programs_client_is_fetched_and_saved_on_a_runtime_of_one_t
         assert_ne!(forced.unwrap().access_token(), token.access_token());
         let given_up = tokio::time::timeout(Duration::ZERO, auth.force_refresh()).await;
         assert!(given_up.is_err());
-        // The only thread of the runtime stands still meanwhile: what goes on needs none of it.
-        assert!(auth.blocking().close(LONG));
+        // It waits as the rest of the program does, on its only thread.
+        assert!(auth.close(LONG).await);
     });
     world.assert_refreshed(3);
     world.assert_alive();

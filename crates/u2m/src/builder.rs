@@ -556,3 +556,34 @@ pub enum BuildError {
     #[error("no token store")]
     Store(#[source] StorageError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::Lifetime;
+
+    #[test]
+    fn a_token_in_hand_goes_by_the_rules_of_its_host_and_without_one_by_the_strictest() {
+        let rules = |target: Target| {
+            let mut request = TokenRequest::new(target);
+            request.rules.lead = Lifetime::from_seconds(77);
+            rules_in_hand(&request)
+        };
+        let of_host = |host: &str| rules(Target::workspace(Host::parse(host).unwrap()));
+        let (azure, usual) = (FreshnessRules::azure().skew, FreshnessRules::default().skew);
+        let elsewhere = of_host("https://a.example");
+        assert_eq!((elsewhere.skew, elsewhere.lead.seconds()), (usual, 77));
+        assert_eq!(of_host("https://adb-1.2.azuredatabricks.net").skew, azure);
+        let nowhere = rules(Target::discovery(ProfileName::parse("dev").unwrap()));
+        assert_eq!((nowhere.skew, nowhere.lead.seconds()), (azure, 77));
+    }
+
+    #[test]
+    fn a_file_of_certificates_makes_another_way_to_a_host() {
+        let url = Url::parse("https://a.example").unwrap();
+        let way = |file: Option<&str>| usual_transport(file.map(Path::new)).way(&url);
+        assert_eq!(way(None), way(None));
+        assert_ne!(way(Some("/a.pem")), way(None));
+        assert_ne!(way(Some("/a.pem")), way(Some("/b.pem")));
+    }
+}

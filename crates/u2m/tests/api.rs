@@ -26,6 +26,8 @@ fn it_is_send_and_sync_and_clone_and_debug_and_so_is_what_it_gives() {
     let world = World::new();
     world.seed(3600);
     let auth = is_shareable(world.auth());
+    let shown = format!("{auth:?}");
+    assert!(shown.contains(world.key().as_str()) && shown.contains("token-cache.json"), "{shown}");
     is_shareable(auth.blocking());
     fn all<T: Clone + Debug + Send + Sync + 'static>() {}
     all::<Token>();
@@ -211,4 +213,43 @@ fn it_is_shown_by_its_key_and_its_store_and_without_tokens() {
         "{shown}"
     );
     assert!(!shown.contains(world.stored().access_token.expose()), "{shown}");
+}
+
+#[test]
+fn a_fresh_token_is_in_the_store_or_in_hand_and_one_that_has_run_out_in_neither() {
+    let world = World::new();
+    let seeded = world.seed(3000);
+    let blocking = world.auth().blocking();
+    assert!(blocking.peek().is_none(), "nobody has asked yet");
+    assert_eq!(blocking.stored().unwrap(), Some(seeded.clone()));
+    assert_eq!(blocking.token().unwrap(), seeded);
+    assert_eq!(blocking.peek(), Some(seeded));
+    world.seed(-5);
+    assert_eq!(world.auth().blocking().stored().unwrap(), None);
+    assert_eq!(world.server.counts().requests, 0);
+}
+
+#[test]
+fn a_login_of_another_program_is_tied_to_its_first_use_and_that_is_said_once() {
+    let world = World::new();
+    let used = |profile: &str| {
+        let target = world.target().with_profile(u2m::ProfileName::parse(profile).unwrap());
+        let builder = PersistentAuth::builder(target).with_store(world.store());
+        let auth = builder.with_profile_file("/home/me/cfg".into()).build().unwrap();
+        auth.blocking().token().unwrap();
+        auth.take_notices().into_iter().map(|notice| notice.text).collect::<Vec<_>>()
+    };
+    let shows = world.bare_session(3000);
+    let mut opaque = shows.clone();
+    opaque.access_token = AccessToken::new("opaque");
+    world.store().save(&CacheKey::new("dev"), &opaque).unwrap();
+    world.store().save(&CacheKey::new("plain"), &shows).unwrap();
+    let words = format!(
+        "another program saved the login 'dev' without its host; from now on it is for {} alone, \
+         as /home/me/cfg says",
+        world.host()
+    );
+    assert_eq!(used("dev"), [words]);
+    assert!(used("dev").is_empty(), "that is known by now");
+    assert!(used("plain").is_empty(), "its token shows whom it is for");
 }

@@ -61,6 +61,9 @@ fn a_profile_of_an_issuer_means_that_issuer_and_its_client() {
     assert!(token("host=https://id.example", &[], config).unwrap().target.issuer_id().is_none());
     let error = token("profile=corp host=https://b.example", &[], config).unwrap_err();
     assert!(matches!(error, ChooseError::Conflict { .. }), "{error}");
+    let trusting = format!("{config}u2m_ca_file = /corp.pem\n");
+    let choice = token("corp", &[], &trusting).unwrap();
+    assert_eq!(choice.ca_file.as_deref(), Some(std::path::Path::new("/corp.pem")));
     // Whoever gave it a host since means that host.
     let with_host = format!("{config}host = https://a.example\n");
     assert!(token("corp", &[], &with_host).unwrap().target.issuer_id().is_none());
@@ -326,4 +329,15 @@ fn a_profile_of_an_issuer_is_no_place_for_another_login() {
         Ok(choice)
     });
     assert_eq!(choice.unwrap().profile.as_str(), "dev-2");
+}
+
+#[test]
+fn a_name_that_was_said_stays_though_there_is_no_such_profile_yet() {
+    let line = "profile=mine host=https://dev.cloud.databricks.com";
+    let choice = choose(line, &[], "", |said, around| {
+        let mut choice = choose_for_login(said, around)?;
+        choice.settle(&HostMetadata::default(), around)?;
+        Ok(choice)
+    });
+    assert_eq!(choice.unwrap().profile.as_str(), "mine");
 }

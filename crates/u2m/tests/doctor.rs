@@ -180,6 +180,7 @@ fn an_issuer_of_its_own_is_only_connected_to() {
     let findings = home.examine(&[]);
     assert_eq!(one(&findings, "connection").0, Level::Ok);
     assert!(all(&findings, "host").is_empty(), "whatever it says of itself means nothing");
+    assert_eq!(one(&findings, "clock").0, Level::Ok);
 }
 
 #[test]
@@ -254,6 +255,24 @@ fn a_store_that_there_is_not_is_the_settings_fault() {
     let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "vault")]);
     let (level, text) = one(&findings, "store");
     assert!(level == Level::Fail && text.contains("unknown storage mode \"vault\""), "{text}");
+}
+
+#[test]
+fn each_store_is_told_that_was_asked_for_or_holds_a_login() {
+    let home = Home::new();
+    assert!(one(&home.offline(&[]), "store").1.ends_with("token-cache.json, 0 logins"));
+    // There is no keyring.
+    let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "secure")]);
+    let (level, text) = one(&findings, "store");
+    assert!(level == Level::Fail && text.starts_with("secure: "), "{text}");
+    let home = Home::signed_in(1800);
+    let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "")]);
+    let told: Vec<_> = all(&findings, "store").iter().map(|one| one.text.as_str()).collect();
+    let file = "~/.databricks/token-cache.json";
+    let nowhere = format!("there is no keyring here: new logins are kept unencrypted in {file}");
+    assert!(told.contains(&&*nowhere), "{told:?}");
+    assert!(told.contains(&&*format!("plaintext: {file}, 1 login")), "{told:?}");
+    assert!(all(&findings, "store choice").is_empty(), "nobody has made one");
 }
 
 #[test]
@@ -345,7 +364,10 @@ fn the_profile_file_is_looked_through() {
         level == Level::Warn && text.starts_with("the host of \"odd\" cannot be used"),
         "{text}"
     );
-    // A file without a secret may be shared.
+    // A file of one's own may hold one, and one without a secret may be shared.
+    home.configure(text);
+    assert!(all(&home.offline(&[]), "profile file mode").is_empty());
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
     fs::write(&path, text.replace("token = canary", "")).unwrap();
     assert!(all(&home.offline(&[]), "profile file mode").is_empty());
     // And where there is nothing to say, nothing is said.

@@ -85,6 +85,17 @@ fn each_host_is_asked_once_however_many_want_to_know() {
 }
 
 #[test]
+fn a_host_is_waited_for_no_longer_than_wished_and_not_at_all_for_what_is_known() {
+    let silent = hosts(&canned(UNIFIED, common::LONG));
+    assert_eq!(silent.ask_blocking_within(&host("a"), BRIEF), None);
+    let hosts = hosts(&canned(UNIFIED, Duration::ZERO));
+    let said = hosts.ask_blocking_within(&host("a"), common::LONG);
+    assert_eq!(account(said).as_deref(), Some("acc-1"));
+    let said = hosts.ask_blocking_within(&host("a"), Duration::ZERO);
+    assert_eq!(account(said).as_deref(), Some("acc-1"));
+}
+
+#[test]
 fn a_host_that_says_nothing_is_known_to_say_nothing() {
     for body in ["{}", "<html>"] {
         let transport = canned(body, Duration::ZERO);

@@ -193,6 +193,36 @@ fn dual_2_the_first_profile_of_a_host_has_the_copy_until_another_one_asks_for_it
 }
 
 #[test]
+fn a_login_is_where_the_choice_says_and_nobody_knows_where_without_one() {
+    let user = User::new();
+    let (open, named) = (user.storage(&[], ""), user.storage(&[], SETTING));
+    for storage in [&open, &named] {
+        assert_eq!(storage.place(&key(), open.choice()), None);
+        assert_eq!(storage.place(&key(), named.choice()), Some(StorageMode::Plaintext));
+    }
+}
+
+#[test]
+fn a_login_that_cannot_be_kept_is_not_begun() {
+    let user = User::new();
+    let storage = user.storage(&[("DATABRICKS_AUTH_STORAGE", "secure")], "");
+    let host = Host::parse("http://127.0.0.1:9").unwrap();
+    let builder = u2m::PersistentAuth::builder(u2m::Target::workspace(host));
+    let auth = builder.with_store(storage.store().clone()).build().unwrap();
+    let error = auth.blocking().challenge().unwrap_err();
+    assert!(matches!(error, u2m::ChallengeError::Store(_)), "{error:?}");
+}
+
+#[test]
+fn a_login_at_an_issuer_has_no_copy() {
+    let user = User::new();
+    let config = "[dev]\nhost = https://a.example\n[__settings__]\nauth_storage = plaintext\n";
+    let storage = user.storage_of(Some("dev"), config).for_issuer();
+    storage.store().save(&key(), &at("https://a.example", "d")).unwrap();
+    assert_eq!(storage.store().load(&CacheKey::new("https://a.example")).unwrap(), None);
+}
+
+#[test]
 fn the_other_profiles_of_a_host_that_ask_for_its_copy_are_named_to_one_that_asks() {
     let user = User::new();
     let config = |dev: &str| {

@@ -229,6 +229,24 @@ fn flow_8_a_login_that_cannot_be_saved_is_good_for_this_process_and_is_saved_lat
     world.assert_alive();
 }
 
+#[test]
+fn who_signs_in_to_what_cannot_be_saved_is_not_told_that_it_went_well() {
+    let (world, faults) = (World::new(), Arc::new(Faults::default()));
+    fails(&faults.save, ALWAYS);
+    let shown = Arc::new(std::sync::Mutex::new(None));
+    let kept = Arc::clone(&shown);
+    let browser = browser_fn(move |url: url::Url| {
+        let showing = u2m_testkit::follow_login_in_background(url.as_str());
+        *kept.lock().unwrap() = Some(showing);
+        async { Ok(()) }
+    });
+    let builder = PersistentAuth::builder(world.target()).with_browser(browser).with_port(0);
+    let auth = builder.with_store(Twisted(world.store(), faults)).build().unwrap();
+    assert!(auth.blocking().challenge().unwrap().unsaved().is_some());
+    let page = shown.lock().unwrap().take().unwrap().join().unwrap().unwrap();
+    assert!(page.body().contains("The sign-in did not finish"), "{}", page.body());
+}
+
 /// A login that cannot be saved, at a server that offers revocation.
 fn signed_in_for_nothing() -> (World, PersistentAuth, Arc<Faults>) {
     let world = World::with(Settings::new().with_revocation());

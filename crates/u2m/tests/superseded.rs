@@ -6,21 +6,32 @@ mod common;
 
 use common::World;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use u2m::{
-    CacheKey, EntryLock, MemoryStore, PersistentAuth, Session, StoreError, TokenError, TokenStore,
-    browser_fn,
+    CacheKey, Claim, EntryLock, MemoryStore, PersistentAuth, Session, StoreError, TokenError,
+    TokenStore, browser_fn,
 };
-use u2m_core::Verdict;
+use u2m_core::{Fingerprint, Verdict};
 use u2m_testkit::http::StatusCode;
-use u2m_testkit::{Endpoint, Fault, Times};
+use u2m_testkit::{Endpoint, Fault, Settings, Times};
+
+/// What others do to an entry just before what was bought for it is saved.
+type Deed = fn(&MemoryStore, &CacheKey, &Session) -> Result<(), StoreError>;
+
+/// What is said to whoever claims a refresh token, and what others have saved by then.
+type Said = (Word, Option<Session>);
+type Word = fn(&CacheKey) -> Result<Claim, StoreError>;
 
 /// A store in which others save, each just before somebody who holds the lock does.
 #[derive(Clone, Debug, Default)]
 struct Crowded {
     store: MemoryStore,
     others: Arc<Mutex<VecDeque<Session>>>,
+    deed: Arc<Mutex<Option<Deed>>>,
+    words: Arc<Mutex<VecDeque<Said>>>,
+    claims: Arc<AtomicUsize>,
 }
 
 struct CrowdedLock {
@@ -70,7 +81,22 @@ impl EntryLock for CrowdedLock {
         self.lock.prove_writable()
     }
 
+    fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
+        self.all.claims.fetch_add(1, Ordering::SeqCst);
+        let Some((word, other)) = self.all.words.lock().unwrap().pop_front() else {
+            return self.lock.claim(of, patience);
+        };
+        if let Some(other) = other {
+            self.all.store.save(&self.key, &other)?;
+        }
+        word(&self.key)
+    }
+
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
+        if let Some(deed) = self.all.deed.lock().unwrap().take() {
+            deed(&self.all.store, &self.key, session)?;
+            return Err(StoreError::Superseded { key: self.key.clone() });
+        }
         let Some(other) = self.all.others.lock().unwrap().pop_front() else {
             return self.lock.save(session);
         };
@@ -159,4 +185,58 @@ fn a_login_that_was_overtaken_is_saved_all_the_same() {
     assert!(signed_in.unsaved().is_none());
     let stored = store.load(&world.key()).unwrap().unwrap();
     assert_eq!(stored.token(), signed_in.token(), "the last login counts");
+}
+
+const OVERTAKEN: Word = |key| Err(StoreError::Superseded { key: key.clone() });
+const WAITED: Word = |_| Ok(Claim::Waited);
+const SPENT: Word = |_| Ok(Claim::Spent("it was renewed elsewhere".to_owned()));
+
+#[test]
+fn whoever_claims_a_token_too_late_takes_what_others_have_saved_by_then() {
+    for word in [OVERTAKEN, WAITED, SPENT] {
+        let world = World::new();
+        let (store, auth) = crowded(&world, []);
+        let other = world.session(3600);
+        store.words.lock().unwrap().push_back((word, Some(other.clone())));
+        assert_eq!(auth.blocking().token().unwrap(), other.token());
+        assert_eq!((store.claims.load(Ordering::SeqCst), world.refreshes()), (1, 0));
+    }
+}
+
+#[test]
+fn whoever_comes_too_late_again_and_again_gives_up_and_a_spent_token_is_not_claimed_again() {
+    for (word, claims) in [(OVERTAKEN, 4), (WAITED, 4), (SPENT, 1)] {
+        let world = World::new();
+        let (store, auth) = crowded(&world, []);
+        store.words.lock().unwrap().extend((0..100).map(|_| (word, None)));
+        let blocking = auth.blocking();
+        common::within(common::LONG, move || blocking.token()).unwrap_err();
+        assert_eq!((store.claims.load(Ordering::SeqCst), world.refreshes()), (claims, 0));
+    }
+}
+
+#[test]
+fn what_was_bought_for_a_login_that_is_gone_is_ended_where_nobody_holds_it() {
+    let gone: Deed = |store, key, _| store.delete(key);
+    let bought_is_kept: Deed = |store, key, bought| {
+        store.save(&CacheKey::new("copy"), bought)?;
+        store.delete(key)
+    };
+    let old_is_kept: Deed = |store, key, _| {
+        let old = store.load(key)?.unwrap();
+        store.save(&CacheKey::new("copy"), &old)?;
+        store.delete(key)
+    };
+    let is_as_before: Deed = |store, key, _| store.load(key).map(drop);
+    for (deed, revoked) in [(gone, 1), (bought_is_kept, 0), (old_is_kept, 0), (is_as_before, 0)] {
+        let world = World::with(Settings::new().with_revocation());
+        let (store, auth) = crowded(&world, []);
+        store.save(&CacheKey::new("a-neighbour"), &world.session(3600)).unwrap();
+        *store.deed.lock().unwrap() = Some(deed);
+        let outcome = auth.blocking().token();
+        assert_eq!(world.server.counts().revocations, revoked);
+        if store.load(&world.key()).unwrap().is_none() {
+            assert!(matches!(outcome, Err(TokenError::NotFound)), "{outcome:?}");
+        }
+    }
 }

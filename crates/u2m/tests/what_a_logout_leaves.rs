@@ -131,6 +131,14 @@ fn a_login_that_is_being_refreshed_is_named_and_stays() {
 }
 
 #[test]
+fn a_login_that_is_nowhere_is_looked_for_without_a_trace() {
+    let (folder, store) = place();
+    let out = log_out(&store, &[key("zebra")], LONG);
+    assert!(out.removed.is_empty() && out.failed.is_empty(), "{out:?}");
+    assert!(fs::read_dir(folder.path()).unwrap().next().is_none(), "no lock was made for it");
+}
+
+#[test]
 fn a_login_that_stands_in_two_stores_is_removed_from_both() {
     let (_folder, store) = place();
     let keyring = Arc::new(MemoryStore::new());

@@ -6,14 +6,15 @@ mod common;
 use common::World;
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use u2m::{
     AccessToken, CacheKey, CheckError, ConfigFile, FileStore, Given, Inspector, Lifetime,
     ProfileReport, RefreshToken, ReqwestTransport, Scopes, Session, StorageMode, Subject,
-    Surroundings, TokenError, TokenStore, Validity, resolve,
+    Surroundings, TokenError, TokenStore, Transport, TransportFailure, Validity, resolve,
 };
-use u2m_testkit::{Endpoint, Fault, Settings, Times};
+use u2m_core::{Answer, HttpRequest};
+use u2m_testkit::{Endpoint, Fault, HostMetadata, Settings, Times};
 
 /// A server, and a home whose logins are in the shared file.
 struct Home {
@@ -23,7 +24,11 @@ struct Home {
 
 impl Home {
     fn new() -> Self {
-        Self { world: World::with(Settings::new()), folder: tempfile::tempdir().unwrap() }
+        Self::of(Settings::new())
+    }
+
+    fn of(settings: Settings) -> Self {
+        Self { world: World::with(settings), folder: tempfile::tempdir().unwrap() }
     }
 
     fn store(&self) -> FileStore {
@@ -159,6 +164,51 @@ fn to_look_renews_what_has_run_out_and_nothing_else() {
 }
 
 #[test]
+fn a_login_beside_an_account_is_the_accounts_where_its_host_or_its_record_says_so() {
+    let of_account = "/oidc/accounts/acc-1/v1/token";
+    let unified = Settings::new().with_host_metadata(HostMetadata::unified("acc-1"));
+    for (settings, path) in [(unified, of_account), (Settings::new(), "/oidc/v1/token")] {
+        let home = Home::of(settings);
+        let lines =
+            format!("host = {}\nauth_type = databricks-cli\naccount_id = acc-1", home.url());
+        let person = home.subject(&lines).unwrap();
+        home.keep(&home.world.bare_session(-5));
+        // Whose it is has nothing to do with where it is renewed.
+        let _ = inspector().check_blocking(&person);
+        assert_eq!(home.world.token_requests().last().unwrap().path(), path);
+        // A login whose record names an account is that account's, whatever its host says of itself.
+        let mut session = home.world.session(1800);
+        session.binding.as_mut().unwrap().account_id = Some("acc-1".to_owned());
+        home.keep(&session);
+        let outcome = inspector().check_blocking(&person);
+        assert!(!matches!(outcome, Err(CheckError::Token(_))), "{outcome:?}");
+    }
+}
+
+/// Writes down what it sends.
+#[derive(Debug, Default)]
+struct Recording(ReqwestTransport, Mutex<Vec<String>>);
+
+#[async_trait::async_trait]
+impl Transport for Recording {
+    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+        self.1.lock().unwrap().push(request.url().path().to_owned());
+        self.0.send(request).await
+    }
+}
+
+#[test]
+fn a_refresh_to_look_goes_over_the_transport_that_was_given() {
+    let home = Home::new();
+    home.keep(&home.world.session(-5));
+    let transport = Arc::new(Recording::default());
+    let inspector = Inspector::new(Arc::clone(&transport) as Arc<dyn Transport>);
+    inspector.check_blocking(&home.person()).unwrap();
+    let sent = transport.1.lock().unwrap();
+    assert!(sent.iter().any(|path| path == "/oidc/v1/token"), "{sent:?}");
+}
+
+#[test]
 fn of_an_issuer_of_ones_own_only_the_token_is_told() {
     let home = Home::new();
     let lines = format!("u2m_issuer = {}/oidc\nu2m_client_id = databricks-cli", home.url());
@@ -177,11 +227,10 @@ fn a_host_and_a_token_beside_an_issuer_are_not_its_own() {
     let home = Home::new();
     let config = format!("[p]\nu2m_issuer = {}/oidc\nu2m_client_id = databricks-cli\n", home.url());
     let subject = home.around(&config, |around| {
-        let host = Some("https://a.example");
-        let given = Given { profile: Some("p"), host, ..Given::default() };
+        // The issuer is on this host, which is no host of the API for that.
+        let given = Given { profile: Some("p"), host: Some(home.url()), ..Given::default() };
         let env = |name: &str| (name == "DATABRICKS_TOKEN").then(|| OsString::from("t"));
         let resolved = resolve(&given, &env, around.config, Path::new("cfg")).unwrap();
-        assert!(resolved.host().is_some() && resolved.get("token").is_some());
         Subject::of(&resolved, around).unwrap()
     });
     assert_eq!((subject.auth_type(), subject.host()), (Some("u2m-issuer"), None));

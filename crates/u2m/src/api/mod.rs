@@ -163,3 +163,21 @@ impl Clusters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use u2m_core::{AccessToken, Host};
+    use u2m_http::ReqwestTransport;
+
+    #[test]
+    fn a_time_that_no_clock_can_show_is_a_year_and_no_token_is_shown() {
+        let host = Host::parse("https://a.example").unwrap();
+        let access = ApiAccess::new(host, AccessToken::new("canary"));
+        let api = Api::new(Arc::new(ReqwestTransport::new()), access).with_timeout(Duration::MAX);
+        let left = api.end.duration_since(Instant::now()).as_secs() / 86_400;
+        assert!((364..=366).contains(&left), "{left} days");
+        let shown = format!("{api:?}");
+        assert!(shown.contains("https://a.example") && !shown.contains("canary"), "{shown}");
+    }
+}

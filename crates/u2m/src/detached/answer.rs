@@ -321,6 +321,7 @@ mod tests {
             TokenError::Reported(Report::new(Blame::Refresh, "http 503", true)),
             TokenError::Reported(Report::new(Blame::Refresh, "x", true).with_fate(Fate::Kept)),
             TokenError::Reported(Report::new(Blame::Refresh, "x", false).with_fate(Fate::Spent)),
+            TokenError::Reported(Report::new(Blame::Store, "disk full", false)),
             TokenError::Refresh(unreachable(TransportFailureKind::NotSent)),
             TokenError::Refresh(unreachable(TransportFailureKind::TimedOut)),
             TokenError::Reported(Report::new(Blame::Endpoints, "http 404", false)),

@@ -196,6 +196,31 @@ mod tests {
     }
 
     #[test]
+    fn certificates_that_are_named_and_not_there_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().to_str().unwrap();
+        // A list of folders may have gaps, and the name of a file is no list.
+        let odd = folder.path().join("a:b");
+        std::fs::write(&odd, "").unwrap();
+        let (odd, list) = (odd.to_str().unwrap(), format!("{there}::"));
+        let both = format!("{there}:/nonexistent/certs");
+        for (name, value, missing) in [
+            ("SSL_CERT_FILE", odd, None),
+            ("SSL_CERT_FILE", "/nonexistent/ca.pem", Some("/nonexistent/ca.pem")),
+            ("SSL_CERT_DIR", &*list, None),
+            ("SSL_CERT_DIR", &*both, Some("/nonexistent/certs")),
+        ] {
+            let findings = proxies(&ward(&[(name, value)]));
+            let told = &findings[0];
+            let (level, text) = match missing {
+                Some(path) => ("warn", format!("{name} names {path}, which is not there")),
+                None => ("ok", format!("{name} is {value}")),
+            };
+            assert_eq!((findings.len(), told.level.as_str(), &told.text), (1, level, &text));
+        }
+    }
+
+    #[test]
     fn one_free_port_is_enough_and_none_is_too_few() {
         let all: Vec<u16> = (8020..=8040).collect();
         assert_eq!(told(&[]).to_string(), "ok    callback ports: 8020 to 8040 are free");

@@ -209,6 +209,18 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     }
 
+    #[test]
+    fn a_file_of_more_than_a_mebibyte_is_nobodys() {
+        let (_folder, file) = file();
+        file.put(&host("a"), &way("direct"), Some(&metadata()));
+        let text = fs::read_to_string(&file.path).unwrap();
+        let room = usize::try_from(LIMIT).unwrap() - text.len();
+        for (more, said) in [(0, Some(Some(metadata()))), (1, None)] {
+            fs::write(&file.path, format!("{text}{}", " ".repeat(room + more))).unwrap();
+            assert_eq!(file.get(&host("a"), &way("direct")), said, "{more} too many");
+        }
+    }
+
     #[cfg(unix)]
     #[test]
     fn it_is_private_and_a_link_in_its_place_is_replaced_and_not_followed() {

@@ -98,8 +98,8 @@ impl Subject {
         let profile = resolved.profile().and_then(|named| around.config.profile(named.name()));
         subject.ca_file = profile.as_ref().and_then(|profile| profile.ca_file()).map(PathBuf::from);
         if profile.is_some_and(|profile| profile.issuer().is_some()) {
-            // It has no host: one of the environment is not its own.
-            subject = Self { host: None, token: None, ..subject };
+            // It is settled without a host; a token of the environment is not its own.
+            subject.token = None;
             subject.auth_type = Some(ISSUER.to_owned());
         }
         if subject.has_login() {

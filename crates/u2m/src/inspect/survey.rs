@@ -288,3 +288,41 @@ fn report(
         storage: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_looked_up_together_and_then_known() {
+        let home = tempfile::tempdir().unwrap();
+        let env = |name: &str| match name {
+            "HOME" | "USERPROFILE" => Some(home.path().as_os_str().to_owned()),
+            "DATABRICKS_AUTH_STORAGE" => Some("plaintext".into()),
+            _ => None,
+        };
+        let text = "[a]\nhost = https://a.example\nauth_type = databricks-cli\n\
+                    [b]\nhost = https://b.example\nauth_type = databricks-cli\n\
+                    [pat]\nhost = https://c.example\ntoken = t\n";
+        let config = ConfigFile::parse(text).unwrap();
+        let around = Surroundings { env: &env, config: &config };
+        let mut rows = rows(&around, Path::new("cfg"), false);
+        let at_hand = |rows: &[Row]| rows.iter().map(Row::is_at_hand).collect::<Vec<_>>();
+        assert_eq!(
+            at_hand(&rows),
+            [false, false, true],
+            "a token of one's own is nowhere to look up"
+        );
+        look_together(&mut rows);
+        let has_snapshot = |row: &Row| {
+            let login = row.subject.as_ref().ok().and_then(|subject| subject.login.as_ref());
+            login.is_some_and(|login| login.snapshot.is_some())
+        };
+        assert_eq!(rows.iter().map(has_snapshot).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(at_hand(&rows), [false, false, true], "nothing was read yet");
+        // The first one has the file read for all of them.
+        let first = rows[0].subject.as_ref().unwrap().login.as_ref().unwrap();
+        assert_eq!(first.end_and_place().unwrap(), None);
+        assert_eq!(at_hand(&rows), [true, true, true]);
+    }
+}

@@ -361,6 +361,22 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builder::Builder;
+    use u2m_cache::MemoryStore;
+    use u2m_core::{Host, RefreshToken, Target};
+
+    #[test]
+    fn the_last_eight_refresh_tokens_that_were_sent_are_remembered() {
+        let target = Target::workspace(Host::parse("https://a.example").unwrap());
+        let auth = Builder::new(target).with_store(MemoryStore::new()).build().unwrap();
+        let of = |at: usize| Fingerprint::of_refresh(&RefreshToken::new(format!("r{at}")));
+        for sent in 1..=20 {
+            auth.keeper().spends(of(sent - 1));
+            let first = sent.saturating_sub(SPENT);
+            let remembered = auth.keeper().spent.lock().unwrap().clone();
+            assert_eq!(remembered, (first..sent).map(of).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn a_flight_has_so_many_rounds_and_no_more_whoever_comes_first_in_each() {

@@ -90,3 +90,49 @@ impl Keeper {
         keys.iter().any(|key| self.store.load(key).is_ok_and(holds))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::saving::Unsaved;
+    use super::*;
+    use crate::builder::Builder;
+    use u2m_cache::{MemoryStore, TokenStore};
+    use u2m_core::{AccessToken, CacheKey, Host, RefreshToken, Target};
+
+    fn session(name: &str) -> Session {
+        Session::new(AccessToken::new(name)).with_refresh_token(RefreshToken::new(name))
+    }
+
+    fn keeper(store: &MemoryStore) -> Arc<Keeper> {
+        let target = Target::workspace(Host::parse("https://a.example").unwrap());
+        let auth = Builder::new(target).with_store(store.clone()).build().unwrap();
+        let keeper = Arc::clone(auth.keeper());
+        *keeper.unsaved() = Some(Unsaved { replaces: None, session: session("new") });
+        keeper
+    }
+
+    #[test]
+    fn what_a_failed_save_has_written_all_the_same_is_saved_and_a_newer_login_is_not_replaced() {
+        for (there, is_saved) in [(None, true), (Some("new"), true), (Some("newer"), false)] {
+            let store = MemoryStore::new();
+            let keeper = keeper(&store);
+            if let Some(there) = there {
+                store.save(&keeper.key, &session(there)).unwrap();
+            }
+            let saved = keeper.save_pending();
+            assert_eq!((saved.is_ok(), keeper.unsaved().is_none()), (is_saved, is_saved));
+            let there = store.load(&keeper.key).unwrap().unwrap();
+            assert_eq!(there, session(if is_saved { "new" } else { "newer" }));
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_is_stored_whatever_the_entry_is_called() {
+        let store = MemoryStore::new();
+        let keeper = keeper(&store);
+        store.save(&CacheKey::new("a"), &session("other")).unwrap();
+        assert!(!keeper.is_stored(&session("new")));
+        store.save(&CacheKey::new("b"), &session("new")).unwrap();
+        assert!(keeper.is_stored(&session("new")));
+    }
+}

@@ -271,3 +271,119 @@ fn unsaved_text(error: &dyn std::fmt::Display) -> String {
          saved you have to log in again"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::Builder;
+    use u2m_cache::{MemoryStore, TokenStore};
+    use u2m_core::{AccessToken, CacheKey, Host, RefreshToken, Target};
+
+    fn session(name: &str) -> Session {
+        Session::new(AccessToken::new(format!("at-{name}")))
+            .with_refresh_token(RefreshToken::new(format!("rt-{name}")))
+    }
+
+    /// A store that holds `stored`, and a login of this process that is still to replace `old` with `new`.
+    fn unsaved(stored: &str) -> (MemoryStore, Arc<Keeper>) {
+        let target = Target::workspace(Host::parse("https://a.example").unwrap());
+        let store = MemoryStore::new();
+        store.save(&target.cache_key(), &session(stored)).unwrap();
+        let auth = Builder::new(target).with_store(store.clone()).build().unwrap();
+        let keeper = Arc::clone(auth.keeper());
+        let replaces = Some(session("old").fingerprint());
+        *keeper.unsaved() = Some(Unsaved { replaces, session: session("new") });
+        (store, keeper)
+    }
+
+    fn lock(store: &MemoryStore, keeper: &Keeper) -> Box<dyn EntryLock> {
+        store.lock(&keeper.key, Duration::ZERO).unwrap().unwrap()
+    }
+
+    fn stored(store: &MemoryStore, keeper: &Keeper) -> Session {
+        store.load(&keeper.key).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_unsaved_is_saved_under_the_lock_and_a_newer_login_stays() {
+        for (there, remains) in [("old", "new"), ("new", "new"), ("newer", "newer")] {
+            let (store, keeper) = unsaved(there);
+            let mut lock = lock(&store, &keeper);
+            assert!(keeper.is_saved_under(lock.as_mut()), "{there}: nothing is left to be saved");
+            assert!(keeper.unsaved().is_none(), "{there}");
+            assert_eq!(stored(&store, &keeper), session(remains));
+            assert!(keeper.is_saved_under(lock.as_mut()), "{there}: there was nothing");
+        }
+    }
+
+    #[test]
+    fn what_is_unsaved_is_said_beside_the_lock_to_have_been_spent() {
+        let (store, keeper) = unsaved("old");
+        let mut lock = lock(&store, &keeper);
+        keeper.warn_others(Some(lock.as_mut()));
+        let verdict = lock.verdict().unwrap();
+        assert_eq!(verdict.of, session("old").fingerprint());
+        assert!(matches!(verdict.kind, VerdictKind::Spent(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn what_is_unsaved_replaces_what_it_was_bought_for_and_all_else_what_was_loaded() {
+        let (_store, keeper) = unsaved("old");
+        let (other, of) = (session("other"), |name| Some(session(name).fingerprint()));
+        assert_eq!(keeper.replaced_by_a_save(Some(&other)), of("old"));
+        *keeper.unsaved() = None;
+        assert_eq!(keeper.replaced_by_a_save(Some(&other)), of("other"));
+        assert_eq!(keeper.replaced_by_a_save(None), None);
+    }
+
+    #[test]
+    fn a_process_for_one_refresh_says_so_at_once_and_another_goes_on_trying() {
+        for (saves_for, is_told) in [(SAVING, true), (Duration::ZERO, false)] {
+            let (store, mut keeper) = unsaved("old");
+            Arc::get_mut(&mut keeper).unwrap().saves_for = saves_for;
+            let lock = lock(&store, &keeper);
+            let mut ground = Ground::default();
+            drop(ground.lock.replace(lock));
+            keeper.keep_saving(ground);
+            if is_told {
+                let verdict = self::lock(&store, &keeper).verdict();
+                assert!(matches!(verdict.unwrap().kind, VerdictKind::Spent(_)));
+            }
+            while !is_told && keeper.unsaved().is_some() {
+                std::thread::yield_now();
+            }
+            let there = if is_told { "old" } else { "new" };
+            assert_eq!(stored(&store, &keeper), session(there));
+        }
+    }
+
+    #[test]
+    fn a_save_that_was_done_before_it_failed_counts_as_one() {
+        /// Says that somebody else came first.
+        struct Overtaken(CacheKey);
+        impl EntryLock for Overtaken {
+            fn verdict(&mut self) -> Option<Verdict> {
+                None
+            }
+            fn note(&mut self, _: &Verdict) -> Result<(), StoreError> {
+                Ok(())
+            }
+            fn prove_writable(&mut self) -> Result<(), StoreError> {
+                Ok(())
+            }
+            fn save(&mut self, _: &Session) -> Result<(), StoreError> {
+                Err(StoreError::Superseded { key: self.0.clone() })
+            }
+        }
+        let (_store, keeper) = unsaved("new");
+        let mut lock = Overtaken(keeper.key.clone());
+        assert!(keeper.replace(&mut lock, &session("new")).is_ok());
+        let mut others = [session("other"), session("new"), session("new")];
+        others[1].access_token = AccessToken::new("at-other");
+        others[2].refresh_token = Some(RefreshToken::new("rt-other"));
+        for other in others {
+            let overtaken = keeper.replace(&mut lock, &other);
+            assert!(matches!(overtaken, Err(StoreError::Superseded { .. })), "{other:?}");
+        }
+    }
+}

@@ -133,3 +133,108 @@ impl Keeper {
         Fetched { token, fresh_until, lifetime, came, gives_way: false }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::Builder;
+    use std::time::Duration;
+    use u2m_cache::{MemoryStore, TokenStore};
+    use u2m_core::{AccessToken, Ask, Host, Lifetime, RefreshToken, Session, StoreFailure, Target};
+
+    /// A login whose access token has so many seconds left.
+    fn keeper(left: i64) -> Arc<Keeper> {
+        let target = Target::workspace(Host::parse("https://a.example").unwrap());
+        let store = MemoryStore::new();
+        let session = Session::new(AccessToken::new("old"))
+            .with_refresh_token(RefreshToken::new("r"))
+            .with_expiry(now().plus(Lifetime::from_seconds(left)));
+        store.save(&target.cache_key(), &session).unwrap();
+        let auth = Builder::new(target).with_store(store).build().unwrap();
+        Arc::clone(auth.keeper())
+    }
+
+    #[test]
+    fn whose_time_is_over_has_the_old_token_while_it_is_good_and_nobody_wants_another() {
+        for (left, is_good) in [(3000, true), (240, true), (-5, false)] {
+            let keeper = keeper(left);
+            let token = keeper.out_of_time(&Ask::Usable.into()).map(|fetched| fetched.token);
+            match token {
+                Ok(token) => assert!(is_good && token.access_token().expose() == "old", "{left}"),
+                Err(error) => assert!(!is_good && matches!(error, TokenError::OutOfTime), "{left}"),
+            }
+            for ask in [Ask::Newer(None), Ask::Other(AccessToken::new("old"))] {
+                assert!(
+                    matches!(keeper.out_of_time(&ask.into()), Err(TokenError::OutOfTime)),
+                    "{left}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn others_are_waited_for_at_once_unless_a_caller_has_a_time_of_its_own() {
+        let (none, some) = (Duration::ZERO, Duration::from_millis(1));
+        for (wait, patience, takes) in [
+            (None, some, vec![some]),
+            (None, none, vec![none]),
+            (Some(some), none, vec![none]),
+            (Some(some), some, vec![none, some]),
+        ] {
+            let mut keeper = keeper(-5);
+            Arc::get_mut(&mut keeper).unwrap().wait = wait;
+            let mut taken = Vec::new();
+            keeper.waiting_for_others(patience, |patience| taken.push(patience), |()| true);
+            assert_eq!(taken, takes, "{wait:?} {patience:?}");
+        }
+        let mut keeper = keeper(-5);
+        Arc::get_mut(&mut keeper).unwrap().wait = Some(some);
+        let mut takes = 0;
+        keeper.waiting_for_others(some, |_| takes += 1, |()| false);
+        assert_eq!(takes, 1, "nobody has it");
+    }
+
+    #[test]
+    fn whose_time_is_over_is_told_whether_something_goes_on() {
+        let keeper = keeper(-5);
+        assert!(matches!(keeper.time_is_over(), TokenError::OutOfTime));
+        keeper.set_goes_on(true);
+        assert!(matches!(keeper.time_is_over(), TokenError::StillWaiting));
+        // It did not come to say that nothing goes on any more.
+        assert!(matches!(keeper.broken(Broken::Panicked), TokenError::Panicked));
+        assert!(matches!(keeper.time_is_over(), TokenError::OutOfTime));
+    }
+
+    #[test]
+    fn only_a_store_that_may_answer_later_is_stood_in_for() {
+        let (keeper, why) = (keeper(-5), || std::io::Error::other("x"));
+        let store = |failure| keeper.may_stand_in(&TokenError::Store(failure));
+        assert!(store(StoreFailure::passing(why())) && !store(StoreFailure::new(why())));
+        assert!(!keeper.may_stand_in(&TokenError::NotFound));
+    }
+
+    #[test]
+    fn a_token_from_the_future_is_looked_at_again_by_the_next_call() {
+        let keeper = keeper(-5);
+        let hour = Lifetime::from_seconds(3600);
+        let until = |from: Timestamp| {
+            let session = Session::new(AccessToken::new("t"))
+                .with_issued_at(from)
+                .with_lifetime(hour)
+                .with_expiry(from.plus(hour));
+            keeper.issued(&Issued::new(session, How::Stored), false).fresh_until.unwrap()
+        };
+        assert!(until(now().plus(hour)) < now(), "nobody knows how long it is good");
+        assert!(until(now().plus(Lifetime::from_seconds(-60))) > now());
+    }
+
+    #[test]
+    fn what_broke_and_what_was_asked_in_vain_is_told_apart() {
+        let keeper = keeper(-5);
+        let error = std::io::Error::other("no thread");
+        let told = keeper.broken(Broken::NoThread(error));
+        assert!(matches!(&told, TokenError::Store(_)), "{told:?}");
+        assert!(keeper.is_about_the_question(&TokenError::SameTokenAgain));
+        assert!(!keeper.is_about_the_question(&TokenError::NotFound));
+    }
+}

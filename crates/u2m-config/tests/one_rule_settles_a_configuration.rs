@@ -62,6 +62,15 @@ fn the_environment_gives_a_profile_without_a_host_one() {
 }
 
 #[test]
+fn the_account_in_a_profiles_own_spelling_of_its_host_is_the_profiles() {
+    let env = [("DATABRICKS_HOST", "https://p.example"), ("DATABRICKS_ACCOUNT_ID", "of-e")];
+    let world = world("[p]\nhost = https://p.example/?a=of-p\n", &env);
+    let found = world.settle(Given::default()).unwrap();
+    assert_eq!(found.profile().unwrap().name(), "p");
+    assert_eq!(told(&found, "account_id"), format!("of-p from {PATH} {FILE}"));
+}
+
+#[test]
 fn a_host_of_the_environment_brings_its_ids_along() {
     let env = [
         ("DATABRICKS_HOST", "https://e.example/?o=12"),

@@ -222,17 +222,17 @@ impl Pile<'_> {
 
     /// Puts in the host, and the ids that go with it.
     fn settle_host(&mut self, named: &NamedHost) -> Result<(), ResolveError> {
+        // The profile's own spelling of it may name an account: that is the profile's as if it stood in a line of its own.
+        let own = self.section.and_then(|section| self.file.profile(section));
+        if let Some((_, hints)) = own.map(|own| own.parsed_host()).transpose()?.flatten() {
+            self.put_ids(&hints, &Source::File(self.path.to_owned()));
+        }
         if matches!(named.from, HostFrom::Variable(_)) {
             // They were set for this host.
             self.take_env_of("account_id")?;
             self.take_env_of("workspace_id")?;
         }
         self.put_host(named);
-        // Another spelling of it may say more.
-        let own = self.section.and_then(|section| self.file.profile(section));
-        if let Some((_, hints)) = own.map(|own| own.parsed_host()).transpose()?.flatten() {
-            self.put_ids(&hints, &Source::File(self.path.to_owned()));
-        }
         Ok(())
     }
 

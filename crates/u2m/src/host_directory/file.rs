@@ -216,7 +216,7 @@ mod tests {
         let text = fs::read_to_string(&file.path).unwrap();
         let room = usize::try_from(LIMIT).unwrap() - text.len();
         for (more, said) in [(0, Some(Some(metadata()))), (1, None)] {
-            fs::write(&file.path, format!("{text}{}", " ".repeat(room + more))).unwrap();
+            fs::write(&file.path, format!("{}{text}", " ".repeat(room + more))).unwrap();
             assert_eq!(file.get(&host("a"), &way("direct")), said, "{more} too many");
         }
     }

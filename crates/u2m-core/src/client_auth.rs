@@ -2,6 +2,7 @@
 //! revocation and device authorization endpoints, by one rule.
 
 use crate::call::HttpRequest;
+use crate::form;
 use crate::secret::{ClientAssertion, ClientSecret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -77,16 +78,14 @@ impl ClientAssertion {
 
 /// Whether a form has a place for a signed statement.
 pub(crate) fn has_place(form: &str) -> bool {
-    form_urlencoded::parse(form.as_bytes()).any(|(name, _)| name == ASSERTION)
+    form::pairs(form.as_bytes()).any(|(name, _)| *name == ASSERTION)
 }
 
 /// A form with those of its members that are to stay, and these behind them.
 fn with(form: &str, stays: impl Fn(&str) -> bool, own: &[(&str, &str)]) -> Zeroizing<String> {
-    let members: Vec<_> = form_urlencoded::parse(form.as_bytes())
-        .map(|(name, value)| (name, Zeroizing::new(value.into_owned())))
-        .collect();
+    let members: Vec<_> = form::pairs(form.as_bytes()).collect();
     let kept = members.iter().filter(|(name, _)| stays(name));
-    let kept = kept.map(|(name, value)| (&**name, value.as_str()));
+    let kept = kept.map(|(name, value)| (name.as_str(), value.as_str()));
     crate::wire::form(&kept.chain(own.iter().copied()).collect::<Vec<_>>())
 }
 

@@ -21,7 +21,7 @@ use url::Url;
 ///
 /// | part | default |
 /// |---|---|
-/// | store | [`Storage::for_user`]: where the user keeps logins, shared with Databricks' own programs |
+/// | store | [`Storage::for_user`](crate::Storage::for_user): where the user keeps logins, shared with Databricks' own programs |
 /// | transport | [`ReqwestTransport`] |
 /// | endpoints | Databricks' layout |
 /// | browser | [`SystemBrowser`](crate::SystemBrowser) |
@@ -309,11 +309,11 @@ impl Builder {
         self
     }
 
-    /// Sets how long a caller of [`PersistentAuth::token`] and its like waits: then it gets
+    /// Sets how long a caller of [`PersistentAuth::token`](crate::PersistentAuth::token) and its like waits: then it gets
     /// [`TokenError::StillWaiting`](crate::TokenError::StillWaiting), or
     /// [`TokenError::OutOfTime`](crate::TokenError::OutOfTime) where nothing was sent yet, or the old token while that is good. It
     /// bounds nothing else: a refresh goes on without its caller, and what it brings is saved. A program that is about to end calls
-    /// [`PersistentAuth::close`], unless its refreshes are [detached](Builder::with_detached_refresh).
+    /// [`PersistentAuth::close`](crate::PersistentAuth::close), unless its refreshes are [detached](Builder::with_detached_refresh).
     ///
     /// ```
     /// use std::time::Duration;
@@ -334,7 +334,7 @@ impl Builder {
     ///
     /// That is for a program that lives long, and it is asked for, because a program may end while a renewal runs behind it.
     /// Where the server has spent the refresh token by then and its successor is not saved, the login is lost. Such a
-    /// program calls [`PersistentAuth::close`] (or [`settle`](crate::settle)) before it ends, on a signal too, or has its
+    /// program calls [`PersistentAuth::close`](crate::PersistentAuth::close) (or [`settle`](crate::settle)) before it ends, on a signal too, or has its
     /// refreshes [detached](Builder::with_detached_refresh). A failure behind is told to nobody while the old token is good; whoever
     /// asks when it is not waits for the next try, and is told of that one. The first token that the process asks for is waited for
     /// in any case.

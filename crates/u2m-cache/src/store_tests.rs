@@ -1,3 +1,5 @@
+//! What a store has that says nothing more than it must.
+
 use super::*;
 use std::collections::BTreeMap;
 use std::sync::Mutex;

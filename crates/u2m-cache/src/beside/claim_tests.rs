@@ -1,3 +1,4 @@
+//! Which token may be spent, and what is known of one that was.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

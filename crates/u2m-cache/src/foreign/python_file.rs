@@ -5,8 +5,8 @@ use super::python_name::push_ascii;
 use super::python_time::{self, Written, Zone, format_utc};
 use serde_json::Value;
 use u2m_core::{
-    AccessToken, Binding, BindingRecord, Fingerprint, Host, RefreshToken, Session, Timestamp,
-    UnverifiedClaims,
+    AccessToken, Binding, BindingRecord, Fingerprint, Host, RefreshToken, SecretText, Session,
+    Timestamp, UnverifiedClaims,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -190,8 +190,8 @@ pub(crate) fn text(session: &Session, zone: Zone<'_>) -> Zeroizing<String> {
         Some(_) => PAST,
         None => NEVER,
     });
-    let mut out = token(session, &python_time::format(end, 0, zone));
-    out.truncate(out.len() - 1);
+    let mut out = SecretText::new();
+    push_token(&mut out, session, &python_time::format(end, 0, zone));
     out.push_str(", \"u2m\": {\"fingerprint\": ");
     push_ascii(&mut out, Fingerprint::of_access(&session.access_token).as_str());
     let mut member = |name: &str, value: Option<&str>| {
@@ -212,11 +212,11 @@ pub(crate) fn text(session: &Session, zone: Zone<'_>) -> Zeroizing<String> {
         push_allowed(&mut out, &binding.allowed);
     }
     out.push_str("}}");
-    Zeroizing::new(out)
+    out.finish()
 }
 
 /// The other hosts that were allowed at the login, if there are any.
-fn push_allowed(out: &mut String, hosts: &[Host]) {
+fn push_allowed(out: &mut SecretText, hosts: &[Host]) {
     for (at, host) in hosts.iter().enumerate() {
         out.push_str(if at == 0 { ", \"allowed\": [" } else { ", " });
         push_ascii(out, host.as_str());
@@ -226,22 +226,17 @@ fn push_allowed(out: &mut String, hosts: &[Host]) {
     }
 }
 
-/// The token alone, byte for byte as Python writes it.
-fn token(session: &Session, expiry: &str) -> String {
-    // With room for the longest escapes, so that no copy is left behind on the way.
-    let secrets = session.access_token.expose().len()
-        + session.refresh_token.as_ref().map_or(0, |token| token.expose().len());
-    let mut out = String::with_capacity(6 * secrets + 8 * 1024);
+/// The token, byte for byte as Python writes it; the object that it is in stays open.
+fn push_token(out: &mut SecretText, session: &Session, expiry: &str) {
     out.push_str("{\"token\": {\"access_token\": ");
-    push_ascii(&mut out, session.access_token.expose());
+    push_ascii(out, session.access_token.expose());
     out.push_str(", \"token_type\": \"Bearer\", \"expiry\": ");
-    push_ascii(&mut out, expiry);
+    push_ascii(out, expiry);
     if let Some(token) = &session.refresh_token {
         out.push_str(", \"refresh_token\": ");
-        push_ascii(&mut out, token.expose());
+        push_ascii(out, token.expose());
     }
-    out.push_str("}}");
-    out
+    out.push('}');
 }
 
 #[cfg(test)]

@@ -5,6 +5,14 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+/// A file of Python's own: the token and nothing else.
+fn token(session: &Session, expiry: &str) -> String {
+    let mut out = SecretText::new();
+    push_token(&mut out, session, expiry);
+    out.push('}');
+    out.as_str().to_owned()
+}
+
 fn at(unix: i64) -> Timestamp {
     Timestamp::from_unix(unix)
 }

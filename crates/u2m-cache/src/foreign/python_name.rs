@@ -2,7 +2,7 @@
 
 use super::python_host::python_host;
 use sha2::{Digest, Sha256};
-use u2m_core::DATABRICKS_CLI;
+use u2m_core::{DATABRICKS_CLI, SecretText, push_json_string};
 
 /// The scope that asks for a refresh token.
 const OFFLINE: &str = "offline_access";
@@ -90,7 +90,8 @@ impl PythonLogin {
 
     /// What is hashed: JSON with sorted keys, in Python's spacing and escapes.
     fn key(&self) -> Option<String> {
-        let mut out = String::from("{\"client_id\": ");
+        let mut out = SecretText::new();
+        out.push_str("{\"client_id\": ");
         push_ascii(&mut out, &self.client_id);
         out.push_str(", \"host\": ");
         push_ascii(&mut out, &python_host(&self.host)?);
@@ -102,7 +103,7 @@ impl PythonLogin {
             push_ascii(&mut out, scope);
         }
         out.push_str("]}");
-        Some(out)
+        Some(out.as_str().to_owned())
     }
 }
 
@@ -136,26 +137,8 @@ pub(crate) fn sorted<'a>(scopes: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// Writes a JSON string as Python's `json.dumps` does: pure ASCII, lower-case hexadecimal, and U+007F escaped too.
-pub(crate) fn push_ascii(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(c),
-            c => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-        }
-    }
-    out.push('"');
+pub(crate) fn push_ascii(out: &mut SecretText, text: &str) {
+    push_json_string(out, text, |c| !(' '..='~').contains(&c));
 }
 
 /// The hash of parts that nothing separates, as older Python versions and Java make it (INT-2). Different logins may

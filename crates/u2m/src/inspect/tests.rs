@@ -1,3 +1,5 @@
+//! Whom an inspection is about, and by which transport it asks.
+
 use super::*;
 use crate::choose::Surroundings;
 use tokio::time::Instant;

@@ -1,3 +1,5 @@
+//! How long callers are waited for, and what is said of a login that another program saved.
+
 use super::*;
 use crate::{MemoryStore, ReqwestTransport};
 use std::cell::RefCell;

@@ -15,6 +15,14 @@ pub(crate) fn moment() -> Moment {
     Moment::from(std::time::SystemTime::now())
 }
 
+/// What the cheap wall clock shows. The system moves it some hundred times a second: while it shows the same, no time has
+/// passed that matters to a token, and nobody has set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tick {
+    seconds: i64,
+    nanoseconds: i64,
+}
+
 /// Two cheap clocks at one moment, in seconds and a few milliseconds late at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Glance {
@@ -25,29 +33,51 @@ pub(super) struct Glance {
 }
 
 impl Glance {
+    /// The other clock, looked at right after the wall clock showed `tick`.
+    pub(super) fn after(tick: Tick) -> Self {
+        Self { wall: tick.seconds, awake: awake() }
+    }
+
     /// By how much the clocks differ: it changes when the wall clock is set, and when the system sleeps.
     pub(super) fn offset(self) -> i64 {
         self.wall - self.awake
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn glance() -> Glance {
-    use rustix::time::{ClockId, clock_gettime};
-    let seconds = |clock| clock_gettime(clock).tv_sec;
-    Glance { wall: seconds(ClockId::RealtimeCoarse), awake: seconds(ClockId::MonotonicCoarse) }
+    Glance::after(tick())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn tick() -> Tick {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    Tick { seconds: now.tv_sec, nanoseconds: now.tv_nsec }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn awake() -> i64 {
+    rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse).tv_sec
+}
+
+/// Where there is no cheaper clock.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn tick() -> Tick {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Tick {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanoseconds: since.subsec_nanos().into(),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn awake() -> i64 {
+    since_boot()
 }
 
 /// Seconds since the system started, with the time that it slept.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn since_boot() -> i64 {
     rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec
-}
-
-/// Where there are no cheaper clocks.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn glance() -> Glance {
-    Glance { wall: now().unix(), awake: since_boot() }
 }
 
 /// Where no clock that goes on while the system sleeps is at hand: the one that stands still. A token that outlives a sleep by

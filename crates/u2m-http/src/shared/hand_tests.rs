@@ -49,6 +49,23 @@ fn a_clock_that_is_put_right_by_a_little_costs_a_look_at_the_other_clock_and_not
 }
 
 #[test]
+fn a_copy_is_looked_at_again_once_the_clock_shows_another_tick() {
+    let (now, wall) = (tick(), glance().wall);
+    let mut held = Held::new(token("a"), None, wall + 3_600, None);
+    // It ended meanwhile: within the tick in which it was fresh nobody can tell.
+    held.fresh_until = wall - 1;
+    let mut copy = Copy { of: Weak::new(), generation: 1, held, seen: now };
+    assert!(copy.is_fresh(now));
+    let mut later = tick();
+    while later == now {
+        later = tick();
+    }
+    assert!(!copy.is_fresh(later) && copy.seen == now, "what is not fresh is not noted as seen");
+    copy.held.fresh_until = wall + 3_600;
+    assert!(copy.is_fresh(later) && copy.seen == later);
+}
+
+#[test]
 fn the_same_token_lives_no_longer_for_being_put_in_hand_again_by_another_clock() {
     let at = glance();
     let ends = |left: i64| {

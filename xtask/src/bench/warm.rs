@@ -93,6 +93,12 @@ fn rows(programs: &Programs, home: &Home, notes: &mut Vec<String>) -> Result<Vec
     Ok(good)
 }
 
+/// Each login has its own: two entries with one refresh token are one login to u2m, whatever they are called.
+fn refresh_token(name: &str) -> String {
+    let digits: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("doau{digits:0>64}")
+}
+
 /// A home folder of its own, gone when dropped.
 pub(super) struct Home(PathBuf);
 
@@ -105,9 +111,9 @@ impl Home {
         let entries = LOGINS.map(|name| {
             format!(
                 "    \"{name}\": {{\n      \"access_token\": \"{}\",\n      \"token_type\": \"Bearer\",\n      \
-                 \"refresh_token\": \"doau{}\",\n      \"expiry\": \"2099-01-01T00:00:00.000001Z\"\n    }}",
+                 \"refresh_token\": \"{}\",\n      \"expiry\": \"2099-01-01T00:00:00.000001Z\"\n    }}",
                 access_token(name),
-                "0f".repeat(32),
+                refresh_token(name),
             )
         });
         let cache =

@@ -113,6 +113,14 @@ async fn signal(ready: mpsc::SyncSender<()>) -> u8 {
     // Ctrl-\ too: by itself it would leave a terminal that shows nothing of what is typed.
     let (interrupt, quit) = (listen(SignalKind::interrupt()), listen(SignalKind::quit()));
     let terminate = listen(SignalKind::terminate());
+    if let Some(mut goes_on) = listen(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))
+    {
+        tokio::spawn(async move {
+            while goes_on.recv().await.is_some() {
+                crate::screen::resume();
+            }
+        });
+    }
     drop(ready);
     let (Some(mut interrupt), Some(mut quit), Some(mut terminate)) = (interrupt, quit, terminate)
     else {

@@ -2,7 +2,7 @@
 
 use crate::output::{ask, note};
 use crate::waiting::Waiting;
-use crate::{events, guard, prompt, screen};
+use crate::{events, prompt, screen};
 use async_trait::async_trait;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -179,10 +179,7 @@ pub(crate) fn approve(question: &str) -> Option<bool> {
     if !prompt::is_allowed() {
         return None;
     }
-    guard::watch_signals();
-    ask(&format!("{question} [y/N] "));
-    let mut answer = String::new();
-    Some(std::io::stdin().read_line(&mut answer).is_ok() && is_yes(&answer))
+    Some(prompt::answer(&format!("{question} [y/N]")).is_ok_and(|answer| is_yes(&answer)))
 }
 
 /// Whether an address can be pasted here.

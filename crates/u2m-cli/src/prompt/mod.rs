@@ -4,7 +4,11 @@
 //!
 //! Breaking a question off ends the program with 130, as Ctrl-C does anywhere else.
 
-mod fancy;
+mod canvas;
+mod field;
+mod keys;
+mod line;
+mod picker;
 mod plain;
 mod profiles;
 
@@ -64,10 +68,7 @@ impl Row {
             "" => self.name.clone(),
             about => format!("{} {about}", self.name),
         };
-        if text.chars().count() <= width {
-            return text;
-        }
-        text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+        screen::cut(&text, width)
     }
 
     fn matches(&self, part: &str) -> bool {
@@ -83,7 +84,7 @@ fn shown(text: &str) -> String {
 pub(crate) fn pick(title: &str, rows: &[Row]) -> Result<usize, Failure> {
     asked(|is_plain| match is_plain {
         true => plain::pick(title, rows),
-        false => fancy::pick(title, rows),
+        false => picker::pick(title, rows),
     })
 }
 
@@ -95,11 +96,36 @@ pub(crate) fn text(
 ) -> Result<String, Failure> {
     asked(|is_plain| match is_plain {
         true => plain::text(label, suggestion, check),
-        false => fancy::text(label, suggestion, check),
+        false => {
+            let question = match suggestion {
+                Some(suggestion) => format!("{label} [{suggestion}]:"),
+                None => format!("{label}:"),
+            };
+            field::ask(&question, &|typed| match (typed.trim(), suggestion) {
+                ("", None) => Err("an answer is needed here".to_owned()),
+                ("", Some(suggestion)) => check(suggestion).map(|()| suggestion.to_owned()),
+                (typed, _) => check(typed).map(|()| typed.to_owned()),
+            })
+        }
+    })
+}
+
+/// A line of text, whatever it is; the end of the input is an empty one.
+pub(crate) fn answer(question: &str) -> Result<String, Failure> {
+    asked(|is_plain| {
+        let answer = match is_plain {
+            true => plain::answer(question),
+            false => field::ask(question, &|typed| Ok(typed.to_owned())),
+        };
+        match answer {
+            Err(Unanswered::Ended) => Ok(String::new()),
+            answer => answer,
+        }
     })
 }
 
 /// How a question ended without an answer.
+#[derive(Debug)]
 enum Unanswered {
     /// The person broke it off.
     BrokenOff,

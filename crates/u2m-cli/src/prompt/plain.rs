@@ -84,6 +84,11 @@ pub(super) fn text(
     }
 }
 
+pub(super) fn answer(question: &str) -> Result<String, Unanswered> {
+    ask(&format!("{question} "));
+    line()
+}
+
 fn line() -> Result<String, Unanswered> {
     let mut line = String::new();
     match std::io::stdin().read_line(&mut line) {

@@ -26,6 +26,9 @@ impl Look {
 
 const ROWS: u16 = 24;
 
+/// What the shell of [`Session::in_shell`] asks with.
+const SHELL_PROMPT: &str = "ready$ ";
+
 /// What the shell says when the program has ended.
 const OVER: &str = "modes afterwards:";
 
@@ -72,13 +75,7 @@ impl Session {
         env: &[(&str, &str)],
         look: Look,
     ) -> Option<Self> {
-        if !std::path::Path::new("/usr/bin/script").exists() {
-            assert!(std::env::var_os("U2M_REQUIRE_ALL").is_none(), "there is no 'script'");
-            eprintln!("skipped: there is no 'script'");
-            return None;
-        }
-        let mut command = Command::new("/usr/bin/script");
-        world.surround(&mut command);
+        let mut command = Self::script(world, look)?;
         let (columns, aside) = (look.columns, tempfile::tempdir().unwrap());
         let line = format!(
             "trap : INT QUIT; stty cols {columns} rows {ROWS}; sh -c 'echo $$ > {}/pid; exec \"$0\" \"$@\"' '{U2M}' {}; code=$?; \
@@ -86,8 +83,24 @@ impl Session {
             aside.path().display(),
             line.replace("{URL}", world.url())
         );
-        command.args(["-qec", &line, "/dev/null"]).env("SHELL", "/bin/sh").env("TERM", look.term);
+        command.args(["-qec", &line, "/dev/null"]);
         command.envs(env.iter().copied());
+        Some(Self::on(command, look, aside))
+    }
+
+    fn script(world: &World, look: Look) -> Option<Command> {
+        if !std::path::Path::new("/usr/bin/script").exists() {
+            assert!(std::env::var_os("U2M_REQUIRE_ALL").is_none(), "there is no 'script'");
+            eprintln!("skipped: there is no 'script'");
+            return None;
+        }
+        let mut command = Command::new("/usr/bin/script");
+        world.surround(&mut command);
+        command.env("SHELL", "/bin/sh").env("TERM", look.term);
+        Some(command)
+    }
+
+    fn on(mut command: Command, look: Look, aside: tempfile::TempDir) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (keys, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let (sender, screen) = mpsc::channel();
@@ -99,8 +112,24 @@ impl Session {
                 }
             }
         });
-        let drawn = vt100::Parser::new(ROWS.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        Some(Self { child, keys, screen, drawn, shown: String::new(), aside })
+        let drawn =
+            vt100::Parser::new(ROWS.try_into().unwrap(), look.columns.try_into().unwrap(), 0);
+        Self { child, keys, screen, drawn, shown: String::new(), aside }
+    }
+
+    /// A shell with job control, in which the program is called by its path.
+    pub(crate) fn in_shell(world: &World, look: Look) -> Option<Self> {
+        let mut command = Self::script(world, look)?;
+        let line = format!("stty cols {} rows {ROWS}; exec sh -i", look.columns);
+        command.args(["-qec", &line, "/dev/null"]).env("PS1", SHELL_PROMPT);
+        Some(Self::on(command, look, tempfile::tempdir().unwrap()))
+    }
+
+    /// Reads on until the shell has asked for the next line so often.
+    pub(crate) fn until_shell_asks(&mut self, count: usize) {
+        while self.shown.matches(SHELL_PROMPT).count() < count {
+            self.more("the shell");
+        }
     }
 
     fn take(&mut self, piece: &[u8]) {
@@ -125,6 +154,13 @@ impl Session {
     pub(crate) fn until_seen(&mut self, part: &str) {
         while !self.screen().contains(part) {
             self.more(part);
+        }
+    }
+
+    /// Reads on until there is such a line, without the blanks at its end.
+    pub(crate) fn until_seen_exactly(&mut self, is_it: impl Fn(&str) -> bool, what: &str) {
+        while !self.screen().lines().any(|line| is_it(line.trim_end())) {
+            self.more(what);
         }
     }
 

@@ -6,12 +6,15 @@
 mod beside;
 mod deny;
 mod graph;
+mod ids;
 mod lint;
 mod lock;
+mod package;
 mod release;
 mod rust;
 mod sources;
 mod sqlite;
+mod systems;
 mod warm;
 
 use crate::Outcome;
@@ -32,15 +35,19 @@ const CHECKS: &[Check] = &[
         "each crate compiles alone: without features, with each one, with all",
         lint::features,
     ),
+    ("targets", "what needs no C compiler of Windows or macOS compiles for them", systems::targets),
+    ("msrv", "the oldest Rust that is promised compiles every crate", systems::msrv),
     ("docs", "the documentation builds without a warning", lint::docs),
     ("arrows", "crates depend only on the crates below them", graph::arrows),
     ("purity", "u2m-core has no runtime, client, clock, randomness or I/O", sources::purity),
     ("size", "no file has more than 500 lines before its tests", sources::size),
     ("secrets", "no client secret in the sources (RFC 8252 8.5)", sources::secrets),
     ("pkce", "no `plain` method in u2m-core (RFC 7636 4.2)", sources::pkce),
+    ("ids", "each id of a threat has a line in docs/THREATS.md and a test", ids::ids),
     ("lock", "Cargo.lock is committed and names only crates.io", lock::sources),
     ("webview", "no web view among the dependencies (RFC 8252 8.12)", lock::web_views),
     ("paths", "no tracked file names a folder of a developer's machine", lock::paths),
+    ("package", "each published crate says what it is, and can be packed", package::package),
     ("licences", "licences, bans and sources as deny.toml allows", deny::licences),
     ("advisories", "no dependency has a known vulnerability", deny::advisories),
     ("beside", "a program with its own TLS runs with u2m in it", beside::beside),

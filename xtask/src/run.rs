@@ -1,8 +1,11 @@
 //! Runs other programs, and says in one line which one failed.
 
 use crate::Outcome;
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What can go wrong in a command; the text is printed as it is.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -47,4 +50,37 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
 pub(crate) fn found(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// Runs `command`, and returns its status and what it wrote to stderr; no status where it took longer than `patience`.
+pub(crate) fn bounded(
+    command: &mut Command,
+    patience: Duration,
+) -> Result<(Option<ExitStatus>, String), Failure> {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut stderr = child.stderr.take().ok_or("the command has no stderr")?;
+    let reader = thread::spawn(move || {
+        let mut said = Vec::new();
+        // What could be read is enough: the text is only shown.
+        let _ = stderr.read_to_end(&mut said);
+        String::from_utf8_lossy(&said).into_owned()
+    });
+    let Some(status) = wait(&mut child, patience)? else {
+        child.kill()?;
+        child.wait()?;
+        // The reader is left alone: a child of the child may hold its pipe open.
+        return Ok((None, String::new()));
+    };
+    Ok((Some(status), reader.join().unwrap_or_default()))
+}
+
+fn wait(child: &mut Child, patience: Duration) -> Result<Option<ExitStatus>, Failure> {
+    let start = Instant::now();
+    while start.elapsed() < patience {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(None)
 }

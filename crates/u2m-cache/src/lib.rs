@@ -32,6 +32,11 @@
 //! # Ok::<(), u2m_cache::StoreError>(())
 //! ```
 
+// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod auto;
 mod beside;
 mod entry;

@@ -101,7 +101,7 @@ fn numbers(text: &str) -> Vec<i64> {
 }
 
 #[test]
-fn row_14_the_sdk_loads_what_u2m_wrote_with_the_right_token_and_instant_in_every_zone() {
+fn the_sdk_loads_what_u2m_wrote_with_the_right_token_and_instant_in_every_zone() {
     let Some(python) = python() else { return };
     let body = r#"
 for login in json.loads(sys.argv[1]):
@@ -128,7 +128,7 @@ for login in json.loads(sys.argv[1]):
 }
 
 #[test]
-fn row_14_u2m_reads_what_the_sdk_saved_with_the_right_token_and_never_a_late_expiry() {
+fn u2m_reads_what_the_sdk_saved_with_the_right_token_and_never_a_late_expiry() {
     let Some(python) = python() else { return };
     // What the SDK does when a token comes: an hour is added to local time, and the sum is saved. Only the clock is ours.
     let body = r#"

@@ -103,7 +103,7 @@ fn figures(zone: &str, switch: i64) -> Vec<i64> {
 }
 
 #[test]
-fn row_14_no_token_of_python_is_read_as_alive_when_it_is_dead() {
+fn no_token_of_python_is_read_as_alive_when_it_is_dead() {
     for (zone, switches) in ZONES {
         if !Path::new("/usr/share/zoneinfo").join(zone).exists() {
             common::skip(&format!("the zone {zone} is not known here"));

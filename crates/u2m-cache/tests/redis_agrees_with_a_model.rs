@@ -257,7 +257,7 @@ fn play(server: &RedisServer, doings: &[Doing]) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn a23_c19_whatever_three_machines_do_what_was_bought_is_saved_and_nothing_newer_overwritten() {
+fn a23_redis_1_whatever_three_machines_do_what_was_bought_is_saved_and_nothing_newer_overwritten() {
     let Some(server) = RedisServer::start(&["--bind", "127.0.0.1", "127.0.0.2"]) else { return };
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() };
     let mut runner = TestRunner::new(config);

@@ -63,7 +63,7 @@ fn crowd(count: usize, work: impl Fn(usize) -> bool + Sync) -> (usize, Duration)
 }
 
 #[test]
-fn c21_500_threads_with_a_store_each_have_a_new_token_within_10_round_trips_of_the_request() {
+fn redis_5_500_threads_with_a_store_each_have_a_new_token_within_10_round_trips_of_the_request() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let relay = Relay::to(server.port(), AWAY);
     open(&server.url()).save(&key("dev"), &session("old")).unwrap();
@@ -79,7 +79,7 @@ fn c21_500_threads_with_a_store_each_have_a_new_token_within_10_round_trips_of_t
 }
 
 #[test]
-fn c21_those_of_another_machine_do_not_queue_either() {
+fn redis_5_those_of_another_machine_do_not_queue_either() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (near, far) = (open(&server.url()), Relay::to(server.port(), AWAY));
     near.save(&key("dev"), &session("old")).unwrap();
@@ -93,7 +93,7 @@ fn c21_those_of_another_machine_do_not_queue_either() {
 }
 
 #[test]
-fn c21_a_failure_is_told_to_all_who_wait_at_once() {
+fn redis_5_a_failure_is_told_to_all_who_wait_at_once() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let relay = Relay::to(server.port(), AWAY);
     let store = open(&relay.url());
@@ -125,7 +125,7 @@ fn c21_a_failure_is_told_to_all_who_wait_at_once() {
 }
 
 #[test]
-fn c21_a_thousand_names_are_listed_in_a_few_round_trips() {
+fn redis_5_a_thousand_names_are_listed_in_a_few_round_trips() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let near = open(&server.url());
     let names: Vec<String> = (0..1000).map(|at| format!("{at:04}")).collect();

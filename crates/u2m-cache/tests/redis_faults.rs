@@ -177,7 +177,7 @@ fn of_two_that_save_after_everything_was_lost_the_later_holder_counts() {
 }
 
 #[test]
-fn c18_a_server_that_comes_back_without_its_newest_write_gets_it_again() {
+fn redis_2_a_server_that_comes_back_without_its_newest_write_gets_it_again() {
     let Some(mut server) = RedisServer::start(&[]) else { return };
     let store = open(&server);
     store.save(&key("dev"), &session("a")).unwrap();
@@ -202,7 +202,7 @@ fn c18_a_server_that_comes_back_without_its_newest_write_gets_it_again() {
 }
 
 #[test]
-fn c18_a_server_that_is_away_for_a_moment_costs_a_save_a_few_tries() {
+fn redis_2_a_server_that_is_away_for_a_moment_costs_a_save_a_few_tries() {
     let Some(mut server) = RedisServer::start(&["--appendonly", "yes"]) else { return };
     let store = open(&server);
     store.save(&key("dev"), &session("a")).unwrap();
@@ -221,7 +221,7 @@ fn c18_a_server_that_is_away_for_a_moment_costs_a_save_a_few_tries() {
 }
 
 #[test]
-fn c18_a_server_that_has_become_a_replica_is_asked_anew_each_time() {
+fn redis_2_a_server_that_has_become_a_replica_is_asked_anew_each_time() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let store = open(&server);
     store.save(&key("dev"), &session("a")).unwrap();
@@ -237,7 +237,7 @@ fn c18_a_server_that_has_become_a_replica_is_asked_anew_each_time() {
 }
 
 #[test]
-fn c19_a_server_that_took_over_and_has_never_heard_of_a_refresh_is_told_by_its_holder() {
+fn redis_1_a_server_that_took_over_and_has_never_heard_of_a_refresh_is_told_by_its_holder() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let settings = RedisSettings::new().with_lease(Duration::from_millis(300));
     let seven = SealKey::from_bytes([7; 32]);
@@ -264,7 +264,7 @@ fn c19_a_server_that_took_over_and_has_never_heard_of_a_refresh_is_told_by_its_h
 }
 
 #[test]
-fn c18_what_could_not_be_given_back_while_the_server_was_away_is_given_back_later() {
+fn redis_2_what_could_not_be_given_back_while_the_server_was_away_is_given_back_later() {
     let Some(mut server) = RedisServer::start(&["--appendonly", "yes"]) else { return };
     let store = open(&server);
     store.save(&key("dev"), &session("a")).unwrap();
@@ -280,7 +280,7 @@ fn c18_what_could_not_be_given_back_while_the_server_was_away_is_given_back_late
 }
 
 #[test]
-fn c21_errors_name_what_is_wrong() {
+fn errors_name_what_is_wrong() {
     let Some(server) = RedisServer::start(&["--databases", "2"]) else { return };
     let error = |url: &str| {
         let store = RedisStore::open(url, &SealKey::from_bytes([7; 32])).unwrap();
@@ -313,7 +313,7 @@ fn c21_errors_name_what_is_wrong() {
 }
 
 #[test]
-fn c21_a_dead_token_is_not_fresh_because_its_writers_clock_is_ahead() {
+fn wire_2_a_dead_token_is_not_fresh_because_its_writers_clock_is_ahead() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let store = open(&server);
     let now = Timestamp::from(std::time::SystemTime::now());

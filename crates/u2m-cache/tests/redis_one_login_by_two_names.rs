@@ -45,7 +45,7 @@ fn renew(store: &RedisStore, name: &str, next: &str) {
 }
 
 #[test]
-fn a3_while_one_name_is_being_renewed_the_other_waits_and_takes_over_what_it_brought() {
+fn redis_4_while_one_name_is_being_renewed_the_other_waits_and_takes_over_what_it_brought() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let [one, other] = twins(&server);
     let mut lock = take(&one, NAMES[0]);
@@ -73,7 +73,7 @@ fn a3_while_one_name_is_being_renewed_the_other_waits_and_takes_over_what_it_bro
 }
 
 #[test]
-fn a3_an_entry_that_was_left_behind_by_several_renewals_takes_over_the_newest() {
+fn redis_4_an_entry_that_was_left_behind_by_several_renewals_takes_over_the_newest() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let [one, other] = twins(&server);
     one.save(&key(NAMES[1]), &bound("a")).unwrap();
@@ -86,7 +86,7 @@ fn a3_an_entry_that_was_left_behind_by_several_renewals_takes_over_the_newest() 
 }
 
 #[test]
-fn a3_where_what_was_bought_is_gone_nothing_is_sent_and_the_place_is_named() {
+fn redis_4_where_what_was_bought_is_gone_nothing_is_sent_and_the_place_is_named() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let [one, other] = twins(&server);
     renew(&one, NAMES[0], "b");
@@ -105,7 +105,7 @@ fn a3_where_what_was_bought_is_gone_nothing_is_sent_and_the_place_is_named() {
 }
 
 #[test]
-fn a3_a_holder_that_died_under_one_name_keeps_the_other_from_sending_too() {
+fn redis_4_a_holder_that_died_under_one_name_keeps_the_other_from_sending_too() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let [one, other] = twins(&server);
     let mut dead = take(&one, NAMES[0]);
@@ -119,7 +119,7 @@ fn a3_a_holder_that_died_under_one_name_keeps_the_other_from_sending_too() {
 }
 
 #[test]
-fn a3_a_token_that_the_server_gives_back_unchanged_is_not_a_spent_one() {
+fn redis_4_a_token_that_the_server_gives_back_unchanged_is_not_a_spent_one() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let [one, other] = twins(&server);
     renew(&one, NAMES[0], "a");
@@ -128,7 +128,7 @@ fn a3_a_token_that_the_server_gives_back_unchanged_is_not_a_spent_one() {
 }
 
 #[test]
-fn a3_100_rounds_of_4_by_two_names_spend_each_refresh_token_once() {
+fn redis_4_100_rounds_of_4_by_two_names_spend_each_refresh_token_once() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let stores = twins(&server);
     let sent = Mutex::new(Vec::new());

@@ -162,7 +162,7 @@ fn a_holder_that_was_paused_past_its_lease_goes_on_if_nobody_came() {
 }
 
 #[test]
-fn c19_a_holder_that_lives_keeps_its_lease_for_as_long_as_its_request_takes() {
+fn redis_1_a_holder_that_lives_keeps_its_lease_for_as_long_as_its_request_takes() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (slow, next) = (hasty(&server), abroad(&server));
     slow.save(&key("dev"), &session("a")).unwrap();
@@ -177,7 +177,7 @@ fn c19_a_holder_that_lives_keeps_its_lease_for_as_long_as_its_request_takes() {
 }
 
 #[test]
-fn c19_whoever_lost_its_lease_while_it_waited_for_its_answer_saves_it() {
+fn redis_1_whoever_lost_its_lease_while_it_waited_for_its_answer_saves_it() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (slow, next) = (open(&server), abroad(&server));
     slow.save(&key("dev"), &session("a")).unwrap();
@@ -196,7 +196,7 @@ fn c19_whoever_lost_its_lease_while_it_waited_for_its_answer_saves_it() {
 }
 
 #[test]
-fn c19_what_is_marked_as_sent_is_sent_again_when_no_answer_can_come_any_more() {
+fn redis_1_what_is_marked_as_sent_is_sent_again_when_no_answer_can_come_any_more() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let answer = Duration::from_millis(600);
     let settings = RedisSettings::new().with_answer_time(answer).with_lease(LEASE);
@@ -218,7 +218,7 @@ fn c19_what_is_marked_as_sent_is_sent_again_when_no_answer_can_come_any_more() {
 }
 
 #[test]
-fn c19_of_two_answers_to_one_refresh_token_that_of_the_later_holder_counts() {
+fn redis_1_of_two_answers_to_one_refresh_token_that_of_the_later_holder_counts() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (a, b) = (open(&server), abroad(&server));
     for is_first_early in [true, false] {
@@ -241,7 +241,7 @@ fn c19_of_two_answers_to_one_refresh_token_that_of_the_later_holder_counts() {
 }
 
 #[test]
-fn c19_an_answer_whose_own_token_is_being_spent_stays() {
+fn redis_1_an_answer_whose_own_token_is_being_spent_stays() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (a, b) = (open(&server), abroad(&server));
     a.save(&key("dev"), &session("old")).unwrap();
@@ -262,7 +262,7 @@ fn c19_an_answer_whose_own_token_is_being_spent_stays() {
 }
 
 #[test]
-fn c17_a_refresh_is_saved_over_its_own_old_state_that_somebody_put_back() {
+fn redis_3_a_refresh_is_saved_over_its_own_old_state_that_somebody_put_back() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let (a, b) = (open(&server), abroad(&server));
     a.save(&key("dev"), &session("old")).unwrap();

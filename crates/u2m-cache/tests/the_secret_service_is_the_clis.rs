@@ -157,7 +157,7 @@ fn an_item_has_the_service_the_account_the_label_and_the_bytes_of_the_cli_and_no
 }
 
 #[test]
-fn what_secret_tool_stored_is_read_without_a_thread_also_over_an_encrypted_transport() {
+fn key_11_what_secret_tool_stored_is_read_without_a_thread_also_over_an_encrypted_transport() {
     let Some(service) = SecretService::start() else { return };
     assert_eq!(run(&service, "load"), ["none 0"]);
     let item = ["store", "--label=by hand", "service", "databricks-cli", "username", "dev"];

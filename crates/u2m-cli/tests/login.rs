@@ -58,7 +58,7 @@ fn dual_2_that_two_profiles_ask_for_the_hosts_one_copy_is_said_at_the_login_that
 }
 
 #[test]
-fn demand_29_the_address_stands_alone_on_a_line_where_no_browser_can_be_opened() {
+fn the_address_stands_alone_on_a_line_where_no_browser_can_be_opened() {
     let world = World::new();
     let mut command = world.command("login --host {URL} --profile dev");
     command.args(["--port", &free_port().to_string()]);

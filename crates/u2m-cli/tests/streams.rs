@@ -257,7 +257,7 @@ fn on_a_terminal_standard_output_is_exactly_the_result() {
 /// Whoever reads is gone, or the disk is full: that is said, what was fetched is kept, and nothing breaks.
 #[cfg(target_os = "linux")]
 #[test]
-fn row_16_a_result_that_cannot_be_written_is_an_error_and_no_panic() {
+fn a_result_that_cannot_be_written_is_an_error_and_no_panic() {
     for line in [
         "token dev",
         "token dev -o text",

@@ -110,7 +110,7 @@ fn ctrl_backslash_ends_it_too_and_leaves_a_terminal_that_shows_what_is_typed() {
 /// On a terminal that can draw, the wait has a line of its own. What is pasted does not show: it would stand in that line,
 /// and it holds a code.
 #[test]
-fn demand_5_the_wait_is_shown_and_a_paste_beside_it_is_read_whole() {
+fn the_wait_is_shown_and_a_paste_beside_it_is_read_whole() {
     for columns in [80, 40] {
         let world = World::new();
         let line = format!("login --host {{URL}} --profile dev --port {}", free_port());
@@ -155,7 +155,7 @@ fn ctrl_c_while_the_wait_is_shown_leaves_the_terminal_as_it_was() {
 
 /// Half of the time is gone, and nobody has come.
 #[test]
-fn demand_53_the_address_is_shown_and_after_a_while_there_is_a_hint_at_pasting() {
+fn the_address_is_shown_and_after_a_while_there_is_a_hint_at_pasting() {
     for look in [Look::FULL, Look::DUMB] {
         let world = World::new();
         world.script("browser", "#!/bin/sh\nexit 0\n");

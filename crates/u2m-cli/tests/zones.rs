@@ -85,7 +85,7 @@ fn read_by_go(text: &str) -> i64 {
 }
 
 #[test]
-fn vector_12_every_sdk_reads_the_same_instant_in_every_zone() {
+fn every_sdk_reads_the_same_instant_in_every_zone() {
     for (stored, instant, is_summer) in INSTANTS {
         let world = world(stored);
         for (zone, winter, summer) in ZONES {

@@ -46,6 +46,11 @@
 //! lock, the Databricks CLI among them, can still overwrite an edit; what they have written is not
 //! overwritten, and they can no longer be confused by half of an edit.
 
+// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod attributes;
 mod cloud;
 mod disk;

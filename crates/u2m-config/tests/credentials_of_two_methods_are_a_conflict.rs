@@ -120,7 +120,7 @@ fn without_a_host_there_is_nobody_to_authenticate_to() {
 }
 
 #[test]
-fn h_1_a_client_without_a_secret_goes_with_every_id_token_and_with_no_other_credential() {
+fn a_client_without_a_secret_goes_with_every_id_token_and_with_no_other_credential() {
     let host = ("DATABRICKS_HOST", "e.example");
     let client = ("DATABRICKS_CLIENT_ID", "c");
     let of_env = |more: &[(&'static str, &'static str)]| {
@@ -154,7 +154,7 @@ fn h_1_a_client_without_a_secret_goes_with_every_id_token_and_with_no_other_cred
 }
 
 #[test]
-fn h_3_an_id_token_in_the_usual_variable_is_enough_unless_the_profile_has_a_way_of_its_own() {
+fn an_id_token_in_the_usual_variable_is_enough_unless_the_profile_has_a_way_of_its_own() {
     let env = [("DATABRICKS_HOST", "e.example"), ("DATABRICKS_OIDC_TOKEN", "canary")];
     let found = world("[dev]\nhost = e.example\n", &env).nothing_said().unwrap();
     assert_eq!((found.auth_type(false), found.profile()), (Some("env-oidc"), None));
@@ -176,7 +176,7 @@ fn h_3_an_id_token_in_the_usual_variable_is_enough_unless_the_profile_has_a_way_
 }
 
 #[test]
-fn h_8_github_s_variables_stand_before_the_id_token() {
+fn github_s_variables_stand_before_the_id_token() {
     let env = [
         ("DATABRICKS_HOST", "e.example"),
         ("DATABRICKS_CLIENT_ID", "c"),
@@ -188,7 +188,7 @@ fn h_8_github_s_variables_stand_before_the_id_token() {
 }
 
 #[test]
-fn h_6_an_auth_type_that_does_not_exist_is_an_error_with_the_list() {
+fn an_auth_type_that_does_not_exist_is_an_error_with_the_list() {
     let list = "pat, basic, oauth-m2m, databricks-cli, metadata-service, github-oidc, azure-devops-oidc, env-oidc, file-oidc, \
                 github-oidc-azure, azure-msi, azure-client-secret, azure-cli, google-credentials, google-id, \
                 external-browser, runtime-oauth, runtime, model-serving";

@@ -58,6 +58,11 @@
 //!
 //! Bad input is an error. A broken assumption of our own may panic, and says why it cannot.
 
+// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod call;
 mod client_auth;
 mod decode;

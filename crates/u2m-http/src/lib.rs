@@ -14,6 +14,11 @@
 //! | [`TokenSource`] | what hands out tokens, as everything above sees it |
 //! | [`HeaderSource`], [`Bearer`] | the same for whole headers |
 
+// The example of the README compiles. It needs the transport.
+#[cfg(all(doctest, feature = "reqwest"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod awake;
 mod browser;
 mod endpoints;

@@ -1,4 +1,4 @@
-//! Connections that say nothing are in nobody's way (T10, CB-7).
+//! Connections that say nothing are in nobody's way (T10).
 #![allow(clippy::unwrap_used)]
 
 mod listener_support;

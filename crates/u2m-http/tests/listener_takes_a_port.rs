@@ -1,4 +1,4 @@
-//! Which port is taken, and that it is given back (A18, A19, T1, CB-4, CB-6).
+//! Which port is taken, and that it is given back (A18, A19, T1, CB-6).
 #![allow(clippy::unwrap_used)]
 
 mod listener_support;

@@ -1,4 +1,4 @@
-//! What is for the metadata service of this machine goes there and nowhere else (MD-4, LAC-3).
+//! What is for the metadata service of this machine goes there and nowhere else (MD-4).
 #![allow(clippy::unwrap_used)]
 #![cfg(feature = "reqwest")]
 

@@ -76,6 +76,11 @@
 //!
 //! Left out on purpose: TLS, HTTP/2, client credentials grants, token exchange, ID tokens.
 
+// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod api;
 mod authorize;
 mod browser;

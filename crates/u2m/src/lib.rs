@@ -116,6 +116,11 @@
 //!
 //! Unlike the Go package's later versions, a login persists unless a program chooses [`MemoryStore`].
 
+// The example of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod api;
 mod as_source;
 mod ask_host;

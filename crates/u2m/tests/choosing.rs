@@ -213,7 +213,7 @@ fn accounts_come_from_flag_url_profile_and_environment_in_this_order() {
 }
 
 #[test]
-fn vector_9_an_account_beside_a_workspace_stays_open_until_the_host_has_spoken() {
+fn an_account_beside_a_workspace_stays_open_until_the_host_has_spoken() {
     let choice = token("host=https://a.example account=acc", &[], "").unwrap();
     assert!(choice.is_open());
     assert_eq!(choice.target.cache_key().as_str(), "https://a.example");

@@ -141,7 +141,7 @@ fn each_way_leaves_in_its_own_form_and_that_of_a_public_client_as_ever() {
 }
 
 #[test]
-fn w_43_a_statement_is_signed_anew_for_each_request_and_for_where_that_goes() {
+fn a_statement_is_signed_anew_for_each_request_and_for_where_that_goes() {
     let mut server = mockito::Server::new();
     let (target, store) = expired(&server.url(), "my-app");
     let endpoint = format!("{}/t", server.url());

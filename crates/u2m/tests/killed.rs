@@ -41,7 +41,7 @@ fn refr_1_a_holder_that_is_killed_before_its_request_costs_nothing() {
     within(LONG, move || auth.token()).unwrap();
     world.assert_refreshed(1);
     world.assert_alive();
-    assert_eq!(world.leftovers(), [""; 0], "T28");
+    assert_eq!(world.leftovers(), [""; 0]); // T28
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn kill_all(world: &World) -> usize {
     println!("{lost} of {KILLS} logins lost");
     // What the last victims left is gone with the next save.
     world.seed(3600);
-    assert_eq!(world.leftovers(), [""; 0], "T28");
+    assert_eq!(world.leftovers(), [""; 0]); // T28
     lost
 }
 

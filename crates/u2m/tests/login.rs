@@ -132,7 +132,7 @@ fn a_person_who_says_no_is_told_so_in_both_places() {
 }
 
 #[test]
-fn cli_1_flow_5_a_login_that_nobody_answers_ends_and_frees_its_port() {
+fn flow_5_a_login_that_nobody_answers_ends_and_frees_its_port() {
     let world = World::new();
     let port = free_port();
     let builder = world.builder().with_browser(idle()).with_port(port);
@@ -325,7 +325,7 @@ fn a_discovery_host_that_is_not_one_is_refused_when_built() {
     let builder = PersistentAuth::builder(Target::discovery(profile()));
     let builder = builder.with_store(MemoryStore::new()).with_discovery_host("http://a.example");
     assert!(matches!(builder.build(), Err(u2m::BuildError::DiscoveryHost(_))));
-    assert!(Host::parse("http://127.0.0.1.attacker.example").is_err(), "ARG-1");
+    assert!(Host::parse("http://127.0.0.1.attacker.example").is_err()); // ARG-1
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn store_3_an_async_caller_is_not_kept_by_a_store_that_takes_long() {
 }
 
 #[test]
-fn a3_one_login_by_two_names_on_two_machines_is_refreshed_once() {
+fn redis_4_one_login_by_two_names_on_two_machines_is_refreshed_once() {
     let Some(shared) = shared(-5) else { return };
     let shared = shared.late(Duration::from_millis(50));
     let dev = shared.world.target().with_profile(u2m::ProfileName::parse("dev").unwrap());
@@ -157,7 +157,7 @@ fn a3_one_login_by_two_names_on_two_machines_is_refreshed_once() {
 }
 
 #[test]
-fn c18_a_store_that_is_away_for_a_while_at_any_moment_of_a_refresh_loses_no_login() {
+fn redis_2_a_store_that_is_away_for_a_while_at_any_moment_of_a_refresh_loses_no_login() {
     let Some(mut shared) = shared(3600) else { return };
     for at in 0..12 {
         shared.sign_in(-5);

@@ -132,7 +132,7 @@ fn slow(shared: &Shared) -> JoinHandle<Token> {
 }
 
 #[test]
-fn c19_a_holder_that_waits_for_the_server_for_longer_than_a_lease_keeps_the_others_waiting() {
+fn redis_1_a_holder_that_waits_for_the_server_for_longer_than_a_lease_keeps_the_others_waiting() {
     let Some(shared) = Shared::expired(LEASE) else { return };
     let first = slow(&shared);
     let next = PersistentAuth::builder(shared.world.target()).with_store(shared.abroad());
@@ -144,7 +144,7 @@ fn c19_a_holder_that_waits_for_the_server_for_longer_than_a_lease_keeps_the_othe
 }
 
 #[test]
-fn c19_a_holder_that_loses_its_lease_while_it_waits_for_the_server_saves_what_it_gets() {
+fn redis_1_a_holder_that_loses_its_lease_while_it_waits_for_the_server_saves_what_it_gets() {
     // A minute and a half is more than its answer takes.
     let Some(shared) = Shared::expired(Duration::from_secs(45)) else { return };
     let first = slow(&shared);

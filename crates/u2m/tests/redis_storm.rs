@@ -121,7 +121,7 @@ fn trips(each_way: Duration, at: impl Fn(&Relay) -> RedisStore) -> f64 {
 }
 
 #[test]
-fn c21_500_tasks_with_an_object_each_have_a_token_soon_from_a_server_that_is_far_away() {
+fn redis_5_500_tasks_with_an_object_each_have_a_token_soon_from_a_server_that_is_far_away() {
     let far = Duration::from_millis(100);
     let trips = trips(far, |relay| open(&relay.url(), LEASE_OF_OLD));
     // There are 7 round trips that need each other; the rest is what a busy machine takes for 500 threads.
@@ -129,7 +129,7 @@ fn c21_500_tasks_with_an_object_each_have_a_token_soon_from_a_server_that_is_far
 }
 
 #[test]
-fn c21_500_tasks_with_an_object_each_do_not_fail_at_a_server_that_is_20_ms_away() {
+fn redis_5_500_tasks_with_an_object_each_do_not_fail_at_a_server_that_is_20_ms_away() {
     let store: OnceLock<RedisStore> = OnceLock::new();
     let each_way = Duration::from_millis(10);
     trips(each_way, |relay| open(&relay.url(), LEASE_OF_OLD));

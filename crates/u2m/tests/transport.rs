@@ -79,7 +79,7 @@ fn a_form_encoded_answer_is_read_and_an_absent_refresh_token_keeps_the_old_one()
         let token = builder.build().unwrap().blocking().token().unwrap();
         assert_eq!(token.access_token().expose(), "form");
         let stored = world.store().load(&target.cache_key()).unwrap().unwrap();
-        assert_eq!(stored.refresh_token, session.refresh_token, "A8");
+        assert_eq!(stored.refresh_token, session.refresh_token); // A8
     }
 }
 
@@ -160,7 +160,7 @@ struct Failing {
 #[async_trait]
 impl Transport for Failing {
     async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
-        assert!(!format!("{request:?}").contains("refresh_token"), "A49");
+        assert!(!format!("{request:?}").contains("refresh_token")); // A49
         self.sent.fetch_add(1, Ordering::SeqCst);
         Err(TransportFailure::new(self.kind))
     }

@@ -2,10 +2,8 @@
 
 use super::Verdict;
 use crate::run::{self, Failure};
-use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Installed where there is none. Another version that is there already serves, too.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
@@ -22,7 +20,7 @@ pub(super) fn licences() -> Verdict {
 pub(super) fn advisories() -> Verdict {
     let mut command = deny()?;
     command.args(["check", "advisories"]).env("GIT_TERMINAL_PROMPT", "0");
-    let (status, said) = bounded(&mut command, PATIENCE)?;
+    let (status, said) = run::bounded(&mut command, PATIENCE)?;
     match status {
         Some(status) if status.success() => Ok("none known".into()),
         None => Ok(format!("NOT CHECKED: no advisory database within {} s", PATIENCE.as_secs())),
@@ -52,39 +50,6 @@ fn deny() -> Result<Command, Failure> {
     let mut command = run::cargo(&["deny", "--locked", "--color", "never"]);
     command.stdin(Stdio::null());
     Ok(command)
-}
-
-/// Runs `command`, and returns its status and what it wrote to stderr; no status where it took longer than `patience`.
-fn bounded(
-    command: &mut Command,
-    patience: Duration,
-) -> Result<(Option<ExitStatus>, String), Failure> {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let mut stderr = child.stderr.take().ok_or("the command has no stderr")?;
-    let reader = thread::spawn(move || {
-        let mut said = Vec::new();
-        // What could be read is enough: the text is only shown.
-        let _ = stderr.read_to_end(&mut said);
-        String::from_utf8_lossy(&said).into_owned()
-    });
-    let Some(status) = wait(&mut child, patience)? else {
-        child.kill()?;
-        child.wait()?;
-        // The reader is left alone: a child of the child may hold its pipe open.
-        return Ok((None, String::new()));
-    };
-    Ok((Some(status), reader.join().unwrap_or_default()))
-}
-
-fn wait(child: &mut Child, patience: Duration) -> Result<Option<ExitStatus>, Failure> {
-    let start = Instant::now();
-    while start.elapsed() < patience {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ fn what_is_written_is_local_time_as_pythons_isoformat() {
 
 proptest! {
     #[test]
-    fn row_14_what_python_keeps_of_a_token_is_never_read_as_late(
+    fn what_python_keeps_of_a_token_is_never_read_as_late(
         issued in 1_772_000_000i64..1_795_000_000, lifetime in 1i64..=3600, saving in 0i64..60,
     ) {
         let read = kept(issued, lifetime).instant(true, Some(at(issued + saving)), &new_york);
@@ -148,7 +148,7 @@ proptest! {
     }
 
     #[test]
-    fn row_14_nor_without_the_time_of_saving(issued in 1_772_000_000i64..1_795_000_000, lifetime in 1i64..=86_400) {
+    fn nor_without_the_time_of_saving(issued in 1_772_000_000i64..1_795_000_000, lifetime in 1i64..=86_400) {
         prop_assert!(kept(issued, lifetime).instant(true, None, &new_york).unix() <= issued + lifetime);
     }
 

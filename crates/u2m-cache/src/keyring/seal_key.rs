@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn row_40_a_keyring_that_keeps_nothing_gives_no_key() {
+    fn a_keyring_that_keeps_nothing_gives_no_key() {
         let folder = tempfile::tempdir().unwrap();
         let fake = Fake { forgets: true, ..Fake::default() };
         let error = from(&fake, &folder.path().join("a.json"), true).err().unwrap();

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_locked_keychain_over_ssh_is_locked_and_neither_absent_nor_no_service() {
+    fn key_3_a_locked_keychain_over_ssh_is_locked_and_neither_absent_nor_no_service() {
         assert!(of_apple(-25300).is_none());
         for locked in [-25308, -25293] {
             let error = of_apple(locked).unwrap();
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_codes_are_told_apart() {
+    fn key_3_windows_codes_are_told_apart() {
         assert!(of_windows(1168).is_none());
         assert!(matches!(of_windows(5), Some(KeyringError::Denied)));
         assert!(of_windows(1312).unwrap().is_absent_service());

@@ -152,7 +152,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn c21_a_crowd_that_reads_one_entry_asks_a_few_times_and_nobody_gets_an_answer_from_before() {
+    fn redis_5_a_crowd_that_reads_one_entry_asks_a_few_times_and_nobody_gets_an_answer_from_before()
+    {
         let (room, clock, asked) = (Room::new(), AtomicU64::new(0), AtomicU64::new(0));
         let read = || {
             let came = clock.load(Ordering::SeqCst);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn c21_all_who_wait_go_on_together_when_there_is_news() {
+    fn redis_5_all_who_wait_go_on_together_when_there_is_news() {
         let waves = Arc::new(Waves::default());
         let mut first = turn(&waves, "a").unwrap();
         std::thread::scope(|scope| {

@@ -44,7 +44,7 @@ fn answers_of_every_kind_are_read_however_they_are_cut() {
 }
 
 #[test]
-fn c21_the_time_limit_is_for_the_whole_answer() {
+fn store_3_the_time_limit_is_for_the_whole_answer() {
     // Each byte comes in time, and the answer never ends.
     let drip: Vec<Vec<u8>> = (0..600).map(|_| vec![b'+']).collect();
     let (door, _server) = server(drip, Duration::from_millis(50));
@@ -54,7 +54,7 @@ fn c21_the_time_limit_is_for_the_whole_answer() {
 }
 
 #[test]
-fn c21_answers_of_gigabytes_are_given_up() {
+fn t9_answers_of_gigabytes_are_given_up() {
     let (door, _server) = server(vec![b"$9000000000\r\n".to_vec()], Duration::ZERO);
     assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
     let (door, _server) = server(vec![vec![b'+'; 1 << 20]; 64], Duration::ZERO);
@@ -68,7 +68,7 @@ fn c21_answers_of_gigabytes_are_given_up() {
 }
 
 #[test]
-fn c21_what_is_not_redis_is_told() {
+fn what_is_not_redis_is_told() {
     for said in [
         "HTTP/1.1 400 Bad Request\r\n",
         "SSH-2.0-x\r\n",

@@ -75,7 +75,7 @@ fn fall_4_a_killed_keyring_is_an_error_and_its_logins_come_back_with_it() {
 }
 
 #[test]
-fn row_9_a_login_says_before_any_browser_opens_that_the_keyring_does_not_keep_it() {
+fn a_login_says_before_any_browser_opens_that_the_keyring_does_not_keep_it() {
     let Some(mut desk) = Desk::new() else { return };
     let mark = desk.world.path("opened");
     let browser = format!("#!/bin/sh\necho \"$1\" > '{}'\n", mark.display());
@@ -125,7 +125,7 @@ impl Swallower {
 }
 
 #[test]
-fn row_9_a_silent_keyring_that_nobody_named_is_said_before_any_browser_opens() {
+fn a_silent_keyring_that_nobody_named_is_said_before_any_browser_opens() {
     let Some(desk) = Desk::new() else { return };
     let mark = desk.world.path("opened");
     let browser = format!("#!/bin/sh\necho \"$1\" > '{}'\n", mark.display());
@@ -183,7 +183,7 @@ fn fall_4_a_locked_keyring_is_an_error_and_loses_nothing() {
 }
 
 #[test]
-fn row_9_row_41_commands_of_a_file_login_never_call_the_bus_whatever_it_does() {
+fn commands_of_a_file_login_never_call_the_bus_whatever_it_does() {
     let Some(desk) = Desk::without_keyring().map(Desk::profile) else { return };
     // Nobody answers here, but whoever connects is seen.
     let bus = UnixListener::bind(desk.world.path("run/bus")).unwrap();
@@ -223,7 +223,7 @@ fn row_9_row_41_commands_of_a_file_login_never_call_the_bus_whatever_it_does() {
 }
 
 #[test]
-fn row_41_no_bus_is_ever_started_for_a_token() {
+fn no_bus_is_ever_started_for_a_token() {
     let Some(desk) = Desk::without_keyring().map(Desk::profile) else { return };
     let mark = desk.world.path("was-run");
     let trap = format!("#!/bin/sh\necho run > '{}'\n", mark.display());

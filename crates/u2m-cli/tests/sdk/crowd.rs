@@ -35,11 +35,11 @@ fn crowd(is_with_flag: bool) {
 }
 
 #[test]
-fn row_6_twenty_programs_at_once_make_one_refresh_though_each_forces_it() {
+fn twenty_programs_at_once_make_one_refresh_though_each_forces_it() {
     crowd(true);
 }
 
 #[test]
-fn row_6_twenty_programs_of_before_that_flag_make_one_refresh() {
+fn twenty_programs_of_before_that_flag_make_one_refresh() {
     crowd(false);
 }

@@ -92,7 +92,7 @@ fn async_1_a_token_that_will_do_for_most_callers_is_renewed_for_one_who_needs_it
 }
 
 #[test]
-fn refresh_7_a_source_whose_tokens_are_short_is_not_asked_by_every_call() {
+fn refr_7_a_source_whose_tokens_are_short_is_not_asked_by_every_call() {
     let (shared, runtime) = (shared(Mint::of(600)), tokio::runtime::Runtime::new().unwrap());
     for _ in 0..20 {
         let token = shared.ask_blocking(needing(3_600)).unwrap();
@@ -132,8 +132,8 @@ fn one_who_needs_more_is_content_with_what_was_fetched_for_another_where_it_live
 }
 
 #[test]
-fn c_18_a_dead_token_stays_dead_when_the_clock_is_set_back_although_its_source_believes_that_clock()
-{
+fn wire_2_a_dead_token_stays_dead_when_the_clock_is_set_back_although_its_source_believes_that_clock()
+ {
     let shared = shared(Mint::of(3_600));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for (round, is_async) in [(1, true), (3, false)] {

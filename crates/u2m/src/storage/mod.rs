@@ -210,7 +210,7 @@ impl Storage {
     }
 
     /// The stores of the user whose process this is, for a login of `profile`. A profile file that cannot be read has no say
-    /// here (MODE-2): whoever needs it reports it.
+    /// here: whoever needs it reports it.
     ///
     /// # Errors
     /// As [`Storage::open`].

@@ -17,7 +17,7 @@ fn on_azure(left: i64) -> [Shelf; 2] {
 }
 
 #[test]
-fn k14_a_token_in_its_last_40_seconds_is_handed_out_to_nobody_on_azure() {
+fn a_token_in_its_last_40_seconds_is_handed_out_to_nobody_on_azure() {
     for (left, is_kept) in [(40, true), (39, false)] {
         for shelf in on_azure(left) {
             let issued = shelf.failing(TransportFailureKind::NotSent).ask(Ask::Usable);
@@ -72,7 +72,7 @@ fn the_old_token_stands_in_for_a_failed_renewal_only_where_it_lives_long_enough(
 }
 
 #[test]
-fn refresh_7_a_server_whose_tokens_are_short_is_asked_once_for_each_quarter_of_a_life() {
+fn refr_7_a_server_whose_tokens_are_short_is_asked_once_for_each_quarter_of_a_life() {
     let answer = ANSWER.replace("3600", "60");
     let mut shelf = Shelf::with(-5).answering(200, &answer).answering(200, &answer);
     let begin = shelf.now;

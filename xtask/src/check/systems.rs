@@ -28,7 +28,7 @@ pub(super) fn targets() -> Verdict {
             seen.push(format!("NOT CHECKED: {target}: {why}"));
             continue;
         }
-        let mut check = run::cargo(&["check", "--locked", "--lib", "--target", target]);
+        let mut check = run::cargo(&["check", "--quiet", "--locked", "--lib", "--target", target]);
         check.args(selection());
         run::must(check.stdin(Stdio::null()))?;
         seen.push((*target).to_owned());
@@ -55,7 +55,7 @@ pub(super) fn msrv() -> Verdict {
         return Ok(format!("NOT CHECKED: Rust {oldest}: {why}"));
     }
     let mut check = Command::new("rustup");
-    check.current_dir(run::root()).args(["run", oldest, "cargo", "check", "--locked"]);
+    check.current_dir(run::root()).args(["run", oldest, "cargo", "check", "--quiet", "--locked"]);
     check.args(["--workspace", "--all-features"]);
     // They name the compiler that runs this very program.
     check.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");

@@ -11,7 +11,9 @@
 //! - No answer repeats a word of the request, and no error or `Debug` shows the code (T14, T17).
 #![no_main]
 
-use u2m_core::{Browse, Callback, Heard, Host, IssuerTrust, Junk, LoginError, LoginStep, Trusted};
+use u2m_core::{
+    AfterCallback, Browse, Callback, Heard, Host, IssuerTrust, Junk, LoginError, Trusted,
+};
 use u2m_fuzz::{ACCOUNTS, assert_one_printable_line, browse, browse_somewhere, state, words};
 use u2m_http::fuzzing::{Request, request};
 use url::form_urlencoded;
@@ -109,7 +111,7 @@ fn next(
         assert!(!format!("{step:?}").contains(secret.as_str()));
     }
     match step {
-        Ok(LoginStep::Exchange(call)) => {
+        Ok(AfterCallback::Exchange(call)) => {
             assert!(
                 known && issuer.is_none_or(|iss| *iss == format!("{ACCOUNTS}/oidc/accounts/abc"))
             );
@@ -118,17 +120,16 @@ fn next(
             assert_eq!(sent.map(|(_, code)| code.into_owned()).as_ref(), code);
             assert_eq!(Host::of(call.request().url()), Host::parse(ACCOUNTS));
         }
-        Ok(LoginStep::Verify(call)) => {
+        Ok(AfterCallback::Verify(call)) => {
             assert!(!known && code.is_some() && call.request().form().is_none());
             let host = Host::of(call.request().url()).expect("a host");
             assert_eq!(IssuerTrust::databricks().of(&host), Trusted::Yes);
             assert_eq!(call.state().host(), &host);
         }
-        Ok(LoginStep::Confirm(confirm)) => {
+        Ok(AfterCallback::Confirm(confirm)) => {
             let zone = confirm.host().as_str().ends_with(".databricks.com");
             assert!(!known && code.is_some() && zone, "{confirm:?}");
         }
-        Ok(other) => panic!("{other:?}"),
         Err(error) => {
             assert_one_printable_line(&words(&error));
             assert!(code.is_some() != matches!(error, LoginError::Denied(_)) || issuer.is_some());

@@ -1,7 +1,9 @@
 //! What the targets share: how an input is taken apart, and what a text that is shown may hold.
 
 use std::error::Error;
-use u2m_core::{AccountId, Browse, Entropy, Host, LoginRequest, LoginStep, ProfileName, Target};
+use u2m_core::{
+    AccountId, BeforeCallback, Browse, Entropy, Host, LoginRequest, ProfileName, Target,
+};
 
 /// The account that [`browse`] signs in to.
 pub const ACCOUNTS: &str = "https://accounts.cloud.databricks.com";
@@ -65,10 +67,7 @@ pub fn state(browse: &Browse) -> String {
 
 fn browse_to(target: Target) -> Browse {
     match LoginRequest::new(target).start(Entropy::new([7; 64])) {
-        LoginStep::Listen(listen) => match listen.bound(8020) {
-            LoginStep::Browse(browse) => browse,
-            other => unreachable!("{other:?}"),
-        },
-        other => unreachable!("{other:?}"),
+        BeforeCallback::Listen(listen) => listen.bound(8020),
+        BeforeCallback::Discover(call) => unreachable!("{call:?}"),
     }
 }

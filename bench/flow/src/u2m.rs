@@ -4,7 +4,8 @@ use crate::{REDIRECT, answer, callback_with};
 use measure::Contest;
 use std::error::Error;
 use u2m_core::{
-    AccountId, Answer, Browse, Entropy, Heard, Host, LoginRequest, LoginStep, Target, Timestamp,
+    AccountId, AfterCallback, Answer, BeforeCallback, Browse, Entropy, Heard, Host, LoginRequest,
+    Target, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -18,12 +19,10 @@ fn request() -> Result<LoginRequest, Box<dyn Error>> {
 fn start(request: LoginRequest) -> Browse {
     let mut random = [0; 64];
     getrandom::fill(&mut random).expect("the system has randomness");
-    let LoginStep::Listen(listen) = request.start(Entropy::new(random)) else {
+    let BeforeCallback::Listen(listen) = request.start(Entropy::new(random)) else {
         unreachable!("an account's endpoints are fixed")
     };
-    let LoginStep::Browse(browse) = listen.bound(8020) else {
-        unreachable!("a port is all that the browser waits for")
-    };
+    let browse = listen.bound(8020);
     assert_eq!(browse.redirect_uri(), REDIRECT);
     browse
 }
@@ -56,7 +55,7 @@ pub(crate) fn enter_whole(contest: &mut Contest) -> Result<(), Box<dyn Error>> {
         let Heard::Callback(callback) = hear(&browse, &callback_with(state_of(&browse))) else {
             unreachable!("the state is right")
         };
-        let Ok(LoginStep::Exchange(exchange)) = browse.called_back(callback) else {
+        let Ok(AfterCallback::Exchange(exchange)) = browse.called_back(callback) else {
             unreachable!("there is a code")
         };
         let body = Answer::new(200, body.clone().into()).with_content_type("application/json");

@@ -5,7 +5,7 @@
 //!
 //! 1. A flow starts from a request: [`LoginRequest::start`] or [`TokenRequest::start`]. Time ([`Timestamp`], unix seconds)
 //!    and randomness ([`Entropy`], 64 bytes) are arguments.
-//! 2. Each step is a value: [`LoginStep`], [`TokenStep`]. It says what the driver has to do, and owns what comes after.
+//! 2. Each step is a value: [`BeforeCallback`], [`TokenStep`]. It says what the driver has to do, and owns what comes after.
 //! 3. The driver does it and hands the outcome in. That uses the step up and gives the next one, or ends the flow with an
 //!    error. Nothing else moves a flow on; a step that is dropped ends it.
 //! 4. An [`HttpCall`] lends a request and says ([`Replay`]) whether it may be sent a second time. Redirects of a POST are
@@ -104,7 +104,7 @@ pub use call::{
 };
 pub use client_auth::ClientAuth;
 pub use description::{Description, Mints};
-pub use device::{Asking, DeviceStep, Locate, Polling, ShowCode, Wait};
+pub use device::{Asking, BeforeCode, Locate, Polled, Polling, ShowCode, Wait, Waited};
 pub use fate::Fate;
 pub use freshness::{Freshness, FreshnessRules};
 pub use host::{Host, HostError, HostHints};
@@ -115,8 +115,9 @@ pub use issuer::{
 pub use json::{push_json_string, secret_json, secret_json_pretty, unescape_json};
 pub use jwt::UnverifiedClaims;
 pub use login::{
-    Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST, Discovering, Exchanging, Heard,
-    Junk, Listen, LoggedIn, LoginError, LoginRequest, LoginStep, Store, Stray, Verifying,
+    AfterCallback, BeforeCallback, Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST,
+    Discovering, Exchanging, Heard, Junk, Listen, LoggedIn, LoginError, LoginRequest, Store, Stray,
+    Verifying,
 };
 pub use names::{AccountId, ProfileName};
 pub use need::{Need, Question};

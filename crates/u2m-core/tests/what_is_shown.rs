@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use u2m_core::{
-    AccessToken, Answer, ApiAccess, Entropy, Fingerprint, Host, HostMetadata, LoginRequest,
-    LoginStep, RefreshToken, Session, StoreFailure, Target, Timestamp,
+    AccessToken, Answer, ApiAccess, BeforeCallback, Entropy, Fingerprint, Host, HostMetadata,
+    LoginRequest, RefreshToken, Session, StoreFailure, Target, Timestamp,
 };
 
 fn host() -> Host {
@@ -37,13 +37,11 @@ fn each_thing_is_shown_by_its_name_and_without_its_secret() {
 #[test]
 fn a_login_that_waits_for_the_browser_is_shown_without_its_secrets() {
     let discovery = Target::discovery(u2m_core::ProfileName::parse("dev").unwrap());
-    let LoginStep::Listen(listen) = LoginRequest::new(discovery).start(Entropy::new([7; 64]))
+    let BeforeCallback::Listen(listen) = LoginRequest::new(discovery).start(Entropy::new([7; 64]))
     else {
         panic!("a discovery login begins with its listener")
     };
-    let LoginStep::Browse(browse) = listen.bound(8020) else {
-        panic!("and goes on to the browser")
-    };
+    let browse = listen.bound(8020);
     let shown = format!("{browse:?}");
     assert!(shown.starts_with("Browse {") && shown.contains("server"), "{shown}");
     let query: Vec<String> =

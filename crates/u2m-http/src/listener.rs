@@ -44,15 +44,15 @@ const DRAIN: Duration = Duration::from_millis(900);
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// use u2m_core::{AccountId, Entropy, Host, LoginRequest, LoginStep, Target};
+/// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};
 /// use u2m_http::{Ending, Listener, Ports};
 ///
 /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
 /// let target = Target::account(host, AccountId::parse("abc").unwrap());
-/// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+/// let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
 ///
 /// let mut listener = Listener::bind(&Ports::fixed(0))?;
-/// let LoginStep::Browse(browse) = listen.bound(listener.port()) else { unreachable!() };
+/// let browse = listen.bound(listener.port());
 /// // Show `browse.url()`, then:
 /// # if false {
 /// let (callback, visitor) = listener.wait(&browse).await?;

@@ -139,14 +139,14 @@ impl fmt::Display for WrongPaste {
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use u2m_core::{AccountId, Entropy, Host, LoginRequest, LoginStep, Target};
+/// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};
 /// use u2m_http::{PasteLines, PastedLine, Ports, read_callback};
 ///
 /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
 /// let target = Target::account(host, AccountId::parse("abc").unwrap());
-/// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+/// let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
 /// // Nobody listens, so the port is a name only.
-/// let LoginStep::Browse(browse) = listen.bound(Ports::default().first()) else { unreachable!() };
+/// let browse = listen.bound(Ports::default().first());
 ///
 /// let (sender, mut lines) = PasteLines::channel();
 /// sender.try_send(PastedLine::new("http://localhost:8020/?code=c&state=another")).unwrap();

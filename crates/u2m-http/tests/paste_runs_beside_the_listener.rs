@@ -6,7 +6,7 @@ mod listener_support;
 use listener_support::*;
 use std::time::Duration;
 use tokio::time::timeout;
-use u2m_core::{Junk, LoginStep};
+use u2m_core::{AfterCallback, Junk};
 use u2m_http::{Ending, PasteLines, PastedLine, Ports, read_callback};
 
 /// Pastes the lines, ends the input, and tells what was said.
@@ -84,7 +84,7 @@ async fn lines_are_joined_up_to_what_an_address_may_weigh() {
 
 /// The code that a pasted answer leads to the server with.
 fn code(browse: u2m_core::Browse, callback: u2m_core::Callback) -> String {
-    let LoginStep::Exchange(call) = browse.called_back(callback).unwrap() else { panic!() };
+    let AfterCallback::Exchange(call) = browse.called_back(callback).unwrap() else { panic!() };
     let form = call.request().form().unwrap();
     let mut form = url::form_urlencoded::parse(form.as_bytes());
     form.find(|(name, _)| name == "code").unwrap().1.into_owned()

@@ -4,12 +4,13 @@ use crate::keeper::{Keeper, sign_in};
 use crate::person::Person;
 use crate::pkce::entropy;
 use crate::runtime::OwnRuntime;
-use std::io;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use u2m_core::{
-    Browse, Callback, Host, Lifetime, LoggedIn, LoginError, LoginRequest, LoginStep, Scopes,
-    StoreFailure, Stray, Target, Token,
+    AfterCallback, BeforeCallback, Browse, Callback, Exchanging, Host, HttpCall, Lifetime,
+    LoggedIn, LoginError, LoginRequest, Scopes, Store, StoreFailure, Stray, Target, Token,
 };
 use u2m_http::{
     AwakeClock, Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Shared,
@@ -35,8 +36,10 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    pub(crate) fn new(login: LoggedIn, unsaved: Option<StoreFailure>) -> Self {
-        Self { login, unsaved }
+    /// Saves what a login has brought, and ends it, whether that worked or not.
+    pub(crate) fn save(shared: &Shared<Keeper>, store: Store) -> Self {
+        let unsaved = sign_in(shared, store.session()).err();
+        Self { login: store.stored(), unsaved }
     }
 
     /// The first token.
@@ -167,21 +170,21 @@ pub(crate) async fn challenge(
 /// Shows that the login can be kept, before a person is asked for anything (KEY-1). A store may take long to say so.
 pub(crate) async fn prepare(keeper: &Arc<Keeper>) -> Result<(), ChallengeError> {
     let there = Arc::clone(keeper);
-    let asked = Flight::start("u2m-prepare", move || {
-        there.store.prepare_login(&there.key).map_err(StoreFailure::new)
-    });
-    landed(asked).await?.map_err(ChallengeError::Store)
+    let ask = move || there.store.prepare_login(&there.key).map_err(StoreFailure::new);
+    uncancelled("u2m-prepare", ask).await?.map_err(ChallengeError::Store)
 }
 
-/// What a flight of a login brings.
-pub(crate) async fn landed<T: Clone + Send + 'static>(
-    flight: io::Result<Flight<T>>,
+/// Does what nobody can cancel, on a thread of its own, and waits for what it brings.
+pub(crate) async fn uncancelled<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ChallengeError> {
-    let flight = flight.map_err(|_| ChallengeError::Unfinished)?;
-    flight.wait().await.ok_or_else(|| match flight.has_panicked() {
-        true => ChallengeError::Panicked,
-        false => ChallengeError::Unfinished,
-    })
+    let (sender, result) = oneshot::channel();
+    // By the time it is done, nobody may be waiting any more.
+    let work = move || drop(sender.send(work()));
+    Flight::start(name, work).map_err(|_| ChallengeError::Unfinished)?;
+    // A thread ends without a result only by a panic.
+    result.await.map_err(|_| ChallengeError::Panicked)
 }
 
 fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {
@@ -195,35 +198,28 @@ fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {
 }
 
 /// What the browser's answer led to, and the browser that waits to hear of it.
-type Answered = (Result<LoginStep, LoginError>, Option<Visitor>);
+type Answered = (Result<AfterCallback, LoginError>, Option<Visitor>);
 
 async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, ChallengeError> {
     let mut step = desk.request.clone().start(entropy()?);
-    let mut paste = None;
-    let mut listener = None;
-    loop {
+    let listen = loop {
         step = match step {
-            LoginStep::Discover(call) => match keeper.supplier(call.state().target()) {
+            BeforeCallback::Discover(call) => match keeper.supplier(call.state().target()) {
                 Some(supplier) => {
                     let server = crate::supply::ask(supplier, call.state().target()).await;
                     call.supplied(server)?
                 }
                 None => drive(keeper.transport.as_ref(), call, &keeper.patience).await?,
             },
-            LoginStep::Listen(listen) => {
-                paste = desk.person.paste();
-                listener = open(desk, paste.is_some())?;
-                listen.bound(listener.as_ref().map_or(desk.ports.first(), Listener::port))
-            }
-            LoginStep::Browse(browse) => {
-                let (callback, visitor) = wait(desk, &browse, listener, paste).await?;
-                desk.person.called_back();
-                return Ok((browse.called_back(callback), visitor));
-            }
-            // The core goes from here to `Browse`, and from there on by the callback alone.
-            _ => return Err(ChallengeError::Unfinished),
+            BeforeCallback::Listen(listen) => break listen,
         };
-    }
+    };
+    let paste = desk.person.paste();
+    let listener = open(desk, paste.is_some())?;
+    let browse = listen.bound(listener.as_ref().map_or(desk.ports.first(), Listener::port));
+    let (callback, visitor) = wait(desk, &browse, listener, paste).await?;
+    desk.person.called_back();
+    Ok((browse.called_back(callback), visitor))
 }
 
 /// The listener; none if it was not asked for, or if it cannot be had and the person can paste.
@@ -252,7 +248,7 @@ async fn wait(
             None => SystemBrowser::new().open(browse.url()).await,
         };
         desk.person.opened(browse.url(), outcome.as_ref().map(|&()| ()));
-        std::future::pending::<()>().await;
+        std::future::pending::<Infallible>().await
     };
     let (mut told_refusal, mut told_code) = (false, false);
     let tell = |stray: Stray| {
@@ -281,7 +277,7 @@ async fn wait(
         std::future::pending().await
     };
     tokio::select! {
-        () = opening => Err(ChallengeError::Unfinished),
+        never = opening => match never {},
         heard = heard => heard.map_err(|error| ChallengeError::Listen(Arc::new(error))),
         callback = pasted => Ok((callback, None)),
     }
@@ -290,52 +286,35 @@ async fn wait(
 async fn after_callback(
     desk: &Desk,
     shared: &Shared<Keeper>,
-    mut step: LoginStep,
+    mut step: AfterCallback,
     clock: &mut AwakeClock,
 ) -> Result<SignedIn, ChallengeError> {
     loop {
         step = match step {
-            LoginStep::Confirm(confirm) => {
+            AfterCallback::Confirm(confirm) => {
                 let asked = clock.wait(desk.timeout, desk.person.confirm(confirm.host())).await;
                 confirm.answered(asked.ok_or(ChallengeError::TimedOut(desk.timeout))?)?
             }
-            LoginStep::Verify(call) => {
+            AfterCallback::Verify(call) => {
                 let keeper = shared.source();
                 drive(keeper.transport.as_ref(), call, &keeper.patience).await?
             }
-            step @ LoginStep::Exchange(_) => {
+            AfterCallback::Exchange(call) => {
                 let shared = shared.clone();
-                let flight = Flight::start("u2m-login", move || redeem(&shared, step));
-                return landed(flight).await?;
+                return uncancelled("u2m-login", move || redeem(&shared, call)).await?;
             }
-            // The core goes from `Exchange` to `Store` and `Done`, which `redeem` carries out.
-            _ => return Err(ChallengeError::Unfinished),
         };
     }
 }
 
 /// From the code to the saved session: nobody can cancel this.
-fn redeem(shared: &Shared<Keeper>, mut step: LoginStep) -> Result<SignedIn, ChallengeError> {
+fn redeem(shared: &Shared<Keeper>, call: HttpCall<Exchanging>) -> Result<SignedIn, ChallengeError> {
     let keeper = shared.source();
     let _spending = Spending::begin();
-    let mut unsaved = None;
-    loop {
-        step = match step {
-            LoginStep::Exchange(call) => {
-                let transport = keeper.transport.as_ref();
-                let exchange = keeper.prover.drive(transport, call, &keeper.patience);
-                OwnRuntime::default()
-                    .block_on(exchange)
-                    .map_err(|_| ChallengeError::Unfinished)??
-            }
-            LoginStep::Store(store) => {
-                unsaved = sign_in(shared, store.session()).err();
-                store.stored()
-            }
-            LoginStep::Done(login) => return Ok(SignedIn::new(login, unsaved)),
-            _ => return Err(ChallengeError::Unfinished),
-        };
-    }
+    let exchange = keeper.prover.drive(keeper.transport.as_ref(), call, &keeper.patience);
+    let exchanged = OwnRuntime::default().block_on(exchange);
+    let store = exchanged.map_err(|_| ChallengeError::Unfinished)??;
+    Ok(SignedIn::save(shared, store))
 }
 
 #[cfg(test)]
@@ -352,7 +331,7 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_by_itself_is_worth_a_second_try() {
-        let store = StoreFailure::new(io::Error::other("x"));
+        let store = StoreFailure::new(std::io::Error::other("x"));
         for (error, may_pass) in [
             (
                 ChallengeError::Login(LoginError::CodeExpired),

@@ -1,15 +1,15 @@
 //! Drives a device login: asks for codes, shows them, polls until the person has decided, saves.
 
-use crate::challenge::{ChallengeError, Desk, SignedIn, landed, prepare};
+use crate::challenge::{ChallengeError, Desk, SignedIn, prepare, uncancelled};
 use crate::clock::now;
-use crate::keeper::{Keeper, sign_in};
+use crate::keeper::Keeper;
 use crate::runtime::OwnRuntime;
 use async_trait::async_trait;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
-use u2m_core::{DeviceStep, HttpCall, Lifetime, LoginStep, Polling, Timestamp};
-use u2m_http::{Flight, Shared, Spending, drive};
+use u2m_core::{BeforeCode, HttpCall, Lifetime, Polled, Polling, Timestamp, Wait, Waited};
+use u2m_http::{Shared, Spending, drive};
 
 /// The time that a device login lasts in.
 #[async_trait]
@@ -53,82 +53,56 @@ async fn challenge_by(
     let limit = i64::try_from(desk.timeout.as_secs()).unwrap_or(i64::MAX);
     let end = clock.now().plus(Lifetime::from_seconds(limit));
     let mut step = desk.request.clone().start_device()?;
-    loop {
+    let show = loop {
         step = match step {
-            DeviceStep::Discover(call) => match keeper.supplier(call.state().target()) {
+            BeforeCode::Discover(call) => match keeper.supplier(call.state().target()) {
                 Some(supplier) => {
                     let server = crate::supply::ask(supplier, call.state().target()).await;
                     call.supplied(server)?
                 }
                 None => drive(keeper.transport.as_ref(), call, &keeper.patience).await?,
             },
-            DeviceStep::Ask(call) => {
+            BeforeCode::Ask(call) => {
                 let transport = keeper.transport.as_ref();
-                keeper.prover.drive(transport, call, &keeper.patience).await?
+                break keeper.prover.drive(transport, call, &keeper.patience).await?;
             }
-            DeviceStep::Show(show) => {
-                desk.person.enter_code(&show);
-                show.shown(clock.now())
-            }
-            DeviceStep::Wait(wait) => {
-                clock.sleep_until(wait.until().min(end)).await;
-                if clock.now() >= end {
-                    return Err(ChallengeError::TimedOut(desk.timeout));
-                }
-                wait.waited(clock.now())?
-            }
-            DeviceStep::Poll(call) => {
+        };
+    };
+    desk.person.enter_code(&show);
+    let mut wait = show.shown(clock.now());
+    loop {
+        clock.sleep_until(wait.until().min(end)).await;
+        if clock.now() >= end {
+            return Err(ChallengeError::TimedOut(desk.timeout));
+        }
+        wait = match wait.waited(clock.now())? {
+            Waited::TooEarly(wait) => wait,
+            Waited::Poll(call) => {
                 let shared = shared.clone();
-                let flight = Flight::start("u2m-login", move || poll(&shared, call));
-                match landed(flight).await? {
-                    Landed::Over(outcome) => return *outcome,
-                    Landed::On(next) => next.take().ok_or(ChallengeError::Unfinished)?,
+                match uncancelled("u2m-login", move || poll(&shared, call)).await?? {
+                    ControlFlow::Continue(wait) => wait,
+                    ControlFlow::Break(signed_in) => return Ok(signed_in),
                 }
             }
-            // It is saved where it was fetched.
-            DeviceStep::Store(_) => return Err(ChallengeError::Unfinished),
         };
     }
 }
 
-/// What a poll led to.
-#[derive(Clone)]
-enum Landed {
-    On(Next),
-    Over(Box<Result<SignedIn, ChallengeError>>),
-}
-
-/// The step after a poll, for the one who waits for it.
-#[derive(Clone)]
-struct Next(Arc<Mutex<Option<DeviceStep>>>);
-
-impl Next {
-    fn take(&self) -> Option<DeviceStep> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 /// From the question to the saved session: nobody can cancel this, because the answer may be the tokens.
-fn poll(shared: &Shared<Keeper>, call: HttpCall<Polling>) -> Landed {
+fn poll(
+    shared: &Shared<Keeper>,
+    call: HttpCall<Polling>,
+) -> Result<ControlFlow<SignedIn, Wait>, ChallengeError> {
     let keeper = shared.source();
     let _spending = Spending::begin();
     // A poll is not repeated: the next one is due in a few seconds anyway.
     let patience = keeper.patience.clone().with_repeats(0);
     let polling = keeper.prover.drive(keeper.transport.as_ref(), call, &patience);
     let answered = OwnRuntime::default().block_on(polling);
-    let step = match answered {
-        Ok(Ok(step)) => step,
-        Ok(Err(error)) => return Landed::Over(Box::new(Err(error.into()))),
-        Err(_) => return Landed::Over(Box::new(Err(ChallengeError::Unfinished))),
-    };
-    let DeviceStep::Store(store) = step else {
-        return Landed::On(Next(Arc::new(Mutex::new(Some(step)))));
-    };
-    let unsaved = sign_in(shared, store.session()).err();
-    match store.stored() {
-        LoginStep::Done(login) => Landed::Over(Box::new(Ok(SignedIn::new(login, unsaved)))),
-        _ => Landed::Over(Box::new(Err(ChallengeError::Unfinished))),
-    }
+    Ok(match answered.map_err(|_| ChallengeError::Unfinished)?? {
+        Polled::Wait(wait) => ControlFlow::Continue(wait),
+        Polled::Store(store) => ControlFlow::Break(SignedIn::save(shared, store)),
+    })
 }
 
 #[cfg(test)]
@@ -137,6 +111,7 @@ mod tests {
     use crate::person::Person;
     use crate::{MemoryStore, PersistentAuth, Target};
     use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::{Arc, Mutex};
     use u2m_core::{Answer, HttpRequest, LoginError, ShowCode, TransportFailure};
     use u2m_http::Transport;
     use u2m_testkit::{

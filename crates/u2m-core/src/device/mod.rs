@@ -2,22 +2,22 @@
 //!
 //! | step | the driver does | then |
 //! |---|---|---|
-//! | [`Discover`](DeviceStep::Discover) | fetches the metadata | `Ask` |
-//! | [`Ask`](DeviceStep::Ask) | asks for codes | `Show` |
-//! | [`Show`](DeviceStep::Show) | shows them to the person | `Wait` |
-//! | [`Wait`](DeviceStep::Wait) | lets the time pass | `Poll` |
-//! | [`Poll`](DeviceStep::Poll) | asks whether the person has agreed | `Wait`, or `Store` |
-//! | [`Store`](DeviceStep::Store) | saves the session, which is the end as of any login | |
+//! | [`Discover`](BeforeCode::Discover) | fetches the metadata | `Ask` |
+//! | [`Ask`](BeforeCode::Ask) | asks for codes | [`ShowCode`] |
+//! | [`ShowCode`] | shows them to the person | [`Wait`] |
+//! | [`Wait`] | lets the time pass | [`Poll`](Waited::Poll), or `Wait` if that was too early |
+//! | [`Poll`](Waited::Poll) | asks whether the person has agreed | [`Wait`](Polled::Wait), or [`Store`](Polled::Store) |
+//! | [`Store`](Polled::Store) | saves the session, which is the end as of any login | |
 //!
 //! Times are handed in and are of one clock, which must not be set back while a login lasts.
 
 mod poll;
 
-pub use poll::{Polling, Wait};
+pub use poll::{Polled, Polling, Wait, Waited};
 
 use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
 use crate::host::Host;
-use crate::login::{Endpoints, LoginError, LoginRequest, Store, endpoints_of};
+use crate::login::{Endpoints, LoginError, LoginRequest, endpoints_of};
 use crate::reply::Reply;
 use crate::target::Target;
 use crate::text::Foreign;
@@ -28,22 +28,14 @@ use crate::wire::{
 use std::fmt;
 use url::Url;
 
-/// What the driver of a device login has to do next.
+/// What the driver of a device login has to do until there is a code to show.
 #[derive(Debug)]
 #[must_use]
-pub enum DeviceStep {
-    /// Ask for codes.
+pub enum BeforeCode {
+    /// Ask for codes: the device authorization request of RFC 8628 section 3.1.
     Ask(HttpCall<Asking>),
-    /// Fetch the metadata.
+    /// Fetch the metadata (RFC 8414).
     Discover(HttpCall<Locate>),
-    /// Ask whether the person has agreed.
-    Poll(HttpCall<Polling>),
-    /// Show the code.
-    Show(ShowCode),
-    /// Save the session.
-    Store(Store),
-    /// Let the time pass.
-    Wait(Wait),
 }
 
 /// What is carried from the first step to the last.
@@ -58,17 +50,17 @@ impl LoginRequest {
     /// Begins a device login. It has neither a state nor a verifier, because nothing comes back to this device.
     ///
     /// ```
-    /// use u2m_core::{DeviceStep, LoginRequest, Target};
+    /// use u2m_core::{BeforeCode, LoginRequest, Target};
     /// let mut request = LoginRequest::new(Target::issuer("https://id.example")?);
     /// request.client_id = "my-command-line".to_owned();
-    /// let Ok(DeviceStep::Discover(call)) = request.start_device() else { panic!("metadata comes first") };
+    /// let Ok(BeforeCode::Discover(call)) = request.start_device() else { panic!("metadata comes first") };
     /// assert_eq!(call.request().url().path(), "/.well-known/oauth-authorization-server");
     /// # Ok::<(), u2m_core::IssuerError>(())
     /// ```
     ///
     /// # Errors
     /// A discovery login has no server to ask.
-    pub fn start_device(self) -> Result<DeviceStep, LoginError> {
+    pub fn start_device(self) -> Result<BeforeCode, LoginError> {
         let Some(host) = self.target.host().cloned() else {
             return Err(LoginError::NoDeviceLogin);
         };
@@ -76,7 +68,7 @@ impl LoginRequest {
         match endpoints_of(self.target.kind(), true, self.trust.named()) {
             Endpoints::At(url, search) => {
                 let locate = Locate(Box::new((self, host)), search);
-                Ok(DeviceStep::Discover(Search::call(url, locate)))
+                Ok(BeforeCode::Discover(Search::call(url, locate)))
             }
             Endpoints::Fixed(_) => Err(LoginError::NoDeviceLogin),
         }
@@ -93,7 +85,7 @@ impl Locate {
         &self.0.0.target
     }
 
-    fn found(self, server: AuthorizationServer) -> Result<DeviceStep, LoginError> {
+    fn found(self, server: AuthorizationServer) -> Result<BeforeCode, LoginError> {
         let (request, host) = *self.0;
         let endpoint =
             server.device_authorization_endpoint.clone().ok_or(LoginError::NoDeviceLogin)?;
@@ -102,25 +94,25 @@ impl Locate {
         let asking = Asking(Box::new(Attempt { request, host, server }));
         // Codes that nobody sees spend nothing.
         let asks = asks.with_limit(TOKEN_LIMIT);
-        Ok(DeviceStep::Ask(HttpCall::new(asks, Replay::Safe, asking)))
+        Ok(BeforeCode::Ask(HttpCall::new(asks, Replay::Safe, asking)))
     }
 }
 
 impl sealed::Sealed for Locate {}
 
 impl Awaits for Locate {
-    type Next = DeviceStep;
+    type Next = BeforeCode;
     type Error = LoginError;
 
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
-    ) -> Result<DeviceStep, LoginError> {
+    ) -> Result<BeforeCode, LoginError> {
         let Self(request, search) = self;
         match search.clone().read(outcome).map_err(LoginError::Endpoints)? {
             Found::Elsewhere(url, search) => {
-                Ok(DeviceStep::Discover(Search::call(url, Self(request, search))))
+                Ok(BeforeCode::Discover(Search::call(url, Self(request, search))))
             }
             Found::Server(server) => Self(request, search).found(server),
         }
@@ -136,7 +128,7 @@ impl HttpCall<Locate> {
     pub fn supplied(
         self,
         server: Result<AuthorizationServer, MetadataError>,
-    ) -> Result<DeviceStep, LoginError> {
+    ) -> Result<BeforeCode, LoginError> {
         let state = self.into_state();
         let (request, host) = &*state.0;
         let expected = request.trust.supplied(host.clone(), request.target.issuer_id());
@@ -152,16 +144,16 @@ pub struct Asking(Box<Attempt>);
 impl sealed::Sealed for Asking {}
 
 impl Awaits for Asking {
-    type Next = DeviceStep;
+    type Next = ShowCode;
     type Error = LoginError;
 
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
-    ) -> Result<DeviceStep, LoginError> {
+    ) -> Result<ShowCode, LoginError> {
         let grant = DeviceGrant::parse(outcome).map_err(LoginError::Device)?;
-        Ok(DeviceStep::Show(ShowCode { attempt: self.0, grant }))
+        Ok(ShowCode { attempt: self.0, grant })
     }
 }
 
@@ -200,8 +192,8 @@ impl ShowCode {
     }
 
     /// The person sees it, `now`.
-    pub fn shown(self, now: Timestamp) -> DeviceStep {
-        DeviceStep::Wait(Wait::begin(self.attempt, self.grant, now))
+    pub fn shown(self, now: Timestamp) -> Wait {
+        Wait::begin(self.attempt, self.grant, now)
     }
 }
 

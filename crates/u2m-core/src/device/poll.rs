@@ -1,6 +1,6 @@
 //! Asking again and again, never faster than the server wants, until the codes run out (RFC 8628 section 3.5).
 
-use super::{Attempt, DeviceStep};
+use super::Attempt;
 use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
 use crate::login::{LoginError, LoginRequest, Store};
 use crate::reply::{LONGEST_PAUSE, Reply};
@@ -29,6 +29,30 @@ struct Waiting {
     expires: Timestamp,
 }
 
+/// What the driver has to do when it has waited.
+#[derive(Debug)]
+#[must_use]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, some seconds after the last one"
+)]
+pub enum Waited {
+    /// Ask whether the person has agreed: the token request of RFC 8628 section 3.4.
+    Poll(HttpCall<Polling>),
+    /// Wait on: it was woken before [`Wait::until`].
+    TooEarly(Wait),
+}
+
+/// What a poll led to.
+#[derive(Debug)]
+#[must_use]
+pub enum Polled {
+    /// The person has agreed: save the session.
+    Store(Store),
+    /// The person has not decided, or the server did not say: poll again, later.
+    Wait(Wait),
+}
+
 /// Awaits that enough time has passed.
 #[derive(Debug)]
 #[must_use]
@@ -52,12 +76,12 @@ impl Wait {
     ///
     /// # Errors
     /// [`LoginError::CodeExpired`]
-    pub fn waited(self, now: Timestamp) -> Result<DeviceStep, LoginError> {
+    pub fn waited(self, now: Timestamp) -> Result<Waited, LoginError> {
         if now >= self.waiting.expires {
             return Err(LoginError::CodeExpired);
         }
         if now < self.until {
-            return Ok(DeviceStep::Wait(self));
+            return Ok(Waited::TooEarly(self));
         }
         let attempt = &self.waiting.attempt;
         let LoginRequest { client_id, client_auth, .. } = &attempt.request;
@@ -66,7 +90,7 @@ impl Wait {
         let request = client_auth.request(client_id, endpoint, form).with_limit(TOKEN_LIMIT);
         let polling = Polling { waiting: self.waiting, polled_at: now };
         // Sent again, it would come before its time.
-        Ok(DeviceStep::Poll(HttpCall::new(request, Replay::Unsafe, polling)))
+        Ok(Waited::Poll(HttpCall::new(request, Replay::Unsafe, polling)))
     }
 }
 
@@ -87,14 +111,14 @@ pub struct Polling {
 impl sealed::Sealed for Polling {}
 
 impl Awaits for Polling {
-    type Next = DeviceStep;
+    type Next = Polled;
     type Error = LoginError;
 
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,
         sent_at: Timestamp,
-    ) -> Result<DeviceStep, LoginError> {
+    ) -> Result<Polled, LoginError> {
         let Self { mut waiting, polled_at } = self;
         let skew = outcome.as_ref().ok().and_then(|reply| reply.skew(sent_at));
         let asked = outcome.as_ref().ok().and_then(Reply::retry_after);
@@ -103,7 +127,7 @@ impl Awaits for Polling {
             Ok(grant) => {
                 let Attempt { request, host, server } = *waiting.attempt;
                 let store = Store::of(request, server, host, grant, sent_at);
-                return Ok(DeviceStep::Store(store.with_skew(skew)));
+                return Ok(Polled::Store(store.with_skew(skew)));
             }
             Err(error) => error,
         };
@@ -124,7 +148,7 @@ impl Awaits for Polling {
         // What the server asks for once holds once.
         let pause =
             Lifetime::from_seconds(asked.min(LONGEST_PAUSE.cast_signed())).max(waiting.interval);
-        Ok(DeviceStep::Wait(waiting.after(polled_at, pause)))
+        Ok(Polled::Wait(waiting.after(polled_at, pause)))
     }
 }
 

@@ -3,7 +3,6 @@
 use super::*;
 use crate::call::Answer;
 use crate::call::TransportFailureKind;
-use crate::login::LoginStep;
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -36,40 +35,34 @@ fn metadata(more: &str) -> String {
 
 /// Goes on to the codes, which are shown at once.
 fn show(interval: i64, expires_in: i64) -> ShowCode {
-    let DeviceStep::Discover(call) = request().start_device().unwrap() else { panic!() };
+    let BeforeCode::Discover(call) = request().start_device().unwrap() else { panic!() };
     let body = metadata(r#","device_authorization_endpoint":"https://id.example/d""#);
-    let DeviceStep::Ask(call) = call.answered(answer(200, &body), NOW).unwrap() else { panic!() };
+    let BeforeCode::Ask(call) = call.answered(answer(200, &body), NOW).unwrap() else { panic!() };
     assert_eq!(call.request().url().as_str(), "https://id.example/d");
     assert_eq!(call.request().form(), Some("client_id=cli&scope=offline_access"));
     let body = format!(
         r#"{{"device_code":"dc-secret","user_code":"ABCD","verification_uri":"https://id.example/go",
         "interval":{interval},"expires_in":{expires_in}}}"#
     );
-    match call.answered(answer(200, &body), NOW).unwrap() {
-        DeviceStep::Show(show) => show,
-        step => panic!("{step:?}"),
-    }
+    call.answered(answer(200, &body), NOW).unwrap()
 }
 
 fn wait(interval: i64, expires_in: i64) -> Wait {
-    match show(interval, expires_in).shown(NOW) {
-        DeviceStep::Wait(wait) => wait,
-        step => panic!("{step:?}"),
-    }
+    show(interval, expires_in).shown(NOW)
 }
 
 /// Waits until it may poll; when that was, and the poll.
 fn poll(wait: Wait) -> (Timestamp, HttpCall<Polling>) {
     let until = wait.until();
     match wait.waited(until) {
-        Ok(DeviceStep::Poll(call)) => (until, call),
+        Ok(Waited::Poll(call)) => (until, call),
         other => panic!("{other:?}"),
     }
 }
 
 fn again(call: HttpCall<Polling>, outcome: Result<Answer, TransportFailure>) -> Wait {
     match call.answered(outcome, NOW) {
-        Ok(DeviceStep::Wait(wait)) => wait,
+        Ok(Polled::Wait(wait)) => wait,
         other => panic!("{other:?}"),
     }
 }
@@ -80,14 +73,14 @@ fn a_person_agrees_and_the_login_is_that_of_the_issuer() {
     let call = poll(again(call, refused("authorization_pending"))).1;
     assert_eq!(call.request().url().as_str(), "https://id.example/t");
     let step = call.answered(answer(200, TOKENS), at(30)).unwrap();
-    let DeviceStep::Store(store) = step else { panic!("{step:?}") };
+    let Polled::Store(store) = step else { panic!("{step:?}") };
     let binding = store.session().binding.clone().unwrap();
     assert_eq!(
         (binding.issuer.as_str(), binding.client_id.as_str()),
         ("https://id.example", "cli")
     );
     assert_eq!(store.session().expiry, Some(at(30 + 3600)), "from when it was sent");
-    let LoginStep::Done(login) = store.stored() else { panic!() };
+    let login = store.stored();
     assert_eq!(login.issuer(), Some("https://id.example"));
 }
 
@@ -95,7 +88,7 @@ fn a_person_agrees_and_the_login_is_that_of_the_issuer() {
 fn a_success_that_is_odd_is_a_login_and_an_error_does_not_repeat_the_code() {
     let odd = "\u{feff}{\"access_token\":\"a\",\"refresh_token\":70000007,\"expires_in\":-1} junk";
     let step = poll(wait(5, 600)).1.answered(answer(200, odd), at(30)).unwrap();
-    let DeviceStep::Store(store) = step else { panic!("{step:?}") };
+    let Polled::Store(store) = step else { panic!("{step:?}") };
     assert_eq!(store.session().refresh_token.as_ref().unwrap().expose(), "70000007");
     for code in ["access_denied", "invalid_grant"] {
         let body = format!(r#"{{"error":"{code}","error_description":"no dc-secret here"}}"#);
@@ -173,7 +166,7 @@ fn an_answer_without_an_oauth_error_does_not_end_the_polling_whatever_its_status
         let (next, call) = poll(again(call, answer(status, body)));
         assert_eq!(last.until(next).seconds(), 11, "{status}: half as often");
         let step = call.answered(answer(200, TOKENS), at(30)).unwrap();
-        assert!(matches!(step, DeviceStep::Store(_)), "{status}: {step:?}");
+        assert!(matches!(step, Polled::Store(_)), "{status}: {step:?}");
     }
 }
 
@@ -197,7 +190,7 @@ fn a41_nothing_is_sent_once_the_codes_have_run_out() {
 
 #[test]
 fn a_server_without_the_offer_says_so_in_its_metadata() {
-    let DeviceStep::Discover(call) = request().start_device().unwrap() else { panic!() };
+    let BeforeCode::Discover(call) = request().start_device().unwrap() else { panic!() };
     let error = call.answered(answer(200, &metadata("")), NOW).unwrap_err();
     assert!(matches!(error, LoginError::NoDeviceLogin));
     let profile = crate::names::ProfileName::parse("p").unwrap();
@@ -209,7 +202,7 @@ fn a_server_without_the_offer_says_so_in_its_metadata() {
 fn a42_no_debug_shows_a_code() {
     let shown = show(5, 600);
     let text = format!("{shown:?}");
-    let DeviceStep::Wait(wait) = shown.shown(NOW) else { panic!() };
+    let wait = shown.shown(NOW);
     let text = text + &format!("{wait:?}");
     let text = text + &format!("{:?}", poll(wait).1);
     assert!(!text.contains("dc-secret") && !text.contains("ABCD"), "{text}");
@@ -235,11 +228,11 @@ proptest! {
         let mut last = NOW;
         let (mut naps, mut delays) = (naps.into_iter().cycle(), delays.into_iter().cycle());
         let mut sayings = sayings.into_iter();
-        let mut step = DeviceStep::Wait(wait(interval, expires_in));
+        let mut step = Waited::TooEarly(wait(interval, expires_in));
         for round in 0.. {
             prop_assert!(round < 100_000, "it never ends");
             step = match step {
-                DeviceStep::Wait(wait) => {
+                Waited::TooEarly(wait) => {
                     prop_assert!(wait.until() > NOW && wait.until() <= at(expires_in));
                     // The driver may wake up too early, or too late.
                     let nap = naps.next().unwrap_or(1).max(1);
@@ -253,7 +246,7 @@ proptest! {
                         }
                     }
                 }
-                DeviceStep::Poll(call) => {
+                Waited::Poll(call) => {
                     prop_assert!(now < at(expires_in), "a poll with dead codes");
                     prop_assert!(last.until(now).seconds() > least, "too early by the clock");
                     last = now;
@@ -268,9 +261,11 @@ proptest! {
                         Some(3) => refused("temporarily_unavailable"),
                         Some(_) | None => refused("authorization_pending"),
                     };
-                    call.answered(outcome, now).unwrap()
+                    match call.answered(outcome, now).unwrap() {
+                        Polled::Wait(wait) => Waited::TooEarly(wait),
+                        other @ Polled::Store(_) => panic!("{other:?}"),
+                    }
                 }
-                other => panic!("{other:?}"),
             };
         }
     }

@@ -1,7 +1,7 @@
 //! Waiting for the browser: the URL to show, and the rule by which a callback is recognised among junk.
 
 use super::exchange::Exchanging;
-use super::{Attempt, LoginError, LoginStep};
+use super::{AfterCallback, Attempt, LoginError};
 use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::issuer::{Trusted, derive_host_from_issuer, derive_token_endpoint, metadata_url};
@@ -17,7 +17,7 @@ use crate::wire::{
 use std::fmt;
 use url::{Url, form_urlencoded};
 
-/// Awaits the browser's return. `Debug` leaves the URL out, because the state stands in it.
+/// Awaits the browser's return: shows where to send it (RFC 6749 section 4.1.1) and knows its answer. `Debug` leaves the URL out, because the state stands in it.
 #[must_use]
 pub struct Browse {
     attempt: Attempt,
@@ -137,11 +137,11 @@ impl Browse {
     /// unless this login's own stands in it.
     ///
     /// ```
-    /// use u2m_core::{AccountId, Entropy, Heard, Host, LoginRequest, LoginStep, Target};
+    /// use u2m_core::{AccountId, BeforeCallback, Entropy, Heard, Host, LoginRequest, Target};
     /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
     /// let target = Target::account(host, AccountId::parse("abc").unwrap());
-    /// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
-    /// let LoginStep::Browse(browse) = listen.bound(8020) else { unreachable!() };
+    /// let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+    /// let browse = listen.bound(8020);
     /// let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
     /// let pasted = format!("it says localhost:8020/?code=c&amp;state={state}.");
     /// assert!(matches!(browse.hear_pasted(&pasted), Heard::Callback(_)));
@@ -165,11 +165,11 @@ impl Browse {
     /// can be told.
     ///
     /// ```
-    /// use u2m_core::{AccountId, Entropy, Host, LoginRequest, LoginStep, Target};
+    /// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};
     /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
     /// let target = Target::account(host, AccountId::parse("abc").unwrap());
-    /// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
-    /// let LoginStep::Browse(browse) = listen.bound(8020) else { unreachable!() };
+    /// let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+    /// let browse = listen.bound(8020);
     /// let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
     /// assert!(browse.may_go_on(&format!("localhost:8020/?state={state}&code=c")));
     /// assert!(!browse.may_go_on(&format!("localhost:8020/?code=c&state={state}")));
@@ -195,7 +195,7 @@ impl Browse {
     ///
     /// # Errors
     /// The person said no; or the issuer is missing, another one, or not to be trusted. Nothing has been sent then.
-    pub fn called_back(self, callback: Callback) -> Result<LoginStep, LoginError> {
+    pub fn called_back(self, callback: Callback) -> Result<AfterCallback, LoginError> {
         match self.server.clone() {
             Some(server) => self.for_known_server(server, callback),
             None => self.for_discovered_issuer(callback),
@@ -206,7 +206,7 @@ impl Browse {
         self,
         server: AuthorizationServer,
         callback: Callback,
-    ) -> Result<LoginStep, LoginError> {
+    ) -> Result<AfterCallback, LoginError> {
         // RFC 9207 section 2.4: plain string comparison, for answers and refusals alike.
         match &callback.iss {
             Some(iss) if !server.is_named(iss) => return Err(LoginError::WrongIssuer),
@@ -221,7 +221,7 @@ impl Browse {
         Ok(Exchanging::call(self.attempt, server, host, code, self.redirect_uri))
     }
 
-    fn for_discovered_issuer(self, callback: Callback) -> Result<LoginStep, LoginError> {
+    fn for_discovered_issuer(self, callback: Callback) -> Result<AfterCallback, LoginError> {
         let code = callback.outcome.map_err(LoginError::Denied)?;
         let issuer = callback.iss.ok_or(LoginError::NoIssuer)?;
         let mut sent = self.sent();
@@ -238,7 +238,7 @@ impl Browse {
         };
         match trusted {
             Trusted::Yes => verifying.call(),
-            Trusted::AfterConfirmation => Ok(LoginStep::Confirm(Confirm(verifying))),
+            Trusted::AfterConfirmation => Ok(AfterCallback::Confirm(Confirm(verifying))),
             Trusted::No => {
                 let host = Foreign::without(verifying.host.as_str(), &sent);
                 Err(LoginError::UntrustedIssuer(host))
@@ -288,7 +288,7 @@ impl Confirm {
     ///
     /// # Errors
     /// The person did not agree, or nobody could be asked.
-    pub fn answered(self, agreed: bool) -> Result<LoginStep, LoginError> {
+    pub fn answered(self, agreed: bool) -> Result<AfterCallback, LoginError> {
         if agreed {
             self.0.call()
         } else {
@@ -308,9 +308,9 @@ pub struct Verifying {
 }
 
 impl Verifying {
-    fn call(self) -> Result<LoginStep, LoginError> {
+    fn call(self) -> Result<AfterCallback, LoginError> {
         let url = metadata_url(&self.issuer).map_err(LoginError::Issuer)?;
-        Ok(LoginStep::Verify(HttpCall::new(HttpRequest::get(url), Replay::Safe, self)))
+        Ok(AfterCallback::Verify(HttpCall::new(HttpRequest::get(url), Replay::Safe, self)))
     }
 
     /// The host that was discovered.
@@ -322,14 +322,14 @@ impl Verifying {
 impl sealed::Sealed for Verifying {}
 
 impl Awaits for Verifying {
-    type Next = LoginStep;
+    type Next = AfterCallback;
     type Error = LoginError;
 
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
-    ) -> Result<LoginStep, LoginError> {
+    ) -> Result<AfterCallback, LoginError> {
         let also = self.attempt.request.trust.named().to_vec();
         let expected = Expected::called(self.issuer.clone(), self.host.clone(), also);
         let server = match parse_metadata(outcome, &expected) {

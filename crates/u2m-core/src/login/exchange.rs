@@ -1,6 +1,6 @@
 //! Redeeming the code, and what there is at the end.
 
-use super::{Attempt, LoginError, LoginRequest, LoginStep};
+use super::{AfterCallback, Attempt, LoginError, LoginRequest};
 use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
 use crate::host::Host;
 use crate::issuer::derive_host_from_issuer;
@@ -17,7 +17,7 @@ use crate::wire::{AuthorizationServer, Grant, Spoiled, TOKEN_LIMIT, exchange_for
 #[derive(Debug)]
 pub struct Exchanging {
     attempt: Attempt,
-    server: AuthorizationServer,
+    server: Box<AuthorizationServer>,
     host: Host,
 }
 
@@ -28,7 +28,7 @@ impl Exchanging {
         host: Host,
         code: AuthorizationCode,
         redirect_uri: String,
-    ) -> LoginStep {
+    ) -> AfterCallback {
         let form = exchange_form(
             &attempt.request.client_id,
             &code,
@@ -40,27 +40,30 @@ impl Exchanging {
             .request(client_id, server.token_endpoint.clone(), form)
             .with_limit(TOKEN_LIMIT)
             .with_secret(attempt.state.expose());
-        LoginStep::Exchange(HttpCall::new(request, Replay::Unsafe, Self { attempt, server, host }))
+        AfterCallback::Exchange(HttpCall::new(
+            request,
+            Replay::Unsafe,
+            Self { attempt, server: Box::new(server), host },
+        ))
     }
 }
 
 impl sealed::Sealed for Exchanging {}
 
 impl Awaits for Exchanging {
-    type Next = LoginStep;
+    type Next = Store;
     type Error = LoginError;
 
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,
         sent_at: Timestamp,
-    ) -> Result<LoginStep, LoginError> {
+    ) -> Result<Store, LoginError> {
         let skew = outcome.as_ref().ok().and_then(|reply| reply.skew(sent_at));
         let grant =
             Grant::parse(outcome).or_else(Spoiled::at_login).map_err(LoginError::Exchange)?;
         let Attempt { request, .. } = self.attempt;
-        let store = Store::of(request, self.server, self.host, grant, sent_at);
-        Ok(LoginStep::Store(store.with_skew(skew)))
+        Ok(Store::of(request, *self.server, self.host, grant, sent_at).with_skew(skew))
     }
 }
 
@@ -88,7 +91,8 @@ impl Store {
             .with_issuer_named(is_exact);
         let session =
             Session::renewed(grant, None, sent_at, request.assumed_lifetime).with_binding(binding);
-        Self { target: request.target, session, account, told, skew: None }
+        let target = request.target;
+        Self(Box::new(LoggedIn { target, session, account, told, skew: None }))
     }
 }
 
@@ -149,41 +153,29 @@ fn account_of(issuer: &str, host: &Host) -> Option<AccountId> {
 /// Awaits that the session is saved.
 #[derive(Debug)]
 #[must_use]
-pub struct Store {
-    target: Target,
-    session: Session,
-    account: Option<AccountId>,
-    told: Told,
-    skew: Option<Lifetime>,
-}
+pub struct Store(Box<LoggedIn>);
 
 impl Store {
     /// Adds by how much this machine's clock is off.
     pub(crate) fn with_skew(mut self, skew: Option<Lifetime>) -> Self {
-        self.skew = skew;
+        self.0.skew = skew;
         self
     }
 
     /// The key to save it under.
     pub fn key(&self) -> CacheKey {
-        self.target.cache_key()
+        self.0.target.cache_key()
     }
 
     /// What to save.
     pub fn session(&self) -> &Session {
-        &self.session
+        &self.0.session
     }
 
     /// Ends the login, whether saving worked or not: a token that could not be saved is still a token, and the driver
     /// reports the failure beside it.
-    pub fn stored(self) -> LoginStep {
-        LoginStep::Done(LoggedIn {
-            target: self.target,
-            session: self.session,
-            account: self.account,
-            told: self.told,
-            skew: self.skew,
-        })
+    pub fn stored(self) -> LoggedIn {
+        *self.0
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! | step | the driver does | then |
 //! |---|---|---|
-//! | [`Discover`](LoginStep::Discover) | fetches the host's metadata (skipped where endpoints are fixed) | `Listen` |
-//! | [`Listen`](LoginStep::Listen) | takes a loopback port | `Browse` |
-//! | [`Browse`](LoginStep::Browse) | shows the URL and waits for the callback | `Exchange`; in a discovery login `Confirm` or `Verify` |
-//! | [`Confirm`](LoginStep::Confirm) | asks the person about a host of a kind that is trusted only then | `Verify` |
-//! | [`Verify`](LoginStep::Verify) | fetches the metadata of the issuer that the callback named | `Exchange` |
-//! | [`Exchange`](LoginStep::Exchange) | redeems the code, once | `Store` |
-//! | [`Store`](LoginStep::Store) | saves the session | `Done` |
+//! | [`Discover`](BeforeCallback::Discover) | fetches the host's metadata (skipped where endpoints are fixed) | `Listen` |
+//! | [`Listen`](BeforeCallback::Listen) | takes a loopback port | [`Browse`] |
+//! | [`Browse`] | shows the URL and waits for the callback | `Exchange`; in a discovery login `Confirm` or `Verify` |
+//! | [`Confirm`](AfterCallback::Confirm) | asks the person about a host of a kind that is trusted only then | `Verify` |
+//! | [`Verify`](AfterCallback::Verify) | fetches the metadata of the issuer that the callback named | `Exchange` |
+//! | [`Exchange`](AfterCallback::Exchange) | redeems the code, once | [`Store`] |
+//! | [`Store`] | saves the session | [`LoggedIn`] |
+//!
+//! A driver is two loops, each an exhaustive match: over [`BeforeCallback`] until there is a [`Browse`], and over [`AfterCallback`]
+//! until there is a code to redeem. From then on each step has one successor and nobody may cancel, so the types alone lead on.
 //!
 //! Discovery comes before listening, so that no port is held while a host does not answer.
 
@@ -45,10 +48,10 @@ pub const DISCOVERY_HOST: &str = "https://login.databricks.com";
 /// What a login needs to know before it starts.
 ///
 /// ```
-/// use u2m_core::{Entropy, Host, LoginRequest, LoginStep, Target};
+/// use u2m_core::{BeforeCallback, Entropy, Host, LoginRequest, Target};
 /// let target = Target::workspace(Host::parse("https://my-workspace.cloud.databricks.com")?);
 /// let step = LoginRequest::new(target).start(Entropy::new([7; 64]));
-/// let LoginStep::Discover(call) = step else { panic!("workspaces are discovered first") };
+/// let BeforeCallback::Discover(call) = step else { panic!("workspaces are discovered first") };
 /// assert_eq!(call.request().url().path(), "/oidc/.well-known/oauth-authorization-server");
 /// # Ok::<(), u2m_core::HostError>(())
 /// ```
@@ -75,7 +78,7 @@ pub struct LoginRequest {
     pub to_account: bool,
     /// What a token is taken to live when the server does not say: 900 seconds.
     pub assumed_lifetime: Lifetime,
-    /// Whether the driver brings endpoints of its own to [`LoginStep::Discover`], for targets whose endpoints are fixed too.
+    /// Whether the driver brings endpoints of its own to [`BeforeCallback::Discover`], for targets whose endpoints are fixed too.
     pub own_endpoints: bool,
 }
 
@@ -103,19 +106,19 @@ impl LoginRequest {
     }
 
     /// Begins one attempt with entropy of its own.
-    pub fn start(self, entropy: Entropy) -> LoginStep {
+    pub fn start(self, entropy: Entropy) -> BeforeCallback {
         let (pkce, state) = entropy.spend();
         let attempt = Attempt { request: self, pkce, state };
         match attempt.request.target.kind() {
-            Kind::Discovery => LoginStep::Listen(Listen { attempt, server: None }),
+            Kind::Discovery => BeforeCallback::Listen(Listen { attempt, server: None }),
             kind => {
                 let also = attempt.request.trust.named();
                 match endpoints_of(kind, attempt.request.own_endpoints, also) {
                     Endpoints::Fixed(server) => {
-                        LoginStep::Listen(Listen { attempt, server: Some(server) })
+                        BeforeCallback::Listen(Listen { attempt, server: Some(server) })
                     }
                     Endpoints::At(url, search) => {
-                        LoginStep::Discover(Search::call(url, Discovering { attempt, search }))
+                        BeforeCallback::Discover(Search::call(url, Discovering { attempt, search }))
                     }
                 }
             }
@@ -174,24 +177,26 @@ pub(crate) fn endpoints_of(kind: &Kind, own: bool, also: &[Host]) -> Endpoints {
     }
 }
 
-/// What the driver of a login has to do next.
+/// What the driver of a login has to do before it can send the browser off: the authorization request of RFC 6749 section 4.1.1
+/// needs the server's endpoint and a redirect URI.
 #[derive(Debug)]
 #[must_use]
-pub enum LoginStep {
-    /// Show the URL, wait for the callback.
-    Browse(Browse),
+pub enum BeforeCallback {
+    /// Fetch the host's metadata (RFC 8414).
+    Discover(HttpCall<Discovering>),
+    /// Take a loopback port (RFC 8252 section 7.3).
+    Listen(Listen),
+}
+
+/// What the driver of a login has to do with the authorization response (RFC 6749 section 4.1.2): redeem its code, at once or after
+/// the issuer that it named was looked at.
+#[derive(Debug)]
+#[must_use]
+pub enum AfterCallback {
     /// Ask the person about a host.
     Confirm(Confirm),
-    /// Fetch the host's metadata.
-    Discover(HttpCall<Discovering>),
-    /// The login is over.
-    Done(LoggedIn),
-    /// Redeem the code.
+    /// Redeem the code: the access token request of RFC 6749 section 4.1.3.
     Exchange(HttpCall<Exchanging>),
-    /// Take a loopback port.
-    Listen(Listen),
-    /// Save the session.
-    Store(Store),
     /// Fetch the metadata of the issuer that the callback named.
     Verify(HttpCall<Verifying>),
 }
@@ -213,21 +218,21 @@ impl Discovering {
 impl sealed::Sealed for Discovering {}
 
 impl Awaits for Discovering {
-    type Next = LoginStep;
+    type Next = BeforeCallback;
     type Error = LoginError;
 
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,
         _: Timestamp,
-    ) -> Result<LoginStep, LoginError> {
+    ) -> Result<BeforeCallback, LoginError> {
         let attempt = self.attempt;
         match self.search.read(outcome).map_err(LoginError::Endpoints)? {
             Found::Elsewhere(url, search) => {
-                Ok(LoginStep::Discover(Search::call(url, Self { attempt, search })))
+                Ok(BeforeCallback::Discover(Search::call(url, Self { attempt, search })))
             }
             Found::Server(server) => {
-                Ok(LoginStep::Listen(Listen { attempt, server: Some(server) }))
+                Ok(BeforeCallback::Listen(Listen { attempt, server: Some(server) }))
             }
         }
     }
@@ -242,7 +247,7 @@ impl HttpCall<Discovering> {
     pub fn supplied(
         self,
         server: Result<AuthorizationServer, MetadataError>,
-    ) -> Result<LoginStep, LoginError> {
+    ) -> Result<BeforeCallback, LoginError> {
         let attempt = self.into_state().attempt;
         let request = &attempt.request;
         let held = server.and_then(|server| match request.target.host() {
@@ -253,7 +258,7 @@ impl HttpCall<Discovering> {
             None => Ok(server),
         });
         let server = Some(held.map_err(LoginError::Endpoints)?);
-        Ok(LoginStep::Listen(Listen { attempt, server }))
+        Ok(BeforeCallback::Listen(Listen { attempt, server }))
     }
 }
 
@@ -268,12 +273,19 @@ pub struct Listen {
 impl Listen {
     /// Takes the port that the listener holds; the redirect URI is `http://localhost:<port>`, which is the form that
     /// Databricks registers.
-    pub fn bound(self, port: u16) -> LoginStep {
-        LoginStep::Browse(Browse::new(
-            self.attempt,
-            self.server,
-            format!("http://localhost:{port}"),
-        ))
+    ///
+    /// ```
+    /// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};
+    /// let host = Host::parse("https://accounts.cloud.databricks.com")?;
+    /// let target = Target::account(host, AccountId::parse("abc").unwrap());
+    /// let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else {
+    ///     unreachable!("an account's endpoints are fixed")
+    /// };
+    /// assert_eq!(listen.bound(8020).redirect_uri(), "http://localhost:8020");
+    /// # Ok::<(), u2m_core::HostError>(())
+    /// ```
+    pub fn bound(self, port: u16) -> Browse {
+        Browse::new(self.attempt, self.server, format!("http://localhost:{port}"))
     }
 }
 

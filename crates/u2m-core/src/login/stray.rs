@@ -51,11 +51,11 @@ impl Browse {
     /// else, which is nobody's word.
     ///
     /// ```
-    /// use u2m_core::{AccountId, Entropy, Host, LoginRequest, LoginStep, Target};
+    /// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};
     /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
     /// let target = Target::account(host, AccountId::parse("abc").unwrap());
-    /// let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
-    /// let LoginStep::Browse(browse) = listen.bound(8020) else { unreachable!() };
+    /// let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
+    /// let browse = listen.bound(8020);
     /// let stray = browse.stray("error=access_denied").unwrap();
     /// assert_eq!(
     ///     stray.to_string(),

@@ -54,15 +54,13 @@ fn browse_with(request: LoginRequest, seed: u8, promises_iss: bool) -> Browse {
     let mut step = request.start(entropy(seed));
     loop {
         step = match step {
-            LoginStep::Discover(call) => {
+            BeforeCallback::Discover(call) => {
                 let url = call.request().url().as_str();
                 let issuer = url.strip_suffix("/.well-known/oauth-authorization-server").unwrap();
                 let body = metadata(issuer, promises_iss);
                 call.answered(answer(200, &body), NOW).unwrap()
             }
-            LoginStep::Listen(listen) => listen.bound(8020),
-            LoginStep::Browse(browse) => return browse,
-            other => panic!("{other:?}"),
+            BeforeCallback::Listen(listen) => return listen.bound(8020),
         };
     }
 }
@@ -102,16 +100,9 @@ fn callback(browse: &Browse, query: &str) -> Callback {
     }
 }
 
-fn exchange(step: LoginStep) -> HttpCall<Exchanging> {
+fn exchange(step: AfterCallback) -> HttpCall<Exchanging> {
     match step {
-        LoginStep::Exchange(call) => call,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn store(step: LoginStep) -> Store {
-    match step {
-        LoginStep::Store(store) => store,
+        AfterCallback::Exchange(call) => call,
         other => panic!("{other:?}"),
     }
 }
@@ -120,14 +111,7 @@ fn store(step: LoginStep) -> Store {
 fn sign_in(request: LoginRequest, granted: &str) -> Result<Store, LoginError> {
     let browse = browse(request);
     let callback = callback(&browse, "code=the-code");
-    exchange(browse.called_back(callback)?).answered(answer(200, granted), NOW).map(store)
-}
-
-fn done(store: Store) -> LoggedIn {
-    match store.stored() {
-        LoginStep::Done(done) => done,
-        other => panic!("{other:?}"),
-    }
+    exchange(browse.called_back(callback)?).answered(answer(200, granted), NOW)
 }
 
 fn binding(session: &Session) -> (&str, &str, &str, Option<&str>) {
@@ -155,7 +139,7 @@ fn every_kind_of_target_ends_in_a_session_that_is_bound_to_it() {
         assert_eq!(store.session().binding.as_ref().unwrap().client_id, "databricks-cli");
         assert_eq!(store.session().expiry, Some(NOW.plus(Lifetime::from_seconds(3600))));
         assert_eq!(store.session().issued_at, Some(NOW));
-        let done = done(store);
+        let done = store.stored();
         assert_eq!(done.target(), target);
         assert_eq!(done.token().access_token().expose(), "the-access");
         assert_eq!((done.issuer(), done.host()), (Some(issuer), Some(&a())));
@@ -166,7 +150,7 @@ fn every_kind_of_target_ends_in_a_session_that_is_bound_to_it() {
 fn an_accounts_endpoints_are_fixed_and_every_other_host_is_asked() {
     let a = || host("https://a.example");
     let first = |target| LoginRequest::new(target).start(entropy(1));
-    assert!(matches!(first(Target::account(a(), account_id())), LoginStep::Listen(_)));
+    assert!(matches!(first(Target::account(a(), account_id())), BeforeCallback::Listen(_)));
     for (target, path) in [
         (Target::workspace(a()), "/oidc/.well-known/oauth-authorization-server"),
         (
@@ -174,7 +158,7 @@ fn an_accounts_endpoints_are_fixed_and_every_other_host_is_asked() {
             "/oidc/accounts/abc/.well-known/oauth-authorization-server",
         ),
     ] {
-        let LoginStep::Discover(call) = first(target) else { panic!("{path}") };
+        let BeforeCallback::Discover(call) = first(target) else { panic!("{path}") };
         assert_eq!(call.request().url().as_str(), format!("https://a.example{path}"));
         assert_eq!((call.request().form(), call.replay()), (None, Replay::Safe));
     }
@@ -186,7 +170,7 @@ fn endp_1_a_host_without_oauth_ends_the_login_before_a_port_is_taken() {
         (404, "databricks OAuth is not supported for this host"),
         (500, "http 500 instead of the metadata"),
     ] {
-        let LoginStep::Discover(call) = workspace().start(entropy(1)) else {
+        let BeforeCallback::Discover(call) = workspace().start(entropy(1)) else {
             panic!("discovers first")
         };
         let Err(LoginError::Endpoints(error)) = call.answered(answer(status, "{}"), NOW) else {
@@ -202,7 +186,7 @@ fn a_supplier_of_the_callers_own_brings_the_endpoints() {
         let mut request =
             LoginRequest::new(Target::account(host("https://a.example"), account_id()));
         (request.own_endpoints, request.trust) = (true, trust);
-        let LoginStep::Discover(call) = request.start(entropy(1)) else {
+        let BeforeCallback::Discover(call) = request.start(entropy(1)) else {
             panic!("asks for the endpoints")
         };
         call
@@ -228,8 +212,10 @@ fn a_supplier_of_the_callers_own_brings_the_endpoints() {
         };
     }
     let call = ask(trust.with_host(host("https://id.example")));
-    let LoginStep::Listen(listen) = call.supplied(server()).unwrap() else { panic!("listens") };
-    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    let BeforeCallback::Listen(listen) = call.supplied(server()).unwrap() else {
+        panic!("listens")
+    };
+    let browse = listen.bound(8020);
     assert!(
         browse.url().as_str().starts_with("https://id.example/a?tenant=1&client_id="),
         "a1: the query stays"
@@ -242,14 +228,14 @@ fn a_supplier_of_the_callers_own_brings_the_endpoints() {
 #[test]
 fn a3_the_redirect_uri_of_the_exchange_is_that_of_the_request() {
     for port in [8020, 1337] {
-        let LoginStep::Discover(call) = workspace().start(entropy(3)) else {
+        let BeforeCallback::Discover(call) = workspace().start(entropy(3)) else {
             panic!("discovers first")
         };
         let body = metadata("https://a.example/oidc", false);
-        let LoginStep::Listen(listen) = call.answered(answer(200, &body), NOW).unwrap() else {
+        let BeforeCallback::Listen(listen) = call.answered(answer(200, &body), NOW).unwrap() else {
             panic!("listens")
         };
-        let LoginStep::Browse(browse) = listen.bound(port) else { panic!("browses") };
+        let browse = listen.bound(port);
         let (requested, shown) =
             (asked(&browse, "redirect_uri").unwrap(), browse.redirect_uri().to_owned());
         let callback = callback(&browse, "code=c");
@@ -294,14 +280,14 @@ fn t14_no_step_of_a_login_shows_a_secret() {
         };
         let first = request.start(entropy(9));
         let step = match first {
-            LoginStep::Discover(call) => {
+            BeforeCallback::Discover(call) => {
                 call.answered(answer(200, &metadata("https://a.example/oidc", false)), NOW).unwrap()
             }
             other => other,
         };
-        let LoginStep::Listen(listen) = step else { panic!("listens") };
+        let BeforeCallback::Listen(listen) = step else { panic!("listens") };
         let listening = format!("{listen:?}");
-        let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+        let browse = listen.bound(8020);
         let probe = browse_with(workspace(), 9, false);
         let callback_of_probe = callback(&probe, "code=the-code");
         secrets.push(state(&browse));
@@ -313,16 +299,16 @@ fn t14_no_step_of_a_login_shows_a_secret() {
         hides(format!("{heard:?}"), &secrets);
         let Heard::Callback(callback) = heard else { panic!("heard") };
         let mut step = browse.called_back(callback).unwrap();
-        loop {
+        let call = loop {
             hides(format!("{step:?}"), &secrets);
             step = match step {
-                LoginStep::Confirm(confirm) => confirm.answered(true).unwrap(),
-                LoginStep::Verify(call) => call.answered(answer(404, ""), NOW).unwrap(),
-                LoginStep::Exchange(call) => call.answered(answer(200, GRANTED), NOW).unwrap(),
-                LoginStep::Store(store) => store.stored(),
-                LoginStep::Done(_) => break,
-                other => panic!("{other:?}"),
+                AfterCallback::Confirm(confirm) => confirm.answered(true).unwrap(),
+                AfterCallback::Verify(call) => call.answered(answer(404, ""), NOW).unwrap(),
+                AfterCallback::Exchange(call) => break call,
             };
-        }
+        };
+        let store = call.answered(answer(200, GRANTED), NOW).unwrap();
+        hides(format!("{store:?}"), &secrets);
+        hides(format!("{:?}", store.stored()), &secrets);
     }
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use u2m_core::{AccountId, Browse, Callback, Entropy, Host, LoginRequest, LoginStep, Target};
+use u2m_core::{AccountId, BeforeCallback, Browse, Callback, Entropy, Host, LoginRequest, Target};
 use u2m_http::{Listener, Ports, Visitor};
 use url::Url;
 
@@ -17,11 +17,11 @@ pub(crate) const SOON: Duration = Duration::from_secs(8);
 pub(crate) fn browse(port: u16) -> Browse {
     let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
     let target = Target::account(host, AccountId::parse("abc").unwrap());
-    let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else {
+    let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64]))
+    else {
         panic!()
     };
-    let LoginStep::Browse(browse) = listen.bound(port) else { panic!() };
-    browse
+    listen.bound(port)
 }
 
 /// A listener on a port of the system's choice, and the login that waits for it.

@@ -12,9 +12,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use u2m_core::{
-    AccessToken, AccountId, Answer, Ask, Binding, Entropy, Exchanging, Heard, Host, HostMetadata,
-    HostMetadataLookup, HttpCall, HttpRequest, LoginRequest, LoginStep, RefreshToken, Refreshing,
-    Session, Target, Timestamp, TokenRequest, TokenStep, TransportFailure, TransportFailureKind,
+    AccessToken, AccountId, AfterCallback, Answer, Ask, BeforeCallback, Binding, Entropy,
+    Exchanging, Heard, Host, HostMetadata, HostMetadataLookup, HttpCall, HttpRequest, LoginRequest,
+    RefreshToken, Refreshing, Session, Store, Target, Timestamp, TokenRequest, TokenStep,
+    TransportFailure, TransportFailureKind,
 };
 use u2m_http::Transport;
 use url::Url;
@@ -77,18 +78,24 @@ pub(crate) fn refresh_at(base: &str, endpoint: &str) -> HttpCall<Refreshing> {
 pub(crate) fn exchange(base: &str) -> HttpCall<Exchanging> {
     let account = AccountId::parse("11111111-2222-3333-4444-555555555555").unwrap();
     let target = Target::account(Host::parse(base).unwrap(), account);
-    let LoginStep::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else {
+    let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64]))
+    else {
         panic!("an account's endpoints are fixed")
     };
-    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("it has a port") };
+    let browse = listen.bound(8020);
     let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
     let Heard::Callback(callback) = browse.hear(&format!("code=spend-me&state={state}")) else {
         panic!("the state is right")
     };
     match browse.called_back(callback).unwrap() {
-        LoginStep::Exchange(call) => call,
+        AfterCallback::Exchange(call) => call,
         other => panic!("{other:?}"),
     }
+}
+
+/// The refresh token that an answer to [`exchange`] has brought.
+pub(crate) fn kept(store: &Store) -> &str {
+    store.session().refresh_token.as_ref().unwrap().expose()
 }
 
 /// The refresh token that a step after [`refresh`] has saved.

@@ -384,7 +384,7 @@ proptest! {
         }
         let callback = callback(&browse, "code=c");
         let call = exchange(browse.called_back(callback).unwrap());
-        let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+        let store = call.answered(answer(200, GRANTED), NOW).unwrap();
         prop_assert_eq!(store.session().access_token.expose(), "the-access");
     }
 

@@ -8,7 +8,7 @@ fn request() -> LoginRequest {
 }
 
 /// What becomes of a callback that names `iss`.
-fn called_back(request: LoginRequest, iss: Option<&str>) -> Result<LoginStep, LoginError> {
+fn called_back(request: LoginRequest, iss: Option<&str>) -> Result<AfterCallback, LoginError> {
     let browse = browse(request);
     let mut query = form_urlencoded::Serializer::new("code=the-code".to_owned());
     if let Some(iss) = iss {
@@ -18,10 +18,10 @@ fn called_back(request: LoginRequest, iss: Option<&str>) -> Result<LoginStep, Lo
     browse.called_back(callback)
 }
 
-fn verify(step: LoginStep) -> HttpCall<Verifying> {
+fn verify(step: AfterCallback) -> HttpCall<Verifying> {
     match step {
-        LoginStep::Verify(call) => call,
-        LoginStep::Confirm(confirm) => verify(confirm.answered(true).unwrap()),
+        AfterCallback::Verify(call) => call,
+        AfterCallback::Confirm(confirm) => verify(confirm.answered(true).unwrap()),
         other => panic!("{other:?}"),
     }
 }
@@ -29,13 +29,15 @@ fn verify(step: LoginStep) -> HttpCall<Verifying> {
 fn sign_in_at(iss: &str) -> LoggedIn {
     let call = verify(called_back(request(), Some(iss)).unwrap());
     let step = call.answered(answer(200, &metadata(iss, false)), NOW).unwrap();
-    done(store(exchange(step).answered(answer(200, GRANTED), NOW).unwrap()))
+    exchange(step).answered(answer(200, GRANTED), NOW).unwrap().stored()
 }
 
 #[test]
 fn a_discovery_login_starts_at_the_login_page_and_names_no_host() {
-    let LoginStep::Listen(listen) = request().start(entropy(7)) else { panic!("no host to ask") };
-    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    let BeforeCallback::Listen(listen) = request().start(entropy(7)) else {
+        panic!("no host to ask")
+    };
+    let browse = listen.bound(8020);
     assert!(
         browse
             .url()
@@ -65,7 +67,7 @@ fn disc_1_the_issuer_of_a_trusted_zone_is_verified_before_the_code_is_sent() {
     assert_eq!(call.state().host().as_str(), "https://adb-1.azuredatabricks.net");
     let call = exchange(call.answered(answer(200, &metadata(iss, false)), NOW).unwrap());
     assert_eq!(call.request().url().as_str(), format!("{iss}/v1/token"));
-    let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+    let store = call.answered(answer(200, GRANTED), NOW).unwrap();
     assert_eq!(store.key().as_str(), "dev");
     let host = "https://adb-1.azuredatabricks.net";
     assert_eq!(binding(store.session()), (iss, format!("{iss}/v1/token").as_str(), host, None));
@@ -109,7 +111,7 @@ fn the_callback_of_a_discovery_login_has_to_name_an_issuer() {
 fn t6_a_unified_host_is_followed_only_when_the_person_agrees_to_it() {
     let iss = Some("https://nike.databricks.com/oidc/accounts/abc");
     let confirm = |step| match step {
-        LoginStep::Confirm(confirm) => confirm,
+        AfterCallback::Confirm(confirm) => confirm,
         other => panic!("{other:?}"),
     };
     let asked = confirm(called_back(request(), iss).unwrap());
@@ -118,12 +120,12 @@ fn t6_a_unified_host_is_followed_only_when_the_person_agrees_to_it() {
     assert_eq!(error.to_string(), "signing in to https://nike.databricks.com was not confirmed");
     assert!(matches!(
         confirm(called_back(request(), iss).unwrap()).answered(true),
-        Ok(LoginStep::Verify(_))
+        Ok(AfterCallback::Verify(_))
     ));
     let mut widened = request();
     widened.trust = IssuerTrust::databricks().with_host(host("https://nike.databricks.com"));
     assert!(
-        matches!(called_back(widened, iss), Ok(LoginStep::Verify(_))),
+        matches!(called_back(widened, iss), Ok(AfterCallback::Verify(_))),
         "a host trusted by name is not asked about"
     );
 }
@@ -138,7 +140,7 @@ fn a30_a32_the_issuers_own_metadata_has_to_agree() {
     assert!(matches!(answered(&other), Err(LoginError::Endpoints(MetadataError::WrongIssuer(_)))));
     let named = |issuer: &str| metadata(iss, false).replace(&format!("\"{iss}\""), issuer);
     for own in ["null", "\"https://adb-1.azuredatabricks.net\"", &format!("\"{iss}/\"")] {
-        assert!(matches!(answered(&named(own)), Ok(LoginStep::Exchange(_))), "{own}");
+        assert!(matches!(answered(&named(own)), Ok(AfterCallback::Exchange(_))), "{own}");
     }
     let port = named("\"https://adb-1.azuredatabricks.net:444/oidc\"");
     assert!(matches!(answered(&port), Err(LoginError::Endpoints(MetadataError::WrongIssuer(_)))));
@@ -178,7 +180,7 @@ fn a30_the_metadata_is_of_the_account_that_the_callback_named() {
         };
         for named in own.iter().map(String::as_str).chain([""]) {
             let step = answered(named);
-            assert!(matches!(step, Ok(LoginStep::Exchange(_))), "{iss} {named}: {step:?}");
+            assert!(matches!(step, Ok(AfterCallback::Exchange(_))), "{iss} {named}: {step:?}");
         }
         for named in other {
             let error = answered(&named).unwrap_err();
@@ -201,7 +203,7 @@ fn a30_a_host_that_was_allowed_by_name_is_followed_as_databricks_hosts_are() {
             let body = body.replacen(&format!("\"{iss}\""), &name, 1);
             let call = verify(called_back(request(), Some(iss)).unwrap());
             let call = exchange(call.answered(answer(200, &body), NOW).unwrap());
-            let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+            let store = call.answered(answer(200, GRANTED), NOW).unwrap();
             let endpoint = format!("{iss}/v1/token");
             let (issuer, to, host, _) = binding(store.session());
             assert_eq!((issuer, to, host), (iss, endpoint.as_str(), named.as_str()), "{name}");

@@ -59,7 +59,7 @@ fn a7_scope_1_a_narrower_grant_is_recorded_and_reported() {
         let mut request = workspace();
         request.scopes = Scopes::new(scopes.iter().copied());
         let body = format!(r#"{{"access_token":"a","scope":"{granted}"}}"#);
-        let done = done(sign_in(request, &body).unwrap());
+        let done = sign_in(request, &body).unwrap().stored();
         let recorded =
             done.session().binding.as_ref().unwrap().scopes.as_ref().map(ToString::to_string);
         (done.missing_scopes().to_string(), recorded)
@@ -89,16 +89,16 @@ fn at_issuer(
     let mut request = LoginRequest::new(Target::issuer(issuer).unwrap());
     request.scopes = Scopes::split(named);
     request.offline_access = offline;
-    let LoginStep::Discover(call) = request.start(entropy(7)) else { panic!("asks") };
+    let BeforeCallback::Discover(call) = request.start(entropy(7)) else { panic!("asks") };
     let list = listed.map(|list| format!(r#","scopes_supported":{list}"#)).unwrap_or_default();
     let body = metadata(issuer, false).replace('}', &format!("{list}}}"));
     let step = call.answered(answer(200, &body), NOW).unwrap();
-    let LoginStep::Listen(listen) = step else { panic!("listens") };
-    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    let BeforeCallback::Listen(listen) = step else { panic!("listens") };
+    let browse = listen.bound(8020);
     let scope = asked(&browse, "scope");
     let callback = callback(&browse, "code=c");
     let call = exchange(browse.called_back(callback).unwrap());
-    let done = done(store(call.answered(answer(200, grant), NOW).unwrap()));
+    let done = call.answered(answer(200, grant), NOW).unwrap().stored();
     assert_eq!(done.asked_scopes().to_string(), scope.clone().unwrap_or_default());
     (scope, done.is_granted_otherwise())
 }

@@ -9,7 +9,7 @@ fn called_back(
     promises_iss: bool,
     outcome: &str,
     iss: Option<&str>,
-) -> Result<LoginStep, LoginError> {
+) -> Result<AfterCallback, LoginError> {
     let browse = browse_with(workspace(), 7, promises_iss);
     let mut query = form_urlencoded::Serializer::new(outcome.to_owned());
     if let Some(iss) = iss {
@@ -24,7 +24,7 @@ fn a27_an_issuer_is_compared_as_a_plain_string() {
     for promised in [true, false] {
         assert!(matches!(
             called_back(promised, "code=c", Some(ISSUER)),
-            Ok(LoginStep::Exchange(_))
+            Ok(AfterCallback::Exchange(_))
         ));
         for other in [
             "https://a.example/oidc/",
@@ -50,7 +50,7 @@ fn a27_an_issuer_is_compared_as_a_plain_string() {
 fn a27_an_issuer_that_arrives_percent_encoded_is_decoded_first() {
     let browse = browse_with(workspace(), 7, true);
     let callback = callback(&browse, "code=c&iss=https%3A%2F%2Fa.example%2Foidc");
-    assert!(matches!(browse.called_back(callback), Ok(LoginStep::Exchange(_))));
+    assert!(matches!(browse.called_back(callback), Ok(AfterCallback::Exchange(_))));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a28_a_missing_issuer_is_fatal_exactly_when_the_metadata_promises_one() {
         matches!(called_back(true, "code=c", Some("")), Err(LoginError::NoIssuer)),
         "an empty one is absent"
     );
-    assert!(matches!(called_back(false, "code=c", None), Ok(LoginStep::Exchange(_))));
+    assert!(matches!(called_back(false, "code=c", None), Ok(AfterCallback::Exchange(_))));
 }
 
 #[test]
@@ -104,11 +104,12 @@ fn calling_itself(issuer: Option<&str>) -> String {
 }
 
 fn browse_of(request: LoginRequest, body: &str) -> Browse {
-    let LoginStep::Discover(call) = request.start(entropy(7)) else { panic!("discovers first") };
+    let BeforeCallback::Discover(call) = request.start(entropy(7)) else {
+        panic!("discovers first")
+    };
     let step = call.answered(answer(200, body), NOW).unwrap();
-    let LoginStep::Listen(listen) = step else { panic!("listens") };
-    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
-    browse
+    let BeforeCallback::Listen(listen) = step else { panic!("listens") };
+    listen.bound(8020)
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn a30_a_login_to_a_host_that_names_no_issuer_or_itself_otherwise_is_bound_to_th
         let callback = callback(&browse, "code=c");
         let call = exchange(browse.called_back(callback).unwrap());
         assert_eq!(call.request().url().as_str(), "https://a.example/oidc/v1/token");
-        let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+        let store = call.answered(answer(200, GRANTED), NOW).unwrap();
         let endpoint = "https://a.example/oidc/v1/token";
         assert_eq!(binding(store.session()), (ISSUER, endpoint, "https://a.example", None));
         assert!(store.session().binding.as_ref().unwrap().allowed.is_empty());
@@ -135,8 +136,8 @@ fn a27_where_the_metadata_names_no_issuer_a_callback_names_the_host() {
         browse.called_back(callback)
     };
     for iss in ["https://a.example", "https://a.example/", ISSUER] {
-        assert!(matches!(of(None, iss), Ok(LoginStep::Exchange(_))), "{iss}");
-        assert!(matches!(of(Some(iss), iss), Ok(LoginStep::Exchange(_))), "{iss}");
+        assert!(matches!(of(None, iss), Ok(AfterCallback::Exchange(_))), "{iss}");
+        assert!(matches!(of(Some(iss), iss), Ok(AfterCallback::Exchange(_))), "{iss}");
     }
     for iss in ["https://b.example/oidc", "https://a.example:444/oidc", "http://a.example", "x"] {
         assert!(matches!(of(None, iss), Err(LoginError::WrongIssuer)), "{iss}");
@@ -161,7 +162,7 @@ fn a30_an_issuer_on_another_host_that_was_allowed_by_name_stands_in_the_logins_r
     let browse = browse_of(named(&["https://id.example", "https://other.example"]), &body);
     let right = callback(&browse, "code=c&iss=https%3A%2F%2Fid.example%2Foidc");
     let call = exchange(browse.called_back(right).unwrap());
-    let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+    let store = call.answered(answer(200, GRANTED), NOW).unwrap();
     let binding = store.session().binding.clone().unwrap();
     assert_eq!((binding.issuer.as_str(), binding.host.as_str()), (ISSUER, "https://a.example"));
     assert_eq!(binding.allowed, [host("https://id.example")]);
@@ -177,15 +178,17 @@ fn a30_an_issuer_that_was_named_and_writes_itself_otherwise_is_taken_when_its_ho
         request
     };
     for name in [None, Some("https://a.example/oidc/")] {
-        let LoginStep::Discover(call) = request(false).start(entropy(7)) else { panic!("asks") };
+        let BeforeCallback::Discover(call) = request(false).start(entropy(7)) else {
+            panic!("asks")
+        };
         let body = calling_itself(name);
         let step = call.answered(answer(200, &body), NOW).unwrap();
-        let LoginStep::Discover(call) = step else { panic!("looks in the other place") };
+        let BeforeCallback::Discover(call) = step else { panic!("looks in the other place") };
         assert!(call.answered(answer(404, ""), NOW).is_err(), "{name:?}");
         let browse = browse_of(request(true), &body);
         let callback = callback(&browse, "code=c");
         let call = exchange(browse.called_back(callback).unwrap());
-        let store = store(call.answered(answer(200, GRANTED), NOW).unwrap());
+        let store = call.answered(answer(200, GRANTED), NOW).unwrap();
         let binding = store.session().binding.clone().unwrap();
         assert_eq!(binding.issuer, ISSUER, "what was named");
         assert_eq!(binding.allowed, [host("https://a.example")], "its renewals need it too");
@@ -203,7 +206,7 @@ fn a30_a32_a_login_does_not_begin_with_metadata_that_leads_to_another_host() {
         (metadata("https://evil.example/oidc", false), Some("https://evil.example/oidc")),
         (elsewhere, None),
     ] {
-        let LoginStep::Discover(call) = workspace().start(entropy(1)) else {
+        let BeforeCallback::Discover(call) = workspace().start(entropy(1)) else {
             panic!("discovers first")
         };
         let Err(LoginError::Endpoints(error)) = call.answered(answer(200, &body), NOW) else {
@@ -221,14 +224,16 @@ fn a30_a32_a_login_does_not_begin_with_metadata_that_leads_to_another_host() {
 fn an_issuer_is_looked_for_behind_a_place_that_is_forbidden_and_not_behind_one_in_trouble() {
     let first = || {
         let request = LoginRequest::new(Target::issuer(ISSUER).unwrap());
-        let LoginStep::Discover(call) = request.start(entropy(1)) else { panic!("asks first") };
+        let BeforeCallback::Discover(call) = request.start(entropy(1)) else {
+            panic!("asks first")
+        };
         call
     };
     for no in ["", r#"{"message":"not here"}"#] {
         let step = first().answered(answer(403, no), NOW).unwrap();
-        let LoginStep::Discover(call) = step else { panic!("{step:?}") };
+        let BeforeCallback::Discover(call) = step else { panic!("{step:?}") };
         let step = call.answered(answer(200, &metadata(ISSUER, false)), NOW).unwrap();
-        assert!(matches!(step, LoginStep::Listen(_)), "{step:?}");
+        assert!(matches!(step, BeforeCallback::Listen(_)), "{step:?}");
     }
     for trouble in [429, 500, 503] {
         let error = first().answered(answer(trouble, r#"{"message":"later"}"#), NOW).unwrap_err();
@@ -253,19 +258,20 @@ fn hosts_that_were_allowed_by_name_and_have_endpoints_stand_in_the_login() {
     for name in named {
         request.trust = request.trust.with_host(host(name));
     }
-    let LoginStep::Discover(call) = request.start(entropy(1)) else { panic!("discovers first") };
+    let BeforeCallback::Discover(call) = request.start(entropy(1)) else {
+        panic!("discovers first")
+    };
     let body = format!(
         r#"{{"issuer":"{issuer}","authorization_endpoint":"https://pages.example/authorize",
         "token_endpoint":"https://tokens.example/token"}}"#
     );
-    let LoginStep::Listen(listen) = call.answered(answer(200, &body), NOW).unwrap() else {
+    let BeforeCallback::Listen(listen) = call.answered(answer(200, &body), NOW).unwrap() else {
         panic!("listens")
     };
-    let LoginStep::Browse(browse) = listen.bound(8020) else { panic!("browses") };
+    let browse = listen.bound(8020);
     let callback = callback(&browse, "code=c");
     let call = exchange(browse.called_back(callback).unwrap());
-    let step = call.answered(answer(200, r#"{"access_token":"a"}"#), NOW).unwrap();
-    let LoginStep::Store(store) = step else { panic!("stores") };
+    let store = call.answered(answer(200, r#"{"access_token":"a"}"#), NOW).unwrap();
     let binding = store.session().binding.clone().unwrap();
     // The one that has none, and the login's own, are no business of the record's.
     assert_eq!(binding.allowed, [host("https://tokens.example"), host("https://pages.example")]);

@@ -12,10 +12,10 @@
 #![no_main]
 
 use u2m_core::{
-    AfterCallback, Browse, Callback, Heard, Host, IssuerTrust, Junk, LoginError, Trusted,
+    AfterCallback, Browse, Callback, CallbackMatch, Host, IssuerTrust, IgnoredReason, LoginError, TrustDecision,
 };
 use u2m_fuzz::{ACCOUNTS, assert_one_printable_line, browse, browse_somewhere, state, words};
-use u2m_http::fuzzing::{Request, request};
+use u2m_http::fuzzing::{RequestVerdict, request};
 use url::form_urlencoded;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
@@ -24,18 +24,18 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         assert_eq!(request(input, size, 8020), whole);
     }
     match whole {
-        Request::Callback(query) => {
+        RequestVerdict::Callback(query) => {
             second_reading(input, &query);
             heard(&query);
         }
-        Request::Refused(answer) => {
+        RequestVerdict::Refused(answer) => {
             let answer = std::str::from_utf8(&answer).expect("answers are ours");
             let status: u16 = answer[9..12].parse().expect("a status");
             assert!([400, 403, 404, 405].contains(&status), "{answer}");
             let head = answer.split("\r\n\r\n").next().unwrap_or_default();
             assert!(head.contains("\r\nConnection: close\r\n") && !head.contains("Location"));
         }
-        Request::Outcome | Request::Broken | Request::Unfinished => {}
+        RequestVerdict::Outcome | RequestVerdict::Broken | RequestVerdict::Unfinished => {}
     }
 });
 
@@ -68,8 +68,8 @@ fn heard(query: &str) {
             ["state", "code", "error", "iss", "error_description"].map(values);
         let all = [&states, &codes, &errors, &issuers, &descriptions];
         match browse.hear(query) {
-            Heard::Junk(Junk::Repeated) => assert!(all.iter().any(|values| values.len() > 1)),
-            Heard::Junk(Junk::State) => {
+            CallbackMatch::Ignored(IgnoredReason::Repeated) => assert!(all.iter().any(|values| values.len() > 1)),
+            CallbackMatch::Ignored(IgnoredReason::State) => {
                 assert_ne!(states, [state(&browse)]);
                 if let Some(stray) = browse.stray(query) {
                     assert!(codes.len() == 1 || errors.len() == 1, "{stray}");
@@ -78,8 +78,8 @@ fn heard(query: &str) {
                     assert!(!code.is_some_and(|code| stray.to_string().contains(code.as_str())));
                 }
             }
-            Heard::Junk(Junk::Empty) => assert!(codes.is_empty() && errors.is_empty()),
-            Heard::Callback(callback) => {
+            CallbackMatch::Ignored(IgnoredReason::Empty) => assert!(codes.is_empty() && errors.is_empty()),
+            CallbackMatch::Callback(callback) => {
                 assert!(all.iter().all(|values| values.len() < 2));
                 assert_eq!(states, [state(&browse)]);
                 let code = codes.first().filter(|_| errors.is_empty());
@@ -123,7 +123,7 @@ fn next(
         Ok(AfterCallback::Verify(call)) => {
             assert!(!known && code.is_some() && call.request().form().is_none());
             let host = Host::of(call.request().url()).expect("a host");
-            assert_eq!(IssuerTrust::databricks().of(&host), Trusted::Yes);
+            assert_eq!(IssuerTrust::databricks().of(&host), TrustDecision::Yes);
             assert_eq!(call.state().host(), &host);
         }
         Ok(AfterCallback::Confirm(confirm)) => {

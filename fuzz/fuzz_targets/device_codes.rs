@@ -9,12 +9,12 @@
 #![no_main]
 
 use u2m_core::fuzzing::{device_codes, revocation};
-use u2m_core::{Answer, Host};
+use u2m_core::{HttpResponse, Host};
 use u2m_fuzz::{assert_one_printable_line, status_line, words};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((status, _, body)) = status_line(input) else { return };
-    let answer = Answer::new(status, body.to_vec()).with_content_type("application/json");
+    let answer = HttpResponse::new(status, body.to_vec()).with_content_type("application/json");
     match device_codes(answer.clone()) {
         Ok(codes) => {
             assert!((200..300).contains(&status));

@@ -11,7 +11,7 @@
 
 use serde_json::Value;
 use u2m_core::fuzzing::token_response;
-use u2m_core::{Answer, AnswerError, Foreign, OAuthErrorCode, Refusal, TokenEndpointError};
+use u2m_core::{HttpResponse, ResponseError, Sanitized, OAuthErrorCode, ErrorResponse, TokenEndpointError};
 use u2m_fuzz::{assert_one_printable_line, status_line, words};
 
 const SPENT: &str = "Refresh token is invalid";
@@ -51,7 +51,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let json = serde_json::from_slice::<Value>(body).ok();
     let text =
         |name: &str| json.as_ref().and_then(|json| member(json, name)).and_then(Value::as_str);
-    let result = token_response(Answer::new(status, body.to_vec()).with_content_type(kind));
+    let result = token_response(HttpResponse::new(status, body.to_vec()).with_content_type(kind));
     match &result {
         Ok(granted) => {
             assert!((200..300).contains(&status) || granted.refresh_token.is_some());
@@ -69,7 +69,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             // What has tokens in it is read for them, whatever its status.
             let is_unread = matches!(
                 error,
-                AnswerError::NotJson { .. } | AnswerError::Said { .. } | AnswerError::Status(_)
+                ResponseError::NotJson { .. } | ResponseError::Said { .. } | ResponseError::Status(_)
             );
             assert!(
                 error.is_transient() || status < 400 || !is_unread,
@@ -102,7 +102,7 @@ fn is_ambiguous(json: &Value) -> bool {
     names.iter().enumerate().any(is_twice)
 }
 
-fn judge(refusal: &Refusal, code: &str, description: Option<&str>, suberror: bool) {
+fn judge(refusal: &ErrorResponse, code: &str, description: Option<&str>, suberror: bool) {
     let spent = code == "invalid_grant" || description == Some(SPENT);
     assert_eq!(refusal.rejects_the_refresh_token(), spent);
     let says_so = matches!(code, "server_error" | "temporarily_unavailable");
@@ -127,9 +127,9 @@ fn judge(refusal: &Refusal, code: &str, description: Option<&str>, suberror: boo
 /// The code is the first line, the description all of it.
 fn through_the_browser(text: &str) {
     let code = text.lines().next().unwrap_or_default();
-    judge(&Refusal::new(0, code, Some(text)), code, Some(text), false);
-    let shown = Foreign::new(text);
+    judge(&ErrorResponse::new(0, code, Some(text)), code, Some(text), false);
+    let shown = Sanitized::new(text);
     assert!(shown.as_str().chars().count() <= 201);
     assert_one_printable_line(shown.as_str());
-    assert_eq!(Foreign::new(shown.as_str()), shown);
+    assert_eq!(Sanitized::new(shown.as_str()), shown);
 }

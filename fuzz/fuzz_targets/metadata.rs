@@ -13,14 +13,14 @@
 use serde_json::Value;
 use u2m_core::fuzzing::metadata;
 use u2m_core::{
-    AccountId, Answer, AuthorizationServer, Host, HostMetadata, IssuerTrust, Target, Timestamp,
-    Trusted, derive_host_from_issuer, derive_token_endpoint,
+    AccountId, HttpResponse, ServerMetadata, Host, HostMetadata, IssuerTrust, Target, Timestamp,
+    TrustDecision, derive_host_from_issuer, derive_token_endpoint,
 };
 use u2m_fuzz::{assert_one_printable_line, status_line, words};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((status, issuer, body)) = status_line(input) else { return };
-    let answer = Answer::new(status, body.to_vec()).with_content_type("application/json");
+    let answer = HttpResponse::new(status, body.to_vec()).with_content_type("application/json");
     let host = Host::parse("https://a.example").expect("a host");
     for asked in [Some(issuer), None] {
         match metadata(answer.clone(), asked, &host) {
@@ -34,7 +34,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
 });
 
 fn believed(
-    server: &AuthorizationServer,
+    server: &ServerMetadata,
     asked: Option<&str>,
     status: u16,
     body: &[u8],
@@ -63,7 +63,7 @@ fn believed(
         }
     }
     let text = serde_json::to_string(server).expect("it is plain data");
-    let again: AuthorizationServer = serde_json::from_str(&text).expect("it was just written");
+    let again: ServerMetadata = serde_json::from_str(&text).expect("it was just written");
     assert_eq!(again, *server);
 }
 
@@ -78,7 +78,7 @@ fn issued(issuer: &str) {
             let azure = [".databricks.azure.us", ".databricks.azure.cn"];
             let theirs = databricks.iter().chain(&azure).any(|zone| name.ends_with(zone));
             let trusted = IssuerTrust::databricks().of(&host);
-            assert!(trusted == Trusted::No || (theirs && name.starts_with("https://")), "{host}");
+            assert!(trusted == TrustDecision::No || (theirs && name.starts_with("https://")), "{host}");
         }
         (Err(error), Err(_)) => assert_one_printable_line(&words(&error)),
         (host, url) => panic!("{issuer:?}: {host:?} {url:?}"),

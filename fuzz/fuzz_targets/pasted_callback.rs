@@ -6,7 +6,7 @@
 //! - Blanks, quotes and angle brackets around it, and a fragment behind it, change nothing.
 #![no_main]
 
-use u2m_core::{Browse, Heard, Junk};
+use u2m_core::{Browse, CallbackMatch, IgnoredReason};
 use u2m_fuzz::{browse, state};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
@@ -86,10 +86,10 @@ fn holds(text: &str, part: &str) -> bool {
     false
 }
 
-fn heard(heard: Heard) -> Result<String, Junk> {
+fn heard(heard: CallbackMatch) -> Result<String, IgnoredReason> {
     match heard {
         // A code is not shown; whom it is from is.
-        Heard::Callback(callback) => Ok(format!("{callback:?}")),
-        Heard::Junk(junk) => Err(junk),
+        CallbackMatch::Callback(callback) => Ok(format!("{callback:?}")),
+        CallbackMatch::Ignored(junk) => Err(junk),
     }
 }

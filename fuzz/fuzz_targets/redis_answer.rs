@@ -8,7 +8,7 @@
 #![no_main]
 
 use redis::{Parser, Value};
-use u2m_cache::redis_fuzzing::{Broken, Reply, read, written};
+use u2m_cache::redis_fuzzing::{BrokenReply, RespReply, read, written};
 use u2m_fuzz::first_line;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let pieces = read(bytes, 1, count);
     for size in [7, usize::MAX] {
         let other = read(bytes, size, count);
-        let is_unasked = pieces.is_ok() && other == Err(Broken::Odd);
+        let is_unasked = pieces.is_ok() && other == Err(BrokenReply::Odd);
         assert!(other == pieces || is_unasked, "{pieces:?} {other:?}");
     }
     if let Ok(replies) = pieces {
@@ -27,7 +27,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     asked(bytes);
 });
 
-fn second_reading(mut bytes: &[u8], replies: &[Reply]) {
+fn second_reading(mut bytes: &[u8], replies: &[RespReply]) {
     let mut parser = Parser::new();
     for reply in replies {
         let theirs = parser.parse_value(&mut bytes);
@@ -36,38 +36,38 @@ fn second_reading(mut bytes: &[u8], replies: &[Reply]) {
     }
 }
 
-fn is_same(ours: &Reply, theirs: &Value) -> bool {
+fn is_same(ours: &RespReply, theirs: &Value) -> bool {
     match (ours, theirs) {
-        (Reply::Error(words), Value::ServerError(error)) => {
+        (RespReply::Error(words), Value::ServerError(error)) => {
             let details = error.details().map(|details| format!(" {details}"));
             *words == error.code().to_owned() + &details.unwrap_or_default()
         }
-        (Reply::List(ours), Value::Array(theirs)) => {
+        (RespReply::List(ours), Value::Array(theirs)) => {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| is_same(a, b))
         }
-        (Reply::Nil, Value::Nil) => true,
-        (Reply::Text(text), Value::Okay) => text == "OK",
-        (Reply::Text(text), Value::Int(number)) => text.parse() == Ok(*number),
-        (Reply::Text(text), Value::SimpleString(theirs)) => text == theirs,
-        (Reply::Text(text), Value::BulkString(theirs)) => text.as_bytes() == theirs.as_slice(),
+        (RespReply::Nil, Value::Nil) => true,
+        (RespReply::Text(text), Value::Okay) => text == "OK",
+        (RespReply::Text(text), Value::Int(number)) => text.parse() == Ok(*number),
+        (RespReply::Text(text), Value::SimpleString(theirs)) => text == theirs,
+        (RespReply::Text(text), Value::BulkString(theirs)) => text.as_bytes() == theirs.as_slice(),
         _ => false,
     }
 }
 
-fn again(replies: &[Reply]) {
+fn again(replies: &[RespReply]) {
     let bytes: Vec<u8> = replies.iter().flat_map(text).collect();
     assert_eq!(read(&bytes, usize::MAX, replies.len()).as_deref(), Ok(replies));
     // Nothing may be missing at its end.
     let cut = &bytes[..bytes.len() - 1];
-    assert_eq!(read(cut, usize::MAX, replies.len()), Err(Broken::Early));
+    assert_eq!(read(cut, usize::MAX, replies.len()), Err(BrokenReply::Early));
 }
 
-fn text(reply: &Reply) -> Vec<u8> {
+fn text(reply: &RespReply) -> Vec<u8> {
     match reply {
-        Reply::Error(words) => format!("-{words}\r\n").into_bytes(),
-        Reply::Nil => b"$-1\r\n".to_vec(),
-        Reply::Text(text) => format!("${}\r\n{text}\r\n", text.len()).into_bytes(),
-        Reply::List(list) => {
+        RespReply::Error(words) => format!("-{words}\r\n").into_bytes(),
+        RespReply::Nil => b"$-1\r\n".to_vec(),
+        RespReply::Text(text) => format!("${}\r\n{text}\r\n", text.len()).into_bytes(),
+        RespReply::List(list) => {
             let head = format!("*{}\r\n", list.len()).into_bytes();
             head.into_iter().chain(list.iter().flat_map(text)).collect()
         }
@@ -76,9 +76,9 @@ fn text(reply: &Reply) -> Vec<u8> {
 
 fn asked(bytes: &[u8]) {
     let words: Vec<Vec<u8>> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    let texts: Option<Vec<Reply>> =
-        words.iter().map(|word| String::from_utf8(word.clone()).ok().map(Reply::Text)).collect();
+    let texts: Option<Vec<RespReply>> =
+        words.iter().map(|word| String::from_utf8(word.clone()).ok().map(RespReply::Text)).collect();
     let Some(texts) = texts else { return };
     let sent = written(&[words.clone(), words]);
-    assert_eq!(read(&sent, 7, 2), Ok(vec![Reply::List(texts); 2]));
+    assert_eq!(read(&sent, 7, 2), Ok(vec![RespReply::List(texts); 2]));
 }

@@ -10,12 +10,12 @@
 
 use serde_json::Value;
 use u2m_core::fuzzing::{hinted_expiry, salvage, token_response};
-use u2m_core::{AccessToken, Answer};
+use u2m_core::{AccessToken, HttpResponse};
 use u2m_fuzz::{assert_one_printable_line, status_line, words};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let Some((status, kind, body)) = status_line(input) else { return };
-    let answer = Answer::new(status, body.to_vec()).with_content_type(kind);
+    let answer = HttpResponse::new(status, body.to_vec()).with_content_type(kind);
     let json = serde_json::from_slice::<Value>(body).ok();
     let member = |name: &str| json.as_ref().and_then(|json| json.get(name));
     let text = |name: &str| member(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -66,7 +66,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         assert_eq!(saved.as_ref().map(|saved| saved.expose()), Some(token));
         for (before, behind) in [("\u{feff}", ""), (")]}'\n", ""), ("\0 \n", "\n{}garbage\0")] {
             let around = [before.as_bytes(), body, behind.as_bytes()].concat();
-            let around = salvage(&Answer::new(status, around).with_content_type(kind));
+            let around = salvage(&HttpResponse::new(status, around).with_content_type(kind));
             assert_eq!(around.as_ref().map(|saved| saved.expose()), Some(token), "{before:?}");
         }
     }

@@ -22,10 +22,10 @@ use crate::run::Failure;
 use std::time::Instant;
 
 /// What a check saw, in one line, or everything that is wrong.
-type Verdict = Result<String, Failure>;
+type RefreshFailure = Result<String, Failure>;
 
 /// A check: its name, what it makes sure of, and the function that does it.
-type Check = (&'static str, &'static str, fn() -> Verdict);
+type Check = (&'static str, &'static str, fn() -> RefreshFailure);
 
 const CHECKS: &[Check] = &[
     ("fmt", "rustfmt has nothing to change", lint::fmt),
@@ -95,7 +95,7 @@ fn table() -> String {
 }
 
 /// A verdict from the list of everything that is wrong.
-fn verdict(wrong: Vec<String>, seen: String) -> Verdict {
+fn verdict(wrong: Vec<String>, seen: String) -> RefreshFailure {
     if wrong.is_empty() {
         Ok(seen)
     } else {

@@ -4,7 +4,7 @@ use crate::{REDIRECT, answer, callback_with};
 use measure::Contest;
 use std::error::Error;
 use u2m_core::{
-    AccountId, AfterCallback, Answer, BeforeCallback, Browse, Entropy, Heard, Host, LoginRequest,
+    AccountId, AfterCallback, Answer, BeforeCallback, Browse, Entropy, CallbackMatch, Host, LoginRequest,
     Target, Timestamp,
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn enter_callback(contest: &mut Contest) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-fn hear(browse: &Browse, target: &str) -> Heard {
+fn hear(browse: &Browse, target: &str) -> CallbackMatch {
     browse.hear(target.split_once('?').map_or("", |(_, query)| query))
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn enter_whole(contest: &mut Contest) -> Result<(), Box<dyn Error>> {
     let (request, body) = (request()?, answer());
     contest.call("u2m", move || {
         let browse = start(request.clone());
-        let Heard::Callback(callback) = hear(&browse, &callback_with(state_of(&browse))) else {
+        let CallbackMatch::Callback(callback) = hear(&browse, &callback_with(state_of(&browse))) else {
             unreachable!("the state is right")
         };
         let Ok(AfterCallback::Exchange(exchange)) = browse.called_back(callback) else {

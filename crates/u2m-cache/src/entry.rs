@@ -11,26 +11,26 @@ use zeroize::Zeroizing;
 /// An entry's members that mean something to every reader, and the others as they stand.
 #[derive(Default)]
 pub(crate) struct Entry<'a> {
-    access_token: Text<'a>,
-    refresh_token: Text<'a>,
+    access_token: EntryText<'a>,
+    refresh_token: EntryText<'a>,
     expiry: Option<u2m_core::Timestamp>,
     expires_in: i64,
     pub(crate) others: Vec<(Cow<'a, str>, &'a str)>,
 }
 
 /// A text of an entry: as it stands in the file, unless something in it is escaped there.
-enum Text<'a> {
+enum EntryText<'a> {
     Plain(&'a str),
     Unescaped(Zeroizing<String>),
 }
 
-impl Default for Text<'_> {
+impl Default for EntryText<'_> {
     fn default() -> Self {
         Self::Plain("")
     }
 }
 
-impl Deref for Text<'_> {
+impl Deref for EntryText<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -48,23 +48,23 @@ const KNOWN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expiry
 const FRAME: usize = 24;
 
 /// Where the white space of an entry is.
-struct Layout {
+struct EntryLayout {
     before_member: &'static str,
     colon: &'static str,
     end: &'static str,
 }
 
 /// In the shared file.
-const INDENTED: Layout = Layout { before_member: "\n      ", colon: ": ", end: "\n    }" };
+const INDENTED: EntryLayout = EntryLayout { before_member: "\n      ", colon: ": ", end: "\n    }" };
 /// In a keyring.
-const COMPACT: Layout = Layout { before_member: "", colon: ":", end: "}" };
+const COMPACT: EntryLayout = EntryLayout { before_member: "", colon: ":", end: "}" };
 
 impl<'a> Entry<'a> {
     /// Reads one entry. `null` is an entry without anything.
     pub(crate) fn parse(raw: &'a str) -> Result<Self, &'static str> {
         let members = members(raw).map_err(|_| "it is not an object")?;
         let mut entry = Self::default();
-        let mut token_type = Text::default();
+        let mut token_type = EntryText::default();
         // In the order of the file: where a member stands twice, in whatever letters, the last counts.
         for (name, raw) in members {
             match KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known)) {
@@ -130,7 +130,7 @@ impl<'a> Entry<'a> {
 
     fn write_as(
         &self,
-        layout: &Layout,
+        layout: &EntryLayout,
         session: &Session,
         offset_seconds: i32,
     ) -> Zeroizing<String> {
@@ -175,14 +175,14 @@ impl<'a> Entry<'a> {
 }
 
 /// The value of a JSON string, which is a whole one; `null` is the empty string, as Go reads it.
-fn text(raw: &str) -> Option<Text<'_>> {
+fn text(raw: &str) -> Option<EntryText<'_>> {
     if raw == "null" {
-        return Some(Text::default());
+        return Some(EntryText::default());
     }
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     match inner.contains('\\') {
-        true => unescape_json(inner).map(Text::Unescaped),
-        false => Some(Text::Plain(inner)),
+        true => unescape_json(inner).map(EntryText::Unescaped),
+        false => Some(EntryText::Plain(inner)),
     }
 }
 

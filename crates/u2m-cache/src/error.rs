@@ -3,7 +3,7 @@
 use crate::mode::StorageMode;
 use std::io;
 use std::path::{Path, PathBuf};
-use u2m_core::{CacheKey, Foreign, RecordError};
+use u2m_core::{CacheKey, Sanitized, RecordError};
 
 /// How a store can fail. Each text names the file and what to do about it; none holds a token.
 #[derive(Debug, thiserror::Error)]
@@ -29,13 +29,13 @@ pub enum StoreError {
     )]
     BadKey {
         /// The key file, or the program.
-        from: Shown,
+        from: DisplayPath,
     },
     /// A login file of another program cannot be used; it is left as it is.
     #[error("{path} is not a usable login of another program: {why}; it is left as it is")]
     BadForeign {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
         /// What is wrong with it.
         why: &'static str,
     },
@@ -65,7 +65,7 @@ pub enum StoreError {
     )]
     Corrupt {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
         /// Where reading ended.
         why: String,
     },
@@ -73,7 +73,7 @@ pub enum StoreError {
     #[error("{path} belongs to another user (uid {owner}); move it away, or run as its owner")]
     ForeignOwner {
         /// Which file or folder.
-        path: Shown,
+        path: DisplayPath,
         /// Whose it is.
         owner: u32,
     },
@@ -91,7 +91,7 @@ pub enum StoreError {
         /// What was tried.
         what: &'static str,
         /// On which file or folder.
-        path: Shown,
+        path: DisplayPath,
         /// Why not.
         #[source]
         source: io::Error,
@@ -122,7 +122,7 @@ pub enum StoreError {
     #[error("the key could not be had from '{program}': {why}")]
     KeyProgram {
         /// The program, without its arguments.
-        program: Shown,
+        program: DisplayPath,
         /// What it did.
         why: String,
     },
@@ -146,7 +146,7 @@ pub enum StoreError {
     )]
     LockTimeout {
         /// Which lock.
-        path: Shown,
+        path: DisplayPath,
     },
     /// Others can read the key file, so that it may be no secret any more.
     #[error(
@@ -154,7 +154,7 @@ pub enum StoreError {
     )]
     LooseKey {
         /// The key file.
-        path: Shown,
+        path: DisplayPath,
     },
     /// Another login is already copied to that host's key.
     #[error("the copy for '{host}' is that of the login '{by}'; there can be one for each host")]
@@ -170,9 +170,9 @@ pub enum StoreError {
     )]
     MissingKey {
         /// The key file.
-        key: Shown,
+        key: DisplayPath,
         /// The sealed file.
-        path: Shown,
+        path: DisplayPath,
     },
     /// A newer program stored this entry; it is neither read nor overwritten.
     #[error(
@@ -193,7 +193,7 @@ pub enum StoreError {
     #[error("{path} is not a regular file")]
     NotAFile {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
     },
     /// There is no such store for this program.
     #[error("{why}")]
@@ -214,7 +214,7 @@ pub enum StoreError {
     #[error("the folder {path} can be written by everybody; run: chmod 700 '{path}'")]
     OpenFolder {
         /// Which folder.
-        path: Shown,
+        path: DisplayPath,
     },
     /// The file has a form that this store does not read; it is left as it is.
     #[error(
@@ -222,7 +222,7 @@ pub enum StoreError {
     )]
     OtherForm {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
         /// What it should be.
         wanted: &'static str,
     },
@@ -265,7 +265,7 @@ pub enum StoreError {
     )]
     TooLarge {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
     },
     /// The server that keeps the logins cannot be asked now.
     #[error("{server} cannot be asked now ({why}); try again")]
@@ -281,7 +281,7 @@ pub enum StoreError {
     )]
     Version {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
         /// What it says.
         version: String,
     },
@@ -289,7 +289,7 @@ pub enum StoreError {
     #[error("{path} would be larger than {limit} MiB; log out of what is not used any more")]
     WouldBeTooLarge {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
         /// How large it may be, in MiB.
         limit: u64,
     },
@@ -299,7 +299,7 @@ pub enum StoreError {
     )]
     WrongKey {
         /// Which file.
-        path: Shown,
+        path: DisplayPath,
     },
     /// The stored login can be renewed and the new one cannot.
     #[error(
@@ -322,24 +322,24 @@ fn which(key: &CacheKey) -> String {
 
 /// A path that is fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown(PathBuf);
+pub struct DisplayPath(PathBuf);
 
-impl Shown {
+impl DisplayPath {
     /// The path itself.
     pub fn path(&self) -> &Path {
         &self.0
     }
 }
 
-impl From<&Path> for Shown {
+impl From<&Path> for DisplayPath {
     fn from(path: &Path) -> Self {
         Self(path.to_owned())
     }
 }
 
-impl std::fmt::Display for Shown {
+impl std::fmt::Display for DisplayPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Foreign::new(&self.0.to_string_lossy()).fmt(f)
+        Sanitized::new(&self.0.to_string_lossy()).fmt(f)
     }
 }
 

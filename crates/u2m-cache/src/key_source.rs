@@ -1,6 +1,6 @@
 //! Where the key of a sealed file comes from.
 
-use crate::beside::{Beside, disk, locks, room};
+use crate::sidecar::{SidecarFiles, disk, locks, temp_file};
 use crate::error::StoreError;
 use crate::seal::SealKey;
 use std::fmt;
@@ -98,9 +98,9 @@ fn prove(file: &Path) -> Result<(), StoreError> {
     if read(file)?.is_some() {
         return Ok(());
     }
-    let beside = Beside::new(file.to_owned());
+    let beside = SidecarFiles::new(file.to_owned());
     match beside.folder().is_dir() {
-        true => room::Temporary::new(file, beside.prefix(), LIMIT, false).map(drop),
+        true => temp_file::TempFile::new(file, beside.prefix(), LIMIT, false).map(drop),
         false => disk::check_creatable(beside.folder()),
     }
 }
@@ -117,18 +117,18 @@ fn parse(bytes: &[u8], from: &Path) -> Result<SealKey, StoreError> {
 
 /// Makes a key, whole from the moment at which it can be seen; where several processes do that at once, all get the first.
 fn create(file: &Path) -> Result<SealKey, StoreError> {
-    let beside = Beside::new(file.to_owned());
+    let beside = SidecarFiles::new(file.to_owned());
     disk::create_folder(beside.folder())?;
     let lock = beside.sibling(".new.lock");
     let _maker = locks::take(&lock, PATIENCE)?
         .ok_or_else(|| StoreError::LockTimeout { path: lock.as_path().into() })?;
-    room::sweep(beside.folder(), &beside.prefix());
+    temp_file::sweep(beside.folder(), &beside.prefix());
     if let Some(key) = read(file)? {
         return Ok(key);
     }
     let no_entropy = || StoreError::io("make a key for", file, std::io::ErrorKind::Other.into());
     let key = SealKey::generate().map_err(|_| no_entropy())?;
-    let mut temporary = room::Temporary::new(file, beside.prefix(), 0, true)?;
+    let mut temporary = temp_file::TempFile::new(file, beside.prefix(), 0, true)?;
     temporary.fill(&key.expose(), true)?;
     disk::put_new(&temporary.path, file)?;
     let _ = std::fs::remove_file(lock);
@@ -144,7 +144,7 @@ fn run(words: &[String], patience: Duration) -> Result<SealKey, StoreError> {
     command.args(words.iter().skip(1));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let child = command.spawn().map_err(|error| failed(format!("it cannot be started ({error})")));
-    let mut child = Running(child?);
+    let mut child = KeyProgram(child?);
     let output = child.0.stdout.take().ok_or_else(|| failed("it has no output".into()))?;
     let late = || failed(format!("it did not end within {} seconds", patience.as_secs()));
     let bytes = listen(output, end).map_err(|why| why.map_or_else(late, &failed))?;
@@ -176,9 +176,9 @@ fn listen(output: ChildStdout, end: Instant) -> Result<Zeroizing<Vec<u8>>, Optio
 }
 
 /// A program that does not outlive the wait for it.
-struct Running(Child);
+struct KeyProgram(Child);
 
-impl Drop for Running {
+impl Drop for KeyProgram {
     fn drop(&mut self) {
         if !matches!(self.0.try_wait(), Ok(Some(_))) {
             let _ = self.0.kill();

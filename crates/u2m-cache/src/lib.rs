@@ -7,7 +7,7 @@
 //! other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and writes those of Python's.
 //! `RedisStore` (feature `redis`) is for programs on several machines.
 //!
-//! A store of one's own is an [`OwnStore`]: a [`Shelf`] that keeps each login as the text of a
+//! A store of one's own is an [`CustomStore`]: a [`RecordStore`] that keeps each login as the text of a
 //! [`SessionRecord`](u2m_core::SessionRecord), and [`EntryLocks`]. `u2m_testkit::conformance` shows whether it keeps to the rules.
 //!
 //! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
@@ -38,13 +38,13 @@
 mod readme {}
 
 mod auto;
-mod beside;
+mod sidecar;
 mod entry;
 mod error;
 mod fault;
 mod file;
 mod foreign;
-mod gate;
+mod named_mutex;
 #[cfg(feature = "encrypted")]
 mod key_source;
 #[cfg(feature = "keyring")]
@@ -62,7 +62,7 @@ mod seal;
 mod store;
 mod zone;
 
-pub use auto::{AutoStore, HeldLogin, Naming, Snapshot};
+pub use auto::{AutoStore, HeldLogin, NamedStore, Snapshot};
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use file::fuzzing;
@@ -75,21 +75,21 @@ pub use redis::fuzzing as redis_fuzzing;
 
 #[cfg(feature = "redis")]
 pub use crate::redis::{RedisSettings, RedisStore};
-pub use error::{Shown, StoreError};
+pub use error::{DisplayPath, StoreError};
 #[cfg(feature = "encrypted")]
 pub use file::EncryptedFileStore;
 pub use file::{FileStore, Mirror};
 pub use foreign::{
-    ForeignLogins, Found, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
-    JavaCache, JavaLogin, PythonCache, PythonLogin, Refused, python_host, python_scopes,
+    ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
+    JavaCache, JavaLogin, PythonCache, PythonLogin, RefusedLogin, python_host, python_scopes,
 };
 #[cfg(feature = "encrypted")]
 pub use key_source::SealKeySource;
 #[cfg(feature = "keyring")]
-pub use keyring::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
+pub use keyring::{TimeoutKeyring, Keyring, KeyringError, KeyringStore, SystemKeyring};
 pub use memory::MemoryStore;
 pub use mode::StorageMode;
-pub use own::{Check, EntryLocks, OwnStore, Shelf};
+pub use own::{ReplaceCheck, EntryLocks, CustomStore, RecordStore};
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 pub use seal::{Cipher, SealError, SealKey};
 pub use store::{Claim, EntryLock, Notice, StoreAddress, TokenStore};

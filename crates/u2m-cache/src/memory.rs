@@ -1,12 +1,12 @@
 //! A store that ends with its process.
 
 use crate::error::StoreError;
-use crate::gate::{Gates, Pass};
+use crate::named_mutex::{NamedMutexes, NamedGuard};
 use crate::store::{Claim, EntryLock, TokenStore};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 /// Keeps logins in this process alone: for tests, and for programs that get their sessions from elsewhere. Clones share
 /// the same entries.
@@ -22,21 +22,21 @@ use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
 /// ```
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
-    entries: Arc<Mutex<BTreeMap<CacheKey, Slot>>>,
-    gates: Arc<Gates<CacheKey>>,
+    entries: Arc<Mutex<BTreeMap<CacheKey, MemoryEntry>>>,
+    gates: Arc<NamedMutexes<CacheKey>>,
     /// Refresh tokens that are being spent, by their fingerprints.
-    tokens: Arc<Gates<String>>,
+    tokens: Arc<NamedMutexes<String>>,
     /// By the names of the doors.
-    pauses: Arc<Mutex<BTreeMap<String, Verdict>>>,
+    pauses: Arc<Mutex<BTreeMap<String, RefreshFailure>>>,
 }
 
 #[derive(Debug, Default)]
-struct Slot {
+struct MemoryEntry {
     session: Option<Session>,
-    verdict: Option<Verdict>,
+    verdict: Option<RefreshFailure>,
 }
 
-impl Slot {
+impl MemoryEntry {
     fn state(&self) -> Option<Fingerprint> {
         self.session.as_ref().map(Session::fingerprint)
     }
@@ -63,23 +63,23 @@ impl MemoryStore {
     pub fn new() -> Self {
         Self {
             entries: Arc::default(),
-            gates: Arc::new(Gates::new()),
-            tokens: Arc::new(Gates::new()),
+            gates: Arc::new(NamedMutexes::new()),
+            tokens: Arc::new(NamedMutexes::new()),
             pauses: Arc::default(),
         }
     }
 
     /// A panic elsewhere leaves the map whole: each change is one assignment.
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<CacheKey, Slot>> {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<CacheKey, MemoryEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which state an entry is in.
     fn state(&self, key: &CacheKey) -> Option<Fingerprint> {
-        self.entries().get(key).and_then(Slot::state)
+        self.entries().get(key).and_then(MemoryEntry::state)
     }
 
-    fn pauses(&self) -> MutexGuard<'_, BTreeMap<String, Verdict>> {
+    fn pauses(&self) -> MutexGuard<'_, BTreeMap<String, RefreshFailure>> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -150,27 +150,27 @@ struct MemoryLock {
     /// The state that the entry was in when it was last looked at.
     seen: Option<Fingerprint>,
     /// The token that is being spent.
-    claimed: Option<(Fingerprint, Pass<String>)>,
+    claimed: Option<(Fingerprint, NamedGuard<String>)>,
     /// The state of the entry that a save replaces: what was claimed, and then what was saved.
     replaces: Option<Fingerprint>,
-    _pass: Pass<CacheKey>,
+    _pass: NamedGuard<CacheKey>,
 }
 
 impl EntryLock for MemoryLock {
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.store.entries().get(&self.key).and_then(|slot| slot.verdict.clone())
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.store.entries().entry(self.key.clone()).or_default().verdict = Some(verdict.clone());
         Ok(())
     }
 
-    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+    fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         self.store.pauses().get(door.as_str()).cloned()
     }
 
-    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.store.pauses().insert(verdict.of.as_str().to_owned(), verdict.clone());
         Ok(())
     }
@@ -204,13 +204,13 @@ impl EntryLock for MemoryLock {
         let mut entries = self.store.entries();
         if let Some((claimed, _)) = &self.claimed {
             // The token is spent for whoever else holds it.
-            let is_twin = |slot: &&mut Slot| slot.state().as_ref() == Some(claimed);
+            let is_twin = |slot: &&mut MemoryEntry| slot.state().as_ref() == Some(claimed);
             let others = entries.iter_mut().filter(|(name, _)| **name != self.key);
             for twin in others.map(|(_, slot)| slot).filter(is_twin) {
                 twin.session = Some(session.clone());
             }
         }
-        let there = entries.get(&self.key).and_then(Slot::state);
+        let there = entries.get(&self.key).and_then(MemoryEntry::state);
         let next = Some(session.fingerprint());
         if self.replaces.is_some() && there != self.replaces && there != next {
             return Err(StoreError::Superseded { key: self.key.clone() });
@@ -225,7 +225,7 @@ impl EntryLock for MemoryLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{AccessToken, RefreshToken, Timestamp, VerdictKind};
+    use u2m_core::{AccessToken, RefreshToken, Timestamp, RefreshFailureKind};
 
     fn key() -> CacheKey {
         CacheKey::new("dev")
@@ -243,10 +243,10 @@ mod tests {
     fn logins_that_are_there_are_listed_and_what_was_only_noted_is_none() {
         let store = MemoryStore::new();
         assert!(store.keys().unwrap().is_empty());
-        let verdict = Verdict::new(
+        let verdict = RefreshFailure::new(
             session("a").fingerprint(),
             Timestamp::from_unix(7),
-            VerdictKind::passing("away"),
+            RefreshFailureKind::passing("away"),
         );
         let mut lock = locked(&store);
         assert!(lock.verdict().is_none());

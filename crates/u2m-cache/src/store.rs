@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
 
 /// A place where logins are kept. Synchronous: reading one must be possible from a plain `fn main`.
 ///
@@ -16,7 +16,7 @@ use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, Verdict};
 /// The counterpart of `cache.TokenCache` of Databricks' Go package, with what that one lacks: a lock for each entry, a
 /// proof that a save will work, and a list.
 ///
-/// A store of one's own need not implement all of it: [`OwnStore`](crate::OwnStore) makes one of three functions.
+/// A store of one's own need not implement all of it: [`CustomStore`](crate::CustomStore) makes one of three functions.
 pub trait TokenStore: fmt::Debug + Send + Sync {
     /// Reads an entry, without a lock and without writing. An absent entry, or one without any token, is `None`.
     ///
@@ -179,17 +179,17 @@ pub trait EntryLock: Send {
     }
 
     /// What is remembered of the last refresh that failed.
-    fn verdict(&mut self) -> Option<Verdict>;
+    fn verdict(&mut self) -> Option<RefreshFailure>;
 
     /// Remembers that a refresh failed.
     ///
     /// # Errors
     /// It is not remembered then, which costs somebody a request.
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError>;
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError>;
 
     /// What is remembered of a pause at a token endpoint, whichever login met it: by the name of a
-    /// [door](u2m_core::Refreshing::doors). A store whose logins share nothing remembers none.
-    fn pause(&mut self, _door: &Fingerprint) -> Option<Verdict> {
+    /// [door](u2m_core::RefreshingToken::doors). A store whose logins share nothing remembers none.
+    fn pause(&mut self, _door: &Fingerprint) -> Option<RefreshFailure> {
         None
     }
 
@@ -197,7 +197,7 @@ pub trait EntryLock: Send {
     ///
     /// # Errors
     /// It is not remembered then, which costs others a request.
-    fn note_pause(&mut self, _pause: &Verdict) -> Result<(), StoreError> {
+    fn note_pause(&mut self, _pause: &RefreshFailure) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -275,7 +275,7 @@ pub enum StoreAddress {
         /// The encrypted file, if there is one.
         encrypted: Option<Box<StoreAddress>>,
         /// Which one was asked for by name.
-        naming: crate::Naming,
+        naming: crate::NamedStore,
     },
     /// `KeyringStore`, of the feature `keyring`, in the keyring of the operating system.
     Keyring {

@@ -14,7 +14,7 @@ use u2m_cache::{
     EntryLock, FileStore, KeyringError, KeyringStore, StoreAddress, StoreError, TokenStore,
 };
 use u2m_core::{
-    AccessToken, CacheKey, RefreshToken, Refusal, Session, Timestamp, Verdict, VerdictKind,
+    AccessToken, CacheKey, RefreshToken, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind,
 };
 
 /// What Windows takes at once, in bytes.
@@ -129,8 +129,8 @@ fn a_login_that_can_be_renewed_is_not_replaced_by_one_that_cannot_unless_it_is_d
     let error = store.save(&key("dev"), &bare("new")).unwrap_err();
     assert!(matches!(error, StoreError::WouldLoseRefreshToken { .. }), "{error}");
     assert!(fake.raw("dev").unwrap().contains("at-old"));
-    let kind = VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None));
-    let verdict = Verdict::new(session("old").fingerprint(), Timestamp::from_unix(1), kind);
+    let kind = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None));
+    let verdict = RefreshFailure::new(session("old").fingerprint(), Timestamp::from_unix(1), kind);
     let mut lock = locked(&store);
     lock.note(&verdict).unwrap();
     assert_eq!(lock.verdict(), Some(verdict));

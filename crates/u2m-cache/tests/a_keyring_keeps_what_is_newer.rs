@@ -11,7 +11,7 @@ use common::{LONG, Place, bound, key, session};
 use fakes::{Fake, Mood};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_cache::{Bounded, Claim, EntryLock, KeyringStore, StoreError, TokenStore};
+use u2m_cache::{TimeoutKeyring, Claim, EntryLock, KeyringStore, StoreError, TokenStore};
 
 fn store(place: &Place, keyring: &Fake) -> KeyringStore {
     KeyringStore::new(keyring.arc(), place.file())
@@ -155,7 +155,7 @@ fn a_keyring_that_goes_away_between_proof_and_save_may_come_back_and_is_no_absen
 #[test]
 fn a_write_that_hangs_is_no_end_of_trying() {
     let (place, keyring, [old, new, _]) = (Place::new(), Fake::new(), names("hangs"));
-    let bounded = Bounded::new(keyring.clone()).with_limit(Duration::from_millis(100));
+    let bounded = TimeoutKeyring::new(keyring.clone()).with_limit(Duration::from_millis(100));
     let store = KeyringStore::new(Arc::new(bounded), place.file());
     store.save(&key("dev"), &bound(&old)).unwrap();
     let mut lock = claimed(&store, &old);

@@ -10,12 +10,12 @@ use common::{LONG, Place, eventually, key, promptly, session};
 use fakes::{Fake, Mood};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use u2m_cache::{Bounded, EntryLock, Keyring, KeyringError, KeyringStore, StoreError, TokenStore};
+use u2m_cache::{TimeoutKeyring, EntryLock, Keyring, KeyringError, KeyringStore, StoreError, TokenStore};
 
 const SHORT: Duration = Duration::from_millis(100);
 
 fn store(place: &Place, fake: &Fake) -> KeyringStore {
-    let keyring = Bounded::new(fake.clone()).with_limit(SHORT);
+    let keyring = TimeoutKeyring::new(fake.clone()).with_limit(SHORT);
     KeyringStore::new(Arc::new(keyring), place.file())
 }
 
@@ -75,7 +75,7 @@ fn each_operation_that_times_out_is_called_by_its_name() {
         (
             "get",
             (|keyring| keyring.get("a").map(drop))
-                as fn(&Bounded<Fake>) -> Result<(), KeyringError>,
+                as fn(&TimeoutKeyring<Fake>) -> Result<(), KeyringError>,
         ),
         ("set", |keyring| keyring.set("a", b"b")),
         ("delete", |keyring| keyring.delete("a")),
@@ -83,7 +83,7 @@ fn each_operation_that_times_out_is_called_by_its_name() {
     ] {
         let fake = Fake::new();
         fake.hold(true, true);
-        let keyring = Bounded::new(fake.clone()).with_limit(SHORT);
+        let keyring = TimeoutKeyring::new(fake.clone()).with_limit(SHORT);
         let (first, second) =
             promptly(move || (run(&keyring).unwrap_err(), keyring.get("a").unwrap_err()));
         assert_eq!(first.to_string(), KeyringError::Timeout { operation }.to_string());
@@ -164,7 +164,7 @@ impl Keyring for StoresAnd {
 #[test]
 fn key_7_what_is_read_back_decides_after_a_timeout() {
     let late: fn() -> KeyringError = || KeyringError::Timeout { operation: "set" };
-    let died: fn() -> KeyringError = || KeyringError::Broken(u2m_core::Foreign::new("gone"));
+    let died: fn() -> KeyringError = || KeyringError::Broken(u2m_core::Sanitized::new("gone"));
     for fails in [late, died] {
         let (place, fake) = (Place::new(), Fake::new());
         let store = KeyringStore::new(Arc::new(StoresAnd(fake.clone(), fails)), place.file());
@@ -268,7 +268,7 @@ fn a_keyring_that_panics_breaks_off_and_takes_nobody_with_it() {
             Ok(None)
         }
     }
-    let keyring = Bounded::new(Panics).with_limit(LONG);
+    let keyring = TimeoutKeyring::new(Panics).with_limit(LONG);
     assert!(matches!(keyring.get("a"), Err(KeyringError::Broken(_))));
     assert!(keyring.set("a", b"b").is_ok(), "it is not held against later calls");
 }
@@ -316,7 +316,7 @@ fn worker() {
     common::work(|_, _| {
         let fake = Fake::new();
         fake.put("dev", "secret");
-        let keyring = Bounded::new(Slow(fake)).with_limit(Duration::from_secs(3));
+        let keyring = TimeoutKeyring::new(Slow(fake)).with_limit(Duration::from_secs(3));
         assert!(keyring.get("dev").unwrap().is_some());
         common::say("answered");
     });

@@ -7,15 +7,15 @@ use common::{LONG, Place};
 use std::fs;
 use std::time::Duration;
 use u2m_cache::{AutoStore, EntryLock, MemoryStore, TokenStore};
-use u2m_core::{AccessToken, CacheKey, Fingerprint, Timestamp, Verdict, VerdictKind};
+use u2m_core::{AccessToken, CacheKey, Fingerprint, Timestamp, RefreshFailure, RefreshFailureKind};
 
 fn door(name: &str) -> Fingerprint {
     Fingerprint::of_access(&AccessToken::new(name))
 }
 
-fn pause(at: &Fingerprint, seconds: u64) -> Verdict {
+fn pause(at: &Fingerprint, seconds: u64) -> RefreshFailure {
     let fell = Timestamp::from_unix(1_800_000_000);
-    Verdict::new(at.clone(), fell, VerdictKind::passing("slow down"))
+    RefreshFailure::new(at.clone(), fell, RefreshFailureKind::passing("slow down"))
         .with_pause(Duration::from_secs(seconds))
 }
 

@@ -5,14 +5,14 @@ mod common;
 
 use common::{Place, bare, go_reads, key, locked, session};
 use u2m_cache::{MemoryStore, StoreError, TokenStore};
-use u2m_core::{Refusal, Timestamp, Verdict, VerdictKind};
+use u2m_core::{ErrorResponse, Timestamp, RefreshFailure, RefreshFailureKind};
 
-fn verdict(name: &str, kind: VerdictKind) -> Verdict {
-    Verdict::new(session(name).fingerprint(), Timestamp::from_unix(7), kind)
+fn verdict(name: &str, kind: RefreshFailureKind) -> RefreshFailure {
+    RefreshFailure::new(session(name).fingerprint(), Timestamp::from_unix(7), kind)
 }
 
-fn rejected(name: &str) -> Verdict {
-    verdict(name, VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None)))
+fn rejected(name: &str) -> RefreshFailure {
+    verdict(name, RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None)))
 }
 
 fn is_refused(result: Result<(), StoreError>) -> bool {
@@ -31,7 +31,7 @@ fn keeps(store: &dyn TokenStore) {
     let mut lock = store.lock(&dev, common::LONG).unwrap().unwrap();
     assert!(is_refused(lock.save(&bare("three"))));
     // A failure that may pass, or one of another token, is no licence.
-    lock.note(&verdict("two", VerdictKind::passing("timed out"))).unwrap();
+    lock.note(&verdict("two", RefreshFailureKind::passing("timed out"))).unwrap();
     assert!(is_refused(lock.save(&bare("three"))));
     lock.note(&rejected("one")).unwrap();
     assert!(is_refused(lock.save(&bare("three"))));

@@ -15,12 +15,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use u2m_cache::{
-    AutoStore, Claim, EncryptedFileStore, EntryLock, KeyringStore, Naming, SealKey, SealKeySource,
+    AutoStore, Claim, EncryptedFileStore, EntryLock, KeyringStore, NamedStore, SealKey, SealKeySource,
     StorageMode, StoreError, TokenStore,
 };
 use u2m_core::{CacheKey, Fingerprint, Session};
 
-use Naming::{Alone, First, Nothing};
+use NamedStore::{Alone, First, Nothing};
 use StorageMode::{Encrypted, Plaintext, Secure};
 
 /// What happens whenever a store is asked, and when it has answered.
@@ -108,7 +108,7 @@ impl Desk {
     }
 
     /// The three stores, as one process has them.
-    fn store(&self, naming: Naming) -> AutoStore {
+    fn store(&self, naming: NamedStore) -> AutoStore {
         let [keyring, sealed] = self.parts();
         let store = AutoStore::new(self.place.store());
         store.with_keyring(keyring).with_encrypted(sealed).with_naming(naming)
@@ -126,13 +126,13 @@ impl Desk {
         self.store(Nothing).part(mode).unwrap().save(&key("dev"), &bound(name)).unwrap();
     }
 
-    fn log_in(&self, naming: Naming, name: &str) {
+    fn log_in(&self, naming: NamedStore, name: &str) {
         let store = self.store(naming);
         store.prepare_login(&key("dev")).unwrap();
         store.lock(&key("dev"), LONG).unwrap().unwrap().save(&bound(name)).unwrap();
     }
 
-    fn read(&self, naming: Naming) -> Option<String> {
+    fn read(&self, naming: NamedStore) -> Option<String> {
         access(self.store(naming).load(&key("dev")).unwrap())
     }
 

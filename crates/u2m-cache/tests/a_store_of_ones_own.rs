@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use u2m_cache::{Check, Claim, EntryLocks, OwnStore, Shelf, StoreError, TokenStore};
+use u2m_cache::{ReplaceCheck, Claim, EntryLocks, CustomStore, RecordStore, StoreError, TokenStore};
 use u2m_core::{CacheKey, Session, SessionRecord, SessionText};
 use u2m_testkit::conformance;
 
@@ -18,8 +18,8 @@ use u2m_testkit::conformance;
 struct Texts(Arc<Mutex<BTreeMap<CacheKey, SessionText>>>);
 
 /// The same shelf, as often as it is opened.
-fn open(texts: &Texts, path: impl Into<PathBuf>) -> OwnStore<Texts> {
-    OwnStore::new(texts.clone(), EntryLocks::beside("drawer", path))
+fn open(texts: &Texts, path: impl Into<PathBuf>) -> CustomStore<Texts> {
+    CustomStore::new(texts.clone(), EntryLocks::beside("drawer", path))
 }
 
 impl Texts {
@@ -42,7 +42,7 @@ fn read(
     Ok(Some(record.session()))
 }
 
-impl Shelf for Texts {
+impl RecordStore for Texts {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         read(&self.all(), key)
     }
@@ -55,7 +55,7 @@ impl Shelf for Texts {
         &self,
         key: &CacheKey,
         login: Option<&Session>,
-        check: Check<'_>,
+        check: ReplaceCheck<'_>,
     ) -> Result<(), StoreError> {
         let mut all = self.all();
         check(read(&all, key))?;
@@ -80,7 +80,7 @@ fn it_keeps_to_the_rules() {
 fn one_without_a_file_has_its_locks_in_the_users_runtime_folder() {
     let name = format!("conformance-{}", std::process::id());
     let locks = || EntryLocks::for_user("vault", &name).unwrap();
-    let [store, other] = [(); 2].map(|()| OwnStore::new(Texts::default(), locks()));
+    let [store, other] = [(); 2].map(|()| CustomStore::new(Texts::default(), locks()));
     let held = store.lock(&key("dev"), Duration::ZERO).unwrap();
     assert!(held.is_some());
     assert!(other.lock(&key("dev"), Duration::ZERO).unwrap().is_none());
@@ -162,7 +162,7 @@ fn what_was_bought_replaces_an_entry_that_was_damaged_meanwhile() {
 #[derive(Clone, Debug)]
 struct Full(Texts);
 
-impl Shelf for Full {
+impl RecordStore for Full {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         self.0.load(key)
     }
@@ -175,7 +175,7 @@ impl Shelf for Full {
         &self,
         key: &CacheKey,
         _: Option<&Session>,
-        check: Check<'_>,
+        check: ReplaceCheck<'_>,
     ) -> Result<(), StoreError> {
         check(self.load(key))?;
         Err(StoreError::other("database or disk is full"))
@@ -188,7 +188,7 @@ fn one_that_takes_nothing_any_more_says_so_before_a_token_is_spent_or_a_person_i
     let path = place.folder().join("own.db");
     let login = session(&format!("full-{}", std::process::id()));
     open(&texts, path.clone()).save(&key("dev"), &login).unwrap();
-    let store = OwnStore::new(Full(texts), EntryLocks::beside("drawer", path));
+    let store = CustomStore::new(Full(texts), EntryLocks::beside("drawer", path));
     for name in ["dev", "new"] {
         let error = store.prepare_login(&key(name)).unwrap_err();
         assert!(u2m_core::chain(&error).ends_with("disk is full"), "{name}: {error:?}");

@@ -7,7 +7,7 @@ use common::{LONG, Place, bound, everything, holds, key};
 use std::error::Error;
 use std::fs;
 use u2m_cache::{MemoryStore, StoreError, TokenStore};
-use u2m_core::{AccessToken, RefreshToken, Refusal, Session, Timestamp, Verdict, VerdictKind};
+use u2m_core::{AccessToken, RefreshToken, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind};
 
 const CANARY: &str = "canary";
 
@@ -88,8 +88,8 @@ fn t14_nothing_beside_the_cache_holds_a_token() {
     store.save(&key("dev"), &secret()).unwrap();
     let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
     lock.prove_writable().unwrap();
-    let kind = VerdictKind::Rejected(Refusal::new(400, "invalid_grant", Some("revoked")));
-    lock.note(&Verdict::new(secret().fingerprint(), Timestamp::from_unix(7), kind)).unwrap();
+    let kind = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", Some("revoked")));
+    lock.note(&RefreshFailure::new(secret().fingerprint(), Timestamp::from_unix(7), kind)).unwrap();
     fs::remove_file(place.file()).unwrap();
     let all = everything(place.folder());
     assert!(holds(&all, "invalid_grant") && holds(&all, "token_endpoint"), "the story sees them");

@@ -9,16 +9,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use u2m_cache::TokenStore;
-use u2m_core::{Fingerprint, RefreshToken, Refusal, Timestamp, Verdict, VerdictKind};
+use u2m_core::{Fingerprint, RefreshToken, ErrorResponse, Timestamp, RefreshFailure, RefreshFailureKind};
 
-fn verdict(of: &str, kind: VerdictKind) -> Verdict {
+fn verdict(of: &str, kind: RefreshFailureKind) -> RefreshFailure {
     let of = Fingerprint::of_refresh(&RefreshToken::new(of));
-    Verdict::new(of, Timestamp::from_unix(1_774_000_000), kind)
+    RefreshFailure::new(of, Timestamp::from_unix(1_774_000_000), kind)
 }
 
-fn rejected(of: &str) -> Verdict {
-    let refusal = Refusal::new(400, "invalid_grant", Some("the token was revoked"));
-    verdict(of, VerdictKind::Rejected(refusal))
+fn rejected(of: &str) -> RefreshFailure {
+    let refusal = ErrorResponse::new(400, "invalid_grant", Some("the token was revoked"));
+    verdict(of, RefreshFailureKind::Rejected(refusal))
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a8_a_verdict_outlives_its_process_and_is_about_one_refresh_token() {
     assert!(found.is_final_for(&session("dev")));
     assert!(!found.is_final_for(&session("new")));
     assert!(locked(&store, "prod").verdict().is_none());
-    let passing = verdict("rt-dev", VerdictKind::passing("timed out"));
+    let passing = verdict("rt-dev", RefreshFailureKind::passing("timed out"));
     locked(&store, "dev").note(&passing).unwrap();
     assert_eq!(locked(&store, "dev").verdict(), Some(passing));
 }

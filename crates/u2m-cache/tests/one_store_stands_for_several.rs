@@ -12,11 +12,11 @@ use fakes::{Fake, Mood};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::{
-    AutoStore, EncryptedFileStore, KeyringError, KeyringStore, MemoryStore, Naming, SealKey,
+    AutoStore, EncryptedFileStore, KeyringError, KeyringStore, MemoryStore, NamedStore, SealKey,
     SealKeySource, StorageMode, StoreAddress, StoreError, TokenStore,
 };
 use u2m_core::{
-    AccessToken, Host, ProfileName, Session, Target, Timestamp, TokenRequest, Verdict, VerdictKind,
+    AccessToken, Host, ProfileName, Session, Target, Timestamp, TokenRequest, RefreshFailure, RefreshFailureKind,
 };
 
 use StorageMode::{Encrypted, Plaintext, Secure};
@@ -55,7 +55,7 @@ fn asking_takes_long_where_a_store_is_asked_that_takes_long() {
     assert!(store.is_slow() && store.clone().with_mode(Secure).is_slow());
     assert!(!store.clone().with_mode(Plaintext).is_slow());
     // A setting yields to what is recorded, which may be in a slow one.
-    assert!(store.with_naming(Naming::First(Plaintext)).is_slow());
+    assert!(store.with_naming(NamedStore::First(Plaintext)).is_slow());
     assert!(!AutoStore::new(place.store()).is_slow());
 }
 
@@ -67,7 +67,7 @@ fn another_process_opens_it_where_it_can_open_all_of_it() {
         panic!()
     };
     assert!(keyring.is_some() && encrypted.is_some());
-    assert_eq!(naming, Naming::Alone(Encrypted));
+    assert_eq!(naming, NamedStore::Alone(Encrypted));
     let own = AutoStore::new(place.store()).with_keyring(Arc::new(MemoryStore::new()));
     assert!(own.address().is_none(), "what only this process has");
 }
@@ -200,8 +200,8 @@ fn the_lock_of_a_login_is_that_of_the_store_that_it_is_in() {
     store.part(Plaintext).unwrap().save(&key("dev"), &bound("a")).unwrap();
     let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
     assert!(lock.verdict().is_none());
-    let passing = VerdictKind::passing("away");
-    let verdict = Verdict::new(bound("a").fingerprint(), Timestamp::from_unix(7), passing);
+    let passing = RefreshFailureKind::passing("away");
+    let verdict = RefreshFailure::new(bound("a").fingerprint(), Timestamp::from_unix(7), passing);
     lock.note(&verdict).unwrap();
     assert_eq!(lock.verdict(), Some(verdict.clone()));
     lock.prove_writable().unwrap();

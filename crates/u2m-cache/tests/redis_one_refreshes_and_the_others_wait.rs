@@ -9,7 +9,7 @@ use common::{LONG, bare, bound, key, session};
 use redis_server::RedisServer;
 use std::time::{Duration, Instant};
 use u2m_cache::{Claim, EntryLock, RedisSettings, RedisStore, SealKey, StoreError, TokenStore};
-use u2m_core::{Refusal, Timestamp, Verdict, VerdictKind};
+use u2m_core::{ErrorResponse, Timestamp, RefreshFailure, RefreshFailureKind};
 
 const LEASE: Duration = Duration::from_millis(300);
 
@@ -69,8 +69,8 @@ fn store_1_a_login_that_can_be_renewed_is_not_replaced_by_one_that_cannot() {
     assert!(take(&store, "dev").save(&bare("b")).is_err());
     assert_eq!(access(&store, "dev").unwrap(), "at-a");
     // One that is known to have ended is.
-    let refusal = VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None));
-    let verdict = Verdict::new(session("a").fingerprint(), Timestamp::from_unix(7), refusal);
+    let refusal = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None));
+    let verdict = RefreshFailure::new(session("a").fingerprint(), Timestamp::from_unix(7), refusal);
     take(&store, "dev").note(&verdict).unwrap();
     assert_eq!(take(&open(&server), "dev").verdict(), Some(verdict), "shared by all machines");
     store.save(&key("dev"), &bare("b")).unwrap();
@@ -348,9 +348,9 @@ fn a_refresh_that_began_and_sent_nothing_explains_nothing() {
     drop(lock);
     let mut lock = take(&store, "dev");
     lock.prove_writable().unwrap();
-    let refusal = VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None));
+    let refusal = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None));
     let at = Timestamp::from_unix(7);
-    lock.note(&Verdict::new(session("a").fingerprint(), at, refusal)).unwrap();
+    lock.note(&RefreshFailure::new(session("a").fingerprint(), at, refusal)).unwrap();
     assert!(store.take_notices().is_empty());
 }
 
@@ -366,12 +366,12 @@ fn a_refresh_that_began_and_never_ended_explains_the_rejection_that_follows() {
     server.time_is_over();
     let mut lock = take(&next, "dev");
     lock.prove_writable().unwrap();
-    let passing = VerdictKind::passing("http 503");
+    let passing = RefreshFailureKind::passing("http 503");
     let at = Timestamp::from_unix(7);
-    lock.note(&Verdict::new(session("a").fingerprint(), at, passing)).unwrap();
+    lock.note(&RefreshFailure::new(session("a").fingerprint(), at, passing)).unwrap();
     assert!(next.take_notices().is_empty(), "nothing to explain yet");
-    let refusal = VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None));
-    lock.note(&Verdict::new(session("a").fingerprint(), at, refusal)).unwrap();
+    let refusal = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None));
+    lock.note(&RefreshFailure::new(session("a").fingerprint(), at, refusal)).unwrap();
     let notices = next.take_notices();
     assert!(notices[0].text.contains("'dev' was rejected"), "{notices:?}");
     assert!(!notices[0].text.contains("rt-a"));

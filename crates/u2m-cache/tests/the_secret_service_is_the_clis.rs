@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use u2m_cache::{
-    Bounded, FileStore, Keyring, KeyringError, KeyringStore, SystemKeyring, TokenStore,
+    TimeoutKeyring, FileStore, Keyring, KeyringError, KeyringStore, SystemKeyring, TokenStore,
 };
 use u2m_core::{AccessToken, RefreshToken, Session, Timestamp};
 
@@ -29,7 +29,7 @@ fn worker() {
         }
         let plain = SystemKeyring::new("databricks-cli");
         let keyring = if rest == "encrypted" { plain.with_encrypted_transport() } else { plain };
-        let store = KeyringStore::new(std::sync::Arc::new(Bounded::new(keyring)), file.path());
+        let store = KeyringStore::new(std::sync::Arc::new(TimeoutKeyring::new(keyring)), file.path());
         work(verb, rest, &file, &store);
     });
 }
@@ -99,8 +99,8 @@ fn slow_refresh(store: &KeyringStore, old: &str) {
 
 /// Says how each operation ends, and how many seconds it took.
 fn outcomes() {
-    let keyring = Bounded::new(SystemKeyring::new("databricks-cli"));
-    let fresh = || Bounded::new(SystemKeyring::new("databricks-cli"));
+    let keyring = TimeoutKeyring::new(SystemKeyring::new("databricks-cli"));
+    let fresh = || TimeoutKeyring::new(SystemKeyring::new("databricks-cli"));
     let say = |name: &str, start: Instant, result: Result<(), KeyringError>| {
         let took = start.elapsed().as_secs();
         common::say(&format!("{name} {took} {:?}", result.map_err(|error| kind(&error))));
@@ -108,7 +108,7 @@ fn outcomes() {
     let start = Instant::now();
     say("get", start, keyring.get("dev").map(drop));
     for (name, run) in [
-        ("set", (|of| of.set("dev", b"{}")) as fn(&Bounded<SystemKeyring>) -> _),
+        ("set", (|of| of.set("dev", b"{}")) as fn(&TimeoutKeyring<SystemKeyring>) -> _),
         ("delete", |of| of.delete("dev")),
         ("list", |of| of.accounts().map(drop)),
     ] {

@@ -11,16 +11,16 @@ pub(crate) use choice::{choice, unclear};
 
 use crate::failure::{Class, Failure};
 use u2m::{
-    Blame, BuildError, ChallengeError, Fate, Foreign, Host, ListenError, LoginChoice, LoginError,
+    ReportedStep, BuildError, ChallengeError, SpendState, Sanitized, Host, ListenError, LoginChoice, LoginError,
     MetadataError, Revocation, RevokeError, StoreFailure, Target, TokenError, chain,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
-pub(crate) struct Subject {
+pub(crate) struct TokenSubject {
     login: String,
 }
 
-impl Subject {
+impl TokenSubject {
     pub(crate) fn new(target: &Target, name: &str) -> Self {
         let what = match (target.profile(), target.host(), target.account_id()) {
             (Some(profile), ..) => format!("--profile {}", quoted(profile.as_str())),
@@ -45,7 +45,7 @@ impl Subject {
 /// An argument that a shell takes for one. What would play with the terminal is left out.
 pub(crate) fn quoted(text: &str) -> String {
     if text.contains(char::is_control) {
-        return quoted(Foreign::new(text).as_str());
+        return quoted(Sanitized::new(text).as_str());
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/:+".contains(c);
     if text.chars().all(plain) {
@@ -55,7 +55,7 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
-pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Failure {
+pub(crate) fn token(error: &TokenError, subject: &TokenSubject, forced: bool) -> Failure {
     let login = &subject.login;
     let prefix = if forced { "forced token refresh" } else { "token refresh" };
     let text = reported(error);
@@ -72,10 +72,10 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
         TokenError::Endpoints(MetadataError::NotSupported) => {
             Failure::new(Class::Other, format!("{prefix}: {}", chain(error)))
         }
-        _ if blames(error, Blame::Endpoints) && error.is_transient() => {
+        _ if blames(error, ReportedStep::Endpoints) && error.is_transient() => {
             say(Class::Network, way::or_network(error))
         }
-        _ if blames(error, Blame::Endpoints) => say(
+        _ if blames(error, ReportedStep::Endpoints) => say(
             Class::Other,
             &format!("Check that the host is the right one, or sign in again with `{login}`"),
         ),
@@ -130,14 +130,14 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
             )
         }
         _ if error.needs_login() => say(Class::NeedsLogin, &sign_in),
-        _ if blames(error, Blame::Refresh) && !error.is_transient() => {
+        _ if blames(error, ReportedStep::Refresh) && !error.is_transient() => {
             say(Class::Other, &format!("Try logging in again with `{login}` before retrying"))
         }
-        _ if blames(error, Blame::Store) => {
+        _ if blames(error, ReportedStep::Store) => {
             Failure::new(Class::Storage, format!("{} Nothing was refreshed", stopped(&text)))
         }
         _ => match error.fate() {
-            Fate::Kept => {
+            SpendState::Kept => {
                 let advice = way::through(error).unwrap_or("The login is kept; try again later");
                 say(Class::Network, advice)
             }
@@ -150,7 +150,7 @@ pub(crate) fn token(error: &TokenError, subject: &Subject, forced: bool) -> Fail
 }
 
 /// What is said when a new token is good and nobody will have it but this caller.
-pub(crate) fn unsaved(subject: &Subject) -> Failure {
+pub(crate) fn unsaved(subject: &TokenSubject) -> Failure {
     let login = &subject.login;
     Failure::new(
         Class::Storage,
@@ -167,7 +167,7 @@ pub(crate) fn given_up(
     place: &str,
     again: &str,
 ) -> Failure {
-    let place = Foreign::new(place);
+    let place = Sanitized::new(place);
     let fate = match revoked {
         None => "What was granted is what a stored login holds too, and was left alone".to_owned(),
         Some(Ok(Revocation::Revoked)) => {
@@ -195,7 +195,7 @@ fn reported(error: &TokenError) -> String {
     let text = match error {
         TokenError::Refresh(cause) => chain(cause),
         TokenError::Store(cause) => chain(cause),
-        TokenError::Reported(report) if report.blame != Blame::Endpoints => report.text.clone(),
+        TokenError::Reported(report) if report.blame != ReportedStep::Endpoints => report.text.clone(),
         _ => chain(error),
     };
     text.replace("databricks OAuth is not", "Databricks OAuth is not")
@@ -207,12 +207,12 @@ pub(crate) fn stopped(text: &str) -> String {
 }
 
 /// Whether `error` is about that, seen here or reported by another process.
-fn blames(error: &TokenError, blame: Blame) -> bool {
+fn blames(error: &TokenError, blame: ReportedStep) -> bool {
     match error {
-        TokenError::Endpoints(_) => blame == Blame::Endpoints,
-        TokenError::Refresh(_) => blame == Blame::Refresh,
+        TokenError::Endpoints(_) => blame == ReportedStep::Endpoints,
+        TokenError::Refresh(_) => blame == ReportedStep::Refresh,
         TokenError::Reported(report) => blame == report.blame,
-        TokenError::Store(_) => blame == Blame::Store,
+        TokenError::Store(_) => blame == ReportedStep::Store,
         _ => false,
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn candidates(
 ) -> Vec<Candidate> {
     let (begun, done) =
         words.split_last().map_or(("", &[][..]), |(last, rest)| (last.as_str(), rest));
-    let typed = Typed::of(done);
+    let typed = TypedWords::of(done);
     // A shell that takes `--output=json` apart leaves the sign as a word.
     let begun = if begun == "=" { "" } else { begun };
     let found = match typed.waiting {
@@ -37,7 +37,7 @@ pub(crate) fn candidates(
 
 /// What the words before say.
 #[derive(Default)]
-struct Typed<'a> {
+struct TypedWords<'a> {
     command: Option<Command>,
     /// The first word of a command of two.
     group: Option<&'a str>,
@@ -46,7 +46,7 @@ struct Typed<'a> {
     waiting: Option<&'static Flag>,
 }
 
-impl<'a> Typed<'a> {
+impl<'a> TypedWords<'a> {
     fn of(words: &'a [String]) -> Self {
         let mut typed = Self::default();
         for word in words.iter().map(String::as_str) {

@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{Foreign, Stray};
+use u2m::{Sanitized, UnmatchedCallback};
 use url::Url;
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -64,12 +64,12 @@ pub(crate) fn callback() {
 }
 
 /// What came that is nobody's word: a program that knows better ends the login.
-pub(crate) fn stray_callback(stray: &Stray) {
+pub(crate) fn stray_callback(stray: &UnmatchedCallback) {
     let refusal = stray.refusal();
     say(json!({
         "event": "stray_callback",
         "error": refusal.map(|refusal| refusal.code().to_string()),
-        "error_description": refusal.and_then(|refusal| refusal.description()).map(Foreign::as_str),
+        "error_description": refusal.and_then(|refusal| refusal.description()).map(Sanitized::as_str),
         "has_state": stray.has_state(),
         "text": stray.to_string(),
     }));

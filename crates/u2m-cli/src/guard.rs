@@ -9,8 +9,8 @@ use std::time::Duration;
 pub(crate) const GRACE: Duration = Duration::from_secs(180);
 
 /// Waits until nothing is spent and unsaved in this process, after which nothing is spent in it any more.
-pub(crate) fn settle() {
-    u2m::settle_for_good(GRACE);
+pub(crate) fn wait_for_saves() {
+    u2m::wait_for_saves_and_refuse(GRACE);
 }
 
 /// No core dump and no debugger of the same user gets at the tokens, and a panic says where, not what.
@@ -48,16 +48,16 @@ pub(crate) fn interrupted() -> Option<u8> {
 static TELLING: AtomicBool = AtomicBool::new(false);
 
 /// Keeps the end of the process, for a moment after all is settled, until it is said what came of it.
-pub(crate) struct Telling(());
+pub(crate) struct ExitGuard(());
 
-impl Telling {
+impl ExitGuard {
     pub(crate) fn begin() -> Self {
         TELLING.store(true, Ordering::Release);
         Self(())
     }
 }
 
-impl Drop for Telling {
+impl Drop for ExitGuard {
     fn drop(&mut self) {
         TELLING.store(false, Ordering::Release);
     }
@@ -94,7 +94,7 @@ fn watch() {
         let code = 128 + runtime.block_on(signal(ready));
         INTERRUPTED.store(code, Ordering::Relaxed);
         crate::screen::restore();
-        settle();
+        wait_for_saves();
         let_it_be_told();
         #[allow(clippy::exit)]
         std::process::exit(code.into());

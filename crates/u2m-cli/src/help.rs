@@ -1,6 +1,6 @@
 //! What `help` says, from the tables of words and flags.
 
-use crate::args::{Command, FLAGS, Flag, WORDS, Word};
+use crate::args::{Command, FLAGS, Flag, WORDS, CommandWords};
 use crate::prose::{self, Prose};
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ fn all(name: &str) -> String {
 }
 
 /// The commands that are explained together: those of one group.
-fn together(command: Command) -> impl Iterator<Item = &'static Word> + Clone {
+fn together(command: Command) -> impl Iterator<Item = &'static CommandWords> + Clone {
     let name = command.name();
     let group = name.split_once(' ').map(|(group, _)| group);
     WORDS.iter().filter(move |word| match group {

@@ -75,6 +75,6 @@ fn finish(outcome: Result<(), Failure>, name: &str) -> ExitCode {
         }
     };
     // A caller's limit does not end what has been sent.
-    guard::settle();
+    guard::wait_for_saves();
     ExitCode::from(guard::interrupted().unwrap_or(code))
 }

@@ -83,7 +83,7 @@ pub(crate) fn token_json(token: &Token, now: Timestamp) -> Zeroizing<String> {
     let expiry = token.expiry().unwrap_or_else(|| now.plus(Lifetime::from_seconds(3600)));
     let expires_in =
         token.expiry().map(|expiry| now.until(expiry).seconds()).filter(|left| *left > 0);
-    let printed = Printed {
+    let printed = TokenJson {
         access_token: token.access_token().expose(),
         token_type: "Bearer",
         expiry: format_local(expiry),
@@ -94,7 +94,7 @@ pub(crate) fn token_json(token: &Token, now: Timestamp) -> Zeroizing<String> {
 
 /// The members in the order of the reference.
 #[derive(Serialize)]
-struct Printed<'a> {
+struct TokenJson<'a> {
     access_token: &'a str,
     token_type: &'a str,
     expiry: String,

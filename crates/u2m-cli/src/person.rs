@@ -1,14 +1,14 @@
 //! The person at the terminal.
 
 use crate::output::{ask, note};
-use crate::waiting::Waiting;
+use crate::waiting::WaitDisplay;
 use crate::{events, prompt, screen};
 use async_trait::async_trait;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{BrowserError, Host, PasteLines, Person, ShowCode, Stray, WrongPaste};
+use u2m::{BrowserError, Host, PasteLines, Person, ShowCode, UnmatchedCallback, PasteProblem};
 use url::Url;
 
 /// Says what is going on on standard error, and reads pasted addresses from the terminal.
@@ -23,13 +23,13 @@ pub(crate) struct Terminal {
     is_reading: Arc<AtomicBool>,
     /// How long the person has.
     timeout: Duration,
-    waiting: Waiting,
+    waiting: WaitDisplay,
 }
 
 impl Terminal {
     pub(crate) fn new(place: String, no_browser: bool, paste: bool, timeout: Duration) -> Self {
         let is_reading = Arc::new(AtomicBool::new(false));
-        Self { place, no_browser, paste, is_reading, timeout, waiting: Waiting::new() }
+        Self { place, no_browser, paste, is_reading, timeout, waiting: WaitDisplay::new() }
     }
 
     /// The wait is over, however it ended.
@@ -44,7 +44,7 @@ impl Terminal {
     /// From here on it is waited for the browser.
     fn wait(&self, url: &Url, is_shown: bool) {
         let unseen = match self.is_reading() && screen::can_draw() {
-            true => screen::Kept::without_echo(),
+            true => screen::TerminalModes::without_echo(),
             false => None,
         };
         let address = if is_shown { String::new() } else { format!(" The address is:\n\n{url}\n") };
@@ -143,7 +143,7 @@ impl Person for Terminal {
         lines
     }
 
-    fn stray_callback(&self, stray: &Stray) {
+    fn stray_callback(&self, stray: &UnmatchedCallback) {
         if events::are_on() {
             return events::stray_callback(stray);
         }
@@ -158,7 +158,7 @@ impl Person for Terminal {
         ));
     }
 
-    fn wrong_paste(&self, wrong: &WrongPaste) {
+    fn wrong_paste(&self, wrong: &PasteProblem) {
         self.waiting.say(&wrong.to_string());
     }
 

@@ -3,7 +3,7 @@
 use crate::failure::{Class, Failure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use u2m::{ConfigFile, ReqwestTransport, Storage, StorageError, Surroundings, abbreviate};
+use u2m::{ConfigFile, ReqwestTransport, Storage, StorageError, Environment, abbreviate};
 
 /// A variable of the environment. Those that are shared with Databricks' programs are read as people mean them.
 pub(crate) fn env(name: &str) -> Option<OsString> {
@@ -39,7 +39,7 @@ pub(crate) fn is_config_named() -> bool {
 
 /// A path as it is shown: the home folder is `~`.
 pub(crate) fn shown(path: &Path) -> String {
-    u2m::Foreign::new(&abbreviate(path, &env).to_string_lossy()).to_string()
+    u2m::Sanitized::new(&abbreviate(path, &env).to_string_lossy()).to_string()
 }
 
 /// What requests leave by that trusts this file of certificates besides the system's.
@@ -49,7 +49,7 @@ pub(crate) fn transport(ca_file: Option<&Path>) -> ReqwestTransport {
 
 /// Where the logins are, by the setting that users share with the reference.
 pub(crate) fn storage(config: &ConfigFile, profile: Option<&str>) -> Result<Storage, Failure> {
-    opened(Storage::open(None, &Surroundings { env: &env, config }, profile))
+    opened(Storage::open(None, &Environment { env: &env, config }, profile))
 }
 
 /// The same, for a command with a person before it.
@@ -57,7 +57,7 @@ pub(crate) fn storage_with_person(
     config: &ConfigFile,
     profile: Option<&str>,
 ) -> Result<Storage, Failure> {
-    opened(Storage::open_with_person(None, &Surroundings { env: &env, config }, profile))
+    opened(Storage::open_with_person(None, &Environment { env: &env, config }, profile))
 }
 
 fn opened(storage: Result<Storage, StorageError>) -> Result<Storage, Failure> {

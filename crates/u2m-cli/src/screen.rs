@@ -62,7 +62,7 @@ pub(crate) fn draw(line: Option<&str>) {
 }
 
 /// Keeps how the terminal is set, and sets it so again at its end.
-pub(crate) struct Kept(());
+pub(crate) struct TerminalModes(());
 
 /// How the terminal was found, and how it is set now.
 #[cfg(unix)]
@@ -77,7 +77,7 @@ static MODES: Mutex<Option<Modes>> = Mutex::new(None);
 /// Whether the process was stopped, and goes on.
 static RESUMED: AtomicBool = AtomicBool::new(false);
 
-impl Kept {
+impl TerminalModes {
     /// `None` where there is no terminal, or one that belongs to another program just now.
     #[cfg(unix)]
     pub(crate) fn now() -> Option<Self> {
@@ -172,7 +172,7 @@ pub(crate) fn was_resumed() -> bool {
     RESUMED.swap(false, Ordering::Relaxed)
 }
 
-impl Drop for Kept {
+impl Drop for TerminalModes {
     fn drop(&mut self) {
         set_back();
     }

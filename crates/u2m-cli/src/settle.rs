@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::{advice, place};
 use std::path::Path;
-use u2m::{ConfigFile, Foreign, Given, Host, ResolveError, Resolved, Source, chain};
+use u2m::{ConfigFile, Sanitized, SelectionArgs, Host, ResolveError, Resolved, ValueSource, chain};
 
 /// Settles on a configuration from what was said, the environment and the profiles of `config`, which was read from `path`.
 /// `host_needs_profile`: a host that no profile is for is an error.
@@ -16,7 +16,7 @@ pub(crate) fn settled(
     name: &str,
 ) -> Result<Resolved, Failure> {
     let said = args.said();
-    let given = Given { host_needs_profile, ..said.given() };
+    let given = SelectionArgs { host_needs_profile, ..said.given() };
     u2m::resolve(&given, &place::env, config, path).map_err(|error| match error {
         ResolveError::Choose(error) => advice::unclear(&error, args, path, config, name),
         error => {
@@ -30,7 +30,7 @@ pub(crate) fn settled(
 pub(crate) fn goes_elsewhere(found: &Resolved) -> bool {
     let named = || place::env("DATABRICKS_HOST").and_then(|text| text.into_string().ok());
     let own = || named().and_then(|text| Host::typed(&text).ok()).map(|(host, _)| host);
-    let is_flag = found.value("host").is_some_and(|host| matches!(host.source(), Source::Flag(_)));
+    let is_flag = found.value("host").is_some_and(|host| matches!(host.source(), ValueSource::Flag(_)));
     is_flag
         && found.profile().is_none()
         && found.auth_type(false) != Some("databricks-cli")
@@ -40,7 +40,7 @@ pub(crate) fn goes_elsewhere(found: &Resolved) -> bool {
 /// Whether a machine signs in here, by a client and its secret that both stand in the environment.
 pub(crate) fn is_machine(found: &Resolved) -> bool {
     let of_environment =
-        |key| found.value(key).is_some_and(|value| matches!(value.source(), Source::Variable(_)));
+        |key| found.value(key).is_some_and(|value| matches!(value.source(), ValueSource::Variable(_)));
     ["client_id", "client_secret"].into_iter().all(of_environment)
         && matches!(found.get("auth_type"), None | Some("oauth-m2m"))
         && !goes_elsewhere(found)
@@ -48,7 +48,7 @@ pub(crate) fn is_machine(found: &Resolved) -> bool {
 
 /// An argument that says what a flag says as well.
 pub(crate) fn with_flag(argument: &str, flag: &str) -> Failure {
-    let argument = Foreign::new(argument);
+    let argument = Sanitized::new(argument);
     Failure::new(Class::Usage, format!("the argument '{argument}' cannot be combined with {flag}"))
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn listed(config: &ConfigFile) -> String {
 
 fn names(config: &ConfigFile) -> Vec<String> {
     let profiles = config.profiles();
-    profiles.iter().map(|known| Foreign::new(known.name()).to_string()).collect()
+    profiles.iter().map(|known| Sanitized::new(known.name()).to_string()).collect()
 }
 
 #[cfg(test)]

@@ -9,32 +9,32 @@ const HINT_AFTER: Duration = Duration::from_secs(30);
 
 /// What goes on while the browser is waited for.
 #[derive(Clone)]
-pub(crate) struct Waiting(Arc<Inner>);
+pub(crate) struct WaitDisplay(Arc<WaitDisplayInner>);
 
-struct Inner {
-    state: Mutex<State>,
+struct WaitDisplayInner {
+    state: Mutex<WaitState>,
     over: Condvar,
 }
 
-struct State {
+struct WaitState {
     is_on: bool,
     /// The line is drawn and drawn again. Where it cannot be, it is not there.
     is_drawn: bool,
     end: Instant,
     hint: Option<(Instant, String)>,
     /// What is typed does not show, so that it does not stand in the line that is drawn.
-    unseen: Option<screen::Kept>,
+    unseen: Option<screen::TerminalModes>,
 }
 
-impl Waiting {
+impl WaitDisplay {
     pub(crate) fn new() -> Self {
         let state =
-            State { is_on: false, is_drawn: false, end: Instant::now(), hint: None, unseen: None };
-        Self(Arc::new(Inner { state: Mutex::new(state), over: Condvar::new() }))
+            WaitState { is_on: false, is_drawn: false, end: Instant::now(), hint: None, unseen: None };
+        Self(Arc::new(WaitDisplayInner { state: Mutex::new(state), over: Condvar::new() }))
     }
 
     /// Begins, for so long. The hint is given after half a minute, or after half of the time if that is less.
-    pub(crate) fn begin(&self, time: Duration, hint: String, unseen: Option<screen::Kept>) {
+    pub(crate) fn begin(&self, time: Duration, hint: String, unseen: Option<screen::TerminalModes>) {
         let now = Instant::now();
         let mut state = self.state();
         // Who waits for longer than there is time need not be told how long.
@@ -69,13 +69,13 @@ impl Waiting {
         self.0.over.notify_all();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WaitState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Once a second, and when the hint is due.
-fn tick(inner: &Inner) {
+fn tick(inner: &WaitDisplayInner) {
     let mut state = inner.state.lock().unwrap_or_else(PoisonError::into_inner);
     while state.is_on {
         let now = Instant::now();
@@ -99,7 +99,7 @@ fn tick(inner: &Inner) {
     }
 }
 
-impl State {
+impl WaitState {
     fn draw(&self) {
         if self.is_on && self.is_drawn {
             let left = self.end.saturating_duration_since(Instant::now());

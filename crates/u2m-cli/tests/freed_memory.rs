@@ -13,7 +13,7 @@ mod measure;
 mod tls;
 
 use common::{Ran, Running, World, eventually, free_port, printed_token, ran, workers};
-use measure::{Found, Measure, Owner, owner};
+use measure::{FoundLogin, Measure, Owner, owner};
 use std::process::Command;
 use u2m_testkit::{Settings, follow_login};
 
@@ -98,8 +98,8 @@ impl Story {
     fn assert_clean(&self, what: &str) {
         eventually("the small process ends", || workers(self.world.home()).is_empty());
         let found = self.measure.found();
-        let ours: Vec<&Found> = found.iter().filter(|one| one.owner() == Owner::Us).collect();
-        let told = |one: &&Found| format!("{one}\n");
+        let ours: Vec<&FoundLogin> = found.iter().filter(|one| one.owner() == Owner::Us).collect();
+        let told = |one: &&FoundLogin| format!("{one}\n");
         assert!(
             ours.is_empty(),
             "{what}, {}: {} blocks with a token were given back\n{}",
@@ -107,7 +107,7 @@ impl Story {
             ours.len(),
             ours.iter().map(told).collect::<String>()
         );
-        let mut theirs: Vec<_> = found.iter().map(Found::owner).collect();
+        let mut theirs: Vec<_> = found.iter().map(FoundLogin::owner).collect();
         theirs.sort_unstable();
         eprintln!("{what}, {}: 0 blocks of ours; of libraries: {theirs:?}", self.store);
     }

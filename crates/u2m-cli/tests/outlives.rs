@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
     CacheKey, Detached, EntryLock, FileStore, Host, PersistentAuth, ProfileName, Session,
-    StoreAddress, StoreError, Target, TokenStore, Verdict, blocking,
+    StoreAddress, StoreError, Target, TokenStore, RefreshFailure, blocking,
 };
 
 /// How the server of the reference's users behaves at its best, and how long it takes.
@@ -270,10 +270,10 @@ impl TokenStore for Odd {
 }
 
 impl EntryLock for OddLock {
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.verdict()
     }
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.note(verdict)
     }
     fn prove_writable(&mut self) -> Result<(), StoreError> {

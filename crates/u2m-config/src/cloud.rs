@@ -95,9 +95,9 @@ impl Resolved {
     /// an Azure resource is configured.
     ///
     /// ```
-    /// use u2m_config::{Cloud, ConfigFile, Given, resolve};
+    /// use u2m_config::{Cloud, ConfigFile, SelectionArgs, resolve};
     /// let file = ConfigFile::parse("host = https://a.gcp.databricks.com\n")?;
-    /// let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref())?;
+    /// let found = resolve(&SelectionArgs::default(), &|_| None, &file, "cfg".as_ref())?;
     /// assert_eq!(found.cloud(None), Some(Cloud::Gcp));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -111,7 +111,7 @@ impl Resolved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConfigFile, Given, resolve};
+    use crate::{ConfigFile, SelectionArgs, resolve};
 
     fn of(name: &str) -> Cloud {
         Cloud::of(&Host::typed(name).unwrap().0, None)
@@ -121,7 +121,7 @@ mod tests {
         let file = ConfigFile::parse(text).unwrap();
         let mut metadata = HostMetadata::default();
         metadata.cloud = of_host.map(str::to_owned);
-        let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref()).unwrap();
+        let found = resolve(&SelectionArgs::default(), &|_| None, &file, "cfg".as_ref()).unwrap();
         found.cloud(Some(&metadata))
     }
 

@@ -12,13 +12,13 @@ const MOST_LINKS: usize = 40;
 /// What was attempted where a file could not be given to the owner of the one that it replaces.
 pub(crate) const KEEP_OWNER: &str = "keep the owner of";
 
-pub(crate) struct Found {
+pub(crate) struct ConfigRead {
     pub(crate) bytes: Vec<u8>,
     pub(crate) metadata: Metadata,
 }
 
 /// Reads a whole file, or `None` if there is no such file.
-pub(crate) fn read(path: &Path) -> Result<Option<Found>, ConfigError> {
+pub(crate) fn read(path: &Path) -> Result<Option<ConfigRead>, ConfigError> {
     let mut file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -39,7 +39,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<Found>, ConfigError> {
         .ok_or_else(too_large)?;
     let bytes =
         all_of(&mut file, size, metadata.is_file()).map_err(ConfigError::io("read", path))?;
-    Ok(Some(Found { bytes: bytes.ok_or_else(too_large)?, metadata }))
+    Ok(Some(ConfigRead { bytes: bytes.ok_or_else(too_large)?, metadata }))
 }
 
 /// All that `source` holds; `None` of more than is ever read. A file ends where its `size` says; what is none has to say it

@@ -3,28 +3,28 @@
 use std::ops::Range;
 
 use crate::file::DEFAULT;
-use crate::syntax::{Item, Kind, Pair, Scanner};
+use crate::syntax::{Item, ItemKind, KeyValue, Scanner};
 
 /// A well-formed text that can be edited.
 ///
 /// Every operation scans the text anew. That is simpler than keeping spans up to date, and an
 /// edit is rare.
 #[derive(Clone)]
-pub(crate) struct Document {
+pub(crate) struct IniDocument {
     text: String,
 }
 
 /// Where a section stands and what it holds, over all its headers.
 #[derive(Default)]
-struct Survey {
-    pairs: Vec<(usize, Pair)>,
+struct SectionSurvey {
+    pairs: Vec<(usize, KeyValue)>,
     /// Where the next key goes, if the section exists.
     anchor: Option<usize>,
     /// Whether a continuation still waits at the anchor.
     open: bool,
 }
 
-impl Document {
+impl IniDocument {
     /// Takes a text that has been parsed without error.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
@@ -54,7 +54,7 @@ impl Document {
             return;
         }
         let survey = self.survey(section);
-        let style = Style::of(&self.text, &survey.pairs).unwrap_or_else(|| Style::fresh(&new));
+        let style = PairStyle::of(&self.text, &survey.pairs).unwrap_or_else(|| PairStyle::fresh(&new));
         let eol = self.line_ending();
         let mut lines: String =
             new.iter().map(|(key, value)| style.line(key, value) + eol).collect();
@@ -81,7 +81,7 @@ impl Document {
     pub(crate) fn remove(&mut self, section: &str, key: &str) {
         let mut doomed = Vec::new();
         self.walk(|name, item| {
-            if let Kind::Pair(pair) = item.kind
+            if let ItemKind::Pair(pair) = item.kind
                 && name == section
                 && self.text[pair.key].eq_ignore_ascii_case(key)
             {
@@ -100,13 +100,13 @@ impl Document {
         let items: Vec<Item> = Scanner::new(&self.text).map_while(Result::ok).collect();
         for item in &items {
             match &item.kind {
-                Kind::Header { name } => {
+                ItemKind::Header { name } => {
                     within = &self.text[name.clone()] == section;
                     if within {
                         doomed.push(comment.take().unwrap_or(item.span.start)..item.span.end);
                     }
                 }
-                Kind::Pair(_) if within => {
+                ItemKind::Pair(_) if within => {
                     if let Some(range) = doomed.last_mut() {
                         range.end = item.span.end;
                     }
@@ -114,14 +114,14 @@ impl Document {
                 _ => {}
             }
             comment = match item.kind {
-                Kind::Comment => comment.or(Some(item.span.start)),
+                ItemKind::Comment => comment.or(Some(item.span.start)),
                 _ => None,
             };
         }
         if section == DEFAULT {
             doomed.clear();
             self.walk(|name, item| {
-                if matches!(item.kind, Kind::Pair(_)) && name == section {
+                if matches!(item.kind, ItemKind::Pair(_)) && name == section {
                     doomed.push(item.span);
                 }
             });
@@ -135,7 +135,7 @@ impl Document {
     pub(crate) fn overwrite(&mut self, section: &str, key: &str, value: &str) {
         let mut slots = Vec::new();
         self.walk(|name, item| {
-            if let Kind::Pair(pair) = item.kind
+            if let ItemKind::Pair(pair) = item.kind
                 && name == section
                 && self.text[pair.key].eq_ignore_ascii_case(key)
             {
@@ -150,10 +150,10 @@ impl Document {
     /// Changes the occurrence of the key that readers see, if there is one.
     fn update(&mut self, section: &str, key: &str, value: &str) -> bool {
         let survey = self.survey(section);
-        let spelled = |pair: &Pair| &self.text[pair.key.clone()];
+        let spelled = |pair: &KeyValue| &self.text[pair.key.clone()];
         let mut pairs = survey.pairs.iter().rev().map(|(_, pair)| pair);
         // A twin in other case would be the same key for Python, and two of them an error.
-        let twin = |pair: &&Pair| spelled(pair).eq_ignore_ascii_case(key);
+        let twin = |pair: &&KeyValue| spelled(pair).eq_ignore_ascii_case(key);
         let Some(pair) =
             pairs.clone().find(|pair| spelled(pair) == key).or_else(|| pairs.find(twin))
         else {
@@ -171,13 +171,13 @@ impl Document {
         true
     }
 
-    fn survey(&self, section: &str) -> Survey {
-        let mut survey = Survey::default();
+    fn survey(&self, section: &str) -> SectionSurvey {
+        let mut survey = SectionSurvey::default();
         self.walk(|name, item| match item.kind {
-            Kind::Header { .. } if name == section && survey.pairs.is_empty() => {
+            ItemKind::Header { .. } if name == section && survey.pairs.is_empty() => {
                 survey.anchor = Some(item.span.end);
             }
-            Kind::Pair(pair) if name == section => {
+            ItemKind::Pair(pair) if name == section => {
                 survey.anchor = Some(item.span.end);
                 survey.open = pair.open;
                 survey.pairs.push((item.span.start, pair));
@@ -191,7 +191,7 @@ impl Document {
     fn walk<'a>(&'a self, mut visit: impl FnMut(&'a str, Item)) {
         let mut section = DEFAULT;
         for item in Scanner::new(&self.text).map_while(Result::ok) {
-            if let Kind::Header { name } = &item.kind {
+            if let ItemKind::Header { name } = &item.kind {
                 section = &self.text[name.clone()];
             }
             visit(section, item);
@@ -200,7 +200,7 @@ impl Document {
 
     /// Lets a cut take the blank lines below it, or above it at the end of the text.
     fn widen(&self, range: &mut Range<usize>, items: &[Item]) {
-        let blanks = || items.iter().filter(|item| matches!(item.kind, Kind::Blank));
+        let blanks = || items.iter().filter(|item| matches!(item.kind, ItemKind::Blank));
         for item in blanks() {
             if item.span.start == range.end {
                 range.end = item.span.end;
@@ -238,26 +238,26 @@ impl Document {
 }
 
 /// How the lines of a section put key and value side by side.
-struct Style {
+struct PairStyle {
     width: usize,
     equals: &'static str,
 }
 
-impl Style {
+impl PairStyle {
     /// The style of a section without keys so far: padded to its longest key.
     fn fresh(values: &[(&str, &str)]) -> Self {
         Self { width: values.iter().map(|(key, _)| key.len()).max().unwrap_or(0), equals: " = " }
     }
 
     /// The style of the keys that are there; a common column of their separators is kept.
-    fn of(text: &str, pairs: &[(usize, Pair)]) -> Option<Self> {
+    fn of(text: &str, pairs: &[(usize, KeyValue)]) -> Option<Self> {
         let (_, last) = pairs.last()?;
         if text[last.separator..].starts_with('=') && !text[..last.separator].ends_with([' ', '\t'])
         {
             let spaced = text[last.separator..].starts_with("= ");
             return Some(Self { width: 0, equals: if spaced { "= " } else { "=" } });
         }
-        let column = |(start, pair): &(usize, Pair)| text[*start..pair.separator].chars().count();
+        let column = |(start, pair): &(usize, KeyValue)| text[*start..pair.separator].chars().count();
         let width = column(pairs.last()?);
         let common = pairs.iter().all(|pair| column(pair) == width);
         Some(Self { width: if common { width.saturating_sub(1) } else { 0 }, equals: " = " })

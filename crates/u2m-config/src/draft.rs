@@ -1,6 +1,6 @@
 //! A profile file under change: what one command wants of it, gathered before anything is written.
 
-use crate::document::Document;
+use crate::document::IniDocument;
 use crate::file::{DEFAULT, SETTINGS};
 use crate::rules::{CREDENTIAL_KEYS, check_key, check_name, check_profile, check_value};
 use crate::{ConfigError, ConfigFile, SyntaxError};
@@ -27,7 +27,7 @@ const REDACTED: &str = "REDACTED";
 /// ```
 pub struct Draft {
     before: ConfigFile,
-    document: Document,
+    document: IniDocument,
     /// Whether nothing is worth keeping, so that a profile brings the standard beginning along.
     fresh: bool,
     /// Sections and keys whose old values must not reach the backup.
@@ -41,7 +41,7 @@ impl Draft {
         if !before.text().ends_with('\n') {
             ConfigFile::parse(format!("{}\n", before.text()))?;
         }
-        let document = Document::new(before.text());
+        let document = IniDocument::new(before.text());
         let fresh = document.is_blank();
         Ok(Self { before, document, fresh, cleared: Vec::new() })
     }
@@ -88,7 +88,7 @@ impl Draft {
             } else {
                 format!("\n{}", self.document.text())
             };
-            self.document = Document::new(DEFAULT_COMMENT.to_owned() + &rest);
+            self.document = IniDocument::new(DEFAULT_COMMENT.to_owned() + &rest);
         }
         self.fresh = false;
         self.document.set(name, &values);
@@ -163,7 +163,7 @@ impl Draft {
 
     /// The old text without the credentials that this edit took away.
     pub(crate) fn backup(&self) -> String {
-        let mut old = Document::new(self.before.text());
+        let mut old = IniDocument::new(self.before.text());
         for (section, key) in &self.cleared {
             old.overwrite(section, key, REDACTED);
         }

@@ -24,7 +24,7 @@ pub struct Editor {
 /// What an edit did to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum EditOutcome {
     /// The change was none, so nothing was written.
     Unchanged,
     /// The file was replaced.
@@ -40,8 +40,8 @@ impl Editor {
     /// ```
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path().join("cfg");
-    /// use u2m_config::{Editor, Outcome};
-    /// assert_eq!(Editor::new(&path).edit(|_| Ok(()))?, Outcome::Unchanged);
+    /// use u2m_config::{Editor, EditOutcome};
+    /// assert_eq!(Editor::new(&path).edit(|_| Ok(()))?, EditOutcome::Unchanged);
     /// assert!(!path.exists());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -51,7 +51,7 @@ impl Editor {
 
     /// Waits this long for another editor to finish, instead of ten seconds.
     #[must_use]
-    pub fn with_patience(self, patience: Duration) -> Self {
+    pub fn with_retry_policy(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
@@ -79,15 +79,15 @@ impl Editor {
     /// # let folder = tempfile::tempdir()?;
     /// # let path = folder.path().join("cfg");
     /// # std::fs::write(&path, "[dev]\nhost = https://a.example\n")?;
-    /// use u2m_config::{Editor, Outcome};
+    /// use u2m_config::{Editor, EditOutcome};
     /// let outcome = Editor::new(&path).edit(|draft| draft.set_default_profile("dev"))?;
-    /// assert!(matches!(outcome, Outcome::Written { .. }));
+    /// assert!(matches!(outcome, EditOutcome::Written { .. }));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn edit(
         &self,
         mut change: impl FnMut(&mut Draft) -> Result<(), ConfigError>,
-    ) -> Result<Outcome, ConfigError> {
+    ) -> Result<EditOutcome, ConfigError> {
         let target = disk::resolve(&self.path)?;
         lock::holding(&disk::beside(&target, ".lock"), self.patience, || {
             in_place::restore(&target)?;
@@ -152,14 +152,14 @@ impl Editor {
         &self,
         target: &Path,
         change: &mut impl FnMut(&mut Draft) -> Result<(), ConfigError>,
-    ) -> Result<Option<Outcome>, ConfigError> {
+    ) -> Result<Option<EditOutcome>, ConfigError> {
         let (bytes, old) = disk::read(target)?.map(|found| (found.bytes, found.metadata)).unzip();
         let file = ConfigFile::of_bytes(bytes.clone().unwrap_or_default(), &self.path)?;
         let mut draft = Draft::of(file)
             .map_err(|source| ConfigError::Malformed { path: self.path.clone(), source })?;
         change(&mut draft)?;
         if draft.text() == draft.before().text() {
-            return Ok(Some(Outcome::Unchanged));
+            return Ok(Some(EditOutcome::Unchanged));
         }
         if draft.text().len() > SIZE_LIMIT {
             return Err(ConfigError::TooLarge { path: self.path.clone(), limit: SIZE_LIMIT });
@@ -178,12 +178,12 @@ impl Editor {
             Err(error) if in_place::is_needed(&error) => {
                 let old = bytes.as_deref().unwrap_or_default();
                 let is_written = in_place::write(target, old, text)?;
-                return Ok(is_written.then_some(Outcome::Written { tightened: false }));
+                return Ok(is_written.then_some(EditOutcome::Written { tightened: false }));
             }
             Err(error) => return Err(error),
         }
         let tightened = tightens && old.as_ref().is_some_and(is_open);
-        Ok(Some(Outcome::Written { tightened }))
+        Ok(Some(EditOutcome::Written { tightened }))
     }
 }
 

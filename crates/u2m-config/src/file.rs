@@ -11,7 +11,7 @@ use std::time::Duration;
 use u2m_core::Host;
 
 use crate::rules::is_for_secret;
-use crate::syntax::{Kind, Pair, Scanner};
+use crate::syntax::{ItemKind, KeyValue, Scanner};
 use crate::{ConfigError, Profile, SyntaxError, disk, in_place};
 
 /// The section that holds settings and can never be a profile.
@@ -38,8 +38,8 @@ pub(crate) const DEFAULT: &str = "DEFAULT";
 /// ```
 pub struct ConfigFile {
     text: String,
-    blocks: Vec<Block>,
-    pairs: Vec<Pair>,
+    blocks: Vec<SectionBlock>,
+    pairs: Vec<KeyValue>,
     missing: bool,
     /// Where it was read from.
     path: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct ConfigFile {
 }
 
 /// A header and the pairs below it.
-struct Block {
+struct SectionBlock {
     /// `None` before the first header.
     name: Option<Range<usize>>,
     pairs: Range<usize>,
@@ -114,15 +114,15 @@ impl ConfigFile {
     /// ```
     pub fn parse(text: impl Into<String>) -> Result<Self, SyntaxError> {
         let text = text.into();
-        let mut blocks = vec![Block { name: None, pairs: 0..0 }];
+        let mut blocks = vec![SectionBlock { name: None, pairs: 0..0 }];
         let mut pairs = Vec::new();
         for item in Scanner::new(&text) {
             match item?.kind {
-                Kind::Blank | Kind::Comment => {}
-                Kind::Header { name } => {
-                    blocks.push(Block { name: Some(name), pairs: pairs.len()..pairs.len() })
+                ItemKind::Blank | ItemKind::Comment => {}
+                ItemKind::Header { name } => {
+                    blocks.push(SectionBlock { name: Some(name), pairs: pairs.len()..pairs.len() })
                 }
-                Kind::Pair(pair) => {
+                ItemKind::Pair(pair) => {
                     pairs.push(pair);
                     if let Some(block) = blocks.last_mut() {
                         block.pairs.end = pairs.len();
@@ -279,26 +279,26 @@ impl ConfigFile {
     /// # Ok::<(), u2m_config::SyntaxError>(())
     /// ```
     pub fn holds_secret(&self) -> bool {
-        let is_secret = |pair: &Pair| {
+        let is_secret = |pair: &KeyValue| {
             is_for_secret(&self.text[pair.key.clone()]) && !pair.value.text(&self.text).is_empty()
         };
         self.pairs.iter().any(is_secret)
     }
 
-    fn name(&self, block: &Block) -> &str {
+    fn name(&self, block: &SectionBlock) -> &str {
         block.name.clone().map_or(DEFAULT, |name| &self.text[name])
     }
 
-    fn profile_blocks(&self) -> impl Iterator<Item = &Block> {
+    fn profile_blocks(&self) -> impl Iterator<Item = &SectionBlock> {
         self.blocks.iter().filter(|block| self.is_of_profile(block))
     }
 
-    fn is_of_profile(&self, block: &Block) -> bool {
+    fn is_of_profile(&self, block: &SectionBlock) -> bool {
         !block.pairs.is_empty() && self.name(block) != SETTINGS
     }
 
     /// The blocks of this name, in the order of the file.
-    fn blocks_of(&self, name: &str) -> impl DoubleEndedIterator<Item = &Block> {
+    fn blocks_of(&self, name: &str) -> impl DoubleEndedIterator<Item = &SectionBlock> {
         let order = self.order.get_or_init(|| {
             let mut order: Vec<usize> = (0..self.blocks.len()).collect();
             order.sort_by(|one, other| {
@@ -319,7 +319,7 @@ impl ConfigFile {
         order[start..start + length].iter().map(|at| &self.blocks[*at])
     }
 
-    fn absorb<'a>(&'a self, profile: &mut Profile<'a>, block: &Block) {
+    fn absorb<'a>(&'a self, profile: &mut Profile<'a>, block: &SectionBlock) {
         for pair in &self.pairs[block.pairs.clone()] {
             profile.absorb(&self.text[pair.key.clone()], pair.value.text(&self.text));
         }

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::document::Document;
+use crate::document::IniDocument;
 use crate::file::DEFAULT;
 use crate::rules::{check_key, check_name, check_value};
-use crate::syntax::{Kind, Scanner};
+use crate::syntax::{ItemKind, Scanner};
 use crate::{ConfigError, ConfigFile, Draft, SETTINGS, SyntaxError};
 
 /// One construct of a text: where it stands, in which section, and what it holds.
@@ -28,11 +28,11 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, SyntaxError> {
     let mut found = Vec::new();
     for item in Scanner::new(text) {
         let item = item?;
-        if let Kind::Header { name } = &item.kind {
+        if let ItemKind::Header { name } = &item.kind {
             section = text[name.clone()].to_owned();
         }
         let pair = match &item.kind {
-            Kind::Pair(pair) => {
+            ItemKind::Pair(pair) => {
                 Some((text[pair.key.clone()].to_owned(), pair.value.text(text).to_owned()))
             }
             _ => None,
@@ -52,14 +52,14 @@ pub fn set(text: &str, section: &str, key: &str, value: &str) -> Result<String, 
     }
     check_key(key)?;
     check_value(key, value)?;
-    let mut document = Document::new(text);
+    let mut document = IniDocument::new(text);
     document.set(section, &[(key, value)]);
     Ok(document.text().to_owned())
 }
 
 /// A well-formed text without a key.
 pub fn remove(text: &str, section: &str, key: &str) -> String {
-    let mut document = Document::new(text);
+    let mut document = IniDocument::new(text);
     document.remove(section, key);
     document.text().to_owned()
 }

@@ -73,24 +73,24 @@ impl fmt::Display for SyntaxFault {
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) span: Range<usize>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ItemKind,
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum ItemKind {
     Blank,
     Comment,
     Header { name: Range<usize> },
-    Pair(Pair),
+    Pair(KeyValue),
 }
 
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct KeyValue {
     /// The key without quotes.
     pub(crate) key: Range<usize>,
     /// Where the `=` or `:` stands.
     pub(crate) separator: usize,
-    pub(crate) value: Value,
+    pub(crate) value: ValueText,
     /// What an editor replaces to give the key another value: quotes included, comment excluded.
     pub(crate) slot: Range<usize>,
     /// A last `\` still waits for its next line, so nothing may be put right below.
@@ -98,12 +98,12 @@ pub(crate) struct Pair {
 }
 
 #[derive(Debug)]
-pub(crate) enum Value {
+pub(crate) enum ValueText {
     Literal(Range<usize>),
     Joined(String),
 }
 
-impl Value {
+impl ValueText {
     pub(crate) fn text<'a>(&'a self, whole: &'a str) -> &'a str {
         match self {
             Self::Literal(span) => &whole[span.clone()],
@@ -127,25 +127,25 @@ impl<'a> Scanner<'a> {
         self.text[from..].find('\n').map_or(self.text.len(), |index| from + index + 1)
     }
 
-    fn kind(&mut self, start: usize) -> Result<Kind, SyntaxFault> {
+    fn kind(&mut self, start: usize) -> Result<ItemKind, SyntaxFault> {
         let end = self.line_end(start);
         self.at = end;
         let line = self.text[start..end].trim_start();
         let begin = end - line.len();
         match line.bytes().next() {
-            None => Ok(Kind::Blank),
-            Some(b'#' | b';') => Ok(Kind::Comment),
+            None => Ok(ItemKind::Blank),
+            Some(b'#' | b';') => Ok(ItemKind::Comment),
             Some(b'[') => {
                 // A name may contain `]`: the last one closes.
                 let close = line.rfind(']').ok_or(SyntaxFault::UnclosedSection)?;
                 if close == 1 {
                     return Err(SyntaxFault::EmptySection);
                 }
-                Ok(Kind::Header { name: begin + 1..begin + close })
+                Ok(ItemKind::Header { name: begin + 1..begin + close })
             }
             Some(_) => {
                 let (key, separator) = self.key(begin, end)?;
-                self.pair(key, separator, end).map(Kind::Pair)
+                self.pair(key, separator, end).map(ItemKind::Pair)
             }
         }
     }
@@ -179,13 +179,13 @@ impl<'a> Scanner<'a> {
         key: Range<usize>,
         separator: usize,
         end: usize,
-    ) -> Result<Pair, SyntaxFault> {
+    ) -> Result<KeyValue, SyntaxFault> {
         let begin = end - self.text[separator + 1..end].trim_start().len();
         let line = &self.text[begin..end];
         if line.is_empty() {
             let slot = separator + 1..self.text[..end].trim_end_matches(['\r', '\n']).len();
-            let value = Value::Literal(separator + 1..separator + 1);
-            return Ok(Pair { key, separator, value, slot, open: false });
+            let value = ValueText::Literal(separator + 1..separator + 1);
+            return Ok(KeyValue { key, separator, value, slot, open: false });
         }
         if line.len() > 3 && line.starts_with("\"\"\"") {
             return self.quoted(key, separator, begin, end, "\"\"\"");
@@ -200,8 +200,8 @@ impl<'a> Scanner<'a> {
         // Comments are cut before quotes are looked at, so quotes do not protect them.
         let cut = line.find(" #").or_else(|| line.find(" ;")).unwrap_or(line.len());
         let slot = begin..begin + line[..cut].trim_end().len();
-        let value = Value::Literal(unquoted(self.text, slot.clone()));
-        Ok(Pair { key, separator, value, slot, open: false })
+        let value = ValueText::Literal(unquoted(self.text, slot.clone()));
+        Ok(KeyValue { key, separator, value, slot, open: false })
     }
 
     /// A value in backquotes or triple quotes, which ends at the last such quote of a line.
@@ -212,7 +212,7 @@ impl<'a> Scanner<'a> {
         begin: usize,
         end: usize,
         quote: &str,
-    ) -> Result<Pair, SyntaxFault> {
+    ) -> Result<KeyValue, SyntaxFault> {
         let inside = begin + quote.len();
         let (mut from, mut to) = (inside, end);
         let close = loop {
@@ -226,11 +226,11 @@ impl<'a> Scanner<'a> {
         };
         self.at = to;
         let slot = begin..self.slot_end(close + quote.len(), to);
-        Ok(Pair { key, separator, value: Value::Literal(inside..close), slot, open: false })
+        Ok(KeyValue { key, separator, value: ValueText::Literal(inside..close), slot, open: false })
     }
 
     /// A value whose line ends in `\`: the next lines join, and a blank line ends the joining.
-    fn continued(&mut self, key: Range<usize>, separator: usize, begin: usize, line: &str) -> Pair {
+    fn continued(&mut self, key: Range<usize>, separator: usize, begin: usize, line: &str) -> KeyValue {
         let mut value = line[..line.len() - 1].to_owned();
         let mut slot = begin..begin + line.len();
         let mut open = true;
@@ -248,7 +248,7 @@ impl<'a> Scanner<'a> {
                 value.pop();
             }
         }
-        Pair { key, separator, value: Value::Joined(value), slot, open }
+        KeyValue { key, separator, value: ValueText::Joined(value), slot, open }
     }
 
     /// Where the slot of a quoted value ends: after the quote if what follows is surely read as a

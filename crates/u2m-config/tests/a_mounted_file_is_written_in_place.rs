@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use u2m_config::{ConfigFile, Editor, Outcome};
+use u2m_config::{ConfigFile, Editor, EditOutcome};
 
 const FILE: &str = "U2M_CONFIG_STORY_FILE";
 
@@ -43,7 +43,7 @@ fn worker_that_edits() {
     for name in ["one", "a-second-one", "x"] {
         let outcome =
             editor.edit(|draft| draft.merge_profile(name, &[("host", name)], &[])).unwrap();
-        assert_eq!(outcome, Outcome::Written { tightened: false });
+        assert_eq!(outcome, EditOutcome::Written { tightened: false });
     }
     editor.edit(|draft| draft.remove_profile("a-second-one")).unwrap();
     let names: Vec<_> =

@@ -13,7 +13,7 @@ const ROUNDS: usize = 20;
 
 fn add(path: &Path, name: &str) {
     Editor::new(path)
-        .with_patience(Duration::from_secs(60))
+        .with_retry_policy(Duration::from_secs(60))
         .edit(|draft| draft.merge_profile(name, &[("host", "https://a.example")], &[]))
         .unwrap();
 }
@@ -103,7 +103,7 @@ fn a_killed_editor_leaves_a_whole_file_and_no_lock() {
 fn a_lock_that_is_held_too_long_is_a_transient_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
-    let editor = Editor::new(&path).with_patience(Duration::ZERO);
+    let editor = Editor::new(&path).with_retry_policy(Duration::ZERO);
     let mut inner = None;
     editor
         .edit(|_| {
@@ -120,7 +120,7 @@ fn an_editor_waits_as_long_as_it_is_told_and_no_longer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
     let patience = Duration::from_millis(30);
-    let editor = Editor::new(&path).with_patience(patience);
+    let editor = Editor::new(&path).with_retry_policy(patience);
     editor
         .edit(|_| {
             let error = editor.edit(|_| Ok(())).unwrap_err();

@@ -1,7 +1,7 @@
 //! Comments, blank lines, quotes, alignment and order are the user's.
 #![allow(clippy::unwrap_used)]
 
-use u2m_config::{Editor, LOGIN_CLEARS, Outcome};
+use u2m_config::{Editor, LOGIN_CLEARS, EditOutcome};
 
 const LIVED_IN: &str = "\
 \u{feff}# my profiles
@@ -65,7 +65,7 @@ fn an_edit_that_changes_nothing_writes_nothing() {
     let same = [("host", "https://z.example"), ("cluster_id", "")];
     let outcome =
         Editor::new(&path).edit(|draft| draft.merge_profile("z", &same, &["absent"])).unwrap();
-    assert_eq!(outcome, Outcome::Unchanged);
+    assert_eq!(outcome, EditOutcome::Unchanged);
     assert_eq!(path.metadata().unwrap().modified().unwrap(), before);
     assert!(!folder.path().join("cfg.bak").exists());
 }

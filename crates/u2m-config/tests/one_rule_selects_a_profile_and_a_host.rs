@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::ffi::OsString;
-use u2m_config::{ChooseError, ConfigFile, Given, Purpose, Selection, select};
+use u2m_config::{ChooseError, ConfigFile, SelectionArgs, Purpose, Selection, select};
 
 /// `profile=…`, `host=…`, `account=…`, `workspace=…`, or a word alone.
-fn given(line: &str) -> Given<'_> {
-    let mut given = Given::default();
+fn given(line: &str) -> SelectionArgs<'_> {
+    let mut given = SelectionArgs::default();
     for word in line.split_whitespace() {
         match word.split_once('=') {
             Some(("profile", value)) => given.profile = Some(value),

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{World, chosen, told, world};
-use u2m_config::{ChosenBy, Given};
+use u2m_config::{ChosenBy, SelectionArgs};
 
 const FILE: &str = "config file";
 const PATH: &str = "/home/a/.databrickscfg";
@@ -13,15 +13,15 @@ const PATH: &str = "/home/a/.databrickscfg";
 fn named_in_every_way(
     file: &str,
     variables: &[(&'static str, &'static str)],
-    check: impl Fn(World, Given<'_>),
+    check: impl Fn(World, SelectionArgs<'_>),
 ) {
-    let flag = Given { profile: Some("p"), ..Given::default() };
+    let flag = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
     check(world(file, variables), flag);
     let more = [variables, &[("DATABRICKS_CONFIG_PROFILE", "p")]].concat();
-    check(world(file, &more), Given::default());
+    check(world(file, &more), SelectionArgs::default());
     if variables.iter().all(|(name, _)| *name != "DATABRICKS_HOST") {
         let with_default = format!("{file}\n[__settings__]\ndefault_profile = p\n");
-        check(world(&with_default, variables), Given::default());
+        check(world(&with_default, variables), SelectionArgs::default());
     }
 }
 
@@ -65,7 +65,7 @@ fn the_environment_gives_a_profile_without_a_host_one() {
 fn the_account_in_a_profiles_own_spelling_of_its_host_is_the_profiles() {
     let env = [("DATABRICKS_HOST", "https://p.example"), ("DATABRICKS_ACCOUNT_ID", "of-e")];
     let world = world("[p]\nhost = https://p.example/?a=of-p\n", &env);
-    let found = world.settle(Given::default()).unwrap();
+    let found = world.settle(SelectionArgs::default()).unwrap();
     assert_eq!(found.profile().unwrap().name(), "p");
     assert_eq!(told(&found, "account_id"), format!("of-p from {PATH} {FILE}"));
 }
@@ -181,11 +181,11 @@ fn several_profiles_of_a_host_are_told_apart_by_ids_and_by_the_default() {
     assert_eq!(chosen(&world_of("").host("h.example?a=2&o=4").unwrap()), Some("c"));
     let default = world_of("[__settings__]\ndefault_profile = b\n");
     assert_eq!(chosen(&default.host("h.example").unwrap()), Some("b"));
-    let given = Given {
+    let given = SelectionArgs {
         host: Some("h.example"),
         account_id: Some("2"),
         workspace_id: Some("3"),
-        ..Given::default()
+        ..SelectionArgs::default()
     };
     assert_eq!(chosen(&world_of("").settle(given).unwrap()), Some("b"));
     let env = [("DATABRICKS_HOST", "h.example"), ("DATABRICKS_ACCOUNT_ID", "1")];
@@ -198,10 +198,10 @@ fn a_flag_of_a_host_beside_a_profile_must_name_its_host() {
     for variables in [&[][..], &[("DATABRICKS_CONFIG_PROFILE", "p")]] {
         let world = world(file, variables);
         let profile = variables.is_empty().then_some("p");
-        let given = Given { profile, host: Some("https://e.example"), ..Given::default() };
+        let given = SelectionArgs { profile, host: Some("https://e.example"), ..SelectionArgs::default() };
         let error = world.settle(given).unwrap_err().to_string();
         assert_eq!(error, "profile p is for https://p.example, not for https://e.example");
-        let given = Given { profile, host: Some("P.example/"), ..Given::default() };
+        let given = SelectionArgs { profile, host: Some("P.example/"), ..SelectionArgs::default() };
         assert_eq!(chosen(&world.settle(given).unwrap()), Some("p"));
     }
 }
@@ -209,7 +209,7 @@ fn a_flag_of_a_host_beside_a_profile_must_name_its_host() {
 #[test]
 fn a_host_that_no_profile_is_for_is_an_error_where_a_profile_is_needed() {
     let world = world("[p]\nhost = p.example\n[q]\nhost = q.example\n", &[]);
-    let given = Given { host: Some("e.example"), host_needs_profile: true, ..Given::default() };
+    let given = SelectionArgs { host: Some("e.example"), host_needs_profile: true, ..SelectionArgs::default() };
     let error = world.settle(given).unwrap_err().to_string();
     assert_eq!(error, "no profile is for https://e.example; there are: p, q");
     assert_eq!(chosen(&world.host("e.example").unwrap()), None);
@@ -237,11 +237,11 @@ fn the_placeholder_for_no_workspace_is_no_workspace() {
 #[test]
 fn flags_beat_everything_and_empty_ones_are_absent() {
     let file = "[p]\nhost = p.example\naccount_id = 1\n";
-    let given = Given { profile: Some("p"), account_id: Some("2"), ..Given::default() };
+    let given = SelectionArgs { profile: Some("p"), account_id: Some("2"), ..SelectionArgs::default() };
     let found = world(file, &[]).settle(given).unwrap();
     assert_eq!(told(&found, "account_id"), "2 from --account-id flag");
     let empty =
-        Given { profile: Some(""), host: Some(""), account_id: Some(""), ..Given::default() };
+        SelectionArgs { profile: Some(""), host: Some(""), account_id: Some(""), ..SelectionArgs::default() };
     let found = world(file, &[("DATABRICKS_CONFIG_PROFILE", "p")]).settle(empty).unwrap();
     assert_eq!(told(&found, "profile"), "p from DATABRICKS_CONFIG_PROFILE environment variable");
     assert_eq!(told(&found, "account_id"), format!("1 from {PATH} {FILE}"));
@@ -314,11 +314,11 @@ fn a_secret_is_shown_as_asterisks_and_what_is_none_as_it_is() {
 fn an_id_that_says_none_chooses_among_no_profiles() {
     let file = "[p]\nhost = p.example\nworkspace_id = 1\naccount_id = 2\n";
     for id in ["", "none"] {
-        let given = Given {
+        let given = SelectionArgs {
             host: Some("p.example"),
             workspace_id: Some(id),
             account_id: Some(id),
-            ..Given::default()
+            ..SelectionArgs::default()
         };
         assert_eq!(chosen(&world(file, &[]).settle(given).unwrap()), Some("p"), "{id:?}");
     }

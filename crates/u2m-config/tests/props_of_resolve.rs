@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use proptest::prelude::*;
 use u2m_config::{
-    Attribute, ConfigFile, Given, ResolveError, Resolved, Source, ValueKind, resolve,
+    Attribute, ConfigFile, SelectionArgs, ResolveError, Resolved, ValueSource, ValueKind, resolve,
 };
 
 type Values = BTreeMap<usize, String>;
@@ -55,7 +55,7 @@ fn world(profile: &Values, env: &Values, setting: &str) -> World {
 }
 
 impl World {
-    fn settle(&self, given: &Given<'_>) -> Result<Resolved, ResolveError> {
+    fn settle(&self, given: &SelectionArgs<'_>) -> Result<Resolved, ResolveError> {
         let env = |name: &str| self.env.get(name).map(OsString::from);
         resolve(given, &env, &self.file, "/cfg".as_ref())
     }
@@ -80,33 +80,33 @@ proptest! {
 
     #[test]
     fn it_makes_no_difference_who_names_a_profile(profile in values(), mut env in values(), setting in any::<bool>()) {
-        let by_flag = Given { profile: Some("p"), ..Given::default() };
+        let by_flag = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
         let expected = told(&world(&profile, &env, "").settle(&by_flag));
         let mut by_variable = world(&profile, &env, "");
         by_variable.env.insert("DATABRICKS_CONFIG_PROFILE", "p".to_owned());
-        prop_assert_eq!(told(&by_variable.settle(&Given::default())), expected);
+        prop_assert_eq!(told(&by_variable.settle(&SelectionArgs::default())), expected);
         // The default counts where neither a host nor an Azure resource is named.
         if setting {
             env.retain(|place, _| {
                 !["host", "azure_workspace_resource_id"].contains(&Attribute::ALL[*place].key())
             });
             let expected = told(&world(&profile, &env, "").settle(&by_flag));
-            prop_assert_eq!(told(&world(&profile, &env, "p").settle(&Given::default())), expected);
+            prop_assert_eq!(told(&world(&profile, &env, "p").settle(&SelectionArgs::default())), expected);
         }
     }
 
     #[test]
     fn every_value_stands_where_it_is_said_to_be_from(profile in values(), env in values(), named in any::<bool>()) {
         let world = world(&profile, &env, "other");
-        let given = Given { profile: named.then_some("p"), ..Given::default() };
+        let given = SelectionArgs { profile: named.then_some("p"), ..SelectionArgs::default() };
         let Ok(found) = world.settle(&given) else { return Ok(()) };
         let chosen = found.profile().map(|profile| profile.name().to_owned());
         for value in found.values() {
             let key = value.attribute().key();
             let there = match value.source() {
-                Source::Variable(name) => world.env.get(name).map(String::as_str),
-                Source::File(_) => world.file.get(chosen.as_deref().unwrap(), key).filter(|text| !text.is_empty()),
-                Source::Flag(_) | Source::Derived => { prop_assert_eq!(key, "profile"); continue }
+                ValueSource::Variable(name) => world.env.get(name).map(String::as_str),
+                ValueSource::File(_) => world.file.get(chosen.as_deref().unwrap(), key).filter(|text| !text.is_empty()),
+                ValueSource::Flag(_) | ValueSource::Derived => { prop_assert_eq!(key, "profile"); continue }
                 other => panic!("{other}"),
             };
             match key {
@@ -124,7 +124,7 @@ proptest! {
 
     #[test]
     fn a_profile_keeps_its_host_its_ids_and_its_credentials(profile in values(), env in values()) {
-        let given = Given { profile: Some("p"), ..Given::default() };
+        let given = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
         let Ok(found) = world(&profile, &env, "").settle(&given) else { return Ok(()) };
         for (place, text) in &profile {
             let attribute = &Attribute::ALL[*place];
@@ -138,7 +138,7 @@ proptest! {
 
     #[test]
     fn no_secret_is_in_what_is_shown(profile in values(), env in values()) {
-        let given = Given { profile: Some("p"), ..Given::default() };
+        let given = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
         let shown = match world(&profile, &env, "").settle(&given) {
             Ok(found) => {
                 let secret = |value: &&u2m_config::Value| value.attribute().is_secret();

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use u2m_config::{
-    ChooseError, ChosenBy, ConfigFile, Given, Purpose, ResolveError, Resolved, Selection, resolve,
+    ChooseError, ChosenBy, ConfigFile, SelectionArgs, Purpose, ResolveError, Resolved, Selection, resolve,
     select,
 };
 
@@ -103,13 +103,13 @@ struct World<'a> {
 }
 
 impl World<'_> {
-    fn given(&self) -> Given<'_> {
-        Given {
+    fn given(&self) -> SelectionArgs<'_> {
+        SelectionArgs {
             either: self.words.either.as_deref(),
             profile: self.words.profile.as_deref(),
             host: self.words.host.as_deref(),
             account_id: self.words.account.as_deref(),
-            ..Given::default()
+            ..SelectionArgs::default()
         }
     }
 
@@ -228,7 +228,7 @@ proptest! {
     #[test]
     fn it_makes_no_difference_who_names_a_profile_or_a_host(file in file(), name in one_of(&NAMES), host in one_of(&HOSTS)) {
         let file = ConfigFile::parse(file).unwrap();
-        let by = |given: Given<'_>, variable: Option<(&str, &str)>| {
+        let by = |given: SelectionArgs<'_>, variable: Option<(&str, &str)>| {
             let env = |asked: &str| variable.filter(|(known, _)| *known == asked).map(|(_, value)| OsString::from(value));
             select(&given, &env, &file, Purpose::Login).map(|selection| {
                 let (profile, host) = names(&selection);
@@ -236,27 +236,27 @@ proptest! {
             })
         };
         let told = |outcome: Result<_, ChooseError>| outcome.map_err(|error| error.to_string().replace("DATABRICKS_HOST", "x"));
-        let flag = by(Given { profile: Some(&name), ..Given::default() }, None);
-        let variable = by(Given::default(), Some(("DATABRICKS_CONFIG_PROFILE", &name)));
+        let flag = by(SelectionArgs { profile: Some(&name), ..SelectionArgs::default() }, None);
+        let variable = by(SelectionArgs::default(), Some(("DATABRICKS_CONFIG_PROFILE", &name)));
         prop_assert_eq!(told(flag.clone()), told(variable));
         if file.profile(&name).is_some_and(|profile| profile.leads_somewhere()) {
-            prop_assert_eq!(told(flag), told(by(Given { either: Some(&name), ..Given::default() }, None)));
+            prop_assert_eq!(told(flag), told(by(SelectionArgs { either: Some(&name), ..SelectionArgs::default() }, None)));
         }
-        let flag = by(Given { host: Some(&host), ..Given::default() }, None);
-        prop_assert_eq!(told(flag.clone()), told(by(Given::default(), Some(("DATABRICKS_HOST", &host)))));
-        prop_assert_eq!(told(flag), told(by(Given { either: Some(&host), ..Given::default() }, None)));
+        let flag = by(SelectionArgs { host: Some(&host), ..SelectionArgs::default() }, None);
+        prop_assert_eq!(told(flag.clone()), told(by(SelectionArgs::default(), Some(("DATABRICKS_HOST", &host)))));
+        prop_assert_eq!(told(flag), told(by(SelectionArgs { either: Some(&host), ..SelectionArgs::default() }, None)));
     }
 }
 
 #[test]
 fn a_profile_says_how_it_was_chosen() {
     let file = ConfigFile::parse("[a]\nhost = a.example\n").unwrap();
-    let given = Given { host: Some("a.example"), ..Given::default() };
-    let by = |given: &Given<'_>, env: &dyn Fn(&str) -> Option<OsString>| {
+    let given = SelectionArgs { host: Some("a.example"), ..SelectionArgs::default() };
+    let by = |given: &SelectionArgs<'_>, env: &dyn Fn(&str) -> Option<OsString>| {
         let selection = select(given, env, &file, Purpose::Login).unwrap();
         selection.profile().unwrap().by()
     };
     assert_eq!(by(&given, &|_| None), ChosenBy::HostFlag);
     let env = |name: &str| (name == "DATABRICKS_HOST").then(|| "a.example".into());
-    assert_eq!(by(&Given::default(), &env), ChosenBy::HostVariable);
+    assert_eq!(by(&SelectionArgs::default(), &env), ChosenBy::HostVariable);
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use u2m_config::{Draft, Editor, Outcome};
+use u2m_config::{Draft, Editor, EditOutcome};
 
 fn change(draft: &mut Draft) -> Result<(), u2m_config::ConfigError> {
     draft.merge_profile("p", &[("host", "https://new.example")], &[])
@@ -20,7 +20,7 @@ fn mode(path: &Path) -> u32 {
 fn a_new_file_and_its_lock_are_for_their_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
-    assert_eq!(Editor::new(&path).edit(change).unwrap(), Outcome::Written { tightened: false });
+    assert_eq!(Editor::new(&path).edit(change).unwrap(), EditOutcome::Written { tightened: false });
     assert_eq!((mode(&path), mode(&folder.path().join("cfg.lock"))), (0o600, 0o600));
 }
 
@@ -34,7 +34,7 @@ fn a_file_with_a_secret_that_others_can_read_is_tightened_unless_told_not_to() {
     editor.clone().with_mode_kept().edit(change).unwrap();
     assert_eq!(mode(&path), 0o644);
     let outcome = editor.edit(|draft| draft.set_default_profile("p")).unwrap();
-    assert_eq!((outcome, mode(&path)), (Outcome::Written { tightened: true }, 0o600));
+    assert_eq!((outcome, mode(&path)), (EditOutcome::Written { tightened: true }, 0o600));
 }
 
 #[test]
@@ -43,11 +43,11 @@ fn a_file_without_a_secret_stays_shared_and_its_backup_is_private_all_the_same()
     let path = folder.path().join("cfg");
     fs::write(&path, "[p]\nhost = h\ntoken =\n[__settings__]\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o664)).unwrap();
-    assert_eq!(Editor::new(&path).edit(change).unwrap(), Outcome::Written { tightened: false });
+    assert_eq!(Editor::new(&path).edit(change).unwrap(), EditOutcome::Written { tightened: false });
     assert_eq!((mode(&path), mode(&folder.path().join("cfg.bak"))), (0o664, 0o600));
     // It becomes private with the first secret, whatever the key is called.
     let secret = |draft: &mut Draft| draft.merge_profile("p", &[("my_password", "x")], &[]);
-    assert_eq!(Editor::new(&path).edit(secret).unwrap(), Outcome::Written { tightened: true });
+    assert_eq!(Editor::new(&path).edit(secret).unwrap(), EditOutcome::Written { tightened: true });
     assert_eq!(mode(&path), 0o600);
 }
 
@@ -85,5 +85,5 @@ fn a_file_that_was_private_before_is_not_said_to_be_tightened() {
     let path = folder.path().join("cfg");
     fs::write(&path, "[p]\nhost = h\ntoken = t\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(Editor::new(&path).edit(change).unwrap(), Outcome::Written { tightened: false });
+    assert_eq!(Editor::new(&path).edit(change).unwrap(), EditOutcome::Written { tightened: false });
 }

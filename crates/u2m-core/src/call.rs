@@ -1,15 +1,15 @@
 //! One HTTP exchange that a flow waits for: a request lent out, an answer taken in, the next step given back.
 //!
-//! Flows of this crate implement [`Awaits`], which is sealed. What another crate asks for is a pair of functions: one makes an
-//! [`HttpRequest`], the other reads an [`Answer`].
+//! Flows of this crate implement [`AwaitsResponse`], which is sealed. What another crate asks for is a pair of functions: one makes an
+//! [`HttpRequest`], the other reads an [`HttpResponse`].
 
 mod answer;
 mod failure;
 mod request;
 
-pub use answer::Answer;
+pub use answer::HttpResponse;
 pub use failure::{TransportFailure, TransportFailureKind};
-pub use request::{HttpRequest, Method, Redirects, Route};
+pub use request::{HttpRequest, Method, RedirectPolicy, Route};
 
 use crate::reply::Reply;
 use crate::secret::ClientAssertion;
@@ -28,19 +28,19 @@ pub enum Replay {
     /// server's answer, whether the old one is sent again now or by the next call: there is nothing else to send. Now is
     /// better: servers that expect lost answers give the same one out again for some seconds. If it has not, which is the
     /// usual case, nobody has to be told of a failure.
-    Unless,
+    IfNotProcessed,
     /// Only while it certainly has not reached the server: an authorization code dies with its first use.
     Unsafe,
 }
 
 impl Replay {
     /// Whether the same request may be sent again after what happened to the last one.
-    pub fn may_follow(self, last: &Result<Answer, TransportFailure>) -> bool {
+    pub fn may_follow(self, last: &Result<HttpResponse, TransportFailure>) -> bool {
         match last {
             Ok(answer) if !answer.asks_for_patience() => false,
             Ok(answer) => match self {
                 Self::Safe => true,
-                Self::Unless => !crate::wire::brings_tokens(answer),
+                Self::IfNotProcessed => !crate::oauth::brings_tokens(answer),
                 Self::Unsafe => false,
             },
             Err(failure) => match failure.kind() {
@@ -55,7 +55,7 @@ impl Replay {
 impl Replay {
     /// The same for a driver that insists, as one does that mints tokens for a machine: where nothing is spent by asking, 500 and an
     /// attempt that was not answered in time are reasons to ask again, too.
-    pub fn may_follow_insisting(self, last: &Result<Answer, TransportFailure>) -> bool {
+    pub fn may_follow_insisting(self, last: &Result<HttpResponse, TransportFailure>) -> bool {
         let may_pass = match last {
             Ok(answer) => answer.status() == 500,
             Err(failure) => failure.kind() == TransportFailureKind::TimedOut,
@@ -65,7 +65,7 @@ impl Replay {
 }
 
 /// A state that waits for an answer. Sealed: flows implement it.
-pub trait Awaits: Sized + sealed::Sealed {
+pub trait AwaitsResponse: Sized + sealed::Sealed {
     /// The step that follows.
     type Next;
     /// How the flow may end instead.
@@ -92,7 +92,7 @@ pub struct HttpCall<S> {
     state: S,
 }
 
-impl<S: Awaits> HttpCall<S> {
+impl<S: AwaitsResponse> HttpCall<S> {
     pub(crate) fn new(request: HttpRequest, replay: Replay, state: S) -> Self {
         Self { request, replay, state }
     }
@@ -113,7 +113,7 @@ impl<S: Awaits> HttpCall<S> {
     /// How the flow ends if this answer does not carry it on.
     pub fn answered(
         self,
-        outcome: Result<Answer, TransportFailure>,
+        outcome: Result<HttpResponse, TransportFailure>,
         sent_at: Timestamp,
     ) -> Result<S::Next, S::Error> {
         let reply = outcome.map(|answer| Reply::of(answer, &self.request));
@@ -124,7 +124,7 @@ impl<S: Awaits> HttpCall<S> {
     /// The endpoint for which the client is to sign a statement before this is sent
     /// ([`ClientAuth::Assertion`](crate::ClientAuth::Assertion)); `None` where it shows who it is by other means.
     pub fn assertion_audience(&self) -> Option<&Url> {
-        let has_place = self.request.form().is_some_and(crate::client_auth::has_place);
+        let has_place = self.request.form().is_some_and(crate::oauth::client_auth::has_place);
         has_place.then(|| self.request.url())
     }
 
@@ -156,7 +156,7 @@ mod tests {
         let url = Url::parse("https://a.example/t?code=canary").unwrap();
         let request = HttpRequest::post_form(url, &[("refresh_token", "canary")])
             .with_header("authorization", "Bearer canary");
-        let answer = Answer::new(200, b"canary".to_vec());
+        let answer = HttpResponse::new(200, b"canary".to_vec());
         let failure =
             TransportFailure::new(TransportFailureKind::Broken).with_partial(answer.clone());
         assert!(!format!("{request:?} {answer:?} {failure:?} {failure}").contains("canary"));
@@ -165,25 +165,25 @@ mod tests {
     #[test]
     fn whoever_insists_asks_again_after_500_and_in_vain_only_where_nothing_is_spent() {
         let in_vain = || Err(TransportFailure::new(TransportFailureKind::TimedOut));
-        let broken = || Ok(Answer::new(500, Vec::new()));
-        for replay in [Replay::Safe, Replay::Unless, Replay::Unsafe] {
+        let broken = || Ok(HttpResponse::new(500, Vec::new()));
+        for replay in [Replay::Safe, Replay::IfNotProcessed, Replay::Unsafe] {
             for last in [in_vain(), broken()] {
                 assert!(!replay.may_follow(&last));
                 assert_eq!(replay.may_follow_insisting(&last), replay == Replay::Safe);
             }
-            let busy = Ok(Answer::new(503, Vec::new()));
+            let busy = Ok(HttpResponse::new(503, Vec::new()));
             assert_eq!(replay.may_follow_insisting(&busy), replay.may_follow(&busy));
-            assert!(!replay.may_follow_insisting(&Ok(Answer::new(501, Vec::new()))));
+            assert!(!replay.may_follow_insisting(&Ok(HttpResponse::new(501, Vec::new()))));
         }
     }
 
     #[test]
     fn http_1_what_may_be_sent_again_depends_on_what_it_spends() {
         let after = |kind| Err(TransportFailure::new(kind));
-        let busy = Ok(Answer::new(503, Vec::new()));
+        let busy = Ok(HttpResponse::new(503, Vec::new()));
         for (replay, not_sent, broken, on_503) in [
             (Replay::Safe, true, true, true),
-            (Replay::Unless, true, false, true),
+            (Replay::IfNotProcessed, true, false, true),
             (Replay::Unsafe, true, false, false),
         ] {
             assert_eq!(replay.may_follow(&after(TransportFailureKind::NotSent)), not_sent);

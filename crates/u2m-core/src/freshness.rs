@@ -1,6 +1,6 @@
 //! When a token is good enough to hand out, and when to fetch the next one.
 
-use crate::host::Host;
+use crate::databricks::Host;
 use crate::session::Session;
 use crate::time::{Lifetime, Timestamp};
 
@@ -63,7 +63,7 @@ pub enum Freshness {
 }
 
 /// When a token is fresh, to the last second.
-struct Window {
+struct FreshWindow {
     from: Option<Timestamp>,
     until: Timestamp,
 }
@@ -160,7 +160,7 @@ impl FreshnessRules {
         if now.until(expiry) < self.least(session) {
             return Freshness::Expired;
         }
-        let Window { from, until } = self.window(session, expiry);
+        let FreshWindow { from, until } = self.window(session, expiry);
         match from.is_none_or(|from| now >= from) && now <= until {
             true => Freshness::Fresh,
             false => Freshness::Stale,
@@ -229,7 +229,7 @@ impl FreshnessRules {
 
     /// When a token that is said to end at `expiry` is fresh. What is recorded of it counts; where that is its end alone, its own
     /// unverified claims do, which end it earlier where they disagree.
-    fn window(&self, session: &Session, expiry: Timestamp) -> Window {
+    fn window(&self, session: &Session, expiry: Timestamp) -> FreshWindow {
         let granted = session.lifetime.filter(|life| *life > Lifetime::ZERO);
         let claimed = if granted.is_none() { session.claimed() } else { None };
         let lead = part(self.lead, self.lead_share, granted).max(self.least(session));
@@ -238,12 +238,12 @@ impl FreshnessRules {
         };
         match claimed {
             Some((iat, exp)) if exp.plus(lead) < expiry => {
-                Window { from: begin(Some(iat)), until: exp.minus(lead) }
+                FreshWindow { from: begin(Some(iat)), until: exp.minus(lead) }
             }
             _ => {
                 let granted = granted.or(claimed.map(|(iat, exp)| iat.until(exp)));
                 let begun = granted.map(|granted| expiry.minus(granted));
-                Window { from: begin(begun), until: expiry.minus(lead) }
+                FreshWindow { from: begin(begun), until: expiry.minus(lead) }
             }
         }
     }

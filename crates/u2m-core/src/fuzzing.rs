@@ -1,16 +1,16 @@
 //! Doors for the fuzz targets to parsers that are private otherwise. Built with `--cfg fuzzing` alone.
 
-use crate::call::Answer;
-use crate::host::Host;
-use crate::reply::Reply;
-use crate::scopes::Scopes;
-use crate::secret::{AccessToken, DeviceCode, RefreshToken};
-use crate::text::Foreign;
-use crate::time::Lifetime;
-use crate::wire::{
-    AuthorizationServer, DeviceGrant, Expected, Grant, MetadataError, RevokeError,
-    TokenEndpointError, expiry_hint, parse_metadata, parse_revocation,
+use crate::call::HttpResponse;
+use crate::databricks::Host;
+use crate::oauth::Scopes;
+use crate::oauth::{
+    DeviceAuthorizationResponse, ExpectedIssuer, MetadataError, RevokeError, ServerMetadata,
+    TokenEndpointError, TokenResponse, expiry_hint, parse_metadata, parse_revocation,
 };
+use crate::reply::Reply;
+use crate::secret::{AccessToken, DeviceCode, RefreshToken};
+use crate::text::Sanitized;
+use crate::time::Lifetime;
 use url::Url;
 
 /// What a token endpoint granted.
@@ -30,15 +30,15 @@ pub struct Granted {
 ///
 /// # Errors
 /// As the flows see them.
-pub fn token_response(answer: Answer) -> Result<Granted, TokenEndpointError> {
-    let Grant { access_token, refresh_token, lifetime, scopes, .. } =
-        Grant::parse(Ok(Reply::bare(answer))).map_err(|spoiled| spoiled.error)?;
+pub fn token_response(answer: HttpResponse) -> Result<Granted, TokenEndpointError> {
+    let TokenResponse { access_token, refresh_token, lifetime, scopes, .. } =
+        TokenResponse::parse(Ok(Reply::bare(answer))).map_err(|spoiled| spoiled.error)?;
     Ok(Granted { access_token, refresh_token, lifetime, scopes })
 }
 
 /// The refresh token in an answer, whether it is of use otherwise or not.
-pub fn salvage(answer: &Answer) -> Option<RefreshToken> {
-    match Grant::parse(Ok(Reply::bare(answer.clone()))) {
+pub fn salvage(answer: &HttpResponse) -> Option<RefreshToken> {
+    match TokenResponse::parse(Ok(Reply::bare(answer.clone()))) {
         Ok(grant) => grant.refresh_token,
         Err(spoiled) => spoiled.refresh_token,
     }
@@ -54,13 +54,13 @@ pub fn hinted_expiry(token: &AccessToken) -> Option<i64> {
 /// # Errors
 /// As the flows see them.
 pub fn metadata(
-    answer: Answer,
+    answer: HttpResponse,
     issuer: Option<&str>,
     host: &Host,
-) -> Result<AuthorizationServer, MetadataError> {
+) -> Result<ServerMetadata, MetadataError> {
     let expected = match issuer {
-        Some(issuer) => Expected::of_host(issuer, host.clone(), Vec::new()),
-        None => Expected::unnamed(host.clone(), Vec::new()),
+        Some(issuer) => ExpectedIssuer::of_host(issuer, host.clone(), Vec::new()),
+        None => ExpectedIssuer::unnamed(host.clone(), Vec::new()),
     };
     parse_metadata(Ok(Reply::bare(answer)), &expected)
 }
@@ -71,7 +71,7 @@ pub struct Codes {
     /// What the device polls with.
     pub device_code: DeviceCode,
     /// What the person types.
-    pub user_code: Foreign,
+    pub user_code: Sanitized,
     /// Where it is typed.
     pub uri: Url,
     /// The same with the code in it.
@@ -86,9 +86,9 @@ pub struct Codes {
 ///
 /// # Errors
 /// As the flows see them.
-pub fn device_codes(answer: Answer) -> Result<Codes, TokenEndpointError> {
-    let DeviceGrant { code, user_code, uri, uri_complete, expires_in, interval } =
-        DeviceGrant::parse(Ok(Reply::bare(answer)))?;
+pub fn device_codes(answer: HttpResponse) -> Result<Codes, TokenEndpointError> {
+    let DeviceAuthorizationResponse { code, user_code, uri, uri_complete, expires_in, interval } =
+        DeviceAuthorizationResponse::parse(Ok(Reply::bare(answer)))?;
     Ok(Codes { device_code: code, user_code, uri, uri_complete, expires_in, interval })
 }
 
@@ -96,6 +96,6 @@ pub fn device_codes(answer: Answer) -> Result<Codes, TokenEndpointError> {
 ///
 /// # Errors
 /// As the flow sees them.
-pub fn revocation(answer: Answer) -> Result<(), RevokeError> {
+pub fn revocation(answer: HttpResponse) -> Result<(), RevokeError> {
     parse_revocation(Ok(Reply::bare(answer)))
 }

@@ -1,9 +1,9 @@
 //! Issuers, and which of them a discovery login may follow.
 
-use crate::host::{Host, HostError};
-use crate::sent::Sent;
-use crate::text::Foreign;
-use crate::wire::Expected;
+use crate::databricks::{Host, HostError};
+use crate::oauth::ExpectedIssuer;
+use crate::sent::SentSecrets;
+use crate::text::Sanitized;
 use url::Url;
 
 /// The zones that Databricks serves workspaces and accounts from.
@@ -49,7 +49,7 @@ pub fn derive_host_from_issuer(issuer: &str) -> Result<Host, IssuerError> {
 pub fn derive_token_endpoint(issuer: &str) -> Result<Url, IssuerError> {
     let (_, url) = parse(issuer)?;
     Url::parse(&format!("{}/v1/token", url.as_str().trim_end_matches('/')))
-        .map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)))
+        .map_err(|_| IssuerError::Unparsable(Sanitized::new(issuer)))
 }
 
 /// Where the issuer's metadata stands in Databricks' layout.
@@ -59,7 +59,7 @@ pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
         "{}/.well-known/oauth-authorization-server",
         url.as_str().trim_end_matches('/')
     ))
-    .map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)))
+    .map_err(|_| IssuerError::Unparsable(Sanitized::new(issuer)))
 }
 
 /// Where any issuer's metadata may stand: the name inserted before the path (RFC 8414 section 3.1), and OpenID Connect's,
@@ -77,8 +77,9 @@ pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
 pub fn well_known_urls(issuer: &str) -> Result<[Url; 2], IssuerError> {
     let (host, url) = parse(issuer)?;
     let path = url.path().trim_end_matches('/');
-    let read =
-        |text: String| Url::parse(&text).map_err(|_| IssuerError::Unparsable(Foreign::new(issuer)));
+    let read = |text: String| {
+        Url::parse(&text).map_err(|_| IssuerError::Unparsable(Sanitized::new(issuer)))
+    };
     Ok([
         read(host.join(&format!("/.well-known/oauth-authorization-server{path}")))?,
         read(host.join(&format!("{path}/.well-known/openid-configuration")))?,
@@ -101,7 +102,7 @@ fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
     if issuer.is_empty() {
         return Err(IssuerError::Empty);
     }
-    let shown = || Foreign::new(issuer);
+    let shown = || Sanitized::new(issuer);
     let trimmed = issuer.trim_end_matches('/');
     if !trimmed.contains("://") {
         return Err(IssuerError::NotHttps(shown()));
@@ -121,7 +122,7 @@ fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
     let host = Host::of(&url).map_err(|error| match error {
         HostError::NotHttps(_) => IssuerError::NotHttps(shown()),
         HostError::UserInfo => {
-            IssuerError::MoreThanAnIssuer(Foreign::new(url.host_str().unwrap_or_default()))
+            IssuerError::MoreThanAnIssuer(Sanitized::new(url.host_str().unwrap_or_default()))
         }
         _ => IssuerError::NoHost(shown()),
     })?;
@@ -137,22 +138,22 @@ pub enum IssuerError {
     Empty,
     /// User info, a query or a fragment.
     #[error("issuer must have neither user info, query nor fragment: {0}")]
-    MoreThanAnIssuer(Foreign),
+    MoreThanAnIssuer(Sanitized),
     /// No host in it.
     #[error("issuer must have a non-empty host: {0}")]
-    NoHost(Foreign),
+    NoHost(Sanitized),
     /// Not https, and not loopback.
     #[error("issuer must use https scheme: {0}")]
-    NotHttps(Foreign),
+    NotHttps(Sanitized),
     /// Not a URL.
     #[error("issuer is not a URL: {0}")]
-    Unparsable(Foreign),
+    Unparsable(Sanitized),
 }
 
 impl IssuerError {
     /// The same without the secrets that whoever named the issuer may have put into it.
-    pub(crate) fn without(self, sent: &Sent) -> Self {
-        let cut = |shown: Foreign| Foreign::without(shown.as_str(), sent);
+    pub(crate) fn without(self, sent: &SentSecrets) -> Self {
+        let cut = |shown: Sanitized| Sanitized::without(shown.as_str(), sent);
         match self {
             Self::Empty => Self::Empty,
             Self::MoreThanAnIssuer(shown) => Self::MoreThanAnIssuer(cut(shown)),
@@ -167,12 +168,12 @@ impl IssuerError {
 /// and its verifier must not go wherever it points (T6).
 ///
 /// ```
-/// use u2m_core::{Host, IssuerTrust, Trusted};
+/// use u2m_core::{Host, IssuerTrust, TrustDecision};
 /// let trust = IssuerTrust::databricks();
 /// let host = |text| Host::parse(text).unwrap();
-/// assert_eq!(trust.of(&host("https://adb-1.azuredatabricks.net")), Trusted::Yes);
-/// assert_eq!(trust.of(&host("https://nike.databricks.com")), Trusted::AfterConfirmation);
-/// assert_eq!(trust.of(&host("https://cloud.databricks.com.evil.example")), Trusted::No);
+/// assert_eq!(trust.of(&host("https://adb-1.azuredatabricks.net")), TrustDecision::Yes);
+/// assert_eq!(trust.of(&host("https://nike.databricks.com")), TrustDecision::AfterConfirmation);
+/// assert_eq!(trust.of(&host("https://cloud.databricks.com.evil.example")), TrustDecision::No);
 /// ```
 #[derive(Clone, Debug)]
 pub struct IssuerTrust {
@@ -182,7 +183,7 @@ pub struct IssuerTrust {
 
 /// What a trust rule says of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trusted {
+pub enum TrustDecision {
     /// Follow it when a person has agreed to this very host.
     AfterConfirmation,
     /// Do not connect to it.
@@ -196,9 +197,9 @@ impl IssuerTrust {
     /// development zone.
     ///
     /// ```
-    /// use u2m_core::{Host, IssuerTrust, Trusted};
+    /// use u2m_core::{Host, IssuerTrust, TrustDecision};
     /// let local = Host::parse("http://127.0.0.1:9000").unwrap();
-    /// assert_eq!(IssuerTrust::databricks().of(&local), Trusted::No);
+    /// assert_eq!(IssuerTrust::databricks().of(&local), TrustDecision::No);
     /// ```
     pub fn databricks() -> Self {
         Self { zones: ZONES.map(str::to_owned).to_vec(), hosts: Vec::new() }
@@ -219,10 +220,10 @@ impl IssuerTrust {
     }
 
     /// What endpoints for a login at `host` have to be that no metadata vouches for: of the issuer that a person named, if one did.
-    pub(crate) fn supplied(&self, host: Host, issuer: Option<&str>) -> Expected {
+    pub(crate) fn supplied(&self, host: Host, issuer: Option<&str>) -> ExpectedIssuer {
         match issuer {
-            Some(issuer) => Expected::exactly(issuer, host, self.hosts.clone()),
-            None => Expected::unnamed(host, self.hosts.clone()),
+            Some(issuer) => ExpectedIssuer::exactly(issuer, host, self.hosts.clone()),
+            None => ExpectedIssuer::unnamed(host, self.hosts.clone()),
         }
     }
 
@@ -232,25 +233,25 @@ impl IssuerTrust {
     }
 
     /// Says whether to follow an issuer on `host`.
-    pub fn of(&self, host: &Host) -> Trusted {
+    pub fn of(&self, host: &Host) -> TrustDecision {
         if self.hosts.contains(host) {
-            return Trusted::Yes;
+            return TrustDecision::Yes;
         }
         let Some(name) = host.as_str().strip_prefix("https://").filter(|rest| *rest == host.name())
         else {
-            return Trusted::No;
+            return TrustDecision::No;
         };
         let below = |zone: &str| name.strip_suffix(zone).and_then(|head| head.strip_suffix('.'));
         if self.zones.iter().any(|zone| below(zone).is_some_and(|label| !label.is_empty())) {
-            return Trusted::Yes;
+            return TrustDecision::Yes;
         }
         match below(UNIFIED_ZONE) {
             Some(label)
                 if !label.is_empty() && !label.contains('.') && !label.starts_with("xn--") =>
             {
-                Trusted::AfterConfirmation
+                TrustDecision::AfterConfirmation
             }
-            _ => Trusted::No,
+            _ => TrustDecision::No,
         }
     }
 }
@@ -342,7 +343,7 @@ mod tests {
         let trust = IssuerTrust::databricks();
         let of = |text: &str| trust.of(&Host::parse(text).unwrap());
         for zone in ZONES {
-            assert_eq!(of(&format!("https://x.{zone}")), Trusted::Yes, "{zone}");
+            assert_eq!(of(&format!("https://x.{zone}")), TrustDecision::Yes, "{zone}");
         }
         for evil in [
             "https://evil.com",
@@ -359,11 +360,11 @@ mod tests {
             "https://x.dev.databricks.com",
             "https://x.cloud.dаtabricks.com",
         ] {
-            assert_eq!(of(evil), Trusted::No, "{evil}");
+            assert_eq!(of(evil), TrustDecision::No, "{evil}");
         }
         // One label below databricks.com is a unified host's form: only after a person agrees.
-        assert_eq!(of("https://xcloud.databricks.com"), Trusted::AfterConfirmation);
-        assert_eq!(of("https://cloud.databricks.com"), Trusted::AfterConfirmation);
+        assert_eq!(of("https://xcloud.databricks.com"), TrustDecision::AfterConfirmation);
+        assert_eq!(of("https://cloud.databricks.com"), TrustDecision::AfterConfirmation);
     }
 
     #[test]
@@ -371,10 +372,10 @@ mod tests {
         let local = Host::parse("http://127.0.0.1:9000").unwrap();
         let other_port = Host::parse("http://127.0.0.1:9001").unwrap();
         let trust = IssuerTrust::databricks().with_host(local.clone()).with_zone("id.example");
-        assert_eq!(trust.of(&local), Trusted::Yes);
-        assert_eq!(trust.of(&other_port), Trusted::No);
-        assert_eq!(trust.of(&Host::parse("https://a.id.example").unwrap()), Trusted::Yes);
-        assert_eq!(trust.of(&Host::parse("https://aid.example").unwrap()), Trusted::No);
+        assert_eq!(trust.of(&local), TrustDecision::Yes);
+        assert_eq!(trust.of(&other_port), TrustDecision::No);
+        assert_eq!(trust.of(&Host::parse("https://a.id.example").unwrap()), TrustDecision::Yes);
+        assert_eq!(trust.of(&Host::parse("https://aid.example").unwrap()), TrustDecision::No);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod writer;
 use crate::secret_text::SecretText;
 use serde::Serialize;
 use std::fmt::Write as _;
-use writer::Writer;
+use writer::JsonWriter;
 use zeroize::Zeroizing;
 
 /// A value as JSON on one line, as serde_json writes it. `None` of what JSON has no form for, such as a map whose keys are no
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// assert_eq!(text.as_str(), r#"["canary","\""]"#);
 /// ```
 pub fn secret_json(value: &impl Serialize) -> Option<SecretText> {
-    let mut writer = Writer::compact();
+    let mut writer = JsonWriter::compact();
     value.serialize(&mut writer).ok()?;
     Some(writer.out)
 }
@@ -29,7 +29,7 @@ pub fn secret_json(value: &impl Serialize) -> Option<SecretText> {
 /// assert_eq!(text.as_str(), "[\n  \"canary\"\n]");
 /// ```
 pub fn secret_json_pretty(value: &impl Serialize) -> Option<SecretText> {
-    let mut writer = Writer::pretty();
+    let mut writer = JsonWriter::pretty();
     value.serialize(&mut writer).ok()?;
     Some(writer.out)
 }

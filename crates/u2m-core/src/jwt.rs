@@ -2,7 +2,7 @@
 //! 6, A44): nothing here is verified, so that it may be shown, or make somebody refresh earlier, and decides nothing about
 //! trust. A token that is none of this works just as well.
 
-use crate::text::Foreign;
+use crate::text::Sanitized;
 use crate::time::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -35,7 +35,7 @@ pub struct UnverifiedClaims {
     pub exp: Option<Timestamp>,
     /// When it was issued (RFC 7519 section 4.1.6).
     pub iat: Option<Timestamp>,
-    /// Who issued it (RFC 7519 section 4.1.1). Foreign text: show it through [`Foreign`].
+    /// Who issued it (RFC 7519 section 4.1.1). Foreign text: show it through [`Sanitized`].
     pub iss: Option<String>,
     /// Whose it is (RFC 7519 section 4.1.2). Foreign text, too.
     pub sub: Option<String>,
@@ -88,8 +88,8 @@ impl UnverifiedClaims {
     }
 
     /// The issuer, fit to be shown.
-    pub fn shown_issuer(&self) -> Option<Foreign> {
-        self.iss.as_deref().map(Foreign::new)
+    pub fn shown_issuer(&self) -> Option<Sanitized> {
+        self.iss.as_deref().map(Sanitized::new)
     }
 }
 

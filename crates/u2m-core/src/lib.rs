@@ -14,7 +14,7 @@
 //!    [`TokenStep::Save`] nothing may cancel the driver.
 //!
 //! ```
-//! use u2m_core::{Answer, Ask, Host, Session, Target, Timestamp, TokenRequest, TokenStep};
+//! use u2m_core::{HttpResponse, WhichToken, Host, Session, Target, Timestamp, TokenRequest, TokenStep};
 //! use u2m_core::{AccessToken, Binding, RefreshToken};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,17 +28,17 @@
 //!         .with_binding(Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host.clone())),
 //! );
 //!
-//! let mut step = TokenRequest::new(Target::workspace(host)).start(Ask::Usable, now);
+//! let mut step = TokenRequest::new(Target::workspace(host)).start(WhichToken::Usable, now);
 //! let issued = loop {
 //!     step = match step {
 //!         TokenStep::Load(load) => load.loaded(store.clone(), now)?,
 //!         TokenStep::Lock(lock) => lock.locked(),
 //!         TokenStep::Reload(reload) => reload.loaded(store.clone(), None, now)?,
-//!         TokenStep::Prove(prove) => prove.proven(now)?,
+//!         TokenStep::CheckWritable(prove) => prove.proven(now)?,
 //!         TokenStep::Refresh(call) => {
 //!             assert!(call.request().form().unwrap().contains("refresh_token=spend-me"));
 //!             let body = br#"{"access_token": "new", "refresh_token": "next", "expires_in": 3600}"#;
-//!             call.answered(Ok(Answer::new(200, body.to_vec())), now)?
+//!             call.answered(Ok(HttpResponse::new(200, body.to_vec())), now)?
 //!         }
 //!         TokenStep::Save(save) => {
 //!             store = Some(save.session().clone());
@@ -99,31 +99,31 @@ mod token;
 mod wire;
 
 pub use call::{
-    Answer, Awaits, HttpCall, HttpRequest, Method, Redirects, Replay, Route, TransportFailure,
+    HttpResponse, AwaitsResponse, HttpCall, HttpRequest, Method, RedirectPolicy, Replay, Route, TransportFailure,
     TransportFailureKind,
 };
 pub use client_auth::ClientAuth;
 pub use description::{Description, Mints};
-pub use device::{Asking, BeforeCode, Locate, Polled, Polling, ShowCode, Wait, Waited};
-pub use fate::Fate;
+pub use device::{RequestingDeviceCode, BeforeCode, DiscoveringForDevice, Polled, PollingForToken, ShowCode, WaitToPoll, Waited};
+pub use fate::SpendState;
 pub use freshness::{Freshness, FreshnessRules};
 pub use host::{Host, HostError, HostHints};
 pub use issuer::{
-    IssuerError, IssuerTrust, Trusted, derive_host_from_issuer, derive_token_endpoint,
+    IssuerError, IssuerTrust, TrustDecision, derive_host_from_issuer, derive_token_endpoint,
     well_known_urls,
 };
 pub use json::{push_json_string, secret_json, secret_json_pretty, unescape_json};
 pub use jwt::UnverifiedClaims;
 pub use login::{
-    AfterCallback, BeforeCallback, Browse, Callback, Confirm, DATABRICKS_CLI, DISCOVERY_HOST,
-    Discovering, Exchanging, Heard, Junk, Listen, LoggedIn, LoginError, LoginRequest, Store, Stray,
-    Verifying,
+    AfterCallback, BeforeCallback, Browse, Callback, ConfirmHost, DATABRICKS_CLI, DISCOVERY_HOST,
+    DiscoveringForLogin, ExchangingCode, CallbackMatch, IgnoredReason, Listen, LoggedIn, LoginError, LoginRequest, SaveLogin, UnmatchedCallback,
+    VerifyingIssuer,
 };
 pub use names::{AccountId, ProfileName};
-pub use need::{Need, Question};
+pub use need::{Need, TokenCriteria};
 pub use pkce::{Entropy, Pkce};
 pub use record::{BindingRecord, RecordError, SessionRecord};
-pub use revoke::{Finding, Revocation, RevokeStep, Revoking};
+pub use revoke::{DiscoveringForRevocation, Revocation, RevokeStep, RevokingToken};
 pub use scopes::Scopes;
 pub use secret::{
     AccessToken, Authorization, AuthorizationCode, ClientAssertion, ClientSecret, CodeVerifier,
@@ -133,16 +133,16 @@ pub use secret_text::{SecretBytes, SecretText};
 pub use session::{Binding, Session, Token};
 pub use source_error::{SourceError, SourceFailure};
 pub use target::{CacheKey, Target, TargetError};
-pub use text::{Foreign, chain, is_printable};
-pub use tie::{FirstUse, Tie, TiedBy, host_of_key};
+pub use text::{Sanitized, chain, is_printable};
+pub use tie::{FirstUse, HostPin, PinnedBy, host_of_key};
 pub use time::{Lifetime, Moment, Timestamp};
 pub use token::{
-    Ask, Blame, How, Issued, Load, Locating, Lock, Note, Prove, Recheck, Refreshing, Reload,
-    Report, Save, StoreFailure, TokenError, TokenRequest, TokenStep, Verdict, VerdictKind,
+    WhichToken, ReportedStep, TokenOrigin, IssuedToken, Load, DiscoveringForRefresh, Lock, RecordFailure, CheckWritable, ReloadAfterRejection, RefreshingToken, Reload,
+    ReportedError, Save, StoreFailure, TokenError, TokenRequest, TokenStep, RefreshFailure, RefreshFailureKind,
 };
 pub use wire::{
-    AccountWorkspace, AnswerError, ApiAccess, ApiAnswer, ApiError, ApiRefusal, AuthorizationServer,
-    Cluster, ClusterPage, HostMetadata, HostMetadataLookup, Lookup, Me, MetadataError,
-    OAuthErrorCode, Principal, Refusal, RevokeError, TokenEndpointError,
+    AccountWorkspace, ResponseError, ApiAccess, AwaitingApiResponse, ApiError, ApiErrorResponse, ServerMetadata,
+    Cluster, ClusterPage, HostMetadata, HostMetadataLookup, Lookup, CurrentUser, MetadataError,
+    OAuthErrorCode, Principal, ErrorResponse, RevokeError, TokenEndpointError,
     build_discovery_authorize_url,
 };

@@ -1,7 +1,7 @@
 //! Names that people choose or copy, checked before they stand in a file or in a URL.
 
 use crate::target::TargetError;
-use crate::text::Foreign;
+use crate::text::Sanitized;
 use std::fmt;
 
 /// A profile's name: not empty, nothing that breaks a line or a section header, and not a URL, because profile names and
@@ -31,7 +31,7 @@ impl ProfileName {
             || text.contains(bad)
             || text.trim() != text
         {
-            return Err(TargetError::BadProfile(Foreign::new(text)));
+            return Err(TargetError::BadProfile(Sanitized::new(text)));
         }
         Ok(Self(text.to_owned()))
     }
@@ -67,7 +67,7 @@ impl AccountId {
     pub fn parse(text: &str) -> Result<Self, TargetError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
         if text.is_empty() || !text.bytes().all(plain) || text.bytes().all(|b| b == b'.') {
-            return Err(TargetError::BadAccountId(Foreign::new(text)));
+            return Err(TargetError::BadAccountId(Sanitized::new(text)));
         }
         Ok(Self(text.to_owned()))
     }

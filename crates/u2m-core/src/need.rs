@@ -1,29 +1,29 @@
 //! What a caller needs of a source of tokens.
 
-use crate::scopes::Scopes;
+use crate::oauth::Scopes;
 use crate::session::Token;
 use crate::time::Lifetime;
-use crate::token::Ask;
+use crate::token::WhichToken;
 
 /// Which token is asked for, and how much of its life is to be left: what one source, one login say, can be asked.
 ///
 /// ```
-/// use u2m_core::{Ask, Lifetime, Question};
-/// let question = Question::from(Ask::Usable).with_at_least(Lifetime::from_seconds(60));
+/// use u2m_core::{WhichToken, Lifetime, TokenCriteria};
+/// let question = TokenCriteria::from(WhichToken::Usable).with_at_least(Lifetime::from_seconds(60));
 /// assert_eq!(question.at_least.seconds(), 60);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Question {
+pub struct TokenCriteria {
     /// Which token.
-    pub ask: Ask,
+    pub ask: WhichToken,
     /// How much life it is to have left, in whole seconds, when it is handed out. One with less is renewed, or is none. Where even
     /// a new one has less, or would have after a while (see [`FreshnessRules::floor`](crate::FreshnessRules::floor)), it is handed
     /// out all the same: [`Token::expiry`] says how long it is good for.
     pub at_least: Lifetime,
 }
 
-impl Question {
+impl TokenCriteria {
     /// Asks for so much life.
     #[must_use]
     pub fn with_at_least(mut self, life: Lifetime) -> Self {
@@ -33,17 +33,17 @@ impl Question {
 
     /// Whether any token will do that is good for as long.
     pub fn is_for_any(&self) -> bool {
-        self.ask == Ask::Usable
+        self.ask == WhichToken::Usable
     }
 }
 
-impl From<Ask> for Question {
-    fn from(ask: Ask) -> Self {
+impl From<WhichToken> for TokenCriteria {
+    fn from(ask: WhichToken) -> Self {
         Self { ask, at_least: Lifetime::ZERO }
     }
 }
 
-impl From<&Need> for Question {
+impl From<&Need> for TokenCriteria {
     fn from(need: &Need) -> Self {
         Self { ask: need.ask.clone(), at_least: need.at_least }
     }
@@ -60,8 +60,8 @@ impl From<&Need> for Question {
 #[non_exhaustive]
 pub struct Need {
     /// Which token.
-    pub ask: Ask,
-    /// As [`Question::at_least`].
+    pub ask: WhichToken,
+    /// As [`TokenCriteria::at_least`].
     pub at_least: Lifetime,
     /// Whom it is for (the `aud` of RFC 9068 section 2.2, the `audience` of RFC 8693 section 2.1); none in particular, if nothing is said.
     pub audience: Option<String>,
@@ -79,33 +79,33 @@ impl Need {
     /// Any token that is good now.
     ///
     /// ```
-    /// use u2m_core::{Ask, Need};
-    /// assert_eq!(Need::usable().ask, Ask::Usable);
+    /// use u2m_core::{WhichToken, Need};
+    /// assert_eq!(Need::usable().ask, WhichToken::Usable);
     /// ```
     pub fn usable() -> Self {
-        Self::from(Ask::Usable)
+        Self::from(WhichToken::Usable)
     }
 
     /// A token newer than the one that was seen; without one, newer than any that this process has had.
     ///
     /// ```
-    /// use u2m_core::{AccessToken, Ask, Need, Token};
+    /// use u2m_core::{AccessToken, WhichToken, Need, Token};
     /// let seen = Token::new(AccessToken::new("a"), None);
-    /// assert_eq!(Need::newer(Some(&seen)).ask, Ask::Newer(Some(AccessToken::new("a"))));
+    /// assert_eq!(Need::newer(Some(&seen)).ask, WhichToken::Newer(Some(AccessToken::new("a"))));
     /// ```
     pub fn newer(seen: Option<&Token>) -> Self {
-        Self::from(Ask::Newer(seen.map(|token| token.access_token().clone())))
+        Self::from(WhichToken::Newer(seen.map(|token| token.access_token().clone())))
     }
 
     /// Any token but this one, which an API has just rejected with 401.
     ///
     /// ```
-    /// use u2m_core::{AccessToken, Ask, Need, Token};
+    /// use u2m_core::{AccessToken, WhichToken, Need, Token};
     /// let rejected = Token::new(AccessToken::new("a"), None);
-    /// assert_eq!(Need::other(&rejected).ask, Ask::Other(AccessToken::new("a")));
+    /// assert_eq!(Need::other(&rejected).ask, WhichToken::Other(AccessToken::new("a")));
     /// ```
     pub fn other(rejected: &Token) -> Self {
-        Self::from(Ask::Other(rejected.access_token().clone()))
+        Self::from(WhichToken::Other(rejected.access_token().clone()))
     }
 
     /// A token with so much life left.
@@ -152,8 +152,8 @@ impl Need {
     }
 }
 
-impl From<Ask> for Need {
-    fn from(ask: Ask) -> Self {
+impl From<WhichToken> for Need {
+    fn from(ask: WhichToken) -> Self {
         Self { ask, at_least: Lifetime::ZERO, audience: None, scopes: None }
     }
 }

@@ -5,10 +5,10 @@ mod text;
 
 pub use text::RecordError;
 
-use crate::host::Host;
-use crate::issuer::{IssuerTrust, Trusted};
+use crate::databricks::Host;
+use crate::issuer::{IssuerTrust, TrustDecision};
 use crate::login::DATABRICKS_CLI;
-use crate::scopes::Scopes;
+use crate::oauth::Scopes;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::session::{Binding, Session};
 use crate::time::{Lifetime, Timestamp};
@@ -143,7 +143,7 @@ impl BindingRecord {
 /// Whether a login of this client at this host looks like one to an issuer that a person named. Whatever its path: anybody's
 /// issuer may end in `/oidc`.
 fn looks_named(client_id: &str, host: &Host) -> bool {
-    client_id != DATABRICKS_CLI && IssuerTrust::databricks().of(host) == Trusted::No
+    client_id != DATABRICKS_CLI && IssuerTrust::databricks().of(host) == TrustDecision::No
 }
 
 /// A whole login, secrets included, for places that keep it in one piece. Times are seconds since 1970, UTC. The secrets are

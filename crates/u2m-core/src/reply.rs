@@ -1,8 +1,8 @@
 //! An answer as the flows see it: decoded, and with what must not be repeated of it.
 
-use crate::call::{Answer, HttpRequest};
+use crate::call::{HttpRequest, HttpResponse};
 use crate::decode;
-use crate::sent::Sent;
+use crate::sent::SentSecrets;
 use crate::time::{Lifetime, Timestamp};
 use std::fmt;
 use std::time::Duration;
@@ -23,27 +23,27 @@ pub struct Reply {
     date: Option<Timestamp>,
     is_coded: bool,
     body: Zeroizing<Vec<u8>>,
-    sent: Sent,
+    sent: SentSecrets,
 }
 
 impl Reply {
     /// What `answer` says to `request`.
-    pub(crate) fn of(answer: Answer, request: &HttpRequest) -> Self {
+    pub(crate) fn of(answer: HttpResponse, request: &HttpRequest) -> Self {
         Self::read(answer, request.sent(), request.limit())
     }
 
     /// An answer of a token endpoint, to see what is in it: nothing of it is shown.
-    pub(crate) fn unasked(answer: Answer) -> Self {
-        Self::read(answer, Sent::default(), crate::wire::TOKEN_LIMIT)
+    pub(crate) fn unasked(answer: HttpResponse) -> Self {
+        Self::read(answer, SentSecrets::default(), crate::oauth::TOKEN_LIMIT)
     }
 
     /// The same for an answer to a request that held no secrets.
     #[cfg(any(test, fuzzing))]
-    pub(crate) fn bare(answer: Answer) -> Self {
-        Self::read(answer, Sent::default(), crate::wire::METADATA_LIMIT)
+    pub(crate) fn bare(answer: HttpResponse) -> Self {
+        Self::read(answer, SentSecrets::default(), crate::oauth::METADATA_LIMIT)
     }
 
-    fn read(answer: Answer, sent: Sent, limit: usize) -> Self {
+    fn read(answer: HttpResponse, sent: SentSecrets, limit: usize) -> Self {
         let (status, media_type, retry_after) =
             (answer.status(), answer.media_type(), answer.retry_after());
         let (charset, date) = (answer.charset(), answer.date());
@@ -90,7 +90,7 @@ impl Reply {
     }
 
     /// What must be cut out of every text of the body before it is shown or kept.
-    pub(crate) fn sent(&self) -> &Sent {
+    pub(crate) fn sent(&self) -> &SentSecrets {
         &self.sent
     }
 }
@@ -108,16 +108,17 @@ mod tests {
     #[test]
     fn a_coding_that_is_not_undone_is_told() {
         let is_coded = |coding: &str| {
-            Reply::bare(Answer::new(200, Vec::new()).with_content_encoding(coding)).is_coded()
+            Reply::bare(HttpResponse::new(200, Vec::new()).with_content_encoding(coding)).is_coded()
         };
         assert!(is_coded("br") && is_coded("gzip, br"));
         assert!(!is_coded("gzip") && !is_coded("deflate") && !is_coded("identity"));
-        assert!(!Reply::bare(Answer::new(200, Vec::new())).is_coded());
+        assert!(!Reply::bare(HttpResponse::new(200, Vec::new())).is_coded());
     }
 
     #[test]
     fn of_an_answer_is_shown_how_much_there_is_and_no_word_of_it() {
-        let answer = Answer::new(418, b"canary".to_vec()).with_content_type("text/plain; a=b");
+        let answer =
+            HttpResponse::new(418, b"canary".to_vec()).with_content_type("text/plain; a=b");
         assert_eq!(format!("{:?}", Reply::bare(answer)), "Reply(418, \"text/plain\", 6 bytes)");
     }
 
@@ -128,9 +129,9 @@ mod tests {
             [(0, None), (120, None), (-120, None), (121, Some(121)), (-121, Some(-121))]
         {
             let date = Timestamp::from_unix(1_000_000 - ahead);
-            let reply = Reply::bare(Answer::new(200, Vec::new()).with_date(date));
+            let reply = Reply::bare(HttpResponse::new(200, Vec::new()).with_date(date));
             assert_eq!(reply.skew(sent_at).map(|skew| skew.seconds()), told, "{ahead}");
         }
-        assert_eq!(Reply::bare(Answer::new(200, Vec::new())).skew(sent_at), None);
+        assert_eq!(Reply::bare(HttpResponse::new(200, Vec::new())).skew(sent_at), None);
     }
 }

@@ -5,13 +5,15 @@
 //! | [`Discover`](RevokeStep::Discover) | fetches the metadata of the login's own issuer | `Revoke`, or `Done` where nothing is offered |
 //! | [`Revoke`](RevokeStep::Revoke) | sends the token to the endpoint that was found | `Done` |
 
-use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
-use crate::client_auth::ClientAuth;
+use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
+use crate::oauth::client_auth::ClientAuth;
+use crate::oauth::{
+    MetadataError, RevokeError, WellKnownFound, WellKnownSearch, parse_revocation, revocation_form,
+};
 use crate::reply::Reply;
 use crate::session::Session;
-use crate::text::Foreign;
+use crate::text::Sanitized;
 use crate::time::Timestamp;
-use crate::wire::{Found, MetadataError, RevokeError, Search, parse_revocation, revocation_form};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -20,11 +22,11 @@ use zeroize::Zeroizing;
 #[must_use]
 pub enum RevokeStep {
     /// Fetch metadata.
-    Discover(HttpCall<Finding>),
+    Discover(HttpCall<DiscoveringForRevocation>),
     /// It is over.
     Done(Revocation),
     /// Send the token.
-    Revoke(HttpCall<Revoking>),
+    Revoke(HttpCall<RevokingToken>),
 }
 
 /// What came of it.
@@ -69,34 +71,38 @@ impl Session {
         let Some(binding) = &self.binding else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
         };
-        let (url, search) = Search::again(binding)
-            .map_err(|_| MetadataError::WrongIssuer(Foreign::new(&binding.issuer)))
+        let (url, search) = WellKnownSearch::again(binding)
+            .map_err(|_| MetadataError::WrongIssuer(Sanitized::new(&binding.issuer)))
             .map_err(RevokeError::Endpoints)?;
         let form = revocation_form(&binding.client_id, self);
-        let request = Request { client_id: binding.client_id.clone(), auth: auth.clone(), form };
-        Ok(RevokeStep::Discover(Search::call(url, Finding(Box::new((request, search))))))
+        let request =
+            RevocationRequest { client_id: binding.client_id.clone(), auth: auth.clone(), form };
+        Ok(RevokeStep::Discover(WellKnownSearch::call(
+            url,
+            DiscoveringForRevocation(Box::new((request, search))),
+        )))
     }
 }
 
 /// Awaits the metadata of the login's issuer. `Debug` leaves out what will be sent, because it is a secret.
-pub struct Finding(Box<(Request, Search)>);
+pub struct DiscoveringForRevocation(Box<(RevocationRequest, WellKnownSearch)>);
 
 /// What will be sent, and by whom.
-struct Request {
+struct RevocationRequest {
     client_id: String,
     auth: ClientAuth,
     form: Zeroizing<String>,
 }
 
-impl fmt::Debug for Finding {
+impl fmt::Debug for DiscoveringForRevocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Finding").field(&self.0.1).finish()
     }
 }
 
-impl sealed::Sealed for Finding {}
+impl sealed::Sealed for DiscoveringForRevocation {}
 
-impl Awaits for Finding {
+impl AwaitsResponse for DiscoveringForRevocation {
     type Next = RevokeStep;
     type Error = RevokeError;
 
@@ -107,9 +113,9 @@ impl Awaits for Finding {
     ) -> Result<RevokeStep, RevokeError> {
         let (request, search) = *self.0;
         let server = match search.read(outcome) {
-            Ok(Found::Server(server)) => server,
-            Ok(Found::Elsewhere(url, search)) => {
-                return Ok(RevokeStep::Discover(Search::call(
+            Ok(WellKnownFound::Server(server)) => server,
+            Ok(WellKnownFound::Elsewhere(url, search)) => {
+                return Ok(RevokeStep::Discover(WellKnownSearch::call(
                     url,
                     Self(Box::new((request, search))),
                 )));
@@ -123,20 +129,20 @@ impl Awaits for Finding {
         let Some(endpoint) = server.revocation_endpoint else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
         };
-        let Request { client_id, auth, form } = request;
+        let RevocationRequest { client_id, auth, form } = request;
         let request = auth.request(&client_id, endpoint, form);
         // A token that was revoked twice is revoked.
-        Ok(RevokeStep::Revoke(HttpCall::new(request, Replay::Safe, Revoking(()))))
+        Ok(RevokeStep::Revoke(HttpCall::new(request, Replay::Safe, RevokingToken(()))))
     }
 }
 
 /// Awaits the revocation endpoint's answer.
 #[derive(Debug)]
-pub struct Revoking(());
+pub struct RevokingToken(());
 
-impl sealed::Sealed for Revoking {}
+impl sealed::Sealed for RevokingToken {}
 
-impl Awaits for Revoking {
+impl AwaitsResponse for RevokingToken {
     type Next = RevokeStep;
     type Error = RevokeError;
 
@@ -152,7 +158,7 @@ impl Awaits for Revoking {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Answer;
+    use crate::call::HttpResponse;
     use crate::secret::{AccessToken, RefreshToken};
     use crate::session::Binding;
     use url::Url;
@@ -181,15 +187,15 @@ mod tests {
         )
     }
 
-    fn discover(step: RevokeStep) -> HttpCall<Finding> {
+    fn discover(step: RevokeStep) -> HttpCall<DiscoveringForRevocation> {
         match step {
             RevokeStep::Discover(call) => call,
             step => panic!("not a question: {step:?}"),
         }
     }
 
-    fn answer(status: u16, body: &str) -> Result<Answer, TransportFailure> {
-        Ok(Answer::new(status, body.into()))
+    fn answer(status: u16, body: &str) -> Result<HttpResponse, TransportFailure> {
+        Ok(HttpResponse::new(status, body.into()))
     }
 
     #[test]

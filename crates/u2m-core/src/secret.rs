@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 /// The shared storage of every secret: one heap copy, cleared when its last owner goes.
 #[derive(Clone)]
-struct Hidden(Arc<Zeroizing<String>>);
+struct SecretCell(Arc<Zeroizing<String>>);
 
-impl Hidden {
+impl SecretCell {
     fn new(text: String) -> Self {
         Self(Arc::new(Zeroizing::new(text)))
     }
@@ -24,7 +24,7 @@ macro_rules! secrets {
         ///
         /// Cloning shares one copy in memory, which is cleared when the last clone is dropped.
         #[derive(Clone)]
-        pub struct $name(Hidden);
+        pub struct $name(SecretCell);
 
         impl $name {
             /// Takes the secret over.
@@ -35,7 +35,7 @@ macro_rules! secrets {
             /// assert!(!format!("{secret:?}").contains("canary"));
             /// ```
             pub fn new(text: impl Into<String>) -> Self {
-                Self(Hidden::new(text.into()))
+                Self(SecretCell::new(text.into()))
             }
 
             /// The secret itself. Call this only where it leaves for its one destination.

@@ -29,13 +29,13 @@ const LAYERS: usize = 4;
 
 /// Secrets that were sent. `Debug` shows how many.
 #[derive(Clone, Default)]
-pub(crate) struct Sent {
+pub(crate) struct SentSecrets {
     secrets: Vec<Zeroizing<String>>,
     /// Made when a text is first looked at, which most answers never see.
-    needles: OnceLock<Box<Needles>>,
+    needles: OnceLock<Box<SecretHashes>>,
 }
 
-impl Sent {
+impl SentSecrets {
     /// What stands where a secret was.
     pub(crate) const CUT: &str = "[secret]";
 
@@ -57,7 +57,7 @@ impl Sent {
         if self.secrets.is_empty() || text.is_empty() {
             return text.to_owned();
         }
-        let needles = self.needles.get_or_init(|| Box::new(Needles::of(&self.secrets)));
+        let needles = self.needles.get_or_init(|| Box::new(SecretHashes::of(&self.secrets)));
         let mut found = Vec::new();
         let plain = pieces(text);
         let below = self.look(needles, &plain, text.len(), &mut found);
@@ -76,12 +76,12 @@ impl Sent {
     /// them, if there are any.
     fn look(
         &self,
-        needles: &Needles,
-        pieces: &[Piece],
+        needles: &SecretHashes,
+        pieces: &[TextPiece],
         length: usize,
         found: &mut Vec<Range<usize>>,
-    ) -> Option<Vec<Piece>> {
-        let mut below: Option<Vec<Piece>> = None;
+    ) -> Option<Vec<TextPiece>> {
+        let mut below: Option<Vec<TextPiece>> = None;
         for _ in 0..=LAYERS {
             let pieces = below.as_deref().unwrap_or(pieces);
             needles.find(pieces, length, found);
@@ -97,7 +97,7 @@ impl Sent {
     }
 }
 
-impl<'a> FromIterator<&'a str> for Sent {
+impl<'a> FromIterator<&'a str> for SentSecrets {
     fn from_iter<T: IntoIterator<Item = &'a str>>(secrets: T) -> Self {
         let mut sent = Self::default();
         for secret in secrets {
@@ -107,16 +107,16 @@ impl<'a> FromIterator<&'a str> for Sent {
     }
 }
 
-impl fmt::Debug for Sent {
+impl fmt::Debug for SentSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sent({})", self.secrets.len())
     }
 }
 
 /// A character, and which bytes of the text it stands for.
-type Piece = (char, Range<usize>);
+type TextPiece = (char, Range<usize>);
 
-fn pieces(text: &str) -> Vec<Piece> {
+fn pieces(text: &str) -> Vec<TextPiece> {
     text.char_indices().map(|(at, c)| (narrow(c), at..at + c.len_utf8())).collect()
 }
 
@@ -141,18 +141,18 @@ fn skeleton(text: &str) -> Zeroizing<Vec<u8>> {
 
 /// Which runs of letters and digits give a secret away: hashes, so that no second copy of a secret is about.
 #[derive(Clone)]
-struct Needles {
+struct SecretHashes {
     /// By length: what is cut out wherever it stands.
     anywhere: Vec<(usize, Vec<u64>)>,
     /// By length: what is cut out at the end of a text.
     at_end: Vec<(usize, Vec<u64>)>,
     /// What gives one away by its pieces.
-    scattered: scattered::Parts,
+    scattered: scattered::SecretRuns,
     /// Those of `anywhere` that are in base64, whose first and last digits say something of what stands beside them.
     coded: Vec<u64>,
 }
 
-impl Needles {
+impl SecretHashes {
     fn of(secrets: &[Zeroizing<String>]) -> Self {
         let (mut anywhere, mut at_end) = (vec![Vec::new(); TELLING + 1], vec![Vec::new(); TELLING]);
         let mut coded = Vec::new();
@@ -185,12 +185,12 @@ impl Needles {
             .collect()
         };
         coded.sort_unstable();
-        let scattered = scattered::Parts::of(secrets);
+        let scattered = scattered::SecretRuns::of(secrets);
         Self { anywhere: sorted(anywhere), at_end: sorted(at_end), scattered, coded }
     }
 
     /// Adds the places where one of them stands, or has been cut short where a reading of a text of this length ends.
-    fn find(&self, pieces: &[Piece], of: usize, found: &mut Vec<Range<usize>>) {
+    fn find(&self, pieces: &[TextPiece], of: usize, found: &mut Vec<Range<usize>>) {
         let mut bytes = Zeroizing::new(Vec::with_capacity(pieces.len()));
         let mut places = Vec::with_capacity(pieces.len());
         for (c, place) in pieces {
@@ -232,7 +232,7 @@ impl Needles {
 }
 
 /// A secret with too few letters and digits to be told by them: it is looked for as it is.
-fn odd(secret: &str, pieces: &[Piece], found: &mut Vec<Range<usize>>) {
+fn odd(secret: &str, pieces: &[TextPiece], found: &mut Vec<Range<usize>>) {
     if skeleton(secret).len() >= SHORTEST {
         return;
     }
@@ -260,7 +260,7 @@ fn without(text: &str, mut found: Vec<Range<usize>>) -> String {
             range.end = range.end.max(next.end);
         }
         out.push_str(&text[at..range.start]);
-        out.push_str(Sent::CUT);
+        out.push_str(SentSecrets::CUT);
         // What fills a group of base64 up says how long it was.
         at = range.end + text[range.end..].bytes().take_while(|byte| *byte == b'=').count();
     }

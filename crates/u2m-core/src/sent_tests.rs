@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 const TOKEN: &str = "tok-7Qw3/rT9.xK2_mN8~vB4+zL6=";
 
-fn sent(secret: &str) -> Sent {
+fn sent(secret: &str) -> SentSecrets {
     [secret].into_iter().collect()
 }
 
@@ -74,7 +74,7 @@ fn a_secret_is_cut_out_in_every_form_that_servers_give_it() {
         for form in forms(secret) {
             let shown = sent(secret).cut(&format!("Invalid refresh token: {form}, try again"));
             assert!(shown.starts_with("Invalid refresh token: "), "{form}: {shown}");
-            assert!(shown.contains(Sent::CUT) && !leaks(&shown, secret), "{form}: {shown}");
+            assert!(shown.contains(SentSecrets::CUT) && !leaks(&shown, secret), "{form}: {shown}");
             let left = shown.trim_start_matches("Invalid refresh token: ").len();
             assert!(left < 160, "{form}: {shown}");
         }
@@ -86,7 +86,7 @@ fn what_is_cut_short_is_cut_out_too() {
     let long = "q7Zk2Xp9Lw4Vn8Tb3Rm6Yc1Hd5Jf0Gs";
     for length in 8..long.len() {
         let shown = sent(long).cut(&format!("Invalid token: {}...", &long[..length]));
-        assert!(!leaks(&shown, long) && shown.contains(Sent::CUT), "{length}: {shown}");
+        assert!(!leaks(&shown, long) && shown.contains(SentSecrets::CUT), "{length}: {shown}");
     }
     for from in 0..long.len() - 16 {
         let shown = sent(long).cut(&format!("no ...{}... aye", &long[from..from + 16]));
@@ -143,7 +143,7 @@ fn a_secret_in_two_codings_on_top_of_one_another_is_cut_out() {
                     let shown = sent(secret).cut(&format!("code 7: {form}, try again"));
                     assert!(shown.starts_with("code 7: "), "{form}: {shown}");
                     assert!(shown.ends_with(", try again"), "{form}: {shown}");
-                    assert!(shown.contains(Sent::CUT), "{form}: {shown}");
+                    assert!(shown.contains(SentSecrets::CUT), "{form}: {shown}");
                     if text == secret {
                         assert!(!is_left(&shown, &form), "{form}: {shown}");
                     }
@@ -174,7 +174,7 @@ fn a_long_text_is_read_to_its_end() {
     for text in ["refresh token ", "cTdaazJY", "%25%34%31", "41", "\\u0041"] {
         let long = text.repeat((1 << 16) / text.len()) + " and " + &secret;
         let shown = sent(&secret).cut(&long);
-        assert!(shown.contains(Sent::CUT) && !leaks(&shown, &secret));
+        assert!(shown.contains(SentSecrets::CUT) && !leaks(&shown, &secret));
     }
 }
 
@@ -195,7 +195,7 @@ fn a_secret_in_pieces_or_in_numbers_is_cut_out() {
     ] {
         let shown = sent(secret).cut(&format!("not good: {form} at all"));
         assert!(shown.starts_with("not good: ") && shown.ends_with(" at all"), "{shown}");
-        assert!(shown.contains(Sent::CUT), "{shown}");
+        assert!(shown.contains(SentSecrets::CUT), "{shown}");
         for piece in ["q7Zk", "Lw4V", "Tb3R", "Hd5J", "f0Gs", "113", "0x71", "\\161", "\u{ff51}"] {
             assert!(!shown.contains(piece), "{shown}");
         }
@@ -221,7 +221,7 @@ fn other_words_stay_as_they_are() {
     let text = "the refresh token is invalid; see https://id.example/help?x=1&y=%20 (code 40123)";
     assert_eq!(sent(TOKEN).cut(text), text);
     assert_eq!(sent("short").cut("a short text"), "a short text", "too short to be a secret");
-    assert_eq!(Sent::default().cut(text), text);
+    assert_eq!(SentSecrets::default().cut(text), text);
     assert!(!format!("{:?}", sent(TOKEN)).contains("7Qw3"));
 }
 
@@ -237,7 +237,7 @@ proptest! {
         prop_assume!(skeleton(&secret).len() >= 10);
         let form = CODINGS[outer](&inner.map_or(secret.clone(), |inner| CODINGS[inner](&secret)));
         let shown = sent(&secret).cut(&format!("{before} {form} {behind}"));
-        prop_assert!(shown.contains(Sent::CUT), "{}: {}", form, shown);
+        prop_assert!(shown.contains(SentSecrets::CUT), "{}: {}", form, shown);
         prop_assert!(!is_left(&shown, &form), "{}: {}", form, shown);
         prop_assert!(!leaks(&shown, &secret), "{}: {}", form, shown);
     }

@@ -1,13 +1,13 @@
 //! A login as it is stored, and the token that callers get of it. Two types, so that a refresh token never leaves by
 //! accident.
 
-use crate::host::Host;
+use crate::databricks::Host;
+use crate::host_pin::HostPin;
 use crate::jwt::UnverifiedClaims;
-use crate::scopes::Scopes;
+use crate::oauth::Scopes;
+use crate::oauth::{ExpectedIssuer, TokenResponse, expiry_hint};
 use crate::secret::{AccessToken, Authorization, Fingerprint, RefreshToken};
-use crate::tie::Tie;
 use crate::time::{Lifetime, Timestamp};
-use crate::wire::{Expected, Grant, expiry_hint};
 use url::Url;
 
 /// What callers get: an access token, and when it ends. It never holds a refresh token.
@@ -71,7 +71,7 @@ pub struct Session {
     pub binding: Option<Binding>,
     /// The hosts that an entry without a binding is tied to otherwise, as its store knows them. They are no part of what is
     /// saved.
-    pub ties: Vec<Tie>,
+    pub ties: Vec<HostPin>,
 }
 
 impl Session {
@@ -130,7 +130,7 @@ impl Session {
 
     /// Adds a host that an entry without a binding is tied to.
     #[must_use]
-    pub fn with_tie(mut self, tie: Tie) -> Self {
+    pub fn with_tie(mut self, tie: HostPin) -> Self {
         self.ties.push(tie);
         self
     }
@@ -163,7 +163,7 @@ impl Session {
     /// counts from before the request. Without a lifetime, the token's own hint counts, unless a clock that is ahead makes
     /// it look past; else `assumed`.
     pub(crate) fn renewed(
-        grant: Grant,
+        grant: TokenResponse,
         old: Option<&Self>,
         sent_at: Timestamp,
         assumed: Lifetime,
@@ -297,11 +297,11 @@ impl Binding {
     }
 
     /// What metadata of the login's issuer has to say to be believed.
-    pub(crate) fn expected(&self) -> Expected {
+    pub(crate) fn expected(&self) -> ExpectedIssuer {
         let (issuer, host, others) = (self.issuer.as_str(), self.host.clone(), self.others());
         match self.is_issuer_named {
-            true => Expected::exactly(issuer, host, others),
-            false => Expected::of_host(issuer, host, others),
+            true => ExpectedIssuer::exactly(issuer, host, others),
+            false => ExpectedIssuer::of_host(issuer, host, others),
         }
     }
 }

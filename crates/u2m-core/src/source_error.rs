@@ -1,7 +1,7 @@
 //! How a source of tokens can fail, whatever makes them: split by blame.
 
-use crate::scopes::Scopes;
-use crate::text::Foreign;
+use crate::oauth::Scopes;
+use crate::text::Sanitized;
 use crate::token::TokenError;
 use std::error::Error;
 use std::fmt;
@@ -25,7 +25,7 @@ pub enum SourceError {
         /// Of what kind: audience or scopes.
         what: &'static str,
         /// As asked for.
-        wanted: Foreign,
+        wanted: Sanitized,
     },
     /// A person's login, which tokens are renewed with.
     #[error(transparent)]
@@ -56,7 +56,7 @@ impl SourceError {
     /// assert_eq!(error.to_string(), "this source gives no token for the audience https://api.example");
     /// ```
     pub fn no_audience(audience: &str) -> Self {
-        Self::Unsuited { what: "audience", wanted: Foreign::new(audience) }
+        Self::Unsuited { what: "audience", wanted: Sanitized::new(audience) }
     }
 
     /// That a source has no tokens with `scopes`.
@@ -66,7 +66,7 @@ impl SourceError {
     /// assert!(!SourceError::no_scopes(&Scopes::new(["sql"])).is_transient());
     /// ```
     pub fn no_scopes(scopes: &Scopes) -> Self {
-        Self::Unsuited { what: "scopes", wanted: Foreign::new(&scopes.to_string()) }
+        Self::Unsuited { what: "scopes", wanted: Sanitized::new(&scopes.to_string()) }
     }
 
     /// Whether a later try may succeed, without anything being changed.
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_pause_that_was_asked_for_is_told() {
         let left = Lifetime::from_seconds(47);
-        let postponed = TokenError::Postponed { left, why: Foreign::new("busy") };
+        let postponed = TokenError::Postponed { left, why: Sanitized::new("busy") };
         let error = SourceError::from(postponed);
         assert_eq!(error.retry_after(), Some(Duration::from_secs(47)));
         assert_eq!(SourceError::Unfinished.retry_after(), None);

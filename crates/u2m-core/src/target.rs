@@ -1,9 +1,9 @@
 //! What to sign in to, and the name under which the login is stored.
 
-use crate::host::Host;
+use crate::databricks::Host;
 use crate::issuer::{IssuerError, derive_host_from_issuer};
 use crate::names::{AccountId, ProfileName};
-use crate::text::Foreign;
+use crate::text::Sanitized;
 use std::fmt;
 
 /// What to sign in to: one of five kinds, with a profile name or not. The counterpart of the `OAuthArgument` family of
@@ -26,13 +26,13 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    kind: Kind,
+    kind: TargetKind,
     profile: Option<ProfileName>,
     key: Option<CacheKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TargetKind {
     Account(Host, AccountId),
     Discovery,
     Issuer(Host, String),
@@ -51,7 +51,7 @@ impl Target {
     /// assert_eq!(target.cache_key().as_str(), "local-profile");
     /// ```
     pub fn workspace(host: Host) -> Self {
-        Self { kind: Kind::Workspace(host), profile: None, key: None }
+        Self { kind: TargetKind::Workspace(host), profile: None, key: None }
     }
 
     /// An account, by its console's host and its id.
@@ -63,7 +63,7 @@ impl Target {
     /// assert_eq!(target.cache_key().as_str(), "https://accounts.cloud.databricks.com/oidc/accounts/abc");
     /// ```
     pub fn account(host: Host, account: AccountId) -> Self {
-        Self { kind: Kind::Account(host, account), profile: None, key: None }
+        Self { kind: TargetKind::Account(host, account), profile: None, key: None }
     }
 
     /// A host that serves an account and its workspaces together.
@@ -75,7 +75,7 @@ impl Target {
     /// assert_eq!(target.host_cache_key().unwrap().as_str(), "https://unified.databricks.com/oidc/accounts/account-123");
     /// ```
     pub fn unified(host: Host, account: AccountId) -> Self {
-        Self { kind: Kind::Unified(host, account), profile: None, key: None }
+        Self { kind: TargetKind::Unified(host, account), profile: None, key: None }
     }
 
     /// Whatever the person picks in the browser; the host is learnt from the login.
@@ -87,7 +87,7 @@ impl Target {
     /// assert_eq!(target.cache_key().as_str(), "dev");
     /// ```
     pub fn discovery(profile: ProfileName) -> Self {
-        Self { kind: Kind::Discovery, profile: Some(profile), key: None }
+        Self { kind: TargetKind::Discovery, profile: Some(profile), key: None }
     }
 
     /// Any OAuth or OpenID Connect issuer, by its identifier, which is compared as it is written. Its endpoints come from its
@@ -106,7 +106,7 @@ impl Target {
     pub fn issuer(issuer: impl Into<String>) -> Result<Self, IssuerError> {
         let issuer = issuer.into();
         let host = derive_host_from_issuer(&issuer)?;
-        Ok(Self { kind: Kind::Issuer(host, issuer), profile: None, key: None })
+        Ok(Self { kind: TargetKind::Issuer(host, issuer), profile: None, key: None })
     }
 
     /// Stores the login under a profile's name, so that two profiles on one host keep apart.
@@ -136,43 +136,43 @@ impl Target {
     /// The key that versions without profile keys used; `None` before a discovery login has found a host.
     pub fn host_cache_key(&self) -> Option<CacheKey> {
         match &self.kind {
-            Kind::Account(host, id) | Kind::Unified(host, id) => {
+            TargetKind::Account(host, id) | TargetKind::Unified(host, id) => {
                 Some(CacheKey(host.join(&format!("/oidc/accounts/{id}"))))
             }
-            Kind::Workspace(host) => Some(CacheKey(host.as_str().to_owned())),
-            Kind::Issuer(_, issuer) => Some(CacheKey(issuer.clone())),
-            Kind::Discovery => None,
+            TargetKind::Workspace(host) => Some(CacheKey(host.as_str().to_owned())),
+            TargetKind::Issuer(_, issuer) => Some(CacheKey(issuer.clone())),
+            TargetKind::Discovery => None,
         }
     }
 
     /// The host to sign in to, unless it is still to be discovered.
     pub fn host(&self) -> Option<&Host> {
         match &self.kind {
-            Kind::Account(host, _)
-            | Kind::Issuer(host, _)
-            | Kind::Unified(host, _)
-            | Kind::Workspace(host) => Some(host),
-            Kind::Discovery => None,
+            TargetKind::Account(host, _)
+            | TargetKind::Issuer(host, _)
+            | TargetKind::Unified(host, _)
+            | TargetKind::Workspace(host) => Some(host),
+            TargetKind::Discovery => None,
         }
     }
 
     /// Whether this is a host that serves an account and its workspaces together.
     pub fn is_unified(&self) -> bool {
-        matches!(self.kind, Kind::Unified(..))
+        matches!(self.kind, TargetKind::Unified(..))
     }
 
     /// The account's id, for account and unified targets.
     pub fn account_id(&self) -> Option<&AccountId> {
         match &self.kind {
-            Kind::Account(_, id) | Kind::Unified(_, id) => Some(id),
-            Kind::Discovery | Kind::Issuer(..) | Kind::Workspace(_) => None,
+            TargetKind::Account(_, id) | TargetKind::Unified(_, id) => Some(id),
+            TargetKind::Discovery | TargetKind::Issuer(..) | TargetKind::Workspace(_) => None,
         }
     }
 
     /// The issuer's identifier, where one was named.
     pub fn issuer_id(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Issuer(_, issuer) => Some(issuer),
+            TargetKind::Issuer(_, issuer) => Some(issuer),
             _ => None,
         }
     }
@@ -184,10 +184,10 @@ impl Target {
 
     /// Whether the host is learnt from the login.
     pub fn is_discovery(&self) -> bool {
-        self.kind == Kind::Discovery
+        self.kind == TargetKind::Discovery
     }
 
-    pub(crate) fn kind(&self) -> &Kind {
+    pub(crate) fn kind(&self) -> &TargetKind {
         &self.kind
     }
 }
@@ -214,7 +214,7 @@ impl CacheKey {
 
 impl fmt::Display for CacheKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Foreign::new(&self.0).fmt(f)
+        Sanitized::new(&self.0).fmt(f)
     }
 }
 
@@ -224,10 +224,10 @@ impl fmt::Display for CacheKey {
 pub enum TargetError {
     /// Empty, or with reserved characters.
     #[error("not an account id: '{0}'")]
-    BadAccountId(Foreign),
+    BadAccountId(Sanitized),
     /// Reserved, a URL, or with characters that cannot stand in a section header.
     #[error("not a profile name: '{0}'")]
-    BadProfile(Foreign),
+    BadProfile(Sanitized),
     /// A discovery login is stored under its profile, so it needs one.
     #[error("profile name must not be empty")]
     NoProfile,

@@ -1,6 +1,6 @@
 //! Text that came from elsewhere, made fit to be shown on one line of a terminal.
 
-use crate::sent::Sent;
+use crate::sent::SentSecrets;
 use std::error::Error;
 use std::fmt;
 
@@ -33,17 +33,17 @@ const READ: usize = 1 << 16;
 /// at most 200 characters. Servers, web pages and files choose what stands in it, so it never decides anything.
 ///
 /// ```
-/// use u2m_core::Foreign;
-/// assert_eq!(Foreign::new("fine\u{1b}[31m\r\nprint").to_string(), "fine print");
+/// use u2m_core::Sanitized;
+/// assert_eq!(Sanitized::new("fine\u{1b}[31m\r\nprint").to_string(), "fine print");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Foreign(String);
+pub struct Sanitized(String);
 
-impl Foreign {
+impl Sanitized {
     /// Cleans `text`.
     ///
     /// ```
-    /// assert_eq!(u2m_core::Foreign::new("a\tb").as_str(), "a b");
+    /// assert_eq!(u2m_core::Sanitized::new("a\tb").as_str(), "a b");
     /// ```
     pub fn new(text: &str) -> Self {
         Self(shorten(clean(text, SHOWN * 16)))
@@ -51,7 +51,7 @@ impl Foreign {
 
     /// Cleans `text`, and cuts out what was sent to whoever says it. That comes after cleaning, which joins what an escape
     /// sequence keeps apart, and before shortening, which would leave the beginning of a secret at the end.
-    pub(crate) fn without(text: &str, sent: &Sent) -> Self {
+    pub(crate) fn without(text: &str, sent: &SentSecrets) -> Self {
         Self(shorten(clean(&sent.cut(&clean(text, READ)), READ)))
     }
 
@@ -66,7 +66,7 @@ impl Foreign {
     }
 }
 
-impl fmt::Display for Foreign {
+impl fmt::Display for Sanitized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -167,13 +167,13 @@ mod tests {
             ("never ends \u{1b}]0;title", "never ends"),
             ("\u{1b}", ""),
         ] {
-            assert_eq!(Foreign::new(raw).as_str(), shown, "{raw:?}");
+            assert_eq!(Sanitized::new(raw).as_str(), shown, "{raw:?}");
         }
     }
 
     #[test]
     fn t17_a_megabyte_is_cut_to_what_can_be_read() {
-        let shown = Foreign::new(&"x".repeat(1 << 20));
+        let shown = Sanitized::new(&"x".repeat(1 << 20));
         assert_eq!(shown.as_str().chars().count(), SHOWN + 1);
     }
 
@@ -181,32 +181,32 @@ mod tests {
     fn cleaning_twice_changes_nothing() {
         for end in 190..210 {
             let text = format!("{} {}", "x".repeat(end), "y".repeat(20));
-            let shown = Foreign::new(&text);
-            assert_eq!(Foreign::new(shown.as_str()), shown, "{end}");
+            let shown = Sanitized::new(&text);
+            assert_eq!(Sanitized::new(shown.as_str()), shown, "{end}");
         }
         let whole = "x".repeat(SHOWN);
-        assert_eq!(Foreign::new(&whole).as_str(), whole, "nothing of it was left out");
+        assert_eq!(Sanitized::new(&whole).as_str(), whole, "nothing of it was left out");
     }
 
     #[test]
     fn no_beginning_of_a_secret_stays_where_a_text_was_shortened() {
         let secret = "q7Zk2Xp9Lw4Vn8Tb3Rm6Yc1Hd5Jf0Gs";
-        let sent: Sent = [secret].into_iter().collect();
+        let sent: SentSecrets = [secret].into_iter().collect();
         for before in 150..220 {
             let text = format!("{} {secret} and more", "x".repeat(before));
-            let shown = Foreign::without(&text, &sent);
+            let shown = Sanitized::without(&text, &sent);
             assert!(!shown.as_str().contains("q7Z"), "{shown}");
         }
         let apart = format!("{}\u{1b}[31m{}", &secret[..9], &secret[9..]);
-        assert_eq!(Foreign::without(&apart, &sent).as_str(), "[secret]");
+        assert_eq!(Sanitized::without(&apart, &sent).as_str(), "[secret]");
         let far = format!("{}{secret}", " ".repeat((1 << 16) - 10));
-        assert_eq!(Foreign::without(&far, &sent).as_str(), "[secret]");
+        assert_eq!(Sanitized::without(&far, &sent).as_str(), "[secret]");
     }
 
     proptest::proptest! {
         #[test]
         fn a50_whatever_comes_in_one_printable_line_comes_out(raw in "\\PC*|(?s).{0,400}") {
-            let shown = Foreign::new(&raw);
+            let shown = Sanitized::new(&raw);
             proptest::prop_assert!(!shown.as_str().chars().any(|c| c.is_control() || is_invisible(c)));
             proptest::prop_assert!(shown.as_str().chars().count() <= SHOWN + 1);
         }

@@ -4,7 +4,7 @@
 use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 use proptest::prelude::*;
 use u2m_core::{
-    AccessToken, Answer, Ask, Binding, Host, HttpCall, RefreshToken, Refreshing, Session, Target,
+    AccessToken, HttpResponse, WhichToken, Binding, Host, HttpCall, RefreshToken, RefreshingToken, Session, Target,
     Timestamp, TokenRequest, TokenStep,
 };
 
@@ -14,7 +14,7 @@ const ANSWERS: u32 = 10_000;
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 /// A refresh that waits for its answer.
-fn refreshing() -> HttpCall<Refreshing> {
+fn refreshing() -> HttpCall<RefreshingToken> {
     let host = Host::parse("https://a.example").unwrap();
     let endpoint = url::Url::parse("https://a.example/oidc/v1/token").unwrap();
     let binding = Binding::new("https://a.example/oidc", endpoint, "databricks-cli", host.clone());
@@ -22,13 +22,13 @@ fn refreshing() -> HttpCall<Refreshing> {
         .with_refresh_token(RefreshToken::new("the-old-refresh-token"))
         .with_expiry(Timestamp::from_unix(1_700_000_000))
         .with_binding(binding);
-    let mut step = TokenRequest::new(Target::workspace(host)).start(Ask::Usable, NOW);
+    let mut step = TokenRequest::new(Target::workspace(host)).start(WhichToken::Usable, NOW);
     loop {
         step = match step {
             TokenStep::Load(load) => load.loaded(Some(session.clone()), NOW).unwrap(),
             TokenStep::Lock(lock) => lock.locked(),
             TokenStep::Reload(reload) => reload.loaded(Some(session.clone()), None, NOW).unwrap(),
-            TokenStep::Prove(prove) => prove.proven(NOW).unwrap(),
+            TokenStep::CheckWritable(prove) => prove.proven(NOW).unwrap(),
             TokenStep::Refresh(call) => return call,
             other => panic!("{other:?}"),
         };
@@ -36,7 +36,7 @@ fn refreshing() -> HttpCall<Refreshing> {
 }
 
 /// The refresh token that is saved for an answer.
-fn saved(answer: Answer) -> Option<String> {
+fn saved(answer: HttpResponse) -> Option<String> {
     match refreshing().answered(Ok(answer), NOW) {
         Ok(TokenStep::Save(save)) => {
             save.session().refresh_token.as_ref().map(|token| token.expose().to_owned())
@@ -236,7 +236,7 @@ proptest! {
         status in 200u16..300,
     ) {
         let (bytes, is_deflate) = body(&format!("{before}{}{behind}", object.text), mark, coding);
-        let mut answer = Answer::new(status, bytes).with_content_type(kind);
+        let mut answer = HttpResponse::new(status, bytes).with_content_type(kind);
         if is_deflate || !said.is_empty() {
             answer = answer.with_content_encoding(if is_deflate { "deflate" } else { said });
         }
@@ -267,7 +267,7 @@ proptest! {
             "{{{others}{no}\"access_token\":\"{access}\",\"refresh_token\":\"{refresh}\"}}"
         );
         let (bytes, _) = body(&text, mark, coding);
-        let saved = saved(Answer::new(status, bytes).with_content_type("application/json"));
+        let saved = saved(HttpResponse::new(status, bytes).with_content_type("application/json"));
         let is_error = error.is_some_and(|error| {
             !matches!(error, "null" | "\"\"" | "{}" | "[]" | "false" | "0")
         });
@@ -288,7 +288,7 @@ proptest! {
             .append_pair("expires_in", "soon")
             .finish();
         let (bytes, _) = body(&form, mark, coding);
-        prop_assert_eq!(saved(Answer::new(200, bytes).with_content_type(kind)), Some(token));
+        prop_assert_eq!(saved(HttpResponse::new(200, bytes).with_content_type(kind)), Some(token));
     }
 }
 
@@ -299,7 +299,7 @@ fn what_is_in_deflate_may_look_like_more_of_it() {
     for (at, text) in texts.enumerate() {
         for bytes in [compress_to_vec(text.as_bytes(), 6), compress_to_vec_zlib(text.as_bytes(), 6)]
         {
-            let answer = Answer::new(200, bytes).with_content_encoding("deflate");
+            let answer = HttpResponse::new(200, bytes).with_content_encoding("deflate");
             assert_eq!(saved(answer), Some(format!("rt-{at}")), "{text}");
         }
     }
@@ -309,6 +309,6 @@ fn what_is_in_deflate_may_look_like_more_of_it() {
 fn a_character_whose_half_looks_like_a_sign_hides_no_utf_16() {
     let text = "{\"refresh_token\":\"a\"}\u{1f400}\u{1f400}\u{1f400}\u{1f400}\u{1f400}";
     for mark in [4, 5] {
-        assert_eq!(saved(Answer::new(200, body(text, mark, 0).0)).as_deref(), Some("a"), "{mark}");
+        assert_eq!(saved(HttpResponse::new(200, body(text, mark, 0).0)).as_deref(), Some("a"), "{mark}");
     }
 }

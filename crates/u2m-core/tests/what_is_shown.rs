@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use u2m_core::{
-    AccessToken, Answer, ApiAccess, BeforeCallback, Entropy, Fingerprint, Host, HostMetadata,
+    AccessToken, HttpResponse, ApiAccess, BeforeCallback, Entropy, Fingerprint, Host, HostMetadata,
     LoginRequest, RefreshToken, Session, StoreFailure, Target, Timestamp,
 };
 
@@ -16,7 +16,7 @@ fn each_thing_is_shown_by_its_name_and_without_its_secret() {
     let me = access.me();
     let session =
         Session::new(AccessToken::new("canary")).with_refresh_token(RefreshToken::new("canary"));
-    let answer = Answer::new(200, b"canary".to_vec()).with_content_type("text/plain");
+    let answer = HttpResponse::new(200, b"canary".to_vec()).with_content_type("text/plain");
     for (shown, starts, has) in [
         (format!("{:?}", host()), "Host(", "https://a.example"),
         (format!("{:?}", Entropy::new([7; 64])), "Entropy(", "redacted"),

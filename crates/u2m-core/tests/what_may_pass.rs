@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use u2m_core::{
-    Blame, Foreign, LoginError, MetadataError, Refusal, Report, RevokeError, StoreFailure,
+    ReportedStep, Sanitized, LoginError, MetadataError, ErrorResponse, ReportedError, RevokeError, StoreFailure,
     TokenEndpointError, TokenError, TransportFailure, TransportFailureKind,
 };
 
@@ -10,8 +10,8 @@ fn unreachable() -> TransportFailure {
     TransportFailure::new(TransportFailureKind::NotSent)
 }
 
-fn refused(code: &str) -> Refusal {
-    Refusal::new(400, code, None)
+fn refused(code: &str) -> ErrorResponse {
+    ErrorResponse::new(400, code, None)
 }
 
 fn io() -> std::io::Error {
@@ -37,11 +37,11 @@ fn of_the_metadata() -> [(MetadataError, bool); 11] {
         (MetadataError::Status(503), true),
         (MetadataError::Status(429), true),
         (MetadataError::Status(499), false),
-        (MetadataError::Refused(403, Foreign::new("from where you are")), true),
-        (MetadataError::Refused(500, Foreign::new("x")), true),
-        (MetadataError::Refused(400, Foreign::new("x")), false),
+        (MetadataError::Refused(403, Sanitized::new("from where you are")), true),
+        (MetadataError::Refused(500, Sanitized::new("x")), true),
+        (MetadataError::Refused(400, Sanitized::new("x")), false),
         (MetadataError::NotSupported, false),
-        (MetadataError::WrongIssuer(Foreign::new("x")), false),
+        (MetadataError::WrongIssuer(Sanitized::new("x")), false),
     ]
 }
 
@@ -66,7 +66,7 @@ fn a_login_fails_for_good_unless_its_cause_may_pass() {
 
 #[test]
 fn a_token_that_was_not_had_may_be_had_later_or_by_a_login_or_never() {
-    let text = || Foreign::new("x");
+    let text = || Sanitized::new("x");
     for (error, may_pass, needs_login) in [
         (TokenError::LockTimeout, true, false),
         (TokenError::TriedJustNow(text()), true, false),
@@ -75,8 +75,8 @@ fn a_token_that_was_not_had_may_be_had_later_or_by_a_login_or_never() {
         (TokenError::Panicked, false, false),
         (TokenError::Store(StoreFailure::passing(io())), true, false),
         (TokenError::Store(StoreFailure::new(io())), false, false),
-        (TokenError::Reported(Report::new(Blame::Refresh, "x", true)), true, false),
-        (TokenError::Reported(Report::new(Blame::Refresh, "x", false)), false, false),
+        (TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", true)), true, false),
+        (TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", false)), false, false),
         (TokenError::SameTokenAgain, false, false),
         (TokenError::MissingRefreshToken, false, true),
         (TokenError::NotFound, false, true),

@@ -91,13 +91,13 @@ where
     F: Fn(Url) -> Opening + Send + Sync,
     Opening: Future<Output = Result<(), BrowserError>> + Send,
 {
-    Function(open)
+    FunctionBrowser(open)
 }
 
-struct Function<F>(F);
+struct FunctionBrowser<F>(F);
 
 #[async_trait]
-impl<F, Opening> Browser for Function<F>
+impl<F, Opening> Browser for FunctionBrowser<F>
 where
     F: Fn(Url) -> Opening + Send + Sync,
     Opening: Future<Output = Result<(), BrowserError>> + Send,

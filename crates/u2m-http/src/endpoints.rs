@@ -1,13 +1,13 @@
 //! Where authorization endpoints come from: the counterpart of `OAuthEndpointSupplier` of Databricks' Go package.
 
-use crate::transport::{Patience, Transport, drive};
+use crate::transport::{RetryPolicy, Transport, drive};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use u2m_core::{AccountId, AuthorizationServer, Foreign, Host, MetadataError, well_known_urls};
+use u2m_core::{AccountId, ServerMetadata, Sanitized, Host, MetadataError, well_known_urls};
 use url::Url;
 
 /// Resolves the authorization and token endpoints of what is signed in to. They are on its host, or on one that is trusted
@@ -22,7 +22,7 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// They are not to be had.
-    async fn workspace(&self, host: &Host) -> Result<AuthorizationServer, MetadataError>;
+    async fn workspace(&self, host: &Host) -> Result<ServerMetadata, MetadataError>;
 
     /// The endpoints of an account on its console's host.
     ///
@@ -32,7 +32,7 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
         &self,
         host: &Host,
         account: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError>;
+    ) -> Result<ServerMetadata, MetadataError>;
 
     /// The endpoints of an account on a host that serves workspaces too.
     ///
@@ -42,7 +42,7 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
         &self,
         host: &Host,
         account: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError>;
+    ) -> Result<ServerMetadata, MetadataError>;
 
     /// The endpoints of an issuer that a person named ([`Target::issuer`](u2m_core::Target::issuer)), whose name comes with them:
     /// unless a supplier knows better, those that its document names where OAuth has it, else where OpenID Connect does
@@ -50,8 +50,8 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// They are not to be had.
-    async fn issuer(&self, issuer: &str) -> Result<AuthorizationServer, MetadataError> {
-        let wrong = |_| MetadataError::WrongIssuer(Foreign::new(issuer));
+    async fn issuer(&self, issuer: &str) -> Result<ServerMetadata, MetadataError> {
+        let wrong = |_| MetadataError::WrongIssuer(Sanitized::new(issuer));
         let [oauth, openid] = well_known_urls(issuer).map_err(wrong)?;
         match self.at_url(&oauth).await {
             Err(MetadataError::NotSupported | MetadataError::NoDocument) => {
@@ -65,7 +65,7 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// They are not to be had.
-    async fn at_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError>;
+    async fn at_url(&self, url: &Url) -> Result<ServerMetadata, MetadataError>;
 }
 
 /// Databricks' layout over a transport: accounts are fixed, all else is fetched, held against its issuer, and kept for an
@@ -73,8 +73,8 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct BasicEndpoints {
     transport: Arc<dyn Transport>,
-    patience: Patience,
-    known: Mutex<HashMap<Url, (AuthorizationServer, Instant)>>,
+    patience: RetryPolicy,
+    known: Mutex<HashMap<Url, (ServerMetadata, Instant)>>,
 }
 
 /// For how long a document is believed without being fetched again.
@@ -92,13 +92,13 @@ impl BasicEndpoints {
     /// # }
     /// ```
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, patience: Patience::default(), known: Mutex::default() }
+        Self { transport, patience: RetryPolicy::default(), known: Mutex::default() }
     }
 
     async fn fetch(
         &self,
         call: Result<u2m_core::HttpCall<u2m_core::Lookup>, MetadataError>,
-    ) -> Result<AuthorizationServer, MetadataError> {
+    ) -> Result<ServerMetadata, MetadataError> {
         let call = call?;
         let url = call.request().url().clone();
         let kept = self
@@ -114,34 +114,34 @@ impl BasicEndpoints {
         Ok(server)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Url, (AuthorizationServer, Instant)>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Url, (ServerMetadata, Instant)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl EndpointSupplier for BasicEndpoints {
-    async fn workspace(&self, host: &Host) -> Result<AuthorizationServer, MetadataError> {
-        self.fetch(AuthorizationServer::lookup(host, "/oidc")).await
+    async fn workspace(&self, host: &Host) -> Result<ServerMetadata, MetadataError> {
+        self.fetch(ServerMetadata::lookup(host, "/oidc")).await
     }
 
     async fn account(
         &self,
         host: &Host,
         account: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError> {
-        AuthorizationServer::at(host, &format!("/oidc/accounts/{account}"))
+    ) -> Result<ServerMetadata, MetadataError> {
+        ServerMetadata::at(host, &format!("/oidc/accounts/{account}"))
     }
 
     async fn unified(
         &self,
         host: &Host,
         account: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError> {
-        self.fetch(AuthorizationServer::lookup(host, &format!("/oidc/accounts/{account}"))).await
+    ) -> Result<ServerMetadata, MetadataError> {
+        self.fetch(ServerMetadata::lookup(host, &format!("/oidc/accounts/{account}"))).await
     }
 
-    async fn at_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError> {
-        self.fetch(AuthorizationServer::lookup_at(url.clone())).await
+    async fn at_url(&self, url: &Url) -> Result<ServerMetadata, MetadataError> {
+        self.fetch(ServerMetadata::lookup_at(url.clone())).await
     }
 }

@@ -15,16 +15,16 @@ use std::time::Duration;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Flight<T>(Arc<Shared<T>>);
+pub struct Flight<T>(Arc<FlightShared<T>>);
 
 #[derive(Debug)]
-struct Shared<T> {
-    state: Mutex<State<T>>,
+struct FlightShared<T> {
+    state: Mutex<FlightState<T>>,
     landed: Condvar,
 }
 
 #[derive(Debug)]
-struct State<T> {
+struct FlightState<T> {
     /// `Some(None)` when the work broke instead of giving a result.
     result: Option<Option<T>>,
     has_panicked: bool,
@@ -50,7 +50,7 @@ impl<T: Clone + Send + 'static> Flight<T> {
     /// ```
     pub fn start(name: &str, work: impl FnOnce() -> T + Send + 'static) -> std::io::Result<Self> {
         let flight = Self::not_begun();
-        let landing = Landing(flight.clone());
+        let landing = LandingGuard(flight.clone());
         let body = move || {
             let result = work();
             landing.0.land(Some(result));
@@ -73,7 +73,7 @@ impl<T: Clone + Send + 'static> Flight<T> {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Self {
         let flight = Self::not_begun();
-        let landing = Landing(flight.clone());
+        let landing = LandingGuard(flight.clone());
         runtime.spawn(async move {
             let result = work.await;
             landing.0.land(Some(result));
@@ -82,8 +82,8 @@ impl<T: Clone + Send + 'static> Flight<T> {
     }
 
     fn not_begun() -> Self {
-        let state = Mutex::new(State { result: None, has_panicked: false, wakers: Vec::new() });
-        Self(Arc::new(Shared { state, landed: Condvar::new() }))
+        let state = Mutex::new(FlightState { result: None, has_panicked: false, wakers: Vec::new() });
+        Self(Arc::new(FlightShared { state, landed: Condvar::new() }))
     }
 
     /// Whether the work panicked: it would do so again. Work that broke without one was ended with its runtime.
@@ -164,15 +164,15 @@ impl<T: Clone + Send + 'static> Flight<T> {
     }
 
     /// A panic elsewhere leaves the state whole: each change is one assignment.
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, FlightState<T>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lands a flight whose work panicked, so that nobody waits for ever.
-struct Landing<T: Clone + Send + 'static>(Flight<T>);
+struct LandingGuard<T: Clone + Send + 'static>(Flight<T>);
 
-impl<T: Clone + Send + 'static> Drop for Landing<T> {
+impl<T: Clone + Send + 'static> Drop for LandingGuard<T> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.state().has_panicked = true;
@@ -182,16 +182,16 @@ impl<T: Clone + Send + 'static> Drop for Landing<T> {
 }
 
 /// How many secrets of one use are out, spent and not yet saved; and whether the process is ending.
-static SPENT: Mutex<Spent> = Mutex::new(Spent { count: 0, is_ending: false });
+static SPENT: Mutex<SpendingCount> = Mutex::new(SpendingCount { count: 0, is_ending: false });
 static SAVED: Condvar = Condvar::new();
 
-struct Spent {
+struct SpendingCount {
     count: usize,
     is_ending: bool,
 }
 
 /// Held while a refresh token or an authorization code is spent and what it bought is not saved yet. A program that
-/// wants to end looks at [`settle`] first.
+/// wants to end looks at [`wait_for_saves`] first.
 #[derive(Debug)]
 #[must_use]
 pub struct Spending(());
@@ -202,10 +202,10 @@ impl Spending {
     /// ```
     /// let spending = u2m_http::Spending::begin();
     /// drop(spending);
-    /// assert!(u2m_http::settle(std::time::Duration::ZERO));
+    /// assert!(u2m_http::wait_for_saves(std::time::Duration::ZERO));
     /// ```
     pub fn begin() -> Self {
-        let still = |spent: &mut Spent| spent.is_ending;
+        let still = |spent: &mut SpendingCount| spent.is_ending;
         // In a process that ends, nothing is sent any more that could not be waited for.
         let waited = SAVED.wait_while(spent(), still);
         waited.unwrap_or_else(PoisonError::into_inner).count += 1;
@@ -225,20 +225,20 @@ impl Drop for Spending {
 /// a process ends of its own will or on a signal.
 ///
 /// ```
-/// assert!(u2m_http::settle(std::time::Duration::from_secs(1)), "nothing is under way here");
+/// assert!(u2m_http::wait_for_saves(std::time::Duration::from_secs(1)), "nothing is under way here");
 /// ```
-pub fn settle(patience: Duration) -> bool {
+pub fn wait_for_saves(patience: Duration) -> bool {
     settled(patience).is_some()
 }
 
-/// As [`settle`], for a process that certainly ends now: from then on nothing is spent in it any more. Whoever is about to
+/// As [`wait_for_saves`], for a process that certainly ends now: from then on nothing is spent in it any more. Whoever is about to
 /// stands still until the process is gone.
 ///
 /// ```no_run
-/// u2m_http::settle_for_good(std::time::Duration::from_secs(150));
+/// u2m_http::wait_for_saves_and_refuse(std::time::Duration::from_secs(150));
 /// std::process::exit(1);
 /// ```
-pub fn settle_for_good(patience: Duration) -> bool {
+pub fn wait_for_saves_and_refuse(patience: Duration) -> bool {
     let settled = settled(patience);
     let is_settled = settled.is_some();
     settled.unwrap_or_else(spent).is_ending = true;
@@ -246,7 +246,7 @@ pub fn settle_for_good(patience: Duration) -> bool {
 }
 
 /// Waits until nothing is spent and unsaved, and keeps it so for as long as the guard is held.
-fn settled(patience: Duration) -> Option<MutexGuard<'static, Spent>> {
+fn settled(patience: Duration) -> Option<MutexGuard<'static, SpendingCount>> {
     let look = |tick| {
         let (spent, waited) = SAVED
             .wait_timeout_while(spent(), tick, |spent| spent.count > 0)
@@ -256,7 +256,7 @@ fn settled(patience: Duration) -> Option<MutexGuard<'static, Spent>> {
     AwakeClock::default().wait_blocking(patience, look)
 }
 
-fn spent() -> MutexGuard<'static, Spent> {
+fn spent() -> MutexGuard<'static, SpendingCount> {
     SPENT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

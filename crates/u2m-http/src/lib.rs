@@ -6,10 +6,10 @@
 //! | [`CryptoProvider`] | whose cryptography a transport uses, if not its own: rustls' type |
 //! | [`Proxies`] | which proxy a request leaves by |
 //! | [`Obstacle`] | what was in the way of a request that was not sent |
-//! | [`drive`], [`Patience`], [`Limits`] | sends a call of the core until it is answered, within its rules for repeating |
+//! | [`drive`], [`RetryPolicy`], [`RequestLimits`] | sends a call of the core until it is answered, within its rules for repeating |
 //! | [`AwakeClock`] | waits in time during which this process ran, so that a suspension loses no answer |
-//! | [`Flight`], [`Spending`], [`settle`] | work that nobody can cancel: a refresh, from its request to its save |
-//! | [`Shared`], [`Fetch`] | one token for all callers of a process, and one fetch for the next |
+//! | [`Flight`], [`Spending`], [`wait_for_saves`] | work that nobody can cancel: a refresh, from its request to its save |
+//! | [`SharedToken`], [`Fetch`] | one token for all callers of a process, and one fetch for the next |
 //! | [`EndpointSupplier`], [`BasicEndpoints`] | where authorization endpoints come from |
 //! | [`TokenSource`] | what hands out tokens, as everything above sees it |
 //! | [`HeaderSource`], [`Bearer`] | the same for whole headers |
@@ -50,19 +50,19 @@ pub use browser::{
     Browser, BrowserEnv, BrowserError, Platform, SystemBrowser, browser_fn, find_browser,
 };
 pub use endpoints::{BasicEndpoints, EndpointSupplier};
-pub use flight::{Flight, Spending, settle, settle_for_good};
+pub use flight::{Flight, Spending, wait_for_saves, wait_for_saves_and_refuse};
 pub use headers::{Bearer, HeaderSource, Headers};
-pub use listener::{Ending, ListenError, Listener, Ports, Visitor};
+pub use listener::{SignInOutcome, ListenError, Listener, Ports, PendingBrowser};
 #[cfg(feature = "reqwest")]
 pub use obstacle::{Obstacle, ProxyTrouble};
-pub use paste::{PasteLines, PastedLine, WrongPaste, read_callback};
+pub use paste::{PasteLines, PastedLine, PasteProblem, read_callback};
 pub use proxy::{Proxies, Proxy, ProxyError};
 #[cfg(feature = "reqwest")]
 pub use reqwest_transport::ReqwestTransport;
 #[cfg(feature = "reqwest")]
 pub use rustls::crypto::CryptoProvider;
-pub use shared::{Broken, Came, Fetch, FetchFuture, Fetched, Renewal, ShareRules, Shared};
+pub use shared::{FetchAborted, FetchedFrom, Fetch, FetchFuture, Fetched, Renewal, ShareRules, SharedToken};
 pub use source::TokenSource;
 #[cfg(feature = "reqwest")]
 pub use tls::CertificateProblem;
-pub use transport::{Limits, Patience, Transport, drive};
+pub use transport::{RequestLimits, RetryPolicy, Transport, drive};

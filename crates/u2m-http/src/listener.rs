@@ -9,7 +9,7 @@
 //! | another path, method or Host, no navigation | 404, 405 or 403, and the wait goes on |
 //!
 //! Everything is one future: the sockets and all connections are dropped together, at once, with the last of
-//! [`Listener`] and [`Visitor`], or at the end of [`Visitor::finish`]. It is driven by one task of the runtime, so that
+//! [`Listener`] and [`PendingBrowser`], or at the end of [`PendingBrowser::finish`]. It is driven by one task of the runtime, so that
 //! browsers are answered while the caller redeems the code.
 
 mod answer;
@@ -22,8 +22,8 @@ mod serve;
 
 pub use ports::Ports;
 
-use crate::page::Page;
-use serve::{Desk, Knock, Phase, serve};
+use crate::page::CallbackPage;
+use serve::{ListenerState, CallbackCandidate, SignInPhase, serve};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -35,7 +35,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use u2m_core::{Browse, Callback, Heard, Host, Stray};
+use u2m_core::{Browse, Callback, CallbackMatch, Host, UnmatchedCallback};
 
 /// How long a browser may take to come for the last page.
 const DRAIN: Duration = Duration::from_millis(900);
@@ -45,7 +45,7 @@ const DRAIN: Duration = Duration::from_millis(900);
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};
-/// use u2m_http::{Ending, Listener, Ports};
+/// use u2m_http::{SignInOutcome, Listener, Ports};
 ///
 /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
 /// let target = Target::account(host, AccountId::parse("abc").unwrap());
@@ -58,7 +58,7 @@ const DRAIN: Duration = Duration::from_millis(900);
 /// let (callback, visitor) = listener.wait(&browse).await?;
 /// let step = browse.called_back(callback);
 /// // Redeem the code, save the session, and say how it went:
-/// visitor.finish(Ending::SignedIn { host: None }).await;
+/// visitor.finish(SignInOutcome::SignedIn { host: None }).await;
 /// # let _ = step;
 /// # }
 /// # Ok::<(), u2m_http::ListenError>(())
@@ -66,9 +66,9 @@ const DRAIN: Duration = Duration::from_millis(900);
 /// ```
 #[derive(Debug)]
 pub struct Listener {
-    house: Arc<House>,
-    desk: Arc<Desk>,
-    knocks: mpsc::Receiver<Knock>,
+    house: Arc<ListenerServer>,
+    desk: Arc<ListenerState>,
+    knocks: mpsc::Receiver<CallbackCandidate>,
 }
 
 impl Listener {
@@ -87,9 +87,9 @@ impl Listener {
         let sockets = sockets.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>();
         let sockets = sockets.map_err(|error| ListenError::Bind(port, error))?;
         let (sender, knocks) = mpsc::channel(1);
-        let phase = watch::Sender::new(Phase::Waiting);
-        let desk = Arc::new(Desk { port, phase, knocks: sender, seen: Notify::new() });
-        let house = Arc::new(House::open(&runtime, serve(sockets, desk.clone())));
+        let phase = watch::Sender::new(SignInPhase::Waiting);
+        let desk = Arc::new(ListenerState { port, phase, knocks: sender, seen: Notify::new() });
+        let house = Arc::new(ListenerServer::open(&runtime, serve(sockets, desk.clone())));
         Ok(Self { house, desk, knocks })
     }
 
@@ -103,7 +103,7 @@ impl Listener {
     ///
     /// # Errors
     /// The callback has been taken before.
-    pub async fn wait(&mut self, browse: &Browse) -> Result<(Callback, Visitor), ListenError> {
+    pub async fn wait(&mut self, browse: &Browse) -> Result<(Callback, PendingBrowser), ListenError> {
         self.wait_telling(browse, |_| ()).await
     }
 
@@ -115,20 +115,20 @@ impl Listener {
     pub async fn wait_telling(
         &mut self,
         browse: &Browse,
-        mut tell: impl FnMut(Stray),
-    ) -> Result<(Callback, Visitor), ListenError> {
+        mut tell: impl FnMut(UnmatchedCallback),
+    ) -> Result<(Callback, PendingBrowser), ListenError> {
         while let Some(knock) = self.knocks.recv().await {
             let heard = browse.hear(&knock.query);
-            if let Heard::Callback(callback) = heard {
+            if let CallbackMatch::Callback(callback) = heard {
                 // From here on every knock, those in the queue too, is one too many (T5).
-                self.desk.phase.send_replace(Phase::Answered);
+                self.desk.phase.send_replace(SignInPhase::Answered);
                 self.knocks.close();
                 while self.knocks.try_recv().is_ok() {}
                 // The browser may have gone away; its answer is good all the same.
                 let _ = knock.verdict.send(true);
                 return Ok((
                     callback,
-                    Visitor { house: self.house.clone(), desk: self.desk.clone() },
+                    PendingBrowser { house: self.house.clone(), desk: self.desk.clone() },
                 ));
             }
             let _ = knock.verdict.send(false);
@@ -143,21 +143,21 @@ impl Listener {
 /// The browser that brought the callback, waiting to be told how the sign-in ended.
 #[derive(Debug)]
 #[must_use = "the browser waits until it is told how the sign-in ended"]
-pub struct Visitor {
-    house: Arc<House>,
-    desk: Arc<Desk>,
+pub struct PendingBrowser {
+    house: Arc<ListenerServer>,
+    desk: Arc<ListenerState>,
 }
 
-impl Visitor {
+impl PendingBrowser {
     /// Shows the last page, and frees the port. Takes about a second at most: a browser that does not come for its page
     /// by then goes without.
-    pub async fn finish(self, ending: Ending) {
+    pub async fn finish(self, ending: SignInOutcome) {
         let page = match ending {
-            Ending::Denied => Page::Denied,
-            Ending::Failed => Page::Failed,
-            Ending::SignedIn { host } => Page::SignedIn(host),
+            SignInOutcome::Denied => CallbackPage::Denied,
+            SignInOutcome::Failed => CallbackPage::Failed,
+            SignInOutcome::SignedIn { host } => CallbackPage::SignedIn(host),
         };
-        self.desk.phase.send_replace(Phase::Over(page));
+        self.desk.phase.send_replace(SignInPhase::Over(page));
         let _ = timeout(DRAIN, self.desk.seen.notified()).await;
         self.house.close();
     }
@@ -166,7 +166,7 @@ impl Visitor {
 /// How a sign-in ended, for the browser's last page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ending {
+pub enum SignInOutcome {
     /// The person, or the server for them, said no.
     Denied,
     /// Anything else went wrong; the terminal says what.
@@ -211,18 +211,18 @@ fn taken(first: u16, last: u16) -> String {
 
 /// Owns all that is open. The task only drives it: what is closed here is closed at once, whether or not the runtime
 /// ever runs again.
-struct House {
+struct ListenerServer {
     serving: Arc<Mutex<Option<Serving>>>,
     task: AbortHandle,
 }
 
 type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-impl House {
+impl ListenerServer {
     fn open(runtime: &Handle, serving: impl Future<Output = ()> + Send + 'static) -> Self {
         let serving: Serving = Box::pin(serving);
         let serving = Arc::new(Mutex::new(Some(serving)));
-        let task = runtime.spawn(Driven(serving.clone())).abort_handle();
+        let task = runtime.spawn(ServerTask(serving.clone())).abort_handle();
         Self { serving, task }
     }
 
@@ -233,21 +233,21 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for ListenerServer {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl fmt::Debug for House {
+impl fmt::Debug for ListenerServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("House").finish_non_exhaustive()
     }
 }
 
-struct Driven(Arc<Mutex<Option<Serving>>>);
+struct ServerTask(Arc<Mutex<Option<Serving>>>);
 
-impl Future for Driven {
+impl Future for ServerTask {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -3,7 +3,7 @@
 
 use crate::obstacle::Obstacle;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 use url::{Host, Url};
 
 /// The usual address of clouds, which is looked for on this machine's own link (RFC 3927), and the one by IPv6 of AWS.
@@ -28,7 +28,7 @@ impl MetadataHosts {
     /// # Errors
     /// It is no host.
     pub(crate) fn name(&mut self, host: &str) -> Result<(), Obstacle> {
-        let wrong = || Obstacle::Metadata { host: Foreign::new(host), why: "is not a host" };
+        let wrong = || Obstacle::Metadata { host: Sanitized::new(host), why: "is not a host" };
         // A URL would be read past what is no part of a host.
         if host.contains(['/', '?', '#', '@', '\\']) {
             return Err(wrong());
@@ -58,7 +58,7 @@ impl MetadataHosts {
         match is_one {
             true => Ok(()),
             false => Err(Obstacle::Metadata {
-                host: Foreign::new(&url.origin().ascii_serialization()),
+                host: Sanitized::new(&url.origin().ascii_serialization()),
                 why: "is not the metadata service of this machine",
             }),
         }

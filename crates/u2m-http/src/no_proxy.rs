@@ -5,10 +5,10 @@ use url::{Host, Url};
 
 /// The entries of a list. What is malformed says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NoProxy(Vec<Exception>);
+pub(crate) struct NoProxy(Vec<NoProxyEntry>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Exception {
+enum NoProxyEntry {
     /// `*`
     All,
     /// `10.0.0.0/8`
@@ -22,7 +22,7 @@ enum Exception {
 impl NoProxy {
     pub(crate) fn parse(list: &str) -> Self {
         let entries = list.split(',').map(|entry| entry.trim().to_lowercase());
-        Self(entries.filter_map(|entry| Exception::parse(&entry)).collect())
+        Self(entries.filter_map(|entry| NoProxyEntry::parse(&entry)).collect())
     }
 
     pub(crate) fn has(&self, url: &Url) -> bool {
@@ -33,7 +33,7 @@ impl NoProxy {
     }
 }
 
-impl Exception {
+impl NoProxyEntry {
     fn parse(entry: &str) -> Option<Self> {
         if entry == "*" {
             return Some(Self::All);
@@ -91,11 +91,11 @@ impl Exception {
     }
 }
 
-fn net(entry: &str) -> Option<Exception> {
+fn net(entry: &str) -> Option<NoProxyEntry> {
     let (address, bits) = entry.split_once('/')?;
     let (address, bits): (IpAddr, u8) = (address.parse().ok()?, bits.parse().ok()?);
     let most = if address.is_ipv4() { 32 } else { 128 };
-    (bits <= most).then_some(Exception::Net(address, bits))
+    (bits <= most).then_some(NoProxyEntry::Net(address, bits))
 }
 
 fn is_within(address: IpAddr, net: IpAddr, bits: u8) -> bool {

@@ -5,7 +5,7 @@ use crate::tls::CertificateProblem;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// What was in the way of a request that was not sent. It is among the sources of a
 /// [`TransportFailure`](u2m_core::TransportFailure).
@@ -30,7 +30,7 @@ pub enum Obstacle {
     #[error("the CA file {path} {why}")]
     CaFile {
         /// The file.
-        path: Foreign,
+        path: Sanitized,
         /// What is the matter with it.
         why: String,
     },
@@ -44,7 +44,7 @@ pub enum Obstacle {
     #[error("{host} {why}")]
     Metadata {
         /// Where it was to go.
-        host: Foreign,
+        host: Sanitized,
         /// What is the matter with it.
         why: &'static str,
     },
@@ -59,10 +59,10 @@ pub enum Obstacle {
 pub enum ProxyTrouble {
     /// Its name is known to nobody.
     #[error("is not found: {0}")]
-    NotFound(Foreign),
+    NotFound(Sanitized),
     /// It could not be connected to.
     #[error("could not be reached: {0}")]
-    NotReached(Foreign),
+    NotReached(Sanitized),
     /// It wants to know who asks, and was not told.
     #[error("wants a user name and a password")]
     WantsPassword,
@@ -83,7 +83,7 @@ pub enum ProxyTrouble {
     Certificate(CertificateProblem),
     /// It speaks SOCKS, and said this.
     #[error("did not connect to the host: {0}")]
-    Socks(Foreign),
+    Socks(Sanitized),
 }
 
 impl Obstacle {
@@ -116,10 +116,10 @@ impl Obstacle {
             }
             (None, rustls::Error::AlertReceived(alert)) => Some(Self::Handshake(format!(
                 "the server ended the handshake of TLS: {}",
-                Foreign::new(&format!("{alert:?}"))
+                Sanitized::new(&format!("{alert:?}"))
             ))),
             (None, other) => {
-                let words = Foreign::new(&other.to_string());
+                let words = Sanitized::new(&other.to_string());
                 Some(Self::Handshake(format!("the handshake of TLS failed: {words}")))
             }
         }
@@ -134,7 +134,7 @@ fn trouble(
 ) -> Option<ProxyTrouble> {
     let has = |words: &str| chain(error).any(|error| error.to_string().contains(words));
     let last =
-        || chain(error).last().map_or_else(|| Foreign::new(""), |it| Foreign::new(&it.to_string()));
+        || chain(error).last().map_or_else(|| Sanitized::new(""), |it| Sanitized::new(&it.to_string()));
     let is_unreached = has("failed to create underlying connection");
     if is_unreached {
         return Some(match certificate {
@@ -144,7 +144,7 @@ fn trouble(
             }
             // The client keeps a SOCKS proxy's reason to itself.
             None if proxy.is_socks() => {
-                ProxyTrouble::NotReached(Foreign::new("no connection to it can be made"))
+                ProxyTrouble::NotReached(Sanitized::new("no connection to it can be made"))
             }
             None => ProxyTrouble::NotReached(last()),
         });
@@ -180,7 +180,7 @@ fn trouble(
             false => ProxyTrouble::WantsPassword,
         }
     } else {
-        ProxyTrouble::Socks(Foreign::new(words))
+        ProxyTrouble::Socks(Sanitized::new(words))
     })
 }
 
@@ -249,7 +249,7 @@ mod tests {
     fn what_a_proxy_did_is_told_from_what_the_client_says() {
         use ProxyTrouble::{HungUp, NotFound, NotReached, Refused, WantsPassword, WrongPassword};
         let (plain, socks) = ("http://p.example:1", "socks5h://p.example:1");
-        let words = |text: &str| Foreign::new(text);
+        let words = |text: &str| Sanitized::new(text);
         let unreached = "failed to create underlying connection";
         let hidden = "no connection to it can be made";
         for (said, proxy, expected) in [

@@ -12,7 +12,7 @@ pub(crate) const STYLE_HASH: &str = "AZdyZybXt/j7WWOQ0v/fMdhrgdbgmBaN3bbOR7VOFSU
 
 /// The forms of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Page {
+pub(crate) enum CallbackPage {
     /// This sign-in was answered before.
     Answered,
     /// The person, or the server for them, said no.
@@ -28,7 +28,7 @@ pub(crate) enum Page {
 }
 
 /// What differs between the forms.
-struct Words {
+struct PageWords {
     tone: &'static str,
     mark: &'static str,
     title: &'static str,
@@ -44,7 +44,7 @@ const CROSS: &str = "M17.5 17.5l13 13M30.5 17.5l-13 13";
 const DOTS: &str = "M15 24h.01M24 24h.01M33 24h.01";
 const DASH: &str = "M16 24h16";
 
-impl Page {
+impl CallbackPage {
     /// The page as HTML.
     pub(crate) fn html(&self) -> String {
         let words = self.words();
@@ -60,9 +60,9 @@ impl Page {
         page.replace("{{host}}", &self.host_line())
     }
 
-    fn words(&self) -> Words {
+    fn words(&self) -> PageWords {
         match self {
-            Self::Answered => Words {
+            Self::Answered => PageWords {
                 tone: "calm",
                 mark: DASH,
                 title: "Already answered",
@@ -70,7 +70,7 @@ impl Page {
                 text: "Nothing more is needed here.",
                 next: "You can close this tab and go back to your terminal.",
             },
-            Self::Denied => Words {
+            Self::Denied => PageWords {
                 tone: "bad",
                 mark: CROSS,
                 title: "Not signed in",
@@ -78,7 +78,7 @@ impl Page {
                 text: "Access was not granted, and nothing was saved.",
                 next: "You can close this tab. Your terminal says more.",
             },
-            Self::Failed => Words {
+            Self::Failed => PageWords {
                 tone: "bad",
                 mark: CROSS,
                 title: "Not signed in",
@@ -86,7 +86,7 @@ impl Page {
                 text: "Your browser did its part, but a later step failed.",
                 next: "You can close this tab. Your terminal says what went wrong and what to do.",
             },
-            Self::Junk => Words {
+            Self::Junk => PageWords {
                 tone: "calm",
                 mark: DASH,
                 title: "Not this sign-in",
@@ -94,7 +94,7 @@ impl Page {
                 text: "If you are signing in, go back to your terminal and open the address that it shows.",
                 next: "You can close this tab.",
             },
-            Self::SignedIn(_) => Words {
+            Self::SignedIn(_) => PageWords {
                 tone: "good",
                 mark: TICK,
                 title: "Signed in",
@@ -102,7 +102,7 @@ impl Page {
                 text: "",
                 next: "You can close this tab and go back to your terminal.",
             },
-            Self::Working => Words {
+            Self::Working => PageWords {
                 tone: "calm",
                 mark: DOTS,
                 title: "Almost there",
@@ -150,16 +150,16 @@ mod tests {
     use base64::Engine;
     use sha2::{Digest, Sha256};
 
-    fn every_form() -> Vec<Page> {
+    fn every_form() -> Vec<CallbackPage> {
         let host = Host::parse("https://my-workspace.cloud.databricks.com").unwrap();
         vec![
-            Page::Answered,
-            Page::Denied,
-            Page::Failed,
-            Page::Junk,
-            Page::SignedIn(None),
-            Page::SignedIn(Some(host)),
-            Page::Working,
+            CallbackPage::Answered,
+            CallbackPage::Denied,
+            CallbackPage::Failed,
+            CallbackPage::Junk,
+            CallbackPage::SignedIn(None),
+            CallbackPage::SignedIn(Some(host)),
+            CallbackPage::Working,
         ]
     }
 
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn t18_a_host_is_text_whatever_stands_in_it() {
         let host = Host::parse("https://a'b&c.example:8443").unwrap();
-        let html = Page::SignedIn(Some(host)).html();
+        let html = CallbackPage::SignedIn(Some(host)).html();
         assert!(
             html.contains("<div class=\"host\">a&#39;b&#38;c.<wbr>example:8443</div>"),
             "{html}"

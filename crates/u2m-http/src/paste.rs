@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::{fmt, io};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use u2m_core::{Browse, Callback, Heard, Junk};
+use u2m_core::{Browse, Callback, CallbackMatch, IgnoredReason};
 use zeroize::Zeroizing;
 
 /// Lines that may be held for a reader that is busy.
@@ -100,29 +100,29 @@ impl PasteLines {
 
 /// What to tell somebody whose paste was not the answer. It repeats nothing of what was pasted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WrongPaste {
+pub struct PasteProblem {
     redirect_uri: String,
-    junk: Junk,
+    junk: IgnoredReason,
 }
 
-impl WrongPaste {
+impl PasteProblem {
     /// What was wrong.
-    pub fn junk(&self) -> Junk {
+    pub fn junk(&self) -> IgnoredReason {
         self.junk
     }
 }
 
-impl fmt::Display for WrongPaste {
+impl fmt::Display for PasteProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let uri = &self.redirect_uri;
         match self.junk {
-            Junk::Empty | Junk::Repeated => {
+            IgnoredReason::Empty | IgnoredReason::Repeated => {
                 write!(
                     f,
                     "That address is not complete. Paste all of it, as the browser shows it; it begins with {uri}"
                 )
             }
-            Junk::State => {
+            IgnoredReason::State => {
                 write!(
                     f,
                     "That is not the answer to this sign-in. Paste the whole address that begins with {uri}"
@@ -160,7 +160,7 @@ impl fmt::Display for WrongPaste {
 pub async fn read_callback(
     lines: &mut PasteLines,
     browse: &Browse,
-    mut wrong: impl FnMut(&WrongPaste),
+    mut wrong: impl FnMut(&PasteProblem),
 ) -> Option<Callback> {
     let mut before: VecDeque<PastedLine> = VecDeque::with_capacity(PIECES);
     while let Some(line) = lines.next_line().await {
@@ -168,10 +168,10 @@ pub async fn read_callback(
             continue;
         }
         match browse.hear_pasted(line.expose()) {
-            Heard::Callback(callback) => {
+            CallbackMatch::Callback(callback) => {
                 return Some(with_rest(lines, browse, line.0, callback).await);
             }
-            Heard::Junk(junk) => {
+            CallbackMatch::Ignored(junk) => {
                 if let Some((text, callback)) = joined(&before, &line, browse) {
                     return Some(with_rest(lines, browse, text, callback).await);
                 }
@@ -179,7 +179,7 @@ pub async fn read_callback(
                     before.pop_front();
                 }
                 before.push_back(line);
-                wrong(&WrongPaste { redirect_uri: browse.redirect_uri().to_owned(), junk });
+                wrong(&PasteProblem { redirect_uri: browse.redirect_uri().to_owned(), junk });
             }
         }
     }
@@ -198,7 +198,7 @@ fn joined(
         if text.len() > LIMIT {
             return None;
         }
-        if let Heard::Callback(callback) = browse.hear_pasted(&text) {
+        if let CallbackMatch::Callback(callback) = browse.hear_pasted(&text) {
             return Some((text, callback));
         }
     }
@@ -219,11 +219,11 @@ async fn with_rest(
         let Ok(Some(next)) = timeout(REST, lines.next_line()).await else { break };
         let is_blank = next.expose().trim().is_empty();
         // Pasted again, all of it.
-        let is_whole = matches!(browse.hear_pasted(next.expose()), Heard::Callback(_));
+        let is_whole = matches!(browse.hear_pasted(next.expose()), CallbackMatch::Callback(_));
         let more =
             if is_whole { next.0 } else { Zeroizing::new([&text, next.expose()].join("\n")) };
         match browse.hear_pasted(&more) {
-            Heard::Callback(longer) if !is_blank && more.len() <= LIMIT => {
+            CallbackMatch::Callback(longer) if !is_blank && more.len() <= LIMIT => {
                 (text, callback) = (more, longer);
             }
             _ => break,

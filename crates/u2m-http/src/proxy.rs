@@ -7,7 +7,7 @@
 use crate::no_proxy::NoProxy;
 use std::ffi::OsString;
 use std::fmt;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 use url::Url;
 
 /// The proxies that an environment names.
@@ -28,14 +28,14 @@ use url::Url;
 /// ```
 #[derive(Clone)]
 pub struct Proxies {
-    named: Option<Named>,
+    named: Option<NamedProxy>,
     exceptions: NoProxy,
     /// The variable that names them, as far as one does.
     exceptions_by: Option<&'static str>,
 }
 
 #[derive(Clone)]
-struct Named {
+struct NamedProxy {
     variable: &'static str,
     value: OsString,
 }
@@ -76,7 +76,7 @@ impl Proxies {
         let exceptions = first(&EXCEPTIONS);
         let list = exceptions.as_ref().map(|(_, list)| list.to_string_lossy().into_owned());
         Self {
-            named: first(&PROXIES).map(|(variable, value)| Named { variable, value }),
+            named: first(&PROXIES).map(|(variable, value)| NamedProxy { variable, value }),
             exceptions: NoProxy::parse(&list.unwrap_or_default()),
             exceptions_by: exceptions.map(|(name, _)| name),
         }
@@ -95,7 +95,7 @@ impl Proxies {
     /// # Ok::<(), u2m_http::ProxyError>(())
     /// ```
     pub fn only(proxy: &str) -> Result<Self, ProxyError> {
-        let named = Named { variable: "the proxy setting", value: proxy.into() };
+        let named = NamedProxy { variable: "the proxy setting", value: proxy.into() };
         named.proxy()?;
         Ok(Self { named: Some(named), exceptions: NoProxy::parse(""), exceptions_by: None })
     }
@@ -142,7 +142,7 @@ fn is_here(url: &Url) -> bool {
     }
 }
 
-impl Named {
+impl NamedProxy {
     fn proxy(&self) -> Result<Proxy, ProxyError> {
         let wrong = |why: String| ProxyError { variable: self.variable, why };
         let no_address = || wrong("is not the address of a proxy".to_owned());
@@ -211,7 +211,7 @@ impl Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", Foreign::new(&self.place()), self.variable)
+        write!(f, "{} ({})", Sanitized::new(&self.place()), self.variable)
     }
 }
 

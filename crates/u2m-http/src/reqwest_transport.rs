@@ -4,17 +4,17 @@ mod answer;
 mod clients;
 mod gate;
 mod once;
-mod way;
+mod request_path;
 
 use crate::awake::AwakeClock;
 use crate::metadata::MetadataHosts;
 use crate::obstacle::Obstacle;
 use crate::proxy::{Proxies, ProxyError};
-use crate::tls::{self, Identity};
-use crate::transport::{Limits, Transport};
+use crate::tls::{self, ClientIdentity};
+use crate::transport::{RequestLimits, Transport};
 use answer::answer;
 use async_trait::async_trait;
-use clients::Clients;
+use clients::ClientPool;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use std::ffi::OsString;
@@ -22,7 +22,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use u2m_core::{Answer, HttpRequest, TransportFailure, TransportFailureKind};
+use u2m_core::{HttpResponse, HttpRequest, TransportFailure, TransportFailureKind};
 use url::Url;
 
 /// HTTP over `reqwest` and `rustls`: the system's certificates and proxies, no redirects of a POST, no cookies, no
@@ -44,14 +44,14 @@ pub struct ReqwestTransport {
     user_agent: Option<String>,
     extra_ca: Vec<CertificateDer<'static>>,
     provider: Option<Arc<CryptoProvider>>,
-    identity: Option<Identity>,
+    identity: Option<ClientIdentity>,
     connect_timeout: Duration,
     ca_files: Vec<PathBuf>,
     keeps: bool,
     metadata: MetadataHosts,
     /// What the environment says of proxies, once it was asked; or the one that was named here.
     proxies: OnceLock<Proxies>,
-    clients: Clients,
+    clients: ClientPool,
     /// The program's own.
     over: Option<reqwest::Client>,
 }
@@ -78,7 +78,7 @@ impl ReqwestTransport {
             keeps: false,
             metadata: MetadataHosts::default(),
             proxies: OnceLock::new(),
-            clients: Clients::default(),
+            clients: ClientPool::default(),
             over: None,
         }
     }
@@ -156,7 +156,7 @@ impl ReqwestTransport {
     /// assert!(ReqwestTransport::new().with_client_certificate(b"not PEM").is_err());
     /// ```
     pub fn with_client_certificate(mut self, pem: &[u8]) -> Result<Self, TransportFailure> {
-        let read = Identity::read(pem);
+        let read = ClientIdentity::read(pem);
         self.identity = Some(read.map_err(|text| blocked(Obstacle::Identity(text)))?);
         Ok(self)
     }
@@ -275,7 +275,7 @@ impl Transport for ReqwestTransport {
         format!("{proxy:?} {:?} {extra:?} {systems:?}", files.collect::<Vec<_>>())
     }
 
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         self.send_within(request, &mut AwakeClock::default(), Duration::MAX).await
     }
 
@@ -284,16 +284,16 @@ impl Transport for ReqwestTransport {
         request: &HttpRequest,
         clock: &mut AwakeClock,
         end: Duration,
-    ) -> Result<Answer, TransportFailure> {
-        self.send_bounded(request, clock, Limits::until(end)).await
+    ) -> Result<HttpResponse, TransportFailure> {
+        self.send_bounded(request, clock, RequestLimits::until(end)).await
     }
 
     async fn send_bounded(
         &self,
         request: &HttpRequest,
         clock: &mut AwakeClock,
-        limits: Limits,
-    ) -> Result<Answer, TransportFailure> {
+        limits: RequestLimits,
+    ) -> Result<HttpResponse, TransportFailure> {
         let response = self.followed(request, clock, limits).await?;
         answer(response, request.limit(), clock, limits.end).await
     }
@@ -310,7 +310,7 @@ fn blocked(obstacle: Obstacle) -> TransportFailure {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::way::Way;
+    use super::request_path::RequestPath;
     use super::*;
 
     /// The way of a transport in whose environment these variables stand.
@@ -329,8 +329,8 @@ mod tests {
         let transport = ReqwestTransport::new().with_extra_ca(&std::fs::read(path).unwrap());
         let transport = transport.unwrap().with_crypto_provider(Arc::new(mute));
         assert_eq!(format!("{transport:?}"), "ReqwestTransport(1 extra certificates)");
-        assert!(transport.client(&Way::LoopbackTls, false).is_err());
-        assert!(ReqwestTransport::new().client(&Way::LoopbackTls, false).is_ok());
+        assert!(transport.client(&RequestPath::LoopbackTls, false).is_err());
+        assert!(ReqwestTransport::new().client(&RequestPath::LoopbackTls, false).is_ok());
     }
 
     #[test]

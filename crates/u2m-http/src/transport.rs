@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::pending;
 use std::time::{Duration, SystemTime};
 use u2m_core::{
-    Answer, Awaits, HttpCall, HttpRequest, Replay, Timestamp, TransportFailure,
+    HttpResponse, AwaitsResponse, HttpCall, HttpRequest, Replay, Timestamp, TransportFailure,
     TransportFailureKind,
 };
 use url::Url;
@@ -24,11 +24,11 @@ use url::Url;
 /// An implementation sends the request's [method](HttpRequest::method), [headers](HttpRequest::headers) and
 /// [body](HttpRequest::body), follows no other redirects than [it allows](HttpRequest::redirects), keeps to its
 /// [route](HttpRequest::route), reads no more of a body than [`HttpRequest::limit`], sends no cookies, hands over those fields of
-/// the answer's head that [are kept](Answer::HEADERS), and keeps query, body and headers out of its errors.
+/// the answer's head that [are kept](HttpResponse::HEADERS), and keeps query, body and headers out of its errors.
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use u2m_core::{Answer, HttpRequest, TransportFailure};
+/// use u2m_core::{HttpResponse, HttpRequest, TransportFailure};
 /// use u2m_http::Transport;
 ///
 /// #[derive(Debug)]
@@ -36,8 +36,8 @@ use url::Url;
 ///
 /// #[async_trait]
 /// impl Transport for Always404 {
-///     async fn send(&self, _: &HttpRequest) -> Result<Answer, TransportFailure> {
-///         Ok(Answer::new(404, Vec::new()))
+///     async fn send(&self, _: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
+///         Ok(HttpResponse::new(404, Vec::new()))
 ///     }
 /// }
 /// ```
@@ -47,7 +47,7 @@ pub trait Transport: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// No answer arrived; the failure says whether the request may have reached the server.
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure>;
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure>;
 
     /// By which way a request to `url` leaves, and whom it trusts on it, as far as that is a matter of settings: for whoever
     /// remembers that a host was not reached, which says nothing of another way. Without passwords, and for comparing alone.
@@ -67,7 +67,7 @@ pub trait Transport: fmt::Debug + Send + Sync {
         request: &HttpRequest,
         clock: &mut AwakeClock,
         end: Duration,
-    ) -> Result<Answer, TransportFailure> {
+    ) -> Result<HttpResponse, TransportFailure> {
         let late = || Err(TransportFailure::new(TransportFailureKind::TimedOut));
         clock.wait(end, self.send(request)).await.unwrap_or_else(late)
     }
@@ -82,8 +82,8 @@ pub trait Transport: fmt::Debug + Send + Sync {
         &self,
         request: &HttpRequest,
         clock: &mut AwakeClock,
-        limits: Limits,
-    ) -> Result<Answer, TransportFailure> {
+        limits: RequestLimits,
+    ) -> Result<HttpResponse, TransportFailure> {
         self.send_within(request, clock, limits.end).await
     }
 }
@@ -91,19 +91,19 @@ pub trait Transport: fmt::Debug + Send + Sync {
 /// Within which limits a request is sent once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct RequestLimits {
     /// How long it may take until it begins to leave; `None` leaves that to the transport.
     pub connect: Option<Duration>,
     /// What the clock shows when it is not waited for any longer.
     pub end: Duration,
 }
 
-impl Limits {
+impl RequestLimits {
     /// One limit for all.
     ///
     /// ```
     /// use std::time::Duration;
-    /// let limits = u2m_http::Limits::until(Duration::from_secs(10));
+    /// let limits = u2m_http::RequestLimits::until(Duration::from_secs(10));
     /// assert_eq!(limits.connect, None);
     /// ```
     pub fn until(end: Duration) -> Self {
@@ -114,7 +114,7 @@ impl Limits {
     ///
     /// ```
     /// use std::time::Duration;
-    /// let limits = u2m_http::Limits::until(Duration::MAX).with_connect(Some(Duration::from_secs(2)));
+    /// let limits = u2m_http::RequestLimits::until(Duration::MAX).with_connect(Some(Duration::from_secs(2)));
     /// assert_eq!(limits.connect, Some(Duration::from_secs(2)));
     /// ```
     #[must_use]
@@ -128,12 +128,12 @@ impl Limits {
 ///
 /// ```
 /// use std::time::Duration;
-/// let patience = u2m_http::Patience::default().with_budget(Duration::from_secs(3));
+/// let patience = u2m_http::RetryPolicy::default().with_budget(Duration::from_secs(3));
 /// assert_eq!(patience.budget, Duration::from_secs(3));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Patience {
+pub struct RetryPolicy {
     /// For the answer of a request that spends something (a refresh token, an authorization code, a device's code), counted
     /// from its sending on: 90 seconds. What the server has issued is lost with its answer, so that this is no matter of a
     /// caller's hurry: whoever cannot wait lets the call go on without being waited for.
@@ -156,7 +156,7 @@ pub struct Patience {
     pub pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             answer: Duration::from_secs(90),
@@ -170,13 +170,13 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl RetryPolicy {
     /// For machines that mint tokens by themselves: 10 seconds to connect, 30 for an attempt and 60 for all three of them, of which
     /// a caller may wait for less. What spends something is awaited as ever.
     ///
     /// ```
-    /// let patience = u2m_http::Patience::of_machines();
-    /// assert!(patience.insists && patience.answer == u2m_http::Patience::default().answer);
+    /// let patience = u2m_http::RetryPolicy::of_machines();
+    /// assert!(patience.insists && patience.answer == u2m_http::RetryPolicy::default().answer);
     /// ```
     pub fn of_machines() -> Self {
         Self {
@@ -192,7 +192,7 @@ impl Patience {
     ///
     /// ```
     /// use std::time::Duration;
-    /// let patience = u2m_http::Patience::default().with_connect(Duration::from_secs(1));
+    /// let patience = u2m_http::RetryPolicy::default().with_connect(Duration::from_secs(1));
     /// assert_eq!(patience.connect, Some(Duration::from_secs(1)));
     /// ```
     #[must_use]
@@ -205,7 +205,7 @@ impl Patience {
     ///
     /// ```
     /// use std::time::Duration;
-    /// let patience = u2m_http::Patience::default().with_attempt(Duration::from_secs(3));
+    /// let patience = u2m_http::RetryPolicy::default().with_attempt(Duration::from_secs(3));
     /// assert!(patience.insists && patience.attempt == Some(Duration::from_secs(3)));
     /// ```
     #[must_use]
@@ -219,7 +219,7 @@ impl Patience {
     ///
     /// ```
     /// use std::time::Duration;
-    /// let patience = u2m_http::Patience::default().with_answer(Duration::from_secs(180));
+    /// let patience = u2m_http::RetryPolicy::default().with_answer(Duration::from_secs(180));
     /// assert_eq!(patience.answer, Duration::from_secs(180));
     /// ```
     #[must_use]
@@ -249,16 +249,16 @@ impl Patience {
 ///
 /// # Errors
 /// How the flow ends, by the core's word.
-pub async fn drive<S: Awaits>(
+pub async fn drive<S: AwaitsResponse>(
     transport: &dyn Transport,
     call: HttpCall<S>,
-    patience: &Patience,
+    patience: &RetryPolicy,
 ) -> Result<S::Next, S::Error> {
     let mut clock = AwakeClock::default();
     let mut repeated = 0;
     // Where something is spent: what was said to it before, which tells more than that nobody could be reached afterwards.
     let mut told = None;
-    let may_follow = |last: &Result<Answer, TransportFailure>| match patience.insists {
+    let may_follow = |last: &Result<HttpResponse, TransportFailure>| match patience.insists {
         true => call.replay().may_follow_insisting(last),
         false => call.replay().may_follow(last),
     };
@@ -269,9 +269,9 @@ pub async fn drive<S: Awaits>(
                 let attempt = patience.attempt.unwrap_or(Duration::MAX);
                 clock.elapsed().saturating_add(attempt).min(patience.budget)
             }
-            Replay::Unless | Replay::Unsafe => clock.elapsed().saturating_add(patience.answer),
+            Replay::IfNotProcessed | Replay::Unsafe => clock.elapsed().saturating_add(patience.answer),
         };
-        let limits = Limits::until(end).with_connect(patience.connect);
+        let limits = RequestLimits::until(end).with_connect(patience.connect);
         let outcome = transport.send_bounded(call.request(), &mut clock, limits).await;
         let next = clock.elapsed().saturating_add(pause_before(repeated + 1, patience, &outcome));
         if repeated == patience.repeats || !may_follow(&outcome) || next >= patience.budget {
@@ -291,8 +291,8 @@ pub async fn drive<S: Awaits>(
 /// At least what the server asked for, and never the same for all who wait.
 fn pause_before(
     attempt: u32,
-    patience: &Patience,
-    outcome: &Result<Answer, TransportFailure>,
+    patience: &RetryPolicy,
+    outcome: &Result<HttpResponse, TransportFailure>,
 ) -> Duration {
     let longest = patience.pause.saturating_mul(1 << attempt.saturating_sub(1).min(6));
     // The clock's nanoseconds are chance enough to keep strangers apart.
@@ -300,6 +300,6 @@ fn pause_before(
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     let share = f64::from(nanos % 1_000) / 1_000.0;
     let chosen = longest.mul_f64(0.5 + share / 2.0);
-    let asked = outcome.as_ref().ok().and_then(Answer::retry_after);
+    let asked = outcome.as_ref().ok().and_then(HttpResponse::retry_after);
     asked.map_or(chosen, |asked| asked.max(chosen))
 }

@@ -6,7 +6,7 @@ mod listener_support;
 use listener_support::*;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use u2m_http::Ending;
+use u2m_http::SignInOutcome;
 
 /// After the junk, the real callback still signs in.
 async fn still_signs_in(junk: &[(String, u16)]) {
@@ -23,7 +23,7 @@ async fn still_signs_in(junk: &[(String, u16)]) {
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (callback, visitor, _listener, browse) = waiting.await.unwrap();
     let _step = browse.called_back(callback).unwrap();
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     assert!(browser.await.unwrap().1.body.contains("You are signed in"));
 }
 

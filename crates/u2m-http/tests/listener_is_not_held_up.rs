@@ -6,7 +6,7 @@ mod listener_support;
 use listener_support::*;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
-use u2m_http::Ending;
+use u2m_http::SignInOutcome;
 
 #[tokio::test]
 async fn a_preconnection_that_is_held_open_blocks_nothing_not_even_the_end() {
@@ -17,7 +17,7 @@ async fn a_preconnection_that_is_held_open_blocks_nothing_not_even_the_end() {
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
     let begun = Instant::now();
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     assert_eq!(browser.await.unwrap().1.status, 200);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     // It was closed with the port.
@@ -52,7 +52,7 @@ async fn t10_a_hundred_idle_sockets_and_then_a_real_callback() {
     }
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     assert_eq!(browser.await.unwrap().1.status, 200);
 }
 
@@ -91,7 +91,7 @@ async fn t10_whoever_waits_for_the_page_is_not_sent_away_for_one_more_who_knocks
     let _one_more = connect(port).await;
     // Long enough for it to be let in, if it were.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let ending = tokio::spawn(visitor.finish(Ending::SignedIn { host: None }));
+    let ending = tokio::spawn(visitor.finish(SignInOutcome::SignedIn { host: None }));
     for (at, stream) in held.iter_mut().enumerate() {
         assert_eq!(read(stream).await.status, 200, "the page of visitor {at}");
     }

@@ -7,10 +7,10 @@ use listener_support::*;
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use u2m_http::Ending;
+use u2m_http::SignInOutcome;
 
 #[derive(Clone, Debug)]
-enum Junk {
+enum IgnoredReason {
     /// Bytes without meaning, and whether the connection stays open.
     Bytes(Vec<u8>, bool),
     /// A request without the right state.
@@ -25,7 +25,7 @@ enum Junk {
     Silent,
 }
 
-fn junk() -> impl Strategy<Value = Junk> {
+fn junk() -> impl Strategy<Value = IgnoredReason> {
     let request = (
         prop::sample::select(vec!["GET", "GET", "GET", "POST", "HEAD", "OPTIONS", "get"]),
         prop::sample::select(vec!["/", "/", "/", "/favicon.ico", "/done", "//", "/%2e%2e"]),
@@ -41,21 +41,21 @@ fn junk() -> impl Strategy<Value = Junk> {
         prop::sample::select(vec!["navigate", "navigate", "no-cors", "cors", "websocket"]),
     );
     prop_oneof![
-        2 => (prop::collection::vec(any::<u8>(), 0..200), any::<bool>()).prop_map(|(bytes, open)| Junk::Bytes(bytes, open)),
-        5 => request.prop_map(|(method, path, query, host, mode)| Junk::Request { method, path, query, host, mode }),
-        2 => Just(Junk::Silent),
+        2 => (prop::collection::vec(any::<u8>(), 0..200), any::<bool>()).prop_map(|(bytes, open)| IgnoredReason::Bytes(bytes, open)),
+        5 => request.prop_map(|(method, path, query, host, mode)| IgnoredReason::Request { method, path, query, host, mode }),
+        2 => Just(IgnoredReason::Silent),
     ]
 }
 
 /// Connections that are still open afterwards are handed back.
-async fn bother(port: u16, junk: &Junk) -> Option<TcpStream> {
+async fn bother(port: u16, junk: &IgnoredReason) -> Option<TcpStream> {
     let mut stream = connect(port).await;
     match junk {
-        Junk::Bytes(bytes, open) => {
+        IgnoredReason::Bytes(bytes, open) => {
             let _ = stream.write_all(bytes).await;
             open.then_some(stream)
         }
-        Junk::Request { method, path, query, host, mode } => {
+        IgnoredReason::Request { method, path, query, host, mode } => {
             let host = host.replace("PORT", &port.to_string());
             let text = format!(
                 "{method} {path}?{query} HTTP/1.1\r\nHost: {host}\r\nSec-Fetch-Mode: {mode}\r\n\r\n"
@@ -65,7 +65,7 @@ async fn bother(port: u16, junk: &Junk) -> Option<TcpStream> {
             assert!((400..500).contains(&response.status), "{text:?}: {response:?}");
             None
         }
-        Junk::Silent => Some(stream),
+        IgnoredReason::Silent => Some(stream),
     }
 }
 
@@ -87,7 +87,7 @@ proptest! {
             let browser = tokio::spawn(async move { visit(port, &query).await });
             let (callback, visitor, _listener, browse) = waiting.await.unwrap();
             assert!(browse.called_back(callback).is_ok());
-            visitor.finish(Ending::SignedIn { host: None }).await;
+            visitor.finish(SignInOutcome::SignedIn { host: None }).await;
             assert_eq!(browser.await.unwrap().1.status, 200);
         });
     }

@@ -7,7 +7,7 @@ use listener_support::*;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use u2m_core::{Host, LoginError};
-use u2m_http::{Ending, ListenError};
+use u2m_http::{SignInOutcome, ListenError};
 
 #[tokio::test]
 async fn cb_3_nothing_is_shown_before_the_exchange_is_over() {
@@ -19,7 +19,7 @@ async fn cb_3_nothing_is_shown_before_the_exchange_is_over() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!browser.is_finished());
     let host = Host::parse("https://my-workspace.cloud.databricks.com").unwrap();
-    visitor.finish(Ending::SignedIn { host: Some(host) }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: Some(host) }).await;
     let (redirect, page) = browser.await.unwrap();
     assert_eq!((redirect.header("location"), redirect.body.as_str()), (Some("/done"), ""));
     assert_eq!(page.status, 200);
@@ -31,7 +31,7 @@ async fn cb_3_nothing_is_shown_before_the_exchange_is_over() {
 #[tokio::test]
 async fn cb_3_a_login_that_fails_afterwards_says_so() {
     for (ending, heading) in
-        [(Ending::Denied, "You are not signed in"), (Ending::Failed, "The sign-in did not finish")]
+        [(SignInOutcome::Denied, "You are not signed in"), (SignInOutcome::Failed, "The sign-in did not finish")]
     {
         let (listener, browse) = start();
         let (port, query) = (listener.port(), right_query(&browse));
@@ -54,7 +54,7 @@ async fn the_person_says_no_with_the_right_state() {
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (callback, visitor, _listener, browse) = waiting.await.unwrap();
     assert!(matches!(browse.called_back(callback), Err(LoginError::Denied(_))));
-    visitor.finish(Ending::Denied).await;
+    visitor.finish(SignInOutcome::Denied).await;
     assert!(browser.await.unwrap().1.body.contains("You are not signed in"));
 }
 
@@ -69,7 +69,7 @@ async fn a_browser_that_comes_late_still_gets_its_page() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         get(port, "/done").await
     });
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     assert_eq!(late.await.unwrap().status, 200);
 }
 
@@ -84,7 +84,7 @@ async fn when_the_exchange_takes_long_the_browser_sends_the_person_to_the_termin
     let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
     let again = tokio::spawn(async move { get(port, "/done").await });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     assert_eq!(again.await.unwrap().status, 200);
 }
 
@@ -101,7 +101,7 @@ async fn t5_a_second_identical_callback_is_told_so_and_starts_nothing() {
     assert!(second.body.contains("already been answered"));
     assert_eq!(get(port, "/favicon.ico").await.status, 404);
     assert!(matches!(listener.wait(&browse).await, Err(ListenError::Answered)));
-    visitor.finish(Ending::Failed).await;
+    visitor.finish(SignInOutcome::Failed).await;
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn t18_nothing_of_a_request_is_ever_in_an_answer() {
     );
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
-    visitor.finish(Ending::Denied).await;
+    visitor.finish(SignInOutcome::Denied).await;
     let (redirect, page) = browser.await.unwrap();
     answers.extend([redirect, page]);
     for answer in &answers {
@@ -185,7 +185,7 @@ async fn cb_8_every_answer_carries_the_whole_guard() {
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
     answers.push(get(port, &format!("/?{again}")).await);
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     let (redirect, page) = browser.await.unwrap();
     answers.extend([redirect, page]);
     for answer in &answers {

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
-use u2m_http::{Ending, ListenError, Listener, Ports};
+use u2m_http::{SignInOutcome, ListenError, Listener, Ports};
 
 /// Two neighbours that are free in both families, until somebody takes them.
 fn free_pair() -> u16 {
@@ -110,7 +110,7 @@ fn cb_6_an_error_of_another_kind_keeps_its_cause() {
 
 #[tokio::test]
 async fn a19_the_port_is_free_after_each_ending() {
-    for ending in [Ending::SignedIn { host: None }, Ending::Denied, Ending::Failed] {
+    for ending in [SignInOutcome::SignedIn { host: None }, SignInOutcome::Denied, SignInOutcome::Failed] {
         let (listener, browse) = start();
         let (port, query) = (listener.port(), right_query(&browse));
         let _silent = connect(port).await;
@@ -132,7 +132,7 @@ async fn a19_a_browser_that_never_comes_for_its_page_holds_the_port_for_a_second
     assert_eq!(get(port, &format!("/?{query}")).await.status, 303);
     let (_callback, visitor, _listener, _browse) = waiting.await.unwrap();
     let begun = Instant::now();
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert!(is_freed(port).await);
 }

@@ -6,14 +6,14 @@ mod listener_support;
 use listener_support::*;
 use std::time::Duration;
 use tokio::time::timeout;
-use u2m_core::{AfterCallback, Junk};
-use u2m_http::{Ending, PasteLines, PastedLine, Ports, read_callback};
+use u2m_core::{AfterCallback, IgnoredReason};
+use u2m_http::{SignInOutcome, PasteLines, PastedLine, Ports, read_callback};
 
 /// Pastes the lines, ends the input, and tells what was said.
 async fn paste(
     browse: &u2m_core::Browse,
     lines: &[String],
-) -> (Option<u2m_core::Callback>, Vec<(Junk, String)>) {
+) -> (Option<u2m_core::Callback>, Vec<(IgnoredReason, String)>) {
     let (sender, mut pasted) = PasteLines::channel();
     let lines = lines.to_vec();
     tokio::spawn(async move {
@@ -168,7 +168,7 @@ async fn t22_a_wrong_paste_asks_again_and_repeats_nothing() {
     let junk: Vec<_> = said.iter().map(|(junk, _)| *junk).collect();
     assert_eq!(
         junk,
-        [Junk::State, Junk::State, Junk::State, Junk::State, Junk::Empty, Junk::Repeated]
+        [IgnoredReason::State, IgnoredReason::State, IgnoredReason::State, IgnoredReason::State, IgnoredReason::Empty, IgnoredReason::Repeated]
     );
     for (_, text) in &said {
         assert!(
@@ -193,7 +193,7 @@ async fn the_end_of_input_ends_only_the_paste() {
     assert!(callback.is_none());
     let browser = tokio::spawn(async move { visit(port, &query).await });
     let (_callback, visitor) = timeout(SOON, listener.wait(&browse)).await.unwrap().unwrap();
-    visitor.finish(Ending::SignedIn { host: None }).await;
+    visitor.finish(SignInOutcome::SignedIn { host: None }).await;
     assert_eq!(browser.await.unwrap().1.status, 200);
 }
 

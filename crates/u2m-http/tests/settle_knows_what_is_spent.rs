@@ -2,24 +2,24 @@
 //! the whole process.
 
 use std::time::{Duration, Instant};
-use u2m_http::{Spending, settle, settle_for_good};
+use u2m_http::{Spending, wait_for_saves, wait_for_saves_and_refuse};
 
 #[test]
 fn nothing_is_settled_while_anything_is_spent() {
-    assert!(settle(Duration::ZERO), "nothing was ever spent");
+    assert!(wait_for_saves(Duration::ZERO), "nothing was ever spent");
     let (one, other) = (Spending::begin(), Spending::begin());
-    assert!(!settle(Duration::ZERO));
+    assert!(!wait_for_saves(Duration::ZERO));
     drop(one);
     let start = Instant::now();
-    assert!(!settle(Duration::from_millis(150)), "there is another one");
+    assert!(!wait_for_saves(Duration::from_millis(150)), "there is another one");
     assert!(start.elapsed() >= Duration::from_millis(150), "{:?}", start.elapsed());
-    let waiting = std::thread::spawn(|| settle(Duration::from_secs(30)));
+    let waiting = std::thread::spawn(|| wait_for_saves(Duration::from_secs(30)));
     drop(other);
     assert!(waiting.join().is_ok_and(|settled| settled));
-    assert!(settle(Duration::ZERO), "it is over for good");
+    assert!(wait_for_saves(Duration::ZERO), "it is over for good");
     let held = Spending::begin();
     assert!(
-        !settle_for_good(Duration::from_millis(50)),
+        !wait_for_saves_and_refuse(Duration::from_millis(50)),
         "it is not settled, and ends all the same"
     );
     drop(held);
@@ -30,5 +30,5 @@ fn nothing_is_settled_while_anything_is_spent() {
         let _ = tell.send(spending);
     });
     assert!(told.recv_timeout(Duration::from_millis(300)).is_err());
-    assert!(settle(Duration::ZERO) && settle_for_good(Duration::ZERO));
+    assert!(wait_for_saves(Duration::ZERO) && wait_for_saves_and_refuse(Duration::ZERO));
 }

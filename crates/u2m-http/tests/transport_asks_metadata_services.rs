@@ -5,14 +5,14 @@
 mod transport_support;
 
 use transport_support::raw::Raw;
-use u2m_core::{HttpRequest, Redirects, Route, TransportFailureKind};
+use u2m_core::{HttpRequest, RedirectPolicy, Route, TransportFailureKind};
 use u2m_http::{Obstacle, ReqwestTransport, Transport};
 use url::Url;
 
 fn ask(url: &str) -> HttpRequest {
     HttpRequest::get(Url::parse(url).unwrap())
         .with_header("Metadata-Flavor", "Google")
-        .with_redirects(Redirects::SameOrigin)
+        .with_redirects(RedirectPolicy::SameOrigin)
         .with_route(Route::Metadata)
 }
 

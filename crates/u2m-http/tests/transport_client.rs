@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use transport_support::raw::{Raw, hold};
 use transport_support::{GRANT, exchange, lookup, refresh, refresh_at};
 use u2m_core::{
-    AccessToken, Answer, ApiAccess, Awaits, Host, HttpCall, TransportFailure, TransportFailureKind,
+    AccessToken, HttpResponse, ApiAccess, AwaitsResponse, Host, HttpCall, TransportFailure, TransportFailureKind,
 };
-use u2m_http::{Patience, ReqwestTransport, Transport, drive};
+use u2m_http::{RetryPolicy, ReqwestTransport, Transport, drive};
 
-async fn send<S: Awaits>(call: &HttpCall<S>) -> Result<Answer, TransportFailure> {
+async fn send<S: AwaitsResponse>(call: &HttpCall<S>) -> Result<HttpResponse, TransportFailure> {
     ReqwestTransport::new().send(call.request()).await
 }
 
@@ -308,11 +308,11 @@ async fn connecting_is_given_up_in_time_and_nothing_was_sent() {
 #[tokio::test]
 async fn the_time_for_connecting_that_a_call_has_ends_before_that_of_the_transport() {
     let (base, _taken, _listener) = full().await;
-    let patience = Patience::default().with_repeats(0).with_connect(Duration::from_millis(300));
+    let patience = RetryPolicy::default().with_repeats(0).with_connect(Duration::from_millis(300));
     let start = Instant::now();
     let step = drive(&ReqwestTransport::new(), refresh(&base), &patience).await.unwrap();
     let took = start.elapsed();
-    assert!(matches!(step, u2m_core::TokenStep::Note(_)));
+    assert!(matches!(step, u2m_core::TokenStep::RecordFailure(_)));
     assert!(took >= Duration::from_millis(300) && took < Duration::from_secs(4), "{took:?}");
 }
 

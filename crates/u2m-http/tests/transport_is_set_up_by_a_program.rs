@@ -21,7 +21,7 @@ use transport_support::raw::{Raw, read_request};
 use transport_support::tls::{authority, file};
 use transport_support::{GRANT, lookup, refresh, saved};
 use u2m_core::{HttpRequest, TransportFailureKind};
-use u2m_http::{Obstacle, Patience, ReqwestTransport, Transport, drive};
+use u2m_http::{Obstacle, RetryPolicy, ReqwestTransport, Transport, drive};
 use url::Url;
 
 #[tokio::test]
@@ -39,9 +39,9 @@ async fn a_proxy_that_a_program_names_is_gone_by_whatever_the_environment_says()
 
 /// Takes any certificate, and knows whether who shows it has its key.
 #[derive(Debug)]
-struct Asking(Arc<CryptoProvider>);
+struct RequestingDeviceCode(Arc<CryptoProvider>);
 
-impl ClientCertVerifier for Asking {
+impl ClientCertVerifier for RequestingDeviceCode {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -89,7 +89,7 @@ fn demanding(
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[version])
         .unwrap()
-        .with_client_cert_verifier(Arc::new(Asking(provider)))
+        .with_client_cert_verifier(Arc::new(RequestingDeviceCode(provider)))
         .with_single_cert(chain, key)
         .unwrap();
     let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
@@ -131,11 +131,11 @@ async fn a_client_shows_its_certificate_and_has_its_key() {
             let (port, served) = demanding(version);
             let base = format!("https://localhost:{port}");
             let plain = ReqwestTransport::new().with_extra_ca(&authority()).unwrap();
-            let (patience, call) = (Patience::default().with_repeats(0), lookup(&base));
+            let (patience, call) = (RetryPolicy::default().with_repeats(0), lookup(&base));
             assert!(drive(&plain, call, &patience).await.is_err());
             let with = ReqwestTransport::new().with_extra_ca(&authority()).unwrap();
             let with = with.with_client_certificate(&pem).unwrap();
-            let step = drive(&with, refresh(&base), &Patience::default()).await.unwrap();
+            let step = drive(&with, refresh(&base), &RetryPolicy::default()).await.unwrap();
             assert_eq!(saved(step), "next");
             assert_eq!(*served.lock().unwrap(), std::slice::from_ref(&own), "{certificate}");
         }

@@ -10,23 +10,23 @@ use std::thread::sleep;
 use std::time::Duration;
 use transport_support::raw::{Raw, hold};
 use transport_support::{GRANT, refresh, saved};
-use u2m_core::{Answer, HttpCall, Refreshing, TokenStep, TransportFailure, TransportFailureKind};
-use u2m_http::{AwakeClock, Patience, ReqwestTransport, Transport, drive};
+use u2m_core::{HttpResponse, HttpCall, RefreshingToken, TokenStep, TransportFailure, TransportFailureKind};
+use u2m_http::{AwakeClock, RetryPolicy, ReqwestTransport, Transport, drive};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
-async fn ask(call: &HttpCall<Refreshing>, end: Duration) -> Result<Answer, TransportFailure> {
+async fn ask(call: &HttpCall<RefreshingToken>, end: Duration) -> Result<HttpResponse, TransportFailure> {
     let transport = ReqwestTransport::new();
     transport.send_within(call.request(), &mut AwakeClock::default(), end).await
 }
 
 /// How an answer failed, and how much of its body had arrived.
-async fn fails_at(raw: &Raw, end: Duration) -> (TransportFailureKind, Option<Answer>) {
+async fn fails_at(raw: &Raw, end: Duration) -> (TransportFailureKind, Option<HttpResponse>) {
     let failure = ask(&refresh(&raw.base), end).await.unwrap_err();
     (failure.kind(), failure.partial().cloned())
 }
 
-fn length(answer: Option<&Answer>) -> Option<(u16, usize)> {
+fn length(answer: Option<&HttpResponse>) -> Option<(u16, usize)> {
     // Nobody but the core sees a body; its length is shown.
     let answer = answer?;
     let shown = format!("{answer:?}");
@@ -45,7 +45,7 @@ async fn an_answer_behind_notices_that_it_will_come_is_found() {
         let _ = write!(stream, "{HEAD}content-length: {}\r\n\r\n{GRANT}", GRANT.len());
         hold(stream);
     });
-    let step = drive(&ReqwestTransport::new(), refresh(&raw.base), &Patience::default()).await;
+    let step = drive(&ReqwestTransport::new(), refresh(&raw.base), &RetryPolicy::default()).await;
     assert_eq!(saved(step.unwrap()), "next");
 }
 
@@ -59,7 +59,7 @@ async fn an_answer_that_comes_byte_by_byte_is_put_together() {
             sleep(Duration::from_millis(1));
         }
     });
-    let step = drive(&ReqwestTransport::new(), refresh(&raw.base), &Patience::default()).await;
+    let step = drive(&ReqwestTransport::new(), refresh(&raw.base), &RetryPolicy::default()).await;
     assert_eq!(saved(step.unwrap()), "next");
 }
 
@@ -68,7 +68,7 @@ async fn an_answer_with_an_odd_head_is_read_all_the_same() {
     for odd in ["x\u{1}y: z", "server : a", "x-long: a\r\n  b", "no colon at all", "x: \u{7f}"] {
         let length = GRANT.len();
         let raw = Raw::saying(format!("{HEAD}{odd}\r\ncontent-length: {length}\r\n\r\n{GRANT}"));
-        let step = drive(&ReqwestTransport::new(), refresh(&raw.base), &Patience::default()).await;
+        let step = drive(&ReqwestTransport::new(), refresh(&raw.base), &RetryPolicy::default()).await;
         assert_eq!(saved(step.unwrap()), "next", "{odd:?}");
     }
 }
@@ -131,7 +131,7 @@ async fn an_answer_that_does_not_end_leaves_what_arrived() {
 
 /// What a flow makes of an answer: the refresh token to save, if there is one.
 async fn kept(raw: &Raw) -> Option<String> {
-    let patience = Patience::default().with_answer(Duration::from_secs(2));
+    let patience = RetryPolicy::default().with_answer(Duration::from_secs(2));
     match drive(&ReqwestTransport::new(), refresh(&raw.base), &patience).await.unwrap() {
         step @ TokenStep::Save(_) => Some(saved(step)),
         _ => None,

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use transport_support::raw::{Raw, read_request};
 use transport_support::{GRANT, lookup, refresh, saved};
 use u2m_core::{HttpRequest, Route, TransportFailureKind};
-use u2m_http::{Patience, ReqwestTransport, Transport, drive};
+use u2m_http::{RetryPolicy, ReqwestTransport, Transport, drive};
 use url::Url;
 
 /// A client as a program might have one, which trusts nobody: all of this is in clear text.
@@ -39,7 +39,7 @@ fn runtime() -> Runtime {
 async fn requests_leave_by_the_programs_client_and_say_what_they_always_do() {
     let raw = Raw::saying(grant());
     let transport = ReqwestTransport::over(client().build().unwrap());
-    let step = drive(&transport, refresh(&raw.base), &Patience::default()).await.unwrap();
+    let step = drive(&transport, refresh(&raw.base), &RetryPolicy::default()).await.unwrap();
     assert_eq!(saved(step), "next");
     transport.send(lookup(&raw.base).request()).await.unwrap();
     let requests = raw.requests();
@@ -122,7 +122,7 @@ fn a_connection_of_a_runtime_that_stands_still_takes_no_refresh_token_and_holds_
     let transport = ReqwestTransport::over(client).with_connect_timeout(Duration::from_millis(400));
     let begun = Instant::now();
     let step =
-        runtime().block_on(drive(&transport, refresh(&raw.base), &Patience::default())).unwrap();
+        runtime().block_on(drive(&transport, refresh(&raw.base), &RetryPolicy::default())).unwrap();
     assert_eq!(saved(step), "next");
     assert!(begun.elapsed() >= Duration::from_millis(400), "it was offered the idle connection");
     assert!(begun.elapsed() < Duration::from_secs(60));
@@ -139,7 +139,7 @@ fn the_connections_of_a_runtime_that_has_ended_are_not_used() {
     let client = client().build().unwrap();
     let transport = ReqwestTransport::over(client);
     let ask =
-        || runtime().block_on(drive(&transport, refresh(&raw.base), &Patience::default())).unwrap();
+        || runtime().block_on(drive(&transport, refresh(&raw.base), &RetryPolicy::default())).unwrap();
     for _ in 0..3 {
         let begun = Instant::now();
         assert_eq!(saved(ask()), "next");

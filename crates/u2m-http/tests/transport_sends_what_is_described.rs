@@ -5,7 +5,7 @@
 mod transport_support;
 
 use transport_support::raw::Raw;
-use u2m_core::{Answer, HttpRequest, Redirects, TransportFailureKind};
+use u2m_core::{HttpResponse, HttpRequest, RedirectPolicy, TransportFailureKind};
 use u2m_http::{ReqwestTransport, Transport};
 use url::Url;
 
@@ -111,7 +111,7 @@ async fn a_get_that_follows_nothing_is_answered_by_the_redirect_itself() {
     let raw =
         Raw::saying("HTTP/1.1 302 Moved\r\nlocation: /there?tenant=1\r\ncontent-length: 0\r\n\r\n");
     let url = Url::parse(&format!("{}/aad/auth", raw.base)).unwrap();
-    let request = HttpRequest::get(url).with_redirects(Redirects::None);
+    let request = HttpRequest::get(url).with_redirects(RedirectPolicy::None);
     let answer = ReqwestTransport::new().send(&request).await.unwrap();
     assert_eq!((answer.status(), answer.header("location")), (302, Some("/there?tenant=1")));
     assert_eq!(raw.requests().len(), 1);
@@ -125,7 +125,7 @@ async fn what_is_kept_of_a_head_comes_back_and_nothing_else_of_it() {
     );
     let request = HttpRequest::get(Url::parse(&raw.base).unwrap());
     let answer = ReqwestTransport::new().send(&request).await.unwrap();
-    let kept: Vec<_> = Answer::HEADERS.iter().filter_map(|name| answer.header(name)).collect();
+    let kept: Vec<_> = HttpResponse::HEADERS.iter().filter_map(|name| answer.header(name)).collect();
     assert_eq!(kept, ["Google", "two", "one"]);
     assert_eq!(answer.header("set-cookie"), None);
     assert_eq!(answer.body(), b"abc");

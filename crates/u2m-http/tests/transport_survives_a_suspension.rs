@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use transport_support::raw::{Raw, hold};
 use transport_support::{GRANT, lookup, refresh, saved};
-use u2m_http::{Patience, ReqwestTransport, Spending, drive, settle};
+use u2m_http::{RetryPolicy, ReqwestTransport, Spending, drive, wait_for_saves};
 
 const BASE: &str = "U2M_TEST_BASE";
 const JOB: &str = "U2M_TEST_JOB";
@@ -28,7 +28,7 @@ fn worker() {
     let (Ok(base), Ok(job)) = (std::env::var(BASE), std::env::var(JOB)) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (transport, patience) =
-        (ReqwestTransport::new(), Patience::default().with_answer(WAIT).with_budget(WAIT));
+        (ReqwestTransport::new(), RetryPolicy::default().with_answer(WAIT).with_budget(WAIT));
     match job.as_str() {
         "refresh" => {
             let step = runtime.block_on(drive(&transport, refresh(&base), &patience)).unwrap();
@@ -46,7 +46,7 @@ fn worker() {
                 stream.read_exact(&mut [0]).unwrap();
                 drop(spending);
             });
-            println!("heard {}", settle(WAIT));
+            println!("heard {}", wait_for_saves(WAIT));
         }
         other => panic!("{other}"),
     }

@@ -7,14 +7,14 @@ mod transport_support;
 use transport_support::tls::{End, Sealed, authority};
 use transport_support::{GRANT, refresh, saved};
 use u2m_core::{TokenStep, TransportFailureKind};
-use u2m_http::{Patience, ReqwestTransport, Transport, drive};
+use u2m_http::{RetryPolicy, ReqwestTransport, Transport, drive};
 
 fn grant() -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{GRANT}", GRANT.len())
 }
 
 async fn refreshed(transport: &ReqwestTransport, base: &str) -> TokenStep {
-    drive(transport, refresh(base), &Patience::default()).await.unwrap()
+    drive(transport, refresh(base), &RetryPolicy::default()).await.unwrap()
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use url::Url;
 use crate::{
     form::Form,
     host::Issuer,
-    ledger::Grant,
+    ledger::LedgerGrant,
     page,
     reply::{answer, method_not_allowed, oauth_error, redirect},
     server::FakeServer,
@@ -21,7 +21,7 @@ const FROM_LOGIN_PAGE: &str = "fake_login_page";
 const DECISION: &str = "fake_decision";
 
 /// What is wrong with a request, in the words of RFC 6749 section 4.1.2.1.
-struct Problem(&'static str, &'static str);
+struct AuthorizeProblem(&'static str, &'static str);
 
 impl FakeServer {
     pub(crate) fn authorize(
@@ -36,14 +36,14 @@ impl FakeServer {
         let form = Form::of_query(request);
         let back = match self.way_back(&form) {
             Ok(back) => back,
-            Err(Problem(error, description)) => {
+            Err(AuthorizeProblem(error, description)) => {
                 return oauth_error(StatusCode::BAD_REQUEST, error, description);
             }
         };
         let iss = self.iss(&issuer, &form);
         let grant = match self.consider(issuer, &form) {
             Ok(grant) => grant,
-            Err(Problem(error, description)) => {
+            Err(AuthorizeProblem(error, description)) => {
                 return send_error(back, &form, iss, error, description);
             }
         };
@@ -92,31 +92,31 @@ impl FakeServer {
 
     /// The address that may hear of this request at all. Without one, the browser stays here
     /// (RFC 6749 section 4.1.2.1).
-    fn way_back(&self, form: &Form) -> Result<Url, Problem> {
+    fn way_back(&self, form: &Form) -> Result<Url, AuthorizeProblem> {
         if form.repeated().is_some() {
-            return Err(Problem("invalid_request", "a parameter occurs twice"));
+            return Err(AuthorizeProblem("invalid_request", "a parameter occurs twice"));
         }
         let client = form.given("client_id").and_then(|id| self.settings.client(id));
-        let client = client.ok_or(Problem("invalid_client", "client_id is unknown"))?;
+        let client = client.ok_or(AuthorizeProblem("invalid_client", "client_id is unknown"))?;
         form.given("redirect_uri")
             .filter(|uri| client.accepts_redirect(uri))
             .and_then(|uri| Url::parse(uri).ok())
-            .ok_or(Problem("invalid_request", "redirect_uri is not registered for this client"))
+            .ok_or(AuthorizeProblem("invalid_request", "redirect_uri is not registered for this client"))
     }
 
     /// Checks the request itself, and decides on the scopes.
-    fn consider(&self, issuer: Issuer, form: &Form) -> Result<Grant, Problem> {
+    fn consider(&self, issuer: Issuer, form: &Form) -> Result<LedgerGrant, AuthorizeProblem> {
         if form.given("response_type") != Some("code") {
-            return Err(Problem("unsupported_response_type", "response_type must be code"));
+            return Err(AuthorizeProblem("unsupported_response_type", "response_type must be code"));
         }
         if form.given("state").is_none() {
-            return Err(Problem("invalid_request", "state is missing"));
+            return Err(AuthorizeProblem("invalid_request", "state is missing"));
         }
         if form.given("code_challenge_method") != Some("S256") {
-            return Err(Problem("invalid_request", "code_challenge_method must be S256"));
+            return Err(AuthorizeProblem("invalid_request", "code_challenge_method must be S256"));
         }
         if !form.given("code_challenge").is_some_and(is_challenge) {
-            return Err(Problem(
+            return Err(AuthorizeProblem(
                 "invalid_request",
                 "code_challenge must be 43 base64url characters",
             ));
@@ -134,10 +134,10 @@ impl FakeServer {
             }
         }
         if scopes.is_empty() {
-            return Err(Problem("invalid_scope", "none of the scopes may be granted"));
+            return Err(AuthorizeProblem("invalid_scope", "none of the scopes may be granted"));
         }
         let client_id = form.given("client_id").unwrap_or_default().to_owned();
-        Ok(Grant { issuer, client_id, scopes })
+        Ok(LedgerGrant { issuer, client_id, scopes })
     }
 
     /// The `iss` of the answer, if it is to carry one.
@@ -154,7 +154,7 @@ impl FakeServer {
         mut back: Url,
         form: &Form,
         iss: Option<String>,
-        grant: Grant,
+        grant: LedgerGrant,
         now: Timestamp,
     ) -> Response<Vec<u8>> {
         let code = self.mint.code();

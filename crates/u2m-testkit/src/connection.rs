@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 
 use crate::{
     reply::{Outcome, api_error},
-    running::Shared,
+    running::ServerShared,
     wire::{Framing, WireError, http_date, read_body, read_head},
 };
 use u2m_core::Timestamp;
@@ -22,7 +22,7 @@ struct Received {
 }
 
 /// Serves one client until it, a fault or the end of the server closes the connection.
-pub(crate) fn serve(stream: &TcpStream, shared: &Shared) {
+pub(crate) fn serve(stream: &TcpStream, shared: &ServerShared) {
     let mut reader = BufReader::new(stream);
     loop {
         let Received { request, keep } = match read_request(&mut reader) {
@@ -58,7 +58,7 @@ pub(crate) fn serve(stream: &TcpStream, shared: &Shared) {
 
 /// Lets the request take effect and waits as told, never holding the state while waiting; nothing
 /// if the server stops, or a deferred request's client leaves, in the meantime.
-fn decide(request: &Request<Vec<u8>>, stream: &TcpStream, shared: &Shared) -> Option<Outcome> {
+fn decide(request: &Request<Vec<u8>>, stream: &TcpStream, shared: &ServerShared) -> Option<Outcome> {
     let reply = shared.with(|state, now| state.receive(request, now));
     if !shared.sleep(reply.delay) {
         return None;
@@ -136,7 +136,7 @@ fn encode(response: &Response<Vec<u8>>, method: &Method, keep: bool, now: Timest
 }
 
 /// Answers what is not a request, then lets the client read that before the connection closes.
-fn turn_away(stream: &TcpStream, status: StatusCode, shared: &Shared) {
+fn turn_away(stream: &TcpStream, status: StatusCode, shared: &ServerShared) {
     let response = api_error(status, "MALFORMED_REQUEST", "not a request that this server reads");
     let message = encode(&response, &Method::GET, false, shared.time());
     let polite = (&*stream)

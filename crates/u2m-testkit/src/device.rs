@@ -9,11 +9,11 @@ use u2m_core::{Lifetime, Timestamp};
 use crate::{
     form::{self, Form},
     host::Issuer,
-    ledger::{Bearer, Grant},
+    ledger::{Bearer, LedgerGrant},
     reply::{json as json_answer, method_not_allowed},
     server::{FakeServer, IssuedTokens, not_found},
     settings::Settings,
-    token::Refusal,
+    token::TokenRefusal,
 };
 
 /// The grant of a device's polls.
@@ -101,10 +101,10 @@ impl Settings {
 
 /// The codes that were issued.
 #[derive(Default)]
-pub(crate) struct Devices(HashMap<String, Waiting>);
+pub(crate) struct Devices(HashMap<String, DeviceWait>);
 
-struct Waiting {
-    grant: Grant,
+struct DeviceWait {
+    grant: LedgerGrant,
     polls: usize,
     expires: Timestamp,
     next: Timestamp,
@@ -126,7 +126,7 @@ impl FakeServer {
         let form = Form::parse(request.body());
         let client_id = match self.authenticate(request, &form) {
             Ok(id) if form::is_form(request) && form.repeated().is_none() => id,
-            Ok(_) => return Refusal::new("invalid_request", "not one form").answer(),
+            Ok(_) => return TokenRefusal::new("invalid_request", "not one form").answer(),
             Err(refusal) => return refusal.answer(),
         };
         let asked = form.given("scope").unwrap_or_default().split_ascii_whitespace();
@@ -135,8 +135,8 @@ impl FakeServer {
         let letters: String = code.bytes().rev().take(8).map(consonant).collect();
         let user_code = format!("{}-{}", &letters[..4], &letters[4..]);
         let interval = device.interval.unwrap_or(5);
-        let waiting = Waiting {
-            grant: Grant { issuer: issuer.clone(), client_id, scopes },
+        let waiting = DeviceWait {
+            grant: LedgerGrant { issuer: issuer.clone(), client_id, scopes },
             polls: 0,
             expires: now.plus(Lifetime::from_seconds(device.expires_in)),
             next: now.plus(Lifetime::from_seconds(interval)),
@@ -166,8 +166,8 @@ impl FakeServer {
         form: &Form,
         by: Bearer<'_>,
         now: Timestamp,
-    ) -> Result<(IssuedTokens, Vec<String>), Refusal> {
-        let refused = |code: &str| Err(Refusal::new(code, "see RFC 8628"));
+    ) -> Result<(IssuedTokens, Vec<String>), TokenRefusal> {
+        let refused = |code: &str| Err(TokenRefusal::new(code, "see RFC 8628"));
         let answers = self.settings.device.as_ref().map(|device| device.answers.clone());
         let code = form.given("device_code").unwrap_or_default();
         let Some(waiting) = self.devices.0.get_mut(code) else { return refused("invalid_grant") };

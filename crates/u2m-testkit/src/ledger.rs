@@ -26,7 +26,7 @@ type Digest = [u8; 32];
 
 /// What was consented to: by which issuer, for which client, which scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Grant {
+pub(crate) struct LedgerGrant {
     pub(crate) issuer: Issuer,
     pub(crate) client_id: String,
     pub(crate) scopes: Vec<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Family(usize);
 pub(crate) struct Ledger {
     access: HashMap<Digest, Access>,
     codes: HashMap<Digest, Code>,
-    logins: Vec<Login>,
+    logins: Vec<LedgerLogin>,
     refresh: HashMap<Digest, Refresh>,
 }
 
@@ -50,7 +50,7 @@ struct Access {
 }
 
 struct Code {
-    grant: Grant,
+    grant: LedgerGrant,
     redirect_uri: String,
     challenge: String,
     expires: Timestamp,
@@ -58,14 +58,14 @@ struct Code {
     began: Option<Family>,
 }
 
-struct Login {
-    grant: Grant,
+struct LedgerLogin {
+    grant: LedgerGrant,
     current: Option<Digest>,
     previous: Option<Digest>,
     revoked: bool,
 }
 
-impl Login {
+impl LedgerLogin {
     /// Whether the token before the current one, `spent` then, is taken a second time.
     fn takes_again(
         &self,
@@ -96,14 +96,14 @@ pub(crate) struct Bearer<'a> {
 
 /// The token that was presented is no good.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refused(pub(crate) &'static str);
+pub(crate) struct LedgerRefusal(pub(crate) &'static str);
 
 impl Ledger {
     /// Remembers a code that was sent to `redirect_uri`.
     pub(crate) fn add_code(
         &mut self,
         code: &str,
-        grant: Grant,
+        grant: LedgerGrant,
         redirect_uri: &str,
         challenge: &str,
         now: Timestamp,
@@ -116,8 +116,8 @@ impl Ledger {
     }
 
     /// Begins a login that has no tokens yet.
-    pub(crate) fn begin(&mut self, grant: Grant) -> Family {
-        self.logins.push(Login { grant, current: None, previous: None, revoked: false });
+    pub(crate) fn begin(&mut self, grant: LedgerGrant) -> Family {
+        self.logins.push(LedgerLogin { grant, current: None, previous: None, revoked: false });
         Family(self.logins.len() - 1)
     }
 
@@ -130,13 +130,13 @@ impl Ledger {
         verifier: &str,
         now: Timestamp,
         counts: &mut Counts,
-    ) -> Result<Family, Refused> {
+    ) -> Result<Family, LedgerRefusal> {
         let key = digest(code);
-        let known = self.codes.get(&key).ok_or(Refused("the code is unknown"))?;
+        let known = self.codes.get(&key).ok_or(LedgerRefusal("the code is unknown"))?;
         if let Some(family) = known.began {
             counts.code_replays += 1;
             self.revoke(family, counts);
-            return Err(Refused("the code was used before"));
+            return Err(LedgerRefusal("the code was used before"));
         }
         let problem = if !by.may_use(&known.grant) {
             Some("the code was issued to another client")
@@ -151,7 +151,7 @@ impl Ledger {
         };
         if let Some(problem) = problem {
             self.codes.remove(&key);
-            return Err(Refused(problem));
+            return Err(LedgerRefusal(problem));
         }
         let family = self.begin(known.grant.clone());
         if let Some(code) = self.codes.get_mut(&key) {
@@ -169,8 +169,8 @@ impl Ledger {
         grace: Lifetime,
         now: Timestamp,
         counts: &mut Counts,
-    ) -> Result<Family, Refused> {
-        const REFUSED: Refused = Refused("Refresh token is invalid");
+    ) -> Result<Family, LedgerRefusal> {
+        const REFUSED: LedgerRefusal = LedgerRefusal("Refresh token is invalid");
         let key = digest(token);
         let known = self.refresh.get_mut(&key).ok_or(REFUSED)?;
         let family = known.family;
@@ -226,7 +226,7 @@ impl Ledger {
         (0..self.logins.len()).for_each(|index| self.revoke(Family(index), counts));
     }
 
-    pub(crate) fn grant(&self, family: Family) -> &Grant {
+    pub(crate) fn grant(&self, family: Family) -> &LedgerGrant {
         &self.logins[family.0].grant
     }
 
@@ -238,12 +238,12 @@ impl Ledger {
     }
 
     /// The grant behind a refresh token, whatever has become of it.
-    pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
+    pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&LedgerGrant> {
         self.refresh.get(&digest(refresh_token)).map(|known| self.grant(known.family))
     }
 
     /// The grant behind an access token that is good at `now`.
-    pub(crate) fn active(&self, access_token: &str, now: Timestamp) -> Option<&Grant> {
+    pub(crate) fn active(&self, access_token: &str, now: Timestamp) -> Option<&LedgerGrant> {
         let access = self.access.get(&digest(access_token)).filter(|known| now < known.expires)?;
         let login = &self.logins[access.family.0];
         (!login.revoked).then_some(&login.grant)
@@ -271,7 +271,7 @@ impl Ledger {
 }
 
 impl Bearer<'_> {
-    fn may_use(self, grant: &Grant) -> bool {
+    fn may_use(self, grant: &LedgerGrant) -> bool {
         *self.issuer == grant.issuer && self.client_id == grant.client_id
     }
 }

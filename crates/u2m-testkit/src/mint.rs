@@ -12,7 +12,7 @@ use crate::settings::{AccessTokenForm, Settings};
 pub(crate) struct Mint(u64);
 
 /// What an access token says about itself.
-pub(crate) struct Claims<'a> {
+pub(crate) struct MintClaims<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client_id: &'a str,
     pub(crate) scope: &'a str,
@@ -40,7 +40,7 @@ impl Mint {
         format!("doau{mark}{}{mark}", self.hex(32))
     }
 
-    pub(crate) fn access_token(&mut self, claims: &Claims<'_>, settings: &Settings) -> String {
+    pub(crate) fn access_token(&mut self, claims: &MintClaims<'_>, settings: &Settings) -> String {
         let token = match settings.access_token_form {
             AccessTokenForm::Jwt => self.jwt(claims, &settings.claims),
             AccessTokenForm::Opaque => self.base64(768),
@@ -49,7 +49,7 @@ impl Mint {
     }
 
     /// The shape of a signed token; the signature is noise, which no key will ever verify.
-    fn jwt(&mut self, claims: &Claims<'_>, changes: &[(String, Option<Value>)]) -> String {
+    fn jwt(&mut self, claims: &MintClaims<'_>, changes: &[(String, Option<Value>)]) -> String {
         let header = json!({"alg": "RS256", "kid": self.hex(32), "typ": "at+jwt"});
         let payload = json!({
             "aud": claims.issuer,
@@ -107,7 +107,7 @@ impl Mint {
 mod tests {
     use super::*;
 
-    const CLAIMS: Claims<'_> = Claims {
+    const CLAIMS: MintClaims<'_> = MintClaims {
         issuer: "http://127.0.0.1:1/oidc",
         client_id: "databricks-cli",
         scope: "offline_access all-apis",

@@ -8,7 +8,7 @@ use crate::{
     reply::{answer, method_not_allowed},
     server::{FakeServer, not_found},
     settings::Settings,
-    token::Refusal,
+    token::TokenRefusal,
 };
 
 impl Settings {
@@ -39,17 +39,17 @@ impl FakeServer {
     }
 
     /// Ends the login of a token that is the client's; another's, and one that nobody knows, is passed over in silence.
-    fn end_login(&mut self, issuer: &Issuer, request: &Request<Vec<u8>>) -> Result<(), Refusal> {
+    fn end_login(&mut self, issuer: &Issuer, request: &Request<Vec<u8>>) -> Result<(), TokenRefusal> {
         if !form::is_form(request) {
-            return Err(Refusal::new("invalid_request", "the body is not a form"));
+            return Err(TokenRefusal::new("invalid_request", "the body is not a form"));
         }
         let form = Form::parse(request.body());
         if form.repeated().is_some() {
-            return Err(Refusal::new("invalid_request", "a parameter occurs twice"));
+            return Err(TokenRefusal::new("invalid_request", "a parameter occurs twice"));
         }
         let client_id = self.authenticate(request, &form)?;
         let token =
-            form.given("token").ok_or(Refusal::new("invalid_request", "token is required"))?;
+            form.given("token").ok_or(TokenRefusal::new("invalid_request", "token is required"))?;
         let Some(family) = self.ledger.family_of(token) else { return Ok(()) };
         let grant = self.ledger.grant(family);
         if grant.client_id == client_id && grant.issuer == *issuer {

@@ -38,13 +38,13 @@ const STACK: usize = 256 * 1024;
 pub struct RunningServer {
     address: SocketAddr,
     base_url: String,
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     /// The acceptor, then the attendant, which ends after it.
     threads: Vec<JoinHandle<()>>,
 }
 
 /// What all threads of a server hold in common.
-pub(crate) struct Shared {
+pub(crate) struct ServerShared {
     state: Mutex<FakeServer>,
     /// How many seconds the server's clock is ahead of the system's.
     ahead: AtomicI64,
@@ -117,7 +117,7 @@ impl RunningServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let base_url = front.map_or_else(|| format!("http://{address}"), str::to_owned);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ServerShared {
             state: Mutex::new(FakeServer::new(&base_url, settings)),
             ahead: AtomicI64::new(0),
             stopped: Mutex::new(false),
@@ -263,7 +263,7 @@ impl fmt::Debug for RunningServer {
     }
 }
 
-impl Shared {
+impl ServerShared {
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut FakeServer, Timestamp) -> R) -> R {
         let mut state = lock(&self.state);
         work(&mut state, self.time())
@@ -285,7 +285,7 @@ impl Shared {
 
 /// Takes connections as fast as they come: the operating system's queue is short, and a client that
 /// finds it full tries again a second later. Their threads are begun by the attendant.
-fn accept(listener: &TcpListener, sender: &Sender<TcpStream>, shared: &Shared) {
+fn accept(listener: &TcpListener, sender: &Sender<TcpStream>, shared: &ServerShared) {
     for accepted in listener.incoming() {
         if *lock(&shared.stopped) {
             return;
@@ -301,7 +301,7 @@ fn accept(listener: &TcpListener, sender: &Sender<TcpStream>, shared: &Shared) {
 }
 
 /// Gives a connection its thread; without one, the connection closes.
-fn attend(number: u64, stream: TcpStream, shared: &Arc<Shared>) {
+fn attend(number: u64, stream: TcpStream, shared: &Arc<ServerShared>) {
     let stream = Arc::new(stream);
     // Only speed is at stake.
     let _ = stream.set_nodelay(true);

@@ -12,7 +12,7 @@ use crate::{
     fault::{Effect, Endpoint, Fault, Script, Times},
     host::{Issuer, WellKnown},
     journal::{Counts, Journal, Seen},
-    ledger::{Grant, Ledger},
+    ledger::{LedgerGrant, Ledger},
     mint::Mint,
     reply::{self, Deferred, Outcome, Reply},
     route::Route,
@@ -256,7 +256,7 @@ impl FakeServer {
         let scopes: Vec<String> = scope.split_ascii_whitespace().map(str::to_owned).collect();
         let offline = scopes.iter().any(|scope| scope == "offline_access");
         let client_id = client_id.to_owned();
-        let family = self.ledger.begin(Grant { issuer, client_id, scopes: scopes.clone() });
+        let family = self.ledger.begin(LedgerGrant { issuer, client_id, scopes: scopes.clone() });
         self.issue(family, &scopes, offline, now)
     }
 

@@ -9,22 +9,22 @@ use crate::{
     form::{self, Form},
     host::Issuer,
     ledger::{Bearer, Family},
-    mint::Claims,
+    mint::MintClaims,
     reply::{answer, json as json_answer, method_not_allowed, oauth_error},
     server::{FakeServer, IssuedTokens},
     settings::{ExpiresIn, Rotation},
 };
 
 /// A refusal as RFC 6749 section 5.2 describes it.
-pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) String, pub(crate) &'static str);
+pub(crate) struct TokenRefusal(pub(crate) StatusCode, pub(crate) String, pub(crate) &'static str);
 
-impl Refusal {
+impl TokenRefusal {
     pub(crate) fn new(error: &str, description: &'static str) -> Self {
         Self(StatusCode::BAD_REQUEST, error.to_owned(), description)
     }
 }
 
-impl Refusal {
+impl TokenRefusal {
     pub(crate) fn answer(&self) -> Response<Vec<u8>> {
         let Self(status, error, description) = self;
         let mut response = oauth_error(*status, error, description);
@@ -60,13 +60,13 @@ impl FakeServer {
         issuer: &Issuer,
         request: &Request<Vec<u8>>,
         now: Timestamp,
-    ) -> Result<(IssuedTokens, Vec<String>), Refusal> {
+    ) -> Result<(IssuedTokens, Vec<String>), TokenRefusal> {
         if !form::is_form(request) {
-            return Err(Refusal::new("invalid_request", "the body is not a form"));
+            return Err(TokenRefusal::new("invalid_request", "the body is not a form"));
         }
         let form = Form::parse(request.body());
         if form.repeated().is_some() {
-            return Err(Refusal::new("invalid_request", "a parameter occurs twice"));
+            return Err(TokenRefusal::new("invalid_request", "a parameter occurs twice"));
         }
         let client_id = self.authenticate(request, &form)?;
         let by = Bearer { issuer, client_id: &client_id };
@@ -76,8 +76,8 @@ impl FakeServer {
             Some(crate::device::GRANT) if self.settings.device.is_some() => {
                 self.poll(&form, by, now)
             }
-            Some(_) => Err(Refusal::new("unsupported_grant_type", "grant_type is not supported")),
-            None => Err(Refusal::new("invalid_request", "grant_type is missing")),
+            Some(_) => Err(TokenRefusal::new("unsupported_grant_type", "grant_type is not supported")),
+            None => Err(TokenRefusal::new("invalid_request", "grant_type is missing")),
         }
     }
 
@@ -86,15 +86,15 @@ impl FakeServer {
         &self,
         request: &Request<Vec<u8>>,
         form: &Form,
-    ) -> Result<String, Refusal> {
-        let refused = |why| Refusal(StatusCode::UNAUTHORIZED, "invalid_client".to_owned(), why);
+    ) -> Result<String, TokenRefusal> {
+        let refused = |why| TokenRefusal(StatusCode::UNAUTHORIZED, "invalid_client".to_owned(), why);
         let (id, secret) = match request.headers().get(header::AUTHORIZATION) {
             Some(value) => {
                 let (id, secret) = basic(value).ok_or(refused("bad Authorization header"))?;
                 if form.given("client_id").is_some_and(|other| other != id)
                     || form.given("client_secret").is_some()
                 {
-                    return Err(Refusal::new("invalid_request", "two ways of authentication"));
+                    return Err(TokenRefusal::new("invalid_request", "two ways of authentication"));
                 }
                 (id, Some(secret))
             }
@@ -115,19 +115,19 @@ impl FakeServer {
         form: &Form,
         by: Bearer<'_>,
         now: Timestamp,
-    ) -> Result<(IssuedTokens, Vec<String>), Refusal> {
+    ) -> Result<(IssuedTokens, Vec<String>), TokenRefusal> {
         let need = |name| form.given(name);
         let (Some(code), Some(redirect_uri), Some(verifier)) =
             (need("code"), need("redirect_uri"), need("code_verifier"))
         else {
             let why = "code, redirect_uri and code_verifier are required";
-            return Err(Refusal::new("invalid_request", why));
+            return Err(TokenRefusal::new("invalid_request", why));
         };
         let counts = &mut self.journal.counts;
         let family = self
             .ledger
             .redeem(code, by, redirect_uri, verifier, now, counts)
-            .map_err(|refused| Refusal::new("invalid_grant", refused.0))?;
+            .map_err(|refused| TokenRefusal::new("invalid_grant", refused.0))?;
         let scopes = self.ledger.grant(family).scopes.clone();
         let offline = scopes.iter().any(|scope| scope == "offline_access");
         Ok((self.issue(family, &scopes, offline, now), scopes))
@@ -138,9 +138,9 @@ impl FakeServer {
         form: &Form,
         by: Bearer<'_>,
         now: Timestamp,
-    ) -> Result<(IssuedTokens, Vec<String>), Refusal> {
+    ) -> Result<(IssuedTokens, Vec<String>), TokenRefusal> {
         let Some(token) = form.given("refresh_token") else {
-            return Err(Refusal::new("invalid_request", "refresh_token is required"));
+            return Err(TokenRefusal::new("invalid_request", "refresh_token is required"));
         };
         let narrowed = self.narrow(token, form.given("scope"))?;
         let rotation = self.settings.rotation;
@@ -149,7 +149,7 @@ impl FakeServer {
         let family =
             self.ledger.refresh(token, by, rotation, grace, now, counts).map_err(|refused| {
                 let (status, error) = &self.settings.refresh_refusal;
-                Refusal(*status, error.clone(), refused.0)
+                TokenRefusal(*status, error.clone(), refused.0)
             })?;
         let scopes = narrowed.unwrap_or_else(|| self.ledger.grant(family).scopes.clone());
         Ok((self.issue(family, &scopes, rotation != Rotation::Off, now), scopes))
@@ -157,7 +157,7 @@ impl FakeServer {
 
     /// The scopes that a refresh asks for, if it does: part of what was granted (RFC 6749 section 6).
     /// Looked at before the token is spent.
-    fn narrow(&self, token: &str, asked: Option<&str>) -> Result<Option<Vec<String>>, Refusal> {
+    fn narrow(&self, token: &str, asked: Option<&str>) -> Result<Option<Vec<String>>, TokenRefusal> {
         let (Some(asked), Some(granted)) = (asked, self.ledger.grant_of(token)) else {
             return Ok(None);
         };
@@ -165,7 +165,7 @@ impl FakeServer {
         let narrowed: Option<Vec<String>> = asked.split_ascii_whitespace().map(known).collect();
         match narrowed {
             Some(narrowed) => Ok(Some(narrowed)),
-            None => Err(Refusal::new("invalid_scope", "scope was never granted")),
+            None => Err(TokenRefusal::new("invalid_scope", "scope was never granted")),
         }
     }
 
@@ -181,7 +181,7 @@ impl FakeServer {
         let grant = self.ledger.grant(family);
         let issuer = grant.issuer.url(&self.base);
         let scope = scopes.join(" ");
-        let claims = Claims {
+        let claims = MintClaims {
             issuer: &issuer,
             client_id: &grant.client_id,
             scope: &scope,

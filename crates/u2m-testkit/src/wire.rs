@@ -12,7 +12,7 @@ const HEAD_LIMIT: u64 = 64 * 1024;
 const BODY_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A start line and its headers.
-pub(crate) struct Head {
+pub(crate) struct WireHead {
     pub(crate) start: String,
     pub(crate) headers: HeaderMap,
 }
@@ -33,7 +33,7 @@ impl From<io::Error> for WireError {
 
 /// Reads up to the empty line; `None` if the peer closed before it began (RFC 9112 section 2.2
 /// lets empty lines go before the start line).
-pub(crate) fn read_head(from: &mut impl BufRead) -> Result<Option<Head>, WireError> {
+pub(crate) fn read_head(from: &mut impl BufRead) -> Result<Option<WireHead>, WireError> {
     let mut left = HEAD_LIMIT;
     let start = loop {
         match read_line(from, &mut left)? {
@@ -46,7 +46,7 @@ pub(crate) fn read_head(from: &mut impl BufRead) -> Result<Option<Head>, WireErr
     loop {
         let line = read_line(from, &mut left)?.ok_or(WireError::Malformed)?;
         if line.is_empty() {
-            return Ok(Some(Head { start, headers }));
+            return Ok(Some(WireHead { start, headers }));
         }
         let (name, value) = line.split_once(':').ok_or(WireError::Malformed)?;
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WireError::Malformed)?;

@@ -3,13 +3,13 @@
 use crate::inspect::ISSUER_LOGIN;
 use crate::persistent::PersistentAuth;
 use async_trait::async_trait;
-use u2m_core::{Ask, Description, Mints, Need, Question, Scopes, SourceError, Target, Token};
+use u2m_core::{WhichToken, Description, Mints, Need, TokenCriteria, Scopes, SourceError, Target, Token};
 use u2m_http::TokenSource;
 
 impl PersistentAuth {
     /// What is asked of the login for somebody with this need. Whom its tokens are for, and what they allow, was settled when a
     /// person signed in.
-    pub(crate) fn question(&self, need: &Need) -> Result<Question, SourceError> {
+    pub(crate) fn question(&self, need: &Need) -> Result<TokenCriteria, SourceError> {
         if let Some(audience) = &need.audience {
             return Err(SourceError::no_audience(audience));
         }
@@ -19,10 +19,10 @@ impl PersistentAuth {
             return Err(SourceError::no_scopes(scopes));
         }
         let ask = match &need.ask {
-            Ask::Newer(None) => self.newer(),
+            WhichToken::Newer(None) => self.newer(),
             ask => ask.clone(),
         };
-        Ok(Question::from(ask).with_at_least(need.at_least))
+        Ok(TokenCriteria::from(ask).with_at_least(need.at_least))
     }
 
     /// The scopes that the login is asked for with.

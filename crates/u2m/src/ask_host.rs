@@ -3,7 +3,7 @@
 use crate::runtime::OwnRuntime;
 use std::time::Duration;
 use u2m_core::{Host, HostMetadata};
-use u2m_http::{Patience, Transport, drive};
+use u2m_http::{RetryPolicy, Transport, drive};
 
 /// Asks `host` about itself: once, for at most 5 seconds, without credentials. One that does not say, or does not answer,
 /// has nothing to add to what the caller knows. Runs within a tokio runtime.
@@ -16,7 +16,7 @@ use u2m_http::{Patience, Transport, drive};
 /// # }
 /// ```
 pub async fn ask_host(transport: &dyn Transport, host: &Host) -> HostMetadata {
-    let patience = Patience::default().with_budget(Duration::from_secs(5)).with_repeats(0);
+    let patience = RetryPolicy::default().with_budget(Duration::from_secs(5)).with_repeats(0);
     drive(transport, HostMetadata::lookup(host), &patience).await.unwrap_or_default()
 }
 

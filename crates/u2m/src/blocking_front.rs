@@ -1,11 +1,11 @@
 //! The same for plain code: no runtime, no `async`.
 
 use crate::challenge::{ChallengeError, SignedIn};
-use crate::keeper::LateSave;
+use crate::refresher::LateSave;
 use crate::persistent::PersistentAuth as Auth;
 use crate::runtime::OwnRuntime;
 use std::time::Duration;
-use u2m_core::{Ask, Need, SourceError, Token, TokenError};
+use u2m_core::{WhichToken, Need, SourceError, Token, TokenError};
 
 /// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
 /// out on the caller's own thread: no runtime, no thread, no socket, no lock, no write.
@@ -52,7 +52,7 @@ impl PersistentAuth {
     /// # Errors
     /// There is no login, or it has ended, or the store cannot be read.
     pub fn stored(&self) -> Result<Option<Token>, TokenError> {
-        self.0.shared.stored(Ask::Usable)
+        self.0.shared.stored(WhichToken::Usable)
     }
 
     /// As [`PersistentAuth::token`](Auth::token).
@@ -60,7 +60,7 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn token(&self) -> Result<Token, TokenError> {
-        self.0.shared.ask_blocking(Ask::Usable)
+        self.0.shared.ask_blocking(WhichToken::Usable)
     }
 
     /// As [`PersistentAuth::force_refresh`](Auth::force_refresh).
@@ -76,7 +76,7 @@ impl PersistentAuth {
     /// # Errors
     /// As there.
     pub fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        self.0.shared.ask_blocking(Ask::Other(rejected.access_token().clone()))
+        self.0.shared.ask_blocking(WhichToken::Other(rejected.access_token().clone()))
     }
 
     /// As [`TokenSource::get`](u2m_http::TokenSource::get) of [`PersistentAuth`](Auth).

@@ -2,7 +2,7 @@
 //! for the answer to a secret that is spent waits for as long as an answer may come, and then until it is saved.
 
 use std::time::Duration;
-use u2m_http::Patience;
+use u2m_http::RetryPolicy;
 
 /// How long saving what was bought is tried, pauses included, by whoever has it.
 pub(crate) const SAVING: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ pub(crate) const PUTTING_BACK: Duration = Duration::from_secs(3);
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// The longest from spending a secret to having saved what it bought.
-pub(crate) fn finishing(patience: &Patience) -> Duration {
+pub(crate) fn finishing(patience: &RetryPolicy) -> Duration {
     patience.answer.max(patience.budget).saturating_add(SAVING + Duration::from_secs(30))
 }
 
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn what_is_spent_is_waited_for_and_then_saved() {
-        let patience = Patience::default().with_budget(Duration::from_secs(10));
+        let patience = RetryPolicy::default().with_budget(Duration::from_secs(10));
         let answer = patience.clone().with_answer(Duration::from_secs(40));
         assert_eq!(finishing(&answer), Duration::from_secs(40 + 90));
         let budget = patience.with_answer(Duration::from_secs(5));

@@ -6,14 +6,14 @@ pub use build::BuildError;
 
 use crate::bounds::{LOCK_WAIT, SAVING, SAVING_FIRST};
 use crate::detached::Detached;
-use crate::person::{Person, Quiet};
-use crate::prover::Prover;
+use crate::person::{Person, SilentPerson};
+use crate::prover::ClientProver;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::TokenStore;
 use u2m_core::{ClientAssertion, ClientAuth, FreshnessRules, IssuerTrust, Scopes, Target};
-use u2m_http::{Browser, EndpointSupplier, Patience, Ports, Renewal, ReqwestTransport, Transport};
+use u2m_http::{Browser, EndpointSupplier, RetryPolicy, Ports, Renewal, ReqwestTransport, Transport};
 use url::Url;
 
 /// Describes a login. A later call wins over an earlier one; nothing is written or connected before it is used, and only the
@@ -35,7 +35,7 @@ use url::Url;
 pub struct Builder {
     target: Target,
     client_id: Option<String>,
-    prover: Prover,
+    prover: ClientProver,
     scopes: Scopes,
     offline_access: bool,
     trust: IssuerTrust,
@@ -50,7 +50,7 @@ pub struct Builder {
     ports: Ports,
     listens: bool,
     login_timeout: Duration,
-    patience: Patience,
+    patience: RetryPolicy,
     lock_wait: Duration,
     wait: Option<Duration>,
     renewal: Renewal,
@@ -75,7 +75,7 @@ impl Builder {
         Self {
             target,
             client_id: None,
-            prover: Prover::default(),
+            prover: ClientProver::default(),
             scopes: Scopes::default(),
             offline_access: true,
             trust: IssuerTrust::databricks(),
@@ -86,11 +86,11 @@ impl Builder {
             transport: None,
             endpoints: None,
             browser: None,
-            person: Arc::new(Quiet),
+            person: Arc::new(SilentPerson),
             ports: Ports::default(),
             listens: true,
             login_timeout: Duration::from_secs(600),
-            patience: Patience::default(),
+            patience: RetryPolicy::default(),
             lock_wait: LOCK_WAIT,
             wait: None,
             renewal: Renewal::default(),
@@ -163,7 +163,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn with_client_auth(mut self, auth: ClientAuth) -> Self {
-        self.prover = Prover::new(auth);
+        self.prover = ClientProver::new(auth);
         self
     }
 
@@ -187,7 +187,7 @@ impl Builder {
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.prover = Prover::signing(sign);
+        self.prover = ClientProver::signing(sign);
         self
     }
 
@@ -355,7 +355,7 @@ impl Builder {
     /// Sets how long one request is waited for, and how often it may be repeated. None of it is a caller's limit, which is
     /// [`Builder::with_wait`].
     #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
+    pub fn with_retry_policy(mut self, patience: RetryPolicy) -> Self {
         self.patience = patience;
         self
     }

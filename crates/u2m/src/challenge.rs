@@ -1,6 +1,6 @@
 //! Drives a login: discovers, listens, opens the browser, waits, redeems, saves.
 
-use crate::keeper::{Keeper, sign_in};
+use crate::refresher::{Refresher, sign_in};
 use crate::person::Person;
 use crate::pkce::entropy;
 use crate::runtime::OwnRuntime;
@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use u2m_core::{
-    AfterCallback, BeforeCallback, Browse, Callback, Exchanging, Host, HttpCall, Lifetime,
-    LoggedIn, LoginError, LoginRequest, Scopes, Store, StoreFailure, Stray, Target, Token,
+    AfterCallback, BeforeCallback, Browse, Callback, ExchangingCode, Host, HttpCall, Lifetime,
+    LoggedIn, LoginError, LoginRequest, Scopes, SaveLogin, StoreFailure, UnmatchedCallback, Target, Token,
 };
 use u2m_http::{
-    AwakeClock, Browser, Ending, Flight, ListenError, Listener, PasteLines, Ports, Shared,
-    Spending, SystemBrowser, Visitor, drive, read_callback,
+    AwakeClock, Browser, SignInOutcome, Flight, ListenError, Listener, PasteLines, Ports, SharedToken,
+    Spending, SystemBrowser, PendingBrowser, drive, read_callback,
 };
 
 /// How logins of one `PersistentAuth` are done.
-pub(crate) struct Desk {
+pub(crate) struct LoginSettings {
     pub(crate) request: LoginRequest,
     /// `None` means the system's, which is looked for when it is needed.
     pub(crate) browser: Option<Arc<dyn Browser>>,
@@ -37,7 +37,7 @@ pub struct SignedIn {
 
 impl SignedIn {
     /// Saves what a login has brought, and ends it, whether that worked or not.
-    pub(crate) fn save(shared: &Shared<Keeper>, store: Store) -> Self {
+    pub(crate) fn save(shared: &SharedToken<Refresher>, store: SaveLogin) -> Self {
         let unsaved = sign_in(shared, store.session()).err();
         Self { login: store.stored(), unsaved }
     }
@@ -148,8 +148,8 @@ fn seconds(time: Duration) -> String {
 /// Carries a login from its start to its end. Dropping the future frees the port; a code that is being redeemed goes on
 /// to be saved all the same.
 pub(crate) async fn challenge(
-    desk: &Desk,
-    shared: &Shared<Keeper>,
+    desk: &LoginSettings,
+    shared: &SharedToken<Refresher>,
 ) -> Result<SignedIn, ChallengeError> {
     let keeper = shared.source();
     prepare(keeper).await?;
@@ -168,7 +168,7 @@ pub(crate) async fn challenge(
 }
 
 /// Shows that the login can be kept, before a person is asked for anything (KEY-1). A store may take long to say so.
-pub(crate) async fn prepare(keeper: &Arc<Keeper>) -> Result<(), ChallengeError> {
+pub(crate) async fn prepare(keeper: &Arc<Refresher>) -> Result<(), ChallengeError> {
     let there = Arc::clone(keeper);
     let ask = move || there.store.prepare_login(&there.key).map_err(StoreFailure::new);
     uncancelled("u2m-prepare", ask).await?.map_err(ChallengeError::Store)
@@ -187,20 +187,20 @@ pub(crate) async fn uncancelled<T: Send + 'static>(
     result.await.map_err(|_| ChallengeError::Panicked)
 }
 
-fn ending(outcome: &Result<SignedIn, ChallengeError>) -> Ending {
+fn ending(outcome: &Result<SignedIn, ChallengeError>) -> SignInOutcome {
     match outcome {
         // It may be saved yet; until then nothing is to be relied on.
-        Ok(signed_in) if signed_in.unsaved().is_some() => Ending::Failed,
-        Ok(signed_in) => Ending::SignedIn { host: signed_in.host().cloned() },
-        Err(ChallengeError::Login(LoginError::Denied(_))) => Ending::Denied,
-        Err(_) => Ending::Failed,
+        Ok(signed_in) if signed_in.unsaved().is_some() => SignInOutcome::Failed,
+        Ok(signed_in) => SignInOutcome::SignedIn { host: signed_in.host().cloned() },
+        Err(ChallengeError::Login(LoginError::Denied(_))) => SignInOutcome::Denied,
+        Err(_) => SignInOutcome::Failed,
     }
 }
 
 /// What the browser's answer led to, and the browser that waits to hear of it.
-type Answered = (Result<AfterCallback, LoginError>, Option<Visitor>);
+type Answered = (Result<AfterCallback, LoginError>, Option<PendingBrowser>);
 
-async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, ChallengeError> {
+async fn up_to_callback(desk: &LoginSettings, keeper: &Refresher) -> Result<Answered, ChallengeError> {
     let mut step = desk.request.clone().start(entropy()?);
     let listen = loop {
         step = match step {
@@ -223,7 +223,7 @@ async fn up_to_callback(desk: &Desk, keeper: &Keeper) -> Result<Answered, Challe
 }
 
 /// The listener; none if it was not asked for, or if it cannot be had and the person can paste.
-fn open(desk: &Desk, can_paste: bool) -> Result<Option<Listener>, ChallengeError> {
+fn open(desk: &LoginSettings, can_paste: bool) -> Result<Option<Listener>, ChallengeError> {
     if !desk.listens {
         return Ok(None);
     }
@@ -236,11 +236,11 @@ fn open(desk: &Desk, can_paste: bool) -> Result<Option<Listener>, ChallengeError
 
 /// Opens the browser beside the wait: one that stays in the foreground must not hide the callback.
 async fn wait(
-    desk: &Desk,
+    desk: &LoginSettings,
     browse: &Browse,
     mut listener: Option<Listener>,
     mut paste: Option<PasteLines>,
-) -> Result<(Callback, Option<Visitor>), ChallengeError> {
+) -> Result<(Callback, Option<PendingBrowser>), ChallengeError> {
     desk.person.ready(browse.url());
     let opening = async {
         let outcome = match &desk.browser {
@@ -251,7 +251,7 @@ async fn wait(
         std::future::pending::<Infallible>().await
     };
     let (mut told_refusal, mut told_code) = (false, false);
-    let tell = |stray: Stray| {
+    let tell = |stray: UnmatchedCallback| {
         let told = if stray.refusal().is_some() { &mut told_refusal } else { &mut told_code };
         if !std::mem::replace(told, true) {
             desk.person.stray_callback(&stray);
@@ -284,8 +284,8 @@ async fn wait(
 }
 
 async fn after_callback(
-    desk: &Desk,
-    shared: &Shared<Keeper>,
+    desk: &LoginSettings,
+    shared: &SharedToken<Refresher>,
     mut step: AfterCallback,
     clock: &mut AwakeClock,
 ) -> Result<SignedIn, ChallengeError> {
@@ -308,7 +308,7 @@ async fn after_callback(
 }
 
 /// From the code to the saved session: nobody can cancel this.
-fn redeem(shared: &Shared<Keeper>, call: HttpCall<Exchanging>) -> Result<SignedIn, ChallengeError> {
+fn redeem(shared: &SharedToken<Refresher>, call: HttpCall<ExchangingCode>) -> Result<SignedIn, ChallengeError> {
     let keeper = shared.source();
     let _spending = Spending::begin();
     let exchange = keeper.prover.drive(keeper.transport.as_ref(), call, &keeper.patience);
@@ -350,8 +350,8 @@ mod tests {
     #[test]
     fn the_page_says_what_it_came_to() {
         let late = Err(ChallengeError::TimedOut(Duration::ZERO));
-        assert!(matches!(ending(&late), Ending::Failed));
-        let denied = LoginError::Denied(u2m_core::Refusal::new(0, "access_denied", None));
-        assert!(matches!(ending(&Err(denied.into())), Ending::Denied));
+        assert!(matches!(ending(&late), SignInOutcome::Failed));
+        let denied = LoginError::Denied(u2m_core::ErrorResponse::new(0, "access_denied", None));
+        assert!(matches!(ending(&Err(denied.into())), SignInOutcome::Denied));
     }
 }

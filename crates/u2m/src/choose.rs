@@ -8,17 +8,17 @@ pub use token::{TokenChoice, choose_for_token};
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use u2m_config::{ChooseError, ChosenBy, ConfigFile, Given, Profile, Resolved};
+use u2m_config::{ChooseError, ChosenBy, ConfigFile, SelectionArgs, Profile, Resolved};
 use u2m_core::{AccountId, Host, HostHints, ProfileName, Scopes, Target};
 
 /// What was said on a command line or in a program's settings. All of it may be absent.
 ///
 /// ```
-/// let said = u2m::Said { profile: Some("dev".into()), ..u2m::Said::default() };
+/// let said = u2m::TargetArgs { profile: Some("dev".into()), ..u2m::TargetArgs::default() };
 /// assert!(said.host.is_none());
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub struct TargetArgs {
     /// A profile's name or a host, whichever it turns out to be.
     pub either: Option<String>,
     /// A profile's name.
@@ -34,14 +34,14 @@ pub struct Said {
 }
 
 /// The environment that choices are made in.
-pub struct Surroundings<'a> {
+pub struct Environment<'a> {
     /// Reads a variable.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
     /// The profiles.
     pub config: &'a ConfigFile,
 }
 
-impl Surroundings<'_> {
+impl Environment<'_> {
     /// A variable that is set to something.
     pub(crate) fn set(&self, name: &str) -> Option<String> {
         (self.env)(name)
@@ -50,15 +50,15 @@ impl Surroundings<'_> {
     }
 }
 
-impl Said {
+impl TargetArgs {
     /// The words that select a profile and a host.
     ///
     /// ```
-    /// let said = u2m::Said { profile: Some("dev".into()), ..u2m::Said::default() };
+    /// let said = u2m::TargetArgs { profile: Some("dev".into()), ..u2m::TargetArgs::default() };
     /// assert_eq!(said.given().profile, Some("dev"));
     /// ```
-    pub fn given(&self) -> Given<'_> {
-        Given {
+    pub fn given(&self) -> SelectionArgs<'_> {
+        SelectionArgs {
             either: self.either.as_deref(),
             profile: self.profile.as_deref(),
             host: self.host.as_deref(),
@@ -72,10 +72,10 @@ impl Said {
     /// its host, unless the profile is for an issuer that is not Databricks'.
     ///
     /// ```
-    /// use u2m::{ConfigFile, Given, Said, resolve};
+    /// use u2m::{ConfigFile, SelectionArgs, TargetArgs, resolve};
     /// let config = ConfigFile::parse("[pat]\nhost = a.example\ntoken = t\n")?;
-    /// let given = Given { host: Some("a.example"), ..Given::default() };
-    /// let said = Said::of(&resolve(&given, &|_| None, &config, "cfg".as_ref())?, &config);
+    /// let given = SelectionArgs { host: Some("a.example"), ..SelectionArgs::default() };
+    /// let said = TargetArgs::of(&resolve(&given, &|_| None, &config, "cfg".as_ref())?, &config);
     /// assert_eq!((said.profile, said.host.as_deref()), (None, Some("https://a.example")));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -150,7 +150,7 @@ mod tests {
     fn an_empty_variable_says_nothing() {
         let config = ConfigFile::parse("").unwrap();
         let env = |name: &str| (name != "none").then(|| name.trim_start_matches("no").into());
-        let around = Surroundings { env: &env, config: &config };
+        let around = Environment { env: &env, config: &config };
         assert_eq!(around.set("this").as_deref(), Some("this"));
         assert_eq!((around.set("no"), around.set("none")), (None, None));
     }

@@ -47,7 +47,7 @@ fn runtime(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{AccessToken, Answer, ApiAccess, Host, Timestamp};
+    use u2m_core::{AccessToken, HttpResponse, ApiAccess, Host, Timestamp};
 
     fn cluster(version: &str, mode: &str, user: Option<&str>) -> Cluster {
         let user =
@@ -57,7 +57,7 @@ mod tests {
         );
         let host = Host::parse("https://a.example").unwrap();
         let call = ApiAccess::new(host, AccessToken::new("t")).clusters(None);
-        let page = call.answered(Ok(Answer::new(200, page.into())), Timestamp::from_unix(0));
+        let page = call.answered(Ok(HttpResponse::new(200, page.into())), Timestamp::from_unix(0));
         page.unwrap().clusters.pop().unwrap()
     }
 

@@ -1,28 +1,28 @@
 //! Drives a device login: asks for codes, shows them, polls until the person has decided, saves.
 
-use crate::challenge::{ChallengeError, Desk, SignedIn, prepare, uncancelled};
+use crate::challenge::{ChallengeError, LoginSettings, SignedIn, prepare, uncancelled};
 use crate::clock::now;
-use crate::keeper::Keeper;
+use crate::refresher::Refresher;
 use crate::runtime::OwnRuntime;
 use async_trait::async_trait;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
-use u2m_core::{BeforeCode, HttpCall, Lifetime, Polled, Polling, Timestamp, Wait, Waited};
-use u2m_http::{Shared, Spending, drive};
+use u2m_core::{BeforeCode, HttpCall, Lifetime, Polled, PollingForToken, Timestamp, WaitToPoll, Waited};
+use u2m_http::{SharedToken, Spending, drive};
 
 /// The time that a device login lasts in.
 #[async_trait]
-trait Clock: Send + Sync {
+trait DeviceClock: Send + Sync {
     fn now(&self) -> Timestamp;
     async fn sleep_until(&self, until: Timestamp);
 }
 
 /// Time that only goes on: one that is set back must not keep the person waiting.
-struct Running(Timestamp, Instant);
+struct MonotonicClock(Timestamp, Instant);
 
 #[async_trait]
-impl Clock for Running {
+impl DeviceClock for MonotonicClock {
     fn now(&self) -> Timestamp {
         let gone = i64::try_from(self.1.elapsed().as_secs()).unwrap_or(i64::MAX);
         self.0.plus(Lifetime::from_seconds(gone))
@@ -37,16 +37,16 @@ impl Clock for Running {
 /// Carries a device login from its start to its end. Dropping the future ends it; tokens that are on their way are saved all
 /// the same.
 pub(crate) async fn challenge_device(
-    desk: &Desk,
-    shared: &Shared<Keeper>,
+    desk: &LoginSettings,
+    shared: &SharedToken<Refresher>,
 ) -> Result<SignedIn, ChallengeError> {
-    challenge_by(&Running(now(), Instant::now()), desk, shared).await
+    challenge_by(&MonotonicClock(now(), Instant::now()), desk, shared).await
 }
 
 async fn challenge_by(
-    clock: &dyn Clock,
-    desk: &Desk,
-    shared: &Shared<Keeper>,
+    clock: &dyn DeviceClock,
+    desk: &LoginSettings,
+    shared: &SharedToken<Refresher>,
 ) -> Result<SignedIn, ChallengeError> {
     let keeper = shared.source();
     prepare(keeper).await?;
@@ -90,9 +90,9 @@ async fn challenge_by(
 
 /// From the question to the saved session: nobody can cancel this, because the answer may be the tokens.
 fn poll(
-    shared: &Shared<Keeper>,
-    call: HttpCall<Polling>,
-) -> Result<ControlFlow<SignedIn, Wait>, ChallengeError> {
+    shared: &SharedToken<Refresher>,
+    call: HttpCall<PollingForToken>,
+) -> Result<ControlFlow<SignedIn, WaitToPoll>, ChallengeError> {
     let keeper = shared.source();
     let _spending = Spending::begin();
     // A poll is not repeated: the next one is due in a few seconds anyway.
@@ -112,7 +112,7 @@ mod tests {
     use crate::{MemoryStore, PersistentAuth, Target};
     use std::sync::atomic::{AtomicI64, Ordering};
     use std::sync::{Arc, Mutex};
-    use u2m_core::{Answer, HttpRequest, LoginError, ShowCode, TransportFailure};
+    use u2m_core::{HttpResponse, HttpRequest, LoginError, ShowCode, TransportFailure};
     use u2m_http::Transport;
     use u2m_testkit::{
         Client, Counts, Device, DeviceAnswer, FakeServer, Settings, WellKnown, http,
@@ -122,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn time_goes_on_while_somebody_sleeps() {
-        let running = Running(Timestamp::from_unix(1_000), Instant::now());
+        let running = MonotonicClock(Timestamp::from_unix(1_000), Instant::now());
         running.sleep_until(Timestamp::from_unix(1_001)).await;
         assert!(running.now().unix() >= 1_001, "{:?}", running.now());
         let before = running.now();
@@ -135,7 +135,7 @@ mod tests {
     struct Simulated(Arc<AtomicI64>);
 
     #[async_trait]
-    impl Clock for Simulated {
+    impl DeviceClock for Simulated {
         fn now(&self) -> Timestamp {
             Timestamp::from_unix(self.0.load(Ordering::SeqCst))
         }
@@ -151,7 +151,7 @@ mod tests {
 
     #[async_trait]
     impl Transport for Direct {
-        async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+        async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
             let method = if request.form().is_some() { "POST" } else { "GET" };
             let body = request.form().unwrap_or_default().as_bytes().to_vec();
             let sent = http::Request::builder()
@@ -161,7 +161,7 @@ mod tests {
                 .body(body)
                 .unwrap();
             let reply = self.0.lock().unwrap().respond(&sent, self.1.now());
-            let answer = Answer::new(reply.status().as_u16(), reply.into_body());
+            let answer = HttpResponse::new(reply.status().as_u16(), reply.into_body());
             Ok(answer.with_content_type("application/json"))
         }
     }
@@ -268,11 +268,11 @@ mod tests {
     fn a_program_without_a_terminal_writes_the_address_and_the_code_each_alone_on_its_line() {
         const CHILD: &str = "U2M_TEST_OF_CODES";
         if std::env::var_os(CHILD).is_some() {
-            let (outcome, ..) = sign_in_with(Some(Device::new([Approved])), crate::Quiet);
+            let (outcome, ..) = sign_in_with(Some(Device::new([Approved])), crate::SilentPerson);
             assert!(outcome.is_ok());
             let url = url::Url::parse("https://a.example/authorize").unwrap();
-            crate::Quiet.opened(&url, Err(&u2m_http::BrowserError::Disabled));
-            crate::Quiet.opened(&url::Url::parse("https://b.example").unwrap(), Ok(()));
+            crate::SilentPerson.opened(&url, Err(&u2m_http::BrowserError::Disabled));
+            crate::SilentPerson.opened(&url::Url::parse("https://b.example").unwrap(), Ok(()));
             return;
         }
         let name = "device::tests::a_program_without_a_terminal_writes_the_address_and_the_code_each_alone_on_its_line";

@@ -5,7 +5,7 @@
 mod file;
 
 use crate::runtime::OwnRuntime;
-use file::CacheFile;
+use file::DirectoryFile;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use u2m_cache::FileStore;
 use u2m_core::{Fingerprint, Host, HostMetadata};
-use u2m_http::{Patience, Transport, drive};
+use u2m_http::{RetryPolicy, Transport, drive};
 use url::Url;
 
 /// A host that has more to say than nothing says it at once; one that is silent must leave time for what is asked after it.
@@ -46,22 +46,22 @@ const FILE: &str = "u2m-hosts.json";
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct HostDirectory(Arc<Inner>);
+pub struct HostDirectory(Arc<DirectoryInner>);
 
-struct Inner {
+struct DirectoryInner {
     transport: Arc<dyn Transport>,
-    file: Option<CacheFile>,
-    asked: Mutex<Asked>,
+    file: Option<DirectoryFile>,
+    asked: Mutex<PendingAnswer>,
 }
 
 /// What was asked, of which host and on which way.
-type Asked = HashMap<(Host, Way), watch::Receiver<Option<Said>>>;
+type PendingAnswer = HashMap<(Host, AskPath), watch::Receiver<Option<HostAnswer>>>;
 
 /// Stands for what leads to a host, proxy and authorities: silence on one says nothing of another.
-type Way = Fingerprint;
+type AskPath = Fingerprint;
 
 /// What a host said; `None` if it said nothing.
-type Said = Option<HostMetadata>;
+type HostAnswer = Option<HostMetadata>;
 
 impl HostDirectory {
     /// Remembers for as long as this value lives.
@@ -72,7 +72,7 @@ impl HostDirectory {
     /// # drop(hosts);
     /// ```
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self(Arc::new(Inner { transport, file: None, asked: Mutex::default() }))
+        Self(Arc::new(DirectoryInner { transport, file: None, asked: Mutex::default() }))
     }
 
     /// Remembers in the file at `path` too. It is private to the user, written whole, and never a reason for an error: one
@@ -88,12 +88,12 @@ impl HostDirectory {
     /// ```
     #[must_use]
     pub fn with_file(self, path: impl Into<PathBuf>) -> Self {
-        self.keeping(CacheFile::at(path.into()))
+        self.keeping(DirectoryFile::at(path.into()))
     }
 
-    fn keeping(self, file: CacheFile) -> Self {
+    fn keeping(self, file: DirectoryFile) -> Self {
         let transport = Arc::clone(&self.0.transport);
-        Self(Arc::new(Inner { transport, file: Some(file), asked: Mutex::default() }))
+        Self(Arc::new(DirectoryInner { transport, file: Some(file), asked: Mutex::default() }))
     }
 
     /// Remembers in the folder that `DATABRICKS_CACHE_DIR` names, which is made, else beside the user's logins; unless `DATABRICKS_CACHE_ENABLED` is `0`, `f`, `false`, `no`, `off` or empty.
@@ -110,7 +110,7 @@ impl HostDirectory {
         }
         let folder = env(FOLDER).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         match (folder, FileStore::from_env(env)) {
-            (Some(folder), _) => hosts.keeping(CacheFile::in_cache(&folder, FILE)),
+            (Some(folder), _) => hosts.keeping(DirectoryFile::in_cache(&folder, FILE)),
             (None, Ok(store)) => hosts.with_file(store.path().with_file_name(FILE)),
             (None, Err(_)) => hosts,
         }
@@ -168,7 +168,7 @@ impl HostDirectory {
         self.0.file.as_ref().and_then(|file| file.get(host, &way))
     }
 
-    fn begin(&self, host: &Host, transport: &Arc<dyn Transport>) -> watch::Receiver<Option<Said>> {
+    fn begin(&self, host: &Host, transport: &Arc<dyn Transport>) -> watch::Receiver<Option<HostAnswer>> {
         let way = way(host, transport);
         let mut asked = self.asked();
         // One that was asked on a runtime that has ended is asked again.
@@ -199,31 +199,31 @@ impl HostDirectory {
         answer
     }
 
-    fn asked(&self) -> MutexGuard<'_, Asked> {
+    fn asked(&self) -> MutexGuard<'_, PendingAnswer> {
         self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn way(host: &Host, transport: &Arc<dyn Transport>) -> Way {
+fn way(host: &Host, transport: &Arc<dyn Transport>) -> AskPath {
     let way = Url::parse(host.as_str()).map(|url| transport.way(&url)).unwrap_or_default();
     Fingerprint::of_text(&way)
 }
 
 /// What a host has said, on whatever way, else what came or will come of this one.
 fn answered<'a>(
-    asked: &'a Asked,
+    asked: &'a PendingAnswer,
     host: &Host,
-    way: &Way,
-) -> Option<&'a watch::Receiver<Option<Said>>> {
-    let spoke = |answer: &watch::Receiver<Option<Said>>| matches!(*answer.borrow(), Some(Some(_)));
+    way: &AskPath,
+) -> Option<&'a watch::Receiver<Option<HostAnswer>>> {
+    let spoke = |answer: &watch::Receiver<Option<HostAnswer>>| matches!(*answer.borrow(), Some(Some(_)));
     let mut of_host = asked.iter().filter(|((asked, _), _)| asked == host);
     let spoken = of_host.find(|(_, answer)| spoke(answer)).map(|(_, answer)| answer);
     spoken.or_else(|| asked.get(&(host.clone(), way.clone())))
 }
 
 /// An empty description says as much as none.
-async fn look(transport: &dyn Transport, host: &Host) -> Said {
-    let patience = Patience::default().with_budget(PATIENCE).with_repeats(0);
+async fn look(transport: &dyn Transport, host: &Host) -> HostAnswer {
+    let patience = RetryPolicy::default().with_budget(PATIENCE).with_repeats(0);
     let said = drive(transport, HostMetadata::lookup(host), &patience).await;
     said.ok().filter(|metadata| *metadata != HostMetadata::default())
 }

@@ -71,7 +71,7 @@
 //!
 //! A process that is killed between sending a refresh token and saving its successor loses the login where the server
 //! rotates strictly. No client can help that from within; [`Builder::with_detached_refresh`] lets a process of its own do it,
-//! which is not killed along. A program that ends on a signal calls [`settle`] first.
+//! which is not killed along. A program that ends on a signal calls [`wait_for_saves`] first.
 //!
 //! # For those who know the Go package
 //!
@@ -102,7 +102,7 @@
 //! | `WithScopes`, `WithDisableOfflineAccess` | [`Builder::with_scopes`], [`Builder::without_offline_access`] |
 //! | `WithDiscoveryLogin` | [`Target::discovery`] says it |
 //! | `WithDiscoveryHost`, `WithDiscoveryAccountTarget` | [`Builder::with_discovery_host`], [`Builder::with_account_picker`] |
-//! | `OAuthAuthorizationServer` | [`AuthorizationServer`] |
+//! | `OAuthAuthorizationServer` | [`ServerMetadata`] |
 //! | `OAuthEndpointSupplier`, `BasicOAuthEndpointSupplier` | [`EndpointSupplier`], [`BasicEndpoints`] |
 //! | `BuildDiscoveryAuthorizeURL` | [`build_discovery_authorize_url`], with what [`new_pkce`] makes |
 //! | `DeriveHostFromIssuer`, `DeriveTokenEndpoint` | [`derive_host_from_issuer`], [`derive_token_endpoint`] |
@@ -136,7 +136,7 @@ mod device;
 mod doctor;
 mod host_directory;
 mod inspect;
-mod keeper;
+mod refresher;
 mod lend;
 mod logout;
 mod persistent;
@@ -149,7 +149,7 @@ mod saved;
 mod storage;
 mod supply;
 mod trying;
-mod whereabouts;
+mod login_location;
 
 /// The same for plain code: no runtime, no `async`.
 pub mod blocking {
@@ -157,7 +157,7 @@ pub mod blocking {
     pub use crate::ask_host::ask_host_blocking as ask_host;
     pub use crate::blocking_front::PersistentAuth;
     pub use crate::revoke::revoke_blocking as revoke;
-    pub use crate::whereabouts::whereabouts_blocking as whereabouts;
+    pub use crate::login_location::login_location_blocking as login_location;
 }
 
 pub use api::{Api, Clusters};
@@ -165,57 +165,57 @@ pub use ask_host::ask_host;
 pub use builder::{BuildError, Builder};
 pub use challenge::{ChallengeError, SignedIn};
 pub use choose::{
-    LoginChoice, Said, Surroundings, TokenChoice, choose_for_login, choose_for_token,
+    LoginChoice, TargetArgs, Environment, TokenChoice, choose_for_login, choose_for_token,
 };
 pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
-pub use doctor::{Doctor, Finding, Level};
+pub use doctor::{Doctor, DoctorFinding, Severity};
 pub use host_directory::HostDirectory;
-pub use inspect::{CheckError, Identity, Inspector, LoginFacts, ProfileReport, Subject, Validity};
-pub use keeper::LateSave;
+pub use inspect::{CheckError, Identity, Inspector, LoginFacts, ProfileReport, CheckSubject, Validity};
+pub use refresher::LateSave;
 pub use lend::lend;
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
-pub use person::{Person, Quiet};
+pub use person::{Person, SilentPerson};
 pub use pkce::new_pkce;
 pub use revoke::{Revoked, revoke, revoke_as};
 pub use saved::OpenError;
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
-pub use whereabouts::{Whereabouts, whereabouts};
+pub use login_location::{LoginLocation, login_location};
 
 pub use u2m_cache::{
-    AutoStore, Check, Claim, EntryLock, EntryLocks, FileStore, HeldLogin, MemoryStore, Naming,
-    Notice, OwnStore, Shelf, Snapshot, StorageMode, StoreAddress, StoreError, TokenStore,
+    AutoStore, ReplaceCheck, Claim, EntryLock, EntryLocks, FileStore, HeldLogin, MemoryStore, NamedStore,
+    Notice, CustomStore, RecordStore, Snapshot, StorageMode, StoreAddress, StoreError, TokenStore,
     format_local,
 };
 #[cfg(feature = "keyring")]
-pub use u2m_cache::{Bounded, Keyring, KeyringError, KeyringStore, SystemKeyring};
+pub use u2m_cache::{TimeoutKeyring, Keyring, KeyringError, KeyringStore, SystemKeyring};
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 pub use u2m_cache::{Cipher, SealError, SealKey};
 #[cfg(feature = "encrypted")]
 pub use u2m_cache::{EncryptedFileStore, SealKeySource};
 pub use u2m_cache::{
-    ForeignLogins, Found, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
-    JavaCache, JavaLogin, Mirror, PythonCache, PythonLogin, Refused,
+    ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
+    JavaCache, JavaLogin, Mirror, PythonCache, PythonLogin, RefusedLogin,
 };
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
     AUTH_TYPES, Attribute, AuthType, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy,
-    ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, Editor, Given, ISSUER_CLIENT_KEY,
-    ISSUER_KEY, LOGIN_CLEARS, Outcome, Profile, ProfileClass, ProfileKind, Purpose, ResolveError,
-    Resolved, Selection, Source, Value, ValueKind, abbreviate, is_near, locate, looks_like_host,
+    ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, Editor, SelectionArgs, ISSUER_CLIENT_KEY,
+    ISSUER_KEY, LOGIN_CLEARS, EditOutcome, Profile, ProfileClass, ProfileKind, Purpose, ResolveError,
+    Resolved, Selection, ValueSource, Value, ValueKind, abbreviate, is_near, locate, looks_like_host,
     resolve, select, variable,
 };
 pub use u2m_core::{
-    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiRefusal, Ask, Authorization,
-    AuthorizationServer, Binding, Blame, CacheKey, ClientAssertion, ClientAuth, ClientSecret,
-    Cluster, Description, Fate, Foreign, Freshness, FreshnessRules, Host, HostError, HostHints,
-    HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, Me, MetadataError, Mints, Need,
-    Principal, ProfileName, RecordError, RefreshToken, Refusal, Report, Revocation, RevokeError,
+    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiErrorResponse, WhichToken, Authorization,
+    ServerMetadata, Binding, ReportedStep, CacheKey, ClientAssertion, ClientAuth, ClientSecret,
+    Cluster, Description, SpendState, Sanitized, Freshness, FreshnessRules, Host, HostError, HostHints,
+    HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, CurrentUser, MetadataError, Mints, Need,
+    Principal, ProfileName, RecordError, RefreshToken, ErrorResponse, ReportedError, Revocation, RevokeError,
     Scopes, Session, SessionRecord, SessionText, ShowCode, SideHeader, SourceError, SourceFailure,
-    StoreFailure, Stray, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
-    TransportFailure, UnverifiedClaims, Verdict, VerdictKind, chain, is_printable,
+    StoreFailure, UnmatchedCallback, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
+    TransportFailure, UnverifiedClaims, RefreshFailure, RefreshFailureKind, chain, is_printable,
 };
 pub use u2m_core::{
     CodeVerifier, CsrfState, Pkce, build_discovery_authorize_url, derive_host_from_issuer,
@@ -225,8 +225,8 @@ pub use u2m_core::{SecretText, secret_json_pretty};
 pub use u2m_http::{
     BasicEndpoints, Bearer, Browser, BrowserEnv, BrowserError, CertificateProblem, CryptoProvider,
     EndpointSupplier, HeaderSource, Headers, ListenError, Obstacle, PasteLines, PastedLine,
-    Patience, Platform, Ports, Proxies, Proxy, ProxyError, ProxyTrouble, Renewal, ReqwestTransport,
-    SystemBrowser, TokenSource, Transport, WrongPaste, browser_fn, settle, settle_for_good,
+    RetryPolicy, Platform, Ports, Proxies, Proxy, ProxyError, ProxyTrouble, Renewal, ReqwestTransport,
+    SystemBrowser, TokenSource, Transport, PasteProblem, browser_fn, wait_for_saves, wait_for_saves_and_refuse,
 };
 /// The type of addresses in this crate's functions.
 pub use url::Url;

@@ -1,15 +1,15 @@
 //! `PersistentAuth`: one login, shared by everybody on this machine who may.
 
 use crate::builder::Builder;
-use crate::challenge::{ChallengeError, Desk, SignedIn, challenge};
+use crate::challenge::{ChallengeError, LoginSettings, SignedIn, challenge};
 use crate::device::challenge_device;
-use crate::keeper::{Keeper, LateSave};
+use crate::refresher::{Refresher, LateSave};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::Notice;
-use u2m_core::{Ask, CacheKey, StoreFailure, Target, Token, TokenError};
-use u2m_http::{Flight, Shared};
+use u2m_core::{WhichToken, CacheKey, StoreFailure, Target, Token, TokenError};
+use u2m_http::{Flight, SharedToken};
 
 /// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that
 /// share its store. Cheap to clone; clones share everything.
@@ -29,8 +29,8 @@ use u2m_http::{Flight, Shared};
 /// ```
 #[derive(Clone)]
 pub struct PersistentAuth {
-    pub(crate) shared: Shared<Keeper>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) shared: SharedToken<Refresher>,
+    pub(crate) desk: Arc<LoginSettings>,
 }
 
 impl PersistentAuth {
@@ -88,7 +88,7 @@ impl PersistentAuth {
         match self.shared.fresh() {
             Some(token) => Ok(token),
             // Boxed, so that the way of a fresh token carries none of it.
-            None => Box::pin(self.shared.ask(Ask::Usable)).await,
+            None => Box::pin(self.shared.ask(WhichToken::Usable)).await,
         }
     }
 
@@ -108,7 +108,7 @@ impl PersistentAuth {
     /// # Errors
     /// As [`PersistentAuth::force_refresh`]; and [`TokenError::SameTokenAgain`].
     pub async fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
-        Box::pin(self.shared.ask(Ask::Other(rejected.access_token().clone()))).await
+        Box::pin(self.shared.ask(WhichToken::Other(rejected.access_token().clone()))).await
     }
 
     /// The token in hand, if it is fresh: no file, no lock, no waiting.
@@ -189,13 +189,13 @@ impl PersistentAuth {
         })
     }
 
-    pub(crate) fn keeper(&self) -> &Arc<Keeper> {
+    pub(crate) fn keeper(&self) -> &Arc<Refresher> {
         self.shared.source()
     }
 
     /// What is asked for by whoever wants a token newer than any that was handed out here.
-    pub(crate) fn newer(&self) -> Ask {
-        Ask::Newer(self.shared.last_seen())
+    pub(crate) fn newer(&self) -> WhichToken {
+        WhichToken::Newer(self.shared.last_seen())
     }
 }
 

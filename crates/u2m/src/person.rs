@@ -1,8 +1,8 @@
 //! The person at the other end of a login.
 
 use async_trait::async_trait;
-use u2m_core::{Host, ShowCode, Stray};
-use u2m_http::{BrowserError, PasteLines, WrongPaste};
+use u2m_core::{Host, ShowCode, UnmatchedCallback};
+use u2m_http::{BrowserError, PasteLines, PasteProblem};
 use url::Url;
 
 /// Talks to the person who signs in. Every method has a default that suits a program without a terminal of its own; what
@@ -50,12 +50,12 @@ pub trait Person: Send + Sync {
     /// can send such a thing. The wait goes on; the person may know better whose word it was, and end it. Told once for a
     /// refusal, and once for a code. By default a line of standard error says so.
     #[allow(clippy::print_stderr)]
-    fn stray_callback(&self, stray: &Stray) {
+    fn stray_callback(&self, stray: &UnmatchedCallback) {
         eprintln!("Still waiting for the sign-in: {stray}");
     }
 
     /// What was pasted is not the answer.
-    fn wrong_paste(&self, _wrong: &WrongPaste) {}
+    fn wrong_paste(&self, _wrong: &PasteProblem) {}
 
     /// Whether to sign in to a host that a discovery login found and that is trusted only if the person agrees. By
     /// default it is not.
@@ -67,10 +67,10 @@ pub trait Person: Send + Sync {
 /// A person whom nobody asks: what [`Person`] does by default.
 ///
 /// ```
-/// use u2m::{Person, Quiet};
-/// assert!(Quiet.paste().is_none());
+/// use u2m::{Person, SilentPerson};
+/// assert!(SilentPerson.paste().is_none());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Quiet;
+pub struct SilentPerson;
 
-impl Person for Quiet {}
+impl Person for SilentPerson {}

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 use u2m_core::{
-    Awaits, ClientAssertion, ClientAuth, HttpCall, Timestamp, TransportFailure,
+    AwaitsResponse, ClientAssertion, ClientAuth, HttpCall, Timestamp, TransportFailure,
     TransportFailureKind,
 };
-use u2m_http::{Patience, Transport, drive};
+use u2m_http::{RetryPolicy, Transport, drive};
 use url::Url;
 
 /// Signs a statement for an endpoint.
@@ -16,12 +16,12 @@ type Sign = dyn Fn(&Url) -> Result<ClientAssertion, Box<dyn Error + Send + Sync>
 
 /// How a client shows who it is, and who signs for it.
 #[derive(Clone, Default)]
-pub(crate) struct Prover {
+pub(crate) struct ClientProver {
     pub(crate) auth: ClientAuth,
     sign: Option<Arc<Sign>>,
 }
 
-impl Prover {
+impl ClientProver {
     pub(crate) fn new(auth: ClientAuth) -> Self {
         Self { auth, sign: None }
     }
@@ -43,11 +43,11 @@ impl Prover {
     }
 
     /// Drives a call, with a new statement in it where it has a place for one.
-    pub(crate) async fn drive<S: Awaits>(
+    pub(crate) async fn drive<S: AwaitsResponse>(
         &self,
         transport: &dyn Transport,
         call: HttpCall<S>,
-        patience: &Patience,
+        patience: &RetryPolicy,
     ) -> Result<S::Next, S::Error> {
         let signed = match (&self.sign, call.assertion_audience()) {
             (Some(sign), Some(audience)) => sign(audience),
@@ -59,14 +59,14 @@ impl Prover {
             }
             Err(error) => {
                 let failure = TransportFailure::new(TransportFailureKind::NotSent);
-                let failure = failure.because(Unsigned(error));
+                let failure = failure.because(NotSigned(error));
                 call.answered(Err(failure), Timestamp::from(SystemTime::now()))
             }
         }
     }
 }
 
-impl fmt::Debug for Prover {
+impl fmt::Debug for ClientProver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Prover({:?})", self.auth)
     }
@@ -75,4 +75,4 @@ impl fmt::Debug for Prover {
 /// That nothing was signed, and so nothing sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the client could not sign for itself")]
-struct Unsigned(#[source] Box<dyn Error + Send + Sync>);
+struct NotSigned(#[source] Box<dyn Error + Send + Sync>);

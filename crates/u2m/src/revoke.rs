@@ -1,6 +1,6 @@
 //! Ending logins at their servers.
 
-use crate::prover::Prover;
+use crate::prover::ClientProver;
 use crate::runtime::OwnRuntime;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use u2m_core::{
     ClientAuth, Host, Revocation, RevokeError, RevokeStep, Session, TransportFailure,
     TransportFailureKind,
 };
-use u2m_http::{Patience, Transport, drive};
+use u2m_http::{RetryPolicy, Transport, drive};
 
 /// For a transport that knows no limit: it is given so much more, lest both ends come at once.
 const GUARD: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ pub async fn revoke(
     logins: Vec<Session>,
     limit: Duration,
 ) -> Vec<Revoked> {
-    revoke_by(&Prover::default(), transport, logins, limit).await
+    revoke_by(&ClientProver::default(), transport, logins, limit).await
 }
 
 /// As [`revoke`] for logins of a client that shows who it is ([`Builder::with_client_auth`](crate::Builder::with_client_auth)).
@@ -67,11 +67,11 @@ pub async fn revoke_as(
     logins: Vec<Session>,
     limit: Duration,
 ) -> Vec<Revoked> {
-    revoke_by(&Prover::new(auth), transport, logins, limit).await
+    revoke_by(&ClientProver::new(auth), transport, logins, limit).await
 }
 
 async fn revoke_by(
-    prover: &Prover,
+    prover: &ClientProver,
     transport: Arc<dyn Transport>,
     logins: Vec<Session>,
     limit: Duration,
@@ -101,7 +101,7 @@ async fn revoke_by(
 }
 
 async fn revoke_one(
-    prover: &Prover,
+    prover: &ClientProver,
     transport: &dyn Transport,
     login: &Session,
     limit: Duration,
@@ -111,7 +111,7 @@ async fn revoke_one(
     loop {
         // The time that is left is the request's own limit: of one that takes too long it is said which it was.
         let left = limit.saturating_sub(begun.elapsed());
-        let patience = Patience::default().with_budget(left).with_repeats(1);
+        let patience = RetryPolicy::default().with_budget(left).with_repeats(1);
         step = match step {
             RevokeStep::Discover(call) => drive(transport, call, &patience).await?,
             RevokeStep::Revoke(call) => prover.drive(transport, call, &patience).await?,
@@ -132,12 +132,12 @@ pub fn revoke_blocking(
     logins: Vec<Session>,
     limit: Duration,
 ) -> Vec<Revoked> {
-    revoke_for(&Prover::default(), transport, logins, limit)
+    revoke_for(&ClientProver::default(), transport, logins, limit)
 }
 
 /// The same for a client that shows who it is.
 pub(crate) fn revoke_for(
-    prover: &Prover,
+    prover: &ClientProver,
     transport: Arc<dyn Transport>,
     logins: Vec<Session>,
     limit: Duration,

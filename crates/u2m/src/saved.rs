@@ -1,7 +1,7 @@
 //! A saved profile, opened in one call.
 
 use crate::builder::{BuildError, Builder};
-use crate::choose::{Said, Surroundings, choose_for_token};
+use crate::choose::{TargetArgs, Environment, choose_for_token};
 use crate::persistent::PersistentAuth;
 use crate::storage::{Storage, StorageError};
 use u2m_config::{ChooseError, ConfigError, ConfigFile};
@@ -24,7 +24,7 @@ impl PersistentAuth {
     pub fn for_profile(name: &str) -> Result<Self, OpenError> {
         let env = |name: &str| std::env::var_os(name);
         let config = u2m_config::locate(&env).and_then(ConfigFile::read)?;
-        let builder = Builder::for_profile(name, &Surroundings { env: &env, config: &config })?;
+        let builder = Builder::for_profile(name, &Environment { env: &env, config: &config })?;
         Ok(builder.build()?)
     }
 }
@@ -33,12 +33,12 @@ impl Builder {
     /// Begins with a saved profile, to say more: a caller's wait, a transport, a person.
     ///
     /// ```
-    /// use u2m::{Builder, ConfigFile, Surroundings};
+    /// use u2m::{Builder, ConfigFile, Environment};
     /// # let folder = tempfile::tempdir()?;
     /// # let home = folder.path().as_os_str().to_owned();
     /// # let env = |name: &str| (name == "HOME" || name == "USERPROFILE").then(|| home.clone());
     /// let config = ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
-    /// let around = Surroundings { env: &env, config: &config };
+    /// let around = Environment { env: &env, config: &config };
     /// let builder = Builder::for_profile("dev", &around)?.with_wait(std::time::Duration::from_secs(5));
     /// assert_eq!(builder.build()?.cache_key().as_str(), "dev");
     /// assert!(Builder::for_profile("dve", &around).is_err());
@@ -47,10 +47,10 @@ impl Builder {
     ///
     /// # Errors
     /// There is no such profile, or it is not one that a person signs in with; or the store that it names cannot be had.
-    pub fn for_profile(name: &str, around: &Surroundings<'_>) -> Result<Self, OpenError> {
+    pub fn for_profile(name: &str, around: &Environment<'_>) -> Result<Self, OpenError> {
         // An empty name is nobody's, and no word for the default.
         around.config.named(name)?;
-        let said = Said { profile: Some(name.to_owned()), ..Said::default() };
+        let said = TargetArgs { profile: Some(name.to_owned()), ..TargetArgs::default() };
         let choice = choose_for_token(&said, around)?;
         let storage = Storage::open(None, around, Some(name))?;
         let storage = match choice.target.issuer_id() {

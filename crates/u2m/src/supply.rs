@@ -1,12 +1,12 @@
 //! Asks an endpoint supplier of the caller's own for the endpoints of a target.
 
-use u2m_core::{AuthorizationServer, MetadataError, Target};
+use u2m_core::{ServerMetadata, MetadataError, Target};
 use u2m_http::EndpointSupplier;
 
 pub(crate) async fn ask(
     supplier: &dyn EndpointSupplier,
     target: &Target,
-) -> Result<AuthorizationServer, MetadataError> {
+) -> Result<ServerMetadata, MetadataError> {
     if let Some(issuer) = target.issuer_id() {
         return supplier.issuer(issuer).await;
     }
@@ -35,13 +35,13 @@ mod tests {
     struct Asked(Mutex<Vec<String>>);
 
     impl Asked {
-        fn by(&self, what: impl Into<String>) -> Result<AuthorizationServer, MetadataError> {
+        fn by(&self, what: impl Into<String>) -> Result<ServerMetadata, MetadataError> {
             self.0.lock().unwrap().push(what.into());
             Err(MetadataError::NotSupported)
         }
     }
 
-    type Answer = Result<AuthorizationServer, MetadataError>;
+    type Answer = Result<ServerMetadata, MetadataError>;
 
     #[async_trait]
     impl EndpointSupplier for Asked {

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 /// What is left of the time for trying.
 #[derive(Debug)]
-pub(crate) struct Trying(Duration);
+pub(crate) struct RetryTime(Duration);
 
-impl Trying {
+impl RetryTime {
     pub(crate) fn new(limit: Duration) -> Self {
         Self(limit)
     }
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_pause_takes_what_is_left_and_ends_early_where_it_may() {
-        let mut left = Trying::new(Duration::from_millis(30));
+        let mut left = RetryTime::new(Duration::from_millis(30));
         left.pause(Duration::from_millis(10), || false);
         assert_eq!(left.0, Duration::from_millis(20));
         left.pause(Duration::from_secs(3600), || true);
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn what_took_longer_than_it_can_take_was_a_suspension() {
-        let mut left = Trying::new(Duration::from_secs(10));
+        let mut left = RetryTime::new(Duration::from_secs(10));
         left.during(Duration::ZERO, || std::thread::sleep(Duration::from_millis(20)));
         assert_eq!(left.0, Duration::from_secs(10));
     }

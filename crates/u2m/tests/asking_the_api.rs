@@ -107,7 +107,7 @@ fn where_a_token_belongs_is_said_by_the_host_first_and_then_by_the_api() {
         let (server, access) = start(settings);
         let tokens = server.sign_in("databricks-cli", "offline_access all-apis");
         let token = AccessToken::new(tokens.access_token());
-        blocking::whereabouts(Arc::new(ReqwestTransport::new()), access.host(), &token)
+        blocking::login_location(Arc::new(ReqwestTransport::new()), access.host(), &token)
     };
     let silent = Settings::new().with_host_metadata(u2m_testkit::HostMetadata::absent());
     let api = found(silent.with_principal_in("acc-1", Some(12_345)));

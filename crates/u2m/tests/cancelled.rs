@@ -5,7 +5,7 @@ mod common;
 
 use common::{LONG, World, name, runtime};
 use std::time::Duration;
-use u2m::{PersistentAuth, TokenError, TokenStore, settle};
+use u2m::{PersistentAuth, TokenError, TokenStore, wait_for_saves};
 use u2m_testkit::{Endpoint, Fault, Times};
 
 const ANSWER: Duration = Duration::from_millis(20);
@@ -53,7 +53,7 @@ fn async_3_200_futures_dropped_after_their_request_was_sent_lose_no_login() {
         // At once, while the refresh may still be under way.
         let token = runtime.block_on(auth.token()).unwrap();
         assert_eq!(world.refreshes(), before + 1, "round {round}");
-        assert!(settle(LONG));
+        assert!(wait_for_saves(LONG));
         world.assert_alive();
         assert_eq!(name(&token), name(&world.stored().token()), "round {round}");
     }

@@ -180,7 +180,7 @@ fn what_could_not_be_signed_is_not_sent_and_spends_nothing() {
     let error = auth.blocking().token().unwrap_err();
     let text = chain(&error);
     assert!(text.contains("could not sign for itself: the key is locked"), "{text}");
-    assert_eq!(error.fate(), u2m::Fate::Kept);
+    assert_eq!(error.fate(), u2m::SpendState::Kept);
     assert!(auth.blocking().close(Duration::from_secs(30)));
     token.assert();
 }

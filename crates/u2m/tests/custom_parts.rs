@@ -9,11 +9,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use u2m::{
-    AccountId, AuthorizationServer, BrowserError, EndpointSupplier, Host, MetadataError,
+    AccountId, ServerMetadata, BrowserError, EndpointSupplier, Host, MetadataError,
     PasteLines, PastedLine, PersistentAuth, Person, ReqwestTransport, SignedIn, Target, Transport,
-    TransportFailure, WrongPaste, browser_fn,
+    TransportFailure, PasteProblem, browser_fn,
 };
-use u2m_core::{Answer, HttpRequest};
+use u2m_core::{HttpResponse, HttpRequest};
 use url::Url;
 
 /// Writes down what it sends.
@@ -25,7 +25,7 @@ struct Recording {
 
 #[async_trait]
 impl Transport for Recording {
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         self.paths.lock().unwrap().push(request.url().path().to_owned());
         self.inner.send(request).await
     }
@@ -83,28 +83,28 @@ struct Known {
 }
 
 impl Known {
-    fn answer(&self, what: &'static str) -> Result<AuthorizationServer, MetadataError> {
+    fn answer(&self, what: &'static str) -> Result<ServerMetadata, MetadataError> {
         self.asked.lock().unwrap().push(what);
         let url = |tail: &str| Url::parse(&format!("{}/oidc/v1/{tail}", self.base)).unwrap();
-        AuthorizationServer::new(format!("{}/oidc", self.base), url("authorize"), url("token"))
+        ServerMetadata::new(format!("{}/oidc", self.base), url("authorize"), url("token"))
     }
 }
 
 #[async_trait]
 impl EndpointSupplier for Known {
-    async fn workspace(&self, _: &Host) -> Result<AuthorizationServer, MetadataError> {
+    async fn workspace(&self, _: &Host) -> Result<ServerMetadata, MetadataError> {
         self.answer("workspace")
     }
 
-    async fn account(&self, _: &Host, _: &AccountId) -> Result<AuthorizationServer, MetadataError> {
+    async fn account(&self, _: &Host, _: &AccountId) -> Result<ServerMetadata, MetadataError> {
         self.answer("account")
     }
 
-    async fn unified(&self, _: &Host, _: &AccountId) -> Result<AuthorizationServer, MetadataError> {
+    async fn unified(&self, _: &Host, _: &AccountId) -> Result<ServerMetadata, MetadataError> {
         self.answer("unified")
     }
 
-    async fn at_url(&self, _: &Url) -> Result<AuthorizationServer, MetadataError> {
+    async fn at_url(&self, _: &Url) -> Result<ServerMetadata, MetadataError> {
         self.answer("url")
     }
 }
@@ -164,7 +164,7 @@ struct OfIssuer(Known, String);
 
 #[async_trait]
 impl EndpointSupplier for OfIssuer {
-    async fn workspace(&self, host: &Host) -> Result<AuthorizationServer, MetadataError> {
+    async fn workspace(&self, host: &Host) -> Result<ServerMetadata, MetadataError> {
         self.0.workspace(host).await
     }
 
@@ -172,7 +172,7 @@ impl EndpointSupplier for OfIssuer {
         &self,
         h: &Host,
         id: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError> {
+    ) -> Result<ServerMetadata, MetadataError> {
         self.0.account(h, id).await
     }
 
@@ -180,17 +180,17 @@ impl EndpointSupplier for OfIssuer {
         &self,
         h: &Host,
         id: &AccountId,
-    ) -> Result<AuthorizationServer, MetadataError> {
+    ) -> Result<ServerMetadata, MetadataError> {
         self.0.unified(h, id).await
     }
 
-    async fn issuer(&self, _: &str) -> Result<AuthorizationServer, MetadataError> {
+    async fn issuer(&self, _: &str) -> Result<ServerMetadata, MetadataError> {
         let mut server = self.0.answer("issuer")?;
         server.issuer.clone_from(&self.1);
         Ok(server)
     }
 
-    async fn at_url(&self, url: &Url) -> Result<AuthorizationServer, MetadataError> {
+    async fn at_url(&self, url: &Url) -> Result<ServerMetadata, MetadataError> {
         self.0.at_url(url).await
     }
 }
@@ -256,7 +256,7 @@ impl Person for Pasting {
         self.lines.lock().unwrap().take()
     }
 
-    fn wrong_paste(&self, wrong: &WrongPaste) {
+    fn wrong_paste(&self, wrong: &PasteProblem) {
         self.wrong.lock().unwrap().push(wrong.to_string());
     }
 }

@@ -12,7 +12,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use u2m::{
-    AccessToken, AutoStore, CacheKey, Doctor, Finding, Level, Lifetime, Said, Session, TokenStore,
+    AccessToken, AutoStore, CacheKey, Doctor, DoctorFinding, Severity, Lifetime, TargetArgs, Session, TokenStore,
 };
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 
@@ -24,9 +24,9 @@ fn a_machine_on_which_all_is_well_is_told_so() {
     for check in
         ["profile file", "store", "store choice", "login", "saving", "connection", "host", "clock"]
     {
-        assert_eq!(level(check), Level::Ok, "{check}: {findings:#?}");
+        assert_eq!(level(check), Severity::Ok, "{check}: {findings:#?}");
     }
-    assert_eq!(level("browser"), Level::Ok);
+    assert_eq!(level("browser"), Severity::Ok);
     let base = home.world.server.base_url();
     assert_eq!(one(&findings, "profile file").1, "~/.databrickscfg, 1 profile");
     assert_eq!(one(&findings, "store").1, "plaintext: ~/.databricks/token-cache.json, 1 login");
@@ -48,18 +48,18 @@ fn nobody_is_asked_where_that_is_not_wanted() {
     for check in ["connection", "host", "clock"] {
         assert!(all(&findings, check).is_empty(), "{check}");
     }
-    assert_eq!(one(&findings, "login").0, Level::Ok);
+    assert_eq!(one(&findings, "login").0, Severity::Ok);
     assert_eq!(home.world.server.counts().requests, 0);
 }
 
 #[test]
 fn a_host_in_trouble_is_told_from_one_that_is_none() {
     for (status, level, words) in [
-        (StatusCode::OK, Level::Ok, "says what it is"),
-        (StatusCode::NOT_FOUND, Level::Ok, "answers, and says nothing about itself"),
-        (StatusCode::SERVICE_UNAVAILABLE, Level::Warn, "answers with status 503"),
-        (StatusCode::TOO_MANY_REQUESTS, Level::Warn, "answers with status 429"),
-        (StatusCode::FORBIDDEN, Level::Warn, "answers with status 403"),
+        (StatusCode::OK, Severity::Ok, "says what it is"),
+        (StatusCode::NOT_FOUND, Severity::Ok, "answers, and says nothing about itself"),
+        (StatusCode::SERVICE_UNAVAILABLE, Severity::Warn, "answers with status 503"),
+        (StatusCode::TOO_MANY_REQUESTS, Severity::Warn, "answers with status 429"),
+        (StatusCode::FORBIDDEN, Severity::Warn, "answers with status 403"),
     ] {
         let home = Home::new();
         let fault = Fault::status(status, "application/json", "{}");
@@ -77,11 +77,11 @@ fn a_host_that_never_answers_holds_up_nothing_else() {
     let start = Instant::now();
     let findings = home.examine(&[]);
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
-    assert_eq!(one(&findings, "host").0, Level::Fail);
-    assert_eq!((one(&findings, "login").0, one(&findings, "saving").0), (Level::Ok, Level::Ok));
+    assert_eq!(one(&findings, "host").0, Severity::Fail);
+    assert_eq!((one(&findings, "login").0, one(&findings, "saving").0), (Severity::Ok, Severity::Ok));
     // Who waits for less is told that there was no answer.
     let doctor = home.doctor(&[]).with_said(said()).with_timeout(Duration::ZERO);
-    let (level, text) = (Level::Fail, "did not answer in time");
+    let (level, text) = (Severity::Fail, "did not answer in time");
     assert_eq!(one(&doctor.examine(), "host"), (level, text));
 }
 
@@ -91,7 +91,7 @@ fn a_host_that_is_not_there_is_no_connection() {
     home.configure("[dev]\nhost = http://127.0.0.1:9\n");
     let findings = home.examine(&[]);
     let (level, text) = one(&findings, "connection");
-    assert!(level == Level::Fail && text.starts_with("127.0.0.1 port 9: "), "{text}");
+    assert!(level == Severity::Fail && text.starts_with("127.0.0.1 port 9: "), "{text}");
     assert!(all(&findings, "host").is_empty(), "nobody is there to be asked");
 }
 
@@ -102,7 +102,7 @@ fn a_clock_that_is_more_than_half_a_minute_off_is_told_and_in_which_direction() 
         home.world.server.advance(Lifetime::from_seconds(ahead));
         let findings = home.examine(&[]);
         let (level, text) = one(&findings, "clock");
-        assert!(level == Level::Warn && text.ends_with(words), "{text}");
+        assert!(level == Severity::Warn && text.ends_with(words), "{text}");
     }
 }
 
@@ -112,9 +112,9 @@ fn an_issuer_of_its_own_is_only_connected_to() {
     let issuer = format!("{}/oidc", home.world.server.base_url());
     home.configure(&format!("[dev]\nu2m_issuer = {issuer}\nu2m_client_id = cli\n"));
     let findings = home.examine(&[]);
-    assert_eq!(one(&findings, "connection").0, Level::Ok);
+    assert_eq!(one(&findings, "connection").0, Severity::Ok);
     assert!(all(&findings, "host").is_empty(), "whatever it says of itself means nothing");
-    assert_eq!(one(&findings, "clock").0, Level::Ok);
+    assert_eq!(one(&findings, "clock").0, Severity::Ok);
 }
 
 #[test]
@@ -123,14 +123,14 @@ fn behind_a_proxy_no_connection_is_tried() {
     home.configure("[dev]\nhost = https://no-such-host.invalid\n");
     let findings = home.examine(&[("HTTPS_PROXY", "http://127.0.0.1:9")]);
     assert!(all(&findings, "connection").is_empty() && all(&findings, "name").is_empty());
-    assert_eq!(one(&findings, "proxy").0, Level::Ok);
+    assert_eq!(one(&findings, "proxy").0, Severity::Ok);
 }
 
 #[test]
 fn who_is_not_signed_in_is_told_how() {
     let home = Home::new();
     let findings = home.offline(&[]);
-    assert_eq!(one(&findings, "login"), (Level::Warn, "nobody is signed in as \"dev\""));
+    assert_eq!(one(&findings, "login"), (Severity::Warn, "nobody is signed in as \"dev\""));
     let advice = all(&findings, "login")[0].advice.as_deref();
     assert_eq!(advice, Some("sign in: u2m login --profile dev"));
     assert!(all(&findings, "saving").is_empty());
@@ -146,7 +146,7 @@ fn a_login_that_the_server_has_ended_is_remembered_and_told() {
     let auth = u2m::PersistentAuth::builder(target).with_store(home.store()).build().unwrap();
     assert!(auth.blocking().token().is_err());
     let findings = home.offline(&[]);
-    assert_eq!(one(&findings, "login"), (Level::Fail, "the server has ended \"dev\""));
+    assert_eq!(one(&findings, "login"), (Severity::Fail, "the server has ended \"dev\""));
 }
 
 #[test]
@@ -154,9 +154,9 @@ fn a_refresh_that_is_under_way_is_told_and_waited_for_no_longer() {
     let home = Home::signed_in(1800);
     let held = home.store().lock(&dev(), common::LONG).unwrap().unwrap();
     let findings = home.offline(&[]);
-    assert_eq!(one(&findings, "saving"), (Level::Warn, "another process is refreshing"));
+    assert_eq!(one(&findings, "saving"), (Severity::Warn, "another process is refreshing"));
     drop(held);
-    assert_eq!(one(&home.offline(&[]), "saving").0, Level::Ok);
+    assert_eq!(one(&home.offline(&[]), "saving").0, Severity::Ok);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_store_that_cannot_be_read_is_told_once() {
     fs::write(&path, "{").unwrap();
     let findings = home.offline(&[]);
     let (level, text) = one(&findings, "store");
-    assert!(level == Level::Fail && text.starts_with("plaintext: "), "{text}");
+    assert!(level == Severity::Fail && text.starts_with("plaintext: "), "{text}");
     assert!(all(&findings, "login").is_empty(), "that was said already: {findings:#?}");
 }
 
@@ -180,7 +180,7 @@ fn one_entry_that_cannot_be_read_is_the_logins_fault() {
     fs::write(&path, document.to_string()).unwrap();
     let findings = home.offline(&[]);
     let levels: Vec<_> = all(&findings, "store").iter().map(|one| one.level).collect();
-    assert_eq!(levels, [Level::Ok, Level::Fail], "{findings:#?}");
+    assert_eq!(levels, [Severity::Ok, Severity::Fail], "{findings:#?}");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_store_that_there_is_not_is_the_settings_fault() {
     let home = Home::new();
     let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "vault")]);
     let (level, text) = one(&findings, "store");
-    assert!(level == Level::Fail && text.contains("unknown storage mode \"vault\""), "{text}");
+    assert!(level == Severity::Fail && text.contains("unknown storage mode \"vault\""), "{text}");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn each_store_is_told_that_was_asked_for_or_holds_a_login() {
     // There is no keyring.
     let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "secure")]);
     let (level, text) = one(&findings, "store");
-    assert!(level == Level::Fail && text.starts_with("secure: "), "{text}");
+    assert!(level == Severity::Fail && text.starts_with("secure: "), "{text}");
     let home = Home::signed_in(1800);
     let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "")]);
     let told: Vec<_> = all(&findings, "store").iter().map(|one| one.text.as_str()).collect();
@@ -231,14 +231,14 @@ fn a_sealed_file_whose_key_does_not_fit_is_told() {
         home.offline(&env)
     };
     let findings = with(&key("right"));
-    assert_eq!(one(&findings, "store").0, Level::Ok, "{findings:#?}");
-    assert_eq!(one(&findings, "login").0, Level::Ok);
+    assert_eq!(one(&findings, "store").0, Severity::Ok, "{findings:#?}");
+    assert_eq!(one(&findings, "login").0, Severity::Ok);
     fs::write(home.folder.path().join("wrong"), "ab".repeat(32)).unwrap();
     fs::set_permissions(home.folder.path().join("wrong"), PermissionsExt::from_mode(0o600))
         .unwrap();
     let findings = with(&key("wrong"));
     let (level, text) = one(&findings, "store");
-    assert!(level == Level::Fail && text.starts_with("encrypted: "), "{text}");
+    assert!(level == Severity::Fail && text.starts_with("encrypted: "), "{text}");
 }
 
 #[cfg(feature = "encrypted")]
@@ -258,7 +258,7 @@ fn a_setting_that_names_another_store_than_the_logins_is_told() {
         ));
         let findings = home.offline(&[("DATABRICKS_AUTH_STORAGE", "")]);
         let told = all(&findings, "store choice").into_iter().cloned();
-        told.filter(|one| one.level != Level::Ok).collect::<Vec<_>>()
+        told.filter(|one| one.level != Severity::Ok).collect::<Vec<_>>()
     };
     let store = AutoStore::new(home.store());
     store.prepare_login(&dev()).unwrap();
@@ -268,7 +268,7 @@ fn a_setting_that_names_another_store_than_the_logins_is_told() {
     let label = "auth_storage in [__settings__] section of config file";
     let text = format!("\"dev\" is in plaintext, where it was saved; {label} names encrypted");
     let advice = "let the setting follow: u2m storage migrate --to plaintext dev";
-    assert_eq!((told.level, &told.text), (Level::Warn, &text));
+    assert_eq!((told.level, &told.text), (Severity::Warn, &text));
     assert_eq!(told.advice.as_deref(), Some(advice));
     sealed().save(&dev(), &home.world.session(1800)).unwrap();
     let told = &setting("encrypted")[0];
@@ -287,15 +287,15 @@ fn the_profile_file_is_looked_through() {
     let findings = home.offline(&[]);
     assert_eq!(one(&findings, "profile file").1, "~/.databrickscfg, 4 profiles");
     let mode = "others can read ~/.databrickscfg (mode 640)";
-    assert_eq!(one(&findings, "profile file mode"), (Level::Warn, mode));
-    assert_eq!(one(&findings, "default profile"), (Level::Warn, "\"gone\" does not exist"));
+    assert_eq!(one(&findings, "profile file mode"), (Severity::Warn, mode));
+    assert_eq!(one(&findings, "default profile"), (Severity::Warn, "\"gone\" does not exist"));
     assert_eq!(
         one(&findings, "profile name"),
-        (Level::Warn, "\"a.example.com\" looks like a host")
+        (Severity::Warn, "\"a.example.com\" looks like a host")
     );
     let (level, text) = one(&findings, "profile host");
     assert!(
-        level == Level::Warn && text.starts_with("the host of \"odd\" cannot be used"),
+        level == Severity::Warn && text.starts_with("the host of \"odd\" cannot be used"),
         "{text}"
     );
     // A file of one's own may hold one, and one without a secret may be shared.
@@ -315,24 +315,24 @@ fn the_profile_file_is_looked_through() {
 fn without_a_file_or_a_choice_the_next_step_is_named() {
     let home = Home::new();
     let path = home.folder.path().join(".databrickscfg");
-    let level = |findings: &[Finding], check: &str| one(findings, check).0;
+    let level = |findings: &[DoctorFinding], check: &str| one(findings, check).0;
     let findings = home.doctor(&[]).offline().examine();
-    assert_eq!(one(&findings, "login"), (Level::Warn, "no profile is chosen"));
-    let other = Said { profile: Some("other".into()), ..Said::default() };
+    assert_eq!(one(&findings, "login"), (Severity::Warn, "no profile is chosen"));
+    let other = TargetArgs { profile: Some("other".into()), ..TargetArgs::default() };
     let findings = home.doctor(&[]).with_said(other).offline().examine();
-    assert_eq!(level(&findings, "login"), Level::Fail);
+    assert_eq!(level(&findings, "login"), Severity::Fail);
     fs::write(&path, "[dev\n").unwrap();
     let findings = home.doctor(&[]).offline().examine();
-    assert!(level(&findings, "profile file") == Level::Fail && findings.len() == 1, "{findings:?}");
+    assert!(level(&findings, "profile file") == Severity::Fail && findings.len() == 1, "{findings:?}");
     fs::remove_file(&path).unwrap();
     let findings = home.doctor(&[]).offline().examine();
-    assert_eq!(one(&findings, "profile file"), (Level::Warn, "~/.databrickscfg does not exist"));
-    assert_eq!(one(&findings, "login"), (Level::Warn, "there is none yet"));
+    assert_eq!(one(&findings, "profile file"), (Severity::Warn, "~/.databrickscfg does not exist"));
+    assert_eq!(one(&findings, "login"), (Severity::Warn, "there is none yet"));
     let findings = home.doctor(&[("DATABRICKS_CONFIG_FILE", "/no/such")]).offline().examine();
     let advice = all(&findings, "profile file")[0].advice.clone().unwrap();
     assert!(advice.starts_with("DATABRICKS_CONFIG_FILE names it"), "{advice}");
     let nowhere = Doctor::new([("X", "y")]).examine();
-    assert_eq!((nowhere.len(), nowhere[0].level), (1, Level::Fail));
+    assert_eq!((nowhere.len(), nowhere[0].level), (1, Severity::Fail));
 }
 
 /// A program of so many bytes.
@@ -353,34 +353,34 @@ fn the_command_that_sdks_would_call_is_looked_at() {
         (level, text.to_owned())
     };
     let on_path = [("PATH", path)];
-    assert_eq!(found(&on_path, "command for SDKs").0, Level::Warn);
-    for (size, level) in [(1 << 20, Level::Ok), ((1 << 20) - 1, Level::Warn)] {
+    assert_eq!(found(&on_path, "command for SDKs").0, Severity::Warn);
+    for (size, level) in [(1 << 20, Severity::Ok), ((1 << 20) - 1, Severity::Warn)] {
         program(&databricks, size);
         let (found, text) = found(&on_path, "databricks on PATH");
         assert_eq!(found, level, "{size}: {text}");
         let words = [", which is another program", "smaller than 1 MiB: SDKs pass it over"];
-        assert!(text.ends_with(words[usize::from(level == Level::Warn)]), "{text}");
+        assert!(text.ends_with(words[usize::from(level == Severity::Warn)]), "{text}");
     }
     let own = std::env::current_exe().unwrap();
     fs::remove_file(&databricks).unwrap();
     symlink(&own, &databricks).unwrap();
     let words = "~/bin/databricks, which is this program";
-    assert_eq!(found(&on_path, "databricks on PATH"), (Level::Ok, words.to_owned()));
+    assert_eq!(found(&on_path, "databricks on PATH"), (Severity::Ok, words.to_owned()));
     // By a variable: a name that is on PATH, or a path.
     for named in ["databricks", databricks.to_str().unwrap()] {
         let env = [("PATH", path), ("DATABRICKS_CLI_PATH", named)];
-        assert_eq!(found(&env, "DATABRICKS_CLI_PATH"), (Level::Ok, words.to_owned()), "{named}");
+        assert_eq!(found(&env, "DATABRICKS_CLI_PATH"), (Severity::Ok, words.to_owned()), "{named}");
     }
     let small = bin.join("small");
     program(&small, 10);
     for (named, words) in [("no-such", "is no program"), (small.to_str().unwrap(), "refuse it")] {
         let env = [("PATH", "/nonexistent"), ("DATABRICKS_CLI_PATH", named)];
         let (level, text) = found(&env, "DATABRICKS_CLI_PATH");
-        assert!(level == Level::Fail && text.ends_with(words), "{text}");
+        assert!(level == Severity::Fail && text.ends_with(words), "{text}");
         assert!(all(&home.offline(&env), "command for SDKs").is_empty(), "the variable names one");
     }
     program(&bin.join("u2m"), 10);
-    assert_eq!(found(&on_path, "u2m on PATH"), (Level::Ok, "~/bin/u2m".to_owned()));
+    assert_eq!(found(&on_path, "u2m on PATH"), (Severity::Ok, "~/bin/u2m".to_owned()));
 }
 
 #[test]

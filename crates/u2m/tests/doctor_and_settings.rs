@@ -9,7 +9,7 @@ mod home;
 use home::{Home, all, one};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use u2m::{Finding, Level};
+use u2m::{DoctorFinding, Severity};
 
 #[test]
 fn certificates_that_a_variable_names_are_looked_for_as_the_variable_means_it() {
@@ -27,9 +27,9 @@ fn certificates_that_a_variable_names_are_looked_for_as_the_variable_means_it() 
         let findings = home.offline(&[(name, &value)]);
         let (level, text) = one(&findings, "certificates");
         match missing {
-            None => assert_eq!((level, text), (Level::Ok, format!("{name} is {value}").as_str())),
+            None => assert_eq!((level, text), (Severity::Ok, format!("{name} is {value}").as_str())),
             Some(part) => {
-                assert_eq!(level, Level::Warn);
+                assert_eq!(level, Severity::Warn);
                 assert!(text.contains(part) && text.ends_with("which is not there"), "{text}");
             }
         }
@@ -40,7 +40,7 @@ fn certificates_that_a_variable_names_are_looked_for_as_the_variable_means_it() 
 fn the_program_that_shows_addresses_is_named() {
     let findings = Home::new().offline(&[("BROWSER", "/bin/true")]);
     let (level, text) = one(&findings, "browser");
-    assert_eq!(level, Level::Ok, "{text}");
+    assert_eq!(level, Severity::Ok, "{text}");
     assert!(text.starts_with("/bin/true"), "{text}");
     let is_wsl = format!("{:?}", u2m::BrowserEnv::current().platform()) == "Wsl";
     assert_eq!(text.contains("(WSL)"), is_wsl, "{text}");
@@ -48,13 +48,13 @@ fn the_program_that_shows_addresses_is_named() {
 
 #[test]
 fn stores_are_told_of_that_are_wanted_or_in_use() {
-    let stores = |findings: &[Finding]| {
+    let stores = |findings: &[DoctorFinding]| {
         let told = all(findings, "store").into_iter();
         told.map(|one| (one.level, one.text.clone())).collect::<Vec<_>>()
     };
     let of = |home: &Home, mode: &str| stores(&home.offline(&[("DATABRICKS_AUTH_STORAGE", mode)]));
     let plain =
-        |count: &str| (Level::Ok, format!("plaintext: ~/.databricks/token-cache.json, {count}"));
+        |count: &str| (Severity::Ok, format!("plaintext: ~/.databricks/token-cache.json, {count}"));
     assert_eq!(of(&Home::new(), "plaintext"), [plain("0 logins")]);
     let home = Home::signed_in(1800);
     assert!(of(&home, "").contains(&plain("1 login")));
@@ -62,13 +62,13 @@ fn stores_are_told_of_that_are_wanted_or_in_use() {
     // Where the system has no keyring, that is a failure for whoever wants it, and for others a warning.
     let wanted = of(&home, "secure");
     if let Some((level, _)) = wanted.iter().find(|(_, text)| text.starts_with("secure: "))
-        && *level == Level::Fail
+        && *level == Severity::Fail
     {
         let told = of(&home, "");
-        let warnings: Vec<_> = told.iter().filter(|(level, _)| *level == Level::Warn).collect();
+        let warnings: Vec<_> = told.iter().filter(|(level, _)| *level == Severity::Warn).collect();
         let start = "there is no keyring here: new logins are kept unencrypted in ~/";
         assert!(matches!(&warnings[..], [(_, text)] if text.starts_with(start)), "{told:?}");
-        assert!(!wanted.iter().any(|(level, _)| *level == Level::Warn), "{wanted:?}");
+        assert!(!wanted.iter().any(|(level, _)| *level == Severity::Warn), "{wanted:?}");
     }
 }
 
@@ -76,7 +76,7 @@ fn stores_are_told_of_that_are_wanted_or_in_use() {
 fn a_login_from_the_future_is_told() {
     let findings = Home::signed_in(3_600 + 1_000).offline(&[]);
     let (level, text) = one(&findings, "login");
-    assert_eq!(level, Level::Warn);
+    assert_eq!(level, Severity::Warn);
     assert!(text.contains("was issued in the future by this machine's clock"), "{text}");
 }
 

@@ -7,7 +7,7 @@ use common::{World, name, runtime};
 use std::ffi::OsString;
 use std::fs;
 use u2m::{
-    Builder, CacheKey, ConfigFile, PersistentAuth, ProfileName, Surroundings, TokenError,
+    Builder, CacheKey, ConfigFile, PersistentAuth, ProfileName, Environment, TokenError,
     TokenStore,
 };
 
@@ -21,7 +21,7 @@ fn open(world: &World, more: &str) -> Builder {
         "HOME" | "USERPROFILE" => Some(world.folder().as_os_str().to_owned()),
         _ => None,
     };
-    let around = Surroundings { env: &env, config: &config };
+    let around = Environment { env: &env, config: &config };
     Builder::for_profile("dev", &around).unwrap()
 }
 

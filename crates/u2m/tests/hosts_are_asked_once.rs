@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use u2m::{Host, HostDirectory, HostMetadata, Transport, TransportFailure, ask_host, blocking};
-use u2m_core::{Answer, HttpRequest};
+use u2m_core::{HttpResponse, HttpRequest};
 
 /// Answers with a body after a while, and counts.
 #[derive(Debug)]
@@ -22,10 +22,10 @@ struct Canned {
 
 #[async_trait]
 impl Transport for Canned {
-    async fn send(&self, _: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, _: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(self.delay).await;
-        Ok(Answer::new(200, self.body.into()))
+        Ok(HttpResponse::new(200, self.body.into()))
     }
 }
 
@@ -39,9 +39,9 @@ impl Transport for Road {
         self.0.to_owned()
     }
 
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         let answer = self.1.send(request).await?;
-        Ok(if self.0 == "proxy" { answer } else { Answer::new(502, Vec::new()) })
+        Ok(if self.0 == "proxy" { answer } else { HttpResponse::new(502, Vec::new()) })
     }
 }
 

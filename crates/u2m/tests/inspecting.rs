@@ -7,20 +7,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use u2m::{
-    CheckError, ConfigFile, Given, HostDirectory, Identity, Inspector, ReqwestTransport, Subject,
-    Surroundings, Transport, TransportFailure, Validity, resolve,
+    CheckError, ConfigFile, SelectionArgs, HostDirectory, Identity, Inspector, ReqwestTransport, CheckSubject,
+    Environment, Transport, TransportFailure, Validity, resolve,
 };
-use u2m_core::{Answer, HttpRequest};
+use u2m_core::{HttpResponse, HttpRequest};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{HostMetadata, RunningServer, Settings};
 
 const TOKEN: &str = "dapi-inspected";
 
-fn subject(config: &str) -> Subject {
+fn subject(config: &str) -> CheckSubject {
     let config = ConfigFile::parse(config).unwrap();
-    let given = Given { profile: Some("p"), ..Given::default() };
+    let given = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
     let resolved = resolve(&given, &|_| None, &config, Path::new("cfg")).unwrap();
-    Subject::of(&resolved, &Surroundings { env: &|_| None, config: &config }).unwrap()
+    CheckSubject::of(&resolved, &Environment { env: &|_| None, config: &config }).unwrap()
 }
 
 /// What a check of a profile with `ids` finds out, and what it asked.
@@ -104,7 +104,7 @@ struct Counting {
 
 #[async_trait]
 impl Transport for Counting {
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         for _ in 0..5 {
@@ -115,7 +115,7 @@ impl Transport for Counting {
             ME => r#"{"userName": "me"}"#,
             _ => r#"{"host_type": "workspace"}"#,
         };
-        Ok(Answer::new(200, body.into()))
+        Ok(HttpResponse::new(200, body.into()))
     }
 }
 
@@ -126,7 +126,7 @@ fn profiles_are_checked_eight_at_a_time_in_the_order_of_the_file() {
         let _ = write!(config, "[p{at}]\nhost = https://h{at}.example\ntoken = {TOKEN}\n");
     }
     let config = ConfigFile::parse(config).unwrap();
-    let around = Surroundings { env: &|_| None, config: &config };
+    let around = Environment { env: &|_| None, config: &config };
     let transport = Arc::new(Counting::default());
     let hosts = HostDirectory::new(Arc::clone(&transport) as Arc<dyn Transport>);
     let inspector = Inspector::new(Arc::clone(&transport) as Arc<dyn Transport>).with_hosts(hosts);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use u2m::{
     AccountId, Browser, Builder, CacheKey, ChallengeError, Host, LoginError, MemoryStore,
     PersistentAuth, Ports, ProfileName, Scopes, Session, SignedIn, StoreError, Target, TokenStore,
-    browser_fn, settle,
+    browser_fn, wait_for_saves,
 };
 use u2m_testkit::{
     BrowseError, Consent, Endpoint, Fault, Iss, Page, Settings, Times, http::StatusCode,
@@ -255,7 +255,7 @@ fn t29_a_code_that_is_being_redeemed_is_redeemed_and_saved_although_nobody_waits
     runtime.spawn(async move { caller.challenge().await.is_ok() });
     eventually("an exchange", || world.server.counts().exchanges == 1);
     runtime.shutdown_background();
-    assert!(settle(LONG));
+    assert!(wait_for_saves(LONG));
     world.assert_alive();
     assert_eq!(auth.blocking().token().unwrap(), world.stored().token());
 }
@@ -291,7 +291,7 @@ impl u2m::Transport for Nowhere {
     async fn send(
         &self,
         request: &u2m_core::HttpRequest,
-    ) -> Result<u2m_core::Answer, u2m::TransportFailure> {
+    ) -> Result<u2m_core::HttpResponse, u2m::TransportFailure> {
         panic!("{request:?}")
     }
 }
@@ -414,7 +414,7 @@ fn a_browser_is_not_told_of_a_login_that_could_not_be_saved() {
 struct Watchful(Arc<Mutex<Vec<bool>>>);
 
 impl u2m::Person for Watchful {
-    fn stray_callback(&self, stray: &u2m::Stray) {
+    fn stray_callback(&self, stray: &u2m::UnmatchedCallback) {
         self.0.lock().unwrap().push(stray.refusal().is_some());
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{World, hasty, parse, report, together, within};
 use std::time::{Duration, Instant};
-use u2m::{Patience, TokenStore};
+use u2m::{RetryPolicy, TokenStore};
 use u2m_testkit::{Endpoint, Fault, Times};
 
 /// The budget of a request and the wait for somebody else's, and time for a busy machine.
@@ -92,7 +92,7 @@ fn flow_1_a_caller_may_have_a_deadline_of_its_own() {
 #[test]
 fn a_wait_for_others_that_is_no_longer_than_a_request_is_refused_when_built() {
     let world = World::new();
-    let patience = Patience::default().with_budget(Duration::from_secs(5));
-    let built = world.builder().with_patience(patience).with_lock_wait(Duration::from_secs(5));
+    let patience = RetryPolicy::default().with_budget(Duration::from_secs(5));
+    let built = world.builder().with_retry_policy(patience).with_lock_wait(Duration::from_secs(5));
     assert!(matches!(built.build(), Err(u2m::BuildError::Impatient)));
 }

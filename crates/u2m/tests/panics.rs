@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use common::store::{Stored, Twist, Twisted};
 use common::{World, runtime};
 use u2m::{
-    AccountId, AuthorizationServer, Builder, CacheKey, ChallengeError, EndpointSupplier, FileStore,
+    AccountId, ServerMetadata, Builder, CacheKey, ChallengeError, EndpointSupplier, FileStore,
     Host, MetadataError, ReqwestTransport, Session, TokenError, TokenStore, Transport,
     TransportFailure, browser_fn,
 };
-use u2m_core::{Answer, HttpRequest};
+use u2m_core::{HttpResponse, HttpRequest};
 use url::Url;
 
 /// Panics instead of sending what spends something.
@@ -20,7 +20,7 @@ struct Broken(ReqwestTransport);
 
 #[async_trait]
 impl Transport for Broken {
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         assert!(request.form().is_none(), "on purpose");
         self.0.send(request).await
     }
@@ -28,19 +28,19 @@ impl Transport for Broken {
 
 #[async_trait]
 impl EndpointSupplier for Broken {
-    async fn workspace(&self, _: &Host) -> Result<AuthorizationServer, MetadataError> {
+    async fn workspace(&self, _: &Host) -> Result<ServerMetadata, MetadataError> {
         panic!("on purpose")
     }
 
-    async fn account(&self, _: &Host, _: &AccountId) -> Result<AuthorizationServer, MetadataError> {
+    async fn account(&self, _: &Host, _: &AccountId) -> Result<ServerMetadata, MetadataError> {
         panic!("on purpose")
     }
 
-    async fn unified(&self, _: &Host, _: &AccountId) -> Result<AuthorizationServer, MetadataError> {
+    async fn unified(&self, _: &Host, _: &AccountId) -> Result<ServerMetadata, MetadataError> {
         panic!("on purpose")
     }
 
-    async fn at_url(&self, _: &Url) -> Result<AuthorizationServer, MetadataError> {
+    async fn at_url(&self, _: &Url) -> Result<ServerMetadata, MetadataError> {
         panic!("on purpose")
     }
 }

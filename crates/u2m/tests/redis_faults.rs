@@ -8,7 +8,7 @@ mod redis;
 mod redis_server;
 
 use common::{LONG, chain, eventually, restless, within};
-use redis::{LEASE_OF_OLD, Shared};
+use redis::{LEASE_OF_OLD, SharedToken};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use u2m::{Lifetime, Token, TokenError, TokenStore};
@@ -16,12 +16,12 @@ use u2m_testkit::{Endpoint, Fault, Settings, Times, http::StatusCode};
 
 const SLOW: Duration = Duration::from_millis(500);
 
-fn shared(left: i64) -> Option<Shared> {
-    Shared::with(Settings::new(), LEASE_OF_OLD, left)
+fn shared(left: i64) -> Option<SharedToken> {
+    SharedToken::with(Settings::new(), LEASE_OF_OLD, left)
 }
 
 /// A refresh under way: its refresh token is spent, and its answer comes soon.
-fn under_way(shared: &Shared) -> JoinHandle<Result<Token, TokenError>> {
+fn under_way(shared: &SharedToken) -> JoinHandle<Result<Token, TokenError>> {
     shared.world.server.inject(Endpoint::Token, Times::Once, Fault::delay(SLOW));
     let auth = shared.auth().blocking();
     let refresh = std::thread::spawn(move || auth.token());

@@ -8,7 +8,7 @@ mod redis;
 mod redis_server;
 
 use common::{LONG, eventually, report, together};
-use redis::{ANSWER, Shared, inherited};
+use redis::{ANSWER, SharedToken, inherited};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use u2m::{Lifetime, PersistentAuth, Token, TokenError, TokenStore};
@@ -40,7 +40,7 @@ fn grace() -> Settings {
 }
 
 /// Kills a machine that has the lease.
-fn kill_before_it_sends(shared: &Shared) {
+fn kill_before_it_sends(shared: &SharedToken) {
     let mut holder = shared.child("hold");
     holder.until("ready");
     holder.go_on();
@@ -49,7 +49,7 @@ fn kill_before_it_sends(shared: &Shared) {
 }
 
 /// Kills a machine whose refresh token is spent, and whose answer has not come.
-fn kill_after_it_sent(shared: &Shared) {
+fn kill_after_it_sent(shared: &SharedToken) {
     let server = &shared.world.server;
     server.inject(Endpoint::Token, Times::Once, Fault::delay(LONG));
     let mut holder = shared.child("token");
@@ -60,7 +60,7 @@ fn kill_after_it_sent(shared: &Shared) {
 }
 
 /// Sixteen callers with objects of their own, eight of them of another machine.
-fn others(shared: &Shared) -> Vec<Result<Token, TokenError>> {
+fn others(shared: &SharedToken) -> Vec<Result<Token, TokenError>> {
     let start = Instant::now();
     let outcomes = together(16, |at| {
         let store = if at % 2 == 0 { shared.store() } else { shared.abroad() };
@@ -75,7 +75,7 @@ fn others(shared: &Shared) -> Vec<Result<Token, TokenError>> {
 
 #[test]
 fn a23_a_holder_that_is_killed_before_its_request_costs_the_time_of_an_answer_and_nothing_else() {
-    let Some(shared) = Shared::expired(LEASE) else { return };
+    let Some(shared) = SharedToken::expired(LEASE) else { return };
     kill_before_it_sends(&shared);
     let tokens: Vec<Token> = others(&shared).into_iter().map(Result::unwrap).collect();
     assert!(tokens.iter().all(|token| token == &tokens[0]));
@@ -85,7 +85,7 @@ fn a23_a_holder_that_is_killed_before_its_request_costs_the_time_of_an_answer_an
 
 #[test]
 fn a23_a_holder_that_is_killed_after_its_request_costs_one_more_where_the_server_allows_a_retry() {
-    let Some(shared) = Shared::with(grace(), LEASE, -5) else { return };
+    let Some(shared) = SharedToken::with(grace(), LEASE, -5) else { return };
     kill_after_it_sent(&shared);
     let tokens: Vec<Token> = others(&shared).into_iter().map(Result::unwrap).collect();
     assert!(tokens.iter().all(|token| token == &tokens[0]));
@@ -96,7 +96,7 @@ fn a23_a_holder_that_is_killed_after_its_request_costs_one_more_where_the_server
 
 #[test]
 fn a8_where_the_server_allows_none_all_are_told_to_log_in_and_one_request_says_so() {
-    let Some(shared) = Shared::expired(LEASE) else { return };
+    let Some(shared) = SharedToken::expired(LEASE) else { return };
     kill_after_it_sent(&shared);
     let outcomes = others(&shared);
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(TokenError::needs_login)));
@@ -112,7 +112,7 @@ fn a8_where_the_server_allows_none_all_are_told_to_log_in_and_one_request_says_s
 
 #[test]
 fn a8_the_one_that_meets_the_rejection_says_why() {
-    let Some(shared) = Shared::expired(LEASE) else { return };
+    let Some(shared) = SharedToken::expired(LEASE) else { return };
     kill_after_it_sent(&shared);
     let auth = shared.auth();
     assert!(auth.blocking().token().unwrap_err().needs_login());
@@ -122,7 +122,7 @@ fn a8_the_one_that_meets_the_rejection_says_why() {
 }
 
 /// A refresh that takes three leases and is under way.
-fn slow(shared: &Shared) -> JoinHandle<Token> {
+fn slow(shared: &SharedToken) -> JoinHandle<Token> {
     let slow = Fault::delay(LEASE * 3);
     shared.world.server.inject(Endpoint::Token, Times::Once, slow);
     let first = shared.auth().blocking();
@@ -133,7 +133,7 @@ fn slow(shared: &Shared) -> JoinHandle<Token> {
 
 #[test]
 fn redis_1_a_holder_that_waits_for_the_server_for_longer_than_a_lease_keeps_the_others_waiting() {
-    let Some(shared) = Shared::expired(LEASE) else { return };
+    let Some(shared) = SharedToken::expired(LEASE) else { return };
     let first = slow(&shared);
     let next = PersistentAuth::builder(shared.world.target()).with_store(shared.abroad());
     let second = next.build().unwrap().blocking().token().unwrap();
@@ -146,7 +146,7 @@ fn redis_1_a_holder_that_waits_for_the_server_for_longer_than_a_lease_keeps_the_
 #[test]
 fn redis_1_a_holder_that_loses_its_lease_while_it_waits_for_the_server_saves_what_it_gets() {
     // A minute and a half is more than its answer takes.
-    let Some(shared) = Shared::expired(Duration::from_secs(45)) else { return };
+    let Some(shared) = SharedToken::expired(Duration::from_secs(45)) else { return };
     let first = slow(&shared);
     shared.redis.lapse();
     let next = PersistentAuth::builder(shared.world.target()).with_store(shared.abroad());

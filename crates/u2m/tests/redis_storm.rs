@@ -11,7 +11,7 @@ mod redis_server;
 mod relay;
 
 use common::{LONG, parse, report, runtime};
-use redis::{LEASE_OF_OLD, Shared, inherited, open};
+use redis::{LEASE_OF_OLD, SharedToken, inherited, open};
 use relay::Relay;
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -54,7 +54,7 @@ fn worker() {
 
 /// All have the same new token, for one request, and the login lives.
 fn tell(kind: &str) {
-    let Some(shared) = Shared::expired(LEASE_OF_OLD) else { return };
+    let Some(shared) = SharedToken::expired(LEASE_OF_OLD) else { return };
     let shared = shared.late(Duration::from_millis(50));
     let mut machines: Vec<_> = (0..3).map(|_| shared.child(&format!("{kind} 100"))).collect();
     machines.iter_mut().for_each(|machine| machine.until("ready"));
@@ -90,7 +90,7 @@ fn refr_2_a23_3_machines_of_100_tasks_with_stores_of_their_own_cost_one_refresh(
 
 /// How long 500 tasks with an object each take, over the time of the server, in round trips of `each_way` there and back.
 fn trips(each_way: Duration, at: impl Fn(&Relay) -> RedisStore) -> f64 {
-    let Some(shared) = Shared::expired(LEASE_OF_OLD) else { return 0.0 };
+    let Some(shared) = SharedToken::expired(LEASE_OF_OLD) else { return 0.0 };
     let request = Duration::from_millis(200);
     let shared = shared.late(request);
     let relay = Relay::to(shared.redis.port(), each_way);

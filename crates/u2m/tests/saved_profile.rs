@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use u2m::{
     AccessToken, Builder, CacheKey, ChooseError, ConfigFile, FileStore, OpenError, Scopes, Session,
-    StorageError, Surroundings, TokenStore,
+    StorageError, Environment, TokenStore,
 };
 
 const CONFIG: &str = "\
@@ -36,7 +36,7 @@ fn opened(folder: &Path, name: &str, config: &str) -> Result<Builder, OpenError>
         "HOME" | "USERPROFILE" => Some(OsString::from(folder)),
         _ => None,
     };
-    Builder::for_profile(name, &Surroundings { env: &env, config: &config })
+    Builder::for_profile(name, &Environment { env: &env, config: &config })
 }
 
 #[test]

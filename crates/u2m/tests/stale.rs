@@ -13,7 +13,7 @@ use u2m::{
     CacheKey, FileStore, PersistentAuth, TokenError, TokenSource, TokenStore, Transport,
     TransportFailure,
 };
-use u2m_core::{Answer, HttpRequest};
+use u2m_core::{HttpResponse, HttpRequest};
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 
 #[test]
@@ -151,7 +151,7 @@ struct Stubborn {
 
 #[async_trait]
 impl Transport for Stubborn {
-    async fn send(&self, _: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, _: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
         // Late enough for others to join.
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -159,7 +159,7 @@ impl Transport for Stubborn {
         let body = format!(
             r#"{{"access_token":"{access}","refresh_token":"{refresh}","expires_in":3600}}"#
         );
-        Ok(Answer::new(200, body.into_bytes()).with_content_type("application/json"))
+        Ok(HttpResponse::new(200, body.into_bytes()).with_content_type("application/json"))
     }
 }
 

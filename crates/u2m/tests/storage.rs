@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use u2m::{
     AccessToken, Binding, CacheKey, ConfigFile, Host, RefreshToken, Session, Storage,
-    StorageChoice, StorageError, StorageMode, StorageSource, Surroundings, TokenStore,
+    StorageChoice, StorageError, StorageMode, StorageSource, Environment, TokenStore,
 };
 
 fn choose(
@@ -16,7 +16,7 @@ fn choose(
     let variable = variable.map(OsString::from);
     let env = |name: &str| (name == "DATABRICKS_AUTH_STORAGE").then(|| variable.clone()).flatten();
     let config = ConfigFile::parse(config).unwrap();
-    StorageChoice::of(named, &Surroundings { env: &env, config: &config }, Some("dev"))
+    StorageChoice::of(named, &Environment { env: &env, config: &config }, Some("dev"))
 }
 
 const SETTING: &str = "[__settings__]\nauth_storage = plaintext\n";
@@ -108,7 +108,7 @@ impl User {
         vars.insert("USERPROFILE", home);
         let env = |name: &str| vars.get(name).map(OsString::from);
         let config = ConfigFile::parse(config).unwrap();
-        Storage::open(None, &Surroundings { env: &env, config: &config }, profile).unwrap()
+        Storage::open(None, &Environment { env: &env, config: &config }, profile).unwrap()
     }
 }
 

@@ -12,7 +12,7 @@ use u2m::{
     Browser, CacheKey, EntryLock, FileStore, LateSave, PersistentAuth, Revocation, Session,
     StoreError, TokenError, TokenStore, browser_fn,
 };
-use u2m_core::Verdict;
+use u2m_core::RefreshFailure;
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Endpoint, Fault, Settings, Times};
 
@@ -52,11 +52,11 @@ impl Twist for Arc<Faults> {
 }
 
 impl EntryLock for FickleLock {
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.verdict()
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.note(verdict)
     }
 

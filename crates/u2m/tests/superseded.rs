@@ -13,7 +13,7 @@ use u2m::{
     CacheKey, Claim, EntryLock, MemoryStore, PersistentAuth, Session, StoreError, TokenError,
     TokenStore, browser_fn,
 };
-use u2m_core::{Fingerprint, Verdict};
+use u2m_core::{Fingerprint, RefreshFailure};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Endpoint, Fault, Settings, Times};
 
@@ -21,7 +21,7 @@ use u2m_testkit::{Endpoint, Fault, Settings, Times};
 type Deed = fn(&MemoryStore, &CacheKey, &Session) -> Result<(), StoreError>;
 
 /// What is said to whoever claims a refresh token, and what others have saved by then.
-type Said = (Word, Option<Session>);
+type TargetArgs = (Word, Option<Session>);
 type Word = fn(&CacheKey) -> Result<Claim, StoreError>;
 
 /// A store in which others save, each just before somebody who holds the lock does.
@@ -30,7 +30,7 @@ struct Crowded {
     store: MemoryStore,
     others: Arc<Mutex<VecDeque<Session>>>,
     deed: Arc<Mutex<Option<Deed>>>,
-    words: Arc<Mutex<VecDeque<Said>>>,
+    words: Arc<Mutex<VecDeque<TargetArgs>>>,
     claims: Arc<AtomicUsize>,
 }
 
@@ -69,11 +69,11 @@ impl TokenStore for Crowded {
 }
 
 impl EntryLock for CrowdedLock {
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.verdict()
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.note(verdict)
     }
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
-    AuthorizationServer, BasicEndpoints, EndpointSupplier, Host, HostMetadata, MetadataError,
-    Patience, PersistentAuth, ReqwestTransport, Target, TokenError, TokenStore, Transport,
+    ServerMetadata, BasicEndpoints, EndpointSupplier, Host, HostMetadata, MetadataError,
+    RetryPolicy, PersistentAuth, ReqwestTransport, Target, TokenError, TokenStore, Transport,
     TransportFailure,
 };
-use u2m_core::{Answer, HttpRequest, TransportFailureKind};
+use u2m_core::{HttpResponse, HttpRequest, TransportFailureKind};
 
 const METADATA: &str = "/oidc/.well-known/oauth-authorization-server";
 
@@ -24,7 +24,7 @@ fn document(base: &str) -> String {
 }
 
 /// Asks for the endpoints of the workspace at `base`.
-fn look_up(base: &str) -> Result<AuthorizationServer, MetadataError> {
+fn look_up(base: &str) -> Result<ServerMetadata, MetadataError> {
     let endpoints = BasicEndpoints::new(Arc::new(ReqwestTransport::new()));
     runtime().block_on(endpoints.workspace(&Host::parse(base).unwrap()))
 }
@@ -159,7 +159,7 @@ struct Failing {
 
 #[async_trait]
 impl Transport for Failing {
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         assert!(!format!("{request:?}").contains("refresh_token")); // A49
         self.sent.fetch_add(1, Ordering::SeqCst);
         Err(TransportFailure::new(self.kind))
@@ -208,7 +208,7 @@ struct SlowName;
 
 #[async_trait]
 impl Transport for SlowName {
-    async fn send(&self, _: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, _: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         let looked_up = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(20)));
         let _ = looked_up.await;
         Err(TransportFailure::new(TransportFailureKind::NotSent))
@@ -236,8 +236,8 @@ fn async_4_a_host_that_is_looked_up_for_long_holds_nobody_who_asks_what_it_is() 
 #[test]
 fn a_patience_without_end_is_as_good_as_any() {
     let world = World::expired();
-    let patience = Patience::default().with_budget(Duration::MAX / 2);
-    let builder = world.builder().with_patience(patience).with_lock_wait(Duration::MAX);
+    let patience = RetryPolicy::default().with_budget(Duration::MAX / 2);
+    let builder = world.builder().with_retry_policy(patience).with_lock_wait(Duration::MAX);
     let auth = builder.build().unwrap();
     auth.blocking().token().unwrap();
     assert!(auth.blocking().close(Duration::MAX));

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use u2m::{
-    AccessToken, CacheKey, CheckError, ConfigFile, FileStore, Given, Inspector, Lifetime,
-    ProfileReport, RefreshToken, ReqwestTransport, Scopes, Session, StorageMode, Subject,
-    Surroundings, TokenError, TokenStore, Transport, TransportFailure, Validity, resolve,
+    AccessToken, CacheKey, CheckError, ConfigFile, FileStore, SelectionArgs, Inspector, Lifetime,
+    ProfileReport, RefreshToken, ReqwestTransport, Scopes, Session, StorageMode, CheckSubject,
+    Environment, TokenError, TokenStore, Transport, TransportFailure, Validity, resolve,
 };
-use u2m_core::{Answer, HttpRequest};
+use u2m_core::{HttpResponse, HttpRequest};
 use u2m_testkit::{Endpoint, Fault, HostMetadata, Settings, Times};
 
 /// A server, and a home whose logins are in the shared file.
@@ -42,7 +42,7 @@ impl Home {
     }
 
     /// `work` with what surrounds a profile file of this text.
-    fn around<T>(&self, config: &str, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+    fn around<T>(&self, config: &str, work: impl FnOnce(&Environment<'_>) -> T) -> T {
         let home = self.folder.path().as_os_str().to_owned();
         let env = move |name: &str| match name {
             "HOME" | "USERPROFILE" => Some(home.clone()),
@@ -50,20 +50,20 @@ impl Home {
             _ => None,
         };
         let config = ConfigFile::parse(config).unwrap();
-        work(&Surroundings { env: &env, config: &config })
+        work(&Environment { env: &env, config: &config })
     }
 
     /// The profile `p` with these lines.
-    fn subject(&self, lines: &str) -> Result<Subject, CheckError> {
+    fn subject(&self, lines: &str) -> Result<CheckSubject, CheckError> {
         self.around(&format!("[p]\n{lines}\n"), |around| {
-            let given = Given { profile: Some("p"), ..Given::default() };
+            let given = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
             let resolved = resolve(&given, &|_| None, around.config, Path::new("cfg")).unwrap();
-            Subject::of(&resolved, around)
+            CheckSubject::of(&resolved, around)
         })
     }
 
     /// The profile `p` of a person on the server.
-    fn person(&self) -> Subject {
+    fn person(&self) -> CheckSubject {
         self.subject(&format!("host = {}\nauth_type = databricks-cli", self.url())).unwrap()
     }
 
@@ -80,7 +80,7 @@ fn inspector() -> Inspector {
     Inspector::new(Arc::new(ReqwestTransport::new()))
 }
 
-fn offline(subject: &Subject) -> &'static str {
+fn offline(subject: &CheckSubject) -> &'static str {
     inspector().check_offline(subject).map_or_else(|error| error.category(), |()| "fine")
 }
 
@@ -191,7 +191,7 @@ struct Recording(ReqwestTransport, Mutex<Vec<String>>);
 
 #[async_trait::async_trait]
 impl Transport for Recording {
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         self.1.lock().unwrap().push(request.url().path().to_owned());
         self.0.send(request).await
     }
@@ -228,10 +228,10 @@ fn a_host_and_a_token_beside_an_issuer_are_not_its_own() {
     let config = format!("[p]\nu2m_issuer = {}/oidc\nu2m_client_id = databricks-cli\n", home.url());
     let subject = home.around(&config, |around| {
         // The issuer is on this host, which is no host of the API for that.
-        let given = Given { profile: Some("p"), host: Some(home.url()), ..Given::default() };
+        let given = SelectionArgs { profile: Some("p"), host: Some(home.url()), ..SelectionArgs::default() };
         let env = |name: &str| (name == "DATABRICKS_TOKEN").then(|| OsString::from("t"));
         let resolved = resolve(&given, &env, around.config, Path::new("cfg")).unwrap();
-        Subject::of(&resolved, around).unwrap()
+        CheckSubject::of(&resolved, around).unwrap()
     });
     assert_eq!((subject.auth_type(), subject.host()), (Some("u2m-issuer"), None));
     let session = home.world.session(1800);

@@ -2,16 +2,16 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior::Immediate};
 use std::path::PathBuf;
-use u2m::{CacheKey, Check, EntryLocks, OwnStore, Session, SessionRecord, Shelf, StoreError};
+use u2m::{CacheKey, ReplaceCheck, EntryLocks, CustomStore, Session, SessionRecord, RecordStore, StoreError};
 
 /// The database at a path, for its owner alone; made when it is first used.
 #[derive(Clone, Debug)]
 pub struct Sqlite(EntryLocks);
 
 /// The store in the database at `path`, with its locks beside it.
-pub fn sqlite_store(path: impl Into<PathBuf>) -> OwnStore<Sqlite> {
+pub fn sqlite_store(path: impl Into<PathBuf>) -> CustomStore<Sqlite> {
     let locks = EntryLocks::beside("SQLite database", path);
-    OwnStore::new(Sqlite(locks.clone()), locks)
+    CustomStore::new(Sqlite(locks.clone()), locks)
 }
 
 const TABLE: &str = "PRAGMA secure_delete = ON;
@@ -34,7 +34,7 @@ fn read(db: &Connection, key: &CacheKey) -> Result<Option<Session>, StoreError> 
     found.transpose().map_err(|why| StoreError::unreadable(key, why))
 }
 
-impl Shelf for Sqlite {
+impl RecordStore for Sqlite {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         read(&open(self)?, key)
     }
@@ -44,7 +44,7 @@ impl Shelf for Sqlite {
         let names = all.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
         names.map(|name| name.map(CacheKey::new).map_err(failed)).collect()
     }
-    fn replace(&self, at: &CacheKey, new: Option<&Session>, ok: Check) -> Result<(), StoreError> {
+    fn replace(&self, at: &CacheKey, new: Option<&Session>, ok: ReplaceCheck) -> Result<(), StoreError> {
         let mut db = open(self)?;
         let step = db.transaction_with_behavior(Immediate).map_err(failed)?;
         ok(read(&step, at))?;

@@ -37,7 +37,7 @@ pub(super) fn listed(json: &str) -> Result<Vec<Mutant>, Failure> {
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum SpendState {
     /// A test failed.
     Caught,
     /// Every test passed.
@@ -52,13 +52,13 @@ pub(super) enum Fate {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) name: String,
-    pub(super) fate: Fate,
+    pub(super) fate: SpendState,
 }
 
 impl Found {
     /// Whether this is of that change, and no test noticed it.
     pub(super) fn let_through(&self, mutant: &Mutant) -> bool {
-        self.fate == Fate::Missed && self.name == mutant.name
+        self.fate == SpendState::Missed && self.name == mutant.name
     }
 }
 
@@ -81,10 +81,10 @@ pub(super) fn found(json: &str) -> Result<Vec<Found>, Failure> {
         // The other scenario is the unchanged tree.
         let Some(name) = outcome["scenario"]["Mutant"]["name"].as_str() else { continue };
         let fate = match outcome["summary"].as_str() {
-            Some("CaughtMutant") => Fate::Caught,
-            Some("MissedMutant") => Fate::Missed,
-            Some("Timeout") => Fate::Hung,
-            Some("Unviable") => Fate::Unviable,
+            Some("CaughtMutant") => SpendState::Caught,
+            Some("MissedMutant") => SpendState::Missed,
+            Some("Timeout") => SpendState::Hung,
+            Some("Unviable") => SpendState::Unviable,
             other => return Err(format!("{name}: cargo-mutants says {other:?}").into()),
         };
         if !found.iter().any(|known| known.name == name) {
@@ -101,17 +101,17 @@ pub(super) struct Score {
 }
 
 impl Score {
-    fn count(&self, fate: Fate) -> usize {
+    fn count(&self, fate: SpendState) -> usize {
         self.found.iter().filter(|found| found.fate == fate).count()
     }
 
     fn viable(&self) -> usize {
-        self.found.len() - self.count(Fate::Unviable)
+        self.found.len() - self.count(SpendState::Unviable)
     }
 
     /// How many of a hundred were noticed; all of none.
     pub(super) fn percent(&self) -> f64 {
-        let missed = self.count(Fate::Missed);
+        let missed = self.count(SpendState::Missed);
         match self.viable() {
             0 => 100.0,
             viable => 100.0 * (viable - missed) as f64 / viable as f64,
@@ -127,7 +127,7 @@ pub(super) fn table(scores: &[Score], seed: u64) -> String {
     table.push_str("|---|---|---|---|---|---|---|\n");
     for score in scores {
         let [caught, hung, missed, unviable] =
-            [Fate::Caught, Fate::Hung, Fate::Missed, Fate::Unviable].map(|fate| score.count(fate));
+            [SpendState::Caught, SpendState::Hung, SpendState::Missed, SpendState::Unviable].map(|fate| score.count(fate));
         // Writing to a text cannot fail.
         let _ = writeln!(
             table,
@@ -138,7 +138,7 @@ pub(super) fn table(scores: &[Score], seed: u64) -> String {
         );
     }
     for found in scores.iter().flat_map(|score| &score.found) {
-        if found.fate == Fate::Missed {
+        if found.fate == SpendState::Missed {
             let _ = write!(table, "\nmissed: {}", found.name);
         }
     }
@@ -173,7 +173,7 @@ mod tests {
             one("a", "CaughtMutant"),
         ]));
         let fates: Vec<_> = found.unwrap().into_iter().map(|found| found.fate).collect();
-        assert_eq!(fates, [Fate::Caught, Fate::Missed, Fate::Hung, Fate::Unviable]);
+        assert_eq!(fates, [SpendState::Caught, SpendState::Missed, SpendState::Hung, SpendState::Unviable]);
         assert!(super::found(&json(&[one("e", "Failure")])).is_err());
         assert!(super::found("{}").is_err());
     }
@@ -182,10 +182,10 @@ mod tests {
     fn the_last_round_has_the_last_word() {
         let one = |name: &str, fate| Found { name: name.into(), fate };
         let mut found =
-            vec![one("a", Fate::Caught), one("b", Fate::Missed), one("c", Fate::Missed)];
-        later(&mut found, vec![one("b", Fate::Caught), one("c", Fate::Missed)]);
+            vec![one("a", SpendState::Caught), one("b", SpendState::Missed), one("c", SpendState::Missed)];
+        later(&mut found, vec![one("b", SpendState::Caught), one("c", SpendState::Missed)]);
         let fates: Vec<_> = found.iter().map(|found| found.fate).collect();
-        assert_eq!(fates, [Fate::Caught, Fate::Caught, Fate::Missed]);
+        assert_eq!(fates, [SpendState::Caught, SpendState::Caught, SpendState::Missed]);
         let mutant = |name: &str| Mutant { name: name.into(), file: String::new(), line: 1 };
         assert!(found[2].let_through(&mutant("c")) && !found[2].let_through(&mutant("b")));
         assert!(!found[0].let_through(&mutant("a")));
@@ -196,8 +196,8 @@ mod tests {
         let found = |fate, count: usize| {
             (0..count).map(move |at| Found { name: format!("f.rs:{at}: {fate:?}"), fate })
         };
-        let all = found(Fate::Caught, 17).chain(found(Fate::Hung, 1)).chain(found(Fate::Missed, 2));
-        let score = Score { area: "core", found: all.chain(found(Fate::Unviable, 5)).collect() };
+        let all = found(SpendState::Caught, 17).chain(found(SpendState::Hung, 1)).chain(found(SpendState::Missed, 2));
+        let score = Score { area: "core", found: all.chain(found(SpendState::Unviable, 5)).collect() };
         assert!((score.percent() - 90.0).abs() < 1e-9);
         let table = table(&[score, Score { area: "u2m", found: Vec::new() }], 7);
         let row = "| core              |     20 |     17 |    1 |      2 |        5 |  90.0 % |\n";

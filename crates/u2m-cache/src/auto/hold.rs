@@ -2,7 +2,7 @@
 
 use super::AutoStore;
 use crate::error::StoreError;
-use crate::gate::end_of;
+use crate::named_mutex::end_of;
 use crate::mode::StorageMode;
 use crate::store::EntryLock;
 use std::fmt;

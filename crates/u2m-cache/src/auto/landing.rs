@@ -1,6 +1,6 @@
 //! Where a login goes, and what is written down of it.
 
-use super::{AutoStore, Naming};
+use super::{AutoStore, NamedStore};
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use std::error::Error;
@@ -9,7 +9,7 @@ use u2m_core::CacheKey;
 impl AutoStore {
     /// Where a login is to be saved: where it was decided, else where it is, else where new ones go.
     pub(super) fn keep(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
-        if let Naming::Alone(mode) = self.0.naming {
+        if let NamedStore::Alone(mode) = self.0.naming {
             return Ok(mode);
         }
         if let Some(mode) = self.open_landing(key) {
@@ -33,7 +33,7 @@ impl AutoStore {
             Err(error) if error.is_absent_store() => {
                 self.notice(format!(
                     "the login is kept unencrypted in {}, because {}",
-                    crate::Shown::from(self.0.file.path()),
+                    crate::DisplayPath::from(self.0.file.path()),
                     cause(&error)
                 ));
                 self.part(StorageMode::Plaintext)?.prepare_login(key)?;

@@ -1,23 +1,23 @@
 //! The lock of a login in one store of several.
 
 use super::search::{ROUNDS, is_settled_here};
-use super::{AutoStore, Naming};
-use crate::beside::sidecar::Sidecar;
+use super::{AutoStore, NamedStore};
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::file::FileLock;
-use crate::gate::end_of;
+use crate::named_mutex::end_of;
 use crate::mode::StorageMode;
 use crate::store::{Claim, EntryLock};
 use std::fs::File;
 use std::time::{Duration, Instant};
-use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 /// The lock of the store that a login is in.
 pub(super) struct AutoLock {
     store: AutoStore,
     key: CacheKey,
     mode: StorageMode,
-    lock: Part,
+    lock: StoreLock,
     /// What was read under this lock when it was taken, for whoever reads it first.
     read: Option<Session>,
     /// What the last read said of all logins.
@@ -25,13 +25,13 @@ pub(super) struct AutoLock {
 }
 
 /// The lock that the store itself gives.
-enum Part {
+enum StoreLock {
     /// The shared file's, which reads the side file too.
     File(Box<FileLock>),
     Other(Box<dyn EntryLock>),
 }
 
-impl Part {
+impl StoreLock {
     fn lock(&mut self) -> &mut dyn EntryLock {
         match self {
             Self::File(lock) => lock.as_mut(),
@@ -79,14 +79,14 @@ impl AutoStore {
         mode: StorageMode,
         patience: Duration,
         is_to_finish: bool,
-    ) -> Result<Option<Part>, StoreError> {
+    ) -> Result<Option<StoreLock>, StoreError> {
         Ok(match mode {
             StorageMode::Plaintext => self
                 .0
                 .file
                 .hold(key, patience, is_to_finish)?
-                .map(|lock| Part::File(Box::new(lock))),
-            mode => self.part(mode)?.lock(key, patience)?.map(Part::Other),
+                .map(|lock| StoreLock::File(Box::new(lock))),
+            mode => self.part(mode)?.lock(key, patience)?.map(StoreLock::Other),
         })
     }
 
@@ -101,25 +101,25 @@ impl AutoStore {
             && self.open_landing(key).is_none()
             && is_settled_here(self.naming(), key, &sidecar)
         {
-            let part = Part::File(Box::new(self.0.file.held(key, file, writers)?));
+            let part = StoreLock::File(Box::new(self.0.file.held(key, file, writers)?));
             let lock = self.locked(key, StorageMode::Plaintext, part);
             return Ok(Box::new(AutoLock { read: Some(session), sidecar: Some(sidecar), ..lock }));
         }
         let mode = self.keep(key)?;
         let part = self.part(mode)?.adopt(key, file)?;
-        Ok(Box::new(self.locked(key, mode, Part::Other(part))))
+        Ok(Box::new(self.locked(key, mode, StoreLock::Other(part))))
     }
 
     /// In which store a login is to be locked: where it was found last, else where it is. Under the lock it is looked at anew.
     fn guess(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
         let is_open = self.open_landing(key).is_some();
-        match !is_open && !matches!(self.naming(), Naming::Alone(_)) && self.was_in_the_file(key) {
+        match !is_open && !matches!(self.naming(), NamedStore::Alone(_)) && self.was_in_the_file(key) {
             true => Ok(StorageMode::Plaintext),
             false => self.keep(key),
         }
     }
 
-    fn locked(&self, key: &CacheKey, mode: StorageMode, lock: Part) -> AutoLock {
+    fn locked(&self, key: &CacheKey, mode: StorageMode, lock: StoreLock) -> AutoLock {
         let (store, key) = (self.clone(), key.clone());
         AutoLock { store, key, mode, lock, read: None, sidecar: None }
     }
@@ -129,7 +129,7 @@ impl AutoLock {
     /// Reads the login and what is known of all, in the shared file; whether that shows that the login is there.
     fn look(&mut self) -> bool {
         (self.read, self.sidecar) = (None, None);
-        let Part::File(lock) = &mut self.lock else { return false };
+        let StoreLock::File(lock) = &mut self.lock else { return false };
         let Ok(Some((session, sidecar))) = lock.look() else { return false };
         let is_here = self.store.open_landing(&self.key).is_none()
             && is_settled_here(self.store.naming(), &self.key, &sidecar);
@@ -151,19 +151,19 @@ impl EntryLock for AutoLock {
         load()
     }
 
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.lock().verdict()
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.lock().note(verdict)
     }
 
-    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+    fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         self.lock.lock().pause(door)
     }
 
-    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.lock().note_pause(verdict)
     }
 
@@ -194,8 +194,8 @@ impl EntryLock for AutoLock {
 
     fn hand_over(self: Box<Self>) -> Option<File> {
         match self.lock {
-            Part::File(lock) => lock.hand_over(),
-            Part::Other(lock) => lock.hand_over(),
+            StoreLock::File(lock) => lock.hand_over(),
+            StoreLock::Other(lock) => lock.hand_over(),
         }
     }
 }
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_refresh_opens_the_two_files_four_times_each_and_the_writers_lock_once() {
         let plain = StorageMode::Plaintext;
-        for naming in [Naming::Nothing, Naming::Alone(plain), Naming::First(plain)] {
+        for naming in [NamedStore::Nothing, NamedStore::Alone(plain), NamedStore::First(plain)] {
             let (folder, runtime) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
             let path = folder.path().join("token-cache.json");
             let open = || AutoStore::new(FileStore::at(&path)).with_naming(naming);

@@ -5,7 +5,7 @@ mod steps;
 
 use super::AutoStore;
 use super::hold::HeldLogin;
-use crate::beside::sidecar::Sidecar;
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 const AT_ONCE: usize = 100;
 
 /// A login that is on its way.
-struct Moving {
+struct LoginMove {
     /// Which of those that were asked for.
     at: usize,
     key: CacheKey,
@@ -152,7 +152,7 @@ impl AutoStore {
         held: Vec<(usize, HeldLogin)>,
         sidecar: &Sidecar,
         outcomes: &mut Outcomes,
-    ) -> Vec<Moving> {
+    ) -> Vec<LoginMove> {
         let mut moving = Vec::new();
         let wanted: Vec<CacheKey> = held.iter().map(|(at, _)| keys[*at].clone()).collect();
         let found = self.part(from).map(|part| part.load_all(&wanted)).unwrap_or_default();
@@ -160,7 +160,7 @@ impl AutoStore {
             match found.and_then(|found| self.counting(&key, (from, to), sidecar, found)) {
                 Ok(Some((session, home))) => {
                     let of = session.fingerprint();
-                    moving.push(Moving { at, key, session, of, home, _held: held });
+                    moving.push(LoginMove { at, key, session, of, home, _held: held });
                 }
                 Ok(None) => outcomes[at] = Some(Ok(false)),
                 Err(error) => outcomes[at] = Some(Err(error)),

@@ -5,12 +5,12 @@ use crate::mode::StorageMode;
 /// Which store was named for a user's logins, and how much that says.
 ///
 /// ```
-/// use u2m_cache::{Naming, StorageMode};
-/// assert_eq!(Naming::default(), Naming::Nothing);
-/// assert_eq!(Naming::First(StorageMode::Secure).mode(), Some(StorageMode::Secure));
+/// use u2m_cache::{NamedStore, StorageMode};
+/// assert_eq!(NamedStore::default(), NamedStore::Nothing);
+/// assert_eq!(NamedStore::First(StorageMode::Secure).mode(), Some(StorageMode::Secure));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Naming {
+pub enum NamedStore {
     /// No store was named.
     #[default]
     Nothing,
@@ -21,7 +21,7 @@ pub enum Naming {
     First(StorageMode),
 }
 
-impl Naming {
+impl NamedStore {
     /// The store that was named.
     pub const fn mode(self) -> Option<StorageMode> {
         match self {

@@ -1,8 +1,8 @@
 //! Where a login is: where the side file says, else wherever it is found.
 
 use super::snapshot::is_there;
-use super::{AutoStore, Naming};
-use crate::beside::sidecar::Sidecar;
+use super::{AutoStore, NamedStore};
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use crate::store::TokenStore;
@@ -61,11 +61,11 @@ impl AutoStore {
     }
 
     fn look_for(&self, key: &CacheKey) -> Result<(StorageMode, Option<Session>), StoreError> {
-        if let Naming::Alone(mode) = self.0.naming {
+        if let NamedStore::Alone(mode) = self.0.naming {
             return Ok((mode, self.part(mode)?.load(key)?));
         }
         // Mostly it is there, and then the side file is read once.
-        if self.0.naming == Naming::First(StorageMode::Plaintext)
+        if self.0.naming == NamedStore::First(StorageMode::Plaintext)
             && let Ok(Some((session, sidecar))) = self.0.file.load_and_sidecar(key)
             && !is_elsewhere(&sidecar, key, StorageMode::Plaintext)
         {
@@ -93,7 +93,7 @@ impl AutoStore {
         key: &CacheKey,
         sidecar: &Sidecar,
     ) -> Result<(StorageMode, Option<Session>), StoreError> {
-        let mut looks = Looks::default();
+        let mut looks = StoreFindings::default();
         loop {
             match settle(self.0.naming, key, sidecar, &looks) {
                 Ok(settled) => return looks.take(settled),
@@ -160,65 +160,65 @@ impl AutoStore {
     }
 }
 
-pub(super) type Found = Result<Option<Session>, StoreError>;
+pub(super) type FoundLogins = Result<Option<Session>, StoreError>;
 
 /// What stores said when they were asked for one login.
 #[derive(Debug, Default)]
-pub(super) struct Looks([Option<Found>; StorageMode::ALL.len()]);
+pub(super) struct StoreFindings([Option<FoundLogins>; StorageMode::ALL.len()]);
 
 /// Where a login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Settled {
+pub(super) enum LoginPlace {
     /// What this store says counts, whatever that is.
     In(StorageMode),
     /// There is none, and this is where it would be.
     Nowhere(StorageMode),
 }
 
-impl Looks {
-    pub(super) fn put(&mut self, mode: StorageMode, found: Found) {
+impl StoreFindings {
+    pub(super) fn put(&mut self, mode: StorageMode, found: FoundLogins) {
         self.0[mode as usize] = Some(found);
     }
 
     /// What a store said; `Err` where it was not asked yet.
-    fn at(&self, mode: StorageMode) -> Result<&Found, StorageMode> {
+    fn at(&self, mode: StorageMode) -> Result<&FoundLogins, StorageMode> {
         self.0[mode as usize].as_ref().ok_or(mode)
     }
 
     /// What counts of it.
     pub(super) fn take(
         mut self,
-        settled: Settled,
+        settled: LoginPlace,
     ) -> Result<(StorageMode, Option<Session>), StoreError> {
         match settled {
-            Settled::In(mode) => Ok((mode, self.0[mode as usize].take().unwrap_or(Ok(None))?)),
-            Settled::Nowhere(mode) => Ok((mode, None)),
+            LoginPlace::In(mode) => Ok((mode, self.0[mode as usize].take().unwrap_or(Ok(None))?)),
+            LoginPlace::Nowhere(mode) => Ok((mode, None)),
         }
     }
 }
 
 /// Where a login is by what this record says, and by what stores have said so far. `Err` names the store to ask next.
 pub(super) fn settle(
-    naming: Naming,
+    naming: NamedStore,
     key: &CacheKey,
     sidecar: &Sidecar,
-    looks: &Looks,
-) -> Result<Settled, StorageMode> {
+    looks: &StoreFindings,
+) -> Result<LoginPlace, StorageMode> {
     let home = home(sidecar, key);
     let first = match (naming, home) {
-        (Naming::First(first), _) => first,
-        (Naming::Alone(only), _) => return looks.at(only).map(|_| Settled::In(only)),
-        (Naming::Nothing, Some(home)) => return looks.at(home).map(|_| Settled::In(home)),
-        (Naming::Nothing, None) => return around(looks),
+        (NamedStore::First(first), _) => first,
+        (NamedStore::Alone(only), _) => return looks.at(only).map(|_| LoginPlace::In(only)),
+        (NamedStore::Nothing, Some(home)) => return looks.at(home).map(|_| LoginPlace::In(home)),
+        (NamedStore::Nothing, None) => return around(looks),
     };
     let Some(elsewhere) = home.filter(|home| *home != first) else {
-        return looks.at(first).map(|_| Settled::In(first));
+        return looks.at(first).map(|_| LoginPlace::In(first));
     };
     // Whatever stands in the named store: a program that writes whole files may have put an old copy back there.
     let recorded = looks.at(elsewhere)?;
     let has_no_store = recorded.as_ref().is_err_and(StoreError::is_absent_store);
     if !matches!(recorded, Ok(None)) && !has_no_store {
-        return Ok(Settled::In(elsewhere));
+        return Ok(LoginPlace::In(elsewhere));
     }
     // What a move has left in the named store does not count; and a store that is not there at all hides nothing.
     let counts = match looks.at(first)? {
@@ -227,31 +227,31 @@ pub(super) fn settle(
         Err(error) => !error.is_absent_store(),
     };
     Ok(match (counts, has_no_store) {
-        (true, _) => Settled::In(first),
-        (false, true) => Settled::In(elsewhere),
-        (false, false) => Settled::Nowhere(first),
+        (true, _) => LoginPlace::In(first),
+        (false, true) => LoginPlace::In(elsewhere),
+        (false, false) => LoginPlace::Nowhere(first),
     })
 }
 
 /// Looks for a login that u2m has not saved: the keyring is where Databricks' own command line keeps it by default.
-fn around(looks: &Looks) -> Result<Settled, StorageMode> {
+fn around(looks: &StoreFindings) -> Result<LoginPlace, StorageMode> {
     for mode in StorageMode::ALL {
         match looks.at(mode)? {
             Ok(None) => {}
             Err(error) if error.is_absent_store() => {}
-            _ => return Ok(Settled::In(mode)),
+            _ => return Ok(LoginPlace::In(mode)),
         }
     }
-    Ok(Settled::Nowhere(StorageMode::Plaintext))
+    Ok(LoginPlace::Nowhere(StorageMode::Plaintext))
 }
 
 /// Whether a login that stands in the shared file is used from there by what this record says, without a look anywhere else.
-pub(super) fn is_settled_here(naming: Naming, key: &CacheKey, sidecar: &Sidecar) -> bool {
+pub(super) fn is_settled_here(naming: NamedStore, key: &CacheKey, sidecar: &Sidecar) -> bool {
     match (naming, home(sidecar, key)) {
-        (Naming::Alone(mode), _) | (_, Some(mode)) | (Naming::First(mode), None) => {
+        (NamedStore::Alone(mode), _) | (_, Some(mode)) | (NamedStore::First(mode), None) => {
             mode == StorageMode::Plaintext
         }
-        (Naming::Nothing, None) => false,
+        (NamedStore::Nothing, None) => false,
     }
 }
 
@@ -273,7 +273,7 @@ pub(super) fn home(sidecar: &Sidecar, key: &CacheKey) -> Option<StorageMode> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::fault::{self, Op};
+    use crate::fault::{self, FileOperation};
     use crate::file::FileStore;
     use crate::store::TokenStore;
     use u2m_core::AccessToken;
@@ -285,11 +285,11 @@ mod tests {
         let key = CacheKey::new("dev");
         // Of which nothing is known beside its tokens, as of another program's.
         file.save(&key, &Session::new(AccessToken::new("a"))).unwrap();
-        let named = AutoStore::new(file.clone()).with_naming(Naming::First(StorageMode::Plaintext));
+        let named = AutoStore::new(file.clone()).with_naming(NamedStore::First(StorageMode::Plaintext));
         let opens = |store: &dyn TokenStore| {
             let (found, steps) = fault::under(None, None, || store.load(&key));
             assert!(found.unwrap().is_some());
-            steps.into_iter().filter(|step| *step == Op::Open).count()
+            steps.into_iter().filter(|step| *step == FileOperation::Open).count()
         };
         assert_eq!(opens(&named), opens(&file));
     }

@@ -1,8 +1,8 @@
 //! Many logins looked at together: what a file holds is read once for all of them.
 
-use super::search::{Found, Looks, Settled, home, settle};
-use super::{AutoStore, Naming};
-use crate::beside::sidecar::Sidecar;
+use super::search::{FoundLogins, StoreFindings, LoginPlace, home, settle};
+use super::{AutoStore, NamedStore};
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use std::collections::HashMap;
@@ -14,16 +14,16 @@ use u2m_core::{CacheKey, Session};
 /// when the first login is looked for in them; a keyring is asked for each, and no more once there is none.
 ///
 /// ```
-/// use u2m_cache::{AutoStore, FileStore, Naming, StorageMode, TokenStore};
+/// use u2m_cache::{AutoStore, FileStore, NamedStore, StorageMode, TokenStore};
 /// use u2m_core::{AccessToken, CacheKey, Session};
 /// let folder = tempfile::tempdir().unwrap();
 /// let store = AutoStore::new(FileStore::at(folder.path().join("token-cache.json")));
 /// let (dev, other) = (CacheKey::new("dev"), CacheKey::new("other"));
 /// store.save(&dev, &Session::new(AccessToken::new("a")))?;
 /// let snapshot = store.snapshot([dev.clone(), other.clone()]);
-/// assert!(snapshot.load(&dev, Naming::Nothing)?.is_some());
-/// assert!(snapshot.load(&other, Naming::Nothing)?.is_none());
-/// assert_eq!(snapshot.place(&dev, Naming::Nothing), Some(StorageMode::Plaintext));
+/// assert!(snapshot.load(&dev, NamedStore::Nothing)?.is_some());
+/// assert!(snapshot.load(&other, NamedStore::Nothing)?.is_none());
+/// assert_eq!(snapshot.place(&dev, NamedStore::Nothing), Some(StorageMode::Plaintext));
 /// # Ok::<(), u2m_cache::StoreError>(())
 /// ```
 #[derive(Debug)]
@@ -63,9 +63,9 @@ impl Snapshot {
     ///
     /// # Errors
     /// As there.
-    pub fn load(&self, key: &CacheKey, naming: Naming) -> Result<Option<Session>, StoreError> {
+    pub fn load(&self, key: &CacheKey, naming: NamedStore) -> Result<Option<Session>, StoreError> {
         let (settled, looks) = self.settled(key, naming);
-        if settled == Settled::In(StorageMode::Secure) && self.lacks_keyring() {
+        if settled == LoginPlace::In(StorageMode::Secure) && self.lacks_keyring() {
             // The keyring's own words, not what is remembered of them.
             return self.store.part(StorageMode::Secure)?.load(key);
         }
@@ -78,9 +78,9 @@ impl Snapshot {
     }
 
     /// Whether what [`Snapshot::load`] tells is at hand: no file is still to be read for it, and no keyring to be asked.
-    pub fn is_at_hand(&self, key: &CacheKey, naming: Naming) -> bool {
+    pub fn is_at_hand(&self, key: &CacheKey, naming: NamedStore) -> bool {
         let Some(sidecar) = self.sidecar.get() else { return false };
-        let mut looks = Looks::default();
+        let mut looks = StoreFindings::default();
         loop {
             match settle(naming, key, sidecar, &looks) {
                 Ok(_) => return true,
@@ -93,14 +93,14 @@ impl Snapshot {
     }
 
     /// As [`AutoStore::place`], where the store is used by `naming`.
-    pub fn place(&self, key: &CacheKey, naming: Naming) -> Option<StorageMode> {
+    pub fn place(&self, key: &CacheKey, naming: NamedStore) -> Option<StorageMode> {
         let home = self.home(key);
         match naming {
-            Naming::Alone(mode) => Some(mode),
-            Naming::Nothing => home.or_else(|| {
+            NamedStore::Alone(mode) => Some(mode),
+            NamedStore::Nothing => home.or_else(|| {
                 StorageMode::ALL.into_iter().find(|mode| is_there(&self.look(*mode, key)))
             }),
-            Naming::First(first) => {
+            NamedStore::First(first) => {
                 let Some(elsewhere) = home.filter(|home| *home != first) else {
                     return Some(first);
                 };
@@ -124,8 +124,8 @@ impl Snapshot {
         self.lacks_keyring.load(Ordering::Relaxed)
     }
 
-    fn settled(&self, key: &CacheKey, naming: Naming) -> (Settled, Looks) {
-        let mut looks = Looks::default();
+    fn settled(&self, key: &CacheKey, naming: NamedStore) -> (LoginPlace, StoreFindings) {
+        let mut looks = StoreFindings::default();
         loop {
             match settle(naming, key, self.sidecar(), &looks) {
                 Ok(settled) => return (settled, looks),
@@ -135,7 +135,7 @@ impl Snapshot {
     }
 
     /// What was seen already of what a store holds under `key`.
-    fn seen(&self, mode: StorageMode, key: &CacheKey) -> Option<Found> {
+    fn seen(&self, mode: StorageMode, key: &CacheKey) -> Option<FoundLogins> {
         if let Err(error) = self.store.part(mode) {
             return Some(Err(error));
         }
@@ -151,7 +151,7 @@ impl Snapshot {
     }
 
     /// What a store holds under `key`.
-    fn look(&self, mode: StorageMode, key: &CacheKey) -> Found {
+    fn look(&self, mode: StorageMode, key: &CacheKey) -> FoundLogins {
         if let Some(found) = self.seen(mode, key) {
             return found;
         }
@@ -179,26 +179,26 @@ impl Snapshot {
 }
 
 /// Whether a login is there, even if it cannot be read.
-pub(super) fn is_there(found: &Found) -> bool {
+pub(super) fn is_there(found: &FoundLogins) -> bool {
     matches!(found, Ok(Some(_)) | Err(StoreError::BadEntry { .. }))
 }
 
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::fault::{self, Op};
+    use crate::fault::{self, FileOperation};
     use crate::file::FileStore;
     use crate::memory::MemoryStore;
     use crate::store::TokenStore;
     use std::sync::Arc;
     use u2m_core::{AccessToken, RefreshToken};
 
-    const NAMINGS: [Naming; 5] = [
-        Naming::Nothing,
-        Naming::First(StorageMode::Plaintext),
-        Naming::First(StorageMode::Secure),
-        Naming::Alone(StorageMode::Plaintext),
-        Naming::Alone(StorageMode::Encrypted),
+    const NAMINGS: [NamedStore; 5] = [
+        NamedStore::Nothing,
+        NamedStore::First(StorageMode::Plaintext),
+        NamedStore::First(StorageMode::Secure),
+        NamedStore::Alone(StorageMode::Plaintext),
+        NamedStore::Alone(StorageMode::Encrypted),
     ];
 
     fn session(name: &str) -> Session {
@@ -256,15 +256,15 @@ mod tests {
             let (found, steps) = fault::under(None, None, || {
                 let snapshot = store.snapshot(names.to_vec());
                 let is_found = |name: &CacheKey| {
-                    snapshot.load(name, Naming::Nothing).unwrap();
-                    assert!(snapshot.is_at_hand(name, Naming::Nothing));
-                    snapshot.place(name, Naming::Nothing) == Some(StorageMode::Plaintext)
-                        && snapshot.load(name, Naming::Nothing).unwrap().is_some()
+                    snapshot.load(name, NamedStore::Nothing).unwrap();
+                    assert!(snapshot.is_at_hand(name, NamedStore::Nothing));
+                    snapshot.place(name, NamedStore::Nothing) == Some(StorageMode::Plaintext)
+                        && snapshot.load(name, NamedStore::Nothing).unwrap().is_some()
                 };
                 names.iter().all(is_found)
             });
             assert!(found);
-            steps.into_iter().filter(|step| *step == Op::Open).count()
+            steps.into_iter().filter(|step| *step == FileOperation::Open).count()
         };
         assert_eq!(opens(&names), opens(&names[..1]));
     }

@@ -2,7 +2,7 @@
 //! another one count; whoever takes the login's lock removes what a dead process left.
 
 use super::AutoStore;
-use crate::beside::sidecar::Sidecar;
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A plan of one thread: which operation goes wrong, and how.
 #![allow(clippy::unwrap_used)]
 
-use super::Op;
+use super::FileOperation;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 /// What happens at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum InjectedFault {
     /// It is refused with this error number.
     Error(i32),
     /// It is done, and yet this error is reported: the answer of a file server was lost.
@@ -29,48 +29,48 @@ pub(crate) enum Fault {
 
 /// One fault of a story: at the operation of this number, counted from 0.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct FaultPlan {
     pub(crate) at: usize,
-    pub(crate) fault: Fault,
+    pub(crate) fault: InjectedFault,
     /// From then on, at each operation of that kind.
     pub(crate) lasts: bool,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    plan: Option<Plan>,
-    kind: Option<Op>,
-    steps: Vec<Op>,
+struct FaultState {
+    plan: Option<FaultPlan>,
+    kind: Option<FileOperation>,
+    steps: Vec<FileOperation>,
     opened: Vec<PathBuf>,
     runtime: Option<PathBuf>,
 }
 
-type Shared = Arc<Mutex<State>>;
+type SharedFaults = Arc<Mutex<FaultState>>;
 
 type Work = Box<dyn FnOnce()>;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Shared>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<SharedFaults>> = const { RefCell::new(None) };
     static MEANWHILE: RefCell<Option<Work>> = const { RefCell::new(None) };
 }
 
-/// What somebody else does at a [`Fault::Meanwhile`].
+/// What somebody else does at a [`InjectedFault::Meanwhile`].
 pub(crate) fn meanwhile(work: impl FnOnce() + 'static) {
     MEANWHILE.set(Some(Box::new(work)));
 }
 
-fn current() -> Option<Shared> {
+fn current() -> Option<SharedFaults> {
     CURRENT.with_borrow(Clone::clone)
 }
 
 /// Does `work` under `plan`; its outcome, and the operations that it came to. `runtime` takes the place of the user's
 /// runtime folder.
 pub(crate) fn under<T>(
-    plan: Option<Plan>,
+    plan: Option<FaultPlan>,
     runtime: Option<PathBuf>,
     work: impl FnOnce() -> T,
-) -> (T, Vec<Op>) {
-    let shared = Shared::new(Mutex::new(State { plan, runtime, ..State::default() }));
+) -> (T, Vec<FileOperation>) {
+    let shared = SharedFaults::new(Mutex::new(FaultState { plan, runtime, ..FaultState::default() }));
     let before = CURRENT.replace(Some(Arc::clone(&shared)));
     let out = work();
     CURRENT.set(before);
@@ -83,7 +83,7 @@ pub(crate) fn opened_under<T>(
     runtime: Option<PathBuf>,
     work: impl FnOnce() -> T,
 ) -> (T, Vec<PathBuf>) {
-    let shared = Shared::new(Mutex::new(State { runtime, ..State::default() }));
+    let shared = SharedFaults::new(Mutex::new(FaultState { runtime, ..FaultState::default() }));
     let before = CURRENT.replace(Some(Arc::clone(&shared)));
     let out = work();
     CURRENT.set(before);
@@ -104,7 +104,7 @@ pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
 }
 
 /// The fault that is planned for this operation.
-fn planned(op: Op) -> Option<Fault> {
+fn planned(op: FileOperation) -> Option<InjectedFault> {
     let shared = current()?;
     let mut state = shared.lock().unwrap();
     let number = state.steps.len();
@@ -127,18 +127,18 @@ fn refused<T>(errno: i32) -> io::Result<T> {
     Err(io::Error::from_raw_os_error(errno))
 }
 
-pub(crate) fn at<T>(op: Op, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn at<T>(op: FileOperation, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     match planned(op) {
-        None | Some(Fault::Short) => work(),
-        Some(Fault::Meanwhile) => {
+        None | Some(InjectedFault::Short) => work(),
+        Some(InjectedFault::Meanwhile) => {
             let theirs = MEANWHILE.take();
             theirs.into_iter().for_each(|theirs| theirs());
             work()
         }
-        Some(Fault::Error(errno) | Fault::Torn(errno)) => refused(errno),
-        Some(Fault::DoneAndError(errno)) => work().and(refused(errno)),
-        Some(Fault::KillBefore) => kill(),
-        Some(Fault::KillAfter) => {
+        Some(InjectedFault::Error(errno) | InjectedFault::Torn(errno)) => refused(errno),
+        Some(InjectedFault::DoneAndError(errno)) => work().and(refused(errno)),
+        Some(InjectedFault::KillBefore) => kill(),
+        Some(InjectedFault::KillAfter) => {
             let _ = work();
             kill()
         }
@@ -150,7 +150,7 @@ pub(crate) fn opening<T>(path: &Path, work: impl FnOnce() -> io::Result<T>) -> i
     if let Some(shared) = current() {
         shared.lock().unwrap().opened.push(path.to_owned());
     }
-    at(Op::Open, work)
+    at(FileOperation::Open, work)
 }
 
 /// What stands beside a file, with this for its extension, that counts as mounted by itself.
@@ -164,41 +164,41 @@ pub(crate) fn check_mount(path: &Path) -> io::Result<()> {
     }
 }
 
-pub(crate) fn through(file: &mut File) -> Through<'_> {
-    Through(file)
+pub(crate) fn through(file: &mut File) -> FaultyFile<'_> {
+    FaultyFile(file)
 }
 
 /// A file whose reads and writes are operations.
-pub(crate) struct Through<'a>(&'a mut File);
+pub(crate) struct FaultyFile<'a>(&'a mut File);
 
-impl Read for Through<'_> {
+impl Read for FaultyFile<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match planned(Op::Read) {
-            None | Some(Fault::Meanwhile) => self.0.read(into),
-            Some(Fault::Short | Fault::Torn(_)) => {
+        match planned(FileOperation::Read) {
+            None | Some(InjectedFault::Meanwhile) => self.0.read(into),
+            Some(InjectedFault::Short | InjectedFault::Torn(_)) => {
                 let half = into.len().div_ceil(2).min(7);
                 self.0.read(&mut into[..half])
             }
-            Some(Fault::Error(errno) | Fault::DoneAndError(errno)) => refused(errno),
-            Some(Fault::KillBefore | Fault::KillAfter) => kill(),
+            Some(InjectedFault::Error(errno) | InjectedFault::DoneAndError(errno)) => refused(errno),
+            Some(InjectedFault::KillBefore | InjectedFault::KillAfter) => kill(),
         }
     }
 }
 
-impl Write for Through<'_> {
+impl Write for FaultyFile<'_> {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
         let half = &from[..from.len().div_ceil(2)];
-        match planned(Op::Write) {
-            None | Some(Fault::Meanwhile) => self.0.write(from),
-            Some(Fault::Short) => self.0.write(half),
-            Some(Fault::Torn(errno)) => self.0.write_all(half).and(refused(errno)),
-            Some(Fault::Error(errno)) => refused(errno),
-            Some(Fault::DoneAndError(errno)) => self.0.write_all(from).and(refused(errno)),
-            Some(Fault::KillBefore) => {
+        match planned(FileOperation::Write) {
+            None | Some(InjectedFault::Meanwhile) => self.0.write(from),
+            Some(InjectedFault::Short) => self.0.write(half),
+            Some(InjectedFault::Torn(errno)) => self.0.write_all(half).and(refused(errno)),
+            Some(InjectedFault::Error(errno)) => refused(errno),
+            Some(InjectedFault::DoneAndError(errno)) => self.0.write_all(from).and(refused(errno)),
+            Some(InjectedFault::KillBefore) => {
                 let _ = self.0.write_all(half);
                 kill()
             }
-            Some(Fault::KillAfter) => {
+            Some(InjectedFault::KillAfter) => {
                 let _ = self.0.write_all(from);
                 kill()
             }

@@ -1,15 +1,15 @@
 //! Damaged caches are kept, under a name that says when.
 
-use super::Inner;
-use crate::beside::disk;
+use super::FileStoreInner;
+use crate::sidecar::disk;
 use crate::error::StoreError;
-use crate::fault::{self, Op};
+use crate::fault::{self, FileOperation};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-impl Inner {
+impl FileStoreInner {
     /// Keeps a damaged cache under a name that says when; that name.
     pub(super) fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -34,15 +34,15 @@ impl Inner {
 fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
     // What is mounted by itself has no second name in its folder.
     let link = || fault::check_mount(path).and_then(|()| fs::hard_link(path, aside));
-    match fault::at(Op::Link, link) {
+    match fault::at(FileOperation::Link, link) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             let mut copy = disk::create_private(aside)?;
-            let copied = fault::at(Op::Open, || File::open(path)).and_then(|mut whole| {
+            let copied = fault::at(FileOperation::Open, || File::open(path)).and_then(|mut whole| {
                 io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
-                fault::at(Op::Sync, || copy.sync_all())
+                fault::at(FileOperation::Sync, || copy.sync_all())
             });
             // Half of it helps nobody, and may hold tokens.
-            copied.inspect_err(|_| drop(fault::at(Op::Remove, || fs::remove_file(aside))))
+            copied.inspect_err(|_| drop(fault::at(FileOperation::Remove, || fs::remove_file(aside))))
         }
         other => other,
     }

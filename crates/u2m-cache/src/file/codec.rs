@@ -1,6 +1,6 @@
 //! The two forms of an entry: as Databricks' own programs write it, or sealed.
 
-use super::document::{Document, Parsed};
+use super::document::{CacheDocument, ParsedCache};
 use crate::entry::Entry;
 use crate::error::StoreError;
 use std::path::Path;
@@ -9,28 +9,28 @@ use zeroize::Zeroizing;
 
 /// How the entries of a file are read and written.
 #[derive(Debug)]
-pub(super) enum Codec {
+pub(super) enum EntryCodec {
     /// As Go does.
     Plain,
     /// Sealed with a key.
     #[cfg(feature = "encrypted")]
-    Sealed(super::sealed::Sealed),
+    Sealed(super::sealed::SealedCodec),
 }
 
 /// An entry that was read.
-pub(super) enum Stored<'a> {
+pub(super) enum DecodedEntry<'a> {
     Plain(Entry<'a>),
     #[cfg(feature = "encrypted")]
     Sealed(Box<Session>),
 }
 
-impl Default for Stored<'_> {
+impl Default for DecodedEntry<'_> {
     fn default() -> Self {
         Self::Plain(Entry::default())
     }
 }
 
-impl Stored<'_> {
+impl DecodedEntry<'_> {
     /// The session in it; `None` without any token. Of a plain one, whom it belongs to stands in the side file.
     pub(super) fn session(&self) -> Option<Session> {
         match self {
@@ -41,7 +41,7 @@ impl Stored<'_> {
     }
 }
 
-impl Codec {
+impl EntryCodec {
     /// The kind of file, in words.
     pub(super) fn words(&self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl Codec {
     }
 
     /// Refuses a file of another form, or of a later one. Damage is no other form.
-    pub(super) fn check_form(&self, path: &Path, parsed: &Parsed<'_>) -> Result<(), StoreError> {
+    pub(super) fn check_form(&self, path: &Path, parsed: &ParsedCache<'_>) -> Result<(), StoreError> {
         let format = parsed.document.format();
         let (is_ours, wanted) = match self {
             // Go's programs know no such member, and others may call something else a format.
@@ -74,7 +74,7 @@ impl Codec {
     }
 
     /// Shows, before anything is written, that entries can be: that the key is there, and fits those that are.
-    pub(super) fn prove(&self, path: &Path, document: &Document<'_>) -> Result<(), StoreError> {
+    pub(super) fn prove(&self, path: &Path, document: &CacheDocument<'_>) -> Result<(), StoreError> {
         let _ = (path, document);
         match self {
             Self::Plain => Ok(()),
@@ -97,19 +97,19 @@ impl Codec {
     pub(super) fn read<'a>(
         &self,
         path: &Path,
-        document: &Document<'a>,
+        document: &CacheDocument<'a>,
         key: &str,
         raw: &'a str,
-    ) -> Result<Stored<'a>, StoreError> {
+    ) -> Result<DecodedEntry<'a>, StoreError> {
         let _ = (path, document);
         match self {
             Self::Plain => Entry::parse(raw)
-                .map(Stored::Plain)
+                .map(DecodedEntry::Plain)
                 .map_err(|why| StoreError::BadEntry { key: CacheKey::new(key), why }),
             #[cfg(feature = "encrypted")]
             Self::Sealed(sealed) => sealed
                 .read(path, document, key, raw)
-                .map(|session| Stored::Sealed(Box::new(session))),
+                .map(|session| DecodedEntry::Sealed(Box::new(session))),
         }
     }
 
@@ -117,17 +117,17 @@ impl Codec {
     pub(super) fn write(
         &self,
         key: &str,
-        old: &Stored<'_>,
+        old: &DecodedEntry<'_>,
         session: &Session,
     ) -> Result<Zeroizing<String>, StoreError> {
         let _ = key;
         match (self, old) {
-            (Self::Plain, Stored::Plain(old)) => {
+            (Self::Plain, DecodedEntry::Plain(old)) => {
                 let at = session.known_expiry().unwrap_or(Timestamp::from_unix(0));
                 Ok(old.write(session, crate::zone::offset_at(at)))
             }
             #[cfg(feature = "encrypted")]
-            (Self::Plain, Stored::Sealed(_)) => self.write(key, &Stored::default(), session),
+            (Self::Plain, DecodedEntry::Sealed(_)) => self.write(key, &DecodedEntry::default(), session),
             #[cfg(feature = "encrypted")]
             (Self::Sealed(sealed), _) => sealed.write(key, session),
         }
@@ -136,7 +136,7 @@ impl Codec {
     /// What stands in the file before its entries. `is_proven`: an entry is written, not only removed, which needs no key.
     pub(super) fn head(
         &self,
-        document: &Document<'_>,
+        document: &CacheDocument<'_>,
         is_proven: bool,
     ) -> Result<Vec<(&'static str, String)>, StoreError> {
         let _ = (document, is_proven);

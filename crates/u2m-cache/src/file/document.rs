@@ -10,14 +10,14 @@ use u2m_core::{SecretText, push_json_string};
 use zeroize::Zeroizing;
 
 /// What becomes of an entry: another text of it, or none.
-pub(super) type Change<'a> = (&'a str, Option<Zeroizing<String>>);
+pub(super) type MemberChange<'a> = (&'a str, Option<Zeroizing<String>>);
 
 /// Room for what stands around a member: quotes, white space and a comma.
 const FRAME: usize = 16;
 
 /// A cache file's members. Entries stay unparsed, so that a bad one hides no other and an untouched one keeps its bytes.
 #[derive(Debug, Default)]
-pub(super) struct Document<'a> {
+pub(super) struct CacheDocument<'a> {
     /// As written; `None` when the member is absent.
     pub(super) version: Option<Cow<'a, str>>,
     /// Key and entry, in the order of the file; where a key stands twice, the later counts.
@@ -29,26 +29,26 @@ pub(super) struct Document<'a> {
 }
 
 /// How far reading came.
-pub(super) struct Parsed<'a> {
-    pub(super) document: Document<'a>,
+pub(super) struct ParsedCache<'a> {
+    pub(super) document: CacheDocument<'a>,
     /// Where and why reading ended early; what was read until then stands in the document.
     pub(super) broken: Option<String>,
 }
 
 /// Reads a file as leniently as Go does about names and unknown members. Nothing at all is an empty document.
-pub(super) fn parse(text: &str) -> Parsed<'_> {
-    let mut document = Document::default();
+pub(super) fn parse(text: &str) -> ParsedCache<'_> {
+    let mut document = CacheDocument::default();
     if text.trim_ascii().is_empty() {
         document.version = Some("1".into());
-        return Parsed { document, broken: None };
+        return ParsedCache { document, broken: None };
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Top(&mut document).deserialize(&mut reader).and_then(|()| reader.end());
+    let read = TopLevel(&mut document).deserialize(&mut reader).and_then(|()| reader.end());
     let broken = read.err().map(|error| reason(&error));
     if broken.is_some() && document.version.is_none() {
         document.version = version_of(text);
     }
-    Parsed { document, broken }
+    ParsedCache { document, broken }
 }
 
 /// The version of a file that is JSON, and has a form that this program does not know.
@@ -78,7 +78,7 @@ pub(crate) fn members(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)
     Ok(found)
 }
 
-impl<'a> Document<'a> {
+impl<'a> CacheDocument<'a> {
     /// The entry under `key`, unparsed.
     pub(super) fn entry(&self, key: &str) -> Option<&'a str> {
         let order = self.order();
@@ -126,7 +126,7 @@ impl<'a> Document<'a> {
     pub(super) fn with(
         &self,
         head: &[(&str, String)],
-        changes: &[Change<'_>],
+        changes: &[MemberChange<'_>],
     ) -> Zeroizing<String> {
         let changed: BTreeSet<&str> = changes.iter().map(|(name, _)| *name).collect();
         let kept =
@@ -177,9 +177,9 @@ pub(crate) fn push_string(out: &mut SecretText, text: &str) {
     push_json_string(out, text, |c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'));
 }
 
-struct Top<'d, 'a>(&'d mut Document<'a>);
+struct TopLevel<'d, 'a>(&'d mut CacheDocument<'a>);
 
-impl<'a> DeserializeSeed<'a> for Top<'_, 'a> {
+impl<'a> DeserializeSeed<'a> for TopLevel<'_, 'a> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -187,7 +187,7 @@ impl<'a> DeserializeSeed<'a> for Top<'_, 'a> {
     }
 }
 
-impl<'a> Visitor<'a> for Top<'_, 'a> {
+impl<'a> Visitor<'a> for TopLevel<'_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -195,7 +195,7 @@ impl<'a> Visitor<'a> for Top<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Text(name)) = map.next_key()? {
+        while let Some(JsonText(name)) = map.next_key()? {
             if name.eq_ignore_ascii_case("tokens") {
                 map.next_value_seed(Entries(&mut self.0.entries))?;
                 continue;
@@ -240,7 +240,7 @@ impl<'a> Visitor<'a> for Entries<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Text(key)) = map.next_key()? {
+        while let Some(JsonText(key)) = map.next_key()? {
             let raw: &'a RawValue = map.next_value()?;
             self.0.push((key, raw.get()));
         }
@@ -249,24 +249,24 @@ impl<'a> Visitor<'a> for Entries<'_, 'a> {
 }
 
 /// A string that is borrowed where it holds no escapes.
-struct Text<'a>(Cow<'a, str>);
+struct JsonText<'a>(Cow<'a, str>);
 
-impl<'a> serde::Deserialize<'a> for Text<'a> {
+impl<'a> serde::Deserialize<'a> for JsonText<'a> {
     fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
         impl<'a> Visitor<'a> for Either {
-            type Value = Text<'a>;
+            type Value = JsonText<'a>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string")
             }
 
-            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+            fn visit_borrowed_str<E>(self, text: &'a str) -> Result<JsonText<'a>, E> {
+                Ok(JsonText(Cow::Borrowed(text)))
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+            fn visit_str<E>(self, text: &str) -> Result<JsonText<'a>, E> {
+                Ok(JsonText(Cow::Owned(text.to_owned())))
             }
         }
         deserializer.deserialize_str(Either)

@@ -1,8 +1,8 @@
 //! Logins in a file of u2m's own, sealed with a key.
 
-use super::codec::Codec;
-use super::sealed::Sealed;
-use super::{Inner, path_from};
+use super::codec::EntryCodec;
+use super::sealed::SealedCodec;
+use super::{FileStoreInner, path_from};
 use crate::error::StoreError;
 use crate::key_source::SealKeySource;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
@@ -35,7 +35,7 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 /// # Ok::<(), u2m_cache::StoreError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct EncryptedFileStore(Arc<Inner>);
+pub struct EncryptedFileStore(Arc<FileStoreInner>);
 
 impl EncryptedFileStore {
     /// Uses the file at `path`, with the key from `source`. Nothing is read, created or asked for yet.
@@ -47,7 +47,7 @@ impl EncryptedFileStore {
     /// assert!(!format!("{store:?}").contains('7'));
     /// ```
     pub fn at(path: impl Into<PathBuf>, source: SealKeySource) -> Self {
-        Self(Arc::new(Inner::new(path.into(), Codec::Sealed(Sealed::new(source)))))
+        Self(Arc::new(FileStoreInner::new(path.into(), EntryCodec::Sealed(SealedCodec::new(source)))))
     }
 
     /// Uses `U2M_SEALED_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.sealed.json`, where the home folder comes
@@ -95,10 +95,10 @@ impl EncryptedFileStore {
         &self.0.beside.path
     }
 
-    fn sealed(&self) -> Option<&Sealed> {
+    fn sealed(&self) -> Option<&SealedCodec> {
         match &self.0.codec {
-            Codec::Sealed(sealed) => Some(sealed),
-            Codec::Plain => None,
+            EntryCodec::Sealed(sealed) => Some(sealed),
+            EntryCodec::Plain => None,
         }
     }
 }
@@ -156,7 +156,7 @@ impl TokenStore for EncryptedFileStore {
     }
 
     fn is_slow(&self) -> bool {
-        self.sealed().is_some_and(Sealed::is_slow)
+        self.sealed().is_some_and(SealedCodec::is_slow)
     }
 
     fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {

@@ -5,15 +5,15 @@
 //! Of a cache that is mounted by itself, which is written as it stands, this is what a crash in the middle is mended by: what was
 //! committed to lasts before the first byte is touched.
 
-use super::Inner;
-use super::document::{self, Document, parse};
+use super::FileStoreInner;
+use super::document::{self, CacheDocument, parse};
 use super::update::TRIES;
-use crate::beside::disk;
-use crate::beside::in_place::{self, Wrote};
-use crate::beside::locks::Held;
-use crate::beside::room::Temporary;
-use crate::error::{Shown, StoreError};
-use crate::fault::{self, Op};
+use crate::sidecar::disk;
+use crate::sidecar::in_place::{self, WriteOutcome};
+use crate::sidecar::locks::HeldLock;
+use crate::sidecar::temp_file::TempFile;
+use crate::error::{DisplayPath, StoreError};
+use crate::fault::{self, FileOperation};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -32,13 +32,13 @@ const USUAL: usize = 1 << 10;
 struct Commitment {
     /// The name of the temporary file.
     temporary: String,
-    changes: Vec<Change>,
+    changes: Vec<CommittedChange>,
 }
 
 /// An entry that is replaced, added or removed: hashes of its name and of its texts. What is withdrawn may stay there for
 /// long, and a logout leaves no name behind.
 #[derive(Serialize, Deserialize)]
-struct Change {
+struct CommittedChange {
     key: String,
     old: Option<String>,
     new: Option<String>,
@@ -58,7 +58,7 @@ impl Committed<'_> {
     fn make_last(&self, lock: &Path, temporary: &Path) -> Result<(), StoreError> {
         let missing = || io::Error::other("what is about to be written could not be noted in it");
         let file = self.0.as_ref().ok_or_else(missing);
-        let synced = file.and_then(|file| fault::at(Op::Sync, || file.sync_all()));
+        let synced = file.and_then(|file| fault::at(FileOperation::Sync, || file.sync_all()));
         synced.map_err(|error| StoreError::io("write", lock, error))?;
         disk::sync_folder(temporary.parent().unwrap_or(Path::new(".")));
         Ok(())
@@ -99,8 +99,8 @@ fn parsed(text: &str) -> Option<Commitment> {
 }
 
 impl Commitment {
-    fn of(temporary: &Path, document: &Document<'_>, changes: &[document::Change<'_>]) -> Self {
-        let changes = changes.iter().map(|(key, new)| Change {
+    fn of(temporary: &Path, document: &CacheDocument<'_>, changes: &[document::MemberChange<'_>]) -> Self {
+        let changes = changes.iter().map(|(key, new)| CommittedChange {
             key: hash(key),
             old: document.entry(key).map(hash),
             new: new.as_ref().map(|entry| hash(entry)),
@@ -117,14 +117,14 @@ impl Commitment {
     }
 
     /// Whether the temporary file is what was committed to.
-    fn is_in(&self, whole: &Document<'_>) -> bool {
+    fn is_in(&self, whole: &CacheDocument<'_>) -> bool {
         let names = names([whole]);
         let entry = |key| names.get(key).and_then(|name| whole.entry(name)).map(hash);
         self.changes.iter().all(|change| entry(&change.key) == change.new)
     }
 
     /// What is still to be changed; an entry that somebody else has changed meanwhile is not.
-    fn due<'d>(&self, now: &'d Document<'_>, whole: &'d Document<'_>) -> Vec<document::Change<'d>> {
+    fn due<'d>(&self, now: &'d CacheDocument<'_>, whole: &'d CacheDocument<'_>) -> Vec<document::MemberChange<'d>> {
         let names = names([now, whole]);
         let due = self.changes.iter().filter_map(|change| {
             let name = *names.get(&change.key)?;
@@ -136,20 +136,20 @@ impl Commitment {
 }
 
 /// The names of the entries by their hashes.
-fn names<'d, const N: usize>(documents: [&'d Document<'_>; N]) -> HashMap<String, &'d str> {
-    let keys = documents.into_iter().flat_map(Document::keys);
+fn names<'d, const N: usize>(documents: [&'d CacheDocument<'_>; N]) -> HashMap<String, &'d str> {
+    let keys = documents.into_iter().flat_map(CacheDocument::keys);
     keys.map(|name| (hash(name), name)).collect()
 }
 
-impl Inner {
+impl FileStoreInner {
     /// Says that `temporary`, which is whole and lasts, is about to be put in place. The writers' lock is held. That it
     /// cannot be said is no reason to stop.
     pub(super) fn commit<'w>(
         &self,
-        writer: &'w mut Held,
+        writer: &'w mut HeldLock,
         temporary: &Path,
-        document: &Document<'_>,
-        changes: &[document::Change<'_>],
+        document: &CacheDocument<'_>,
+        changes: &[document::MemberChange<'_>],
     ) -> Committed<'w> {
         let text = serde_json::to_string(&Commitment::of(temporary, document, changes));
         let text = text.ok().filter(|text| (text.len() as u64) < LIMIT);
@@ -164,18 +164,18 @@ impl Inner {
     pub(super) fn write_over(
         &self,
         path: &Path,
-        temporary: &mut Temporary,
+        temporary: &mut TempFile,
         new: &str,
         committed: Committed<'_>,
     ) -> Result<(), StoreError> {
         committed.make_last(&self.beside.lock_at(".lock"), &temporary.path)?;
-        if let Wrote::Half(error) = in_place::write(path, new.as_bytes())? {
+        if let WriteOutcome::Half(error) = in_place::write(path, new.as_bytes())? {
             committed.leave();
             temporary.leave();
             self.beside.notice_once(format!(
                 "{} could not be written to its end ({error}); what belongs in it stands beside it and is used, and the next \
                  program that can puts it there",
-                Shown::from(path)
+                DisplayPath::from(path)
             ));
         }
         Ok(())
@@ -223,7 +223,7 @@ impl Inner {
     }
 
     /// Finishes what a dead writer has committed to. The writers' lock is held.
-    pub(super) fn finish(&self, writer: &mut Held) -> Result<(), StoreError> {
+    pub(super) fn finish(&self, writer: &mut HeldLock) -> Result<(), StoreError> {
         let commitment = read_in(writer.notes()).filter(|commitment| self.is_due(commitment));
         let Some(commitment) = commitment else { return Ok(()) };
         for _ in 0..TRIES {
@@ -245,14 +245,14 @@ impl Inner {
         };
         let temporary = commitment.temporary(&path, &self.beside.prefix());
         let is_gone = |path: PathBuf| {
-            let found = fault::at(Op::Stat, || fs::symlink_metadata(path));
+            let found = fault::at(FileOperation::Stat, || fs::symlink_metadata(path));
             found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };
         temporary.is_some_and(|path| !is_gone(path))
     }
 
     /// Whether it is done, or there is nothing to be done any more; not if somebody else has changed the file meanwhile.
-    fn carry_out(&self, commitment: &Commitment, writer: &mut Held) -> Result<bool, StoreError> {
+    fn carry_out(&self, commitment: &Commitment, writer: &mut HeldLock) -> Result<bool, StoreError> {
         let path = disk::resolve(&self.beside.path)?;
         let temporary = commitment.temporary(&path, &self.beside.prefix());
         let Some(temporary) = temporary else { return Ok(true) };
@@ -270,11 +270,11 @@ impl Inner {
         let text = &look.text;
         if in_place::is_half(text) {
             return match in_place::write(&path, whole.as_bytes())? {
-                Wrote::Whole => {
-                    let _ = fault::at(Op::Remove, || fs::remove_file(&temporary));
+                WriteOutcome::Whole => {
+                    let _ = fault::at(FileOperation::Remove, || fs::remove_file(&temporary));
                     Ok(true)
                 }
-                Wrote::Half(error) => Err(StoreError::io("write", &path, error)),
+                WriteOutcome::Half(error) => Err(StoreError::io("write", &path, error)),
             };
         }
         let parsed = parse(text);
@@ -296,7 +296,7 @@ impl Inner {
             self.replace(&path, &parsed, || disk::put(&temporary, &path, true))?;
             return Ok(true);
         }
-        let mut merged = Temporary::new(&path, self.beside.prefix(), 0, false)?;
+        let mut merged = TempFile::new(&path, self.beside.prefix(), 0, false)?;
         merged.fill(&new, true)?;
         if !self.is_still(&look)? {
             return Ok(false);
@@ -320,11 +320,11 @@ pub(super) fn is_written_in_place(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::beside::room::Reserve;
-    use crate::file::codec::Codec;
+    use crate::sidecar::temp_file::UpdateReserve;
+    use crate::file::codec::EntryCodec;
     use crate::store::{Claim, EntryLock};
     use std::time::Duration;
-    use u2m_core::{AccessToken, CacheKey, RefreshToken, Session, Verdict, VerdictKind};
+    use u2m_core::{AccessToken, CacheKey, RefreshToken, Session, RefreshFailure, RefreshFailureKind};
 
     fn session(name: &str) -> Session {
         let access = AccessToken::new(format!("at-{name}"));
@@ -335,13 +335,13 @@ mod tests {
         CacheKey::new(name)
     }
 
-    fn refresh_token(store: &Inner, name: &str) -> Option<String> {
+    fn refresh_token(store: &FileStoreInner, name: &str) -> Option<String> {
         let found = store.load(&key(name)).unwrap()?.refresh_token?;
         Some(found.expose().to_owned())
     }
 
     /// Comes as far as a commitment to `new` in the place of `dev`, and dies.
-    fn dies(store: &Inner, new: &Session) {
+    fn dies(store: &FileStoreInner, new: &Session) {
         let text = store.look_held(true).unwrap().text;
         let parsed = parse(&text);
         store.codec.prove(&store.beside.path, &parsed.document).unwrap();
@@ -349,7 +349,7 @@ mod tests {
         let changes = [("dev", Some(store.codec.write("dev", &old, new).unwrap()))];
         let head = store.codec.head(&parsed.document, true).unwrap();
         let whole = parsed.document.with(&head, &changes);
-        let mut reserve = Reserve::default();
+        let mut reserve = UpdateReserve::default();
         let mut temporary = reserve.cache(&store.beside.path, store.beside.prefix()).unwrap();
         temporary.fill(&whole, true).unwrap();
         let mut writer = store.beside.writer().unwrap();
@@ -358,19 +358,19 @@ mod tests {
     }
 
     /// Stores of each form, opened anew by whoever comes next; the sealed one does not ask for its key to finish.
-    fn each_form(story: impl Fn(&dyn Fn() -> std::sync::Arc<Inner>)) {
-        let forms: &[fn() -> Codec] = &[
-            || Codec::Plain,
+    fn each_form(story: impl Fn(&dyn Fn() -> std::sync::Arc<FileStoreInner>)) {
+        let forms: &[fn() -> EntryCodec] = &[
+            || EntryCodec::Plain,
             #[cfg(feature = "encrypted")]
             || {
                 let key = crate::SealKey::from_bytes([7; 32]);
-                Codec::Sealed(crate::file::sealed::Sealed::new(crate::SealKeySource::Bytes(key)))
+                EntryCodec::Sealed(crate::file::sealed::SealedCodec::new(crate::SealKeySource::Bytes(key)))
             },
         ];
         for form in forms {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("cache.json");
-            let store = || std::sync::Arc::new(Inner::new(path.clone(), form()));
+            let store = || std::sync::Arc::new(FileStoreInner::new(path.clone(), form()));
             for name in ["dev", "other"] {
                 store().save(&key(name), &session(name)).unwrap();
             }
@@ -412,7 +412,7 @@ mod tests {
             drop(lock);
             // What is remembered of a refresh is told of the state that is there.
             let moment = u2m_core::Timestamp::from_unix(7);
-            let verdict = Verdict::new(of, moment, VerdictKind::passing("no answer"));
+            let verdict = RefreshFailure::new(of, moment, RefreshFailureKind::passing("no answer"));
             store.lock(&key("dev"), Duration::ZERO).unwrap().unwrap().note(&verdict).unwrap();
             dies(&store, &session("told"));
             drop(store.hold(&key("dev"), Duration::ZERO, false).unwrap().unwrap());

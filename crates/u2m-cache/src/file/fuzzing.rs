@@ -1,15 +1,15 @@
 //! Doors for the fuzz targets to the texts of the cache and of what stands beside it. Built with `--cfg fuzzing` alone.
 
 use super::FileStore;
-use super::document::{Document, Parsed, parse};
-use super::over::Over;
-use crate::beside::sidecar::Sidecar;
+use super::document::{CacheDocument, ParsedCache, parse};
+use super::over::ReplaceRule;
+use crate::sidecar::record_file::Sidecar;
 use crate::entry::Entry;
 use crate::rfc3339;
 use u2m_core::{CacheKey, Fingerprint, Session, Timestamp};
 
 /// A cache's text, taken apart.
-pub struct Cache<'a>(Parsed<'a>);
+pub struct Cache<'a>(ParsedCache<'a>);
 
 impl<'a> Cache<'a> {
     /// Reads any text.
@@ -46,7 +46,7 @@ impl<'a> Cache<'a> {
     pub fn twins(&self, key: &CacheKey) -> Vec<&str> {
         let store = FileStore::at("token-cache.json").0;
         let old = store.read(self.document(), key.as_str()).unwrap_or_default();
-        store.twins_of(self.document(), (key, &old), Over::Whatever)
+        store.twins_of(self.document(), (key, &old), ReplaceRule::Whatever)
     }
 
     /// The text after an entry is replaced (`Some`) or removed, as an update does it.
@@ -64,7 +64,7 @@ impl<'a> Cache<'a> {
         self.document().with(&[], &changes).to_string()
     }
 
-    fn document(&self) -> &Document<'a> {
+    fn document(&self) -> &CacheDocument<'a> {
         &self.0.document
     }
 }

@@ -1,18 +1,18 @@
 //! What a logout removes besides the entry: copies of damaged caches in which its tokens may still stand, and temporary
 //! files of writers that died.
 
-use super::Inner;
+use super::FileStoreInner;
 use super::document::{parse, push_string};
-use crate::beside::disk;
-use crate::beside::room;
+use crate::sidecar::disk;
+use crate::sidecar::temp_file;
 use crate::error::StoreError;
-use crate::fault::{self, Op};
+use crate::fault::{self, FileOperation};
 use std::fs;
 use std::path::{Path, PathBuf};
 use u2m_core::{CacheKey, SecretText};
 use zeroize::Zeroizing;
 
-impl Inner {
+impl FileStoreInner {
     /// Removes what tokens of `key`, or of any login, may stand in; how many files.
     pub(super) fn clear_leftovers(&self, key: Option<&CacheKey>) -> Result<usize, StoreError> {
         if !self.beside.folder().is_dir() {
@@ -29,7 +29,7 @@ impl Inner {
         let mut removed = self.sweep();
         for aside in set_aside(&path)? {
             if may_hold(&aside, key)? {
-                fault::at(Op::Remove, || fs::remove_file(&aside))
+                fault::at(FileOperation::Remove, || fs::remove_file(&aside))
                     .map_err(|error| StoreError::io("remove", &aside, error))?;
                 removed += 1;
             }
@@ -40,7 +40,7 @@ impl Inner {
     fn has_temporaries(&self) -> bool {
         let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
         let there = target.parent().unwrap_or(Path::new("."));
-        [self.beside.folder(), there].iter().any(|at| room::has_any(at, &self.beside.prefix()))
+        [self.beside.folder(), there].iter().any(|at| temp_file::has_any(at, &self.beside.prefix()))
     }
 
     /// Removes what killed writers left, beside the cache and beside the file that it may be a link to; how many files. The
@@ -48,9 +48,9 @@ impl Inner {
     pub(super) fn sweep(&self) -> usize {
         let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
         let there = target.parent().unwrap_or(Path::new("."));
-        let mut removed = room::sweep(self.beside.folder(), &self.beside.prefix());
+        let mut removed = temp_file::sweep(self.beside.folder(), &self.beside.prefix());
         if there != self.beside.folder() {
-            removed += room::sweep(there, &self.beside.prefix());
+            removed += temp_file::sweep(there, &self.beside.prefix());
         }
         removed
     }
@@ -61,7 +61,7 @@ fn set_aside(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let start = format!("{}.corrupt-", path.file_name().unwrap_or_default().to_string_lossy());
-    let entries = fault::at(Op::ReadFolder, || fs::read_dir(folder))
+    let entries = fault::at(FileOperation::ReadFolder, || fs::read_dir(folder))
         .map_err(|error| StoreError::io("look into", folder, error))?;
     let names = entries.flatten().map(|entry| entry.file_name());
     let ours = names.filter(|name| name.to_string_lossy().starts_with(&start));

@@ -1,25 +1,25 @@
 //! The lock of one entry of the file.
 
-use super::Inner;
-use super::over::Over;
-use crate::beside::claim::Claims;
-use crate::beside::lock::KeyLock;
-use crate::beside::pause;
-use crate::beside::room::Reserve;
-use crate::beside::sidecar::Sidecar;
+use super::FileStoreInner;
+use super::over::ReplaceRule;
+use crate::sidecar::claim::EntryClaim;
+use crate::sidecar::lock::KeyLock;
+use crate::sidecar::pause;
+use crate::sidecar::temp_file::UpdateReserve;
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::store::{Claim, EntryLock};
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 pub(crate) struct FileLock {
-    store: Arc<Inner>,
+    store: Arc<FileStoreInner>,
     key: CacheKey,
     lock: KeyLock,
-    reserve: Reserve,
-    claims: Claims,
+    reserve: UpdateReserve,
+    claims: EntryClaim,
     /// The state of the entry that a save replaces: what was claimed, and then what was saved.
     replaces: Option<Fingerprint>,
     /// The writers' lock file, open between the times at which it is locked.
@@ -32,13 +32,13 @@ pub(crate) struct FileLock {
 
 impl FileLock {
     /// Nothing is finished yet.
-    pub(super) fn new(store: &Arc<Inner>, key: &CacheKey, lock: KeyLock) -> Self {
-        let claims = Claims::new(store.codec.words(), &store.beside, key);
+    pub(super) fn new(store: &Arc<FileStoreInner>, key: &CacheKey, lock: KeyLock) -> Self {
+        let claims = EntryClaim::new(store.codec.words(), &store.beside, key);
         Self {
             store: Arc::clone(store),
             key: key.clone(),
             lock,
-            reserve: Reserve::default(),
+            reserve: UpdateReserve::default(),
             claims,
             replaces: None,
             writers: None,
@@ -88,19 +88,19 @@ impl EntryLock for FileLock {
         }
     }
 
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.verdict()
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.note(verdict)
     }
 
-    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+    fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         pause::read(&self.store.beside, door)
     }
 
-    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         pause::note(&self.store.beside, verdict)
     }
 
@@ -121,13 +121,13 @@ impl EntryLock for FileLock {
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
         let (over, next) =
-            (self.replaces.as_ref().map_or(Over::Whatever, Over::Claimed), session.fingerprint());
+            (self.replaces.as_ref().map_or(ReplaceRule::Whatever, ReplaceRule::Claimed), session.fingerprint());
         self.claims.saving(&next);
         let means = (&mut self.writers, &mut self.reserve);
         self.store.update(&self.key, Some(session), over, means)?;
         self.claims.saved(&self.store.beside, &next);
         self.replaces = self.replaces.take().map(|_| next);
-        self.reserve = Reserve::default();
+        self.reserve = UpdateReserve::default();
         Ok(())
     }
 

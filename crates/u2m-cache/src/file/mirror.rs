@@ -4,11 +4,11 @@
 //! takes its place (DUAL-2). Only a login takes a place; a refresh keeps up what is its own, or fills what is free: of two that
 //! both want the place, neither takes it from the other by being used.
 
-use super::codec::Stored;
-use super::document::Document;
-use super::over::Over;
-use super::{FileStore, Inner};
-use crate::beside::sidecar::Sidecar;
+use super::codec::DecodedEntry;
+use super::document::CacheDocument;
+use super::over::ReplaceRule;
+use super::{FileStore, FileStoreInner};
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::store::{Notice, TokenStore};
 use std::sync::Arc;
@@ -30,12 +30,12 @@ use u2m_core::{Binding, CacheKey, Session};
 pub struct Mirror {
     /// `None`: that of the host that was signed in to.
     to: Option<CacheKey>,
-    wish: Wish,
+    wish: MirrorWish,
 }
 
 /// How much a copy is wished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum MirrorWish {
     /// There is to be none.
     Never,
     /// Where the place is free, and without a word where it is not.
@@ -54,7 +54,7 @@ impl Mirror {
     /// let mirror = u2m_cache::Mirror::to(CacheKey::new("https://ws-1.cloud.databricks.com"));
     /// ```
     pub fn to(host_key: CacheKey) -> Self {
-        Self { to: Some(host_key), wish: Wish::Asked }
+        Self { to: Some(host_key), wish: MirrorWish::Asked }
     }
 
     /// Copies to the key of the host, and of the account, that the login turns out to be for: where the person picks it in
@@ -64,7 +64,7 @@ impl Mirror {
     /// let mirror = u2m_cache::Mirror::to_host_of_login();
     /// ```
     pub fn to_host_of_login() -> Self {
-        Self { to: None, wish: Wish::Asked }
+        Self { to: None, wish: MirrorWish::Asked }
     }
 
     /// The host's key that it copies to; `None` for that of the host which the login turns out to be for.
@@ -82,7 +82,7 @@ impl Mirror {
     /// assert!(u2m_cache::Mirror::to_host_of_login().taking_over().is_taking_over());
     /// ```
     pub fn is_taking_over(&self) -> bool {
-        self.wish == Wish::TakesOver
+        self.wish == MirrorWish::TakesOver
     }
 
     /// Replaces the copy of another login on the same host, whose copy it is no more from then on. It does so when it is signed in
@@ -93,7 +93,7 @@ impl Mirror {
     /// ```
     #[must_use]
     pub fn taking_over(mut self) -> Self {
-        self.wish = Wish::TakesOver;
+        self.wish = MirrorWish::TakesOver;
         self
     }
 
@@ -106,7 +106,7 @@ impl Mirror {
     /// ```
     #[must_use]
     pub fn where_free(mut self) -> Self {
-        self.wish = Wish::WhereFree;
+        self.wish = MirrorWish::WhereFree;
         self
     }
 
@@ -116,7 +116,7 @@ impl Mirror {
     /// assert!(!u2m_cache::Mirror::to_host_of_login().is_where_free());
     /// ```
     pub fn is_where_free(&self) -> bool {
-        self.wish == Wish::WhereFree
+        self.wish == MirrorWish::WhereFree
     }
 
     /// No copy: the one that is there is removed by the next save, if it is this login's.
@@ -125,7 +125,7 @@ impl Mirror {
     /// assert!(u2m_cache::Mirror::none().is_none());
     /// ```
     pub fn none() -> Self {
-        Self { to: None, wish: Wish::Never }
+        Self { to: None, wish: MirrorWish::Never }
     }
 
     /// Whether there is to be no copy.
@@ -134,15 +134,15 @@ impl Mirror {
     /// assert!(!u2m_cache::Mirror::to_host_of_login().is_none());
     /// ```
     pub fn is_none(&self) -> bool {
-        self.wish == Wish::Never
+        self.wish == MirrorWish::Never
     }
 }
 
 /// Which logins are copied.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mirrors(Vec<(CacheKey, Mirror)>);
+pub(super) struct MirrorRules(Vec<(CacheKey, Mirror)>);
 
-impl Mirrors {
+impl MirrorRules {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -172,16 +172,16 @@ impl Mirrors {
         &self,
         key: &CacheKey,
         session: &Session,
-        over: Over<'_>,
-    ) -> Option<(CacheKey, Wish)> {
+        over: ReplaceRule<'_>,
+    ) -> Option<(CacheKey, MirrorWish)> {
         let (to, wish) = self.of(key, session)?;
         match (wish, over) {
-            (Wish::TakesOver, Over::Claimed(_) | Over::Spent(_)) => Some((to, Wish::WhereFree)),
+            (MirrorWish::TakesOver, ReplaceRule::Claimed(_) | ReplaceRule::Spent(_)) => Some((to, MirrorWish::WhereFree)),
             (wish, _) => Some((to, wish)),
         }
     }
 
-    fn of(&self, key: &CacheKey, session: &Session) -> Option<(CacheKey, Wish)> {
+    fn of(&self, key: &CacheKey, session: &Session) -> Option<(CacheKey, MirrorWish)> {
         let (_, mirror) =
             self.0.iter().find(|(known, mirror)| known == key && !mirror.is_none())?;
         let of_login = || session.binding.as_ref().map(host_key);
@@ -239,11 +239,11 @@ impl FileStore {
     /// ```
     #[must_use]
     pub fn without_mirrors(self) -> Self {
-        self.mirroring(Mirrors::default())
+        self.mirroring(MirrorRules::default())
     }
 
-    fn mirroring(self, mirrors: Mirrors) -> Self {
-        let mut inner = Inner::new(self.path().to_owned(), super::Codec::Plain);
+    fn mirroring(self, mirrors: MirrorRules) -> Self {
+        let mut inner = FileStoreInner::new(self.path().to_owned(), super::EntryCodec::Plain);
         inner.mirrors = mirrors;
         for notice in self.take_notices() {
             inner.beside.notice(notice.text);
@@ -286,18 +286,18 @@ impl FileStore {
     }
 }
 
-impl Inner {
+impl FileStoreInner {
     /// Whether the copy may be written; if not, a notice says why, and the login itself is saved all the same.
     pub(super) fn may_mirror(
         &self,
-        document: &Document<'_>,
+        document: &CacheDocument<'_>,
         sidecar: &Sidecar,
-        (key, old): (&CacheKey, &Stored<'_>),
+        (key, old): (&CacheKey, &DecodedEntry<'_>),
         session: &Session,
-        (to, wish): (&CacheKey, Wish),
+        (to, wish): (&CacheKey, MirrorWish),
     ) -> bool {
         let tell = |why: String| {
-            if wish != Wish::WhereFree {
+            if wish != MirrorWish::WhereFree {
                 let text = format!("the login '{key}' was saved without a copy for '{to}': {why}");
                 self.beside.notice_once(text);
             }
@@ -306,11 +306,11 @@ impl Inner {
         let is_there = |name: &str| document.entry(name).is_some();
         let recorded = sidecar.mirrored(to.as_str());
         let owner = match recorded.filter(|owner| is_there(owner) && is_there(to.as_str())) {
-            None if wish == Wish::WhereFree && recorded.is_none() => self.likeness(document, to),
+            None if wish == MirrorWish::WhereFree && recorded.is_none() => self.likeness(document, to),
             owner => owner,
         };
         let owner = owner.filter(|owner| *owner != key.as_str());
-        if let Some(owner) = owner.filter(|_| wish != Wish::TakesOver) {
+        if let Some(owner) = owner.filter(|_| wish != MirrorWish::TakesOver) {
             return tell(format!("the copy there is that of '{}'", CacheKey::new(owner)));
         }
         let there = self.read(document, to.as_str()).and_then(|there| there.session());
@@ -323,7 +323,7 @@ impl Inner {
     }
 
     /// The login with the same tokens as what stands under a host's key: whose copy it is, where another program made it.
-    fn likeness<'d>(&self, document: &'d Document<'_>, to: &CacheKey) -> Option<&'d str> {
+    fn likeness<'d>(&self, document: &'d CacheDocument<'_>, to: &CacheKey) -> Option<&'d str> {
         let state = |name: &str| Some(self.read(document, name)?.session()?.fingerprint());
         let there = state(to.as_str())?;
         let others = document.keys().into_iter().filter(|name| *name != to.as_str());
@@ -333,15 +333,15 @@ impl Inner {
     /// Copies of `old` that this program made under hosts' keys, and that nobody has changed since.
     pub(super) fn mirrors_of<'d>(
         &self,
-        document: &'d Document<'_>,
+        document: &'d CacheDocument<'_>,
         sidecar: &Sidecar,
         key: &CacheKey,
-        old: &Stored<'_>,
+        old: &DecodedEntry<'_>,
     ) -> Vec<&'d str> {
         let Some(old) = old.session() else { return Vec::new() };
         let full = sidecar.complete(key.as_str(), old.clone());
         // One that is not recorded is another program's, and stays unless somebody asked for copies.
-        let wanted = self.mirrors.of(key, &full).filter(|(_, wish)| *wish != Wish::WhereFree);
+        let wanted = self.mirrors.of(key, &full).filter(|(_, wish)| *wish != MirrorWish::WhereFree);
         let wanted = wanted.map(|(to, _)| to);
         let is_ours = |name: &str| {
             name != key.as_str()

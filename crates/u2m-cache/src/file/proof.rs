@@ -1,24 +1,24 @@
 //! What is shown before a refresh token is spent, or a person is asked to sign in: that a save will work.
 
-use super::Inner;
+use super::FileStoreInner;
 use super::document::parse;
 use super::finish::is_written_in_place;
-use crate::beside::room::{Reserve, SPARE, Temporary};
-use crate::beside::{disk, in_place};
-use crate::error::{Shown, StoreError};
+use crate::sidecar::temp_file::{UpdateReserve, SPARE, TempFile};
+use crate::sidecar::{disk, in_place};
+use crate::error::{DisplayPath, StoreError};
 use std::fs::File;
 use std::path::Path;
 use u2m_core::CacheKey;
 
-impl Inner {
+impl FileStoreInner {
     /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
     /// stands in its way.
-    /// `lock` as of [`Inner::update`]. Where the cache was just read under the entry's lock and `is_sound`, it is not read again.
+    /// `lock` as of [`FileStoreInner::update`]. Where the cache was just read under the entry's lock and `is_sound`, it is not read again.
     pub(super) fn reserve(
         &self,
         lock: &mut Option<File>,
         is_sound: bool,
-    ) -> Result<Reserve, StoreError> {
+    ) -> Result<UpdateReserve, StoreError> {
         disk::create_folder(self.beside.folder())?;
         let mut writer = self.beside.writer_on(lock.take())?;
         *lock = writer.keep();
@@ -35,10 +35,10 @@ impl Inner {
         let room = |path: &Path, durable| {
             let len = disk::len(path)? + self.spare();
             disk::check_len(path, len, disk::READABLE)?;
-            Temporary::new(path, self.beside.prefix(), len, durable)?.proven()
+            TempFile::new(path, self.beside.prefix(), len, durable)?.proven()
         };
         let side = self.codec.has_sidecar().then(|| room(&side, false)).transpose()?;
-        Ok(Reserve { cache: Some(room(&path, true)?), side, ..Reserve::default() })
+        Ok(UpdateReserve { cache: Some(room(&path, true)?), side, ..UpdateReserve::default() })
     }
 
     /// Shows that another text can be put in the place of what is there: by another file, or in this one.
@@ -72,7 +72,7 @@ impl Inner {
             self.beside.notice_once(format!(
                 "{} is mounted by itself: it is written as it stands, and programs elsewhere that have it too are not coordinated; \
                  mount its folder instead",
-                Shown::from(self.beside.path.as_path())
+                DisplayPath::from(self.beside.path.as_path())
             ));
         }
         let len = disk::len(&self.beside.path)? + self.spare();

@@ -1,17 +1,17 @@
 //! Reading without a lock, beside programs that write as they please.
 
-use super::Inner;
-use super::codec::Codec;
+use super::FileStoreInner;
+use super::codec::EntryCodec;
 use super::document::{self, parse};
-use crate::beside::claim::{Seen, Spot};
-use crate::beside::disk::{self, Privacy};
-use crate::beside::in_place;
-use crate::beside::sidecar::Sidecar;
-use crate::error::{Shown, StoreError};
+use crate::sidecar::claim::{Seen, EntryAddress};
+use crate::sidecar::disk::{self, FileExposure};
+use crate::sidecar::in_place;
+use crate::sidecar::record_file::Sidecar;
+use crate::error::{DisplayPath, StoreError};
 use crate::mode::StorageMode;
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
-use u2m_core::{CacheKey, SecretText, Session, Tie, TiedBy, UnverifiedClaims, host_of_key};
+use u2m_core::{CacheKey, SecretText, Session, HostPin, PinnedBy, UnverifiedClaims, host_of_key};
 use zeroize::Zeroizing;
 
 /// How long a program that writes in place may take, between emptying the file and its last byte; or one that removes the
@@ -25,29 +25,29 @@ const LOOK: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 300;
 
 /// The cache's text, as a writer has found it.
-pub(super) struct Look {
+pub(super) struct CacheRead {
     pub(super) text: Zeroizing<String>,
     /// The file that it stood in, to look again: `None` where there is none, or where it is more than is ever read.
     file: Option<File>,
 }
 
-impl Inner {
+impl FileStoreInner {
     /// What is in the cache, for whoever holds the writers' lock. Of what is too large to be one, as much as is ever read, which is
-    /// damaged by where it ends. `waits` as of [`Inner::text_as_it_is`].
-    pub(super) fn look_held(&self, waits: bool) -> Result<Look, StoreError> {
+    /// damaged by where it ends. `waits` as of [`FileStoreInner::text_as_it_is`].
+    pub(super) fn look_held(&self, waits: bool) -> Result<CacheRead, StoreError> {
         match self.look_as_it_is(waits) {
             Err(StoreError::TooLarge { .. }) => {
                 let bytes = disk::beginning(&self.beside.path)?;
                 let mut text = SecretText::from_utf8_lossy(&bytes);
                 text.push('\u{0}');
-                Ok(Look { text: text.finish(), file: None })
+                Ok(CacheRead { text: text.finish(), file: None })
             }
             other => other,
         }
     }
 
     /// Whether the cache is what it was, in the same file and to the byte.
-    pub(super) fn is_still(&self, look: &Look) -> Result<bool, StoreError> {
+    pub(super) fn is_still(&self, look: &CacheRead) -> Result<bool, StoreError> {
         if let Some(file) = look.file.as_ref() {
             let path = disk::resolve(&self.beside.path)?;
             let is_there = disk::is_still(&path, file)?;
@@ -81,7 +81,7 @@ impl Inner {
         self.look_as_it_is(waits).map(|mut look| std::mem::take(&mut *look.text))
     }
 
-    fn look_as_it_is(&self, waits: bool) -> Result<Look, StoreError> {
+    fn look_as_it_is(&self, waits: bool) -> Result<CacheRead, StoreError> {
         let mut looks = 0;
         loop {
             let (look, written) = self.look_now()?;
@@ -100,18 +100,18 @@ impl Inner {
     }
 
     /// The text as it is, and when it was written.
-    fn look_now(&self) -> Result<(Look, Option<SystemTime>), StoreError> {
+    fn look_now(&self) -> Result<(CacheRead, Option<SystemTime>), StoreError> {
         disk::check_folder(self.beside.folder())?;
         let Some((found, file)) = disk::read_open(&self.beside.path)? else {
-            return Ok((Look { text: Zeroizing::default(), file: None }, self.removed()));
+            return Ok((CacheRead { text: Zeroizing::default(), file: None }, self.removed()));
         };
-        let path = Shown::from(self.beside.path.as_path());
+        let path = DisplayPath::from(self.beside.path.as_path());
         match found.privacy {
-            Privacy::Private => {}
-            Privacy::Tightened => self.beside.notice(format!(
+            FileExposure::Private => {}
+            FileExposure::Tightened => self.beside.notice(format!(
                 "{path} could be read by other users; it is now private. If others may have seen it, log in again"
             )),
-            Privacy::Loose => self.beside.notice(format!(
+            FileExposure::Loose => self.beside.notice(format!(
                 "{path} can be read by other users, and that cannot be changed; keep it somewhere else, and log in again"
             )),
         }
@@ -120,7 +120,7 @@ impl Inner {
             let bytes = Zeroizing::new(error.into_bytes());
             std::mem::take(&mut *SecretText::from_utf8_lossy(&bytes).finish())
         });
-        Ok((Look { text: Zeroizing::new(text), file: Some(file) }, found.written))
+        Ok((CacheRead { text: Zeroizing::new(text), file: Some(file) }, found.written))
     }
 
     /// When a file that is missing may have been removed: where it held logins, and its folder has changed since.
@@ -136,7 +136,7 @@ impl Inner {
     }
 
     /// The cache as a whole: of version 1, of the right form, and sound.
-    pub(super) fn sound<'a>(&self, text: &'a str) -> Result<document::Document<'a>, StoreError> {
+    pub(super) fn sound<'a>(&self, text: &'a str) -> Result<document::CacheDocument<'a>, StoreError> {
         let parsed = parse(text);
         self.check_form(&parsed)?;
         match parsed.broken {
@@ -146,13 +146,13 @@ impl Inner {
     }
 
     /// Refuses what another version or another kind of store wrote.
-    pub(super) fn check_form(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
+    pub(super) fn check_form(&self, parsed: &document::ParsedCache<'_>) -> Result<(), StoreError> {
         self.check_version(parsed)?;
         self.codec.check_form(&self.beside.path, parsed)
     }
 
     /// What a later version wrote may look like damage, and is none.
-    pub(super) fn check_version(&self, parsed: &document::Parsed<'_>) -> Result<(), StoreError> {
+    pub(super) fn check_version(&self, parsed: &document::ParsedCache<'_>) -> Result<(), StoreError> {
         let version = parsed.document.version.as_deref();
         let is_number = version.is_some_and(|version| version.parse::<u64>().is_ok());
         match version {
@@ -160,7 +160,7 @@ impl Inner {
             _ if parsed.broken.is_some() && !is_number => Ok(()),
             other => Err(StoreError::Version {
                 path: self.beside.path.as_path().into(),
-                version: u2m_core::Foreign::new(other.unwrap_or("0")).to_string(),
+                version: u2m_core::Sanitized::new(other.unwrap_or("0")).to_string(),
             }),
         }
     }
@@ -194,7 +194,7 @@ impl Inner {
             return session;
         }
         let text = disk::read(&self.beside.path).ok().flatten();
-        let text = text.and_then(disk::Found::text).unwrap_or_default();
+        let text = text.and_then(disk::ReadFindings::text).unwrap_or_default();
         let document = parse(&text).document;
         let is_twin = |name: &&str| {
             let there = self.read(&document, name).and_then(|there| there.session());
@@ -203,7 +203,7 @@ impl Inner {
         let named = document.keys().into_iter().filter(|name| name.starts_with("http"));
         let host = named.filter(is_twin).find_map(|name| host_of_key(&CacheKey::new(name)));
         host.into_iter()
-            .map(|host| Tie::new(host, TiedBy::HostKey))
+            .map(|host| HostPin::new(host, PinnedBy::HostKey))
             .fold(session.clone(), Session::with_tie)
     }
 
@@ -222,15 +222,15 @@ impl Inner {
     }
 
     /// What an entry holds, in this file or in another one that programs share.
-    pub(super) fn look(&self, spot: &Spot) -> Seen {
+    pub(super) fn look(&self, spot: &EntryAddress) -> Seen {
         let seen = |store: &Self| {
             let found = store.stored(&spot.key()).ok()?;
             Some(found.map(|session| session.fingerprint()))
         };
-        let is_here = *spot == Spot::new(self.codec.words(), &self.beside, &spot.key());
-        match spot.store == Codec::Plain.words() {
+        let is_here = *spot == EntryAddress::new(self.codec.words(), &self.beside, &spot.key());
+        match spot.store == EntryCodec::Plain.words() {
             _ if is_here => seen(self),
-            true => seen(&Self::new(spot.path.clone(), Codec::Plain)),
+            true => seen(&Self::new(spot.path.clone(), EntryCodec::Plain)),
             false => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Entries that are sealed with a key, and the value by which a wrong key is noticed before anything is written.
 
-use super::document::{Document, Parsed, members};
+use super::document::{CacheDocument, ParsedCache, members};
 use crate::error::StoreError;
 use crate::key_source::SealKeySource;
 use crate::payload;
@@ -18,8 +18,8 @@ const ENTRY: &str = "token-cache entry\0";
 const CHECK: &[u8] = b"token-cache check\0";
 
 /// Whether a file is one of ours: it says so, or there is nothing in it, or it is damaged where it would say so.
-pub(super) fn is_sealed(format: Option<String>, parsed: &Parsed<'_>) -> bool {
-    let Parsed { document, broken } = parsed;
+pub(super) fn is_sealed(format: Option<String>, parsed: &ParsedCache<'_>) -> bool {
+    let ParsedCache { document, broken } = parsed;
     match format {
         Some(format) => format == FORMAT,
         None => broken.is_some() || (document.entries.is_empty() && document.others.is_empty()),
@@ -27,13 +27,13 @@ pub(super) fn is_sealed(format: Option<String>, parsed: &Parsed<'_>) -> bool {
 }
 
 #[derive(Debug)]
-pub(super) struct Sealed {
+pub(super) struct SealedCodec {
     pub(super) source: SealKeySource,
     /// There once it was asked for, with the key that it was made of.
     cipher: Mutex<Option<(SealKey, Arc<Cipher>)>>,
 }
 
-impl Sealed {
+impl SealedCodec {
     pub(super) fn new(source: SealKeySource) -> Self {
         Self { source, cipher: Mutex::default() }
     }
@@ -70,7 +70,7 @@ impl Sealed {
         Ok(new)
     }
 
-    pub(super) fn prove(&self, path: &Path, document: &Document<'_>) -> Result<(), StoreError> {
+    pub(super) fn prove(&self, path: &Path, document: &CacheDocument<'_>) -> Result<(), StoreError> {
         let is_new = document.entries.is_empty() && document.other("check").is_none();
         let cipher = self.cipher(path, is_new)?;
         match is_new || fits(&cipher, document) {
@@ -93,7 +93,7 @@ impl Sealed {
     pub(super) fn read(
         &self,
         path: &Path,
-        document: &Document<'_>,
+        document: &CacheDocument<'_>,
         key: &str,
         raw: &str,
     ) -> Result<Session, StoreError> {
@@ -121,7 +121,7 @@ impl Sealed {
 
     pub(super) fn head(
         &self,
-        document: &Document<'_>,
+        document: &CacheDocument<'_>,
         is_proven: bool,
     ) -> Result<Vec<(&'static str, String)>, StoreError> {
         let failed = |source| StoreError::Seal { key: CacheKey::new(""), source };
@@ -139,7 +139,7 @@ impl Sealed {
 }
 
 /// Whether a file was sealed with this key. Where its check value is spoiled, an entry that opens shows it as well.
-fn fits(cipher: &Cipher, document: &Document<'_>) -> bool {
+fn fits(cipher: &Cipher, document: &CacheDocument<'_>) -> bool {
     document.other("check").is_some_and(|raw| is_check(cipher, raw))
         || document.entries.iter().any(|(key, raw)| open(cipher, key, raw).is_ok())
 }

@@ -2,19 +2,19 @@
 
 mod batch;
 
-use super::Inner;
-use super::codec::Stored;
-use super::document::{Change, Document, Parsed, parse};
-use super::mirror::Wish;
-use super::over::Over;
-use super::reading::Look;
-use crate::beside::lock;
-use crate::beside::locks::Held;
-use crate::beside::room::{Reserve, Temporary};
-use crate::beside::sidecar::Sidecar;
-use crate::beside::{claim, disk, in_place};
-use crate::error::{Shown, StoreError};
-use crate::fault::{self, Op};
+use super::FileStoreInner;
+use super::codec::DecodedEntry;
+use super::document::{MemberChange, CacheDocument, ParsedCache, parse};
+use super::mirror::MirrorWish;
+use super::over::ReplaceRule;
+use super::reading::CacheRead;
+use crate::sidecar::lock;
+use crate::sidecar::locks::HeldLock;
+use crate::sidecar::temp_file::{UpdateReserve, TempFile};
+use crate::sidecar::record_file::Sidecar;
+use crate::sidecar::{claim, disk, in_place};
+use crate::error::{DisplayPath, StoreError};
+use crate::fault::{self, FileOperation};
 use crate::mode::StorageMode;
 use std::fs::{self, File};
 use std::path::Path;
@@ -25,15 +25,15 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 pub(super) const TRIES: u32 = 10;
 
 /// What was read of the side file, and the file, where something can be put behind it.
-type Known = Result<(Sidecar, Option<File>), StoreError>;
+type KnownEntries = Result<(Sidecar, Option<File>), StoreError>;
 
-impl Inner {
+impl FileStoreInner {
     pub(super) fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.update(key, Some(session), Over::Whatever, (&mut None, &mut Reserve::default()))
+        self.update(key, Some(session), ReplaceRule::Whatever, (&mut None, &mut UpdateReserve::default()))
     }
 
     pub(super) fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
-        self.update(key, None, Over::Whatever, (&mut None, &mut Reserve::default()))
+        self.update(key, None, ReplaceRule::Whatever, (&mut None, &mut UpdateReserve::default()))
     }
 
     /// Whether an old state was there, and the login was put in its place.
@@ -43,14 +43,14 @@ impl Inner {
         session: &Session,
         spent: &[Fingerprint],
     ) -> Result<bool, StoreError> {
-        let over = Over::Spent(spent);
+        let over = ReplaceRule::Spent(spent);
         // Without a lock at first: mostly there is nothing to do.
         let there = self.stored(key)?.map(|there| there.fingerprint());
         let is_old = there.is_some_and(|there| self.is_replaced(over, &there, session));
         if !is_old || claim::is_spent(&self.beside, &session.fingerprint(), true) {
             return Ok(false);
         }
-        match self.update(key, Some(session), over, (&mut None, &mut Reserve::default())) {
+        match self.update(key, Some(session), over, (&mut None, &mut UpdateReserve::default())) {
             Ok(()) => Ok(true),
             Err(StoreError::Superseded { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -63,8 +63,8 @@ impl Inner {
         &self,
         key: &CacheKey,
         session: Option<&Session>,
-        over: Over<'_>,
-        (lock, reserve): (&mut Option<File>, &mut Reserve),
+        over: ReplaceRule<'_>,
+        (lock, reserve): (&mut Option<File>, &mut UpdateReserve),
     ) -> Result<(), StoreError> {
         self.check_there(over)?;
         disk::create_folder(self.beside.folder())?;
@@ -109,8 +109,8 @@ impl Inner {
     fn attempt(
         &self,
         key: &CacheKey,
-        (session, over): (Option<&Session>, Over<'_>),
-        (writer, reserve): (&mut Held, &mut Reserve),
+        (session, over): (Option<&Session>, ReplaceRule<'_>),
+        (writer, reserve): (&mut HeldLock, &mut UpdateReserve),
         gone: &mut Vec<String>,
         last: bool,
     ) -> Result<bool, StoreError> {
@@ -129,7 +129,7 @@ impl Inner {
         // An entry that cannot be read is replaced whole.
         let old = match session.is_some() || self.codec.has_sidecar() {
             true => self.read(document, key.as_str()).unwrap_or_default(),
-            false => Stored::default(),
+            false => DecodedEntry::default(),
         };
         let is_theirs = session.is_some_and(|new| {
             let is_there = raw.is_some() || self.is_damaged(&look.text, &parsed);
@@ -157,13 +157,13 @@ impl Inner {
     fn renew_copies(
         &self,
         key: &CacheKey,
-        (session, over): (Option<&Session>, Over<'_>),
-        (look, parsed): (&Look, &Parsed<'_>),
-        (writer, reserve): (&mut Held, &mut Reserve),
+        (session, over): (Option<&Session>, ReplaceRule<'_>),
+        (look, parsed): (&CacheRead, &ParsedCache<'_>),
+        (writer, reserve): (&mut HeldLock, &mut UpdateReserve),
         last: bool,
     ) -> Result<bool, StoreError> {
         let superseded = || StoreError::Superseded { key: key.clone() };
-        let (Some(session), Over::Claimed(claimed)) = (session, over) else {
+        let (Some(session), ReplaceRule::Claimed(claimed)) = (session, over) else {
             return Err(superseded());
         };
         let document = &parsed.document;
@@ -184,16 +184,16 @@ impl Inner {
     /// Writes the file with `changes` made; whether it did.
     fn write(
         &self,
-        changes: &[Change<'_>],
+        changes: &[MemberChange<'_>],
         head: &[(&str, String)],
-        (look, parsed): (&Look, &Parsed<'_>),
-        (writer, reserve): (&mut Held, &mut Reserve),
-        (over, last): (Over<'_>, bool),
+        (look, parsed): (&CacheRead, &ParsedCache<'_>),
+        (writer, reserve): (&mut HeldLock, &mut UpdateReserve),
+        (over, last): (ReplaceRule<'_>, bool),
     ) -> Result<bool, StoreError> {
         let new = parsed.document.with(head, changes);
         // A login that is there may grow, and what was bought is saved; another one more needs room.
         let is_added = changes.iter().any(|(name, _)| parsed.document.entry(name).is_none());
-        let is_roomy = matches!(over, Over::Whatever) && is_added;
+        let is_roomy = matches!(over, ReplaceRule::Whatever) && is_added;
         if new.len() > look.text.len() {
             let limit = if is_roomy { disk::ROOMY } else { disk::READABLE };
             disk::check_len(&self.beside.path, new.len() as u64, limit)?;
@@ -205,7 +205,7 @@ impl Inner {
         let is_same = |now: &str| {
             let entries = parse(now).document;
             let is_same = |name: &&str| entries.entry(name) == parsed.document.entry(name);
-            matches!(over, Over::Whatever) || names.iter().all(is_same)
+            matches!(over, ReplaceRule::Whatever) || names.iter().all(is_same)
         };
         let is_meant = || Ok(self.is_still(look)? || last && is_same(&self.look_held(true)?.text));
         let is_put = self.put(&mut temporary, (&new, changes), (&path, parsed), writer, is_meant);
@@ -222,10 +222,10 @@ impl Inner {
     /// Puts the new text in place, if the old one is what it `is_meant` to replace; whether it did.
     fn put(
         &self,
-        temporary: &mut Temporary,
-        (new, changes): (&str, &[Change<'_>]),
-        (path, parsed): (&Path, &Parsed<'_>),
-        writer: &mut Held,
+        temporary: &mut TempFile,
+        (new, changes): (&str, &[MemberChange<'_>]),
+        (path, parsed): (&Path, &ParsedCache<'_>),
+        writer: &mut HeldLock,
         is_meant: impl FnOnce() -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
         temporary.fill(new, true)?;
@@ -252,7 +252,7 @@ impl Inner {
     pub(super) fn replace(
         &self,
         path: &Path,
-        parsed: &Parsed<'_>,
+        parsed: &ParsedCache<'_>,
         put: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let aside = match parsed.broken {
@@ -262,15 +262,15 @@ impl Inner {
         if let Err(error) = put() {
             // The damaged file is still where it was.
             if let Some(aside) = aside {
-                let _ = fault::at(Op::Remove, || fs::remove_file(aside));
+                let _ = fault::at(FileOperation::Remove, || fs::remove_file(aside));
             }
             return Err(error);
         }
         if let Some(aside) = aside {
             self.beside.notice(format!(
                 "{} was damaged; it is kept as {}, and {} of its logins could be read and were kept",
-                Shown::from(path),
-                Shown::from(aside.as_path()),
+                DisplayPath::from(path),
+                DisplayPath::from(aside.as_path()),
                 parsed.document.keys().len()
             ));
         }
@@ -280,19 +280,19 @@ impl Inner {
     /// What becomes of which entries; the side file is written first.
     fn changes<'d>(
         &self,
-        document: &'d Document<'_>,
-        (key, old): (&'d CacheKey, &Stored<'_>),
-        (session, over): (Option<&Session>, Over<'_>),
-        mirror: Option<(&'d CacheKey, Wish)>,
-        reserve: &mut Reserve,
-    ) -> Result<Vec<Change<'d>>, StoreError> {
+        document: &'d CacheDocument<'_>,
+        (key, old): (&'d CacheKey, &DecodedEntry<'_>),
+        (session, over): (Option<&Session>, ReplaceRule<'_>),
+        mirror: Option<(&'d CacheKey, MirrorWish)>,
+        reserve: &mut UpdateReserve,
+    ) -> Result<Vec<MemberChange<'d>>, StoreError> {
         let (read, none) = (self.known(), Sidecar::default());
         let known = read.as_ref().map_or(&none, |(sidecar, _)| sidecar);
         let mut changes = vec![(key.as_str(), session)];
         let mut mirrored = None;
         match session {
             Some(session) => {
-                let may = |to: (&CacheKey, Wish)| {
+                let may = |to: (&CacheKey, MirrorWish)| {
                     self.may_mirror(document, known, (key, old), session, to)
                         && self.may_renew_copy(document, known, key, (session, over), to)
                 };
@@ -322,7 +322,7 @@ impl Inner {
     }
 
     /// What is known of the logins beside their tokens, to be changed.
-    fn known(&self) -> Known {
+    fn known(&self) -> KnownEntries {
         match self.codec.has_sidecar() {
             true => self.beside.sidecar_to_add(),
             false => Ok((Sidecar::default(), None)),
@@ -333,12 +333,12 @@ impl Inner {
     /// of `key` under its host's key.
     fn texts<'d>(
         &self,
-        document: &'d Document<'_>,
-        (key, over): (&CacheKey, Over<'_>),
+        document: &'d CacheDocument<'_>,
+        (key, over): (&CacheKey, ReplaceRule<'_>),
         changes: Vec<(&'d str, Option<&Session>)>,
-        (known, mirrored): (Known, Option<&str>),
-        reserve: &mut Reserve,
-    ) -> Result<Vec<Change<'d>>, StoreError> {
+        (known, mirrored): (KnownEntries, Option<&str>),
+        reserve: &mut UpdateReserve,
+    ) -> Result<Vec<MemberChange<'d>>, StoreError> {
         let (mut texts, mut records) = (Vec::new(), Vec::new());
         for (name, session) in changes {
             // Nothing is opened to be removed.
@@ -365,13 +365,13 @@ impl Inner {
         if let Err(error) = recorded
             && let Some((_, session, _)) = records.first()
         {
-            self.beside.unrecorded(key, session, matches!(over, Over::Whatever), error)?;
+            self.beside.unrecorded(key, session, matches!(over, ReplaceRule::Whatever), error)?;
         }
         Ok(texts)
     }
 
     /// An entry, unless it is not there or cannot be read.
-    pub(super) fn read<'a>(&self, document: &Document<'a>, key: &str) -> Option<Stored<'a>> {
+    pub(super) fn read<'a>(&self, document: &CacheDocument<'a>, key: &str) -> Option<DecodedEntry<'a>> {
         let raw = document.entry(key)?;
         self.codec.read(&self.beside.path, document, key, raw).ok()
     }
@@ -382,7 +382,7 @@ fn is_here(home: &str) -> bool {
 }
 
 /// Whether a login is for another host than the one that it replaces: copies of the old one are for the old host.
-fn is_elsewhere(sidecar: &Sidecar, (key, old): (&CacheKey, &Stored<'_>), new: &Session) -> bool {
+fn is_elsewhere(sidecar: &Sidecar, (key, old): (&CacheKey, &DecodedEntry<'_>), new: &Session) -> bool {
     let old = old.session().map(|old| sidecar.complete(key.as_str(), old));
     let old = old.and_then(|old| old.binding);
     matches!((&old, &new.binding), (Some(old), Some(new)) if old.host != new.host || old.account_id != new.account_id)

@@ -1,11 +1,11 @@
 //! The folder in which Java's SDK keeps the logins of its `external-browser`. Only read: the hash that names a file has no
 //! separators, so that two logins can meet in one name (INT-2).
 
-use super::python_file::{Members, Secrets};
+use super::python_file::{TokenMembers, SecretJson};
 use super::python_name::concatenated;
 use super::python_time::Zone;
 use super::read::{self, home};
-use crate::beside::Beside;
+use crate::sidecar::SidecarFiles;
 use crate::error::StoreError;
 use crate::store::Notice;
 use crate::zone::offset_at;
@@ -98,7 +98,7 @@ fn java_host(host: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct JavaCache {
     folder: PathBuf,
-    beside: Arc<Beside>,
+    beside: Arc<SidecarFiles>,
 }
 
 impl JavaCache {
@@ -110,7 +110,7 @@ impl JavaCache {
     /// ```
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        Self { beside: Arc::new(Beside::new(folder.join("u2m"))), folder }
+        Self { beside: Arc::new(SidecarFiles::new(folder.join("u2m"))), folder }
     }
 
     /// Uses the SDK's own folder, `~/.config/databricks-sdk-java/oauth`, where the home folder comes from `HOME`
@@ -188,9 +188,9 @@ pub(crate) fn parse(
     saved: Option<Timestamp>,
     zone: Zone<'_>,
 ) -> Result<Option<Session>, &'static str> {
-    let token = Secrets::parse(text)?;
+    let token = SecretJson::parse(text)?;
     let names = ["accessToken", "tokenType", "refreshToken", "expiry"];
-    Members::of(token.value(), names)?.session(saved, zone)
+    TokenMembers::of(token.value(), names)?.session(saved, zone)
 }
 
 #[cfg(test)]

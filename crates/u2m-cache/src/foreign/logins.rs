@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use u2m_core::{DATABRICKS_CLI, Foreign, Session, UnverifiedClaims, derive_host_from_issuer};
+use u2m_core::{DATABRICKS_CLI, Sanitized, Session, UnverifiedClaims, derive_host_from_issuer};
 use url::Url;
 
 /// What to tell a person before u2m refreshes a login that it took over: a refresh token is good for one use.
@@ -104,12 +104,12 @@ impl ImportLogin {
             let own = python_host(&self.host).and_then(|host| Url::parse(&host).ok());
             let own = own.and_then(|url| u2m_core::Host::of(&url).ok());
             if own.is_none() || derive_host_from_issuer(issuer).ok() != own {
-                return Err(ImportError::OtherHost(Foreign::new(issuer)));
+                return Err(ImportError::OtherHost(Sanitized::new(issuer)));
             }
         }
         match (&self.account_id, claims.account_id()) {
             (Some(own), Some(theirs)) if *own != theirs => {
-                Err(ImportError::OtherAccount(Foreign::new(&theirs)))
+                Err(ImportError::OtherAccount(Sanitized::new(&theirs)))
             }
             _ => Ok(()),
         }
@@ -138,7 +138,7 @@ impl fmt::Display for ImportSource {
 /// A login that another SDK has.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Found {
+pub struct FoundLogin {
     /// Who made it.
     pub source: ImportSource,
     /// Its file, which stays as it is.
@@ -152,7 +152,7 @@ pub struct Found {
 /// A login that was looked for and cannot be taken over.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Refused {
+pub struct RefusedLogin {
     /// Who made it.
     pub source: ImportSource,
     /// Its file, which stays as it is.
@@ -169,10 +169,10 @@ pub struct Refused {
 pub enum ImportError {
     /// On a host that serves several accounts, one file may stand for all of them.
     #[error("its token belongs to another account: {0}")]
-    OtherAccount(Foreign),
+    OtherAccount(Sanitized),
     /// The token names another issuer.
     #[error("its token was issued by another host: {0}")]
-    OtherHost(Foreign),
+    OtherHost(Sanitized),
     /// The file cannot be read.
     #[error(transparent)]
     Unreadable(#[from] StoreError),
@@ -183,9 +183,9 @@ pub enum ImportError {
 #[non_exhaustive]
 pub struct Imported {
     /// What can be taken over, in the order of the logins that were looked for; Python's before Java's.
-    pub found: Vec<Found>,
+    pub found: Vec<FoundLogin>,
     /// What cannot.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedLogin>,
 }
 
 /// The logins of other SDKs, to take over. Nothing is spent: no refresh token is used. Nothing is written: the files keep
@@ -254,7 +254,7 @@ impl ForeignLogins {
 
     /// Looks for each of `logins`. A file that stands for several of them is given to the first alone.
     pub fn find(&self, logins: &[ImportLogin]) -> Imported {
-        let mut search = Search::default();
+        let mut search = ImportSearch::default();
         for login in logins {
             for (path, python) in self.in_python(login) {
                 search.look(ImportSource::Python, path, login, |path| {
@@ -289,12 +289,12 @@ impl ForeignLogins {
 }
 
 #[derive(Default)]
-struct Search {
+struct ImportSearch {
     imported: Imported,
     taken: HashSet<PathBuf>,
 }
 
-impl Search {
+impl ImportSearch {
     fn look(
         &mut self,
         source: ImportSource,
@@ -302,7 +302,7 @@ impl Search {
         login: &ImportLogin,
         read: impl Fn(&PathBuf) -> Result<Option<Session>, StoreError>,
     ) {
-        let is_found = |found: &Found| found.source == source && found.login == *login;
+        let is_found = |found: &FoundLogin| found.source == source && found.login == *login;
         if self.imported.found.iter().any(is_found) || self.taken.contains(&path) {
             return;
         }
@@ -312,13 +312,13 @@ impl Search {
             Ok(Some(session)) => match login.check(&session) {
                 Ok(()) => {
                     self.taken.insert(path.clone());
-                    self.imported.found.push(Found { source, path, login, session });
+                    self.imported.found.push(FoundLogin { source, path, login, session });
                 }
-                Err(why) => self.imported.refused.push(Refused { source, path, login, why }),
+                Err(why) => self.imported.refused.push(RefusedLogin { source, path, login, why }),
             },
             Err(error) => {
                 let why = error.into();
-                self.imported.refused.push(Refused { source, path, login, why });
+                self.imported.refused.push(RefusedLogin { source, path, login, why });
             }
         }
     }

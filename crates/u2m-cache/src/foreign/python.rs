@@ -1,12 +1,12 @@
 //! The folder in which Python's SDK keeps the logins of its `external-browser`.
 
-use super::python_file::{self, Parsed};
+use super::python_file::{self, ParsedPythonFile};
 use super::python_host::python_host;
 use super::python_name::PythonLogin;
 use super::read::{self, home};
-use crate::beside::room::{self, Reserve};
-use crate::beside::{Beside, disk};
-use crate::error::{Shown, StoreError};
+use crate::sidecar::temp_file::{self, UpdateReserve};
+use crate::sidecar::{SidecarFiles, disk};
+use crate::error::{DisplayPath, StoreError};
 use crate::store::Notice;
 use crate::zone::offset_at;
 use std::env;
@@ -42,7 +42,7 @@ use u2m_core::{CacheKey, Host, Session};
 #[derive(Clone, Debug)]
 pub struct PythonCache {
     folder: PathBuf,
-    beside: Arc<Beside>,
+    beside: Arc<SidecarFiles>,
 }
 
 /// What u2m's own files in Python's folder begin with.
@@ -57,7 +57,7 @@ impl PythonCache {
     /// ```
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        Self { beside: Arc::new(Beside::new(folder.join(OWN))), folder }
+        Self { beside: Arc::new(SidecarFiles::new(folder.join(OWN))), folder }
     }
 
     /// Uses the SDK's own folder, `~/.config/databricks-sdk-py/oauth`, where the home folder comes from `HOME`
@@ -140,9 +140,9 @@ impl PythonCache {
         }
         self.prepare()?;
         let _writer = self.beside.writer()?;
-        room::sweep(&self.folder, &self.beside.prefix());
+        temp_file::sweep(&self.folder, &self.beside.prefix());
         self.check_replaced(&path, login, session)?;
-        let mut temporary = Reserve::default().cache(&path, self.beside.prefix())?;
+        let mut temporary = UpdateReserve::default().cache(&path, self.beside.prefix())?;
         temporary.fill(&python_file::text(session, &offset_at), true)?;
         disk::put(&temporary.path, &path, true)?;
         Ok(path)
@@ -197,7 +197,7 @@ impl PythonCache {
         let Some(file) = read::text(path, &self.beside)? else { return Ok(None) };
         let parsed = python_file::parse(&file.text, Some(file.saved), &offset_at)
             .map_err(|why| StoreError::BadForeign { path: path.into(), why })?;
-        Ok(parsed.map(|Parsed { mut session, about }| {
+        Ok(parsed.map(|ParsedPythonFile { mut session, about }| {
             let bound = about.zip(host(login));
             session.binding =
                 bound.and_then(|(about, host)| about.binding(&login.client_id, &host));
@@ -209,7 +209,7 @@ impl PythonCache {
     fn prepare(&self) -> Result<(), StoreError> {
         disk::create_folder(&self.folder)?;
         if disk::tighten_folder(&self.folder)? {
-            let shown = Shown::from(self.folder.as_path());
+            let shown = DisplayPath::from(self.folder.as_path());
             self.beside.notice(format!("{shown} was open to other users; it is now private"));
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! the file, what Python has no place for.
 
 use super::python_name::push_ascii;
-use super::python_time::{self, Written, Zone, format_utc};
+use super::python_time::{self, WallClockTime, Zone, format_utc};
 use serde_json::Value;
 use u2m_core::{
     AccessToken, Binding, BindingRecord, Fingerprint, Host, RefreshToken, SecretText, Session,
@@ -21,16 +21,16 @@ const PAST: Timestamp = Timestamp::from_unix(0);
 
 /// A file that was read.
 #[derive(Debug)]
-pub(crate) struct Parsed {
+pub(crate) struct ParsedPythonFile {
     /// Without a binding.
     pub(crate) session: Session,
     /// Whom the tokens belong to, where u2m wrote that down beside these very tokens.
-    pub(crate) about: Option<About>,
+    pub(crate) about: Option<OwnMembers>,
 }
 
 /// What u2m adds to Python's file: Python ignores it on reading and drops it on writing.
 #[derive(Debug, Default)]
-pub(crate) struct About {
+pub(crate) struct OwnMembers {
     pub(crate) issuer: Option<String>,
     pub(crate) token_endpoint: Option<String>,
     pub(crate) account_id: Option<String>,
@@ -38,9 +38,9 @@ pub(crate) struct About {
 }
 
 /// JSON that holds secrets; they are cleared when it goes.
-pub(crate) struct Secrets(Value);
+pub(crate) struct SecretJson(Value);
 
-impl Secrets {
+impl SecretJson {
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         if text.len() > LIMIT {
             return Err("it is larger than 1 MiB");
@@ -53,7 +53,7 @@ impl Secrets {
     }
 }
 
-impl Drop for Secrets {
+impl Drop for SecretJson {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }
@@ -75,24 +75,24 @@ pub(crate) fn parse(
     text: &str,
     saved: Option<Timestamp>,
     zone: Zone<'_>,
-) -> Result<Option<Parsed>, &'static str> {
-    let file = Secrets::parse(text)?;
+) -> Result<Option<ParsedPythonFile>, &'static str> {
+    let file = SecretJson::parse(text)?;
     let token = file.value().get("token").ok_or("it has no token")?;
-    let members = Members::of(token, ["access_token", "token_type", "refresh_token", "expiry"])?;
+    let members = TokenMembers::of(token, ["access_token", "token_type", "refresh_token", "expiry"])?;
     let Some(mut session) = members.session(saved, zone)? else { return Ok(None) };
     let about = file.value().get("u2m").and_then(|about| take_over(about, &mut session));
-    Ok(Some(Parsed { session, about }))
+    Ok(Some(ParsedPythonFile { session, about }))
 }
 
 /// What a file says of a token, whatever it calls its members; empty is absent.
-pub(crate) struct Members<'a> {
+pub(crate) struct TokenMembers<'a> {
     access_token: &'a str,
     token_type: &'a str,
     refresh_token: &'a str,
     expiry: &'a str,
 }
 
-impl<'a> Members<'a> {
+impl<'a> TokenMembers<'a> {
     /// Takes the members of an object by their names there: access token, token type, refresh token, expiry.
     pub(crate) fn of(token: &'a Value, names: [&str; 4]) -> Result<Self, &'static str> {
         let token = token.as_object().ok_or("its token is not an object")?;
@@ -123,7 +123,7 @@ impl<'a> Members<'a> {
         let told = UnverifiedClaims::read(self.access_token).and_then(|claims| claims.exp);
         let written = match self.expiry {
             "" => None,
-            text => Some(Written::parse(text).ok_or("its expiry is not a time")?),
+            text => Some(WallClockTime::parse(text).ok_or("its expiry is not a time")?),
         };
         let written = written.map(|written| written.instant(told.is_none(), saved, zone));
         let expiry = match (told, written) {
@@ -142,21 +142,21 @@ impl<'a> Members<'a> {
 
 /// Takes over what u2m wrote beside the token, if it is about this token: Python replaces the one and keeps the other
 /// only by chance.
-fn take_over(value: &Value, session: &mut Session) -> Option<About> {
+fn take_over(value: &Value, session: &mut Session) -> Option<OwnMembers> {
     let member = |name: &str| value.get(name).and_then(Value::as_str);
     let fingerprint = Fingerprint::parse(member("fingerprint")?)?;
     if fingerprint != Fingerprint::of_access(&session.access_token) {
         return None;
     }
     let time = |name: &str| {
-        let written = Written::parse(member(name)?)?;
+        let written = WallClockTime::parse(member(name)?)?;
         Some(written.instant(false, None, &|_| 0))
     };
     session.expiry = time("expiry_utc");
     session.issued_at = time("obtained_at");
     session.lifetime =
         session.issued_at.zip(session.expiry).map(|(issued, expiry)| issued.until(expiry));
-    Some(About {
+    Some(OwnMembers {
         issuer: member("issuer").map(str::to_owned),
         token_endpoint: member("token_endpoint").map(str::to_owned),
         account_id: member("account_id").map(str::to_owned),
@@ -167,7 +167,7 @@ fn take_over(value: &Value, session: &mut Session) -> Option<About> {
     })
 }
 
-impl About {
+impl OwnMembers {
     /// Whom the tokens belong to, if all of it is known, and is believed.
     pub(crate) fn binding(self, client_id: &str, host: &Host) -> Option<Binding> {
         let (issuer, endpoint) = (self.issuer?, self.token_endpoint?);

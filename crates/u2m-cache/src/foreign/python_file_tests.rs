@@ -170,7 +170,7 @@ fn t20_what_stands_beside_another_token_says_nothing_of_this_one() {
 #[test]
 fn t20_an_endpoint_beside_its_issuer_binds_nothing() {
     let host = || Host::parse("https://a.example").unwrap();
-    let about = |endpoint: &str| About {
+    let about = |endpoint: &str| OwnMembers {
         issuer: Some("https://a.example/oidc".into()),
         token_endpoint: Some(endpoint.into()),
         account_id: None,

@@ -29,7 +29,7 @@ pub fn python_host(host: &str) -> Option<String> {
         return Some(String::new());
     }
     let full = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
-    let parts = Parts::split(&full)?;
+    let parts = UrlParts::split(&full)?;
     let netloc = match parts.port()? {
         Some(443) => parts.netloc.split(':').next().unwrap_or_default(),
         _ => &parts.netloc,
@@ -46,7 +46,7 @@ pub fn python_host(host: &str) -> Option<String> {
 }
 
 /// What `urllib.parse.urlsplit` finds.
-struct Parts {
+struct UrlParts {
     scheme: String,
     netloc: String,
     path: String,
@@ -54,7 +54,7 @@ struct Parts {
     fragment: String,
 }
 
-impl Parts {
+impl UrlParts {
     fn split(url: &str) -> Option<Self> {
         let url = url.trim_start_matches(|c| c <= ' ').replace(['\t', '\r', '\n'], "");
         let mut rest = url.as_str();

@@ -17,12 +17,12 @@ const SAVING: i64 = 60;
 
 /// A time as it stands in a file: seconds on the wall clock, as if it showed UTC, and the offset if one is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Written {
+pub(crate) struct WallClockTime {
     wall: i64,
     offset: Option<i64>,
 }
 
-impl Written {
+impl WallClockTime {
     /// Reads `YYYY-MM-DD`, any letter or a space, `HH:MM:SS`, a fraction, and a zone or none: what Python writes, what some
     /// Python reads, and Java's instants. A fraction is dropped, so that no time becomes later.
     pub(crate) fn parse(text: &str) -> Option<Self> {

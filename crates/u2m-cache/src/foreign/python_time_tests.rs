@@ -6,7 +6,7 @@ fn at(unix: i64) -> Timestamp {
 }
 
 fn utc(text: &str) -> i64 {
-    Written::parse(&format!("{text}Z")).unwrap().instant(false, None, &|_| 0).unix()
+    WallClockTime::parse(&format!("{text}Z")).unwrap().instant(false, None, &|_| 0).unix()
 }
 
 /// New York's clocks in 2026.
@@ -16,14 +16,14 @@ fn new_york(time: Timestamp) -> i32 {
 }
 
 /// What Python keeps of a token that is issued at `issued` and lives for `seconds`.
-fn kept(issued: i64, seconds: i64) -> Written {
-    Written { wall: issued + i64::from(new_york(at(issued))) + seconds, offset: None }
+fn kept(issued: i64, seconds: i64) -> WallClockTime {
+    WallClockTime { wall: issued + i64::from(new_york(at(issued))) + seconds, offset: None }
 }
 
 #[test]
 fn every_form_that_some_python_reads_is_read() {
     let noon = utc("2026-01-01T12:00:00");
-    let wall = |text: &str| Written::parse(text).unwrap();
+    let wall = |text: &str| WallClockTime::parse(text).unwrap();
     for naive in [
         "2026-01-01T12:00:00",
         "2026-01-01 12:00:00",
@@ -32,7 +32,7 @@ fn every_form_that_some_python_reads_is_read() {
         "2026-01-01T12:00:00.123456",
         "2026-01-01T12:00:00.123456789",
     ] {
-        assert_eq!(wall(naive), Written { wall: noon, offset: None }, "{naive}");
+        assert_eq!(wall(naive), WallClockTime { wall: noon, offset: None }, "{naive}");
     }
     for (aware, offset) in [
         ("2026-01-01T12:00:00Z", 0),
@@ -43,7 +43,7 @@ fn every_form_that_some_python_reads_is_read() {
         ("2026-01-01T12:00:00+05", 18_000),
         ("2026-01-01T12:00:00+05:30:10.5", 19_810),
     ] {
-        assert_eq!(wall(aware), Written { wall: noon, offset: Some(offset) }, "{aware}");
+        assert_eq!(wall(aware), WallClockTime { wall: noon, offset: Some(offset) }, "{aware}");
     }
 }
 
@@ -66,7 +66,7 @@ fn what_is_no_time_is_none() {
         "2026-01-01T+2:00:00",
         "2026-01-01\u{e9}2:00:00",
     ] {
-        assert_eq!(Written::parse(bad), None, "{bad:?}");
+        assert_eq!(WallClockTime::parse(bad), None, "{bad:?}");
     }
 }
 
@@ -109,14 +109,14 @@ fn saving_that_runs_into_the_switch_makes_nothing_late() {
 #[test]
 fn a_file_from_a_zone_in_the_east_is_believed_for_an_hour_at_most() {
     let issued = utc("2026-07-01T12:00:00");
-    let written = Written { wall: issued + HOUR + 19_800, offset: None };
+    let written = WallClockTime { wall: issued + HOUR + 19_800, offset: None };
     let read = written.instant(true, Some(at(issued + 1)), &|_| 0);
     assert_eq!(read.unix(), issued + 1 + HOUR);
 }
 
 #[test]
 fn an_offset_needs_no_guess() {
-    let written = Written::parse("2026-11-01T02:30:00-04:00").unwrap();
+    let written = WallClockTime::parse("2026-11-01T02:30:00-04:00").unwrap();
     for saved in [None, Some(at(0))] {
         assert_eq!(written.instant(true, saved, &new_york).unix(), utc("2026-11-01T06:30:00"));
     }
@@ -132,7 +132,7 @@ fn what_is_written_is_local_time_as_pythons_isoformat() {
     assert_eq!(format_utc(time), "2026-03-04T05:06:07Z");
     for extreme in [i64::MIN, i64::MAX] {
         for zone in [-86_399, 86_399] {
-            assert!(Written::parse(&format(at(extreme), 0, &|_| zone)).is_some());
+            assert!(WallClockTime::parse(&format(at(extreme), 0, &|_| zone)).is_some());
         }
     }
 }
@@ -154,12 +154,12 @@ proptest! {
 
     #[test]
     fn a_written_time_reads_back_as_itself_or_earlier(unix in 1_772_000_000i64..1_795_000_000) {
-        let read = Written::parse(&format(at(unix), 0, &new_york)).unwrap().instant(false, None, &new_york);
+        let read = WallClockTime::parse(&format(at(unix), 0, &new_york)).unwrap().instant(false, None, &new_york);
         prop_assert!(read.unix() == unix || read.unix() == unix - HOUR);
     }
 
     #[test]
     fn any_text_is_a_time_or_none(text in "(?s).{0,40}|[0-9T:.+Z -]{15,40}") {
-        let _ = Written::parse(&text).map(|written| written.instant(true, None, &|_| 86_400));
+        let _ = WallClockTime::parse(&text).map(|written| written.instant(true, None, &|_| 86_400));
     }
 }

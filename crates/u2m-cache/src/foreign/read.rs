@@ -1,9 +1,9 @@
 //! What reading the files of Python's and of Java's SDK has in common.
 
 use super::python_file::LIMIT;
-use crate::beside::Beside;
-use crate::beside::disk::{self, Privacy};
-use crate::error::{Shown, StoreError};
+use crate::sidecar::SidecarFiles;
+use crate::sidecar::disk::{self, FileExposure};
+use crate::error::{DisplayPath, StoreError};
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
@@ -12,14 +12,14 @@ use u2m_core::Timestamp;
 use zeroize::Zeroizing;
 
 /// A login file's text, and when it was written.
-pub(crate) struct FileText {
+pub(crate) struct LoginFileText {
     pub(crate) text: Zeroizing<String>,
     pub(crate) saved: Timestamp,
 }
 
 /// Reads a login file; an absent one is `None`. A file that others could read is made private; nothing else about it
 /// changes.
-pub(crate) fn text(path: &Path, beside: &Beside) -> Result<Option<FileText>, StoreError> {
+pub(crate) fn text(path: &Path, beside: &SidecarFiles) -> Result<Option<LoginFileText>, StoreError> {
     let bad = |why| StoreError::BadForeign { path: path.into(), why };
     let (found, written) = match disk::read_unlinked(path) {
         Ok(Some(found)) => found,
@@ -31,18 +31,18 @@ pub(crate) fn text(path: &Path, beside: &Beside) -> Result<Option<FileText>, Sto
     if bytes.len() > LIMIT {
         return Err(bad("it is larger than 1 MiB"));
     }
-    let shown = Shown::from(path);
+    let shown = DisplayPath::from(path);
     match found.privacy {
-        Privacy::Private => {}
-        Privacy::Tightened => beside.notice(format!(
+        FileExposure::Private => {}
+        FileExposure::Tightened => beside.notice(format!(
             "{shown} could be read by other users; it is now private. If others may have seen it, log in again"
         )),
-        Privacy::Loose => {
+        FileExposure::Loose => {
             beside.notice(format!("{shown} can be read by other users, and its mode cannot be changed"));
         }
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| bad("it is not text"))?;
-    Ok(Some(FileText { text: Zeroizing::new(text.to_owned()), saved: Timestamp::from(written) }))
+    Ok(Some(LoginFileText { text: Zeroizing::new(text.to_owned()), saved: Timestamp::from(written) }))
 }
 
 /// The files in a folder whose names fit, sorted; an absent folder is empty.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Secrets by account, under one service. Every call may block for as long as the keyring likes;
-/// [`Bounded`](super::Bounded) puts an end to that.
+/// [`TimeoutKeyring`](super::TimeoutKeyring) puts an end to that.
 ///
 /// ```
 /// use u2m_cache::{Keyring, SystemKeyring};

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 /// The items of one service.
 #[derive(Clone, Debug)]
-pub(super) struct Backend {
+pub(super) struct AppleBackend {
     service: String,
 }
 
@@ -20,7 +20,7 @@ pub(super) const NAME: &str = "macOS keychain";
 /// The limit of about 3 kB that the CLI has is that of a command line, which is not used here.
 pub(super) const LIMIT: Option<usize> = None;
 
-impl Backend {
+impl AppleBackend {
     pub(super) fn new(service: String) -> Self {
         Self { service }
     }

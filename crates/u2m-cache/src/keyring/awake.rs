@@ -8,9 +8,9 @@ const SLICE: Duration = Duration::from_millis(250);
 
 /// What is left of a wait that is made in slices.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Left(Duration);
+pub(super) struct SlicedWait(Duration);
 
-impl Left {
+impl SlicedWait {
     pub(super) fn new(limit: Duration) -> Self {
         Self(limit)
     }
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_suspension_takes_no_more_than_one_wait() {
-        let mut left = Left::new(Duration::from_secs(1));
+        let mut left = SlicedWait::new(Duration::from_secs(1));
         assert_eq!(left.slice(), SLICE);
         left.took(Duration::from_secs(3600));
         assert_eq!(left.0, Duration::from_millis(750));

@@ -1,7 +1,7 @@
 //! An end to waiting: no keyring keeps a caller for longer than a limit, whatever it waits for itself.
 
 use super::api::Keyring;
-use super::awake::Left;
+use super::awake::SlicedWait;
 use super::error::KeyringError;
 use std::any::Any;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 use zeroize::Zeroizing;
 
 /// How long Databricks' CLI waits for a keyring.
@@ -29,19 +29,19 @@ const SILENCE: Duration = Duration::from_secs(5);
 ///
 /// ```
 /// use std::time::Duration;
-/// use u2m_cache::{Bounded, Keyring, SystemKeyring};
-/// let keyring = Bounded::new(SystemKeyring::new("databricks-cli")).with_limit(Duration::from_secs(10));
+/// use u2m_cache::{TimeoutKeyring, Keyring, SystemKeyring};
+/// let keyring = TimeoutKeyring::new(SystemKeyring::new("databricks-cli")).with_limit(Duration::from_secs(10));
 /// assert_eq!(keyring.service(), "databricks-cli");
 /// ```
-pub struct Bounded<K> {
+pub struct TimeoutKeyring<K> {
     keyring: Arc<K>,
     limit: Duration,
-    overdue: Arc<Mutex<Overdue>>,
+    overdue: Arc<Mutex<OverdueCalls>>,
 }
 
 /// The operations that callers have given up on.
 #[derive(Default)]
-struct Overdue {
+struct OverdueCalls {
     count: usize,
     operation: &'static str,
     /// How many of them change something.
@@ -50,12 +50,12 @@ struct Overdue {
     kept: Vec<Box<dyn Any + Send>>,
 }
 
-impl<K: Keyring + 'static> Bounded<K> {
+impl<K: Keyring + 'static> TimeoutKeyring<K> {
     /// Bounds each call to 3 seconds.
     ///
     /// ```
-    /// use u2m_cache::{Bounded, SystemKeyring};
-    /// let keyring = Bounded::new(SystemKeyring::new("databricks-cli"));
+    /// use u2m_cache::{TimeoutKeyring, SystemKeyring};
+    /// let keyring = TimeoutKeyring::new(SystemKeyring::new("databricks-cli"));
     /// # let _ = keyring;
     /// ```
     pub fn new(keyring: K) -> Self {
@@ -79,7 +79,7 @@ impl<K: Keyring + 'static> Bounded<K> {
         let (send, receive) = mpsc::sync_channel(1);
         let is_write = matches!(operation, "set" | "delete");
         let overdue = Arc::clone(&self.overdue);
-        let end = End { is_late: Arc::clone(&is_late), is_write, overdue };
+        let end = CallEnd { is_late: Arc::clone(&is_late), is_write, overdue };
         let keyring = Arc::clone(&self.keyring);
         let body = move || {
             // Dropped last, also in a panic.
@@ -87,8 +87,8 @@ impl<K: Keyring + 'static> Bounded<K> {
             let _ = send.send(work(&keyring));
         };
         let spawned = thread::Builder::new().name("u2m-keyring".into()).spawn(body);
-        spawned.map_err(|error| KeyringError::Other(Foreign::new(&error.to_string())))?;
-        let mut left = Left::new(self.limit);
+        spawned.map_err(|error| KeyringError::Other(Sanitized::new(&error.to_string())))?;
+        let mut left = SlicedWait::new(self.limit);
         let heard = loop {
             let start = Instant::now();
             let heard = receive.recv_timeout(left.slice());
@@ -118,30 +118,30 @@ impl<K: Keyring + 'static> Bounded<K> {
 
     fn check_idle(&self) -> Result<(), KeyringError> {
         match *self.overdue() {
-            Overdue { count: 0, .. } => Ok(()),
-            Overdue { operation, .. } => Err(KeyringError::Busy { operation }),
+            OverdueCalls { count: 0, .. } => Ok(()),
+            OverdueCalls { operation, .. } => Err(KeyringError::Busy { operation }),
         }
     }
 
-    fn overdue(&self) -> MutexGuard<'_, Overdue> {
+    fn overdue(&self) -> MutexGuard<'_, OverdueCalls> {
         lock(&self.overdue)
     }
 }
 
 /// A panic elsewhere leaves it whole: each change is a few assignments.
-fn lock(overdue: &Mutex<Overdue>) -> MutexGuard<'_, Overdue> {
+fn lock(overdue: &Mutex<OverdueCalls>) -> MutexGuard<'_, OverdueCalls> {
     overdue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The end of an operation's thread.
-struct End {
+struct CallEnd {
     /// Read and written under the lock of `overdue`.
     is_late: Arc<AtomicBool>,
     is_write: bool,
-    overdue: Arc<Mutex<Overdue>>,
+    overdue: Arc<Mutex<OverdueCalls>>,
 }
 
-impl Drop for End {
+impl Drop for CallEnd {
     fn drop(&mut self) {
         let mut overdue = lock(&self.overdue);
         if !self.is_late.load(Ordering::Relaxed) {
@@ -156,7 +156,7 @@ impl Drop for End {
     }
 }
 
-impl<K: Keyring + 'static> Keyring for Bounded<K> {
+impl<K: Keyring + 'static> Keyring for TimeoutKeyring<K> {
     fn service(&self) -> &str {
         self.keyring.service()
     }
@@ -212,7 +212,7 @@ impl<K: Keyring + 'static> Keyring for Bounded<K> {
     }
 }
 
-impl<K: fmt::Debug> fmt::Debug for Bounded<K> {
+impl<K: fmt::Debug> fmt::Debug for TimeoutKeyring<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bounded")
             .field("keyring", &self.keyring)
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn what_asks_nobody_has_seconds_whatever_time_a_person_is_given() {
         for (given, has) in [(1, 1), (30, 5), (600, 5)] {
-            let keyring = Bounded::new(Asked::default()).with_limit(Duration::from_secs(given));
+            let keyring = TimeoutKeyring::new(Asked::default()).with_limit(Duration::from_secs(given));
             assert!(keyring.get("a").is_err());
             let asked = keyring.keyring.0.lock().unwrap().clone();
             assert_eq!(asked, [Duration::from_secs(has)]);

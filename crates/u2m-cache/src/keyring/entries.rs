@@ -1,14 +1,14 @@
 //! Reading and changing the items of one login.
 
-use super::envelope::{self, Content, Unreadable};
+use super::envelope::{self, ItemContent, UnreadableItem};
 use super::error::KeyringError;
-use super::store::Inner;
+use super::store::KeyringStoreInner;
 use super::{HOME, parts};
-use crate::beside::room::Reserve;
-use crate::beside::{claim, disk, lock, locks};
+use crate::sidecar::temp_file::UpdateReserve;
+use crate::sidecar::{claim, disk, lock, locks};
 use crate::error::StoreError;
-use crate::file::Over;
-use crate::keyring::envelope::Manifest;
+use crate::file::ReplaceRule;
+use crate::keyring::envelope::PartsManifest;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
@@ -19,52 +19,52 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const TRIES: u32 = 3;
 
 /// What stands under a key.
-pub(super) struct Stored {
-    manifest: Option<Manifest>,
-    session: Result<Option<Session>, Unreadable>,
+pub(super) struct StoredItem {
+    manifest: Option<PartsManifest>,
+    session: Result<Option<Session>, UnreadableItem>,
     /// In bytes.
     pub(super) len: usize,
     /// Whether there is no item at all.
     is_absent: bool,
 }
 
-impl Stored {
+impl StoredItem {
     /// Whether `new` may be saved in the place of this.
-    fn may_be_replaced(&self, of: &Inner, over: Over<'_>, new: &Session) -> bool {
+    fn may_be_replaced(&self, of: &KeyringStoreInner, over: ReplaceRule<'_>, new: &Session) -> bool {
         match (over, &self.session) {
             // What only newer programs can read is refused by itself.
-            (Over::Whatever, _) | (Over::Claimed(_), Err(Unreadable::Newer(_))) => true,
+            (ReplaceRule::Whatever, _) | (ReplaceRule::Claimed(_), Err(UnreadableItem::Newer(_))) => true,
             (_, Ok(Some(old))) => over.replaces(&of.beside, &old.fingerprint(), new),
             // What cannot be read is nobody's login.
-            (Over::Claimed(_), Ok(None) | Err(Unreadable::Bad(_))) => !self.is_absent,
-            (Over::Spent(_), Ok(None) | Err(_)) => false,
+            (ReplaceRule::Claimed(_), Ok(None) | Err(UnreadableItem::Bad(_))) => !self.is_absent,
+            (ReplaceRule::Spent(_), Ok(None) | Err(_)) => false,
         }
     }
 
     pub(super) fn into_session(self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         self.session.map_err(|unreadable| match unreadable {
-            Unreadable::Bad(why) => StoreError::BadEntry { key: key.clone(), why },
-            Unreadable::Newer(form) => StoreError::NewerEntry { key: key.clone(), form },
+            UnreadableItem::Bad(why) => StoreError::BadEntry { key: key.clone(), why },
+            UnreadableItem::Newer(form) => StoreError::NewerEntry { key: key.clone(), form },
         })
     }
 }
 
 /// Reads what stands under a key; what cannot be made out is said in the result.
-pub(super) fn read(of: &Inner, key: &CacheKey) -> Result<Stored, StoreError> {
+pub(super) fn read(of: &KeyringStoreInner, key: &CacheKey) -> Result<StoredItem, StoreError> {
     let account = of.account("read", key)?;
     let get = || of.keyring.get(account).map_err(of.failed("read", key));
     let mut tries = 1;
     loop {
         let Some(bytes) = get()? else {
-            return Ok(Stored { manifest: None, session: Ok(None), len: 0, is_absent: true });
+            return Ok(StoredItem { manifest: None, session: Ok(None), len: 0, is_absent: true });
         };
         let len = bytes.len();
-        let stored = |manifest, session| Stored { manifest, session, len, is_absent: false };
+        let stored = |manifest, session| StoredItem { manifest, session, len, is_absent: false };
         match envelope::read(&bytes) {
-            Ok(Content::Nothing) => return Ok(stored(None, Ok(None))),
-            Ok(Content::Session(session)) => return Ok(stored(None, Ok(Some(*session)))),
+            Ok(ItemContent::Nothing) => return Ok(stored(None, Ok(None))),
+            Ok(ItemContent::Session(session)) => return Ok(stored(None, Ok(Some(*session)))),
             Err(unreadable) => return Ok(stored(None, Err(unreadable))),
-            Ok(Content::Parts(manifest)) => {
+            Ok(ItemContent::Parts(manifest)) => {
                 let whole = parts::read(&*of.keyring, account, &manifest);
                 let whole = whole.map_err(of.failed("read", key))?;
                 if whole.is_none() && tries < TRIES {
@@ -72,14 +72,14 @@ pub(super) fn read(of: &Inner, key: &CacheKey) -> Result<Stored, StoreError> {
                     continue;
                 }
                 let session = match whole.as_ref().map(|whole| envelope::read(whole)) {
-                    Some(Ok(Content::Session(session))) => Ok(Some(*session)),
-                    Some(Ok(Content::Nothing)) => Ok(None),
+                    Some(Ok(ItemContent::Session(session))) => Ok(Some(*session)),
+                    Some(Ok(ItemContent::Nothing)) => Ok(None),
                     Some(Err(unreadable)) => Err(unreadable),
-                    Some(Ok(Content::Parts(_))) => Err(Unreadable::Bad("its parts are no login")),
-                    None => Err(Unreadable::Bad("its parts are missing, or not its own")),
+                    Some(Ok(ItemContent::Parts(_))) => Err(UnreadableItem::Bad("its parts are no login")),
+                    None => Err(UnreadableItem::Bad("its parts are missing, or not its own")),
                 };
                 let len = whole.map_or(manifest.length, |whole| whole.len());
-                return Ok(Stored { manifest: Some(manifest), session, len, is_absent: false });
+                return Ok(StoredItem { manifest: Some(manifest), session, len, is_absent: false });
             }
         }
     }
@@ -87,11 +87,11 @@ pub(super) fn read(of: &Inner, key: &CacheKey) -> Result<Stored, StoreError> {
 
 /// Saves a login, and reads it back before that counts.
 pub(super) fn save(
-    of: &Inner,
+    of: &KeyringStoreInner,
     key: &CacheKey,
     session: &Session,
-    over: Over<'_>,
-    reserve: Reserve,
+    over: ReplaceRule<'_>,
+    reserve: UpdateReserve,
 ) -> Result<(), StoreError> {
     let account = of.account("save", key)?;
     let writer = writer(of)?;
@@ -131,23 +131,23 @@ pub(super) fn save(
 }
 
 /// Whether something stands under a key that a save may not replace.
-fn is_theirs(of: &Inner, key: &CacheKey, over: Over<'_>, session: &Session) -> bool {
+fn is_theirs(of: &KeyringStoreInner, key: &CacheKey, over: ReplaceRule<'_>, session: &Session) -> bool {
     read(of, key).is_ok_and(|stored| !stored.may_be_replaced(of, over, session))
 }
 
 /// Puts a login back where a state stands that it has replaced; whether it did.
 pub(super) fn put_back(
-    of: &Inner,
+    of: &KeyringStoreInner,
     key: &CacheKey,
     session: &Session,
     spent: &[Fingerprint],
 ) -> Result<bool, StoreError> {
     // Without a lock at first: mostly there is nothing to do.
-    let is_old = read(of, key)?.may_be_replaced(of, Over::Spent(spent), session);
+    let is_old = read(of, key)?.may_be_replaced(of, ReplaceRule::Spent(spent), session);
     if !is_old || claim::is_spent(&of.beside, &session.fingerprint(), true) {
         return Ok(false);
     }
-    match save(of, key, session, Over::Spent(spent), Reserve::default()) {
+    match save(of, key, session, ReplaceRule::Spent(spent), UpdateReserve::default()) {
         Ok(()) => Ok(true),
         Err(StoreError::Superseded { .. }) => Ok(false),
         Err(error) => Err(error),
@@ -156,7 +156,7 @@ pub(super) fn put_back(
 
 /// Removes a login; if a state is named, only one that is still in it. Whether it is gone.
 pub(super) fn delete(
-    of: &Inner,
+    of: &KeyringStoreInner,
     key: &CacheKey,
     state: Option<&Fingerprint>,
 ) -> Result<bool, StoreError> {
@@ -183,7 +183,7 @@ pub(super) fn delete(
 }
 
 /// Writes one item and reads it back (KEY-4).
-fn put(of: &Inner, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
+fn put(of: &KeyringStoreInner, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
     let is_there = |found: Option<&[u8]>| found == Some(secret);
     decide(of, account, of.keyring.set(account, secret), "set", is_there)
 }
@@ -191,7 +191,7 @@ fn put(of: &Inner, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
 /// What became of a write. After a timeout, or where the keyring broke off, what is there decides; where that cannot be
 /// seen either, the outcome is unknown (KEY-7).
 fn decide(
-    of: &Inner,
+    of: &KeyringStoreInner,
     account: &str,
     said: Result<(), KeyringError>,
     operation: &'static str,
@@ -213,8 +213,8 @@ fn decide(
 
 /// A write that may still land keeps other writers out until it has ended, one way or the other.
 fn failed(
-    of: &Inner,
-    writer: locks::Held,
+    of: &KeyringStoreInner,
+    writer: locks::HeldLock,
     what: &'static str,
     key: &CacheKey,
     error: KeyringError,
@@ -224,7 +224,7 @@ fn failed(
 }
 
 /// One writer of the keyring at a time, so that a value's parts are those of one writer.
-pub(super) fn writer(of: &Inner) -> Result<locks::Held, StoreError> {
+pub(super) fn writer(of: &KeyringStoreInner) -> Result<locks::HeldLock, StoreError> {
     disk::create_folder(of.beside.folder())?;
     let path = of.beside.sibling(".keyring.lock");
     let taken = locks::take(&path, PATIENCE)?;
@@ -233,11 +233,11 @@ pub(super) fn writer(of: &Inner) -> Result<locks::Held, StoreError> {
 
 /// Before the tokens are written: it is told from both states whom they belong to.
 fn note_binding(
-    of: &Inner,
+    of: &KeyringStoreInner,
     key: &CacheKey,
-    (session, over): (&Session, Over<'_>),
+    (session, over): (&Session, ReplaceRule<'_>),
     old: Option<&Session>,
-    mut reserve: Reserve,
+    mut reserve: UpdateReserve,
 ) -> Result<(), StoreError> {
     let noted = of.beside.writer().and_then(|_writer| {
         of.beside.change_sidecar_locked(&mut reserve, |sidecar| {
@@ -245,13 +245,13 @@ fn note_binding(
             true
         })
     });
-    let is_login = matches!(over, Over::Whatever);
+    let is_login = matches!(over, ReplaceRule::Whatever);
     noted.or_else(|error| of.beside.unrecorded(key, session, is_login, error))
 }
 
 /// After the tokens were written or removed: only then does the login live here, or nowhere. One that is known to live
 /// elsewhere is moved by whoever knows all stores.
-fn note_home(of: &Inner, key: &CacheKey, home: Option<&str>) {
+fn note_home(of: &KeyringStoreInner, key: &CacheKey, home: Option<&str>) {
     let name = key.as_str();
     let is_known = || of.beside.sidecar().home(name).is_some();
     if home.is_some() && is_known() {

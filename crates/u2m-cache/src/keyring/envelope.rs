@@ -18,16 +18,16 @@ const IN_PARTS: &str = "in parts, for u2m";
 
 /// What an item says.
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum ItemContent {
     /// There is no token in it.
     Nothing,
     Session(Box<Session>),
-    Parts(Manifest),
+    Parts(PartsManifest),
 }
 
 /// Why an item cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(super) enum UnreadableItem {
     Bad(&'static str),
     /// Of a form that a newer program wrote.
     Newer(u64),
@@ -35,7 +35,7 @@ pub(super) enum Unreadable {
 
 /// Where the parts of a long value are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(super) struct PartsManifest {
     form: u64,
     /// Values are written in turns under two sets of names, so that the old one stands until the new one is whole.
     pub(super) slot: u8,
@@ -54,36 +54,36 @@ pub(super) fn write(session: &Session) -> Zeroizing<Vec<u8>> {
 }
 
 /// Reads an item as leniently as the CLI does: further members mean nothing, and a missing token is none.
-pub(super) fn read(bytes: &[u8]) -> Result<Content, Unreadable> {
+pub(super) fn read(bytes: &[u8]) -> Result<ItemContent, UnreadableItem> {
     // Bytes that are not UTF-8 spoil the string that they stand in.
     let text = SecretText::from_utf8_lossy(bytes).finish();
-    let members = members(&text).map_err(|_| Unreadable::Bad("it is not a JSON object"))?;
+    let members = members(&text).map_err(|_| UnreadableItem::Bad("it is not a JSON object"))?;
     let find = |wanted: &str| {
         let mut matching =
             members.iter().rev().filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
         matching.next().map(|(_, raw)| *raw)
     };
     if let Some(raw) = find("u2m") {
-        return manifest(raw).map(Content::Parts);
+        return manifest(raw).map(ItemContent::Parts);
     }
-    let Some(raw) = find("token") else { return Ok(Content::Nothing) };
-    let entry = Entry::parse(raw).map_err(Unreadable::Bad)?;
-    Ok(entry.session().map_or(Content::Nothing, |session| Content::Session(session.into())))
+    let Some(raw) = find("token") else { return Ok(ItemContent::Nothing) };
+    let entry = Entry::parse(raw).map_err(UnreadableItem::Bad)?;
+    Ok(entry.session().map_or(ItemContent::Nothing, |session| ItemContent::Session(session.into())))
 }
 
-fn manifest(raw: &str) -> Result<Manifest, Unreadable> {
+fn manifest(raw: &str) -> Result<PartsManifest, UnreadableItem> {
     #[derive(Deserialize)]
     struct Form {
         form: u64,
     }
-    let damaged = |_| Unreadable::Bad("its list of parts is damaged");
+    let damaged = |_| UnreadableItem::Bad("its list of parts is damaged");
     match serde_json::from_str::<Form>(raw).map_err(damaged)?.form {
         FORM => serde_json::from_str(raw).map_err(damaged),
-        newer => Err(Unreadable::Newer(newer)),
+        newer => Err(UnreadableItem::Newer(newer)),
     }
 }
 
-impl Manifest {
+impl PartsManifest {
     pub(super) fn new(slot: u8, parts: usize, whole: &[u8]) -> Self {
         Self { form: FORM, slot, parts, length: whole.len(), sha256: sha256(whole) }
     }
@@ -133,17 +133,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        let Ok(Content::Session(read)) = read(&write(&session())) else { panic!() };
+        let Ok(ItemContent::Session(read)) = read(&write(&session())) else { panic!() };
         assert_eq!(*read, session());
     }
 
     #[test]
     fn an_item_without_a_token_is_nothing_and_further_members_mean_nothing() {
         for none in ["{}", r#"{"token":null}"#, r#"{"token":{}}"#, r#"{"other":7}"#, "null"] {
-            assert!(matches!(read(none.as_bytes()), Ok(Content::Nothing)), "{none}");
+            assert!(matches!(read(none.as_bytes()), Ok(ItemContent::Nothing)), "{none}");
         }
         let more = br#"{"v":2,"Token":{"access_token":"a","expiry":null,"x":{}},"z":[]}"#;
-        let Ok(Content::Session(found)) = read(more) else { panic!() };
+        let Ok(ItemContent::Session(found)) = read(more) else { panic!() };
         assert_eq!(found.access_token.expose(), "a");
     }
 
@@ -159,19 +159,19 @@ mod tests {
             br#"{"token":{}}}"#,
         ];
         for bad in cases {
-            assert!(matches!(read(bad), Err(Unreadable::Bad(_))), "{bad:?}");
+            assert!(matches!(read(bad), Err(UnreadableItem::Bad(_))), "{bad:?}");
         }
     }
 
     #[test]
     fn a_manifest_knows_its_whole_and_a_newer_one_is_told_apart_from_damage() {
-        let manifest = Manifest::new(1, 3, b"whole");
-        let Ok(Content::Parts(found)) = read(&manifest.item()) else { panic!() };
+        let manifest = PartsManifest::new(1, 3, b"whole");
+        let Ok(ItemContent::Parts(found)) = read(&manifest.item()) else { panic!() };
         assert_eq!(found, manifest);
         assert!(found.fits(b"whole") && !found.fits(b"whale") && !found.fits(b"whole "));
         let newer = br#"{"token":"in parts","u2m":{"form":2,"chunks":{}}}"#;
-        assert_eq!(read(newer).unwrap_err(), Unreadable::Newer(2));
+        assert_eq!(read(newer).unwrap_err(), UnreadableItem::Newer(2));
         let damaged = br#"{"token":"in parts","u2m":{"form":1}}"#;
-        assert!(matches!(read(damaged), Err(Unreadable::Bad(_))));
+        assert!(matches!(read(damaged), Err(UnreadableItem::Bad(_))));
     }
 }

@@ -1,6 +1,6 @@
 //! How a keyring can fail, split by cause: only some causes may lead to another store.
 
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// Why the keyring of the operating system did not do what it was asked. Each text says what to do; none holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub enum KeyringError {
     NotKept,
     /// It broke off, or answered what makes no sense.
     #[error("it gave no sound answer: {0}; restart it and try again")]
-    Broken(Foreign),
+    Broken(Sanitized),
     /// More than one secret, or all its parts together, can be.
     #[error(
         "{len} bytes are too big for this keyring, which takes {limit}; keep this login in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
@@ -85,7 +85,7 @@ pub enum KeyringError {
     InvalidAccount,
     /// Anything else.
     #[error("{0}")]
-    Other(Foreign),
+    Other(Sanitized),
 }
 
 impl KeyringError {
@@ -133,6 +133,6 @@ impl KeyringError {
     }
 
     pub(crate) fn broken(why: &str) -> Self {
-        Self::Broken(Foreign::new(why))
+        Self::Broken(Sanitized::new(why))
     }
 }

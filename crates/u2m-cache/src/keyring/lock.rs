@@ -1,63 +1,63 @@
 //! The lock of one entry of the keyring: the same file that locks the entry of that name in the token cache.
 
-use super::store::Inner;
+use super::store::KeyringStoreInner;
 use super::{entries, parts, probe};
-use crate::beside::claim::{Claims, Spot};
-use crate::beside::disk;
-use crate::beside::lock::KeyLock;
-use crate::beside::pause;
-use crate::beside::room::{Reserve, SPARE, Temporary};
+use crate::sidecar::claim::{EntryClaim, EntryAddress};
+use crate::sidecar::disk;
+use crate::sidecar::lock::KeyLock;
+use crate::sidecar::pause;
+use crate::sidecar::temp_file::{UpdateReserve, SPARE, TempFile};
 use crate::error::StoreError;
-use crate::file::Over;
+use crate::file::ReplaceRule;
 use crate::store::{Claim, EntryLock};
 use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 /// By how much a new login may be longer than the one before, in bytes.
 const GROWTH: usize = 4 << 10;
 
 pub(super) struct KeyringLock {
-    store: Arc<Inner>,
+    store: Arc<KeyringStoreInner>,
     key: CacheKey,
     /// None once they are given away.
-    lock: Option<(KeyLock, Claims)>,
-    reserve: Reserve,
+    lock: Option<(KeyLock, EntryClaim)>,
+    reserve: UpdateReserve,
 }
 
 impl KeyringLock {
-    pub(super) fn new(store: Arc<Inner>, key: CacheKey, lock: KeyLock) -> Self {
-        let claims = Claims::new(store.keyring.describe(), &store.beside, &key);
-        Self { store, key, lock: Some((lock, claims)), reserve: Reserve::default() }
+    pub(super) fn new(store: Arc<KeyringStoreInner>, key: CacheKey, lock: KeyLock) -> Self {
+        let claims = EntryClaim::new(store.keyring.describe(), &store.beside, &key);
+        Self { store, key, lock: Some((lock, claims)), reserve: UpdateReserve::default() }
     }
 
-    fn claims(&mut self) -> Option<&mut Claims> {
+    fn claims(&mut self) -> Option<&mut EntryClaim> {
         self.lock.as_mut().map(|(_, claims)| claims)
     }
 }
 
 impl EntryLock for KeyringLock {
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.as_ref().and_then(|(lock, _)| lock.verdict())
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.as_mut().map_or(Ok(()), |(lock, _)| lock.note(verdict))
     }
 
-    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+    fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         pause::read(&self.store.beside, door)
     }
 
-    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         pause::note(&self.store.beside, verdict)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
         let (store, key) = (Arc::clone(&self.store), self.key.clone());
-        let here = Spot::new(store.keyring.describe(), &store.beside, &key);
-        let look = |spot: &Spot| {
+        let here = EntryAddress::new(store.keyring.describe(), &store.beside, &key);
+        let look = |spot: &EntryAddress| {
             let found = entries::read(&store, &key).and_then(|found| found.into_session(&key));
             let found = (*spot == here).then_some(found)?.ok()?;
             Some(found.map(|session| session.fingerprint()))
@@ -80,8 +80,8 @@ impl EntryLock for KeyringLock {
         disk::create_folder(store.beside.folder())?;
         let _writer = store.beside.writer()?;
         let room = fs::metadata(&side).map_or(0, |meta| meta.len()) + SPARE;
-        let side = Temporary::new(&side, store.beside.prefix(), room, false)?;
-        self.reserve = Reserve { side: Some(side), ..Reserve::default() };
+        let side = TempFile::new(&side, store.beside.prefix(), room, false)?;
+        self.reserve = UpdateReserve { side: Some(side), ..UpdateReserve::default() };
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl EntryLock for KeyringLock {
             claims.saving(&next);
         }
         let claimed = self.claims().and_then(|claims| claims.of()).cloned();
-        let over = claimed.as_ref().map_or(Over::Whatever, Over::Claimed);
+        let over = claimed.as_ref().map_or(ReplaceRule::Whatever, ReplaceRule::Claimed);
         let reserve = std::mem::take(&mut self.reserve);
         let saved = entries::save(&store, &self.key, session, over, reserve);
         // It was here when the token was claimed: whatever keeps it from answering now may pass.

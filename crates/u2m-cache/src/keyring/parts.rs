@@ -2,7 +2,7 @@
 //! written last.
 
 use super::api::Keyring;
-use super::envelope::Manifest;
+use super::envelope::PartsManifest;
 use super::error::KeyringError;
 use u2m_core::Fingerprint;
 use zeroize::Zeroizing;
@@ -53,7 +53,7 @@ pub(super) fn write(
     account: &str,
     slot: u8,
     whole: &[u8],
-) -> Result<Manifest, KeyringError> {
+) -> Result<PartsManifest, KeyringError> {
     fits(keyring, whole.len())?;
     let size = keyring.limit().unwrap_or(usize::MAX).max(1);
     let mut count = 0;
@@ -65,14 +65,14 @@ pub(super) fn write(
         }
         count += 1;
     }
-    Ok(Manifest::new(slot, count, whole))
+    Ok(PartsManifest::new(slot, count, whole))
 }
 
 /// Puts a value together; `None` if it is not the one that the manifest was made for.
 pub(super) fn read(
     keyring: &dyn Keyring,
     account: &str,
-    manifest: &Manifest,
+    manifest: &PartsManifest,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
     if manifest.parts > MOST {
         return Ok(None);
@@ -95,7 +95,7 @@ pub(super) fn read(
 pub(super) fn remove(
     keyring: &dyn Keyring,
     account: &str,
-    known: Option<&Manifest>,
+    known: Option<&PartsManifest>,
     but: Option<u8>,
 ) -> Result<(), KeyringError> {
     if let Some(manifest) = known.filter(|manifest| Some(manifest.slot) != but) {

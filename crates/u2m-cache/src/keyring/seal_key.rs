@@ -1,7 +1,7 @@
 //! The key of a sealed file, kept in the keyring: 32 bytes fit into every keyring, however large the logins are.
 
-use super::{Bounded, Keyring, KeyringError, SystemKeyring, probe};
-use crate::beside::{Beside, locks};
+use super::{TimeoutKeyring, Keyring, KeyringError, SystemKeyring, probe};
+use crate::sidecar::{SidecarFiles, locks};
 use crate::error::StoreError;
 use crate::seal::SealKey;
 use std::path::Path;
@@ -13,12 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The key for the sealed file at `path`, from the item of `service` that is named after the file; a new one only if it
 /// `may_be_new`.
 pub(crate) fn key(service: &str, path: &Path, may_be_new: bool) -> Result<SealKey, StoreError> {
-    from(&Bounded::new(SystemKeyring::new(service)), path, may_be_new)
+    from(&TimeoutKeyring::new(SystemKeyring::new(service)), path, may_be_new)
 }
 
 /// Shows that the keyring has that key, or would keep one; none is made.
 pub(crate) fn prove(service: &str, path: &Path) -> Result<(), StoreError> {
-    proven(&Bounded::new(SystemKeyring::new(service)), path)
+    proven(&TimeoutKeyring::new(SystemKeyring::new(service)), path)
 }
 
 fn proven(keyring: &dyn Keyring, path: &Path) -> Result<(), StoreError> {
@@ -44,8 +44,8 @@ fn from(keyring: &dyn Keyring, path: &Path, may_be_new: bool) -> Result<SealKey,
         });
     }
     // Of several processes that find no key, one makes it.
-    let beside = Beside::new(path.to_owned());
-    crate::beside::disk::create_folder(beside.folder())?;
+    let beside = SidecarFiles::new(path.to_owned());
+    crate::sidecar::disk::create_folder(beside.folder())?;
     let lock = beside.sibling(".key.lock");
     let _maker = locks::take(&lock, PATIENCE)?
         .ok_or_else(|| StoreError::LockTimeout { path: lock.as_path().into() })?;

@@ -1,7 +1,7 @@
 //! What the status codes of macOS and Windows say. Codes, never the texts beside them, which are translated (KEY-3).
 
 use super::KeyringError;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// An `OSStatus` of the Security framework; `None` means that there is no such item.
 #[cfg_attr(not(target_vendor = "apple"), allow(dead_code, reason = "tested everywhere"))]
@@ -18,7 +18,7 @@ pub(super) fn of_apple(status: i32) -> Option<KeyringError> {
         -25294 | -25295 | -25307 => KeyringError::NoCollection,
         // errSecNotAvailable
         -25291 => KeyringError::NoService,
-        other => KeyringError::Other(Foreign::new(&format!("the keychain answered {other}"))),
+        other => KeyringError::Other(Sanitized::new(&format!("the keychain answered {other}"))),
     })
 }
 
@@ -35,7 +35,7 @@ pub(super) fn of_windows(code: u32) -> Option<KeyringError> {
         // RPC_S_CALL_FAILED, RPC_S_SERVER_UNAVAILABLE
         1726 | 1722 => KeyringError::broken("the Credential Manager does not run"),
         other => {
-            KeyringError::Other(Foreign::new(&format!("the Credential Manager answered {other}")))
+            KeyringError::Other(Sanitized::new(&format!("the Credential Manager answered {other}")))
         }
     })
 }
@@ -44,7 +44,7 @@ pub(super) fn of_windows(code: u32) -> Option<KeyringError> {
 #[cfg_attr(not(windows), allow(dead_code, reason = "tested everywhere"))]
 pub(super) fn of_windows_text(text: &str) -> KeyringError {
     let code = text.rsplit(' ').next().and_then(|code| code.parse().ok());
-    code.and_then(of_windows).unwrap_or_else(|| KeyringError::Other(Foreign::new(text)))
+    code.and_then(of_windows).unwrap_or_else(|| KeyringError::Other(Sanitized::new(text)))
 }
 
 #[cfg(test)]

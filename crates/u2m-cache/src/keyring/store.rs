@@ -1,16 +1,16 @@
 //! The store over a keyring. What is no secret stands beside the file of the other store: locks, verdicts, bindings.
 
 use super::api::{Keyring, check_account};
-use super::bounded::Bounded;
+use super::bounded::TimeoutKeyring;
 use super::error::KeyringError;
 use super::lock::KeyringLock;
 use super::system::SystemKeyring;
 use super::{HOME, entries, parts, probe};
-use crate::beside::Beside;
-use crate::beside::lock::KeyLock;
-use crate::beside::room::Reserve;
+use crate::sidecar::SidecarFiles;
+use crate::sidecar::lock::KeyLock;
+use crate::sidecar::temp_file::UpdateReserve;
 use crate::error::StoreError;
-use crate::file::Over;
+use crate::file::ReplaceRule;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,12 @@ const LOGIN: usize = 8 << 10;
 /// # Ok::<(), u2m_cache::KeyringError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct KeyringStore(Arc<Inner>);
+pub struct KeyringStore(Arc<KeyringStoreInner>);
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(super) struct KeyringStoreInner {
     pub(super) keyring: Arc<dyn Keyring>,
-    pub(super) beside: Beside,
+    pub(super) beside: SidecarFiles,
 }
 
 impl KeyringStore {
@@ -48,14 +48,14 @@ impl KeyringStore {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use u2m_cache::{Bounded, KeyringStore, SystemKeyring};
-    /// let keyring = Bounded::new(SystemKeyring::new("databricks-cli"));
+    /// use u2m_cache::{TimeoutKeyring, KeyringStore, SystemKeyring};
+    /// let keyring = TimeoutKeyring::new(SystemKeyring::new("databricks-cli"));
     /// let store = KeyringStore::new(Arc::new(keyring), "/home/me/.databricks/token-cache.json");
     /// assert_eq!(store.keyring().service(), "databricks-cli");
     /// # use u2m_cache::Keyring;
     /// ```
     pub fn new(keyring: Arc<dyn Keyring>, path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Inner { keyring, beside: Beside::new(path.into()) }))
+        Self(Arc::new(KeyringStoreInner { keyring, beside: SidecarFiles::new(path.into()) }))
     }
 
     /// Uses the keyring of the operating system with the items of Databricks' CLI, each call bounded to 3 seconds.
@@ -65,7 +65,7 @@ impl KeyringStore {
     /// assert!(store.path().ends_with("token-cache.json"));
     /// ```
     pub fn system(path: impl Into<PathBuf>) -> Self {
-        Self::new(Arc::new(Bounded::new(SystemKeyring::new("databricks-cli"))), path)
+        Self::new(Arc::new(TimeoutKeyring::new(SystemKeyring::new("databricks-cli"))), path)
     }
 
     /// The keyring.
@@ -117,7 +117,7 @@ impl KeyringStore {
     }
 }
 
-impl Inner {
+impl KeyringStoreInner {
     pub(super) fn failed(
         &self,
         what: &'static str,
@@ -149,7 +149,7 @@ impl TokenStore for KeyringStore {
     }
 
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        entries::save(&self.0, key, session, Over::Whatever, Reserve::default())
+        entries::save(&self.0, key, session, ReplaceRule::Whatever, UpdateReserve::default())
     }
 
     fn put_back(

@@ -19,7 +19,7 @@ use super::windows as backend;
 /// Credential Manager on Windows. Its items are those that Databricks' CLI makes.
 ///
 /// Nothing is asked, opened or started before the first call; no session bus is ever started. Calls may wait for a prompt:
-/// wrap it in [`Bounded`](super::Bounded).
+/// wrap it in [`TimeoutKeyring`](super::TimeoutKeyring).
 ///
 /// ```
 /// use u2m_cache::{Keyring, SystemKeyring};

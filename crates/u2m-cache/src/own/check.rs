@@ -1,16 +1,16 @@
 //! What may replace what, as questions to a store in the midst of its change.
 
-use crate::beside::{Beside, lock};
+use crate::sidecar::{SidecarFiles, lock};
 use crate::error::StoreError;
-use crate::file::Over;
+use crate::file::ReplaceRule;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
 /// Agrees to a change, by what stands there: what [`TokenStore::load`](crate::TokenStore::load) would say, errors included.
-pub type Check<'a> = &'a dyn Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError>;
+pub type ReplaceCheck<'a> = &'a dyn Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError>;
 
 /// For a login: it replaces what cannot be read, leaves what only newer programs can, and loses no refresh token.
 pub(super) fn signing_in(
-    beside: &Beside,
+    beside: &SidecarFiles,
     key: &CacheKey,
     new: &Session,
 ) -> impl Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError> {
@@ -24,16 +24,16 @@ pub(super) fn signing_in(
 /// For what a refresh has brought: it replaces the states that it is `over`. An entry that is gone was removed by somebody, and
 /// one that cannot be read is nobody's login.
 pub(super) fn over(
-    beside: &Beside,
+    beside: &SidecarFiles,
     key: &CacheKey,
     new: &Session,
-    over: Over<'_>,
+    over: ReplaceRule<'_>,
 ) -> impl Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError> {
     move |found| match (found, over) {
         (Ok(Some(old)), _) if over.replaces(beside, &old.fingerprint(), new) => {
             lock::check_keeps_refresh_token(beside, key, Some(&old), new)
         }
-        (Err(StoreError::BadEntry { .. }), Over::Claimed(_)) => Ok(()),
+        (Err(StoreError::BadEntry { .. }), ReplaceRule::Claimed(_)) => Ok(()),
         (Ok(_) | Err(StoreError::BadEntry { .. }), _) => Err(superseded(key)),
         (Err(error), _) => Err(error),
     }

@@ -1,53 +1,53 @@
 //! The lock of one entry in a store of somebody's own.
 
 use super::check::{over, signing_in};
-use super::{EntryLocks, Shelf};
-use crate::beside::claim::{Claims, Spot};
-use crate::beside::lock::KeyLock;
-use crate::beside::pause;
+use super::{EntryLocks, RecordStore};
+use crate::sidecar::claim::{EntryClaim, EntryAddress};
+use crate::sidecar::lock::KeyLock;
+use crate::sidecar::pause;
 use crate::error::StoreError;
-use crate::file::Over;
+use crate::file::ReplaceRule;
 use crate::store::{Claim, EntryLock};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, Verdict};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 pub(super) struct OwnLock<S> {
     shelf: S,
     locks: EntryLocks,
     key: CacheKey,
     lock: KeyLock,
-    claims: Claims,
+    claims: EntryClaim,
     /// The state of the entry that a save replaces: what was claimed, and then what was saved.
     replaces: Option<Fingerprint>,
 }
 
-impl<S: Shelf> OwnLock<S> {
+impl<S: RecordStore> OwnLock<S> {
     pub(super) fn new(shelf: S, locks: EntryLocks, key: CacheKey, lock: KeyLock) -> Self {
-        let claims = Claims::new(&locks.0.what, &locks.0.beside, &key);
+        let claims = EntryClaim::new(&locks.0.what, &locks.0.beside, &key);
         Self { shelf, locks, key, lock, claims, replaces: None }
     }
 }
 
-impl<S: Shelf> EntryLock for OwnLock<S> {
-    fn verdict(&mut self) -> Option<Verdict> {
+impl<S: RecordStore> EntryLock for OwnLock<S> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.verdict()
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         self.lock.note(verdict)
     }
 
-    fn pause(&mut self, door: &Fingerprint) -> Option<Verdict> {
+    fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         pause::read(&self.locks.0.beside, door)
     }
 
-    fn note_pause(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         pause::note(&self.locks.0.beside, verdict)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
         let (shelf, locks) = (&self.shelf, &self.locks);
-        let look = |spot: &Spot| {
+        let look = |spot: &EntryAddress| {
             // Entries of other stores are out of sight.
             let found = (*spot == locks.spot(&spot.key())).then(|| shelf.load(&spot.key()))?;
             found.ok().map(|found| found.map(|session| session.fingerprint()))
@@ -66,7 +66,7 @@ impl<S: Shelf> EntryLock for OwnLock<S> {
         self.claims.saving(&next);
         match &self.replaces {
             Some(claimed) => {
-                let check = over(beside, &self.key, session, Over::Claimed(claimed));
+                let check = over(beside, &self.key, session, ReplaceRule::Claimed(claimed));
                 self.shelf.replace(&self.key, Some(session), &check)?;
             }
             None => {

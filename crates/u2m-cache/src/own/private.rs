@@ -1,7 +1,7 @@
 //! A file for its owner alone that somebody else opens: a database. It is never opened here once it is there: closing it would
 //! give back every lock that this process has on it (POSIX locks belong to a process and a file, whoever opened it).
 
-use crate::beside::disk;
+use crate::sidecar::disk;
 use crate::error::StoreError;
 use std::fs;
 use std::io::ErrorKind;

@@ -1,18 +1,18 @@
 //! A store made of a shelf and its locks.
 
-use super::{EntryLocks, Shelf};
+use super::{EntryLocks, RecordStore};
 use crate::error::StoreError;
 use crate::store::{EntryLock, Notice, TokenStore};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
-/// A store of one's own: a [`Shelf`] that keeps logins, locks that all processes of a user share, and the rules of what may
+/// A store of one's own: a [`RecordStore`] that keeps logins, locks that all processes of a user share, and the rules of what may
 /// replace what. `u2m_testkit::conformance` shows whether the shelf does its part.
 ///
 /// ```
 /// use std::collections::BTreeMap;
 /// use std::sync::{Arc, Mutex, PoisonError};
-/// use u2m_cache::{Check, EntryLocks, OwnStore, Shelf, StoreError, TokenStore};
+/// use u2m_cache::{ReplaceCheck, EntryLocks, CustomStore, RecordStore, StoreError, TokenStore};
 /// use u2m_core::{AccessToken, CacheKey, Session, SessionRecord, SessionText};
 ///
 /// #[derive(Clone, Debug, Default)]
@@ -24,14 +24,14 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 ///     record.map(|record| Some(record.session())).map_err(|why| StoreError::unreadable(key, why))
 /// }
 ///
-/// impl Shelf for Drawer {
+/// impl RecordStore for Drawer {
 ///     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
 ///         read(&self.0.lock().unwrap_or_else(PoisonError::into_inner), key)
 ///     }
 ///     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
 ///         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect())
 ///     }
-///     fn replace(&self, key: &CacheKey, login: Option<&Session>, check: Check<'_>) -> Result<(), StoreError> {
+///     fn replace(&self, key: &CacheKey, login: Option<&Session>, check: ReplaceCheck<'_>) -> Result<(), StoreError> {
 ///         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
 ///         check(read(&all, key))?;
 ///         match login {
@@ -44,24 +44,24 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 ///
 /// # let folder = tempfile::tempdir().unwrap();
 /// let locks = EntryLocks::beside("drawer", folder.path().join("drawer"));
-/// let (store, key) = (OwnStore::new(Drawer::default(), locks), CacheKey::new("dev"));
+/// let (store, key) = (CustomStore::new(Drawer::default(), locks), CacheKey::new("dev"));
 /// store.save(&key, &Session::new(AccessToken::new("a")))?;
 /// assert_eq!(store.keys()?, [key]);
 /// # Ok::<(), StoreError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct OwnStore<S> {
+pub struct CustomStore<S> {
     shelf: S,
     locks: EntryLocks,
 }
 
-impl<S: Shelf + Clone> OwnStore<S> {
+impl<S: RecordStore + Clone> CustomStore<S> {
     /// Makes a store of a shelf, whose clones are the same shelf, and its locks.
     ///
     /// ```
-    /// use u2m_cache::{EntryLocks, OwnStore, Shelf};
-    /// fn store<S: Shelf + Clone>(shelf: S) -> OwnStore<S> {
-    ///     OwnStore::new(shelf, EntryLocks::beside("database", "/home/me/.my-program/logins.db"))
+    /// use u2m_cache::{EntryLocks, CustomStore, RecordStore};
+    /// fn store<S: RecordStore + Clone>(shelf: S) -> CustomStore<S> {
+    ///     CustomStore::new(shelf, EntryLocks::beside("database", "/home/me/.my-program/logins.db"))
     /// }
     /// ```
     pub fn new(shelf: S, locks: EntryLocks) -> Self {
@@ -74,7 +74,7 @@ impl<S: Shelf + Clone> OwnStore<S> {
     }
 }
 
-impl<S: Shelf + Clone> TokenStore for OwnStore<S> {
+impl<S: RecordStore + Clone> TokenStore for CustomStore<S> {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         self.shelf.load(key)
     }

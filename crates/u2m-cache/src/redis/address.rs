@@ -1,13 +1,13 @@
 //! Where the server is and who asks: what a URL says.
 
 use std::fmt;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
 /// The door of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(super) enum ServerEndpoint {
     Tcp {
         host: String,
         port: u16,
@@ -17,8 +17,8 @@ pub(super) enum Door {
 }
 
 /// A server, one of its databases, and what to identify oneself with.
-pub(super) struct Address {
-    pub(super) door: Door,
+pub(super) struct ServerAddress {
+    pub(super) door: ServerEndpoint,
     pub(super) user: Option<String>,
     pub(super) password: Option<Zeroizing<String>>,
     pub(super) database: u32,
@@ -29,7 +29,7 @@ const PORT: u16 = 6379;
 const FORM: &str =
     "its URL has to be redis://[user:password@]host[:port][/database] or unix://path";
 
-impl Address {
+impl ServerAddress {
     /// Reads a URL. What is wrong is not quoted: the URL may hold a password.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let url = Url::parse(text).map_err(|_| FORM)?;
@@ -63,7 +63,7 @@ impl Address {
             None => None,
             Some(password) => Some(decoded(password).ok_or(FORM)?),
         };
-        let door = Door::Tcp { host, port: url.port().unwrap_or(PORT) };
+        let door = ServerEndpoint::Tcp { host, port: url.port().unwrap_or(PORT) };
         Ok(Self { door, user, password, database })
     }
 
@@ -73,7 +73,7 @@ impl Address {
         if !url.host_str().unwrap_or_default().is_empty() || path.len() < 2 {
             return Err(FORM);
         }
-        let door = Door::Unix(path.as_str().into());
+        let door = ServerEndpoint::Unix(path.as_str().into());
         let mut address = Self { door, user: None, password: None, database: 0 };
         for (name, value) in url.query_pairs() {
             match &*name {
@@ -88,11 +88,11 @@ impl Address {
 
     /// How the server is called in messages: without credentials.
     pub(super) fn name(&self) -> String {
-        Foreign::new(&format!("Redis at {}/{}", self.door, self.database)).to_string()
+        Sanitized::new(&format!("Redis at {}/{}", self.door, self.database)).to_string()
     }
 }
 
-impl fmt::Display for Door {
+impl fmt::Display for ServerEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
@@ -127,8 +127,8 @@ fn decoded(text: &str) -> Option<Zeroizing<String>> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Address {
-        Address::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"))
+    fn parse(text: &str) -> ServerAddress {
+        ServerAddress::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"))
     }
 
     #[test]
@@ -152,9 +152,9 @@ mod tests {
         for url in
             ["canary", "redis://u:canary@[", "rediss://u:canary@localhost", "redis://h/canary"]
         {
-            let why = Address::parse(url).err().unwrap();
+            let why = ServerAddress::parse(url).err().unwrap();
             assert!(!why.contains("canary"), "{why}");
         }
-        assert!(Address::parse("rediss://localhost").err().unwrap().contains("TLS"));
+        assert!(ServerAddress::parse("rediss://localhost").err().unwrap().contains("TLS"));
     }
 }

@@ -1,13 +1,13 @@
 //! A claim to a refresh token: so that it is sent once, whichever entries hold it and whoever has their leases. Its record
 //! says who is about to send it, and, once it is spent, which entry has what it bought.
 
-use super::entry::{Inner, Read, first, is_ok, pause};
-use super::lease::{Mark, RedisLock};
-use super::script::{Call, Part};
+use super::entry::{RedisStoreInner, Read, first, is_ok, pause};
+use super::lease::{SpendMark, RedisLock};
+use super::script::{ScriptCall, Part};
 use super::settings::{RedisSettings, millis};
-use super::turn::{Stood, renewal, stand, wave};
-use super::vault::Purpose;
-use super::waves::{Met, Waves};
+use super::turn::{QueueOutcome, renewal, stand, wave};
+use super::sealer::SealPurpose;
+use super::entry_queues::{WaitOutcome, EntryQueues};
 use crate::error::StoreError;
 use crate::store::Claim;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 /// A claim that was held when it was last heard of.
 #[derive(Clone, Debug)]
-pub(super) struct Claimed {
+pub(super) struct HeldClaim {
     pub(super) of: Fingerprint,
     /// The name of its record.
     token: String,
@@ -32,47 +32,47 @@ struct Successor {
     grant: String,
 }
 
-impl Claimed {
-    fn call(&self, lock: &RedisLock) -> Call {
+impl HeldClaim {
+    fn call(&self, lock: &RedisLock) -> ScriptCall {
         let settings = &lock.store.settings;
-        let call = Call::new(Part::Claim, &[&self.token]).arg(&self.owner);
+        let call = ScriptCall::new(Part::Claim, &[&self.token]).arg(&self.owner);
         let call = call.arg(millis(settings.lease)).arg(millis(settings.answer));
         call.arg(millis(settings.keep)).arg(&lock.place.record)
     }
 
     /// Makes it last.
-    pub(super) fn keep(&self, settings: &RedisSettings) -> Call {
-        let call = Call::new(Part::Keep, &[&self.token]).arg(&self.owner);
+    pub(super) fn keep(&self, settings: &RedisSettings) -> ScriptCall {
+        let call = ScriptCall::new(Part::Keep, &[&self.token]).arg(&self.owner);
         call.arg(millis(settings.lease)).arg(millis(settings.keep))
     }
 
     /// Nothing more will come of it.
-    pub(super) fn give_back(&self) -> Call {
-        Call::new(Part::Disclaim, &[&self.token]).arg(&self.owner)
+    pub(super) fn give_back(&self) -> ScriptCall {
+        ScriptCall::new(Part::Disclaim, &[&self.token]).arg(&self.owner)
     }
 
     /// Writes down that the token is spent, if `session` has another one.
     pub(super) fn spent(
         &self,
-        store: &Inner,
+        store: &RedisStoreInner,
         key: &CacheKey,
         grant: &str,
         session: &Session,
-    ) -> Option<Call> {
+    ) -> Option<ScriptCall> {
         if session.fingerprint() == self.of {
             return None;
         }
         let successor = Successor { key: key.as_str().to_owned(), grant: grant.to_owned() };
         let text = Zeroizing::new(serde_json::to_vec(&successor).ok()?);
-        let sealed = store.seal(Purpose::Spent, &self.token, &text).ok()?;
+        let sealed = store.seal(SealPurpose::Spent, &self.token, &text).ok()?;
         let settings = &store.settings;
-        let call = Call::new(Part::Spend, &[&self.token]).arg(sealed);
+        let call = ScriptCall::new(Part::Spend, &[&self.token]).arg(sealed);
         Some(call.arg(millis(settings.tombstone)).arg(millis(settings.keep)))
     }
 }
 
 /// Where a step of claiming leads.
-pub(super) enum Step {
+pub(super) enum ClaimStep {
     Is(Claim),
     /// The lease was lost: from the beginning.
     Again,
@@ -91,11 +91,11 @@ impl RedisLock {
                 return Ok(claim);
             }
             match self.contend(of, end)? {
-                Step::Is(claim) => {
+                ClaimStep::Is(claim) => {
                     self.is_refresh |= claim == Claim::Taken;
                     return Ok(claim);
                 }
-                Step::Again => {}
+                ClaimStep::Again => {}
             }
         }
     }
@@ -120,23 +120,23 @@ impl RedisLock {
             };
         }
         loop {
-            let turn = match Waves::of_process().meet(&wave(&self.store, &self.place), end) {
-                Met::Turn(turn) => turn,
-                Met::News(_) => match self.has_changed(of)? {
+            let turn = match EntryQueues::of_process().meet(&wave(&self.store, &self.place), end) {
+                WaitOutcome::Turn(turn) => turn,
+                WaitOutcome::News(_) => match self.has_changed(of)? {
                     true => return Ok(Some(Claim::Waited)),
                     false => continue,
                 },
-                Met::Nothing => return Ok(Some(Claim::Busy)),
+                WaitOutcome::Nothing => return Ok(Some(Claim::Busy)),
             };
             match stand(&self.store, &self.key, &self.place, turn, end)? {
-                Stood::Taken(hold, read) => {
+                QueueOutcome::Taken(hold, read) => {
                     let has_changed = is_news(&read, of, self);
                     self.took(hold, *read);
                     return Ok(has_changed.then_some(Claim::Waited));
                 }
-                Stood::News(_) if self.has_changed(of)? => return Ok(Some(Claim::Waited)),
-                Stood::News(_) => {}
-                Stood::Busy => return Ok(Some(Claim::Busy)),
+                QueueOutcome::News(_) if self.has_changed(of)? => return Ok(Some(Claim::Waited)),
+                QueueOutcome::News(_) => {}
+                QueueOutcome::Busy => return Ok(Some(Claim::Busy)),
             }
         }
     }
@@ -151,9 +151,9 @@ impl RedisLock {
         Ok(has_changed)
     }
 
-    pub(super) fn contend(&mut self, of: &Fingerprint, end: Instant) -> Result<Step, StoreError> {
+    pub(super) fn contend(&mut self, of: &Fingerprint, end: Instant) -> Result<ClaimStep, StoreError> {
         if self.claimed.as_ref().is_some_and(|claimed| claimed.of == *of) {
-            return Ok(Step::Is(Claim::Taken));
+            return Ok(ClaimStep::Is(Claim::Taken));
         }
         if let Some(claimed) = self.claimed.take() {
             self.store.give_back(vec![claimed.give_back()]);
@@ -162,8 +162,8 @@ impl RedisLock {
         // At first it is marked at once; who has to wait only keeps its lease meanwhile.
         let (mut is_marking, mut round) = (true, 0);
         loop {
-            let Some(hold) = &self.hold else { return Ok(Step::Again) };
-            let claimed = Claimed { of: of.clone(), token, owner: hold.owner.clone() };
+            let Some(hold) = &self.hold else { return Ok(ClaimStep::Again) };
+            let claimed = HeldClaim { of: of.clone(), token, owner: hold.owner.clone() };
             let (claim, lease) = (claimed.call(self), self.store.settings.lease);
             let asked = Instant::now();
             let (on_entry, marker) = match is_marking {
@@ -182,35 +182,35 @@ impl RedisLock {
             let entry = entry?;
             if !is_same {
                 match self.look_again()? {
-                    Some(true) => return Ok(Step::Is(Claim::Waited)),
+                    Some(true) => return Ok(ClaimStep::Is(Claim::Waited)),
                     // It was lost, and is there again.
                     Some(false) if round < 3 => {
                         (round, token) = (round + 1, claimed.token);
                         continue;
                     }
                     Some(false) => {}
-                    None => return Ok(Step::Again),
+                    None => return Ok(ClaimStep::Again),
                 }
             } else if is_claimed && is_marking {
                 let before = entry.get(1).cloned().unwrap_or_default();
-                (self.claimed, self.mark) = (Some(claimed), Some(Mark { asked, marker, before }));
-                return Ok(Step::Is(Claim::Taken));
+                (self.claimed, self.mark) = (Some(claimed), Some(SpendMark { asked, marker, before }));
+                return Ok(ClaimStep::Is(Claim::Taken));
             } else if is_claimed {
                 is_marking = true;
                 token = claimed.token;
                 continue;
             } else if is_marking {
                 let before = entry.get(1).map_or("", String::as_str);
-                let unmark = Inner::call(Part::Unmark, &self.place).arg(&marker).arg(before);
+                let unmark = RedisStoreInner::call(Part::Unmark, &self.place).arg(&marker).arg(before);
                 self.store.run(unmark)?;
             }
             if word(0) == "spent" {
-                return self.follow(of, &claimed.token, word(1)).map(Step::Is);
+                return self.follow(of, &claimed.token, word(1)).map(ClaimStep::Is);
             }
             is_marking = is_marking && !is_same;
             let rest = end.saturating_duration_since(Instant::now());
             if rest.is_zero() {
-                return Ok(Step::Is(Claim::Busy));
+                return Ok(ClaimStep::Is(Claim::Busy));
             }
             let left = word(1).parse().unwrap_or(0);
             let left = Duration::from_millis(left) + Duration::from_millis(1);
@@ -227,7 +227,7 @@ impl RedisLock {
             ))
         };
         let server = self.store.pool.server().to_owned();
-        let text = self.store.vault.open(Purpose::Spent, token, sealed).ok();
+        let text = self.store.vault.open(SealPurpose::Spent, token, sealed).ok();
         let successor = text.and_then(|text| serde_json::from_slice::<Successor>(&text).ok());
         let Some(Successor { key, grant }) = successor else {
             return Ok(Claim::Spent(format!(

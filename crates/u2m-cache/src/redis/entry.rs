@@ -2,39 +2,39 @@
 
 use super::fault::same;
 use super::pool::Pool;
-use super::record::{Record, Revision, Started, parse_verdict};
-use super::reply::Reply;
-use super::script::{Call, Part};
+use super::record::{RedisRecord, Revision, RefreshStarted, parse_verdict};
+use super::reply::RespReply;
+use super::script::{ScriptCall, Part};
 use super::settings::{RedisSettings, millis};
-use super::vault::{Place, Purpose, Vault};
-use super::wire::Words;
+use super::sealer::{EntryKeys, SealPurpose, EntrySealer};
+use super::wire::CommandWords;
 use crate::error::StoreError;
 use crate::store::Notice;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use u2m_core::{CacheKey, Lifetime, Session, Timestamp, Verdict};
+use u2m_core::{CacheKey, Lifetime, Session, Timestamp, RefreshFailure};
 
 /// What all clones of a store share.
-pub(super) struct Inner {
+pub(super) struct RedisStoreInner {
     pub(super) pool: Arc<Pool>,
-    pub(super) vault: Vault,
+    pub(super) vault: EntrySealer,
     pub(super) settings: RedisSettings,
     pub(super) notices: Mutex<Vec<Notice>>,
-    pub(super) saved: Saved,
+    pub(super) saved: SaveReply,
     /// What could not be given back, as the server was away: before the next lease is taken.
-    pub(super) debts: Mutex<Vec<Call>>,
+    pub(super) debts: Mutex<Vec<ScriptCall>>,
 }
 
 /// What this process saved last in an entry, sealed: for a server that comes back without it.
-pub(super) type Saved = Mutex<HashMap<String, (Revision, String)>>;
+pub(super) type SaveReply = Mutex<HashMap<String, (Revision, String)>>;
 
 /// An entry as it was at one moment.
 pub(super) struct Read {
     pub(super) revision: Revision,
     /// `Err` for one that is there and cannot be opened.
     pub(super) session: Result<Option<Session>, StoreError>,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<RefreshFailure>,
     /// When a refresh of this refresh token began that nothing came of, as far as is known.
     pub(super) began: Option<Timestamp>,
     /// How long the sealed login is.
@@ -69,20 +69,20 @@ const LONGEST: usize = 8 << 20;
 /// What is saved is kept for so many entries.
 const SAVED: usize = 256;
 
-impl Inner {
+impl RedisStoreInner {
     /// Runs a part of the script.
-    pub(super) fn run(&self, call: Call) -> Result<Vec<String>, StoreError> {
+    pub(super) fn run(&self, call: ScriptCall) -> Result<Vec<String>, StoreError> {
         let mut answers = self.pool.run(&[call])?;
         answers.pop().unwrap_or_else(|| Err(self.unavailable("it gave no answer")))
     }
 
     /// A call about an entry.
-    pub(super) fn call(part: Part, place: &Place) -> Call {
-        Call::new(part, &[&place.record, &place.lease])
+    pub(super) fn call(part: Part, place: &EntryKeys) -> ScriptCall {
+        ScriptCall::new(part, &[&place.record, &place.lease])
     }
 
     /// Reads an entry from what the script answers with: see `reading` in `common.lua`.
-    pub(super) fn entry(&self, key: &CacheKey, place: &Place, fields: &[String]) -> Read {
+    pub(super) fn entry(&self, key: &CacheKey, place: &EntryKeys, fields: &[String]) -> Read {
         let field = |at: usize| fields.get(at).map_or("", String::as_str);
         let revision =
             Revision { generation: field(0).parse().unwrap_or(0), grant: field(1).to_owned() };
@@ -90,9 +90,9 @@ impl Inner {
             "" => Ok(None),
             sealed => self.opened(key, place, &revision, sealed).map(Some),
         };
-        let verdict = self.vault.open(Purpose::Verdict, &place.record, field(3)).ok();
-        let started = self.vault.open(Purpose::Started, &place.record, field(4)).ok();
-        let started = started.and_then(|text| Started::parse(&text));
+        let verdict = self.vault.open(SealPurpose::Verdict, &place.record, field(3)).ok();
+        let started = self.vault.open(SealPurpose::Started, &place.record, field(4)).ok();
+        let started = started.and_then(|text| RefreshStarted::parse(&text));
         let began = match (started, &session) {
             (Some(started), Ok(Some(session))) => started.of(session),
             _ => None,
@@ -109,14 +109,14 @@ impl Inner {
     fn opened(
         &self,
         key: &CacheKey,
-        place: &Place,
+        place: &EntryKeys,
         revision: &Revision,
         sealed: &str,
     ) -> Result<Session, StoreError> {
         let bad = |why| StoreError::BadEntry { key: key.clone(), why };
-        let text = self.vault.open(Purpose::Session, &place.record, sealed);
+        let text = self.vault.open(SealPurpose::Session, &place.record, sealed);
         let text = text.map_err(|_| bad("another key sealed it, or it was changed"))?;
-        let record = Record::parse(&text).ok_or_else(|| bad("another version wrote it"))?;
+        let record = RedisRecord::parse(&text).ok_or_else(|| bad("another version wrote it"))?;
         if record.key != *key || record.revision != *revision {
             return Err(bad("its parts do not belong together"));
         }
@@ -124,12 +124,12 @@ impl Inner {
     }
 
     /// Reads an entry, together with all who read it at this moment.
-    pub(super) fn read(&self, key: &CacheKey, place: &Place) -> Result<Read, StoreError> {
+    pub(super) fn read(&self, key: &CacheKey, place: &EntryKeys) -> Result<Read, StoreError> {
         let read = self.read_once(key, place)?;
         if self.put_back(key, place, &read) { self.read_once(key, place) } else { Ok(read) }
     }
 
-    fn read_once(&self, key: &CacheKey, place: &Place) -> Result<Read, StoreError> {
+    fn read_once(&self, key: &CacheKey, place: &EntryKeys) -> Result<Read, StoreError> {
         let ask = || Ok(self.entry(key, place, &self.run(Self::call(Part::Read, place))?));
         let read = self.pool.room.read(&place.record, self.pool.longest(), ask)?;
         Ok(Arc::try_unwrap(read).unwrap_or_else(|shared| shared.copy()))
@@ -137,7 +137,7 @@ impl Inner {
 
     /// Puts back what this process saved, where the server has come back with an older state of the same login; whether it
     /// did.
-    fn put_back(&self, key: &CacheKey, place: &Place, read: &Read) -> bool {
+    fn put_back(&self, key: &CacheKey, place: &EntryKeys, read: &Read) -> bool {
         let mut saved = self.saved();
         let Some((revision, sealed)) = saved.get(&place.record) else { return false };
         if revision.grant != read.revision.grant || revision.generation < read.revision.generation {
@@ -162,8 +162,8 @@ impl Inner {
         is_back
     }
 
-    /// Remembers what was saved, for [`Inner::put_back`].
-    pub(super) fn remember(&self, place: &Place, revision: &Revision, sealed: &str) {
+    /// Remembers what was saved, for [`RedisStoreInner::put_back`].
+    pub(super) fn remember(&self, place: &EntryKeys, revision: &Revision, sealed: &str) {
         let mut saved = self.saved();
         if saved.len() >= SAVED {
             saved.clear();
@@ -177,7 +177,7 @@ impl Inner {
 
     pub(super) fn seal(
         &self,
-        purpose: Purpose,
+        purpose: SealPurpose,
         place: &str,
         text: &[u8],
     ) -> Result<String, StoreError> {
@@ -201,8 +201,8 @@ impl Inner {
             }
             let old = read.revision;
             let new = Revision { generation: old.generation + 1, grant: grant.clone() };
-            let text = Record::text(key, &new, session);
-            let sealed = self.seal(Purpose::Session, &place.record, &text)?;
+            let text = RedisRecord::text(key, &new, session);
+            let sealed = self.seal(SealPurpose::Session, &place.record, &text)?;
             let login = Self::call(Part::Login, &place).arg(old.generation).arg(&old.grant);
             let login = login.arg(new.generation).arg(&new.grant).arg(&sealed);
             let login = login.arg(millis(self.settings.keep)).arg(micros());
@@ -217,9 +217,9 @@ impl Inner {
     }
 
     /// That an entry holds a refresh token: where another does too, that is known before either of them spends it.
-    pub(super) fn hold(&self, place: &Place, session: &Session) -> Call {
+    pub(super) fn hold(&self, place: &EntryKeys, session: &Session) -> ScriptCall {
         let token = self.vault.token(&session.fingerprint());
-        let call = Call::new(Part::Hold, &[&token]).arg(&place.record);
+        let call = ScriptCall::new(Part::Hold, &[&token]).arg(&place.record);
         call.arg(millis(self.settings.keep))
     }
 
@@ -237,12 +237,12 @@ impl Inner {
     }
 
     /// Gives back something; where the server is away, later.
-    pub(super) fn give_back(&self, calls: Vec<Call>) {
+    pub(super) fn give_back(&self, calls: Vec<ScriptCall>) {
         self.debts().extend(calls);
         let _ = self.pay();
     }
 
-    fn debts(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
+    fn debts(&self) -> std::sync::MutexGuard<'_, Vec<ScriptCall>> {
         self.debts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -260,23 +260,23 @@ impl Inner {
         let mut keys = Vec::new();
         let mut cursor = "0".to_owned();
         loop {
-            let scan: Words = words(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", &count]);
+            let scan: CommandWords = words(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", &count]);
             let (next, records) = match self.pool.plain(&[scan])?.pop() {
-                Some(Reply::List(mut page)) if page.len() == 2 => (page.remove(0), page.remove(0)),
+                Some(RespReply::List(mut page)) if page.len() == 2 => (page.remove(0), page.remove(0)),
                 _ => return Err(self.unavailable("what it answers is not understood")),
             };
-            let (Reply::Text(next), Reply::List(records)) = (next, records) else {
+            let (RespReply::Text(next), RespReply::List(records)) = (next, records) else {
                 return Err(self.unavailable("what it answers is not understood"));
             };
-            let records: Vec<String> = records.into_iter().filter_map(Reply::text).collect();
+            let records: Vec<String> = records.into_iter().filter_map(RespReply::text).collect();
             for batch in records.chunks(BATCH) {
-                let asked: Vec<Words> =
+                let asked: Vec<CommandWords> =
                     batch.iter().map(|record| words(&["HGET", record, "session"])).collect();
                 for (record, sealed) in batch.iter().zip(self.pool.plain(&asked)?) {
                     let text = sealed
                         .text()
-                        .and_then(|sealed| self.vault.open(Purpose::Session, record, &sealed).ok());
-                    let found = text.and_then(|text| Record::parse(&text));
+                        .and_then(|sealed| self.vault.open(SealPurpose::Session, record, &sealed).ok());
+                    let found = text.and_then(|text| RedisRecord::parse(&text));
                     keys.extend(found.map(|record| record.key));
                 }
             }
@@ -301,7 +301,7 @@ impl Inner {
 }
 
 /// The answer that counts; those behind it are of use, and no more.
-pub(super) fn first(answers: Vec<super::pool::Answer>) -> Result<Vec<String>, StoreError> {
+pub(super) fn first(answers: Vec<super::pool::PoolAnswer>) -> Result<Vec<String>, StoreError> {
     answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))
 }
 
@@ -326,7 +326,7 @@ pub(super) fn micros() -> i64 {
 pub(super) fn check_kept(
     key: &CacheKey,
     old: &Session,
-    verdict: Option<&Verdict>,
+    verdict: Option<&RefreshFailure>,
     new: &Session,
 ) -> Result<(), StoreError> {
     let is_dead = verdict.is_some_and(|verdict| verdict.is_final_for(old));

@@ -5,7 +5,7 @@ use std::io;
 
 /// What went wrong with a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum RedisFault {
     /// The connection ended.
     Broken,
     /// No answer within the time limit.
@@ -21,7 +21,7 @@ pub(super) enum Trouble {
     Wordless,
 }
 
-impl Trouble {
+impl RedisFault {
     pub(super) fn of(error: io::Error) -> Self {
         use io::ErrorKind::{ConnectionRefused, NotFound, TimedOut, WouldBlock};
         match error.kind() {
@@ -87,26 +87,26 @@ const REFUSALS: [(&str, &str); 13] = [
     ("DENIED", "it takes connections from its own machine alone (protected-mode)"),
 ];
 
-pub(super) fn fault(server: &str, trouble: &Trouble) -> StoreError {
+pub(super) fn fault(server: &str, trouble: &RedisFault) -> StoreError {
     let server = server.to_owned();
     let unavailable =
         |why: &str| StoreError::Unavailable { server: server.clone(), why: why.to_owned() };
     let refused = |why| StoreError::Refused { server: server.clone(), why };
     match trouble {
-        Trouble::Broken => unavailable("the connection broke"),
-        Trouble::Late => unavailable("no answer in time"),
-        Trouble::NoSuchName => unavailable("its name is not known"),
-        Trouble::NotListening => unavailable("nobody listens there"),
-        Trouble::NotRedis => refused("what answers there is not Redis, or expects TLS"),
-        Trouble::TooLarge => refused("its answer is larger than any login"),
-        Trouble::Wordless => {
+        RedisFault::Broken => unavailable("the connection broke"),
+        RedisFault::Late => unavailable("no answer in time"),
+        RedisFault::NoSuchName => unavailable("its name is not known"),
+        RedisFault::NotListening => unavailable("nobody listens there"),
+        RedisFault::NotRedis => refused("what answers there is not Redis, or expects TLS"),
+        RedisFault::TooLarge => refused("its answer is larger than any login"),
+        RedisFault::Wordless => {
             unavailable("it ended the connection at once; it may expect TLS, or not be Redis")
         }
-        Trouble::Said(_) if trouble.says("OOM") => StoreError::Full { server },
-        Trouble::Said(_) if trouble.says("WRONGTYPE") => {
+        RedisFault::Said(_) if trouble.says("OOM") => StoreError::Full { server },
+        RedisFault::Said(_) if trouble.says("WRONGTYPE") => {
             refused("other data stands where the login should be; use another prefix")
         }
-        Trouble::Said(_) => {
+        RedisFault::Said(_) => {
             let refusal = REFUSALS.iter().find(|(code, _)| trouble.says(code));
             if let Some((_, why)) = refusal {
                 return refused(why);
@@ -140,7 +140,7 @@ mod tests {
     use u2m_core::CacheKey;
 
     fn of(words: &str) -> StoreError {
-        fault("redis.example:6379", &Trouble::Said(words.to_owned()))
+        fault("redis.example:6379", &RedisFault::Said(words.to_owned()))
     }
 
     #[test]
@@ -192,10 +192,10 @@ mod tests {
         }
         assert!(matches!(of("OOM command not allowed"), StoreError::Full { .. }));
         assert!(matches!(of("ERR Error running script: -OOM command"), StoreError::Full { .. }));
-        for trouble in [Trouble::Broken, Trouble::Late, Trouble::NotListening, Trouble::Wordless] {
+        for trouble in [RedisFault::Broken, RedisFault::Late, RedisFault::NotListening, RedisFault::Wordless] {
             assert!(fault("redis.example:6379", &trouble).is_transient());
         }
-        let tls = fault("redis.example:6379", &Trouble::NotRedis);
+        let tls = fault("redis.example:6379", &RedisFault::NotRedis);
         assert!(!tls.is_transient() && tls.to_string().contains("TLS"));
     }
 

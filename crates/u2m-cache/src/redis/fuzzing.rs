@@ -1,16 +1,16 @@
 //! Doors for the fuzz targets to what a server says. Built with `--cfg fuzzing` alone.
 
-use super::fault::Trouble;
+use super::fault::RedisFault;
 use super::reply::{self, replies};
 use super::wire::encoded;
 
 /// An answer of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
+pub enum RespReply {
     /// A failure, in its words.
     Error(String),
     /// Several answers.
-    List(Vec<Reply>),
+    List(Vec<RespReply>),
     /// Nothing.
     Nil,
     /// A text, or a number.
@@ -19,7 +19,7 @@ pub enum Reply {
 
 /// Why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub enum BrokenReply {
     /// The bytes end too early.
     Early,
     /// Too large, or too deep.
@@ -32,20 +32,20 @@ pub enum Broken {
 ///
 /// # Errors
 /// Why there are none.
-pub fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<Reply>, Broken> {
+pub fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<RespReply>, BrokenReply> {
     let mut rest = bytes;
     let read = replies(count, &mut |into| {
         let length = size.min(rest.len()).min(into.len());
         let (piece, after) = rest.split_at(length);
         into[..length].copy_from_slice(piece);
         rest = after;
-        if length == 0 { Err(Trouble::Broken) } else { Ok(length) }
+        if length == 0 { Err(RedisFault::Broken) } else { Ok(length) }
     });
     match read {
         Ok(replies) => Ok(replies.into_iter().map(shown).collect()),
-        Err(Trouble::Broken) => Err(Broken::Early),
-        Err(Trouble::TooLarge) => Err(Broken::Large),
-        Err(_) => Err(Broken::Odd),
+        Err(RedisFault::Broken) => Err(BrokenReply::Early),
+        Err(RedisFault::TooLarge) => Err(BrokenReply::Large),
+        Err(_) => Err(BrokenReply::Odd),
     }
 }
 
@@ -54,11 +54,11 @@ pub fn written(asked: &[Vec<Vec<u8>>]) -> Vec<u8> {
     encoded(asked).to_vec()
 }
 
-fn shown(reply: reply::Reply) -> Reply {
+fn shown(reply: reply::RespReply) -> RespReply {
     match reply {
-        reply::Reply::Error(words) => Reply::Error(words),
-        reply::Reply::List(list) => Reply::List(list.into_iter().map(shown).collect()),
-        reply::Reply::Nil => Reply::Nil,
-        reply::Reply::Text(text) => Reply::Text(text),
+        reply::RespReply::Error(words) => RespReply::Error(words),
+        reply::RespReply::List(list) => RespReply::List(list.into_iter().map(shown).collect()),
+        reply::RespReply::Nil => RespReply::Nil,
+        reply::RespReply::Text(text) => RespReply::Text(text),
     }
 }

@@ -1,50 +1,50 @@
 //! An entry's lock: a lease with a fencing number, which the server takes back when its holder is gone.
 
-use super::claim::{Claimed, Step};
-use super::entry::{Inner, Read, check_kept, first, is_ok, micros, random};
-use super::record::{Record, Revision, Started, verdict_text};
-use super::renew::Renewal;
-use super::script::{Call, Part};
+use super::claim::{HeldClaim, ClaimStep};
+use super::entry::{RedisStoreInner, Read, check_kept, first, is_ok, micros, random};
+use super::record::{RedisRecord, Revision, RefreshStarted, verdict_text};
+use super::renew::LeaseRenewer;
+use super::script::{ScriptCall, Part};
 use super::settings::millis;
-use super::turn::{Hold, Stood, lease, renewal, stand, wave};
-use super::vault::{Place, Purpose};
-use super::waves::{Met, Waves};
+use super::turn::{HeldLease, QueueOutcome, lease, renewal, stand, wave};
+use super::sealer::{EntryKeys, SealPurpose};
+use super::entry_queues::{WaitOutcome, EntryQueues};
 use crate::error::StoreError;
-use crate::gate::end_of;
+use crate::named_mutex::end_of;
 use crate::store::{Claim, EntryLock};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use u2m_core::{CacheKey, Fingerprint, Session, Timestamp, Verdict};
+use u2m_core::{CacheKey, Fingerprint, Session, Timestamp, RefreshFailure};
 
 /// The right to look at an entry, and to renew it once it has the lease. Dropping it gives back what it holds.
 pub(super) struct RedisLock {
-    pub(super) store: Arc<Inner>,
+    pub(super) store: Arc<RedisStoreInner>,
     pub(super) key: CacheKey,
-    pub(super) place: Place,
+    pub(super) place: EntryKeys,
     /// When the patience of who asked for the lock ends.
     end: Instant,
     /// The lease. One who waited and was told that somebody has been there has none until it is needed.
-    pub(super) hold: Option<Hold>,
-    pub(super) claimed: Option<Claimed>,
+    pub(super) hold: Option<HeldLease>,
+    pub(super) claimed: Option<HeldClaim>,
     pub(super) revision: Revision,
     pub(super) session: Option<Session>,
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Option<RefreshFailure>,
     /// When a refresh of this refresh token began that nothing came of, as far as is known.
     began: Option<Timestamp>,
     room: usize,
     /// Whether a refresh is under way; else what is saved is a new login.
     pub(super) is_refresh: bool,
     /// What was written down about a refresh token that may have been sent since.
-    pub(super) mark: Option<Mark>,
+    pub(super) mark: Option<SpendMark>,
     /// What is being saved: the same bytes again when it is tried again, so that the server knows them.
     tried: Option<(Session, Revision, String)>,
     /// Whether something that was bought is not saved: nobody else is let in before the lease has run out.
     is_owing: bool,
-    renewal: Option<Renewal>,
+    renewal: Option<LeaseRenewer>,
 }
 
 /// That a refresh token is about to be sent.
-pub(super) struct Mark {
+pub(super) struct SpendMark {
     /// The lease is no longer than from here.
     pub(super) asked: Instant,
     pub(super) marker: String,
@@ -57,15 +57,15 @@ const ROUNDS: usize = 4;
 
 /// Takes the lease of an entry, or waits until somebody else has done something about it.
 pub(super) fn lock(
-    store: &Arc<Inner>,
+    store: &Arc<RedisStoreInner>,
     key: &CacheKey,
     patience: Duration,
 ) -> Result<Option<RedisLock>, StoreError> {
     let (end, place) = (end_of(patience), store.vault.place(key));
-    let stood = match Waves::of_process().meet(&wave(store, &place), end) {
-        Met::Turn(turn) => stand(store, key, &place, turn, end)?,
-        Met::News(verdict) => Stood::News(verdict),
-        Met::Nothing => Stood::Busy,
+    let stood = match EntryQueues::of_process().meet(&wave(store, &place), end) {
+        WaitOutcome::Turn(turn) => stand(store, key, &place, turn, end)?,
+        WaitOutcome::News(verdict) => QueueOutcome::News(verdict),
+        WaitOutcome::Nothing => QueueOutcome::Busy,
     };
     let mut lock = RedisLock {
         store: Arc::clone(store),
@@ -86,9 +86,9 @@ pub(super) fn lock(
         renewal: None,
     };
     match stood {
-        Stood::Taken(hold, read) => lock.took(hold, *read),
-        Stood::News(verdict) => lock.verdict = verdict,
-        Stood::Busy => return Ok(None),
+        QueueOutcome::Taken(hold, read) => lock.took(hold, *read),
+        QueueOutcome::News(verdict) => lock.verdict = verdict,
+        QueueOutcome::Busy => return Ok(None),
     }
     Ok(Some(lock))
 }
@@ -98,7 +98,7 @@ impl RedisLock {
         StoreError::Superseded { key: self.key.clone() }
     }
 
-    pub(super) fn took(&mut self, hold: Hold, read: Read) {
+    pub(super) fn took(&mut self, hold: HeldLease, read: Read) {
         self.hold = Some(hold);
         self.saw(read);
     }
@@ -137,13 +137,13 @@ impl RedisLock {
     /// Renews the lease, and writes down that `of` is about to be sent, in as much room as the answer will need.
     pub(super) fn marking(
         &self,
-        hold: &Hold,
+        hold: &HeldLease,
         of: &Fingerprint,
-    ) -> Result<(Call, String), StoreError> {
+    ) -> Result<(ScriptCall, String), StoreError> {
         let at = Timestamp::from(SystemTime::now());
-        let marker = Started::text(of, at, self.room);
-        let marker = self.store.seal(Purpose::Started, &self.place.record, &marker)?;
-        let call = Inner::call(Part::Prove, &self.place).arg(&hold.owner).arg(&hold.fence);
+        let marker = RefreshStarted::text(of, at, self.room);
+        let marker = self.store.seal(SealPurpose::Started, &self.place.record, &marker)?;
+        let call = RedisStoreInner::call(Part::Prove, &self.place).arg(&hold.owner).arg(&hold.fence);
         let call = call.arg(self.revision.generation).arg(&self.revision.grant);
         Ok((call.arg(millis(self.store.settings.lease)).arg(&marker), marker))
     }
@@ -165,8 +165,8 @@ impl RedisLock {
             grant => grant.to_owned(),
         };
         let new = Revision { generation: generation + 1, grant };
-        let text = Record::text(&self.key, &new, session);
-        let sealed = self.store.seal(Purpose::Session, &self.place.record, &text)?;
+        let text = RedisRecord::text(&self.key, &new, session);
+        let sealed = self.store.seal(SealPurpose::Session, &self.place.record, &text)?;
         self.tried = Some((session.clone(), new.clone(), sealed.clone()));
         Ok((new, sealed))
     }
@@ -176,7 +176,7 @@ impl RedisLock {
     pub(super) fn replace(
         &mut self,
         session: &Session,
-        after: &dyn Fn(&Self, &Revision) -> Option<Call>,
+        after: &dyn Fn(&Self, &Revision) -> Option<ScriptCall>,
     ) -> Result<(), StoreError> {
         let Some(fence) = self.hold.as_ref().map(|hold| hold.fence.clone()) else {
             return Err(self.superseded());
@@ -185,12 +185,12 @@ impl RedisLock {
         for _ in 0..ROUNDS {
             let (new, sealed) = self.sealed(session, over.unwrap_or(self.revision.generation))?;
             let settings = &self.store.settings;
-            let call = Inner::call(Part::Save, &self.place).arg(&fence);
+            let call = RedisStoreInner::call(Part::Save, &self.place).arg(&fence);
             let call = call.arg(self.revision.generation).arg(&self.revision.grant);
             let call = call.arg(new.generation).arg(&new.grant).arg(&sealed);
             let call = call.arg(millis(settings.keep)).arg(millis(settings.tombstone));
             let call = call.arg(micros()).arg(over.map_or_else(String::new, |of| of.to_string()));
-            let calls: Vec<Call> = [call].into_iter().chain(after(self, &new)).collect();
+            let calls: Vec<ScriptCall> = [call].into_iter().chain(after(self, &new)).collect();
             let answer = first(self.store.pool.run(&calls)?)?;
             if is_ok(&answer) {
                 self.store.remember(&self.place, &new, &sealed);
@@ -217,11 +217,11 @@ impl RedisLock {
 }
 
 impl EntryLock for RedisLock {
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.verdict.clone()
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         if let Some(began) = self.began.filter(|_| is_final(verdict, self.session.as_ref())) {
             self.store.notice(format!(
                 "the refresh token of '{}' was rejected. It had been sent before, at {}, by a program that ended or lost its \
@@ -234,8 +234,8 @@ impl EntryLock for RedisLock {
         self.mark = None;
         let Some(hold) = self.hold.as_mut() else { return Err(self.superseded()) };
         let sealed =
-            self.store.seal(Purpose::Verdict, &self.place.record, &verdict_text(verdict))?;
-        let call = Inner::call(Part::Note, &self.place).arg(&hold.fence).arg(&sealed);
+            self.store.seal(SealPurpose::Verdict, &self.place.record, &verdict_text(verdict))?;
+        let call = RedisStoreInner::call(Part::Note, &self.place).arg(&hold.fence).arg(&sealed);
         let answer = self.store.run(call)?;
         if is_ok(&answer) {
             hold.turn.tell(Some(verdict.clone()));
@@ -258,15 +258,15 @@ impl EntryLock for RedisLock {
                 _ => return Err(self.superseded()),
             };
             match self.contend(&of, self.end)? {
-                Step::Is(Claim::Taken) => self.is_refresh = true,
-                Step::Is(Claim::Busy) => return Err(StoreError::Busy { key: self.key.clone() }),
-                Step::Is(Claim::Spent(_) | Claim::Waited) | Step::Again => {
+                ClaimStep::Is(Claim::Taken) => self.is_refresh = true,
+                ClaimStep::Is(Claim::Busy) => return Err(StoreError::Busy { key: self.key.clone() }),
+                ClaimStep::Is(Claim::Spent(_) | Claim::Waited) | ClaimStep::Again => {
                     return Err(self.superseded());
                 }
             }
         }
         let (lease, needed) = (self.store.settings.lease, self.store.settings.needed());
-        let is_long = |mark: &Mark| lease.saturating_sub(mark.asked.elapsed()) >= needed;
+        let is_long = |mark: &SpendMark| lease.saturating_sub(mark.asked.elapsed()) >= needed;
         if !self.mark.as_ref().is_some_and(is_long) {
             let (Some(hold), Some(claimed)) = (&self.hold, &self.claimed) else {
                 return Err(self.superseded());
@@ -277,7 +277,7 @@ impl EntryLock for RedisLock {
             self.settled(&answer)?;
             let before = answer.into_iter().nth(1).unwrap_or_default();
             let before = self.mark.take().map_or(before, |mark| mark.before);
-            let mark = self.mark.insert(Mark { asked, marker, before });
+            let mark = self.mark.insert(SpendMark { asked, marker, before });
             if !is_long(mark) {
                 return Err(self
                     .store
@@ -324,7 +324,7 @@ impl RedisLock {
         let lease = self.store.settings.lease;
         let lasting = renewal(&self.place, hold, &self.revision, lease);
         let calls = vec![lasting, claimed.keep(&self.store.settings)];
-        self.renewal = Renewal::start(&self.store, calls);
+        self.renewal = LeaseRenewer::start(&self.store, calls);
     }
 }
 
@@ -337,17 +337,17 @@ impl Drop for RedisLock {
         }
         let Some(hold) = self.hold.as_mut() else { return };
         hold.turn.remember(self.verdict.clone());
-        let release = Inner::call(Part::Release, &self.place).arg(&hold.owner);
-        let claim = self.claimed.as_ref().map(Claimed::give_back);
+        let release = RedisStoreInner::call(Part::Release, &self.place).arg(&hold.owner);
+        let claim = self.claimed.as_ref().map(HeldClaim::give_back);
         // Of what was neither saved nor refused nothing was sent.
         let unmark = self
             .mark
             .as_ref()
-            .map(|mark| Inner::call(Part::Unmark, &self.place).arg(&mark.marker).arg(&mark.before));
+            .map(|mark| RedisStoreInner::call(Part::Unmark, &self.place).arg(&mark.marker).arg(&mark.before));
         self.store.give_back([release].into_iter().chain(claim).chain(unmark).collect());
     }
 }
 
-fn is_final(verdict: &Verdict, session: Option<&Session>) -> bool {
+fn is_final(verdict: &RefreshFailure, session: Option<&Session>) -> bool {
     session.is_some_and(|session| verdict.is_final_for(session))
 }

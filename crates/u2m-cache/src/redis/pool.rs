@@ -1,15 +1,15 @@
 //! Connections: opened when they are needed, kept for the next one who asks, bounded in number and in time. All stores of a
 //! process that were opened with one URL share them.
 
-use super::address::Address;
+use super::address::ServerAddress;
 use super::entry::Read;
-use super::fault::{Trouble, fault};
-use super::reply::Reply;
-use super::room::Room;
+use super::fault::{RedisFault, fault};
+use super::reply::RespReply;
+use super::queue::RequestQueue;
 use super::script;
-use super::wire::{Line, Words};
+use super::wire::{RedisConnection, CommandWords};
 use crate::error::StoreError;
-use crate::gate::end_of;
+use crate::named_mutex::end_of;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -21,31 +21,31 @@ const MOST: usize = 32;
 
 /// The connections to one server.
 pub(super) struct Pool {
-    address: Address,
+    address: ServerAddress,
     server: String,
     timeout: Duration,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     freed: Condvar,
-    pub(super) room: Room<Read>,
+    pub(super) room: RequestQueue<Read>,
 }
 
 #[derive(Default)]
-struct State {
-    idle: Vec<Line>,
+struct PoolState {
+    idle: Vec<RedisConnection>,
     lent: usize,
     /// How many connections in a row could not be opened.
     failures: u32,
 }
 
 /// What is asked of the server.
-enum Asked<'a> {
-    Script(&'a [script::Call]),
-    Plain(&'a [Words]),
+enum PoolRequest<'a> {
+    Script(&'a [script::ScriptCall]),
+    Plain(&'a [CommandWords]),
 }
 
-impl Asked<'_> {
+impl PoolRequest<'_> {
     /// As the server takes it; `None` where the name of the script is not known yet.
-    fn words(&self) -> Option<Vec<Words>> {
+    fn words(&self) -> Option<Vec<CommandWords>> {
         match self {
             Self::Plain(words) => Some(words.to_vec()),
             Self::Script(calls) => {
@@ -60,14 +60,14 @@ impl Asked<'_> {
 static SCRIPT: OnceLock<String> = OnceLock::new();
 
 /// An answer of the script: a list of texts, or why not.
-pub(super) type Answer = Result<Vec<String>, StoreError>;
+pub(super) type PoolAnswer = Result<Vec<String>, StoreError>;
 
 impl Pool {
     /// Reads the URL; nothing is connected yet.
     pub(super) fn shared(url: &str, timeout: Duration) -> Result<Arc<Self>, StoreError> {
         type Pools = Mutex<HashMap<([u8; 32], Duration), Weak<Pool>>>;
         static POOLS: OnceLock<Pools> = OnceLock::new();
-        let address = Address::parse(url).map_err(|why| StoreError::CannotOpen { why })?;
+        let address = ServerAddress::parse(url).map_err(|why| StoreError::CannotOpen { why })?;
         let name = (Sha256::digest(url.as_bytes()).into(), timeout);
         let mut pools =
             POOLS.get_or_init(Pools::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,14 +80,14 @@ impl Pool {
         Ok(pool)
     }
 
-    fn new(address: Address, timeout: Duration) -> Self {
+    fn new(address: ServerAddress, timeout: Duration) -> Self {
         Self {
             server: address.name(),
             address,
             timeout,
             state: Mutex::default(),
             freed: Condvar::new(),
-            room: Room::new(),
+            room: RequestQueue::new(),
         }
     }
 
@@ -105,37 +105,37 @@ impl Pool {
     ///
     /// # Errors
     /// The server cannot be asked. What it answers to a single call stands in that call's place.
-    pub(super) fn run(&self, calls: &[script::Call]) -> Result<Vec<Answer>, StoreError> {
-        let replies = self.ask(&Asked::Script(calls))?;
+    pub(super) fn run(&self, calls: &[script::ScriptCall]) -> Result<Vec<PoolAnswer>, StoreError> {
+        let replies = self.ask(&PoolRequest::Script(calls))?;
         Ok(replies.into_iter().map(|reply| self.answer(reply)).collect())
     }
 
     /// Asks something else than to run the script; an error is one of all.
-    pub(super) fn plain(&self, asked: &[Words]) -> Result<Vec<Reply>, StoreError> {
-        let replies = self.ask(&Asked::Plain(asked))?;
+    pub(super) fn plain(&self, asked: &[CommandWords]) -> Result<Vec<RespReply>, StoreError> {
+        let replies = self.ask(&PoolRequest::Plain(asked))?;
         match replies.iter().find_map(said) {
             Some(trouble) => Err(fault(&self.server, &trouble)),
             None => Ok(replies),
         }
     }
 
-    fn answer(&self, reply: Reply) -> Answer {
+    fn answer(&self, reply: RespReply) -> PoolAnswer {
         match reply {
-            Reply::List(list) => {
+            RespReply::List(list) => {
                 Ok(list.into_iter().map(|reply| reply.text().unwrap_or_default()).collect())
             }
-            Reply::Error(words) => Err(fault(&self.server, &Trouble::Said(words))),
-            Reply::Nil | Reply::Text(_) => Err(fault(&self.server, &Trouble::NotRedis)),
+            RespReply::Error(words) => Err(fault(&self.server, &RedisFault::Said(words))),
+            RespReply::Nil | RespReply::Text(_) => Err(fault(&self.server, &RedisFault::NotRedis)),
         }
     }
 
     /// Asks the server. A kept connection that turns out to be dead is replaced once, so that all may happen twice.
-    fn ask(&self, asked: &Asked<'_>) -> Result<Vec<Reply>, StoreError> {
+    fn ask(&self, asked: &PoolRequest<'_>) -> Result<Vec<RespReply>, StoreError> {
         let mut lent = self.lend()?;
         let kept = lent.kept.take().filter(|line| !line.is_stale()).zip(asked.words());
         let outcome = match kept {
             Some((mut line, words)) => match Self::on(&mut line, &words, end_of(self.timeout)) {
-                Err(Trouble::Broken) => {
+                Err(RedisFault::Broken) => {
                     // The others that were kept went with the same server.
                     self.state().idle.clear();
                     self.afresh(&mut lent, asked)
@@ -147,13 +147,13 @@ impl Pool {
         outcome.map_err(|trouble| fault(&self.server, &trouble))
     }
 
-    fn on(line: &mut Line, words: &[Words], end: Instant) -> Result<Vec<Reply>, Trouble> {
+    fn on(line: &mut RedisConnection, words: &[CommandWords], end: Instant) -> Result<Vec<RespReply>, RedisFault> {
         let replies = line.exchange(words, end)?;
         if !replies.iter().filter_map(said).any(|trouble| trouble.says("NOSCRIPT")) {
             return Ok(replies);
         }
         // The server has forgotten it.
-        let again: Vec<Words> = [script::load()].into_iter().chain(words.to_vec()).collect();
+        let again: Vec<CommandWords> = [script::load()].into_iter().chain(words.to_vec()).collect();
         let mut replies = line.exchange(&again, end)?;
         match said(&replies.remove(0)) {
             Some(trouble) => Err(trouble),
@@ -161,7 +161,7 @@ impl Pool {
         }
     }
 
-    fn afresh(&self, lent: &mut Lent<'_>, asked: &Asked<'_>) -> Result<Vec<Reply>, Trouble> {
+    fn afresh(&self, lent: &mut LentConnection<'_>, asked: &PoolRequest<'_>) -> Result<Vec<RespReply>, RedisFault> {
         let failures = self.state().failures;
         if failures > 0 {
             // Those who lost the server together do not all come back at the same moment.
@@ -177,8 +177,8 @@ impl Pool {
     }
 
     /// Connects, says who is there, gives the server the script, and asks: in one round trip where that is safe.
-    fn open(&self, asked: &Asked<'_>, end: Instant) -> Result<(Line, Vec<Reply>), Trouble> {
-        let mut line = Line::open(&self.address.door, end)?;
+    fn open(&self, asked: &PoolRequest<'_>, end: Instant) -> Result<(RedisConnection, Vec<RespReply>), RedisFault> {
+        let mut line = RedisConnection::open(&self.address.door, end)?;
         let mut words = self.greeting();
         let greeting = words.len();
         // Where the database cannot be chosen, nothing is done in another one.
@@ -187,27 +187,27 @@ impl Pool {
         let replies = line.exchange(&words, end);
         words.zeroize();
         let mut replies = replies.map_err(|trouble| match trouble {
-            Trouble::Broken => Trouble::Wordless,
+            RedisFault::Broken => RedisFault::Wordless,
             other => other,
         })?;
         let rest = replies.split_off(greeting);
         if let Some(trouble) = replies.iter().find_map(said) {
             return Err(trouble);
         }
-        if let Some(Reply::Text(script)) = replies.pop() {
+        if let Some(RespReply::Text(script)) = replies.pop() {
             let _ = SCRIPT.set(script);
         }
         if at_once.is_some() {
             return Ok((line, rest));
         }
-        let replies = line.exchange(&asked.words().ok_or(Trouble::NotRedis)?, end)?;
+        let replies = line.exchange(&asked.words().ok_or(RedisFault::NotRedis)?, end)?;
         Ok((line, replies))
     }
 
-    fn greeting(&self) -> Vec<Words> {
+    fn greeting(&self) -> Vec<CommandWords> {
         let mut words = Vec::new();
         if let Some(password) = &self.address.password {
-            let mut login: Words = vec![b"AUTH".to_vec()];
+            let mut login: CommandWords = vec![b"AUTH".to_vec()];
             login.extend(self.address.user.as_ref().map(|user| user.clone().into_bytes()));
             login.push(password.as_bytes().to_vec());
             words.push(login);
@@ -221,10 +221,10 @@ impl Pool {
 
     /// Keeps a connection on which no answer is outstanding.
     fn after(
-        lent: &mut Lent<'_>,
-        line: Line,
-        outcome: Result<Vec<Reply>, Trouble>,
-    ) -> Result<Vec<Reply>, Trouble> {
+        lent: &mut LentConnection<'_>,
+        line: RedisConnection,
+        outcome: Result<Vec<RespReply>, RedisFault>,
+    ) -> Result<Vec<RespReply>, RedisFault> {
         let spoils = match &outcome {
             Ok(replies) => {
                 replies.iter().filter_map(said).any(|trouble| trouble.spoils_the_connection())
@@ -238,7 +238,7 @@ impl Pool {
     }
 
     /// A place among those who ask, with a kept connection if there is one.
-    fn lend(&self) -> Result<Lent<'_>, StoreError> {
+    fn lend(&self) -> Result<LentConnection<'_>, StoreError> {
         // Those before may each need their time.
         let end = end_of(self.timeout.saturating_mul(4));
         let mut state = self.state();
@@ -252,26 +252,26 @@ impl Pool {
                 self.freed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
         state.lent += 1;
-        Ok(Lent { kept: state.idle.pop(), pool: self })
+        Ok(LentConnection { kept: state.idle.pop(), pool: self })
     }
 
     /// A panic elsewhere leaves it whole: each change is one step.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn said(reply: &Reply) -> Option<Trouble> {
-    if let Reply::Error(words) = reply { Some(Trouble::Said(words.clone())) } else { None }
+fn said(reply: &RespReply) -> Option<RedisFault> {
+    if let RespReply::Error(words) = reply { Some(RedisFault::Said(words.clone())) } else { None }
 }
 
 /// A place among those who ask; what is in it when it goes is kept.
-struct Lent<'p> {
-    kept: Option<Line>,
+struct LentConnection<'p> {
+    kept: Option<RedisConnection>,
     pool: &'p Pool,
 }
 
-impl Drop for Lent<'_> {
+impl Drop for LentConnection<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.state();
         state.lent -= 1;

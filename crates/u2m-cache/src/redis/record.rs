@@ -1,10 +1,10 @@
 //! What is inside a sealed value: a login, a failure, or the beginning of a refresh.
 
-use crate::beside::lock::Failed;
+use crate::sidecar::lock::RecordedFailure;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use u2m_core::{
-    BindingRecord, CacheKey, Fingerprint, Session, SessionRecord, Timestamp, Verdict, secret_json,
+    BindingRecord, CacheKey, Fingerprint, Session, SessionRecord, Timestamp, RefreshFailure, secret_json,
 };
 use zeroize::Zeroizing;
 
@@ -18,7 +18,7 @@ pub(super) struct Revision {
 }
 
 #[derive(Serialize)]
-struct Written<'a> {
+struct WrittenRecord<'a> {
     key: &'a str,
     generation: u64,
     grant: &'a str,
@@ -28,26 +28,26 @@ struct Written<'a> {
 
 /// What stands before the session. The two are read apart, so that no secret is copied on its way.
 #[derive(Deserialize)]
-struct Head<'a> {
+struct RecordHead<'a> {
     key: Cow<'a, str>,
     generation: u64,
     grant: Cow<'a, str>,
 }
 
 /// A login with the name under which it is listed.
-pub(super) struct Record {
+pub(super) struct RedisRecord {
     pub(super) key: CacheKey,
     pub(super) revision: Revision,
     pub(super) session: Session,
 }
 
-impl Record {
+impl RedisRecord {
     pub(super) fn text(
         key: &CacheKey,
         revision: &Revision,
         session: &Session,
     ) -> Zeroizing<Vec<u8>> {
-        let written = Written {
+        let written = WrittenRecord {
             key: key.as_str(),
             generation: revision.generation,
             grant: &revision.grant,
@@ -57,7 +57,7 @@ impl Record {
     }
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let head: Head<'_> = serde_json::from_slice(text).ok()?;
+        let head: RecordHead<'_> = serde_json::from_slice(text).ok()?;
         let mut record: SessionRecord = serde_json::from_slice(text).ok()?;
         // What is sealed was written by u2m alone, and never with an endpoint that was not allowed at the login.
         record.binding = record.binding.map(BindingRecord::vouched);
@@ -70,24 +70,24 @@ impl Record {
     }
 }
 
-pub(super) fn verdict_text(verdict: &Verdict) -> Zeroizing<Vec<u8>> {
-    json(&Failed::of(verdict))
+pub(super) fn verdict_text(verdict: &RefreshFailure) -> Zeroizing<Vec<u8>> {
+    json(&RecordedFailure::of(verdict))
 }
 
-pub(super) fn parse_verdict(text: &[u8]) -> Option<Verdict> {
-    serde_json::from_slice::<Failed>(text).ok()?.verdict()
+pub(super) fn parse_verdict(text: &[u8]) -> Option<RefreshFailure> {
+    serde_json::from_slice::<RecordedFailure>(text).ok()?.verdict()
 }
 
 /// A refresh that began: which refresh token it was about to send, and when.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Started {
+pub(super) struct RefreshStarted {
     of: String,
     at: i64,
     /// As much room as the login will need: who may write this may write that.
     room: String,
 }
 
-impl Started {
+impl RefreshStarted {
     pub(super) fn text(of: &Fingerprint, at: Timestamp, room: usize) -> Zeroizing<Vec<u8>> {
         json(&Self { of: of.as_str().to_owned(), at: at.unix(), room: " ".repeat(room) })
     }
@@ -111,7 +111,7 @@ fn json(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
 mod tests {
     use super::*;
     use u2m_core::{
-        AccessToken, Binding, Host, Lifetime, Moment, RefreshToken, Refusal, Scopes, VerdictKind,
+        AccessToken, Binding, Host, Lifetime, Moment, RefreshToken, ErrorResponse, Scopes, RefreshFailureKind,
     };
     use url::Url;
 
@@ -133,12 +133,12 @@ mod tests {
     fn a_login_comes_back_whole() {
         let revision = Revision { generation: 7, grant: "g".to_owned() };
         for session in [session(), Session::new(AccessToken::new("a"))] {
-            let text = Record::text(&CacheKey::new("dev"), &revision, &session);
-            let record = Record::parse(&text).unwrap();
+            let text = RedisRecord::text(&CacheKey::new("dev"), &revision, &session);
+            let record = RedisRecord::parse(&text).unwrap();
             assert_eq!(record.session, session);
             assert_eq!((record.key.as_str(), &record.revision), ("dev", &revision));
         }
-        assert!(Record::parse(b"{}").is_none());
+        assert!(RedisRecord::parse(b"{}").is_none());
     }
 
     /// The last version sealed whatever it was told of the endpoint, which it had looked at when the login was made.
@@ -146,26 +146,26 @@ mod tests {
     fn a_record_of_the_last_version_is_read_and_one_on_its_own_host_is_written_as_it_was() {
         let own = include_bytes!("../../tests/last_version/redis/own.json");
         let off = include_bytes!("../../tests/last_version/redis/off.json");
-        let record = Record::parse(own).unwrap();
-        assert_eq!(&*Record::text(&record.key, &record.revision, &record.session), own);
+        let record = RedisRecord::parse(own).unwrap();
+        assert_eq!(&*RedisRecord::text(&record.key, &record.revision, &record.session), own);
         assert!(record.session.binding.unwrap().allowed.is_empty());
-        let record = Record::parse(off).unwrap();
+        let record = RedisRecord::parse(off).unwrap();
         let binding = record.session.binding.clone().unwrap();
         assert_eq!(binding.token_endpoint.as_str(), "https://tokens.example/token");
         assert_eq!(binding.allowed, [Host::parse("https://tokens.example").unwrap()]);
-        let again = Record::text(&record.key, &record.revision, &record.session);
-        assert_eq!(Record::parse(&again).unwrap().session, record.session);
+        let again = RedisRecord::text(&record.key, &record.revision, &record.session);
+        assert_eq!(RedisRecord::parse(&again).unwrap().session, record.session);
     }
 
     #[test]
     fn what_was_refused_comes_back_and_is_about_the_same_refresh_token() {
-        let refusal = Refusal::new(400, "invalid_grant", Some("no"));
+        let refusal = ErrorResponse::new(400, "invalid_grant", Some("no"));
         let at = Timestamp::from_unix(7);
-        let person = Refusal::new(400, "invalid_request", None).with_suberror("bad_token");
-        let kinds = [refusal, person].map(VerdictKind::Rejected);
-        for kind in kinds.into_iter().chain([VerdictKind::passing("http 503")]) {
+        let person = ErrorResponse::new(400, "invalid_request", None).with_suberror("bad_token");
+        let kinds = [refusal, person].map(RefreshFailureKind::Rejected);
+        for kind in kinds.into_iter().chain([RefreshFailureKind::passing("http 503")]) {
             let at = Moment::new(at, 123_456_789);
-            let verdict = Verdict::new(session().fingerprint(), at, kind);
+            let verdict = RefreshFailure::new(session().fingerprint(), at, kind);
             assert_eq!(parse_verdict(&verdict_text(&verdict)), Some(verdict.clone()));
             let paused = verdict.with_pause(std::time::Duration::from_secs(90));
             assert_eq!(parse_verdict(&verdict_text(&paused)), Some(paused));
@@ -174,9 +174,9 @@ mod tests {
 
     #[test]
     fn a_beginning_is_about_one_refresh_token_and_takes_the_room_of_a_login() {
-        let text = Started::text(&session().fingerprint(), Timestamp::from_unix(7), 1000);
+        let text = RefreshStarted::text(&session().fingerprint(), Timestamp::from_unix(7), 1000);
         assert!(text.len() > 1000);
-        let started = Started::parse(&text).unwrap();
+        let started = RefreshStarted::parse(&text).unwrap();
         assert_eq!(started.of(&session()), Some(Timestamp::from_unix(7)));
         let other = session().with_refresh_token(RefreshToken::new("other"));
         assert_eq!(started.of(&other), None);

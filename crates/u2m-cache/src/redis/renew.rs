@@ -1,25 +1,25 @@
 //! A holder that waits for the authorization server, and lives, keeps what it holds.
 
-use super::entry::{Inner, is_ok};
-use super::pool::Answer;
-use super::script::Call;
+use super::entry::{RedisStoreInner, is_ok};
+use super::pool::PoolAnswer;
+use super::script::ScriptCall;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A thread that renews a lease and a claim; dropping this ends it, after the question that it is asking.
-pub(super) struct Renewal(Arc<Shared>);
+pub(super) struct LeaseRenewer(Arc<SharedLease>);
 
 #[derive(Default)]
-struct Shared {
+struct SharedLease {
     /// Held while a question is asked.
     is_over: Mutex<bool>,
     ended: Condvar,
 }
 
-impl Renewal {
+impl LeaseRenewer {
     /// Without a thread the lease is no longer than it is.
-    pub(super) fn start(store: &Arc<Inner>, calls: Vec<Call>) -> Option<Self> {
-        let shared = Arc::new(Shared::default());
+    pub(super) fn start(store: &Arc<RedisStoreInner>, calls: Vec<ScriptCall>) -> Option<Self> {
+        let shared = Arc::new(SharedLease::default());
         let (other, store) = (Arc::clone(&shared), Arc::clone(store));
         let body = move || other.run(&store, &calls);
         std::thread::Builder::new().name("u2m-lease".into()).spawn(body).ok()?;
@@ -27,15 +27,15 @@ impl Renewal {
     }
 }
 
-impl Drop for Renewal {
+impl Drop for LeaseRenewer {
     fn drop(&mut self) {
         *self.0.is_over() = true;
         self.0.ended.notify_all();
     }
 }
 
-impl Shared {
-    fn run(&self, store: &Inner, calls: &[Call]) {
+impl SharedLease {
+    fn run(&self, store: &RedisStoreInner, calls: &[ScriptCall]) {
         let lease = store.settings.lease;
         // A program that hangs does not keep the others out for ever.
         let end = Instant::now() + store.settings.answer + lease * 2;
@@ -62,6 +62,6 @@ impl Shared {
     }
 }
 
-fn is_lost(answer: &Answer) -> bool {
+fn is_lost(answer: &PoolAnswer) -> bool {
     answer.as_ref().is_ok_and(|words| !is_ok(words))
 }

@@ -5,7 +5,7 @@
 //! in it that nobody asked for; and it leaves a copy of each question, the password's too, in memory that it does not wipe.
 //! It serves as the second reader in `fuzz/fuzz_targets/redis_answer.rs`.
 
-use super::fault::Trouble;
+use super::fault::RedisFault;
 
 /// No honest answer is larger.
 const LARGEST: usize = 32 << 20;
@@ -14,34 +14,34 @@ const DEEPEST: u32 = 8;
 
 /// What the server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(super) enum RespReply {
     /// In the server's own words, which begin with a code.
     Error(String),
-    List(Vec<Reply>),
+    List(Vec<RespReply>),
     Nil,
     /// A number is a text too.
     Text(String),
 }
 
-impl Reply {
+impl RespReply {
     pub(super) fn text(self) -> Option<String> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 }
 
 /// Brings the next bytes, at least one.
-type Source<'s> = dyn FnMut(&mut [u8]) -> Result<usize, Trouble> + 's;
+type RespSource<'s> = dyn FnMut(&mut [u8]) -> Result<usize, RedisFault> + 's;
 
 /// So many answers, and nothing behind them.
-pub(super) fn replies(count: usize, source: &mut Source<'_>) -> Result<Vec<Reply>, Trouble> {
-    let mut reader = Reader { source, buffer: Vec::new(), at: 0, room: LARGEST };
+pub(super) fn replies(count: usize, source: &mut RespSource<'_>) -> Result<Vec<RespReply>, RedisFault> {
+    let mut reader = RespReader { source, buffer: Vec::new(), at: 0, room: LARGEST };
     let replies = (0..count).map(|_| reader.reply(0)).collect::<Result<_, _>>()?;
     // More than was asked for: what comes next would be taken for the answer to something else.
-    if reader.at < reader.buffer.len() { Err(Trouble::NotRedis) } else { Ok(replies) }
+    if reader.at < reader.buffer.len() { Err(RedisFault::NotRedis) } else { Ok(replies) }
 }
 
-struct Reader<'s> {
-    source: &'s mut Source<'s>,
+struct RespReader<'s> {
+    source: &'s mut RespSource<'s>,
     /// What has arrived, and was not read yet from `at` on.
     buffer: Vec<u8>,
     at: usize,
@@ -49,49 +49,49 @@ struct Reader<'s> {
     room: usize,
 }
 
-impl Reader<'_> {
-    fn reply(&mut self, depth: u32) -> Result<Reply, Trouble> {
+impl RespReader<'_> {
+    fn reply(&mut self, depth: u32) -> Result<RespReply, RedisFault> {
         let head = self.head()?;
         let (kind, text) = head.split_at(1);
-        let number = || text.parse::<i64>().map_err(|_| Trouble::NotRedis);
+        let number = || text.parse::<i64>().map_err(|_| RedisFault::NotRedis);
         Ok(match kind {
-            "+" => Reply::Text(text.to_owned()),
-            ":" => number().map(|_| Reply::Text(text.to_owned()))?,
-            "-" => Reply::Error(text.to_owned()),
+            "+" => RespReply::Text(text.to_owned()),
+            ":" => number().map(|_| RespReply::Text(text.to_owned()))?,
+            "-" => RespReply::Error(text.to_owned()),
             "$" => match usize::try_from(number()?) {
-                Ok(length) => Reply::Text(self.bulk(length)?),
-                Err(_) => Reply::Nil,
+                Ok(length) => RespReply::Text(self.bulk(length)?),
+                Err(_) => RespReply::Nil,
             },
             "*" => match u64::try_from(number()?) {
-                Ok(_) if depth == DEEPEST => return Err(Trouble::TooLarge),
+                Ok(_) if depth == DEEPEST => return Err(RedisFault::TooLarge),
                 // Not as large as announced before it is there.
                 Ok(count) => {
                     let mut list = Vec::new();
                     for _ in 0..count {
                         list.push(self.reply(depth + 1)?);
                     }
-                    Reply::List(list)
+                    RespReply::List(list)
                 }
-                Err(_) => Reply::Nil,
+                Err(_) => RespReply::Nil,
             },
-            _ => return Err(Trouble::NotRedis),
+            _ => return Err(RedisFault::NotRedis),
         })
     }
 
     /// A line without its end.
-    fn head(&mut self) -> Result<String, Trouble> {
+    fn head(&mut self) -> Result<String, RedisFault> {
         // Counted from where the line begins, which may move.
         let mut searched = 0;
         loop {
             let unread = &self.buffer[self.at..];
             if unread.first().is_some_and(|byte| !b"+-:$*".contains(byte)) {
-                return Err(Trouble::NotRedis);
+                return Err(RedisFault::NotRedis);
             }
             let found = unread[searched..].iter().position(|byte| *byte == b'\n');
             if let Some(found) = found {
                 let line = &unread[..searched + found];
-                let line = std::str::from_utf8(line).map_err(|_| Trouble::NotRedis)?;
-                let line = line.strip_suffix('\r').ok_or(Trouble::NotRedis)?.to_owned();
+                let line = std::str::from_utf8(line).map_err(|_| RedisFault::NotRedis)?;
+                let line = line.strip_suffix('\r').ok_or(RedisFault::NotRedis)?.to_owned();
                 self.at += searched + found + 1;
                 return Ok(line);
             }
@@ -100,30 +100,30 @@ impl Reader<'_> {
         }
     }
 
-    fn bulk(&mut self, length: usize) -> Result<String, Trouble> {
+    fn bulk(&mut self, length: usize) -> Result<String, RedisFault> {
         if length > LARGEST {
-            return Err(Trouble::TooLarge);
+            return Err(RedisFault::TooLarge);
         }
         while self.buffer.len() - self.at < length + 2 {
             self.fill()?;
         }
         let (text, rest) = self.buffer[self.at..].split_at(length);
         if !rest.starts_with(b"\r\n") {
-            return Err(Trouble::NotRedis);
+            return Err(RedisFault::NotRedis);
         }
-        let text = String::from_utf8(text.to_vec()).map_err(|_| Trouble::NotRedis)?;
+        let text = String::from_utf8(text.to_vec()).map_err(|_| RedisFault::NotRedis)?;
         self.at += length + 2;
         Ok(text)
     }
 
-    fn fill(&mut self) -> Result<(), Trouble> {
+    fn fill(&mut self) -> Result<(), RedisFault> {
         if self.at > 0 {
             self.buffer.drain(..self.at);
             self.at = 0;
         }
         let mut chunk = [0; 16 << 10];
         let count = (self.source)(&mut chunk)?;
-        self.room = self.room.checked_sub(count).ok_or(Trouble::TooLarge)?;
+        self.room = self.room.checked_sub(count).ok_or(RedisFault::TooLarge)?;
         self.buffer.extend_from_slice(&chunk[..count]);
         Ok(())
     }

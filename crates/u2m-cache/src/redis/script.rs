@@ -2,7 +2,7 @@
 //! knows one of them knows them all. Each part may be run twice with the same arguments, so that one whose answer was lost
 //! is simply asked again.
 
-use super::wire::Words;
+use super::wire::CommandWords;
 
 macro_rules! parts {
     ($($(#[$doc:meta])* $name:ident = $word:literal in $file:literal,)*) => {
@@ -64,13 +64,13 @@ parts! {
 }
 
 /// One run of a part.
-pub(super) struct Call {
+pub(super) struct ScriptCall {
     part: Part,
     keys: Vec<String>,
     arguments: Vec<String>,
 }
 
-impl Call {
+impl ScriptCall {
     pub(super) fn new(part: Part, keys: &[&str]) -> Self {
         Self { part, keys: keys.iter().map(ToString::to_string).collect(), arguments: Vec::new() }
     }
@@ -81,7 +81,7 @@ impl Call {
     }
 
     /// As the server takes it; `name` is that of the script.
-    pub(super) fn words(&self, name: &str) -> Words {
+    pub(super) fn words(&self, name: &str) -> CommandWords {
         let count = self.keys.len().to_string();
         let head = ["EVALSHA", name, count.as_str()];
         let rest = self.keys.iter().chain(&self.arguments).map(String::as_str);
@@ -91,6 +91,6 @@ impl Call {
 }
 
 /// Gives the server the script, which answers with its name.
-pub(super) fn load() -> Words {
+pub(super) fn load() -> CommandWords {
     ["SCRIPT", "LOAD", TEXT].map(|word| word.as_bytes().to_vec()).into()
 }

@@ -1,44 +1,44 @@
 //! Standing in line for the lease of an entry, and keeping it.
 
-use super::entry::{Inner, Read, is_ok, pause, random};
+use super::entry::{RedisStoreInner, Read, is_ok, pause, random};
 use super::record::Revision;
-use super::script::{Call, Part};
+use super::script::{ScriptCall, Part};
 use super::settings::millis;
-use super::vault::Place;
-use super::waves::Turn;
+use super::sealer::EntryKeys;
+use super::entry_queues::EntryTurn;
 use crate::error::StoreError;
 use std::time::{Duration, Instant};
-use u2m_core::{CacheKey, Verdict};
+use u2m_core::{CacheKey, RefreshFailure};
 
 /// A lease that was held when it was last heard of.
-pub(super) struct Hold {
+pub(super) struct HeldLease {
     pub(super) owner: String,
     pub(super) fence: String,
-    pub(super) turn: Turn,
+    pub(super) turn: EntryTurn,
 }
 
 /// What came of standing in line.
-pub(super) enum Stood {
-    Taken(Hold, Box<Read>),
+pub(super) enum QueueOutcome {
+    Taken(HeldLease, Box<Read>),
     /// Somebody has been there meanwhile.
-    News(Option<Verdict>),
+    News(Option<RefreshFailure>),
     /// Somebody else has the lease still.
     Busy,
 }
 
 /// What the threads of this process that want the same entry call it.
-pub(super) fn wave(store: &Inner, place: &Place) -> String {
+pub(super) fn wave(store: &RedisStoreInner, place: &EntryKeys) -> String {
     format!("{} {}", store.pool.server(), place.record)
 }
 
 /// Asks for the lease until `end`, or until the entry changes.
 pub(super) fn stand(
-    store: &Inner,
+    store: &RedisStoreInner,
     key: &CacheKey,
-    place: &Place,
-    mut turn: Turn,
+    place: &EntryKeys,
+    mut turn: EntryTurn,
     end: Instant,
-) -> Result<Stood, StoreError> {
+) -> Result<QueueOutcome, StoreError> {
     store.pay()?;
     let owner = random(&store.pool)?;
     let mut before: Option<Vec<String>> = None;
@@ -51,12 +51,12 @@ pub(super) fn stand(
         let read = store.entry(key, place, &state);
         if is_ok(&answer) {
             turn.remember(read.verdict.clone());
-            let hold = Hold { owner, fence: answer.pop().unwrap_or_default(), turn };
-            return Ok(Stood::Taken(hold, Box::new(read)));
+            let hold = HeldLease { owner, fence: answer.pop().unwrap_or_default(), turn };
+            return Ok(QueueOutcome::Taken(hold, Box::new(read)));
         }
         if before.replace(state.clone()).is_some_and(|before| before != state) {
             turn.remember(read.verdict.clone());
-            return Ok(Stood::News(read.verdict));
+            return Ok(QueueOutcome::News(read.verdict));
         }
         let rest = end.saturating_duration_since(Instant::now());
         if rest.is_zero() {
@@ -66,18 +66,18 @@ pub(super) fn stand(
         let lease = Duration::from_millis(lease) + Duration::from_millis(1);
         std::thread::sleep(pause(round).min(lease).min(rest));
     }
-    Ok(Stood::Busy)
+    Ok(QueueOutcome::Busy)
 }
 
 /// Takes the lease, or takes it again.
-pub(super) fn lease(store: &Inner, place: &Place, owner: &str) -> Call {
+pub(super) fn lease(store: &RedisStoreInner, place: &EntryKeys, owner: &str) -> ScriptCall {
     let settings = &store.settings;
-    let call = Inner::call(Part::Lock, place).arg(owner).arg(millis(settings.lease));
+    let call = RedisStoreInner::call(Part::Lock, place).arg(owner).arg(millis(settings.lease));
     call.arg(millis(settings.tombstone))
 }
 
 /// Makes a lease last, and says whether the entry is as it was.
-pub(super) fn renewal(place: &Place, hold: &Hold, of: &Revision, lease: Duration) -> Call {
-    let call = Inner::call(Part::Renew, place).arg(&hold.owner).arg(&hold.fence);
+pub(super) fn renewal(place: &EntryKeys, hold: &HeldLease, of: &Revision, lease: Duration) -> ScriptCall {
+    let call = RedisStoreInner::call(Part::Renew, place).arg(&hold.owner).arg(&hold.fence);
     call.arg(of.generation).arg(&of.grant).arg(millis(lease))
 }

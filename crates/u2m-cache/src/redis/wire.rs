@@ -1,33 +1,33 @@
 //! Redis' protocol (RESP 2), as far as it is needed: questions go out together, and their answers come within one time
 //! limit and one limit of size for all of them, whatever a hostile or broken server sends.
 
-use super::address::Door;
-use super::fault::Trouble;
-use super::reply::{Reply, replies};
+use super::address::ServerEndpoint;
+use super::fault::RedisFault;
+use super::reply::{RespReply, replies};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// One question: its words.
-pub(super) type Words = Vec<Vec<u8>>;
+pub(super) type CommandWords = Vec<Vec<u8>>;
 
 /// A connection on which no answer is outstanding.
-pub(super) struct Line(Stream);
+pub(super) struct RedisConnection(RedisStream);
 
-enum Stream {
+enum RedisStream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Line {
-    pub(super) fn open(door: &Door, end: Instant) -> Result<Self, Trouble> {
+impl RedisConnection {
+    pub(super) fn open(door: &ServerEndpoint, end: Instant) -> Result<Self, RedisFault> {
         Ok(Self(match door {
-            Door::Tcp { host, port } => Stream::Tcp(dial(host, *port, end)?),
+            ServerEndpoint::Tcp { host, port } => RedisStream::Tcp(dial(host, *port, end)?),
             #[cfg(unix)]
-            Door::Unix(path) => {
-                Stream::Unix(std::os::unix::net::UnixStream::connect(path).map_err(Trouble::of)?)
+            ServerEndpoint::Unix(path) => {
+                RedisStream::Unix(std::os::unix::net::UnixStream::connect(path).map_err(RedisFault::of)?)
             }
         }))
     }
@@ -35,9 +35,9 @@ impl Line {
     /// Asks, and waits for as many answers as there are questions. After a failure the connection is of no use.
     pub(super) fn exchange(
         &mut self,
-        asked: &[Words],
+        asked: &[CommandWords],
         end: Instant,
-    ) -> Result<Vec<Reply>, Trouble> {
+    ) -> Result<Vec<RespReply>, RedisFault> {
         let question = encoded(asked);
         let mut rest = question.as_slice();
         while !rest.is_empty() {
@@ -53,29 +53,29 @@ impl Line {
     }
 }
 
-fn dial(host: &str, port: u16, end: Instant) -> Result<TcpStream, Trouble> {
-    let addresses = (host, port).to_socket_addrs().map_err(|_| Trouble::NoSuchName)?;
-    let mut trouble = Trouble::NoSuchName;
+fn dial(host: &str, port: u16, end: Instant) -> Result<TcpStream, RedisFault> {
+    let addresses = (host, port).to_socket_addrs().map_err(|_| RedisFault::NoSuchName)?;
+    let mut trouble = RedisFault::NoSuchName;
     for address in addresses {
         match TcpStream::connect_timeout(&address, left(end)?) {
             Ok(stream) => {
-                stream.set_nodelay(true).map_err(Trouble::of)?;
+                stream.set_nodelay(true).map_err(RedisFault::of)?;
                 return Ok(stream);
             }
-            Err(error) => trouble = Trouble::of(error),
+            Err(error) => trouble = RedisFault::of(error),
         }
     }
     Err(trouble)
 }
 
 /// What is left until `end`; never zero, which a socket takes for ever.
-fn left(end: Instant) -> Result<Duration, Trouble> {
+fn left(end: Instant) -> Result<Duration, RedisFault> {
     let left = end.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(Trouble::Late) } else { Ok(left.max(Duration::from_millis(1))) }
+    if left.is_zero() { Err(RedisFault::Late) } else { Ok(left.max(Duration::from_millis(1))) }
 }
 
 /// Several questions in one text, which may hold a password.
-pub(super) fn encoded(asked: &[Words]) -> Zeroizing<Vec<u8>> {
+pub(super) fn encoded(asked: &[CommandWords]) -> Zeroizing<Vec<u8>> {
     let size: usize = asked.iter().flatten().map(|word| word.len() + 16).sum();
     // Of this size from the beginning, so that no part of it is left behind uncleared.
     let mut text = Zeroizing::new(Vec::with_capacity(size + 16 * asked.len()));
@@ -90,25 +90,25 @@ pub(super) fn encoded(asked: &[Words]) -> Zeroizing<Vec<u8>> {
     text
 }
 
-impl Stream {
+impl RedisStream {
     /// Reads or writes something until `end`; an end of the connection is an error.
     fn until(
         &mut self,
         end: Instant,
         mut act: impl FnMut(&mut Self) -> io::Result<usize>,
-    ) -> Result<usize, Trouble> {
+    ) -> Result<usize, RedisFault> {
         loop {
             self.limit(end)?;
             match act(self) {
-                Ok(0) => return Err(Trouble::Broken),
+                Ok(0) => return Err(RedisFault::Broken),
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Trouble::of(error)),
+                Err(error) => return Err(RedisFault::of(error)),
             }
         }
     }
 
-    fn limit(&self, end: Instant) -> Result<(), Trouble> {
+    fn limit(&self, end: Instant) -> Result<(), RedisFault> {
         let left = Some(left(end)?);
         let set = match self {
             Self::Tcp(stream) => {
@@ -119,7 +119,7 @@ impl Stream {
                 stream.set_read_timeout(left).and_then(|()| stream.set_write_timeout(left))
             }
         };
-        set.map_err(Trouble::of)
+        set.map_err(RedisFault::of)
     }
 
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 const SOON: Duration = Duration::from_secs(20);
 
 /// A server that says `answer`, piece by piece, to whoever connects first.
-fn server(pieces: Vec<Vec<u8>>, pause: Duration) -> (Door, JoinHandle<()>) {
+fn server(pieces: Vec<Vec<u8>>, pause: Duration) -> (ServerEndpoint, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let body = move || {
@@ -19,16 +19,16 @@ fn server(pieces: Vec<Vec<u8>>, pause: Duration) -> (Door, JoinHandle<()>) {
             std::thread::sleep(pause);
         }
     };
-    (Door::Tcp { host: "127.0.0.1".to_owned(), port }, std::thread::spawn(body))
+    (ServerEndpoint::Tcp { host: "127.0.0.1".to_owned(), port }, std::thread::spawn(body))
 }
 
-fn ask(door: &Door, count: usize, patience: Duration) -> Result<Vec<Reply>, Trouble> {
+fn ask(door: &ServerEndpoint, count: usize, patience: Duration) -> Result<Vec<RespReply>, RedisFault> {
     let end = Instant::now() + patience;
-    Line::open(door, end)?.exchange(&vec![vec![b"PING".to_vec()]; count], end)
+    RedisConnection::open(door, end)?.exchange(&vec![vec![b"PING".to_vec()]; count], end)
 }
 
-fn text(text: &str) -> Reply {
-    Reply::Text(text.to_owned())
+fn text(text: &str) -> RespReply {
+    RespReply::Text(text.to_owned())
 }
 
 #[test]
@@ -37,8 +37,8 @@ fn answers_of_every_kind_are_read_however_they_are_cut() {
     let cut: Vec<Vec<u8>> = answer.iter().map(|byte| vec![*byte]).collect();
     for pieces in [vec![answer.to_vec()], cut] {
         let (door, _server) = server(pieces, Duration::ZERO);
-        let list = Reply::List(vec![text("7"), Reply::Nil, Reply::List(vec![])]);
-        let expected = [text("OK"), text("a\r\nbc"), list, Reply::Error("ERR no".to_owned())];
+        let list = RespReply::List(vec![text("7"), RespReply::Nil, RespReply::List(vec![])]);
+        let expected = [text("OK"), text("a\r\nbc"), list, RespReply::Error("ERR no".to_owned())];
         assert_eq!(ask(&door, 4, SOON).unwrap(), expected);
     }
 }
@@ -49,22 +49,22 @@ fn store_3_the_time_limit_is_for_the_whole_answer() {
     let drip: Vec<Vec<u8>> = (0..600).map(|_| vec![b'+']).collect();
     let (door, _server) = server(drip, Duration::from_millis(50));
     let start = Instant::now();
-    assert!(matches!(ask(&door, 1, Duration::from_millis(300)), Err(Trouble::Late)));
+    assert!(matches!(ask(&door, 1, Duration::from_millis(300)), Err(RedisFault::Late)));
     assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
 fn t9_answers_of_gigabytes_are_given_up() {
     let (door, _server) = server(vec![b"$9000000000\r\n".to_vec()], Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
     let (door, _server) = server(vec![vec![b'+'; 1 << 20]; 64], Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
     let (door, _server) = server(vec![b"*1\r\n".repeat(100)], Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
     let endless = std::iter::once(b"*9000000000\r\n".to_vec());
     let endless = endless.chain(vec![b":1\r\n".repeat(1 << 18); 64]).collect();
     let (door, _server) = server(endless, Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::TooLarge)));
+    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
 }
 
 #[test]
@@ -80,18 +80,18 @@ fn what_is_not_redis_is_told() {
     ] {
         let (door, _server) = server(vec![said.as_bytes().to_vec()], Duration::from_millis(200));
         let outcome = ask(&door, 1, SOON);
-        assert!(matches!(outcome, Err(Trouble::NotRedis)), "{said:?}: {outcome:?}");
+        assert!(matches!(outcome, Err(RedisFault::NotRedis)), "{said:?}: {outcome:?}");
     }
     // And what was not asked for.
     let (door, _server) = server(vec![b"+OK\r\n+OK\r\n".to_vec()], Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(Trouble::NotRedis)));
+    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::NotRedis)));
 }
 
 /// What is read of `bytes`, if they come in pieces of `size`, and nothing after them.
 #[cfg(unix)]
-fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<Reply>, Trouble> {
+fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<RespReply>, RedisFault> {
     let (own, other) = std::os::unix::net::UnixStream::pair().unwrap();
-    let mut line = Line(Stream::Unix(own));
+    let mut line = RedisConnection(RedisStream::Unix(own));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             bytes.chunks(size).all(|piece| (&other).write_all(piece).is_ok());
@@ -101,22 +101,22 @@ fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<Reply>, Trouble> 
     })
 }
 
-fn reply() -> impl Strategy<Value = Reply> {
+fn reply() -> impl Strategy<Value = RespReply> {
     let line = "[^\r\n]{0,20}";
     let leaf = prop_oneof![
-        line.prop_map(Reply::Error),
-        Just(Reply::Nil),
-        any::<String>().prop_map(Reply::Text),
+        line.prop_map(RespReply::Error),
+        Just(RespReply::Nil),
+        any::<String>().prop_map(RespReply::Text),
     ];
-    leaf.prop_recursive(4, 32, 6, |inner| prop::collection::vec(inner, 0..6).prop_map(Reply::List))
+    leaf.prop_recursive(4, 32, 6, |inner| prop::collection::vec(inner, 0..6).prop_map(RespReply::List))
 }
 
-fn written(reply: &Reply) -> Vec<u8> {
+fn written(reply: &RespReply) -> Vec<u8> {
     match reply {
-        Reply::Error(words) => format!("-{words}\r\n").into_bytes(),
-        Reply::Nil => b"$-1\r\n".to_vec(),
-        Reply::Text(text) => format!("${}\r\n{text}\r\n", text.len()).into_bytes(),
-        Reply::List(list) => {
+        RespReply::Error(words) => format!("-{words}\r\n").into_bytes(),
+        RespReply::Nil => b"$-1\r\n".to_vec(),
+        RespReply::Text(text) => format!("${}\r\n{text}\r\n", text.len()).into_bytes(),
+        RespReply::List(list) => {
             let head = format!("*{}\r\n", list.len()).into_bytes();
             [head].into_iter().chain(list.iter().map(written)).flatten().collect()
         }

@@ -171,7 +171,7 @@ impl Fake {
 }
 
 fn broken() -> KeyringError {
-    KeyringError::Broken(u2m_core::Foreign::new("the bus hung up"))
+    KeyringError::Broken(u2m_core::Sanitized::new("the bus hung up"))
 }
 
 impl Keyring for Fake {

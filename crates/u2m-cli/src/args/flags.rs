@@ -255,7 +255,7 @@ pub(super) fn is_of_all(command: Command, name: &str) -> bool {
 
 fn unknown_flag(flag: &str, near: Option<String>) -> Failure {
     let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    usage(format!("unknown flag: {}{hint}", u2m::Foreign::new(flag)))
+    usage(format!("unknown flag: {}{hint}", u2m::Sanitized::new(flag)))
 }
 
 #[cfg(test)]

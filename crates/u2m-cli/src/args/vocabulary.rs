@@ -24,7 +24,7 @@ pub(crate) enum Command {
 }
 
 /// A command: its words, what it is, and the line that shows how to call it.
-pub(crate) struct Word {
+pub(crate) struct CommandWords {
     pub(crate) name: &'static str,
     pub(crate) command: Command,
     pub(crate) about: &'static str,
@@ -38,17 +38,17 @@ const fn word(
     command: Command,
     about: &'static str,
     usage: &'static str,
-) -> Word {
-    Word { name, command, about, usage, is_hidden: false }
+) -> CommandWords {
+    CommandWords { name, command, about, usage, is_hidden: false }
 }
 
-const fn hidden(word: Word) -> Word {
-    Word { is_hidden: true, ..word }
+const fn hidden(word: CommandWords) -> CommandWords {
+    CommandWords { is_hidden: true, ..word }
 }
 
 /// The words for the commands, in the order in which people meet them. Of several words for one command the first is its
 /// name; a command of two words is found by both.
-pub(crate) const WORDS: &[Word] = &[
+pub(crate) const WORDS: &[CommandWords] = &[
     word(
         "login",
         Command::Login,
@@ -139,7 +139,7 @@ pub(crate) const WORDS: &[Word] = &[
 
 impl Command {
     /// The words for it, and what it is.
-    pub(crate) fn word(self) -> &'static Word {
+    pub(crate) fn word(self) -> &'static CommandWords {
         // The test below holds the list to it.
         WORDS.iter().find(|word| word.command == self).unwrap_or(&WORDS[0])
     }
@@ -150,14 +150,14 @@ impl Command {
     }
 
     /// The command that `word` begins or is, behind `group`, the word that begins it.
-    pub(super) fn of(group: Option<&str>, word: &str) -> Result<Named, Failure> {
+    pub(super) fn of(group: Option<&str>, word: &str) -> Result<WordMeaning, Failure> {
         let full = group.map_or_else(|| word.to_owned(), |group| format!("{group} {word}"));
         if let Some(found) = WORDS.iter().find(|word| word.name == full) {
-            return Ok(Named::Command(found.command));
+            return Ok(WordMeaning::Command(found.command));
         }
         let begins = |name: &&str| name.split_once(' ').is_some_and(|(first, _)| first == full);
         match WORDS.iter().map(|word| word.name).find(begins) {
-            Some(name) => Ok(Named::Group(name.split(' ').next().unwrap_or(name))),
+            Some(name) => Ok(WordMeaning::Group(name.split(' ').next().unwrap_or(name))),
             None => Err(unknown_command(&full)),
         }
     }
@@ -170,7 +170,7 @@ impl Command {
 }
 
 /// What a word stands for.
-pub(super) enum Named {
+pub(super) enum WordMeaning {
     Command(Command),
     /// The first of two.
     Group(&'static str),
@@ -179,7 +179,7 @@ pub(super) enum Named {
 fn unknown_command(word: &str) -> Failure {
     let near = WORDS.iter().map(|known| known.name).find(|known| u2m::is_near(known, word));
     let hint = near.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    usage(format!("unknown command \"{}\"{hint}", u2m::Foreign::new(word)))
+    usage(format!("unknown command \"{}\"{hint}", u2m::Sanitized::new(word)))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         other => {
             let said = other.map_or_else(
                 || "which shell?".to_owned(),
-                |other| format!("\"{}\" is no shell that is known here.", u2m::Foreign::new(other)),
+                |other| format!("\"{}\" is no shell that is known here.", u2m::Sanitized::new(other)),
             );
             let text = format!("{said} Run: {name} completion {}", SHELLS.join("|"));
             return Err(Failure::new(Class::Usage, text));
@@ -84,7 +84,7 @@ fn profiles() -> Vec<Candidate> {
     let shown = named.filter(|profile| !profile.name().contains(char::is_control));
     let candidate = |profile: u2m::Profile<'_>| Candidate {
         text: profile.name().to_owned(),
-        about: u2m::Foreign::new(profile.host().unwrap_or_default()).to_string(),
+        about: u2m::Sanitized::new(profile.host().unwrap_or_default()).to_string(),
     };
     shown.map(candidate).collect()
 }

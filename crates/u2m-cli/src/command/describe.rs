@@ -4,14 +4,14 @@ mod report;
 
 pub(crate) use report::Problem;
 
-use crate::advice::{self, Subject as Advised};
+use crate::advice::{self, TokenSubject};
 use crate::args::{Args, Format};
 use crate::failure::Failure;
 use crate::settle::{goes_elsewhere, settled};
 use crate::{guard, output, place, told};
-use report::{Report, Status};
+use report::{DescribeReport, CheckStatus};
 use std::time::{Duration, Instant};
-use u2m::{CheckError, ChooseError, Detached, Inspector, Resolved, Subject, Surroundings};
+use u2m::{CheckError, ChooseError, Detached, Inspector, Resolved, CheckSubject, Environment};
 
 /// How long the check may take, unless somebody says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,13 +22,13 @@ pub(crate) const SAVING: Duration = Duration::from_secs(15);
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
-    let around = Surroundings { env: &place::env, config: &config };
+    let around = Environment { env: &place::env, config: &config };
     let resolved = settled(args, &path, &config, false, name)?;
     if !args.offline && goes_elsewhere(&resolved) {
         // It is most likely a slip: nobody has a profile, a login or a token for it.
         settled(args, &path, &config, true, name)?;
     }
-    let subject = Subject::of(&resolved, &around);
+    let subject = CheckSubject::of(&resolved, &around);
     let (begun, patience) = (Instant::now(), args.timeout.unwrap_or(PATIENCE));
     let hosts = told::hosts(args, &resolved, &config);
     let inspector =
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         Err(_) => inspector,
     };
     let status = match &subject {
-        Err(error) => Status::Failed(error.clone()),
+        Err(error) => CheckStatus::Failed(error.clone()),
         Ok(subject) => check(&inspector, subject, args.offline),
     };
     // After the check, which may have renewed the login.
@@ -51,16 +51,16 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     output::warn_of(inspector.take_notices());
     let advised = advised(&resolved, name);
-    let auth_type = subject.as_ref().and_then(Subject::auth_type).or(resolved.auth_type(false));
+    let auth_type = subject.as_ref().and_then(CheckSubject::auth_type).or(resolved.auth_type(false));
     let failure = match &status {
-        Status::Failed(error) if is_nothing(&resolved, error) => {
+        CheckStatus::Failed(error) if is_nothing(&resolved, error) => {
             let nothing = match config.profiles().is_empty() {
                 true => ChooseError::NoProfiles,
                 false => ChooseError::NoProfileChosen,
             };
             Some(advice::choice(&nothing, &path, &config, name))
         }
-        Status::Failed(error) => Some(advice::check(error, &advised, auth_type)),
+        CheckStatus::Failed(error) => Some(advice::check(error, &advised, auth_type)),
         _ => None,
     };
     // Databricks' CLI asks the host whatever else is wrong. Ours shows what the check has learnt.
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         true => resolved.clone(),
         false => told::completed(&resolved, args, &hosts, limit),
     };
-    let report = Report {
+    let report = DescribeReport {
         resolved: &shown,
         auth_type,
         subject: subject.as_ref(),
@@ -92,29 +92,29 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn check(inspector: &Inspector, subject: &Subject, offline: bool) -> Status {
+fn check(inspector: &Inspector, subject: &CheckSubject, offline: bool) -> CheckStatus {
     // What can be told here needs no time, and no network.
     if let Err(error) = inspector.check_offline(subject) {
         return match error.is_unchecked() {
-            true => Status::Unchecked(Some(error)),
-            false => Status::Failed(error),
+            true => CheckStatus::Unchecked(Some(error)),
+            false => CheckStatus::Failed(error),
         };
     }
     if offline {
-        return Status::Unchecked(None);
+        return CheckStatus::Unchecked(None);
     }
     // A login that has run out is renewed.
     guard::watch_signals();
     let checked = inspector.check_blocking(subject);
-    u2m::settle(SAVING);
+    u2m::wait_for_saves(SAVING);
     match checked {
-        Ok(identity) => Status::Works(identity),
-        Err(error) => Status::Failed(error),
+        Ok(identity) => CheckStatus::Works(identity),
+        Err(error) => CheckStatus::Failed(error),
     }
 }
 
-fn is_unknown_host(resolved: &Resolved, status: &Status) -> bool {
-    resolved.profile().is_none() && matches!(status, Status::Failed(CheckError::NoLogin))
+fn is_unknown_host(resolved: &Resolved, status: &CheckStatus) -> bool {
+    resolved.profile().is_none() && matches!(status, CheckStatus::Failed(CheckError::NoLogin))
 }
 
 /// Whether nothing at all says where to sign in.
@@ -122,6 +122,6 @@ fn is_nothing(resolved: &Resolved, error: &CheckError) -> bool {
     resolved.profile().is_none() && matches!(error, CheckError::NoHost)
 }
 
-fn advised(resolved: &Resolved, name: &str) -> Advised {
-    Advised::of(resolved.profile().map(|profile| profile.name()), resolved.host(), name)
+fn advised(resolved: &Resolved, name: &str) -> TokenSubject {
+    TokenSubject::of(resolved.profile().map(|profile| profile.name()), resolved.host(), name)
 }

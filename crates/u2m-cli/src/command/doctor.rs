@@ -4,16 +4,16 @@ use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use crate::output;
 use serde::Serialize;
-use u2m::{Doctor, Finding, Level};
+use u2m::{Doctor, DoctorFinding, Severity};
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct DoctorJson<'a> {
     ok: bool,
-    checks: Vec<Check<'a>>,
+    checks: Vec<DoctorCheckJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct Check<'a> {
+struct DoctorCheckJson<'a> {
     check: &'a str,
     level: &'static str,
     text: &'a str,
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         None => doctor,
     };
     let findings = doctor.examine();
-    let failed = findings.iter().filter(|finding| finding.level == Level::Fail).count();
+    let failed = findings.iter().filter(|finding| finding.level == Severity::Fail).count();
     output::result(match output::format(args) {
         Format::Json => json(&findings, failed == 0),
         Format::Text => {
@@ -43,13 +43,13 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn json(findings: &[Finding], ok: bool) -> String {
-    let checks = findings.iter().map(|finding| Check {
+fn json(findings: &[DoctorFinding], ok: bool) -> String {
+    let checks = findings.iter().map(|finding| DoctorCheckJson {
         check: finding.check,
         level: finding.level.as_str(),
         text: &finding.text,
         advice: finding.advice.as_deref(),
     });
-    let report = Report { ok, checks: checks.collect() };
+    let report = DoctorJson { ok, checks: checks.collect() };
     output::json(&report) + "\n"
 }

@@ -7,17 +7,17 @@ use crate::command::token;
 use crate::failure::{Class, Failure};
 use crate::settle::settled;
 use crate::{output, place, told};
-use shape::Shape;
+use shape::EnvFormat;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use u2m::{Resolved, Said};
+use u2m::{Resolved, TargetArgs};
 use zeroize::Zeroizing;
 
 /// How long a host is waited for that is to say what it is. One that is silent is given up well before, and that is remembered.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
-    let shape = Shape::named(args.shape.as_deref())?;
+    let shape = EnvFormat::named(args.shape.as_deref())?;
     let (path, config) = place::config()?;
     let found = settled(args, &path, &config, false, name)?;
     let is_for_issuer = told::is_for_issuer(&found, &config);
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     let mut obtained = None;
     if args.with_token {
-        let said = Said::of(&found, &config);
+        let said = TargetArgs::of(&found, &config);
         let token = &obtained.insert(token::obtain(args, &said, name)?).token;
         let text = Zeroizing::new(token.access_token().expose().to_owned());
         variables.insert("DATABRICKS_TOKEN", text);
@@ -83,7 +83,7 @@ fn of(found: &Resolved, args: &Args) -> BTreeMap<&'static str, Zeroizing<String>
     variables
 }
 
-impl Shape {
+impl EnvFormat {
     fn named(word: Option<&str>) -> Result<Self, Failure> {
         match word.map(str::to_ascii_lowercase).as_deref() {
             None | Some("" | "json") => Ok(Self::Json),

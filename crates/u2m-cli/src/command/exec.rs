@@ -3,7 +3,7 @@
 //! On Unix the program takes this process's place, so that its streams, its signals and its end are its own. It inherits that
 //! it leaves no core dump: a token is in its environment.
 
-use super::token::{Obtained, obtain};
+use super::token::{ObtainedToken, obtain};
 use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::{guard, output, place};
@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal};
 use std::process::{Command, ExitCode};
 use std::time::SystemTime;
-use u2m::{Foreign, Timestamp, lend};
+use u2m::{Sanitized, Timestamp, lend};
 
 /// What shells end with where there is no such program, and where it cannot be run.
 const NOT_FOUND: u8 = 127;
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
     if let Err(failure) = obtained.saved() {
         output::error(&failure, name);
     }
-    guard::settle();
+    guard::wait_for_saves();
     if guard::interrupted().is_some() {
         return crate::finish(Ok(()), name);
     }
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
         Ok(code) => return code,
         Err(error) => error,
     };
-    let text = format!("cannot run \"{}\": {error}", Foreign::new(&program.to_string_lossy()));
+    let text = format!("cannot run \"{}\": {error}", Sanitized::new(&program.to_string_lossy()));
     output::error(&Failure::new(Class::Other, text), name);
     match error.kind() {
         ErrorKind::NotFound => ExitCode::from(NOT_FOUND),
@@ -57,7 +57,7 @@ fn words<'a>(args: &'a Args, name: &str) -> Result<(&'a OsString, &'a [OsString]
         return usage(format!("what is to be run? {name} exec [FLAGS] -- COMMAND [ARGUMENTS]"));
     };
     if rest.first().is_some_and(|word| word == "--") && !is_behind_dashes(args.rest.len()) {
-        let shown = Foreign::new(&program.to_string_lossy());
+        let shown = Sanitized::new(&program.to_string_lossy());
         return usage(format!(
             "\"{shown}\" stands before the --: name a profile with --profile, a host with --host"
         ));
@@ -72,7 +72,7 @@ fn is_behind_dashes(count: usize) -> bool {
 }
 
 /// The workspace of the login: as it was said, of its profile, or beside the host in the environment.
-fn workspace(args: &Args, obtained: &Obtained) -> Option<String> {
+fn workspace(args: &Args, obtained: &ObtainedToken) -> Option<String> {
     let is_said = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     if is_said(&args.workspace_id) {
         return args.workspace_id.clone();
@@ -88,7 +88,7 @@ fn workspace(args: &Args, obtained: &Obtained) -> Option<String> {
 }
 
 /// A person has to know when the program will be signed out: its token cannot be renewed from outside.
-fn tell(obtained: &Obtained) {
+fn tell(obtained: &ObtainedToken) {
     let Some(expiry) = obtained.token.expiry().filter(|_| std::io::stderr().is_terminal()) else {
         return;
     };

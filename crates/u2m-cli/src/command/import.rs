@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Editor, Foreign, ForeignLogins, Found, IMPORT_WARNING,
+    CacheKey, ChooseError, ConfigFile, Editor, Sanitized, ForeignLogins, FoundLogin, IMPORT_WARNING,
     ImportLogin, ImportSource, Storage, StorageMode, TokenStore, chain,
 };
 
@@ -15,13 +15,13 @@ use u2m::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A login that is looked for, and the profile that it is for.
-struct Wanted<'c> {
+struct ImportTarget<'c> {
     profile: &'c str,
     login: ImportLogin,
 }
 
 /// A login that was brought in.
-struct Taken<'c> {
+struct ImportedJson<'c> {
     profile: &'c str,
     from: ImportSource,
     path: PathBuf,
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         let text = if why.contains(&path) { why } else { format!("{path}: {why}") };
         output::note(&format!("Warning: not imported: {text}"));
     }
-    let mut taken: Vec<Taken<'_>> = Vec::new();
+    let mut taken: Vec<ImportedJson<'_>> = Vec::new();
     let outcome = imported.found.iter().try_for_each(|found| {
         let of = wanted.iter().find(|wanted| wanted.login == found.login);
         // Python's file comes first: it says more.
@@ -68,13 +68,13 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         output::note("There was nothing to import.");
     }
     if args.format == Some(Format::Json) {
-        let imported: Vec<_> = taken.iter().map(Taken::row).collect();
+        let imported: Vec<_> = taken.iter().map(ImportedJson::row).collect();
         return output::result(output::json(&json!({ "imported": imported })) + "\n");
     }
     Ok(())
 }
 
-impl Taken<'_> {
+impl ImportedJson<'_> {
     fn row(&self) -> Value {
         let from = if self.from == ImportSource::Java { "java" } else { "python" };
         let (path, storage) = (self.path.to_string_lossy(), self.storage.as_str());
@@ -98,7 +98,7 @@ fn wanted<'c>(
     config: &'c ConfigFile,
     storage: &Storage,
     name: &str,
-) -> Result<Vec<Wanted<'c>>, Failure> {
+) -> Result<Vec<ImportTarget<'c>>, Failure> {
     let only = match (&args.argument, &args.profile) {
         (Some(_), Some(_)) => {
             let text = "a profile was given twice: as an argument, and with --profile";
@@ -117,7 +117,7 @@ fn wanted<'c>(
         }
         let said = |text: String| {
             if only.is_some() {
-                output::note(&format!("Profile {} {text}.", Foreign::new(profile.name())));
+                output::note(&format!("Profile {} {text}.", Sanitized::new(profile.name())));
             }
         };
         let Some(host) = profile.host().filter(|_| profile.is_for_users()) else {
@@ -136,8 +136,8 @@ fn wanted<'c>(
             login = login.with_account_id(account);
         }
         let profile = profile.name();
-        by_profile.push(Wanted { profile, login: login.clone().with_profile(profile) });
-        by_host.push(Wanted { profile, login });
+        by_profile.push(ImportTarget { profile, login: login.clone().with_profile(profile) });
+        by_host.push(ImportTarget { profile, login });
     }
     by_profile.extend(by_host);
     Ok(by_profile)
@@ -147,11 +147,11 @@ fn wanted<'c>(
 fn take<'c>(
     path: &Path,
     config: &ConfigFile,
-    found: &Found,
+    found: &FoundLogin,
     profile: &'c str,
-) -> Result<Taken<'c>, Failure> {
+) -> Result<ImportedJson<'c>, Failure> {
     let storage = place::storage_with_person(config, Some(profile))?;
-    let (store, key, shown) = (storage.store(), CacheKey::new(profile), Foreign::new(profile));
+    let (store, key, shown) = (storage.store(), CacheKey::new(profile), Sanitized::new(profile));
     let saved = store.prepare_login(&key).and_then(|()| match store.lock(&key, PATIENCE)? {
         Some(mut lock) => lock.save(&found.session),
         None => store.save(&key, &found.session),
@@ -165,7 +165,7 @@ fn take<'c>(
     output::note(&format!("Imported the login {shown} of the {sdk} ({file})."));
     pin(&storage, &key, path)?;
     let mode = store.landing(&key).unwrap_or(storage.choice().mode());
-    Ok(Taken { profile, from: found.source, path: found.path.clone(), storage: mode })
+    Ok(ImportedJson { profile, from: found.source, path: found.path.clone(), storage: mode })
 }
 
 fn pin(storage: &Storage, key: &CacheKey, path: &Path) -> Result<(), Failure> {

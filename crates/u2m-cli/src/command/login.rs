@@ -11,12 +11,12 @@ use crate::args::{Args, Format};
 use crate::command::login_issuer;
 use crate::failure::{Class, Failure};
 use crate::{advice, events, guard, output, place, prompt};
-use choose::Chosen;
-use places::Places;
-use save::Saved;
+use choose::ChosenTarget;
+use places::ProfilePlaces;
+use save::SavedLogin;
 use u2m::{
     Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, LoginChoice, LoginError,
-    PersistentAuth, Scopes, Surroundings,
+    PersistentAuth, Scopes, Environment,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
@@ -25,12 +25,12 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     check(args)?;
     let (path, config) = place::config()?;
-    let around = Surroundings { env: &place::env, config: &config };
+    let around = Environment { env: &place::env, config: &config };
     // A word that names no store is reported before anything is asked.
     place::storage_with_person(&config, None)?;
     // Nor is anybody sent to a browser for a profile that cannot be saved.
     Editor::new(&path).prove()?;
-    let Chosen { choice, metadata } = choose::login(args, &path, &around, name)?;
+    let ChosenTarget { choice, metadata } = choose::login(args, &path, &around, name)?;
     if args.device && choice.host.is_none() {
         let text = format!(
             "--device needs to know where to sign in: {name} login --device --host <url>, or --issuer <url> --client-id <id>"
@@ -74,9 +74,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
             }
             _ => advice::login(error, &choice, name),
         })?;
-    let mut places = Places::find(args, &choice, &config, &signed_in);
+    let mut places = ProfilePlaces::find(args, &choice, &config, &signed_in);
     let trouble = places.choose(args, &choice, &signed_in).err();
-    let saved = Saved {
+    let saved = SavedLogin {
         path: &path,
         choice: &choice,
         signed_in: &signed_in,

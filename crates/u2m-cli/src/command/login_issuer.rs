@@ -9,13 +9,13 @@ use crate::{events, guard, output, place};
 use serde_json::json;
 use std::path::Path;
 use u2m::{
-    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, Foreign, ISSUER_CLIENT_KEY,
+    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, Sanitized, ISSUER_CLIENT_KEY,
     ISSUER_KEY, LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth, ProfileName,
     Scopes, SignedIn, StorageMode, Target, chain,
 };
 
 /// What to sign in to.
-struct Wanted {
+struct IssuerLogin {
     issuer: String,
     client_id: String,
     profile: ProfileName,
@@ -69,12 +69,12 @@ pub(crate) fn no_device(place: &str, words: &str, name: &str) -> Failure {
         format!(
             "{} offers no device login: its metadata names no device_authorization_endpoint. To sign in with a browser on \
              another machine: {name} login --paste {words}",
-            Foreign::new(place)
+            Sanitized::new(place)
         ),
     )
 }
 
-fn wanted(args: &Args, config: &ConfigFile) -> Result<Wanted, Failure> {
+fn wanted(args: &Args, config: &ConfigFile) -> Result<IssuerLogin, Failure> {
     let usage = |text: String| Failure::new(Class::Usage, text);
     let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let of_databricks = [("host", &args.host), ("account-id", &args.account_id)];
@@ -115,7 +115,7 @@ fn wanted(args: &Args, config: &ConfigFile) -> Result<Wanted, Failure> {
     });
     let own_file = || config.profile(profile.as_str())?.ca_file().map(Into::into);
     let ca_file = args.ca_file.clone().or_else(own_file);
-    Ok(Wanted { issuer, client_id, profile, scopes, ca_file })
+    Ok(IssuerLogin { issuer, client_id, profile, scopes, ca_file })
 }
 
 /// A profile that is for something else stays what it is.
@@ -131,13 +131,13 @@ fn check_profile(config: &ConfigFile, name: &ProfileName, issuer: &str) -> Resul
     };
     let text = format!(
         "profile {name} is for {}, not for {}: name another one with --profile",
-        Foreign::new(other),
-        Foreign::new(issuer)
+        Sanitized::new(other),
+        Sanitized::new(issuer)
     );
     Err(Failure::new(Class::Usage, text))
 }
 
-impl Wanted {
+impl IssuerLogin {
     fn builder(&self, args: &Args) -> Result<(Builder, Terminal), Failure> {
         let usage = |text: String| Failure::new(Class::Usage, text);
         let target = Target::issuer(self.issuer.as_str()).map_err(|error| usage(chain(&error)))?;
@@ -153,7 +153,7 @@ impl Wanted {
         if let Some(port) = args.port {
             builder = builder.with_port(port);
         }
-        Ok(manners::with_terminal(builder, args, Foreign::new(&self.issuer).to_string()))
+        Ok(manners::with_terminal(builder, args, Sanitized::new(&self.issuer).to_string()))
     }
 
     fn joined_scopes(&self) -> String {
@@ -180,7 +180,7 @@ impl Wanted {
         pin: Option<StorageMode>,
         signed_in: &SignedIn,
     ) -> Result<(), Failure> {
-        let (name, issuer) = (self.profile.as_str(), Foreign::new(&self.issuer));
+        let (name, issuer) = (self.profile.as_str(), Sanitized::new(&self.issuer));
         let scopes = self.joined_scopes();
         let values = self.values(&scopes);
         let mut clear = LOGIN_CLEARS.to_vec();

@@ -3,7 +3,7 @@
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
-use crate::prompt::{self, Picked};
+use crate::prompt::{self, ProfileChoice};
 use crate::settle::listed;
 use crate::{advice, output, person, place};
 use serde_json::json;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Editor, Foreign, Given, Host, LoggedOut, Profile, Purpose,
-    Revocation, Said, Selection, Session, Storage, StorageMode, StoreError, TokenStore, blocking,
+    CacheKey, ChooseError, ConfigFile, Editor, Sanitized, SelectionArgs, Host, LoggedOut, Profile, Purpose,
+    Revocation, TargetArgs, Selection, Session, Storage, StorageMode, StoreError, TokenStore, blocking,
     chain, host_login_keys, log_out, login_keys,
 };
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const REVOKING: Duration = Duration::from_secs(5);
 
 /// Whose login ends.
-struct Whose {
+struct LogoutTarget {
     /// The profile that goes with `--delete`.
     profile: Option<String>,
     keys: Vec<CacheKey>,
@@ -33,19 +33,19 @@ struct Whose {
     is_guess: bool,
 }
 
-impl Whose {
+impl LogoutTarget {
     fn profile(config: &ConfigFile, profile: &str) -> Self {
         Self {
             profile: Some(profile.to_owned()),
             keys: login_keys(config, profile),
-            words: format!("profile \"{}\"", Foreign::new(profile)),
+            words: format!("profile \"{}\"", Sanitized::new(profile)),
             is_guess: false,
         }
     }
 
     /// A login by its name alone.
     fn key(name: &str, is_guess: bool) -> Self {
-        let words = format!("\"{}\"", Foreign::new(name));
+        let words = format!("\"{}\"", Sanitized::new(name));
         Self { profile: None, keys: vec![CacheKey::new(name)], words, is_guess }
     }
 }
@@ -182,7 +182,7 @@ fn not_cleared(error: &StoreError, out: &LoggedOut, args: &Args) -> Failure {
 }
 
 /// Every login of every store that can be asked, and what the others say.
-fn every(args: &Args, storage: &Storage) -> Result<(Whose, Vec<StoreError>), Failure> {
+fn every(args: &Args, storage: &Storage) -> Result<(LogoutTarget, Vec<StoreError>), Failure> {
     let given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
     if given(&args.argument) || given(&args.profile) || given(&args.host) {
         return Err(Failure::new(Class::Usage, "--all ends every login: leave the name out"));
@@ -197,13 +197,13 @@ fn every(args: &Args, storage: &Storage) -> Result<(Whose, Vec<StoreError>), Fai
         }
     }
     let keys: Vec<_> = keys.into_iter().collect();
-    let names: Vec<_> = keys.iter().map(|key| Foreign::new(key.as_str()).to_string()).collect();
+    let names: Vec<_> = keys.iter().map(|key| Sanitized::new(key.as_str()).to_string()).collect();
     let words = match names.len() {
         0 => "every login".to_owned(),
         1..=8 => format!("every login ({})", names.join(", ")),
         many => format!("all {many} logins"),
     };
-    Ok((Whose { profile: None, keys, words, is_guess: false }, unseen))
+    Ok((LogoutTarget { profile: None, keys, words, is_guess: false }, unseen))
 }
 
 /// Whose login is meant by what was said. The environment names nobody to log out, and is no less asked where something is said:
@@ -214,7 +214,7 @@ fn whose(
     config: &ConfigFile,
     storage: &Storage,
     name: &str,
-) -> Result<Whose, Failure> {
+) -> Result<LogoutTarget, Failure> {
     let said = args.said();
     let given = meant(&said);
     if !given.names_something() {
@@ -231,14 +231,14 @@ fn whose(
         Ok(selection) => of_selection(&selection, config, storage),
         // Its profile was removed by hand.
         Err(ChooseError::UnknownProfile { .. }) if is_kept(named, storage) => {
-            Ok(Whose::key(named, false))
+            Ok(LogoutTarget::key(named, false))
         }
         // What is wrong with its host is no reason to keep its login.
         Err(ChooseError::ProfileHost(..)) if config.profile(named).is_some() => {
-            Ok(Whose::profile(config, named))
+            Ok(LogoutTarget::profile(config, named))
         }
         Err(ChooseError::Ambiguous { host, names }) if prompt::is_allowed() => {
-            let is_one = |profile: &Profile<'_>| names.contains(&Foreign::new(profile.name()));
+            let is_one = |profile: &Profile<'_>| names.contains(&Sanitized::new(profile.name()));
             let several: Vec<_> = config.profiles().into_iter().filter(is_one).collect();
             picked(&format!("Log out of {host}, as"), config, &several)
         }
@@ -247,7 +247,7 @@ fn whose(
 }
 
 /// The words that select whose login ends. Beside a host, a word is a profile's name.
-pub(crate) fn meant(said: &Said) -> Given<'_> {
+pub(crate) fn meant(said: &TargetArgs) -> SelectionArgs<'_> {
     let mut given = said.given();
     let is_said = |text: Option<&str>| text.is_some_and(|text| !text.is_empty());
     if is_said(given.host) && !is_said(given.profile) {
@@ -266,17 +266,17 @@ fn of_selection(
     selection: &Selection,
     config: &ConfigFile,
     storage: &Storage,
-) -> Result<Whose, Failure> {
+) -> Result<LogoutTarget, Failure> {
     if let Some(profile) = selection.section(config) {
-        return Ok(Whose::profile(config, profile.name()));
+        return Ok(LogoutTarget::profile(config, profile.name()));
     }
     if let Some(gone) = selection.profile() {
-        return Ok(Whose::key(gone.name(), !is_kept(gone.name(), storage)));
+        return Ok(LogoutTarget::key(gone.name(), !is_kept(gone.name(), storage)));
     }
     let account = selection.account_id().map(u2m::AccountId::parse).transpose();
     let account = account.map_err(|error| Failure::new(Class::Usage, chain(&error)))?;
     let host = selection.host();
-    Ok(Whose {
+    Ok(LogoutTarget {
         profile: None,
         keys: host.map(|host| host_login_keys(host, account.as_ref())).unwrap_or_default(),
         words: host.map(ToString::to_string).unwrap_or_default(),
@@ -285,14 +285,14 @@ fn of_selection(
 }
 
 /// The login of the profile that the person picks.
-fn picked(title: &str, config: &ConfigFile, of: &[Profile<'_>]) -> Result<Whose, Failure> {
+fn picked(title: &str, config: &ConfigFile, of: &[Profile<'_>]) -> Result<LogoutTarget, Failure> {
     match prompt::profile(title, config, of, false)? {
-        Some(Picked::Profile(name)) => Ok(Whose::profile(config, &name)),
+        Some(ProfileChoice::Profile(name)) => Ok(LogoutTarget::profile(config, &name)),
         _ => Err(Failure::new(Class::Unclear, "there are no profiles")),
     }
 }
 
-fn is_approved(args: &Args, whose: &Whose, path: &Path) -> Result<bool, Failure> {
+fn is_approved(args: &Args, whose: &LogoutTarget, path: &Path) -> Result<bool, Failure> {
     let also = match args.delete {
         true => format!(" and remove it from {}", place::shown(path)),
         false => String::new(),
@@ -311,7 +311,7 @@ fn delete(path: &Path, profile: &str, are_cleared: bool) -> Result<bool, Failure
     })
 }
 
-fn say(whose: &Whose, out: &LoggedOut, is_deleted: bool, args: &Args) {
+fn say(whose: &LogoutTarget, out: &LoggedOut, is_deleted: bool, args: &Args) {
     let (words, is_out) = (&whose.words, !out.removed.is_empty());
     if args.all && !is_out {
         return output::note("There are no logins to end.");
@@ -330,7 +330,7 @@ fn say(whose: &Whose, out: &LoggedOut, is_deleted: bool, args: &Args) {
     });
 }
 
-fn report(whose: &Whose, out: &LoggedOut, is_deleted: bool, is_revoked: Option<bool>) -> String {
+fn report(whose: &LogoutTarget, out: &LoggedOut, is_deleted: bool, is_revoked: Option<bool>) -> String {
     let removed = out.removed.iter();
     let removed = removed.map(|(key, mode)| json!({"key": key.as_str(), "storage": mode.as_str()}));
     let report = json!({

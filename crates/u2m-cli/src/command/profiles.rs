@@ -6,19 +6,19 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use serde::Serialize;
 use std::time::Duration;
-use u2m::{Cloud, Detached, Foreign, Inspector, ProfileReport, Surroundings, chain, format_local};
+use u2m::{Cloud, Detached, Sanitized, Inspector, ProfileReport, Environment, chain, format_local};
 
 /// How long one profile is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
-struct Listed {
-    profiles: Vec<Row>,
+struct ProfilesJson {
+    profiles: Vec<ProfileJson>,
 }
 
 /// The members of the reference in its order, then ours.
 #[derive(Serialize)]
-struct Row {
+struct ProfileJson {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
@@ -44,7 +44,7 @@ struct Row {
 
 pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
     let (path, config) = place::config()?;
-    let around = Surroundings { env: &place::env, config: &config };
+    let around = Environment { env: &place::env, config: &config };
     let asks = !args.skip_validate;
     if asks {
         // A login that has run out is renewed.
@@ -57,19 +57,19 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
         Err(_) => inspector,
     };
     let reports = inspector.survey_blocking(&around, &path, asks).into_iter();
-    let rows: Vec<Row> = match args.stands_in {
-        true => reports.map(row).map(Row::into_theirs).collect(),
+    let rows: Vec<ProfileJson> = match args.stands_in {
+        true => reports.map(row).map(ProfileJson::into_theirs).collect(),
         false => reports.map(row).collect(),
     };
-    u2m::settle(SAVING);
+    u2m::wait_for_saves(SAVING);
     output::warn_of(inspector.take_notices());
     match output::format(args) {
-        Format::Json => output::result(output::json(&Listed { profiles: rows }) + "\n"),
+        Format::Json => output::result(output::json(&ProfilesJson { profiles: rows }) + "\n"),
         Format::Text => output::result(table(&rows)),
     }
 }
 
-impl Row {
+impl ProfileJson {
     /// As Databricks' CLI tells it, for whoever calls us in its place: what is not known to be valid is not, and nothing says
     /// why.
     fn into_theirs(self) -> Self {
@@ -78,12 +78,12 @@ impl Row {
     }
 }
 
-fn row(report: ProfileReport) -> Row {
+fn row(report: ProfileReport) -> ProfileJson {
     let error = report
         .validity
         .error()
         .map(|error| Problem { category: error.category(), message: chain(error) });
-    Row {
+    ProfileJson {
         valid: report.validity.is_valid(),
         error,
         name: report.name,
@@ -100,16 +100,16 @@ fn row(report: ProfileReport) -> Row {
 }
 
 /// The columns of the reference; one more where there is a reason to tell.
-fn table(rows: &[Row]) -> String {
-    let name = |row: &Row| {
+fn table(rows: &[ProfileJson]) -> String {
+    let name = |row: &ProfileJson| {
         let mark = if row.default { " (Default)" } else { "" };
-        format!("{}{mark}", Foreign::new(&row.name))
+        format!("{}{mark}", Sanitized::new(&row.name))
     };
-    let host = |row: &Row| {
+    let host = |row: &ProfileJson| {
         let place = row.host.as_deref().or(row.issuer.as_deref());
-        Foreign::new(place.unwrap_or_default()).to_string()
+        Sanitized::new(place.unwrap_or_default()).to_string()
     };
-    let width = |title: &str, cell: &dyn Fn(&Row) -> String| {
+    let width = |title: &str, cell: &dyn Fn(&ProfileJson) -> String| {
         let widest = rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
         widest.max(title.len())
     };

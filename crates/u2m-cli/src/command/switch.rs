@@ -2,12 +2,12 @@
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
-use crate::prompt::{self, Picked};
+use crate::prompt::{self, ProfileChoice};
 use crate::settle::{listed, with_flag};
 use crate::{advice, output, place};
 use serde_json::json;
 use std::path::Path;
-use u2m::{ChooseError, ConfigFile, Editor, Foreign, Outcome};
+use u2m::{ChooseError, ConfigFile, Editor, Sanitized, EditOutcome};
 
 /// What is used before any default.
 const BEFORE_THE_DEFAULT: &[&str] = &["DATABRICKS_CONFIG_PROFILE", "DATABRICKS_HOST"];
@@ -35,8 +35,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let is_changed = outcome != Outcome::Unchanged;
-    if outcome == (Outcome::Written { tightened: true }) {
+    let is_changed = outcome != EditOutcome::Unchanged;
+    if outcome == (EditOutcome::Written { tightened: true }) {
         output::note(&format!("{} can now be read by you alone.", place::shown(&path)));
     }
     let overridden = overridden(wanted.as_deref());
@@ -82,11 +82,11 @@ fn wanted(args: &Args) -> Result<Option<String>, Failure> {
 fn picked(config: &ConfigFile, name: &str) -> Result<String, Failure> {
     if prompt::is_allowed() {
         let title = match config.setting("default_profile") {
-            Some(now) => format!("Default profile (now {})", Foreign::new(now)),
+            Some(now) => format!("Default profile (now {})", Sanitized::new(now)),
             None => "Default profile".to_owned(),
         };
         let picked = prompt::profile(&title, config, &config.profiles(), false)?;
-        if let Some(Picked::Profile(wanted)) = picked {
+        if let Some(ProfileChoice::Profile(wanted)) = picked {
             return Ok(wanted);
         }
     }
@@ -119,7 +119,7 @@ fn say(wanted: Option<&str>, previous: Option<&str>, config: &ConfigFile) {
     let Some(wanted) = wanted else {
         return output::note(&match previous {
             Some(previous) => {
-                format!("\"{}\" is no longer the default profile.", Foreign::new(previous))
+                format!("\"{}\" is no longer the default profile.", Sanitized::new(previous))
             }
             None => "No default profile was set.".to_owned(),
         });
@@ -127,8 +127,8 @@ fn say(wanted: Option<&str>, previous: Option<&str>, config: &ConfigFile) {
     let profile = config.profile(wanted);
     let issuer = || profile.as_ref().and_then(|profile| profile.issuer()).map(|(issuer, _)| issuer);
     let host = match profile.as_ref().and_then(|profile| profile.host()).or_else(issuer) {
-        Some(host) => format!(" ({})", Foreign::new(host)),
+        Some(host) => format!(" ({})", Sanitized::new(host)),
         None => "; it has no host".to_owned(),
     };
-    output::note(&format!("The default profile is now \"{}\"{host}.", Foreign::new(wanted)));
+    output::note(&format!("The default profile is now \"{}\"{host}.", Sanitized::new(wanted)));
 }

@@ -2,14 +2,14 @@
 
 mod ask;
 
-use crate::advice::{self, Subject};
+use crate::advice::{self, TokenSubject};
 use crate::args::{Args, Format};
 use crate::failure::Failure;
 use crate::settle::is_machine;
 use crate::{guard, output, place};
 use std::time::SystemTime;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Host, Said, SecretText, Storage, Surroundings,
+    CacheKey, ChooseError, ConfigFile, Detached, Host, TargetArgs, SecretText, Storage, Environment,
     Target, Timestamp, Token, TokenChoice, TokenError, blocking, choose_for_token,
 };
 
@@ -20,15 +20,15 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
 }
 
 /// A token, and whose it is.
-pub(super) struct Obtained {
+pub(super) struct ObtainedToken {
     pub(super) token: Token,
     pub(super) target: Target,
     pub(super) config: ConfigFile,
     auth: blocking::PersistentAuth,
-    subject: Subject,
+    subject: TokenSubject,
 }
 
-impl Obtained {
+impl ObtainedToken {
     /// Waits until what was bought for the token is saved, for as long as that is tried.
     ///
     /// # Errors
@@ -42,9 +42,9 @@ impl Obtained {
 }
 
 /// A token of whoever is `said`, refreshed when it is time.
-pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, Failure> {
+pub(super) fn obtain(args: &Args, said: &TargetArgs, name: &str) -> Result<ObtainedToken, Failure> {
     let (path, config) = place::config()?;
-    let around = Surroundings { env: &place::env, config: &config };
+    let around = Environment { env: &place::env, config: &config };
     // A word that names no store is reported first, as the reference does.
     place::storage(&config, None)?;
     // Where nobody is signed in, and a machine could: whoever asks wants the token of the machine.
@@ -75,7 +75,7 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
     let ca_file = choice.ca_file.clone();
     let ask = |host: &Host| Some(blocking::ask_host(&place::transport(ca_file.as_deref()), host));
     let choice = choice.settled_in(store, ask);
-    let subject = Subject::new(&choice.target, name);
+    let subject = TokenSubject::new(&choice.target, name);
     let target = choice.target.clone();
     let describe = |choice: TokenChoice| {
         let builder = choice.builder().with_store(store.clone());
@@ -105,7 +105,7 @@ pub(super) fn obtain(args: &Args, said: &Said, name: &str) -> Result<Obtained, F
             _ => failure,
         }
     })?;
-    Ok(Obtained { token, target, config, auth, subject })
+    Ok(ObtainedToken { token, target, config, auth, subject })
 }
 
 /// Where else a login is that was not found where it was to be (HINT-1).
@@ -119,7 +119,7 @@ fn elsewhere(storage: &Storage, key: &CacheKey, name: &str) -> String {
     let Some(other) = other else { return String::new() };
     format!(
         ". A login '{}' is kept in {}; to move it: {name} storage migrate --to {wanted} {}",
-        u2m::Foreign::new(key.as_str()),
+        u2m::Sanitized::new(key.as_str()),
         storage.location(other, &place::shown),
         advice::quoted(key.as_str())
     )

@@ -1,6 +1,6 @@
 //! The lines of a question on the terminal: drawn, drawn again in the same place, and left as an answer.
 
-use super::Unanswered;
+use super::NoAnswer;
 use super::keys::{Key, key};
 use crate::{output, screen};
 use crossterm::event::{self, Event};
@@ -29,12 +29,12 @@ pub(super) struct Canvas {
     /// The widths of the lines down to that of the cursor, of what was drawn last.
     above: Vec<usize>,
     column: usize,
-    _kept: screen::Kept,
+    _kept: screen::TerminalModes,
 }
 
 impl Canvas {
-    pub(super) fn open() -> Result<Self, Unanswered> {
-        let kept = screen::Kept::by_key().ok_or(Unanswered::Impossible)?;
+    pub(super) fn open() -> Result<Self, NoAnswer> {
+        let kept = screen::TerminalModes::by_key().ok_or(NoAnswer::Impossible)?;
         output::ask(BRACKETED);
         Ok(Self { above: Vec::new(), column: 0, _kept: kept })
     }
@@ -91,7 +91,7 @@ impl Canvas {
     }
 
     /// The next key, paste or reason to draw.
-    pub(super) fn next(&mut self) -> Result<Input, Unanswered> {
+    pub(super) fn next(&mut self) -> Result<Input, NoAnswer> {
         loop {
             if screen::was_resumed() {
                 // Whatever stands there now is another's.
@@ -100,10 +100,10 @@ impl Canvas {
                 output::ask(BRACKETED);
                 return Ok(Input::Redraw);
             }
-            if !event::poll(LOOK).map_err(|_| Unanswered::Ended)? {
+            if !event::poll(LOOK).map_err(|_| NoAnswer::Ended)? {
                 continue;
             }
-            match event::read().map_err(|_| Unanswered::Ended)? {
+            match event::read().map_err(|_| NoAnswer::Ended)? {
                 Event::Key(event) => match key(event) {
                     Some(Key::Suspend) => {
                         self.suspend();

@@ -1,6 +1,6 @@
 //! A line of text that is asked for, on a terminal that can move its cursor.
 
-use super::Unanswered;
+use super::NoAnswer;
 use super::canvas::{Canvas, Frame, Input, bold};
 use super::keys::{Edit, Key};
 use super::line::Line;
@@ -13,7 +13,7 @@ const ROOM: usize = 16;
 pub(super) fn ask(
     question: &str,
     check: &dyn Fn(&str) -> Result<String, String>,
-) -> Result<String, Unanswered> {
+) -> Result<String, NoAnswer> {
     let mut canvas = Canvas::open()?;
     let (mut line, mut complaint) = (Line::default(), String::new());
     loop {
@@ -36,11 +36,11 @@ pub(super) fn ask(
             }
             Input::Key(Key::EndOrDelete) => {
                 canvas.leave(&frame);
-                return Err(Unanswered::Ended);
+                return Err(NoAnswer::Ended);
             }
             Input::Key(Key::Stop) => {
                 canvas.leave(&frame);
-                return Err(Unanswered::BrokenOff);
+                return Err(NoAnswer::BrokenOff);
             }
             Input::Paste(text) => paste(&mut line, &text),
             Input::Key(_) | Input::Redraw => {}

@@ -4,10 +4,10 @@ use super::canvas::{Canvas, Frame, Input, bold, reverse};
 use super::field::paste;
 use super::keys::{Edit, Key};
 use super::line::Line;
-use super::{ROWS, Row, Unanswered};
+use super::{ROWS, PickerRow, NoAnswer};
 use crate::screen::{self, width_of};
 
-pub(super) fn pick(title: &str, rows: &[Row]) -> Result<usize, Unanswered> {
+pub(super) fn pick(title: &str, rows: &[PickerRow]) -> Result<usize, NoAnswer> {
     let mut canvas = Canvas::open()?;
     let mut list = List::new(title, rows);
     loop {
@@ -31,8 +31,8 @@ pub(super) fn pick(title: &str, rows: &[Row]) -> Result<usize, Unanswered> {
             Input::Key(end @ (Key::Stop | Key::EndOrDelete)) => {
                 canvas.leave(&frame);
                 return Err(match end {
-                    Key::Stop => Unanswered::BrokenOff,
-                    _ => Unanswered::Ended,
+                    Key::Stop => NoAnswer::BrokenOff,
+                    _ => NoAnswer::Ended,
                 });
             }
             Input::Paste(text) => {
@@ -52,7 +52,7 @@ fn page(height: usize) -> usize {
 /// What is searched for, what was found, and which of it is chosen.
 struct List<'a> {
     title: &'a str,
-    rows: &'a [Row],
+    rows: &'a [PickerRow],
     part: Line,
     found: Vec<usize>,
     at: usize,
@@ -61,7 +61,7 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    fn new(title: &'a str, rows: &'a [Row]) -> Self {
+    fn new(title: &'a str, rows: &'a [PickerRow]) -> Self {
         let mut list =
             Self { title, rows, part: Line::default(), found: Vec::new(), at: 0, top: 0 };
         list.search();
@@ -123,7 +123,7 @@ impl<'a> List<'a> {
     /// How many there are, and the keys, as far as there is room for them.
     fn help(&self, width: usize) -> String {
         let choices =
-            |rows: &mut dyn Iterator<Item = &Row>| rows.filter(|row| !row.is_action).count();
+            |rows: &mut dyn Iterator<Item = &PickerRow>| rows.filter(|row| !row.is_action).count();
         let all = choices(&mut self.rows.iter());
         let found = choices(&mut self.found.iter().map(|&at| &self.rows[at]));
         let count = match (found, all) {
@@ -168,8 +168,8 @@ mod tests {
         assert!(none.is_empty());
     }
 
-    fn rows(count: usize) -> Vec<Row> {
-        (0..count).map(|n| Row::new(&format!("profile-{n}"), "(https://a.example)")).collect()
+    fn rows(count: usize) -> Vec<PickerRow> {
+        (0..count).map(|n| PickerRow::new(&format!("profile-{n}"), "(https://a.example)")).collect()
     }
 
     #[test]
@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn a_frame_fits_the_terminal_whatever_its_size() {
         let mut rows = rows(30);
-        rows.push(Row::new("日本語の名前はとても幅が広い日本語の名前はとても幅が広い", "(x)"));
-        rows.push(Row::action("+ Create a new profile"));
+        rows.push(PickerRow::new("日本語の名前はとても幅が広い日本語の名前はとても幅が広い", "(x)"));
+        rows.push(PickerRow::action("+ Create a new profile"));
         for (width, height) in [(40, 24), (80, 24), (200, 60), (20, 5), (10, 2)] {
             let mut list = List::new("Sign in to a place with a long name", &rows);
             for _ in 0..rows.len() + 2 {

@@ -1,12 +1,12 @@
 //! The list of profiles.
 
-use super::{Row, pick};
+use super::{PickerRow, pick};
 use crate::failure::Failure;
 use u2m::{ConfigFile, Profile};
 
 /// What somebody chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Picked {
+pub(crate) enum ProfileChoice {
     Profile(String),
     /// A new profile.
     New,
@@ -24,11 +24,11 @@ pub(crate) fn profile(
     config: &ConfigFile,
     profiles: &[Profile<'_>],
     has_actions: bool,
-) -> Result<Option<Picked>, Failure> {
+) -> Result<Option<ProfileChoice>, Failure> {
     let (mut rows, mut picked) = listed(config, profiles);
     if has_actions {
-        rows.extend([Row::action(NEW), Row::action(HOST)]);
-        picked.extend([Picked::New, Picked::Host]);
+        rows.extend([PickerRow::action(NEW), PickerRow::action(HOST)]);
+        picked.extend([ProfileChoice::New, ProfileChoice::Host]);
     }
     if rows.is_empty() {
         return Ok(None);
@@ -37,7 +37,7 @@ pub(crate) fn profile(
     Ok(picked.into_iter().nth(index))
 }
 
-fn listed(config: &ConfigFile, profiles: &[Profile<'_>]) -> (Vec<Row>, Vec<Picked>) {
+fn listed(config: &ConfigFile, profiles: &[Profile<'_>]) -> (Vec<PickerRow>, Vec<ProfileChoice>) {
     let default = config.default_profile();
     let mut profiles: Vec<_> = profiles.iter().filter(|profile| profile.host().is_some()).collect();
     profiles.sort_by_key(|profile| Some(profile.name()) != default);
@@ -48,12 +48,12 @@ fn listed(config: &ConfigFile, profiles: &[Profile<'_>]) -> (Vec<Row>, Vec<Picke
             None => format!("({host})"),
         };
         let tag = if Some(profile.name()) == default { "[default] " } else { "" };
-        let mut row = Row::new(profile.name(), &format!("{tag}{place}"));
+        let mut row = PickerRow::new(profile.name(), &format!("{tag}{place}"));
         // An account's profile is found by its host too.
         row.found_by = format!("{} {host}", row.found_by).to_lowercase();
         row
     };
-    let picked = |profile: &&Profile<'_>| Picked::Profile(profile.name().to_owned());
+    let picked = |profile: &&Profile<'_>| ProfileChoice::Profile(profile.name().to_owned());
     (profiles.iter().map(row).collect(), profiles.iter().map(picked).collect())
 }
 
@@ -71,7 +71,7 @@ mod tests {
         let (rows, picked) = listed(&config, &config.profiles());
         let lines: Vec<_> = rows.iter().map(|row| row.line(80)).collect();
         assert_eq!(lines, ["b [default] (account: acc)", "a (https://a.example)"]);
-        assert_eq!(picked[0], Picked::Profile("b".into()));
+        assert_eq!(picked[0], ProfileChoice::Profile("b".into()));
         assert!(rows[0].matches("B.EXAMPLE"));
     }
 

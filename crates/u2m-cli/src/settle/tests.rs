@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use u2m::{
-    ChooseError, ConfigFile, Purpose, ResolveError, Said, Surroundings, choose_for_token, resolve,
+    ChooseError, ConfigFile, Purpose, ResolveError, TargetArgs, Environment, choose_for_token, resolve,
     select,
 };
 
@@ -92,7 +92,7 @@ proptest! {
     fn every_command_is_about_one_profile_and_one_host(file in file(), args in words(), vars in environment()) {
         let config = ConfigFile::parse(file).unwrap();
         let lookup = |name: &str| vars.get(name).map(OsString::from);
-        let around = Surroundings { env: &lookup, config: &config };
+        let around = Environment { env: &lookup, config: &config };
         let said = args.said();
 
         // `token` and `exec`.
@@ -142,7 +142,7 @@ proptest! {
         if let Ok(found) = &found {
             let is_for_issuer = crate::told::is_for_issuer(found, &config);
             if is_for_issuer || found.host().is_some() {
-                let lent = of_token(&Said::of(found, &config));
+                let lent = of_token(&TargetArgs::of(found, &config));
                 prop_assert_eq!(lent.as_ref().map_err(untyped), token.as_ref().map_err(untyped));
             }
         }
@@ -171,7 +171,7 @@ proptest! {
             false => Args { argument: name, ..Args::default() },
         };
         let said = args.said();
-        let around = Surroundings { env: &|_| None, config: &config };
+        let around = Environment { env: &|_| None, config: &config };
         let token = choose_for_token(&said, &around).unwrap_err();
         let Err(ResolveError::Choose(described)) = resolve(&said.given(), &|_| None, &config, path) else {
             panic!("it is unknown");

@@ -33,7 +33,7 @@ pub(crate) enum Owner {
 
 /// A block that was given back with a secret in it.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundLogin {
     /// `free`, or `realloc`.
     pub(crate) what: String,
     size: String,
@@ -43,13 +43,13 @@ pub(crate) struct Found {
     pub(crate) frames: Vec<String>,
 }
 
-impl Found {
+impl FoundLogin {
     pub(crate) fn owner(&self) -> Owner {
         owner(&self.frames)
     }
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for FoundLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -145,11 +145,11 @@ impl Measure {
     }
 
     /// What was found in `u2m` until now.
-    pub(crate) fn found(&self) -> Vec<Found> {
+    pub(crate) fn found(&self) -> Vec<FoundLogin> {
         self.found_in(Path::new(U2M))
     }
 
-    pub(crate) fn found_in(&self, program: &Path) -> Vec<Found> {
+    pub(crate) fn found_in(&self, program: &Path) -> Vec<FoundLogin> {
         // The object makes the file when it is loaded: without it nobody has looked.
         let report = std::fs::read_to_string(self.report()).expect("the object was loaded");
         let lines: Vec<Vec<&str>> =
@@ -159,7 +159,7 @@ impl Measure {
         };
         let all: Vec<String> = lines.iter().flat_map(|line| places(line)).collect();
         let mut symbols = symbols(program, &all).into_iter();
-        let found = |line: &Vec<&str>| Found {
+        let found = |line: &Vec<&str>| FoundLogin {
             what: line[1].to_owned(),
             size: line[2].to_owned(),
             which: line[3].to_owned(),

@@ -34,7 +34,7 @@ struct Plan {
 }
 
 #[derive(Debug)]
-struct Outcome {
+struct EditOutcome {
     plan: Plan,
     /// Whether it fell while the request was at the server.
     is_inside: bool,
@@ -71,7 +71,7 @@ fn plan(chance: &mut Chance, is_long: bool) -> Plan {
     }
 }
 
-fn run(plan: Plan) -> Outcome {
+fn run(plan: Plan) -> EditOutcome {
     let world = World::new();
     world.write(".databrickscfg", &format!("[dev]\nhost = {}\n", world.url()));
     if !plan.delay.is_zero() {
@@ -124,7 +124,7 @@ fn run(plan: Plan) -> Outcome {
         is_inside = is_pending();
     }
     let is_quiet = quiet(&world, Duration::from_secs(300));
-    Outcome {
+    EditOutcome {
         plan,
         is_inside,
         is_alive: is_alive(&world, "dev"),
@@ -140,7 +140,7 @@ fn no_kill_no_suspension_and_no_time_limit_loses_a_login() {
     let outcomes = rounds.run(if rounds.is_long { 32 } else { 4 }, |_, mut chance| {
         run(plan(&mut chance, rounds.is_long))
     });
-    let is_excused = |outcome: &&Outcome| matches!(outcome.plan.event, Event::KillWorker);
+    let is_excused = |outcome: &&EditOutcome| matches!(outcome.plan.event, Event::KillWorker);
     let inside = outcomes.iter().filter(|outcome| outcome.is_inside).count();
     let dead: Vec<_> = outcomes.iter().filter(|outcome| !outcome.is_alive).collect();
     let excused = dead.iter().copied().filter(is_excused).count();

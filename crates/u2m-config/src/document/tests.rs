@@ -1,13 +1,13 @@
 use super::*;
 
 fn set(text: &str, section: &str, values: &[(&str, &str)]) -> String {
-    let mut document = Document::new(text);
+    let mut document = IniDocument::new(text);
     document.set(section, values);
     document.text
 }
 
 fn removed(text: &str, section: &str) -> String {
-    let mut document = Document::new(text);
+    let mut document = IniDocument::new(text);
     document.remove_section(section);
     document.text
 }
@@ -123,14 +123,14 @@ fn the_default_section_keeps_its_header_and_comment() {
 
 #[test]
 fn removing_ignores_case_and_takes_every_occurrence() {
-    let mut document = Document::new("[p]\nToken = 1\nk = 2\ntoken = `3\n4`\n[q]\ntoken = 5\n");
+    let mut document = IniDocument::new("[p]\nToken = 1\nk = 2\ntoken = `3\n4`\n[q]\ntoken = 5\n");
     document.remove("p", "token");
     assert_eq!(document.text, "[p]\nk = 2\n[q]\ntoken = 5\n");
 }
 
 #[test]
 fn overwriting_replaces_values_over_several_lines() {
-    let mut document = Document::new("[p]\ntoken = `a\nb` # mine\nTOKEN: c \\\nd\nk = 1\n");
+    let mut document = IniDocument::new("[p]\ntoken = `a\nb` # mine\nTOKEN: c \\\nd\nk = 1\n");
     document.overwrite("p", "token", "X");
     assert_eq!(document.text, "[p]\ntoken = X # mine\nTOKEN: X\nk = 1\n");
 }
@@ -149,7 +149,7 @@ fn a_byte_order_mark_that_ends_the_text_is_no_line_end() {
 
 #[test]
 fn a_byte_order_mark_within_the_text_does_not_become_the_text_s_own() {
-    let mut document = Document::new("k = v\n\u{feff}host = h\n");
+    let mut document = IniDocument::new("k = v\n\u{feff}host = h\n");
     document.remove("DEFAULT", "k");
     assert_eq!(document.text(), "\n\u{feff}host = h\n");
 }

@@ -134,9 +134,9 @@ impl Resolved {
     /// else is configured, `databricks-cli` is what remains to be tried, login or not, if there is a host.
     ///
     /// ```
-    /// use u2m_config::{ConfigFile, Given, resolve};
+    /// use u2m_config::{ConfigFile, SelectionArgs, resolve};
     /// let file = ConfigFile::parse("[az]\nhost = a.example\nazure_use_msi = true\n")?;
-    /// let given = Given { profile: Some("az"), ..Given::default() };
+    /// let given = SelectionArgs { profile: Some("az"), ..SelectionArgs::default() };
     /// let found = resolve(&given, &|_| None, &file, "cfg".as_ref())?;
     /// assert_eq!(found.auth_type(false), Some("azure-msi"));
     /// assert_eq!(found.auth_type(true), Some("databricks-cli"));

@@ -1,8 +1,8 @@
 //! Why a configuration cannot be settled.
 
-use super::{AUTH_TYPES, Source};
+use super::{AUTH_TYPES, ValueSource};
 use crate::{ChooseError, WrongValue};
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// Why it is not clear how to authenticate, or to whom. No message repeats a credential.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -16,14 +16,14 @@ pub enum ResolveError {
         "more than one authorization method configured: {} ({}); remove one, or choose one with auth_type",
         methods(.0), origins(.0)
     )]
-    ManyMethods(Vec<(&'static str, Source)>),
+    ManyMethods(Vec<(&'static str, ValueSource)>),
     /// No way of authenticating is called that.
     #[error("auth_type \"{text}\" from {from} does not exist; there are: {}", AUTH_TYPES.join(", "))]
     UnknownAuthType {
         /// What it says.
-        text: Foreign,
+        text: Sanitized,
         /// Where it stands.
-        from: Source,
+        from: ValueSource,
     },
     /// A switch or a number that is none.
     #[error("the value of {key} from {from} cannot be used")]
@@ -31,18 +31,18 @@ pub enum ResolveError {
         /// What it is the value of.
         key: &'static str,
         /// Where it stands.
-        from: Source,
+        from: ValueSource,
         /// What was expected.
         #[source]
         source: WrongValue,
     },
 }
 
-fn methods(found: &[(&'static str, Source)]) -> String {
+fn methods(found: &[(&'static str, ValueSource)]) -> String {
     found.iter().map(|(method, _)| *method).collect::<Vec<_>>().join(" and ")
 }
 
-fn origins(found: &[(&'static str, Source)]) -> String {
+fn origins(found: &[(&'static str, ValueSource)]) -> String {
     let said = found.iter().map(|(method, source)| format!("{method} from {source}"));
     said.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,6 @@
 //! What follows for a configuration from what its host says of itself, as Databricks' programs work it out.
 
-use super::{Resolved, Source, Value, place};
+use super::{Resolved, ValueSource, Value, place};
 use crate::{Attribute, Cloud};
 use u2m_core::{AccountId, HostMetadata, derive_host_from_issuer};
 
@@ -12,20 +12,20 @@ const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
 impl Resolved {
     /// Adds what nobody has said: account, workspace, discovery URL and audience by what the host says of itself, and the
-    /// cloud, by its name if it says nothing. The source of each is [`Source::Derived`]. It is for showing and for handing on
+    /// cloud, by its name if it says nothing. The source of each is [`ValueSource::Derived`]. It is for showing and for handing on
     /// a configuration: to sign in and to ask an API, what was said itself counts.
     ///
     /// A workspace is not added where somebody wrote that there is none (`workspace_id = none`), nor a discovery URL that is
     /// not on the very host (HOST-5).
     ///
     /// ```
-    /// use u2m_config::{ConfigFile, Given, resolve};
+    /// use u2m_config::{ConfigFile, SelectionArgs, resolve};
     /// use u2m_core::HostMetadata;
     /// let file = ConfigFile::parse("host = https://a.example\n")?;
     /// let mut said = HostMetadata::default();
     /// said.workspace_id = Some("7".to_owned());
     /// said.oidc_endpoint = Some("https://a.example/oidc".to_owned());
-    /// let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref())?.told_by(Some(&said));
+    /// let found = resolve(&SelectionArgs::default(), &|_| None, &file, "cfg".as_ref())?.told_by(Some(&said));
     /// assert_eq!(found.get("workspace_id"), Some("7"));
     /// assert_eq!(
     ///     found.get("discovery_url"),
@@ -56,11 +56,11 @@ impl Resolved {
     /// Puts in what follows from something else than words, such as how a program was started, in the place of what was said.
     ///
     /// ```
-    /// use u2m_config::{ConfigFile, Given, Source, resolve};
+    /// use u2m_config::{ConfigFile, SelectionArgs, ValueSource, resolve};
     /// let file = ConfigFile::parse("host = a.example\n")?;
-    /// let found = resolve(&Given::default(), &|_| None, &file, "cfg".as_ref())?;
+    /// let found = resolve(&SelectionArgs::default(), &|_| None, &file, "cfg".as_ref())?;
     /// let found = found.with_derived("databricks_cli_path", "/usr/bin/databricks");
-    /// assert_eq!(found.value("databricks_cli_path").map(|path| path.source()), Some(&Source::Derived));
+    /// assert_eq!(found.value("databricks_cli_path").map(|path| path.source()), Some(&ValueSource::Derived));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -84,7 +84,7 @@ impl Resolved {
         };
         let is_behind = |value: &Value| place(value.attribute().key()) > place(key);
         let at = self.values.iter().position(is_behind).unwrap_or(self.values.len());
-        self.values.insert(at, Value::new(attribute, text, Source::Derived));
+        self.values.insert(at, Value::new(attribute, text, ValueSource::Derived));
     }
 
     fn discovery_url(&self, said: &HostMetadata) -> Option<String> {
@@ -122,11 +122,11 @@ impl Resolved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConfigFile, Given, resolve};
+    use crate::{ConfigFile, SelectionArgs, resolve};
 
     fn resolved(text: &str) -> Resolved {
         let file = ConfigFile::parse(text).unwrap();
-        resolve(&Given::default(), &|_| None, &file, "cfg".as_ref()).unwrap()
+        resolve(&SelectionArgs::default(), &|_| None, &file, "cfg".as_ref()).unwrap()
     }
 
     fn said(endpoint: &str) -> HostMetadata {
@@ -168,11 +168,11 @@ mod tests {
             ("discovery_url", "x"),
         ] {
             assert_eq!(own.get(key), Some(text));
-            assert!(matches!(own.value(key).unwrap().source(), Source::File(_)), "{key}");
+            assert!(matches!(own.value(key).unwrap().source(), ValueSource::File(_)), "{key}");
         }
         let own = resolved("host = https://a.example\naccount_id = mine\n").told_by(Some(&said));
         assert_eq!(own.get("discovery_url"), Some(url.replace("{}", "mine").as_str()));
-        assert_eq!(own.value("workspace_id").unwrap().source(), &Source::Derived);
+        assert_eq!(own.value("workspace_id").unwrap().source(), &ValueSource::Derived);
     }
 
     #[test]

@@ -13,14 +13,14 @@ const HIDDEN: &str = "********";
 /// Where a value comes from.
 ///
 /// ```
-/// use u2m_config::Source;
-/// assert_eq!(Source::Flag("--host").to_string(), "--host flag");
-/// assert_eq!(Source::Variable("DATABRICKS_HOST").to_string(), "DATABRICKS_HOST environment variable");
-/// assert_eq!(Source::File("/home/a/cfg".into()).to_string(), "/home/a/cfg config file");
+/// use u2m_config::ValueSource;
+/// assert_eq!(ValueSource::Flag("--host").to_string(), "--host flag");
+/// assert_eq!(ValueSource::Variable("DATABRICKS_HOST").to_string(), "DATABRICKS_HOST environment variable");
+/// assert_eq!(ValueSource::File("/home/a/cfg".into()).to_string(), "/home/a/cfg config file");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Source {
+pub enum ValueSource {
     /// A flag of a command line, with its hyphens.
     Flag(&'static str),
     /// A variable of the environment.
@@ -31,7 +31,7 @@ pub enum Source {
     Derived,
 }
 
-impl Source {
+impl ValueSource {
     /// What kind of place it is, in the words of Databricks' programs.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => write!(f, "{name} {}", self.kind()),
@@ -64,9 +64,9 @@ impl fmt::Display for Source {
 /// One value that was settled on. A secret is hidden in its `Debug` form, and cleared from memory when it is dropped.
 ///
 /// ```
-/// use u2m_config::{ConfigFile, Given, resolve};
+/// use u2m_config::{ConfigFile, SelectionArgs, resolve};
 /// let file = ConfigFile::parse("[dev]\nhost = a.example\ntoken = canary\n")?;
-/// let given = Given { profile: Some("dev"), ..Given::default() };
+/// let given = SelectionArgs { profile: Some("dev"), ..SelectionArgs::default() };
 /// let found = resolve(&given, &|_| None, &file, "cfg".as_ref())?;
 /// let token = found.value("token").expect("the profile has one");
 /// assert_eq!((token.shown(), token.expose()), ("********", "canary"));
@@ -77,11 +77,11 @@ impl fmt::Display for Source {
 pub struct Value {
     attribute: &'static Attribute,
     text: Zeroizing<String>,
-    source: Source,
+    source: ValueSource,
 }
 
 impl Value {
-    pub(super) fn new(attribute: &'static Attribute, text: &str, source: Source) -> Self {
+    pub(super) fn new(attribute: &'static Attribute, text: &str, source: ValueSource) -> Self {
         Self { attribute, text: Zeroizing::new(text.to_owned()), source }
     }
 
@@ -101,7 +101,7 @@ impl Value {
     }
 
     /// Where it comes from.
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &ValueSource {
         &self.source
     }
 }

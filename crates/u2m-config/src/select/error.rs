@@ -1,6 +1,6 @@
 //! Why it is not clear what is meant.
 
-use u2m_core::{Foreign, Host, HostError, IssuerError, TargetError};
+use u2m_core::{Sanitized, Host, HostError, IssuerError, TargetError};
 
 /// Why it is not clear what is meant. A person has to say more, or something else.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -10,18 +10,18 @@ pub enum ChooseError {
     #[error("{} match {host}", joined(.names, " and "))]
     Ambiguous {
         /// The host, as it was said.
-        host: Foreign,
+        host: Sanitized,
         /// The profiles.
-        names: Vec<Foreign>,
+        names: Vec<Sanitized>,
     },
     /// A positional argument beside a flag that says the same.
     #[error("the argument '{0}' cannot be combined with --host or --profile")]
-    ArgumentWithFlag(Foreign),
+    ArgumentWithFlag(Sanitized),
     /// A profile was named together with another host than its own.
     #[error("profile {profile} is for {own}, not for {wanted}")]
     Conflict {
         /// The profile.
-        profile: Foreign,
+        profile: Sanitized,
         /// Its host.
         own: Host,
         /// The host that was named.
@@ -37,9 +37,9 @@ pub enum ChooseError {
     #[error("profile {profile} is for the issuer {issuer}")]
     IssuerProfile {
         /// The profile.
-        profile: Foreign,
+        profile: Sanitized,
         /// Its issuer.
-        issuer: Foreign,
+        issuer: Sanitized,
     },
     /// The environment signs in as a machine, and nobody is signed in.
     #[error(
@@ -50,13 +50,13 @@ pub enum ChooseError {
     #[error(
         "profile {0} signs in with a client id and secret; only logins by a person are served here"
     )]
-    MachineProfile(Foreign),
+    MachineProfile(Sanitized),
     /// An account console without an account.
     #[error("signing in to {0} needs an account id")]
     NoAccount(Host),
     /// The profile has no host, and none was given.
     #[error("profile {0} has no host")]
-    NoHost(Foreign),
+    NoHost(Sanitized),
     /// Nothing was said, and there is nothing to fall back on.
     #[error("no profile specified. Use --profile <name> to specify which profile to use")]
     NoProfileChosen,
@@ -68,10 +68,10 @@ pub enum ChooseError {
     NotUtf8(&'static str),
     /// The profile's issuer is not one.
     #[error("the issuer of profile {0} cannot be used")]
-    ProfileIssuer(Foreign, #[source] IssuerError),
+    ProfileIssuer(Sanitized, #[source] IssuerError),
     /// The profile's host is not one.
     #[error("the host of profile {0} cannot be used")]
-    ProfileHost(Foreign, #[source] HostError),
+    ProfileHost(Sanitized, #[source] HostError),
     /// The section of settings was named as a profile.
     #[error("__settings__ is a reserved section name and cannot be a profile")]
     Reserved,
@@ -84,36 +84,36 @@ pub enum ChooseError {
         /// The host.
         host: Host,
         /// All profiles.
-        names: Vec<Foreign>,
+        names: Vec<Sanitized>,
     },
     /// No such profile.
     #[error("no matching profile found: \"{name}\"{}", alike(.near))]
     UnknownProfile {
         /// What was said.
-        name: Foreign,
+        name: Sanitized,
         /// Profiles with a name like it.
-        near: Vec<Foreign>,
+        near: Vec<Sanitized>,
     },
     /// What a variable gives for a host is not one.
     #[error("the host from {0} environment variable cannot be used")]
     VariableHost(&'static str, #[source] HostError),
     /// A workspace id that is not one.
     #[error("not a workspace id: '{0}'")]
-    WorkspaceId(Foreign),
+    WorkspaceId(Sanitized),
 }
 
-fn joined(names: &[Foreign], by: &str) -> String {
-    names.iter().map(Foreign::as_str).collect::<Vec<_>>().join(by)
+fn joined(names: &[Sanitized], by: &str) -> String {
+    names.iter().map(Sanitized::as_str).collect::<Vec<_>>().join(by)
 }
 
-fn alike(near: &[Foreign]) -> String {
+fn alike(near: &[Sanitized]) -> String {
     match near {
         [] => String::new(),
         near => format!("; did you mean {}?", joined(near, " or ")),
     }
 }
 
-fn known(names: &[Foreign]) -> String {
+fn known(names: &[Sanitized]) -> String {
     match names {
         [] => "there are no profiles".to_owned(),
         names => format!("there are: {}", joined(names, ", ")),

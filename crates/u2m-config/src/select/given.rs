@@ -3,16 +3,16 @@
 use super::ChooseError;
 use super::near::unknown;
 use crate::{ConfigFile, looks_like_host};
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// What was said on a command line. An empty text counts as absent.
 ///
 /// ```
-/// let given = u2m_config::Given { host: Some("https://a.example"), ..Default::default() };
+/// let given = u2m_config::SelectionArgs { host: Some("https://a.example"), ..Default::default() };
 /// assert!(given.profile.is_none());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
+pub struct SelectionArgs<'a> {
     /// A profile's name or a host, whichever it turns out to be.
     pub either: Option<&'a str>,
     /// A profile's name.
@@ -27,7 +27,7 @@ pub struct Given<'a> {
     pub host_needs_profile: bool,
 }
 
-impl<'a> Given<'a> {
+impl<'a> SelectionArgs<'a> {
     /// The same with `either` taken for what it is: a profile that leads somewhere, by its exact name; else a host, if it looks
     /// like one; else a profile that leads nowhere yet. A flag that is given and empty counts as absent.
     ///
@@ -35,9 +35,9 @@ impl<'a> Given<'a> {
     /// It is none of these, or it stands beside a flag that says the same.
     ///
     /// ```
-    /// use u2m_config::{ConfigFile, Given};
+    /// use u2m_config::{ConfigFile, SelectionArgs};
     /// let file = ConfigFile::parse("[a.example]\ncluster_id = 1\n[my.dev]\nhost = b.example\n")?;
-    /// let said = |word| Given { either: Some(word), ..Given::default() }.sorted(&file);
+    /// let said = |word| SelectionArgs { either: Some(word), ..SelectionArgs::default() }.sorted(&file);
     /// assert_eq!(said("a.example")?.host, Some("a.example"));
     /// assert_eq!(said("my.dev")?.profile, Some("my.dev"));
     /// assert!(said("dve").is_err());
@@ -56,7 +56,7 @@ impl<'a> Given<'a> {
         }
         let Some(either) = given.either.take() else { return Ok(given) };
         if given.host.is_some() || given.profile.is_some() {
-            return Err(ChooseError::ArgumentWithFlag(Foreign::new(either)));
+            return Err(ChooseError::ArgumentWithFlag(Sanitized::new(either)));
         }
         match file.profile(either) {
             Some(profile) if profile.leads_somewhere() => given.profile = Some(either),
@@ -70,8 +70,8 @@ impl<'a> Given<'a> {
     /// Whether a profile or a host is named, in whichever way.
     ///
     /// ```
-    /// use u2m_config::Given;
-    /// assert!(!Given { account_id: Some("1"), profile: Some(""), ..Given::default() }.names_something());
+    /// use u2m_config::SelectionArgs;
+    /// assert!(!SelectionArgs { account_id: Some("1"), profile: Some(""), ..SelectionArgs::default() }.names_something());
     /// ```
     pub fn names_something(&self) -> bool {
         [self.either, self.profile, self.host].into_iter().flatten().any(|text| !text.is_empty())
@@ -87,7 +87,7 @@ mod tests {
 
     fn sorted(word: &str) -> Result<(Option<&str>, Option<&str>), ChooseError> {
         let file = ConfigFile::parse(FILE).unwrap();
-        let given = Given { either: Some(word), ..Given::default() }.sorted(&file)?;
+        let given = SelectionArgs { either: Some(word), ..SelectionArgs::default() }.sorted(&file)?;
         assert_eq!(given.either, None);
         Ok((given.profile, given.host))
     }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn an_empty_word_says_nothing() {
         let empty = Some("");
-        let given = Given {
+        let given = SelectionArgs {
             either: empty,
             profile: empty,
             host: empty,
@@ -124,8 +124,8 @@ mod tests {
     fn an_argument_beside_a_flag_that_says_the_same_is_refused() {
         let file = ConfigFile::parse(FILE).unwrap();
         let either = Some("a");
-        let one = Given { either, profile: either, ..Given::default() };
-        let other = Given { either, host: either, ..Given::default() };
+        let one = SelectionArgs { either, profile: either, ..SelectionArgs::default() };
+        let other = SelectionArgs { either, host: either, ..SelectionArgs::default() };
         for given in [one, other] {
             let error = given.sorted(&file).unwrap_err();
             assert!(matches!(error, ChooseError::ArgumentWithFlag(_)), "{error}");

@@ -2,7 +2,7 @@
 
 use super::ChooseError;
 use crate::{ConfigFile, Profile, SETTINGS};
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// How many names are offered in the place of one that nobody has.
 const OFFERED: usize = 3;
@@ -34,8 +34,8 @@ pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
         file.profiles().iter().map(Profile::name).filter(|known| is_near(known, name)).collect();
     near.truncate(OFFERED);
     ChooseError::UnknownProfile {
-        name: Foreign::new(name),
-        near: near.into_iter().map(Foreign::new).collect(),
+        name: Sanitized::new(name),
+        near: near.into_iter().map(Sanitized::new).collect(),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::{ChooseError, NamedHost, Purpose};
 use crate::{ConfigFile, Profile};
-use u2m_core::{Foreign, Host};
+use u2m_core::{Sanitized, Host};
 
 /// What tells the profiles of one host apart.
-pub(super) struct Ids {
+pub(super) struct ProfileIds {
     pub(super) account: Option<String>,
     pub(super) workspace: Option<String>,
 }
@@ -14,7 +14,7 @@ pub(super) struct Ids {
 /// that a person signs in with go first; others are passed over where a login is wanted, and count where there is no other.
 pub(super) fn on_host(
     named: &NamedHost,
-    ids: &Ids,
+    ids: &ProfileIds,
     file: &ConfigFile,
     purpose: Purpose,
 ) -> Result<Option<String>, ChooseError> {
@@ -39,8 +39,8 @@ pub(super) fn on_host(
         [] => Ok(None),
         [only] => Ok(Some(only.name().to_owned())),
         several => Err(ChooseError::Ambiguous {
-            host: Foreign::new(&named.typed),
-            names: several.iter().map(|profile| Foreign::new(profile.name())).collect(),
+            host: Sanitized::new(&named.typed),
+            names: several.iter().map(|profile| Sanitized::new(profile.name())).collect(),
         }),
     }
 }

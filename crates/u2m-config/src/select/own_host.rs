@@ -2,7 +2,7 @@
 
 use super::ChooseError;
 use crate::Profile;
-use u2m_core::{Foreign, Host, HostHints, Target};
+use u2m_core::{Sanitized, Host, HostHints, Target};
 
 impl Profile<'_> {
     /// The host, and the ids in its URL.
@@ -19,7 +19,7 @@ impl Profile<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn parsed_host(&self) -> Result<Option<(Host, HostHints)>, ChooseError> {
-        let wrong = |error| ChooseError::ProfileHost(Foreign::new(self.name()), error);
+        let wrong = |error| ChooseError::ProfileHost(Sanitized::new(self.name()), error);
         self.host().map(|text| Host::typed(text).map_err(wrong)).transpose()
     }
 
@@ -44,7 +44,7 @@ impl Profile<'_> {
         };
         match self.parsed_host()?.map(|(host, _)| host).or_else(of_issuer) {
             Some(own) if own != *named => Err(ChooseError::Conflict {
-                profile: Foreign::new(self.name()),
+                profile: Sanitized::new(self.name()),
                 own,
                 wanted: named.clone(),
             }),

@@ -8,11 +8,11 @@ use std::ffi::OsString;
 const ID_TOKEN: &str = "DATABRICKS_OIDC_TOKEN";
 
 /// The environment.
-pub(crate) struct Variables<'a> {
+pub(crate) struct SelectionVariables<'a> {
     env: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
-impl<'a> Variables<'a> {
+impl<'a> SelectionVariables<'a> {
     pub(crate) fn new(env: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
         Self { env }
     }

@@ -3,7 +3,7 @@ use super::*;
 /// The only pair of a text, with the text of its slot and of its value.
 fn only(text: &str) -> (String, String, bool) {
     let pair = Scanner::new(text).find_map(|item| match item.unwrap().kind {
-        Kind::Pair(pair) => Some(pair),
+        ItemKind::Pair(pair) => Some(pair),
         _ => None,
     });
     let pair = pair.unwrap();
@@ -67,7 +67,7 @@ fn a_quoted_key_ends_at_its_quote_whatever_is_in_it_and_right_after_it() {
     for quote in ["\"", "`", "\"\"\""] {
         for name in ["a", "ab", "a=b", "a : b", "a long key"] {
             let text = format!("{quote}{name}{quote}=c=d\n");
-            let Some(Ok(Item { kind: Kind::Pair(pair), .. })) = Scanner::new(&text).next() else {
+            let Some(Ok(Item { kind: ItemKind::Pair(pair), .. })) = Scanner::new(&text).next() else {
                 panic!("{text:?} is no pair")
             };
             assert_eq!(

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use u2m_config::{ConfigFile, Given, ResolveError, Resolved, resolve};
+use u2m_config::{ConfigFile, SelectionArgs, ResolveError, Resolved, resolve};
 
 /// A profile file and an environment.
 pub(crate) struct World {
@@ -21,7 +21,7 @@ impl World {
         self
     }
 
-    pub(crate) fn settle(&self, given: Given<'_>) -> Result<Resolved, ResolveError> {
+    pub(crate) fn settle(&self, given: SelectionArgs<'_>) -> Result<Resolved, ResolveError> {
         let env = |name: &str| {
             let found = self.variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| OsString::from(value))
@@ -30,15 +30,15 @@ impl World {
     }
 
     pub(crate) fn nothing_said(&self) -> Result<Resolved, ResolveError> {
-        self.settle(Given::default())
+        self.settle(SelectionArgs::default())
     }
 
     pub(crate) fn profile(&self, name: &str) -> Result<Resolved, ResolveError> {
-        self.settle(Given { profile: Some(name), ..Given::default() })
+        self.settle(SelectionArgs { profile: Some(name), ..SelectionArgs::default() })
     }
 
     pub(crate) fn host(&self, host: &str) -> Result<Resolved, ResolveError> {
-        self.settle(Given { host: Some(host), ..Given::default() })
+        self.settle(SelectionArgs { host: Some(host), ..SelectionArgs::default() })
     }
 }
 

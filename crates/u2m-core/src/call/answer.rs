@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// What came back, whatever its status. `Debug` leaves body and head out.
 #[derive(Clone)]
-pub struct Answer {
+pub struct HttpResponse {
     status: u16,
     content_type: Option<String>,
     content_encoding: Option<String>,
@@ -18,7 +18,7 @@ pub struct Answer {
     body: Zeroizing<Vec<u8>>,
 }
 
-impl Answer {
+impl HttpResponse {
     /// The fields of a head that are kept, in lower case, besides those that have a method of their own. A transport hands
     /// these over ([`with_header`](Self::with_header)) and no other, so that a cookie is never among them.
     pub const HEADERS: [&'static str; 6] = [
@@ -33,7 +33,7 @@ impl Answer {
     /// Takes a status and a body of at most the request's limit, as it came: a transport decodes nothing.
     ///
     /// ```
-    /// let answer = u2m_core::Answer::new(200, b"{}".to_vec()).with_content_type("application/json");
+    /// let answer = u2m_core::HttpResponse::new(200, b"{}".to_vec()).with_content_type("application/json");
     /// assert!(answer.is_success());
     /// ```
     pub fn new(status: u16, body: Vec<u8>) -> Self {
@@ -58,7 +58,7 @@ impl Answer {
     /// Adds the value of `Content-Encoding`, all of them with commas between where there are several.
     ///
     /// ```
-    /// let answer = u2m_core::Answer::new(200, vec![0x1f, 0x8b]).with_content_encoding("gzip");
+    /// let answer = u2m_core::HttpResponse::new(200, vec![0x1f, 0x8b]).with_content_encoding("gzip");
     /// assert!(answer.is_success());
     /// ```
     #[must_use]
@@ -85,8 +85,8 @@ impl Answer {
     /// Adds a field of the head, if it is one that is [kept](Self::HEADERS).
     ///
     /// ```
-    /// use u2m_core::Answer;
-    /// let answer = Answer::new(200, Vec::new())
+    /// use u2m_core::HttpResponse;
+    /// let answer = HttpResponse::new(200, Vec::new())
     ///     .with_header("X-Request-Id", "abc")
     ///     .with_header("Set-Cookie", "canary");
     /// assert_eq!(answer.header("x-request-id"), Some("abc"));
@@ -139,7 +139,7 @@ impl Answer {
     /// charset. What cannot be undone stays as it is.
     ///
     /// ```
-    /// let answer = u2m_core::Answer::new(200, b"\xef\xbb\xbf{}".to_vec());
+    /// let answer = u2m_core::HttpResponse::new(200, b"\xef\xbb\xbf{}".to_vec());
     /// assert_eq!(answer.text(1024).as_slice(), b"{}");
     /// ```
     pub fn text(&self, limit: usize) -> Zeroizing<Vec<u8>> {
@@ -168,7 +168,7 @@ impl Answer {
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Answer({}, {:?}, {} bytes)", self.status, self.media_type(), self.body.len())
     }
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a49_of_a_head_only_what_is_needed_is_kept_and_none_of_it_is_shown() {
-        let answer = Answer::new(302, b"canary".to_vec())
+        let answer = HttpResponse::new(302, b"canary".to_vec())
             .with_header("Location", "https://a.example/?code=canary")
             .with_header("location", "the second")
             .with_header("authorization", "canary");
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_body_is_had_as_it_came_and_as_it_reads() {
-        let latin = Answer::new(200, vec![b'"', 0xe9, b'"']);
+        let latin = HttpResponse::new(200, vec![b'"', 0xe9, b'"']);
         let latin = latin.with_content_type("application/json; charset=iso-8859-1");
         assert_eq!(latin.body(), [b'"', 0xe9, b'"']);
         assert_eq!(latin.text(100).as_slice(), "\"\u{e9}\"".as_bytes());

@@ -1,6 +1,6 @@
 //! Why no answer arrived.
 
-use super::{Answer, HttpRequest};
+use super::{HttpRequest, HttpResponse};
 use crate::reply::Reply;
 use std::error::Error;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub struct TransportFailure {
     at: Option<String>,
     #[source]
     source: Option<Arc<dyn Error + Send + Sync>>,
-    partial: Option<Arc<Answer>>,
+    partial: Option<Arc<HttpResponse>>,
     begun: Option<Arc<Reply>>,
 }
 
@@ -52,19 +52,19 @@ impl TransportFailure {
     /// all that is left of a login.
     ///
     /// ```
-    /// use u2m_core::{Answer, TransportFailure, TransportFailureKind};
-    /// let begun = Answer::new(200, b"{\"refresh_token\":\"r\"".to_vec());
+    /// use u2m_core::{HttpResponse, TransportFailure, TransportFailureKind};
+    /// let begun = HttpResponse::new(200, b"{\"refresh_token\":\"r\"".to_vec());
     /// let failure = TransportFailure::new(TransportFailureKind::Broken).with_partial(begun);
-    /// assert_eq!(failure.partial().map(Answer::status), Some(200));
+    /// assert_eq!(failure.partial().map(HttpResponse::status), Some(200));
     /// ```
     #[must_use]
-    pub fn with_partial(mut self, answer: Answer) -> Self {
+    pub fn with_partial(mut self, answer: HttpResponse) -> Self {
         self.partial = Some(Arc::new(answer));
         self
     }
 
     /// What had arrived of the answer, if its head had.
-    pub fn partial(&self) -> Option<&Answer> {
+    pub fn partial(&self) -> Option<&HttpResponse> {
         self.partial.as_deref()
     }
 

@@ -1,8 +1,8 @@
 //! What is sent: a method, an address, a head, a body, and the rules by which it leaves.
 
 use crate::form;
-use crate::sent::Sent;
-use crate::wire;
+use crate::oauth;
+use crate::sent::SentSecrets;
 use std::borrow::Cow;
 use std::fmt;
 use url::Url;
@@ -16,12 +16,12 @@ use zeroize::Zeroizing;
 pub struct HttpRequest {
     method: Method,
     url: Url,
-    body: Body,
+    body: RequestBody,
     headers: Vec<(Cow<'static, str>, Zeroizing<String>)>,
-    redirects: Redirects,
+    redirects: RedirectPolicy,
     route: Route,
     /// What the server knows besides: from an earlier request, or from a body that is not looked into.
-    known: Sent,
+    known: SentSecrets,
     limit: usize,
 }
 
@@ -61,7 +61,7 @@ impl Method {
 /// Which redirects of a request are followed. Nothing but a GET ever is: what it sends would go to a place that nobody has
 /// looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Redirects {
+pub enum RedirectPolicy {
     /// None: the redirect is the answer.
     None,
     /// Those to the origin that was asked, a few of them.
@@ -79,7 +79,7 @@ pub enum Route {
 }
 
 #[derive(Clone)]
-enum Body {
+enum RequestBody {
     /// Nothing, and nothing is said of it.
     Absent,
     /// Nothing, and the head says so.
@@ -116,10 +116,10 @@ const PLAIN: [&str; 8] = [
 ];
 
 impl HttpRequest {
-    fn new(method: Method, url: Url, body: Body) -> Self {
+    fn new(method: Method, url: Url, body: RequestBody) -> Self {
         let redirects = match method {
-            Method::Get => Redirects::SameOrigin,
-            _ => Redirects::None,
+            Method::Get => RedirectPolicy::SameOrigin,
+            _ => RedirectPolicy::None,
         };
         Self {
             method,
@@ -128,22 +128,22 @@ impl HttpRequest {
             headers: Vec::new(),
             redirects,
             route: Route::World,
-            known: Sent::default(),
-            limit: wire::METADATA_LIMIT,
+            known: SentSecrets::default(),
+            limit: oauth::METADATA_LIMIT,
         }
     }
 
     /// Asks for what is at `url`.
     ///
     /// ```
-    /// use u2m_core::{HttpRequest, Redirects};
+    /// use u2m_core::{HttpRequest, RedirectPolicy};
     /// let request = HttpRequest::get("https://a.example/metadata".parse()?);
     /// assert_eq!((request.method().as_str(), request.body()), ("GET", None));
-    /// assert_eq!(request.redirects(), Redirects::SameOrigin);
+    /// assert_eq!(request.redirects(), RedirectPolicy::SameOrigin);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn get(url: Url) -> Self {
-        Self::new(Method::Get, url, Body::Absent)
+        Self::new(Method::Get, url, RequestBody::Absent)
     }
 
     /// Removes what is at `url`.
@@ -154,7 +154,7 @@ impl HttpRequest {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn delete(url: Url) -> Self {
-        Self::new(Method::Delete, url, Body::Absent)
+        Self::new(Method::Delete, url, RequestBody::Absent)
     }
 
     /// Sends a form, as token endpoints take it (RFC 6749 appendix B). All of its values but names of things count as secrets.
@@ -168,17 +168,17 @@ impl HttpRequest {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn post_form(url: Url, members: &[(&str, &str)]) -> Self {
-        Self::encoded(url, wire::form(members))
+        Self::encoded(url, oauth::form(members))
     }
 
     /// The same for a form that is encoded already.
     pub(crate) fn encoded(url: Url, form: Zeroizing<String>) -> Self {
-        Self::new(Method::Post, url, Body::Form(form))
+        Self::new(Method::Post, url, RequestBody::Form(form))
     }
 
     /// The same request with another form.
     pub(crate) fn with_form(mut self, form: Zeroizing<String>) -> Self {
-        self.body = Body::Form(form);
+        self.body = RequestBody::Form(form);
         self
     }
 
@@ -190,7 +190,7 @@ impl HttpRequest {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn post(url: Url) -> Self {
-        Self::new(Method::Post, url, Body::Empty)
+        Self::new(Method::Post, url, RequestBody::Empty)
     }
 
     /// Sends JSON, which is taken over as it is. It is not looked into: secrets in it are to be named
@@ -203,7 +203,7 @@ impl HttpRequest {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn post_json(url: Url, json: impl Into<String>) -> Self {
-        Self::new(Method::Post, url, Body::Json(Zeroizing::new(json.into())))
+        Self::new(Method::Post, url, RequestBody::Json(Zeroizing::new(json.into())))
     }
 
     /// Puts JSON in the place of what is at `url`; else as [`post_json`](Self::post_json).
@@ -214,7 +214,7 @@ impl HttpRequest {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn put_json(url: Url, json: impl Into<String>) -> Self {
-        Self::new(Method::Put, url, Body::Json(Zeroizing::new(json.into())))
+        Self::new(Method::Put, url, RequestBody::Json(Zeroizing::new(json.into())))
     }
 
     /// Changes by JSON what is at `url`; else as [`post_json`](Self::post_json).
@@ -225,7 +225,7 @@ impl HttpRequest {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn patch_json(url: Url, json: impl Into<String>) -> Self {
-        Self::new(Method::Patch, url, Body::Json(Zeroizing::new(json.into())))
+        Self::new(Method::Patch, url, RequestBody::Json(Zeroizing::new(json.into())))
     }
 
     /// Adds a field to the head, or replaces the one of this name, whose case does not matter. Its value counts as a secret,
@@ -259,13 +259,13 @@ impl HttpRequest {
     /// Sets which redirects are followed. Only a GET that does not go to a metadata service follows any.
     ///
     /// ```
-    /// use u2m_core::{HttpRequest, Redirects};
+    /// use u2m_core::{HttpRequest, RedirectPolicy};
     /// let request = HttpRequest::get("https://a.example/aad/auth".parse()?);
-    /// assert_eq!(request.with_redirects(Redirects::None).redirects(), Redirects::None);
+    /// assert_eq!(request.with_redirects(RedirectPolicy::None).redirects(), RedirectPolicy::None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_redirects(mut self, redirects: Redirects) -> Self {
+    pub fn with_redirects(mut self, redirects: RedirectPolicy) -> Self {
         self.redirects = redirects;
         self
     }
@@ -273,9 +273,9 @@ impl HttpRequest {
     /// Sets by which way it leaves.
     ///
     /// ```
-    /// use u2m_core::{HttpRequest, Redirects, Route};
+    /// use u2m_core::{HttpRequest, RedirectPolicy, Route};
     /// let request = HttpRequest::get("http://169.254.169.254/token".parse()?).with_route(Route::Metadata);
-    /// assert_eq!((request.route(), request.redirects()), (Route::Metadata, Redirects::None));
+    /// assert_eq!((request.route(), request.redirects()), (Route::Metadata, RedirectPolicy::None));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -325,7 +325,7 @@ impl HttpRequest {
     }
 
     /// Every secret that the server has with this request: all of its form but names, and what its head holds.
-    pub(crate) fn sent(&self) -> Sent {
+    pub(crate) fn sent(&self) -> SentSecrets {
         let mut sent = self.known.clone();
         for (name, value) in form::pairs(self.form().unwrap_or_default().as_bytes()) {
             if !OPEN.contains(&name.as_str()) {
@@ -353,26 +353,26 @@ impl HttpRequest {
     /// The body, which may be empty; `None` where there is none, and nothing is said of it.
     pub fn body(&self) -> Option<&[u8]> {
         match &self.body {
-            Body::Absent => None,
-            Body::Empty => Some(b""),
-            Body::Form(text) | Body::Json(text) => Some(text.as_bytes()),
+            RequestBody::Absent => None,
+            RequestBody::Empty => Some(b""),
+            RequestBody::Form(text) | RequestBody::Json(text) => Some(text.as_bytes()),
         }
     }
 
     /// What the body is.
     pub fn content_type(&self) -> Option<&'static str> {
         match self.body {
-            Body::Absent | Body::Empty => None,
-            Body::Form(_) => Some("application/x-www-form-urlencoded"),
-            Body::Json(_) => Some("application/json"),
+            RequestBody::Absent | RequestBody::Empty => None,
+            RequestBody::Form(_) => Some("application/x-www-form-urlencoded"),
+            RequestBody::Json(_) => Some("application/json"),
         }
     }
 
     /// The body of a POST that is a form.
     pub fn form(&self) -> Option<&str> {
         match &self.body {
-            Body::Form(form) => Some(form.as_str()),
-            Body::Absent | Body::Empty | Body::Json(_) => None,
+            RequestBody::Form(form) => Some(form.as_str()),
+            RequestBody::Absent | RequestBody::Empty | RequestBody::Json(_) => None,
         }
     }
 
@@ -383,10 +383,10 @@ impl HttpRequest {
     }
 
     /// Which redirects are followed.
-    pub fn redirects(&self) -> Redirects {
+    pub fn redirects(&self) -> RedirectPolicy {
         match (self.method, self.route) {
             (Method::Get, Route::World) => self.redirects,
-            _ => Redirects::None,
+            _ => RedirectPolicy::None,
         }
     }
 
@@ -436,7 +436,8 @@ mod tests {
     #[test]
     fn t8_nothing_but_a_get_to_the_world_follows_a_redirect_whatever_was_asked_for() {
         let follows = |request: HttpRequest| {
-            request.with_redirects(Redirects::SameOrigin).redirects() == Redirects::SameOrigin
+            request.with_redirects(RedirectPolicy::SameOrigin).redirects()
+                == RedirectPolicy::SameOrigin
         };
         assert!(follows(HttpRequest::get(url())));
         assert!(!follows(HttpRequest::get(url()).with_route(Route::Metadata)));

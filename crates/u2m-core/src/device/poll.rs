@@ -1,13 +1,13 @@
 //! Asking again and again, never faster than the server wants, until the codes run out (RFC 8628 section 3.5).
 
-use super::Attempt;
-use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
-use crate::login::{LoginError, LoginRequest, Store};
+use super::DeviceAttempt;
+use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
+use crate::login::{LoginError, LoginRequest, SaveLogin};
 use crate::reply::{LONGEST_PAUSE, Reply};
 use crate::secret::DeviceCode;
 use crate::time::{Lifetime, Timestamp};
-use crate::wire::{
-    DeviceGrant, Grant, OAuthErrorCode, Refusal, Spoiled, TOKEN_LIMIT, TokenEndpointError,
+use crate::oauth::{
+    DeviceAuthorizationResponse, TokenResponse, OAuthErrorCode, ErrorResponse, UnusableResponse, TOKEN_LIMIT, TokenEndpointError,
     poll_form,
 };
 
@@ -22,8 +22,8 @@ const CUT: Lifetime = Lifetime::from_seconds(1);
 
 /// The codes, and the rule by which they may be used.
 #[derive(Debug)]
-struct Waiting {
-    attempt: Box<Attempt>,
+struct PollSchedule {
+    attempt: Box<DeviceAttempt>,
     code: DeviceCode,
     interval: Lifetime,
     expires: Timestamp,
@@ -38,9 +38,9 @@ struct Waiting {
 )]
 pub enum Waited {
     /// Ask whether the person has agreed: the token request of RFC 8628 section 3.4.
-    Poll(HttpCall<Polling>),
-    /// Wait on: it was woken before [`Wait::until`].
-    TooEarly(Wait),
+    Poll(HttpCall<PollingForToken>),
+    /// Wait on: it was woken before [`WaitToPoll::until`].
+    TooEarly(WaitToPoll),
 }
 
 /// What a poll led to.
@@ -48,23 +48,23 @@ pub enum Waited {
 #[must_use]
 pub enum Polled {
     /// The person has agreed: save the session.
-    Store(Store),
+    Store(SaveLogin),
     /// The person has not decided, or the server did not say: poll again, later.
-    Wait(Wait),
+    Wait(WaitToPoll),
 }
 
 /// Awaits that enough time has passed.
 #[derive(Debug)]
 #[must_use]
-pub struct Wait {
-    waiting: Waiting,
+pub struct WaitToPoll {
+    waiting: PollSchedule,
     until: Timestamp,
 }
 
-impl Wait {
-    pub(super) fn begin(attempt: Box<Attempt>, grant: DeviceGrant, now: Timestamp) -> Self {
-        let DeviceGrant { code, interval, expires_in, .. } = grant;
-        Waiting { attempt, code, interval, expires: now.plus(expires_in) }.after(now, interval)
+impl WaitToPoll {
+    pub(super) fn begin(attempt: Box<DeviceAttempt>, grant: DeviceAuthorizationResponse, now: Timestamp) -> Self {
+        let DeviceAuthorizationResponse { code, interval, expires_in, .. } = grant;
+        PollSchedule { attempt, code, interval, expires: now.plus(expires_in) }.after(now, interval)
     }
 
     /// When to go on: at the next poll, or at the end of the codes.
@@ -88,29 +88,29 @@ impl Wait {
         let form = poll_form(client_id, &self.waiting.code);
         let endpoint = attempt.server.token_endpoint.clone();
         let request = client_auth.request(client_id, endpoint, form).with_limit(TOKEN_LIMIT);
-        let polling = Polling { waiting: self.waiting, polled_at: now };
+        let polling = PollingForToken { waiting: self.waiting, polled_at: now };
         // Sent again, it would come before its time.
         Ok(Waited::Poll(HttpCall::new(request, Replay::Unsafe, polling)))
     }
 }
 
-impl Waiting {
-    fn after(self, polled_at: Timestamp, pause: Lifetime) -> Wait {
+impl PollSchedule {
+    fn after(self, polled_at: Timestamp, pause: Lifetime) -> WaitToPoll {
         let until = polled_at.plus(pause).plus(CUT);
-        Wait { waiting: self, until }
+        WaitToPoll { waiting: self, until }
     }
 }
 
 /// Awaits the token endpoint's answer.
 #[derive(Debug)]
-pub struct Polling {
-    waiting: Waiting,
+pub struct PollingForToken {
+    waiting: PollSchedule,
     polled_at: Timestamp,
 }
 
-impl sealed::Sealed for Polling {}
+impl sealed::Sealed for PollingForToken {}
 
-impl Awaits for Polling {
+impl AwaitsResponse for PollingForToken {
     type Next = Polled;
     type Error = LoginError;
 
@@ -123,10 +123,10 @@ impl Awaits for Polling {
         let skew = outcome.as_ref().ok().and_then(|reply| reply.skew(sent_at));
         let asked = outcome.as_ref().ok().and_then(Reply::retry_after);
         let asked = asked.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
-        let error = match Grant::parse(outcome).or_else(Spoiled::at_login) {
+        let error = match TokenResponse::parse(outcome).or_else(UnusableResponse::at_login) {
             Ok(grant) => {
-                let Attempt { request, host, server } = *waiting.attempt;
-                let store = Store::of(request, server, host, grant, sent_at);
+                let DeviceAttempt { request, host, server } = *waiting.attempt;
+                let store = SaveLogin::of(request, server, host, grant, sent_at);
                 return Ok(Polled::Store(store.with_skew(skew)));
             }
             Err(error) => error,
@@ -157,7 +157,7 @@ fn slower(seconds: i64) -> i64 {
 }
 
 /// The person said no at the server's own page: that there was an http status in between is of no interest.
-fn in_person(refusal: &Refusal) -> Refusal {
+fn in_person(refusal: &ErrorResponse) -> ErrorResponse {
     let text = refusal.description().map(|text| text.as_str().to_owned());
-    Refusal::new(0, "access_denied", text.as_deref())
+    ErrorResponse::new(0, "access_denied", text.as_deref())
 }

@@ -1,7 +1,7 @@
 //! Stories and properties of device logins, over simulated time.
 
 use super::*;
-use crate::call::Answer;
+use crate::call::HttpResponse;
 use crate::call::TransportFailureKind;
 use proptest::prelude::*;
 
@@ -12,11 +12,11 @@ fn at(seconds: i64) -> Timestamp {
     NOW.plus(Lifetime::from_seconds(seconds))
 }
 
-fn answer(status: u16, body: &str) -> Result<Answer, TransportFailure> {
-    Ok(Answer::new(status, body.into()).with_content_type("application/json"))
+fn answer(status: u16, body: &str) -> Result<HttpResponse, TransportFailure> {
+    Ok(HttpResponse::new(status, body.into()).with_content_type("application/json"))
 }
 
-fn refused(code: &str) -> Result<Answer, TransportFailure> {
+fn refused(code: &str) -> Result<HttpResponse, TransportFailure> {
     answer(400, &format!(r#"{{"error":"{code}"}}"#))
 }
 
@@ -47,12 +47,12 @@ fn show(interval: i64, expires_in: i64) -> ShowCode {
     call.answered(answer(200, &body), NOW).unwrap()
 }
 
-fn wait(interval: i64, expires_in: i64) -> Wait {
+fn wait(interval: i64, expires_in: i64) -> WaitToPoll {
     show(interval, expires_in).shown(NOW)
 }
 
 /// Waits until it may poll; when that was, and the poll.
-fn poll(wait: Wait) -> (Timestamp, HttpCall<Polling>) {
+fn poll(wait: WaitToPoll) -> (Timestamp, HttpCall<PollingForToken>) {
     let until = wait.until();
     match wait.waited(until) {
         Ok(Waited::Poll(call)) => (until, call),
@@ -60,7 +60,7 @@ fn poll(wait: Wait) -> (Timestamp, HttpCall<Polling>) {
     }
 }
 
-fn again(call: HttpCall<Polling>, outcome: Result<Answer, TransportFailure>) -> Wait {
+fn again(call: HttpCall<PollingForToken>, outcome: Result<HttpResponse, TransportFailure>) -> WaitToPoll {
     match call.answered(outcome, NOW) {
         Ok(Polled::Wait(wait)) => wait,
         other => panic!("{other:?}"),
@@ -122,7 +122,7 @@ fn a41_a_server_that_does_not_answer_is_asked_half_as_often() {
     }
     assert_eq!(gaps, [11, 21, 41, 61, 61, 61]);
     let patience = std::time::Duration::from_secs(120);
-    let busy = Ok(Answer::new(503, Vec::new()).with_retry_after(patience));
+    let busy = Ok(HttpResponse::new(503, Vec::new()).with_retry_after(patience));
     let (next, call) = poll(again(call, busy));
     assert_eq!(last.until(next).seconds(), 121, "as the server asked");
     let (after, _) = poll(again(call, refused("authorization_pending")));
@@ -272,7 +272,7 @@ proptest! {
 
     #[test]
     fn any_answer_is_codes_or_an_error_and_never_a_panic(status in 100u16..600, body in ".{0,200}") {
-        let _ = DeviceGrant::parse(answer(status, &body).map(Reply::bare));
+        let _ = DeviceAuthorizationResponse::parse(answer(status, &body).map(Reply::bare));
         let _ = poll(wait(5, 600)).1.answered(answer(status, &body), NOW);
     }
 }

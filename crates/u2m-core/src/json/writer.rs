@@ -14,24 +14,24 @@ const ROOM: usize = 2 << 10;
 /// It cannot be written; whoever wrote it knows what it was.
 #[derive(Debug, thiserror::Error)]
 #[error("it has no form in JSON")]
-pub(super) struct NoForm;
+pub(super) struct NotJson;
 
-impl serde::ser::Error for NoForm {
+impl serde::ser::Error for NotJson {
     fn custom<T: Display>(_: T) -> Self {
         Self
     }
 }
 
-type Written = Result<(), NoForm>;
+type WriteResult = Result<(), NotJson>;
 
 /// Writes one value.
-pub(super) struct Writer {
+pub(super) struct JsonWriter {
     pub(super) out: SecretText,
     /// How deep it is in, if each member has a line of its own.
     depth: Option<usize>,
 }
 
-impl Writer {
+impl JsonWriter {
     pub(super) fn compact() -> Self {
         Self { out: SecretText::with_capacity(ROOM), depth: None }
     }
@@ -40,14 +40,14 @@ impl Writer {
         Self { depth: Some(0), ..Self::compact() }
     }
 
-    fn show(&mut self, value: impl Display) -> Written {
-        write!(self.out, "{value}").map_err(|fmt::Error| NoForm)
+    fn show(&mut self, value: impl Display) -> WriteResult {
+        write!(self.out, "{value}").map_err(|fmt::Error| NotJson)
     }
 
-    fn open(&mut self, bracket: char, close: &'static str) -> Inside<'_> {
+    fn open(&mut self, bracket: char, close: &'static str) -> JsonCompound<'_> {
         self.out.push(bracket);
         self.depth = self.depth.map(|depth| depth + 1);
-        Inside { writer: self, close, is_empty: true }
+        JsonCompound { writer: self, close, is_empty: true }
     }
 
     fn next_line(&mut self) {
@@ -62,20 +62,20 @@ impl Writer {
     }
 
     /// A variant with something in it is an object of one member.
-    fn variant(&mut self, name: &str) -> Written {
+    fn variant(&mut self, name: &str) -> WriteResult {
         self.open('{', "}").key(name)
     }
 }
 
 /// A list or an object that is being written.
-pub(super) struct Inside<'a> {
-    writer: &'a mut Writer,
+pub(super) struct JsonCompound<'a> {
+    writer: &'a mut JsonWriter,
     /// What ends it.
     close: &'static str,
     is_empty: bool,
 }
 
-impl Inside<'_> {
+impl JsonCompound<'_> {
     fn separate(&mut self) {
         if !std::mem::replace(&mut self.is_empty, false) {
             self.writer.out.push(',');
@@ -83,24 +83,24 @@ impl Inside<'_> {
         self.writer.next_line();
     }
 
-    fn item(&mut self, value: &(impl Serialize + ?Sized)) -> Written {
+    fn item(&mut self, value: &(impl Serialize + ?Sized)) -> WriteResult {
         self.separate();
         value.serialize(&mut *self.writer)
     }
 
-    fn key(&mut self, name: &str) -> Written {
+    fn key(&mut self, name: &str) -> WriteResult {
         self.separate();
         name.serialize(&mut *self.writer)?;
         self.writer.colon();
         Ok(())
     }
 
-    fn member(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Written {
+    fn member(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> WriteResult {
         self.key(name)?;
         value.serialize(&mut *self.writer)
     }
 
-    fn close(self) -> Written {
+    fn close(self) -> WriteResult {
         for (nth, bracket) in self.close.chars().enumerate() {
             self.writer.depth = self.writer.depth.map(|depth| depth - 1);
             // Around it is what names the variant.
@@ -115,22 +115,22 @@ impl Inside<'_> {
 
 macro_rules! shown {
     ($($name:ident: $kind:ty),*) => {$(
-        fn $name(self, value: $kind) -> Written {
+        fn $name(self, value: $kind) -> WriteResult {
             self.show(value)
         }
     )*};
 }
 
-impl<'a> Serializer for &'a mut Writer {
+impl<'a> Serializer for &'a mut JsonWriter {
     type Ok = ();
-    type Error = NoForm;
-    type SerializeSeq = Inside<'a>;
-    type SerializeTuple = Inside<'a>;
-    type SerializeTupleStruct = Inside<'a>;
-    type SerializeTupleVariant = Inside<'a>;
-    type SerializeMap = Inside<'a>;
-    type SerializeStruct = Inside<'a>;
-    type SerializeStructVariant = Inside<'a>;
+    type Error = NotJson;
+    type SerializeSeq = JsonCompound<'a>;
+    type SerializeTuple = JsonCompound<'a>;
+    type SerializeTupleStruct = JsonCompound<'a>;
+    type SerializeTupleVariant = JsonCompound<'a>;
+    type SerializeMap = JsonCompound<'a>;
+    type SerializeStruct = JsonCompound<'a>;
+    type SerializeStructVariant = JsonCompound<'a>;
 
     shown! {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
@@ -138,44 +138,44 @@ impl<'a> Serializer for &'a mut Writer {
     }
 
     // How many digits say which number it is, serde_json knows; none of ours is a secret.
-    fn serialize_f32(self, value: f32) -> Written {
-        self.show(serde_json::to_string(&value).map_err(NoForm::custom)?)
+    fn serialize_f32(self, value: f32) -> WriteResult {
+        self.show(serde_json::to_string(&value).map_err(NotJson::custom)?)
     }
 
-    fn serialize_f64(self, value: f64) -> Written {
-        self.show(serde_json::to_string(&value).map_err(NoForm::custom)?)
+    fn serialize_f64(self, value: f64) -> WriteResult {
+        self.show(serde_json::to_string(&value).map_err(NotJson::custom)?)
     }
 
-    fn serialize_char(self, value: char) -> Written {
+    fn serialize_char(self, value: char) -> WriteResult {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
-    fn serialize_str(self, value: &str) -> Written {
+    fn serialize_str(self, value: &str) -> WriteResult {
         push_json_string(&mut self.out, value, |_| false);
         Ok(())
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Written {
+    fn serialize_bytes(self, value: &[u8]) -> WriteResult {
         value.serialize(self)
     }
 
-    fn serialize_none(self) -> Written {
+    fn serialize_none(self) -> WriteResult {
         self.serialize_unit()
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> WriteResult {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Written {
+    fn serialize_unit(self) -> WriteResult {
         self.show("null")
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Written {
+    fn serialize_unit_struct(self, _: &'static str) -> WriteResult {
         self.serialize_unit()
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Written {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> WriteResult {
         self.serialize_str(name)
     }
 
@@ -183,7 +183,7 @@ impl<'a> Serializer for &'a mut Writer {
         self,
         _: &'static str,
         value: &T,
-    ) -> Written {
+    ) -> WriteResult {
         value.serialize(self)
     }
 
@@ -193,21 +193,25 @@ impl<'a> Serializer for &'a mut Writer {
         _: u32,
         name: &'static str,
         value: &T,
-    ) -> Written {
+    ) -> WriteResult {
         let mut inside = self.open('{', "}");
         inside.member(name, value)?;
         inside.close()
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Inside<'a>, NoForm> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<JsonCompound<'a>, NotJson> {
         Ok(self.open('[', "]"))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Inside<'a>, NoForm> {
+    fn serialize_tuple(self, _: usize) -> Result<JsonCompound<'a>, NotJson> {
         Ok(self.open('[', "]"))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, NoForm> {
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<JsonCompound<'a>, NotJson> {
         Ok(self.open('[', "]"))
     }
 
@@ -217,16 +221,16 @@ impl<'a> Serializer for &'a mut Writer {
         _: u32,
         name: &'static str,
         _: usize,
-    ) -> Result<Inside<'a>, NoForm> {
+    ) -> Result<JsonCompound<'a>, NotJson> {
         self.variant(name)?;
         Ok(self.open('[', "]}"))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Inside<'a>, NoForm> {
+    fn serialize_map(self, _: Option<usize>) -> Result<JsonCompound<'a>, NotJson> {
         Ok(self.open('{', "}"))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside<'a>, NoForm> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<JsonCompound<'a>, NotJson> {
         Ok(self.open('{', "}"))
     }
 
@@ -236,7 +240,7 @@ impl<'a> Serializer for &'a mut Writer {
         _: u32,
         name: &'static str,
         _: usize,
-    ) -> Result<Inside<'a>, NoForm> {
+    ) -> Result<JsonCompound<'a>, NotJson> {
         self.variant(name)?;
         Ok(self.open('{', "}}"))
     }
@@ -244,15 +248,15 @@ impl<'a> Serializer for &'a mut Writer {
 
 macro_rules! lists {
     ($($kind:ident: $add:ident),*) => {$(
-        impl $kind for Inside<'_> {
+        impl $kind for JsonCompound<'_> {
             type Ok = ();
-            type Error = NoForm;
+            type Error = NotJson;
 
-            fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+            fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> WriteResult {
                 self.item(value)
             }
 
-            fn end(self) -> Written {
+            fn end(self) -> WriteResult {
                 self.close()
             }
         }
@@ -266,15 +270,15 @@ lists! {
 
 macro_rules! objects {
     ($($kind:ident),*) => {$(
-        impl $kind for Inside<'_> {
+        impl $kind for JsonCompound<'_> {
             type Ok = ();
-            type Error = NoForm;
+            type Error = NotJson;
 
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Written {
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> WriteResult {
                 self.member(name, value)
             }
 
-            fn end(self) -> Written {
+            fn end(self) -> WriteResult {
                 self.close()
             }
         }
@@ -283,27 +287,27 @@ macro_rules! objects {
 
 objects!(SerializeStruct, SerializeStructVariant);
 
-impl SerializeMap for Inside<'_> {
+impl SerializeMap for JsonCompound<'_> {
     type Ok = ();
-    type Error = NoForm;
+    type Error = NotJson;
 
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Written {
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> WriteResult {
         self.separate();
         let start = self.writer.out.as_str().len();
         key.serialize(&mut *self.writer)?;
         // A key is a text.
         if !self.writer.out.as_str()[start..].starts_with('"') {
-            return Err(NoForm);
+            return Err(NotJson);
         }
         self.writer.colon();
         Ok(())
     }
 
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Written {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> WriteResult {
         value.serialize(&mut *self.writer)
     }
 
-    fn end(self) -> Written {
+    fn end(self) -> WriteResult {
         self.close()
     }
 }

@@ -1,17 +1,17 @@
 //! Waiting for the browser: the URL to show, and the rule by which a callback is recognised among junk.
 
-use super::exchange::Exchanging;
-use super::{AfterCallback, Attempt, LoginError};
-use crate::call::{Awaits, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
-use crate::host::Host;
-use crate::issuer::{Trusted, derive_host_from_issuer, derive_token_endpoint, metadata_url};
+use super::exchange::ExchangingCode;
+use super::{AfterCallback, LoginAttempt, LoginError};
+use crate::call::{AwaitsResponse, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
+use crate::databricks::Host;
+use crate::issuer::{TrustDecision, derive_host_from_issuer, derive_token_endpoint, metadata_url};
 use crate::reply::Reply;
 use crate::secret::{AuthorizationCode, CsrfState};
-use crate::sent::Sent;
-use crate::text::Foreign;
+use crate::sent::SentSecrets;
+use crate::text::Sanitized;
 use crate::time::Timestamp;
-use crate::wire::{
-    AuthorizationServer, Expected, MetadataError, Refusal, Said, authorize_query, authorize_url,
+use crate::oauth::{
+    ServerMetadata, ExpectedIssuer, MetadataError, ErrorResponse, ResponseText, authorize_query, authorize_url,
     build_discovery_authorize_url, parse_metadata,
 };
 use std::fmt;
@@ -20,24 +20,24 @@ use url::{Url, form_urlencoded};
 /// Awaits the browser's return: shows where to send it (RFC 6749 section 4.1.1) and knows its answer. `Debug` leaves the URL out, because the state stands in it.
 #[must_use]
 pub struct Browse {
-    attempt: Attempt,
-    server: Option<AuthorizationServer>,
+    attempt: LoginAttempt,
+    server: Option<ServerMetadata>,
     redirect_uri: String,
     url: Url,
 }
 
 /// What a request to the listener, or a pasted text, turned out to be.
 #[derive(Debug)]
-pub enum Heard {
+pub enum CallbackMatch {
     /// The answer to this login.
     Callback(Callback),
     /// Anything else: answer it with a 400 or 404 and go on waiting.
-    Junk(Junk),
+    Ignored(IgnoredReason),
 }
 
 /// Why something is not the answer to this login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Junk {
+pub enum IgnoredReason {
     /// The state is right, but neither a code nor an error came with it.
     Empty,
     /// A parameter that counts is there twice (RFC 6749 section 3.1).
@@ -49,14 +49,14 @@ pub enum Junk {
 /// The browser's answer, with the state already checked. One immutable record, used up by [`Browse::called_back`].
 #[derive(Debug)]
 pub struct Callback {
-    outcome: Result<AuthorizationCode, Refusal>,
+    outcome: Result<AuthorizationCode, ErrorResponse>,
     iss: Option<String>,
 }
 
 impl Browse {
     pub(super) fn new(
-        attempt: Attempt,
-        server: Option<AuthorizationServer>,
+        attempt: LoginAttempt,
+        server: Option<ServerMetadata>,
         redirect_uri: String,
     ) -> Self {
         let request = &attempt.request;
@@ -100,25 +100,25 @@ impl Browse {
 
     /// Looks at the query of a request to the listener. The state is compared first, in constant time, and nothing else
     /// of the query counts unless it is right (T3).
-    pub fn hear(&self, query: &str) -> Heard {
+    pub fn hear(&self, query: &str) -> CallbackMatch {
         let Some([state, code, error, iss, description]) = counted(query) else {
-            return Heard::Junk(Junk::Repeated);
+            return CallbackMatch::Ignored(IgnoredReason::Repeated);
         };
         if !self.is_own(state.map(CsrfState::new).as_ref()) {
-            return Heard::Junk(Junk::State);
+            return CallbackMatch::Ignored(IgnoredReason::State);
         }
         let outcome = match (error, code) {
             (Some(error), code) => {
                 // A server that says no may repeat what it was sent, and what it was about to send.
                 let mut sent = self.sent();
                 sent.add(code.as_deref().unwrap_or_default());
-                let description = description.map(Said::new);
-                Err(Refusal::of(0, &Said::new(error), description.as_ref(), None, &sent))
+                let description = description.map(ResponseText::new);
+                Err(ErrorResponse::of(0, &ResponseText::new(error), description.as_ref(), None, &sent))
             }
             (None, Some(code)) => Ok(AuthorizationCode::new(code)),
-            (None, None) => return Heard::Junk(Junk::Empty),
+            (None, None) => return CallbackMatch::Ignored(IgnoredReason::Empty),
         };
-        Heard::Callback(Callback { outcome, iss })
+        CallbackMatch::Callback(Callback { outcome, iss })
     }
 
     /// Whether a state is this attempt's, in constant time.
@@ -127,7 +127,7 @@ impl Browse {
     }
 
     /// The secrets of this attempt.
-    pub(super) fn sent(&self) -> Sent {
+    pub(super) fn sent(&self) -> SentSecrets {
         [self.attempt.state.expose(), self.attempt.pkce.verifier().expose()].into_iter().collect()
     }
 
@@ -137,27 +137,27 @@ impl Browse {
     /// unless this login's own stands in it.
     ///
     /// ```
-    /// use u2m_core::{AccountId, BeforeCallback, Entropy, Heard, Host, LoginRequest, Target};
+    /// use u2m_core::{AccountId, BeforeCallback, Entropy, CallbackMatch, Host, LoginRequest, Target};
     /// let host = Host::parse("https://accounts.cloud.databricks.com").unwrap();
     /// let target = Target::account(host, AccountId::parse("abc").unwrap());
     /// let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64])) else { unreachable!() };
     /// let browse = listen.bound(8020);
     /// let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
     /// let pasted = format!("it says localhost:8020/?code=c&amp;state={state}.");
-    /// assert!(matches!(browse.hear_pasted(&pasted), Heard::Callback(_)));
-    /// assert!(matches!(browse.hear_pasted("localhost:8020/?code=c&state=another"), Heard::Junk(_)));
+    /// assert!(matches!(browse.hear_pasted(&pasted), CallbackMatch::Callback(_)));
+    /// assert!(matches!(browse.hear_pasted("localhost:8020/?code=c&state=another"), CallbackMatch::Ignored(_)));
     /// ```
-    pub fn hear_pasted(&self, text: &str) -> Heard {
-        let mut told = Junk::State;
+    pub fn hear_pasted(&self, text: &str) -> CallbackMatch {
+        let mut told = IgnoredReason::State;
         for query in super::pasted::queries(text, &self.redirect_uri) {
             match self.hear(&query) {
-                Heard::Callback(callback) => return Heard::Callback(callback),
+                CallbackMatch::Callback(callback) => return CallbackMatch::Callback(callback),
                 // The first reading with the right state tells most.
-                Heard::Junk(junk) if told == Junk::State => told = junk,
-                Heard::Junk(_) => {}
+                CallbackMatch::Ignored(junk) if told == IgnoredReason::State => told = junk,
+                CallbackMatch::Ignored(_) => {}
             }
         }
-        Heard::Junk(told)
+        CallbackMatch::Ignored(told)
     }
 
     /// Whether more of a pasted answer may be on a line that is still to come, as where a terminal has broken an address into
@@ -177,8 +177,8 @@ impl Browse {
     pub fn may_go_on(&self, text: &str) -> bool {
         let queries = super::pasted::queries(text, &self.redirect_uri);
         let heard = queries.iter().find_map(|query| match self.hear(query) {
-            Heard::Callback(callback) => Some((query, callback)),
-            Heard::Junk(_) => None,
+            CallbackMatch::Callback(callback) => Some((query, callback)),
+            CallbackMatch::Ignored(_) => None,
         });
         let Some((query, callback)) = heard else { return false };
         match super::pasted::last(text, query) {
@@ -204,7 +204,7 @@ impl Browse {
 
     fn for_known_server(
         self,
-        server: AuthorizationServer,
+        server: ServerMetadata,
         callback: Callback,
     ) -> Result<AfterCallback, LoginError> {
         // RFC 9207 section 2.4: plain string comparison, for answers and refusals alike.
@@ -218,7 +218,7 @@ impl Browse {
             Some(host) => host.clone(),
             None => derive_host_from_issuer(&server.issuer).map_err(LoginError::Issuer)?,
         };
-        Ok(Exchanging::call(self.attempt, server, host, code, self.redirect_uri))
+        Ok(ExchangingCode::call(self.attempt, server, host, code, self.redirect_uri))
     }
 
     fn for_discovered_issuer(self, callback: Callback) -> Result<AfterCallback, LoginError> {
@@ -229,7 +229,7 @@ impl Browse {
         let host = derive_host_from_issuer(&issuer)
             .map_err(|error| LoginError::Issuer(error.without(&sent)))?;
         let trusted = self.attempt.request.trust.of(&host);
-        let verifying = Verifying {
+        let verifying = VerifyingIssuer {
             attempt: self.attempt,
             redirect_uri: self.redirect_uri,
             issuer,
@@ -237,10 +237,10 @@ impl Browse {
             code,
         };
         match trusted {
-            Trusted::Yes => verifying.call(),
-            Trusted::AfterConfirmation => Ok(AfterCallback::Confirm(Confirm(verifying))),
-            Trusted::No => {
-                let host = Foreign::without(verifying.host.as_str(), &sent);
+            TrustDecision::Yes => verifying.call(),
+            TrustDecision::AfterConfirmation => Ok(AfterCallback::Confirm(ConfirmHost(verifying))),
+            TrustDecision::No => {
+                let host = Sanitized::without(verifying.host.as_str(), &sent);
                 Err(LoginError::UntrustedIssuer(host))
             }
         }
@@ -276,9 +276,9 @@ pub(super) fn counted(query: &str) -> Option<[Option<String>; 5]> {
 /// Awaits a person's word on the host that a discovery login found.
 #[derive(Debug)]
 #[must_use]
-pub struct Confirm(Verifying);
+pub struct ConfirmHost(VerifyingIssuer);
 
-impl Confirm {
+impl ConfirmHost {
     /// The host to ask about.
     pub fn host(&self) -> &Host {
         &self.0.host
@@ -292,22 +292,22 @@ impl Confirm {
         if agreed {
             self.0.call()
         } else {
-            Err(LoginError::NotConfirmed(Foreign::new(self.0.host.as_str())))
+            Err(LoginError::NotConfirmed(Sanitized::new(self.0.host.as_str())))
         }
     }
 }
 
 /// Awaits the metadata of the issuer that the callback of a discovery login named.
 #[derive(Debug)]
-pub struct Verifying {
-    attempt: Attempt,
+pub struct VerifyingIssuer {
+    attempt: LoginAttempt,
     redirect_uri: String,
     issuer: String,
     host: Host,
     code: AuthorizationCode,
 }
 
-impl Verifying {
+impl VerifyingIssuer {
     fn call(self) -> Result<AfterCallback, LoginError> {
         let url = metadata_url(&self.issuer).map_err(LoginError::Issuer)?;
         Ok(AfterCallback::Verify(HttpCall::new(HttpRequest::get(url), Replay::Safe, self)))
@@ -319,9 +319,9 @@ impl Verifying {
     }
 }
 
-impl sealed::Sealed for Verifying {}
+impl sealed::Sealed for VerifyingIssuer {}
 
-impl Awaits for Verifying {
+impl AwaitsResponse for VerifyingIssuer {
     type Next = AfterCallback;
     type Error = LoginError;
 
@@ -331,7 +331,7 @@ impl Awaits for Verifying {
         _: Timestamp,
     ) -> Result<AfterCallback, LoginError> {
         let also = self.attempt.request.trust.named().to_vec();
-        let expected = Expected::called(self.issuer.clone(), self.host.clone(), also);
+        let expected = ExpectedIssuer::called(self.issuer.clone(), self.host.clone(), also);
         let server = match parse_metadata(outcome, &expected) {
             Ok(server) => server,
             // A trusted host without the document has Databricks' layout.
@@ -339,11 +339,11 @@ impl Awaits for Verifying {
                 let token_endpoint =
                     derive_token_endpoint(&self.issuer).map_err(LoginError::Issuer)?;
                 let authorize = self.attempt.request.discovery_host.clone();
-                AuthorizationServer::new(self.issuer, authorize, token_endpoint)
+                ServerMetadata::new(self.issuer, authorize, token_endpoint)
                     .map_err(LoginError::Endpoints)?
             }
             Err(error) => return Err(LoginError::Endpoints(error)),
         };
-        Ok(Exchanging::call(self.attempt, server, self.host, self.code, self.redirect_uri))
+        Ok(ExchangingCode::call(self.attempt, server, self.host, self.code, self.redirect_uri))
     }
 }

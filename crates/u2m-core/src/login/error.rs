@@ -1,8 +1,8 @@
 //! How a login can fail, split by blame.
 
 use crate::issuer::IssuerError;
-use crate::text::Foreign;
-use crate::wire::{MetadataError, Refusal, TokenEndpointError};
+use crate::text::Sanitized;
+use crate::oauth::{MetadataError, ErrorResponse, TokenEndpointError};
 
 /// How a login can fail. No variant's text holds a code, a state, a verifier or a body.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum LoginError {
     NoDeviceLogin,
     /// The person, or the server for them, said no. The text is `<error>: <description>`, as the reference's.
     #[error("authorize: {}", denied(.0))]
-    Denied(Refusal),
+    Denied(ErrorResponse),
     /// The endpoints of the host are not known.
     #[error("fetching OAuth endpoints")]
     Endpoints(#[source] MetadataError),
@@ -34,10 +34,10 @@ pub enum LoginError {
     NoIssuer,
     /// The person did not agree to the host, or nobody could be asked.
     #[error("signing in to {0} was not confirmed")]
-    NotConfirmed(Foreign),
+    NotConfirmed(Sanitized),
     /// The callback names an issuer that must not be followed; nothing was sent to it.
     #[error("the sign-in page answered for {0}, which is not a trusted issuer")]
-    UntrustedIssuer(Foreign),
+    UntrustedIssuer(Sanitized),
     /// The callback speaks for another issuer than the one signed in to (RFC 9207).
     #[error("the callback came from another issuer than the one signed in to")]
     WrongIssuer,
@@ -56,7 +56,7 @@ impl LoginError {
     }
 }
 
-fn denied(refusal: &Refusal) -> String {
+fn denied(refusal: &ErrorResponse) -> String {
     match refusal.description() {
         Some(text) => format!("{}: {text}", refusal.code()),
         None => refusal.code().to_string(),

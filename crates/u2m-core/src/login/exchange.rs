@@ -1,30 +1,30 @@
 //! Redeeming the code, and what there is at the end.
 
-use super::{AfterCallback, Attempt, LoginError, LoginRequest};
-use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
-use crate::host::Host;
+use super::{AfterCallback, LoginAttempt, LoginError, LoginRequest};
+use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
+use crate::databricks::Host;
 use crate::issuer::derive_host_from_issuer;
 use crate::names::AccountId;
 use crate::reply::Reply;
-use crate::scopes::Scopes;
+use crate::oauth::Scopes;
 use crate::secret::AuthorizationCode;
 use crate::session::{Binding, Session, Token};
 use crate::target::{CacheKey, Target};
 use crate::time::{Lifetime, Timestamp};
-use crate::wire::{AuthorizationServer, Grant, Spoiled, TOKEN_LIMIT, exchange_form};
+use crate::oauth::{ServerMetadata, TokenResponse, UnusableResponse, TOKEN_LIMIT, exchange_form};
 
 /// Awaits the token endpoint's answer to the code.
 #[derive(Debug)]
-pub struct Exchanging {
-    attempt: Attempt,
-    server: Box<AuthorizationServer>,
+pub struct ExchangingCode {
+    attempt: LoginAttempt,
+    server: Box<ServerMetadata>,
     host: Host,
 }
 
-impl Exchanging {
+impl ExchangingCode {
     pub(super) fn call(
-        attempt: Attempt,
-        server: AuthorizationServer,
+        attempt: LoginAttempt,
+        server: ServerMetadata,
         host: Host,
         code: AuthorizationCode,
         redirect_uri: String,
@@ -48,32 +48,32 @@ impl Exchanging {
     }
 }
 
-impl sealed::Sealed for Exchanging {}
+impl sealed::Sealed for ExchangingCode {}
 
-impl Awaits for Exchanging {
-    type Next = Store;
+impl AwaitsResponse for ExchangingCode {
+    type Next = SaveLogin;
     type Error = LoginError;
 
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,
         sent_at: Timestamp,
-    ) -> Result<Store, LoginError> {
+    ) -> Result<SaveLogin, LoginError> {
         let skew = outcome.as_ref().ok().and_then(|reply| reply.skew(sent_at));
         let grant =
-            Grant::parse(outcome).or_else(Spoiled::at_login).map_err(LoginError::Exchange)?;
-        let Attempt { request, .. } = self.attempt;
-        Ok(Store::of(request, *self.server, self.host, grant, sent_at).with_skew(skew))
+            TokenResponse::parse(outcome).or_else(UnusableResponse::at_login).map_err(LoginError::Exchange)?;
+        let LoginAttempt { request, .. } = self.attempt;
+        Ok(SaveLogin::of(request, *self.server, self.host, grant, sent_at).with_skew(skew))
     }
 }
 
-impl Store {
+impl SaveLogin {
     /// What a grant makes of a login.
     pub(crate) fn of(
         request: LoginRequest,
-        server: AuthorizationServer,
+        server: ServerMetadata,
         host: Host,
-        grant: Grant,
+        grant: TokenResponse,
         sent_at: Timestamp,
     ) -> Self {
         let account = match request.target.account_id() {
@@ -83,7 +83,7 @@ impl Store {
         };
         let is_exact = request.target.issuer_id().is_some();
         let allowed = allowed(&server, &host, request.trust.named(), is_exact);
-        let told = Told::of(&request, &server, &grant);
+        let told = RequestedLogin::of(&request, &server, &grant);
         let binding = Binding::new(server.issuer, server.token_endpoint, request.client_id, host)
             .with_account_id(account.as_ref().map(ToString::to_string))
             .with_scopes(grant.scopes.clone())
@@ -98,14 +98,14 @@ impl Store {
 
 /// What was asked for, beside what came.
 #[derive(Clone, Debug)]
-struct Told {
+struct RequestedLogin {
     asked: Scopes,
     missing: Scopes,
     differs: bool,
 }
 
-impl Told {
-    fn of(request: &LoginRequest, server: &AuthorizationServer, grant: &Grant) -> Self {
+impl RequestedLogin {
+    fn of(request: &LoginRequest, server: &ServerMetadata, grant: &TokenResponse) -> Self {
         let of_issuer = request.target.issuer_id().is_some();
         // What was asked for, rather than what the caller named: no scope at all asks for `all-apis`.
         let asked = Scopes::split(&request.scope(Some(server)));
@@ -126,7 +126,7 @@ impl Told {
 
 /// Of the hosts that a person has named, those that this server has endpoints on, or a name, besides the login's own. That one
 /// is among them where an issuer was to be called by its very name, and is not.
-fn allowed(server: &AuthorizationServer, host: &Host, named: &[Host], is_exact: bool) -> Vec<Host> {
+fn allowed(server: &ServerMetadata, host: &Host, named: &[Host], is_exact: bool) -> Vec<Host> {
     let is_renamed = server.names_itself.as_ref() != Some(&server.issuer);
     let name = server.names_itself.as_deref().and_then(|name| derive_host_from_issuer(name).ok());
     let endpoints = [
@@ -153,9 +153,9 @@ fn account_of(issuer: &str, host: &Host) -> Option<AccountId> {
 /// Awaits that the session is saved.
 #[derive(Debug)]
 #[must_use]
-pub struct Store(Box<LoggedIn>);
+pub struct SaveLogin(Box<LoggedIn>);
 
-impl Store {
+impl SaveLogin {
     /// Adds by how much this machine's clock is off.
     pub(crate) fn with_skew(mut self, skew: Option<Lifetime>) -> Self {
         self.0.skew = skew;
@@ -185,7 +185,7 @@ pub struct LoggedIn {
     target: Target,
     session: Session,
     account: Option<AccountId>,
-    told: Told,
+    told: RequestedLogin,
     skew: Option<Lifetime>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::browse::{Browse, counted};
 use crate::secret::CsrfState;
-use crate::wire::{Refusal, Said};
+use crate::oauth::{ErrorResponse, ResponseText};
 use std::fmt;
 
 /// What came back without the state of this login: from a server that drops it, from the tab of an earlier sign-in, or from a
@@ -10,14 +10,14 @@ use std::fmt;
 ///
 /// Its text is one printable line, and holds neither a code nor a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
-    refusal: Option<Refusal>,
+pub struct UnmatchedCallback {
+    refusal: Option<ErrorResponse>,
     has_state: bool,
 }
 
-impl Stray {
+impl UnmatchedCallback {
     /// The refusal that it brought; `None` means that it brought a code.
-    pub fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal(&self) -> Option<&ErrorResponse> {
         self.refusal.as_ref()
     }
 
@@ -27,7 +27,7 @@ impl Stray {
     }
 }
 
-impl fmt::Display for Stray {
+impl fmt::Display for UnmatchedCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.refusal {
             Some(refusal) => {
@@ -63,7 +63,7 @@ impl Browse {
     /// );
     /// assert!(browse.stray("x=1").is_none());
     /// ```
-    pub fn stray(&self, query: &str) -> Option<Stray> {
+    pub fn stray(&self, query: &str) -> Option<UnmatchedCallback> {
         let [state, code, error, _, description] = counted(query)?;
         let has_state = state.is_some();
         if self.is_own(state.map(CsrfState::new).as_ref()) || (code.is_none() && error.is_none()) {
@@ -71,9 +71,9 @@ impl Browse {
         }
         let mut sent = self.sent();
         sent.add(code.as_deref().unwrap_or_default());
-        let description = description.map(Said::new);
+        let description = description.map(ResponseText::new);
         let refusal =
-            error.map(|error| Refusal::of(0, &Said::new(error), description.as_ref(), None, &sent));
-        Some(Stray { refusal, has_state })
+            error.map(|error| ErrorResponse::of(0, &ResponseText::new(error), description.as_ref(), None, &sent));
+        Some(UnmatchedCallback { refusal, has_state })
     }
 }

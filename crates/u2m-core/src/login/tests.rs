@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::Replay;
-use crate::call::Answer;
-use crate::host::Host;
+use crate::call::HttpResponse;
+use crate::databricks::Host;
 use crate::names::{AccountId, ProfileName};
 use crate::session::Session;
 use url::form_urlencoded;
@@ -38,8 +38,8 @@ fn entropy(seed: u8) -> Entropy {
     Entropy::new(std::array::from_fn(|at| seed.wrapping_add(at as u8)))
 }
 
-fn answer(status: u16, body: &str) -> Result<Answer, TransportFailure> {
-    Ok(Answer::new(status, body.into()).with_content_type("application/json"))
+fn answer(status: u16, body: &str) -> Result<HttpResponse, TransportFailure> {
+    Ok(HttpResponse::new(status, body.into()).with_content_type("application/json"))
 }
 
 fn metadata(issuer: &str, promises_iss: bool) -> String {
@@ -95,12 +95,12 @@ fn callback(browse: &Browse, query: &str) -> Callback {
         .append_pair("state", &state(browse))
         .finish();
     match browse.hear(&query) {
-        Heard::Callback(callback) => callback,
-        Heard::Junk(junk) => panic!("{junk:?}"),
+        CallbackMatch::Callback(callback) => callback,
+        CallbackMatch::Ignored(junk) => panic!("{junk:?}"),
     }
 }
 
-fn exchange(step: AfterCallback) -> HttpCall<Exchanging> {
+fn exchange(step: AfterCallback) -> HttpCall<ExchangingCode> {
     match step {
         AfterCallback::Exchange(call) => call,
         other => panic!("{other:?}"),
@@ -108,7 +108,7 @@ fn exchange(step: AfterCallback) -> HttpCall<Exchanging> {
 }
 
 /// Signs in, with `granted` as the token endpoint's answer.
-fn sign_in(request: LoginRequest, granted: &str) -> Result<Store, LoginError> {
+fn sign_in(request: LoginRequest, granted: &str) -> Result<SaveLogin, LoginError> {
     let browse = browse(request);
     let callback = callback(&browse, "code=the-code");
     exchange(browse.called_back(callback)?).answered(answer(200, granted), NOW)
@@ -193,7 +193,7 @@ fn a_supplier_of_the_callers_own_brings_the_endpoints() {
     };
     let url = |text| Url::parse(text).unwrap();
     let server = || {
-        AuthorizationServer::new(
+        ServerMetadata::new(
             "https://id.example",
             url("https://id.example/a?tenant=1"),
             url("https://id.example/t"),
@@ -297,7 +297,7 @@ fn t14_no_step_of_a_login_shows_a_secret() {
         hides(format!("{browse:?}"), &secrets);
         let heard = browse.hear(&format!("code=the-code{iss}&state={}", state(&browse)));
         hides(format!("{heard:?}"), &secrets);
-        let Heard::Callback(callback) = heard else { panic!("heard") };
+        let CallbackMatch::Callback(callback) = heard else { panic!("heard") };
         let mut step = browse.called_back(callback).unwrap();
         let call = loop {
             hides(format!("{step:?}"), &secrets);

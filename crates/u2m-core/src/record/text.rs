@@ -10,7 +10,7 @@ const FORM: u64 = 1;
 
 /// What is written.
 #[derive(Serialize)]
-struct Formed<'a> {
+struct WrittenSession<'a> {
     form: u64,
     #[serde(flatten)]
     login: &'a SessionRecord,
@@ -18,7 +18,7 @@ struct Formed<'a> {
 
 /// What stands before the login when it is read. The two are read apart, so that no secret is copied on its way.
 #[derive(Deserialize)]
-struct Head {
+struct SessionHead {
     form: u64,
 }
 
@@ -51,7 +51,7 @@ impl SessionRecord {
     /// ```
     pub fn text(&self) -> SessionText {
         // Members with names can always be written.
-        let text = secret_json(&Formed { form: FORM, login: self }).unwrap_or_default();
+        let text = secret_json(&WrittenSession { form: FORM, login: self }).unwrap_or_default();
         SessionText::new(std::mem::take(&mut *text.finish()))
     }
 
@@ -72,7 +72,7 @@ impl SessionRecord {
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, RecordError> {
         let damaged = |why| RecordError::Damaged { why };
         let text = text.as_ref();
-        let head = serde_json::from_slice::<Head>(text);
+        let head = serde_json::from_slice::<SessionHead>(text);
         match head.map_err(|_| damaged("it is not a login that was written down"))?.form {
             FORM => {}
             0 => return Err(damaged("it is of no form")),

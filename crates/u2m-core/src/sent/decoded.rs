@@ -5,7 +5,7 @@
 //! Nobody can see where in a text something encoded begins. So everything that is no digit is left out, and the rest is read
 //! from each place at which a group may begin: in one of these readings the groups are the right ones.
 
-use super::{Piece, SHORTEST, across};
+use super::{SHORTEST, TextPiece, across};
 use std::ops::Range;
 
 /// No more of a text than this is read so: no more of one is looked at before it is shown.
@@ -18,7 +18,7 @@ const WORTH: usize = 8;
 type Digit = (u32, Range<usize>);
 
 /// A coding by digits.
-struct Coding {
+struct DigitCoding {
     /// How many bits a digit has.
     bits: u32,
     /// How many digits a group has, after which they begin anew.
@@ -26,19 +26,19 @@ struct Coding {
     digit: fn(u8) -> Option<u32>,
 }
 
-const CODINGS: [Coding; 3] = [
-    Coding { bits: 6, group: 4, digit: base64 },
-    Coding { bits: 5, group: 8, digit: base32 },
-    Coding { bits: 4, group: 2, digit: hexadecimal },
+const CODINGS: [DigitCoding; 3] = [
+    DigitCoding { bits: 6, group: 4, digit: base64 },
+    DigitCoding { bits: 5, group: 8, digit: base32 },
+    DigitCoding { bits: 4, group: 2, digit: hexadecimal },
 ];
 
 /// The readings of a text that are one step away: of how it stands, and of how it reads `below` its escapes. Read backwards, the
 /// escapes are others.
 pub(super) fn readings<'a>(
-    pieces: &'a [Piece],
-    below: Option<&'a [Piece]>,
-) -> impl Iterator<Item = Vec<Piece>> + 'a {
-    let some = |pieces: &'a [Piece]| &pieces[..pieces.len().min(READ)];
+    pieces: &'a [TextPiece],
+    below: Option<&'a [TextPiece]>,
+) -> impl Iterator<Item = Vec<TextPiece>> + 'a {
+    let some = |pieces: &'a [TextPiece]| &pieces[..pieces.len().min(READ)];
     let (as_it_is, below) = (some(pieces), below.map(some));
     let backwards = [Some(as_it_is), below].into_iter().flatten();
     let backwards = backwards.map(|pieces| pieces.iter().rev().cloned().collect());
@@ -52,9 +52,9 @@ pub(super) fn readings<'a>(
 
 /// The signs whose codes stand in a text as numbers, as languages print bytes: decimal, `0x64` or eight bits each. `None`
 /// where there are too few of them to be a secret.
-fn numbers(pieces: &[Piece]) -> Option<Vec<Piece>> {
+fn numbers(pieces: &[TextPiece]) -> Option<Vec<TextPiece>> {
     let words = pieces.split(|(c, _)| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let read: Vec<Piece> = words
+    let read: Vec<TextPiece> = words
         .filter_map(|word| {
             let code = code(word).filter(|code| (0x20..0x7f).contains(code))?;
             Some((char::from_u32(code)?, across(&word[0].1, &word[word.len() - 1].1)))
@@ -64,9 +64,9 @@ fn numbers(pieces: &[Piece]) -> Option<Vec<Piece>> {
 }
 
 /// A number as it is written.
-fn code(word: &[Piece]) -> Option<u32> {
-    let digits = |word: &[Piece], base: u32| {
-        let add = |sum: u32, (c, _): &Piece| Some(sum * base + c.to_digit(base)?);
+fn code(word: &[TextPiece]) -> Option<u32> {
+    let digits = |word: &[TextPiece], base: u32| {
+        let add = |sum: u32, (c, _): &TextPiece| Some(sum * base + c.to_digit(base)?);
         word.iter().try_fold(0, add)
     };
     match word {
@@ -79,7 +79,7 @@ fn code(word: &[Piece]) -> Option<u32> {
 
 /// Whether there is anything in a reading that may be encoded once more. What is read from the wrong place, or was never
 /// encoded, is noise.
-pub(super) fn is_worth_reading(pieces: &[Piece]) -> bool {
+pub(super) fn is_worth_reading(pieces: &[TextPiece]) -> bool {
     let mut run = 0;
     pieces.iter().any(|(c, _)| {
         run = if c.is_ascii_graphic() { run + 1 } else { 0 };
@@ -87,9 +87,9 @@ pub(super) fn is_worth_reading(pieces: &[Piece]) -> bool {
     })
 }
 
-impl Coding {
+impl DigitCoding {
     /// Every digit and its place, of which what fills up the group behind it is a part: it says how long the secret was.
-    fn digits(&self, pieces: &[Piece]) -> Vec<Digit> {
+    fn digits(&self, pieces: &[TextPiece]) -> Vec<Digit> {
         let mut digits: Vec<Digit> = Vec::with_capacity(pieces.len());
         let mut is_behind = false;
         for (c, place) in pieces {
@@ -107,7 +107,7 @@ impl Coding {
     }
 
     /// The bytes of these digits, each with the places of all digits that hold a part of it.
-    fn read(&self, digits: &[Digit]) -> Vec<Piece> {
+    fn read(&self, digits: &[Digit]) -> Vec<TextPiece> {
         let mut out = Vec::with_capacity(digits.len() * self.bits as usize / 8);
         let (mut held, mut bits) = (0u32, 0);
         // Where the digit is from that holds the first of the bits in hand.

@@ -1,9 +1,9 @@
 //! The escapes of URLs, of JSON, of C and of HTML in a text, undone: each character knows which bytes it stands for.
 
-use super::{Piece, across};
+use super::{TextPiece, across};
 
 /// The text below one layer of escapes; `None` if there is none.
-pub(super) fn undone(pieces: &[Piece]) -> Option<Vec<Piece>> {
+pub(super) fn undone(pieces: &[TextPiece]) -> Option<Vec<TextPiece>> {
     let mut out = Vec::with_capacity(pieces.len());
     let mut at = 0;
     let mut any = false;
@@ -31,16 +31,16 @@ pub(super) fn undone(pieces: &[Piece]) -> Option<Vec<Piece>> {
 }
 
 /// The character of which the next `length` are the number.
-fn number(pieces: &[Piece], length: usize, base: u32) -> Option<char> {
+fn number(pieces: &[TextPiece], length: usize, base: u32) -> Option<char> {
     let digits = pieces.get(..length).filter(|digits| !digits.is_empty())?;
-    let add = |sum: u32, (c, _): &Piece| sum.checked_mul(base)?.checked_add(c.to_digit(base)?);
+    let add = |sum: u32, (c, _): &TextPiece| sum.checked_mul(base)?.checked_add(c.to_digit(base)?);
     let code = digits.iter().try_fold(0, add)?;
     // What is no character of its own, the half of a pair or the byte of a longer one, only separates.
     Some(char::from_u32(code).filter(|_| length != 2 || code < 0x80).unwrap_or(' '))
 }
 
 /// What follows a backslash (RFC 8259 section 7), and how long it is.
-fn backslash(rest: &[Piece]) -> Option<(char, usize)> {
+fn backslash(rest: &[TextPiece]) -> Option<(char, usize)> {
     // Octal, as C and its heirs print bytes.
     if rest.first()?.0 <= '3'
         && let Some(c) = rest.get(..3).and_then(|digits| number(digits, 3, 8))
@@ -56,7 +56,7 @@ fn backslash(rest: &[Piece]) -> Option<(char, usize)> {
 }
 
 /// What follows an ampersand in HTML, and how long it is.
-fn entity(rest: &[Piece]) -> Option<(char, usize)> {
+fn entity(rest: &[TextPiece]) -> Option<(char, usize)> {
     let length = rest.iter().take(10).position(|(c, _)| *c == ';')?;
     let name: String = rest[..length].iter().map(|(c, _)| *c).collect();
     let c = match name.strip_prefix('#') {

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// Where in which secret a run of [`BEGINNING`] letters and digits stands.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Part {
+struct SecretRun {
     hash: u64,
     secret: usize,
     at: usize,
@@ -14,19 +14,19 @@ struct Part {
 
 /// The runs of all secrets.
 #[derive(Clone)]
-pub(super) struct Parts {
-    list: Vec<Part>,
+pub(super) struct SecretRuns {
+    list: Vec<SecretRun>,
     /// How many letters and digits each secret has.
     lengths: Vec<usize>,
 }
 
-impl Parts {
+impl SecretRuns {
     pub(super) fn of(secrets: &[Zeroizing<String>]) -> Self {
         let (mut list, mut lengths) = (Vec::new(), Vec::new());
         for (secret, text) in secrets.iter().enumerate() {
             let plain = skeleton(text);
             let windows = plain.windows(BEGINNING).enumerate();
-            list.extend(windows.map(|(at, window)| Part { hash: hash(window), secret, at }));
+            list.extend(windows.map(|(at, window)| SecretRun { hash: hash(window), secret, at }));
             lengths.push(plain.len());
         }
         list.sort_unstable();

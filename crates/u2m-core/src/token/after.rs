@@ -1,26 +1,29 @@
 //! The part of the token flow after its refresh token is spent: save; and what follows a failure.
 
-use super::pause::Pause;
-use super::refresh::{Prove, Renewal};
-use super::{Ask, How, Issued, Judged, StoreFailure, TokenError, TokenStep, Verdict, VerdictKind};
+use super::pause::ServerPause;
+use super::refresh::{CheckWritable, RefreshInProgress};
+use super::{
+    EntryDecision, IssuedToken, RefreshFailure, RefreshFailureKind, StoreFailure, TokenError,
+    TokenOrigin, TokenStep, WhichToken,
+};
+use crate::oauth::{ResponseError, TokenEndpointError};
 use crate::secret::Fingerprint;
 use crate::session::Session;
-use crate::text::Foreign;
+use crate::text::Sanitized;
 use crate::time::{Lifetime, Moment, Timestamp};
-use crate::wire::{AnswerError, TokenEndpointError};
 
 /// Awaits that the new session is saved.
 #[derive(Debug)]
 #[must_use]
 pub struct Save {
-    pub(super) renewal: Renewal,
+    pub(super) renewal: RefreshInProgress,
     pub(super) session: Session,
-    pub(super) what: Bought,
+    pub(super) what: SavableTokens,
 }
 
 /// What of an answer can be saved.
 #[derive(Debug)]
-pub(super) enum Bought {
+pub(super) enum SavableTokens {
     All,
     /// The access token, and of the refresh token that came with it only that it came: the old one is spent.
     Half,
@@ -43,28 +46,34 @@ impl Save {
     /// The server has issued the very token that the caller cannot use, or none that can be used at all.
     pub fn saved(self, outcome: Result<(), StoreFailure>) -> Result<TokenStep, TokenError> {
         let Self { renewal, session, what } = self;
-        let is_rejected = matches!(&renewal.inquiry.ask, Ask::Other(rejected) if *rejected == session.access_token);
+        let is_rejected = matches!(&renewal.inquiry.ask, WhichToken::Other(rejected) if *rejected == session.access_token);
         let how = match outcome {
-            Ok(()) => How::Renewed,
-            Err(failure) => How::RenewedUnsaved(failure),
+            Ok(()) => TokenOrigin::Renewed,
+            Err(failure) => TokenOrigin::RenewedUnsaved(failure),
         };
         match what {
-            Bought::RefreshToken { error, keeps } => {
+            SavableTokens::RefreshToken { error, keeps } => {
                 let error = TokenError::Refresh(error);
                 if !keeps {
                     return Err(error);
                 }
-                Ok(TokenStep::Done(Issued { session, how: How::Kept(error) }))
+                Ok(TokenStep::Done(IssuedToken { session, how: TokenOrigin::Kept(error) }))
             }
-            Bought::Half => {
-                let error = TokenEndpointError::Answer(AnswerError::RefreshToken);
-                let issued = (!is_rejected).then_some(Issued { session, how });
-                let kind = VerdictKind::of(&error);
+            SavableTokens::Half => {
+                let error = TokenEndpointError::Answer(ResponseError::RefreshToken);
+                let issued = (!is_rejected).then_some(IssuedToken { session, how });
+                let kind = RefreshFailureKind::of(&error);
                 let error = TokenError::SameTokenAgain;
-                Ok(TokenStep::Note(Note { renewal, kind, pause: None, error, issued }))
+                Ok(TokenStep::RecordFailure(RecordFailure {
+                    renewal,
+                    kind,
+                    pause: None,
+                    error,
+                    issued,
+                }))
             }
-            Bought::All if is_rejected => Err(TokenError::SameTokenAgain),
-            Bought::All => Ok(TokenStep::Done(Issued { session, how })),
+            SavableTokens::All if is_rejected => Err(TokenError::SameTokenAgain),
+            SavableTokens::All => Ok(TokenStep::Done(IssuedToken { session, how })),
         }
     }
 }
@@ -72,12 +81,12 @@ impl Save {
 /// Awaits the entry after a rejection: a program that does not know our lock may have rotated it meanwhile.
 #[derive(Debug)]
 #[must_use]
-pub struct Recheck {
-    pub(super) renewal: Renewal,
+pub struct ReloadAfterRejection {
+    pub(super) renewal: RefreshInProgress,
     pub(super) error: TokenEndpointError,
 }
 
-impl Recheck {
+impl ReloadAfterRejection {
     /// Whether `entry` is still the one that was rejected. A program that has just won saves what it has a moment after our
     /// answer came: while nothing has changed, it is worth looking again for a while.
     pub fn is_unchanged(&self, entry: Option<&Session>) -> bool {
@@ -96,14 +105,16 @@ impl Recheck {
         let changed = entry.filter(|entry| entry.fingerprint() != self.renewal.old.fingerprint());
         let Some(entry) = changed else { return Ok(self.renewal.note(self.error, None)) };
         match self.renewal.inquiry.judge(Some(entry), now)? {
-            Judged::Good(session) => Ok(TokenStep::Done(Issued { session, how: How::Stored })),
+            EntryDecision::Good(session) => {
+                Ok(TokenStep::Done(IssuedToken { session, how: TokenOrigin::Stored }))
+            }
             // There is no third refresh token: who comes next sees whether this one is good.
-            Judged::Ahead(_) | Judged::Due(_) if self.renewal.second => {
+            EntryDecision::Ahead(_) | EntryDecision::Due(_) if self.renewal.second => {
                 Ok(self.renewal.note(self.error, None))
             }
-            Judged::Ahead(old) | Judged::Due(old) => {
+            EntryDecision::Ahead(old) | EntryDecision::Due(old) => {
                 let inquiry = self.renewal.inquiry;
-                Ok(TokenStep::Prove(Prove::second(inquiry, old)))
+                Ok(TokenStep::CheckWritable(CheckWritable::second(inquiry, old)))
             }
         }
     }
@@ -112,31 +123,31 @@ impl Recheck {
 /// Awaits that a failure is remembered.
 #[derive(Debug)]
 #[must_use]
-pub struct Note {
-    pub(super) renewal: Renewal,
-    pub(super) kind: VerdictKind,
+pub struct RecordFailure {
+    pub(super) renewal: RefreshInProgress,
+    pub(super) kind: RefreshFailureKind,
     /// What the server asked for.
-    pub(super) pause: Option<Box<Pause>>,
+    pub(super) pause: Option<Box<ServerPause>>,
     pub(super) error: TokenError,
     /// What there is to hand out all the same.
-    pub(super) issued: Option<Issued>,
+    pub(super) issued: Option<IssuedToken>,
 }
 
-impl Note {
+impl RecordFailure {
     /// What to remember, beside the entry's lock. It fell `now`, when the answer or the deadline came: who asked before
     /// has waited for it, and shares it.
-    pub fn verdict(&self, now: impl Into<Moment>) -> Verdict {
-        let verdict = Verdict::new(self.renewal.old.fingerprint(), now, self.kind.clone());
-        self.pause.iter().map(|pause| pause.length).fold(verdict, Verdict::with_pause)
+    pub fn verdict(&self, now: impl Into<Moment>) -> RefreshFailure {
+        let verdict = RefreshFailure::new(self.renewal.old.fingerprint(), now, self.kind.clone());
+        self.pause.iter().map(|pause| pause.length).fold(verdict, RefreshFailure::with_pause)
     }
 
     /// What to remember for other logins at the same token endpoint, where that is whom the server asked to wait; `known` is what
-    /// is remembered so of a [door](super::Refreshing::doors).
+    /// is remembered so of a [door](super::RefreshingToken::doors).
     pub fn for_others(
         &self,
         now: impl Into<Moment>,
-        known: impl FnOnce(&Fingerprint) -> Option<Verdict>,
-    ) -> Option<Verdict> {
+        known: impl FnOnce(&Fingerprint) -> Option<RefreshFailure>,
+    ) -> Option<RefreshFailure> {
         let pause = self.pause.as_ref()?;
         let before = known(pause.door.as_ref()?);
         pause.for_others(before.as_ref(), &self.verdict(now))
@@ -148,9 +159,9 @@ impl Note {
     }
 
     /// Why what is handed out cannot be renewed by itself, if that is what is remembered.
-    pub fn warning(&self) -> Option<&Foreign> {
+    pub fn warning(&self) -> Option<&Sanitized> {
         match &self.kind {
-            VerdictKind::Spent(why) if self.issued.is_some() => Some(why),
+            RefreshFailureKind::Spent(why) if self.issued.is_some() => Some(why),
             _ => None,
         }
     }

@@ -1,9 +1,9 @@
 //! How getting a token can fail, split by blame.
 
-use crate::fate::Fate;
-use crate::text::Foreign;
+use crate::oauth::{ErrorResponse, MetadataError, TokenEndpointError};
+use crate::spend_state::SpendState;
+use crate::text::Sanitized;
 use crate::time::Lifetime;
-use crate::wire::{MetadataError, Refusal, TokenEndpointError};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ pub enum TokenError {
         /// What differs: host, issuer, account, client or scopes.
         what: &'static str,
         /// As stored.
-        stored: Foreign,
+        stored: Sanitized,
         /// As asked for.
-        wanted: Foreign,
+        wanted: Sanitized,
     },
     /// The access token has run out and there is nothing to renew it with. The words are the reference's.
     #[error("cached token has no refresh token")]
@@ -50,28 +50,28 @@ pub enum TokenError {
         /// What is left of the pause.
         left: Lifetime,
         /// How the refresh failed.
-        why: Foreign,
+        why: Sanitized,
     },
     /// A refresh failed, and may work later or not: the error says.
     #[error("token refresh failed")]
     Refresh(#[source] TokenEndpointError),
     /// The refresh token will never be accepted again.
     #[error("the refresh token was rejected")]
-    Rejected(#[source] Refusal),
+    Rejected(#[source] ErrorResponse),
     /// Another process carried the refresh out, and this is what it said.
     #[error("{0}")]
-    Reported(Report),
+    Reported(ReportedError),
     /// The server issued the very token again that an API had rejected.
     #[error("the server issued the rejected token again")]
     SameTokenAgain,
     /// The refresh token was spent before, by somebody who came to it by another name, file or path, or it is that of a copy
     /// which does not count: nothing was sent. The words say which, and where the login is kept.
     #[error("the refresh token of this login is not to be sent: {0}")]
-    SpentElsewhere(Foreign),
+    SpentElsewhere(Sanitized),
     /// The refresh token was spent, and what it bought is not known or could not be kept: a success that cannot be read, say.
     /// It is not sent again in silence; a forced refresh sends it once more, because not every server minds.
     #[error("the refresh token was spent, and what it bought is not there: {0}")]
-    SpentInVain(Foreign),
+    SpentInVain(Sanitized),
     /// The caller's own time is over. The refresh that is under way goes on without it, and what it brings is saved.
     #[error("still waiting for the new token; if it comes, it is saved")]
     StillWaiting,
@@ -80,7 +80,7 @@ pub enum TokenError {
     Store(#[source] StoreFailure),
     /// A refresh that this caller has waited for failed, in a way that may pass; or one ahead of time did so a moment ago.
     #[error("a refresh has just failed: {0}")]
-    TriedJustNow(Foreign),
+    TriedJustNow(Sanitized),
     /// The refresh ended without a word: its process or its runtime did, before or after it was sent.
     #[error("the refresh did not finish")]
     Unfinished,
@@ -123,21 +123,21 @@ impl TokenError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{blame}: {text}")]
 #[non_exhaustive]
-pub struct Report {
+pub struct ReportedError {
     /// What failed there.
-    pub blame: Blame,
+    pub blame: ReportedStep,
     /// Why it failed, in words that are fit to be shown.
     pub text: String,
     /// Whether a later try may succeed.
     pub is_transient: bool,
     /// What is known of the refresh token.
-    pub fate: Fate,
+    pub fate: SpendState,
 }
 
 /// What a failure that was reported is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Blame {
+pub enum ReportedStep {
     /// The endpoints of the host: [`TokenError::Endpoints`].
     #[error("fetching OAuth endpoints")]
     Endpoints,
@@ -149,29 +149,30 @@ pub enum Blame {
     Store,
 }
 
-impl Report {
-    /// Takes its parts. Of a refresh, nothing is known of the refresh token unless that is [said](Report::with_fate); for
+impl ReportedError {
+    /// Takes its parts. Of a refresh, nothing is known of the refresh token unless that is [said](ReportedError::with_fate); for
     /// everything else it was not sent.
     ///
     /// ```
-    /// use u2m_core::{Blame, Report, TokenError};
-    /// let report = Report::new(Blame::Refresh, "http 503", true);
+    /// use u2m_core::{ReportedStep, ReportedError, TokenError};
+    /// let report = ReportedError::new(ReportedStep::Refresh, "http 503", true);
     /// assert!(TokenError::Reported(report).is_transient());
     /// ```
-    pub fn new(blame: Blame, text: impl Into<String>, is_transient: bool) -> Self {
-        let fate = if blame == Blame::Refresh { Fate::Unknown } else { Fate::Kept };
+    pub fn new(blame: ReportedStep, text: impl Into<String>, is_transient: bool) -> Self {
+        let fate =
+            if blame == ReportedStep::Refresh { SpendState::Unknown } else { SpendState::Kept };
         Self { blame, text: text.into(), is_transient, fate }
     }
 
     /// Says what is known of the refresh token.
     ///
     /// ```
-    /// use u2m_core::{Blame, Fate, Report, TokenError};
-    /// let report = Report::new(Blame::Refresh, "refused", true).with_fate(Fate::Kept);
-    /// assert_eq!(TokenError::Reported(report).fate(), Fate::Kept);
+    /// use u2m_core::{ReportedStep, SpendState, ReportedError, TokenError};
+    /// let report = ReportedError::new(ReportedStep::Refresh, "refused", true).with_fate(SpendState::Kept);
+    /// assert_eq!(TokenError::Reported(report).fate(), SpendState::Kept);
     /// ```
     #[must_use]
-    pub fn with_fate(mut self, fate: Fate) -> Self {
+    pub fn with_fate(mut self, fate: SpendState) -> Self {
         self.fate = fate;
         self
     }

@@ -8,11 +8,11 @@
 //!
 //! A sign-in waits for nobody's pause, nor does what it brought: who has signed in since was served.
 
-use super::refresh::Refreshing;
-use super::{TokenError, TokenStep, Verdict, VerdictKind};
+use super::refresh::RefreshingToken;
+use super::{RefreshFailure, RefreshFailureKind, TokenError, TokenStep};
 use crate::call::HttpCall;
 use crate::secret::Fingerprint;
-use crate::text::Foreign;
+use crate::text::Sanitized;
 use crate::time::{Lifetime, Timestamp};
 use std::time::Duration;
 use url::Url;
@@ -25,14 +25,14 @@ const ANEW: Lifetime = Lifetime::from_seconds(600);
 
 /// Where refresh tokens are sent: doors that a pause may close, named so that it can be remembered which.
 #[derive(Clone, Debug)]
-pub(super) struct Doors {
+pub(super) struct RefreshEndpoints {
     /// The endpoint, whoever comes.
     pub(super) service: Fingerprint,
     /// The endpoint for one client.
     pub(super) client: Fingerprint,
 }
 
-impl Doors {
+impl RefreshEndpoints {
     pub(super) fn of(endpoint: &Url, client_id: &str) -> Self {
         // A query is for the server's own use, and the rest of a URL says nothing of where it leads.
         let place = format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
@@ -52,51 +52,55 @@ impl Doors {
 
 /// A pause that was asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Pause {
+pub(super) struct ServerPause {
     pub(super) length: Duration,
     /// Where others are bound by it.
     pub(super) door: Option<Fingerprint>,
 }
 
-impl Pause {
+impl ServerPause {
     /// What of it is to be remembered for others, where `before` is remembered.
-    pub(super) fn for_others(&self, before: Option<&Verdict>, own: &Verdict) -> Option<Verdict> {
+    pub(super) fn for_others(
+        &self,
+        before: Option<&RefreshFailure>,
+        own: &RefreshFailure,
+    ) -> Option<RefreshFailure> {
         let of = self.door.clone()?;
         let age = before.map(|before| before.at.second().until(own.at.second()));
         // What is said to have fallen in the future is of a clock that was set back.
         if age.is_some_and(|age| age >= Lifetime::ZERO && age < ANEW) {
             return None;
         }
-        let verdict = Verdict::new(of, own.at, own.kind.clone());
+        let verdict = RefreshFailure::new(of, own.at, own.kind.clone());
         Some(verdict.with_pause(self.length.min(SHARED)))
     }
 }
 
-impl Refreshing {
-    /// Names of the doors that the request goes through: a pause that is [remembered](super::Note::for_others) of one of them may
+impl RefreshingToken {
+    /// Names of the doors that the request goes through: a pause that is [remembered](super::RecordFailure::for_others) of one of them may
     /// bind this login too. They hold no secret.
     pub fn doors(&self) -> [&Fingerprint; 2] {
-        let Doors { service, client } = &self.doors;
+        let RefreshEndpoints { service, client } = &self.doors;
         [service, client]
     }
 
     /// Whether this login keeps a pause that another one has met.
-    pub fn is_bound_by(&self, pause: &Verdict, now: Timestamp) -> bool {
+    pub fn is_bound_by(&self, pause: &RefreshFailure, now: Timestamp) -> bool {
         let was_served = self.renewal.old.issued_at.is_some_and(|at| at >= pause.at.second());
         self.doors().contains(&&pause.of) && pause.left_of_pause(now).is_some() && !was_served
     }
 }
 
-impl HttpCall<Refreshing> {
+impl HttpCall<RefreshingToken> {
     /// Leaves the server alone, as it has asked another login to: nothing is sent.
     ///
     /// # Errors
     /// That it has, unless the old token is still good.
-    pub fn postponed(self, pause: Verdict, now: Timestamp) -> Result<TokenStep, TokenError> {
+    pub fn postponed(self, pause: RefreshFailure, now: Timestamp) -> Result<TokenStep, TokenError> {
         let left = pause.left_of_pause(now).unwrap_or(Lifetime::ZERO);
         let why = match pause.kind {
-            VerdictKind::Passing(why) | VerdictKind::Spent(why) => why,
-            VerdictKind::Rejected(refusal) => Foreign::new(&refusal.to_string()),
+            RefreshFailureKind::Passing(why) | RefreshFailureKind::Spent(why) => why,
+            RefreshFailureKind::Rejected(refusal) => Sanitized::new(&refusal.to_string()),
         };
         self.into_state().renewal.give_up(TokenError::Postponed { left, why }, now)
     }

@@ -1,27 +1,29 @@
 //! The part of the token flow that spends a refresh token: prove, discover, refresh.
 
-use super::after::{Bought, Note, Recheck, Save};
-use super::pause::{Doors, Pause};
-use super::{Inquiry, Issued, StoreFailure, TokenError, TokenRequest, TokenStep, VerdictKind};
-use crate::call::{Awaits, HttpCall, Replay, TransportFailure, sealed};
+use super::after::{RecordFailure, ReloadAfterRejection, SavableTokens, Save};
+use super::pause::{RefreshEndpoints, ServerPause};
+use super::{
+    IssuedToken, RefreshFailureKind, StoreFailure, TokenError, TokenFlow, TokenRequest, TokenStep,
+};
+use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
+use crate::host_pin::FirstUse;
 use crate::login::{Endpoints, endpoints_of};
+use crate::oauth::{
+    ExpectedIssuer, MetadataError, ResponseError, ServerMetadata, TOKEN_LIMIT, TokenEndpointError,
+    TokenResponse, UnusableResponse, WellKnownFound, WellKnownSearch, refresh_form,
+};
 use crate::reply::Reply;
 use crate::secret::Fingerprint;
 use crate::session::{Binding, Session};
 use crate::target::Target;
-use crate::text::Foreign;
-use crate::tie::FirstUse;
+use crate::text::Sanitized;
 use crate::time::Timestamp;
-use crate::wire::{
-    AnswerError, AuthorizationServer, Expected, Found, Grant, MetadataError, Search, Spoiled,
-    TOKEN_LIMIT, TokenEndpointError, refresh_form,
-};
 use url::Url;
 
 /// The refresh under way, from its proof that it can be saved to its end.
 #[derive(Debug)]
-pub(super) struct Renewal {
-    pub(super) inquiry: Inquiry,
+pub(super) struct RefreshInProgress {
+    pub(super) inquiry: TokenFlow,
     pub(super) old: Session,
     /// Whether the endpoint came from metadata fetched in this flow: it is not fetched twice.
     discovered: bool,
@@ -32,16 +34,16 @@ pub(super) struct Renewal {
 /// Awaits that the store is shown to be writable.
 #[derive(Debug)]
 #[must_use]
-pub struct Prove(Renewal);
+pub struct CheckWritable(RefreshInProgress);
 
-impl Prove {
-    pub(super) fn new(inquiry: Inquiry, old: Session) -> Self {
-        Self(Renewal { inquiry, old, discovered: false, second: false })
+impl CheckWritable {
+    pub(super) fn new(inquiry: TokenFlow, old: Session) -> Self {
+        Self(RefreshInProgress { inquiry, old, discovered: false, second: false })
     }
 
     /// The same for the refresh token that another program has put in the place of the one that was rejected.
-    pub(super) fn second(inquiry: Inquiry, old: Session) -> Self {
-        Self(Renewal { inquiry, old, discovered: false, second: true })
+    pub(super) fn second(inquiry: TokenFlow, old: Session) -> Self {
+        Self(RefreshInProgress { inquiry, old, discovered: false, second: true })
     }
 
     /// What is to be recorded before the refresh token is sent, if it could not be until now.
@@ -72,7 +74,7 @@ impl Prove {
     /// # Errors
     /// That it is spent, unless the old token is still good.
     pub fn spent(self, words: &str, now: Timestamp) -> Result<TokenStep, TokenError> {
-        self.0.give_up(TokenError::SpentElsewhere(Foreign::new(words)), now)
+        self.0.give_up(TokenError::SpentElsewhere(Sanitized::new(words)), now)
     }
 
     /// The store can be written.
@@ -98,18 +100,18 @@ impl Prove {
     }
 }
 
-impl Renewal {
+impl RefreshInProgress {
     fn refresh(self, endpoint: Url) -> TokenStep {
         // Flows without a refresh token end before the lock.
         let form = match &self.old.refresh_token {
             Some(token) => refresh_form(&self.inquiry.request.client_id, token),
             None => unreachable!("judged to have a refresh token"),
         };
-        let doors = Doors::of(&endpoint, &self.inquiry.request.client_id);
+        let doors = RefreshEndpoints::of(&endpoint, &self.inquiry.request.client_id);
         let TokenRequest { client_id, client_auth, .. } = &self.inquiry.request;
         let request = client_auth.request(client_id, endpoint, form).with_limit(TOKEN_LIMIT);
-        let state = Refreshing { renewal: self, doors };
-        TokenStep::Refresh(HttpCall::new(request, Replay::Unless, state))
+        let state = RefreshingToken { renewal: self, doors };
+        TokenStep::Refresh(HttpCall::new(request, Replay::IfNotProcessed, state))
     }
 
     fn locate(self, now: Timestamp) -> Result<TokenStep, TokenError> {
@@ -131,10 +133,11 @@ impl Renewal {
     fn locate_at(self, binding: &Binding, now: Timestamp) -> Result<TokenStep, TokenError> {
         let issuer = binding.issuer.as_str();
         let place = match binding.is_issuer_named {
-            true => Search::again(binding),
+            true => WellKnownSearch::again(binding),
             false => crate::issuer::metadata_url(issuer).map(|url| {
-                let expected = Expected::called(issuer, binding.host.clone(), binding.others());
-                (url, Search::at(expected))
+                let expected =
+                    ExpectedIssuer::called(issuer, binding.host.clone(), binding.others());
+                (url, WellKnownSearch::at(expected))
             }),
         };
         match place {
@@ -143,17 +146,16 @@ impl Renewal {
         }
     }
 
-    fn discover(self, url: Url, search: Search) -> TokenStep {
-        TokenStep::Discover(Search::call(url, Locating { renewal: self, search }))
+    fn discover(self, url: Url, search: WellKnownSearch) -> TokenStep {
+        TokenStep::Discover(WellKnownSearch::call(
+            url,
+            DiscoveringForRefresh { renewal: self, search },
+        ))
     }
 
     /// Pins the endpoint to the login, and goes on to refresh. A login that has one pinned follows it to another path,
     /// never to another origin (A33).
-    fn located(
-        mut self,
-        server: AuthorizationServer,
-        now: Timestamp,
-    ) -> Result<TokenStep, TokenError> {
+    fn located(mut self, server: ServerMetadata, now: Timestamp) -> Result<TokenStep, TokenError> {
         self.discovered = true;
         let request = &self.inquiry.request;
         let endpoint = server.token_endpoint.clone();
@@ -186,43 +188,45 @@ impl Renewal {
         now: Timestamp,
     ) -> Result<TokenStep, TokenError> {
         if self.inquiry.may_keep(&self.old, now) {
-            return Ok(TokenStep::Done(Issued::kept(self.old, error)));
+            return Ok(TokenStep::Done(IssuedToken::kept(self.old, error)));
         }
         Err(error)
     }
 
     /// Remembers an answer, and the pause that the server asked for with it.
-    pub(super) fn note(self, error: TokenEndpointError, pause: Option<Pause>) -> TokenStep {
-        let kind = VerdictKind::of(&error);
-        let pause = pause.filter(|_| matches!(kind, VerdictKind::Passing(_))).map(Box::new);
+    pub(super) fn note(self, error: TokenEndpointError, pause: Option<ServerPause>) -> TokenStep {
+        let kind = RefreshFailureKind::of(&error);
+        let pause = pause.filter(|_| matches!(kind, RefreshFailureKind::Passing(_))).map(Box::new);
         let error = match &kind {
-            VerdictKind::Rejected(refusal) if refusal.rejects_the_refresh_token() => {
+            RefreshFailureKind::Rejected(refusal) if refusal.rejects_the_refresh_token() => {
                 TokenError::Rejected(refusal.clone())
             }
-            VerdictKind::Spent(text) => TokenError::SpentInVain(text.clone()),
-            VerdictKind::Rejected(_) | VerdictKind::Passing(_) => TokenError::Refresh(error),
+            RefreshFailureKind::Spent(text) => TokenError::SpentInVain(text.clone()),
+            RefreshFailureKind::Rejected(_) | RefreshFailureKind::Passing(_) => {
+                TokenError::Refresh(error)
+            }
         };
-        TokenStep::Note(Note { renewal: self, kind, pause, error, issued: None })
+        TokenStep::RecordFailure(RecordFailure { renewal: self, kind, pause, error, issued: None })
     }
 }
 
 /// Awaits the host's metadata.
 #[derive(Debug)]
-pub struct Locating {
-    renewal: Renewal,
-    search: Search,
+pub struct DiscoveringForRefresh {
+    renewal: RefreshInProgress,
+    search: WellKnownSearch,
 }
 
-impl Locating {
+impl DiscoveringForRefresh {
     /// Whose endpoints are looked for.
     pub fn target(&self) -> &Target {
         &self.renewal.inquiry.request.target
     }
 }
 
-impl sealed::Sealed for Locating {}
+impl sealed::Sealed for DiscoveringForRefresh {}
 
-impl Awaits for Locating {
+impl AwaitsResponse for DiscoveringForRefresh {
     type Next = TokenStep;
     type Error = TokenError;
 
@@ -233,14 +237,14 @@ impl Awaits for Locating {
     ) -> Result<TokenStep, TokenError> {
         let renewal = self.renewal;
         match self.search.read(outcome) {
-            Ok(Found::Elsewhere(url, search)) => Ok(renewal.discover(url, search)),
-            Ok(Found::Server(server)) => renewal.located(server, sent_at),
+            Ok(WellKnownFound::Elsewhere(url, search)) => Ok(renewal.discover(url, search)),
+            Ok(WellKnownFound::Server(server)) => renewal.located(server, sent_at),
             Err(error) => renewal.give_up(TokenError::Endpoints(error), sent_at),
         }
     }
 }
 
-impl HttpCall<Locating> {
+impl HttpCall<DiscoveringForRefresh> {
     /// Takes endpoints from a supplier of the caller's own instead of an answer.
     ///
     /// # Errors
@@ -248,7 +252,7 @@ impl HttpCall<Locating> {
     /// name. Unless the old token is still good.
     pub fn supplied(
         self,
-        server: Result<AuthorizationServer, MetadataError>,
+        server: Result<ServerMetadata, MetadataError>,
         now: Timestamp,
     ) -> Result<TokenStep, TokenError> {
         let renewal = self.into_state().renewal;
@@ -269,14 +273,14 @@ impl HttpCall<Locating> {
 
 /// Awaits the token endpoint's answer to the refresh token.
 #[derive(Debug)]
-pub struct Refreshing {
-    pub(super) renewal: Renewal,
-    pub(super) doors: Doors,
+pub struct RefreshingToken {
+    pub(super) renewal: RefreshInProgress,
+    pub(super) doors: RefreshEndpoints,
 }
 
-impl sealed::Sealed for Refreshing {}
+impl sealed::Sealed for RefreshingToken {}
 
-impl Awaits for Refreshing {
+impl AwaitsResponse for RefreshingToken {
     type Next = TokenStep;
     type Error = TokenError;
 
@@ -292,33 +296,36 @@ impl Awaits for Refreshing {
         let Self { renewal, doors } = self;
         let pause = outcome.as_ref().ok().and_then(|reply| {
             let length = reply.retry_after()?;
-            Some(Pause { length, door: doors.closed_by(reply.status()) })
+            Some(ServerPause { length, door: doors.closed_by(reply.status()) })
         });
-        match Grant::parse(outcome) {
+        match TokenResponse::parse(outcome) {
             Ok(grant) => {
                 let assumed = renewal.inquiry.request.rules.assumed;
                 let is_half_lost = grant.is_half_lost;
                 let session = Session::renewed(grant, Some(&renewal.old), sent_at, assumed);
-                let what = if is_half_lost { Bought::Half } else { Bought::All };
+                let what = if is_half_lost { SavableTokens::Half } else { SavableTokens::All };
                 Ok(TokenStep::Save(Save { renewal, session, what }))
             }
-            Err(Spoiled { error, refresh_token: saved @ Some(_), .. })
+            Err(UnusableResponse { error, refresh_token: saved @ Some(_), .. })
                 if saved != renewal.old.refresh_token =>
             {
                 let keeps = renewal.inquiry.may_keep(&renewal.old, sent_at);
                 let session = Session { refresh_token: saved, ..renewal.old.clone() };
-                let what = Bought::RefreshToken { error, keeps };
+                let what = SavableTokens::RefreshToken { error, keeps };
                 Ok(TokenStep::Save(Save { renewal, session, what }))
             }
-            Err(Spoiled { is_half_lost: true, .. }) => {
-                Ok(renewal.note(TokenEndpointError::Answer(AnswerError::RefreshToken), None))
+            Err(UnusableResponse { is_half_lost: true, .. }) => {
+                Ok(renewal.note(TokenEndpointError::Answer(ResponseError::RefreshToken), None))
             }
             // The endpoint stored at login has moved. The host's metadata may only name another one on the same host.
             Err(_) if is_gone && !renewal.discovered => renewal.locate(sent_at),
-            Err(Spoiled { error, .. }) => {
+            Err(UnusableResponse { error, .. }) => {
                 let rejected = matches!(&error, TokenEndpointError::Refused(no) if no.rejects_the_refresh_token());
                 if rejected {
-                    return Ok(TokenStep::Recheck(Recheck { renewal, error }));
+                    return Ok(TokenStep::ReloadAfterRejection(ReloadAfterRejection {
+                        renewal,
+                        error,
+                    }));
                 }
                 Ok(renewal.note(error, pause))
             }

@@ -1,10 +1,10 @@
 //! Stories of the token flow, told with a shelf: one entry, one memory, a clock that stands still and a list of answers.
 
 use super::*;
-use crate::call::{Answer, HttpRequest, Replay, TransportFailure, TransportFailureKind};
-use crate::host::Host;
+use crate::call::{HttpRequest, HttpResponse, Replay, TransportFailure, TransportFailureKind};
+use crate::databricks::Host;
 use crate::names::{AccountId, ProfileName};
-use crate::scopes::Scopes;
+use crate::oauth::Scopes;
 use crate::secret::{AccessToken, Fingerprint, RefreshToken};
 use crate::session::Binding;
 use std::collections::VecDeque;
@@ -28,14 +28,14 @@ const TOKEN_URL: &str = "https://a.example/oidc/v1/token";
 const METADATA_PATH: &str = "/oidc/.well-known/oauth-authorization-server";
 
 /// What surrounds a flow, and what it did to it.
-struct Shelf {
+struct RecordStore {
     request: TokenRequest,
     now: Timestamp,
     entry: Option<Session>,
-    verdict: Option<Verdict>,
+    verdict: Option<RefreshFailure>,
     /// What is remembered of pauses, whichever login met them.
-    pauses: Vec<Verdict>,
-    answers: VecDeque<Result<Answer, TransportFailure>>,
+    pauses: Vec<RefreshFailure>,
+    answers: VecDeque<Result<HttpResponse, TransportFailure>>,
     /// What other programs write into the entry while a refresh is under way, one for each request.
     intruders: VecDeque<Session>,
     is_busy: bool,
@@ -46,7 +46,7 @@ struct Shelf {
     saves: usize,
 }
 
-impl Shelf {
+impl RecordStore {
     /// A login whose access token has `left` seconds.
     fn with(left: i64) -> Self {
         Self::holding(Some(session("old", left)))
@@ -80,13 +80,13 @@ impl Shelf {
         self
     }
 
-    fn ask(&mut self, ask: Ask) -> Result<Issued, TokenError> {
+    fn ask(&mut self, ask: WhichToken) -> Result<IssuedToken, TokenError> {
         let started = self.request.clone().start(ask, self.now);
         self.go_on(started)
     }
 
     /// Takes every step until the flow ends: what a driver is, less its waiting.
-    fn go_on(&mut self, mut step: TokenStep) -> Result<Issued, TokenError> {
+    fn go_on(&mut self, mut step: TokenStep) -> Result<IssuedToken, TokenError> {
         loop {
             step = match step {
                 TokenStep::Load(load) => load.loaded(self.entry.clone(), self.now)?,
@@ -98,8 +98,8 @@ impl Shelf {
                 TokenStep::Reload(reload) => {
                     reload.loaded(self.entry.clone(), self.verdict.clone(), self.now)?
                 }
-                TokenStep::Prove(prove) if self.is_writable => prove.proven(self.now)?,
-                TokenStep::Prove(prove) => prove.failed(full(), self.now)?,
+                TokenStep::CheckWritable(prove) if self.is_writable => prove.proven(self.now)?,
+                TokenStep::CheckWritable(prove) => prove.failed(full(), self.now)?,
                 TokenStep::Discover(call) => {
                     let answer = self.send(call.request());
                     call.answered(answer, self.now)?
@@ -112,8 +112,10 @@ impl Shelf {
                         call.answered(answer, self.now)?
                     }
                 },
-                TokenStep::Recheck(recheck) => recheck.loaded(self.entry.clone(), self.now)?,
-                TokenStep::Note(note) => {
+                TokenStep::ReloadAfterRejection(recheck) => {
+                    recheck.loaded(self.entry.clone(), self.now)?
+                }
+                TokenStep::RecordFailure(note) => {
                     self.verdict = Some(note.verdict(self.now));
                     let known = |door: &Fingerprint| {
                         self.pauses.iter().rev().find(|pause| pause.of == *door).cloned()
@@ -132,12 +134,12 @@ impl Shelf {
         }
     }
 
-    fn pause(&self, call: &HttpCall<Refreshing>) -> Option<Verdict> {
+    fn pause(&self, call: &HttpCall<RefreshingToken>) -> Option<RefreshFailure> {
         self.pauses.iter().find(|pause| call.state().is_bound_by(pause, self.now)).cloned()
     }
 
     /// A flow that is about to show that the store can be written.
-    fn up_to_prove(&self, ask: Ask) -> Prove {
+    fn up_to_prove(&self, ask: WhichToken) -> CheckWritable {
         let mut step = self.request.clone().start(ask, self.now);
         loop {
             step = match step {
@@ -146,25 +148,25 @@ impl Shelf {
                 TokenStep::Reload(reload) => {
                     reload.loaded(self.entry.clone(), None, self.now).unwrap()
                 }
-                TokenStep::Prove(prove) => return prove,
+                TokenStep::CheckWritable(prove) => return prove,
                 step => panic!("{step:?}"),
             };
         }
     }
 
     /// A flow whose refresh token was rejected by the next answer.
-    fn up_to_recheck(&mut self, ask: Ask) -> Recheck {
+    fn up_to_recheck(&mut self, ask: WhichToken) -> ReloadAfterRejection {
         let TokenStep::Refresh(call) = self.up_to_prove(ask).proven(self.now).unwrap() else {
             panic!("refreshes")
         };
         let answer = self.send(call.request());
         match call.answered(answer, self.now).unwrap() {
-            TokenStep::Recheck(recheck) => recheck,
+            TokenStep::ReloadAfterRejection(recheck) => recheck,
             step => panic!("{step:?}"),
         }
     }
 
-    fn send(&mut self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    fn send(&mut self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         self.sent.push(request.clone());
         self.answers.pop_front().expect("no answer was prepared for this request")
     }
@@ -198,15 +200,15 @@ fn session(name: &str, left: i64) -> Session {
         .with_binding(binding())
 }
 
-fn answer(status: u16, body: &str) -> Answer {
-    Answer::new(status, body.into()).with_content_type("application/json")
+fn answer(status: u16, body: &str) -> HttpResponse {
+    HttpResponse::new(status, body.into()).with_content_type("application/json")
 }
 
 fn full() -> StoreFailure {
     StoreFailure::new(std::io::Error::other("no space left on device"))
 }
 
-fn access(issued: &Issued) -> &str {
+fn access(issued: &IssuedToken) -> &str {
     issued.session().access_token.expose()
 }
 
@@ -223,19 +225,19 @@ const RENEWED: &str =
 
 #[test]
 fn with_six_minutes_left_there_is_neither_lock_nor_request_nor_write() {
-    let mut shelf = Shelf::with(360);
-    let issued = shelf.ask(Ask::Usable).unwrap();
+    let mut shelf = RecordStore::with(360);
+    let issued = shelf.ask(WhichToken::Usable).unwrap();
     assert_eq!(access(&issued), "old-access");
-    assert!(matches!(issued.how(), How::Stored));
+    assert!(matches!(issued.how(), TokenOrigin::Stored));
     assert_eq!((shelf.locks, shelf.sent.len(), shelf.saves), (0, 0, 0));
 }
 
 #[test]
 fn with_four_minutes_left_the_token_is_renewed_and_saved_before_it_is_handed_out() {
-    let mut shelf = Shelf::with(240).answering(200, RENEWED);
-    let issued = shelf.ask(Ask::Usable).unwrap();
+    let mut shelf = RecordStore::with(240).answering(200, RENEWED);
+    let issued = shelf.ask(WhichToken::Usable).unwrap();
     assert_eq!(access(&issued), "new-access");
-    assert!(matches!(issued.how(), How::Renewed));
+    assert!(matches!(issued.how(), TokenOrigin::Renewed));
     assert_eq!(shelf.spent(), ["old-refresh"]);
     let entry = shelf.entry.unwrap();
     assert_eq!(refresh_token(Some(&entry)), "new-refresh");
@@ -246,11 +248,11 @@ fn with_four_minutes_left_the_token_is_renewed_and_saved_before_it_is_handed_out
 
 #[test]
 fn with_four_minutes_left_a_server_in_trouble_leaves_the_old_token_and_the_store_alone() {
-    let mut shelf = Shelf::with(240).answering(503, "");
+    let mut shelf = RecordStore::with(240).answering(503, "");
     let before = shelf.entry.clone();
-    let issued = shelf.ask(Ask::Usable).unwrap();
+    let issued = shelf.ask(WhichToken::Usable).unwrap();
     assert_eq!(access(&issued), "old-access");
-    assert!(matches!(issued.how(), How::Kept(TokenError::Refresh(_))));
+    assert!(matches!(issued.how(), TokenOrigin::Kept(TokenError::Refresh(_))));
     assert_eq!((shelf.saves, shelf.entry), (0, before));
 }
 
@@ -258,8 +260,8 @@ fn with_four_minutes_left_a_server_in_trouble_leaves_the_old_token_and_the_store
 fn near_its_end_a_token_without_refresh_token_is_handed_out_as_it_is() {
     let mut entry = session("old", 180);
     entry.refresh_token = None;
-    let mut shelf = Shelf::holding(Some(entry));
-    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "old-access");
+    let mut shelf = RecordStore::holding(Some(entry));
+    assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "old-access");
     assert_eq!((shelf.locks, shelf.sent.len()), (0, 0));
 }
 
@@ -267,7 +269,7 @@ fn near_its_end_a_token_without_refresh_token_is_handed_out_as_it_is() {
 fn err_3_an_expired_token_without_refresh_token_needs_a_login_and_says_so() {
     let mut entry = session("old", -1);
     entry.refresh_token = None;
-    let error = Shelf::holding(Some(entry)).ask(Ask::Usable).unwrap_err();
+    let error = RecordStore::holding(Some(entry)).ask(WhichToken::Usable).unwrap_err();
     assert_eq!(error.to_string(), "cached token has no refresh token");
     assert!(error.needs_login() && !error.is_transient());
 }
@@ -276,15 +278,15 @@ fn err_3_an_expired_token_without_refresh_token_needs_a_login_and_says_so() {
 fn a_token_without_a_known_end_is_never_renewed() {
     let mut entry = session("old", -1);
     entry.expiry = None;
-    let mut shelf = Shelf::holding(Some(entry));
-    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "old-access");
+    let mut shelf = RecordStore::holding(Some(entry));
+    assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "old-access");
     assert_eq!((shelf.locks, shelf.sent.len()), (0, 0));
 }
 
 #[test]
 fn without_a_login_there_is_nothing_to_lock() {
-    let mut shelf = Shelf::holding(None);
-    let error = shelf.ask(Ask::Usable).unwrap_err();
+    let mut shelf = RecordStore::holding(None);
+    let error = shelf.ask(WhichToken::Usable).unwrap_err();
     assert_eq!(error.to_string(), "token not found");
     assert!(error.needs_login());
     assert_eq!(shelf.locks, 0);
@@ -294,35 +296,35 @@ fn without_a_login_there_is_nothing_to_lock() {
 fn refr_8_an_entry_without_access_token_is_renewed_or_is_an_error_and_never_a_token() {
     let mut entry = session("old", 3000);
     entry.access_token = seen("");
-    let mut shelf = Shelf::holding(Some(entry.clone())).answering(200, RENEWED);
-    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    let mut shelf = RecordStore::holding(Some(entry.clone())).answering(200, RENEWED);
+    assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     entry.refresh_token = None;
-    assert!(Shelf::holding(Some(entry)).ask(Ask::Usable).unwrap_err().needs_login());
+    assert!(RecordStore::holding(Some(entry)).ask(WhichToken::Usable).unwrap_err().needs_login());
 }
 
 #[test]
 fn a8_a_refresh_token_that_is_not_sent_anew_stays() {
     let mut shelf =
-        Shelf::with(-1).answering(200, r#"{"access_token":"new-access","expires_in":3600}"#);
-    shelf.ask(Ask::Usable).unwrap();
+        RecordStore::with(-1).answering(200, r#"{"access_token":"new-access","expires_in":3600}"#);
+    shelf.ask(WhichToken::Usable).unwrap();
     assert_eq!(refresh_token(shelf.entry.as_ref()), "old-refresh");
 }
 
 #[test]
 fn a_form_encoded_answer_renews_the_login_too() {
     let body = b"access_token=new-access&refresh_token=new-refresh&expires_in=3600".to_vec();
-    let mut shelf = Shelf::with(-1);
+    let mut shelf = RecordStore::with(-1);
     shelf.answers.push_back(Ok(
-        Answer::new(200, body).with_content_type("application/x-www-form-urlencoded")
+        HttpResponse::new(200, body).with_content_type("application/x-www-form-urlencoded")
     ));
-    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     assert_eq!(refresh_token(shelf.entry.as_ref()), "new-refresh");
 }
 
 #[test]
 fn refr_9_what_callers_get_has_no_place_for_a_refresh_token() {
-    let mut shelf = Shelf::with(-1).answering(200, RENEWED);
-    let token = shelf.ask(Ask::Usable).unwrap().session().token();
+    let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
+    let token = shelf.ask(WhichToken::Usable).unwrap().session().token();
     // The type has two parts, and neither is a refresh token.
     assert_eq!(
         token,
@@ -335,8 +337,9 @@ fn refr_9_what_callers_get_has_no_place_for_a_refresh_token() {
 fn a6_without_a_stated_lifetime_the_tokens_own_hint_counts_and_else_a_short_default() {
     // {"exp":1800000700} in a token that happens to be a JWT.
     for (token, left) in [("e30.eyJleHAiOjE4MDAwMDA3MDB9.sig", 700), ("opaque", 900)] {
-        let mut shelf = Shelf::with(-1).answering(200, &format!(r#"{{"access_token":"{token}"}}"#));
-        let issued = shelf.ask(Ask::Usable).unwrap();
+        let mut shelf =
+            RecordStore::with(-1).answering(200, &format!(r#"{{"access_token":"{token}"}}"#));
+        let issued = shelf.ask(WhichToken::Usable).unwrap();
         assert_eq!(
             issued.session().expiry,
             Some(NOW.plus(Lifetime::from_seconds(left))),
@@ -348,12 +351,12 @@ fn a6_without_a_stated_lifetime_the_tokens_own_hint_counts_and_else_a_short_defa
 #[test]
 fn refr_1_whoever_waited_for_the_lock_takes_what_its_holder_fetched() {
     for ask in [
-        Ask::Usable,
-        Ask::Newer(None),
-        Ask::Newer(Some(seen("old-access"))),
-        Ask::Other(seen("old-access")),
+        WhichToken::Usable,
+        WhichToken::Newer(None),
+        WhichToken::Newer(Some(seen("old-access"))),
+        WhichToken::Other(seen("old-access")),
     ] {
-        let mut shelf = Shelf::with(-1);
+        let mut shelf = RecordStore::with(-1);
         let TokenStep::Load(load) = shelf.request.clone().start(ask.clone(), NOW) else {
             panic!("{ask:?}")
         };
@@ -368,24 +371,26 @@ fn refr_1_whoever_waited_for_the_lock_takes_what_its_holder_fetched() {
 
 #[test]
 fn refr_6_a_renewal_ahead_of_time_does_not_wait_for_a_busy_lock() {
-    let mut shelf = Shelf::with(240);
+    let mut shelf = RecordStore::with(240);
     shelf.is_busy = true;
-    let TokenStep::Load(load) = shelf.request.clone().start(Ask::Usable, NOW) else {
+    let TokenStep::Load(load) = shelf.request.clone().start(WhichToken::Usable, NOW) else {
         panic!("loads first")
     };
     let step = load.loaded(shelf.entry.clone(), NOW).unwrap();
     assert!(matches!(&step, TokenStep::Lock(lock) if !lock.is_worth_waiting()));
     let issued = shelf.go_on(step).unwrap();
     assert_eq!(access(&issued), "old-access");
-    assert!(matches!(issued.how(), How::Kept(TokenError::LockTimeout)));
+    assert!(matches!(issued.how(), TokenOrigin::Kept(TokenError::LockTimeout)));
 }
 
 #[test]
 fn t23_a_lock_that_is_never_given_back_ends_in_an_error_that_may_pass() {
-    for (left, ask) in
-        [(-1, Ask::Usable), (3000, Ask::Newer(None)), (3000, Ask::Other(seen("old-access")))]
-    {
-        let mut shelf = Shelf::with(left);
+    for (left, ask) in [
+        (-1, WhichToken::Usable),
+        (3000, WhichToken::Newer(None)),
+        (3000, WhichToken::Other(seen("old-access"))),
+    ] {
+        let mut shelf = RecordStore::with(left);
         shelf.is_busy = true;
         let error = shelf.ask(ask).unwrap_err();
         assert!(

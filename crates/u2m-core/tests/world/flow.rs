@@ -6,8 +6,8 @@ use super::server::METADATA_PATH;
 use super::wire::Outcome;
 use super::{Want, World};
 use u2m_core::{
-    AccessToken, Answer, HttpCall, Issued, Lock, Refreshing, Session, StoreFailure, Timestamp,
-    TokenError, TokenStep, Verdict,
+    AccessToken, HttpResponse, HttpCall, IssuedToken, Lock, RefreshingToken, Session, StoreFailure, Timestamp,
+    TokenError, TokenStep, RefreshFailure,
 };
 
 /// How long a flow waits for the lock.
@@ -21,7 +21,7 @@ pub(crate) struct Flow {
     pub(crate) want: Want,
     pub(crate) state: State,
     /// What was read before the lock.
-    pub(crate) first: (Option<Session>, Option<Verdict>),
+    pub(crate) first: (Option<Session>, Option<RefreshFailure>),
     /// What was read last, and what the process's clock said then.
     pub(crate) last: Option<Session>,
     pub(crate) judged_at: Timestamp,
@@ -35,7 +35,7 @@ pub(crate) struct Flow {
 pub(crate) enum State {
     Ready(TokenStep),
     Queueing { lock: Lock, until: i64 },
-    Asking { call: HttpCall<Refreshing>, sent_at: Timestamp, outcome: Option<Outcome>, tries: u8 },
+    Asking { call: HttpCall<RefreshingToken>, sent_at: Timestamp, outcome: Option<Outcome>, tries: u8 },
     Over,
 }
 
@@ -102,12 +102,12 @@ impl World {
                 }
                 reload.loaded(entry, verdict, clock)?
             }
-            TokenStep::Prove(prove) if self.plan.faults && self.chance.once_in(20) => {
+            TokenStep::CheckWritable(prove) if self.plan.faults && self.chance.once_in(20) => {
                 self.count("disk full before the request");
                 self.flows[id].judged_at = clock;
                 prove.failed(full(), clock)?
             }
-            TokenStep::Prove(prove) => prove.proven(clock)?,
+            TokenStep::CheckWritable(prove) => prove.proven(clock)?,
             TokenStep::Discover(call) => {
                 self.count("discover");
                 let request = call.request();
@@ -119,18 +119,18 @@ impl World {
                 );
                 let in_trouble = self.plan.faults && self.chance.once_in(10);
                 let answer =
-                    if in_trouble { Answer::new(503, Vec::new()) } else { self.server.metadata() };
+                    if in_trouble { HttpResponse::new(503, Vec::new()) } else { self.server.metadata() };
                 self.flows[id].judged_at = clock;
                 call.answered(Ok(answer), clock)?
             }
             TokenStep::Refresh(call) => return Ok(self.send(id, call, 0)),
-            TokenStep::Recheck(recheck) => {
+            TokenStep::ReloadAfterRejection(recheck) => {
                 self.count("recheck");
                 let entry = self.read(id, clock);
                 self.flows[id].reloaded_at = clock;
                 recheck.loaded(entry, clock)?
             }
-            TokenStep::Note(note) => {
+            TokenStep::RecordFailure(note) => {
                 self.count("note");
                 self.shelf.remember(note.verdict(clock));
                 self.flows[id].judged_at = clock;
@@ -161,7 +161,7 @@ impl World {
     }
 
     /// Lets a refresh token out.
-    fn send(&mut self, id: usize, call: HttpCall<Refreshing>, tries: u8) -> State {
+    fn send(&mut self, id: usize, call: HttpCall<RefreshingToken>, tries: u8) -> State {
         self.count("request");
         let sent_at = self.clock(self.flows[id].process);
         self.laws_of_sending(id, call.request());
@@ -172,7 +172,7 @@ impl World {
     fn hear(
         &mut self,
         id: usize,
-        call: HttpCall<Refreshing>,
+        call: HttpCall<RefreshingToken>,
         sent_at: Timestamp,
         outcome: Outcome,
         tries: u8,
@@ -203,7 +203,7 @@ impl World {
         Ok(())
     }
 
-    fn end(&mut self, id: usize, outcome: Result<Issued, TokenError>) {
+    fn end(&mut self, id: usize, outcome: Result<IssuedToken, TokenError>) {
         if self.driver != Driver::KeepsTheLock {
             self.shelf.unlock(id);
         }
@@ -225,12 +225,12 @@ impl World {
                     TokenStep::Load(_) => "crash before Load",
                     TokenStep::Lock(_) => "crash before Lock",
                     TokenStep::Reload(_) => "crash before Reload",
-                    TokenStep::Prove(_) => "crash before Prove",
+                    TokenStep::CheckWritable(_) => "crash before Prove",
                     TokenStep::Discover(_) => "crash before Discover",
                     TokenStep::Refresh(_) => "crash before Refresh",
                     TokenStep::Save(_) => "crash before Save",
-                    TokenStep::Recheck(_) => "crash before Recheck",
-                    TokenStep::Note(_) => "crash before Note",
+                    TokenStep::ReloadAfterRejection(_) => "crash before Recheck",
+                    TokenStep::RecordFailure(_) => "crash before Note",
                     TokenStep::Done(_) => "crash before Done",
                 },
             };

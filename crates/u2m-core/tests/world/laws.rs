@@ -7,8 +7,8 @@ use super::server::{HOST, NEW_PATH, OLD_PATH, Rotation, login_of, number_of};
 use super::wire::refresh_token_of;
 use super::{Want, World};
 use u2m_core::{
-    Ask, Fingerprint, Host, How, HttpRequest, Issued, Lifetime, RefreshToken, Session, Target,
-    Timestamp, TokenError, TokenRequest, TokenStep, VerdictKind,
+    WhichToken, Fingerprint, Host, TokenOrigin, HttpRequest, IssuedToken, Lifetime, RefreshToken, Session, Target,
+    Timestamp, TokenError, TokenRequest, TokenStep, RefreshFailureKind,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,7 +114,7 @@ impl World {
         let can_wait = flow.want == Want::Usable
             && flow.last.as_ref().is_some_and(|entry| is_good(entry, flow.reloaded_at));
         let waited = !can_wait && age >= 0 && verdict.at >= flow.asked_at.into();
-        let rejected = matches!(verdict.kind, VerdictKind::Rejected(_));
+        let rejected = matches!(verdict.kind, RefreshFailureKind::Rejected(_));
         let asked_for = verdict.pause.map_or(0, |pause| pause.seconds());
         let pause = can_wait && (0..60).contains(&age);
         self.expect(Law::Memory, !rejected, "a rejected refresh token was sent again");
@@ -153,7 +153,7 @@ impl World {
         self.expect(Law::Store, session.binding.is_some(), "a session lost whom it belongs to");
     }
 
-    pub(crate) fn laws_of_ending(&mut self, id: usize, outcome: &Result<Issued, TokenError>) {
+    pub(crate) fn laws_of_ending(&mut self, id: usize, outcome: &Result<IssuedToken, TokenError>) {
         self.expect(
             Law::Lock,
             !self.shelf.is_held_by(id),
@@ -164,7 +164,7 @@ impl World {
         match outcome {
             Ok(issued) => {
                 let good = is_good(issued.session(), judged_at);
-                let fresh_enough = !matches!(issued.how(), How::Kept(_)) || *want == Want::Usable;
+                let fresh_enough = !matches!(issued.how(), TokenOrigin::Kept(_)) || *want == Want::Usable;
                 let (first, coalesced) = (self.flows[id].first_token(), age(issued, judged_at));
                 let seen_at_first = first == Some(&issued.session().access_token);
                 let waited_for =
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// What a caller gets, be it the leader of its flow or one that joined it.
-    pub(crate) fn law_of_answers(&mut self, want: &Want, issued: &Issued) {
+    pub(crate) fn law_of_answers(&mut self, want: &Want, issued: &IssuedToken) {
         let token = &issued.session().access_token;
         let differs = !matches!(want, Want::Newer(Some(seen)) | Want::Other(seen) if seen == token);
         self.expect(Law::Answer, differs, "the very token that the caller would not have");
@@ -242,7 +242,7 @@ impl World {
         let elsewhere = TokenRequest::new(Target::workspace(
             Host::parse("https://evil.example").expect("a host"),
         ));
-        let TokenStep::Load(load) = elsewhere.start(Ask::Usable, Timestamp::from_unix(self.now))
+        let TokenStep::Load(load) = elsewhere.start(WhichToken::Usable, Timestamp::from_unix(self.now))
         else {
             return;
         };
@@ -255,6 +255,6 @@ impl World {
     }
 }
 
-fn age(issued: &Issued, clock: Timestamp) -> i64 {
+fn age(issued: &IssuedToken, clock: Timestamp) -> i64 {
     issued.session().issued_at.map_or(-1, |at| at.until(clock).seconds())
 }

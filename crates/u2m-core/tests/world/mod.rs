@@ -18,7 +18,7 @@ use chance::Chance;
 use flow::{Flow, State};
 use people::{Caller, Process};
 use server::{HOST, OLD_PATH, Server};
-use shelf::Shelf;
+use shelf::RecordStore;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use u2m_core::{Binding, Host, Lifetime, RefreshToken, Session, Target, Timestamp, TokenRequest};
 use wire::Event;
@@ -28,7 +28,7 @@ const TURNS: u32 = 3_000;
 
 /// What a world showed.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct ReportedError {
     /// Laws that were broken, and where.
     pub(crate) broken: Vec<(Law, String)>,
     /// How often what happened.
@@ -47,7 +47,7 @@ pub(crate) struct World {
     turn: u32,
     request: TokenRequest,
     server: Server,
-    shelf: Shelf,
+    shelf: RecordStore,
     processes: Vec<Process>,
     callers: Vec<Caller>,
     flows: Vec<Flow>,
@@ -56,7 +56,7 @@ pub(crate) struct World {
     quiet_until: i64,
     /// Requests by the version of the entry that they were for.
     requests: HashMap<u64, u32>,
-    report: Report,
+    report: ReportedError,
 }
 
 /// Who can move.
@@ -68,18 +68,18 @@ enum Mover {
 
 impl World {
     /// Lives through the world of a seed.
-    pub(crate) fn live(seed: u64, driver: Driver) -> Report {
+    pub(crate) fn live(seed: u64, driver: Driver) -> ReportedError {
         let mut chance = Chance::new(seed);
         let plan = Plan::draw(&mut chance);
         Self::new(chance, plan, driver).run()
     }
 
     /// Lives through a fair day on which six callers in three processes want the same thing in the same second.
-    pub(crate) fn live_crowded(seed: u64, want: Want) -> Report {
+    pub(crate) fn live_crowded(seed: u64, want: Want) -> ReportedError {
         Self::new(Chance::new(seed), Plan::crowd(want), Driver::Honest).run()
     }
 
-    fn run(self) -> Report {
+    fn run(self) -> ReportedError {
         let mut world = self;
         while world.turn < TURNS && world.take_turn() {
             world.turn += 1;
@@ -104,14 +104,14 @@ impl World {
             driver,
             request: TokenRequest::new(Target::workspace(host)),
             server: Server::new(plan.rotation, plan.lifetime),
-            shelf: Shelf::default(),
+            shelf: RecordStore::default(),
             processes: Vec::new(),
             callers: Vec::new(),
             flows: Vec::new(),
             wire: Vec::new(),
             quiet_until: 0,
             requests: HashMap::new(),
-            report: Report::default(),
+            report: ReportedError::default(),
             chance,
             plan,
         };

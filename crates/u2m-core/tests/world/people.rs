@@ -3,7 +3,7 @@
 use super::World;
 use super::flow::{Flow, State};
 use std::collections::VecDeque;
-use u2m_core::{AccessToken, Ask, How, Issued, Timestamp, TokenError};
+use u2m_core::{AccessToken, WhichToken, TokenOrigin, IssuedToken, Timestamp, TokenError};
 
 /// What a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,23 +14,23 @@ pub(crate) enum Want {
 }
 
 impl Want {
-    fn ask(&self) -> Ask {
+    fn ask(&self) -> WhichToken {
         match self {
-            Self::Newer(seen) => Ask::Newer(seen.clone()),
-            Self::Other(seen) => Ask::Other(seen.clone()),
-            Self::Usable => Ask::Usable,
+            Self::Newer(seen) => WhichToken::Newer(seen.clone()),
+            Self::Other(seen) => WhichToken::Other(seen.clone()),
+            Self::Usable => WhichToken::Usable,
         }
     }
 
     /// Whether a caller that joined a flow can take its outcome. If not, it begins a flow of its own.
-    fn is_met_by(&self, outcome: &Result<Issued, TokenError>, leader: &Self) -> bool {
+    fn is_met_by(&self, outcome: &Result<IssuedToken, TokenError>, leader: &Self) -> bool {
         match (self, outcome) {
             (Self::Usable, Ok(_)) => true,
             (Self::Newer(Some(seen)) | Self::Other(seen), Ok(issued)) => {
-                *seen != issued.session().access_token && !matches!(issued.how(), How::Kept(_))
+                *seen != issued.session().access_token && !matches!(issued.how(), TokenOrigin::Kept(_))
             }
             (Self::Newer(None), Ok(issued)) => {
-                matches!(issued.how(), How::Renewed | How::RenewedUnsaved(_))
+                matches!(issued.how(), TokenOrigin::Renewed | TokenOrigin::RenewedUnsaved(_))
             }
             (want, Err(_)) => (*want == Self::Usable) == (*leader == Self::Usable),
         }
@@ -127,14 +127,14 @@ impl World {
     }
 
     /// A flow has ended: those who waited for it take what they can use, and the others begin anew.
-    pub(crate) fn hand_out(&mut self, flow: usize, outcome: &Result<Issued, TokenError>) {
+    pub(crate) fn hand_out(&mut self, flow: usize, outcome: &Result<IssuedToken, TokenError>) {
         self.processes[self.flows[flow].process].flight = None;
         let leader = self.flows[flow].want.clone();
         self.count(match outcome {
             Ok(issued) => match issued.how() {
-                How::Kept(_) => "kept",
-                How::Renewed => "renewed",
-                How::RenewedUnsaved(_) => "renewed, not saved",
+                TokenOrigin::Kept(_) => "kept",
+                TokenOrigin::Renewed => "renewed",
+                TokenOrigin::RenewedUnsaved(_) => "renewed, not saved",
                 _ => "stored",
             },
             Err(_) => "error",

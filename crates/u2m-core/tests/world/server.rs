@@ -1,7 +1,7 @@
 //! The authorization server: it rotates refresh tokens, and takes reuse for theft.
 
 use std::collections::{HashMap, HashSet};
-use u2m_core::{AccessToken, Answer, RefreshToken};
+use u2m_core::{AccessToken, HttpResponse, RefreshToken};
 
 pub(crate) const HOST: &str = "https://a.example";
 pub(crate) const OLD_PATH: &str = "/oidc/v1/token";
@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Redeems a refresh token over the wire; also says whether it was granted.
-    pub(crate) fn respond(&mut self, token: &str, now: i64) -> (Answer, bool) {
+    pub(crate) fn respond(&mut self, token: &str, now: i64) -> (HttpResponse, bool) {
         let Some(pair) = self.redeem(token, now) else {
             let body =
                 r#"{"error":"invalid_grant","error_description":"Refresh token is invalid"}"#;
@@ -121,7 +121,7 @@ impl Server {
     }
 
     /// The metadata document.
-    pub(crate) fn metadata(&self) -> Answer {
+    pub(crate) fn metadata(&self) -> HttpResponse {
         let path = self.token_path();
         json(
             200,
@@ -146,8 +146,8 @@ impl Server {
     }
 }
 
-fn json(status: u16, body: String) -> Answer {
-    Answer::new(status, body.into_bytes()).with_content_type("application/json")
+fn json(status: u16, body: String) -> HttpResponse {
+    HttpResponse::new(status, body.into_bytes()).with_content_type("application/json")
 }
 
 /// The login that a token belongs to.

@@ -1,17 +1,17 @@
 //! What the processes share: one entry, its lock, and what is remembered beside the lock.
 
-use u2m_core::{Session, Verdict};
+use u2m_core::{Session, RefreshFailure};
 
 #[derive(Default)]
-pub(crate) struct Shelf {
+pub(crate) struct RecordStore {
     entry: Option<Session>,
     /// Grows with every write.
     version: u64,
     holder: Option<usize>,
-    memory: Option<Verdict>,
+    memory: Option<RefreshFailure>,
 }
 
-impl Shelf {
+impl RecordStore {
     pub(crate) fn read(&self) -> Option<Session> {
         self.entry.clone()
     }
@@ -26,11 +26,11 @@ impl Shelf {
         self.version += 1;
     }
 
-    pub(crate) fn recall(&self) -> Option<Verdict> {
+    pub(crate) fn recall(&self) -> Option<RefreshFailure> {
         self.memory.clone()
     }
 
-    pub(crate) fn remember(&mut self, verdict: Verdict) {
+    pub(crate) fn remember(&mut self, verdict: RefreshFailure) {
         self.memory = Some(verdict);
     }
 

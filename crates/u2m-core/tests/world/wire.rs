@@ -3,10 +3,10 @@
 use super::World;
 use super::flow::State;
 use std::time::Duration;
-use u2m_core::{Answer, TransportFailure, TransportFailureKind};
+use u2m_core::{HttpResponse, TransportFailure, TransportFailureKind};
 use url::form_urlencoded;
 
-pub(crate) type Outcome = Result<Answer, TransportFailure>;
+pub(crate) type Outcome = Result<HttpResponse, TransportFailure>;
 
 /// After this long without an answer, a flow hears that the time is up.
 const DEADLINE: i64 = 30;
@@ -71,7 +71,7 @@ impl World {
         let Event { flow, path, token, what, .. } = self.wire.swap_remove(event);
         let outcome = match what {
             What::Busy => {
-                let busy = Answer::new(503, Vec::new());
+                let busy = HttpResponse::new(503, Vec::new());
                 // Some ask for a pause, of which none counts beyond an hour.
                 Ok(match u64::try_from(self.now % 4).unwrap_or(0) {
                     0 => busy.with_retry_after(Duration::from_secs(1 << (self.now / 4 % 8))),
@@ -96,10 +96,10 @@ impl World {
     }
 
     /// A request reaches the server.
-    fn arrive(&mut self, flow: usize, path: &str, token: String, what: What) -> Answer {
+    fn arrive(&mut self, flow: usize, path: &str, token: String, what: What) -> HttpResponse {
         if path != self.server.token_path() {
             self.count("endpoint gone");
-            return Answer::new(404, Vec::new());
+            return HttpResponse::new(404, Vec::new());
         }
         self.law_of_one_request();
         let is_gone = self.flows[flow].is_over() || matches!(what, What::Late);

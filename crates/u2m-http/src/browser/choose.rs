@@ -2,7 +2,7 @@
 
 use super::BrowserError;
 use super::env::{BrowserEnv, Platform};
-use super::words::{Style, alternatives, split, with_url};
+use super::words::{QuotingStyle, alternatives, split, with_url};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::ffi::OsStr;
@@ -11,15 +11,15 @@ use url::Url;
 
 /// A program that is there, and what to give it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Command {
+pub(super) struct OpenerCommand {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,
 }
 
 /// What can be tried.
 #[derive(Debug)]
-pub(super) struct Choice {
-    pub(super) commands: Vec<Command>,
+pub(super) struct OpenerChoice {
+    pub(super) commands: Vec<OpenerCommand>,
     /// What is wrong with `BROWSER`.
     pub(super) problems: Vec<String>,
     /// What to say if there is nothing to try and nothing wrong.
@@ -27,13 +27,13 @@ pub(super) struct Choice {
 }
 
 /// Looks around.
-pub(super) fn choose(env: &BrowserEnv, url: &Url) -> Result<Choice, BrowserError> {
+pub(super) fn choose(env: &BrowserEnv, url: &Url) -> Result<OpenerChoice, BrowserError> {
     let wanted = env.get("BROWSER").unwrap_or_default().to_string_lossy();
     if wanted.trim() == "none" {
         return Err(BrowserError::Disabled);
     }
     let mut choice =
-        Choice { commands: Vec::new(), problems: Vec::new(), otherwise: BrowserError::NoneFound };
+        OpenerChoice { commands: Vec::new(), problems: Vec::new(), otherwise: BrowserError::NoneFound };
     choice.add_wanted(&wanted, env, url.as_str());
     if env.is_headless() {
         choice.otherwise = BrowserError::Headless;
@@ -43,9 +43,9 @@ pub(super) fn choose(env: &BrowserEnv, url: &Url) -> Result<Choice, BrowserError
     Ok(choice)
 }
 
-impl Choice {
+impl OpenerChoice {
     fn add_wanted(&mut self, wanted: &str, env: &BrowserEnv, url: &str) {
-        let style = if env.platform() == Platform::Windows { Style::Windows } else { Style::Unix };
+        let style = if env.platform() == Platform::Windows { QuotingStyle::Windows } else { QuotingStyle::Unix };
         for alternative in alternatives(wanted, style) {
             // A path with blanks and without quotes is a common slip, and can mean nothing else.
             let as_it_is = Path::new(alternative)
@@ -63,7 +63,7 @@ impl Choice {
             let name = words.remove(0);
             match env.find(OsStr::new(&name)) {
                 Some(program) => {
-                    self.commands.push(Command { program, arguments: with_url(words, url) })
+                    self.commands.push(OpenerCommand { program, arguments: with_url(words, url) })
                 }
                 None => self.problems.push(format!("{} was not found", shown(Path::new(&name)))),
             }
@@ -72,10 +72,10 @@ impl Choice {
 }
 
 /// The platform's own.
-fn openers(env: &BrowserEnv, url: &Url) -> Vec<Command> {
+fn openers(env: &BrowserEnv, url: &Url) -> Vec<OpenerCommand> {
     let plain = |name: &str| {
         let program = env.find(OsStr::new(name))?;
-        Some(Command { program, arguments: vec![url.to_string()] })
+        Some(OpenerCommand { program, arguments: vec![url.to_string()] })
     };
     match env.platform() {
         Platform::Linux => ["xdg-open", "x-www-browser", "www-browser", "sensible-browser"]
@@ -92,10 +92,10 @@ fn openers(env: &BrowserEnv, url: &Url) -> Vec<Command> {
 }
 
 /// Opens what the person has chosen for the scheme. No `cmd /c start`, which evaluates `&` and `%`.
-fn rundll32(env: &BrowserEnv, url: &Url) -> Option<Command> {
+fn rundll32(env: &BrowserEnv, url: &Url) -> Option<OpenerCommand> {
     let system = Path::new(env.get("SystemRoot")?).join("System32").join("rundll32.exe");
     let program = env.find(system.as_os_str())?;
-    Some(Command {
+    Some(OpenerCommand {
         program,
         arguments: vec!["url.dll,FileProtocolHandler".to_owned(), url.to_string()],
     })
@@ -103,16 +103,16 @@ fn rundll32(env: &BrowserEnv, url: &Url) -> Option<Command> {
 
 /// PowerShell reads its arguments as a script, in which a URL would be evaluated. Encoded, the URL is a quoted literal
 /// in which nothing but the quote itself means anything.
-fn powershell(env: &BrowserEnv, url: &Url) -> Option<Command> {
+fn powershell(env: &BrowserEnv, url: &Url) -> Option<OpenerCommand> {
     const USUAL: &str = "/mnt/c/Windows/System32/WindowsPowerShell/v1.0/powershell.exe";
     let program = env.find(OsStr::new("powershell.exe")).or_else(|| env.find(OsStr::new(USUAL)))?;
     let script = format!("Start-Process -FilePath '{}'", url.as_str().replace('\'', "''"));
     let utf16: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let arguments = ["-NoProfile", "-NonInteractive", "-EncodedCommand", &STANDARD.encode(utf16)];
-    Some(Command { program, arguments: arguments.map(str::to_owned).to_vec() })
+    Some(OpenerCommand { program, arguments: arguments.map(str::to_owned).to_vec() })
 }
 
 /// A program by its name alone, fit for a line of a terminal.
-pub(super) fn shown(program: &Path) -> u2m_core::Foreign {
-    u2m_core::Foreign::new(&program.file_name().unwrap_or(program.as_os_str()).to_string_lossy())
+pub(super) fn shown(program: &Path) -> u2m_core::Sanitized {
+    u2m_core::Sanitized::new(&program.file_name().unwrap_or(program.as_os_str()).to_string_lossy())
 }

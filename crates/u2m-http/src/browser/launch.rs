@@ -1,6 +1,6 @@
 //! Starting a program that outlives us, and noticing when it fails at once.
 
-use super::choose::{Command, shown};
+use super::choose::{OpenerCommand, shown};
 use super::env::BrowserEnv;
 use super::needs::needed;
 use std::process::{self, Stdio};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 const SOON: Duration = Duration::from_secs(1);
 
 /// Starts the program. It is fine if it still runs after a second, or has ended well by then.
-pub(super) async fn launch(command: &Command, env: &BrowserEnv) -> Result<(), String> {
+pub(super) async fn launch(command: &OpenerCommand, env: &BrowserEnv) -> Result<(), String> {
     let name = shown(&command.program);
     let mut child = process::Command::new(&command.program);
     child.args(&command.arguments).env_clear().envs(needed(env));

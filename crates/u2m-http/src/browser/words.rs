@@ -3,7 +3,7 @@
 
 /// How a command line is written on this platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum QuotingStyle {
     /// A backslash makes the next character plain; colons stand between alternatives.
     Unix,
     /// A backslash is part of a path; a colon follows a drive's letter, so there is one alternative only.
@@ -11,12 +11,12 @@ pub(super) enum Style {
 }
 
 /// The alternatives in `BROWSER`. A colon inside quotes, or in front of `//`, does not part any.
-pub(super) fn alternatives(text: &str, style: Style) -> Vec<&str> {
+pub(super) fn alternatives(text: &str, style: QuotingStyle) -> Vec<&str> {
     let mut found = Vec::new();
     let (mut from, mut quote, mut plain) = (0, None, false);
     let parted = match style {
-        Style::Unix => text,
-        Style::Windows => "",
+        QuotingStyle::Unix => text,
+        QuotingStyle::Windows => "",
     };
     for (at, c) in parted.char_indices() {
         if std::mem::take(&mut plain) {
@@ -38,7 +38,7 @@ pub(super) fn alternatives(text: &str, style: Style) -> Vec<&str> {
 }
 
 /// The words of one command line; `None` if a quote is not closed.
-pub(super) fn split(text: &str, style: Style) -> Option<Vec<String>> {
+pub(super) fn split(text: &str, style: QuotingStyle) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -46,7 +46,7 @@ pub(super) fn split(text: &str, style: Style) -> Option<Vec<String>> {
     while let Some(c) = rest.next() {
         match (quote, c) {
             (Some(open), c) if open == c => quote = None,
-            (None | Some('"'), '\\') if style == Style::Unix => {
+            (None | Some('"'), '\\') if style == QuotingStyle::Unix => {
                 word.get_or_insert_default().push(rest.next()?)
             }
             (None, '"' | '\'') => {
@@ -116,13 +116,13 @@ mod tests {
                 ],
             ),
         ] {
-            assert_eq!(split(text, Style::Unix).unwrap(), words, "{text}");
+            assert_eq!(split(text, QuotingStyle::Unix).unwrap(), words, "{text}");
         }
         for open in ["'a", "\"a", "a \\", "f \"a\\\""] {
-            assert_eq!(split(open, Style::Unix), None, "{open}");
+            assert_eq!(split(open, QuotingStyle::Unix), None, "{open}");
         }
         assert_eq!(
-            split("\"C:\\Program Files\\b.exe\" /x", Style::Windows).unwrap(),
+            split("\"C:\\Program Files\\b.exe\" /x", QuotingStyle::Windows).unwrap(),
             ["C:\\Program Files\\b.exe", "/x"]
         );
     }
@@ -136,14 +136,14 @@ mod tests {
             ("open --at=http://x/?u=%s:b", vec!["open --at=http://x/?u=%s", "b"]),
             ("", vec![]),
         ] {
-            assert_eq!(alternatives(text, Style::Unix), found, "{text}");
+            assert_eq!(alternatives(text, QuotingStyle::Unix), found, "{text}");
         }
-        assert_eq!(alternatives("C:\\b.exe:x", Style::Windows), ["C:\\b.exe:x"]);
+        assert_eq!(alternatives("C:\\b.exe:x", QuotingStyle::Windows), ["C:\\b.exe:x"]);
     }
 
     #[test]
     fn brow_3_the_url_has_its_place() {
-        let with = |text: &str| with_url(split(text, Style::Unix).unwrap(), "U%s");
+        let with = |text: &str| with_url(split(text, QuotingStyle::Unix).unwrap(), "U%s");
         assert_eq!(with("f"), ["f", "U%s"]);
         assert_eq!(with("f &"), ["f", "U%s"]);
         assert_eq!(with("f --app=%s -x"), ["f", "--app=U%s", "-x"]);

@@ -1,19 +1,19 @@
 //! What the listener sends back. Every answer closes its connection and carries the same guard of headers.
 
-use crate::page::{Page, STYLE_HASH};
+use crate::page::{CallbackPage, STYLE_HASH};
 
 /// Where the browser is sent once its answer is taken, so that the code is in no address bar and no history (A25).
 pub(super) const CLEAN_PATH: &str = "/done";
 
 /// The answers that there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum PageResponse {
     /// To a second callback.
     Again,
     /// To an unreadable head, to junk in the query, to a Host twice or never.
     Bad,
     /// The last word: how the sign-in ended.
-    Final(Page),
+    Final(CallbackPage),
     /// Another site's host, or a request that is no navigation.
     Forbidden,
     /// The sign-in is being finished; the browser asks again.
@@ -30,7 +30,7 @@ pub(super) enum Answer {
     TooLarge,
 }
 
-impl Answer {
+impl PageResponse {
     /// The whole response.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let (status, page) = self.parts();
@@ -62,19 +62,19 @@ impl Answer {
         .into_bytes()
     }
 
-    fn parts(&self) -> (&'static str, Option<Page>) {
+    fn parts(&self) -> (&'static str, Option<CallbackPage>) {
         match self {
-            Self::Again => ("410 Gone", Some(Page::Answered)),
-            Self::Bad => ("400 Bad Request", Some(Page::Junk)),
-            Self::Final(page @ Page::SignedIn(_)) => ("200 OK", Some(page.clone())),
+            Self::Again => ("410 Gone", Some(CallbackPage::Answered)),
+            Self::Bad => ("400 Bad Request", Some(CallbackPage::Junk)),
+            Self::Final(page @ CallbackPage::SignedIn(_)) => ("200 OK", Some(page.clone())),
             Self::Final(page) => ("400 Bad Request", Some(page.clone())),
-            Self::Forbidden => ("403 Forbidden", Some(Page::Junk)),
-            Self::KeepLooking => ("200 OK", Some(Page::Working)),
-            Self::Method => ("405 Method Not Allowed", Some(Page::Junk)),
-            Self::NotFound => ("404 Not Found", Some(Page::Junk)),
+            Self::Forbidden => ("403 Forbidden", Some(CallbackPage::Junk)),
+            Self::KeepLooking => ("200 OK", Some(CallbackPage::Working)),
+            Self::Method => ("405 Method Not Allowed", Some(CallbackPage::Junk)),
+            Self::NotFound => ("404 Not Found", Some(CallbackPage::Junk)),
             Self::SendOn => ("303 See Other", None),
-            Self::TooLarge => ("431 Request Header Fields Too Large", Some(Page::Junk)),
-            Self::TooLate => ("408 Request Timeout", Some(Page::Junk)),
+            Self::TooLarge => ("431 Request Header Fields Too Large", Some(CallbackPage::Junk)),
+            Self::TooLate => ("408 Request Timeout", Some(CallbackPage::Junk)),
         }
     }
 }

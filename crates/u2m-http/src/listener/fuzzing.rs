@@ -1,12 +1,12 @@
 //! Doors for the fuzz targets to the reading of requests. Built with `--cfg fuzzing` alone.
 
-use super::head::HeadReader;
-use super::rules::{Errand, errand};
+use super::head::RequestHeadReader;
+use super::rules::{RequestPurpose, errand};
 use zeroize::Zeroizing;
 
 /// What a request turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum RequestVerdict {
     /// Perhaps the answer to the sign-in: the query.
     Callback(Zeroizing<String>),
     /// A look at how the sign-in ended.
@@ -20,20 +20,20 @@ pub enum Request {
 }
 
 /// Reads what arrives on `port` in pieces of `size` bytes.
-pub fn request(bytes: &[u8], size: usize, port: u16) -> Request {
-    let mut reader = HeadReader::new();
+pub fn request(bytes: &[u8], size: usize, port: u16) -> RequestVerdict {
+    let mut reader = RequestHeadReader::new();
     for piece in bytes.chunks(size.max(1)) {
         match reader.take(piece) {
             Ok(None) => {}
             Ok(Some(head)) => {
                 return match errand(head, port) {
-                    Ok(Errand::Callback(query)) => Request::Callback(query),
-                    Ok(Errand::Outcome) => Request::Outcome,
-                    Err(answer) => Request::Refused(answer.bytes()),
+                    Ok(RequestPurpose::Callback(query)) => RequestVerdict::Callback(query),
+                    Ok(RequestPurpose::Outcome) => RequestVerdict::Outcome,
+                    Err(answer) => RequestVerdict::Refused(answer.bytes()),
                 };
             }
-            Err(_) => return Request::Broken,
+            Err(_) => return RequestVerdict::Broken,
         }
     }
-    Request::Unfinished
+    RequestVerdict::Unfinished
 }

@@ -23,7 +23,7 @@ pub(super) enum HeadError {
 
 /// What counts of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct RequestHead {
     pub(super) method: String,
     pub(super) path: String,
     /// Without the question mark. It may hold a code.
@@ -31,7 +31,7 @@ pub(super) struct Head {
     headers: Vec<(String, String)>,
 }
 
-impl Head {
+impl RequestHead {
     /// Every value of a header, by its lower-case name.
     pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(have, _)| have == name).map(|(_, value)| value.as_str())
@@ -40,7 +40,7 @@ impl Head {
 
 /// Takes a head in whatever pieces it comes.
 #[derive(Debug)]
-pub(super) struct HeadReader {
+pub(super) struct RequestHeadReader {
     kept: Zeroizing<Vec<u8>>,
     line: usize,
     blanks: usize,
@@ -48,7 +48,7 @@ pub(super) struct HeadReader {
     in_cookie: bool,
 }
 
-impl HeadReader {
+impl RequestHeadReader {
     pub(super) fn new() -> Self {
         // The room for all of it at once: growing would leave copies of the code behind.
         let kept = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
@@ -56,7 +56,7 @@ impl HeadReader {
     }
 
     /// Takes the next bytes; `Some` when the head is complete. What follows it is not looked at.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Option<Head>, HeadError> {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
         for &byte in bytes {
             if self.in_cookie {
                 self.skip(byte)?;
@@ -101,7 +101,7 @@ impl HeadReader {
     }
 }
 
-fn parse(lines: &[u8]) -> Option<Head> {
+fn parse(lines: &[u8]) -> Option<RequestHead> {
     let text = std::str::from_utf8(lines).ok()?;
     let mut lines = text.lines();
     let mut parts = lines.next()?.split(' ');
@@ -117,7 +117,7 @@ fn parse(lines: &[u8]) -> Option<Head> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let headers = lines.map(header).collect::<Option<_>>()?;
     let query = Zeroizing::new(query.to_owned());
-    Some(Head { method: method.to_owned(), path: path.to_owned(), query, headers })
+    Some(RequestHead { method: method.to_owned(), path: path.to_owned(), query, headers })
 }
 
 /// One line; folded lines and blanks before the colon are refused (RFC 9112 sections 5.1 and 5.2).
@@ -138,11 +138,11 @@ fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> Result<Option<Head>, HeadError> {
-        HeadReader::new().take(bytes)
+    fn read(bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
+        RequestHeadReader::new().take(bytes)
     }
 
-    fn head(text: &str) -> Head {
+    fn head(text: &str) -> RequestHead {
         read(text.as_bytes()).unwrap().unwrap()
     }
 
@@ -156,7 +156,7 @@ mod tests {
             ("GET", "/", "code=c&state=s")
         );
         assert_eq!(whole.values("host").collect::<Vec<_>>(), ["localhost:8020"]);
-        let mut reader = HeadReader::new();
+        let mut reader = RequestHeadReader::new();
         let (last, rest) = REQUEST.as_bytes().split_last().unwrap();
         for byte in rest {
             assert_eq!(reader.take(&[*byte]), Ok(None));
@@ -212,7 +212,7 @@ mod tests {
     fn cb_10_t10_a_head_ends_within_its_limit() {
         let endless = format!("GET / HTTP/1.1\r\nA: {}", "a".repeat(LIMIT));
         assert_eq!(read(endless.as_bytes()), Err(HeadError::TooLarge));
-        let mut reader = HeadReader::new();
+        let mut reader = RequestHeadReader::new();
         assert!(reader.take(&b"G".repeat(LIMIT)).is_ok());
         assert_eq!(reader.take(b"G"), Err(HeadError::TooLarge));
     }

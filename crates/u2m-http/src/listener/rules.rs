@@ -1,12 +1,12 @@
 //! What a request may be about: the rules that need nothing but its head.
 
-use super::answer::{Answer, CLEAN_PATH};
-use super::head::Head;
+use super::answer::{PageResponse, CLEAN_PATH};
+use super::head::RequestHead;
 use zeroize::Zeroizing;
 
 /// What a request that passed the rules wants.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Errand {
+pub(super) enum RequestPurpose {
     /// To bring the answer to the sign-in, perhaps.
     Callback(Zeroizing<String>),
     /// To see how the sign-in ended.
@@ -14,24 +14,24 @@ pub(super) enum Errand {
 }
 
 /// Lets through only a navigation by GET to one of two exact paths under a loopback name with this port (T3, T4).
-pub(super) fn errand(head: Head, port: u16) -> Result<Errand, Answer> {
+pub(super) fn errand(head: RequestHead, port: u16) -> Result<RequestPurpose, PageResponse> {
     let hosts: Vec<_> = head.values("host").collect();
-    let [host] = hosts[..] else { return Err(Answer::Bad) };
+    let [host] = hosts[..] else { return Err(PageResponse::Bad) };
     if !["localhost", "127.0.0.1", "[::1]"].iter().any(|name| is_at(host, name, port)) {
-        return Err(Answer::Forbidden);
+        return Err(PageResponse::Forbidden);
     }
     if head.method != "GET" {
-        return Err(Answer::Method);
+        return Err(PageResponse::Method);
     }
     if head.path != "/" && head.path != CLEAN_PATH {
-        return Err(Answer::NotFound);
+        return Err(PageResponse::NotFound);
     }
     // Browsers that send these cannot be made to lie about them by a page.
     let navigates = head.values("sec-fetch-mode").all(|mode| mode == "navigate");
     if !navigates || !head.values("sec-fetch-dest").all(|dest| dest == "document") {
-        return Err(Answer::Forbidden);
+        return Err(PageResponse::Forbidden);
     }
-    if head.path == CLEAN_PATH { Ok(Errand::Outcome) } else { Ok(Errand::Callback(head.query)) }
+    if head.path == CLEAN_PATH { Ok(RequestPurpose::Outcome) } else { Ok(RequestPurpose::Callback(head.query)) }
 }
 
 fn is_at(host: &str, name: &str, port: u16) -> bool {
@@ -48,18 +48,18 @@ fn is_at(host: &str, name: &str, port: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::head::HeadReader;
+    use super::super::head::RequestHeadReader;
     use super::*;
 
-    fn judge(text: &str) -> Result<Errand, Answer> {
+    fn judge(text: &str) -> Result<RequestPurpose, PageResponse> {
         let head =
-            HeadReader::new().take(format!("{}\r\n\r\n", text.replace('|', "\r\n")).as_bytes());
+            RequestHeadReader::new().take(format!("{}\r\n\r\n", text.replace('|', "\r\n")).as_bytes());
         errand(head.unwrap().unwrap(), 8020)
     }
 
     #[test]
     fn t3_t4_only_a_navigation_to_the_exact_place_passes() {
-        let callback = || Ok(Errand::Callback(Zeroizing::new("a=b".to_owned())));
+        let callback = || Ok(RequestPurpose::Callback(Zeroizing::new("a=b".to_owned())));
         for (request, expected) in [
             ("GET /?a=b HTTP/1.1|Host: localhost:8020", callback()),
             ("GET /?a=b HTTP/1.1|host: LOCALHOST:8020", callback()),
@@ -68,33 +68,33 @@ mod tests {
                 "GET /?a=b HTTP/1.1|Host: [::1]:8020|Sec-Fetch-Mode: navigate|Sec-Fetch-Dest: document",
                 callback(),
             ),
-            ("GET /done HTTP/1.1|Host: localhost:8020", Ok(Errand::Outcome)),
-            ("GET / HTTP/1.1|Host: evil.test:8020", Err(Answer::Forbidden)),
-            ("GET / HTTP/1.1|Host: localhost", Err(Answer::Forbidden)),
-            ("GET / HTTP/1.1|Host: localhost:8021", Err(Answer::Forbidden)),
-            ("GET / HTTP/1.1|Host: localhost:08020", Err(Answer::Forbidden)),
-            ("GET / HTTP/1.1|Host: localhost:8020.evil.test", Err(Answer::Forbidden)),
-            ("GET / HTTP/1.1|Host: localhost.evil.test:8020", Err(Answer::Forbidden)),
-            ("GET / HTTP/1.1|Host: localhost:8020|Host: localhost:8020", Err(Answer::Bad)),
-            ("GET / HTTP/1.1|Accept: */*", Err(Answer::Bad)),
-            ("POST /?a=b HTTP/1.1|Host: localhost:8020", Err(Answer::Method)),
-            ("HEAD / HTTP/1.1|Host: localhost:8020", Err(Answer::Method)),
-            ("OPTIONS / HTTP/1.1|Host: localhost:8020", Err(Answer::Method)),
-            ("get / HTTP/1.1|Host: localhost:8020", Err(Answer::Method)),
-            ("GET /favicon.ico HTTP/1.1|Host: localhost:8020", Err(Answer::NotFound)),
-            ("GET //?a=b HTTP/1.1|Host: localhost:8020", Err(Answer::NotFound)),
-            ("GET /%2f?a=b HTTP/1.1|Host: localhost:8020", Err(Answer::NotFound)),
+            ("GET /done HTTP/1.1|Host: localhost:8020", Ok(RequestPurpose::Outcome)),
+            ("GET / HTTP/1.1|Host: evil.test:8020", Err(PageResponse::Forbidden)),
+            ("GET / HTTP/1.1|Host: localhost", Err(PageResponse::Forbidden)),
+            ("GET / HTTP/1.1|Host: localhost:8021", Err(PageResponse::Forbidden)),
+            ("GET / HTTP/1.1|Host: localhost:08020", Err(PageResponse::Forbidden)),
+            ("GET / HTTP/1.1|Host: localhost:8020.evil.test", Err(PageResponse::Forbidden)),
+            ("GET / HTTP/1.1|Host: localhost.evil.test:8020", Err(PageResponse::Forbidden)),
+            ("GET / HTTP/1.1|Host: localhost:8020|Host: localhost:8020", Err(PageResponse::Bad)),
+            ("GET / HTTP/1.1|Accept: */*", Err(PageResponse::Bad)),
+            ("POST /?a=b HTTP/1.1|Host: localhost:8020", Err(PageResponse::Method)),
+            ("HEAD / HTTP/1.1|Host: localhost:8020", Err(PageResponse::Method)),
+            ("OPTIONS / HTTP/1.1|Host: localhost:8020", Err(PageResponse::Method)),
+            ("get / HTTP/1.1|Host: localhost:8020", Err(PageResponse::Method)),
+            ("GET /favicon.ico HTTP/1.1|Host: localhost:8020", Err(PageResponse::NotFound)),
+            ("GET //?a=b HTTP/1.1|Host: localhost:8020", Err(PageResponse::NotFound)),
+            ("GET /%2f?a=b HTTP/1.1|Host: localhost:8020", Err(PageResponse::NotFound)),
             (
                 "GET /?a=b HTTP/1.1|Host: localhost:8020|Sec-Fetch-Mode: no-cors",
-                Err(Answer::Forbidden),
+                Err(PageResponse::Forbidden),
             ),
             (
                 "GET /?a=b HTTP/1.1|Host: localhost:8020|Sec-Fetch-Mode: cors",
-                Err(Answer::Forbidden),
+                Err(PageResponse::Forbidden),
             ),
             (
                 "GET /?a=b HTTP/1.1|Host: localhost:8020|Sec-Fetch-Mode: navigate|Sec-Fetch-Dest: iframe",
-                Err(Answer::Forbidden),
+                Err(PageResponse::Forbidden),
             ),
         ] {
             assert_eq!(judge(request), expected, "{request}");

@@ -1,11 +1,11 @@
 //! Serving the sockets: a few connections side by side in one future, which owns every one of them. Dropping that future
 //! closes the port and ends all connections at once.
 
-use super::answer::Answer;
-use super::head::{Head, HeadError, HeadReader};
-use super::rules::{Errand, errand};
+use super::answer::PageResponse;
+use super::head::{RequestHead, HeadError, RequestHeadReader};
+use super::rules::{RequestPurpose, errand};
 use crate::awake::AwakeClock;
-use crate::page::Page;
+use crate::page::CallbackPage;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -32,15 +32,15 @@ const HOLD: Duration = Duration::from_secs(4);
 
 /// How far the sign-in has come, as far as a browser may know.
 #[derive(Clone, Debug)]
-pub(super) enum Phase {
+pub(super) enum SignInPhase {
     Waiting,
     Answered,
-    Over(Page),
+    Over(CallbackPage),
 }
 
 /// A query that may be the callback, and where to send the word on it.
 #[derive(Debug)]
-pub(super) struct Knock {
+pub(super) struct CallbackCandidate {
     pub(super) query: Zeroizing<String>,
     /// Whether it was. No word at all means that another one was.
     pub(super) verdict: oneshot::Sender<bool>,
@@ -48,17 +48,17 @@ pub(super) struct Knock {
 
 /// What all connections share.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct ListenerState {
     pub(super) port: u16,
-    pub(super) phase: watch::Sender<Phase>,
-    pub(super) knocks: mpsc::Sender<Knock>,
+    pub(super) phase: watch::Sender<SignInPhase>,
+    pub(super) knocks: mpsc::Sender<CallbackCandidate>,
     /// Told when a browser has got the last page.
     pub(super) seen: Notify,
 }
 
 /// Serves until it is dropped.
-pub(super) async fn serve(sockets: Vec<TcpListener>, desk: Arc<Desk>) {
-    let mut rooms = Rooms(Vec::with_capacity(ROOMS));
+pub(super) async fn serve(sockets: Vec<TcpListener>, desk: Arc<ListenerState>) {
+    let mut rooms = OpenConnections(Vec::with_capacity(ROOMS));
     for turn in 0.. {
         let arrived = poll_fn(|cx| {
             rooms.poll(cx);
@@ -89,43 +89,43 @@ fn accept(
 }
 
 /// The connections that are open, oldest first.
-struct Rooms(Vec<Room>);
+struct OpenConnections(Vec<OpenConnection>);
 
-struct Room {
+struct OpenConnection {
     visit: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Whether the head is still awaited.
     idle: Arc<AtomicBool>,
 }
 
-impl Room {
+impl OpenConnection {
     fn is_idle(&self) -> bool {
         self.idle.load(Ordering::Relaxed)
     }
 }
 
-impl Rooms {
+impl OpenConnections {
     fn poll(&mut self, cx: &mut Context<'_>) {
         self.0.retain_mut(|room| room.visit.as_mut().poll(cx).is_pending());
     }
 
     /// Whether all are taken by visitors who have said what they want.
     fn are_taken(&self) -> bool {
-        self.0.len() >= ROOMS && !self.0.iter().any(Room::is_idle)
+        self.0.len() >= ROOMS && !self.0.iter().any(OpenConnection::is_idle)
     }
 
     /// Lets one in. If all rooms are taken, the one who has been idle longest goes.
-    fn admit(&mut self, stream: TcpStream, desk: &Arc<Desk>) {
+    fn admit(&mut self, stream: TcpStream, desk: &Arc<ListenerState>) {
         if self.0.len() >= ROOMS
-            && let Some(oldest) = self.0.iter().position(Room::is_idle)
+            && let Some(oldest) = self.0.iter().position(OpenConnection::is_idle)
         {
             self.0.remove(oldest);
         }
         let idle = Arc::new(AtomicBool::new(true));
-        self.0.push(Room { visit: Box::pin(attend(stream, desk.clone(), idle.clone())), idle });
+        self.0.push(OpenConnection { visit: Box::pin(attend(stream, desk.clone(), idle.clone())), idle });
     }
 }
 
-async fn attend(mut stream: TcpStream, desk: Arc<Desk>, idle: Arc<AtomicBool>) {
+async fn attend(mut stream: TcpStream, desk: Arc<ListenerState>, idle: Arc<AtomicBool>) {
     let head = read_head(&mut stream).await;
     idle.store(false, Ordering::Relaxed);
     let answer = match head {
@@ -133,14 +133,14 @@ async fn attend(mut stream: TcpStream, desk: Arc<Desk>, idle: Arc<AtomicBool>) {
         Some(Err(answer)) => answer,
         None => return,
     };
-    if send(&mut stream, &answer).await.is_ok() && matches!(answer, Answer::Final(_)) {
+    if send(&mut stream, &answer).await.is_ok() && matches!(answer, PageResponse::Final(_)) {
         desk.seen.notify_one();
     }
 }
 
 /// The head; or what to answer instead of it; or nothing, to a preconnection that was never used.
-async fn read_head(stream: &mut TcpStream) -> Option<Result<Head, Answer>> {
-    let mut reader = HeadReader::new();
+async fn read_head(stream: &mut TcpStream) -> Option<Result<RequestHead, PageResponse>> {
+    let mut reader = RequestHeadReader::new();
     let mut begun = false;
     let mut clock = AwakeClock::default();
     let reading = clock.wait(HEAD_TIME, async {
@@ -153,8 +153,8 @@ async fn read_head(stream: &mut TcpStream) -> Option<Result<Head, Answer>> {
                     match reader.take(&piece[..count]) {
                         Ok(None) => {}
                         Ok(Some(head)) => return Some(Ok(head)),
-                        Err(HeadError::Malformed) => return Some(Err(Answer::Bad)),
-                        Err(HeadError::TooLarge) => return Some(Err(Answer::TooLarge)),
+                        Err(HeadError::Malformed) => return Some(Err(PageResponse::Bad)),
+                        Err(HeadError::TooLarge) => return Some(Err(PageResponse::TooLarge)),
                     }
                 }
             }
@@ -162,11 +162,11 @@ async fn read_head(stream: &mut TcpStream) -> Option<Result<Head, Answer>> {
     });
     match reading.await {
         Some(outcome) => outcome,
-        None => begun.then_some(Err(Answer::TooLate)),
+        None => begun.then_some(Err(PageResponse::TooLate)),
     }
 }
 
-async fn send(stream: &mut TcpStream, answer: &Answer) -> io::Result<()> {
+async fn send(stream: &mut TcpStream, answer: &PageResponse) -> io::Result<()> {
     let sending = async {
         stream.write_all(&answer.bytes()).await?;
         stream.shutdown().await
@@ -181,41 +181,41 @@ async fn send(stream: &mut TcpStream, answer: &Answer) -> io::Result<()> {
     Ok(())
 }
 
-impl Desk {
-    async fn answer(&self, head: Head) -> Answer {
+impl ListenerState {
+    async fn answer(&self, head: RequestHead) -> PageResponse {
         match errand(head, self.port) {
-            Ok(Errand::Callback(query)) => self.hear(query).await,
-            Ok(Errand::Outcome) => self.outcome().await,
+            Ok(RequestPurpose::Callback(query)) => self.hear(query).await,
+            Ok(RequestPurpose::Outcome) => self.outcome().await,
             Err(answer) => answer,
         }
     }
 
     /// Has whoever waits for the callback look at the query.
-    async fn hear(&self, query: Zeroizing<String>) -> Answer {
+    async fn hear(&self, query: Zeroizing<String>) -> PageResponse {
         let (verdict, word) = oneshot::channel();
-        if self.knocks.send(Knock { query, verdict }).await.is_err() {
-            return Answer::Again;
+        if self.knocks.send(CallbackCandidate { query, verdict }).await.is_err() {
+            return PageResponse::Again;
         }
         match word.await {
-            Ok(true) => Answer::SendOn,
-            Ok(false) => Answer::Bad,
-            Err(_) => Answer::Again,
+            Ok(true) => PageResponse::SendOn,
+            Ok(false) => PageResponse::Bad,
+            Err(_) => PageResponse::Again,
         }
     }
 
     /// Waits for the end of the sign-in, for a while.
-    async fn outcome(&self) -> Answer {
+    async fn outcome(&self) -> PageResponse {
         let mut phase = self.phase.subscribe();
-        if matches!(*phase.borrow(), Phase::Waiting) {
-            return Answer::NotFound;
+        if matches!(*phase.borrow(), SignInPhase::Waiting) {
+            return PageResponse::NotFound;
         }
-        let over = timeout(HOLD, phase.wait_for(|phase| matches!(phase, Phase::Over(_)))).await;
+        let over = timeout(HOLD, phase.wait_for(|phase| matches!(phase, SignInPhase::Over(_)))).await;
         match over {
             Ok(Ok(phase)) => match &*phase {
-                Phase::Over(page) => Answer::Final(page.clone()),
-                Phase::Waiting | Phase::Answered => Answer::KeepLooking,
+                SignInPhase::Over(page) => PageResponse::Final(page.clone()),
+                SignInPhase::Waiting | SignInPhase::Answered => PageResponse::KeepLooking,
             },
-            Ok(Err(_)) | Err(_) => Answer::KeepLooking,
+            Ok(Err(_)) | Err(_) => PageResponse::KeepLooking,
         }
     }
 }
@@ -226,13 +226,13 @@ mod tests {
 
     #[test]
     fn rooms_are_taken_when_all_their_visitors_have_said_what_they_want() {
-        let room = |is_idle| Room {
+        let room = |is_idle| OpenConnection {
             visit: Box::pin(std::future::pending()),
             idle: Arc::new(AtomicBool::new(is_idle)),
         };
         let are_taken = |busy: usize, idle: usize| {
             let busy = (0..busy).map(|_| room(false));
-            Rooms(busy.chain((0..idle).map(|_| room(true))).collect()).are_taken()
+            OpenConnections(busy.chain((0..idle).map(|_| room(true))).collect()).are_taken()
         };
         assert!(are_taken(ROOMS, 0) && are_taken(ROOMS + 1, 0));
         assert!(!are_taken(ROOMS - 1, 0) && !are_taken(ROOMS - 1, 1) && !are_taken(0, 0));

@@ -6,7 +6,7 @@ use crate::proxy::Proxy;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
-use u2m_core::{Answer, Foreign, SecretBytes, Timestamp, TransportFailure, TransportFailureKind};
+use u2m_core::{HttpResponse, Sanitized, SecretBytes, Timestamp, TransportFailure, TransportFailureKind};
 
 /// Reads an answer until it is over, too large, or `clock` shows `end`.
 pub(super) async fn answer(
@@ -14,8 +14,8 @@ pub(super) async fn answer(
     limit: usize,
     clock: &mut AwakeClock,
     end: Duration,
-) -> Result<Answer, TransportFailure> {
-    let head = Head::of(&response);
+) -> Result<HttpResponse, TransportFailure> {
+    let head = ResponseHead::of(&response);
     let mut body = SecretBytes::with_capacity(limit.min(1 << 14));
     let failed = loop {
         match clock.wait(end, response.chunk()).await {
@@ -36,7 +36,7 @@ pub(super) async fn answer(
 }
 
 /// What counts of an answer's head.
-struct Head {
+struct ResponseHead {
     status: u16,
     content_type: Option<String>,
     content_encoding: Option<String>,
@@ -45,7 +45,7 @@ struct Head {
     kept: Vec<(&'static str, String)>,
 }
 
-impl Head {
+impl ResponseHead {
     fn of(response: &reqwest::Response) -> Self {
         let header = |name| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
@@ -59,7 +59,7 @@ impl Head {
             content_encoding: Some(codings.join(",")).filter(|codings| !codings.is_empty()),
             retry_after: header(RETRY_AFTER),
             date: header(DATE),
-            kept: Answer::HEADERS
+            kept: HttpResponse::HEADERS
                 .into_iter()
                 .filter_map(|name| Some((name, response.headers().get(name)?.to_str().ok()?)))
                 .map(|(name, value)| (name, value.to_owned()))
@@ -67,8 +67,8 @@ impl Head {
         }
     }
 
-    fn with(self, body: SecretBytes) -> Answer {
-        let mut answer = Answer::new(self.status, std::mem::take(&mut *body.finish()));
+    fn with(self, body: SecretBytes) -> HttpResponse {
+        let mut answer = HttpResponse::new(self.status, std::mem::take(&mut *body.finish()));
         if let Some(value) = self.content_type {
             answer = answer.with_content_type(value);
         }
@@ -117,7 +117,7 @@ pub(super) fn reasons(error: &reqwest::Error) -> String {
     }
     match innermost.downcast_ref::<reqwest::Error>() {
         Some(_) => "the request could not be made".to_owned(),
-        None => Foreign::new(&innermost.to_string()).to_string(),
+        None => Sanitized::new(&innermost.to_string()).to_string(),
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
             for line in lines {
                 response = response.header(CONTENT_ENCODING, *line);
             }
-            Head::of(&response.body("").unwrap().into()).content_encoding
+            ResponseHead::of(&response.body("").unwrap().into()).content_encoding
         };
         assert_eq!(codings(&["gzip"]).as_deref(), Some("gzip"));
         assert_eq!(codings(&["gzip", "br"]).as_deref(), Some("gzip,br"));

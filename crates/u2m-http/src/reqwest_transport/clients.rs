@@ -1,11 +1,11 @@
 //! Our own clients: one for each way, built when it is first needed.
 
 use super::answer::reasons;
-use super::way::Way;
+use super::request_path::RequestPath;
 use super::{ReqwestTransport, blocked, env};
 use crate::metadata;
 use crate::obstacle::Obstacle;
-use crate::tls::{self, Trust};
+use crate::tls::{self, TrustRoots};
 use reqwest::{Client, ClientBuilder, redirect, retry};
 use rustls::ClientConfig;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -30,18 +30,18 @@ const KEPT: usize = 32;
 
 /// The clients of a transport.
 #[derive(Default)]
-pub(super) struct Clients {
+pub(super) struct ClientPool {
     /// Without TLS, and with: reading the system's certificates takes longer than a request.
     tls: [OnceLock<Result<ClientConfig, Obstacle>>; 2],
     /// With a connection for each request.
-    single: [OnceLock<Result<Client, Obstacle>>; Way::COUNT],
+    single: [OnceLock<Result<Client, Obstacle>>; RequestPath::COUNT],
     /// With kept connections, the one that was used last at the end.
     kept: Mutex<Vec<(runtime::Id, usize, Client)>>,
 }
 
 impl ReqwestTransport {
     /// The client for a way; one with kept connections, of this runtime alone, where they are to be kept.
-    pub(super) fn client(&self, way: &Way, keeps: bool) -> Result<Client, TransportFailure> {
+    pub(super) fn client(&self, way: &RequestPath, keeps: bool) -> Result<Client, TransportFailure> {
         let number = way.number();
         if keeps && let Ok(runtime) = Handle::try_current() {
             let mut kept = self.clients.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,9 +70,9 @@ impl ReqwestTransport {
             let provider = self.provider.clone().unwrap_or_else(own);
             match is_plain {
                 // No certificate is ever looked at.
-                true => tls::config(&provider, &Trust::Nobody, None, &env),
+                true => tls::config(&provider, &TrustRoots::Nobody, None, &env),
                 false => {
-                    let trust = Trust::System { extra: &self.extra_ca, files: &self.ca_files };
+                    let trust = TrustRoots::System { extra: &self.extra_ca, files: &self.ca_files };
                     tls::config(&provider, &trust, self.identity.as_ref(), &env)
                 }
             }
@@ -80,7 +80,7 @@ impl ReqwestTransport {
         config.clone()
     }
 
-    fn build(&self, way: &Way, idle: usize) -> Result<Client, Obstacle> {
+    fn build(&self, way: &RequestPath, idle: usize) -> Result<Client, Obstacle> {
         let tls = self.tls(way.is_plain())?;
         let client = self.builder(way, idle, tls).and_then(ClientBuilder::build);
         client.map_err(|error| Obstacle::Handshake(reasons(&error)))
@@ -88,7 +88,7 @@ impl ReqwestTransport {
 
     fn builder(
         &self,
-        way: &Way,
+        way: &RequestPath,
         idle: usize,
         tls: ClientConfig,
     ) -> Result<ClientBuilder, reqwest::Error> {
@@ -122,15 +122,15 @@ impl ReqwestTransport {
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         let builder = builder.tcp_user_timeout(None);
         Ok(match way {
-            Way::LoopbackPlain | Way::LoopbackTls => builder.no_proxy(),
+            RequestPath::LoopbackPlain | RequestPath::LoopbackTls => builder.no_proxy(),
             // No name server is asked for the one name: whoever answers would be given what is meant for the machine's own.
-            Way::Metadata => metadata::NAMES
+            RequestPath::Metadata => metadata::NAMES
                 .iter()
                 .fold(builder.no_proxy(), |builder, name| builder.resolve(name, metadata::ADDRESS)),
             // Where no variable names a proxy, macOS and Windows may have one of their own.
-            Way::World if self.proxies().is_empty() => builder.https_only(true),
-            Way::World => builder.https_only(true).no_proxy(),
-            Way::Over(proxy) => {
+            RequestPath::World if self.proxies().is_empty() => builder.https_only(true),
+            RequestPath::World => builder.https_only(true).no_proxy(),
+            RequestPath::Over(proxy) => {
                 let proxy = reqwest::Proxy::all(proxy.url().clone())?;
                 builder.https_only(true).no_proxy().proxy(proxy)
             }

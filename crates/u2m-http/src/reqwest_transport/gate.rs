@@ -16,12 +16,12 @@ const TAKEN: u8 = 1;
 const SHUT: u8 = 2;
 
 #[derive(Default)]
-struct State {
+struct GateState {
     phase: AtomicU8,
     waiter: Mutex<Option<Waker>>,
 }
 
-impl State {
+impl GateState {
     /// Leaves `WAITING` for another phase; whether it is in that one now.
     fn turn_to(&self, phase: u8) -> bool {
         let turned =
@@ -37,13 +37,13 @@ impl State {
 
 /// The side of whoever sends.
 #[derive(Default)]
-pub(super) struct Gate(Arc<State>);
+pub(super) struct BodyGate(Arc<GateState>);
 
-impl Gate {
+impl BodyGate {
     /// The body of the request that has to pass here.
     pub(super) fn body(&self, body: Option<Bytes>) -> reqwest::Body {
         let is_empty = body.is_none();
-        reqwest::Body::wrap(Passing { state: Arc::clone(&self.0), left: body, is_empty })
+        reqwest::Body::wrap(GatedBody { state: Arc::clone(&self.0), left: body, is_empty })
     }
 
     /// Whether a connection has taken the request; who asks is woken when one does.
@@ -60,34 +60,34 @@ impl Gate {
 }
 
 /// The side of the connection.
-struct Passing {
-    state: Arc<State>,
+struct GatedBody {
+    state: Arc<GateState>,
     left: Option<Bytes>,
     is_empty: bool,
 }
 
 /// What a connection is told that comes too late.
 #[derive(Debug)]
-struct Late;
+struct TooLate;
 
-impl fmt::Display for Late {
+impl fmt::Display for TooLate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the request was given up before it was sent")
     }
 }
 
-impl std::error::Error for Late {}
+impl std::error::Error for TooLate {}
 
-impl Body for Passing {
+impl Body for GatedBody {
     type Data = Bytes;
-    type Error = Late;
+    type Error = TooLate;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Late>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, TooLate>>> {
         if !self.state.turn_to(TAKEN) {
-            return Poll::Ready(Some(Err(Late)));
+            return Poll::Ready(Some(Err(TooLate)));
         }
         Poll::Ready(self.left.take().map(|bytes| Ok(Frame::data(bytes))))
     }
@@ -101,7 +101,7 @@ impl Body for Passing {
     }
 }
 
-impl Drop for Passing {
+impl Drop for GatedBody {
     fn drop(&mut self) {
         // Nobody asks for what is empty: a connection that has taken it lets go of it.
         if self.is_empty {
@@ -114,7 +114,7 @@ impl Drop for Passing {
 mod tests {
     use super::*;
 
-    fn asked(passing: &mut Passing) -> Option<Result<Bytes, Late>> {
+    fn asked(passing: &mut GatedBody) -> Option<Result<Bytes, TooLate>> {
         let mut context = Context::from_waker(Waker::noop());
         match Pin::new(passing).poll_frame(&mut context) {
             Poll::Ready(frame) => frame.map(|frame| frame.map(|frame| frame.into_data().unwrap())),
@@ -122,10 +122,10 @@ mod tests {
         }
     }
 
-    fn pair(body: Option<&'static [u8]>) -> (Gate, Passing) {
-        let gate = Gate::default();
+    fn pair(body: Option<&'static [u8]>) -> (BodyGate, GatedBody) {
+        let gate = BodyGate::default();
         let (state, left) = (Arc::clone(&gate.0), body.map(Bytes::from_static));
-        (gate, Passing { state, is_empty: left.is_none(), left })
+        (gate, GatedBody { state, is_empty: left.is_none(), left })
     }
 
     #[test]

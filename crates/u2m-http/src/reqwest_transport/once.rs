@@ -2,10 +2,10 @@
 
 use super::ReqwestTransport;
 use super::answer::failure;
-use super::gate::Gate;
-use super::way::Way;
+use super::gate::BodyGate;
+use super::request_path::RequestPath;
 use crate::awake::AwakeClock;
-use crate::transport::Limits;
+use crate::transport::RequestLimits;
 use bytes::Bytes;
 use reqwest::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT,
@@ -16,7 +16,7 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use u2m_core::{Foreign, HttpRequest, Redirects, TransportFailure, TransportFailureKind};
+use u2m_core::{Sanitized, HttpRequest, RedirectPolicy, TransportFailure, TransportFailureKind};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -29,12 +29,12 @@ impl ReqwestTransport {
         &self,
         request: &HttpRequest,
         clock: &mut AwakeClock,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<Response, TransportFailure> {
         let mut url = request.url().clone();
         let mut response = self.once(&url, request, clock, limits).await?;
         let mut followed = 0;
-        let follows = request.redirects() == Redirects::SameOrigin;
+        let follows = request.redirects() == RedirectPolicy::SameOrigin;
         while follows && response.status().is_redirection() && followed < REDIRECTS {
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             let next = location.and_then(|location| url.join(location).ok());
@@ -51,10 +51,10 @@ impl ReqwestTransport {
         url: &Url,
         request: &HttpRequest,
         clock: &mut AwakeClock,
-        limits: Limits,
+        limits: RequestLimits,
     ) -> Result<Response, TransportFailure> {
         let way = self.way_of(url, request)?;
-        let over = self.over.as_ref().filter(|_| !matches!(way, Way::Metadata));
+        let over = self.over.as_ref().filter(|_| !matches!(way, RequestPath::Metadata));
         let client = match over {
             Some(client) => client.clone(),
             // A form may spend what it holds.
@@ -62,7 +62,7 @@ impl ReqwestTransport {
         };
         // Our own clients give connecting up by themselves, another's may wait for a connection that nobody moves.
         let connect = limits.connect.or(over.map(|_| self.connect_timeout));
-        let gate = connect.map(|connect| (connect, Gate::default()));
+        let gate = connect.map(|connect| (connect, BodyGate::default()));
         let builder = client.request(method(request), url.clone());
         let builder = with_head(builder, request)?;
         let builder = match over.and(self.user_agent.as_deref()) {
@@ -81,7 +81,7 @@ impl ReqwestTransport {
         };
         let response = waited.ok_or(TransportFailure::new(TransportFailureKind::TimedOut))?;
         let response = response.map_err(|error| match &way {
-            Way::Over(proxy) => failure(&error, Some(proxy)),
+            RequestPath::Over(proxy) => failure(&error, Some(proxy)),
             _ => failure(&error, None),
         })?;
         match over {
@@ -93,7 +93,7 @@ impl ReqwestTransport {
 
 /// Waits for an answer, and for no longer than `connect` until a connection has taken the request.
 async fn wait_at<T>(
-    gate: &Gate,
+    gate: &BodyGate,
     connect: Duration,
     sending: impl Future<Output = T>,
     clock: &mut AwakeClock,
@@ -152,13 +152,13 @@ fn from_there(
 ) -> Result<Response, TransportFailure> {
     let from = response.url();
     let is_it = match request.redirects() {
-        Redirects::None => from == url,
-        Redirects::SameOrigin => from.origin() == url.origin(),
+        RedirectPolicy::None => from == url,
+        RedirectPolicy::SameOrigin => from.origin() == url.origin(),
     };
     if is_it {
         return Ok(response);
     }
-    let from = Foreign::new(&from.origin().ascii_serialization());
+    let from = Sanitized::new(&from.origin().ascii_serialization());
     let text = format!("the program's own client followed a redirect, to {from}");
     Err(TransportFailure::new(TransportFailureKind::Broken).because(io::Error::other(text)))
 }

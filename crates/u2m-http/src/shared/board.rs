@@ -2,51 +2,51 @@
 //! for it.
 
 use super::clock::{moment, now};
-use super::fetch::{Broken, Came, Fetch, Fetched};
-use super::hand::Hand;
-use super::question::{Settled, settle};
+use super::fetch::{FetchAborted, FetchedFrom, Fetch, Fetched};
+use super::slot::TokenSlot;
+use super::question::{Fit, settle};
 use super::rules::{Renewal, ShareRules};
 use crate::flight::Flight;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use u2m_core::{AccessToken, Ask, Lifetime, Moment, Question, Token};
+use u2m_core::{AccessToken, WhichToken, Lifetime, Moment, TokenCriteria, Token};
 
 /// How often a fetch is begun anew whose runtime has ended.
 pub(super) const RUNTIMES: usize = 4;
 
-pub(super) type Outcome<F> = Result<Fetched<<F as Fetch>::Error>, <F as Fetch>::Error>;
+pub(super) type FetchOutcome<F> = Result<Fetched<<F as Fetch>::Error>, <F as Fetch>::Error>;
 
 /// What all clones share.
-pub(super) struct Inner<F: Fetch> {
+pub(super) struct SharedTokenInner<F: Fetch> {
     pub(super) source: Arc<F>,
     rules: ShareRules,
-    pub(super) hand: Hand,
+    pub(super) hand: TokenSlot,
     /// The fetch under way or the last one, and what it was begun for.
-    board: Mutex<Option<(Question, Flight<Outcome<F>>)>>,
+    board: Mutex<Option<(TokenCriteria, Flight<FetchOutcome<F>>)>>,
 }
 
 /// How a caller waits.
 #[derive(Clone, Copy)]
-pub(super) enum Waiting {
+pub(super) enum CallerWait {
     /// On its thread, which has nothing else to do.
     Thread,
     /// As a task among others.
     Task,
 }
 
-impl<F: Fetch> Inner<F> {
+impl<F: Fetch> SharedTokenInner<F> {
     pub(super) fn new(source: F, rules: ShareRules) -> Self {
-        let hand = Hand::new(!rules.is_one_of_many);
+        let hand = TokenSlot::new(!rules.is_one_of_many);
         Self { source: Arc::new(source), rules, hand, board: Mutex::new(None) }
     }
 
     /// Carries one question to its answer.
     pub(super) async fn ask(
         self: &Arc<Self>,
-        question: Question,
-        waiting: Waiting,
+        question: TokenCriteria,
+        waiting: CallerWait,
     ) -> Result<Token, F::Error> {
         let question = self.besides_the_dead(question);
         let (asked_at, start) = (moment(), Instant::now());
@@ -57,41 +57,41 @@ impl<F: Fetch> Inner<F> {
             }
             let (flight, asked) = self.board(&question, asked_at, false)?;
             let landed = match (self.rules.wait, waiting) {
-                (None, Waiting::Task) => Some(flight.wait().await),
-                (None, Waiting::Thread) => Some(flight.wait_blocking()),
+                (None, CallerWait::Task) => Some(flight.wait().await),
+                (None, CallerWait::Thread) => Some(flight.wait_blocking()),
                 (Some(limit), waiting) => {
                     let left = limit.saturating_sub(start.elapsed());
                     match waiting {
-                        Waiting::Task => waited(flight.clone(), left).await,
-                        Waiting::Thread => flight.wait_blocking_for(left),
+                        CallerWait::Task => waited(flight.clone(), left).await,
+                        CallerWait::Thread => flight.wait_blocking_for(left),
                     }
                 }
             };
             let Some(landed) = landed else { return self.out_of_time(&question) };
             let outcome = match landed {
                 Some(outcome) => self.held_against_the_clock(outcome),
-                None if flight.has_panicked() => Err(self.source.broken(Broken::Panicked)),
+                None if flight.has_panicked() => Err(self.source.broken(FetchAborted::Panicked)),
                 // The caller whose runtime it ran on is gone; those of another begin anew.
                 None if ended < RUNTIMES => {
                     ended += 1;
                     continue;
                 }
-                None => Err(self.source.broken(Broken::RuntimeEnded)),
+                None => Err(self.source.broken(FetchAborted::RuntimeEnded)),
             };
             match settle(self.source.as_ref(), &question, &asked, outcome) {
-                Settled::Is(outcome) => return self.or_in_hand(&question, outcome),
+                Fit::Is(outcome) => return self.or_in_hand(&question, outcome),
                 // Somebody else's fetch answered another question. The next one is our own, or is begun after ours.
-                Settled::Again => {}
+                Fit::Again => {}
             }
         }
     }
 
     /// The token in hand where it answers the question, and needs no other way in: a fresh one takes no lock.
     #[inline]
-    pub(super) fn fresh_for(&self, question: &Question) -> Option<Token> {
+    pub(super) fn fresh_for(&self, question: &TokenCriteria) -> Option<Token> {
         let token = match &question.ask {
-            Ask::Usable => self.hand.fresh()?,
-            Ask::Newer(Some(seen)) | Ask::Other(seen) => self.fresh_besides(seen)?,
+            WhichToken::Usable => self.hand.fresh()?,
+            WhichToken::Newer(Some(seen)) | WhichToken::Other(seen) => self.fresh_besides(seen)?,
             _ => return None,
         };
         match question.at_least <= Lifetime::ZERO {
@@ -109,7 +109,7 @@ impl<F: Fetch> Inner<F> {
     /// that is done behind.
     fn good_meanwhile(
         self: &Arc<Self>,
-        question: &Question,
+        question: &TokenCriteria,
         asked_at: Moment,
     ) -> Result<Option<Token>, F::Error> {
         if let Some(token) = self.fresh_for(question) {
@@ -132,10 +132,10 @@ impl<F: Fetch> Inner<F> {
     /// A fetch to wait for, and what it was begun for: the one under way, or a new one with the caller's own question.
     fn board(
         self: &Arc<Self>,
-        question: &Question,
+        question: &TokenCriteria,
         asked_at: Moment,
         is_behind: bool,
-    ) -> Result<(Flight<Outcome<F>>, Question), F::Error> {
+    ) -> Result<(Flight<FetchOutcome<F>>, TokenCriteria), F::Error> {
         let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((asked, running)) = board.as_ref().filter(|(_, flight)| !flight.is_over()) {
             return Ok((running.clone(), asked.clone()));
@@ -158,14 +158,14 @@ impl<F: Fetch> Inner<F> {
                 outcome
             }),
         };
-        let started = started.map_err(|error| self.source.broken(Broken::NoThread(error)))?;
+        let started = started.map_err(|error| self.source.broken(FetchAborted::NoThread(error)))?;
         *board = Some((question.clone(), started.clone()));
         Ok((started, question.clone()))
     }
 
     /// Puts what was fetched in hand, before anybody hears of it. A failure behind the callers is told by nobody: the old token
     /// does for a while, or the next who asks is told.
-    fn landed(&self, outcome: &Outcome<F>, since: u64, is_behind: bool) {
+    fn landed(&self, outcome: &FetchOutcome<F>, since: u64, is_behind: bool) {
         match outcome {
             Ok(fetched) => {
                 self.take(fetched, fetched.gives_way.then_some(since));
@@ -187,7 +187,7 @@ impl<F: Fetch> Inner<F> {
         let is_dead = self.hand.is_known_dead(&fetched.token, &self.rules.freshness);
         if !is_dead {
             let left = || fetched.token.expiry().map(|expiry| now().until(expiry));
-            let is_new = matches!(fetched.came, Came::Renewed);
+            let is_new = matches!(fetched.came, FetchedFrom::Renewed);
             let lifetime = fetched.lifetime.or_else(|| is_new.then(left).flatten());
             self.hand.set(fetched.token.clone(), lifetime, until, since);
         }
@@ -195,9 +195,9 @@ impl<F: Fetch> Inner<F> {
     }
 
     /// What was kept because nothing newer was to be had is of no use once it is dead by the clock that nobody sets.
-    fn held_against_the_clock(&self, outcome: Outcome<F>) -> Outcome<F> {
+    fn held_against_the_clock(&self, outcome: FetchOutcome<F>) -> FetchOutcome<F> {
         match outcome {
-            Ok(Fetched { token, came: Came::Kept(error), .. })
+            Ok(Fetched { token, came: FetchedFrom::Kept(error), .. })
                 if self.hand.is_known_dead(&token, &self.rules.freshness) =>
             {
                 Err(error)
@@ -217,7 +217,7 @@ impl<F: Fetch> Inner<F> {
     /// What came of it; or the old token while it is good, where the source could not say.
     pub(super) fn or_in_hand(
         &self,
-        question: &Question,
+        question: &TokenCriteria,
         outcome: Result<Token, F::Error>,
     ) -> Result<Token, F::Error> {
         match outcome {
@@ -242,17 +242,17 @@ impl<F: Fetch> Inner<F> {
 
     /// Of a token that is dead although the wall clock says otherwise, any other is asked for: a source that goes by the wall
     /// clock would hand it out again.
-    pub(super) fn besides_the_dead(&self, question: Question) -> Question {
+    pub(super) fn besides_the_dead(&self, question: TokenCriteria) -> TokenCriteria {
         if !question.is_for_any() {
             return question;
         }
         match self.hand.dead_unseen(&self.rules.freshness) {
-            Some(dead) => Question::from(Ask::Other(dead)).with_at_least(question.at_least),
+            Some(dead) => TokenCriteria::from(WhichToken::Other(dead)).with_at_least(question.at_least),
             None => question,
         }
     }
 
-    fn out_of_time(&self, question: &Question) -> Result<Token, F::Error> {
+    fn out_of_time(&self, question: &TokenCriteria) -> Result<Token, F::Error> {
         let since = self.hand.generation();
         let fetched = self.held_against_the_clock(self.source.out_of_time(question))?;
         self.take(&fetched, Some(since));

@@ -18,23 +18,23 @@ pub(crate) fn moment() -> Moment {
 /// What the cheap wall clock shows. The system moves it some hundred times a second: while it shows the same, no time has
 /// passed that matters to a token, and nobody has set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tick {
+pub(super) struct ClockTick {
     seconds: i64,
     nanoseconds: i64,
 }
 
 /// Two cheap clocks at one moment, in seconds and a few milliseconds late at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Glance {
+pub(super) struct ClockPair {
     /// Unix time.
     pub(super) wall: i64,
     /// From some beginning on, without the time that the system slept.
     pub(super) awake: i64,
 }
 
-impl Glance {
+impl ClockPair {
     /// The other clock, looked at right after the wall clock showed `tick`.
-    pub(super) fn after(tick: Tick) -> Self {
+    pub(super) fn after(tick: ClockTick) -> Self {
         Self { wall: tick.seconds, awake: awake() }
     }
 
@@ -44,14 +44,14 @@ impl Glance {
     }
 }
 
-pub(super) fn glance() -> Glance {
-    Glance::after(tick())
+pub(super) fn glance() -> ClockPair {
+    ClockPair::after(tick())
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn tick() -> Tick {
+pub(super) fn tick() -> ClockTick {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    Tick { seconds: now.tv_sec, nanoseconds: now.tv_nsec }
+    ClockTick { seconds: now.tv_sec, nanoseconds: now.tv_nsec }
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -61,9 +61,9 @@ fn awake() -> i64 {
 
 /// Where there is no cheaper clock.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn tick() -> Tick {
+pub(super) fn tick() -> ClockTick {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    Tick {
+    ClockTick {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         nanoseconds: since.subsec_nanos().into(),
     }
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn two_clocks_differ_by_what_one_is_ahead_of_the_other() {
-        assert_eq!(Glance { wall: 500, awake: 300 }.offset(), 200);
+        assert_eq!(ClockPair { wall: 500, awake: 300 }.offset(), 200);
     }
 
     #[cfg(target_os = "linux")]

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use u2m_core::{Lifetime, Moment, Question, SourceError, SourceFailure, Timestamp, Token};
+use u2m_core::{Lifetime, Moment, TokenCriteria, SourceError, SourceFailure, Timestamp, Token};
 
 /// A fetch on its way, as a task.
 pub type FetchFuture<E> = Pin<Box<dyn Future<Output = Result<Fetched<E>, E>> + Send>>;
 
-/// How a token is fetched: the part of a source that differs from one to the next. [`Shared`](super::Shared) does the rest.
+/// How a token is fetched: the part of a source that differs from one to the next. [`SharedToken`](super::SharedToken) does the rest.
 ///
 /// Where it is called: [`Fetch::fetch`] on a thread of its own, which nobody cancels and which belongs to no runtime;
 /// [`Fetch::task`] and what it returns on the runtime of the caller that came first, detached from that caller; everything else
@@ -22,7 +22,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// What would keep a fetch from succeeding, too.
-    fn stored(&self, question: &Question) -> Result<Option<Fetched<Self::Error>>, Self::Error> {
+    fn stored(&self, question: &TokenCriteria) -> Result<Option<Fetched<Self::Error>>, Self::Error> {
         let _ = question;
         Ok(None)
     }
@@ -33,7 +33,7 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// There is no such token to be had.
     fn fetch(
         self: Arc<Self>,
-        question: &Question,
+        question: &TokenCriteria,
         asked_at: Moment,
     ) -> Result<Fetched<Self::Error>, Self::Error>;
 
@@ -41,20 +41,20 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// such sources are not a thousand threads. `None`: it is to have a thread of its own.
     fn task(
         self: Arc<Self>,
-        _question: &Question,
+        _question: &TokenCriteria,
         _asked_at: Moment,
     ) -> Option<FetchFuture<Self::Error>> {
         None
     }
 
     /// What to say of a fetch that ended without a word.
-    fn broken(&self, why: Broken) -> Self::Error;
+    fn broken(&self, why: FetchAborted) -> Self::Error;
 
     /// What a caller gets whose own time is over before the fetch is: the old token, say, while it is good.
     ///
     /// # Errors
     /// There is nothing to be had without waiting.
-    fn out_of_time(&self, question: &Question) -> Result<Fetched<Self::Error>, Self::Error>;
+    fn out_of_time(&self, question: &TokenCriteria) -> Result<Fetched<Self::Error>, Self::Error>;
 
     /// Whether the token in hand may do for a while, as long as it is good, after a fetch has failed with `error`.
     fn may_stand_in(&self, error: &Self::Error) -> bool;
@@ -72,18 +72,18 @@ pub struct Fetched<E> {
     pub token: Token,
     /// The last second in which it is handed out without asking further; `None` means for ever.
     pub fresh_until: Option<Timestamp>,
-    /// How long it was good for when it was issued, where that is known. Of one that was [renewed](Came::Renewed), what is left of it
+    /// How long it was good for when it was issued, where that is known. Of one that was [renewed](FetchedFrom::Renewed), what is left of it
     /// counts where nothing is said.
     pub lifetime: Option<Lifetime>,
     /// Where it comes from.
-    pub came: Came<E>,
+    pub came: FetchedFrom<E>,
     /// Whether it gives way to what was put in hand since the fetch began: it was read at a moment when others might write.
     pub gives_way: bool,
 }
 
 /// Where a fetched token comes from.
 #[derive(Clone, Debug)]
-pub enum Came<E> {
+pub enum FetchedFrom<E> {
     /// It is the old one, still good, because fetching another failed.
     Kept(E),
     /// It was fetched now.
@@ -95,7 +95,7 @@ pub enum Came<E> {
 /// Why a fetch ended without a word.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Broken {
+pub enum FetchAborted {
     /// The system has no thread to give.
     NoThread(std::io::Error),
     /// Code that the fetch calls panicked: the source's own, or a part that the program brought along. It will do so again.
@@ -105,12 +105,12 @@ pub enum Broken {
 }
 
 /// For sources whose errors are those of all sources.
-impl From<Broken> for SourceError {
-    fn from(why: Broken) -> Self {
+impl From<FetchAborted> for SourceError {
+    fn from(why: FetchAborted) -> Self {
         match why {
-            Broken::NoThread(error) => Self::Local(SourceFailure::passing(error)),
-            Broken::Panicked => Self::Panicked,
-            Broken::RuntimeEnded => Self::Unfinished,
+            FetchAborted::NoThread(error) => Self::Local(SourceFailure::passing(error)),
+            FetchAborted::Panicked => Self::Panicked,
+            FetchAborted::RuntimeEnded => Self::Unfinished,
         }
     }
 }
@@ -127,7 +127,7 @@ impl<E> Fetched<E> {
     /// ```
     pub fn renewed(token: Token) -> Self {
         let fresh_until = token.expiry();
-        Self { fresh_until, token, lifetime: None, came: Came::Renewed, gives_way: false }
+        Self { fresh_until, token, lifetime: None, came: FetchedFrom::Renewed, gives_way: false }
     }
 
     /// The same, handed out without asking further until `fresh_until` only: a while before it ends, so that the next one is

@@ -1,11 +1,11 @@
 //! How long a token lives, for callers who need different lengths, and by clocks that do not agree.
 
-use super::board::Outcome;
+use super::board::FetchOutcome;
 use super::clock::now;
 use super::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use u2m_core::{Ask, FreshnessRules, Lifetime, Moment};
+use u2m_core::{WhichToken, FreshnessRules, Lifetime, Moment};
 
 /// Keeps a token, by the wall clock, and makes another one that lives for so long.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Mint {
 impl Fetch for Mint {
     type Error = &'static str;
 
-    fn fetch(self: Arc<Self>, question: &Question, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, question: &TokenCriteria, _: Moment) -> FetchOutcome<Self> {
         if self.fails_for == Some(question.at_least) {
             return Err("away");
         }
@@ -38,10 +38,10 @@ impl Fetch for Mint {
         let floor = rules.floor(question.at_least, Some(Lifetime::from_seconds(self.life)));
         let is_good = |token: &&Token| {
             let lives = token.expiry().is_some_and(|end| now().until(end) >= floor);
-            lives && !matches!(&question.ask, Ask::Other(seen) if seen == token.access_token())
+            lives && !matches!(&question.ask, WhichToken::Other(seen) if seen == token.access_token())
         };
         if let Some(token) = kept.as_ref().filter(is_good) {
-            return Ok(Fetched { came: Came::Stored, ..Fetched::renewed(token.clone()) });
+            return Ok(Fetched { came: FetchedFrom::Stored, ..Fetched::renewed(token.clone()) });
         }
         let number = self.made.fetch_add(1, Ordering::SeqCst) + 1;
         let end = now().plus(Lifetime::from_seconds(self.life));
@@ -50,11 +50,11 @@ impl Fetch for Mint {
         Ok(Fetched::renewed(token))
     }
 
-    fn broken(&self, _: Broken) -> &'static str {
+    fn broken(&self, _: FetchAborted) -> &'static str {
         "broken"
     }
 
-    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
+    fn out_of_time(&self, _: &TokenCriteria) -> FetchOutcome<Self> {
         Err("out of time")
     }
 
@@ -63,18 +63,18 @@ impl Fetch for Mint {
     }
 }
 
-fn needing(seconds: i64) -> Question {
-    Question::from(Ask::Usable).with_at_least(Lifetime::from_seconds(seconds))
+fn needing(seconds: i64) -> TokenCriteria {
+    TokenCriteria::from(WhichToken::Usable).with_at_least(Lifetime::from_seconds(seconds))
 }
 
-fn shared(mint: Mint) -> Shared<Mint> {
-    Shared::new(mint, ShareRules::default())
+fn shared(mint: Mint) -> SharedToken<Mint> {
+    SharedToken::new(mint, ShareRules::default())
 }
 
 #[test]
 fn async_1_a_token_that_will_do_for_most_callers_is_renewed_for_one_who_needs_it_for_longer() {
     let shared = shared(Mint::of(3_600));
-    shared.ask_blocking(Ask::Usable).unwrap();
+    shared.ask_blocking(WhichToken::Usable).unwrap();
     shared.put(&Fetched {
         lifetime: Some(Lifetime::from_seconds(3_600)),
         ..Fetched::renewed(Token::new(
@@ -108,27 +108,27 @@ fn one_who_needs_less_does_not_share_the_failure_of_one_who_needs_more() {
     let shared = shared(mint);
     let more = needing(1_800);
     assert_eq!(shared.ask_blocking(more.clone()).unwrap_err(), "away");
-    let failed: Outcome<Mint> = Err("away");
+    let failed: FetchOutcome<Mint> = Err("away");
     let settled =
         |life| question::settle(&**shared.source(), &needing(life), &more, failed.clone());
-    assert!(matches!(settled(60), question::Settled::Again));
-    assert!(matches!(settled(3_000), question::Settled::Is(Err("away"))));
-    assert!(shared.ask_blocking(Ask::Usable).is_ok());
+    assert!(matches!(settled(60), question::Fit::Again));
+    assert!(matches!(settled(3_000), question::Fit::Is(Err("away"))));
+    assert!(shared.ask_blocking(WhichToken::Usable).is_ok());
 }
 
 #[test]
 fn one_who_needs_more_is_content_with_what_was_fetched_for_another_where_it_lives_as_long_as_any() {
     let shared = shared(Mint::of(600));
-    let token = shared.ask_blocking(Ask::Usable).unwrap();
+    let token = shared.ask_blocking(WhichToken::Usable).unwrap();
     let less = needing(60);
-    let stored = Fetched { came: Came::Stored, ..Fetched::renewed(token.clone()) };
+    let stored = Fetched { came: FetchedFrom::Stored, ..Fetched::renewed(token.clone()) };
     let settled = |life, fetched: Fetched<&'static str>| {
         question::settle(&**shared.source(), &needing(life), &less, Ok(fetched))
     };
-    assert!(matches!(settled(3_600, stored.clone()), question::Settled::Again));
-    assert!(matches!(settled(300, stored), question::Settled::Is(Ok(_))));
+    assert!(matches!(settled(3_600, stored.clone()), question::Fit::Again));
+    assert!(matches!(settled(300, stored), question::Fit::Is(Ok(_))));
     let renewed = Fetched::renewed(token);
-    assert!(matches!(settled(3_600, renewed), question::Settled::Is(Ok(_))));
+    assert!(matches!(settled(3_600, renewed), question::Fit::Is(Ok(_))));
 }
 
 #[test]
@@ -137,18 +137,18 @@ fn wire_2_a_dead_token_stays_dead_when_the_clock_is_set_back_although_its_source
     let shared = shared(Mint::of(3_600));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for (round, is_async) in [(1, true), (3, false)] {
-        let dead = shared.ask_blocking(Ask::Usable).unwrap();
+        let dead = shared.ask_blocking(WhichToken::Usable).unwrap();
         assert_eq!(dead.access_token().expose(), round.to_string());
         // Two hours later, by the clock that nobody sets; the other says that no time has passed.
         shared.0.hand.set_back(7_200);
         assert_eq!(shared.fresh(), None);
         let next = match is_async {
-            true => runtime.block_on(shared.ask(Ask::Usable)).unwrap(),
-            false => shared.ask_blocking(Ask::Usable).unwrap(),
+            true => runtime.block_on(shared.ask(WhichToken::Usable)).unwrap(),
+            false => shared.ask_blocking(WhichToken::Usable).unwrap(),
         };
         assert_ne!(next, dead);
         assert_eq!(shared.source().made(), round + 1);
-        let another = Ask::Other(next.access_token().clone());
+        let another = WhichToken::Other(next.access_token().clone());
         shared.ask_blocking(another).unwrap();
     }
 }

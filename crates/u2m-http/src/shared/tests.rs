@@ -1,11 +1,11 @@
-use super::board::{Outcome, RUNTIMES};
+use super::board::{FetchOutcome, RUNTIMES};
 use super::clock::now;
 use super::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-use u2m_core::{Ask, Lifetime, Moment, Timestamp};
+use u2m_core::{WhichToken, Lifetime, Moment, Timestamp};
 
 /// Fetches what it is told to, when it is told to.
 #[derive(Debug)]
@@ -16,28 +16,28 @@ struct Scripted {
 
 type Script = Sender<Result<Fetched<&'static str>, &'static str>>;
 
-fn scripted(renewal: Renewal) -> (Shared<Scripted>, Script) {
+fn scripted(renewal: Renewal) -> (SharedToken<Scripted>, Script) {
     let (send, receive) = channel();
     let source = Scripted { fetches: AtomicUsize::new(0), next: Mutex::new(receive) };
-    (Shared::new(source, ShareRules::default().with_renewal(renewal)), send)
+    (SharedToken::new(source, ShareRules::default().with_renewal(renewal)), send)
 }
 
 impl Fetch for Scripted {
     type Error = &'static str;
 
-    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &TokenCriteria, _: Moment) -> FetchOutcome<Self> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         self.next.lock().unwrap().recv().expect("the script has ended")
     }
 
-    fn broken(&self, why: Broken) -> &'static str {
+    fn broken(&self, why: FetchAborted) -> &'static str {
         match why {
-            Broken::Panicked => "panicked",
+            FetchAborted::Panicked => "panicked",
             _ => "broken",
         }
     }
 
-    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
+    fn out_of_time(&self, _: &TokenCriteria) -> FetchOutcome<Self> {
         Err("out of time")
     }
 
@@ -64,13 +64,13 @@ fn a_stale_token_is_handed_out_at_once_while_one_fetch_runs_behind() {
     let (shared, script) = scripted(Renewal::Behind);
     shared.put(&stale("old"));
     for _ in 0..20 {
-        assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "old");
+        assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "old");
     }
     script.send(Ok(Fetched::renewed(token("new", 3_600)))).unwrap();
     while shared.is_fetching() {
         std::thread::yield_now();
     }
-    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "new");
+    assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "new");
     assert_eq!(shared.source().fetches.load(Ordering::SeqCst), 1);
 }
 
@@ -79,17 +79,17 @@ fn what_fails_for_one_who_waits_leaves_the_token_in_hand() {
     let (shared, script) = scripted(Renewal::Wait);
     shared.put(&Fetched::renewed(token("old", 3_600)));
     script.send(Err("ended")).unwrap();
-    assert_eq!(shared.ask_blocking(Ask::Newer(None)).unwrap_err(), "ended");
+    assert_eq!(shared.ask_blocking(WhichToken::Newer(None)).unwrap_err(), "ended");
     assert_eq!(shared.fresh().as_ref().map(name), Some("old"));
 }
 
 #[test]
 fn one_who_waits_gets_the_old_token_where_the_source_could_not_say_and_only_then() {
     for (ask, error, expected) in [
-        (Ask::Usable, "away", Ok("old")),
-        (Ask::Usable, "ended", Err("ended")),
-        (Ask::Newer(None), "away", Err("away")),
-        (Ask::Newer(None), "ended", Err("ended")),
+        (WhichToken::Usable, "away", Ok("old")),
+        (WhichToken::Usable, "ended", Err("ended")),
+        (WhichToken::Newer(None), "away", Err("away")),
+        (WhichToken::Newer(None), "ended", Err("ended")),
     ] {
         let (shared, script) = scripted(Renewal::Wait);
         shared.put(&stale("old"));
@@ -105,8 +105,8 @@ fn what_was_kept_is_handed_out_unless_it_is_dead_by_the_clock_that_nobody_sets()
         let (shared, script) = scripted(Renewal::Wait);
         let old = Fetched::renewed(token("old", left));
         shared.put(&old.clone().fresh_until(Timestamp::from_unix(now().unix() - 1)));
-        script.send(Ok(Fetched { came: Came::Kept("ended"), ..old })).unwrap();
-        let outcome = shared.ask_blocking(Ask::Usable);
+        script.send(Ok(Fetched { came: FetchedFrom::Kept("ended"), ..old })).unwrap();
+        let outcome = shared.ask_blocking(WhichToken::Usable);
         assert_eq!(outcome.as_ref().map(name).map_err(|error| *error), expected, "{left}");
     }
 }
@@ -116,10 +116,10 @@ fn a_task_with_a_time_of_its_own_is_answered_within_it() {
     let (send, receive) = channel();
     let source = Scripted { fetches: AtomicUsize::new(0), next: Mutex::new(receive) };
     let rules = ShareRules::default().with_wait(Some(Duration::from_secs(60)));
-    let shared = Shared::new(source, rules);
+    let shared = SharedToken::new(source, rules);
     send.send(Ok(Fetched::renewed(token("new", 3_600)))).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(name(&runtime.block_on(shared.ask(Ask::Usable)).unwrap()), "new");
+    assert_eq!(name(&runtime.block_on(shared.ask(WhichToken::Usable)).unwrap()), "new");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_token_that_is_let_go_of_is_in_nobodys_hand() {
     shared.forget();
     assert!(shared.fresh().is_none());
     script.send(Ok(Fetched::renewed(token("new", 3_600)))).unwrap();
-    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "new");
+    assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "new");
 }
 
 #[test]
@@ -138,18 +138,18 @@ fn a_caller_that_has_to_wait_gets_the_new_token_and_others_the_old_one_meanwhile
     let (shared, script) = scripted(Renewal::Wait);
     shared.put(&stale("old"));
     let first = shared.clone();
-    let first = std::thread::spawn(move || first.ask_blocking(Ask::Usable).unwrap());
+    let first = std::thread::spawn(move || first.ask_blocking(WhichToken::Usable).unwrap());
     while !shared.is_fetching() {
         std::thread::yield_now();
     }
-    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "old");
+    assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "old");
     script.send(Ok(Fetched::renewed(token("new", 3_600)))).unwrap();
     assert_eq!(name(&first.join().unwrap()), "new");
 }
 
 #[test]
 fn what_fails_behind_is_tried_again_after_a_while_or_told_to_the_next_who_asks() {
-    let settle = |shared: &Shared<Scripted>| {
+    let settle = |shared: &SharedToken<Scripted>| {
         while shared.is_fetching() {
             std::thread::yield_now();
         }
@@ -157,20 +157,20 @@ fn what_fails_behind_is_tried_again_after_a_while_or_told_to_the_next_who_asks()
     let (shared, script) = scripted(Renewal::Behind);
     shared.put(&stale("old"));
     script.send(Err("away")).unwrap();
-    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "old");
+    assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "old");
     settle(&shared);
     for _ in 0..5 {
-        assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "old");
+        assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "old");
     }
     assert_eq!(shared.source().fetches.load(Ordering::SeqCst), 1, "it is left alone for a while");
 
     let (shared, script) = scripted(Renewal::Behind);
     shared.put(&stale("old"));
     script.send(Err("ended")).unwrap();
-    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "old");
+    assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "old");
     settle(&shared);
     script.send(Err("ended")).unwrap();
-    assert_eq!(shared.ask_blocking(Ask::Usable).unwrap_err(), "ended");
+    assert_eq!(shared.ask_blocking(WhichToken::Usable).unwrap_err(), "ended");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn one_that_asks_for_another_token_does_not_get_the_one_it_rejected() {
     let old = shared.fresh().unwrap();
     assert!(shared.fresh_other(&old).is_none());
     script.send(Ok(Fetched::renewed(token("new", 3_600)))).unwrap();
-    let new = shared.ask_blocking(Ask::Other(old.access_token().clone())).unwrap();
+    let new = shared.ask_blocking(WhichToken::Other(old.access_token().clone())).unwrap();
     assert_eq!(name(&new), "new");
     assert_eq!(shared.fresh_other(&old).as_ref().map(name), Some("new"));
     assert_eq!(shared.last_seen().as_ref().map(AccessToken::expose), Some("new"));
@@ -191,10 +191,10 @@ fn a_caller_whose_time_is_over_leaves_the_fetch_alone() {
     let (send, receive) = channel();
     let source = Scripted { fetches: AtomicUsize::new(0), next: Mutex::new(receive) };
     let rules = ShareRules::default().with_wait(Some(Duration::from_millis(20)));
-    let shared = Shared::new(source, rules);
-    assert_eq!(shared.ask_blocking(Ask::Usable).unwrap_err(), "out of time");
+    let shared = SharedToken::new(source, rules);
+    assert_eq!(shared.ask_blocking(WhichToken::Usable).unwrap_err(), "out of time");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    assert_eq!(runtime.block_on(shared.ask(Ask::Usable)).unwrap_err(), "out of time");
+    assert_eq!(runtime.block_on(shared.ask(WhichToken::Usable)).unwrap_err(), "out of time");
     send.send(Ok(Fetched::renewed(token("late", 3_600)))).unwrap();
     while shared.is_fetching() {
         std::thread::yield_now();
@@ -207,7 +207,7 @@ fn a_caller_whose_time_is_over_leaves_the_fetch_alone() {
 fn a_panic_in_a_source_is_told_as_one() {
     let (shared, script) = scripted(Renewal::Wait);
     drop(script);
-    assert_eq!(shared.ask_blocking(Ask::Usable).unwrap_err(), "panicked");
+    assert_eq!(shared.ask_blocking(WhichToken::Usable).unwrap_err(), "panicked");
 }
 
 /// Fetches as a task.
@@ -217,11 +217,11 @@ struct AsTask(AtomicUsize);
 impl Fetch for AsTask {
     type Error = &'static str;
 
-    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &TokenCriteria, _: Moment) -> FetchOutcome<Self> {
         Err("it was to be a task")
     }
 
-    fn task(self: Arc<Self>, _: &Question, _: Moment) -> Option<FetchFuture<&'static str>> {
+    fn task(self: Arc<Self>, _: &TokenCriteria, _: Moment) -> Option<FetchFuture<&'static str>> {
         Some(Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
             self.0.fetch_add(1, Ordering::SeqCst);
@@ -229,11 +229,11 @@ impl Fetch for AsTask {
         }))
     }
 
-    fn broken(&self, _: Broken) -> &'static str {
+    fn broken(&self, _: FetchAborted) -> &'static str {
         "broken"
     }
 
-    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
+    fn out_of_time(&self, _: &TokenCriteria) -> FetchOutcome<Self> {
         Err("out of time")
     }
 
@@ -253,12 +253,12 @@ fn a_thousand_sources_that_are_due_at_once_are_fetched_once_each_and_are_not_a_t
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let sources: Vec<_> =
-        (0..1_000).map(|_| Shared::new(AsTask::default(), ShareRules::default())).collect();
+        (0..1_000).map(|_| SharedToken::new(AsTask::default(), ShareRules::default())).collect();
     let before = threads();
     let asked: Vec<_> = sources
         .iter()
         .flat_map(|shared| [shared.clone(), shared.clone()])
-        .map(|shared| runtime.spawn(async move { shared.ask(Ask::Usable).await }))
+        .map(|shared| runtime.spawn(async move { shared.ask(WhichToken::Usable).await }))
         .collect();
     while sources.iter().all(|shared| shared.source().0.load(Ordering::SeqCst) == 0) {
         assert!(threads() <= before + 64, "{} threads", threads());
@@ -271,16 +271,16 @@ fn a_thousand_sources_that_are_due_at_once_are_fetched_once_each_and_are_not_a_t
 
 #[test]
 fn whoever_waited_for_a_task_of_a_runtime_that_ended_begins_it_anew_on_its_own() {
-    let shared = Shared::new(AsTask::default(), ShareRules::default());
+    let shared = SharedToken::new(AsTask::default(), ShareRules::default());
     let build = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (ends, stays) = (build(), build());
     let first = shared.clone();
-    ends.spawn(async move { first.ask(Ask::Usable).await });
+    ends.spawn(async move { first.ask(WhichToken::Usable).await });
     while !shared.is_fetching() && shared.fresh().is_none() {
         std::thread::yield_now();
     }
     let second = shared.clone();
-    let second = stays.spawn(async move { second.ask(Ask::Usable).await });
+    let second = stays.spawn(async move { second.ask(WhichToken::Usable).await });
     ends.shutdown_background();
     assert_eq!(name(&stays.block_on(second).unwrap().unwrap()), "a");
 }
@@ -292,24 +292,24 @@ struct Endless(AtomicUsize);
 impl Fetch for Endless {
     type Error = &'static str;
 
-    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &TokenCriteria, _: Moment) -> FetchOutcome<Self> {
         Err("it was to be a task")
     }
 
-    fn task(self: Arc<Self>, _: &Question, _: Moment) -> Option<FetchFuture<&'static str>> {
+    fn task(self: Arc<Self>, _: &TokenCriteria, _: Moment) -> Option<FetchFuture<&'static str>> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Some(Box::pin(std::future::pending()))
     }
 
-    fn broken(&self, why: Broken) -> &'static str {
+    fn broken(&self, why: FetchAborted) -> &'static str {
         match why {
-            Broken::NoThread(_) => "no thread",
-            Broken::Panicked => "panicked",
-            Broken::RuntimeEnded => "its runtime has ended",
+            FetchAborted::NoThread(_) => "no thread",
+            FetchAborted::Panicked => "panicked",
+            FetchAborted::RuntimeEnded => "its runtime has ended",
         }
     }
 
-    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
+    fn out_of_time(&self, _: &TokenCriteria) -> FetchOutcome<Self> {
         Err("out of time")
     }
 
@@ -323,9 +323,9 @@ fn a_task_is_begun_anew_a_few_times_where_every_runtime_has_ended() {
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     let gone = runtime.handle().clone();
     runtime.shutdown_background();
-    let shared = Shared::new(Endless::default(), ShareRules::default());
+    let shared = SharedToken::new(Endless::default(), ShareRules::default());
     let _in_it = gone.enter();
-    assert_eq!(shared.ask_blocking(Ask::Usable).unwrap_err(), "its runtime has ended");
+    assert_eq!(shared.ask_blocking(WhichToken::Usable).unwrap_err(), "its runtime has ended");
     assert_eq!(shared.source().0.load(Ordering::SeqCst), 1 + RUNTIMES);
 }
 
@@ -336,19 +336,19 @@ struct Kept(Token);
 impl Fetch for Kept {
     type Error = &'static str;
 
-    fn stored(&self, _: &Question) -> Result<Option<Fetched<&'static str>>, &'static str> {
+    fn stored(&self, _: &TokenCriteria) -> Result<Option<Fetched<&'static str>>, &'static str> {
         Ok(Some(Fetched::renewed(self.0.clone())))
     }
 
-    fn fetch(self: Arc<Self>, _: &Question, _: Moment) -> Outcome<Self> {
+    fn fetch(self: Arc<Self>, _: &TokenCriteria, _: Moment) -> FetchOutcome<Self> {
         Err("there is one already")
     }
 
-    fn broken(&self, _: Broken) -> &'static str {
+    fn broken(&self, _: FetchAborted) -> &'static str {
         "broken"
     }
 
-    fn out_of_time(&self, _: &Question) -> Outcome<Self> {
+    fn out_of_time(&self, _: &TokenCriteria) -> FetchOutcome<Self> {
         Err("out of time")
     }
 
@@ -359,16 +359,16 @@ impl Fetch for Kept {
 
 #[test]
 fn a_token_that_the_source_keeps_is_handed_out_and_not_fetched() {
-    let shared = Shared::new(Kept(token("kept", 3_600)), ShareRules::default());
-    assert_eq!(name(&shared.ask_blocking(Ask::Usable).unwrap()), "kept");
+    let shared = SharedToken::new(Kept(token("kept", 3_600)), ShareRules::default());
+    assert_eq!(name(&shared.ask_blocking(WhichToken::Usable).unwrap()), "kept");
     assert_eq!(shared.fresh().as_ref().map(name), Some("kept"));
-    assert_eq!(shared.ask_blocking(Ask::Newer(None)).unwrap_err(), "there is one already");
+    assert_eq!(shared.ask_blocking(WhichToken::Newer(None)).unwrap_err(), "there is one already");
     shared.forget();
-    assert_eq!(shared.stored(Ask::Usable).unwrap().as_ref().map(name), Some("kept"));
+    assert_eq!(shared.stored(WhichToken::Usable).unwrap().as_ref().map(name), Some("kept"));
 }
 
 #[test]
 fn what_is_shared_is_shown_as_its_source() {
-    let shared = Shared::new(Endless::default(), ShareRules::default());
+    let shared = SharedToken::new(Endless::default(), ShareRules::default());
     assert_eq!(format!("{shared:?}"), "Shared(Endless(0))");
 }

@@ -7,20 +7,20 @@ use zeroize::Zeroize;
 
 /// A chain, its own certificate first, and the key to that one. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Identity(Arc<Inner>);
+pub(crate) struct ClientIdentity(Arc<ClientIdentityInner>);
 
-struct Inner {
+struct ClientIdentityInner {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 }
 
-impl Drop for Inner {
+impl Drop for ClientIdentityInner {
     fn drop(&mut self) {
         self.key.zeroize();
     }
 }
 
-impl Identity {
+impl ClientIdentity {
     /// Reads both from one PEM bundle.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Identity {
             pem::Error::NoItemsFound => "there is no private key without a passphrase in it".into(),
             error => error.to_string(),
         })?;
-        Ok(Self(Arc::new(Inner { chain, key })))
+        Ok(Self(Arc::new(ClientIdentityInner { chain, key })))
     }
 
     pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {

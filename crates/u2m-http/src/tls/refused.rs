@@ -4,7 +4,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use std::sync::Arc;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// How many names of a certificate are shown.
 const NAMES: usize = 3;
@@ -21,7 +21,7 @@ pub enum CertificateProblem {
     )]
     UnknownIssuer {
         /// Who issued it, by its own word.
-        issuer: Option<Foreign>,
+        issuer: Option<Sanitized>,
         /// What was the matter with the settings that say whom to trust.
         notes: Vec<String>,
     },
@@ -50,14 +50,14 @@ pub enum CertificateProblem {
     #[error("its certificate is for {}", other_names(names))]
     OtherName {
         /// For whom it is.
-        names: Vec<Foreign>,
+        names: Vec<Sanitized>,
     },
     /// Its authority has called it back.
     #[error("its certificate was revoked")]
     Revoked,
     /// Something else.
     #[error("its certificate is not acceptable: {0}")]
-    Other(Foreign),
+    Other(Sanitized),
 }
 
 fn also(notes: &[String]) -> String {
@@ -76,8 +76,8 @@ fn ago(seconds: Option<u64>, end: &str) -> String {
     format!(", {count} {unit}{plural}{end}")
 }
 
-fn other_names(names: &[Foreign]) -> String {
-    let shown: Vec<_> = names.iter().take(NAMES).map(Foreign::as_str).collect();
+fn other_names(names: &[Sanitized]) -> String {
+    let shown: Vec<_> = names.iter().take(NAMES).map(Sanitized::as_str).collect();
     match (shown.is_empty(), names.len() > NAMES) {
         (true, _) => "another name".to_owned(),
         (false, false) => format!("another name: {}", shown.join(", ")),
@@ -99,7 +99,7 @@ impl CertificateProblem {
         let foreign = |name: &String| {
             // As rustls shows it: `DnsName("a.example")`.
             let inner = name.split_once("(\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
-            Foreign::new(inner.unwrap_or(name))
+            Sanitized::new(inner.unwrap_or(name))
         };
         match error {
             CertificateError::UnknownIssuer => {
@@ -133,13 +133,13 @@ impl CertificateProblem {
             {
                 Self::SelfSigned { notes: notes.to_vec() }
             }
-            other => Self::Other(Foreign::new(&other.to_string())),
+            other => Self::Other(Sanitized::new(&other.to_string())),
         }
     }
 }
 
 /// The common name in a name of X.500, else its organization.
-fn common_name(name: &[u8]) -> Option<Foreign> {
+fn common_name(name: &[u8]) -> Option<Sanitized> {
     const COMMON_NAME: &[u8] = &[0x55, 4, 3];
     const ORGANIZATION: &[u8] = &[0x55, 4, 10];
     let value = |wanted: &[u8]| {
@@ -154,7 +154,7 @@ fn common_name(name: &[u8]) -> Option<Foreign> {
             if let Some((id, text)) = pair
                 && id == wanted
             {
-                return Some(Foreign::new(&String::from_utf8_lossy(text)));
+                return Some(Sanitized::new(&String::from_utf8_lossy(text)));
             }
         }
         None
@@ -175,7 +175,7 @@ fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Checks as another does, and tells what it found.
 #[derive(Debug)]
-pub(super) struct Telling {
+pub(super) struct ReportingVerifier {
     pub(super) inner: Arc<dyn ServerCertVerifier>,
     /// What was the matter with the settings that say whom to trust.
     pub(super) notes: Vec<String>,
@@ -183,7 +183,7 @@ pub(super) struct Telling {
     pub(super) named: Vec<CertificateDer<'static>>,
 }
 
-impl Telling {
+impl ReportingVerifier {
     /// Whether a server shows the very certificate that a person has named, as one does that has signed its own: tools make
     /// those as authorities' by default, and Go's programs and OpenSSL take them. That it is an authority's is found after its
     /// time was looked at, and before its name is.
@@ -205,7 +205,7 @@ impl Telling {
         match parsed.verify_is_valid_for_subject_name(name) {
             Ok(()) => Ok(true),
             Err(_) => {
-                let names = parsed.valid_dns_names().map(Foreign::new).collect();
+                let names = parsed.valid_dns_names().map(Sanitized::new).collect();
                 let problem = CertificateProblem::OtherName { names };
                 Err(CertificateError::Other(OtherError(Arc::new(problem))).into())
             }
@@ -213,7 +213,7 @@ impl Telling {
     }
 }
 
-impl ServerCertVerifier for Telling {
+impl ServerCertVerifier for ReportingVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn a_few_names_are_shown_and_of_many_that_there_are_more() {
         let names = |count: usize| {
-            let names = (0..count).map(|at| Foreign::new(&format!("{at}.example"))).collect();
+            let names = (0..count).map(|at| Sanitized::new(&format!("{at}.example"))).collect();
             CertificateProblem::OtherName { names }.to_string()
         };
         assert!(names(0).ends_with("for another name"));

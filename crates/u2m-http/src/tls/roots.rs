@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// Who checks certificates, and what was the matter with the variables that say whom to trust.
 pub(crate) struct Roots {
@@ -111,7 +111,7 @@ fn platform(
 }
 
 fn trouble(variable: &str, path: &Path, why: &str) -> String {
-    format!("{variable} names {}, which {why}", Foreign::new(&path.to_string_lossy()))
+    format!("{variable} names {}, which {why}", Sanitized::new(&path.to_string_lossy()))
 }
 
 /// The certificates in a file; else what is the matter with it, as the end of a sentence.

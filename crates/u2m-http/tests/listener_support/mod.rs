@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use u2m_core::{AccountId, BeforeCallback, Browse, Callback, Entropy, Host, LoginRequest, Target};
-use u2m_http::{Listener, Ports, Visitor};
+use u2m_http::{Listener, Ports, PendingBrowser};
 use url::Url;
 
 pub(crate) const SOON: Duration = Duration::from_secs(8);
@@ -45,7 +45,7 @@ pub(crate) fn state(browse: &Browse) -> String {
 pub(crate) fn waiting(
     mut listener: Listener,
     browse: Browse,
-) -> JoinHandle<(Callback, Visitor, Listener, Browse)> {
+) -> JoinHandle<(Callback, PendingBrowser, Listener, Browse)> {
     tokio::spawn(async move {
         let (callback, visitor) = timeout(SOON, listener.wait(&browse)).await.unwrap().unwrap();
         (callback, visitor, listener, browse)

@@ -12,9 +12,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use u2m_core::{
-    AccessToken, AccountId, AfterCallback, Answer, Ask, BeforeCallback, Binding, Entropy,
-    Exchanging, Heard, Host, HostMetadata, HostMetadataLookup, HttpCall, HttpRequest, LoginRequest,
-    RefreshToken, Refreshing, Session, Store, Target, Timestamp, TokenRequest, TokenStep,
+    AccessToken, AccountId, AfterCallback, HttpResponse, WhichToken, BeforeCallback, Binding, Entropy,
+    ExchangingCode, CallbackMatch, Host, HostMetadata, HostMetadataLookup, HttpCall, HttpRequest, LoginRequest,
+    RefreshToken, RefreshingToken, Session, Store, Target, Timestamp, TokenRequest, TokenStep,
     TransportFailure, TransportFailureKind,
 };
 use u2m_http::Transport;
@@ -49,25 +49,25 @@ pub(crate) fn lookup(base: &str) -> HttpCall<HostMetadataLookup> {
 }
 
 /// Spends a refresh token at `base`.
-pub(crate) fn refresh(base: &str) -> HttpCall<Refreshing> {
+pub(crate) fn refresh(base: &str) -> HttpCall<RefreshingToken> {
     refresh_at(base, &format!("{base}/token"))
 }
 
 /// Spends a refresh token at an endpoint, whatever that is.
-pub(crate) fn refresh_at(base: &str, endpoint: &str) -> HttpCall<Refreshing> {
+pub(crate) fn refresh_at(base: &str, endpoint: &str) -> HttpCall<RefreshingToken> {
     let host = Host::parse(base).unwrap();
     let endpoint = Url::parse(endpoint).unwrap();
     let session = Session::new(AccessToken::new("old"))
         .with_refresh_token(RefreshToken::new("spend-me"))
         .with_expiry(Timestamp::from_unix(1_700_000_000))
         .with_binding(Binding::new(base, endpoint, "databricks-cli", host.clone()));
-    let mut step = TokenRequest::new(Target::workspace(host)).start(Ask::Usable, now());
+    let mut step = TokenRequest::new(Target::workspace(host)).start(WhichToken::Usable, now());
     loop {
         step = match step {
             TokenStep::Load(load) => load.loaded(Some(session.clone()), now()).unwrap(),
             TokenStep::Lock(lock) => lock.locked(),
             TokenStep::Reload(reload) => reload.loaded(Some(session.clone()), None, now()).unwrap(),
-            TokenStep::Prove(prove) => prove.proven(now()).unwrap(),
+            TokenStep::CheckWritable(prove) => prove.proven(now()).unwrap(),
             TokenStep::Refresh(call) => return call,
             other => panic!("{other:?}"),
         };
@@ -75,7 +75,7 @@ pub(crate) fn refresh_at(base: &str, endpoint: &str) -> HttpCall<Refreshing> {
 }
 
 /// Spends an authorization code at `base`.
-pub(crate) fn exchange(base: &str) -> HttpCall<Exchanging> {
+pub(crate) fn exchange(base: &str) -> HttpCall<ExchangingCode> {
     let account = AccountId::parse("11111111-2222-3333-4444-555555555555").unwrap();
     let target = Target::account(Host::parse(base).unwrap(), account);
     let BeforeCallback::Listen(listen) = LoginRequest::new(target).start(Entropy::new([7; 64]))
@@ -84,7 +84,7 @@ pub(crate) fn exchange(base: &str) -> HttpCall<Exchanging> {
     };
     let browse = listen.bound(8020);
     let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
-    let Heard::Callback(callback) = browse.hear(&format!("code=spend-me&state={state}")) else {
+    let CallbackMatch::Callback(callback) = browse.hear(&format!("code=spend-me&state={state}")) else {
         panic!("the state is right")
     };
     match browse.called_back(callback).unwrap() {
@@ -113,7 +113,7 @@ pub(crate) struct Scripted {
     sent: Mutex<Vec<(Instant, String)>>,
 }
 
-pub(crate) type Outcome = Result<Answer, TransportFailureKind>;
+pub(crate) type Outcome = Result<HttpResponse, TransportFailureKind>;
 
 impl Scripted {
     pub(crate) fn new(script: impl IntoIterator<Item = (u64, Outcome)>) -> Self {
@@ -134,7 +134,7 @@ impl Scripted {
 
 #[async_trait]
 impl Transport for Scripted {
-    async fn send(&self, request: &HttpRequest) -> Result<Answer, TransportFailure> {
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
         self.sent.lock().unwrap().push((Instant::now(), request.url().to_string()));
         let next = self.script.lock().unwrap().pop_front();
         match next {
@@ -148,9 +148,9 @@ impl Transport for Scripted {
 }
 
 pub(crate) fn ok(body: &str) -> Outcome {
-    Ok(Answer::new(200, body.as_bytes().to_vec()))
+    Ok(HttpResponse::new(200, body.as_bytes().to_vec()))
 }
 
 pub(crate) fn status(status: u16) -> Outcome {
-    Ok(Answer::new(status, Vec::new()))
+    Ok(HttpResponse::new(status, Vec::new()))
 }

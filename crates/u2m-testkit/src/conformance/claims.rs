@@ -1,11 +1,11 @@
 //! Refresh tokens that are claimed, spent and replaced.
 
 use super::entries::listed;
-use super::ground::{Asked, Ground, Told, holds, insist, superseded};
+use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist, superseded};
 use std::time::Duration;
 use u2m_cache::Claim;
 
-pub(super) fn newer_login_stays(on: &Ground) -> Told {
+pub(super) fn newer_login_stays(on: &ConformanceBench) -> RuleReport {
     let (store, key) = (on.open(), on.key("newer"));
     let (old, bought, newer) = (on.full("old")?, on.full("bought")?, on.full("newer")?);
     store.save(&key, &old).asked("saving a login")?;
@@ -21,7 +21,7 @@ pub(super) fn newer_login_stays(on: &Ground) -> Told {
     holds(&on.open(), &key, Some(&bought))
 }
 
-pub(super) fn removal_stays(on: &Ground) -> Told {
+pub(super) fn removal_stays(on: &ConformanceBench) -> RuleReport {
     let (store, key) = (on.open(), on.key("removed"));
     // A file that holds nothing else may be gone with its last login.
     store.save(&on.key("stays"), &on.login("stays")).asked("saving a login")?;
@@ -35,7 +35,7 @@ pub(super) fn removal_stays(on: &Ground) -> Told {
     insist(!listed(&store)?.contains(&key), "the name of a removed login is listed")
 }
 
-pub(super) fn login_replaces_all(on: &Ground) -> Told {
+pub(super) fn login_replaces_all(on: &ConformanceBench) -> RuleReport {
     let (store, key) = (on.open(), on.key("login"));
     let (first, second, third) = (on.full("first")?, on.login("second"), on.full("third")?);
     for login in [&first, &second] {
@@ -49,7 +49,7 @@ pub(super) fn login_replaces_all(on: &Ground) -> Told {
     holds(&on.open(), &key, Some(&third))
 }
 
-pub(super) fn claims_for_one(on: &Ground) -> Told {
+pub(super) fn claims_for_one(on: &ConformanceBench) -> RuleReport {
     let (one, other, keys) = (on.open(), on.open(), ["a", "b"].map(|name| on.key(name)));
     let login = on.login("shared");
     for key in &keys {
@@ -70,7 +70,7 @@ pub(super) fn claims_for_one(on: &Ground) -> Told {
     )
 }
 
-pub(super) fn spent_stays_spent(on: &Ground) -> Told {
+pub(super) fn spent_stays_spent(on: &ConformanceBench) -> RuleReport {
     let (one, other, keys) = (on.open(), on.open(), ["a", "b"].map(|name| on.key(name)));
     let (login, bought) = (on.login("shared"), on.login("bought"));
     for key in &keys {
@@ -102,7 +102,7 @@ pub(super) fn spent_stays_spent(on: &Ground) -> Told {
     holds(&one, &keys[0], Some(&bought))
 }
 
-pub(super) fn proves_without_change(on: &Ground) -> Told {
+pub(super) fn proves_without_change(on: &ConformanceBench) -> RuleReport {
     let (store, key, neighbour) = (on.open(), on.key("proven"), on.key("neighbour"));
     let (login, bought) = (on.full("login")?, on.full("bought")?);
     store.save(&key, &login).asked("saving a login")?;

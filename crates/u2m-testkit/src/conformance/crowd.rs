@@ -1,7 +1,7 @@
 //! Many at once.
 
 use super::entries::listed;
-use super::ground::{Asked, Ground, Told, holds, insist};
+use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use u2m_cache::Claim;
@@ -20,7 +20,7 @@ const ROUNDS: usize = 12;
 const SENDING: Duration = Duration::from_millis(2);
 
 /// Lets `work` be done by a crowd; what the first says of whom it went wrong for.
-fn crowd(work: impl Fn(usize) -> Told + Sync) -> Told {
+fn crowd(work: impl Fn(usize) -> RuleReport + Sync) -> RuleReport {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..CROWD)
             .map(|at| {
@@ -35,7 +35,7 @@ fn crowd(work: impl Fn(usize) -> Told + Sync) -> Told {
     })
 }
 
-pub(super) fn loses_no_writer(on: &Ground) -> Told {
+pub(super) fn loses_no_writer(on: &ConformanceBench) -> RuleReport {
     let name = |who: usize, what: usize| format!("{who}-{what}");
     let keys: Vec<Vec<CacheKey>> =
         (0..CROWD).map(|who| (0..EACH).map(|what| on.key(&name(who, what))).collect()).collect();
@@ -57,7 +57,7 @@ pub(super) fn loses_no_writer(on: &Ground) -> Told {
     Ok(())
 }
 
-pub(super) fn renews_once(on: &Ground) -> Told {
+pub(super) fn renews_once(on: &ConformanceBench) -> RuleReport {
     let (key, sent) = (on.key("crowd"), Mutex::new(Vec::new()));
     on.open().save(&key, &on.login("0")).asked("saving a login")?;
     let sent_so_far = || sent.lock().unwrap_or_else(PoisonError::into_inner);

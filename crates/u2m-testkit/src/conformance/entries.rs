@@ -1,9 +1,9 @@
 //! Logins that are saved, read, listed and removed.
 
-use super::ground::{Asked, Ground, Opened, Told, holds, insist};
+use super::ground::{StoreUnderTest, ConformanceBench, Opened, RuleReport, holds, insist};
 use u2m_core::{AccessToken, CacheKey, RefreshToken, Session};
 
-pub(super) fn keeps_what_is_saved(on: &Ground) -> Told {
+pub(super) fn keeps_what_is_saved(on: &ConformanceBench) -> RuleReport {
     let key = on.key("kept");
     // From little to much, and back to little.
     let logins = [on.bare("a"), on.login("b"), on.full("c")?, on.full("d")?, on.login("e")];
@@ -16,7 +16,7 @@ pub(super) fn keeps_what_is_saved(on: &Ground) -> Told {
     Ok(())
 }
 
-pub(super) fn absent_is_none(on: &Ground) -> Told {
+pub(super) fn absent_is_none(on: &ConformanceBench) -> RuleReport {
     let (store, key) = (on.open(), on.key("absent"));
     holds(&store, &key, None)?;
     store.delete(&key).asked("removing what is not there")?;
@@ -24,7 +24,7 @@ pub(super) fn absent_is_none(on: &Ground) -> Told {
     insist(!listed(&store)?.contains(&key), "a name is listed that nothing was saved under")
 }
 
-pub(super) fn lists_names(on: &Ground) -> Told {
+pub(super) fn lists_names(on: &ConformanceBench) -> RuleReport {
     let (store, mut keys) = (on.open(), ["b", "c", "a", "A", "é"].map(|name| on.key(name)));
     for key in &keys {
         store.save(key, &on.login("a")).asked("saving a login")?;
@@ -40,7 +40,7 @@ pub(super) fn lists_names(on: &Ground) -> Told {
     )
 }
 
-pub(super) fn removes_one_login(on: &Ground) -> Told {
+pub(super) fn removes_one_login(on: &ConformanceBench) -> RuleReport {
     let (store, keys) = (on.open(), ["a", "b", "c"].map(|name| on.key(name)));
     for key in &keys {
         store.save(key, &on.login("a")).asked("saving a login")?;
@@ -56,7 +56,7 @@ pub(super) fn removes_one_login(on: &Ground) -> Told {
     holds(&on.open(), &keys[1], Some(&on.login("b")))
 }
 
-pub(super) fn keeps_names_apart(on: &Ground) -> Told {
+pub(super) fn keeps_names_apart(on: &ConformanceBench) -> RuleReport {
     let (long, longer) = ("x".repeat(1000), "x".repeat(1001));
     let odd = [
         "",
@@ -138,7 +138,7 @@ fn short(key: &CacheKey) -> String {
     key.as_str().chars().take(40).collect()
 }
 
-pub(super) fn keeps_every_byte(on: &Ground) -> Told {
+pub(super) fn keeps_every_byte(on: &ConformanceBench) -> RuleReport {
     let odd: String =
         (0..128_u8).map(char::from).chain("é\u{2028}\u{fffd}\u{1f511}".chars()).collect();
     let long = "0123456789abcdefghijklmnopqrstuv".repeat(1 << 10);
@@ -156,6 +156,6 @@ pub(super) fn keeps_every_byte(on: &Ground) -> Told {
 }
 
 /// All names.
-pub(super) fn listed(store: &Opened) -> Told<Vec<CacheKey>> {
+pub(super) fn listed(store: &Opened) -> RuleReport<Vec<CacheKey>> {
     store.keys().asked("listing names")
 }

@@ -10,7 +10,7 @@ use u2m_core::{
 };
 
 /// What a rule ends with: what was seen, if it is broken.
-pub(super) type Told<T = ()> = Result<T, String>;
+pub(super) type RuleReport<T = ()> = Result<T, String>;
 
 /// A store as it was opened.
 pub(super) type Opened = Arc<dyn TokenStore>;
@@ -22,14 +22,14 @@ pub(super) type Open = Arc<dyn Fn() -> Opened + Send + Sync>;
 const LATER: i64 = 4_070_908_800;
 
 /// The place of one rule.
-pub(super) struct Ground {
+pub(super) struct ConformanceBench {
     open: Open,
     pub(super) limit: Duration,
     unique: String,
     made: Mutex<Vec<CacheKey>>,
 }
 
-impl Ground {
+impl ConformanceBench {
     pub(super) fn new(open: Open, limit: Duration) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         // That a refresh token was spent is remembered on this machine, so each run has its own.
@@ -68,7 +68,7 @@ impl Ground {
     }
 
     /// A login with all that one can have.
-    pub(super) fn full(&self, name: &str) -> Told<Session> {
+    pub(super) fn full(&self, name: &str) -> RuleReport<Session> {
         let odd = |_| "a host of the check's own is none".to_owned();
         let host = Host::parse("https://host.conformance.example").map_err(odd)?;
         let other = Host::parse("https://tokens.conformance.example:8443").map_err(odd)?;
@@ -84,7 +84,7 @@ impl Ground {
     }
 
     /// Takes a lock that is free, or soon will be.
-    pub(super) fn lock(&self, store: &Opened, key: &CacheKey) -> Told<Box<dyn EntryLock>> {
+    pub(super) fn lock(&self, store: &Opened, key: &CacheKey) -> RuleReport<Box<dyn EntryLock>> {
         let lock = store.lock(key, self.limit).asked("taking a lock")?;
         lock.ok_or_else(|| "a lock that nobody holds is not to be had".to_owned())
     }
@@ -95,7 +95,7 @@ impl Ground {
         store: &Opened,
         key: &CacheKey,
         of: &Fingerprint,
-    ) -> Told<Box<dyn EntryLock>> {
+    ) -> RuleReport<Box<dyn EntryLock>> {
         /// How often a login that nobody else has may be said to have changed.
         const TRIES: usize = 4;
         let mut lock = self.lock(store, key)?;
@@ -117,7 +117,7 @@ impl Ground {
         &self,
         what: &str,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Told<T> {
+    ) -> RuleReport<T> {
         let (send, receive) = mpsc::channel();
         std::thread::spawn(move || send.send(work()));
         receive.recv_timeout(self.limit).map_err(|_| format!("{what} hangs"))
@@ -132,23 +132,23 @@ impl Ground {
 }
 
 /// What a store answered.
-pub(super) trait Asked<T> {
+pub(super) trait StoreUnderTest<T> {
     /// Its answer; or, in words, that it failed.
-    fn asked(self, what: &str) -> Told<T>;
+    fn asked(self, what: &str) -> RuleReport<T>;
 }
 
-impl<T> Asked<T> for Result<T, StoreError> {
-    fn asked(self, what: &str) -> Told<T> {
+impl<T> StoreUnderTest<T> for Result<T, StoreError> {
+    fn asked(self, what: &str) -> RuleReport<T> {
         self.map_err(|error| format!("{what} failed: {}", chain(&error)))
     }
 }
 
-pub(super) fn insist(is_so: bool, otherwise: impl Into<String>) -> Told {
+pub(super) fn insist(is_so: bool, otherwise: impl Into<String>) -> RuleReport {
     if is_so { Ok(()) } else { Err(otherwise.into()) }
 }
 
 /// Insists that a login stands under a key, and says what differs.
-pub(super) fn holds(store: &Opened, key: &CacheKey, login: Option<&Session>) -> Told {
+pub(super) fn holds(store: &Opened, key: &CacheKey, login: Option<&Session>) -> RuleReport {
     let found = store.load(key).asked("reading a login")?;
     let (found, login) = match (&found, login) {
         (None, None) => return Ok(()),
@@ -173,7 +173,7 @@ pub(super) fn holds(store: &Opened, key: &CacheKey, login: Option<&Session>) -> 
 }
 
 /// Insists on an outcome that says that somebody else's login stays.
-pub(super) fn superseded(outcome: Result<(), StoreError>, what: &str) -> Told {
+pub(super) fn superseded(outcome: Result<(), StoreError>, what: &str) -> RuleReport {
     match outcome {
         Err(StoreError::Superseded { .. }) => Ok(()),
         Err(error) => {

@@ -1,14 +1,14 @@
 //! The lock of a login: who has it, who waits for it, and how it ends.
 
 use super::entries::listed;
-use super::ground::{Asked, Ground, Told, holds, insist};
+use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
 use std::sync::mpsc;
 use std::time::Duration;
 
 /// As long as it takes a thread to stand in line.
 const MOMENT: Duration = Duration::from_millis(200);
 
-pub(super) fn locks_for_one(on: &Ground) -> Told {
+pub(super) fn locks_for_one(on: &ConformanceBench) -> RuleReport {
     let (one, other) = (on.open(), on.open());
     let (key, neighbour) = (on.key("locked"), on.key("free"));
     for login in [None, Some(on.login("a"))] {
@@ -27,7 +27,7 @@ pub(super) fn locks_for_one(on: &Ground) -> Told {
     Ok(())
 }
 
-pub(super) fn waits_as_long_as_told(on: &Ground) -> Told {
+pub(super) fn waits_as_long_as_told(on: &ConformanceBench) -> RuleReport {
     let (one, key) = (on.open(), on.key("held"));
     let _held = on.lock(&one, &key)?;
     for patience in [Duration::ZERO, Duration::from_millis(50)] {
@@ -39,7 +39,7 @@ pub(super) fn waits_as_long_as_told(on: &Ground) -> Told {
     Ok(())
 }
 
-pub(super) fn hands_locks_on(on: &Ground) -> Told {
+pub(super) fn hands_locks_on(on: &ConformanceBench) -> RuleReport {
     let (one, key) = (on.open(), on.key("wanted"));
     one.save(&key, &on.login("a")).asked("saving a login")?;
     let held = on.lock(&one, &key)?;
@@ -73,7 +73,7 @@ pub(super) fn hands_locks_on(on: &Ground) -> Told {
     Ok(())
 }
 
-pub(super) fn lets_go_in_a_panic(on: &Ground) -> Told {
+pub(super) fn lets_go_in_a_panic(on: &ConformanceBench) -> RuleReport {
     let (one, other, key) = (on.open(), on.open(), on.key("panic"));
     let body_key = key.clone();
     let thread = std::thread::spawn(move || {
@@ -85,7 +85,7 @@ pub(super) fn lets_go_in_a_panic(on: &Ground) -> Told {
     on.lock(&other, &key).map(drop)
 }
 
-pub(super) fn needs_no_lock_to_read(on: &Ground) -> Told {
+pub(super) fn needs_no_lock_to_read(on: &ConformanceBench) -> RuleReport {
     let (one, key) = (on.open(), on.key("read"));
     one.save(&key, &on.login("a")).asked("saving a login")?;
     let _held = on.lock(&one, &key)?;

@@ -1,20 +1,20 @@
 //! What is remembered of refreshes that failed.
 
-use super::ground::{Asked, Ground, Told, holds, insist};
+use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
 use std::time::Duration;
 use u2m_cache::StoreError;
-use u2m_core::{Fingerprint, Moment, Refusal, Session, Timestamp, Verdict, VerdictKind, chain};
+use u2m_core::{Fingerprint, Moment, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind, chain};
 
-fn verdict(of: &Session, kind: VerdictKind) -> Verdict {
+fn verdict(of: &Session, kind: RefreshFailureKind) -> RefreshFailure {
     let since = std::time::SystemTime::now();
-    Verdict::new(of.fingerprint(), Moment::new(Timestamp::from(since), 123_456_789), kind)
+    RefreshFailure::new(of.fingerprint(), Moment::new(Timestamp::from(since), 123_456_789), kind)
 }
 
-fn rejected(of: &Session) -> Verdict {
-    verdict(of, VerdictKind::Rejected(Refusal::new(400, "invalid_grant", Some("no longer valid"))))
+fn rejected(of: &Session) -> RefreshFailure {
+    verdict(of, RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", Some("no longer valid"))))
 }
 
-pub(super) fn remembers_failures(on: &Ground) -> Told {
+pub(super) fn remembers_failures(on: &ConformanceBench) -> RuleReport {
     let (store, key, neighbour) = (on.open(), on.key("failed"), on.key("fine"));
     let login = on.login("a");
     for key in [&key, &neighbour] {
@@ -24,12 +24,12 @@ pub(super) fn remembers_failures(on: &Ground) -> Told {
         on.lock(&store, &key)?.verdict().is_none(),
         "a failure is remembered that there was not",
     )?;
-    let refused = Refusal::new(400, "invalid_request", None).with_suberror("consent_required");
+    let refused = ErrorResponse::new(400, "invalid_request", None).with_suberror("consent_required");
     let verdicts = [
-        verdict(&login, VerdictKind::passing("http 503")),
-        verdict(&login, VerdictKind::passing("http 429")).with_pause(Duration::from_secs(90)),
-        verdict(&login, VerdictKind::Rejected(refused)),
-        verdict(&login, VerdictKind::spent("the answer could not be read")),
+        verdict(&login, RefreshFailureKind::passing("http 503")),
+        verdict(&login, RefreshFailureKind::passing("http 429")).with_pause(Duration::from_secs(90)),
+        verdict(&login, RefreshFailureKind::Rejected(refused)),
+        verdict(&login, RefreshFailureKind::spent("the answer could not be read")),
         rejected(&login),
     ];
     for verdict in verdicts {
@@ -46,7 +46,7 @@ pub(super) fn remembers_failures(on: &Ground) -> Told {
     holds(&store, &key, Some(&login))
 }
 
-pub(super) fn keeps_refresh_token(on: &Ground) -> Told {
+pub(super) fn keeps_refresh_token(on: &ConformanceBench) -> RuleReport {
     let (store, key) = (on.open(), on.key("renewable"));
     let (login, bare) = (on.login("a"), on.bare("b"));
     store.save(&key, &login).asked("saving a login")?;
@@ -57,7 +57,7 @@ pub(super) fn keeps_refresh_token(on: &Ground) -> Told {
     };
     is_refused(store.save(&key, &bare), "without the lock")?;
     is_refused(on.lock(&store, &key)?.save(&bare), "under the lock")?;
-    let passing = verdict(&login, VerdictKind::passing("http 503"));
+    let passing = verdict(&login, RefreshFailureKind::passing("http 503"));
     on.lock(&store, &key)?.note(&passing).asked("noting a failure")?;
     is_refused(store.save(&key, &bare), "after a failure that may pass")?;
     on.lock(&store, &key)?.note(&rejected(&login)).asked("noting a failure")?;
@@ -65,14 +65,14 @@ pub(super) fn keeps_refresh_token(on: &Ground) -> Told {
     holds(&on.open(), &key, Some(&bare))
 }
 
-pub(super) fn keeps_pauses_apart(on: &Ground) -> Told {
+pub(super) fn keeps_pauses_apart(on: &ConformanceBench) -> RuleReport {
     let (store, keys) = (on.open(), ["a", "b"].map(|name| on.key(name)));
     for key in &keys {
         store.save(key, &on.login(key.as_str())).asked("saving a login")?;
     }
     let doors = [&keys[0], &keys[1]].map(|key| Fingerprint::of_text(key.as_str()));
-    let kind = VerdictKind::passing("http 503");
-    let pause = Verdict::new(doors[0].clone(), Timestamp::from(std::time::SystemTime::now()), kind)
+    let kind = RefreshFailureKind::passing("http 503");
+    let pause = RefreshFailure::new(doors[0].clone(), Timestamp::from(std::time::SystemTime::now()), kind)
         .with_pause(Duration::from_secs(30));
     on.lock(&store, &keys[0])?.note_pause(&pause).asked("noting a pause")?;
     for key in &keys {

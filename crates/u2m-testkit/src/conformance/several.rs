@@ -1,10 +1,10 @@
 //! Several logins at once, a login that is put back, and what is shown before one.
 
 use super::entries::listed;
-use super::ground::{Asked, Ground, Told, holds, insist};
+use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
 use u2m_cache::StoreError;
 
-pub(super) fn answers_each(on: &Ground) -> Told {
+pub(super) fn answers_each(on: &ConformanceBench) -> RuleReport {
     let (store, keys) = (on.open(), ["a", "b", "c", "d"].map(|name| on.key(name)));
     store.save(&keys[1], &on.login("old")).asked("saving a login")?;
     let logins = [on.login("a"), on.bare("b"), on.login("c")];
@@ -40,7 +40,7 @@ pub(super) fn answers_each(on: &Ground) -> Told {
     holds(&store, &keys[2], Some(&on.login("c")))
 }
 
-pub(super) fn puts_back_over_spent(on: &Ground) -> Told {
+pub(super) fn puts_back_over_spent(on: &ConformanceBench) -> RuleReport {
     let (store, key, other) = (on.open(), on.key("back"), on.open());
     let (old, new, newer) = (on.login("old"), on.login("new"), on.login("newer"));
     let spent = [old.fingerprint()];
@@ -61,7 +61,7 @@ pub(super) fn puts_back_over_spent(on: &Ground) -> Told {
     holds(&other, &key, Some(there))
 }
 
-pub(super) fn prepares_without_trace(on: &Ground) -> Told {
+pub(super) fn prepares_without_trace(on: &ConformanceBench) -> RuleReport {
     let (store, key, kept) = (on.open(), on.key("to-come"), on.key("kept"));
     store.save(&kept, &on.login("a")).asked("saving a login")?;
     let before = listed(&store)?;

@@ -1,10 +1,10 @@
 //! What a store says of itself.
 
-use super::ground::{Asked, Ground, Told, insist};
+use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, insist};
 use u2m_cache::StoreError;
 use u2m_core::chain;
 
-pub(super) fn shows_no_secret(on: &Ground) -> Told {
+pub(super) fn shows_no_secret(on: &ConformanceBench) -> RuleReport {
     let (store, key) = (on.open(), on.key("shown"));
     let (login, bare) = (on.full("canary")?, on.bare("canary-too"));
     store.save(&key, &login).asked("saving a login")?;

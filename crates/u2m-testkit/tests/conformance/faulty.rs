@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use u2m_cache::{Claim, EntryLock, MemoryStore, StoreError, TokenStore};
-use u2m_core::{AccessToken, CacheKey, Fingerprint, RefreshToken, Session, Verdict};
+use u2m_core::{AccessToken, CacheKey, Fingerprint, RefreshToken, Session, RefreshFailure};
 use u2m_testkit::conformance::Rule;
 
 /// What is wrong with a store.
@@ -82,7 +82,7 @@ pub(crate) struct Faulty {
     saves: AtomicU64,
     openers: AtomicU64,
     last: Mutex<String>,
-    pause: Mutex<Option<Verdict>>,
+    pause: Mutex<Option<RefreshFailure>>,
 }
 
 impl Faulty {
@@ -242,22 +242,22 @@ struct FaultyLock {
 }
 
 impl EntryLock for FaultyLock {
-    fn verdict(&mut self) -> Option<Verdict> {
+    fn verdict(&mut self) -> Option<RefreshFailure> {
         self.lock.as_mut().and_then(|lock| lock.verdict())
     }
 
-    fn note(&mut self, verdict: &Verdict) -> Result<(), StoreError> {
+    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
         match &mut self.lock {
             Some(lock) if self.store.fault != Fault::ForgetsFailures => lock.note(verdict),
             _ => Ok(()),
         }
     }
 
-    fn pause(&mut self, _: &Fingerprint) -> Option<Verdict> {
+    fn pause(&mut self, _: &Fingerprint) -> Option<RefreshFailure> {
         self.store.pause.lock().unwrap().clone()
     }
 
-    fn note_pause(&mut self, pause: &Verdict) -> Result<(), StoreError> {
+    fn note_pause(&mut self, pause: &RefreshFailure) -> Result<(), StoreError> {
         if self.store.fault == Fault::TellsPausesToAll {
             *self.store.pause.lock().unwrap() = Some(pause.clone());
         }

@@ -5,7 +5,7 @@ use crate::runtime::OwnRuntime;
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{
-    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, Me, Principal, TransportFailure,
+    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, CurrentUser, Principal, TransportFailure,
     TransportFailureKind,
 };
 use u2m_http::Transport;
@@ -57,7 +57,7 @@ impl Api {
     ///
     /// # Errors
     /// As there.
-    pub fn me(&self) -> Result<Me, ApiError> {
+    pub fn me(&self) -> Result<CurrentUser, ApiError> {
         wait(self.0.me())
     }
 

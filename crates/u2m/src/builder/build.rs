@@ -1,16 +1,16 @@
 //! From a description to a login that can be used, or why it is none.
 
 use super::{Builder, usual_transport};
-use crate::challenge::Desk;
-use crate::keeper::{Keeper, under_host_key};
+use crate::challenge::LoginSettings;
+use crate::refresher::{Refresher, under_host_key};
 use crate::persistent::PersistentAuth;
 use crate::storage::{Storage, StorageError};
 use std::sync::Arc;
 use u2m_core::{
-    DISCOVERY_HOST, Foreign, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest,
+    DISCOVERY_HOST, Sanitized, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest,
     ProfileName, TokenRequest,
 };
-use u2m_http::{ShareRules, Shared};
+use u2m_http::{ShareRules, SharedToken};
 use url::Url;
 
 impl Builder {
@@ -65,10 +65,10 @@ impl Builder {
         let is_usual_transport = self.transport.is_none();
         let usual = || usual_transport(self.ca_file.as_deref());
         let transport = self.transport.unwrap_or_else(|| Arc::new(usual()));
-        let profile_file = self.profile_file.map(|path| Foreign::new(&path.to_string_lossy()));
+        let profile_file = self.profile_file.map(|path| Sanitized::new(&path.to_string_lossy()));
         let keeper = |request: TokenRequest| {
             let (store, transport) = (Arc::clone(&store), Arc::clone(&transport));
-            let mut keeper = Keeper::new(request, store, transport, self.endpoints.clone());
+            let mut keeper = Refresher::new(request, store, transport, self.endpoints.clone());
             keeper.prover = self.prover.clone();
             keeper.patience = self.patience.clone();
             keeper.lock_wait = self.lock_wait;
@@ -88,7 +88,7 @@ impl Builder {
         });
         let mut keeper = keeper(request);
         keeper.of_host = of_host;
-        let desk = Desk {
+        let desk = LoginSettings {
             request: login,
             browser: self.browser,
             person: self.person,
@@ -100,7 +100,7 @@ impl Builder {
             .with_freshness(rules_in_hand(&keeper.request))
             .with_renewal(self.renewal)
             .with_wait(keeper.wait);
-        Ok(PersistentAuth { shared: Shared::new(keeper, rules), desk: Arc::new(desk) })
+        Ok(PersistentAuth { shared: SharedToken::new(keeper, rules), desk: Arc::new(desk) })
     }
 }
 

@@ -1,9 +1,9 @@
 //! What to sign in to.
 
-use super::{Said, Surroundings, account, ca_file_of, name, scopes_of, typed};
+use super::{TargetArgs, Environment, account, ca_file_of, name, scopes_of, typed};
 use std::path::PathBuf;
 use u2m_config::{ChooseError, ConfigFile, Profile};
-use u2m_core::{AccountId, Foreign, Host, HostMetadata, ProfileName, Scopes, Target};
+use u2m_core::{AccountId, Sanitized, Host, HostMetadata, ProfileName, Scopes, Target};
 
 /// What to sign in to, and the profile to save it as.
 ///
@@ -53,10 +53,10 @@ impl LoginChoice {
     /// People sign in to accounts here, and no account is known.
     ///
     /// ```
-    /// use u2m::{HostMetadata, Said, Surroundings, choose_for_login};
+    /// use u2m::{HostMetadata, TargetArgs, Environment, choose_for_login};
     /// let config = u2m::ConfigFile::parse("")?;
-    /// let around = Surroundings { env: &|_| None, config: &config };
-    /// let said = Said { host: Some("https://dev.cloud.databricks.com".into()), ..Said::default() };
+    /// let around = Environment { env: &|_| None, config: &config };
+    /// let said = TargetArgs { host: Some("https://dev.cloud.databricks.com".into()), ..TargetArgs::default() };
     /// let mut choice = choose_for_login(&said, &around)?;
     /// let mut metadata = HostMetadata::default();
     /// metadata.workspace_id = Some("900800700600".into());
@@ -67,7 +67,7 @@ impl LoginChoice {
     pub fn settle(
         &mut self,
         metadata: &HostMetadata,
-        around: &Surroundings<'_>,
+        around: &Environment<'_>,
     ) -> Result<(), ChooseError> {
         let Some(host) = self.host.clone() else { return Ok(()) };
         // A host that names no plausible id has named none.
@@ -161,24 +161,24 @@ const DEFAULT: &str = "DEFAULT";
 /// It is not clear what is meant.
 ///
 /// ```
-/// use u2m::{Said, Surroundings, choose_for_login};
+/// use u2m::{TargetArgs, Environment, choose_for_login};
 /// let config = u2m::ConfigFile::parse("")?;
-/// let surroundings = Surroundings { env: &|_| None, config: &config };
-/// let said = Said { either: Some("https://dev.cloud.databricks.com".into()), ..Said::default() };
+/// let surroundings = Environment { env: &|_| None, config: &config };
+/// let said = TargetArgs { either: Some("https://dev.cloud.databricks.com".into()), ..TargetArgs::default() };
 /// assert_eq!(choose_for_login(&said, &surroundings)?.profile.as_str(), "dev");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn choose_for_login(
-    said: &Said,
-    around: &Surroundings<'_>,
+    said: &TargetArgs,
+    around: &Environment<'_>,
 ) -> Result<LoginChoice, ChooseError> {
     let config = around.config;
     let said = said.sorted(config)?;
     let profile = said.profile.as_deref().and_then(|name| config.profile(name));
     // The login would be kept where that of the issuer is, and looked for there no more.
     if let Some((issuer, _)) = profile.as_ref().and_then(|profile| profile.issuer()) {
-        let (profile, issuer) = (said.profile.as_deref().unwrap_or_default(), Foreign::new(issuer));
-        return Err(ChooseError::IssuerProfile { profile: Foreign::new(profile), issuer });
+        let (profile, issuer) = (said.profile.as_deref().unwrap_or_default(), Sanitized::new(issuer));
+        return Err(ChooseError::IssuerProfile { profile: Sanitized::new(profile), issuer });
     }
     let own = profile.as_ref().map(Profile::parsed_host).transpose()?.flatten();
     let named = said.host.as_deref().map(typed).transpose()?;
@@ -235,7 +235,7 @@ pub fn choose_for_login(
     // `none` is how the reference says that there is no workspace.
     let workspace_id = said.workspace_id.clone().filter(|id| id != "none").or(hints.workspace_id);
     if let Some(bad) = workspace_id.as_deref().filter(|id| !is_id(id)) {
-        return Err(ChooseError::WorkspaceId(Foreign::new(bad)));
+        return Err(ChooseError::WorkspaceId(Sanitized::new(bad)));
     }
     let of_account =
         own_workspace.filter(|_| is_same_account || own_account.is_none()).map(str::to_owned);
@@ -254,7 +254,7 @@ pub fn choose_for_login(
         choice.profile = choice.free_name(config, &host, false)?;
         // Its own ids and scopes count as if it had been named.
         if config.profile(choice.profile.as_str()).is_some() {
-            let named = Said { profile: Some(choice.profile.to_string()), ..said };
+            let named = TargetArgs { profile: Some(choice.profile.to_string()), ..said };
             let named = choose_for_login(&named, around)?;
             return Ok(LoginChoice { is_suggested: true, ..named });
         }

@@ -1,13 +1,13 @@
 //! Whose token is asked for.
 
-use super::{Said, Surroundings, account, ca_file_of, name, scopes_of, target_of};
+use super::{TargetArgs, Environment, account, ca_file_of, name, scopes_of, target_of};
 use crate::builder::Builder;
 use crate::clock::now;
 use std::path::{Path, PathBuf};
 use u2m_cache::TokenStore;
 use u2m_config::{ChooseError, ChosenProfile, ConfigFile, Profile, Purpose, select};
 use u2m_core::{
-    AccountId, CacheKey, Foreign, Freshness, FreshnessRules, Host, HostMetadata, Scopes, Target,
+    AccountId, CacheKey, Sanitized, Freshness, FreshnessRules, Host, HostMetadata, Scopes, Target,
 };
 
 /// Whose token is asked for.
@@ -60,10 +60,10 @@ impl TokenChoice {
     /// another program says nothing about its endpoints and has to be renewed, by what `ask` learns of the host.
     ///
     /// ```
-    /// use u2m::{Said, Surroundings, choose_for_token};
+    /// use u2m::{TargetArgs, Environment, choose_for_token};
     /// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\naccount_id = 1\n")?;
-    /// let around = Surroundings { env: &|_| None, config: &config };
-    /// let choice = choose_for_token(&Said { profile: Some("dev".into()), ..Said::default() }, &around)?;
+    /// let around = Environment { env: &|_| None, config: &config };
+    /// let choice = choose_for_token(&TargetArgs { profile: Some("dev".into()), ..TargetArgs::default() }, &around)?;
     /// let choice = choice.settled_in(&u2m::MemoryStore::new(), |_| None);
     /// assert!(!choice.target.is_unified());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -142,16 +142,16 @@ impl TokenChoice {
 /// It is not clear what is meant; or what is meant signs in otherwise than by a person.
 ///
 /// ```
-/// use u2m::{Said, Surroundings, choose_for_token};
+/// use u2m::{TargetArgs, Environment, choose_for_token};
 /// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
-/// let surroundings = Surroundings { env: &|_| None, config: &config };
-/// let said = Said { either: Some("dev".into()), ..Said::default() };
+/// let surroundings = Environment { env: &|_| None, config: &config };
+/// let said = TargetArgs { either: Some("dev".into()), ..TargetArgs::default() };
 /// assert_eq!(choose_for_token(&said, &surroundings)?.target.cache_key().as_str(), "dev");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn choose_for_token(
-    said: &Said,
-    around: &Surroundings<'_>,
+    said: &TargetArgs,
+    around: &Environment<'_>,
 ) -> Result<TokenChoice, ChooseError> {
     let config = around.config;
     let selection = select(&said.given(), around.env, config, Purpose::Login)?;
@@ -160,14 +160,14 @@ pub fn choose_for_token(
     }
     let profile = selection.section(config);
     if let Some(profile) = profile.as_ref().filter(|profile| profile.has_client_credentials()) {
-        return Err(ChooseError::MachineProfile(Foreign::new(profile.name())));
+        return Err(ChooseError::MachineProfile(Sanitized::new(profile.name())));
     }
     let ca_file = ca_file_of(said.ca_file.clone(), profile.as_ref());
     if let Some(profile) = profile.as_ref().filter(|profile| profile.issuer().is_some()) {
         return Ok(TokenChoice { ca_file, ..of_issuer(profile)? });
     }
     let profile_name = selection.profile().map(ChosenProfile::name);
-    let no_host = || ChooseError::NoHost(Foreign::new(profile_name.unwrap_or_default()));
+    let no_host = || ChooseError::NoHost(Sanitized::new(profile_name.unwrap_or_default()));
     let host = selection.host().cloned().ok_or_else(no_host)?;
     let account_id = account(selection.account_id().map(str::to_owned))?;
     let mut target = target_of(host, account_id.clone())?;
@@ -185,7 +185,7 @@ pub fn choose_for_token(
 /// The login of a profile that names an issuer and a client.
 fn of_issuer(profile: &Profile<'_>) -> Result<TokenChoice, ChooseError> {
     let (issuer, client) = profile.issuer().unwrap_or_default();
-    let wrong = |error| ChooseError::ProfileIssuer(Foreign::new(profile.name()), error);
+    let wrong = |error| ChooseError::ProfileIssuer(Sanitized::new(profile.name()), error);
     let target = Target::issuer(issuer).map_err(wrong)?.with_profile(name(profile.name())?);
     // What an issuer grants it may call by other names than those that were asked for: they count at the login alone.
     let (scopes, client_id) = (Scopes::default(), Some(client.to_owned()));

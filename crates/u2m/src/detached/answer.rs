@@ -1,34 +1,34 @@
 //! What the small process says when it is done. One JSON object over a pipe.
 
-use crate::keeper::Landed;
+use crate::refresher::RefreshResult;
 use serde::{Deserialize, Serialize};
 use std::io;
 use u2m_cache::Notice;
 use u2m_core::{
-    Blame, Fate, Foreign, How, Issued, Lifetime, MetadataError, Refusal, Report, SessionRecord,
+    ReportedStep, SpendState, Sanitized, TokenOrigin, IssuedToken, Lifetime, MetadataError, ErrorResponse, ReportedError, SessionRecord,
     StoreFailure, TokenEndpointError, TokenError, chain, secret_json,
 };
 use zeroize::Zeroizing;
 
 /// How it ended, and what a person should hear of.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Answer {
-    outcome: Outcome,
+pub(super) struct ChildReply {
+    outcome: ChildOutcome,
     notices: Vec<String>,
 }
 
 /// An outcome, without the refresh token: the caller has no use for it, unless it is nowhere else.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
-    Failed(Failed),
-    Issued { session: Box<SessionRecord>, how: Told },
+enum ChildOutcome {
+    Failed(ChildFailure),
+    Issued { session: Box<SessionRecord>, how: ChildNotice },
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Told {
-    Kept(Failed),
+pub(super) enum ChildNotice {
+    Kept(ChildFailure),
     Renewed,
     Stored,
     Unsaved { why: String },
@@ -37,7 +37,7 @@ pub(super) enum Told {
 /// A [`TokenError`]: the kinds that are decided on, as they are; the others in words.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Failed {
+pub(super) enum ChildFailure {
     LockTimeout,
     MissingRefreshToken,
     NoHost,
@@ -62,11 +62,11 @@ pub(super) enum Failed {
         description: Option<String>,
     },
     Reported {
-        what: What,
+        what: ChildFailureKind,
         text: String,
         is_transient: bool,
         #[serde(default)]
-        known: Option<Known>,
+        known: Option<ChildSpendState>,
     },
     SameTokenAgain,
     SpentElsewhere(String),
@@ -76,7 +76,7 @@ pub(super) enum Failed {
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum What {
+pub(super) enum ChildFailureKind {
     Endpoints,
     Refresh,
     Store,
@@ -85,15 +85,15 @@ pub(super) enum What {
 /// What is known of the refresh token; nothing, if nothing is said.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Known {
+pub(super) enum ChildSpendState {
     Kept,
     Spent,
 }
 
-impl Answer {
-    pub(super) fn of(landed: &Landed, notices: Vec<Notice>) -> Self {
+impl ChildReply {
+    pub(super) fn of(landed: &RefreshResult, notices: Vec<Notice>) -> Self {
         let notices = notices.into_iter().map(|notice| notice.text).collect();
-        Self { outcome: Outcome::of(landed), notices }
+        Self { outcome: ChildOutcome::of(landed), notices }
     }
 
     /// One line: its end says that it is whole.
@@ -103,53 +103,53 @@ impl Answer {
         Ok(line.finish())
     }
 
-    pub(super) fn landed(self) -> (Landed, Vec<Notice>) {
+    pub(super) fn landed(self) -> (RefreshResult, Vec<Notice>) {
         (self.outcome.landed(), self.notices.into_iter().map(Notice::new).collect())
     }
 }
 
-impl Outcome {
-    fn of(landed: &Landed) -> Self {
+impl ChildOutcome {
+    fn of(landed: &RefreshResult) -> Self {
         let issued = match landed {
             Ok(issued) => issued,
-            Err(error) => return Self::Failed(Failed::of(error)),
+            Err(error) => return Self::Failed(ChildFailure::of(error)),
         };
         let session = issued.session();
         let (session, how) = match issued.how() {
-            How::Kept(why) => {
-                (SessionRecord::without_refresh_token(session), Told::Kept(Failed::of(why)))
+            TokenOrigin::Kept(why) => {
+                (SessionRecord::without_refresh_token(session), ChildNotice::Kept(ChildFailure::of(why)))
             }
-            How::Renewed => (SessionRecord::without_refresh_token(session), Told::Renewed),
-            How::RenewedUnsaved(why) => {
-                (SessionRecord::of(session), Told::Unsaved { why: chain(why) })
+            TokenOrigin::Renewed => (SessionRecord::without_refresh_token(session), ChildNotice::Renewed),
+            TokenOrigin::RenewedUnsaved(why) => {
+                (SessionRecord::of(session), ChildNotice::Unsaved { why: chain(why) })
             }
-            _ => (SessionRecord::without_refresh_token(session), Told::Stored),
+            _ => (SessionRecord::without_refresh_token(session), ChildNotice::Stored),
         };
         Self::Issued { session: Box::new(session), how }
     }
 
-    fn landed(self) -> Landed {
+    fn landed(self) -> RefreshResult {
         let (session, how) = match self {
             Self::Failed(failed) => return Err(failed.error()),
             Self::Issued { session, how } => (session.session(), how),
         };
         let how = match how {
-            Told::Kept(why) => How::Kept(why.error()),
-            Told::Renewed => How::Renewed,
-            Told::Stored => How::Stored,
-            Told::Unsaved { why } => How::RenewedUnsaved(StoreFailure::new(Words(why))),
+            ChildNotice::Kept(why) => TokenOrigin::Kept(why.error()),
+            ChildNotice::Renewed => TokenOrigin::Renewed,
+            ChildNotice::Stored => TokenOrigin::Stored,
+            ChildNotice::Unsaved { why } => TokenOrigin::RenewedUnsaved(StoreFailure::new(ErrorText(why))),
         };
-        Ok(Issued::new(session, how))
+        Ok(IssuedToken::new(session, how))
     }
 }
 
-impl Failed {
+impl ChildFailure {
     fn of(error: &TokenError) -> Self {
-        let (is_transient, known) = (error.is_transient(), Known::of(error.fate()));
+        let (is_transient, known) = (error.is_transient(), ChildSpendState::of(error.fate()));
         let told = |what, text| Self::Reported { what, text, is_transient, known };
         match error {
             TokenError::Endpoints(MetadataError::NotSupported) => Self::NotSupported,
-            TokenError::Endpoints(cause) => told(What::Endpoints, chain(cause)),
+            TokenError::Endpoints(cause) => told(ChildFailureKind::Endpoints, chain(cause)),
             TokenError::LockTimeout => Self::LockTimeout,
             TokenError::MissingRefreshToken => Self::MissingRefreshToken,
             TokenError::NoHost => Self::NoHost,
@@ -166,14 +166,14 @@ impl Failed {
                     suberror: refusal.suberror().map(ToString::to_string),
                 }
             }
-            TokenError::Refresh(cause) => told(What::Refresh, chain(cause)),
+            TokenError::Refresh(cause) => told(ChildFailureKind::Refresh, chain(cause)),
             TokenError::Rejected(refusal) => Self::Rejected {
                 status: refusal.status(),
                 code: refusal.code().to_string(),
                 description: refusal.description().map(ToString::to_string),
             },
             TokenError::Reported(report) => Self::Reported {
-                what: What::of(report.blame),
+                what: ChildFailureKind::of(report.blame),
                 text: report.text.clone(),
                 is_transient,
                 known,
@@ -181,10 +181,10 @@ impl Failed {
             TokenError::SameTokenAgain => Self::SameTokenAgain,
             TokenError::SpentElsewhere(words) => Self::SpentElsewhere(words.to_string()),
             TokenError::SpentInVain(words) => Self::SpentInVain(words.to_string()),
-            TokenError::Store(failure) => told(What::Store, chain(failure)),
+            TokenError::Store(failure) => told(ChildFailureKind::Store, chain(failure)),
             TokenError::Unfinished => Self::Unfinished,
             // `Mismatch` and `TriedJustNow` are found by the caller itself, before it asks for help.
-            other => told(What::Refresh, chain(other)),
+            other => told(ChildFailureKind::Refresh, chain(other)),
         }
     }
 
@@ -198,65 +198,65 @@ impl Failed {
             Self::Panicked => TokenError::Panicked,
             Self::Postponed { left, why } => TokenError::Postponed {
                 left: Lifetime::from_seconds(left),
-                why: Foreign::new(&why),
+                why: Sanitized::new(&why),
             },
             Self::Refused { status, code, description, suberror } => {
-                let refusal = Refusal::new(status, &code, description.as_deref());
+                let refusal = ErrorResponse::new(status, &code, description.as_deref());
                 let said = suberror.iter();
                 let refusal = said.fold(refusal, |refusal, said| refusal.with_suberror(said));
                 TokenError::Refresh(TokenEndpointError::Refused(refusal))
             }
             Self::Rejected { status, code, description } => {
-                TokenError::Rejected(Refusal::new(status, &code, description.as_deref()))
+                TokenError::Rejected(ErrorResponse::new(status, &code, description.as_deref()))
             }
             // Who has an old token in hand goes on with it while a store passes.
-            Self::Reported { what: What::Store, text, is_transient: true, .. } => {
-                TokenError::Store(StoreFailure::passing(Words(text)))
+            Self::Reported { what: ChildFailureKind::Store, text, is_transient: true, .. } => {
+                TokenError::Store(StoreFailure::passing(ErrorText(text)))
             }
             Self::Reported { what, text, is_transient, known } => {
-                let report = Report::new(what.blame(), text, is_transient);
-                TokenError::Reported(report.with_fate(Known::fate(known)))
+                let report = ReportedError::new(what.blame(), text, is_transient);
+                TokenError::Reported(report.with_fate(ChildSpendState::fate(known)))
             }
             Self::SameTokenAgain => TokenError::SameTokenAgain,
-            Self::SpentElsewhere(words) => TokenError::SpentElsewhere(Foreign::new(&words)),
-            Self::SpentInVain(words) => TokenError::SpentInVain(Foreign::new(&words)),
+            Self::SpentElsewhere(words) => TokenError::SpentElsewhere(Sanitized::new(&words)),
+            Self::SpentInVain(words) => TokenError::SpentInVain(Sanitized::new(&words)),
             Self::Unfinished => TokenError::Unfinished,
         }
     }
 }
 
-impl Known {
-    fn of(fate: Fate) -> Option<Self> {
+impl ChildSpendState {
+    fn of(fate: SpendState) -> Option<Self> {
         match fate {
-            Fate::Kept => Some(Self::Kept),
-            Fate::Spent => Some(Self::Spent),
+            SpendState::Kept => Some(Self::Kept),
+            SpendState::Spent => Some(Self::Spent),
             _ => None,
         }
     }
 
-    fn fate(known: Option<Self>) -> Fate {
+    fn fate(known: Option<Self>) -> SpendState {
         match known {
-            Some(Self::Kept) => Fate::Kept,
-            Some(Self::Spent) => Fate::Spent,
-            None => Fate::Unknown,
+            Some(Self::Kept) => SpendState::Kept,
+            Some(Self::Spent) => SpendState::Spent,
+            None => SpendState::Unknown,
         }
     }
 }
 
-impl What {
-    fn of(blame: Blame) -> Self {
+impl ChildFailureKind {
+    fn of(blame: ReportedStep) -> Self {
         match blame {
-            Blame::Endpoints => Self::Endpoints,
-            Blame::Store => Self::Store,
+            ReportedStep::Endpoints => Self::Endpoints,
+            ReportedStep::Store => Self::Store,
             _ => Self::Refresh,
         }
     }
 
-    fn blame(self) -> Blame {
+    fn blame(self) -> ReportedStep {
         match self {
-            Self::Endpoints => Blame::Endpoints,
-            Self::Refresh => Blame::Refresh,
-            Self::Store => Blame::Store,
+            Self::Endpoints => ReportedStep::Endpoints,
+            Self::Refresh => ReportedStep::Refresh,
+            Self::Store => ReportedStep::Store,
         }
     }
 }
@@ -264,7 +264,7 @@ impl What {
 /// A store's failure of which only the words are left.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Words(String);
+struct ErrorText(String);
 
 #[cfg(test)]
 mod tests {
@@ -279,10 +279,10 @@ mod tests {
         TokenEndpointError::Unreachable(TransportFailure::new(kind))
     }
 
-    fn through(landed: &Landed) -> Landed {
-        let text = Answer::of(landed, Vec::new()).text().unwrap();
+    fn through(landed: &RefreshResult) -> RefreshResult {
+        let text = ChildReply::of(landed, Vec::new()).text().unwrap();
         assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
-        serde_json::from_str::<Answer>(&text).unwrap().landed().0
+        serde_json::from_str::<ChildReply>(&text).unwrap().landed().0
     }
 
     #[test]
@@ -290,41 +290,41 @@ mod tests {
         let session = Session::new(AccessToken::new("a"))
             .with_refresh_token(RefreshToken::new("canary"))
             .with_expiry(Timestamp::from_unix(7));
-        let landed = Ok(Issued::new(session, How::Renewed));
-        let text = serde_json::to_string(&Answer::of(&landed, Vec::new())).unwrap();
+        let landed = Ok(IssuedToken::new(session, TokenOrigin::Renewed));
+        let text = serde_json::to_string(&ChildReply::of(&landed, Vec::new())).unwrap();
         assert!(!text.contains("canary"));
         let issued = through(&landed).unwrap();
         assert_eq!(issued.session().access_token.expose(), "a");
         assert_eq!(issued.session().expiry, Some(Timestamp::from_unix(7)));
-        assert!(matches!(issued.how(), How::Renewed));
+        assert!(matches!(issued.how(), TokenOrigin::Renewed));
     }
 
     #[test]
     fn what_callers_decide_on_comes_through_as_it_is() {
-        let refusal = Refusal::new(400, "invalid_grant", Some("gone"));
-        let person = Refusal::new(400, "interaction_required", Some("AADSTS50076"));
-        let token = Refusal::new(400, "invalid_request", None).with_suberror("bad_token");
+        let refusal = ErrorResponse::new(400, "invalid_grant", Some("gone"));
+        let person = ErrorResponse::new(400, "interaction_required", Some("AADSTS50076"));
+        let token = ErrorResponse::new(400, "invalid_request", None).with_suberror("bad_token");
         for error in [
             TokenError::Refresh(TokenEndpointError::Refused(person)),
             TokenError::Refresh(TokenEndpointError::Refused(token)),
-            TokenError::Postponed { left: Lifetime::from_seconds(47), why: Foreign::new("busy") },
+            TokenError::Postponed { left: Lifetime::from_seconds(47), why: Sanitized::new("busy") },
             TokenError::Rejected(refusal),
             TokenError::NotFound,
             TokenError::LockTimeout,
-            TokenError::SpentElsewhere(Foreign::new("it is kept in /home/b/cache")),
-            TokenError::SpentInVain(Foreign::new("unreadable text")),
+            TokenError::SpentElsewhere(Sanitized::new("it is kept in /home/b/cache")),
+            TokenError::SpentInVain(Sanitized::new("unreadable text")),
             TokenError::MissingRefreshToken,
             TokenError::NoHost,
             TokenError::SameTokenAgain,
             TokenError::Panicked,
             TokenError::Unfinished,
-            TokenError::Reported(Report::new(Blame::Refresh, "http 503", true)),
-            TokenError::Reported(Report::new(Blame::Refresh, "x", true).with_fate(Fate::Kept)),
-            TokenError::Reported(Report::new(Blame::Refresh, "x", false).with_fate(Fate::Spent)),
-            TokenError::Reported(Report::new(Blame::Store, "disk full", false)),
+            TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "http 503", true)),
+            TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", true).with_fate(SpendState::Kept)),
+            TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", false).with_fate(SpendState::Spent)),
+            TokenError::Reported(ReportedError::new(ReportedStep::Store, "disk full", false)),
             TokenError::Refresh(unreachable(TransportFailureKind::NotSent)),
             TokenError::Refresh(unreachable(TransportFailureKind::TimedOut)),
-            TokenError::Reported(Report::new(Blame::Endpoints, "http 404", false)),
+            TokenError::Reported(ReportedError::new(ReportedStep::Endpoints, "http 404", false)),
             TokenError::Endpoints(MetadataError::NotSupported),
             TokenError::Endpoints(MetadataError::Status(503)),
             TokenError::Store(StoreFailure::new(io::Error::other("disk full"))),
@@ -342,14 +342,14 @@ mod tests {
 
     #[test]
     fn an_old_token_that_was_kept_comes_through_as_one_and_says_why() {
-        let kept = |why| Issued::new(Session::new(AccessToken::new("old")), How::Kept(why));
+        let kept = |why| IssuedToken::new(Session::new(AccessToken::new("old")), TokenOrigin::Kept(why));
         for why in [TokenError::LockTimeout, TokenError::NotFound] {
             let issued = through(&Ok(kept(why.clone()))).unwrap();
-            let How::Kept(told) = issued.how() else { panic!("{:?}", issued.how()) };
+            let TokenOrigin::Kept(told) = issued.how() else { panic!("{:?}", issued.how()) };
             assert_eq!(chain(told), chain(&why));
         }
-        let stored = Issued::new(Session::new(AccessToken::new("old")), How::Stored);
-        assert!(matches!(through(&Ok(stored)).unwrap().how(), How::Stored));
+        let stored = IssuedToken::new(Session::new(AccessToken::new("old")), TokenOrigin::Stored);
+        assert!(matches!(through(&Ok(stored)).unwrap().how(), TokenOrigin::Stored));
     }
 
     #[test]
@@ -364,27 +364,27 @@ mod tests {
             .with_expiry(Timestamp::from_unix(7))
             .with_binding(binding);
         let why = StoreFailure::new(io::Error::other("disk full"));
-        let issued = through(&Ok(Issued::new(session.clone(), How::RenewedUnsaved(why)))).unwrap();
+        let issued = through(&Ok(IssuedToken::new(session.clone(), TokenOrigin::RenewedUnsaved(why)))).unwrap();
         assert_eq!(issued.session(), &session);
-        assert!(matches!(issued.how(), How::RenewedUnsaved(_)));
+        assert!(matches!(issued.how(), TokenOrigin::RenewedUnsaved(_)));
     }
 
     #[test]
     fn what_a_person_should_hear_comes_through() {
         let notices = vec![Notice::new("a file was set aside")];
-        let text = serde_json::to_string(&Answer::of(&Err(TokenError::NotFound), notices.clone()))
+        let text = serde_json::to_string(&ChildReply::of(&Err(TokenError::NotFound), notices.clone()))
             .unwrap();
-        assert_eq!(serde_json::from_str::<Answer>(&text).unwrap().landed().1, notices);
+        assert_eq!(serde_json::from_str::<ChildReply>(&text).unwrap().landed().1, notices);
     }
 
     #[test]
     fn a_refusal_that_a_person_cannot_help_is_a_report_and_so_is_a_store_s_failure() {
-        let busy = Refusal::new(503, "temporarily_unavailable", None);
+        let busy = ErrorResponse::new(503, "temporarily_unavailable", None);
         let busy = TokenError::Refresh(TokenEndpointError::Refused(busy));
         let Err(TokenError::Reported(report)) = through(&Err(busy)) else { panic!("no report") };
-        assert_eq!(report.blame, Blame::Refresh);
-        let store = TokenError::Reported(Report::new(Blame::Store, "disk full", false));
+        assert_eq!(report.blame, ReportedStep::Refresh);
+        let store = TokenError::Reported(ReportedError::new(ReportedStep::Store, "disk full", false));
         let Err(TokenError::Reported(report)) = through(&Err(store)) else { panic!("no report") };
-        assert_eq!((report.blame, report.text.as_str()), (Blame::Store, "disk full"));
+        assert_eq!((report.blame, report.text.as_str()), (ReportedStep::Store, "disk full"));
     }
 }

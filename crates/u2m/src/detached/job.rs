@@ -1,17 +1,17 @@
 //! What the small process is told: whose token, by which rules, in which store. One JSON object over a pipe.
 
-use super::place::Place;
+use super::place::StorePlace;
 use crate::bounds;
 use crate::builder::Builder;
-use crate::keeper::Keeper;
+use crate::refresher::Refresher;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
 use u2m_core::{
-    AccessToken, AccountId, Ask, CacheKey, FreshnessRules, Host, Lifetime, Moment, ProfileName,
-    Question, Scopes, Target, Timestamp, secret_json,
+    AccessToken, AccountId, WhichToken, CacheKey, FreshnessRules, Host, Lifetime, Moment, ProfileName,
+    TokenCriteria, Scopes, Target, Timestamp, secret_json,
 };
-use u2m_http::Patience;
+use u2m_http::RetryPolicy;
 use zeroize::Zeroizing;
 
 /// The form of a job. A process that is told of another one does nothing.
@@ -19,7 +19,7 @@ const VERSION: u32 = 9;
 
 /// One refresh to carry out.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Job {
+pub(super) struct RefreshJob {
     version: u32,
     host: Option<String>,
     account: Option<String>,
@@ -39,30 +39,30 @@ pub(super) struct Job {
     /// Milliseconds: connecting, and one attempt.
     limits: [Option<u64>; 2],
     insists: bool,
-    ask: Asked,
+    ask: JobRequest,
     /// How much life the token is to have left, in seconds.
     at_least: i64,
     /// Seconds, and nanoseconds of the next.
     asked_at: (i64, u32),
-    store: Place,
+    store: StorePlace,
     /// A file of certificates that are trusted besides the system's.
     ca_file: Option<String>,
     /// Whether the lock comes with the job, as the open file at standard error.
     pub(super) has_lock: bool,
 }
 
-/// [`Ask`], with its secret.
+/// [`WhichToken`], with its secret.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Asked {
+enum JobRequest {
     Newer(Option<Zeroizing<String>>),
     Other(Zeroizing<String>),
     Usable,
 }
 
-impl Job {
+impl RefreshJob {
     /// `None` if only this process can do it: something about it is the program's own.
-    pub(super) fn of(keeper: &Keeper, question: &Question, asked_at: Moment) -> Option<Self> {
+    pub(super) fn of(keeper: &Refresher, question: &TokenCriteria, asked_at: Moment) -> Option<Self> {
         if keeper.endpoints.is_some() || !keeper.is_usual_transport {
             return None;
         }
@@ -96,10 +96,10 @@ impl Job {
             repeats: patience.repeats,
             limits: [patience.connect, patience.attempt].map(|limit| limit.map(millis)),
             insists: patience.insists,
-            ask: Asked::of(&question.ask)?,
+            ask: JobRequest::of(&question.ask)?,
             at_least: question.at_least.seconds(),
             asked_at: (asked_at.second().unix(), asked_at.nanos()),
-            store: Place::of(keeper.store.address()?)?,
+            store: StorePlace::of(keeper.store.address()?)?,
             ca_file,
             has_lock: false,
         })
@@ -126,13 +126,13 @@ impl Job {
         CacheKey::new(self.key.as_str())
     }
 
-    pub(super) fn asked(self) -> (Question, Moment) {
+    pub(super) fn asked(self) -> (TokenCriteria, Moment) {
         let ask = match self.ask {
-            Asked::Newer(seen) => Ask::Newer(seen.map(|text| AccessToken::new(text.as_str()))),
-            Asked::Other(text) => Ask::Other(AccessToken::new(text.as_str())),
-            Asked::Usable => Ask::Usable,
+            JobRequest::Newer(seen) => WhichToken::Newer(seen.map(|text| AccessToken::new(text.as_str()))),
+            JobRequest::Other(text) => WhichToken::Other(AccessToken::new(text.as_str())),
+            JobRequest::Usable => WhichToken::Usable,
         };
-        let question = Question::from(ask).with_at_least(Lifetime::from_seconds(self.at_least));
+        let question = TokenCriteria::from(ask).with_at_least(Lifetime::from_seconds(self.at_least));
         let (second, nanos) = self.asked_at;
         (question, Moment::new(Timestamp::from_unix(second), nanos))
     }
@@ -156,9 +156,9 @@ impl Job {
         self.limit() + self.finishing() + Duration::from_secs(10)
     }
 
-    fn patience(&self) -> Patience {
+    fn patience(&self) -> RetryPolicy {
         let [budget, answer, between, _] = self.waits.map(Duration::from_millis);
-        let mut patience = Patience::default().with_budget(budget).with_answer(answer);
+        let mut patience = RetryPolicy::default().with_budget(budget).with_answer(answer);
         patience.repeats = self.repeats;
         patience.pause = between;
         [patience.connect, patience.attempt] = self.limits.map(|it| it.map(Duration::from_millis));
@@ -194,7 +194,7 @@ impl Job {
             .with_client_id(self.client_id.as_str())
             .with_scopes(Scopes::split(&self.scopes))
             .with_rules(rules)
-            .with_patience(self.patience())
+            .with_retry_policy(self.patience())
             .with_lock_wait(lock_wait)
             .for_one_refresh();
         let ca_file = self.ca_file.as_ref().map(Into::into);
@@ -203,13 +203,13 @@ impl Job {
     }
 }
 
-impl Asked {
-    fn of(ask: &Ask) -> Option<Self> {
+impl JobRequest {
+    fn of(ask: &WhichToken) -> Option<Self> {
         let secret = |token: &AccessToken| Zeroizing::new(token.expose().to_owned());
         match ask {
-            Ask::Newer(seen) => Some(Self::Newer(seen.as_ref().map(secret))),
-            Ask::Other(seen) => Some(Self::Other(secret(seen))),
-            Ask::Usable => Some(Self::Usable),
+            WhichToken::Newer(seen) => Some(Self::Newer(seen.as_ref().map(secret))),
+            WhichToken::Other(seen) => Some(Self::Other(secret(seen))),
+            WhichToken::Usable => Some(Self::Usable),
             _ => None,
         }
     }
@@ -238,7 +238,7 @@ mod tests {
         (rules.skew, rules.lead, rules.assumed) = (skew, lead, assumed);
         (rules.pause, rules.coalesce) = (pause, coalesce);
         (rules.skew_share, rules.lead_share) = (6, 7);
-        let mut patience = Patience::default().with_repeats(7);
+        let mut patience = RetryPolicy::default().with_repeats(7);
         patience = patience.with_budget(Duration::from_millis(1500));
         patience = patience.with_answer(Duration::from_secs(40));
         patience.pause = Duration::from_millis(125);
@@ -249,12 +249,12 @@ mod tests {
             .with_client_id("an-app")
             .with_scopes(Scopes::split("sql offline_access"))
             .with_rules(rules)
-            .with_patience(patience)
+            .with_retry_policy(patience)
             .with_lock_wait(Duration::from_secs(100))
             .with_store(FileStore::at(std::env::temp_dir().join("logins.json")))
     }
 
-    fn keeper(builder: Builder) -> Arc<Keeper> {
+    fn keeper(builder: Builder) -> Arc<Refresher> {
         Arc::clone(builder.build().unwrap().keeper())
     }
 
@@ -263,18 +263,18 @@ mod tests {
     }
 
     /// What the small process reads of what it is told.
-    fn told(keeper: &Keeper, ask: &Ask) -> Job {
-        let question = Question::from(ask.clone()).with_at_least(AT_LEAST);
-        let job = Job::of(keeper, &question, ASKED_AT).expect("another process can do it");
-        Job::parse(&job.text().unwrap()).unwrap()
+    fn told(keeper: &Refresher, ask: &WhichToken) -> RefreshJob {
+        let question = TokenCriteria::from(ask.clone()).with_at_least(AT_LEAST);
+        let job = RefreshJob::of(keeper, &question, ASKED_AT).expect("another process can do it");
+        RefreshJob::parse(&job.text().unwrap()).unwrap()
     }
 
     #[test]
     fn every_question_comes_through_as_itself() {
         let (keeper, token) = (keeper(workspace()), || AccessToken::new("canary"));
-        for ask in [Ask::Newer(None), Ask::Newer(Some(token())), Ask::Other(token()), Ask::Usable] {
+        for ask in [WhichToken::Newer(None), WhichToken::Newer(Some(token())), WhichToken::Other(token()), WhichToken::Usable] {
             let asked = told(&keeper, &ask).asked();
-            assert_eq!(asked, (Question::from(ask).with_at_least(AT_LEAST), ASKED_AT));
+            assert_eq!(asked, (TokenCriteria::from(ask).with_at_least(AT_LEAST), ASKED_AT));
         }
     }
 
@@ -292,7 +292,7 @@ mod tests {
             Target::workspace(host()).with_key(CacheKey::new("a key of its own")),
         ] {
             let caller = keeper(unusual(target.clone()));
-            let job = told(&caller, &Ask::Usable);
+            let job = told(&caller, &WhichToken::Usable);
             assert_eq!(job.key(), target.cache_key());
             let here = keeper(job.builder().unwrap());
             assert_eq!(*here.target(), target.clone().with_key(target.cache_key()));
@@ -315,35 +315,35 @@ mod tests {
             workspace().with_store(MemoryStore::new()),
             workspace().with_client_auth(ClientAuth::Post(ClientSecret::new("canary"))),
         ] {
-            assert!(Job::of(&keeper(own), &Ask::Usable.into(), ASKED_AT).is_none());
+            assert!(RefreshJob::of(&keeper(own), &WhichToken::Usable.into(), ASKED_AT).is_none());
         }
     }
 
     #[test]
     fn a_job_has_as_long_as_its_waits_need_and_no_longer_than_a_quarter_of_an_hour() {
-        let job = told(&keeper(workspace()), &Ask::Usable);
+        let job = told(&keeper(workspace()), &WhichToken::Usable);
         // The lock, a request and an answer twice, and ten seconds.
         assert_eq!(job.limit(), Duration::from_secs(100 + 3 + 80 + 10));
         // The answer, and the time for saving.
         assert_eq!(job.finishing(), Duration::from_secs(40 + 90));
         // Its answer is waited for a little longer.
         assert_eq!(job.longest(), Duration::from_secs(193 + 130 + 10));
-        let patience = Patience::default().with_answer(Duration::from_secs(10_000));
+        let patience = RetryPolicy::default().with_answer(Duration::from_secs(10_000));
         let patient =
-            workspace().with_patience(patience).with_lock_wait(Duration::from_secs(20_000));
-        let job = told(&keeper(patient), &Ask::Usable);
+            workspace().with_retry_policy(patience).with_lock_wait(Duration::from_secs(20_000));
+        let job = told(&keeper(patient), &WhichToken::Usable);
         assert_eq!(job.limit(), Duration::from_secs(910));
         assert_eq!(job.finishing(), Duration::from_secs(900));
     }
 
     #[test]
     fn a_job_that_is_cut_off_or_of_another_version_is_none() {
-        let mut job = Job::of(&keeper(workspace()), &Ask::Usable.into(), ASKED_AT).unwrap();
+        let mut job = RefreshJob::of(&keeper(workspace()), &WhichToken::Usable.into(), ASKED_AT).unwrap();
         let line = job.text().unwrap();
         for length in 0..line.len() {
-            assert!(Job::parse(&line[..length]).is_err(), "{length} bytes of it");
+            assert!(RefreshJob::parse(&line[..length]).is_err(), "{length} bytes of it");
         }
         job.version = VERSION + 1;
-        assert!(Job::parse(&job.text().unwrap()).is_err());
+        assert!(RefreshJob::parse(&job.text().unwrap()).is_err());
     }
 }

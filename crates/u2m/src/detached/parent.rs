@@ -1,16 +1,16 @@
 //! The caller's side: starts the small process, hands the lock over, and waits for the answer.
 
-use super::answer::Answer;
-use super::job::Job;
+use super::answer::ChildReply;
+use super::job::RefreshJob;
 use super::{BEGUN, Detached, MARK, WORD};
-use crate::keeper::{Keeper, Landed};
+use crate::refresher::{Refresher, RefreshResult};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, Notice};
-use u2m_core::{Moment, Question, SecretBytes, TokenError};
+use u2m_core::{Moment, TokenCriteria, SecretBytes, TokenError};
 use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
@@ -18,15 +18,15 @@ use zeroize::Zeroizing;
 const LIMIT: u64 = 4 << 20;
 
 /// How a refresh ended that another process was to carry out.
-pub(crate) enum Finished {
+pub(crate) enum DetachedOutcome {
     /// It cannot be done there, and nothing was spent. The lock is back, unless it is to be taken anew.
     Not(Option<Box<dyn EntryLock>>),
-    Landed(Box<Landed>, Vec<Notice>),
+    Landed(Box<RefreshResult>, Vec<Notice>),
 }
 
 /// What was heard of the process.
-enum Heard {
-    Answer(Answer),
+enum ChildMessage {
+    Answer(ChildReply),
     /// It has ended, or was never one of ours, and has spent nothing.
     Nothing,
     /// It has begun, and nobody knows how it ended.
@@ -36,13 +36,13 @@ enum Heard {
 /// Has the refresh carried out by a process of its own, which goes on with `lock`.
 pub(crate) fn finish(
     detached: &Detached,
-    keeper: &Keeper,
+    keeper: &Refresher,
     lock: Box<dyn EntryLock>,
-    question: &Question,
+    question: &TokenCriteria,
     asked_at: Moment,
-) -> Finished {
-    let Some(mut job) = Job::of(keeper, question, asked_at) else {
-        return Finished::Not(Some(lock));
+) -> DetachedOutcome {
+    let Some(mut job) = RefreshJob::of(keeper, question, asked_at) else {
+        return DetachedOutcome::Not(Some(lock));
     };
     // Kept until the process has ended: it is one lock, on one open file.
     let file = lock.hand_over();
@@ -54,16 +54,16 @@ pub(crate) fn finish(
     let limit = job.longest();
     // It has its job, and does it whether it is waited for or not.
     keeper.set_goes_on(started.is_ok());
-    match started.map_or(Heard::Nothing, |child| wait(child, limit)) {
-        Heard::Answer(answer) => {
+    match started.map_or(ChildMessage::Nothing, |child| wait(child, limit)) {
+        ChildMessage::Answer(answer) => {
             let (landed, notices) = answer.landed();
-            Finished::Landed(Box::new(landed), notices)
+            DetachedOutcome::Landed(Box::new(landed), notices)
         }
-        Heard::Nothing => {
+        ChildMessage::Nothing => {
             keeper.set_goes_on(false);
-            Finished::Not(file.and_then(|file| keeper.store.adopt(&keeper.key, file).ok()))
+            DetachedOutcome::Not(file.and_then(|file| keeper.store.adopt(&keeper.key, file).ok()))
         }
-        Heard::Unclear => Finished::Landed(Box::new(Err(TokenError::Unfinished)), Vec::new()),
+        ChildMessage::Unclear => DetachedOutcome::Landed(Box::new(Err(TokenError::Unfinished)), Vec::new()),
     }
 }
 
@@ -91,12 +91,12 @@ fn start(detached: &Detached, lock: Option<File>, job: &str) -> io::Result<Child
 }
 
 /// Waits for the answer; for longer than the process may live only if something has stopped it.
-fn wait(mut child: Child, limit: Duration) -> Heard {
+fn wait(mut child: Child, limit: Duration) -> ChildMessage {
     let (send, receive) = mpsc::sync_channel(1);
     let pipe = child.stdout.take();
     let body = move || {
-        let heard = pipe.map_or(Heard::Unclear, read);
-        if matches!(heard, Heard::Nothing) {
+        let heard = pipe.map_or(ChildMessage::Unclear, read);
+        if matches!(heard, ChildMessage::Nothing) {
             // Another program may close its output and live on, with the lock.
             let _ = child.kill();
         }
@@ -107,21 +107,21 @@ fn wait(mut child: Child, limit: Duration) -> Heard {
     let reader = std::thread::Builder::new().name("u2m-answer".into()).spawn(body);
     match reader {
         Ok(_) => heard_within(&receive, limit),
-        Err(_) => Heard::Unclear,
+        Err(_) => ChildMessage::Unclear,
     }
 }
 
 /// What has come counts, however late this process looks; time in which it was suspended does not.
-fn heard_within(receive: &Receiver<Heard>, limit: Duration) -> Heard {
+fn heard_within(receive: &Receiver<ChildMessage>, limit: Duration) -> ChildMessage {
     let look = |tick| match receive.recv_timeout(tick) {
         Ok(heard) => Some(heard),
         Err(RecvTimeoutError::Timeout) => None,
-        Err(RecvTimeoutError::Disconnected) => Some(Heard::Unclear),
+        Err(RecvTimeoutError::Disconnected) => Some(ChildMessage::Unclear),
     };
-    AwakeClock::default().wait_blocking(limit, look).unwrap_or(Heard::Unclear)
+    AwakeClock::default().wait_blocking(limit, look).unwrap_or(ChildMessage::Unclear)
 }
 
-fn read(pipe: impl Read) -> Heard {
+fn read(pipe: impl Read) -> ChildMessage {
     let mut pipe = pipe.take(LIMIT);
     let mut bytes = SecretBytes::with_capacity(1 << 12);
     let mut piece = Zeroizing::new([0; 4096]);
@@ -130,7 +130,7 @@ fn read(pipe: impl Read) -> Heard {
             Ok(0) => break,
             Ok(count) => bytes.extend(&piece[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return Heard::Unclear,
+            Err(_) => return ChildMessage::Unclear,
         }
         // To the end of the answer's line and no further: the process lives on for a while.
         let heard = bytes.as_slice();
@@ -139,9 +139,9 @@ fn read(pipe: impl Read) -> Heard {
         }
     }
     match bytes.as_slice().strip_prefix(BEGUN).map(serde_json::from_slice) {
-        Some(Ok(answer)) => Heard::Answer(answer),
-        Some(Err(_)) => Heard::Unclear,
-        None => Heard::Nothing,
+        Some(Ok(answer)) => ChildMessage::Answer(answer),
+        Some(Err(_)) => ChildMessage::Unclear,
+        None => ChildMessage::Nothing,
     }
 }
 
@@ -178,14 +178,14 @@ mod tests {
         }
     }
 
-    fn heard(pieces: &[Result<&str, io::ErrorKind>]) -> Heard {
+    fn heard(pieces: &[Result<&str, io::ErrorKind>]) -> ChildMessage {
         let pieces = pieces.iter().map(|piece| piece.map(|text| text.as_bytes().to_vec()));
         read(Pieces(pieces.collect()))
     }
 
     #[test]
     fn an_answer_is_read_to_the_end_of_its_line_in_whatever_pieces_it_comes() {
-        let answer = Answer::of(&Err(TokenError::NotFound), Vec::new()).text().unwrap();
+        let answer = ChildReply::of(&Err(TokenError::NotFound), Vec::new()).text().unwrap();
         let (first, second) = answer.split_at(answer.len() / 2);
         let whole = format!("begun\n{}", answer.as_str());
         let with_first = format!("begun\n{first}");
@@ -196,7 +196,7 @@ mod tests {
             vec![interrupted, Ok("be"), Ok("gun\n"), interrupted, Ok(first), Ok(second)],
             vec![Ok(&with_first), Ok(second)],
         ] {
-            let Heard::Answer(answer) = heard(&pieces) else { panic!("{pieces:?}") };
+            let ChildMessage::Answer(answer) = heard(&pieces) else { panic!("{pieces:?}") };
             assert!(matches!(answer.landed().0, Err(TokenError::NotFound)));
         }
     }
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn who_has_not_begun_has_spent_nothing_and_of_who_has_nobody_knows() {
         for pieces in [vec![Ok("")], vec![Ok("beg"), Ok("")], vec![Ok("usage: other\n")]] {
-            assert!(matches!(heard(&pieces), Heard::Nothing), "{pieces:?}");
+            assert!(matches!(heard(&pieces), ChildMessage::Nothing), "{pieces:?}");
         }
         let broken = Err(io::ErrorKind::Other);
         for pieces in [
@@ -214,7 +214,7 @@ mod tests {
             vec![broken],
             vec![Ok("begun\n"), broken],
         ] {
-            assert!(matches!(heard(&pieces), Heard::Unclear), "{pieces:?}");
+            assert!(matches!(heard(&pieces), ChildMessage::Unclear), "{pieces:?}");
         }
     }
 }

@@ -4,27 +4,27 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use u2m_cache::{AutoStore, FileStore, Mirror, Naming, StorageMode, StoreAddress, TokenStore};
+use u2m_cache::{AutoStore, FileStore, Mirror, NamedStore, StorageMode, StoreAddress, TokenStore};
 use u2m_core::CacheKey;
 
 /// [`StoreAddress`], with its secrets.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Place {
+pub(super) enum StorePlace {
     Auto {
-        file: Box<Place>,
-        keyring: Option<Box<Place>>,
-        encrypted: Option<Box<Place>>,
-        naming: Named,
+        file: Box<StorePlace>,
+        keyring: Option<Box<StorePlace>>,
+        encrypted: Option<Box<StorePlace>>,
+        naming: PlaceNaming,
     },
     #[cfg(feature = "encrypted")]
     Encrypted {
         path: PathBuf,
-        key: Key,
+        key: PlaceKey,
     },
     File {
         path: PathBuf,
-        mirrors: Vec<Copied>,
+        mirrors: Vec<PlaceMirror>,
     },
     #[cfg(feature = "keyring")]
     Keyring {
@@ -33,10 +33,10 @@ pub(super) enum Place {
     },
 }
 
-/// [`Naming`].
+/// [`NamedStore`].
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Named {
+pub(super) enum PlaceNaming {
     Nothing,
     Alone(String),
     First(String),
@@ -44,16 +44,16 @@ pub(super) enum Named {
 
 /// A login that is copied, and the host's key that it is copied to: [`Mirror`].
 #[derive(Serialize, Deserialize)]
-pub(super) struct Copied {
+pub(super) struct PlaceMirror {
     key: String,
     to: Option<String>,
-    wish: Wish,
+    wish: PlaceMirrorWish,
 }
 
 /// How much the copy is wished.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Wish {
+enum PlaceMirrorWish {
     Never,
     WhereFree,
     Asked,
@@ -64,14 +64,14 @@ enum Wish {
 #[cfg(feature = "encrypted")]
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Key {
+pub(super) enum PlaceKey {
     Bytes(zeroize::Zeroizing<String>),
     Command(Vec<String>),
     File(PathBuf),
     Keyring(String),
 }
 
-impl Place {
+impl StorePlace {
     /// `None` for a store that this version cannot describe.
     pub(super) fn of(address: StoreAddress) -> Option<Self> {
         // The process may start in another folder.
@@ -86,15 +86,15 @@ impl Place {
                     file: Box::new(Self::of(*file)?),
                     keyring: part(keyring)?,
                     encrypted: part(encrypted)?,
-                    naming: Named::of(naming),
+                    naming: PlaceNaming::of(naming),
                 })
             }
             #[cfg(feature = "encrypted")]
             StoreAddress::EncryptedFile { path, source } => {
-                Some(Self::Encrypted { path: absolute(path)?, key: Key::of(source)? })
+                Some(Self::Encrypted { path: absolute(path)?, key: PlaceKey::of(source)? })
             }
             StoreAddress::File { path, mirrors } => {
-                let mirrors = mirrors.iter().map(|(key, mirror)| Copied::of(key, mirror));
+                let mirrors = mirrors.iter().map(|(key, mirror)| PlaceMirror::of(key, mirror));
                 Some(Self::File { path: absolute(path)?, mirrors: mirrors.collect() })
             }
             #[cfg(feature = "keyring")]
@@ -125,14 +125,14 @@ impl Place {
             #[cfg(feature = "keyring")]
             Self::Keyring { path, service } => {
                 let keyring = u2m_cache::SystemKeyring::new(service.as_str());
-                let keyring = Arc::new(u2m_cache::Bounded::new(keyring));
+                let keyring = Arc::new(u2m_cache::TimeoutKeyring::new(keyring));
                 Ok(Arc::new(u2m_cache::KeyringStore::new(keyring, path)))
             }
         }
     }
 }
 
-impl Place {
+impl StorePlace {
     fn open_file(&self) -> io::Result<FileStore> {
         let Self::File { path, mirrors } = self else {
             return Err(io::Error::other("a job that names no file"));
@@ -146,35 +146,35 @@ impl Place {
     }
 }
 
-impl Named {
-    fn of(naming: Naming) -> Self {
+impl PlaceNaming {
+    fn of(naming: NamedStore) -> Self {
         match naming {
-            Naming::Nothing => Self::Nothing,
-            Naming::Alone(mode) => Self::Alone(mode.as_str().to_owned()),
-            Naming::First(mode) => Self::First(mode.as_str().to_owned()),
+            NamedStore::Nothing => Self::Nothing,
+            NamedStore::Alone(mode) => Self::Alone(mode.as_str().to_owned()),
+            NamedStore::First(mode) => Self::First(mode.as_str().to_owned()),
         }
     }
 
-    fn naming(&self) -> io::Result<Naming> {
+    fn naming(&self) -> io::Result<NamedStore> {
         let mode = |name: &str| {
             StorageMode::parse(name).ok_or_else(|| io::Error::other("a job that names no store"))
         };
         Ok(match self {
-            Self::Nothing => Naming::Nothing,
-            Self::Alone(name) => Naming::Alone(mode(name)?),
-            Self::First(name) => Naming::First(mode(name)?),
+            Self::Nothing => NamedStore::Nothing,
+            Self::Alone(name) => NamedStore::Alone(mode(name)?),
+            Self::First(name) => NamedStore::First(mode(name)?),
         })
     }
 }
 
-impl Copied {
+impl PlaceMirror {
     fn of(key: &CacheKey, mirror: &Mirror) -> Self {
         let to = mirror.host_key().map(|key| key.as_str().to_owned());
         let wish = match mirror {
-            mirror if mirror.is_none() => Wish::Never,
-            mirror if mirror.is_where_free() => Wish::WhereFree,
-            mirror if mirror.is_taking_over() => Wish::TakesOver,
-            _ => Wish::Asked,
+            mirror if mirror.is_none() => PlaceMirrorWish::Never,
+            mirror if mirror.is_where_free() => PlaceMirrorWish::WhereFree,
+            mirror if mirror.is_taking_over() => PlaceMirrorWish::TakesOver,
+            _ => PlaceMirrorWish::Asked,
         };
         Self { key: key.as_str().to_owned(), to, wish }
     }
@@ -183,16 +183,16 @@ impl Copied {
         let to = self.to.as_deref().map(CacheKey::new);
         let mirror = to.map_or_else(Mirror::to_host_of_login, Mirror::to);
         match self.wish {
-            Wish::Never => Mirror::none(),
-            Wish::WhereFree => mirror.where_free(),
-            Wish::Asked => mirror,
-            Wish::TakesOver => mirror.taking_over(),
+            PlaceMirrorWish::Never => Mirror::none(),
+            PlaceMirrorWish::WhereFree => mirror.where_free(),
+            PlaceMirrorWish::Asked => mirror,
+            PlaceMirrorWish::TakesOver => mirror.taking_over(),
         }
     }
 }
 
 #[cfg(feature = "encrypted")]
-impl Key {
+impl PlaceKey {
     fn of(source: u2m_cache::SealKeySource) -> Option<Self> {
         use u2m_cache::SealKeySource;
         match source {
@@ -230,12 +230,12 @@ mod tests {
     #[test]
     fn how_a_store_was_named_comes_through() {
         let all = StorageMode::ALL.into_iter();
-        let all = all.flat_map(|mode| [Naming::Alone(mode), Naming::First(mode)]);
-        for naming in all.chain([Naming::Nothing]) {
+        let all = all.flat_map(|mode| [NamedStore::Alone(mode), NamedStore::First(mode)]);
+        for naming in all.chain([NamedStore::Nothing]) {
             let store = AutoStore::new(FileStore::at("/home/a/file.json")).with_naming(naming);
-            let place = Place::of(store.address().unwrap()).unwrap();
+            let place = StorePlace::of(store.address().unwrap()).unwrap();
             let text = serde_json::to_string(&place).unwrap();
-            let opened = serde_json::from_str::<Place>(&text).unwrap().open().unwrap();
+            let opened = serde_json::from_str::<StorePlace>(&text).unwrap().open().unwrap();
             let Some(StoreAddress::Auto { naming: told, .. }) = opened.address() else {
                 panic!("{text} is another store")
             };
@@ -245,8 +245,8 @@ mod tests {
 
     /// The address of the store that the small process opens.
     fn told(address: StoreAddress) -> StoreAddress {
-        let text = serde_json::to_string(&Place::of(address).unwrap()).unwrap();
-        serde_json::from_str::<Place>(&text).unwrap().open().unwrap().address().unwrap()
+        let text = serde_json::to_string(&StorePlace::of(address).unwrap()).unwrap();
+        serde_json::from_str::<StorePlace>(&text).unwrap().open().unwrap().address().unwrap()
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
             source: SealKeySource::File("/home/a/key".into()),
         };
         assert_eq!((told(keyring()), told(encrypted())), (keyring(), encrypted()));
-        let naming = Naming::Nothing;
+        let naming = NamedStore::Nothing;
         for (keyring, encrypted) in [
             (None, None),
             (Some(keyring().into()), None),
@@ -307,12 +307,12 @@ mod tests {
             #[cfg(feature = "keyring")]
             SealKeySource::Keyring { service: "a service".into() },
         ] {
-            let told = Place::of(StoreAddress::EncryptedFile {
+            let told = StorePlace::of(StoreAddress::EncryptedFile {
                 path: "/home/a/sealed.json".into(),
                 source: source.clone(),
             });
             let text = serde_json::to_string(&told.unwrap()).unwrap();
-            let Place::Encrypted { path, key } = serde_json::from_str(&text).unwrap() else {
+            let StorePlace::Encrypted { path, key } = serde_json::from_str(&text).unwrap() else {
                 panic!("{source:?} became another store")
             };
             assert_eq!(path, PathBuf::from("/home/a/sealed.json"));

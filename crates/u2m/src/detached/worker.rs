@@ -1,14 +1,14 @@
 //! The small process's side.
 
-use super::answer::Answer;
-use super::job::Job;
+use super::answer::ChildReply;
+use super::job::RefreshJob;
 use super::{BEGUN, MARK, WORD};
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::Duration;
-use u2m_core::How;
+use u2m_core::TokenOrigin;
 use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
@@ -48,7 +48,7 @@ fn serve() -> io::Result<()> {
     let deadline = end_in_time()?;
     let mut text = Zeroizing::new(String::with_capacity(1 << 16));
     io::stdin().lock().take(LIMIT).read_line(&mut text)?;
-    let job = Job::parse(&text)?;
+    let job = RefreshJob::parse(&text)?;
     drop(text);
     let _ = deadline.send((job.limit(), job.finishing()));
     let (builder, key, has_lock) = (job.builder()?, job.key(), job.has_lock);
@@ -64,13 +64,13 @@ fn serve() -> io::Result<()> {
     // A caller that has died since is no reason to stop.
     let _ = tell(BEGUN);
     let (landed, _) = auth.keeper().fly(&ask, asked_at, held);
-    let answer = Answer::of(&landed, auth.take_notices());
+    let answer = ChildReply::of(&landed, auth.take_notices());
     let text = answer.text()?;
     let told = tell(text.as_bytes());
     // Nobody is left to hear of it when the caller has died; what was fetched is saved all the same. What could not be saved is
     // tried once more, and what was saved is looked after.
     match &landed {
-        Ok(issued) if matches!(issued.how(), How::Renewed) => {
+        Ok(issued) if matches!(issued.how(), TokenOrigin::Renewed) => {
             auth.keeper().look_after(issued.session());
         }
         _ => {
@@ -100,7 +100,7 @@ fn end_in_time() -> io::Result<SyncSender<(Duration, Duration)>> {
         match AwakeClock::default().wait_blocking(READING, look) {
             Some(Ok((limit, finishing))) => {
                 sleep(limit);
-                u2m_http::settle_for_good(finishing);
+                u2m_http::wait_for_saves_and_refuse(finishing);
                 // What is saved by now has still to be told.
                 sleep(ANSWERING);
             }

@@ -1,19 +1,19 @@
 //! What a login needs: a port to come back to, a browser to go with; and the proxies on the way.
 
-use super::{Finding, Ward};
+use super::{DoctorFinding, Examination};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::PathBuf;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 use u2m_http::{BrowserEnv, BrowserError, Platform, Proxies, find_browser};
 use url::Url;
 
-pub(super) fn look(ward: &Ward) -> Vec<Finding> {
+pub(super) fn look(ward: &Examination) -> Vec<DoctorFinding> {
     vec![ports(), browser(ward)]
 }
 
 /// The ports that a login's browser comes back to. They are given back at once.
-fn ports() -> Finding {
+fn ports() -> DoctorFinding {
     let is_taken = |port: &u16| {
         let in_use = |outcome: std::io::Result<TcpListener>| {
             outcome.is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
@@ -25,10 +25,10 @@ fn ports() -> Finding {
 }
 
 /// What it means that these are taken.
-fn told(taken: &[u16]) -> Finding {
+fn told(taken: &[u16]) -> DoctorFinding {
     match taken {
-        [] => Finding::ok("callback ports", "8020 to 8040 are free"),
-        taken if taken.len() == 21 => Finding::fail(
+        [] => DoctorFinding::ok("callback ports", "8020 to 8040 are free"),
+        taken if taken.len() == 21 => DoctorFinding::fail(
             "callback ports",
             "8020 to 8040 are all taken",
             "end a program that holds one, or sign in with --port or --paste",
@@ -36,27 +36,27 @@ fn told(taken: &[u16]) -> Finding {
         taken => {
             let list: Vec<_> = taken.iter().map(u16::to_string).collect();
             let text = format!("others of 8020 to 8040 are free, {} not", list.join(", "));
-            Finding::ok("callback ports", text)
+            DoctorFinding::ok("callback ports", text)
         }
     }
 }
 
-fn browser(ward: &Ward) -> Finding {
+fn browser(ward: &Examination) -> DoctorFinding {
     let env = BrowserEnv::new(BrowserEnv::current().platform(), ward.doctor.env.clone());
     let wsl = if env.platform() == Platform::Wsl { " (WSL)" } else { "" };
     let advice = "a login prints its address: open it in any browser, and use --paste if that is on another machine";
     match find_browser(&env) {
-        Ok(program) => Finding::ok("browser", format!("{}{wsl}", ward.shown(&program))),
+        Ok(program) => DoctorFinding::ok("browser", format!("{}{wsl}", ward.shown(&program))),
         Err(BrowserError::Disabled) => {
-            Finding::ok("browser", "BROWSER is none: a login prints its address")
+            DoctorFinding::ok("browser", "BROWSER is none: a login prints its address")
         }
-        Err(error) => Finding::warn("browser", format!("{error}{wsl}"), advice),
+        Err(error) => DoctorFinding::warn("browser", format!("{error}{wsl}"), advice),
     }
 }
 
 /// The variables of proxies and of certificates, without what stands before an `@`: it is a password. What is no address may
 /// be one as a whole.
-pub(super) fn proxies(ward: &Ward) -> Vec<Finding> {
+pub(super) fn proxies(ward: &Examination) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     for name in ["HTTPS_PROXY", "ALL_PROXY"] {
         let Some((name, value)) = either(ward, name) else { continue };
@@ -66,16 +66,16 @@ pub(super) fn proxies(ward: &Ward) -> Vec<Finding> {
         findings.push(match proxy {
             Some(Err(error)) => {
                 let advice = format!("write {name} as http://HOST:PORT or socks5h://HOST:PORT");
-                Finding::warn("proxy", error.to_string(), advice)
+                DoctorFinding::warn("proxy", error.to_string(), advice)
             }
             Some(Ok(Some(proxy))) => {
-                Finding::ok("proxy", format!("{name} is {}", Foreign::new(&proxy.place())))
+                DoctorFinding::ok("proxy", format!("{name} is {}", Sanitized::new(&proxy.place())))
             }
             _ => continue,
         });
     }
     if let Some((name, list)) = either(ward, "NO_PROXY") {
-        findings.push(Finding::ok("proxy", format!("{name} is {}", Foreign::new(&list))));
+        findings.push(DoctorFinding::ok("proxy", format!("{name} is {}", Sanitized::new(&list))));
     }
     for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         let Some(value) = ward.var(name) else { continue };
@@ -87,16 +87,16 @@ pub(super) fn proxies(ward: &Ward) -> Vec<Finding> {
         findings.push(match paths.iter().find(|path| is_missing(path)) {
             Some(path) => {
                 let text = format!("{name} names {}, which is not there", ward.shown(path));
-                Finding::warn("certificates", text, format!("correct or unset {name}"))
+                DoctorFinding::warn("certificates", text, format!("correct or unset {name}"))
             }
-            None => Finding::ok("certificates", format!("{name} is {}", Foreign::new(&value))),
+            None => DoctorFinding::ok("certificates", format!("{name} is {}", Sanitized::new(&value))),
         });
     }
     findings
 }
 
 /// A variable in either spelling, capitals first.
-fn either(ward: &Ward, name: &str) -> Option<(String, String)> {
+fn either(ward: &Examination, name: &str) -> Option<(String, String)> {
     let small = name.to_ascii_lowercase();
     let value = |name: &str| ward.var(name).map(|value| (name.to_owned(), value));
     value(name).or_else(|| value(&small))
@@ -104,19 +104,19 @@ fn either(ward: &Ward, name: &str) -> Option<(String, String)> {
 
 /// How requests to `url` leave, if anything is said about that: over a proxy, or directly though there is one; and whether by
 /// one: then nobody else's names and connections say anything.
-pub(super) fn way(ward: &Ward, url: &Url) -> (Option<Finding>, bool) {
+pub(super) fn way(ward: &Examination, url: &Url) -> (Option<DoctorFinding>, bool) {
     let proxies = Proxies::of_env(&|name| ward.doctor.var_os(name));
-    let host = Foreign::new(url.host_str().unwrap_or_default());
+    let host = Sanitized::new(url.host_str().unwrap_or_default());
     match proxies.of(url) {
         Ok(Some(proxy)) => {
-            (Some(Finding::ok("way", format!("{host} is reached over the proxy {proxy}"))), true)
+            (Some(DoctorFinding::ok("way", format!("{host} is reached over the proxy {proxy}"))), true)
         }
         // The request will say what is wrong.
         Err(_) => (None, true),
         Ok(None) => {
             let by = proxies.excepted_by(url).filter(|_| !proxies.is_empty());
             let told = by.map(|by| format!("{host} is reached directly, as {by} says"));
-            (told.map(|text| Finding::ok("way", text)), false)
+            (told.map(|text| DoctorFinding::ok("way", text)), false)
         }
     }
 }
@@ -128,9 +128,9 @@ mod tests {
     use std::net::IpAddr;
     use u2m_config::ConfigFile;
 
-    fn ward(env: &[(&str, &str)]) -> Ward {
+    fn ward(env: &[(&str, &str)]) -> Examination {
         let doctor = Doctor::new(env.iter().copied());
-        Ward { doctor, path: "x".into(), config: ConfigFile::parse("").unwrap() }
+        Examination { doctor, path: "x".into(), config: ConfigFile::parse("").unwrap() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum Severity {
     /// As it should be.
     Ok,
     /// Works, and may not always.
@@ -13,11 +13,11 @@ pub enum Level {
     Fail,
 }
 
-impl Level {
+impl Severity {
     /// The word for it: `ok`, `warn` or `fail`.
     ///
     /// ```
-    /// assert_eq!(u2m::Level::Warn.as_str(), "warn");
+    /// assert_eq!(u2m::Severity::Warn.as_str(), "warn");
     /// ```
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,11 +31,11 @@ impl Level {
 /// One thing that was looked at: what it is, how it is, and what to do about it. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Finding {
+pub struct DoctorFinding {
     /// What was looked at, in a word or two: the same for every machine.
     pub check: &'static str,
     /// How bad it is.
-    pub level: Level,
+    pub level: Severity,
     /// How it is.
     pub text: String,
     /// What to do; `None` where nothing has to be done.
@@ -43,7 +43,7 @@ pub struct Finding {
 }
 
 /// One line.
-impl fmt::Display for Finding {
+impl fmt::Display for DoctorFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<4}  {}: {}", self.level.as_str(), self.check, self.text)?;
         match &self.advice {
@@ -53,9 +53,9 @@ impl fmt::Display for Finding {
     }
 }
 
-impl Finding {
+impl DoctorFinding {
     pub(super) fn ok(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, level: Level::Ok, text: text.into(), advice: None }
+        Self { check, level: Severity::Ok, text: text.into(), advice: None }
     }
 
     pub(super) fn warn(
@@ -63,7 +63,7 @@ impl Finding {
         text: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self { check, level: Level::Warn, text: text.into(), advice: Some(advice.into()) }
+        Self { check, level: Severity::Warn, text: text.into(), advice: Some(advice.into()) }
     }
 
     pub(super) fn fail(
@@ -71,7 +71,7 @@ impl Finding {
         text: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self { check, level: Level::Fail, text: text.into(), advice: Some(advice.into()) }
+        Self { check, level: Severity::Fail, text: text.into(), advice: Some(advice.into()) }
     }
 }
 
@@ -81,9 +81,9 @@ mod tests {
 
     #[test]
     fn a_finding_is_one_line_with_what_to_do_at_its_end() {
-        let bad = Finding::fail("clock", "is 90 seconds slow", "set it");
+        let bad = DoctorFinding::fail("clock", "is 90 seconds slow", "set it");
         assert_eq!(bad.to_string(), "fail  clock: is 90 seconds slow — set it");
-        assert_eq!(Finding::ok("clock", "is right").to_string(), "ok    clock: is right");
-        assert!(Level::Fail > Level::Warn && Level::Warn > Level::Ok);
+        assert_eq!(DoctorFinding::ok("clock", "is right").to_string(), "ok    clock: is right");
+        assert!(Severity::Fail > Severity::Warn && Severity::Warn > Severity::Ok);
     }
 }

@@ -1,32 +1,32 @@
 //! The store, and the login in it.
 
-use super::{Finding, Level, Ward};
+use super::{DoctorFinding, Severity, Examination};
 use crate::choose::TokenChoice;
 use crate::clock::now;
 use crate::storage::Storage;
 use std::time::Duration;
-use u2m_cache::{Naming, StorageMode, StoreError, TokenStore};
-use u2m_core::{CacheKey, FreshnessRules, Session, Verdict, chain};
+use u2m_cache::{NamedStore, StorageMode, StoreError, TokenStore};
+use u2m_core::{CacheKey, FreshnessRules, Session, RefreshFailure, chain};
 
 /// How long a refresh that is under way is waited for: long enough to tell a lock from a slow disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) fn look(ward: &Ward, choice: Option<&TokenChoice>) -> Vec<Finding> {
+pub(super) fn look(ward: &Examination, choice: Option<&TokenChoice>) -> Vec<DoctorFinding> {
     let profile = choice.and_then(|choice| choice.target.profile()).map(|name| name.as_str());
     let storage = match ward.with_surroundings(|around| Storage::open(None, around, profile)) {
         Ok(storage) => storage,
-        Err(error) => return vec![Finding::fail("store", chain(&error), "correct that setting")],
+        Err(error) => return vec![DoctorFinding::fail("store", chain(&error), "correct that setting")],
     };
     let mut findings = stores(ward, &storage);
     if let Some(choice) = choice {
-        let is_told = findings.iter().any(|finding| finding.level == Level::Fail);
+        let is_told = findings.iter().any(|finding| finding.level == Severity::Fail);
         findings.extend(login(ward, &storage, choice, is_told));
     }
     findings
 }
 
 /// What is wrong with a store, and what to do.
-fn broken(ward: &Ward, mode: StorageMode, error: &StoreError) -> Finding {
+fn broken(ward: &Examination, mode: StorageMode, error: &StoreError) -> DoctorFinding {
     let advice = match mode {
         StorageMode::Secure => "unlock the keyring, or choose another store with \
              DATABRICKS_AUTH_STORAGE=plaintext or encrypted"
@@ -38,12 +38,12 @@ fn broken(ward: &Ward, mode: StorageMode, error: &StoreError) -> Finding {
             "see who owns the file and its folder, and what is in it".to_owned()
         }
     };
-    Finding::fail("store", format!("{}: {}", mode.as_str(), chain(error)), advice)
+    DoctorFinding::fail("store", format!("{}: {}", mode.as_str(), chain(error)), advice)
 }
 
 /// Each store that is here: whether it can be asked, and the key of the encrypted one. The keyring has to answer within its
 /// own limit.
-fn stores(ward: &Ward, storage: &Storage) -> Vec<Finding> {
+fn stores(ward: &Examination, storage: &Storage) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let chosen = storage.choice();
     for mode in StorageMode::ALL {
@@ -55,7 +55,7 @@ fn stores(ward: &Ward, storage: &Storage) -> Vec<Finding> {
             Err(error) if error.is_absent_store() && !is_wanted => {
                 if mode == StorageMode::Secure && !chosen.is_explicit() {
                     let file = storage.location(StorageMode::Plaintext, &|path| ward.shown(path));
-                    findings.push(Finding::warn(
+                    findings.push(DoctorFinding::warn(
                         "store",
                         format!("there is no keyring here: new logins are kept unencrypted in {file}"),
                         "set DATABRICKS_AUTH_STORAGE to encrypted, or to plaintext to say that this is fine",
@@ -77,19 +77,19 @@ fn stores(ward: &Ward, storage: &Storage) -> Vec<Finding> {
         if is_wanted || !keys.is_empty() || mode == StorageMode::Secure {
             let logins = if keys.len() == 1 { "login" } else { "logins" };
             let text = format!("{}: {place}, {} {logins}", mode.as_str(), keys.len());
-            findings.push(Finding::ok("store", text));
+            findings.push(DoctorFinding::ok("store", text));
         }
     }
     if chosen.is_explicit() {
         let text = format!("{}, by {}", chosen.mode().as_str(), chosen.source().label());
-        findings.push(Finding::ok("store choice", text));
+        findings.push(DoctorFinding::ok("store choice", text));
     }
     findings
 }
 
 /// The login: whether it is there, how long it lasts, and whether its successor could be saved. `is_told`: that a store is
 /// broken was said already.
-fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice, is_told: bool) -> Vec<Finding> {
+fn login(ward: &Examination, storage: &Storage, choice: &TokenChoice, is_told: bool) -> Vec<DoctorFinding> {
     let own = choice.target.cache_key();
     let others = choice.other_key().into_iter().chain(choice.host_fallback_key());
     let looked = std::iter::once(own.clone()).chain(others).map(|key| {
@@ -103,8 +103,8 @@ fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice, is_told: bool) ->
         Ok(Some(session)) => session,
         Ok(None) => {
             let text =
-                format!("nobody is signed in as \"{}\"", u2m_core::Foreign::new(key.as_str()));
-            return vec![Finding::warn("login", text, sign_in)];
+                format!("nobody is signed in as \"{}\"", u2m_core::Sanitized::new(key.as_str()));
+            return vec![DoctorFinding::warn("login", text, sign_in)];
         }
         Err(_) if is_told => return Vec::new(),
         Err(error) => {
@@ -119,10 +119,10 @@ fn login(ward: &Ward, storage: &Storage, choice: &TokenChoice, is_told: bool) ->
 }
 
 /// A setting that names another store than the one that the login is in: other programs go by the setting alone.
-fn disagreement(storage: &Storage, key: &CacheKey, ward: &Ward) -> Option<Finding> {
-    let Naming::First(first) = storage.store().naming() else { return None };
+fn disagreement(storage: &Storage, key: &CacheKey, ward: &Examination) -> Option<DoctorFinding> {
+    let NamedStore::First(first) = storage.store().naming() else { return None };
     let place = storage.store().place(key).filter(|place| *place != first)?;
-    let (name, label) = (u2m_core::Foreign::new(key.as_str()), storage.choice().source().label());
+    let (name, label) = (u2m_core::Sanitized::new(key.as_str()), storage.choice().source().label());
     let mut text = format!("\"{name}\" is in {place}, where it was saved; {label} names {first}");
     let other = storage.store().part(first).and_then(|part| part.load(key));
     let (program, quoted) = (&ward.doctor.program, quoted(key.as_str()));
@@ -132,26 +132,26 @@ fn disagreement(storage: &Storage, key: &CacheKey, ward: &Ward) -> Option<Findin
         text += ", where another one stands that is not used";
         advice += &format!("; to use {first} instead, sign in again: what is new goes there");
     }
-    Some(Finding::warn("store choice", text, advice))
+    Some(DoctorFinding::warn("store choice", text, advice))
 }
 
 fn state(
     session: &Session,
     choice: &TokenChoice,
-    verdict: Option<&Verdict>,
+    verdict: Option<&RefreshFailure>,
     key: &CacheKey,
     sign_in: String,
-) -> Finding {
-    let name = u2m_core::Foreign::new(key.as_str());
+) -> DoctorFinding {
+    let name = u2m_core::Sanitized::new(key.as_str());
     if let (Some(binding), Some(host)) = (&session.binding, choice.target.host())
         && binding.host != *host
     {
         let text = format!("\"{name}\" is a login to {}, not to {host}", binding.host);
-        return Finding::fail("login", text, sign_in);
+        return DoctorFinding::fail("login", text, sign_in);
     }
     if verdict.is_some_and(|verdict| verdict.is_final_for(session)) {
         let text = format!("the server has ended \"{name}\"");
-        return Finding::fail("login", text, sign_in);
+        return DoctorFinding::fail("login", text, sign_in);
     }
     if FreshnessRules::default().fresh_from(session).is_some_and(|from| now() < from) {
         let text = format!(
@@ -161,7 +161,7 @@ fn state(
             Some(_) => "the token is renewed when it is used next".to_owned(),
             None => sign_in,
         };
-        return Finding::warn("login", text, format!("see that the clock is right; {then}"));
+        return DoctorFinding::warn("login", text, format!("see that the clock is right; {then}"));
     }
     if let Some(left) = verdict
         .filter(|verdict| verdict.of == session.fingerprint())
@@ -171,7 +171,7 @@ fn state(
             "the token endpoint wants no refresh of \"{name}\" for another {} seconds",
             left.seconds()
         );
-        return Finding::warn("login", text, "wait, or use the token while it is good");
+        return DoctorFinding::warn("login", text, "wait, or use the token while it is good");
     }
     let left = session.expiry.map(|expiry| now().until(expiry).seconds());
     let is_renewable = session.refresh_token.is_some();
@@ -181,40 +181,40 @@ fn state(
         Some(_) => format!("the token of \"{name}\" has run out"),
     };
     match (is_renewable, left) {
-        (true, _) => Finding::ok("login", format!("{text}, and can be renewed")),
+        (true, _) => DoctorFinding::ok("login", format!("{text}, and can be renewed")),
         (false, Some(..=0)) => {
-            Finding::fail("login", format!("{text}, and cannot be renewed"), sign_in)
+            DoctorFinding::fail("login", format!("{text}, and cannot be renewed"), sign_in)
         }
-        (false, _) => Finding::warn("login", format!("{text}, and cannot be renewed"), sign_in),
+        (false, _) => DoctorFinding::warn("login", format!("{text}, and cannot be renewed"), sign_in),
     }
 }
 
 /// What is remembered of the login, and whether a refresh could be saved: shown with the entry's lock in hand, and nothing
 /// is written to the entry.
-fn reserve(storage: &Storage, key: &CacheKey, ward: &Ward) -> (Option<Verdict>, Finding) {
+fn reserve(storage: &Storage, key: &CacheKey, ward: &Examination) -> (Option<RefreshFailure>, DoctorFinding) {
     let mut lock = match storage.store().lock(key, PATIENCE) {
         Ok(Some(lock)) => lock,
         Ok(None) => {
             let advice = "if this stays so, see which process holds the lock";
-            return (None, Finding::warn("saving", "another process is refreshing", advice));
+            return (None, DoctorFinding::warn("saving", "another process is refreshing", advice));
         }
         Err(error) => return (None, unsaved(ward, storage, &error)),
     };
     let verdict = lock.verdict();
     let proof = lock.prove_writable();
     match proof {
-        Ok(()) => (verdict, Finding::ok("saving", "a renewed login can be saved")),
+        Ok(()) => (verdict, DoctorFinding::ok("saving", "a renewed login can be saved")),
         Err(error) => (verdict, unsaved(ward, storage, &error)),
     }
 }
 
-fn unsaved(ward: &Ward, storage: &Storage, error: &StoreError) -> Finding {
+fn unsaved(ward: &Examination, storage: &Storage, error: &StoreError) -> DoctorFinding {
     let folder = storage.file().parent().unwrap_or(storage.file());
     let advice = format!("make {} writable, or refreshes stop", ward.shown(folder));
-    Finding::fail("saving", format!("a renewed login could not be saved: {}", chain(error)), advice)
+    DoctorFinding::fail("saving", format!("a renewed login could not be saved: {}", chain(error)), advice)
 }
 
-fn sign_in(ward: &Ward, choice: &TokenChoice) -> String {
+fn sign_in(ward: &Examination, choice: &TokenChoice) -> String {
     let program = &ward.doctor.program;
     match (choice.target.profile(), choice.target.host(), choice.target.account_id()) {
         (Some(profile), ..) => {
@@ -240,22 +240,22 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choose::{Said, Surroundings, choose_for_token};
+    use crate::choose::{TargetArgs, Environment, choose_for_token};
     use crate::doctor::Doctor;
     use u2m_config::ConfigFile;
-    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken, VerdictKind};
+    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken, RefreshFailureKind};
 
     const CONFIG: &str = "[dev]\nhost = https://a.example\n[two words]\nhost = https://b.example\n";
 
     fn chosen(host: Option<&str>, profile: Option<&str>, account: Option<&str>) -> TokenChoice {
         let config = ConfigFile::parse(CONFIG).unwrap();
-        let around = Surroundings { env: &|_| None, config: &config };
+        let around = Environment { env: &|_| None, config: &config };
         let text = |text: Option<&str>| text.map(str::to_owned);
-        let said = Said {
+        let said = TargetArgs {
             host: text(host),
             profile: text(profile),
             account_id: text(account),
-            ..Said::default()
+            ..TargetArgs::default()
         };
         choose_for_token(&said, &around).unwrap()
     }
@@ -264,7 +264,7 @@ mod tests {
         Session::new(AccessToken::new("t")).with_expiry(now().plus(Lifetime::from_seconds(left)))
     }
 
-    fn told(session: &Session, verdict: Option<&Verdict>) -> (&'static str, String) {
+    fn told(session: &Session, verdict: Option<&RefreshFailure>) -> (&'static str, String) {
         let choice = chosen(None, Some("dev"), None);
         let told = state(session, &choice, verdict, &CacheKey::new("dev"), "sign in".into());
         (told.level.as_str(), told.text)
@@ -337,7 +337,7 @@ mod tests {
     fn a_pause_that_the_token_endpoint_asks_for_is_told_while_it_lasts() {
         let renewable = session(600).with_refresh_token(RefreshToken::new("r"));
         let pause = |of: &Session, seconds| {
-            let verdict = Verdict::new(of.fingerprint(), now(), VerdictKind::passing("busy"));
+            let verdict = RefreshFailure::new(of.fingerprint(), now(), RefreshFailureKind::passing("busy"));
             told(&renewable, Some(&verdict.with_pause(Duration::from_secs(seconds))))
         };
         let (level, text) = pause(&renewable, 300);
@@ -353,7 +353,7 @@ mod tests {
     fn the_way_back_in_names_what_was_chosen() {
         let doctor = Doctor::new([("HOME", "/nonexistent")]).with_program("databricks auth");
         let config = ConfigFile::parse(CONFIG).unwrap();
-        let ward = Ward { doctor, path: "x".into(), config };
+        let ward = Examination { doctor, path: "x".into(), config };
         let console = "https://accounts.cloud.databricks.com";
         for (choice, words) in [
             (chosen(None, Some("dev"), None), "--profile dev"),

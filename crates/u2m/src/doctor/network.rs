@@ -1,6 +1,6 @@
 //! The way to the host: its name, a connection, its certificate, what it says about itself, and its clock.
 
-use super::{Finding, Level, Ward, desk};
+use super::{DoctorFinding, Severity, Examination, desk};
 use crate::builder::usual_transport;
 use crate::choose::TokenChoice;
 use crate::clock::now;
@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
-use u2m_core::{Answer, Host, HostMetadata, TransportFailure, TransportFailureKind, chain};
+use u2m_core::{HttpResponse, Host, HostMetadata, TransportFailure, TransportFailureKind, chain};
 use u2m_http::{ReqwestTransport, Transport};
 use url::Url;
 
@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_millis(2_500);
 /// A clock that is further off makes tokens look good that are not.
 const SKEW: u64 = 30;
 
-pub(super) fn look(ward: &Ward, choice: &TokenChoice) -> Vec<Finding> {
+pub(super) fn look(ward: &Examination, choice: &TokenChoice) -> Vec<DoctorFinding> {
     let Some(host) = choice.target.host() else { return Vec::new() };
     let Ok(url) = Url::parse(host.as_str()) else { return Vec::new() };
     let mut findings = Vec::new();
@@ -28,17 +28,17 @@ pub(super) fn look(ward: &Ward, choice: &TokenChoice) -> Vec<Finding> {
     if let Some(file) = &choice.ca_file {
         let text = format!("{} is trusted besides the system's", ward.shown(file));
         findings.push(match ReqwestTransport::check_ca_file(file) {
-            Ok(()) => Finding::ok("certificates", text),
+            Ok(()) => DoctorFinding::ok("certificates", text),
             Err(error) => {
                 let advice = "name another with --ca-file, or correct u2m_ca_file in the profile";
-                Finding::fail("certificates", error.to_string(), advice)
+                DoctorFinding::fail("certificates", error.to_string(), advice)
             }
         });
     }
     // Behind a proxy, names and connections are its business.
     if !is_by_proxy {
         match connect(&url) {
-            Ok(text) => findings.push(Finding::ok("connection", text)),
+            Ok(text) => findings.push(DoctorFinding::ok("connection", text)),
             Err(finding) => {
                 findings.push(finding);
                 return findings;
@@ -48,14 +48,14 @@ pub(super) fn look(ward: &Ward, choice: &TokenChoice) -> Vec<Finding> {
     let mut asked = ask(host, &url, choice.ca_file.as_deref());
     if choice.target.issuer_id().is_some() {
         // Only Databricks' hosts are asked what they are: whatever others answer to that, a connection is all that it shows.
-        asked.retain(|one| one.check != "host" || one.level == Level::Fail);
+        asked.retain(|one| one.check != "host" || one.level == Severity::Fail);
     }
     findings.extend(asked);
     findings
 }
 
 /// Finds the host's addresses and connects to one of them.
-fn connect(url: &Url) -> Result<String, Finding> {
+fn connect(url: &Url) -> Result<String, DoctorFinding> {
     let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let (sender, found) = mpsc::channel();
@@ -68,11 +68,11 @@ fn connect(url: &Url) -> Result<String, Finding> {
     let addresses: Vec<SocketAddr> = match found.recv_timeout(STEP) {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => {
-            return Err(Finding::fail("name", format!("{name} is not found: {error}"), advice));
+            return Err(DoctorFinding::fail("name", format!("{name} is not found: {error}"), advice));
         }
         Err(_) => {
             let text = format!("no name server answered for {name} in time");
-            return Err(Finding::fail("name", text, advice));
+            return Err(DoctorFinding::fail("name", text, advice));
         }
     };
     let share = STEP / u32::try_from(addresses.len().clamp(1, 4)).unwrap_or(1);
@@ -84,11 +84,11 @@ fn connect(url: &Url) -> Result<String, Finding> {
         }
     }
     let advice = "check the network, the VPN and the firewall, or set HTTPS_PROXY";
-    Err(Finding::fail("connection", format!("{name} port {port}: {last}"), advice))
+    Err(DoctorFinding::fail("connection", format!("{name} port {port}: {last}"), advice))
 }
 
 /// Asks the host about itself, once.
-fn ask(host: &Host, url: &Url, ca_file: Option<&Path>) -> Vec<Finding> {
+fn ask(host: &Host, url: &Url, ca_file: Option<&Path>) -> Vec<DoctorFinding> {
     let call = HostMetadata::lookup(host);
     let transport = usual_transport(ca_file);
     let send = async {
@@ -102,28 +102,28 @@ fn ask(host: &Host, url: &Url, ca_file: Option<&Path>) -> Vec<Finding> {
         Err(error) => {
             let advice = "if a proxy or a company's certificate is in between, set HTTPS_PROXY or SSL_CERT_FILE, or sign in with \
                           --ca-file";
-            return vec![Finding::fail("host", format!("{host}: {}", chain(&error)), advice)];
+            return vec![DoctorFinding::fail("host", format!("{host}: {}", chain(&error)), advice)];
         }
     };
     let mut findings = Vec::new();
     if url.scheme() == "https" {
-        findings.push(Finding::ok("certificate", "the host's certificate is trusted"));
+        findings.push(DoctorFinding::ok("certificate", "the host's certificate is trusted"));
     }
     findings.push(said(host, &answer));
     findings.extend(clock(&answer));
     findings
 }
 
-fn said(host: &Host, answer: &Answer) -> Finding {
+fn said(host: &Host, answer: &HttpResponse) -> DoctorFinding {
     match answer.status() {
-        200..=299 => Finding::ok("host", format!("{host} says what it is")),
-        404 => Finding::ok("host", format!("{host} answers, and says nothing about itself")),
-        status @ (429 | 500..) => Finding::warn(
+        200..=299 => DoctorFinding::ok("host", format!("{host} says what it is")),
+        404 => DoctorFinding::ok("host", format!("{host} answers, and says nothing about itself")),
+        status @ (429 | 500..) => DoctorFinding::warn(
             "host",
             format!("{host} answers with status {status}"),
             "it may be in trouble: try again later",
         ),
-        status => Finding::warn(
+        status => DoctorFinding::warn(
             "host",
             format!("{host} answers with status {status}"),
             "check that this is a Databricks host, and that no portal is in between",
@@ -132,11 +132,11 @@ fn said(host: &Host, answer: &Answer) -> Finding {
 }
 
 /// The clock of this machine beside the host's.
-fn clock(answer: &Answer) -> Option<Finding> {
+fn clock(answer: &HttpResponse) -> Option<DoctorFinding> {
     let ahead = answer.date()?.until(now()).seconds();
     Some(match ahead.unsigned_abs() {
-        0..=SKEW => Finding::ok("clock", "it agrees with the host's"),
-        seconds => Finding::warn(
+        0..=SKEW => DoctorFinding::ok("clock", "it agrees with the host's"),
+        seconds => DoctorFinding::warn(
             "clock",
             format!(
                 "it is {seconds} seconds {} the host's",

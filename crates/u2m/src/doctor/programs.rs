@@ -1,13 +1,13 @@
 //! The command that SDKs would call.
 
-use super::{Finding, Ward};
+use super::{DoctorFinding, Examination};
 use std::path::{Path, PathBuf};
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// SDKs take a smaller program for the command line of before 2023, and do not call it.
 const SMALLEST: u64 = 1 << 20;
 
-pub(super) fn look(ward: &Ward) -> Vec<Finding> {
+pub(super) fn look(ward: &Examination) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let named = ward.var("DATABRICKS_CLI_PATH");
     if let Some(named) = &named {
@@ -15,7 +15,7 @@ pub(super) fn look(ward: &Ward) -> Vec<Finding> {
     }
     match on_path(ward, "databricks") {
         Some(path) => findings.push(by_name(ward, &path)),
-        None if named.is_none() => findings.push(Finding::warn(
+        None if named.is_none() => findings.push(DoctorFinding::warn(
             "command for SDKs",
             "no program called databricks is on PATH",
             "set DATABRICKS_CLI_PATH to this program, or link it as databricks",
@@ -23,12 +23,12 @@ pub(super) fn look(ward: &Ward) -> Vec<Finding> {
         None => {}
     }
     if let Some(path) = on_path(ward, "u2m") {
-        findings.push(Finding::ok("u2m on PATH", ward.shown(&path)));
+        findings.push(DoctorFinding::ok("u2m on PATH", ward.shown(&path)));
     }
     findings
 }
 
-fn by_variable(ward: &Ward, named: &str) -> Finding {
+fn by_variable(ward: &Examination, named: &str) -> DoctorFinding {
     let check = "DATABRICKS_CLI_PATH";
     let advice = "set it to the path of this program";
     let path = match named.contains(['/', std::path::MAIN_SEPARATOR]) {
@@ -36,23 +36,23 @@ fn by_variable(ward: &Ward, named: &str) -> Finding {
         false => on_path(ward, named),
     };
     match path {
-        None => Finding::fail(check, format!("\"{}\" is no program", Foreign::new(named)), advice),
+        None => DoctorFinding::fail(check, format!("\"{}\" is no program", Sanitized::new(named)), advice),
         Some(path) if is_small(&path) => {
             let text = format!("{} is smaller than 1 MiB: SDKs refuse it", ward.shown(&path));
-            Finding::fail(check, text, advice)
+            DoctorFinding::fail(check, text, advice)
         }
-        Some(path) => Finding::ok(check, format!("{}{}", ward.shown(&path), whose(&path))),
+        Some(path) => DoctorFinding::ok(check, format!("{}{}", ward.shown(&path), whose(&path))),
     }
 }
 
-fn by_name(ward: &Ward, path: &Path) -> Finding {
+fn by_name(ward: &Examination, path: &Path) -> DoctorFinding {
     let check = "databricks on PATH";
     if is_small(path) {
         let text = format!("{} is smaller than 1 MiB: SDKs pass it over", ward.shown(path));
         let advice = "set DATABRICKS_CLI_PATH to this program, or remove that one";
-        return Finding::warn(check, text, advice);
+        return DoctorFinding::warn(check, text, advice);
     }
-    Finding::ok(check, format!("{}{}", ward.shown(path), whose(path)))
+    DoctorFinding::ok(check, format!("{}{}", ward.shown(path), whose(path)))
 }
 
 /// Whether it is this very program.
@@ -68,7 +68,7 @@ fn is_small(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.len() < SMALLEST)
 }
 
-fn on_path(ward: &Ward, name: &str) -> Option<PathBuf> {
+fn on_path(ward: &Examination, name: &str) -> Option<PathBuf> {
     let folders = ward.doctor.var_os("PATH")?;
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(&folders).map(|folder| folder.join(&name)).find(|path| path.is_file())

@@ -17,7 +17,7 @@ const SILENT: i64 = 60;
 const LIMIT: u64 = 1 << 20;
 
 #[derive(Debug)]
-pub(super) struct CacheFile {
+pub(super) struct DirectoryFile {
     path: PathBuf,
     /// Whether its folder is for caches alone, and made where it is missing.
     makes_folder: bool,
@@ -28,19 +28,19 @@ pub(super) struct CacheFile {
 /// What hosts have said, each by its name, and who has said nothing, by [`silence`].
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
-struct Kept {
-    hosts: BTreeMap<String, Entry>,
+struct KeptAnswers {
+    hosts: BTreeMap<String, KeptAnswer>,
 }
 
 #[derive(Deserialize, Serialize)]
-struct Entry {
+struct KeptAnswer {
     /// When it was asked, in unix seconds.
     asked_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<HostMetadata>,
 }
 
-impl Entry {
+impl KeptAnswer {
     /// One from the future was written by another clock, and says nothing about its age.
     fn is_good(&self) -> bool {
         let limit = if self.metadata.is_some() { GOOD } else { SILENT };
@@ -48,7 +48,7 @@ impl Entry {
     }
 }
 
-impl CacheFile {
+impl DirectoryFile {
     pub(super) fn at(path: PathBuf) -> Self {
         Self { path, makes_folder: false, turn: Mutex::default() }
     }
@@ -74,7 +74,7 @@ impl CacheFile {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = read(&self.path).unwrap_or_default();
         kept.hosts.retain(|_, entry| entry.is_good());
-        let entry = Entry { asked_at: now().unix(), metadata: said.cloned() };
+        let entry = KeptAnswer { asked_at: now().unix(), metadata: said.cloned() };
         let name = said.map_or_else(|| silence(host, way), |_| host.as_str().to_owned());
         kept.hosts.insert(name, entry);
         // Whoever cannot write it down asks again next time.
@@ -91,7 +91,7 @@ fn silence(host: &Host, way: &Fingerprint) -> String {
 }
 
 /// A regular file of a sensible size, whatever stands in its place; a damaged one is as good as none.
-fn read(path: &Path) -> Option<Kept> {
+fn read(path: &Path) -> Option<KeptAnswers> {
     fs::symlink_metadata(path).ok().filter(|meta| meta.is_file())?;
     let mut bytes = Vec::new();
     fs::File::open(path).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
@@ -106,7 +106,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A reader sees the old file or the new one. It is not worth waiting for the disk.
-fn write(path: &Path, kept: &Kept) -> io::Result<()> {
+fn write(path: &Path, kept: &KeptAnswers) -> io::Result<()> {
     let text = serde_json::to_vec(kept).map_err(|_| io::ErrorKind::InvalidData)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
@@ -143,14 +143,14 @@ mod tests {
         serde_json::from_str(r#"{"host_type": "unified", "cloud": "AWS"}"#).unwrap()
     }
 
-    fn file() -> (tempfile::TempDir, CacheFile) {
+    fn file() -> (tempfile::TempDir, DirectoryFile) {
         let folder = tempfile::tempdir().unwrap();
-        let file = CacheFile::at(folder.path().join("hosts.json"));
+        let file = DirectoryFile::at(folder.path().join("hosts.json"));
         (folder, file)
     }
 
     /// Makes every entry older.
-    fn age(file: &CacheFile, seconds: i64) {
+    fn age(file: &DirectoryFile, seconds: i64) {
         let mut kept = read(&file.path).unwrap();
         kept.hosts.values_mut().for_each(|entry| entry.asked_at -= seconds);
         write(&file.path, &kept).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_not_made() {
         let (folder, _) = file();
-        let file = CacheFile::at(folder.path().join("no/hosts.json"));
+        let file = DirectoryFile::at(folder.path().join("no/hosts.json"));
         file.put(&host("a"), &way("direct"), None);
         assert_eq!(file.get(&host("a"), &way("direct")), None);
     }

@@ -3,7 +3,7 @@
 use crate::storage::StorageError;
 use std::time::Duration;
 use u2m_config::{ChooseError, ResolveError};
-use u2m_core::{ApiError, Blame, Foreign, MetadataError, TokenError, TransportFailureKind};
+use u2m_core::{ApiError, ReportedStep, Sanitized, MetadataError, TokenError, TransportFailureKind};
 
 /// Why a configuration does not work, or why that was not found out. No text of it shows a credential.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,13 +26,13 @@ pub enum CheckError {
     NoLogin,
     /// The configuration says how to authenticate, and lacks what that takes.
     #[error("{0} is to be used, and there is no token")]
-    NoToken(Foreign),
+    NoToken(Sanitized),
     /// The configuration cannot be settled.
     #[error(transparent)]
     Resolve(ResolveError),
     /// There is no store to look for the login in.
     #[error("{0}")]
-    Storage(Foreign, bool),
+    Storage(Sanitized, bool),
     /// There was no answer in time.
     #[error("no answer within {}", seconds(.0))]
     TimedOut(Duration),
@@ -41,7 +41,7 @@ pub enum CheckError {
     Token(TokenError),
     /// Only logins of people and personal tokens are checked here.
     #[error("not checked: {0} is not tried here, only logins and personal tokens are")]
-    Unchecked(Foreign),
+    Unchecked(Sanitized),
 }
 
 impl CheckError {
@@ -54,7 +54,7 @@ impl CheckError {
 
     pub(super) fn storage(error: &StorageError) -> Self {
         let is_mode = matches!(error, StorageError::UnknownMode { .. });
-        Self::Storage(Foreign::new(&u2m_core::chain(error)), is_mode)
+        Self::Storage(Sanitized::new(&u2m_core::chain(error)), is_mode)
     }
 
     /// One word for what a program can act on; the words stay as they are.
@@ -113,7 +113,7 @@ fn choose(error: &ChooseError) -> &'static str {
 
 fn token(error: &TokenError) -> &'static str {
     let is_store = matches!(error, TokenError::Store(_))
-        || matches!(error, TokenError::Reported(report) if report.blame == Blame::Store);
+        || matches!(error, TokenError::Reported(report) if report.blame == ReportedStep::Store);
     match error {
         TokenError::Rejected(_) => "refresh-invalid",
         TokenError::MissingRefreshToken => "no-refresh-token",
@@ -135,14 +135,14 @@ fn seconds(time: &Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choose::{Said, Surroundings, choose_for_token};
+    use crate::choose::{TargetArgs, Environment, choose_for_token};
     use std::path::Path;
-    use u2m_config::{ConfigFile, Given, resolve};
+    use u2m_config::{ConfigFile, SelectionArgs, resolve};
     use u2m_core::{
-        AccessToken, Answer, ApiAccess, Host, Report, StoreFailure, Timestamp, TransportFailure,
+        AccessToken, HttpResponse, ApiAccess, Host, ReportedError, StoreFailure, Timestamp, TransportFailure,
     };
 
-    fn api(answer: Result<Answer, TransportFailure>) -> CheckError {
+    fn api(answer: Result<HttpResponse, TransportFailure>) -> CheckError {
         let host = Host::parse("https://a.example").unwrap();
         let call = ApiAccess::new(host, AccessToken::new("t")).me();
         CheckError::Api(call.answered(answer, Timestamp::from_unix(0)).unwrap_err())
@@ -159,7 +159,7 @@ mod tests {
             (429, "network"),
             (500, "network"),
         ] {
-            assert_eq!(api(Ok(Answer::new(status, "{".into()))).category(), word, "{status}");
+            assert_eq!(api(Ok(HttpResponse::new(status, "{".into()))).category(), word, "{status}");
         }
         let failed = |kind| api(Err(TransportFailure::new(kind))).category();
         assert_eq!(failed(TransportFailureKind::TimedOut), "timeout");
@@ -170,10 +170,10 @@ mod tests {
     fn what_is_not_clear_is_told_in_one_word() {
         let word = |line: &str, config: &str| {
             let config = ConfigFile::parse(config).unwrap();
-            let around = Surroundings { env: &|_| None, config: &config };
+            let around = Environment { env: &|_| None, config: &config };
             let (profile, host) = line.split_once('|').unwrap();
             let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            let said = Said { profile: some(profile), host: some(host), ..Said::default() };
+            let said = TargetArgs { profile: some(profile), host: some(host), ..TargetArgs::default() };
             CheckError::Choose(choose_for_token(&said, &around).unwrap_err()).category()
         };
         let two = "[a]\nhost = https://x.example\n[b]\nhost = https://x.example\n";
@@ -190,18 +190,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_settled_is_told_in_one_word() {
-        let settled = |given: &Given<'_>, config: &ConfigFile| {
+        let settled = |given: &SelectionArgs<'_>, config: &ConfigFile| {
             let error = resolve(given, &|_| None, config, Path::new("/no/file")).unwrap_err();
             CheckError::Resolve(error).category()
         };
         let two = "[a]\nhost = https://x.example\n[b]\nhost = https://x.example\n";
         let two = ConfigFile::parse(two).unwrap();
-        let profile = |name| Given { profile: Some(name), ..Given::default() };
-        let host = |host| Given { host: Some(host), ..Given::default() };
+        let profile = |name| SelectionArgs { profile: Some(name), ..SelectionArgs::default() };
+        let host = |host| SelectionArgs { host: Some(host), ..SelectionArgs::default() };
         assert_eq!(settled(&host("https://x.example"), &two), "ambiguous");
-        let strict = Given { host_needs_profile: true, ..host("https://y.example") };
+        let strict = SelectionArgs { host_needs_profile: true, ..host("https://y.example") };
         assert_eq!(settled(&strict, &two), "unknown-host");
-        let both = Given { host: Some("https://y.example"), ..profile("a") };
+        let both = SelectionArgs { host: Some("https://y.example"), ..profile("a") };
         assert_eq!(settled(&both, &two), "conflict");
         assert_eq!(settled(&profile("c"), &two), "unknown-profile");
         assert_eq!(settled(&profile("__settings__"), &two), "reserved-name");
@@ -210,15 +210,15 @@ mod tests {
         assert_eq!(settled(&profile("a"), &missing), "unknown-profile");
     }
 
-    fn report(blame: Blame, is_transient: bool) -> TokenError {
-        TokenError::Reported(Report::new(blame, "x", is_transient))
+    fn report(blame: ReportedStep, is_transient: bool) -> TokenError {
+        TokenError::Reported(ReportedError::new(blame, "x", is_transient))
     }
 
     #[test]
     fn what_is_wrong_with_a_login_is_told_in_one_word() {
         let word = |error| CheckError::token(error).category();
         let store = || StoreFailure::new(std::io::Error::other("x"));
-        let (stored, wanted) = (Foreign::new("a"), Foreign::new("b"));
+        let (stored, wanted) = (Sanitized::new("a"), Sanitized::new("b"));
         assert_eq!(word(TokenError::NotFound), "not-configured");
         assert_eq!(word(TokenError::MissingRefreshToken), "no-refresh-token");
         assert_eq!(
@@ -228,16 +228,16 @@ mod tests {
         assert_eq!(word(TokenError::Endpoints(MetadataError::NotSupported)), "not-supported");
         assert_eq!(word(TokenError::Endpoints(MetadataError::NoDocument)), "refresh-failed");
         assert_eq!(word(TokenError::Store(store())), "storage");
-        assert_eq!(word(report(Blame::Store, true)), "storage");
-        assert_eq!(word(report(Blame::Refresh, true)), "network");
-        assert_eq!(word(report(Blame::Refresh, false)), "refresh-failed");
+        assert_eq!(word(report(ReportedStep::Store, true)), "storage");
+        assert_eq!(word(report(ReportedStep::Refresh, true)), "network");
+        assert_eq!(word(report(ReportedStep::Refresh, false)), "refresh-failed");
         assert_eq!(word(TokenError::LockTimeout), "network");
         assert_eq!(word(TokenError::SameTokenAgain), "refresh-failed");
     }
 
     #[test]
     fn the_rest_has_words_of_its_own_too() {
-        let pat = Foreign::new("pat");
+        let pat = Sanitized::new("pat");
         for (error, word) in [
             (CheckError::NoAccount, "no-account"),
             (CheckError::NoHost, "no-host"),
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_store_that_was_named_wrongly_is_told_from_one_that_is_not_there() {
-        let text = Foreign::new("vault");
+        let text = Sanitized::new("vault");
         let error = StorageError::UnknownMode { place: "here", text };
         assert_eq!(CheckError::storage(&error).category(), "storage-mode");
         let error = StorageError::Store(u2m_cache::StoreError::NoHome);

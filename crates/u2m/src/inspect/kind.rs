@@ -5,7 +5,7 @@ use u2m_core::{Host, HostMetadata};
 
 /// Which question shows that a token is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum CheckKind {
     /// Which workspaces there are.
     Account,
     /// Who one is.
@@ -19,12 +19,12 @@ pub(super) fn kind(
     account: Option<&str>,
     workspace: Option<&str>,
     metadata: Option<&HostMetadata>,
-) -> Kind {
+) -> CheckKind {
     let told = metadata.map_or_else(HostMetadata::default, Clone::clone);
     match ProfileKind::of(host, account, workspace, &told) {
-        ProfileKind::Account => Kind::Account,
+        ProfileKind::Account => CheckKind::Account,
         // A host that serves both and was told neither answers for the workspace that the token is of, or says so.
-        _ => Kind::Workspace,
+        _ => CheckKind::Workspace,
     }
 }
 
@@ -51,14 +51,14 @@ mod tests {
         let classic = said("workspace", "https://a.example/oidc");
         let of = |account, workspace, metadata| kind(&here, account, workspace, metadata);
         for metadata in [&unified, &unnamed] {
-            assert_eq!(of(Some("acc"), None, Some(metadata)), Kind::Account, "account only");
-            assert_eq!(of(Some("acc"), Some("7"), Some(metadata)), Kind::Workspace);
-            assert_eq!(of(None, None, Some(metadata)), Kind::Workspace);
+            assert_eq!(of(Some("acc"), None, Some(metadata)), CheckKind::Account, "account only");
+            assert_eq!(of(Some("acc"), Some("7"), Some(metadata)), CheckKind::Workspace);
+            assert_eq!(of(None, None, Some(metadata)), CheckKind::Workspace);
         }
-        assert_eq!(of(Some("acc"), None, Some(&classic)), Kind::Workspace, "a stale account id");
-        assert_eq!(of(Some("acc"), None, None), Kind::Workspace, "a host that says nothing");
-        assert_eq!(of(None, None, Some(&said("ACCOUNT", ""))), Kind::Account);
+        assert_eq!(of(Some("acc"), None, Some(&classic)), CheckKind::Workspace, "a stale account id");
+        assert_eq!(of(Some("acc"), None, None), CheckKind::Workspace, "a host that says nothing");
+        assert_eq!(of(None, None, Some(&said("ACCOUNT", ""))), CheckKind::Account);
         let console = host("https://accounts.cloud.databricks.com");
-        assert_eq!(kind(&console, Some("acc"), Some("7"), None), Kind::Account);
+        assert_eq!(kind(&console, Some("acc"), Some("7"), None), CheckKind::Account);
     }
 }

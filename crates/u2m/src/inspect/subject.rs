@@ -1,14 +1,14 @@
 //! Who is asked about: a configuration, brought down to a host and a way to get a token.
 
 use super::error::CheckError;
-use crate::choose::{Said, Surroundings, TokenChoice, choose_for_token};
+use crate::choose::{TargetArgs, Environment, TokenChoice, choose_for_token};
 use crate::storage::Storage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use u2m_cache::{Snapshot, StorageMode, TokenStore};
 use u2m_config::Resolved;
 use u2m_core::{
-    AccessToken, CacheKey, Foreign, Host, HostMetadata, Session, StoreFailure, Timestamp,
+    AccessToken, CacheKey, Sanitized, Host, HostMetadata, Session, StoreFailure, Timestamp,
     TokenError, UnverifiedClaims,
 };
 
@@ -17,21 +17,21 @@ pub(crate) const ISSUER: &str = "u2m-issuer";
 
 /// A configuration, ready to be asked about. It owns all that it needs, and may hold a secret that it does not show.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct CheckSubject {
     pub(super) host: Option<Host>,
     pub(super) account_id: Option<String>,
     pub(super) workspace_id: Option<String>,
     pub(super) auth_type: Option<String>,
     /// A personal token.
     pub(super) token: Option<AccessToken>,
-    pub(super) login: Option<Login>,
+    pub(super) login: Option<StoredLogin>,
     /// A file of certificates that its profile trusts besides the system's.
     pub(super) ca_file: Option<PathBuf>,
 }
 
 /// Where a person's login is to be found.
 #[derive(Clone, Debug)]
-pub(super) struct Login {
+pub(super) struct StoredLogin {
     pub(super) choice: TokenChoice,
     pub(super) storage: Storage,
     /// What was seen of it together with others.
@@ -49,29 +49,29 @@ pub struct LoginFacts {
     /// When its access token ends, as far as anybody knows.
     pub expiry: Option<Timestamp>,
     /// What it was granted, or what its token says that it is for; empty if nobody says.
-    pub scopes: Vec<Foreign>,
+    pub scopes: Vec<Sanitized>,
     /// Who issued it, by its own word.
-    pub issuer: Option<Foreign>,
+    pub issuer: Option<Sanitized>,
     /// Whose it is, by the word of its token, which nobody has verified.
-    pub subject: Option<Foreign>,
+    pub subject: Option<Sanitized>,
     /// Whether it can be renewed without signing in again.
     pub is_refreshable: bool,
     /// When its access token was issued, if u2m saw that.
     pub issued_at: Option<Timestamp>,
 }
 
-impl Subject {
+impl CheckSubject {
     /// Reads a configuration; `around` says where logins are kept. Nothing is asked or opened yet.
     ///
     /// ```
-    /// use u2m::{ConfigFile, Given, Subject, Surroundings, resolve};
+    /// use u2m::{ConfigFile, SelectionArgs, CheckSubject, Environment, resolve};
     /// # let folder = tempfile::tempdir()?;
     /// # let home = folder.path().as_os_str().to_owned();
     /// let config = ConfigFile::parse("[dev]\nhost = https://a.example\ntoken = secret\n")?;
     /// let env = |name: &str| (name == "HOME" || name == "USERPROFILE").then(|| home.clone());
-    /// let given = Given { profile: Some("dev"), ..Given::default() };
+    /// let given = SelectionArgs { profile: Some("dev"), ..SelectionArgs::default() };
     /// let resolved = resolve(&given, &|_| None, &config, "cfg".as_ref())?;
-    /// let subject = Subject::of(&resolved, &Surroundings { env: &env, config: &config })?;
+    /// let subject = CheckSubject::of(&resolved, &Environment { env: &env, config: &config })?;
     /// assert_eq!(subject.auth_type(), Some("pat"));
     /// assert!(!format!("{subject:?}").contains("secret"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -79,7 +79,7 @@ impl Subject {
     ///
     /// # Errors
     /// A login is meant, and it is not clear which, or where it is kept.
-    pub fn of(resolved: &Resolved, around: &Surroundings<'_>) -> Result<Self, CheckError> {
+    pub fn of(resolved: &Resolved, around: &Environment<'_>) -> Result<Self, CheckError> {
         let text = |key: &str| resolved.get(key).map(str::to_owned);
         // What a login could do where other credentials are configured does not count: those are what programs use.
         let auth_type = resolved.auth_type(false).map(str::to_owned);
@@ -146,23 +146,23 @@ impl Subject {
 }
 
 fn login(
-    subject: &Subject,
+    subject: &CheckSubject,
     resolved: &Resolved,
-    around: &Surroundings<'_>,
-) -> Result<Login, CheckError> {
-    let said = Said::of(resolved, around.config);
+    around: &Environment<'_>,
+) -> Result<StoredLogin, CheckError> {
+    let said = TargetArgs::of(resolved, around.config);
     let storage = Storage::open(None, around, said.profile.as_deref());
     let storage = storage.map_err(|error| CheckError::storage(&error))?;
     if said.host.is_none() && !subject.is_for_issuer() {
         return Err(CheckError::NoHost);
     }
     // The environment has had its say when the configuration was settled.
-    let around = Surroundings { env: &|_| None, config: around.config };
+    let around = Environment { env: &|_| None, config: around.config };
     let choice = choose_for_token(&said, &around).map_err(CheckError::Choose)?;
-    Ok(Login { choice, storage, snapshot: None })
+    Ok(StoredLogin { choice, storage, snapshot: None })
 }
 
-impl Login {
+impl StoredLogin {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, CheckError> {
         let failed = |error| CheckError::Token(TokenError::Store(StoreFailure::new(error)));
         let store = self.storage.store();
@@ -229,11 +229,11 @@ impl Login {
     fn tell(&self, key: CacheKey, session: &Session) -> LoginFacts {
         let claims = UnverifiedClaims::read(session.access_token.expose()).unwrap_or_default();
         let binding = session.binding.as_ref();
-        let issuer = binding.map(|binding| Foreign::new(&binding.issuer));
+        let issuer = binding.map(|binding| Sanitized::new(&binding.issuer));
         let granted = binding.and_then(|binding| binding.scopes.as_ref());
         let scopes = match granted {
-            Some(granted) => granted.iter().map(Foreign::new).collect(),
-            None => claims.scopes.iter().map(|scope| Foreign::new(scope)).collect(),
+            Some(granted) => granted.iter().map(Sanitized::new).collect(),
+            None => claims.scopes.iter().map(|scope| Sanitized::new(scope)).collect(),
         };
         LoginFacts {
             storage: self.place(&key),
@@ -241,7 +241,7 @@ impl Login {
             expiry: session.known_expiry(),
             scopes,
             issuer: issuer.or_else(|| claims.shown_issuer()),
-            subject: claims.sub.as_deref().map(Foreign::new),
+            subject: claims.sub.as_deref().map(Sanitized::new),
             is_refreshable: session.refresh_token.is_some(),
             issued_at: session.issued_at.or(claims.iat),
         }

@@ -2,8 +2,8 @@
 
 use super::error::CheckError;
 use super::subject::ISSUER;
-use super::{Identity, Inspector, Subject, blocking};
-use crate::choose::Surroundings;
+use super::{Identity, Inspector, CheckSubject, blocking};
+use crate::choose::Environment;
 use crate::runtime::OwnRuntime;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use u2m_cache::StorageMode;
-use u2m_config::{Cloud, ConfigFile, Given, ResolveError, Resolved, resolve};
+use u2m_config::{Cloud, ConfigFile, SelectionArgs, ResolveError, Resolved, resolve};
 use u2m_core::{Host, Timestamp};
 
 /// How many profiles work at a time. What works is a name that is looked up, a handshake, a keyring.
@@ -85,17 +85,17 @@ impl Validity {
 }
 
 /// A profile before it is checked, owning all that it needs.
-struct Row {
+struct ProfileToCheck {
     report: ProfileReport,
     resolved: Option<Resolved>,
-    subject: Result<Subject, CheckError>,
+    subject: Result<CheckSubject, CheckError>,
 }
 
-impl Row {
+impl ProfileToCheck {
     /// Whether all that is told of it without asking its host is known already.
     fn is_at_hand(&self) -> bool {
         let login = self.subject.as_ref().ok().and_then(|subject| subject.login.as_ref());
-        login.is_none_or(super::subject::Login::is_at_hand)
+        login.is_none_or(super::subject::StoredLogin::is_at_hand)
     }
 }
 
@@ -106,7 +106,7 @@ impl Inspector {
     /// only in where logins are kept. Runs within a tokio runtime.
     pub async fn survey(
         &self,
-        around: &Surroundings<'_>,
+        around: &Environment<'_>,
         path: &Path,
         asks: bool,
     ) -> Vec<ProfileReport> {
@@ -151,15 +151,15 @@ impl Inspector {
     /// runtime.
     pub fn survey_blocking(
         &self,
-        around: &Surroundings<'_>,
+        around: &Environment<'_>,
         path: &Path,
         asks: bool,
     ) -> Vec<ProfileReport> {
         OwnRuntime::default().block_on(self.survey(around, path, asks)).unwrap_or_default()
     }
 
-    async fn look(&self, row: Row, asks: bool) -> ProfileReport {
-        let Row { mut report, resolved, subject } = row;
+    async fn look(&self, row: ProfileToCheck, asks: bool) -> ProfileReport {
+        let ProfileToCheck { mut report, resolved, subject } = row;
         let subject = match subject {
             Ok(subject) => subject,
             Err(error) if asks => {
@@ -205,8 +205,8 @@ impl Inspector {
     }
 
     /// What is known without asking a server: of the login, and, where it `counts`, of what is wrong.
-    async fn held(&self, subject: &Subject, counts: bool) -> Result<Held, CheckError> {
-        let wrong = move |inspector: &Self, subject: &Subject| match counts {
+    async fn held(&self, subject: &CheckSubject, counts: bool) -> Result<PendingRow, CheckError> {
+        let wrong = move |inspector: &Self, subject: &CheckSubject| match counts {
             true => inspector.check_offline(subject),
             false => Ok(()),
         };
@@ -220,9 +220,9 @@ impl Inspector {
 }
 
 /// When a login's access token ends and where it is kept, if there is one; and what is wrong.
-type Held = (Option<(Option<Timestamp>, StorageMode)>, Result<(), CheckError>);
+type PendingRow = (Option<(Option<Timestamp>, StorageMode)>, Result<(), CheckError>);
 
-fn rows(around: &Surroundings<'_>, path: &Path, asks: bool) -> Vec<Row> {
+fn rows(around: &Environment<'_>, path: &Path, asks: bool) -> Vec<ProfileToCheck> {
     let config = around.config;
     let listed = config.profiles().into_iter();
     let listed = listed.filter(|profile| {
@@ -230,19 +230,19 @@ fn rows(around: &Surroundings<'_>, path: &Path, asks: bool) -> Vec<Row> {
     });
     let default = config.setting("default_profile");
     let row = |name: &str| {
-        let given = Given { profile: Some(name), ..Given::default() };
+        let given = SelectionArgs { profile: Some(name), ..SelectionArgs::default() };
         let resolved = resolve(&given, &|_| None, config, path);
         let report = report(name, config, resolved.as_ref(), default, asks);
         let subject = resolved.clone().map_err(CheckError::Resolve);
-        let subject = subject.and_then(|resolved| Subject::of(&resolved, around));
-        Row { report, resolved: resolved.ok(), subject }
+        let subject = subject.and_then(|resolved| CheckSubject::of(&resolved, around));
+        ProfileToCheck { report, resolved: resolved.ok(), subject }
     };
     listed.map(|profile| row(profile.name())).collect()
 }
 
 /// Lets all of the logins be looked up by one look into each file of logins.
-fn look_together(rows: &mut [Row]) {
-    let logins = |row: &'_ Row| row.subject.as_ref().ok()?.login.clone();
+fn look_together(rows: &mut [ProfileToCheck]) {
+    let logins = |row: &'_ ProfileToCheck| row.subject.as_ref().ok()?.login.clone();
     let all: Vec<_> = rows.iter().filter_map(logins).collect();
     let Some(storage) = all.first().map(|login| login.storage.clone()) else { return };
     let snapshot = Arc::new(storage.snapshot(all.iter().flat_map(|login| login.keys())));
@@ -305,16 +305,16 @@ mod tests {
                     [b]\nhost = https://b.example\nauth_type = databricks-cli\n\
                     [pat]\nhost = https://c.example\ntoken = t\n";
         let config = ConfigFile::parse(text).unwrap();
-        let around = Surroundings { env: &env, config: &config };
+        let around = Environment { env: &env, config: &config };
         let mut rows = rows(&around, Path::new("cfg"), false);
-        let at_hand = |rows: &[Row]| rows.iter().map(Row::is_at_hand).collect::<Vec<_>>();
+        let at_hand = |rows: &[ProfileToCheck]| rows.iter().map(ProfileToCheck::is_at_hand).collect::<Vec<_>>();
         assert_eq!(
             at_hand(&rows),
             [false, false, true],
             "a token of one's own is nowhere to look up"
         );
         look_together(&mut rows);
-        let has_snapshot = |row: &Row| {
+        let has_snapshot = |row: &ProfileToCheck| {
             let login = row.subject.as_ref().ok().and_then(|subject| subject.login.as_ref());
             login.is_some_and(|login| login.snapshot.is_some())
         };

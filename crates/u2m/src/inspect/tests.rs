@@ -1,15 +1,15 @@
 //! Whom an inspection is about, and by which transport it asks.
 
 use super::*;
-use crate::choose::Surroundings;
+use crate::choose::Environment;
 use tokio::time::Instant;
-use u2m_config::{ConfigFile, Given, resolve};
+use u2m_config::{ConfigFile, SelectionArgs, resolve};
 
-fn subject(lines: &str) -> Subject {
+fn subject(lines: &str) -> CheckSubject {
     let config = ConfigFile::parse(format!("[p]\nhost = a.example\ntoken = t\n{lines}")).unwrap();
-    let given = Given { profile: Some("p"), ..Given::default() };
+    let given = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
     let resolved = resolve(&given, &|_| None, &config, Path::new("cfg")).unwrap();
-    Subject::of(&resolved, &Surroundings { env: &|_| None, config: &config }).unwrap()
+    CheckSubject::of(&resolved, &Environment { env: &|_| None, config: &config }).unwrap()
 }
 
 fn own() -> Inspector {
@@ -54,9 +54,9 @@ fn a_profile_of_another_issuer_has_neither_host_nor_token_of_the_environment() {
     };
     let text = "[p]\nu2m_issuer = https://id.example\nu2m_client_id = cli\n";
     let config = ConfigFile::parse(text).unwrap();
-    let given = Given { profile: Some("p"), ..Given::default() };
+    let given = SelectionArgs { profile: Some("p"), ..SelectionArgs::default() };
     let resolved = resolve(&given, &env, &config, Path::new("cfg")).unwrap();
-    let subject = Subject::of(&resolved, &Surroundings { env: &env, config: &config }).unwrap();
+    let subject = CheckSubject::of(&resolved, &Environment { env: &env, config: &config }).unwrap();
     assert!(subject.is_for_issuer() && subject.host().is_none() && subject.token.is_none());
     assert!(subject.storage().is_some(), "it is a person's login");
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 use u2m_cache::{AutoStore, FileStore};
 
-use crate::choose::Surroundings;
+use crate::choose::Environment;
 
 /// All of them behind one; each call of the keyring is waited for no longer than `patience`.
-pub(super) fn all(file: FileStore, around: &Surroundings<'_>, patience: Duration) -> AutoStore {
+pub(super) fn all(file: FileStore, around: &Environment<'_>, patience: Duration) -> AutoStore {
     let path = file.path().to_owned();
     let store = AutoStore::new(file);
     let store = with_keyring(store, &path, patience);
@@ -17,8 +17,8 @@ pub(super) fn all(file: FileStore, around: &Surroundings<'_>, patience: Duration
 #[cfg(feature = "keyring")]
 fn with_keyring(store: AutoStore, path: &Path, patience: Duration) -> AutoStore {
     use std::sync::Arc;
-    use u2m_cache::{Bounded, KeyringStore, SystemKeyring};
-    let keyring = Bounded::new(SystemKeyring::new(super::SERVICE)).with_limit(patience);
+    use u2m_cache::{TimeoutKeyring, KeyringStore, SystemKeyring};
+    let keyring = TimeoutKeyring::new(SystemKeyring::new(super::SERVICE)).with_limit(patience);
     store.with_keyring(Arc::new(KeyringStore::new(Arc::new(keyring), path)))
 }
 
@@ -28,7 +28,7 @@ fn with_keyring(store: AutoStore, _: &Path, _: Duration) -> AutoStore {
 }
 
 #[cfg(feature = "encrypted")]
-fn with_encrypted(store: AutoStore, path: &Path, around: &Surroundings<'_>) -> AutoStore {
+fn with_encrypted(store: AutoStore, path: &Path, around: &Environment<'_>) -> AutoStore {
     use std::sync::Arc;
     use u2m_cache::EncryptedFileStore;
     match key_source(around) {
@@ -41,13 +41,13 @@ fn with_encrypted(store: AutoStore, path: &Path, around: &Surroundings<'_>) -> A
 }
 
 #[cfg(not(feature = "encrypted"))]
-fn with_encrypted(store: AutoStore, _: &Path, _: &Surroundings<'_>) -> AutoStore {
+fn with_encrypted(store: AutoStore, _: &Path, _: &Environment<'_>) -> AutoStore {
     store
 }
 
 /// A key file, a program, or the keyring; each by the environment before the settings.
 #[cfg(feature = "encrypted")]
-fn key_source(around: &Surroundings<'_>) -> Option<u2m_cache::SealKeySource> {
+fn key_source(around: &Environment<'_>) -> Option<u2m_cache::SealKeySource> {
     use u2m_cache::SealKeySource;
     let of = |variable: &str, setting: &str| {
         around.set(variable).or_else(|| around.config.setting(setting).map(str::to_owned))

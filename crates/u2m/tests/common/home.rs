@@ -6,7 +6,7 @@ use crate::common::World;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
-use u2m::{CacheKey, Doctor, FileStore, Finding, Level, Said, TokenStore};
+use u2m::{CacheKey, Doctor, FileStore, DoctorFinding, Severity, TargetArgs, TokenStore};
 use u2m_testkit::Settings;
 
 /// A server, and a home with a profile `dev` on it whose logins are in the shared file.
@@ -47,11 +47,11 @@ impl Home {
         Doctor::new(env).with_program("u2m").with_timeout(Duration::from_secs(60))
     }
 
-    pub(crate) fn examine(&self, more: &[(&str, &str)]) -> Vec<Finding> {
+    pub(crate) fn examine(&self, more: &[(&str, &str)]) -> Vec<DoctorFinding> {
         self.doctor(more).with_said(said()).examine()
     }
 
-    pub(crate) fn offline(&self, more: &[(&str, &str)]) -> Vec<Finding> {
+    pub(crate) fn offline(&self, more: &[(&str, &str)]) -> Vec<DoctorFinding> {
         self.doctor(more).with_said(said()).offline().examine()
     }
 }
@@ -60,16 +60,16 @@ pub(crate) fn dev() -> CacheKey {
     CacheKey::new("dev")
 }
 
-pub(crate) fn said() -> Said {
-    Said { profile: Some("dev".into()), ..Said::default() }
+pub(crate) fn said() -> TargetArgs {
+    TargetArgs { profile: Some("dev".into()), ..TargetArgs::default() }
 }
 
-pub(crate) fn all<'f>(findings: &'f [Finding], check: &str) -> Vec<&'f Finding> {
+pub(crate) fn all<'f>(findings: &'f [DoctorFinding], check: &str) -> Vec<&'f DoctorFinding> {
     findings.iter().filter(|one| one.check == check).collect()
 }
 
 #[track_caller]
-pub(crate) fn one<'f>(findings: &'f [Finding], check: &str) -> (Level, &'f str) {
+pub(crate) fn one<'f>(findings: &'f [DoctorFinding], check: &str) -> (Severity, &'f str) {
     match all(findings, check).as_slice() {
         [one] => (one.level, one.text.as_str()),
         other => panic!("{check}: {other:?} of {findings:#?}"),

@@ -12,7 +12,7 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 use u2m::{
-    AccessToken, Binding, Builder, CacheKey, FileStore, FreshnessRules, Host, Lifetime, Patience,
+    AccessToken, Binding, Builder, CacheKey, FileStore, FreshnessRules, Host, Lifetime, RetryPolicy,
     PersistentAuth, RefreshToken, Session, Target, Timestamp, Token, TokenError, TokenStore,
 };
 use u2m_core::Fingerprint;
@@ -178,8 +178,8 @@ pub(crate) fn now() -> Timestamp {
 /// Little time for a request, a bit more for somebody else's.
 pub(crate) fn hasty(builder: Builder) -> PersistentAuth {
     let short = Duration::from_millis(400);
-    let patience = Patience::default().with_budget(short).with_answer(short);
-    builder.with_patience(patience).with_lock_wait(Duration::from_millis(600)).build().unwrap()
+    let patience = RetryPolicy::default().with_budget(short).with_answer(short);
+    builder.with_retry_policy(patience).with_lock_wait(Duration::from_millis(600)).build().unwrap()
 }
 
 /// A name for a token that is fit to be shown.

@@ -17,13 +17,13 @@ pub(crate) const ANSWER: u32 = 2;
 /// As long as nobody is meant to die.
 pub(crate) const LEASE_OF_OLD: Duration = Duration::from_secs(45);
 
-pub(crate) struct Shared {
+pub(crate) struct SharedToken {
     pub(crate) world: World,
     pub(crate) redis: RedisServer,
     pub(crate) lease: Duration,
 }
 
-impl Shared {
+impl SharedToken {
     /// A login that has run out. `None` where there is no `redis-server`.
     pub(crate) fn expired(lease: Duration) -> Option<Self> {
         Self::with(Settings::new(), lease, -5)

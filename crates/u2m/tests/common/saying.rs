@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use u2m::{ChooseError, ConfigFile, Said, Surroundings};
+use u2m::{ChooseError, ConfigFile, TargetArgs, Environment};
 
 /// `profile=…`, `host=…`, `account=…`, `workspace=…`, or a word alone.
-fn said(line: &str) -> Said {
-    let mut said = Said::default();
+fn said(line: &str) -> TargetArgs {
+    let mut said = TargetArgs::default();
     for word in line.split_whitespace() {
         match word.split_once('=') {
             Some(("profile", value)) => said.profile = Some(value.to_owned()),
@@ -24,10 +24,10 @@ pub(crate) fn choose<T>(
     line: &str,
     env: &[(&str, &str)],
     config: &str,
-    by: impl Fn(&Said, &Surroundings<'_>) -> Result<T, ChooseError>,
+    by: impl Fn(&TargetArgs, &Environment<'_>) -> Result<T, ChooseError>,
 ) -> Result<T, ChooseError> {
     let env: HashMap<_, _> = env.iter().copied().collect();
     let get = |name: &str| env.get(name).map(OsString::from);
     let config = ConfigFile::parse(config).unwrap();
-    by(&said(line), &Surroundings { env: &get, config: &config })
+    by(&said(line), &Environment { env: &get, config: &config })
 }

@@ -10,10 +10,10 @@
 //!
 //! Readers go by the side file alone. A copy that does not count is removed by the next who takes the login's lock.
 
-use super::{Moving, Outcomes};
+use super::{LoginMove, Outcomes};
 use crate::auto::AutoStore;
 use crate::auto::strays::drop_stray;
-use crate::beside::sidecar::Sidecar;
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
 use u2m_core::Session;
@@ -24,7 +24,7 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        mut moving: Vec<Moving>,
+        mut moving: Vec<LoginMove>,
         outcomes: &mut Outcomes,
     ) {
         if moving.is_empty() {
@@ -52,7 +52,7 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        moving: &mut Vec<Moving>,
+        moving: &mut Vec<LoginMove>,
         outcomes: &mut Outcomes,
     ) -> Result<(), StoreError> {
         let (is_begun, noted) = self.note_of_each(moving, |sidecar, login| {
@@ -77,7 +77,7 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        moving: &mut Vec<Moving>,
+        moving: &mut Vec<LoginMove>,
         outcomes: &mut Outcomes,
     ) -> Result<(), StoreError> {
         let (source, target) = (self.part(from)?, self.part(to)?);
@@ -117,7 +117,7 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        moving: &mut Vec<Moving>,
+        moving: &mut Vec<LoginMove>,
         outcomes: &mut Outcomes,
     ) -> Result<(), StoreError> {
         let (old, new) = (from.as_str(), to.as_str());
@@ -132,7 +132,7 @@ impl AutoStore {
         if let Err(error) = noted {
             // The answer to a write may be lost: what is there decides.
             let now = self.0.file.sidecar().unwrap_or_default();
-            let is_there = |login: &Moving| now.home(login.key.as_str()) == Some(new);
+            let is_there = |login: &LoginMove| now.home(login.key.as_str()) == Some(new);
             is_switched = moving.iter().map(is_there).collect();
             if !is_switched.contains(&true) {
                 return Err(error);
@@ -147,7 +147,7 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        moving: Vec<Moving>,
+        moving: Vec<LoginMove>,
         outcomes: &mut Outcomes,
     ) {
         let states: Vec<_> =
@@ -186,7 +186,7 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        newer: &[Moving],
+        newer: &[LoginMove],
     ) -> Result<(), StoreError> {
         let (_, noted) = self.note_of_each(newer, |sidecar, login| {
             let is_there = sidecar.home(login.key.as_str()) == Some(to.as_str());
@@ -202,8 +202,8 @@ impl AutoStore {
     /// nothing of any if the write did not come so far.
     fn note_of_each(
         &self,
-        logins: &[Moving],
-        change: impl Fn(&mut Sidecar, &Moving) -> bool,
+        logins: &[LoginMove],
+        change: impl Fn(&mut Sidecar, &LoginMove) -> bool,
     ) -> (Vec<bool>, Result<(), StoreError>) {
         let mut is_changed = Vec::new();
         if logins.is_empty() {
@@ -221,11 +221,11 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        moving: &mut Vec<Moving>,
+        moving: &mut Vec<LoginMove>,
         goes_on: Vec<bool>,
         outcomes: &mut Outcomes,
     ) {
-        let lost = |(login, goes_on): (&Moving, bool)| {
+        let lost = |(login, goes_on): (&LoginMove, bool)| {
             (!goes_on).then(|| StoreError::Superseded { key: login.key.clone() })
         };
         let failures = moving.iter().zip(goes_on).map(lost).collect();
@@ -237,7 +237,7 @@ impl AutoStore {
         &self,
         from: StorageMode,
         to: StorageMode,
-        moving: &mut Vec<Moving>,
+        moving: &mut Vec<LoginMove>,
         failures: Vec<Option<StoreError>>,
         outcomes: &mut Outcomes,
     ) {
@@ -256,7 +256,7 @@ impl AutoStore {
     }
 
     /// Removes what was copied; what cannot be removed now is known to be a copy that does not count.
-    fn undo(&self, from: StorageMode, to: StorageMode, lost: &[Moving]) {
+    fn undo(&self, from: StorageMode, to: StorageMode, lost: &[LoginMove]) {
         for login in lost {
             debug_assert!(from != to);
             let _ = self.clear_stray(&login.key, to, &login.of);
@@ -265,7 +265,7 @@ impl AutoStore {
 }
 
 /// Lets a login count in `here`, and what stands of it in `there` not.
-fn count_in(sidecar: &mut Sidecar, login: &Moving, here: StorageMode, there: StorageMode) {
+fn count_in(sidecar: &mut Sidecar, login: &LoginMove, here: StorageMode, there: StorageMode) {
     let name = login.key.as_str();
     sidecar.set_home(name, Some(here.as_str()));
     sidecar.drop_stray(name, here.as_str());
@@ -273,7 +273,7 @@ fn count_in(sidecar: &mut Sidecar, login: &Moving, here: StorageMode, there: Sto
 }
 
 /// The outcome of a step that failed for all: that of one. Several are tried again, one by one.
-fn settle(moving: &[Moving], error: StoreError, outcomes: &mut Outcomes) {
+fn settle(moving: &[LoginMove], error: StoreError, outcomes: &mut Outcomes) {
     if let [login] = moving {
         outcomes[login.at] = Some(Err(error));
     }

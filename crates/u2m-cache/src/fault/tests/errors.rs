@@ -1,8 +1,8 @@
 //! Faults that are reported to the program.
 
-use super::{Failed, LONG, STAGE, STORIES, Scene, Story, act, key, session, side_by_side, view};
-use crate::fault::Op;
-use crate::fault::plan::{Fault, Plan, under};
+use super::{RecordedFailure, LONG, STAGE, STORIES, Scene, Story, act, key, session, side_by_side, view};
+use crate::fault::FileOperation;
+use crate::fault::plan::{InjectedFault, FaultPlan, under};
 use crate::{FileStore, TokenStore};
 use rustix::io::Errno;
 use std::time::Duration;
@@ -19,28 +19,28 @@ const ERRORS: [Errno; 8] = [
 ];
 
 /// Every way in which an operation of this kind can go wrong, once and from then on.
-fn faults(op: Op) -> Vec<(Fault, bool)> {
+fn faults(op: FileOperation) -> Vec<(InjectedFault, bool)> {
     let mut all = Vec::new();
     for errno in ERRORS.map(Errno::raw_os_error) {
-        all.push((Fault::Error(errno), false));
+        all.push((InjectedFault::Error(errno), false));
         // What is interrupted for ever is tried for ever.
         if errno != Errno::INTR.raw_os_error() {
-            all.push((Fault::Error(errno), true));
-            if op == Op::Write {
-                all.extend([(Fault::Torn(errno), false), (Fault::Torn(errno), true)]);
+            all.push((InjectedFault::Error(errno), true));
+            if op == FileOperation::Write {
+                all.extend([(InjectedFault::Torn(errno), false), (InjectedFault::Torn(errno), true)]);
             }
         }
     }
-    if matches!(op, Op::Read | Op::Write) {
-        all.extend([(Fault::Short, false), (Fault::Short, true)]);
+    if matches!(op, FileOperation::Read | FileOperation::Write) {
+        all.extend([(InjectedFault::Short, false), (InjectedFault::Short, true)]);
     } else {
-        all.push((Fault::DoneAndError(Errno::IO.raw_os_error()), false));
+        all.push((InjectedFault::DoneAndError(Errno::IO.raw_os_error()), false));
     }
     all
 }
 
 /// The steps of a story, or of its beginning, when nothing fails.
-fn steps<T>(story: Story, work: impl FnOnce(&FileStore) -> T) -> Vec<Op> {
+fn steps<T>(story: Story, work: impl FnOnce(&FileStore) -> T) -> Vec<FileOperation> {
     let scene = Scene::new(story);
     let runtime = Some(scene.runtime.path().into());
     let (_held, steps) = under(None, runtime, || work(&FileStore::at(scene.file())));
@@ -48,12 +48,12 @@ fn steps<T>(story: Story, work: impl FnOnce(&FileStore) -> T) -> Vec<Op> {
 }
 
 /// Tells a story under each fault at each of `steps`; how many times, and what failed.
-fn tell(story: Story, steps: &[Op]) -> (usize, Vec<(Op, Plan, Failed)>) {
+fn tell(story: Story, steps: &[FileOperation]) -> (usize, Vec<(FileOperation, FaultPlan, RecordedFailure)>) {
     let plans = steps.iter().enumerate().flat_map(|(at, op)| {
         let all = faults(*op).into_iter();
-        all.map(move |(fault, lasts)| (*op, Plan { at, fault, lasts }))
+        all.map(move |(fault, lasts)| (*op, FaultPlan { at, fault, lasts }))
     });
-    let plans: Vec<(Op, Plan)> = plans.collect();
+    let plans: Vec<(FileOperation, FaultPlan)> = plans.collect();
     let failed = side_by_side(&plans, |&(op, plan)| {
         let scene = Scene::new(story);
         let store = FileStore::at(scene.file());
@@ -95,11 +95,11 @@ fn refr_4_what_fails_for_good_shows_before_a_refresh_token_is_spent() {
         });
         let (_, failed) = tell(story, &proof);
         // Whatever takes room or permission.
-        let takes = |op| matches!(op, Op::Open | Op::Create | Op::Write | Op::Sync | Op::Rename);
+        let takes = |op| matches!(op, FileOperation::Open | FileOperation::Create | FileOperation::Write | FileOperation::Sync | FileOperation::Rename);
         let lasting = failed.into_iter().filter(|(op, plan, _)| plan.lasts && takes(*op));
         let mut shown = 0;
         for (op, plan, failed) in lasting {
-            assert!(!matches!(failed, Failed::AtSave(_)), "{op:?} {plan:?} {failed:?}");
+            assert!(!matches!(failed, RecordedFailure::AtSave(_)), "{op:?} {plan:?} {failed:?}");
             shown += 1;
         }
         println!("{story:?}: {shown} faults that last show before anything is spent");
@@ -115,7 +115,7 @@ fn file_8_a_reader_that_something_fails_for_says_so_or_reads_what_is_there() {
     let (_, steps) = under(None, None, read);
     for (at, op) in steps.iter().enumerate() {
         for (fault, lasts) in faults(*op) {
-            let plan = Plan { at, fault, lasts };
+            let plan = FaultPlan { at, fault, lasts };
             match under(Some(plan), None, read).0 {
                 Err(_) => {}
                 Ok(None) => panic!("{op:?} {plan:?}: taken for an absence"),

@@ -2,7 +2,7 @@
 
 use super::{STAGE, STORIES, Scene, Story, act};
 use crate::FileStore;
-use crate::fault::plan::{Fault, Plan, under};
+use crate::fault::plan::{InjectedFault, FaultPlan, under};
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ const RUNTIME: &str = "U2M_FAULT_RUNTIME";
 fn worker() {
     let (Ok(words), Some(file)) = (env::var(PLAN), env::var_os(FILE)) else { return };
     let words: Vec<usize> = words.split(' ').map(|word| word.parse().unwrap()).collect();
-    let fault = if words[2] == 0 { Fault::KillBefore } else { Fault::KillAfter };
-    let (story, plan) = (STORIES[words[0]], Plan { at: words[1], fault, lasts: false });
+    let fault = if words[2] == 0 { InjectedFault::KillBefore } else { InjectedFault::KillAfter };
+    let (story, plan) = (STORIES[words[0]], FaultPlan { at: words[1], fault, lasts: false });
     let runtime = env::var_os(RUNTIME).map(PathBuf::from);
     let _ = under(Some(plan), runtime, || act(story, &FileStore::at(PathBuf::from(file))));
 }

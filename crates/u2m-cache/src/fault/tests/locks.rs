@@ -1,8 +1,8 @@
 //! A file system without locks: refreshes are coordinated on this machine, and it is said once what is not.
 
 use super::{LONG, STAGE, bound, key, temporary, verdict, view};
-use crate::fault::Op;
-use crate::fault::plan::{Fault, Plan, under};
+use crate::fault::FileOperation;
+use crate::fault::plan::{InjectedFault, FaultPlan, under};
 use crate::{EntryLock, FileStore, StoreError, TokenStore};
 use rustix::io::Errno;
 use std::fs;
@@ -48,9 +48,9 @@ impl Home {
         // The first time it makes its folders.
         let _ = under(None, runtime(), &work);
         let (_, steps) = under(None, runtime(), &work);
-        let at = steps.iter().position(|op| *op == Op::Lock).unwrap();
-        let fault = Fault::Error(self.errno.raw_os_error());
-        under(Some(Plan { at, fault, lasts }), runtime(), work).0
+        let at = steps.iter().position(|op| *op == FileOperation::Lock).unwrap();
+        let fault = InjectedFault::Error(self.errno.raw_os_error());
+        under(Some(FaultPlan { at, fault, lasts }), runtime(), work).0
     }
 }
 

@@ -2,21 +2,21 @@
 //! killed in the middle, has a whole login.
 
 use super::{LONG, STAGE, Scene, Story, act, bound, key, leftovers, view};
-use crate::fault::Op;
-use crate::fault::plan::{Fault, Plan, under};
+use crate::fault::FileOperation;
+use crate::fault::plan::{InjectedFault, FaultPlan, under};
 use crate::{FileStore, TokenStore};
 use rustix::io::Errno;
 use std::fs;
 
 /// The operations of a story in which nothing fails, and those at which the cache is written: its three writes, each made to last.
-fn steps(story: Story) -> (Vec<Op>, std::ops::Range<usize>) {
+fn steps(story: Story) -> (Vec<FileOperation>, std::ops::Range<usize>) {
     let scene = Scene::new(story);
     let runtime = Some(scene.runtime.path().into());
     let (done, steps) = under(None, runtime, || act(story, &FileStore::at(scene.file())));
     done.unwrap();
-    let written = [Op::Write, Op::Sync, Op::Write, Op::SetLen, Op::Sync, Op::Write, Op::Sync];
+    let written = [FileOperation::Write, FileOperation::Sync, FileOperation::Write, FileOperation::SetLen, FileOperation::Sync, FileOperation::Write, FileOperation::Sync];
     let at = steps.windows(written.len()).position(|some| some == written).unwrap();
-    let before = [Op::Sync, Op::SyncFolder];
+    let before = [FileOperation::Sync, FileOperation::SyncFolder];
     assert!(
         steps[..at].windows(2).any(|two| two == before),
         "what it is mended by lasts: {steps:?}"
@@ -58,8 +58,8 @@ fn where_nothing_can_be_locked_the_new_login_is_read_from_where_it_lasts() {
     let read = |scene: &Scene| FileStore::at(scene.file()).load(&key("dev"));
     let (_, seen) = under(None, None, || read(&scene).unwrap());
     let (scene, told) = scenes.remove(0);
-    let at = seen.iter().position(|op| *op == Op::Lock).unwrap();
-    let plan = Plan { at, fault: Fault::Error(Errno::IO.raw_os_error()), lasts: true };
+    let at = seen.iter().position(|op| *op == FileOperation::Lock).unwrap();
+    let plan = FaultPlan { at, fault: InjectedFault::Error(Errno::IO.raw_os_error()), lasts: true };
     let (found, _) = under(Some(plan), None, || read(&scene));
     assert_eq!(Ok(found.unwrap()), scene.after()[0], "{told}");
     assert!(is_half(&scene), "nothing was written");
@@ -74,7 +74,7 @@ fn a_reader_waits_for_a_writer_that_lives() {
     let whole = fs::read(scene.file()).unwrap();
     let mut half = whole.clone();
     half[0] = 0;
-    let writer = crate::beside::locks::take(&scene.file().with_extension("lock"), LONG);
+    let writer = crate::sidecar::locks::take(&scene.file().with_extension("lock"), LONG);
     let writer = writer.unwrap().unwrap();
     fs::write(scene.file(), &half).unwrap();
     std::thread::scope(|scope| {
@@ -110,8 +110,8 @@ fn what_breaks_off_and_cannot_be_taken_back_is_saved_all_the_same_and_that_is_sa
     let (_, written) = steps(Story::RefreshOfMount);
     let scene = Scene::new(Story::RefreshOfMount);
     let store = FileStore::at(scene.file());
-    let full = Fault::Error(Errno::NOSPC.raw_os_error());
-    let plan = Plan { at: written.start + 2, fault: full, lasts: true };
+    let full = InjectedFault::Error(Errno::NOSPC.raw_os_error());
+    let plan = FaultPlan { at: written.start + 2, fault: full, lasts: true };
     let runtime = Some(scene.runtime.path().into());
     let (done, _) = under(Some(plan), runtime, || act(Story::RefreshOfMount, &store));
     done.unwrap();

@@ -3,8 +3,8 @@
 //! leaves no copy anywhere else; and the move, made again, is made.
 
 use super::{LONG, STAGE, bound, key, temporary};
-use crate::fault::plan::{Fault, Plan, under};
-use crate::fault::{self, Op};
+use crate::fault::plan::{InjectedFault, FaultPlan, under};
+use crate::fault::{self, FileOperation};
 use crate::keyring::{Keyring, KeyringError, KeyringStore};
 use crate::{
     AutoStore, EncryptedFileStore, FileStore, SealKey, SealKeySource, StorageMode, StoreError,
@@ -47,7 +47,7 @@ impl Keyring for Folder {
     }
 
     fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
-        match fault::at(Op::Open, || fs::read(self.item(account))) {
+        match fault::at(FileOperation::Open, || fs::read(self.item(account))) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             found => found.map(|bytes| Some(Zeroizing::new(bytes))).map_err(|error| broken(&error)),
         }
@@ -56,11 +56,11 @@ impl Keyring for Folder {
     fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
         let new = self.item("[new]");
         let set = || fs::write(&new, secret).and_then(|()| fs::rename(&new, self.item(account)));
-        fault::at(Op::Rename, set).map_err(|error| broken(&error))
+        fault::at(FileOperation::Rename, set).map_err(|error| broken(&error))
     }
 
     fn delete(&self, account: &str) -> Result<(), KeyringError> {
-        match fault::at(Op::Remove, || fs::remove_file(self.item(account))) {
+        match fault::at(FileOperation::Remove, || fs::remove_file(self.item(account))) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.map_err(|error| broken(&error)),
         }
@@ -170,12 +170,12 @@ fn tell(story: Story) -> usize {
     assert!(done.unwrap());
     scene.check(Some(&Ok(true)), "without a fault");
     for (at, step) in steps.iter().enumerate() {
-        let done = is_change(*step).then_some((Fault::DoneAndError(5), false));
-        let torn = (*step == Op::Write).then_some((Fault::Torn(28), true));
-        let refused = [(Fault::Error(28), false), (Fault::Error(28), true)];
+        let done = is_change(*step).then_some((InjectedFault::DoneAndError(5), false));
+        let torn = (*step == FileOperation::Write).then_some((InjectedFault::Torn(28), true));
+        let refused = [(InjectedFault::Error(28), false), (InjectedFault::Error(28), true)];
         for (fault, lasts) in refused.into_iter().chain(done).chain(torn) {
             let scene = Scene::new(story);
-            let plan = Plan { at, fault, lasts };
+            let plan = FaultPlan { at, fault, lasts };
             let (outcome, _) = under(Some(plan), None, || scene.act());
             let told = format!("{story:?}: {fault:?} {lasts} at {at} {step:?}");
             scene.check(Some(&outcome), &told);
@@ -206,8 +206,8 @@ const FOLDER: &str = "U2M_MOVE_FOLDER";
 fn worker() {
     let (Ok(words), Some(folder)) = (env::var(PLAN), env::var_os(FOLDER)) else { return };
     let words: Vec<usize> = words.split(' ').map(|word| word.parse().unwrap()).collect();
-    let fault = if words[2] == 0 { Fault::KillBefore } else { Fault::KillAfter };
-    let ((from, to, _), plan) = (all()[words[0]], Plan { at: words[1], fault, lasts: false });
+    let fault = if words[2] == 0 { InjectedFault::KillBefore } else { InjectedFault::KillAfter };
+    let ((from, to, _), plan) = (all()[words[0]], FaultPlan { at: words[1], fault, lasts: false });
     let store = stores(Path::new(&folder));
     let _ = under(Some(plan), None, || store.migrate(&key("dev"), from, to, LONG));
 }
@@ -219,8 +219,8 @@ fn start(scene: &Scene, story: usize, at: usize, after: usize) -> Child {
     command.stdout(Stdio::null()).spawn().unwrap()
 }
 
-fn is_change(op: Op) -> bool {
-    !matches!(op, Op::Open | Op::Read | Op::ReadFolder | Op::Stat | Op::Lock)
+fn is_change(op: FileOperation) -> bool {
+    !matches!(op, FileOperation::Open | FileOperation::Read | FileOperation::ReadFolder | FileOperation::Stat | FileOperation::Lock)
 }
 
 #[test]

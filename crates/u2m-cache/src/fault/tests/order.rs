@@ -1,9 +1,9 @@
 //! In which order things are done, and what somebody else may do in between.
 
 use super::{LONG, STAGE, Scene, Story, act, key, session, temporary, view};
-use crate::beside::locks;
-use crate::fault::plan::{Fault, Plan, meanwhile, under};
-use crate::fault::{Op, tests::bound};
+use crate::sidecar::locks;
+use crate::fault::plan::{InjectedFault, FaultPlan, meanwhile, under};
+use crate::fault::{FileOperation, tests::bound};
 use crate::{FileStore, TokenStore};
 use fd_lock::RwLock;
 use rustix::io::Errno;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The operations of a story in which nothing fails.
-fn steps(story: Story) -> Vec<Op> {
+fn steps(story: Story) -> Vec<FileOperation> {
     let scene = Scene::new(story);
     let runtime = Some(scene.runtime.path().into());
     let (done, steps) = under(None, runtime, || act(story, &FileStore::at(scene.file())));
@@ -21,8 +21,8 @@ fn steps(story: Story) -> Vec<Op> {
 }
 
 /// Where the cache is replaced: its folder is made to last, too.
-fn replaced(steps: &[Op]) -> usize {
-    let found = steps.windows(2).position(|pair| pair == [Op::Rename, Op::SyncFolder]);
+fn replaced(steps: &[FileOperation]) -> usize {
+    let found = steps.windows(2).position(|pair| pair == [FileOperation::Rename, FileOperation::SyncFolder]);
     found.unwrap_or_else(|| panic!("the folder is not synced behind the rename: {steps:?}"))
 }
 
@@ -41,9 +41,9 @@ fn file_14_what_is_put_in_place_lasts_before_and_so_does_its_name_afterwards() {
         let steps = steps(story);
         let put = replaced(&steps);
         // The text is cut to its length when it is whole.
-        let whole = steps[..put].iter().rposition(|op| *op == Op::SetLen).unwrap();
-        assert_eq!(steps[whole + 1], Op::Sync, "{story:?}: {steps:?}");
-        assert_eq!(steps.iter().filter(|op| **op == Op::SyncFolder).count(), 1, "{story:?}");
+        let whole = steps[..put].iter().rposition(|op| *op == FileOperation::SetLen).unwrap();
+        assert_eq!(steps[whole + 1], FileOperation::Sync, "{story:?}: {steps:?}");
+        assert_eq!(steps.iter().filter(|op| **op == FileOperation::SyncFolder).count(), 1, "{story:?}");
     }
 }
 
@@ -53,7 +53,7 @@ fn refr_4_what_a_dead_writer_had_finished_is_there_for_whoever_takes_the_entrys_
     for story in [Story::Refresh, Story::RefreshOfLink] {
         let steps = steps(story);
         let put = replaced(&steps);
-        let committed = steps[..put].iter().rposition(|op| *op == Op::Write).unwrap();
+        let committed = steps[..put].iter().rposition(|op| *op == FileOperation::Write).unwrap();
         let finished = super::kills::killed(story, (committed + 1..=put).map(|at| (at, 0)));
         assert!(finished.len() > 2, "{steps:?}");
         for (scene, told) in finished {
@@ -115,7 +115,7 @@ fn what_a_dead_writer_had_finished_comes_over_nothing_that_was_done_since() {
 /// Has somebody hold the lock on `path`, on a file that was just put there.
 fn held_anew(path: &Path) -> RwLock<File> {
     let _ = fs::remove_file(path);
-    RwLock::new(crate::beside::disk::open_private(path).unwrap())
+    RwLock::new(crate::sidecar::disk::open_private(path).unwrap())
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn a_lock_file_that_is_removed_between_opening_and_locking_is_no_lock() {
     let path = folder.path().join("a.lock");
     let take = || locks::take(&path, Duration::ZERO).unwrap();
     let (_, steps) = under(None, None, take);
-    let at = steps.iter().position(|op| *op == Op::Lock).unwrap();
-    let plan = Plan { at, fault: Fault::Meanwhile, lasts: false };
+    let at = steps.iter().position(|op| *op == FileOperation::Lock).unwrap();
+    let plan = FaultPlan { at, fault: InjectedFault::Meanwhile, lasts: false };
     let there = path.clone();
     meanwhile(move || {
         let theirs = Box::leak(Box::new(held_anew(&there)));
@@ -167,18 +167,18 @@ fn an_interruption_is_no_reason_to_give_a_lock_up() {
     let _stage = STAGE.lock();
     let folder = temporary();
     let path = folder.path().join("a.lock");
-    let interrupted = Fault::Error(Errno::INTR.raw_os_error());
+    let interrupted = InjectedFault::Error(Errno::INTR.raw_os_error());
     let at = |kind: usize, take: &dyn Fn() -> bool| {
         let (_, steps) = under(None, None, take);
-        let locks = steps.iter().enumerate().filter(|(_, op)| **op == Op::Lock);
+        let locks = steps.iter().enumerate().filter(|(_, op)| **op == FileOperation::Lock);
         locks.map(|(at, _)| at).nth(kind).unwrap()
     };
     let take = || locks::take(&path, LONG).unwrap().is_some();
-    let plan = Plan { at: at(0, &take), fault: interrupted, lasts: false };
+    let plan = FaultPlan { at: at(0, &take), fault: interrupted, lasts: false };
     assert!(under(Some(plan), None, take).0);
     // And while it is waited for.
     let waits = || {
-        let mut theirs = RwLock::new(crate::beside::disk::open_private(&path).unwrap());
+        let mut theirs = RwLock::new(crate::sidecar::disk::open_private(&path).unwrap());
         let theirs = theirs.write().unwrap();
         std::thread::scope(|scope| {
             let carried = crate::fault::carried(take);
@@ -188,7 +188,7 @@ fn an_interruption_is_no_reason_to_give_a_lock_up() {
             waiter.join().unwrap()
         })
     };
-    let plan = Plan { at: at(1, &waits), fault: interrupted, lasts: false };
+    let plan = FaultPlan { at: at(1, &waits), fault: interrupted, lasts: false };
     assert!(under(Some(plan), None, waits).0);
 }
 
@@ -197,7 +197,7 @@ fn a_writer_that_another_program_comes_before_reads_again() {
     let _stage = STAGE.lock();
     let steps = steps(Story::NewLogin);
     // Its last look is the last thing that is read before the rename.
-    let at = steps[..replaced(&steps)].iter().rposition(|op| *op == Op::Open).unwrap();
+    let at = steps[..replaced(&steps)].iter().rposition(|op| *op == FileOperation::Open).unwrap();
     let scene = Scene::new(Story::NewLogin);
     let (file, other) = (scene.file(), scene.folder.path().join("other.json"));
     meanwhile(move || {
@@ -205,7 +205,7 @@ fn a_writer_that_another_program_comes_before_reads_again() {
         FileStore::at(&other).save(&key("theirs"), &session("theirs")).unwrap();
         fs::rename(&other, &file).unwrap();
     });
-    let plan = Plan { at, fault: Fault::Meanwhile, lasts: false };
+    let plan = FaultPlan { at, fault: InjectedFault::Meanwhile, lasts: false };
     let store = FileStore::at(scene.file());
     let runtime = Some(scene.runtime.path().into());
     let (done, _) = under(Some(plan), runtime, || act(Story::NewLogin, &store));

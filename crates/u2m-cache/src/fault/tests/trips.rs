@@ -1,12 +1,12 @@
 //! What a save leaves out, and whom it does not hold up.
 
 use super::{LONG, STAGE, Scene, Story, act, bound, key, session};
-use crate::fault::Op;
-use crate::fault::plan::{Fault, Plan, meanwhile, under};
+use crate::fault::FileOperation;
+use crate::fault::plan::{InjectedFault, FaultPlan, meanwhile, under};
 use crate::{FileStore, TokenStore};
 
 /// The operations of a story in which nothing fails, and its scene.
-fn told(story: Story) -> (Scene, Vec<Op>) {
+fn told(story: Story) -> (Scene, Vec<FileOperation>) {
     let scene = Scene::new(story);
     let runtime = Some(scene.runtime.path().into());
     let (done, steps) = under(None, runtime, || act(story, &FileStore::at(scene.file())));
@@ -14,7 +14,7 @@ fn told(story: Story) -> (Scene, Vec<Op>) {
     (scene, steps)
 }
 
-fn count(steps: &[Op], op: Op) -> usize {
+fn count(steps: &[FileOperation], op: FileOperation) -> usize {
     steps.iter().filter(|step| **step == op).count()
 }
 
@@ -23,13 +23,13 @@ fn nobody_waits_until_what_another_has_put_in_place_lasts() {
     let _stage = STAGE.share();
     for story in [Story::NewLogin, Story::AnotherHost, Story::Refresh] {
         let (_, steps) = told(story);
-        let at = steps.iter().position(|op| *op == Op::SyncFolder).unwrap();
+        let at = steps.iter().position(|op| *op == FileOperation::SyncFolder).unwrap();
         let scene = Scene::new(story);
         let file = scene.file();
         meanwhile(move || {
             FileStore::at(&file).save(&key("theirs"), &session("theirs")).unwrap();
         });
-        let plan = Plan { at, fault: Fault::Meanwhile, lasts: false };
+        let plan = FaultPlan { at, fault: InjectedFault::Meanwhile, lasts: false };
         let runtime = Some(scene.runtime.path().into());
         let store = FileStore::at(scene.file());
         under(Some(plan), runtime, || act(story, &store)).0.unwrap();
@@ -43,7 +43,7 @@ fn a_record_is_put_behind_the_others_and_no_file_is_made_for_it() {
     let _stage = STAGE.share();
     for story in [Story::NewLogin, Story::AnotherHost] {
         let (_, steps) = told(story);
-        assert_eq!((count(&steps, Op::Create), count(&steps, Op::Rename)), (1, 1), "{story:?}");
+        assert_eq!((count(&steps, FileOperation::Create), count(&steps, FileOperation::Rename)), (1, 1), "{story:?}");
     }
     // The state before is known by it, too.
     let (scene, _) = told(Story::AnotherHost);
@@ -95,6 +95,6 @@ fn what_was_put_in_place_is_nobodys_to_finish() {
     let store = FileStore::at(scene.file());
     let take = || store.lock(&key("dev"), LONG).unwrap().unwrap();
     let (lock, steps) = under(None, Some(scene.runtime.path().into()), take);
-    assert_eq!(count(&steps, Op::Lock), 1, "the entry's, and not the writers': {steps:?}");
+    assert_eq!(count(&steps, FileOperation::Lock), 1, "the entry's, and not the writers': {steps:?}");
     drop(lock);
 }

@@ -1,12 +1,12 @@
 //! Several entries at once: a file is read and written as a whole, and once is enough for all of them.
 
-use super::{Inner, Over, TRIES, is_here};
-use crate::beside::disk;
-use crate::beside::room::Reserve;
-use crate::beside::sidecar::Sidecar;
+use super::{FileStoreInner, ReplaceRule, TRIES, is_here};
+use crate::sidecar::disk;
+use crate::sidecar::temp_file::UpdateReserve;
+use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
-use crate::file::codec::Stored;
-use crate::file::document::{Change, Document, parse};
+use crate::file::codec::DecodedEntry;
+use crate::file::document::{MemberChange, CacheDocument, parse};
 use u2m_core::{CacheKey, Fingerprint, Session};
 use zeroize::Zeroizing;
 
@@ -19,7 +19,7 @@ struct Changes<'a> {
     records: Vec<(&'a str, &'a Session)>,
 }
 
-impl Inner {
+impl FileStoreInner {
     /// As `load`, of several.
     pub(in crate::file) fn load_all(
         &self,
@@ -59,7 +59,7 @@ impl Inner {
                 for (at, (key, session)) in logins.iter().enumerate() {
                     done[at] = document.entry(key.as_str()).is_none();
                     if done[at] {
-                        let text = self.codec.write(key.as_str(), &Stored::default(), session)?;
+                        let text = self.codec.write(key.as_str(), &DecodedEntry::default(), session)?;
                         changes.texts.push((key.as_str().to_owned(), Some(text)));
                         changes.records.push((key.as_str(), session));
                     }
@@ -128,13 +128,13 @@ impl Inner {
     /// to changes of a single entry.
     fn change<'a>(
         &self,
-        mut decide: impl FnMut(&Document<'_>) -> Result<Changes<'a>, StoreError>,
+        mut decide: impl FnMut(&CacheDocument<'_>) -> Result<Changes<'a>, StoreError>,
     ) -> Result<(), StoreError> {
         disk::create_folder(self.beside.folder())?;
         let mut writer = self.beside.writer()?;
         self.finish(&mut writer)?;
         self.sweep();
-        let mut reserve = Reserve::default();
+        let mut reserve = UpdateReserve::default();
         for tries in 1..=TRIES {
             let look = self.look_held(true)?;
             let parsed = parse(&look.text);
@@ -146,13 +146,13 @@ impl Inner {
             if changes.texts.is_empty() {
                 return Ok(());
             }
-            let texts: Vec<Change<'_>> =
+            let texts: Vec<MemberChange<'_>> =
                 changes.texts.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
             let is_saving = texts.iter().any(|(_, text)| text.is_some());
             self.record_all(&changes.records, &mut reserve)?;
             let head = self.codec.head(&parsed.document, is_saving)?;
             // Never over what somebody else has made of these entries meanwhile.
-            let over = (Over::Spent(&[]), tries == TRIES);
+            let over = (ReplaceRule::Spent(&[]), tries == TRIES);
             if self.write(&texts, &head, (&look, &parsed), (&mut writer, &mut reserve), over)? {
                 reserve.settle();
                 self.forget_all(&texts, &mut reserve);
@@ -166,7 +166,7 @@ impl Inner {
     fn record_all(
         &self,
         records: &[(&str, &Session)],
-        reserve: &mut Reserve,
+        reserve: &mut UpdateReserve,
     ) -> Result<(), StoreError> {
         if !self.codec.has_sidecar() || records.is_empty() {
             return Ok(());
@@ -180,7 +180,7 @@ impl Inner {
     }
 
     /// After the tokens are gone: a record of them is about nothing, unless the login lives elsewhere.
-    fn forget_all(&self, texts: &[Change<'_>], reserve: &mut Reserve) {
+    fn forget_all(&self, texts: &[MemberChange<'_>], reserve: &mut UpdateReserve) {
         let mut gone = texts.iter().filter(|(_, text)| text.is_none()).map(|(name, _)| *name);
         if !self.codec.has_sidecar() {
             return;

@@ -1,7 +1,7 @@
 //! Conversations with services that no real keyring is: scripted, odd and hostile ones.
 
-use super::message::{Body, Heading};
-use super::wire::{Found, read_at};
+use super::message::{MessageBody, MessageHeader};
+use super::wire::{SearchResult, read_at};
 use crate::keyring::KeyringError;
 use rustix::net::SocketAddrUnix;
 use std::io::{Read, Write};
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 const LONG: Duration = Duration::from_secs(60);
 
 /// What a service says to a call.
-enum Says {
+enum ServiceReply {
     /// An answer with arguments of these types.
-    Returns(&'static str, Body),
+    Returns(&'static str, MessageBody),
     Fails(&'static str),
     /// These bytes, whatever they are.
     Raw(&'static [u8]),
@@ -26,8 +26,8 @@ enum Says {
 /// a question about an object its path.
 fn read(
     patience: Duration,
-    script: impl Fn(&str) -> Says + Send + 'static,
-) -> Result<Found, KeyringError> {
+    script: impl Fn(&str) -> ServiceReply + Send + 'static,
+) -> Result<SearchResult, KeyringError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bus");
     let listener = UnixListener::bind(&path).unwrap();
@@ -42,7 +42,7 @@ fn read(
 }
 
 /// Until the other side hangs up.
-fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> Says) {
+fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> ServiceReply) {
     let mut input = Vec::new();
     let begins = |input: &[u8]| input.windows(7).position(|seven| seven == b"BEGIN\r\n");
     while begins(&input).is_none() {
@@ -54,11 +54,11 @@ fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> Says) {
     input.drain(..begins(&input).unwrap() + 7);
     // Here and below: whoever hung up is not told.
     let _ = match script("") {
-        Says::Raw(bytes) => stream.write_all(bytes),
+        ServiceReply::Raw(bytes) => stream.write_all(bytes),
         _ => stream.write_all(b"OK 0123\r\n"),
     };
     loop {
-        while let Some(heading) = Heading::read(&input).unwrap() {
+        while let Some(heading) = MessageHeader::read(&input).unwrap() {
             let rest = input.split_off(heading.body.end);
             let message = std::mem::replace(&mut input, rest);
             let serial = u32::from_le_bytes(message[8..12].try_into().unwrap());
@@ -87,32 +87,32 @@ fn called(message: &[u8]) -> &'static str {
         .unwrap()
 }
 
-fn say(says: &Says, serial: u32) -> Option<Vec<u8>> {
+fn say(says: &ServiceReply, serial: u32) -> Option<Vec<u8>> {
     let (kind, error, signature, body) = match says {
-        Says::Returns(signature, body) => (2, "", *signature, body.bytes()),
-        Says::Fails(name) => (3, *name, "", &[][..]),
-        Says::Raw(bytes) => return Some(bytes.to_vec()),
-        Says::Nothing => return None,
+        ServiceReply::Returns(signature, body) => (2, "", *signature, body.bytes()),
+        ServiceReply::Fails(name) => (3, *name, "", &[][..]),
+        ServiceReply::Raw(bytes) => return Some(bytes.to_vec()),
+        ServiceReply::Nothing => return None,
     };
-    let mut fields = Body::new();
+    let mut fields = MessageBody::new();
     fields.align(8).byte(5).signature("u").number(serial as usize);
     if !error.is_empty() {
         fields.align(8).byte(4).signature("s").text(error);
     }
     fields.align(8).byte(8).signature("g").signature(signature);
-    let mut message = Body::new();
+    let mut message = MessageBody::new();
     message.byte(b'l').byte(kind).byte(0).byte(1).number(body.len()).number(9);
     message.number(fields.bytes().len()).raw(fields.bytes()).align(8).raw(body);
     Some(message.bytes().to_vec())
 }
 
-fn body(fill: impl FnOnce(&mut Body)) -> Body {
-    let mut body = Body::new();
+fn body(fill: impl FnOnce(&mut MessageBody)) -> MessageBody {
+    let mut body = MessageBody::new();
     fill(&mut body);
     body
 }
 
-fn paths(body: &mut Body, paths: &[&str]) {
+fn paths(body: &mut MessageBody, paths: &[&str]) {
     body.array(4, |body| {
         for path in paths {
             body.text(path);
@@ -120,42 +120,42 @@ fn paths(body: &mut Body, paths: &[&str]) {
     });
 }
 
-fn secret(item: &'static str, value: &'static [u8]) -> Says {
-    let fill = |body: &mut Body| {
+fn secret(item: &'static str, value: &'static [u8]) -> ServiceReply {
+    let fill = |body: &mut MessageBody| {
         body.array(8, |body| {
             body.align(8).text(item).align(8).text("/session").number(0);
             body.number(value.len()).raw(value).text("text/plain");
         });
     };
-    Says::Returns("a{o(oayays)}", body(fill))
+    ServiceReply::Returns("a{o(oayays)}", body(fill))
 }
 
 /// A sound service with these unlocked and locked items, of which the first was changed at 100, the second at 200.
-fn sound(asked: &str, unlocked: &[&str], locked: &[&str]) -> Says {
+fn sound(asked: &str, unlocked: &[&str], locked: &[&str]) -> ServiceReply {
     let modified = |time: u8| {
-        let fill = |body: &mut Body| {
+        let fill = |body: &mut MessageBody| {
             body.signature("t").align(8).raw(&[time, 0, 0, 0, 0, 0, 0, 0]);
         };
-        Says::Returns("v", body(fill))
+        ServiceReply::Returns("v", body(fill))
     };
     match asked {
         "OpenSession" => {
-            let fill = |body: &mut Body| {
+            let fill = |body: &mut MessageBody| {
                 body.signature("s").text("").text("/session");
             };
-            Says::Returns("vo", body(fill))
+            ServiceReply::Returns("vo", body(fill))
         }
         "SearchItems" => {
-            let fill = |body: &mut Body| {
+            let fill = |body: &mut MessageBody| {
                 paths(body, unlocked);
                 paths(body, locked);
             };
-            Says::Returns("aoao", body(fill))
+            ServiceReply::Returns("aoao", body(fill))
         }
         "/item/1" => modified(100),
         "/item/2" => modified(200),
         "GetSecrets" => secret("/item/1", b"one"),
-        _ => Says::Returns(
+        _ => ServiceReply::Returns(
             "s",
             body(|body| {
                 body.text(":1.7");
@@ -164,15 +164,15 @@ fn sound(asked: &str, unlocked: &[&str], locked: &[&str]) -> Says {
     }
 }
 
-fn is_secret(found: Result<Found, KeyringError>, wanted: &[u8]) {
-    assert!(matches!(&found, Ok(Found::Secret(secret)) if **secret == *wanted), "{found:?}");
+fn is_secret(found: Result<SearchResult, KeyringError>, wanted: &[u8]) {
+    assert!(matches!(&found, Ok(SearchResult::Secret(secret)) if **secret == *wanted), "{found:?}");
 }
 
 #[test]
 fn an_item_is_found_and_read_and_an_absent_one_is_nothing() {
     is_secret(read(LONG, |asked| sound(asked, &["/item/1"], &[])), b"one");
     let found = read(LONG, |asked| sound(asked, &[], &[]));
-    assert!(matches!(found, Ok(Found::Nothing)), "{found:?}");
+    assert!(matches!(found, Ok(SearchResult::Nothing)), "{found:?}");
     // A locked twin is no reason to open a prompt.
     is_secret(read(LONG, |asked| sound(asked, &["/item/1"], &["/item/9"])), b"one");
 }
@@ -184,7 +184,7 @@ fn no_session_is_opened_before_the_service_has_answered_something() {
     let found = read(Duration::from_millis(50), move |asked| {
         heard.lock().unwrap().push(asked.to_owned());
         match asked {
-            "SearchItems" => Says::Nothing,
+            "SearchItems" => ServiceReply::Nothing,
             asked => sound(asked, &["/item/1"], &[]),
         }
     });
@@ -192,10 +192,10 @@ fn no_session_is_opened_before_the_service_has_answered_something() {
     assert_eq!(*asked_for.lock().unwrap(), ["", "Hello", "SearchItems"]);
     // What a keyring says that was not ready is no answer about the login.
     let refused = read(LONG, |asked| match asked {
-        "SearchItems" => Says::Fails("org.freedesktop.DBus.Error.UnknownMethod"),
+        "SearchItems" => ServiceReply::Fails("org.freedesktop.DBus.Error.UnknownMethod"),
         asked => sound(asked, &["/item/1"], &[]),
     });
-    assert!(matches!(refused, Ok(Found::Further)), "{refused:?}");
+    assert!(matches!(refused, Ok(SearchResult::Further)), "{refused:?}");
 }
 
 #[test]
@@ -215,16 +215,16 @@ fn t24_the_secret_of_another_item_is_not_taken() {
         "GetSecrets" => secret("/item/2", b"two"),
         asked => sound(asked, &["/item/1"], &[]),
     });
-    assert!(matches!(found, Ok(Found::Further)), "{found:?}");
+    assert!(matches!(found, Ok(SearchResult::Further)), "{found:?}");
 }
 
 #[test]
 fn what_is_locked_or_spoken_otherwise_is_left_to_the_library() {
     let locked = read(LONG, |asked| sound(asked, &[], &["/item/1"]));
-    assert!(matches!(locked, Ok(Found::Further)), "{locked:?}");
+    assert!(matches!(locked, Ok(SearchResult::Further)), "{locked:?}");
     for odd in ["OpenSession", "SearchItems", "GetSecrets"] {
         let found = read(LONG, move |asked| match asked == odd {
-            true => Says::Returns(
+            true => ServiceReply::Returns(
                 "i",
                 body(|body| {
                     body.number(7);
@@ -232,20 +232,20 @@ fn what_is_locked_or_spoken_otherwise_is_left_to_the_library() {
             ),
             false => sound(asked, &["/item/1"], &[]),
         });
-        assert!(matches!(found, Ok(Found::Further)), "{odd} {found:?}");
+        assert!(matches!(found, Ok(SearchResult::Further)), "{odd} {found:?}");
     }
     let refused = read(LONG, |asked| match asked {
-        "" => Says::Raw(b"REJECTED DBUS_COOKIE_SHA1\r\n"),
-        _ => Says::Nothing,
+        "" => ServiceReply::Raw(b"REJECTED DBUS_COOKIE_SHA1\r\n"),
+        _ => ServiceReply::Nothing,
     });
-    assert!(matches!(refused, Ok(Found::Further)), "{refused:?}");
+    assert!(matches!(refused, Ok(SearchResult::Further)), "{refused:?}");
 }
 
 #[test]
 fn errors_are_told_apart_by_their_names() {
     let fails = |name: &'static str| {
         let found = read(LONG, move |asked| match asked {
-            "SearchItems" => Says::Fails(name),
+            "SearchItems" => ServiceReply::Fails(name),
             asked => sound(asked, &[], &[]),
         });
         found.unwrap_err()
@@ -261,15 +261,15 @@ fn errors_are_told_apart_by_their_names() {
 #[test]
 fn t24_garbage_is_left_to_the_library_and_silence_ends_at_the_deadline() {
     let garbage = read(LONG, |asked| match asked {
-        "SearchItems" => Says::Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        "SearchItems" => ServiceReply::Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
         asked => sound(asked, &[], &[]),
     });
-    assert!(matches!(garbage, Ok(Found::Further)), "{garbage:?}");
+    assert!(matches!(garbage, Ok(SearchResult::Further)), "{garbage:?}");
     let start = Instant::now();
     for silent in ["", "SearchItems", "OpenSession", "GetSecrets"] {
         let found = read(Duration::from_millis(50), move |asked| match (asked, silent) {
-            ("", "") => Says::Raw(b""),
-            (asked, silent) if asked == silent => Says::Nothing,
+            ("", "") => ServiceReply::Raw(b""),
+            (asked, silent) if asked == silent => ServiceReply::Nothing,
             (asked, _) => sound(asked, &["/item/1"], &[]),
         });
         let error = found.unwrap_err();

@@ -2,7 +2,7 @@
 
 use crate::keyring::KeyringError;
 use dbus_secret_service::Error;
-use u2m_core::Foreign;
+use u2m_core::Sanitized;
 
 /// What a failure of the library means.
 pub(super) fn of_library(error: Error) -> KeyringError {
@@ -23,7 +23,7 @@ pub(super) fn of_library(error: Error) -> KeyringError {
 pub(super) fn named(name: &str, text: &str) -> KeyringError {
     // The bus says the same of a service that hangs and of one that died, in other words.
     let is_silent = !text.to_lowercase().contains("disconnected");
-    let text = || Foreign::new(if text.is_empty() { name } else { text });
+    let text = || Sanitized::new(if text.is_empty() { name } else { text });
     match name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or(name) {
         "NoServer" | "FileNotFound" | "BadAddress" => KeyringError::NoBus,
         "ServiceUnknown" | "NameHasNoOwner" => KeyringError::NoService,

@@ -6,20 +6,20 @@ use std::ops::Range;
 pub(super) const LIMIT: usize = 16 << 20;
 
 /// A method call, ready to be sent.
-pub(super) struct Call<'a> {
+pub(super) struct MethodCall<'a> {
     pub(super) destination: &'a str,
     pub(super) path: &'a str,
     pub(super) interface: &'a str,
     pub(super) method: &'a str,
     /// The types of the arguments.
     pub(super) signature: &'a str,
-    pub(super) body: Body,
+    pub(super) body: MessageBody,
 }
 
-impl Call<'_> {
+impl MethodCall<'_> {
     /// Appends the message with this serial number, little-endian; every receiver takes either order.
     pub(super) fn write(&self, serial: u32, out: &mut Vec<u8>) {
-        let mut fields = Body::new();
+        let mut fields = MessageBody::new();
         for (code, kind, text) in [
             (1, "o", self.path),
             (2, "s", self.interface),
@@ -31,7 +31,7 @@ impl Call<'_> {
         if !self.signature.is_empty() {
             fields.align(8).byte(8).signature("g").signature(self.signature);
         }
-        let mut message = Body::new();
+        let mut message = MessageBody::new();
         // Little-endian, a method call, no flags, version 1.
         message.byte(b'l').byte(1).byte(0).byte(1);
         message.number(self.body.0.len()).number(serial as usize).number(fields.0.len());
@@ -43,9 +43,9 @@ impl Call<'_> {
 
 /// Arguments, each aligned as its type asks.
 #[derive(Default)]
-pub(super) struct Body(Vec<u8>);
+pub(super) struct MessageBody(Vec<u8>);
 
-impl Body {
+impl MessageBody {
     pub(super) fn new() -> Self {
         Self::default()
     }
@@ -119,7 +119,7 @@ impl Body {
 
 /// Where the parts of a message that has arrived stand.
 #[derive(Debug)]
-pub(super) struct Heading {
+pub(super) struct MessageHeader {
     pub(super) kind: u8,
     pub(super) reply_to: u32,
     pub(super) error: String,
@@ -128,7 +128,7 @@ pub(super) struct Heading {
     is_big: bool,
 }
 
-impl Heading {
+impl MessageHeader {
     /// Reads the heading of the message that `bytes` begin with; `Ok(None)` while it is not there in full, `Err` if it is
     /// none.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, ()> {
@@ -138,9 +138,9 @@ impl Heading {
             b'B' => true,
             _ => return Err(()),
         };
-        let mut start = Reader { bytes: fixed, at: 4, is_big };
+        let mut start = MessageReader { bytes: fixed, at: 4, is_big };
         let number =
-            |start: &mut Reader<'_>| start.number().ok_or(()).map(|number| number as usize);
+            |start: &mut MessageReader<'_>| start.number().ok_or(()).map(|number| number as usize);
         let (body, _, fields) = (number(&mut start)?, number(&mut start)?, number(&mut start)?);
         if fixed[3] != 1 || body > LIMIT || fields > 1 << 16 {
             return Err(());
@@ -155,14 +155,14 @@ impl Heading {
             body: body_at..body_at + body,
             is_big,
         };
-        let mut reader = Reader { bytes: &whole[..16 + fields], at: 16, is_big };
+        let mut reader = MessageReader { bytes: &whole[..16 + fields], at: 16, is_big };
         while reader.at < reader.bytes.len() {
             heading.field(&mut reader).ok_or(())?;
         }
         Ok(Some(heading))
     }
 
-    fn field(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+    fn field(&mut self, reader: &mut MessageReader<'_>) -> Option<()> {
         reader.align(8)?;
         let code = reader.byte()?;
         match (code, reader.signature()?) {
@@ -178,20 +178,20 @@ impl Heading {
     }
 
     /// A reader of the body; `bytes` are those that the heading was read from.
-    pub(super) fn arguments<'a>(&self, bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes: &bytes[self.body.clone()], at: 0, is_big: self.is_big }
+    pub(super) fn arguments<'a>(&self, bytes: &'a [u8]) -> MessageReader<'a> {
+        MessageReader { bytes: &bytes[self.body.clone()], at: 0, is_big: self.is_big }
     }
 }
 
 /// Reads values one after another; `None` where there is no such value.
 #[derive(Clone)]
-pub(super) struct Reader<'a> {
+pub(super) struct MessageReader<'a> {
     bytes: &'a [u8],
     at: usize,
     is_big: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MessageReader<'a> {
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let taken = self.bytes.get(self.at..self.at.checked_add(len)?)?;
         self.at += len;
@@ -296,20 +296,20 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
-    fn call(signature: &str, body: Body) -> Vec<u8> {
+    fn call(signature: &str, body: MessageBody) -> Vec<u8> {
         let mut out = Vec::new();
         let (destination, path) = ("org.freedesktop.secrets", "/org/freedesktop/secrets");
         let (interface, method) = ("org.freedesktop.Secret.Service", "SearchItems");
-        Call { destination, path, interface, method, signature, body }.write(7, &mut out);
+        MethodCall { destination, path, interface, method, signature, body }.write(7, &mut out);
         out
     }
 
     #[test]
     fn a_call_can_be_read_again() {
-        let mut body = Body::new();
+        let mut body = MessageBody::new();
         body.texts(&[("service", "databricks-cli"), ("username", "dev")]);
         let bytes = call("a{ss}", body);
-        let heading = Heading::read(&bytes).unwrap().unwrap();
+        let heading = MessageHeader::read(&bytes).unwrap().unwrap();
         assert_eq!((heading.kind, heading.signature.as_str()), (1, "a{ss}"));
         assert_eq!(heading.body.end, bytes.len());
         let mut elements = heading.arguments(&bytes).elements(8).unwrap();
@@ -326,20 +326,20 @@ mod tests {
 
     #[test]
     fn a_message_is_waited_for_until_it_is_whole() {
-        let mut body = Body::new();
+        let mut body = MessageBody::new();
         body.one_path("/a");
         let bytes = call("ao", body);
         for len in 0..bytes.len() {
-            assert!(Heading::read(&bytes[..len]).unwrap().is_none(), "{len}");
+            assert!(MessageHeader::read(&bytes[..len]).unwrap().is_none(), "{len}");
         }
-        let heading = Heading::read(&bytes).unwrap().unwrap();
+        let heading = MessageHeader::read(&bytes).unwrap().unwrap();
         assert_eq!(heading.arguments(&bytes).paths().unwrap(), ["/a"]);
     }
 
     #[test]
     fn both_byte_orders_are_read() {
         let mut bytes = vec![0, 0, 0, 3, b'a', b'b', b'c', 0];
-        let text = |bytes: &[u8], is_big| Reader { bytes, at: 0, is_big }.text().map(str::to_owned);
+        let text = |bytes: &[u8], is_big| MessageReader { bytes, at: 0, is_big }.text().map(str::to_owned);
         assert_eq!(text(&bytes, true).as_deref(), Some("abc"));
         assert_eq!(text(&bytes, false), None);
         bytes[..4].reverse();
@@ -348,26 +348,26 @@ mod tests {
 
     #[test]
     fn t24_a_message_too_long_to_be_honest_is_refused_before_it_is_read() {
-        let mut bytes = call("", Body::new());
+        let mut bytes = call("", MessageBody::new());
         bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(Heading::read(&bytes).is_err());
-        assert!(Heading::read(b"HTTP/1.1 200 OK\r\n").is_err());
+        assert!(MessageHeader::read(&bytes).is_err());
+        assert!(MessageHeader::read(b"HTTP/1.1 200 OK\r\n").is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn t24_any_bytes_are_read_without_a_panic(bytes: Vec<u8>, at in 0..16_usize, byte: u8) {
-            let _ = Heading::read(&bytes);
+            let _ = MessageHeader::read(&bytes);
             for is_big in [false, true] {
-                let reader = Reader { bytes: &bytes, at: 0, is_big };
+                let reader = MessageReader { bytes: &bytes, at: 0, is_big };
                 let _ = reader.clone().paths();
                 let _ = reader.clone().secret_of("/a");
                 let _ = reader.clone().skip_variant();
                 let _ = reader.clone().long_variant();
             }
-            let mut message = call("ao", Body::new());
+            let mut message = call("ao", MessageBody::new());
             message[at] = byte;
-            let _ = Heading::read(&message);
+            let _ = MessageHeader::read(&message);
         }
     }
 }

@@ -8,10 +8,10 @@
 //!
 //! It serves the plain case. Whatever it does not know, it leaves to the library (`items`).
 
-use super::message::{Body, Call, Heading, LIMIT, Reader};
+use super::message::{MessageBody, MethodCall, MessageHeader, LIMIT, MessageReader};
 use super::{address, failures};
 use crate::keyring::KeyringError;
-use crate::keyring::awake::Left;
+use crate::keyring::awake::SlicedWait;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -26,7 +26,7 @@ const NOT_KNOWN: &str = "org.freedesktop.DBus.Error.UnknownMethod";
 
 /// What a search by attributes found.
 #[cfg_attr(test, derive(Debug))]
-pub(super) enum Found {
+pub(super) enum SearchResult {
     Nothing,
     Secret(Zeroizing<Vec<u8>>),
     /// The short way ends here: an item is locked, or the bus or the service speaks in another way.
@@ -34,9 +34,9 @@ pub(super) enum Found {
 }
 
 /// Reads the secret that has these attributes, of several the newest (KEY-9), within `patience`.
-pub(super) fn read(attributes: &[(&str, &str)], patience: Duration) -> Result<Found, KeyringError> {
+pub(super) fn read(attributes: &[(&str, &str)], patience: Duration) -> Result<SearchResult, KeyringError> {
     let bus = address::session_bus()?;
-    let Some(socket) = address::socket(&bus) else { return Ok(Found::Further) };
+    let Some(socket) = address::socket(&bus) else { return Ok(SearchResult::Further) };
     read_at(&socket, attributes, patience)
 }
 
@@ -45,16 +45,16 @@ pub(super) fn read_at(
     socket: &SocketAddrUnix,
     attributes: &[(&str, &str)],
     patience: Duration,
-) -> Result<Found, KeyringError> {
+) -> Result<SearchResult, KeyringError> {
     match Conversation::begin(socket, patience)?.read(attributes) {
         Ok(found) => Ok(found),
-        Err(Stop::Unknown) => Ok(Found::Further),
-        Err(Stop::Failed(error)) => Err(error),
+        Err(ConversationEnd::Unknown) => Ok(SearchResult::Further),
+        Err(ConversationEnd::Failed(error)) => Err(error),
     }
 }
 
 /// Why a conversation ended early.
-enum Stop {
+enum ConversationEnd {
     /// The other side speaks in a way that is not known here.
     Unknown,
     Failed(KeyringError),
@@ -62,7 +62,7 @@ enum Stop {
 
 struct Conversation {
     stream: UnixStream,
-    left: Left,
+    left: SlicedWait,
     /// For how long one read waits at most.
     armed: Duration,
     /// What has arrived and is not used up yet. It may hold a secret, and its room is never moved while it does.
@@ -72,14 +72,14 @@ struct Conversation {
 }
 
 /// An answer: its heading, and the message.
-struct Answer(Heading, Zeroizing<Vec<u8>>);
+struct MethodReturn(MessageHeader, Zeroizing<Vec<u8>>);
 
-impl Answer {
-    fn arguments(&self, signature: &str) -> Result<Reader<'_>, Stop> {
+impl MethodReturn {
+    fn arguments(&self, signature: &str) -> Result<MessageReader<'_>, ConversationEnd> {
         if self.0.signature == signature {
             Ok(self.0.arguments(&self.1))
         } else {
-            Err(Stop::Unknown)
+            Err(ConversationEnd::Unknown)
         }
     }
 }
@@ -95,7 +95,7 @@ impl Conversation {
             ErrorKind::PermissionDenied => KeyringError::Denied,
             _ => KeyringError::NoBus,
         })?);
-        let left = Left::new(patience.max(Duration::from_millis(1)));
+        let left = SlicedWait::new(patience.max(Duration::from_millis(1)));
         let armed = left.slice();
         let ready = stream
             .set_nonblocking(false)
@@ -106,12 +106,12 @@ impl Conversation {
         Ok(Self { stream, left, armed, input, used: 0, last: 0 })
     }
 
-    fn read(mut self, attributes: &[(&str, &str)]) -> Result<Found, Stop> {
+    fn read(mut self, attributes: &[(&str, &str)]) -> Result<SearchResult, ConversationEnd> {
         let mut out = greeting();
         let hello =
             ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello");
-        let hello = self.call(&mut out, hello, "", Body::new());
-        let mut wanted = Body::new();
+        let hello = self.call(&mut out, hello, "", MessageBody::new());
+        let mut wanted = MessageBody::new();
         wanted.texts(attributes);
         let searched = self.ask(&mut out, SECRETS, SERVICE, "SearchItems", "a{ss}", wanted);
         self.send(&out)?;
@@ -119,51 +119,51 @@ impl Conversation {
         let [_, searched] = self.answers([hello, searched])?;
         let mut found = searched.arguments("aoao")?;
         let (unlocked, locked) =
-            (found.paths().ok_or(Stop::Unknown)?, found.paths().ok_or(Stop::Unknown)?);
+            (found.paths().ok_or(ConversationEnd::Unknown)?, found.paths().ok_or(ConversationEnd::Unknown)?);
         let item = match unlocked.as_slice() {
-            [] if locked.is_empty() => return Ok(Found::Nothing),
-            [] => return Ok(Found::Further),
+            [] if locked.is_empty() => return Ok(SearchResult::Nothing),
+            [] => return Ok(SearchResult::Further),
             [one] => *one,
             several => self.newest(several)?,
         };
-        let (mut out, mut plain) = (Vec::new(), Body::new());
+        let (mut out, mut plain) = (Vec::new(), MessageBody::new());
         plain.text("plain").signature("s").text("");
         let opened = self.ask(&mut out, SECRETS, SERVICE, "OpenSession", "sv", plain);
         self.send(&out)?;
         let [opened] = self.answers([opened])?;
         let mut session = opened.arguments("vo")?;
-        session.skip_variant().ok_or(Stop::Unknown)?;
-        self.secret(item, session.text().ok_or(Stop::Unknown)?)
+        session.skip_variant().ok_or(ConversationEnd::Unknown)?;
+        self.secret(item, session.text().ok_or(ConversationEnd::Unknown)?)
     }
 
     /// The item that was changed last; of several in one second, the last in the list.
-    fn newest<'a>(&mut self, items: &[&'a str]) -> Result<&'a str, Stop> {
+    fn newest<'a>(&mut self, items: &[&'a str]) -> Result<&'a str, ConversationEnd> {
         let mut newest = None;
         for item in items {
-            let mut which = Body::new();
+            let mut which = MessageBody::new();
             which.text("org.freedesktop.Secret.Item").text("Modified");
             let mut out = Vec::new();
             let properties = "org.freedesktop.DBus.Properties";
             let asked = self.ask(&mut out, item, properties, "Get", "ss", which);
             self.send(&out)?;
             let [answer] = self.answers([asked])?;
-            let time = answer.arguments("v")?.long_variant().ok_or(Stop::Unknown)?;
+            let time = answer.arguments("v")?.long_variant().ok_or(ConversationEnd::Unknown)?;
             newest = newest.max(Some((time, *item)));
         }
-        newest.map(|(_, item)| item).ok_or(Stop::Unknown)
+        newest.map(|(_, item)| item).ok_or(ConversationEnd::Unknown)
     }
 
-    fn secret(&mut self, item: &str, session: &str) -> Result<Found, Stop> {
-        let mut wanted = Body::new();
+    fn secret(&mut self, item: &str, session: &str) -> Result<SearchResult, ConversationEnd> {
+        let mut wanted = MessageBody::new();
         wanted.one_path(item).text(session);
         let mut out = Vec::new();
         let asked = self.ask(&mut out, SECRETS, SERVICE, "GetSecrets", "aoo", wanted);
         self.send(&out)?;
         let [answer] = self.answers([asked])?;
-        match answer.arguments("a{o(oayays)}")?.secret_of(item).ok_or(Stop::Unknown)? {
-            Some(secret) => Ok(Found::Secret(Zeroizing::new(secret.to_vec()))),
+        match answer.arguments("a{o(oayays)}")?.secret_of(item).ok_or(ConversationEnd::Unknown)? {
+            Some(secret) => Ok(SearchResult::Secret(Zeroizing::new(secret.to_vec()))),
             // It went, or was locked, after it was found: the long way tells.
-            None => Ok(Found::Further),
+            None => Ok(SearchResult::Further),
         }
     }
 
@@ -174,7 +174,7 @@ impl Conversation {
         interface: &str,
         method: &str,
         signature: &str,
-        body: Body,
+        body: MessageBody,
     ) -> u32 {
         self.call(out, ("org.freedesktop.secrets", path, interface, method), signature, body)
     }
@@ -184,19 +184,19 @@ impl Conversation {
         out: &mut Vec<u8>,
         (destination, path, interface, method): (&str, &str, &str, &str),
         signature: &str,
-        body: Body,
+        body: MessageBody,
     ) -> u32 {
         self.last += 1;
-        Call { destination, path, interface, method, signature, body }.write(self.last, out);
+        MethodCall { destination, path, interface, method, signature, body }.write(self.last, out);
         self.last
     }
 
-    fn send(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        self.stream.write_all(bytes).map_err(|error| Stop::Failed(broken_off(&error)))
+    fn send(&mut self, bytes: &[u8]) -> Result<(), ConversationEnd> {
+        self.stream.write_all(bytes).map_err(|error| ConversationEnd::Failed(broken_off(&error)))
     }
 
     /// The bus's answer to the greeting. One that wants to know more than the user's number is left to the library.
-    fn welcome(&mut self) -> Result<(), Stop> {
+    fn welcome(&mut self) -> Result<(), ConversationEnd> {
         loop {
             let line = self.input.windows(2).position(|two| two == b"\r\n");
             match line {
@@ -204,54 +204,54 @@ impl Conversation {
                     self.used = end + 2;
                     return Ok(());
                 }
-                Some(_) => return Err(Stop::Unknown),
+                Some(_) => return Err(ConversationEnd::Unknown),
                 None => self.receive()?,
             }
         }
     }
 
     /// The answers to these calls. An error among them is the end; signals are passed over.
-    fn answers<const N: usize>(&mut self, calls: [u32; N]) -> Result<[Answer; N], Stop> {
-        let mut found: [Option<Answer>; N] = [const { None }; N];
+    fn answers<const N: usize>(&mut self, calls: [u32; N]) -> Result<[MethodReturn; N], ConversationEnd> {
+        let mut found: [Option<MethodReturn>; N] = [const { None }; N];
         while found.iter().any(Option::is_none) {
             let answer = self.message()?;
             let at = calls.iter().position(|call| *call == answer.0.reply_to);
             match (answer.0.kind, at) {
                 (2, Some(at)) => found[at] = Some(answer),
-                (3, Some(_)) if answer.0.error == NOT_KNOWN => return Err(Stop::Unknown),
+                (3, Some(_)) if answer.0.error == NOT_KNOWN => return Err(ConversationEnd::Unknown),
                 (3, Some(_)) => {
                     let text = answer.0.arguments(&answer.1).text().unwrap_or_default().to_owned();
-                    return Err(Stop::Failed(failures::named(&answer.0.error, &text)));
+                    return Err(ConversationEnd::Failed(failures::named(&answer.0.error, &text)));
                 }
                 _ => {}
             }
         }
-        let all: Vec<Answer> = found.into_iter().flatten().collect();
-        all.try_into().map_err(|_| Stop::Unknown)
+        let all: Vec<MethodReturn> = found.into_iter().flatten().collect();
+        all.try_into().map_err(|_| ConversationEnd::Unknown)
     }
 
-    fn message(&mut self) -> Result<Answer, Stop> {
+    fn message(&mut self) -> Result<MethodReturn, ConversationEnd> {
         loop {
             let bytes = &self.input[self.used..];
-            if let Some(heading) = Heading::read(bytes).map_err(|()| Stop::Unknown)? {
+            if let Some(heading) = MessageHeader::read(bytes).map_err(|()| ConversationEnd::Unknown)? {
                 let message = Zeroizing::new(bytes[..heading.body.end].to_vec());
                 self.used += heading.body.end;
-                return Ok(Answer(heading, message));
+                return Ok(MethodReturn(heading, message));
             }
             self.receive()?;
         }
     }
 
     /// Waits for more input, for as long as there is time left in which this process runs.
-    fn receive(&mut self) -> Result<(), Stop> {
+    fn receive(&mut self) -> Result<(), ConversationEnd> {
         if self.left.is_over() {
-            return Err(Stop::Failed(KeyringError::Timeout { operation: "get" }));
+            return Err(ConversationEnd::Failed(KeyringError::Timeout { operation: "get" }));
         }
         // Not before each read: most answers come at once.
         let slice = self.left.slice();
         if slice < self.armed * 9 / 10 {
             let armed = self.stream.set_read_timeout(Some(slice));
-            armed.map_err(|error| Stop::Failed(broken_off(&error)))?;
+            armed.map_err(|error| ConversationEnd::Failed(broken_off(&error)))?;
             self.armed = slice;
         }
         let mut part = [0_u8; 4 << 10];
@@ -262,10 +262,10 @@ impl Conversation {
             matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
         };
         let read = match read {
-            Ok(0) => return Err(Stop::Failed(KeyringError::broken("the bus hung up"))),
+            Ok(0) => return Err(ConversationEnd::Failed(KeyringError::broken("the bus hung up"))),
             Ok(read) => read,
             Err(error) if is_wait(error.kind()) => return Ok(()),
-            Err(error) => return Err(Stop::Failed(broken_off(&error))),
+            Err(error) => return Err(ConversationEnd::Failed(broken_off(&error))),
         };
         // A buffer that grows leaves its old bytes behind, unless they are wiped here.
         let mut input = Zeroizing::new(Vec::with_capacity(self.input.len() - self.used + read));
@@ -273,7 +273,7 @@ impl Conversation {
         input.extend_from_slice(&part[..read]);
         part[..read].zeroize();
         if input.len() > LIMIT + (1 << 17) {
-            return Err(Stop::Unknown);
+            return Err(ConversationEnd::Unknown);
         }
         (self.input, self.used) = (input, 0);
         Ok(())

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 use u2m::{
-    Attribute, CheckError, Foreign, Identity, LoginFacts, Resolved, Scopes, Source, StorageSource,
-    Subject, Timestamp, Value, chain, format_local,
+    Attribute, CheckError, Sanitized, Identity, LoginFacts, Resolved, Scopes, ValueSource, StorageSource,
+    CheckSubject, Timestamp, Value, chain, format_local,
 };
 
 /// What is wrong, for programs and for people.
@@ -19,7 +19,7 @@ pub(crate) struct Problem {
 }
 
 /// What came of the check.
-pub(super) enum Status {
+pub(super) enum CheckStatus {
     Works(Identity),
     Failed(CheckError),
     /// Nobody asked, or nobody can.
@@ -27,12 +27,12 @@ pub(super) enum Status {
 }
 
 /// All that is shown.
-pub(super) struct Report<'a> {
+pub(super) struct DescribeReport<'a> {
     pub(super) resolved: &'a Resolved,
     pub(super) auth_type: Option<&'a str>,
-    pub(super) subject: Option<&'a Subject>,
+    pub(super) subject: Option<&'a CheckSubject>,
     pub(super) facts: Option<&'a LoginFacts>,
-    pub(super) status: &'a Status,
+    pub(super) status: &'a CheckStatus,
     /// What is wrong, with advice.
     pub(super) failure: Option<&'a Failure>,
     /// The profile file.
@@ -43,17 +43,17 @@ pub(super) struct Report<'a> {
 }
 
 /// One value of the configuration.
-struct Line {
+struct ConfigLine {
     key: &'static str,
     value: String,
-    source: Source,
+    source: ValueSource,
     /// Whether another way of signing in would use it.
     mismatch: bool,
 }
 
 /// The members of the reference in its order, then ours.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct DescribeJson<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Problem>,
@@ -63,7 +63,7 @@ struct Shown<'a> {
     account_id: Option<&'a str>,
     details: Details<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    token_storage: Option<Kept>,
+    token_storage: Option<StorageFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<TokenFacts<'a>>,
 }
@@ -79,12 +79,12 @@ struct Details<'a> {
 #[derive(Serialize)]
 struct Configured {
     value: String,
-    source: From,
+    source: SourceJson,
     auth_type_mismatch: bool,
 }
 
 #[derive(Serialize)]
-struct From {
+struct SourceJson {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -92,7 +92,7 @@ struct From {
 
 /// Where tokens are.
 #[derive(Serialize)]
-struct Kept {
+struct StorageFacts {
     mode: &'static str,
     location: String,
     source: String,
@@ -121,22 +121,22 @@ struct TokenFacts<'a> {
     subject: Option<&'a str>,
 }
 
-impl Report<'_> {
+impl DescribeReport<'_> {
     pub(super) fn json(&self) -> String {
         let configuration = self.lines().into_iter().map(|line| {
-            let source = From { r#type: line.source.kind(), name: line.source.name() };
+            let source = SourceJson { r#type: line.source.kind(), name: line.source.name() };
             let mismatch = line.mismatch;
             (line.key, Configured { value: line.value, source, auth_type_mismatch: mismatch })
         });
         let identity = self.identity();
-        output::json(&Shown {
+        output::json(&DescribeJson {
             status: match self.status {
-                Status::Works(_) => "success",
-                Status::Failed(_) => "error",
-                Status::Unchecked(_) => "unchecked",
+                CheckStatus::Works(_) => "success",
+                CheckStatus::Failed(_) => "error",
+                CheckStatus::Unchecked(_) => "unchecked",
             },
             error: self.problem(),
-            username: identity.and_then(|found| found.user_name.as_ref()).map(Foreign::as_str),
+            username: identity.and_then(|found| found.user_name.as_ref()).map(Sanitized::as_str),
             account_id: identity.and_then(|found| found.account_id.as_deref()),
             details: Details {
                 auth_type: self.auth_type.unwrap_or_default(),
@@ -158,21 +158,21 @@ impl Report<'_> {
                 out += &format!("{label}: {text}\n");
             }
         };
-        let auth_type = Foreign::new(self.auth_type.unwrap_or_default());
+        let auth_type = Sanitized::new(self.auth_type.unwrap_or_default());
         let host = self.host().unwrap_or_default();
         match self.status {
-            Status::Works(found) => {
+            CheckStatus::Works(found) => {
                 line("Host", host);
                 line("Account ID", found.account_id.as_deref().unwrap_or_default());
-                line("User", found.user_name.as_ref().map_or("", Foreign::as_str));
+                line("User", found.user_name.as_ref().map_or("", Sanitized::as_str));
                 line("Authenticated with", auth_type.as_str());
             }
-            Status::Failed(error) => {
+            CheckStatus::Failed(error) => {
                 let text =
                     self.failure.map_or_else(|| chain(error), |failure| failure.text.clone());
                 line("Unable to authenticate", &text);
             }
-            Status::Unchecked(why) => {
+            CheckStatus::Unchecked(why) => {
                 line("Host", host);
                 line("Would authenticate with", auth_type.as_str());
                 line(
@@ -199,11 +199,11 @@ impl Report<'_> {
         output::fit(&out)
     }
 
-    fn configured(&self, line: &Line) -> String {
-        let Line { key, source, .. } = line;
-        let value = Foreign::new(&line.value);
-        let auth_type = Foreign::new(self.auth_type.unwrap_or_default());
-        let is_told = !matches!(source, Source::Derived);
+    fn configured(&self, line: &ConfigLine) -> String {
+        let ConfigLine { key, source, .. } = line;
+        let value = Sanitized::new(&line.value);
+        let auth_type = Sanitized::new(self.auth_type.unwrap_or_default());
+        let is_told = !matches!(source, ValueSource::Derived);
         let from = match (is_told, line.mismatch) {
             (true, true) => format!(" (from {source}, not used for auth type {auth_type})"),
             (true, false) => format!(" (from {source})"),
@@ -215,22 +215,22 @@ impl Report<'_> {
     }
 
     /// Every value that is set, in the order of the table. The profile and the way of signing in are always told.
-    fn lines(&self) -> Vec<Line> {
+    fn lines(&self) -> Vec<ConfigLine> {
         let line = |attribute: &'static Attribute| {
             let key = attribute.key();
             let found = self.resolved.value(key);
             let (value, source) = match (found, key) {
                 // Databricks' CLI names none: it is where this program is, whoever said so.
-                (Some(found), "databricks_cli_path") => (self.shown(found), Source::Derived),
+                (Some(found), "databricks_cli_path") => (self.shown(found), ValueSource::Derived),
                 (Some(found), _) => (self.shown(found), found.source().clone()),
-                (None, "profile") => ("default".to_owned(), Source::Derived),
-                (None, "auth_type") => (self.auth_type?.to_owned(), Source::Derived),
+                (None, "profile") => ("default".to_owned(), ValueSource::Derived),
+                (None, "auth_type") => (self.auth_type?.to_owned(), ValueSource::Derived),
                 _ => return None,
             };
             let is_other = |auth_type: &str| !attribute.is_for(auth_type);
             // What is no credential is nobody's in particular.
             let mismatch = attribute.method().is_some() && self.auth_type.is_some_and(is_other);
-            Some(Line { key, value, source, mismatch })
+            Some(ConfigLine { key, value, source, mismatch })
         };
         Attribute::ALL.iter().filter_map(line).collect()
     }
@@ -251,31 +251,31 @@ impl Report<'_> {
         let granted = self.facts.map(|facts| facts.scopes.as_slice()).unwrap_or_default();
         let named = self.resolved.value("scopes").map(|value| Scopes::split(value.expose()));
         let Some(named) = named.filter(|_| !granted.is_empty()) else { return Scopes::default() };
-        named.missing_from(&Scopes::new(granted.iter().map(Foreign::as_str))).of_apis()
+        named.missing_from(&Scopes::new(granted.iter().map(Sanitized::as_str))).of_apis()
     }
 
     fn identity(&self) -> Option<&Identity> {
         match self.status {
-            Status::Works(found) => Some(found),
+            CheckStatus::Works(found) => Some(found),
             _ => None,
         }
     }
 
     fn problem(&self) -> Option<Problem> {
-        let (Status::Failed(error) | Status::Unchecked(Some(error))) = self.status else {
+        let (CheckStatus::Failed(error) | CheckStatus::Unchecked(Some(error))) = self.status else {
             return None;
         };
         let message = self.failure.map_or_else(|| chain(error), |failure| failure.text.clone());
         Some(Problem { category: error.category(), message })
     }
 
-    fn kept(&self) -> Option<Kept> {
+    fn kept(&self) -> Option<StorageFacts> {
         let storage = self.subject?.storage()?;
         let choice = storage.choice();
         let mode = self.facts.map_or(choice.mode(), |facts| facts.storage);
         let source = match choice.source() {
             StorageSource::Settings => {
-                let path = Foreign::new(&self.path.to_string_lossy().replace('\\', "/"));
+                let path = Sanitized::new(&self.path.to_string_lossy().replace('\\', "/"));
                 format!("auth_storage in [__settings__] section of {path}")
             }
             source => source.label().to_owned(),
@@ -285,7 +285,7 @@ impl Report<'_> {
             false => source,
         };
         let location = storage.location(mode, &place::shown);
-        Some(Kept { mode: mode.as_str(), location, source })
+        Some(StorageFacts { mode: mode.as_str(), location, source })
     }
 }
 
@@ -294,12 +294,12 @@ fn tell(facts: &LoginFacts, not_granted: &Scopes, line: &mut impl FnMut(&str, &s
     let expires = facts.expiry.map(|expiry| format!("{} ({})", format_local(expiry), left(expiry)));
     line("Token expires", expires.as_deref().unwrap_or("nobody knows when"));
     line("Refreshable", if facts.is_refreshable { "yes" } else { "no" });
-    let scopes: Vec<&str> = facts.scopes.iter().map(Foreign::as_str).collect();
+    let scopes: Vec<&str> = facts.scopes.iter().map(Sanitized::as_str).collect();
     line("Scopes", &scopes.join(" "));
     line("Scopes not granted", &not_granted.to_string());
-    line("Issuer", facts.issuer.as_ref().map_or("", Foreign::as_str));
-    line("Subject", facts.subject.as_ref().map_or("", Foreign::as_str));
-    line("Storage key", Foreign::new(facts.key.as_str()).as_str());
+    line("Issuer", facts.issuer.as_ref().map_or("", Sanitized::as_str));
+    line("Subject", facts.subject.as_ref().map_or("", Sanitized::as_str));
+    line("Storage key", Sanitized::new(facts.key.as_str()).as_str());
 }
 
 /// How long a token is still good, in words.
@@ -323,9 +323,9 @@ fn token_facts<'a>(facts: &'a LoginFacts, not_granted: &Scopes) -> TokenFacts<'a
         expires_in: facts.expiry.map(seconds_until),
         issued_at: facts.issued_at.map(format_local),
         refreshable: facts.is_refreshable,
-        scopes: facts.scopes.iter().map(Foreign::as_str).collect(),
+        scopes: facts.scopes.iter().map(Sanitized::as_str).collect(),
         scopes_not_granted: not_granted.iter().map(str::to_owned).collect(),
-        issuer: facts.issuer.as_ref().map(Foreign::as_str),
-        subject: facts.subject.as_ref().map(Foreign::as_str),
+        issuer: facts.issuer.as_ref().map(Sanitized::as_str),
+        subject: facts.subject.as_ref().map(Sanitized::as_str),
     }
 }

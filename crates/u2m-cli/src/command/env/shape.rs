@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// A form of writing variables down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum EnvFormat {
     /// `NAME=value` lines, for programs that read them from a file. They agree on little; only that is written.
     Dotenv,
     /// One object in another, as the reference prints it.
@@ -21,11 +21,11 @@ pub(crate) enum Shape {
 
 /// The variables of one object.
 #[derive(Serialize)]
-struct Env<'a> {
+struct EnvJson<'a> {
     env: BTreeMap<&'a str, &'a str>,
 }
 
-impl Shape {
+impl EnvFormat {
     /// Writes all of `variables`, in their order.
     pub(crate) fn print<T: Deref<Target = String>>(
         self,
@@ -33,7 +33,7 @@ impl Shape {
     ) -> Result<Zeroizing<String>, Failure> {
         if self == Self::Json {
             let env = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            return Ok(output::secret_json(&Env { env }));
+            return Ok(output::secret_json(&EnvJson { env }));
         }
         let mut text = SecretText::new();
         for (name, value) in variables {

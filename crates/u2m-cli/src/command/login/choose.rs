@@ -2,16 +2,16 @@
 
 use crate::args::Args;
 use crate::failure::Failure;
-use crate::prompt::{self, Picked};
+use crate::prompt::{self, ProfileChoice};
 use crate::{advice, output, place};
 use std::path::Path;
 use u2m::{
-    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName, Said,
-    Surroundings, blocking, choose_for_login,
+    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName, TargetArgs,
+    Environment, blocking, choose_for_login,
 };
 
 /// What is signed in to, and what its host says of itself.
-pub(super) struct Chosen {
+pub(super) struct ChosenTarget {
     pub(super) choice: LoginChoice,
     pub(super) metadata: HostMetadata,
 }
@@ -19,9 +19,9 @@ pub(super) struct Chosen {
 pub(super) fn login(
     args: &Args,
     path: &Path,
-    around: &Surroundings<'_>,
+    around: &Environment<'_>,
     name: &str,
-) -> Result<Chosen, Failure> {
+) -> Result<ChosenTarget, Failure> {
     let unclear = |error: ChooseError| advice::choice(&error, path, around.config, name);
     let mut said = args.said();
     let may_ask = prompt::is_allowed();
@@ -32,9 +32,9 @@ pub(super) fn login(
             false => "No profiles yet. Sign in to",
         };
         match prompt::profile(title, around.config, &profiles, true)? {
-            Some(Picked::Profile(name)) => said.profile = Some(name),
-            Some(Picked::Host) => said.host = Some(host()?),
-            Some(Picked::New) | None => {}
+            Some(ProfileChoice::Profile(name)) => said.profile = Some(name),
+            Some(ProfileChoice::Host) => said.host = Some(host()?),
+            Some(ProfileChoice::New) | None => {}
         }
     }
     let mut chosen = settled(&mut said, args, around, may_ask, None, &unclear)?;
@@ -63,20 +63,20 @@ pub(super) fn login(
     Ok(chosen)
 }
 
-fn is_bare(said: &Said) -> bool {
+fn is_bare(said: &TargetArgs) -> bool {
     let is_given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
     ![&said.either, &said.profile, &said.host].into_iter().any(is_given)
 }
 
 /// Chooses, and asks the host for what was not said, and the person for what the host does not say.
 fn settled(
-    said: &mut Said,
+    said: &mut TargetArgs,
     args: &Args,
-    around: &Surroundings<'_>,
+    around: &Environment<'_>,
     may_ask: bool,
     known: Option<(Host, HostMetadata)>,
     unclear: &dyn Fn(ChooseError) -> Failure,
-) -> Result<Chosen, Failure> {
+) -> Result<ChosenTarget, Failure> {
     let mut known = known;
     loop {
         let outcome = choose_for_login(said, around).and_then(|mut choice| {
@@ -97,7 +97,7 @@ fn settled(
             };
             known = choice.host.clone().map(|host| (host, metadata.clone()));
             choice.settle(&metadata, around)?;
-            Ok(Chosen { choice, metadata })
+            Ok(ChosenTarget { choice, metadata })
         });
         match outcome {
             Err(ChooseError::NoAccount(_)) if may_ask => said.account_id = Some(account()?),
@@ -108,9 +108,9 @@ fn settled(
 
 /// The profile and the host of a login that another command begins.
 pub(crate) fn profile_and_host(config: &ConfigFile) -> Result<(String, Option<String>), Failure> {
-    let around = Surroundings { env: &place::env, config };
+    let around = Environment { env: &place::env, config };
     // A name that is free: what is there already may sign in by other means.
-    let free = choose_for_login(&Said::default(), &around).map(|choice| choice.profile.to_string());
+    let free = choose_for_login(&TargetArgs::default(), &around).map(|choice| choice.profile.to_string());
     let profile = profile_name(free.as_deref().unwrap_or("DEFAULT"))?;
     let has_host = config.profile(&profile).is_some_and(|profile| profile.host().is_some());
     let host = if has_host { None } else { Some(host()?) };

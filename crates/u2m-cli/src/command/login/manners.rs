@@ -8,7 +8,7 @@ use crate::{advice, guard, output, place};
 use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    BrowserError, Builder, CA_FILE_KEY, ChallengeError, ConfigError, Editor, Foreign, Host,
+    BrowserError, Builder, CA_FILE_KEY, ChallengeError, ConfigError, Editor, Sanitized, Host,
     HostError, IssuerTrust, LateSave, PersistentAuth, Scopes, SignedIn, StoreFailure, browser_fn,
     chain,
 };
@@ -111,7 +111,7 @@ fn save_late(
          Ctrl-C.",
         advice::stopped(&chain(why))
     ));
-    let _telling = guard::Telling::begin();
+    let _telling = guard::ExitGuard::begin();
     let is_enough = || guard::interrupted().is_some();
     match auth.blocking().save_or_give_up(is_enough) {
         LateSave::GivenUp { why, revoked } => {
@@ -157,7 +157,7 @@ fn tell_scopes(signed_in: &SignedIn) {
     }
     let words = |scopes: &Scopes| match scopes.to_string() {
         text if text.is_empty() => "none in particular".to_owned(),
-        text => Foreign::new(&text).to_string(),
+        text => Sanitized::new(&text).to_string(),
     };
     if let Some(granted) = signed_in.granted_scopes() {
         output::note(&format!("Scopes asked for: {}. Granted: {}.", words(asked), words(granted)));

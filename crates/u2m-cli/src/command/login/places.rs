@@ -2,11 +2,11 @@
 
 use crate::args::Args;
 use crate::failure::{Class, Failure};
-use crate::prompt::{self, Row};
+use crate::prompt::{self, PickerRow};
 use crate::{guard, output, place, screen};
 use std::sync::Arc;
 use u2m::{
-    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, ConfigFile, Foreign, LoginChoice,
+    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, ConfigFile, Sanitized, LoginChoice,
     SignedIn, blocking, chain, suits_connect,
 };
 
@@ -15,14 +15,14 @@ const MANY: usize = 200;
 
 /// What the profile will name.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct ProfilePlaces {
     pub(super) account_id: Option<String>,
     pub(super) workspace_id: Option<String>,
     pub(super) cluster_id: Option<String>,
     pub(super) is_serverless: bool,
 }
 
-impl Places {
+impl ProfilePlaces {
     /// What is known without asking anybody but the host.
     pub(super) fn find(
         args: &Args,
@@ -38,7 +38,7 @@ impl Places {
             return Self { account_id, workspace_id, is_serverless, ..Self::default() };
         };
         let transport = Arc::new(place::transport(choice.ca_file.as_deref()));
-        let found = blocking::whereabouts(transport, host, signed_in.token().access_token());
+        let found = blocking::login_location(transport, host, signed_in.token().access_token());
         let account_id = of_target.or(found.account_id);
         let before = config.profile(choice.profile.as_str());
         let before = before.as_ref().and_then(|profile| profile.account_id());
@@ -48,7 +48,7 @@ impl Places {
             output::note(&format!(
                 "Warning: profile {} was for account {}; this login is for account {new}",
                 choice.profile,
-                Foreign::new(old)
+                Sanitized::new(old)
             ));
         }
         Self { account_id, workspace_id: found.workspace_id, is_serverless, ..Self::default() }
@@ -104,15 +104,15 @@ fn workspace(api: &blocking::Api, account: &AccountId) -> Result<Option<String>,
         [one] => {
             output::note(&format!(
                 "Workspace {} ({}) was chosen.",
-                Foreign::new(&one.name),
+                Sanitized::new(&one.name),
                 one.id
             ));
             Ok(Some(one.id.clone()))
         }
         several => {
-            let row = |one: &AccountWorkspace| Row::new(&one.name, &format!("({})", one.id));
+            let row = |one: &AccountWorkspace| PickerRow::new(&one.name, &format!("({})", one.id));
             let mut rows: Vec<_> = several.iter().map(row).collect();
-            rows.push(Row::action("→ No workspace, the account only"));
+            rows.push(PickerRow::action("→ No workspace, the account only"));
             let chosen = prompt::pick("Workspace", &rows)?;
             Ok(several.get(chosen).map(|one| one.id.clone()))
         }
@@ -149,7 +149,7 @@ fn cluster(api: &blocking::Api) -> Result<String, Failure> {
              shared with isolation or yours alone)",
         )),
         [one] => {
-            output::note(&format!("Cluster {} ({}) was chosen.", Foreign::new(&one.name), one.id));
+            output::note(&format!("Cluster {} ({}) was chosen.", Sanitized::new(&one.name), one.id));
             Ok(one.id.clone())
         }
         several if may_ask => {
@@ -182,14 +182,14 @@ fn usable(api: &blocking::Api, enough: usize) -> Result<Vec<Cluster>, ApiError> 
     Ok(found)
 }
 
-fn described(cluster: &Cluster) -> Row {
+fn described(cluster: &Cluster) -> PickerRow {
     let access = match cluster.single_user_name {
         Some(_) => "Assigned",
         None => "Shared",
     };
     let (state, runtime) = (cluster.state.as_deref(), cluster.spark_version.as_deref());
     let about = [state, Some(access), runtime, Some(cluster.id.as_str())];
-    Row::new(
+    PickerRow::new(
         &cluster.name,
         &format!("({})", about.into_iter().flatten().collect::<Vec<_>>().join(", ")),
     )

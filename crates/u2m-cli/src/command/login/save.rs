@@ -1,18 +1,18 @@
 //! The profile of a login: what is written, where, and how that is told.
 
-use super::places::Places;
+use super::places::ProfilePlaces;
 use crate::failure::{Class, Failure};
 use crate::{output, place};
 use serde::Serialize;
 use std::path::Path;
 use u2m::{
-    CA_FILE_KEY, CacheKey, Editor, Foreign, LOGIN_CLEARS, LoginChoice, Scopes, SignedIn, Storage,
+    CA_FILE_KEY, CacheKey, Editor, Sanitized, LOGIN_CLEARS, LoginChoice, Scopes, SignedIn, Storage,
     StorageMode, chain,
 };
 
 /// The result for programs. A member that has no value is `null`.
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(super) struct LoginReport {
     profile: String,
     host: String,
     account_id: Option<String>,
@@ -23,14 +23,14 @@ pub(super) struct Report {
     /// As they went to the server, and as it said that it granted them.
     asked_scopes: Vec<String>,
     granted_scopes: Option<Vec<String>>,
-    storage: Kept,
+    storage: StorageJson,
     config_file: String,
     /// The keys of the profile that were set.
     written: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
-struct Kept {
+struct StorageJson {
     mode: &'static str,
     location: String,
 }
@@ -40,17 +40,17 @@ fn listed(scopes: &Scopes) -> Vec<String> {
 }
 
 /// A login, and the profile that leads to it.
-pub(super) struct Saved<'a> {
+pub(super) struct SavedLogin<'a> {
     pub(super) path: &'a Path,
     pub(super) choice: &'a LoginChoice,
     pub(super) signed_in: &'a SignedIn,
     pub(super) scopes: &'a Scopes,
-    pub(super) places: &'a Places,
+    pub(super) places: &'a ProfilePlaces,
     pub(super) storage: &'a Storage,
     pub(super) key: &'a CacheKey,
 }
 
-impl Saved<'_> {
+impl SavedLogin<'_> {
     /// Writes the profile: the keys of this login, without the credentials of another kind that SDKs would trip over, and
     /// without what belongs to another host or other compute.
     pub(super) fn write(&self) -> Result<(), Failure> {
@@ -77,7 +77,7 @@ impl Saved<'_> {
         saved.map_err(|error| {
             let text = format!(
                 "signed in to {host}, and the login is stored under '{}', but the profile could not be saved: {}",
-                Foreign::new(name),
+                Sanitized::new(name),
                 chain(&error)
             );
             Failure::new(Class::Other, text)
@@ -86,7 +86,7 @@ impl Saved<'_> {
             output::note(&format!("Signed in to {host}."));
             output::note(&format!(
                 "Profile {} was successfully saved in {}.",
-                Foreign::new(name),
+                Sanitized::new(name),
                 place::shown(self.path)
             ));
             output::note(&format!("The login is kept in {}.", self.kept_in()));
@@ -101,7 +101,7 @@ impl Saved<'_> {
         if rivals.is_empty() || self.mode() != StorageMode::Plaintext {
             return;
         }
-        let names: Vec<_> = rivals.iter().map(|name| Foreign::new(name).to_string()).collect();
+        let names: Vec<_> = rivals.iter().map(|name| Sanitized::new(name).to_string()).collect();
         output::note(&format!(
             "The copy of it for programs that know no profiles is that of {} now. mirror_host_key = true stands in {} too: the next \
              login of one of them moves it.",
@@ -110,9 +110,9 @@ impl Saved<'_> {
         ));
     }
 
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn report(&self) -> LoginReport {
         let of = |key| self.values().into_iter().find(|(known, _)| *known == key).map(|(_, v)| v);
-        Report {
+        LoginReport {
             profile: self.choice.profile.to_string(),
             host: self.host(),
             account_id: of("account_id"),
@@ -122,7 +122,7 @@ impl Saved<'_> {
             scopes: listed(self.scopes),
             asked_scopes: listed(self.signed_in.asked_scopes()),
             granted_scopes: self.signed_in.granted_scopes().map(listed),
-            storage: Kept { mode: self.mode().as_str(), location: self.kept_in() },
+            storage: StorageJson { mode: self.mode().as_str(), location: self.kept_in() },
             config_file: place::shown(self.path),
             written: self.values().iter().map(|(key, _)| *key).collect(),
         }

@@ -8,7 +8,7 @@ use crate::{output, place};
 use serde_json::json;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Foreign, Host, Session, Storage, StorageMode, StoreError, TokenStore,
+    CacheKey, ConfigFile, Sanitized, Host, Session, Storage, StorageMode, StoreError, TokenStore,
     chain, host_login_keys, login_keys, looks_like_host,
 };
 
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What became of the logins that were to be moved.
 #[derive(Default)]
-struct Moves {
+struct MigrationResult {
     /// Those that were moved, and from where.
     moved: Vec<(CacheKey, StorageMode)>,
     /// Those that were in the new place already.
@@ -29,7 +29,7 @@ struct Moves {
 }
 
 /// Where logins are moved from, and what is known about them.
-struct Movers<'a> {
+struct Migration<'a> {
     storage: &'a Storage,
     config: &'a ConfigFile,
     to: StorageMode,
@@ -50,8 +50,8 @@ pub(crate) fn migrate(args: &Args, name: &str) -> Result<(), Failure> {
     };
     let (path, config) = place::config()?;
     let storage = place::storage_with_person(&config, None)?;
-    let movers = Movers { storage: &storage, config: &config, to, all: args.all };
-    let mut moves = Moves::default();
+    let movers = Migration { storage: &storage, config: &config, to, all: args.all };
+    let mut moves = MigrationResult::default();
     let keys = match named {
         Some(named) => vec![movers.find(named, name)?],
         None => movers.all_keys(&mut moves.failed),
@@ -74,19 +74,19 @@ pub(crate) fn migrate(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn finish(args: &Args, named: Option<&str>, to: StorageMode, moves: Moves) -> Result<(), Failure> {
-    let Moves { moved, mut failed, .. } = moves;
+fn finish(args: &Args, named: Option<&str>, to: StorageMode, moves: MigrationResult) -> Result<(), Failure> {
+    let MigrationResult { moved, mut failed, .. } = moves;
     match (named, failed.len()) {
         (_, 0) => {}
         (Some(_), _) => {
             let (key, text) = failed.remove(0);
-            let key = Foreign::new(key.as_str());
+            let key = Sanitized::new(key.as_str());
             let text = format!("the login {key} was not moved: {text}");
             return Err(Failure::new(Class::Storage, text));
         }
         (None, count) => {
             for (key, text) in failed {
-                output::note(&format!("Warning: {}: {text}", Foreign::new(key.as_str())));
+                output::note(&format!("Warning: {}: {text}", Sanitized::new(key.as_str())));
             }
             let (all, they) = (count + moved.len(), "what was not moved is where it was");
             let text = match moved.len() {
@@ -98,7 +98,7 @@ fn finish(args: &Args, named: Option<&str>, to: StorageMode, moves: Moves) -> Re
     }
     if moved.is_empty() {
         output::note(&match named {
-            Some(named) => format!("The login {} is kept in {to} already.", Foreign::new(named)),
+            Some(named) => format!("The login {} is kept in {to} already.", Sanitized::new(named)),
             None => "There was nothing to move.".to_owned(),
         });
     }
@@ -110,7 +110,7 @@ fn finish(args: &Args, named: Option<&str>, to: StorageMode, moves: Moves) -> Re
     Ok(())
 }
 
-impl Movers<'_> {
+impl Migration<'_> {
     /// The login of this name: of a profile, or of a host.
     fn find(&self, named: &str, name: &str) -> Result<CacheKey, Failure> {
         let mut keys = vec![CacheKey::new(named)];
@@ -125,7 +125,7 @@ impl Movers<'_> {
         }
         // Whether it is there at all can only be said if every store could be asked.
         self.check_asked(&keys[0]).map_err(|error| Failure::new(Class::Storage, chain(&error)))?;
-        let shown = Foreign::new(named);
+        let shown = Sanitized::new(named);
         let text = format!("there is no login {shown}; '{name} storage show' lists them");
         Err(Failure::new(Class::NotConfigured, text))
     }
@@ -159,7 +159,7 @@ impl Movers<'_> {
     }
 
     /// Moves logins, each from the store in which it counts.
-    fn move_all(&self, keys: Vec<CacheKey>, moves: &mut Moves) {
+    fn move_all(&self, keys: Vec<CacheKey>, moves: &mut MigrationResult) {
         let (store, to) = (self.storage.store(), self.to);
         let (holders, homes) = (store.holders_of_all(&keys), store.homes_of_all(&keys));
         let mut groups: Vec<(StorageMode, Vec<CacheKey>)> = Vec::new();
@@ -200,7 +200,7 @@ impl Movers<'_> {
                     }
                 }
                 let place = self.storage.location(to, &place::shown);
-                let shown = Foreign::new(key.as_str());
+                let shown = Sanitized::new(key.as_str());
                 output::note(&format!("Moved the login {shown} from {from} to {place}."));
                 self.remove_copies(&key, from);
                 moves.moved.push((key, from));
@@ -246,7 +246,7 @@ impl Movers<'_> {
                 Ok(_) => {}
                 Err(StoreError::KeptElsewhere { .. }) => output::note(&format!(
                     "Warning: another login {} is in {from}; it is not used.",
-                    Foreign::new(key.as_str())
+                    Sanitized::new(key.as_str())
                 )),
                 Err(error) => failed.push((key.clone(), chain(&error))),
             }
@@ -279,7 +279,7 @@ impl Movers<'_> {
                 let _lock = lock.ok_or_else(|| StoreError::Busy { key: copy.clone() })?;
                 part.delete(copy)
             });
-            let shown = Foreign::new(copy.as_str());
+            let shown = Sanitized::new(copy.as_str());
             output::note(&match removed {
                 Ok(()) => format!("Removed its copy {shown} from {from}."),
                 Err(error) => {

@@ -7,31 +7,31 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
 use u2m::{
-    CacheKey, ConfigFile, Foreign, Session, Storage, StorageChoice, StorageMode, StorageSource,
-    StoreError, Surroundings, Timestamp, TokenStore, chain, format_local,
+    CacheKey, ConfigFile, Sanitized, Session, Storage, StorageChoice, StorageMode, StorageSource,
+    StoreError, Environment, Timestamp, TokenStore, chain, format_local,
 };
 
 /// Everything that is shown.
 #[derive(Serialize)]
-struct Shown {
+struct StorageReport {
     /// Where new logins go, for profiles that say nothing of their own.
     mode: &'static str,
     source: &'static str,
-    profiles: Vec<Own>,
-    stores: Vec<Store>,
-    logins: Vec<Login>,
+    profiles: Vec<ProfileStorage>,
+    stores: Vec<StoreJson>,
+    logins: Vec<EntryJson>,
 }
 
 /// What a profile says of its own.
 #[derive(Serialize)]
-struct Own {
+struct ProfileStorage {
     profile: String,
     mode: &'static str,
 }
 
 /// One store, and what is wrong with it.
 #[derive(Serialize)]
-struct Store {
+struct StoreJson {
     mode: &'static str,
     location: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ struct Store {
 
 /// One entry of one store.
 #[derive(Serialize)]
-struct Login {
+struct EntryJson {
     key: String,
     storage: &'static str,
     /// Whether this is the one that is used.
@@ -61,7 +61,7 @@ pub(crate) fn show(args: &Args) -> Result<(), Failure> {
     let (path, config) = place::config()?;
     let storage = place::storage(&config, None)?;
     let choice = storage.choice();
-    let mut shown = Shown {
+    let mut shown = StorageReport {
         mode: choice.mode().as_str(),
         source: choice.source().label(),
         profiles: own(&config),
@@ -83,18 +83,18 @@ pub(crate) fn show(args: &Args) -> Result<(), Failure> {
 }
 
 /// The profiles that name a store, where nothing else decides for them.
-fn own(config: &ConfigFile) -> Vec<Own> {
-    let around = Surroundings { env: &place::env, config };
+fn own(config: &ConfigFile) -> Vec<ProfileStorage> {
+    let around = Environment { env: &place::env, config };
     let mut own = Vec::new();
     for profile in config.profiles() {
         match StorageChoice::of(None, &around, Some(profile.name())) {
             Ok(choice) if choice.source() == StorageSource::Profile => {
                 let mode = choice.mode().as_str();
-                own.push(Own { profile: profile.name().to_owned(), mode });
+                own.push(ProfileStorage { profile: profile.name().to_owned(), mode });
             }
             Ok(_) => {}
             Err(error) => {
-                let name = Foreign::new(profile.name());
+                let name = Sanitized::new(profile.name());
                 output::note(&format!("Warning: profile {name}: {}", chain(&error)));
             }
         }
@@ -103,21 +103,21 @@ fn own(config: &ConfigFile) -> Vec<Own> {
 }
 
 /// Adds a store and what is in it; whether this machine has none.
-fn look(storage: &Storage, mode: StorageMode, config: &ConfigFile, shown: &mut Shown) -> bool {
+fn look(storage: &Storage, mode: StorageMode, config: &ConfigFile, shown: &mut StorageReport) -> bool {
     let location = storage.location(mode, &place::shown);
     let found = storage.store().part(mode).and_then(TokenStore::keys);
     let is_absent = found.as_ref().is_err_and(StoreError::is_absent_store);
     let error = found.as_ref().err().map(|error| chain(error));
-    shown.stores.push(Store { mode: mode.as_str(), location, error });
+    shown.stores.push(StoreJson { mode: mode.as_str(), location, error });
     let keys = found.unwrap_or_default();
     let sessions = storage.store().part(mode).map(|part| part.load_all(&keys)).unwrap_or_default();
     let snapshot = storage.snapshot(keys.iter().cloned());
-    let around = Surroundings { env: &place::env, config };
+    let around = Environment { env: &place::env, config };
     for (key, session) in keys.iter().zip(sessions) {
         let choice = StorageChoice::of(None, &around, Some(key.as_str())).ok();
         let used = choice.and_then(|choice| snapshot.place(key, choice.naming())) == Some(mode);
         let named = choice.filter(StorageChoice::is_explicit).map(|choice| choice.mode().as_str());
-        shown.logins.push(Login { named, ..login(key, mode, used, session) });
+        shown.logins.push(EntryJson { named, ..login(key, mode, used, session) });
     }
     is_absent
 }
@@ -127,14 +127,14 @@ fn login(
     mode: StorageMode,
     used: bool,
     session: Result<Option<Session>, StoreError>,
-) -> Login {
+) -> EntryJson {
     let now = Timestamp::from(SystemTime::now());
     let (session, error) = match session {
         Ok(session) => (session, None),
         Err(error) => (None, Some(chain(&error))),
     };
     let expiry = session.as_ref().and_then(Session::known_expiry);
-    Login {
+    EntryJson {
         key: key.as_str().to_owned(),
         storage: mode.as_str(),
         used,
@@ -146,7 +146,7 @@ fn login(
     }
 }
 
-fn text(shown: &Shown, storage: &Storage, path: &Path) -> String {
+fn text(shown: &StorageReport, storage: &Storage, path: &Path) -> String {
     let choice = storage.choice();
     let source = match choice.source() {
         StorageSource::Settings => {
@@ -159,7 +159,7 @@ fn text(shown: &Shown, storage: &Storage, path: &Path) -> String {
     };
     let mut out = format!("New logins go to: {} (from {source})\n", shown.mode);
     for own in &shown.profiles {
-        out += &format!("Those of profile {}: {}\n", Foreign::new(&own.profile), own.mode);
+        out += &format!("Those of profile {}: {}\n", Sanitized::new(&own.profile), own.mode);
     }
     out.push('\n');
     for store in &shown.stores {
@@ -174,8 +174,8 @@ fn text(shown: &Shown, storage: &Storage, path: &Path) -> String {
     out + &table(&shown.logins)
 }
 
-fn table(logins: &[Login]) -> String {
-    let name = |login: &Login| Foreign::new(&login.key).to_string();
+fn table(logins: &[EntryJson]) -> String {
+    let name = |login: &EntryJson| Sanitized::new(&login.key).to_string();
     let width = logins.iter().map(|login| name(login).chars().count()).max();
     let width = width.unwrap_or(0).clamp(5, 60);
     let mut out =
@@ -202,7 +202,7 @@ fn table(logins: &[Login]) -> String {
     // They are sorted: what else is stored under a key stands beside it.
     for same in logins.chunk_by(|one, other| one.key == other.key) {
         let Some(login) = same.iter().find(|login| login.used) else { continue };
-        let is_other = |other: &&Login| Some(other.storage) == login.named && !other.used;
+        let is_other = |other: &&EntryJson| Some(other.storage) == login.named && !other.used;
         if let Some(other) = same.iter().find(is_other) {
             let (name, kept, other) = (name(login), login.storage, other.storage);
             out += &format!(

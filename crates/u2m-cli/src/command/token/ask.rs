@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::command::login;
 use crate::failure::Failure;
-use crate::prompt::{self, Picked};
+use crate::prompt::{self, ProfileChoice};
 use u2m::{ChooseError, ConfigFile, Profile};
 
 /// What to ask for in place of what was not clear; `None` if nobody can say more.
@@ -24,7 +24,7 @@ pub(super) fn instead(
         }
         ChooseError::Ambiguous { host, names } => {
             let is_one = |profile: &Profile<'_>| {
-                names.iter().any(|name| name == &u2m::Foreign::new(profile.name()))
+                names.iter().any(|name| name == &u2m::Sanitized::new(profile.name()))
             };
             let several: Vec<_> = profiles.into_iter().filter(is_one).collect();
             prompt::profile(&format!("Token for {host}, as"), config, &several, false)?
@@ -38,9 +38,9 @@ pub(super) fn instead(
         ..Args::default()
     };
     match picked {
-        Some(Picked::Profile(profile)) => said.profile = Some(profile),
-        Some(Picked::Host) => said.host = Some(login::host()?),
-        Some(Picked::New) => said.profile = Some(sign_in(config, name)?),
+        Some(ProfileChoice::Profile(profile)) => said.profile = Some(profile),
+        Some(ProfileChoice::Host) => said.host = Some(login::host()?),
+        Some(ProfileChoice::New) => said.profile = Some(sign_in(config, name)?),
         None => return Ok(None),
     }
     Ok(Some(said))

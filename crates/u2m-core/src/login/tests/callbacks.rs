@@ -1,16 +1,16 @@
 //! Telling this login's answer from everything else that reaches the listener or the prompt.
 
 use super::*;
-use crate::wire::OAuthErrorCode;
+use crate::oauth::OAuthErrorCode;
 use proptest::prelude::*;
 
 /// What `heard` is, in a word.
-fn word(heard: &Heard) -> &'static str {
+fn word(heard: &CallbackMatch) -> &'static str {
     match heard {
-        Heard::Callback(_) => "callback",
-        Heard::Junk(Junk::Empty) => "empty",
-        Heard::Junk(Junk::Repeated) => "repeated",
-        Heard::Junk(Junk::State) => "state",
+        CallbackMatch::Callback(_) => "callback",
+        CallbackMatch::Ignored(IgnoredReason::Empty) => "empty",
+        CallbackMatch::Ignored(IgnoredReason::Repeated) => "repeated",
+        CallbackMatch::Ignored(IgnoredReason::State) => "state",
     }
 }
 
@@ -133,7 +133,7 @@ fn a_refusal_repeats_neither_the_state_nor_the_code_nor_the_verifier() {
             .append_pair("state", &state)
             .finish();
         let browse = browse(workspace());
-        let Heard::Callback(callback) = browse.hear(&query) else { panic!("not heard") };
+        let CallbackMatch::Callback(callback) = browse.hear(&query) else { panic!("not heard") };
         let shown = browse.called_back(callback).unwrap_err().to_string();
         assert_eq!(shown, "authorize: bad_[secret]: you sent [secret]");
     }
@@ -150,7 +150,7 @@ fn an_issuer_that_is_none_repeats_neither_the_state_nor_the_code() {
             .append_pair("iss", &iss.replace("{}", &state.replace('_', "-")))
             .append_pair("state", &state)
             .finish();
-        let Heard::Callback(callback) = browse.hear(&query) else { panic!("not heard") };
+        let CallbackMatch::Callback(callback) = browse.hear(&query) else { panic!("not heard") };
         let shown = crate::chain(&browse.called_back(callback).unwrap_err());
         assert!(
             shown.contains("[secret]")
@@ -238,7 +238,7 @@ fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_address_that_was_a
 /// The code of a pasted answer, as it goes to the server.
 fn pasted_code(text: &str) -> Option<String> {
     let browse = browse(workspace());
-    let Heard::Callback(callback) = browse.hear_pasted(text) else { return None };
+    let CallbackMatch::Callback(callback) = browse.hear_pasted(text) else { return None };
     let call = exchange(browse.called_back(callback).unwrap());
     parameter(call.request().form().unwrap(), "code")
 }
@@ -355,7 +355,7 @@ fn t22_only_what_nobody_can_tell_to_be_whole_may_go_on() {
 fn t22_a_refusal_is_heard_when_it_is_pasted_too() {
     let browse = browse(workspace());
     let text = format!("localhost:8020/?error=access_denied&amp;state={}", state(&browse));
-    let Heard::Callback(callback) = browse.hear_pasted(&text) else { panic!("not heard") };
+    let CallbackMatch::Callback(callback) = browse.hear_pasted(&text) else { panic!("not heard") };
     assert!(matches!(browse.called_back(callback), Err(LoginError::Denied(_))));
 }
 
@@ -380,7 +380,7 @@ proptest! {
         let browse = browse_with(workspace(), seed, false);
         for (query, pasted) in junk {
             let heard = if pasted { browse.hear_pasted(&query) } else { browse.hear(&query) };
-            prop_assert!(matches!(heard, Heard::Junk(_)), "{}", query);
+            prop_assert!(matches!(heard, CallbackMatch::Ignored(_)), "{}", query);
         }
         let callback = callback(&browse, "code=c");
         let call = exchange(browse.called_back(callback).unwrap());
@@ -392,7 +392,7 @@ proptest! {
     fn t3_whatever_stands_beside_the_right_state_never_panics(rest in "\\PC{0,80}", pasted in any::<bool>()) {
         let browse = browse(workspace());
         let query = format!("state={}&{rest}", state(&browse));
-        if let Heard::Callback(callback) = if pasted { browse.hear_pasted(&query) } else { browse.hear(&query) } {
+        if let CallbackMatch::Callback(callback) = if pasted { browse.hear_pasted(&query) } else { browse.hear(&query) } {
             let _ = browse.called_back(callback);
         }
     }

@@ -18,7 +18,7 @@ fn called_back(request: LoginRequest, iss: Option<&str>) -> Result<AfterCallback
     browse.called_back(callback)
 }
 
-fn verify(step: AfterCallback) -> HttpCall<Verifying> {
+fn verify(step: AfterCallback) -> HttpCall<VerifyingIssuer> {
     match step {
         AfterCallback::Verify(call) => call,
         AfterCallback::Confirm(confirm) => verify(confirm.answered(true).unwrap()),
@@ -259,12 +259,12 @@ fn arg_4_disc_2_the_login_says_which_target_was_found() {
 
 #[test]
 fn disc_2_the_found_target_gets_tokens_from_the_login_at_once() {
-    use crate::token::{Ask, TokenRequest, TokenStep};
+    use crate::token::{WhichToken, TokenRequest, TokenStep};
     for iss in
         ["https://adb-1.azuredatabricks.net/oidc", "https://nike.databricks.com/oidc/accounts/abc"]
     {
         let done = sign_in_at(iss);
-        let TokenStep::Load(load) = TokenRequest::new(done.target()).start(Ask::Usable, NOW) else {
+        let TokenStep::Load(load) = TokenRequest::new(done.target()).start(WhichToken::Usable, NOW) else {
             panic!("loads first")
         };
         let step = load.loaded(Some(done.session().clone()), NOW).unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::call::TransportFailureKind;
-use crate::wire::TokenEndpointError;
+use crate::oauth::TokenEndpointError;
 
 #[test]
 fn a26_a_code_is_redeemed_once_and_its_failure_is_the_end() {

@@ -88,7 +88,7 @@ fn a22_the_crossed_callbacks_of_two_servers_are_refused() {
         |browse: &Browse| callback(browse, "code=honest&iss=https%3A%2F%2Fa.example%2Foidc");
     // As it arrives, the state is another attempt's.
     let crossed = format!("code=honest&state={}", state(&honest));
-    assert!(matches!(evil.hear(&crossed), Heard::Junk(Junk::State)));
+    assert!(matches!(evil.hear(&crossed), CallbackMatch::Ignored(IgnoredReason::State)));
     // Even if the attacker fits in the right state, the issuer gives it away.
     let callback = code_of_honest(&evil);
     assert!(matches!(evil.called_back(callback), Err(LoginError::WrongIssuer)));

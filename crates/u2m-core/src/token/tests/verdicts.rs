@@ -1,18 +1,18 @@
 //! What is remembered of a refresh that failed: whom it binds, and until when.
 
 use super::*;
-use crate::wire::Refusal;
+use crate::oauth::ErrorResponse;
 
-fn about(entry: &Session, at: Timestamp, kind: VerdictKind) -> Option<Verdict> {
-    Some(Verdict::new(entry.fingerprint(), at, kind))
+fn about(entry: &Session, at: Timestamp, kind: RefreshFailureKind) -> Option<RefreshFailure> {
+    Some(RefreshFailure::new(entry.fingerprint(), at, kind))
 }
 
-fn rejected() -> VerdictKind {
-    VerdictKind::Rejected(Refusal::new(400, "invalid_grant", None))
+fn rejected() -> RefreshFailureKind {
+    RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None))
 }
 
-fn passing() -> VerdictKind {
-    VerdictKind::passing("http 503")
+fn passing() -> RefreshFailureKind {
+    RefreshFailureKind::passing("http 503")
 }
 
 fn ago(seconds: i64) -> Timestamp {
@@ -21,8 +21,9 @@ fn ago(seconds: i64) -> Timestamp {
 
 #[test]
 fn a_rejection_is_remembered_until_the_entry_changes() {
-    for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
-        let mut shelf = Shelf::with(-1);
+    for ask in [WhichToken::Usable, WhichToken::Newer(None), WhichToken::Other(seen("old-access"))]
+    {
+        let mut shelf = RecordStore::with(-1);
         // A year, or a clock that was set back, changes nothing about it.
         for at in [ago(31_536_000), NOW, ago(-100)] {
             shelf.verdict = about(&session("old", -1), at, rejected());
@@ -38,32 +39,34 @@ fn a_rejection_is_remembered_until_the_entry_changes() {
 
 #[test]
 fn a_remembered_rejection_leaves_a_token_that_is_still_good() {
-    let mut shelf = Shelf::with(240);
+    let mut shelf = RecordStore::with(240);
     shelf.verdict = about(&session("old", 240), ago(10), rejected());
-    let issued = shelf.ask(Ask::Usable).unwrap();
-    assert!(matches!(issued.how(), How::Kept(TokenError::Rejected(_))));
+    let issued = shelf.ask(WhichToken::Usable).unwrap();
+    assert!(matches!(issued.how(), TokenOrigin::Kept(TokenError::Rejected(_))));
     assert_eq!((access(&issued), shelf.sent.len()), ("old-access", 0));
 }
 
 #[test]
 fn a_flow_leaves_behind_what_it_learnt() {
-    let mut shelf = Shelf::with(-1).answering(503, "");
-    shelf.ask(Ask::Usable).unwrap_err();
+    let mut shelf = RecordStore::with(-1).answering(503, "");
+    shelf.ask(WhichToken::Usable).unwrap_err();
     let verdict = shelf.verdict.clone().unwrap();
     assert_eq!(verdict.of, session("old", -1).fingerprint());
-    assert!(matches!(verdict.kind, VerdictKind::Passing(_)));
-    let mut shelf = Shelf::with(-1).answering(400, r#"{"error":"invalid_grant"}"#);
-    shelf.ask(Ask::Usable).unwrap_err();
-    assert!(matches!(shelf.verdict.clone().unwrap().kind, VerdictKind::Rejected(_)));
+    assert!(matches!(verdict.kind, RefreshFailureKind::Passing(_)));
+    let mut shelf = RecordStore::with(-1).answering(400, r#"{"error":"invalid_grant"}"#);
+    shelf.ask(WhichToken::Usable).unwrap_err();
+    assert!(matches!(shelf.verdict.clone().unwrap().kind, RefreshFailureKind::Rejected(_)));
     // The next caller learns it without a request: there is no second answer on the shelf.
-    assert!(shelf.ask(Ask::Usable).unwrap_err().needs_login());
+    assert!(shelf.ask(WhichToken::Usable).unwrap_err().needs_login());
 }
 
 #[test]
 fn a_passing_failure_is_shared_with_those_who_asked_before_it_fell_and_with_nobody_else() {
     for (fell, shared) in [(ago(0), true), (ago(-1), true), (ago(1), false), (ago(30), false)] {
-        for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
-            let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+        for ask in
+            [WhichToken::Usable, WhichToken::Newer(None), WhichToken::Other(seen("old-access"))]
+        {
+            let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
             let TokenStep::Load(load) = shelf.request.clone().start(ask.clone(), NOW) else {
                 panic!("loads first")
             };
@@ -85,9 +88,12 @@ fn a_passing_failure_is_shared_with_those_who_asked_before_it_fell_and_with_nobo
 fn within_one_second_it_counts_who_asked_before_the_failure_fell() {
     let at = |nanos| Moment::new(NOW, nanos);
     for (fell, shared) in [(at(0), false), (at(499), false), (at(500), true), (at(501), true)] {
-        for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
-            let mut shelf = Shelf::with(-1).answering(200, RENEWED);
-            shelf.verdict = Some(Verdict::new(session("old", -1).fingerprint(), fell, passing()));
+        for ask in
+            [WhichToken::Usable, WhichToken::Newer(None), WhichToken::Other(seen("old-access"))]
+        {
+            let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
+            shelf.verdict =
+                Some(RefreshFailure::new(session("old", -1).fingerprint(), fell, passing()));
             let asking = shelf.request.clone().start(ask.clone(), at(500));
             let outcome = shelf.go_on(asking);
             let is_shared = matches!(outcome, Err(TokenError::TriedJustNow(_)));
@@ -96,7 +102,7 @@ fn within_one_second_it_counts_who_asked_before_the_failure_fell() {
         }
     }
     // The words hold for all who hear them: whoever it was that failed.
-    assert!(!TokenError::TriedJustNow(Foreign::new("x")).to_string().contains("process"));
+    assert!(!TokenError::TriedJustNow(Sanitized::new("x")).to_string().contains("process"));
 }
 
 #[test]
@@ -105,8 +111,9 @@ fn a_pause_that_the_server_asked_for_is_kept_by_all_who_come_meanwhile() {
         let answer = answer(429, r#"{"error":"too_many_requests"}"#);
         Ok(answer.with_retry_after(std::time::Duration::from_secs(seconds)))
     };
-    for ask in [Ask::Usable, Ask::Newer(None), Ask::Other(seen("old-access"))] {
-        let mut shelf = Shelf::with(-1);
+    for ask in [WhichToken::Usable, WhichToken::Newer(None), WhichToken::Other(seen("old-access"))]
+    {
+        let mut shelf = RecordStore::with(-1);
         shelf.answers.push_back(busy(90));
         let error = shelf.ask(ask.clone()).unwrap_err();
         assert!(matches!(error, TokenError::Refresh(_)) && error.is_transient(), "{error:?}");
@@ -125,11 +132,11 @@ fn a_pause_that_the_server_asked_for_is_kept_by_all_who_come_meanwhile() {
     }
     // No pause is longer than an hour, and one that is none is none.
     for (asked, passed, sent) in [(u64::MAX, 3_599, 1), (u64::MAX, 3_600, 2), (0, 1, 2)] {
-        let mut shelf = Shelf::with(-1);
+        let mut shelf = RecordStore::with(-1);
         shelf.answers.extend([busy(asked), Ok(answer(200, RENEWED))]);
-        shelf.ask(Ask::Usable).unwrap_err();
+        shelf.ask(WhichToken::Usable).unwrap_err();
         shelf.now = NOW.plus(Lifetime::from_seconds(passed));
-        let _ = shelf.ask(Ask::Usable);
+        let _ = shelf.ask(WhichToken::Usable);
         assert_eq!(shelf.sent.len(), sent, "{asked} {passed}");
     }
 }
@@ -138,27 +145,27 @@ fn a_pause_that_the_server_asked_for_is_kept_by_all_who_come_meanwhile() {
 fn a_pause_takes_no_token_that_is_still_good_and_no_new_login() {
     let at = Moment::new(NOW, 5);
     let paused = |of: &Session| {
-        let verdict = Verdict::new(of.fingerprint(), at, passing());
+        let verdict = RefreshFailure::new(of.fingerprint(), at, passing());
         Some(verdict.with_pause(std::time::Duration::from_secs(600)))
     };
-    let mut shelf = Shelf::with(240).answering(200, RENEWED);
+    let mut shelf = RecordStore::with(240).answering(200, RENEWED);
     shelf.verdict = paused(&session("old", 240));
     shelf.now = NOW.plus(Lifetime::from_seconds(100));
-    let issued = shelf.ask(Ask::Usable).unwrap();
-    assert!(matches!(issued.how(), How::Kept(TokenError::Postponed { .. })));
+    let issued = shelf.ask(WhichToken::Usable).unwrap();
+    assert!(matches!(issued.how(), TokenOrigin::Kept(TokenError::Postponed { .. })));
     assert_eq!((access(&issued), shelf.sent.len()), ("old-access", 0));
     // Forced means new: the old one is not handed out for it, and the server is left alone all the same.
-    let forced = shelf.ask(Ask::Newer(None)).unwrap_err();
+    let forced = shelf.ask(WhichToken::Newer(None)).unwrap_err();
     assert!(matches!(forced, TokenError::Postponed { .. }), "{forced:?}");
     shelf.entry = Some(session("relogin", -1));
-    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     // By a clock that was set back, the pause would not come to its end.
     for (back, sent) in [(60, 0), (61, 1)] {
-        let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+        let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
         shelf.verdict = paused(&session("old", -1));
         shelf.now = ago(back);
         shelf.entry = Some(session("old", -100));
-        let _ = shelf.ask(Ask::Usable);
+        let _ = shelf.ask(WhichToken::Usable);
         assert_eq!(shelf.sent.len(), sent, "{back}");
     }
 }
@@ -166,30 +173,30 @@ fn a_pause_takes_no_token_that_is_still_good_and_no_new_login() {
 #[test]
 fn what_asks_for_a_person_is_a_new_login_for_all_who_wait_and_tried_again_for_who_comes_later() {
     let body = r#"{"error":"interaction_required","error_description":"AADSTS50076: MFA"}"#;
-    let mut shelf = Shelf::with(-1).answering(400, body);
-    let error = shelf.ask(Ask::Usable).unwrap_err();
+    let mut shelf = RecordStore::with(-1).answering(400, body);
+    let error = shelf.ask(WhichToken::Usable).unwrap_err();
     assert!(error.needs_login() && !error.is_transient(), "{error:?}");
     assert!(!shelf.verdict.as_ref().unwrap().is_final_for(&session("old", -1)), "it is not dead");
     // Who asked meanwhile has the same answer, without a request.
-    let error = shelf.ask(Ask::Usable).unwrap_err();
+    let error = shelf.ask(WhichToken::Usable).unwrap_err();
     assert!(error.needs_login() && crate::chain(&error).contains("AADSTS50076"), "{error:?}");
     assert_eq!(shelf.sent.len(), 1);
     shelf.now = NOW.plus(Lifetime::from_seconds(1));
     let mut shelf = shelf.answering(200, RENEWED);
-    assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
 }
 
 #[test]
 fn who_asks_while_the_request_is_under_way_shares_its_failure_too() {
     let later = |seconds| NOW.plus(Lifetime::from_seconds(seconds));
-    let mut shelf = Shelf::with(-1).failing(TransportFailureKind::TimedOut);
-    let mut step = shelf.request.clone().start(Ask::Usable, NOW);
-    while !matches!(step, TokenStep::Note(_)) {
+    let mut shelf = RecordStore::with(-1).failing(TransportFailureKind::TimedOut);
+    let mut step = shelf.request.clone().start(WhichToken::Usable, NOW);
+    while !matches!(step, TokenStep::RecordFailure(_)) {
         step = match step {
             TokenStep::Load(load) => load.loaded(shelf.entry.clone(), NOW).unwrap(),
             TokenStep::Lock(lock) => lock.locked(),
             TokenStep::Reload(reload) => reload.loaded(shelf.entry.clone(), None, NOW).unwrap(),
-            TokenStep::Prove(prove) => prove.proven(NOW).unwrap(),
+            TokenStep::CheckWritable(prove) => prove.proven(NOW).unwrap(),
             TokenStep::Refresh(call) => {
                 call.answered(shelf.answers.pop_front().unwrap(), NOW).unwrap()
             }
@@ -199,47 +206,50 @@ fn who_asks_while_the_request_is_under_way_shares_its_failure_too() {
     shelf.now = later(30);
     shelf.go_on(step).unwrap_err();
     // Half a minute went by; whoever came meanwhile has waited for this very answer.
-    let waiting = shelf.request.clone().start(Ask::Usable, later(20));
+    let waiting = shelf.request.clone().start(WhichToken::Usable, later(20));
     assert!(matches!(shelf.go_on(waiting), Err(TokenError::TriedJustNow(_))));
     let mut newcomer = shelf;
     newcomer.answers.push_back(Ok(answer(200, RENEWED)));
     newcomer.now = later(31);
-    assert_eq!(access(&newcomer.ask(Ask::Usable).unwrap()), "new-access");
+    assert_eq!(access(&newcomer.ask(WhichToken::Usable).unwrap()), "new-access");
 }
 
 #[test]
 fn refr_6_a_renewal_ahead_of_time_pauses_for_a_minute_after_one_has_failed() {
     for (seconds, requests) in [(0, 0), (59, 0), (60, 1), (3000, 1)] {
-        let mut shelf = Shelf::with(240).answering(200, RENEWED);
+        let mut shelf = RecordStore::with(240).answering(200, RENEWED);
         shelf.verdict = about(&session("old", 240), ago(seconds), passing());
-        let issued = shelf.ask(Ask::Usable).unwrap();
+        let issued = shelf.ask(WhichToken::Usable).unwrap();
         assert_eq!(shelf.sent.len(), requests, "{seconds} seconds after");
-        assert_eq!(matches!(issued.how(), How::Kept(TokenError::TriedJustNow(_))), requests == 0);
+        assert_eq!(
+            matches!(issued.how(), TokenOrigin::Kept(TokenError::TriedJustNow(_))),
+            requests == 0
+        );
     }
 }
 
 #[test]
 fn a_passing_failure_from_the_future_tells_of_a_clock_that_was_set_back() {
     for left in [-1, 240] {
-        let mut shelf = Shelf::with(left).answering(200, RENEWED);
+        let mut shelf = RecordStore::with(left).answering(200, RENEWED);
         shelf.verdict = about(&session("old", left), ago(-1), passing());
-        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+        assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     }
 }
 
 #[test]
 fn a_verdict_about_another_refresh_token_means_nothing() {
     for kind in [rejected(), passing()] {
-        let mut shelf = Shelf::with(-1).answering(200, RENEWED);
+        let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
         shelf.verdict = about(&session("other", -1), NOW, kind);
-        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access");
+        assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     }
 }
 
 #[test]
 fn t14_neither_a_verdict_nor_its_error_holds_the_refresh_token() {
-    let mut shelf = Shelf::with(-1).answering(503, "old-refresh");
-    let error = shelf.ask(Ask::Usable).unwrap_err();
+    let mut shelf = RecordStore::with(-1).answering(503, "old-refresh");
+    let error = shelf.ask(WhichToken::Usable).unwrap_err();
     let shown =
         format!("{:?} {error:?} {error} {:?}", shelf.verdict, std::error::Error::source(&error));
     assert!(!shown.contains("old-refresh"), "{shown}");
@@ -248,27 +258,27 @@ fn t14_neither_a_verdict_nor_its_error_holds_the_refresh_token() {
 #[test]
 fn a8_after_a_success_that_cannot_be_read_the_refresh_token_is_not_sent_again_in_silence() {
     for body in ["what is this", "", "[]", r#"{"token_type":"Bearer"}"#] {
-        let mut shelf = Shelf::with(-1).answering(200, body);
-        let error = shelf.ask(Ask::Usable).unwrap_err();
+        let mut shelf = RecordStore::with(-1).answering(200, body);
+        let error = shelf.ask(WhichToken::Usable).unwrap_err();
         assert!(matches!(error, TokenError::SpentInVain(_)), "{body}: {error:?}");
         assert!(error.needs_login() && !error.is_transient(), "{body}");
         let verdict = shelf.verdict.clone().unwrap();
-        assert!(matches!(verdict.kind, VerdictKind::Spent(_)), "{body}: {verdict:?}");
-        for ask in [Ask::Usable, Ask::Other(seen("old-access"))] {
+        assert!(matches!(verdict.kind, RefreshFailureKind::Spent(_)), "{body}: {verdict:?}");
+        for ask in [WhichToken::Usable, WhichToken::Other(seen("old-access"))] {
             let error = shelf.ask(ask).unwrap_err();
             assert!(matches!(error, TokenError::SpentInVain(_)), "{body}: {error:?}");
         }
         assert_eq!(shelf.spent(), ["old-refresh"], "{body}");
         // A person who says so has it tried once more.
         shelf = shelf.answering(200, RENEWED);
-        assert_eq!(access(&shelf.ask(Ask::Newer(None)).unwrap()), "new-access", "{body}");
-        assert_eq!(access(&shelf.ask(Ask::Usable).unwrap()), "new-access", "{body}");
+        assert_eq!(access(&shelf.ask(WhichToken::Newer(None)).unwrap()), "new-access", "{body}");
+        assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access", "{body}");
     }
     // While the old token is good, it is what callers get.
-    let mut shelf = Shelf::with(240).answering(200, "what is this");
+    let mut shelf = RecordStore::with(240).answering(200, "what is this");
     for _ in 0..2 {
-        let issued = shelf.ask(Ask::Usable).unwrap();
-        assert!(matches!(issued.how(), How::Kept(TokenError::SpentInVain(_))));
+        let issued = shelf.ask(WhichToken::Usable).unwrap();
+        assert!(matches!(issued.how(), TokenOrigin::Kept(TokenError::SpentInVain(_))));
     }
     assert_eq!(shelf.spent().len(), 1);
 }

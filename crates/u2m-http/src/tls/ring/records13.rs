@@ -20,15 +20,15 @@ pub(super) fn nonce(iv: &Iv, sequence: u64) -> aead::Nonce {
     aead::Nonce::assume_unique_for_key(Nonce::new(iv, sequence).0)
 }
 
-pub(super) struct Cipher(pub(super) &'static aead::Algorithm);
+pub(super) struct Tls13Cipher(pub(super) &'static aead::Algorithm);
 
-impl Tls13AeadAlgorithm for Cipher {
+impl Tls13AeadAlgorithm for Tls13Cipher {
     fn encrypter(&self, given: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(Record { key: key(self.0, &given), iv })
+        Box::new(Tls13Record { key: key(self.0, &given), iv })
     }
 
     fn decrypter(&self, given: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(Record { key: key(self.0, &given), iv })
+        Box::new(Tls13Record { key: key(self.0, &given), iv })
     }
 
     fn key_len(&self) -> usize {
@@ -45,12 +45,12 @@ impl Tls13AeadAlgorithm for Cipher {
     }
 }
 
-struct Record {
+struct Tls13Record {
     key: Option<LessSafeKey>,
     iv: Iv,
 }
 
-impl MessageEncrypter for Record {
+impl MessageEncrypter for Tls13Record {
     fn encrypt(
         &mut self,
         message: OutboundPlainMessage<'_>,
@@ -74,7 +74,7 @@ impl MessageEncrypter for Record {
     }
 }
 
-impl MessageDecrypter for Record {
+impl MessageDecrypter for Tls13Record {
     fn decrypt<'a>(
         &mut self,
         mut message: InboundOpaqueMessage<'a>,

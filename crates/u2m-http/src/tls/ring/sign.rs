@@ -43,7 +43,7 @@ const CURVES: [Curve; 2] = [
     },
 ];
 
-enum Pair {
+enum KeyPair {
     Ecdsa(SignatureScheme, EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
@@ -53,7 +53,7 @@ enum Pair {
 pub(super) fn key(der: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, Error> {
     let pair = match der {
         PrivateKeyDer::Pkcs1(key) => {
-            RsaKeyPair::from_der(key.secret_pkcs1_der()).ok().map(Pair::Rsa)
+            RsaKeyPair::from_der(key.secret_pkcs1_der()).ok().map(KeyPair::Rsa)
         }
         PrivateKeyDer::Sec1(key) => CURVES.iter().find_map(|curve| {
             let body = [curve.prefix, &*element(0x04, key.secret_sec1_der())].concat();
@@ -61,10 +61,10 @@ pub(super) fn key(der: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, Error>
         }),
         PrivateKeyDer::Pkcs8(key) => {
             let der = key.secret_pkcs8_der();
-            let rsa = || RsaKeyPair::from_pkcs8(der).ok().map(Pair::Rsa);
+            let rsa = || RsaKeyPair::from_pkcs8(der).ok().map(KeyPair::Rsa);
             let ecdsa = || CURVES.iter().find_map(|curve| curve.read(der));
             let ed25519 =
-                || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().map(Pair::Ed25519);
+                || Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok().map(KeyPair::Ed25519);
             rsa().or_else(ecdsa).or_else(ed25519)
         }
         _ => None,
@@ -74,9 +74,9 @@ pub(super) fn key(der: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, Error>
 }
 
 impl Curve {
-    fn read(&self, der: &[u8]) -> Option<Pair> {
+    fn read(&self, der: &[u8]) -> Option<KeyPair> {
         let pair = EcdsaKeyPair::from_pkcs8(self.algorithm, der, &SystemRandom::new());
-        pair.ok().map(|pair| Pair::Ecdsa(self.scheme, pair))
+        pair.ok().map(|pair| KeyPair::Ecdsa(self.scheme, pair))
     }
 }
 
@@ -93,14 +93,14 @@ fn element(tag: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
     out
 }
 
-struct Key(Arc<Pair>);
+struct Key(Arc<KeyPair>);
 
 impl SigningKey for Key {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
         let scheme = match &*self.0 {
-            Pair::Ecdsa(scheme, _) => Some(*scheme),
-            Pair::Ed25519(_) => Some(SignatureScheme::ED25519),
-            Pair::Rsa(_) => RSA.iter().map(|(one, _)| *one).find(|one| offered.contains(one)),
+            KeyPair::Ecdsa(scheme, _) => Some(*scheme),
+            KeyPair::Ed25519(_) => Some(SignatureScheme::ED25519),
+            KeyPair::Rsa(_) => RSA.iter().map(|(one, _)| *one).find(|one| offered.contains(one)),
         };
         let scheme = scheme.filter(|scheme| offered.contains(scheme))?;
         Some(Box::new(Signature { pair: Arc::clone(&self.0), scheme }))
@@ -108,9 +108,9 @@ impl SigningKey for Key {
 
     fn algorithm(&self) -> SignatureAlgorithm {
         match &*self.0 {
-            Pair::Ecdsa(..) => SignatureAlgorithm::ECDSA,
-            Pair::Ed25519(_) => SignatureAlgorithm::ED25519,
-            Pair::Rsa(_) => SignatureAlgorithm::RSA,
+            KeyPair::Ecdsa(..) => SignatureAlgorithm::ECDSA,
+            KeyPair::Ed25519(_) => SignatureAlgorithm::ED25519,
+            KeyPair::Rsa(_) => SignatureAlgorithm::RSA,
         }
     }
 }
@@ -122,7 +122,7 @@ impl fmt::Debug for Key {
 }
 
 struct Signature {
-    pair: Arc<Pair>,
+    pair: Arc<KeyPair>,
     scheme: SignatureScheme,
 }
 
@@ -131,11 +131,11 @@ impl Signer for Signature {
         let failed = |_| Error::General("signing failed".to_owned());
         let random = SystemRandom::new();
         match &*self.pair {
-            Pair::Ecdsa(_, pair) => {
+            KeyPair::Ecdsa(_, pair) => {
                 pair.sign(&random, message).map(|it| it.as_ref().to_vec()).map_err(failed)
             }
-            Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            Pair::Rsa(pair) => {
+            KeyPair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            KeyPair::Rsa(pair) => {
                 let mut out = vec![0; pair.public().modulus_len()];
                 let known = RSA.iter().find(|(scheme, _)| *scheme == self.scheme);
                 let (_, encoding) =

@@ -2,7 +2,7 @@
 
 use super::hash::{HMAC_SHA256, HMAC_SHA384, Hash, SHA256, SHA384};
 use super::records12::{ChaCha, Gcm};
-use super::records13::Cipher;
+use super::records13::Tls13Cipher;
 use ring::aead;
 use rustls::crypto::tls12::PrfUsingHmac;
 use rustls::crypto::tls13::HkdfUsingHmac;
@@ -15,19 +15,19 @@ pub(super) static ALL: &[SupportedCipherSuite] = &[
     SupportedCipherSuite::Tls13(&Tls13CipherSuite {
         common: gcm(CipherSuite::TLS13_AES_256_GCM_SHA384, &SHA384),
         hkdf_provider: &HkdfUsingHmac(&HMAC_SHA384),
-        aead_alg: &Cipher(&aead::AES_256_GCM),
+        aead_alg: &Tls13Cipher(&aead::AES_256_GCM),
         quic: None,
     }),
     SupportedCipherSuite::Tls13(&Tls13CipherSuite {
         common: gcm(CipherSuite::TLS13_AES_128_GCM_SHA256, &SHA256),
         hkdf_provider: &HkdfUsingHmac(&HMAC_SHA256),
-        aead_alg: &Cipher(&aead::AES_128_GCM),
+        aead_alg: &Tls13Cipher(&aead::AES_128_GCM),
         quic: None,
     }),
     SupportedCipherSuite::Tls13(&Tls13CipherSuite {
         common: chacha(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
         hkdf_provider: &HkdfUsingHmac(&HMAC_SHA256),
-        aead_alg: &Cipher(&aead::CHACHA20_POLY1305),
+        aead_alg: &Tls13Cipher(&aead::CHACHA20_POLY1305),
         quic: None,
     }),
     SupportedCipherSuite::Tls12(&Tls12CipherSuite {

@@ -40,13 +40,13 @@ proptest! {
 
     #[test]
     fn a_shell_reads_back_what_was_printed_for_it(value in values()) {
-        let text = Shape::Shell.print(&one(&value)).unwrap();
+        let text = EnvFormat::Shell.print(&one(&value)).unwrap();
         prop_assert_eq!(read_back(&text), value.as_bytes());
     }
 
     #[test]
     fn a_dotenv_file_is_refused_or_read_back_by_a_shell_too(value in values()) {
-        if let Ok(text) = Shape::Dotenv.print(&one(&value)) {
+        if let Ok(text) = EnvFormat::Dotenv.print(&one(&value)) {
             prop_assert_eq!(text.lines().count(), 1);
             prop_assert_eq!(read_back(&text), value.as_bytes());
         }
@@ -54,7 +54,7 @@ proptest! {
 
     #[test]
     fn json_holds_every_value(value in values()) {
-        let text = Shape::Json.print(&one(&value)).unwrap();
+        let text = EnvFormat::Json.print(&one(&value)).unwrap();
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(read["env"]["DATABRICKS_TOKEN"].as_str(), Some(&*value));
     }
@@ -79,7 +79,7 @@ fn dotenv_files_hold_what_all_readers_agree_about() {
 
 #[test]
 fn a_value_that_is_refused_is_named_and_not_shown() {
-    let error = Shape::Dotenv.print(&one("canary\n")).unwrap_err();
+    let error = EnvFormat::Dotenv.print(&one("canary\n")).unwrap_err();
     assert!(error.text.starts_with("the value of DATABRICKS_TOKEN holds what"), "{error}");
     assert!(!error.text.contains("canary"));
 }

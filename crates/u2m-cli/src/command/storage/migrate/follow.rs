@@ -1,33 +1,33 @@
 //! The settings that name a store follow the logins that are moved.
 
-use super::{Movers, Moves};
+use super::{Migration, MigrationResult};
 use crate::advice::{quoted, stopped};
 use crate::failure::{Class, Failure};
 use crate::{output, place};
 use std::collections::BTreeMap;
 use std::path::Path;
 use u2m::{
-    CacheKey, Draft, Editor, StorageChoice, StorageMode, StorageSource, Surroundings, chain,
+    CacheKey, Draft, Editor, StorageChoice, StorageMode, StorageSource, Environment, chain,
 };
 
 const SETTING: &str = "auth_storage";
 const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
 
 /// A setting that is changed, and a login that it misleads those about who go by it alone.
-struct Misleading<'a> {
+struct StaleSetting<'a> {
     /// The profile that it stands in; `None`: it is that of `[__settings__]`.
     profile: Option<&'a str>,
     key: &'a CacheKey,
 }
 
-impl Movers<'_> {
+impl Migration<'_> {
     /// Which store is named for a login, by the environment too or by the profile file alone.
     pub(super) fn choice(&self, key: &CacheKey, by_environment: bool) -> Option<StorageChoice> {
         let env = |name: &str| match by_environment || name != VARIABLE {
             true => place::env(name),
             false => None,
         };
-        let around = Surroundings { env: &env, config: self.config };
+        let around = Environment { env: &env, config: self.config };
         StorageChoice::of(None, &around, Some(key.as_str())).ok()
     }
 
@@ -44,12 +44,12 @@ impl Movers<'_> {
     }
 
     /// The setting to change for a login; `None` also where that would take a section of its own, and it is no profile's.
-    fn to_change<'a>(&self, key: &'a CacheKey) -> Option<Misleading<'a>> {
+    fn to_change<'a>(&self, key: &'a CacheKey) -> Option<StaleSetting<'a>> {
         let profile = match self.misleading(key, false)? {
             StorageSource::Settings if self.is_for_all() => None,
             _ => Some(self.config.profile(key.as_str()).map(|_| key.as_str())?),
         };
-        Some(Misleading { profile, key })
+        Some(StaleSetting { profile, key })
     }
 
     /// Why a login is not moved: programs that go by the settings alone would not find it any more, and nothing that its new
@@ -65,7 +65,7 @@ impl Movers<'_> {
     }
 
     /// Lets the settings that name a store follow the logins that were moved, now or by somebody who came no further.
-    pub(super) fn follow(&self, path: &Path, moves: &Moves) -> Result<(), Failure> {
+    pub(super) fn follow(&self, path: &Path, moves: &MigrationResult) -> Result<(), Failure> {
         let keys = || moves.moved.iter().map(|(key, _)| key).chain(&moves.there);
         let is_overruled =
             |key: &CacheKey| self.misleading(key, true) == Some(StorageSource::Environment);
@@ -104,11 +104,11 @@ impl Movers<'_> {
     fn change<'a>(
         &self,
         draft: &mut Draft,
-        wanted: &[Misleading<'a>],
+        wanted: &[StaleSetting<'a>],
         changed: &mut BTreeMap<String, Vec<&'a CacheKey>>,
     ) -> Result<(), u2m::ConfigError> {
         let to = self.to.as_str();
-        for Misleading { profile, key } in wanted {
+        for StaleSetting { profile, key } in wanted {
             // Somebody may have moved it on, and their setting counts.
             if self.storage.home(key).is_some_and(|home| home != self.to) {
                 continue;

@@ -1,0 +1,80 @@
+//! The seam under every file operation: tests make each of them fail, or end the process at it. A normal build holds
+//! nothing of it: an operation is called through a function that is only its call.
+
+/// What is about to be done to the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "tests alone tell reads from writes, and some of it is Unix's")
+)]
+pub(crate) enum FileOperation {
+    /// Opening what is there, or may be.
+    Open,
+    /// Making a file that was not there.
+    Create,
+    Read,
+    Write,
+    SetLen,
+    Sync,
+    SyncFolder,
+    Rename,
+    Link,
+    Remove,
+    Chmod,
+    MakeFolder,
+    ReadFolder,
+    /// Looking at a path or an open file.
+    Stat,
+    Lock,
+}
+
+#[cfg(not(all(test, unix)))]
+mod none {
+    use super::FileOperation;
+    use std::fs::File;
+    use std::io;
+
+    #[inline(always)]
+    pub(crate) fn at<T>(_: FileOperation, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        work()
+    }
+
+    #[inline(always)]
+    pub(crate) fn opening<T>(
+        _: &std::path::Path,
+        work: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        work()
+    }
+
+    /// The file, to be read or written.
+    #[inline(always)]
+    pub(crate) fn through(file: &mut File) -> &mut File {
+        file
+    }
+
+    /// Whether a file can be replaced, as far as a test says otherwise.
+    #[inline(always)]
+    pub(crate) fn check_mount(_: &std::path::Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The work of a thread that acts for this one.
+    #[inline(always)]
+    pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+        work
+    }
+}
+
+#[cfg(all(test, unix))]
+mod plan;
+#[cfg(all(test, unix))]
+mod tests;
+
+#[cfg(not(all(test, unix)))]
+pub(crate) use none::{at, carried, check_mount, opening, through};
+#[cfg(all(test, unix))]
+pub(crate) use plan::{
+    InjectedFault, MOUNT, FaultPlan, at, carried, check_mount, opened_under, opening, runtime_folder, through,
+    under,
+};

@@ -1,0 +1,472 @@
+//! Files that only their owner can read: opened by descriptor, checked, and replaced in one step.
+
+use crate::error::StoreError;
+use crate::fault::{self, FileOperation};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use zeroize::Zeroizing;
+
+#[cfg(not(unix))]
+#[path = "disk/other.rs"]
+mod platform;
+#[cfg(unix)]
+#[path = "disk/unix.rs"]
+mod platform;
+
+pub(crate) use platform::check_owner;
+
+/// No honest cache is larger, and nothing larger is ever written.
+pub(crate) const READABLE: u64 = 32 << 20;
+
+/// Up to here a cache takes new logins. The difference is for those that are in it: what a refresh has bought is saved, and
+/// read afterwards.
+pub(crate) const ROOMY: u64 = 16 << 20;
+
+/// What a read of the file found out on its way.
+pub(crate) struct ReadFindings {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) privacy: FileExposure,
+    /// When it was last written.
+    pub(crate) written: Option<SystemTime>,
+}
+
+impl ReadFindings {
+    /// The bytes as a text; what is none is cleared.
+    pub(crate) fn text(self) -> Option<Zeroizing<String>> {
+        let text = String::from_utf8(self.bytes).map(Zeroizing::new);
+        text.map_err(|error| Zeroizing::new(error.into_bytes())).ok()
+    }
+}
+
+/// How long a file is, who could read it, and when it was last written.
+type Checked = (u64, FileExposure, Option<SystemTime>);
+
+/// Who could read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the folder's rights count"))]
+pub(crate) enum FileExposure {
+    /// Its owner alone.
+    Private,
+    /// Others, until now.
+    Tightened,
+    /// Others, and it cannot be helped: on a read-only file system, say.
+    Loose,
+}
+
+/// Reads a private file; an absent one is `None`. Of `path` itself a symbolic link is followed only where
+/// [`resolve`] has followed it before.
+pub(crate) fn read(path: &Path) -> Result<Option<ReadFindings>, StoreError> {
+    Ok(read_open(path)?.map(|(found, _)| found))
+}
+
+/// As [`read`], and the file itself.
+pub(crate) fn read_open(path: &Path) -> Result<Option<(ReadFindings, File)>, StoreError> {
+    let Some(mut file) = open_existing(path)? else { return Ok(None) };
+    let found = contents(&mut file, path)?;
+    Ok(Some((found, file)))
+}
+
+/// As [`read_open`], of a file that is no link and that can be written as it stands.
+pub(crate) fn read_to_write(path: &Path) -> Result<Option<(ReadFindings, File)>, StoreError> {
+    let Ok(mut file) = open_to_lock(path) else { return Ok(None) };
+    let found = contents(&mut file, path)?;
+    Ok(Some((found, file)))
+}
+
+/// Whether an open file holds these bytes and nothing else. What cannot be read is no answer, and none of them.
+pub(crate) fn holds(file: &File, bytes: &[u8]) -> bool {
+    let Ok(mut file) = file.try_clone() else { return false };
+    let mut now = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
+    let read = io::Seek::rewind(&mut file).and_then(|()| {
+        fault::through(&mut file).take(bytes.len() as u64 + 1).read_to_end(&mut now)
+    });
+    read.is_ok() && now.as_slice() == bytes
+}
+
+/// As [`read`], of a file that is no link, and when it was last written.
+pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(ReadFindings, SystemTime)>, StoreError> {
+    if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) {
+        return Err(StoreError::NotAFile { path: path.into() });
+    }
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::private_file(&mut options);
+    let mut file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(StoreError::io("open", path, error)),
+    };
+    let written = file.metadata().and_then(|meta| meta.modified());
+    let written = written.map_err(|error| StoreError::io("look at", path, error))?;
+    Ok(Some((contents(&mut file, path)?, written)))
+}
+
+/// As much as is ever read of a file that is larger.
+pub(crate) fn beginning(path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let Some(mut file) = open_existing(path)? else { return Ok(Zeroizing::default()) };
+    let (len, ..) = platform::check(&file, path)?;
+    // What grows while it is read leaves copies behind.
+    let room = usize::try_from(len.min(READABLE)).unwrap_or(0) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let read = fault::through(&mut file).take(READABLE).read_to_end(&mut bytes);
+    read.map_err(|error| StoreError::io("read", path, error))?;
+    Ok(bytes)
+}
+
+/// Refuses to write what would not be read again.
+pub(crate) fn check_len(path: &Path, len: u64, limit: u64) -> Result<(), StoreError> {
+    match len > limit {
+        true => Err(StoreError::WouldBeTooLarge { path: path.into(), limit: limit >> 20 }),
+        false => Ok(()),
+    }
+}
+
+/// Makes a folder of this user's private; whether others had a part in it until now.
+pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
+    platform::tighten_folder(path)
+}
+
+fn contents(file: &mut File, path: &Path) -> Result<ReadFindings, StoreError> {
+    let (len, privacy, written) = platform::check(file, path)?;
+    if len > READABLE {
+        return Err(StoreError::TooLarge { path: path.into() });
+    }
+    // The length is a hint of the moment; the limit holds whatever happens to the file meanwhile.
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1));
+    let read = fault::through(file).take(READABLE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| StoreError::io("read", path, error))?;
+    if bytes.len() as u64 > READABLE {
+        return Err(StoreError::TooLarge { path: path.into() });
+    }
+    Ok(ReadFindings { bytes, privacy, written })
+}
+
+/// Reads a small file that holds a key: never through a link, and not if others can read it. An absent one is `None`.
+#[cfg(feature = "encrypted")]
+pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    /// No key is larger.
+    const LIMIT: u64 = 4 << 10;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::private_file(&mut options);
+    check_folder(path.parent().unwrap_or(Path::new("")))?;
+    let file = match options.open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| StoreError::io("open", path, error))?,
+    };
+    platform::check_kept_private(&file, path)?;
+    let room = (LIMIT as usize).saturating_add(1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let read = file.take(LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| StoreError::io("read", path, error))?;
+    match bytes.len() as u64 > LIMIT {
+        true => Err(StoreError::BadKey { from: path.into() }),
+        false => Ok(Some(bytes)),
+    }
+}
+
+/// Puts a filled temporary file where no file is yet; one that is there already is an error.
+#[cfg(feature = "encrypted")]
+pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
+    let linked = match fs::hard_link(temporary, path) {
+        Err(_) => {
+            // A file system without links: whoever reads in between reads a part, and says that it is no key. Where a file is
+            // already, none can be made.
+            let text = fs::read(temporary).map(Zeroizing::new);
+            text.and_then(|text| {
+                let mut file = create_private(path)?;
+                file.write_all(&text).and_then(|()| file.sync_all())
+            })
+        }
+        Ok(()) => Ok(()),
+    };
+    linked.map_err(|error| StoreError::io("create", path, error))?;
+    platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
+    Ok(())
+}
+
+/// The file that `path` leads to: itself, or the target of a link that this user owns (dotfile managers make such links).
+pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    match fault::at(FileOperation::Stat, || fs::symlink_metadata(path)) {
+        Ok(meta) if meta.file_type().is_symlink() => {
+            check_owner(&meta, path)?;
+            match fault::at(FileOperation::Stat, || fs::canonicalize(path)) {
+                Ok(target) => {
+                    check_folder(target.parent().unwrap_or(Path::new("/")))?;
+                    Ok(target)
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    // A link whose target is not there yet: its folder has to be.
+                    let target = fs::read_link(path)
+                        .map_err(|error| StoreError::io("follow", path, error))?;
+                    let target = path.parent().unwrap_or(Path::new("")).join(target);
+                    check_folder(target.parent().unwrap_or(Path::new("/")))?;
+                    Ok(target)
+                }
+                Err(error) => Err(StoreError::io("follow", path, error)),
+            }
+        }
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) if is_absence(&error) => Ok(path.to_owned()),
+        // It may be a link, and replacing it would break it.
+        Err(error) => Err(StoreError::io("look at", path, error)),
+    }
+}
+
+/// Refuses a folder in which others can replace files; an absent one is fine.
+pub(crate) fn check_folder(path: &Path) -> Result<(), StoreError> {
+    match fault::at(FileOperation::Stat, || fs::metadata(path)) {
+        Ok(meta) => platform::check_folder(&meta, path),
+        Err(error) if is_absence(&error) => Ok(()),
+        Err(error) => Err(StoreError::io("look at", path, error)),
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// How long the file at `path` is; an absent one is empty.
+pub(crate) fn len(path: &Path) -> Result<u64, StoreError> {
+    match fault::at(FileOperation::Stat, || fs::metadata(path)) {
+        Ok(meta) => Ok(meta.len()),
+        Err(error) if is_absence(&error) => Ok(0),
+        Err(error) => Err(StoreError::io("look at", path, error)),
+    }
+}
+
+/// Creates a folder, and those above it, for its owner alone.
+pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
+    if !fault::at(FileOperation::Stat, || fs::metadata(path)).is_ok_and(|meta| meta.is_dir()) {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        platform::private_folder(&mut builder);
+        fault::at(FileOperation::MakeFolder, || builder.create(path))
+            .map_err(|error| StoreError::io("create", path, error))?;
+    }
+    check_folder(path)
+}
+
+/// As [`create_folder`], for a folder whose every file is this user's: one that somebody else has put there, or a link of
+/// theirs, is refused.
+pub(crate) fn create_own_folder(path: &Path) -> Result<(), StoreError> {
+    create_folder(path)?;
+    for look in [fs::symlink_metadata::<&Path>, fs::metadata::<&Path>] {
+        let meta = fault::at(FileOperation::Stat, || look(path));
+        check_owner(&meta.map_err(|error| StoreError::io("look at", path, error))?, path)?;
+    }
+    Ok(())
+}
+
+/// Whether a folder is there that is this user's, that only this user can read, and that is no link.
+#[cfg(unix)]
+pub(crate) fn is_own_folder(path: &Path) -> Result<bool, StoreError> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fault::at(FileOperation::Stat, || fs::symlink_metadata(path))
+        .map_err(|error| StoreError::io("look at", path, error))?;
+    check_owner(&meta, path)?;
+    Ok(meta.is_dir() && meta.mode() & 0o077 == 0)
+}
+
+/// Opens or creates a file for its owner alone, never through a link. Its content stays.
+pub(crate) fn open_private(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    platform::private_file(&mut options);
+    let file = fault::opening(path, || options.open(path))
+        .map_err(|error| StoreError::io("open", path, error))?;
+    platform::check(&file, path)?;
+    Ok(file)
+}
+
+/// Opens a private file that is there, to lock it.
+pub(crate) fn open_to_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    platform::private_file(&mut options);
+    fault::opening(path, || options.open(path))
+}
+
+/// Whether `path` still leads to `file`: it may have been deleted, and made anew.
+pub(crate) fn is_still(path: &Path, file: &File) -> Result<bool, StoreError> {
+    platform::is_still(path, file).map_err(|error| StoreError::io("look at", path, error))
+}
+
+/// Shows, as far as it can be asked, that another file can be put in the place of `path`.
+pub(crate) fn check_replaceable(path: &Path) -> Result<(), StoreError> {
+    let replaceable = fault::check_mount(path).and_then(|()| platform::check_replaceable(path));
+    replaceable.map_err(|error| StoreError::io("replace", path, error))
+}
+
+/// Shows, as far as it can be asked, that a folder which is not there can be made.
+pub(crate) fn check_creatable(folder: &Path) -> Result<(), StoreError> {
+    platform::check_creatable(folder).map_err(|error| StoreError::io("create", folder, error))
+}
+
+/// Opens a file of this user's that is there, to change it as it stands.
+pub(crate) fn open_to_write(path: &Path) -> Result<File, StoreError> {
+    let file = open_to_lock(path).map_err(|error| StoreError::io("write", path, error))?;
+    platform::check(&file, path)?;
+    Ok(file)
+}
+
+/// Sets room aside for a file of `len` bytes, which is as long afterwards as it was before; nothing where the file system cannot.
+pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
+    platform::reserve(file, len)
+}
+
+/// Starts to write to the disk what was written to a file, where the system can do that without being waited for.
+pub(crate) fn start_writing(file: &File) {
+    platform::start_writing(file);
+}
+
+/// Makes it last which files are in a folder, where the file system can.
+pub(crate) fn sync_folder(path: &Path) {
+    platform::sync_folder(path);
+}
+
+/// Creates a file that did not exist, for its owner alone.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    platform::private_file(&mut options);
+    fault::at(FileOperation::Create, || options.open(path))
+}
+
+/// Fills a temporary file with `text`.
+pub(crate) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()> {
+    io::Seek::rewind(file)?;
+    fault::through(file).write_all(text.as_bytes())?;
+    // Shrinks what was set aside, and never has to find room.
+    fault::at(FileOperation::SetLen, || file.set_len(text.len() as u64))?;
+    if durable { fault::at(FileOperation::Sync, || file.sync_all()) } else { Ok(()) }
+}
+
+/// Puts a filled temporary file in the place of `path`.
+pub(crate) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), StoreError> {
+    rename(temporary, path).map_err(|error| StoreError::io("replace", path, error))?;
+    if durable {
+        platform::sync_folder(path.parent().unwrap_or(Path::new(".")));
+    }
+    Ok(())
+}
+
+/// On Windows another process may have the file open for a moment.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut tries = if cfg!(windows) { 20 } else { 1 };
+    loop {
+        match fault::at(FileOperation::Rename, || fault::check_mount(to).and_then(|()| fs::rename(from, to))) {
+            Err(error) if tries > 1 && error.kind() == ErrorKind::PermissionDenied => {
+                tries -= 1;
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn open_existing(path: &Path) -> Result<Option<File>, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    platform::private_file(&mut options);
+    let open = |path: &Path| fault::opening(path, || options.open(path));
+    let opened = match open(path) {
+        Err(error) if platform::is_link_refusal(&error) => open(&resolve(path)?),
+        other => other,
+    };
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(StoreError::io("open", path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_opened_is_an_error_and_what_is_not_there_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "text").unwrap();
+        assert!(read_unlinked(&file).unwrap().is_some());
+        for absent in [folder.path().join("absent"), file.join("below")] {
+            assert!(read_unlinked(&absent).unwrap().is_none(), "{absent:?}");
+        }
+        let too_long = read_unlinked(&folder.path().join("x".repeat(300)));
+        assert!(matches!(too_long, Err(StoreError::Io { what: "open", .. })));
+    }
+
+    #[test]
+    fn a_file_as_large_as_is_ever_read_is_read_and_a_larger_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = File::create(&path).unwrap();
+        for (size, is_read) in [(READABLE, true), (READABLE + 1, false)] {
+            file.set_len(size).unwrap();
+            match read_unlinked(&path) {
+                Ok(found) => assert!(is_read && found.unwrap().0.bytes.len() as u64 == size),
+                Err(error) => assert!(!is_read && matches!(error, StoreError::TooLarge { .. })),
+            }
+        }
+    }
+
+    #[cfg(all(unix, feature = "encrypted"))]
+    #[test]
+    fn a_key_is_no_larger_than_a_key_and_takes_the_place_of_none() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+        let at = |name: &str, size: usize| {
+            let path = folder.path().join(name);
+            fs::write(&path, vec![b'k'; size]).unwrap();
+            fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            path
+        };
+        assert_eq!(read_key(&at("largest", 4_096)).unwrap().unwrap().len(), 4_096);
+        let too_large = read_key(&at("too-large", 4_097));
+        assert!(matches!(too_large, Err(StoreError::BadKey { .. })));
+        let (new, there) = (at("new", 1), at("there", 2));
+        assert!(put_new(&new, &there).is_err());
+        assert_eq!(fs::read(&there).unwrap().len(), 2);
+        let free = folder.path().join("free");
+        put_new(&new, &free).unwrap();
+        assert_eq!(fs::read(&free).unwrap(), b"k");
+    }
+
+    #[cfg(all(target_os = "linux", feature = "encrypted"))]
+    #[test]
+    fn where_no_link_can_be_made_a_key_is_written() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+        let device = |path: &Path| path.metadata().unwrap().dev();
+        if device(folder.path()) == device(elsewhere.path()) {
+            return;
+        }
+        let (new, free) = (elsewhere.path().join("new"), folder.path().join("free"));
+        fs::write(&new, "key").unwrap();
+        put_new(&new, &free).unwrap();
+        assert_eq!(fs::read(&free).unwrap(), b"key");
+        assert!(put_new(&new, &free).is_err(), "there is one by now");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_path_its_own_link_is_followed_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        std::os::unix::fs::symlink(at("real"), at("linked")).unwrap();
+        fs::write(at("real/file"), "text").unwrap();
+        assert_eq!(resolve(&at("linked/file")).unwrap(), at("linked/file"));
+        assert_eq!(resolve(&at("linked/absent")).unwrap(), at("linked/absent"));
+        std::os::unix::fs::symlink("file", at("real/link")).unwrap();
+        assert_eq!(resolve(&at("real/link")).unwrap(), at("real/file").canonicalize().unwrap());
+    }
+}

@@ -1,0 +1,208 @@
+//! The lock of one entry, and what is remembered beside it: who holds it, and how the last refresh failed.
+
+use super::{SidecarFiles, disk, locks};
+use crate::error::StoreError;
+use crate::fault::{self, FileOperation};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+use u2m_core::{CacheKey, Fingerprint, Moment, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind};
+
+/// No note is longer, since all that stands in it is short.
+const LIMIT: u64 = 1 << 16;
+
+/// As much as is written of a name.
+const SHOWN: usize = 1000;
+
+/// The content of a lock file. It holds no secret.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct LockContent {
+    /// The process that holds the lock, or held it last: for whoever wonders why it waits.
+    pid: u32,
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<RecordedFailure>,
+}
+
+/// The last refresh that failed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RecordedFailure {
+    of: String,
+    at: i64,
+    /// Within the second. What does not say so fell at its end: no program that asked before is left out.
+    #[serde(default = "end_of_second")]
+    nanos: u32,
+    /// For how many seconds the server asked not to be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pause: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passing: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spent: Option<String>,
+    #[serde(default)]
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suberror: Option<String>,
+}
+
+fn end_of_second() -> u32 {
+    Moment::LAST_NANO
+}
+
+/// An entry's lock in the folder `<name>.locks`, held.
+pub(crate) struct KeyLock {
+    path: PathBuf,
+    held: locks::HeldLock,
+    note: LockContent,
+}
+
+impl KeyLock {
+    pub(crate) fn take(
+        beside: &SidecarFiles,
+        key: &CacheKey,
+        patience: Duration,
+    ) -> Result<Option<Self>, StoreError> {
+        disk::create_folder(beside.folder())?;
+        let path = path(beside, key);
+        disk::create_own_folder(path.parent().unwrap_or(beside.folder()))?;
+        let held = locks::take(&path, patience)?;
+        Ok(held.map(|held| {
+            beside.say_where(&held);
+            Self::of(path, held, key)
+        }))
+    }
+
+    /// Goes on with a lock that another process took, and handed over as an open file.
+    pub(crate) fn adopt(beside: &SidecarFiles, key: &CacheKey, file: File) -> Result<Self, StoreError> {
+        let path = path(beside, key);
+        let held = locks::adopt(&path, file)?;
+        Ok(Self::of(path, held, key))
+    }
+
+    fn of(path: PathBuf, mut held: locks::HeldLock, key: &CacheKey) -> Self {
+        let mut note = read(held.notes());
+        // It is for people; of a name without end its beginning will do.
+        let key = key.as_str().chars().take(SHOWN).collect();
+        (note.pid, note.key) = (std::process::id(), key);
+        // Who waits is told by it whom to ask; not being able to say so is no reason to stop.
+        let _ = write(held.notes(), &note);
+        Self { path, held, note }
+    }
+
+    /// The open file that the lock is on, for another process to go on with. The lock is given back when the last copy
+    /// of it is closed.
+    pub(crate) fn hand_over(self) -> Option<File> {
+        locks::hand_over(self.held)
+    }
+
+    pub(crate) fn verdict(&self) -> Option<RefreshFailure> {
+        self.note.failed.as_ref().and_then(RecordedFailure::verdict)
+    }
+
+    pub(crate) fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
+        self.note.failed = Some(RecordedFailure::of(verdict));
+        write(self.held.notes(), &self.note)
+            .map_err(|error| StoreError::io("write", &self.path, error))
+    }
+}
+
+/// What is remembered of `key`, read without its lock.
+pub(crate) fn remembered(beside: &SidecarFiles, key: &CacheKey) -> Option<RefreshFailure> {
+    let found = disk::read(&path(beside, key)).ok().flatten()?;
+    let note: LockContent = serde_json::from_slice(&found.bytes).ok()?;
+    note.failed.as_ref().and_then(RecordedFailure::verdict)
+}
+
+/// Refuses to replace a login that can be renewed by one that cannot, unless it is remembered that its server has refused it for
+/// good.
+pub(crate) fn check_keeps_refresh_token(
+    beside: &SidecarFiles,
+    key: &CacheKey,
+    old: Option<&Session>,
+    new: &Session,
+) -> Result<(), StoreError> {
+    let Some(old) = old.filter(|old| old.refresh_token.is_some()) else { return Ok(()) };
+    let is_dead = || remembered(beside, key).is_some_and(|verdict| verdict.is_final_for(old));
+    match new.refresh_token.is_some() || is_dead() {
+        true => Ok(()),
+        false => Err(StoreError::WouldLoseRefreshToken { key: key.clone() }),
+    }
+}
+
+/// Named by a hash, because a key may be anything.
+fn path(beside: &SidecarFiles, key: &CacheKey) -> PathBuf {
+    let name = Fingerprint::of_text(key.as_str());
+    beside.lock_at(".locks").join(format!("{}.lock", name.as_str()))
+}
+
+/// A note that cannot be read is as good as none.
+fn read(file: &mut File) -> LockContent {
+    let mut text = String::new();
+    // One that was handed over stands where its last owner left it.
+    let _ = file.rewind();
+    let read = fault::through(file).take(LIMIT).read_to_string(&mut text);
+    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
+fn write(file: &mut File, note: &LockContent) -> std::io::Result<()> {
+    let text = serde_json::to_string(note).map_err(std::io::Error::other)?;
+    // Emptied first: half of this note and half of the last one could read as a third.
+    fault::at(FileOperation::SetLen, || file.set_len(0))?;
+    file.rewind()?;
+    fault::through(file).write_all(text.as_bytes())
+}
+
+impl RecordedFailure {
+    pub(crate) fn of(verdict: &RefreshFailure) -> Self {
+        let empty = Self {
+            of: verdict.of.as_str().to_owned(),
+            at: verdict.at.second().unix(),
+            nanos: verdict.at.nanos(),
+            pause: verdict.pause.and_then(|pause| u64::try_from(pause.seconds()).ok()),
+            passing: None,
+            spent: None,
+            status: 0,
+            error: None,
+            description: None,
+            suberror: None,
+        };
+        match &verdict.kind {
+            RefreshFailureKind::Rejected(refusal) => Self {
+                status: refusal.status(),
+                error: Some(refusal.code().to_string()),
+                description: refusal.description().map(ToString::to_string),
+                suberror: refusal.suberror().map(ToString::to_string),
+                ..empty
+            },
+            RefreshFailureKind::Passing(text) => Self { passing: Some(text.to_string()), ..empty },
+            RefreshFailureKind::Spent(text) => Self { spent: Some(text.to_string()), ..empty },
+            // A kind of a later version is not written down.
+            _ => empty,
+        }
+    }
+
+    pub(crate) fn verdict(&self) -> Option<RefreshFailure> {
+        let kind = match (&self.error, &self.passing) {
+            (None, None) => RefreshFailureKind::spent(self.spent.as_deref()?),
+            (Some(error), _) => {
+                let refusal = ErrorResponse::new(self.status, error, self.description.as_deref());
+                let suberror = self.suberror.iter();
+                RefreshFailureKind::Rejected(
+                    suberror.fold(refusal, |refusal, said| refusal.with_suberror(said)),
+                )
+            }
+            (None, Some(text)) => RefreshFailureKind::passing(text),
+        };
+        let at = Moment::new(Timestamp::from_unix(self.at), self.nanos);
+        let verdict = RefreshFailure::new(Fingerprint::parse(&self.of)?, at, kind);
+        let pause = self.pause.map(Duration::from_secs);
+        Some(pause.into_iter().fold(verdict, RefreshFailure::with_pause))
+    }
+}

@@ -1,0 +1,49 @@
+//! What an error says that is no OAuth error, in one of the shapes that are in use: of Databricks' API (`error_code`, `message`), of
+//! SCIM and problem details (RFC 9457: `title`, `detail`), of Azure's and Google's (`error`, with `code` and `message` in it), and
+//! what gateways make up.
+
+use super::members::JsonMembers;
+use crate::sent::SentSecrets;
+use crate::text::Sanitized;
+
+/// The words for people, the usual ones first.
+const MESSAGES: [&str; 10] = [
+    "message",
+    "error_description",
+    "detail",
+    "error_message",
+    "errorMessage",
+    "errorSummary",
+    "faultstring",
+    "description",
+    "reason",
+    "title",
+];
+
+/// The word for programs.
+const CODES: [&str; 6] = ["error_code", "code", "errorCode", "error", "status", "title"];
+
+/// A code and a sentence, as far as there are any: cleaned, and without what was sent.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorMembers {
+    pub(crate) code: Option<Sanitized>,
+    pub(crate) message: Option<Sanitized>,
+}
+
+impl ErrorMembers {
+    pub(crate) fn of(said: &JsonMembers<'_>, status: u16, sent: &SentSecrets) -> Self {
+        let inner = said.inner("error").or_else(|| said.inner("fault"));
+        let said = inner.as_ref().unwrap_or(said);
+        let first = |names: &[&str]| {
+            let texts = names.iter().filter_map(|name| said.line(name));
+            texts.map(|text| text.shown(sent)).find(|text| !text.is_empty())
+        };
+        let message = first(&MESSAGES);
+        // The same once more says nothing, nor does the status.
+        let is_news = |code: &Sanitized| {
+            message.as_ref() != Some(code) && code.as_str() != status.to_string()
+        };
+        let code = first(&CODES).filter(is_news);
+        Self { code, message }
+    }
+}

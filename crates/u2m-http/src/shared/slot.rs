@@ -1,0 +1,254 @@
+//! The token that this process has in hand. A fresh one is read without a lock and without writing to memory that other
+//! threads read: each thread keeps a copy of its own, and a shared generation says whether it is the latest.
+
+use super::clock::{ClockPair, ClockTick, glance, since_boot, tick};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use u2m_core::{AccessToken, FreshnessRules, Lifetime, Token};
+
+/// How many sources a thread keeps copies for; a further one takes the place of the oldest.
+const COPIES: usize = 8;
+
+/// A clock that is set back by more makes it unknown how long a token is fresh for, in seconds: its source knows more of it.
+const SET_BACK: i64 = 300;
+
+/// By how many seconds two clocks that are read one after the other may seem to disagree, without anything having happened.
+const JITTER: i64 = 2;
+
+/// The latest token of one source in this process.
+#[derive(Debug)]
+pub(super) struct TokenSlot {
+    /// Raised with each change; 0 until there is a token.
+    generation: AtomicU64,
+    latest: Mutex<Option<HeldToken>>,
+    /// Whether threads keep copies of it.
+    is_copied: bool,
+    /// Tells the copies of one source from those of others, and ends with it.
+    identity: Arc<()>,
+}
+
+#[derive(Clone, Debug)]
+struct HeldToken {
+    token: Token,
+    /// How long it was good for when it was issued, where that is known.
+    lifetime: Option<Lifetime>,
+    /// The first and the last second in which the token is handed out without asking further.
+    fresh_from: i64,
+    fresh_until: i64,
+    /// The same end, and the token's own, in seconds since the system started: they hold whatever the wall clock is set to.
+    fresh_until_boot: i64,
+    ends_at_boot: i64,
+    /// How the two cheap clocks differed when it was put in hand.
+    offset: i64,
+}
+
+impl HeldToken {
+    fn new(token: Token, lifetime: Option<Lifetime>, fresh_until: i64, old: Option<&HeldToken>) -> Self {
+        let (at, boot) = (glance(), since_boot());
+        let since_boot = |unix: i64| unix.saturating_sub(at.wall).saturating_add(boot);
+        let ends = token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
+        // The same token again lives no longer for being put in hand by another clock.
+        let same = old.filter(|old| old.token.access_token() == token.access_token());
+        Self {
+            fresh_from: at.wall - SET_BACK,
+            fresh_until,
+            fresh_until_boot: since_boot(fresh_until),
+            ends_at_boot: since_boot(ends).min(same.map_or(i64::MAX, |old| old.ends_at_boot)),
+            offset: at.offset(),
+            lifetime: lifetime.or(same.and_then(|old| old.lifetime)),
+            token,
+        }
+    }
+
+    fn is_fresh(&mut self, at: ClockPair) -> bool {
+        let is_fresh = self.fresh_from <= at.wall && at.wall <= self.fresh_until;
+        is_fresh && ((at.offset() - self.offset).abs() <= JITTER || self.is_fresh_by_boot(at))
+    }
+
+    /// The clocks do not agree any more: the wall clock was set, or the system has slept.
+    #[cold]
+    fn is_fresh_by_boot(&mut self, at: ClockPair) -> bool {
+        let boot = since_boot();
+        self.offset = at.offset();
+        boot <= self.fresh_until_boot && boot <= self.ends_at_boot
+    }
+
+    /// Whether the token has so much left, by both clocks, that it is good for a caller who needs `at_least`.
+    fn is_good(&self, rules: &FreshnessRules, at_least: Lifetime) -> bool {
+        let ends = self.token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
+        let floor = rules.floor(at_least, self.lifetime).seconds();
+        let has_left = |end: i64, now: i64| end.saturating_sub(now) >= floor;
+        has_left(ends, glance().wall) && has_left(self.ends_at_boot, since_boot())
+    }
+}
+
+struct ThreadCopy {
+    of: Weak<()>,
+    generation: u64,
+    held: HeldToken,
+    /// What the clock showed when this copy was found fresh last.
+    seen: ClockTick,
+}
+
+impl ThreadCopy {
+    /// A program asks many times within one tick: then one clock is enough.
+    fn is_fresh(&mut self, tick: ClockTick) -> bool {
+        if self.seen != tick {
+            if !self.held.is_fresh(ClockPair::after(tick)) {
+                return false;
+            }
+            self.seen = tick;
+        }
+        true
+    }
+}
+
+thread_local! {
+    static COPIES_HERE: RefCell<Vec<ThreadCopy>> = const { RefCell::new(Vec::new()) };
+}
+
+impl TokenSlot {
+    pub(super) fn new(is_copied: bool) -> Self {
+        let (generation, latest) = (AtomicU64::new(0), Mutex::new(None));
+        Self { generation, latest, is_copied, identity: Arc::new(()) }
+    }
+
+    /// The token, if it is fresh.
+    pub(super) fn fresh(&self) -> Option<Token> {
+        let generation = self.generation.load(Ordering::Acquire);
+        if generation == 0 {
+            return None;
+        }
+        let tick = tick();
+        COPIES_HERE.with_borrow_mut(|copies| {
+            let mine = copies
+                .iter_mut()
+                .find(|copy| copy.generation == generation && copy.of.as_ptr() == self.address());
+            if let Some(copy) = mine {
+                return copy.is_fresh(tick).then(|| copy.held.token.clone());
+            }
+            let mut held = self.latest().clone()?;
+            if !held.is_fresh(ClockPair::after(tick)) {
+                return None;
+            }
+            if !self.is_copied {
+                return Some(held.token);
+            }
+            // A deep copy, so that its count of owners is this thread's alone.
+            let token = Token::new(
+                AccessToken::new(held.token.access_token().expose()),
+                held.token.expiry(),
+            );
+            let copy = ThreadCopy {
+                of: Arc::downgrade(&self.identity),
+                generation,
+                held: HeldToken { token, ..held },
+                seen: tick,
+            };
+            copies.retain(|copy| copy.of.strong_count() > 0 && copy.of.as_ptr() != self.address());
+            if copies.len() == COPIES {
+                copies.remove(0);
+            }
+            let token = copy.held.token.clone();
+            copies.push(copy);
+            Some(token)
+        })
+    }
+
+    /// The latest token, fresh or not.
+    pub(super) fn latest_token(&self) -> Option<Token> {
+        self.latest().as_ref().map(|held| held.token.clone())
+    }
+
+    /// The latest token, if it is good by `rules` for a caller who needs `at_least`, whatever the wall clock was set to meanwhile.
+    pub(super) fn good(&self, rules: &FreshnessRules, at_least: Lifetime) -> Option<Token> {
+        self.good_until(rules, at_least).map(|(token, _)| token)
+    }
+
+    /// The same, and the last second in which it is good for anybody.
+    pub(super) fn good_until(
+        &self,
+        rules: &FreshnessRules,
+        at_least: Lifetime,
+    ) -> Option<(Token, i64)> {
+        let latest = self.latest();
+        let held = latest.as_ref().filter(|held| held.is_good(rules, at_least))?;
+        let floor = rules.floor(Lifetime::ZERO, held.lifetime);
+        let end = held.token.expiry().map_or(i64::MAX, |expiry| expiry.minus(floor).unix());
+        Some((held.token.clone(), end))
+    }
+
+    /// Whether `token` is the one in hand, and good for nobody any more by the clock that nobody sets.
+    pub(super) fn is_known_dead(&self, token: &Token, rules: &FreshnessRules) -> bool {
+        self.latest().as_ref().is_some_and(|held| {
+            let is_it = held.token.access_token() == token.access_token();
+            is_it && !held.is_good(rules, Lifetime::ZERO)
+        })
+    }
+
+    /// The latest token, if it is dead by the clock that nobody sets and by the wall clock is not: that one was set back.
+    pub(super) fn dead_unseen(&self, rules: &FreshnessRules) -> Option<AccessToken> {
+        let latest = self.latest();
+        let held = latest.as_ref().filter(|held| !held.is_good(rules, Lifetime::ZERO))?;
+        let floor = rules.floor(Lifetime::ZERO, held.lifetime);
+        let by_the_wall =
+            held.token.expiry().is_none_or(|end| end.unix() - glance().wall >= floor.seconds());
+        by_the_wall.then(|| held.token.access_token().clone())
+    }
+
+    /// What it is like when so much time has passed and the wall clock was set back by as much.
+    #[cfg(test)]
+    pub(super) fn set_back(&self, seconds: i64) {
+        if let Some(held) = self.latest().as_mut() {
+            held.fresh_until_boot = held.fresh_until_boot.saturating_sub(seconds);
+            held.ends_at_boot = held.ends_at_boot.saturating_sub(seconds);
+            held.offset += seconds;
+        }
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Names the state of this slot, for [`TokenSlot::set`].
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Puts a token in hand, which was issued for `lifetime`; it is given out until `fresh_until`, in unix seconds. With a
+    /// generation, only if nothing was put in hand since.
+    pub(super) fn set(
+        &self,
+        token: Token,
+        lifetime: Option<Lifetime>,
+        fresh_until: i64,
+        since: Option<u64>,
+    ) {
+        let mut latest = self.latest();
+        if since.is_some_and(|since| since != self.generation()) {
+            return;
+        }
+        *latest = Some(HeldToken::new(token, lifetime, fresh_until, latest.as_ref()));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Lets go of the token, unless another was put in hand `since`: whoever asks next asks the source.
+    pub(super) fn clear(&self, since: u64) {
+        let mut latest = self.latest();
+        if since == self.generation() {
+            *latest = None;
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn address(&self) -> *const () {
+        Arc::as_ptr(&self.identity)
+    }
+
+    /// A panic elsewhere leaves the slot whole: each change is one assignment.
+    fn latest(&self) -> MutexGuard<'_, Option<HeldToken>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "slot_tests.rs"]
+mod tests;

@@ -1,0 +1,59 @@
+//! The login under a host's key, for a profile that has none of its own (DUAL-5): programs that know no profiles keep theirs there.
+//!
+//! It stays the host's: it is read, and renewed, under its own key and its own lock, and nothing is written under the profile's. It
+//! is looked for anew at each call, so that a login of the profile counts from the moment that it is there.
+
+use super::Refresher;
+use crate::clock::now;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use u2m_cache::Notice;
+use u2m_core::{Target, Timestamp, TokenError};
+use u2m_http::Fetched;
+
+/// The target of the login under the host's key, for a profile's own.
+pub(crate) fn under_host_key(target: &Target) -> Option<Target> {
+    let profile = target.profile()?;
+    let is_issuer = target.issuer_id().is_some();
+    let is_by_profile = target.cache_key().as_str() == profile.as_str();
+    let host = target.host().filter(|_| is_by_profile && !is_issuer)?.clone();
+    Some(match target.account_id() {
+        Some(account) if target.is_unified() => Target::unified(host, account.clone()),
+        Some(account) => Target::account(host, account.clone()),
+        None => Target::workspace(host),
+    })
+}
+
+impl Refresher {
+    /// What came of this login; where it is not stored, what comes of the host's.
+    pub(super) fn or_of_host<T>(
+        &self,
+        own: Result<T, TokenError>,
+        of_host: impl FnOnce(&Arc<Self>) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
+        match (own, &self.of_host) {
+            (Err(TokenError::NotFound), Some(host)) => match of_host(host) {
+                Ok(found) => {
+                    self.tell_of_host(host);
+                    Ok(found)
+                }
+                // It is a login to something else.
+                Err(TokenError::Mismatch { .. }) => Err(TokenError::NotFound),
+                Err(error) => Err(error),
+            },
+            (own, _) => own,
+        }
+    }
+
+    fn tell_of_host(&self, host: &Self) {
+        if !self.has_told.swap(true, Ordering::Relaxed) {
+            self.notice(Notice::of_host_fallback(&self.key, &host.key).text);
+        }
+    }
+}
+
+/// A token of the host's login: the next call looks again whether the profile has one of its own.
+pub(super) fn lent(fetched: Fetched<TokenError>) -> Fetched<TokenError> {
+    let past = Timestamp::from_unix(now().unix() - 1);
+    Fetched { fresh_until: Some(past), gives_way: true, ..fetched }
+}

@@ -1,0 +1,389 @@
+//! Saves what was bought with a secret that can be spent once: by whoever bought it, for as long as its process lives or a
+//! minute is over, and in the place of nothing newer.
+
+use super::fly::RefreshContext;
+use super::{Refresher, failure};
+use crate::bounds::{LOOK, SAVING, SIGN_IN_WAIT, pauses};
+use crate::clock::now;
+use crate::trying::RetryTime;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+use u2m_cache::{EntryLock, StoreError};
+use u2m_core::{Fingerprint, Session, StoreFailure, TokenError, RefreshFailure, RefreshFailureKind};
+use u2m_http::{FetchedFrom, SharedToken, Spending};
+
+/// A session that could not be saved, and the state of the entry that it replaces.
+#[derive(Debug)]
+pub(super) struct UnsavedSession {
+    pub(super) replaces: Option<Fingerprint>,
+    pub(super) session: Session,
+}
+
+/// The longest that one try to save can take: it may wait for another writer.
+pub(super) const TRY: Duration = Duration::from_secs(30);
+
+/// How long a server is asked to end a login that nobody has any more.
+pub(super) const REVOKING: Duration = Duration::from_secs(5);
+
+impl Refresher {
+    /// What the store holds; or, if what was last fetched could not be saved, that.
+    pub(super) fn load(&self) -> Result<Option<Session>, TokenError> {
+        self.or_unsaved(self.store.load(&self.key))
+    }
+
+    /// The same, read under the entry's lock.
+    pub(super) fn reload(&self, lock: &mut dyn EntryLock) -> Result<Option<Session>, TokenError> {
+        self.or_unsaved(lock.reload(&|| self.store.load(&self.key)))
+    }
+
+    fn or_unsaved(
+        &self,
+        stored: Result<Option<Session>, StoreError>,
+    ) -> Result<Option<Session>, TokenError> {
+        let stored = stored.map_err(|error| TokenError::Store(failure(error)));
+        let mut unsaved = self.unsaved();
+        let Some(pending) = unsaved.as_ref() else { return stored };
+        let is_replaced = match &stored {
+            Ok(entry) => entry.as_ref().map(Session::fingerprint) != pending.replaces,
+            Err(_) => false,
+        };
+        if is_replaced {
+            // Somebody has signed in anew, or saved something else: theirs is the newer login.
+            *unsaved = None;
+            return stored;
+        }
+        let session = pending.session.clone();
+        if self.store.save(&self.key, &session).is_ok() {
+            *unsaved = None;
+        }
+        Ok(Some(session))
+    }
+
+    /// What an entry that was just loaded says of the state that a save will replace.
+    pub(super) fn replaced_by_a_save(&self, entry: Option<&Session>) -> Option<Fingerprint> {
+        match self.unsaved().as_ref() {
+            Some(pending) => pending.replaces.clone(),
+            None => entry.map(Session::fingerprint),
+        }
+    }
+
+    /// Saves under the lock that is held; what cannot be saved within the flight's time is kept for later.
+    pub(super) fn save(&self, session: &Session, ground: &mut RefreshContext) -> Result<(), StoreError> {
+        let outcome = self.try_to_save(self.saves_for, || match ground.lock.as_mut() {
+            Some(lock) => self.replace(lock.as_mut(), session),
+            None => self.store.save(&self.key, session),
+        });
+        *self.unsaved() = match &outcome {
+            // What was bought belongs to a login that is gone: somebody else's stands there by now.
+            Ok(()) | Err(StoreError::Superseded { .. }) => None,
+            Err(error) => {
+                self.notice(unsaved_text(error));
+                Some(self.pending(session, ground))
+            }
+        };
+        outcome
+    }
+
+    /// Saves in the place of what was claimed. An error may have come after it was done, and a second try then finds what the
+    /// first one has left.
+    fn replace(&self, lock: &mut dyn EntryLock, session: &Session) -> Result<(), StoreError> {
+        match lock.save(session) {
+            Err(StoreError::Superseded { key }) => match self.store.load(&key) {
+                Ok(Some(stored))
+                    if stored.refresh_token == session.refresh_token
+                        && stored.access_token == session.access_token =>
+                {
+                    Ok(())
+                }
+                _ => Err(StoreError::Superseded { key }),
+            },
+            saved => saved,
+        }
+    }
+
+    /// Tries for as long as `limit`, and once more at its end.
+    fn try_to_save(
+        &self,
+        limit: Duration,
+        mut save: impl FnMut() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let (mut left, mut pauses) = (RetryTime::new(limit), pauses());
+        loop {
+            let is_last = left.is_over();
+            match left.during(TRY, &mut save) {
+                Err(StoreError::Superseded { key }) => return Err(StoreError::Superseded { key }),
+                Err(error) if is_last => return Err(error),
+                Err(_) => left.pause(pauses.next().unwrap_or(LOOK), || false),
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// Goes on trying, on a thread of its own that keeps the lock meanwhile: whoever took it would find the refresh token that
+    /// is spent. The thread gives way to a flight of this process, which knows what is unsaved.
+    pub(super) fn keep_saving(self: &Arc<Self>, ground: RefreshContext) {
+        let RefreshContext { spending, mut lock, .. } = ground;
+        if self.unsaved().is_none() {
+            return;
+        }
+        // A process that lives for one refresh has tried for all its time already.
+        if self.saves_for >= SAVING {
+            return self.warn_others(lock.as_deref_mut());
+        }
+        let spending = spending.unwrap_or_else(Spending::begin);
+        let keeper = Arc::clone(self);
+        let body = move || {
+            let (mut left, mut pauses) = (RetryTime::new(SAVING), pauses());
+            let is_wanted = || keeper.wants_lock.load(Ordering::Relaxed);
+            while !left.is_over() && !is_wanted() {
+                left.pause(pauses.next().unwrap_or(LOOK), is_wanted);
+                let is_saved = || match lock.as_mut() {
+                    Some(lock) => keeper.is_saved_under(lock.as_mut()),
+                    None => keeper.is_saved(),
+                };
+                if left.during(TRY, is_saved) {
+                    break;
+                }
+            }
+            if !is_wanted() {
+                keeper.warn_others(lock.as_deref_mut());
+            }
+            drop(spending);
+        };
+        // Without a thread, the next call or the end of the program tries again.
+        let _ = std::thread::Builder::new().name("u2m-save".into()).spawn(body);
+    }
+
+    /// Says beside the lock, before it is given back, that what the store holds is spent, if it is.
+    fn warn_others(&self, lock: Option<&mut (dyn EntryLock + 'static)>) {
+        let replaced = self.unsaved().as_ref().and_then(|unsaved| unsaved.replaces.clone());
+        if let (Some(lock), Some(of)) = (lock, replaced) {
+            let kind = RefreshFailureKind::spent("what it bought could not be saved");
+            // Not being able to say so is no reason to stop.
+            let _ = lock.note(&RefreshFailure::new(of, now(), kind));
+        }
+    }
+
+    /// Whether nothing is unsaved any more, by one more try under the lock.
+    fn is_saved_under(&self, lock: &mut dyn EntryLock) -> bool {
+        let pending =
+            self.unsaved().as_ref().map(|own| (own.session.clone(), own.replaces.clone()));
+        let Some((session, replaces)) = pending else { return true };
+        let is_overtaken = |entry: &Option<Session>| {
+            let stored = entry.as_ref().map(Session::fingerprint);
+            stored != replaces && stored != Some(session.fingerprint())
+        };
+        let saved = match self.store.load(&self.key) {
+            Ok(entry) if is_overtaken(&entry) => {
+                Err(StoreError::Superseded { key: self.key.clone() })
+            }
+            _ => self.replace(lock, &session),
+        };
+        match saved {
+            Err(error) if !matches!(error, StoreError::Superseded { .. }) => false,
+            outcome => {
+                self.unsaved().take_if(|unsaved| unsaved.session == session);
+                if outcome.is_err() {
+                    self.give_back(&session, replaces.as_ref());
+                }
+                true
+            }
+        }
+    }
+
+    /// What is to be saved later, in the place of what the store holds now; where it cannot even be read, it holds what was
+    /// read before the refresh.
+    pub(super) fn pending(&self, session: &Session, ground: &RefreshContext) -> UnsavedSession {
+        let replaces = match self.store.load(&self.key) {
+            Ok(entry) => entry.map(|old| old.fingerprint()),
+            Err(_) => ground.replaces.clone(),
+        };
+        UnsavedSession { replaces, session: session.clone() }
+    }
+
+    /// Whether everything that was bought is saved, by a last try if need be.
+    pub(crate) fn is_saved(&self) -> bool {
+        if self.unsaved().is_some() {
+            // Saves on the way.
+            let _ = self.load();
+        }
+        self.unsaved().is_none() && self.of_host.as_deref().is_none_or(Self::is_saved)
+    }
+
+    /// Waits for at most `patience` until everything that this process has spent is saved; whether that is so.
+    pub(crate) fn close(&self, patience: Duration) -> bool {
+        u2m_http::wait_for_saves(patience) && self.is_saved()
+    }
+
+    pub(super) fn save_login(&self, session: &Session) -> Result<(), StoreError> {
+        let lock = self.store.lock(&self.key, self.lock_wait.min(SIGN_IN_WAIT))?;
+        match lock.map(|mut lock| lock.save(session)) {
+            // Whoever came first meanwhile, the last login counts.
+            None | Some(Err(StoreError::Superseded { .. })) => self.store.save(&self.key, session),
+            Some(saved) => saved,
+        }
+    }
+
+    /// Ends a session at its server that was bought for a login which somebody has removed meanwhile: nobody has it any more.
+    /// Best effort; and left alone where any entry of the store holds its refresh token, or the one that it was bought with,
+    /// because a server that does not rotate has given out the same one.
+    pub(super) fn give_back(&self, bought: &Session, old: Option<&Fingerprint>) {
+        let is_held = |of: &Fingerprint| bought.fingerprint() == *of || old == Some(of);
+        let is_gone = matches!(self.store.load(&self.key), Ok(None));
+        let entries = || {
+            let keys = self.store.keys()?;
+            keys.iter().map(|key| self.store.load(key)).collect::<Result<Vec<_>, _>>()
+        };
+        let is_nobodys = is_gone
+            && entries().is_ok_and(|entries| {
+                entries.iter().flatten().all(|entry| !is_held(&entry.fingerprint()))
+            });
+        if is_nobodys {
+            let transport = Arc::clone(&self.transport);
+            crate::revoke::revoke_for(&self.prover, transport, vec![bought.clone()], REVOKING);
+        }
+    }
+
+    pub(super) fn unsaved(&self) -> MutexGuard<'_, Option<UnsavedSession>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Saves a new login and puts its token in hand: under the entry's lock, so that a refresh of the login that is being replaced does
+/// not come after. If its holder hangs, the new login is worth more than the order. One that cannot be saved is kept for this
+/// process, and saved later.
+pub(crate) fn sign_in(shared: &SharedToken<Refresher>, session: &Session) -> Result<(), StoreFailure> {
+    let keeper = shared.source();
+    let saved = keeper.try_to_save(keeper.saves_for, || keeper.save_login(session));
+    let pending = saved.is_err().then(|| keeper.pending(session, &RefreshContext::default()));
+    *keeper.unsaved() = pending;
+    let rules = keeper.request.rules_for(session);
+    let until = rules.fresh_until(session).map(|until| until.max(now()));
+    shared.put(&keeper.fetched(session, until, FetchedFrom::Renewed));
+    keeper.keep_saving(RefreshContext::default());
+    saved.map_err(failure)
+}
+
+fn unsaved_text(error: &dyn std::fmt::Display) -> String {
+    format!(
+        "the new token could not be saved ({error}); other programs do not have it, and if this one ends before it can be \
+         saved you have to log in again"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::Builder;
+    use u2m_cache::{MemoryStore, TokenStore};
+    use u2m_core::{AccessToken, CacheKey, Host, RefreshToken, Target};
+
+    fn session(name: &str) -> Session {
+        Session::new(AccessToken::new(format!("at-{name}")))
+            .with_refresh_token(RefreshToken::new(format!("rt-{name}")))
+    }
+
+    /// A store that holds `stored`, and a login of this process that is still to replace `old` with `new`.
+    fn unsaved(stored: &str) -> (MemoryStore, Arc<Refresher>) {
+        let target = Target::workspace(Host::parse("https://a.example").unwrap());
+        let store = MemoryStore::new();
+        store.save(&target.cache_key(), &session(stored)).unwrap();
+        let auth = Builder::new(target).with_store(store.clone()).build().unwrap();
+        let keeper = Arc::clone(auth.keeper());
+        let replaces = Some(session("old").fingerprint());
+        *keeper.unsaved() = Some(UnsavedSession { replaces, session: session("new") });
+        (store, keeper)
+    }
+
+    fn lock(store: &MemoryStore, keeper: &Refresher) -> Box<dyn EntryLock> {
+        store.lock(&keeper.key, Duration::ZERO).unwrap().unwrap()
+    }
+
+    fn stored(store: &MemoryStore, keeper: &Refresher) -> Session {
+        store.load(&keeper.key).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_unsaved_is_saved_under_the_lock_and_a_newer_login_stays() {
+        for (there, remains) in [("old", "new"), ("new", "new"), ("newer", "newer")] {
+            let (store, keeper) = unsaved(there);
+            let mut lock = lock(&store, &keeper);
+            assert!(keeper.is_saved_under(lock.as_mut()), "{there}: nothing is left to be saved");
+            assert!(keeper.unsaved().is_none(), "{there}");
+            assert_eq!(stored(&store, &keeper), session(remains));
+            assert!(keeper.is_saved_under(lock.as_mut()), "{there}: there was nothing");
+        }
+    }
+
+    #[test]
+    fn what_is_unsaved_is_said_beside_the_lock_to_have_been_spent() {
+        let (store, keeper) = unsaved("old");
+        let mut lock = lock(&store, &keeper);
+        keeper.warn_others(Some(lock.as_mut()));
+        let verdict = lock.verdict().unwrap();
+        assert_eq!(verdict.of, session("old").fingerprint());
+        assert!(matches!(verdict.kind, RefreshFailureKind::Spent(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn what_is_unsaved_replaces_what_it_was_bought_for_and_all_else_what_was_loaded() {
+        let (_store, keeper) = unsaved("old");
+        let (other, of) = (session("other"), |name| Some(session(name).fingerprint()));
+        assert_eq!(keeper.replaced_by_a_save(Some(&other)), of("old"));
+        *keeper.unsaved() = None;
+        assert_eq!(keeper.replaced_by_a_save(Some(&other)), of("other"));
+        assert_eq!(keeper.replaced_by_a_save(None), None);
+    }
+
+    #[test]
+    fn a_process_for_one_refresh_says_so_at_once_and_another_goes_on_trying() {
+        for (saves_for, is_told) in [(SAVING, true), (Duration::ZERO, false)] {
+            let (store, mut keeper) = unsaved("old");
+            Arc::get_mut(&mut keeper).unwrap().saves_for = saves_for;
+            let lock = lock(&store, &keeper);
+            let mut ground = RefreshContext::default();
+            drop(ground.lock.replace(lock));
+            keeper.keep_saving(ground);
+            if is_told {
+                let verdict = self::lock(&store, &keeper).verdict();
+                assert!(matches!(verdict.unwrap().kind, RefreshFailureKind::Spent(_)));
+            }
+            while !is_told && keeper.unsaved().is_some() {
+                std::thread::yield_now();
+            }
+            let there = if is_told { "old" } else { "new" };
+            assert_eq!(stored(&store, &keeper), session(there));
+        }
+    }
+
+    #[test]
+    fn a_save_that_was_done_before_it_failed_counts_as_one() {
+        /// Says that somebody else came first.
+        struct Overtaken(CacheKey);
+        impl EntryLock for Overtaken {
+            fn verdict(&mut self) -> Option<RefreshFailure> {
+                None
+            }
+            fn note(&mut self, _: &RefreshFailure) -> Result<(), StoreError> {
+                Ok(())
+            }
+            fn prove_writable(&mut self) -> Result<(), StoreError> {
+                Ok(())
+            }
+            fn save(&mut self, _: &Session) -> Result<(), StoreError> {
+                Err(StoreError::Superseded { key: self.0.clone() })
+            }
+        }
+        let (_store, keeper) = unsaved("new");
+        let mut lock = Overtaken(keeper.key.clone());
+        assert!(keeper.replace(&mut lock, &session("new")).is_ok());
+        let mut others = [session("other"), session("new"), session("new")];
+        others[1].access_token = AccessToken::new("at-other");
+        others[2].refresh_token = Some(RefreshToken::new("rt-other"));
+        for other in others {
+            let overtaken = keeper.replace(&mut lock, &other);
+            assert!(matches!(overtaken, Err(StoreError::Superseded { .. })), "{other:?}");
+        }
+    }
+}

@@ -55,7 +55,8 @@ struct EntryLayout {
 }
 
 /// In the shared file.
-const INDENTED: EntryLayout = EntryLayout { before_member: "\n      ", colon: ": ", end: "\n    }" };
+const INDENTED: EntryLayout =
+    EntryLayout { before_member: "\n      ", colon: ": ", end: "\n    }" };
 /// In a keyring.
 const COMPACT: EntryLayout = EntryLayout { before_member: "", colon: ":", end: "}" };
 

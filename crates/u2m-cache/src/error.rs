@@ -3,7 +3,7 @@
 use crate::mode::StorageMode;
 use std::io;
 use std::path::{Path, PathBuf};
-use u2m_core::{CacheKey, Sanitized, RecordError};
+use u2m_core::{CacheKey, RecordError, Sanitized};
 
 /// How a store can fail. Each text names the file and what to do about it; none holds a token.
 #[derive(Debug, thiserror::Error)]

@@ -75,6 +75,6 @@ mod tests;
 pub(crate) use none::{at, carried, check_mount, opening, through};
 #[cfg(all(test, unix))]
 pub(crate) use plan::{
-    InjectedFault, MOUNT, FaultPlan, at, carried, check_mount, opened_under, opening, runtime_folder, through,
-    under,
+    FaultPlan, InjectedFault, MOUNT, at, carried, check_mount, opened_under, opening,
+    runtime_folder, through, under,
 };

@@ -29,10 +29,10 @@ pub(crate) use lock::FileLock;
 pub use mirror::Mirror;
 pub(crate) use over::ReplaceRule;
 
+use crate::error::StoreError;
 use crate::sidecar::SidecarFiles;
 use crate::sidecar::lock::KeyLock;
 use crate::sidecar::record_file::Sidecar;
-use crate::error::StoreError;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use codec::EntryCodec;
 use mirror::MirrorRules;

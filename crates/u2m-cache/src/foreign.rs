@@ -16,7 +16,8 @@ mod read;
 
 pub use java::{JavaCache, JavaLogin};
 pub use logins::{
-    ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported, RefusedLogin,
+    ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
+    RefusedLogin,
 };
 pub use python::PythonCache;
 pub use python_host::python_host;

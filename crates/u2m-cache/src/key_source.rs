@@ -1,8 +1,8 @@
 //! Where the key of a sealed file comes from.
 
-use crate::sidecar::{SidecarFiles, disk, locks, temp_file};
 use crate::error::StoreError;
 use crate::seal::SealKey;
+use crate::sidecar::{SidecarFiles, disk, locks, temp_file};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};

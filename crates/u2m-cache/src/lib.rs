@@ -38,19 +38,18 @@
 mod readme {}
 
 mod auto;
-mod sidecar;
 mod entry;
 mod error;
 mod fault;
 mod file;
 mod foreign;
-mod named_mutex;
 #[cfg(feature = "encrypted")]
 mod key_source;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod memory;
 mod mode;
+mod named_mutex;
 mod own;
 #[cfg(feature = "encrypted")]
 mod payload;
@@ -59,6 +58,7 @@ mod redis;
 mod rfc3339;
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 mod seal;
+mod sidecar;
 mod store;
 mod zone;
 
@@ -86,10 +86,10 @@ pub use foreign::{
 #[cfg(feature = "encrypted")]
 pub use key_source::SealKeySource;
 #[cfg(feature = "keyring")]
-pub use keyring::{TimeoutKeyring, Keyring, KeyringError, KeyringStore, SystemKeyring};
+pub use keyring::{Keyring, KeyringError, KeyringStore, SystemKeyring, TimeoutKeyring};
 pub use memory::MemoryStore;
 pub use mode::StorageMode;
-pub use own::{ReplaceCheck, EntryLocks, CustomStore, RecordStore};
+pub use own::{CustomStore, EntryLocks, RecordStore, ReplaceCheck};
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 pub use seal::{Cipher, SealError, SealKey};
 pub use store::{Claim, EntryLock, Notice, StoreAddress, TokenStore};

@@ -1,12 +1,12 @@
 //! A store that ends with its process.
 
 use crate::error::StoreError;
-use crate::named_mutex::{NamedMutexes, NamedGuard};
+use crate::named_mutex::{NamedGuard, NamedMutexes};
 use crate::store::{Claim, EntryLock, TokenStore};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 /// Keeps logins in this process alone: for tests, and for programs that get their sessions from elsewhere. Clones share
 /// the same entries.
@@ -225,7 +225,7 @@ impl EntryLock for MemoryLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{AccessToken, RefreshToken, Timestamp, RefreshFailureKind};
+    use u2m_core::{AccessToken, RefreshFailureKind, RefreshToken, Timestamp};
 
     fn key() -> CacheKey {
         CacheKey::new("dev")

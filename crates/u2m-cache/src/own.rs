@@ -8,11 +8,11 @@ mod store;
 pub use check::ReplaceCheck;
 pub use store::CustomStore;
 
+use crate::error::StoreError;
+use crate::file::ReplaceRule;
 use crate::sidecar::claim::{self, EntryAddress};
 use crate::sidecar::lock::KeyLock;
 use crate::sidecar::{SidecarFiles, runtime_lock};
-use crate::error::StoreError;
-use crate::file::ReplaceRule;
 use crate::store::{EntryLock, Notice};
 use check::{expecting, expecting_nothing, over, signing_in};
 use lock::OwnLock;
@@ -115,7 +115,10 @@ impl EntryLocks {
     /// assert_eq!(format!("{locks:?}"), "EntryLocks(\"/home/me/.my-program/logins.db\")");
     /// ```
     pub fn beside(what: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(EntryLocksInner { what: what.into(), beside: SidecarFiles::new(path.into()) }))
+        Self(Arc::new(EntryLocksInner {
+            what: what.into(),
+            beside: SidecarFiles::new(path.into()),
+        }))
     }
 
     /// Locks of a store that has no file: in the user's runtime folder, under a name that is the store's. What is remembered there

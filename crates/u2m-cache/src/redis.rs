@@ -43,20 +43,20 @@
 mod address;
 mod claim;
 mod entry;
+mod entry_queues;
 mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod lease;
 mod pool;
+mod queue;
 mod record;
 mod renew;
 mod reply;
-mod queue;
 mod script;
+mod sealer;
 mod settings;
 mod turn;
-mod sealer;
-mod entry_queues;
 mod wire;
 
 pub use settings::RedisSettings;
@@ -66,11 +66,11 @@ use crate::seal::SealKey;
 use crate::store::{EntryLock, Notice, TokenStore};
 use entry::RedisStoreInner;
 use pool::Pool;
+use sealer::EntrySealer;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use u2m_core::{CacheKey, Session};
-use sealer::EntrySealer;
 
 /// Logins in a Redis server, shared by programs on several machines, sealed with a key that only they have. Clones share
 /// their connections, and so do all stores of a process that were opened with one URL.

@@ -4,20 +4,19 @@
 
 pub(crate) mod claim;
 pub(crate) mod disk;
-pub(crate) mod runtime_lock;
 pub(crate) mod in_place;
 pub(crate) mod lock;
 pub(crate) mod locks;
 pub(crate) mod pause;
 mod proof;
-pub(crate) mod temp_file;
 pub(crate) mod record_file;
+pub(crate) mod runtime_lock;
 mod sweep;
 mod tail;
+pub(crate) mod temp_file;
 
 use crate::error::{DisplayPath, StoreError};
 use crate::store::Notice;
-use temp_file::UpdateReserve;
 use record_file::Sidecar;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -25,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use temp_file::UpdateReserve;
 use u2m_core::{CacheKey, FirstUse, Session};
 
 /// Writing takes milliseconds; a holder that has the lock for longer than this hangs.

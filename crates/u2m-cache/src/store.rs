@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
 /// A place where logins are kept. Synchronous: reading one must be possible from a plain `fn main`.
 ///

@@ -14,7 +14,8 @@ use u2m_cache::{
     EntryLock, FileStore, KeyringError, KeyringStore, StoreAddress, StoreError, TokenStore,
 };
 use u2m_core::{
-    AccessToken, CacheKey, RefreshToken, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind,
+    AccessToken, CacheKey, ErrorResponse, RefreshFailure, RefreshFailureKind, RefreshToken,
+    Session, Timestamp,
 };
 
 /// What Windows takes at once, in bytes.

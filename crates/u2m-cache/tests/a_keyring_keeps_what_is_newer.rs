@@ -11,7 +11,7 @@ use common::{LONG, Place, bound, key, session};
 use fakes::{Fake, Mood};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_cache::{TimeoutKeyring, Claim, EntryLock, KeyringStore, StoreError, TokenStore};
+use u2m_cache::{Claim, EntryLock, KeyringStore, StoreError, TimeoutKeyring, TokenStore};
 
 fn store(place: &Place, keyring: &Fake) -> KeyringStore {
     KeyringStore::new(keyring.arc(), place.file())

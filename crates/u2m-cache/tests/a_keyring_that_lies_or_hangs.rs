@@ -10,7 +10,9 @@ use common::{LONG, Place, eventually, key, promptly, session};
 use fakes::{Fake, Mood};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use u2m_cache::{TimeoutKeyring, EntryLock, Keyring, KeyringError, KeyringStore, StoreError, TokenStore};
+use u2m_cache::{
+    EntryLock, Keyring, KeyringError, KeyringStore, StoreError, TimeoutKeyring, TokenStore,
+};
 
 const SHORT: Duration = Duration::from_millis(100);
 

@@ -7,7 +7,7 @@ use common::{LONG, Place};
 use std::fs;
 use std::time::Duration;
 use u2m_cache::{AutoStore, EntryLock, MemoryStore, TokenStore};
-use u2m_core::{AccessToken, CacheKey, Fingerprint, Timestamp, RefreshFailure, RefreshFailureKind};
+use u2m_core::{AccessToken, CacheKey, Fingerprint, RefreshFailure, RefreshFailureKind, Timestamp};
 
 fn door(name: &str) -> Fingerprint {
     Fingerprint::of_access(&AccessToken::new(name))

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Place, bare, go_reads, key, locked, session};
 use u2m_cache::{MemoryStore, StoreError, TokenStore};
-use u2m_core::{ErrorResponse, Timestamp, RefreshFailure, RefreshFailureKind};
+use u2m_core::{ErrorResponse, RefreshFailure, RefreshFailureKind, Timestamp};
 
 fn verdict(name: &str, kind: RefreshFailureKind) -> RefreshFailure {
     RefreshFailure::new(session(name).fingerprint(), Timestamp::from_unix(7), kind)

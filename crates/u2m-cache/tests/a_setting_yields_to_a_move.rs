@@ -15,8 +15,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use u2m_cache::{
-    AutoStore, Claim, EncryptedFileStore, EntryLock, KeyringStore, NamedStore, SealKey, SealKeySource,
-    StorageMode, StoreError, TokenStore,
+    AutoStore, Claim, EncryptedFileStore, EntryLock, KeyringStore, NamedStore, SealKey,
+    SealKeySource, StorageMode, StoreError, TokenStore,
 };
 use u2m_core::{CacheKey, Fingerprint, Session};
 

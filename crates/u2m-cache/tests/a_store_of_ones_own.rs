@@ -9,7 +9,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use u2m_cache::{ReplaceCheck, Claim, EntryLocks, CustomStore, RecordStore, StoreError, TokenStore};
+use u2m_cache::{
+    Claim, CustomStore, EntryLocks, RecordStore, ReplaceCheck, StoreError, TokenStore,
+};
 use u2m_core::{CacheKey, Session, SessionRecord, SessionText};
 use u2m_testkit::conformance;
 

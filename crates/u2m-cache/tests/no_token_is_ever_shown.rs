@@ -7,7 +7,10 @@ use common::{LONG, Place, bound, everything, holds, key};
 use std::error::Error;
 use std::fs;
 use u2m_cache::{MemoryStore, StoreError, TokenStore};
-use u2m_core::{AccessToken, RefreshToken, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind};
+use u2m_core::{
+    AccessToken, ErrorResponse, RefreshFailure, RefreshFailureKind, RefreshToken, Session,
+    Timestamp,
+};
 
 const CANARY: &str = "canary";
 
@@ -88,7 +91,8 @@ fn t14_nothing_beside_the_cache_holds_a_token() {
     store.save(&key("dev"), &secret()).unwrap();
     let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
     lock.prove_writable().unwrap();
-    let kind = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", Some("revoked")));
+    let kind =
+        RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", Some("revoked")));
     lock.note(&RefreshFailure::new(secret().fingerprint(), Timestamp::from_unix(7), kind)).unwrap();
     fs::remove_file(place.file()).unwrap();
     let all = everything(place.folder());

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use u2m_cache::TokenStore;
-use u2m_core::{Fingerprint, RefreshToken, ErrorResponse, Timestamp, RefreshFailure, RefreshFailureKind};
+use u2m_core::{
+    ErrorResponse, Fingerprint, RefreshFailure, RefreshFailureKind, RefreshToken, Timestamp,
+};
 
 fn verdict(of: &str, kind: RefreshFailureKind) -> RefreshFailure {
     let of = Fingerprint::of_refresh(&RefreshToken::new(of));

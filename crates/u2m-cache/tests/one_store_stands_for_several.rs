@@ -16,7 +16,8 @@ use u2m_cache::{
     SealKeySource, StorageMode, StoreAddress, StoreError, TokenStore,
 };
 use u2m_core::{
-    AccessToken, Host, ProfileName, Session, Target, Timestamp, TokenRequest, RefreshFailure, RefreshFailureKind,
+    AccessToken, Host, ProfileName, RefreshFailure, RefreshFailureKind, Session, Target, Timestamp,
+    TokenRequest,
 };
 
 use StorageMode::{Encrypted, Plaintext, Secure};

@@ -14,7 +14,7 @@ use relay::Relay;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m_cache::{Claim, RedisStore, SealKey, TokenStore};
-use u2m_core::{Timestamp, RefreshFailure, RefreshFailureKind};
+use u2m_core::{RefreshFailure, RefreshFailureKind, Timestamp};
 
 /// Each way; far enough that a busy machine counts for little beside it.
 const AWAY: Duration = Duration::from_millis(50);
@@ -112,7 +112,8 @@ fn redis_5_a_failure_is_told_to_all_who_wait_at_once() {
             Claim::Taken => {
                 std::thread::sleep(Duration::from_millis(300));
                 let failed = RefreshFailureKind::passing("http 503");
-                lock.note(&RefreshFailure::new(of.clone(), Timestamp::from_unix(7), failed)).unwrap();
+                lock.note(&RefreshFailure::new(of.clone(), Timestamp::from_unix(7), failed))
+                    .unwrap();
                 true
             }
             claim => panic!("{claim:?}"),

@@ -9,7 +9,7 @@ use common::{LONG, bare, bound, key, session};
 use redis_server::RedisServer;
 use std::time::{Duration, Instant};
 use u2m_cache::{Claim, EntryLock, RedisSettings, RedisStore, SealKey, StoreError, TokenStore};
-use u2m_core::{ErrorResponse, Timestamp, RefreshFailure, RefreshFailureKind};
+use u2m_core::{ErrorResponse, RefreshFailure, RefreshFailureKind, Timestamp};
 
 const LEASE: Duration = Duration::from_millis(300);
 

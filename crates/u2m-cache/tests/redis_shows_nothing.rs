@@ -9,7 +9,8 @@ use common::{LONG, everything, holds, key};
 use redis_server::RedisServer;
 use u2m_cache::{RedisStore, SealKey, StoreError, TokenStore};
 use u2m_core::{
-    AccessToken, Binding, CacheKey, Host, RefreshToken, Session, Timestamp, RefreshFailure, RefreshFailureKind,
+    AccessToken, Binding, CacheKey, Host, RefreshFailure, RefreshFailureKind, RefreshToken,
+    Session, Timestamp,
 };
 
 const NAME: &str = "https://canary-host.example";
@@ -34,7 +35,8 @@ fn t13_a23_the_servers_files_hold_no_token_no_host_and_no_name() {
     let mut lock = store.lock(&key(NAME), LONG).unwrap().unwrap();
     lock.prove_writable().unwrap();
     let failed = RefreshFailureKind::passing("canary-failure");
-    lock.note(&RefreshFailure::new(canary().fingerprint(), Timestamp::from_unix(7), failed)).unwrap();
+    lock.note(&RefreshFailure::new(canary().fingerprint(), Timestamp::from_unix(7), failed))
+        .unwrap();
     server.ask(&["SAVE"]);
     let with_marker = everything(server.folder());
     let renewed = canary().with_refresh_token(RefreshToken::new("rt-canary-2"));

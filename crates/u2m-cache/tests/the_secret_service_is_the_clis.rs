@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use u2m_cache::{
-    TimeoutKeyring, FileStore, Keyring, KeyringError, KeyringStore, SystemKeyring, TokenStore,
+    FileStore, Keyring, KeyringError, KeyringStore, SystemKeyring, TimeoutKeyring, TokenStore,
 };
 use u2m_core::{AccessToken, RefreshToken, Session, Timestamp};
 
@@ -29,7 +29,8 @@ fn worker() {
         }
         let plain = SystemKeyring::new("databricks-cli");
         let keyring = if rest == "encrypted" { plain.with_encrypted_transport() } else { plain };
-        let store = KeyringStore::new(std::sync::Arc::new(TimeoutKeyring::new(keyring)), file.path());
+        let store =
+            KeyringStore::new(std::sync::Arc::new(TimeoutKeyring::new(keyring)), file.path());
         work(verb, rest, &file, &store);
     });
 }

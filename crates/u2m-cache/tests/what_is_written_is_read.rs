@@ -6,7 +6,7 @@ mod common;
 
 use common::{LONG, Place, access, key, session};
 use u2m_cache::{Claim, FileStore, StoreError, TokenStore};
-use u2m_core::{AccessToken, RefreshToken, Session, RefreshFailure, RefreshFailureKind};
+use u2m_core::{AccessToken, RefreshFailure, RefreshFailureKind, RefreshToken, Session};
 
 const MIB: usize = 1 << 20;
 
@@ -101,8 +101,11 @@ fn what_is_remembered_of_a_login_with_a_name_without_end_is_read_again() {
     let place = Place::new();
     let (store, long) = (place.store(), key(&"n".repeat(100_000)));
     let of = session("x").fingerprint();
-    let verdict =
-        RefreshFailure::new(of, u2m_core::Timestamp::from_unix(7), RefreshFailureKind::passing("no answer"));
+    let verdict = RefreshFailure::new(
+        of,
+        u2m_core::Timestamp::from_unix(7),
+        RefreshFailureKind::passing("no answer"),
+    );
     store.lock(&long, LONG).unwrap().unwrap().note(&verdict).unwrap();
     assert_eq!(store.lock(&long, LONG).unwrap().unwrap().verdict(), Some(verdict));
 }

@@ -11,8 +11,9 @@ pub(crate) use choice::{choice, unclear};
 
 use crate::failure::{Class, Failure};
 use u2m::{
-    ReportedStep, BuildError, ChallengeError, SpendState, Sanitized, Host, ListenError, LoginChoice, LoginError,
-    MetadataError, Revocation, RevokeError, StoreFailure, Target, TokenError, chain,
+    BuildError, ChallengeError, Host, ListenError, LoginChoice, LoginError, MetadataError,
+    ReportedStep, Revocation, RevokeError, Sanitized, SpendState, StoreFailure, Target, TokenError,
+    chain,
 };
 
 /// Whose token was asked for, in the words that sign in to it anew.
@@ -195,7 +196,9 @@ fn reported(error: &TokenError) -> String {
     let text = match error {
         TokenError::Refresh(cause) => chain(cause),
         TokenError::Store(cause) => chain(cause),
-        TokenError::Reported(report) if report.blame != ReportedStep::Endpoints => report.text.clone(),
+        TokenError::Reported(report) if report.blame != ReportedStep::Endpoints => {
+            report.text.clone()
+        }
         _ => chain(error),
     };
     text.replace("databricks OAuth is not", "Databricks OAuth is not")

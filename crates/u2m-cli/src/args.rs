@@ -5,7 +5,7 @@ mod value;
 mod vocabulary;
 
 pub(crate) use flags::{FLAGS, Flag};
-pub(crate) use vocabulary::{Command, WORDS, CommandWords};
+pub(crate) use vocabulary::{Command, CommandWords, WORDS};
 
 use crate::failure::{Class, Failure};
 use lexopt::{Arg, Parser};

@@ -1,6 +1,6 @@
 //! What `help` says, from the tables of words and flags.
 
-use crate::args::{Command, FLAGS, Flag, WORDS, CommandWords};
+use crate::args::{Command, CommandWords, FLAGS, Flag, WORDS};
 use crate::prose::{self, Prose};
 use std::collections::BTreeSet;
 

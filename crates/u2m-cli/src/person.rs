@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{BrowserError, Host, PasteLines, Person, ShowCode, UnmatchedCallback, PasteProblem};
+use u2m::{BrowserError, Host, PasteLines, PasteProblem, Person, ShowCode, UnmatchedCallback};
 use url::Url;
 
 /// Says what is going on on standard error, and reads pasted addresses from the terminal.

@@ -3,7 +3,7 @@
 use crate::failure::{Class, Failure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use u2m::{ConfigFile, ReqwestTransport, Storage, StorageError, Environment, abbreviate};
+use u2m::{ConfigFile, Environment, ReqwestTransport, Storage, StorageError, abbreviate};
 
 /// A variable of the environment. Those that are shared with Databricks' programs are read as people mean them.
 pub(crate) fn env(name: &str) -> Option<OsString> {

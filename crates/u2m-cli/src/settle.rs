@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::{advice, place};
 use std::path::Path;
-use u2m::{ConfigFile, Sanitized, SelectionArgs, Host, ResolveError, Resolved, ValueSource, chain};
+use u2m::{ConfigFile, Host, ResolveError, Resolved, Sanitized, SelectionArgs, ValueSource, chain};
 
 /// Settles on a configuration from what was said, the environment and the profiles of `config`, which was read from `path`.
 /// `host_needs_profile`: a host that no profile is for is an error.
@@ -30,7 +30,8 @@ pub(crate) fn settled(
 pub(crate) fn goes_elsewhere(found: &Resolved) -> bool {
     let named = || place::env("DATABRICKS_HOST").and_then(|text| text.into_string().ok());
     let own = || named().and_then(|text| Host::typed(&text).ok()).map(|(host, _)| host);
-    let is_flag = found.value("host").is_some_and(|host| matches!(host.source(), ValueSource::Flag(_)));
+    let is_flag =
+        found.value("host").is_some_and(|host| matches!(host.source(), ValueSource::Flag(_)));
     is_flag
         && found.profile().is_none()
         && found.auth_type(false) != Some("databricks-cli")
@@ -39,8 +40,9 @@ pub(crate) fn goes_elsewhere(found: &Resolved) -> bool {
 
 /// Whether a machine signs in here, by a client and its secret that both stand in the environment.
 pub(crate) fn is_machine(found: &Resolved) -> bool {
-    let of_environment =
-        |key| found.value(key).is_some_and(|value| matches!(value.source(), ValueSource::Variable(_)));
+    let of_environment = |key| {
+        found.value(key).is_some_and(|value| matches!(value.source(), ValueSource::Variable(_)))
+    };
     ["client_id", "client_secret"].into_iter().all(of_environment)
         && matches!(found.get("auth_type"), None | Some("oauth-m2m"))
         && !goes_elsewhere(found)

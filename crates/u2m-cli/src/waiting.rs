@@ -28,13 +28,23 @@ struct WaitState {
 
 impl WaitDisplay {
     pub(crate) fn new() -> Self {
-        let state =
-            WaitState { is_on: false, is_drawn: false, end: Instant::now(), hint: None, unseen: None };
+        let state = WaitState {
+            is_on: false,
+            is_drawn: false,
+            end: Instant::now(),
+            hint: None,
+            unseen: None,
+        };
         Self(Arc::new(WaitDisplayInner { state: Mutex::new(state), over: Condvar::new() }))
     }
 
     /// Begins, for so long. The hint is given after half a minute, or after half of the time if that is less.
-    pub(crate) fn begin(&self, time: Duration, hint: String, unseen: Option<screen::TerminalModes>) {
+    pub(crate) fn begin(
+        &self,
+        time: Duration,
+        hint: String,
+        unseen: Option<screen::TerminalModes>,
+    ) {
         let now = Instant::now();
         let mut state = self.state();
         // Who waits for longer than there is time need not be told how long.

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
-    CacheKey, Detached, EntryLock, FileStore, Host, PersistentAuth, ProfileName, Session,
-    StoreAddress, StoreError, Target, TokenStore, RefreshFailure, blocking,
+    CacheKey, Detached, EntryLock, FileStore, Host, PersistentAuth, ProfileName, RefreshFailure,
+    Session, StoreAddress, StoreError, Target, TokenStore, blocking,
 };
 
 /// How the server of the reference's users behaves at its best, and how long it takes.

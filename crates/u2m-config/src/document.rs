@@ -54,7 +54,8 @@ impl IniDocument {
             return;
         }
         let survey = self.survey(section);
-        let style = PairStyle::of(&self.text, &survey.pairs).unwrap_or_else(|| PairStyle::fresh(&new));
+        let style =
+            PairStyle::of(&self.text, &survey.pairs).unwrap_or_else(|| PairStyle::fresh(&new));
         let eol = self.line_ending();
         let mut lines: String =
             new.iter().map(|(key, value)| style.line(key, value) + eol).collect();
@@ -257,7 +258,8 @@ impl PairStyle {
             let spaced = text[last.separator..].starts_with("= ");
             return Some(Self { width: 0, equals: if spaced { "= " } else { "=" } });
         }
-        let column = |(start, pair): &(usize, KeyValue)| text[*start..pair.separator].chars().count();
+        let column =
+            |(start, pair): &(usize, KeyValue)| text[*start..pair.separator].chars().count();
         let width = column(pairs.last()?);
         let common = pairs.iter().all(|pair| column(pair) == width);
         Some(Self { width: if common { width.saturating_sub(1) } else { 0 }, equals: " = " })

@@ -76,16 +76,16 @@ mod variable;
 pub use attributes::{Attribute, ValueKind, WrongValue};
 pub use cloud::Cloud;
 pub use draft::Draft;
-pub use editor::{Editor, EditOutcome};
+pub use editor::{EditOutcome, Editor};
 pub use error::ConfigError;
 pub use file::{ConfigFile, SETTINGS, SIZE_LIMIT};
 pub use kind::{ProfileClass, ProfileKind};
 pub use locate::{abbreviate, locate};
 pub use profile::{CA_FILE_KEY, ISSUER_CLIENT_KEY, ISSUER_KEY, Profile};
-pub use resolve::{AUTH_TYPES, AuthType, ResolveError, Resolved, ValueSource, Value, resolve};
+pub use resolve::{AUTH_TYPES, AuthType, ResolveError, Resolved, Value, ValueSource, resolve};
 pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
 pub use select::{
-    ChooseError, ChosenBy, ChosenProfile, SelectionArgs, Purpose, Selection, is_near, select,
+    ChooseError, ChosenBy, ChosenProfile, Purpose, Selection, SelectionArgs, is_near, select,
 };
 pub use syntax::{SyntaxError, SyntaxFault};
 pub use variable::variable;

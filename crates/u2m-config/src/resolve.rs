@@ -13,18 +13,18 @@ mod value;
 
 pub use auth_type::{AUTH_TYPES, AuthType};
 pub use error::ResolveError;
-pub use value::{ValueSource, Value};
+pub use value::{Value, ValueSource};
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use u2m_core::{Sanitized, Host, HostHints};
+use u2m_core::{Host, HostHints, Sanitized};
 
 use crate::attributes::truth;
 use crate::select::{HostFrom, NamedHost, SelectionVariables};
 use crate::{
-    Attribute, ChooseError, ChosenBy, ChosenProfile, ConfigFile, SelectionArgs, Purpose, Selection,
+    Attribute, ChooseError, ChosenBy, ChosenProfile, ConfigFile, Purpose, Selection, SelectionArgs,
     ValueKind, select,
 };
 use auth_type::is_switched_off;
@@ -162,7 +162,11 @@ struct GatheredValues<'a> {
 
 impl GatheredValues<'_> {
     /// Fills in everything for this host.
-    fn fill(&mut self, given: &SelectionArgs<'_>, host: Option<&NamedHost>) -> Result<(), ResolveError> {
+    fn fill(
+        &mut self,
+        given: &SelectionArgs<'_>,
+        host: Option<&NamedHost>,
+    ) -> Result<(), ResolveError> {
         for (key, flag, text) in [
             ("account_id", "--account-id", given.account_id),
             ("workspace_id", "--workspace-id", given.workspace_id),

@@ -230,7 +230,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// A value whose line ends in `\`: the next lines join, and a blank line ends the joining.
-    fn continued(&mut self, key: Range<usize>, separator: usize, begin: usize, line: &str) -> KeyValue {
+    fn continued(
+        &mut self,
+        key: Range<usize>,
+        separator: usize,
+        begin: usize,
+        line: &str,
+    ) -> KeyValue {
         let mut value = line[..line.len() - 1].to_owned();
         let mut slot = begin..begin + line.len();
         let mut open = true;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use u2m_config::{ConfigFile, Editor, EditOutcome};
+use u2m_config::{ConfigFile, EditOutcome, Editor};
 
 const FILE: &str = "U2M_CONFIG_STORY_FILE";
 

@@ -1,7 +1,7 @@
 //! Comments, blank lines, quotes, alignment and order are the user's.
 #![allow(clippy::unwrap_used)]
 
-use u2m_config::{Editor, LOGIN_CLEARS, EditOutcome};
+use u2m_config::{EditOutcome, Editor, LOGIN_CLEARS};
 
 const LIVED_IN: &str = "\
 \u{feff}# my profiles

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::ffi::OsString;
-use u2m_config::{ChooseError, ConfigFile, SelectionArgs, Purpose, Selection, select};
+use u2m_config::{ChooseError, ConfigFile, Purpose, Selection, SelectionArgs, select};
 
 /// `profile=…`, `host=…`, `account=…`, `workspace=…`, or a word alone.
 fn given(line: &str) -> SelectionArgs<'_> {

@@ -198,7 +198,8 @@ fn a_flag_of_a_host_beside_a_profile_must_name_its_host() {
     for variables in [&[][..], &[("DATABRICKS_CONFIG_PROFILE", "p")]] {
         let world = world(file, variables);
         let profile = variables.is_empty().then_some("p");
-        let given = SelectionArgs { profile, host: Some("https://e.example"), ..SelectionArgs::default() };
+        let given =
+            SelectionArgs { profile, host: Some("https://e.example"), ..SelectionArgs::default() };
         let error = world.settle(given).unwrap_err().to_string();
         assert_eq!(error, "profile p is for https://p.example, not for https://e.example");
         let given = SelectionArgs { profile, host: Some("P.example/"), ..SelectionArgs::default() };
@@ -209,7 +210,11 @@ fn a_flag_of_a_host_beside_a_profile_must_name_its_host() {
 #[test]
 fn a_host_that_no_profile_is_for_is_an_error_where_a_profile_is_needed() {
     let world = world("[p]\nhost = p.example\n[q]\nhost = q.example\n", &[]);
-    let given = SelectionArgs { host: Some("e.example"), host_needs_profile: true, ..SelectionArgs::default() };
+    let given = SelectionArgs {
+        host: Some("e.example"),
+        host_needs_profile: true,
+        ..SelectionArgs::default()
+    };
     let error = world.settle(given).unwrap_err().to_string();
     assert_eq!(error, "no profile is for https://e.example; there are: p, q");
     assert_eq!(chosen(&world.host("e.example").unwrap()), None);
@@ -237,11 +242,16 @@ fn the_placeholder_for_no_workspace_is_no_workspace() {
 #[test]
 fn flags_beat_everything_and_empty_ones_are_absent() {
     let file = "[p]\nhost = p.example\naccount_id = 1\n";
-    let given = SelectionArgs { profile: Some("p"), account_id: Some("2"), ..SelectionArgs::default() };
+    let given =
+        SelectionArgs { profile: Some("p"), account_id: Some("2"), ..SelectionArgs::default() };
     let found = world(file, &[]).settle(given).unwrap();
     assert_eq!(told(&found, "account_id"), "2 from --account-id flag");
-    let empty =
-        SelectionArgs { profile: Some(""), host: Some(""), account_id: Some(""), ..SelectionArgs::default() };
+    let empty = SelectionArgs {
+        profile: Some(""),
+        host: Some(""),
+        account_id: Some(""),
+        ..SelectionArgs::default()
+    };
     let found = world(file, &[("DATABRICKS_CONFIG_PROFILE", "p")]).settle(empty).unwrap();
     assert_eq!(told(&found, "profile"), "p from DATABRICKS_CONFIG_PROFILE environment variable");
     assert_eq!(told(&found, "account_id"), format!("1 from {PATH} {FILE}"));

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use proptest::prelude::*;
 use u2m_config::{
-    Attribute, ConfigFile, SelectionArgs, ResolveError, Resolved, ValueSource, ValueKind, resolve,
+    Attribute, ConfigFile, ResolveError, Resolved, SelectionArgs, ValueKind, ValueSource, resolve,
 };
 
 type Values = BTreeMap<usize, String>;

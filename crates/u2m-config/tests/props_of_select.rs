@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use u2m_config::{
-    ChooseError, ChosenBy, ConfigFile, SelectionArgs, Purpose, ResolveError, Resolved, Selection, resolve,
-    select,
+    ChooseError, ChosenBy, ConfigFile, Purpose, ResolveError, Resolved, Selection, SelectionArgs,
+    resolve, select,
 };
 
 /// Names of sections: some look like hosts, and one is that of a host.

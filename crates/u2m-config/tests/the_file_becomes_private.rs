@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use u2m_config::{Draft, Editor, EditOutcome};
+use u2m_config::{Draft, EditOutcome, Editor};
 
 fn change(draft: &mut Draft) -> Result<(), u2m_config::ConfigError> {
     draft.merge_profile("p", &[("host", "https://new.example")], &[])

@@ -18,13 +18,14 @@ pub use poll::{Polled, PollingForToken, WaitToPoll, Waited};
 use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
 use crate::databricks::Host;
 use crate::login::{Endpoints, LoginError, LoginRequest, endpoints_of};
+use crate::oauth::{
+    DeviceAuthorizationResponse, MetadataError, ServerMetadata, TOKEN_LIMIT, WellKnownFound,
+    WellKnownSearch, device_form,
+};
 use crate::reply::Reply;
 use crate::target::Target;
 use crate::text::Sanitized;
 use crate::time::{Lifetime, Timestamp};
-use crate::oauth::{
-    ServerMetadata, DeviceAuthorizationResponse, WellKnownFound, MetadataError, WellKnownSearch, TOKEN_LIMIT, device_form,
-};
 use std::fmt;
 use url::Url;
 

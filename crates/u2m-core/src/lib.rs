@@ -64,50 +64,53 @@
 mod readme {}
 
 mod call;
-mod client_auth;
+mod databricks;
 mod decode;
 mod description;
 mod device;
-mod fate;
 mod form;
 mod freshness;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod host;
+mod host_pin;
 mod issuer;
 mod json;
 mod jwt;
 mod login;
 mod names;
 mod need;
-mod pkce;
+mod oauth;
 mod record;
 mod reply;
 mod revoke;
-mod scopes;
 mod secret;
 mod secret_text;
 mod sent;
 mod session;
 mod source_error;
+mod spend_state;
 mod target;
 mod text;
-mod tie;
 mod time;
 mod token;
-mod wire;
 
 pub use call::{
-    HttpResponse, AwaitsResponse, HttpCall, HttpRequest, Method, RedirectPolicy, Replay, Route, TransportFailure,
-    TransportFailureKind,
+    AwaitsResponse, HttpCall, HttpRequest, HttpResponse, Method, RedirectPolicy, Replay, Route,
+    TransportFailure, TransportFailureKind,
 };
-pub use client_auth::ClientAuth;
+pub use databricks::{
+    AccountWorkspace, ApiAccess, ApiError, ApiErrorResponse, AwaitingApiResponse, Cluster,
+    ClusterPage, CurrentUser, Host, HostError, HostHints, HostMetadata, HostMetadataLookup,
+    Principal,
+};
 pub use description::{Description, Mints};
-pub use device::{RequestingDeviceCode, BeforeCode, DiscoveringForDevice, Polled, PollingForToken, ShowCode, WaitToPoll, Waited};
-pub use fate::SpendState;
+pub use device::{
+    BeforeCode, DiscoveringForDevice, Polled, PollingForToken, RequestingDeviceCode, ShowCode,
+    WaitToPoll, Waited,
+};
 pub use freshness::{Freshness, FreshnessRules};
-pub use host::{Host, HostError, HostHints};
+pub use host_pin::{FirstUse, HostPin, PinnedBy, host_of_key};
 pub use issuer::{
     IssuerError, IssuerTrust, TrustDecision, derive_host_from_issuer, derive_token_endpoint,
     well_known_urls,
@@ -115,16 +118,18 @@ pub use issuer::{
 pub use json::{push_json_string, secret_json, secret_json_pretty, unescape_json};
 pub use jwt::UnverifiedClaims;
 pub use login::{
-    AfterCallback, BeforeCallback, Browse, Callback, ConfirmHost, DATABRICKS_CLI, DISCOVERY_HOST,
-    DiscoveringForLogin, ExchangingCode, CallbackMatch, IgnoredReason, Listen, LoggedIn, LoginError, LoginRequest, SaveLogin, UnmatchedCallback,
-    VerifyingIssuer,
+    AfterCallback, BeforeCallback, Browse, Callback, CallbackMatch, ConfirmHost, DATABRICKS_CLI,
+    DISCOVERY_HOST, DiscoveringForLogin, ExchangingCode, IgnoredReason, Listen, LoggedIn,
+    LoginError, LoginRequest, SaveLogin, UnmatchedCallback, VerifyingIssuer,
 };
 pub use names::{AccountId, ProfileName};
 pub use need::{Need, TokenCriteria};
-pub use pkce::{Entropy, Pkce};
+pub use oauth::{
+    ClientAuth, Entropy, ErrorResponse, Lookup, MetadataError, OAuthErrorCode, Pkce, ResponseError,
+    RevokeError, Scopes, ServerMetadata, TokenEndpointError, build_discovery_authorize_url,
+};
 pub use record::{BindingRecord, RecordError, SessionRecord};
 pub use revoke::{DiscoveringForRevocation, Revocation, RevokeStep, RevokingToken};
-pub use scopes::Scopes;
 pub use secret::{
     AccessToken, Authorization, AuthorizationCode, ClientAssertion, ClientSecret, CodeVerifier,
     CsrfState, DeviceCode, Fingerprint, RefreshToken, SessionText, SideHeader,
@@ -132,17 +137,12 @@ pub use secret::{
 pub use secret_text::{SecretBytes, SecretText};
 pub use session::{Binding, Session, Token};
 pub use source_error::{SourceError, SourceFailure};
+pub use spend_state::SpendState;
 pub use target::{CacheKey, Target, TargetError};
 pub use text::{Sanitized, chain, is_printable};
-pub use tie::{FirstUse, HostPin, PinnedBy, host_of_key};
 pub use time::{Lifetime, Moment, Timestamp};
 pub use token::{
-    WhichToken, ReportedStep, TokenOrigin, IssuedToken, Load, DiscoveringForRefresh, Lock, RecordFailure, CheckWritable, ReloadAfterRejection, RefreshingToken, Reload,
-    ReportedError, Save, StoreFailure, TokenError, TokenRequest, TokenStep, RefreshFailure, RefreshFailureKind,
-};
-pub use wire::{
-    AccountWorkspace, ResponseError, ApiAccess, AwaitingApiResponse, ApiError, ApiErrorResponse, ServerMetadata,
-    Cluster, ClusterPage, HostMetadata, HostMetadataLookup, Lookup, CurrentUser, MetadataError,
-    OAuthErrorCode, Principal, ErrorResponse, RevokeError, TokenEndpointError,
-    build_discovery_authorize_url,
+    CheckWritable, DiscoveringForRefresh, IssuedToken, Load, Lock, RecordFailure, RefreshFailure,
+    RefreshFailureKind, RefreshingToken, Reload, ReloadAfterRejection, ReportedError, ReportedStep,
+    Save, StoreFailure, TokenError, TokenOrigin, TokenRequest, TokenStep, WhichToken,
 };

@@ -21,22 +21,24 @@ mod exchange;
 mod pasted;
 mod stray;
 
-pub use browse::{Browse, Callback, ConfirmHost, CallbackMatch, IgnoredReason, VerifyingIssuer};
+pub use browse::{Browse, Callback, CallbackMatch, ConfirmHost, IgnoredReason, VerifyingIssuer};
 pub use error::LoginError;
 pub use exchange::{ExchangingCode, LoggedIn, SaveLogin};
 pub use stray::UnmatchedCallback;
 
 use crate::call::{AwaitsResponse, HttpCall, TransportFailure, sealed};
-use crate::oauth::client_auth::ClientAuth;
 use crate::databricks::Host;
 use crate::issuer::{IssuerTrust, metadata_url};
-use crate::oauth::{Entropy, Pkce};
-use crate::reply::Reply;
 use crate::oauth::Scopes;
+use crate::oauth::client_auth::ClientAuth;
+use crate::oauth::{Entropy, Pkce};
+use crate::oauth::{
+    ExpectedIssuer, MetadataError, ServerMetadata, WellKnownFound, WellKnownSearch,
+};
+use crate::reply::Reply;
 use crate::secret::CsrfState;
-use crate::target::{TargetKind, Target};
+use crate::target::{Target, TargetKind};
 use crate::time::{Lifetime, Timestamp};
-use crate::oauth::{ServerMetadata, ExpectedIssuer, WellKnownFound, MetadataError, WellKnownSearch};
 use url::Url;
 
 /// The public client that Databricks registers for command lines (it has no secret).
@@ -117,9 +119,10 @@ impl LoginRequest {
                     Endpoints::Fixed(server) => {
                         BeforeCallback::Listen(Listen { attempt, server: Some(server) })
                     }
-                    Endpoints::At(url, search) => {
-                        BeforeCallback::Discover(WellKnownSearch::call(url, DiscoveringForLogin { attempt, search }))
-                    }
+                    Endpoints::At(url, search) => BeforeCallback::Discover(WellKnownSearch::call(
+                        url,
+                        DiscoveringForLogin { attempt, search },
+                    )),
                 }
             }
         }
@@ -156,7 +159,9 @@ pub(crate) fn endpoints_of(kind: &TargetKind, own: bool, also: &[Host]) -> Endpo
     let of_account = ServerMetadata::of_account;
     let (host, server) = match kind {
         TargetKind::Account(host, id) if !own => return Endpoints::Fixed(of_account(host, id)),
-        TargetKind::Account(host, id) | TargetKind::Unified(host, id) => (host, of_account(host, id)),
+        TargetKind::Account(host, id) | TargetKind::Unified(host, id) => {
+            (host, of_account(host, id))
+        }
         TargetKind::Workspace(host) => (host, ServerMetadata::of_workspace(host)),
         TargetKind::Issuer(host, issuer) => {
             let expected = ExpectedIssuer::exactly(issuer.as_str(), host.clone(), also.to_vec());

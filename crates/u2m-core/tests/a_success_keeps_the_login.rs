@@ -4,8 +4,8 @@
 use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
 use proptest::prelude::*;
 use u2m_core::{
-    AccessToken, HttpResponse, WhichToken, Binding, Host, HttpCall, RefreshToken, RefreshingToken, Session, Target,
-    Timestamp, TokenRequest, TokenStep,
+    AccessToken, Binding, Host, HttpCall, HttpResponse, RefreshToken, RefreshingToken, Session,
+    Target, Timestamp, TokenRequest, TokenStep, WhichToken,
 };
 
 /// How many answers are looked at.
@@ -309,6 +309,10 @@ fn what_is_in_deflate_may_look_like_more_of_it() {
 fn a_character_whose_half_looks_like_a_sign_hides_no_utf_16() {
     let text = "{\"refresh_token\":\"a\"}\u{1f400}\u{1f400}\u{1f400}\u{1f400}\u{1f400}";
     for mark in [4, 5] {
-        assert_eq!(saved(HttpResponse::new(200, body(text, mark, 0).0)).as_deref(), Some("a"), "{mark}");
+        assert_eq!(
+            saved(HttpResponse::new(200, body(text, mark, 0).0)).as_deref(),
+            Some("a"),
+            "{mark}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use u2m_core::{
-    AccessToken, HttpResponse, ApiAccess, BeforeCallback, Entropy, Fingerprint, Host, HostMetadata,
+    AccessToken, ApiAccess, BeforeCallback, Entropy, Fingerprint, Host, HostMetadata, HttpResponse,
     LoginRequest, RefreshToken, Session, StoreFailure, Target, Timestamp,
 };
 

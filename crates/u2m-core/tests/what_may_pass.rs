@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use u2m_core::{
-    ReportedStep, Sanitized, LoginError, MetadataError, ErrorResponse, ReportedError, RevokeError, StoreFailure,
-    TokenEndpointError, TokenError, TransportFailure, TransportFailureKind,
+    ErrorResponse, LoginError, MetadataError, ReportedError, ReportedStep, RevokeError, Sanitized,
+    StoreFailure, TokenEndpointError, TokenError, TransportFailure, TransportFailureKind,
 };
 
 fn unreachable() -> TransportFailure {

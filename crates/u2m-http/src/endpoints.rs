@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use u2m_core::{AccountId, ServerMetadata, Sanitized, Host, MetadataError, well_known_urls};
+use u2m_core::{AccountId, Host, MetadataError, Sanitized, ServerMetadata, well_known_urls};
 use url::Url;
 
 /// Resolves the authorization and token endpoints of what is signed in to. They are on its host, or on one that is trusted

@@ -82,7 +82,8 @@ impl<T: Clone + Send + 'static> Flight<T> {
     }
 
     fn not_begun() -> Self {
-        let state = Mutex::new(FlightState { result: None, has_panicked: false, wakers: Vec::new() });
+        let state =
+            Mutex::new(FlightState { result: None, has_panicked: false, wakers: Vec::new() });
         Self(Arc::new(FlightShared { state, landed: Condvar::new() }))
     }
 

@@ -52,16 +52,18 @@ pub use browser::{
 pub use endpoints::{BasicEndpoints, EndpointSupplier};
 pub use flight::{Flight, Spending, wait_for_saves, wait_for_saves_and_refuse};
 pub use headers::{Bearer, HeaderSource, Headers};
-pub use listener::{SignInOutcome, ListenError, Listener, Ports, PendingBrowser};
+pub use listener::{ListenError, Listener, PendingBrowser, Ports, SignInOutcome};
 #[cfg(feature = "reqwest")]
 pub use obstacle::{Obstacle, ProxyTrouble};
-pub use paste::{PasteLines, PastedLine, PasteProblem, read_callback};
+pub use paste::{PasteLines, PasteProblem, PastedLine, read_callback};
 pub use proxy::{Proxies, Proxy, ProxyError};
 #[cfg(feature = "reqwest")]
 pub use reqwest_transport::ReqwestTransport;
 #[cfg(feature = "reqwest")]
 pub use rustls::crypto::CryptoProvider;
-pub use shared::{FetchAborted, FetchedFrom, Fetch, FetchFuture, Fetched, Renewal, ShareRules, SharedToken};
+pub use shared::{
+    Fetch, FetchAborted, FetchFuture, Fetched, FetchedFrom, Renewal, ShareRules, SharedToken,
+};
 pub use source::TokenSource;
 #[cfg(feature = "reqwest")]
 pub use tls::CertificateProblem;

@@ -23,7 +23,7 @@ mod serve;
 pub use ports::Ports;
 
 use crate::page::CallbackPage;
-use serve::{ListenerState, CallbackCandidate, SignInPhase, serve};
+use serve::{CallbackCandidate, ListenerState, SignInPhase, serve};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -103,7 +103,10 @@ impl Listener {
     ///
     /// # Errors
     /// The callback has been taken before.
-    pub async fn wait(&mut self, browse: &Browse) -> Result<(Callback, PendingBrowser), ListenError> {
+    pub async fn wait(
+        &mut self,
+        browse: &Browse,
+    ) -> Result<(Callback, PendingBrowser), ListenError> {
         self.wait_telling(browse, |_| ()).await
     }
 

@@ -133,8 +133,9 @@ fn trouble(
     certificate: Option<&CertificateProblem>,
 ) -> Option<ProxyTrouble> {
     let has = |words: &str| chain(error).any(|error| error.to_string().contains(words));
-    let last =
-        || chain(error).last().map_or_else(|| Sanitized::new(""), |it| Sanitized::new(&it.to_string()));
+    let last = || {
+        chain(error).last().map_or_else(|| Sanitized::new(""), |it| Sanitized::new(&it.to_string()))
+    };
     let is_unreached = has("failed to create underlying connection");
     if is_unreached {
         return Some(match certificate {

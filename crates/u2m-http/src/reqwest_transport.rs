@@ -22,7 +22,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use u2m_core::{HttpResponse, HttpRequest, TransportFailure, TransportFailureKind};
+use u2m_core::{HttpRequest, HttpResponse, TransportFailure, TransportFailureKind};
 use url::Url;
 
 /// HTTP over `reqwest` and `rustls`: the system's certificates and proxies, no redirects of a POST, no cookies, no

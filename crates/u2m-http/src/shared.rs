@@ -13,17 +13,17 @@
 mod board;
 pub(crate) mod clock;
 mod fetch;
-mod slot;
 mod question;
 mod rules;
+mod slot;
 
-pub use fetch::{FetchAborted, FetchedFrom, Fetch, FetchFuture, Fetched};
+pub use fetch::{Fetch, FetchAborted, FetchFuture, Fetched, FetchedFrom};
 pub use rules::{Renewal, ShareRules};
 
-use board::{SharedTokenInner, CallerWait, at_once};
+use board::{CallerWait, SharedTokenInner, at_once};
 use std::fmt;
 use std::sync::Arc;
-use u2m_core::{AccessToken, TokenCriteria, Token};
+use u2m_core::{AccessToken, Token, TokenCriteria};
 
 /// One token, shared by all callers of a process: a fresh one is handed out without a lock, and one fetch serves all who need the
 /// next. Cheap to clone; clones share everything.

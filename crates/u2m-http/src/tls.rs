@@ -60,8 +60,11 @@ pub(crate) fn config(
                 extra.extend(ca_file(file)?);
             }
             let roots = Roots::gather(provider, &extra, env).map_err(Obstacle::NoAuthorities)?;
-            let verifier =
-                ReportingVerifier { inner: roots.verifier, notes: roots.troubles, named: roots.named };
+            let verifier = ReportingVerifier {
+                inner: roots.verifier,
+                notes: roots.troubles,
+                named: roots.named,
+            };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
         }
     };
@@ -80,7 +83,8 @@ pub(crate) fn config(
 /// # Errors
 /// It cannot be read, or one of them is none.
 pub(crate) fn ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Obstacle> {
-    let wrong = |why: String| Obstacle::CaFile { path: Sanitized::new(&path.to_string_lossy()), why };
+    let wrong =
+        |why: String| Obstacle::CaFile { path: Sanitized::new(&path.to_string_lossy()), why };
     let found = roots::read(path).map_err(wrong)?;
     let found: Vec<_> = found.into_iter().map(CertificateDer::from).collect();
     let mut store = RootCertStore::empty();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::pending;
 use std::time::{Duration, SystemTime};
 use u2m_core::{
-    HttpResponse, AwaitsResponse, HttpCall, HttpRequest, Replay, Timestamp, TransportFailure,
+    AwaitsResponse, HttpCall, HttpRequest, HttpResponse, Replay, Timestamp, TransportFailure,
     TransportFailureKind,
 };
 use url::Url;
@@ -269,7 +269,9 @@ pub async fn drive<S: AwaitsResponse>(
                 let attempt = patience.attempt.unwrap_or(Duration::MAX);
                 clock.elapsed().saturating_add(attempt).min(patience.budget)
             }
-            Replay::IfNotProcessed | Replay::Unsafe => clock.elapsed().saturating_add(patience.answer),
+            Replay::IfNotProcessed | Replay::Unsafe => {
+                clock.elapsed().saturating_add(patience.answer)
+            }
         };
         let limits = RequestLimits::until(end).with_connect(patience.connect);
         let outcome = transport.send_bounded(call.request(), &mut clock, limits).await;

@@ -7,7 +7,7 @@ use listener_support::*;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use u2m_core::{Host, LoginError};
-use u2m_http::{SignInOutcome, ListenError};
+use u2m_http::{ListenError, SignInOutcome};
 
 #[tokio::test]
 async fn cb_3_nothing_is_shown_before_the_exchange_is_over() {
@@ -30,9 +30,10 @@ async fn cb_3_nothing_is_shown_before_the_exchange_is_over() {
 
 #[tokio::test]
 async fn cb_3_a_login_that_fails_afterwards_says_so() {
-    for (ending, heading) in
-        [(SignInOutcome::Denied, "You are not signed in"), (SignInOutcome::Failed, "The sign-in did not finish")]
-    {
+    for (ending, heading) in [
+        (SignInOutcome::Denied, "You are not signed in"),
+        (SignInOutcome::Failed, "The sign-in did not finish"),
+    ] {
         let (listener, browse) = start();
         let (port, query) = (listener.port(), right_query(&browse));
         let waiting = waiting(listener, browse);

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
-use u2m_http::{SignInOutcome, ListenError, Listener, Ports};
+use u2m_http::{ListenError, Listener, Ports, SignInOutcome};
 
 /// Two neighbours that are free in both families, until somebody takes them.
 fn free_pair() -> u16 {
@@ -110,7 +110,9 @@ fn cb_6_an_error_of_another_kind_keeps_its_cause() {
 
 #[tokio::test]
 async fn a19_the_port_is_free_after_each_ending() {
-    for ending in [SignInOutcome::SignedIn { host: None }, SignInOutcome::Denied, SignInOutcome::Failed] {
+    for ending in
+        [SignInOutcome::SignedIn { host: None }, SignInOutcome::Denied, SignInOutcome::Failed]
+    {
         let (listener, browse) = start();
         let (port, query) = (listener.port(), right_query(&browse));
         let _silent = connect(port).await;

@@ -7,7 +7,7 @@ use listener_support::*;
 use std::time::Duration;
 use tokio::time::timeout;
 use u2m_core::{AfterCallback, IgnoredReason};
-use u2m_http::{SignInOutcome, PasteLines, PastedLine, Ports, read_callback};
+use u2m_http::{PasteLines, PastedLine, Ports, SignInOutcome, read_callback};
 
 /// Pastes the lines, ends the input, and tells what was said.
 async fn paste(
@@ -168,7 +168,14 @@ async fn t22_a_wrong_paste_asks_again_and_repeats_nothing() {
     let junk: Vec<_> = said.iter().map(|(junk, _)| *junk).collect();
     assert_eq!(
         junk,
-        [IgnoredReason::State, IgnoredReason::State, IgnoredReason::State, IgnoredReason::State, IgnoredReason::Empty, IgnoredReason::Repeated]
+        [
+            IgnoredReason::State,
+            IgnoredReason::State,
+            IgnoredReason::State,
+            IgnoredReason::State,
+            IgnoredReason::Empty,
+            IgnoredReason::Repeated
+        ]
     );
     for (_, text) in &said {
         assert!(

@@ -10,9 +10,10 @@ use tokio::time::timeout;
 use transport_support::raw::{Raw, hold};
 use transport_support::{GRANT, exchange, lookup, refresh, refresh_at};
 use u2m_core::{
-    AccessToken, HttpResponse, ApiAccess, AwaitsResponse, Host, HttpCall, TransportFailure, TransportFailureKind,
+    AccessToken, ApiAccess, AwaitsResponse, Host, HttpCall, HttpResponse, TransportFailure,
+    TransportFailureKind,
 };
-use u2m_http::{RetryPolicy, ReqwestTransport, Transport, drive};
+use u2m_http::{ReqwestTransport, RetryPolicy, Transport, drive};
 
 async fn send<S: AwaitsResponse>(call: &HttpCall<S>) -> Result<HttpResponse, TransportFailure> {
     ReqwestTransport::new().send(call.request()).await

@@ -21,7 +21,7 @@ use transport_support::raw::{Raw, read_request};
 use transport_support::tls::{authority, file};
 use transport_support::{GRANT, lookup, refresh, saved};
 use u2m_core::{HttpRequest, TransportFailureKind};
-use u2m_http::{Obstacle, RetryPolicy, ReqwestTransport, Transport, drive};
+use u2m_http::{Obstacle, ReqwestTransport, RetryPolicy, Transport, drive};
 use url::Url;
 
 #[tokio::test]

@@ -10,12 +10,17 @@ use std::thread::sleep;
 use std::time::Duration;
 use transport_support::raw::{Raw, hold};
 use transport_support::{GRANT, refresh, saved};
-use u2m_core::{HttpResponse, HttpCall, RefreshingToken, TokenStep, TransportFailure, TransportFailureKind};
-use u2m_http::{AwakeClock, RetryPolicy, ReqwestTransport, Transport, drive};
+use u2m_core::{
+    HttpCall, HttpResponse, RefreshingToken, TokenStep, TransportFailure, TransportFailureKind,
+};
+use u2m_http::{AwakeClock, ReqwestTransport, RetryPolicy, Transport, drive};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
-async fn ask(call: &HttpCall<RefreshingToken>, end: Duration) -> Result<HttpResponse, TransportFailure> {
+async fn ask(
+    call: &HttpCall<RefreshingToken>,
+    end: Duration,
+) -> Result<HttpResponse, TransportFailure> {
     let transport = ReqwestTransport::new();
     transport.send_within(call.request(), &mut AwakeClock::default(), end).await
 }
@@ -68,7 +73,8 @@ async fn an_answer_with_an_odd_head_is_read_all_the_same() {
     for odd in ["x\u{1}y: z", "server : a", "x-long: a\r\n  b", "no colon at all", "x: \u{7f}"] {
         let length = GRANT.len();
         let raw = Raw::saying(format!("{HEAD}{odd}\r\ncontent-length: {length}\r\n\r\n{GRANT}"));
-        let step = drive(&ReqwestTransport::new(), refresh(&raw.base), &RetryPolicy::default()).await;
+        let step =
+            drive(&ReqwestTransport::new(), refresh(&raw.base), &RetryPolicy::default()).await;
         assert_eq!(saved(step.unwrap()), "next", "{odd:?}");
     }
 }

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use transport_support::raw::{Raw, read_request};
 use transport_support::{GRANT, lookup, refresh, saved};
 use u2m_core::{HttpRequest, Route, TransportFailureKind};
-use u2m_http::{RetryPolicy, ReqwestTransport, Transport, drive};
+use u2m_http::{ReqwestTransport, RetryPolicy, Transport, drive};
 use url::Url;
 
 /// A client as a program might have one, which trusts nobody: all of this is in clear text.
@@ -138,8 +138,9 @@ fn the_connections_of_a_runtime_that_has_ended_are_not_used() {
     let (raw, later) = keeping();
     let client = client().build().unwrap();
     let transport = ReqwestTransport::over(client);
-    let ask =
-        || runtime().block_on(drive(&transport, refresh(&raw.base), &RetryPolicy::default())).unwrap();
+    let ask = || {
+        runtime().block_on(drive(&transport, refresh(&raw.base), &RetryPolicy::default())).unwrap()
+    };
     for _ in 0..3 {
         let begun = Instant::now();
         assert_eq!(saved(ask()), "next");

@@ -6,7 +6,9 @@ mod transport_support;
 use std::time::Duration;
 use tokio::time::Instant;
 use transport_support::{GRANT, Scripted, exchange, kept, lookup, ok, refresh, saved, status};
-use u2m_core::{HttpResponse, SpendState, LoginError, TokenEndpointError, TokenStep, TransportFailureKind};
+use u2m_core::{
+    HttpResponse, LoginError, SpendState, TokenEndpointError, TokenStep, TransportFailureKind,
+};
 use u2m_http::{RetryPolicy, Transport, drive};
 
 const BASE: &str = "https://a.example";
@@ -110,7 +112,8 @@ async fn http_1_how_often_is_repeated_is_the_callers_to_say() {
 
 #[tokio::test(start_paused = true)]
 async fn http_1_a_server_that_asks_for_time_gets_it_within_the_budget() {
-    let busy = |seconds| Ok(HttpResponse::new(429, Vec::new()).with_retry_after(self::seconds(seconds)));
+    let busy =
+        |seconds| Ok(HttpResponse::new(429, Vec::new()).with_retry_after(self::seconds(seconds)));
     let transport = Scripted::new([(0, busy(7)), (0, ok(GRANT))]);
     let _ = drive(&transport, refresh(BASE), &RetryPolicy::default()).await.unwrap();
     let sent = transport.sent();

@@ -5,7 +5,7 @@
 mod transport_support;
 
 use transport_support::raw::Raw;
-use u2m_core::{HttpResponse, HttpRequest, RedirectPolicy, TransportFailureKind};
+use u2m_core::{HttpRequest, HttpResponse, RedirectPolicy, TransportFailureKind};
 use u2m_http::{ReqwestTransport, Transport};
 use url::Url;
 
@@ -125,7 +125,8 @@ async fn what_is_kept_of_a_head_comes_back_and_nothing_else_of_it() {
     );
     let request = HttpRequest::get(Url::parse(&raw.base).unwrap());
     let answer = ReqwestTransport::new().send(&request).await.unwrap();
-    let kept: Vec<_> = HttpResponse::HEADERS.iter().filter_map(|name| answer.header(name)).collect();
+    let kept: Vec<_> =
+        HttpResponse::HEADERS.iter().filter_map(|name| answer.header(name)).collect();
     assert_eq!(kept, ["Google", "two", "one"]);
     assert_eq!(answer.header("set-cookie"), None);
     assert_eq!(answer.body(), b"abc");

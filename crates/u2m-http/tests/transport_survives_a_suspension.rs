@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use transport_support::raw::{Raw, hold};
 use transport_support::{GRANT, lookup, refresh, saved};
-use u2m_http::{RetryPolicy, ReqwestTransport, Spending, drive, wait_for_saves};
+use u2m_http::{ReqwestTransport, RetryPolicy, Spending, drive, wait_for_saves};
 
 const BASE: &str = "U2M_TEST_BASE";
 const JOB: &str = "U2M_TEST_JOB";

@@ -7,7 +7,7 @@ mod transport_support;
 use transport_support::tls::{End, Sealed, authority};
 use transport_support::{GRANT, refresh, saved};
 use u2m_core::{TokenStep, TransportFailureKind};
-use u2m_http::{RetryPolicy, ReqwestTransport, Transport, drive};
+use u2m_http::{ReqwestTransport, RetryPolicy, Transport, drive};
 
 fn grant() -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{GRANT}", GRANT.len())

@@ -101,13 +101,19 @@ impl FakeServer {
         form.given("redirect_uri")
             .filter(|uri| client.accepts_redirect(uri))
             .and_then(|uri| Url::parse(uri).ok())
-            .ok_or(AuthorizeProblem("invalid_request", "redirect_uri is not registered for this client"))
+            .ok_or(AuthorizeProblem(
+                "invalid_request",
+                "redirect_uri is not registered for this client",
+            ))
     }
 
     /// Checks the request itself, and decides on the scopes.
     fn consider(&self, issuer: Issuer, form: &Form) -> Result<LedgerGrant, AuthorizeProblem> {
         if form.given("response_type") != Some("code") {
-            return Err(AuthorizeProblem("unsupported_response_type", "response_type must be code"));
+            return Err(AuthorizeProblem(
+                "unsupported_response_type",
+                "response_type must be code",
+            ));
         }
         if form.given("state").is_none() {
             return Err(AuthorizeProblem("invalid_request", "state is missing"));

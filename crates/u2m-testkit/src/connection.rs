@@ -58,7 +58,11 @@ pub(crate) fn serve(stream: &TcpStream, shared: &ServerShared) {
 
 /// Lets the request take effect and waits as told, never holding the state while waiting; nothing
 /// if the server stops, or a deferred request's client leaves, in the meantime.
-fn decide(request: &Request<Vec<u8>>, stream: &TcpStream, shared: &ServerShared) -> Option<Outcome> {
+fn decide(
+    request: &Request<Vec<u8>>,
+    stream: &TcpStream,
+    shared: &ServerShared,
+) -> Option<Outcome> {
     let reply = shared.with(|state, now| state.receive(request, now));
     if !shared.sleep(reply.delay) {
         return None;

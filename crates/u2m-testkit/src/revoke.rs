@@ -39,7 +39,11 @@ impl FakeServer {
     }
 
     /// Ends the login of a token that is the client's; another's, and one that nobody knows, is passed over in silence.
-    fn end_login(&mut self, issuer: &Issuer, request: &Request<Vec<u8>>) -> Result<(), TokenRefusal> {
+    fn end_login(
+        &mut self,
+        issuer: &Issuer,
+        request: &Request<Vec<u8>>,
+    ) -> Result<(), TokenRefusal> {
         if !form::is_form(request) {
             return Err(TokenRefusal::new("invalid_request", "the body is not a form"));
         }

@@ -12,7 +12,7 @@ use crate::{
     fault::{Effect, Endpoint, Fault, Script, Times},
     host::{Issuer, WellKnown},
     journal::{Counts, Journal, Seen},
-    ledger::{LedgerGrant, Ledger},
+    ledger::{Ledger, LedgerGrant},
     mint::Mint,
     reply::{self, Deferred, Outcome, Reply},
     route::Route,

@@ -76,7 +76,9 @@ impl FakeServer {
             Some(crate::device::GRANT) if self.settings.device.is_some() => {
                 self.poll(&form, by, now)
             }
-            Some(_) => Err(TokenRefusal::new("unsupported_grant_type", "grant_type is not supported")),
+            Some(_) => {
+                Err(TokenRefusal::new("unsupported_grant_type", "grant_type is not supported"))
+            }
             None => Err(TokenRefusal::new("invalid_request", "grant_type is missing")),
         }
     }
@@ -87,7 +89,8 @@ impl FakeServer {
         request: &Request<Vec<u8>>,
         form: &Form,
     ) -> Result<String, TokenRefusal> {
-        let refused = |why| TokenRefusal(StatusCode::UNAUTHORIZED, "invalid_client".to_owned(), why);
+        let refused =
+            |why| TokenRefusal(StatusCode::UNAUTHORIZED, "invalid_client".to_owned(), why);
         let (id, secret) = match request.headers().get(header::AUTHORIZATION) {
             Some(value) => {
                 let (id, secret) = basic(value).ok_or(refused("bad Authorization header"))?;
@@ -157,7 +160,11 @@ impl FakeServer {
 
     /// The scopes that a refresh asks for, if it does: part of what was granted (RFC 6749 section 6).
     /// Looked at before the token is spent.
-    fn narrow(&self, token: &str, asked: Option<&str>) -> Result<Option<Vec<String>>, TokenRefusal> {
+    fn narrow(
+        &self,
+        token: &str,
+        asked: Option<&str>,
+    ) -> Result<Option<Vec<String>>, TokenRefusal> {
         let (Some(asked), Some(granted)) = (asked, self.ledger.grant_of(token)) else {
             return Ok(None);
         };

@@ -10,8 +10,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use u2m_core::{
-    AccountId, AccountWorkspace, ApiAccess, AwaitingApiResponse, ApiError, AwaitsResponse, Cluster, HttpCall, CurrentUser,
-    Principal, TransportFailure, TransportFailureKind,
+    AccountId, AccountWorkspace, ApiAccess, ApiError, AwaitingApiResponse, AwaitsResponse, Cluster,
+    CurrentUser, HttpCall, Principal, TransportFailure, TransportFailureKind,
 };
 use u2m_http::{RetryPolicy, Transport, drive};
 

@@ -3,7 +3,9 @@
 use crate::inspect::ISSUER_LOGIN;
 use crate::persistent::PersistentAuth;
 use async_trait::async_trait;
-use u2m_core::{WhichToken, Description, Mints, Need, TokenCriteria, Scopes, SourceError, Target, Token};
+use u2m_core::{
+    Description, Mints, Need, Scopes, SourceError, Target, Token, TokenCriteria, WhichToken,
+};
 use u2m_http::TokenSource;
 
 impl PersistentAuth {

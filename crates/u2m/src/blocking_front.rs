@@ -1,11 +1,11 @@
 //! The same for plain code: no runtime, no `async`.
 
 use crate::challenge::{ChallengeError, SignedIn};
-use crate::refresher::LateSave;
 use crate::persistent::PersistentAuth as Auth;
+use crate::refresher::LateSave;
 use crate::runtime::OwnRuntime;
 use std::time::Duration;
-use u2m_core::{WhichToken, Need, SourceError, Token, TokenError};
+use u2m_core::{Need, SourceError, Token, TokenError, WhichToken};
 
 /// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
 /// out on the caller's own thread: no runtime, no thread, no socket, no lock, no write.

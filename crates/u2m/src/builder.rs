@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::TokenStore;
 use u2m_core::{ClientAssertion, ClientAuth, FreshnessRules, IssuerTrust, Scopes, Target};
-use u2m_http::{Browser, EndpointSupplier, RetryPolicy, Ports, Renewal, ReqwestTransport, Transport};
+use u2m_http::{
+    Browser, EndpointSupplier, Ports, Renewal, ReqwestTransport, RetryPolicy, Transport,
+};
 use url::Url;
 
 /// Describes a login. A later call wins over an earlier one; nothing is written or connected before it is used, and only the

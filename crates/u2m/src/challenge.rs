@@ -1,8 +1,8 @@
 //! Drives a login: discovers, listens, opens the browser, waits, redeems, saves.
 
-use crate::refresher::{Refresher, sign_in};
 use crate::person::Person;
 use crate::pkce::entropy;
+use crate::refresher::{Refresher, sign_in};
 use crate::runtime::OwnRuntime;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use u2m_core::{
     AfterCallback, BeforeCallback, Browse, Callback, ExchangingCode, Host, HttpCall, Lifetime,
-    LoggedIn, LoginError, LoginRequest, Scopes, SaveLogin, StoreFailure, UnmatchedCallback, Target, Token,
+    LoggedIn, LoginError, LoginRequest, SaveLogin, Scopes, StoreFailure, Target, Token,
+    UnmatchedCallback,
 };
 use u2m_http::{
-    AwakeClock, Browser, SignInOutcome, Flight, ListenError, Listener, PasteLines, Ports, SharedToken,
-    Spending, SystemBrowser, PendingBrowser, drive, read_callback,
+    AwakeClock, Browser, Flight, ListenError, Listener, PasteLines, PendingBrowser, Ports,
+    SharedToken, SignInOutcome, Spending, SystemBrowser, drive, read_callback,
 };
 
 /// How logins of one `PersistentAuth` are done.
@@ -200,7 +201,10 @@ fn ending(outcome: &Result<SignedIn, ChallengeError>) -> SignInOutcome {
 /// What the browser's answer led to, and the browser that waits to hear of it.
 type Answered = (Result<AfterCallback, LoginError>, Option<PendingBrowser>);
 
-async fn up_to_callback(desk: &LoginSettings, keeper: &Refresher) -> Result<Answered, ChallengeError> {
+async fn up_to_callback(
+    desk: &LoginSettings,
+    keeper: &Refresher,
+) -> Result<Answered, ChallengeError> {
     let mut step = desk.request.clone().start(entropy()?);
     let listen = loop {
         step = match step {
@@ -308,7 +312,10 @@ async fn after_callback(
 }
 
 /// From the code to the saved session: nobody can cancel this.
-fn redeem(shared: &SharedToken<Refresher>, call: HttpCall<ExchangingCode>) -> Result<SignedIn, ChallengeError> {
+fn redeem(
+    shared: &SharedToken<Refresher>,
+    call: HttpCall<ExchangingCode>,
+) -> Result<SignedIn, ChallengeError> {
     let keeper = shared.source();
     let _spending = Spending::begin();
     let exchange = keeper.prover.drive(keeper.transport.as_ref(), call, &keeper.patience);

@@ -8,7 +8,7 @@ pub use token::{TokenChoice, choose_for_token};
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use u2m_config::{ChooseError, ChosenBy, ConfigFile, SelectionArgs, Profile, Resolved};
+use u2m_config::{ChooseError, ChosenBy, ConfigFile, Profile, Resolved, SelectionArgs};
 use u2m_core::{AccountId, Host, HostHints, ProfileName, Scopes, Target};
 
 /// What was said on a command line or in a program's settings. All of it may be absent.

@@ -47,7 +47,7 @@ fn runtime(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{AccessToken, HttpResponse, ApiAccess, Host, Timestamp};
+    use u2m_core::{AccessToken, ApiAccess, Host, HttpResponse, Timestamp};
 
     fn cluster(version: &str, mode: &str, user: Option<&str>) -> Cluster {
         let user =

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
-use u2m_core::{BeforeCode, HttpCall, Lifetime, Polled, PollingForToken, Timestamp, WaitToPoll, Waited};
+use u2m_core::{
+    BeforeCode, HttpCall, Lifetime, Polled, PollingForToken, Timestamp, WaitToPoll, Waited,
+};
 use u2m_http::{SharedToken, Spending, drive};
 
 /// The time that a device login lasts in.
@@ -112,7 +114,7 @@ mod tests {
     use crate::{MemoryStore, PersistentAuth, Target};
     use std::sync::atomic::{AtomicI64, Ordering};
     use std::sync::{Arc, Mutex};
-    use u2m_core::{HttpResponse, HttpRequest, LoginError, ShowCode, TransportFailure};
+    use u2m_core::{HttpRequest, HttpResponse, LoginError, ShowCode, TransportFailure};
     use u2m_http::Transport;
     use u2m_testkit::{
         Client, Counts, Device, DeviceAnswer, FakeServer, Settings, WellKnown, http,

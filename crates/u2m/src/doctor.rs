@@ -10,7 +10,7 @@ mod programs;
 
 pub use finding::{DoctorFinding, Severity};
 
-use crate::choose::{TargetArgs, Environment, TokenChoice, choose_for_token};
+use crate::choose::{Environment, TargetArgs, TokenChoice, choose_for_token};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -101,7 +101,9 @@ impl Doctor {
         let end = Instant::now() + self.limit;
         let path = match locate(&|name| self.var_os(name)) {
             Ok(path) => path,
-            Err(error) => return vec![DoctorFinding::fail("profile file", chain(&error), "set HOME")],
+            Err(error) => {
+                return vec![DoctorFinding::fail("profile file", chain(&error), "set HOME")];
+            }
         };
         let config = match ConfigFile::read(&path) {
             Ok(config) => config,
@@ -174,7 +176,9 @@ impl Examination {
                 let advice = "name one with --profile, to look at its login";
                 DoctorFinding::warn("login", "no profile is chosen", advice)
             }
-            error => DoctorFinding::fail("login", chain(&error), "name another with --profile or --host"),
+            error => {
+                DoctorFinding::fail("login", chain(&error), "name another with --profile or --host")
+            }
         };
         findings.push(finding);
         None
@@ -182,7 +186,9 @@ impl Examination {
 }
 
 /// Looks on a thread of its own, so that what hangs holds nothing up.
-fn in_time(work: impl FnOnce() -> Vec<DoctorFinding> + Send + 'static) -> mpsc::Receiver<Vec<DoctorFinding>> {
+fn in_time(
+    work: impl FnOnce() -> Vec<DoctorFinding> + Send + 'static,
+) -> mpsc::Receiver<Vec<DoctorFinding>> {
     let (sender, out) = mpsc::channel();
     // Without a thread, nothing is sent.
     let _ =
@@ -190,9 +196,17 @@ fn in_time(work: impl FnOnce() -> Vec<DoctorFinding> + Send + 'static) -> mpsc::
     out
 }
 
-fn answered(out: &mpsc::Receiver<Vec<DoctorFinding>>, end: Instant, check: &'static str) -> Vec<DoctorFinding> {
+fn answered(
+    out: &mpsc::Receiver<Vec<DoctorFinding>>,
+    end: Instant,
+    check: &'static str,
+) -> Vec<DoctorFinding> {
     let left = end.saturating_duration_since(Instant::now());
     out.recv_timeout(left).unwrap_or_else(|_| {
-        vec![DoctorFinding::fail(check, "did not answer in time", "try again, or look at it by itself")]
+        vec![DoctorFinding::fail(
+            check,
+            "did not answer in time",
+            "try again, or look at it by itself",
+        )]
     })
 }

@@ -168,7 +168,11 @@ impl HostDirectory {
         self.0.file.as_ref().and_then(|file| file.get(host, &way))
     }
 
-    fn begin(&self, host: &Host, transport: &Arc<dyn Transport>) -> watch::Receiver<Option<HostAnswer>> {
+    fn begin(
+        &self,
+        host: &Host,
+        transport: &Arc<dyn Transport>,
+    ) -> watch::Receiver<Option<HostAnswer>> {
         let way = way(host, transport);
         let mut asked = self.asked();
         // One that was asked on a runtime that has ended is asked again.
@@ -215,7 +219,8 @@ fn answered<'a>(
     host: &Host,
     way: &AskPath,
 ) -> Option<&'a watch::Receiver<Option<HostAnswer>>> {
-    let spoke = |answer: &watch::Receiver<Option<HostAnswer>>| matches!(*answer.borrow(), Some(Some(_)));
+    let spoke =
+        |answer: &watch::Receiver<Option<HostAnswer>>| matches!(*answer.borrow(), Some(Some(_)));
     let mut of_host = asked.iter().filter(|((asked, _), _)| asked == host);
     let spoken = of_host.find(|(_, answer)| spoke(answer)).map(|(_, answer)| answer);
     spoken.or_else(|| asked.get(&(host.clone(), way.clone())))

@@ -7,7 +7,7 @@ mod survey;
 
 pub use error::CheckError;
 pub(crate) use subject::ISSUER as ISSUER_LOGIN;
-pub use subject::{LoginFacts, CheckSubject};
+pub use subject::{CheckSubject, LoginFacts};
 pub use survey::{ProfileReport, Validity};
 
 use crate::api::Api;
@@ -24,8 +24,8 @@ use subject::StoredLogin;
 use tokio::time::timeout_at;
 use u2m_cache::Notice;
 use u2m_core::{
-    AccessToken, AccountId, ApiAccess, ApiError, Sanitized, FreshnessRules, Host, HostMetadata,
-    Lifetime, StoreFailure, Timestamp, TokenError,
+    AccessToken, AccountId, ApiAccess, ApiError, FreshnessRules, Host, HostMetadata, Lifetime,
+    Sanitized, StoreFailure, Timestamp, TokenError,
 };
 use u2m_http::{ReqwestTransport, Transport};
 

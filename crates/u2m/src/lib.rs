@@ -136,28 +136,28 @@ mod device;
 mod doctor;
 mod host_directory;
 mod inspect;
-mod refresher;
 mod lend;
+mod login_location;
 mod logout;
 mod persistent;
 mod person;
 mod pkce;
 mod prover;
+mod refresher;
 mod revoke;
 mod runtime;
 mod saved;
 mod storage;
 mod supply;
 mod trying;
-mod login_location;
 
 /// The same for plain code: no runtime, no `async`.
 pub mod blocking {
     pub use crate::api::{BlockingApi as Api, BlockingClusters as Clusters};
     pub use crate::ask_host::ask_host_blocking as ask_host;
     pub use crate::blocking_front::PersistentAuth;
-    pub use crate::revoke::revoke_blocking as revoke;
     pub use crate::login_location::login_location_blocking as login_location;
+    pub use crate::revoke::revoke_blocking as revoke;
 }
 
 pub use api::{Api, Clusters};
@@ -165,31 +165,31 @@ pub use ask_host::ask_host;
 pub use builder::{BuildError, Builder};
 pub use challenge::{ChallengeError, SignedIn};
 pub use choose::{
-    LoginChoice, TargetArgs, Environment, TokenChoice, choose_for_login, choose_for_token,
+    Environment, LoginChoice, TargetArgs, TokenChoice, choose_for_login, choose_for_token,
 };
 pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
 pub use doctor::{Doctor, DoctorFinding, Severity};
 pub use host_directory::HostDirectory;
-pub use inspect::{CheckError, Identity, Inspector, LoginFacts, ProfileReport, CheckSubject, Validity};
-pub use refresher::LateSave;
+pub use inspect::{
+    CheckError, CheckSubject, Identity, Inspector, LoginFacts, ProfileReport, Validity,
+};
 pub use lend::lend;
+pub use login_location::{LoginLocation, login_location};
 pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
 pub use person::{Person, SilentPerson};
 pub use pkce::new_pkce;
+pub use refresher::LateSave;
 pub use revoke::{Revoked, revoke, revoke_as};
 pub use saved::OpenError;
 pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
-pub use login_location::{LoginLocation, login_location};
 
 pub use u2m_cache::{
-    AutoStore, ReplaceCheck, Claim, EntryLock, EntryLocks, FileStore, HeldLogin, MemoryStore, NamedStore,
-    Notice, CustomStore, RecordStore, Snapshot, StorageMode, StoreAddress, StoreError, TokenStore,
-    format_local,
+    AutoStore, Claim, CustomStore, EntryLock, EntryLocks, FileStore, HeldLogin, MemoryStore,
+    NamedStore, Notice, RecordStore, ReplaceCheck, Snapshot, StorageMode, StoreAddress, StoreError,
+    TokenStore, format_local,
 };
-#[cfg(feature = "keyring")]
-pub use u2m_cache::{TimeoutKeyring, Keyring, KeyringError, KeyringStore, SystemKeyring};
 #[cfg(any(feature = "encrypted", feature = "redis"))]
 pub use u2m_cache::{Cipher, SealError, SealKey};
 #[cfg(feature = "encrypted")]
@@ -198,24 +198,28 @@ pub use u2m_cache::{
     ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
     JavaCache, JavaLogin, Mirror, PythonCache, PythonLogin, RefusedLogin,
 };
+#[cfg(feature = "keyring")]
+pub use u2m_cache::{Keyring, KeyringError, KeyringStore, SystemKeyring, TimeoutKeyring};
 #[cfg(feature = "redis")]
 pub use u2m_cache::{RedisSettings, RedisStore};
 pub use u2m_config::{
     AUTH_TYPES, Attribute, AuthType, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy,
-    ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, Editor, SelectionArgs, ISSUER_CLIENT_KEY,
-    ISSUER_KEY, LOGIN_CLEARS, EditOutcome, Profile, ProfileClass, ProfileKind, Purpose, ResolveError,
-    Resolved, Selection, ValueSource, Value, ValueKind, abbreviate, is_near, locate, looks_like_host,
-    resolve, select, variable,
+    ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, EditOutcome, Editor, ISSUER_CLIENT_KEY,
+    ISSUER_KEY, LOGIN_CLEARS, Profile, ProfileClass, ProfileKind, Purpose, ResolveError, Resolved,
+    Selection, SelectionArgs, Value, ValueKind, ValueSource, abbreviate, is_near, locate,
+    looks_like_host, resolve, select, variable,
 };
 pub use u2m_core::{
-    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiErrorResponse, WhichToken, Authorization,
-    ServerMetadata, Binding, ReportedStep, CacheKey, ClientAssertion, ClientAuth, ClientSecret,
-    Cluster, Description, SpendState, Sanitized, Freshness, FreshnessRules, Host, HostError, HostHints,
-    HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, CurrentUser, MetadataError, Mints, Need,
-    Principal, ProfileName, RecordError, RefreshToken, ErrorResponse, ReportedError, Revocation, RevokeError,
-    Scopes, Session, SessionRecord, SessionText, ShowCode, SideHeader, SourceError, SourceFailure,
-    StoreFailure, UnmatchedCallback, Target, TargetError, Timestamp, Token, TokenEndpointError, TokenError,
-    TransportFailure, UnverifiedClaims, RefreshFailure, RefreshFailureKind, chain, is_printable,
+    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiErrorResponse, Authorization,
+    Binding, CacheKey, ClientAssertion, ClientAuth, ClientSecret, Cluster, CurrentUser,
+    Description, ErrorResponse, Freshness, FreshnessRules, Host, HostError, HostHints,
+    HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, MetadataError, Mints, Need,
+    Principal, ProfileName, RecordError, RefreshFailure, RefreshFailureKind, RefreshToken,
+    ReportedError, ReportedStep, Revocation, RevokeError, Sanitized, Scopes, ServerMetadata,
+    Session, SessionRecord, SessionText, ShowCode, SideHeader, SourceError, SourceFailure,
+    SpendState, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError,
+    TokenError, TransportFailure, UnmatchedCallback, UnverifiedClaims, WhichToken, chain,
+    is_printable,
 };
 pub use u2m_core::{
     CodeVerifier, CsrfState, Pkce, build_discovery_authorize_url, derive_host_from_issuer,
@@ -224,9 +228,10 @@ pub use u2m_core::{
 pub use u2m_core::{SecretText, secret_json_pretty};
 pub use u2m_http::{
     BasicEndpoints, Bearer, Browser, BrowserEnv, BrowserError, CertificateProblem, CryptoProvider,
-    EndpointSupplier, HeaderSource, Headers, ListenError, Obstacle, PasteLines, PastedLine,
-    RetryPolicy, Platform, Ports, Proxies, Proxy, ProxyError, ProxyTrouble, Renewal, ReqwestTransport,
-    SystemBrowser, TokenSource, Transport, PasteProblem, browser_fn, wait_for_saves, wait_for_saves_and_refuse,
+    EndpointSupplier, HeaderSource, Headers, ListenError, Obstacle, PasteLines, PasteProblem,
+    PastedLine, Platform, Ports, Proxies, Proxy, ProxyError, ProxyTrouble, Renewal,
+    ReqwestTransport, RetryPolicy, SystemBrowser, TokenSource, Transport, browser_fn,
+    wait_for_saves, wait_for_saves_and_refuse,
 };
 /// The type of addresses in this crate's functions.
 pub use url::Url;

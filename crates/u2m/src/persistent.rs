@@ -3,12 +3,12 @@
 use crate::builder::Builder;
 use crate::challenge::{ChallengeError, LoginSettings, SignedIn, challenge};
 use crate::device::challenge_device;
-use crate::refresher::{Refresher, LateSave};
+use crate::refresher::{LateSave, Refresher};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_cache::Notice;
-use u2m_core::{WhichToken, CacheKey, StoreFailure, Target, Token, TokenError};
+use u2m_core::{CacheKey, StoreFailure, Target, Token, TokenError, WhichToken};
 use u2m_http::{Flight, SharedToken};
 
 /// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use u2m_cache::{Notice, StoreError, TokenStore};
 use u2m_core::{
-    CacheKey, Fingerprint, FirstUse, Sanitized, IssuedToken, Load, Session, StoreFailure, Target,
+    CacheKey, Fingerprint, FirstUse, IssuedToken, Load, Sanitized, Session, StoreFailure, Target,
     TokenError, TokenRequest, TokenStep,
 };
 use u2m_http::{EndpointSupplier, RetryPolicy, Transport};

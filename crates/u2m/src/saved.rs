@@ -1,7 +1,7 @@
 //! A saved profile, opened in one call.
 
 use crate::builder::{BuildError, Builder};
-use crate::choose::{TargetArgs, Environment, choose_for_token};
+use crate::choose::{Environment, TargetArgs, choose_for_token};
 use crate::persistent::PersistentAuth;
 use crate::storage::{Storage, StorageError};
 use u2m_config::{ChooseError, ConfigError, ConfigFile};

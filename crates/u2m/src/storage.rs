@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use u2m_cache::{AutoStore, FileStore, Mirror, NamedStore, Snapshot, StorageMode, StoreError};
 use u2m_config::ConfigFile;
-use u2m_core::{CacheKey, Sanitized, Host};
+use u2m_core::{CacheKey, Host, Sanitized};
 
 use crate::choose::Environment;
 

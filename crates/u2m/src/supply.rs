@@ -1,6 +1,6 @@
 //! Asks an endpoint supplier of the caller's own for the endpoints of a target.
 
-use u2m_core::{ServerMetadata, MetadataError, Target};
+use u2m_core::{MetadataError, ServerMetadata, Target};
 use u2m_http::EndpointSupplier;
 
 pub(crate) async fn ask(

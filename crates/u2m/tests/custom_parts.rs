@@ -9,11 +9,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use u2m::{
-    AccountId, ServerMetadata, BrowserError, EndpointSupplier, Host, MetadataError,
-    PasteLines, PastedLine, PersistentAuth, Person, ReqwestTransport, SignedIn, Target, Transport,
-    TransportFailure, PasteProblem, browser_fn,
+    AccountId, BrowserError, EndpointSupplier, Host, MetadataError, PasteLines, PasteProblem,
+    PastedLine, PersistentAuth, Person, ReqwestTransport, ServerMetadata, SignedIn, Target,
+    Transport, TransportFailure, browser_fn,
 };
-use u2m_core::{HttpResponse, HttpRequest};
+use u2m_core::{HttpRequest, HttpResponse};
 use url::Url;
 
 /// Writes down what it sends.
@@ -168,19 +168,11 @@ impl EndpointSupplier for OfIssuer {
         self.0.workspace(host).await
     }
 
-    async fn account(
-        &self,
-        h: &Host,
-        id: &AccountId,
-    ) -> Result<ServerMetadata, MetadataError> {
+    async fn account(&self, h: &Host, id: &AccountId) -> Result<ServerMetadata, MetadataError> {
         self.0.account(h, id).await
     }
 
-    async fn unified(
-        &self,
-        h: &Host,
-        id: &AccountId,
-    ) -> Result<ServerMetadata, MetadataError> {
+    async fn unified(&self, h: &Host, id: &AccountId) -> Result<ServerMetadata, MetadataError> {
         self.0.unified(h, id).await
     }
 

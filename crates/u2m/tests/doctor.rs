@@ -12,7 +12,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use u2m::{
-    AccessToken, AutoStore, CacheKey, Doctor, DoctorFinding, Severity, Lifetime, TargetArgs, Session, TokenStore,
+    AccessToken, AutoStore, CacheKey, Doctor, DoctorFinding, Lifetime, Session, Severity,
+    TargetArgs, TokenStore,
 };
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 
@@ -78,7 +79,10 @@ fn a_host_that_never_answers_holds_up_nothing_else() {
     let findings = home.examine(&[]);
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     assert_eq!(one(&findings, "host").0, Severity::Fail);
-    assert_eq!((one(&findings, "login").0, one(&findings, "saving").0), (Severity::Ok, Severity::Ok));
+    assert_eq!(
+        (one(&findings, "login").0, one(&findings, "saving").0),
+        (Severity::Ok, Severity::Ok)
+    );
     // Who waits for less is told that there was no answer.
     let doctor = home.doctor(&[]).with_said(said()).with_timeout(Duration::ZERO);
     let (level, text) = (Severity::Fail, "did not answer in time");
@@ -323,7 +327,10 @@ fn without_a_file_or_a_choice_the_next_step_is_named() {
     assert_eq!(level(&findings, "login"), Severity::Fail);
     fs::write(&path, "[dev\n").unwrap();
     let findings = home.doctor(&[]).offline().examine();
-    assert!(level(&findings, "profile file") == Severity::Fail && findings.len() == 1, "{findings:?}");
+    assert!(
+        level(&findings, "profile file") == Severity::Fail && findings.len() == 1,
+        "{findings:?}"
+    );
     fs::remove_file(&path).unwrap();
     let findings = home.doctor(&[]).offline().examine();
     assert_eq!(one(&findings, "profile file"), (Severity::Warn, "~/.databrickscfg does not exist"));

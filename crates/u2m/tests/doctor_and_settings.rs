@@ -27,7 +27,9 @@ fn certificates_that_a_variable_names_are_looked_for_as_the_variable_means_it() 
         let findings = home.offline(&[(name, &value)]);
         let (level, text) = one(&findings, "certificates");
         match missing {
-            None => assert_eq!((level, text), (Severity::Ok, format!("{name} is {value}").as_str())),
+            None => {
+                assert_eq!((level, text), (Severity::Ok, format!("{name} is {value}").as_str()))
+            }
             Some(part) => {
                 assert_eq!(level, Severity::Warn);
                 assert!(text.contains(part) && text.ends_with("which is not there"), "{text}");

@@ -7,8 +7,7 @@ use common::{World, name, runtime};
 use std::ffi::OsString;
 use std::fs;
 use u2m::{
-    Builder, CacheKey, ConfigFile, PersistentAuth, ProfileName, Environment, TokenError,
-    TokenStore,
+    Builder, CacheKey, ConfigFile, Environment, PersistentAuth, ProfileName, TokenError, TokenStore,
 };
 
 /// What `dev` is opened as, in a profile file with this much behind it.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use u2m::{Host, HostDirectory, HostMetadata, Transport, TransportFailure, ask_host, blocking};
-use u2m_core::{HttpResponse, HttpRequest};
+use u2m_core::{HttpRequest, HttpResponse};
 
 /// Answers with a body after a while, and counts.
 #[derive(Debug)]

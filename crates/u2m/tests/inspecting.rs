@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use u2m::{
-    CheckError, ConfigFile, SelectionArgs, HostDirectory, Identity, Inspector, ReqwestTransport, CheckSubject,
-    Environment, Transport, TransportFailure, Validity, resolve,
+    CheckError, CheckSubject, ConfigFile, Environment, HostDirectory, Identity, Inspector,
+    ReqwestTransport, SelectionArgs, Transport, TransportFailure, Validity, resolve,
 };
-use u2m_core::{HttpResponse, HttpRequest};
+use u2m_core::{HttpRequest, HttpResponse};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{HostMetadata, RunningServer, Settings};
 

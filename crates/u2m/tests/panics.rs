@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use common::store::{Stored, Twist, Twisted};
 use common::{World, runtime};
 use u2m::{
-    AccountId, ServerMetadata, Builder, CacheKey, ChallengeError, EndpointSupplier, FileStore,
-    Host, MetadataError, ReqwestTransport, Session, TokenError, TokenStore, Transport,
-    TransportFailure, browser_fn,
+    AccountId, Builder, CacheKey, ChallengeError, EndpointSupplier, FileStore, Host, MetadataError,
+    ReqwestTransport, ServerMetadata, Session, TokenError, TokenStore, Transport, TransportFailure,
+    browser_fn,
 };
-use u2m_core::{HttpResponse, HttpRequest};
+use u2m_core::{HttpRequest, HttpResponse};
 use url::Url;
 
 /// Panics instead of sending what spends something.

@@ -4,8 +4,8 @@
 use std::ffi::OsString;
 use std::path::Path;
 use u2m::{
-    AccessToken, Builder, CacheKey, ChooseError, ConfigFile, FileStore, OpenError, Scopes, Session,
-    StorageError, Environment, TokenStore,
+    AccessToken, Builder, CacheKey, ChooseError, ConfigFile, Environment, FileStore, OpenError,
+    Scopes, Session, StorageError, TokenStore,
 };
 
 const CONFIG: &str = "\

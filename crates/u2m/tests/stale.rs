@@ -13,7 +13,7 @@ use u2m::{
     CacheKey, FileStore, PersistentAuth, TokenError, TokenSource, TokenStore, Transport,
     TransportFailure,
 };
-use u2m_core::{HttpResponse, HttpRequest};
+use u2m_core::{HttpRequest, HttpResponse};
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 
 #[test]

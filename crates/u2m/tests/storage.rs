@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use u2m::{
-    AccessToken, Binding, CacheKey, ConfigFile, Host, RefreshToken, Session, Storage,
-    StorageChoice, StorageError, StorageMode, StorageSource, Environment, TokenStore,
+    AccessToken, Binding, CacheKey, ConfigFile, Environment, Host, RefreshToken, Session, Storage,
+    StorageChoice, StorageError, StorageMode, StorageSource, TokenStore,
 };
 
 fn choose(

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use u2m::{
-    ServerMetadata, BasicEndpoints, EndpointSupplier, Host, HostMetadata, MetadataError,
-    RetryPolicy, PersistentAuth, ReqwestTransport, Target, TokenError, TokenStore, Transport,
+    BasicEndpoints, EndpointSupplier, Host, HostMetadata, MetadataError, PersistentAuth,
+    ReqwestTransport, RetryPolicy, ServerMetadata, Target, TokenError, TokenStore, Transport,
     TransportFailure,
 };
-use u2m_core::{HttpResponse, HttpRequest, TransportFailureKind};
+use u2m_core::{HttpRequest, HttpResponse, TransportFailureKind};
 
 const METADATA: &str = "/oidc/.well-known/oauth-authorization-server";
 

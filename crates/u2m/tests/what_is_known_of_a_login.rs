@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use u2m::{
-    AccessToken, CacheKey, CheckError, ConfigFile, FileStore, SelectionArgs, Inspector, Lifetime,
-    ProfileReport, RefreshToken, ReqwestTransport, Scopes, Session, StorageMode, CheckSubject,
-    Environment, TokenError, TokenStore, Transport, TransportFailure, Validity, resolve,
+    AccessToken, CacheKey, CheckError, CheckSubject, ConfigFile, Environment, FileStore, Inspector,
+    Lifetime, ProfileReport, RefreshToken, ReqwestTransport, Scopes, SelectionArgs, Session,
+    StorageMode, TokenError, TokenStore, Transport, TransportFailure, Validity, resolve,
 };
-use u2m_core::{HttpResponse, HttpRequest};
+use u2m_core::{HttpRequest, HttpResponse};
 use u2m_testkit::{Endpoint, Fault, HostMetadata, Settings, Times};
 
 /// A server, and a home whose logins are in the shared file.
@@ -228,7 +228,11 @@ fn a_host_and_a_token_beside_an_issuer_are_not_its_own() {
     let config = format!("[p]\nu2m_issuer = {}/oidc\nu2m_client_id = databricks-cli\n", home.url());
     let subject = home.around(&config, |around| {
         // The issuer is on this host, which is no host of the API for that.
-        let given = SelectionArgs { profile: Some("p"), host: Some(home.url()), ..SelectionArgs::default() };
+        let given = SelectionArgs {
+            profile: Some("p"),
+            host: Some(home.url()),
+            ..SelectionArgs::default()
+        };
         let env = |name: &str| (name == "DATABRICKS_TOKEN").then(|| OsString::from("t"));
         let resolved = resolve(&given, &env, around.config, Path::new("cfg")).unwrap();
         CheckSubject::of(&resolved, around).unwrap()

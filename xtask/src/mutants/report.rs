@@ -127,7 +127,8 @@ pub(super) fn table(scores: &[Score], seed: u64) -> String {
     table.push_str("|---|---|---|---|---|---|---|\n");
     for score in scores {
         let [caught, hung, missed, unviable] =
-            [SpendState::Caught, SpendState::Hung, SpendState::Missed, SpendState::Unviable].map(|fate| score.count(fate));
+            [SpendState::Caught, SpendState::Hung, SpendState::Missed, SpendState::Unviable]
+                .map(|fate| score.count(fate));
         // Writing to a text cannot fail.
         let _ = writeln!(
             table,
@@ -173,7 +174,10 @@ mod tests {
             one("a", "CaughtMutant"),
         ]));
         let fates: Vec<_> = found.unwrap().into_iter().map(|found| found.fate).collect();
-        assert_eq!(fates, [SpendState::Caught, SpendState::Missed, SpendState::Hung, SpendState::Unviable]);
+        assert_eq!(
+            fates,
+            [SpendState::Caught, SpendState::Missed, SpendState::Hung, SpendState::Unviable]
+        );
         assert!(super::found(&json(&[one("e", "Failure")])).is_err());
         assert!(super::found("{}").is_err());
     }
@@ -181,8 +185,11 @@ mod tests {
     #[test]
     fn the_last_round_has_the_last_word() {
         let one = |name: &str, fate| Found { name: name.into(), fate };
-        let mut found =
-            vec![one("a", SpendState::Caught), one("b", SpendState::Missed), one("c", SpendState::Missed)];
+        let mut found = vec![
+            one("a", SpendState::Caught),
+            one("b", SpendState::Missed),
+            one("c", SpendState::Missed),
+        ];
         later(&mut found, vec![one("b", SpendState::Caught), one("c", SpendState::Missed)]);
         let fates: Vec<_> = found.iter().map(|found| found.fate).collect();
         assert_eq!(fates, [SpendState::Caught, SpendState::Caught, SpendState::Missed]);
@@ -196,8 +203,11 @@ mod tests {
         let found = |fate, count: usize| {
             (0..count).map(move |at| Found { name: format!("f.rs:{at}: {fate:?}"), fate })
         };
-        let all = found(SpendState::Caught, 17).chain(found(SpendState::Hung, 1)).chain(found(SpendState::Missed, 2));
-        let score = Score { area: "core", found: all.chain(found(SpendState::Unviable, 5)).collect() };
+        let all = found(SpendState::Caught, 17)
+            .chain(found(SpendState::Hung, 1))
+            .chain(found(SpendState::Missed, 2));
+        let score =
+            Score { area: "core", found: all.chain(found(SpendState::Unviable, 5)).collect() };
         assert!((score.percent() - 90.0).abs() < 1e-9);
         let table = table(&[score, Score { area: "u2m", found: Vec::new() }], 7);
         let row = "| core              |     20 |     17 |    1 |      2 |        5 |  90.0 % |\n";

@@ -2,8 +2,8 @@
 
 use super::AutoStore;
 use crate::error::StoreError;
-use crate::named_mutex::end_of;
 use crate::mode::StorageMode;
+use crate::named_mutex::end_of;
 use crate::store::EntryLock;
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -2,15 +2,15 @@
 
 use super::search::{ROUNDS, is_settled_here};
 use super::{AutoStore, NamedStore};
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::file::FileLock;
-use crate::named_mutex::end_of;
 use crate::mode::StorageMode;
+use crate::named_mutex::end_of;
+use crate::sidecar::record_file::Sidecar;
 use crate::store::{Claim, EntryLock};
 use std::fs::File;
 use std::time::{Duration, Instant};
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 /// The lock of the store that a login is in.
 pub(super) struct AutoLock {
@@ -113,7 +113,10 @@ impl AutoStore {
     /// In which store a login is to be locked: where it was found last, else where it is. Under the lock it is looked at anew.
     fn guess(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
         let is_open = self.open_landing(key).is_some();
-        match !is_open && !matches!(self.naming(), NamedStore::Alone(_)) && self.was_in_the_file(key) {
+        match !is_open
+            && !matches!(self.naming(), NamedStore::Alone(_))
+            && self.was_in_the_file(key)
+        {
             true => Ok(StorageMode::Plaintext),
             false => self.keep(key),
         }

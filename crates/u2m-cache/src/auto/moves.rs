@@ -5,9 +5,9 @@ mod steps;
 
 use super::AutoStore;
 use super::hold::HeldLogin;
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
+use crate::sidecar::record_file::Sidecar;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, Session};
 

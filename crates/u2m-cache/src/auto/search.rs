@@ -2,9 +2,9 @@
 
 use super::snapshot::is_there;
 use super::{AutoStore, NamedStore};
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
+use crate::sidecar::record_file::Sidecar;
 use crate::store::TokenStore;
 use std::sync::PoisonError;
 use u2m_core::{CacheKey, Session};
@@ -285,7 +285,8 @@ mod tests {
         let key = CacheKey::new("dev");
         // Of which nothing is known beside its tokens, as of another program's.
         file.save(&key, &Session::new(AccessToken::new("a"))).unwrap();
-        let named = AutoStore::new(file.clone()).with_naming(NamedStore::First(StorageMode::Plaintext));
+        let named =
+            AutoStore::new(file.clone()).with_naming(NamedStore::First(StorageMode::Plaintext));
         let opens = |store: &dyn TokenStore| {
             let (found, steps) = fault::under(None, None, || store.load(&key));
             assert!(found.unwrap().is_some());

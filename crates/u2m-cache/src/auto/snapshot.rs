@@ -1,10 +1,10 @@
 //! Many logins looked at together: what a file holds is read once for all of them.
 
-use super::search::{FoundLogins, StoreFindings, LoginPlace, home, settle};
+use super::search::{FoundLogins, LoginPlace, StoreFindings, home, settle};
 use super::{AutoStore, NamedStore};
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
+use crate::sidecar::record_file::Sidecar;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,9 +2,9 @@
 //! another one count; whoever takes the login's lock removes what a dead process left.
 
 use super::AutoStore;
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
+use crate::sidecar::record_file::Sidecar;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint};
 

@@ -70,7 +70,8 @@ pub(crate) fn under<T>(
     runtime: Option<PathBuf>,
     work: impl FnOnce() -> T,
 ) -> (T, Vec<FileOperation>) {
-    let shared = SharedFaults::new(Mutex::new(FaultState { plan, runtime, ..FaultState::default() }));
+    let shared =
+        SharedFaults::new(Mutex::new(FaultState { plan, runtime, ..FaultState::default() }));
     let before = CURRENT.replace(Some(Arc::clone(&shared)));
     let out = work();
     CURRENT.set(before);
@@ -179,7 +180,9 @@ impl Read for FaultyFile<'_> {
                 let half = into.len().div_ceil(2).min(7);
                 self.0.read(&mut into[..half])
             }
-            Some(InjectedFault::Error(errno) | InjectedFault::DoneAndError(errno)) => refused(errno),
+            Some(InjectedFault::Error(errno) | InjectedFault::DoneAndError(errno)) => {
+                refused(errno)
+            }
             Some(InjectedFault::KillBefore | InjectedFault::KillAfter) => kill(),
         }
     }

@@ -22,8 +22,8 @@ use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 use tempfile::TempDir;
 use u2m_core::{
-    AccessToken, Binding, CacheKey, Host, RefreshToken, Session, HostPin, PinnedBy, Timestamp, RefreshFailure,
-    RefreshFailureKind,
+    AccessToken, Binding, CacheKey, Host, HostPin, PinnedBy, RefreshFailure, RefreshFailureKind,
+    RefreshToken, Session, Timestamp,
 };
 use url::Url;
 

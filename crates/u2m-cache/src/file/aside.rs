@@ -1,9 +1,9 @@
 //! Damaged caches are kept, under a name that says when.
 
 use super::FileStoreInner;
-use crate::sidecar::disk;
 use crate::error::StoreError;
 use crate::fault::{self, FileOperation};
+use crate::sidecar::disk;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -37,12 +37,14 @@ fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
     match fault::at(FileOperation::Link, link) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             let mut copy = disk::create_private(aside)?;
-            let copied = fault::at(FileOperation::Open, || File::open(path)).and_then(|mut whole| {
-                io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
-                fault::at(FileOperation::Sync, || copy.sync_all())
-            });
+            let copied =
+                fault::at(FileOperation::Open, || File::open(path)).and_then(|mut whole| {
+                    io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
+                    fault::at(FileOperation::Sync, || copy.sync_all())
+                });
             // Half of it helps nobody, and may hold tokens.
-            copied.inspect_err(|_| drop(fault::at(FileOperation::Remove, || fs::remove_file(aside))))
+            copied
+                .inspect_err(|_| drop(fault::at(FileOperation::Remove, || fs::remove_file(aside))))
         }
         other => other,
     }

@@ -57,7 +57,11 @@ impl EntryCodec {
     }
 
     /// Refuses a file of another form, or of a later one. Damage is no other form.
-    pub(super) fn check_form(&self, path: &Path, parsed: &ParsedCache<'_>) -> Result<(), StoreError> {
+    pub(super) fn check_form(
+        &self,
+        path: &Path,
+        parsed: &ParsedCache<'_>,
+    ) -> Result<(), StoreError> {
         let format = parsed.document.format();
         let (is_ours, wanted) = match self {
             // Go's programs know no such member, and others may call something else a format.
@@ -74,7 +78,11 @@ impl EntryCodec {
     }
 
     /// Shows, before anything is written, that entries can be: that the key is there, and fits those that are.
-    pub(super) fn prove(&self, path: &Path, document: &CacheDocument<'_>) -> Result<(), StoreError> {
+    pub(super) fn prove(
+        &self,
+        path: &Path,
+        document: &CacheDocument<'_>,
+    ) -> Result<(), StoreError> {
         let _ = (path, document);
         match self {
             Self::Plain => Ok(()),
@@ -127,7 +135,9 @@ impl EntryCodec {
                 Ok(old.write(session, crate::zone::offset_at(at)))
             }
             #[cfg(feature = "encrypted")]
-            (Self::Plain, DecodedEntry::Sealed(_)) => self.write(key, &DecodedEntry::default(), session),
+            (Self::Plain, DecodedEntry::Sealed(_)) => {
+                self.write(key, &DecodedEntry::default(), session)
+            }
             #[cfg(feature = "encrypted")]
             (Self::Sealed(sealed), _) => sealed.write(key, session),
         }

@@ -47,7 +47,10 @@ impl EncryptedFileStore {
     /// assert!(!format!("{store:?}").contains('7'));
     /// ```
     pub fn at(path: impl Into<PathBuf>, source: SealKeySource) -> Self {
-        Self(Arc::new(FileStoreInner::new(path.into(), EntryCodec::Sealed(SealedCodec::new(source)))))
+        Self(Arc::new(FileStoreInner::new(
+            path.into(),
+            EntryCodec::Sealed(SealedCodec::new(source)),
+        )))
     }
 
     /// Uses `U2M_SEALED_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.sealed.json`, where the home folder comes

@@ -8,12 +8,12 @@
 use super::FileStoreInner;
 use super::document::{self, CacheDocument, parse};
 use super::update::TRIES;
+use crate::error::{DisplayPath, StoreError};
+use crate::fault::{self, FileOperation};
 use crate::sidecar::disk;
 use crate::sidecar::in_place::{self, WriteOutcome};
 use crate::sidecar::locks::HeldLock;
 use crate::sidecar::temp_file::TempFile;
-use crate::error::{DisplayPath, StoreError};
-use crate::fault::{self, FileOperation};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -99,7 +99,11 @@ fn parsed(text: &str) -> Option<Commitment> {
 }
 
 impl Commitment {
-    fn of(temporary: &Path, document: &CacheDocument<'_>, changes: &[document::MemberChange<'_>]) -> Self {
+    fn of(
+        temporary: &Path,
+        document: &CacheDocument<'_>,
+        changes: &[document::MemberChange<'_>],
+    ) -> Self {
         let changes = changes.iter().map(|(key, new)| CommittedChange {
             key: hash(key),
             old: document.entry(key).map(hash),
@@ -124,7 +128,11 @@ impl Commitment {
     }
 
     /// What is still to be changed; an entry that somebody else has changed meanwhile is not.
-    fn due<'d>(&self, now: &'d CacheDocument<'_>, whole: &'d CacheDocument<'_>) -> Vec<document::MemberChange<'d>> {
+    fn due<'d>(
+        &self,
+        now: &'d CacheDocument<'_>,
+        whole: &'d CacheDocument<'_>,
+    ) -> Vec<document::MemberChange<'d>> {
         let names = names([now, whole]);
         let due = self.changes.iter().filter_map(|change| {
             let name = *names.get(&change.key)?;
@@ -252,7 +260,11 @@ impl FileStoreInner {
     }
 
     /// Whether it is done, or there is nothing to be done any more; not if somebody else has changed the file meanwhile.
-    fn carry_out(&self, commitment: &Commitment, writer: &mut HeldLock) -> Result<bool, StoreError> {
+    fn carry_out(
+        &self,
+        commitment: &Commitment,
+        writer: &mut HeldLock,
+    ) -> Result<bool, StoreError> {
         let path = disk::resolve(&self.beside.path)?;
         let temporary = commitment.temporary(&path, &self.beside.prefix());
         let Some(temporary) = temporary else { return Ok(true) };
@@ -320,11 +332,13 @@ pub(super) fn is_written_in_place(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sidecar::temp_file::UpdateReserve;
     use crate::file::codec::EntryCodec;
+    use crate::sidecar::temp_file::UpdateReserve;
     use crate::store::{Claim, EntryLock};
     use std::time::Duration;
-    use u2m_core::{AccessToken, CacheKey, RefreshToken, Session, RefreshFailure, RefreshFailureKind};
+    use u2m_core::{
+        AccessToken, CacheKey, RefreshFailure, RefreshFailureKind, RefreshToken, Session,
+    };
 
     fn session(name: &str) -> Session {
         let access = AccessToken::new(format!("at-{name}"));
@@ -364,7 +378,9 @@ mod tests {
             #[cfg(feature = "encrypted")]
             || {
                 let key = crate::SealKey::from_bytes([7; 32]);
-                EntryCodec::Sealed(crate::file::sealed::SealedCodec::new(crate::SealKeySource::Bytes(key)))
+                EntryCodec::Sealed(crate::file::sealed::SealedCodec::new(
+                    crate::SealKeySource::Bytes(key),
+                ))
             },
         ];
         for form in forms {

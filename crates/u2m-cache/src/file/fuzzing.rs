@@ -3,9 +3,9 @@
 use super::FileStore;
 use super::document::{CacheDocument, ParsedCache, parse};
 use super::over::ReplaceRule;
-use crate::sidecar::record_file::Sidecar;
 use crate::entry::Entry;
 use crate::rfc3339;
+use crate::sidecar::record_file::Sidecar;
 use u2m_core::{CacheKey, Fingerprint, Session, Timestamp};
 
 /// A cache's text, taken apart.

@@ -3,10 +3,10 @@
 
 use super::FileStoreInner;
 use super::document::{parse, push_string};
-use crate::sidecar::disk;
-use crate::sidecar::temp_file;
 use crate::error::StoreError;
 use crate::fault::{self, FileOperation};
+use crate::sidecar::disk;
+use crate::sidecar::temp_file;
 use std::fs;
 use std::path::{Path, PathBuf};
 use u2m_core::{CacheKey, SecretText};

@@ -2,17 +2,17 @@
 
 use super::FileStoreInner;
 use super::over::ReplaceRule;
+use crate::error::StoreError;
 use crate::sidecar::claim::EntryClaim;
 use crate::sidecar::lock::KeyLock;
 use crate::sidecar::pause;
-use crate::sidecar::temp_file::UpdateReserve;
 use crate::sidecar::record_file::Sidecar;
-use crate::error::StoreError;
+use crate::sidecar::temp_file::UpdateReserve;
 use crate::store::{Claim, EntryLock};
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 pub(crate) struct FileLock {
     store: Arc<FileStoreInner>,
@@ -120,8 +120,10 @@ impl EntryLock for FileLock {
     }
 
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
-        let (over, next) =
-            (self.replaces.as_ref().map_or(ReplaceRule::Whatever, ReplaceRule::Claimed), session.fingerprint());
+        let (over, next) = (
+            self.replaces.as_ref().map_or(ReplaceRule::Whatever, ReplaceRule::Claimed),
+            session.fingerprint(),
+        );
         self.claims.saving(&next);
         let means = (&mut self.writers, &mut self.reserve);
         self.store.update(&self.key, Some(session), over, means)?;

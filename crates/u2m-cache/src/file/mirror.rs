@@ -8,8 +8,8 @@ use super::codec::DecodedEntry;
 use super::document::CacheDocument;
 use super::over::ReplaceRule;
 use super::{FileStore, FileStoreInner};
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
+use crate::sidecar::record_file::Sidecar;
 use crate::store::{Notice, TokenStore};
 use std::sync::Arc;
 use u2m_core::{Binding, CacheKey, Session};
@@ -176,7 +176,9 @@ impl MirrorRules {
     ) -> Option<(CacheKey, MirrorWish)> {
         let (to, wish) = self.of(key, session)?;
         match (wish, over) {
-            (MirrorWish::TakesOver, ReplaceRule::Claimed(_) | ReplaceRule::Spent(_)) => Some((to, MirrorWish::WhereFree)),
+            (MirrorWish::TakesOver, ReplaceRule::Claimed(_) | ReplaceRule::Spent(_)) => {
+                Some((to, MirrorWish::WhereFree))
+            }
             (wish, _) => Some((to, wish)),
         }
     }
@@ -306,7 +308,9 @@ impl FileStoreInner {
         let is_there = |name: &str| document.entry(name).is_some();
         let recorded = sidecar.mirrored(to.as_str());
         let owner = match recorded.filter(|owner| is_there(owner) && is_there(to.as_str())) {
-            None if wish == MirrorWish::WhereFree && recorded.is_none() => self.likeness(document, to),
+            None if wish == MirrorWish::WhereFree && recorded.is_none() => {
+                self.likeness(document, to)
+            }
             owner => owner,
         };
         let owner = owner.filter(|owner| *owner != key.as_str());

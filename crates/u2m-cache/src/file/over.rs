@@ -4,9 +4,9 @@ use super::FileStoreInner;
 use super::codec::DecodedEntry;
 use super::document::{CacheDocument, ParsedCache};
 use super::mirror::MirrorWish;
+use crate::error::StoreError;
 use crate::sidecar::record_file::Sidecar;
 use crate::sidecar::{SidecarFiles, claim};
-use crate::error::StoreError;
 use std::io;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
@@ -23,7 +23,12 @@ pub(crate) enum ReplaceRule<'a> {
 
 impl ReplaceRule<'_> {
     /// Whether a stored state is one that `new` has replaced, or is its own.
-    pub(crate) fn replaces(self, beside: &SidecarFiles, there: &Fingerprint, new: &Session) -> bool {
+    pub(crate) fn replaces(
+        self,
+        beside: &SidecarFiles,
+        there: &Fingerprint,
+        new: &Session,
+    ) -> bool {
         let new = new.fingerprint();
         // Another login's spent token stands for a login that somebody is about to save.
         let is_older = |is_own: &dyn Fn(&Fingerprint) -> bool| {
@@ -95,7 +100,12 @@ impl FileStoreInner {
     }
 
     /// Whether a stored state is one that `new` has replaced, or is its own.
-    pub(super) fn is_replaced(&self, over: ReplaceRule<'_>, there: &Fingerprint, new: &Session) -> bool {
+    pub(super) fn is_replaced(
+        &self,
+        over: ReplaceRule<'_>,
+        there: &Fingerprint,
+        new: &Session,
+    ) -> bool {
         over.replaces(&self.beside, there, new)
     }
 

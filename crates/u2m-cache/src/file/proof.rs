@@ -3,9 +3,9 @@
 use super::FileStoreInner;
 use super::document::parse;
 use super::finish::is_written_in_place;
-use crate::sidecar::temp_file::{UpdateReserve, SPARE, TempFile};
-use crate::sidecar::{disk, in_place};
 use crate::error::{DisplayPath, StoreError};
+use crate::sidecar::temp_file::{SPARE, TempFile, UpdateReserve};
+use crate::sidecar::{disk, in_place};
 use std::fs::File;
 use std::path::Path;
 use u2m_core::CacheKey;

@@ -3,15 +3,15 @@
 use super::FileStoreInner;
 use super::codec::EntryCodec;
 use super::document::{self, parse};
-use crate::sidecar::claim::{Seen, EntryAddress};
+use crate::error::{DisplayPath, StoreError};
+use crate::mode::StorageMode;
+use crate::sidecar::claim::{EntryAddress, Seen};
 use crate::sidecar::disk::{self, FileExposure};
 use crate::sidecar::in_place;
 use crate::sidecar::record_file::Sidecar;
-use crate::error::{DisplayPath, StoreError};
-use crate::mode::StorageMode;
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
-use u2m_core::{CacheKey, SecretText, Session, HostPin, PinnedBy, UnverifiedClaims, host_of_key};
+use u2m_core::{CacheKey, HostPin, PinnedBy, SecretText, Session, UnverifiedClaims, host_of_key};
 use zeroize::Zeroizing;
 
 /// How long a program that writes in place may take, between emptying the file and its last byte; or one that removes the
@@ -136,7 +136,10 @@ impl FileStoreInner {
     }
 
     /// The cache as a whole: of version 1, of the right form, and sound.
-    pub(super) fn sound<'a>(&self, text: &'a str) -> Result<document::CacheDocument<'a>, StoreError> {
+    pub(super) fn sound<'a>(
+        &self,
+        text: &'a str,
+    ) -> Result<document::CacheDocument<'a>, StoreError> {
         let parsed = parse(text);
         self.check_form(&parsed)?;
         match parsed.broken {
@@ -152,7 +155,10 @@ impl FileStoreInner {
     }
 
     /// What a later version wrote may look like damage, and is none.
-    pub(super) fn check_version(&self, parsed: &document::ParsedCache<'_>) -> Result<(), StoreError> {
+    pub(super) fn check_version(
+        &self,
+        parsed: &document::ParsedCache<'_>,
+    ) -> Result<(), StoreError> {
         let version = parsed.document.version.as_deref();
         let is_number = version.is_some_and(|version| version.parse::<u64>().is_ok());
         match version {

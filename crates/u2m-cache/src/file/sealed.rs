@@ -70,7 +70,11 @@ impl SealedCodec {
         Ok(new)
     }
 
-    pub(super) fn prove(&self, path: &Path, document: &CacheDocument<'_>) -> Result<(), StoreError> {
+    pub(super) fn prove(
+        &self,
+        path: &Path,
+        document: &CacheDocument<'_>,
+    ) -> Result<(), StoreError> {
         let is_new = document.entries.is_empty() && document.other("check").is_none();
         let cipher = self.cipher(path, is_new)?;
         match is_new || fits(&cipher, document) {

@@ -4,18 +4,18 @@ mod batch;
 
 use super::FileStoreInner;
 use super::codec::DecodedEntry;
-use super::document::{MemberChange, CacheDocument, ParsedCache, parse};
+use super::document::{CacheDocument, MemberChange, ParsedCache, parse};
 use super::mirror::MirrorWish;
 use super::over::ReplaceRule;
 use super::reading::CacheRead;
-use crate::sidecar::lock;
-use crate::sidecar::locks::HeldLock;
-use crate::sidecar::temp_file::{UpdateReserve, TempFile};
-use crate::sidecar::record_file::Sidecar;
-use crate::sidecar::{claim, disk, in_place};
 use crate::error::{DisplayPath, StoreError};
 use crate::fault::{self, FileOperation};
 use crate::mode::StorageMode;
+use crate::sidecar::lock;
+use crate::sidecar::locks::HeldLock;
+use crate::sidecar::record_file::Sidecar;
+use crate::sidecar::temp_file::{TempFile, UpdateReserve};
+use crate::sidecar::{claim, disk, in_place};
 use std::fs::{self, File};
 use std::path::Path;
 use u2m_core::{CacheKey, Fingerprint, Session};
@@ -29,7 +29,12 @@ type KnownEntries = Result<(Sidecar, Option<File>), StoreError>;
 
 impl FileStoreInner {
     pub(super) fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
-        self.update(key, Some(session), ReplaceRule::Whatever, (&mut None, &mut UpdateReserve::default()))
+        self.update(
+            key,
+            Some(session),
+            ReplaceRule::Whatever,
+            (&mut None, &mut UpdateReserve::default()),
+        )
     }
 
     pub(super) fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
@@ -371,7 +376,11 @@ impl FileStoreInner {
     }
 
     /// An entry, unless it is not there or cannot be read.
-    pub(super) fn read<'a>(&self, document: &CacheDocument<'a>, key: &str) -> Option<DecodedEntry<'a>> {
+    pub(super) fn read<'a>(
+        &self,
+        document: &CacheDocument<'a>,
+        key: &str,
+    ) -> Option<DecodedEntry<'a>> {
         let raw = document.entry(key)?;
         self.codec.read(&self.beside.path, document, key, raw).ok()
     }
@@ -382,7 +391,11 @@ fn is_here(home: &str) -> bool {
 }
 
 /// Whether a login is for another host than the one that it replaces: copies of the old one are for the old host.
-fn is_elsewhere(sidecar: &Sidecar, (key, old): (&CacheKey, &DecodedEntry<'_>), new: &Session) -> bool {
+fn is_elsewhere(
+    sidecar: &Sidecar,
+    (key, old): (&CacheKey, &DecodedEntry<'_>),
+    new: &Session,
+) -> bool {
     let old = old.session().map(|old| sidecar.complete(key.as_str(), old));
     let old = old.and_then(|old| old.binding);
     matches!((&old, &new.binding), (Some(old), Some(new)) if old.host != new.host || old.account_id != new.account_id)

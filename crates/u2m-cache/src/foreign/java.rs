@@ -1,12 +1,12 @@
 //! The folder in which Java's SDK keeps the logins of its `external-browser`. Only read: the hash that names a file has no
 //! separators, so that two logins can meet in one name (INT-2).
 
-use super::python_file::{TokenMembers, SecretJson};
+use super::python_file::{SecretJson, TokenMembers};
 use super::python_name::concatenated;
 use super::python_time::Zone;
 use super::read::{self, home};
-use crate::sidecar::SidecarFiles;
 use crate::error::StoreError;
+use crate::sidecar::SidecarFiles;
 use crate::store::Notice;
 use crate::zone::offset_at;
 use std::env;

@@ -78,7 +78,8 @@ pub(crate) fn parse(
 ) -> Result<Option<ParsedPythonFile>, &'static str> {
     let file = SecretJson::parse(text)?;
     let token = file.value().get("token").ok_or("it has no token")?;
-    let members = TokenMembers::of(token, ["access_token", "token_type", "refresh_token", "expiry"])?;
+    let members =
+        TokenMembers::of(token, ["access_token", "token_type", "refresh_token", "expiry"])?;
     let Some(mut session) = members.session(saved, zone)? else { return Ok(None) };
     let about = file.value().get("u2m").and_then(|about| take_over(about, &mut session));
     Ok(Some(ParsedPythonFile { session, about }))

@@ -1,9 +1,9 @@
 //! What reading the files of Python's and of Java's SDK has in common.
 
 use super::python_file::LIMIT;
+use crate::error::{DisplayPath, StoreError};
 use crate::sidecar::SidecarFiles;
 use crate::sidecar::disk::{self, FileExposure};
-use crate::error::{DisplayPath, StoreError};
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
@@ -19,7 +19,10 @@ pub(crate) struct LoginFileText {
 
 /// Reads a login file; an absent one is `None`. A file that others could read is made private; nothing else about it
 /// changes.
-pub(crate) fn text(path: &Path, beside: &SidecarFiles) -> Result<Option<LoginFileText>, StoreError> {
+pub(crate) fn text(
+    path: &Path,
+    beside: &SidecarFiles,
+) -> Result<Option<LoginFileText>, StoreError> {
     let bad = |why| StoreError::BadForeign { path: path.into(), why };
     let (found, written) = match disk::read_unlinked(path) {
         Ok(Some(found)) => found,
@@ -42,7 +45,10 @@ pub(crate) fn text(path: &Path, beside: &SidecarFiles) -> Result<Option<LoginFil
         }
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| bad("it is not text"))?;
-    Ok(Some(LoginFileText { text: Zeroizing::new(text.to_owned()), saved: Timestamp::from(written) }))
+    Ok(Some(LoginFileText {
+        text: Zeroizing::new(text.to_owned()),
+        saved: Timestamp::from(written),
+    }))
 }
 
 /// The files in a folder whose names fit, sorted; an absent folder is empty.

@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn what_asks_nobody_has_seconds_whatever_time_a_person_is_given() {
         for (given, has) in [(1, 1), (30, 5), (600, 5)] {
-            let keyring = TimeoutKeyring::new(Asked::default()).with_limit(Duration::from_secs(given));
+            let keyring =
+                TimeoutKeyring::new(Asked::default()).with_limit(Duration::from_secs(given));
             assert!(keyring.get("a").is_err());
             let asked = keyring.keyring.0.lock().unwrap().clone();
             assert_eq!(asked, [Duration::from_secs(has)]);

@@ -4,11 +4,11 @@ use super::envelope::{self, ItemContent, UnreadableItem};
 use super::error::KeyringError;
 use super::store::KeyringStoreInner;
 use super::{HOME, parts};
-use crate::sidecar::temp_file::UpdateReserve;
-use crate::sidecar::{claim, disk, lock, locks};
 use crate::error::StoreError;
 use crate::file::ReplaceRule;
 use crate::keyring::envelope::PartsManifest;
+use crate::sidecar::temp_file::UpdateReserve;
+use crate::sidecar::{claim, disk, lock, locks};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
@@ -30,10 +30,16 @@ pub(super) struct StoredItem {
 
 impl StoredItem {
     /// Whether `new` may be saved in the place of this.
-    fn may_be_replaced(&self, of: &KeyringStoreInner, over: ReplaceRule<'_>, new: &Session) -> bool {
+    fn may_be_replaced(
+        &self,
+        of: &KeyringStoreInner,
+        over: ReplaceRule<'_>,
+        new: &Session,
+    ) -> bool {
         match (over, &self.session) {
             // What only newer programs can read is refused by itself.
-            (ReplaceRule::Whatever, _) | (ReplaceRule::Claimed(_), Err(UnreadableItem::Newer(_))) => true,
+            (ReplaceRule::Whatever, _)
+            | (ReplaceRule::Claimed(_), Err(UnreadableItem::Newer(_))) => true,
             (_, Ok(Some(old))) => over.replaces(&of.beside, &old.fingerprint(), new),
             // What cannot be read is nobody's login.
             (ReplaceRule::Claimed(_), Ok(None) | Err(UnreadableItem::Bad(_))) => !self.is_absent,
@@ -75,7 +81,9 @@ pub(super) fn read(of: &KeyringStoreInner, key: &CacheKey) -> Result<StoredItem,
                     Some(Ok(ItemContent::Session(session))) => Ok(Some(*session)),
                     Some(Ok(ItemContent::Nothing)) => Ok(None),
                     Some(Err(unreadable)) => Err(unreadable),
-                    Some(Ok(ItemContent::Parts(_))) => Err(UnreadableItem::Bad("its parts are no login")),
+                    Some(Ok(ItemContent::Parts(_))) => {
+                        Err(UnreadableItem::Bad("its parts are no login"))
+                    }
                     None => Err(UnreadableItem::Bad("its parts are missing, or not its own")),
                 };
                 let len = whole.map_or(manifest.length, |whole| whole.len());
@@ -131,7 +139,12 @@ pub(super) fn save(
 }
 
 /// Whether something stands under a key that a save may not replace.
-fn is_theirs(of: &KeyringStoreInner, key: &CacheKey, over: ReplaceRule<'_>, session: &Session) -> bool {
+fn is_theirs(
+    of: &KeyringStoreInner,
+    key: &CacheKey,
+    over: ReplaceRule<'_>,
+    session: &Session,
+) -> bool {
     read(of, key).is_ok_and(|stored| !stored.may_be_replaced(of, over, session))
 }
 

@@ -2,18 +2,18 @@
 
 use super::store::KeyringStoreInner;
 use super::{entries, parts, probe};
-use crate::sidecar::claim::{EntryClaim, EntryAddress};
+use crate::error::StoreError;
+use crate::file::ReplaceRule;
+use crate::sidecar::claim::{EntryAddress, EntryClaim};
 use crate::sidecar::disk;
 use crate::sidecar::lock::KeyLock;
 use crate::sidecar::pause;
-use crate::sidecar::temp_file::{UpdateReserve, SPARE, TempFile};
-use crate::error::StoreError;
-use crate::file::ReplaceRule;
+use crate::sidecar::temp_file::{SPARE, TempFile, UpdateReserve};
 use crate::store::{Claim, EntryLock};
 use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 /// By how much a new login may be longer than the one before, in bytes.
 const GROWTH: usize = 4 << 10;

@@ -1,9 +1,9 @@
 //! The key of a sealed file, kept in the keyring: 32 bytes fit into every keyring, however large the logins are.
 
-use super::{TimeoutKeyring, Keyring, KeyringError, SystemKeyring, probe};
-use crate::sidecar::{SidecarFiles, locks};
+use super::{Keyring, KeyringError, SystemKeyring, TimeoutKeyring, probe};
 use crate::error::StoreError;
 use crate::seal::SealKey;
+use crate::sidecar::{SidecarFiles, locks};
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,12 +1,13 @@
 //! What may replace what, as questions to a store in the midst of its change.
 
-use crate::sidecar::{SidecarFiles, lock};
 use crate::error::StoreError;
 use crate::file::ReplaceRule;
+use crate::sidecar::{SidecarFiles, lock};
 use u2m_core::{CacheKey, Fingerprint, Session};
 
 /// Agrees to a change, by what stands there: what [`TokenStore::load`](crate::TokenStore::load) would say, errors included.
-pub type ReplaceCheck<'a> = &'a dyn Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError>;
+pub type ReplaceCheck<'a> =
+    &'a dyn Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError>;
 
 /// For a login: it replaces what cannot be read, leaves what only newer programs can, and loses no refresh token.
 pub(super) fn signing_in(

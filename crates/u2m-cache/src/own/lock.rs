@@ -2,14 +2,14 @@
 
 use super::check::{over, signing_in};
 use super::{EntryLocks, RecordStore};
-use crate::sidecar::claim::{EntryClaim, EntryAddress};
-use crate::sidecar::lock::KeyLock;
-use crate::sidecar::pause;
 use crate::error::StoreError;
 use crate::file::ReplaceRule;
+use crate::sidecar::claim::{EntryAddress, EntryClaim};
+use crate::sidecar::lock::KeyLock;
+use crate::sidecar::pause;
 use crate::store::{Claim, EntryLock};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 pub(super) struct OwnLock<S> {
     shelf: S,

@@ -1,8 +1,8 @@
 //! A file for its owner alone that somebody else opens: a database. It is never opened here once it is there: closing it would
 //! give back every lock that this process has on it (POSIX locks belong to a process and a file, whoever opened it).
 
-use crate::sidecar::disk;
 use crate::error::StoreError;
+use crate::sidecar::disk;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;

@@ -1,13 +1,13 @@
 //! A claim to a refresh token: so that it is sent once, whichever entries hold it and whoever has their leases. Its record
 //! says who is about to send it, and, once it is spent, which entry has what it bought.
 
-use super::entry::{RedisStoreInner, Read, first, is_ok, pause};
-use super::lease::{SpendMark, RedisLock};
-use super::script::{ScriptCall, Part};
+use super::entry::{Read, RedisStoreInner, first, is_ok, pause};
+use super::entry_queues::{EntryQueues, WaitOutcome};
+use super::lease::{RedisLock, SpendMark};
+use super::script::{Part, ScriptCall};
+use super::sealer::SealPurpose;
 use super::settings::{RedisSettings, millis};
 use super::turn::{QueueOutcome, renewal, stand, wave};
-use super::sealer::SealPurpose;
-use super::entry_queues::{WaitOutcome, EntryQueues};
 use crate::error::StoreError;
 use crate::store::Claim;
 use serde::{Deserialize, Serialize};
@@ -151,7 +151,11 @@ impl RedisLock {
         Ok(has_changed)
     }
 
-    pub(super) fn contend(&mut self, of: &Fingerprint, end: Instant) -> Result<ClaimStep, StoreError> {
+    pub(super) fn contend(
+        &mut self,
+        of: &Fingerprint,
+        end: Instant,
+    ) -> Result<ClaimStep, StoreError> {
         if self.claimed.as_ref().is_some_and(|claimed| claimed.of == *of) {
             return Ok(ClaimStep::Is(Claim::Taken));
         }
@@ -193,7 +197,8 @@ impl RedisLock {
                 }
             } else if is_claimed && is_marking {
                 let before = entry.get(1).cloned().unwrap_or_default();
-                (self.claimed, self.mark) = (Some(claimed), Some(SpendMark { asked, marker, before }));
+                (self.claimed, self.mark) =
+                    (Some(claimed), Some(SpendMark { asked, marker, before }));
                 return Ok(ClaimStep::Is(Claim::Taken));
             } else if is_claimed {
                 is_marking = true;
@@ -201,7 +206,8 @@ impl RedisLock {
                 continue;
             } else if is_marking {
                 let before = entry.get(1).map_or("", String::as_str);
-                let unmark = RedisStoreInner::call(Part::Unmark, &self.place).arg(&marker).arg(before);
+                let unmark =
+                    RedisStoreInner::call(Part::Unmark, &self.place).arg(&marker).arg(before);
                 self.store.run(unmark)?;
             }
             if word(0) == "spent" {

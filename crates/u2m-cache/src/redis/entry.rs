@@ -2,18 +2,18 @@
 
 use super::fault::same;
 use super::pool::Pool;
-use super::record::{RedisRecord, Revision, RefreshStarted, parse_verdict};
+use super::record::{RedisRecord, RefreshStarted, Revision, parse_verdict};
 use super::reply::RespReply;
-use super::script::{ScriptCall, Part};
+use super::script::{Part, ScriptCall};
+use super::sealer::{EntryKeys, EntrySealer, SealPurpose};
 use super::settings::{RedisSettings, millis};
-use super::sealer::{EntryKeys, SealPurpose, EntrySealer};
 use super::wire::CommandWords;
 use crate::error::StoreError;
 use crate::store::Notice;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use u2m_core::{CacheKey, Lifetime, Session, Timestamp, RefreshFailure};
+use u2m_core::{CacheKey, Lifetime, RefreshFailure, Session, Timestamp};
 
 /// What all clones of a store share.
 pub(super) struct RedisStoreInner {
@@ -262,7 +262,9 @@ impl RedisStoreInner {
         loop {
             let scan: CommandWords = words(&["SCAN", &cursor, "MATCH", &pattern, "COUNT", &count]);
             let (next, records) = match self.pool.plain(&[scan])?.pop() {
-                Some(RespReply::List(mut page)) if page.len() == 2 => (page.remove(0), page.remove(0)),
+                Some(RespReply::List(mut page)) if page.len() == 2 => {
+                    (page.remove(0), page.remove(0))
+                }
                 _ => return Err(self.unavailable("what it answers is not understood")),
             };
             let (RespReply::Text(next), RespReply::List(records)) = (next, records) else {
@@ -273,9 +275,9 @@ impl RedisStoreInner {
                 let asked: Vec<CommandWords> =
                     batch.iter().map(|record| words(&["HGET", record, "session"])).collect();
                 for (record, sealed) in batch.iter().zip(self.pool.plain(&asked)?) {
-                    let text = sealed
-                        .text()
-                        .and_then(|sealed| self.vault.open(SealPurpose::Session, record, &sealed).ok());
+                    let text = sealed.text().and_then(|sealed| {
+                        self.vault.open(SealPurpose::Session, record, &sealed).ok()
+                    });
                     let found = text.and_then(|text| RedisRecord::parse(&text));
                     keys.extend(found.map(|record| record.key));
                 }

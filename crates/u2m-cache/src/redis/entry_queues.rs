@@ -53,7 +53,11 @@ impl EntryQueues {
         if !wave.is_taken {
             wave.is_taken = true;
             let verdict = None;
-            return WaitOutcome::Turn(EntryTurn { waves: Arc::clone(self), name: name.to_owned(), verdict });
+            return WaitOutcome::Turn(EntryTurn {
+                waves: Arc::clone(self),
+                name: name.to_owned(),
+                verdict,
+            });
         }
         let came = wave.number;
         wave.waiting += 1;
@@ -67,7 +71,11 @@ impl EntryQueues {
             .unwrap_or_else(PoisonError::into_inner);
         let Some(wave) = entries.get_mut(name) else { return WaitOutcome::News(None) };
         wave.waiting -= 1;
-        let met = if wave.number == came { WaitOutcome::Nothing } else { WaitOutcome::News(wave.verdict.clone()) };
+        let met = if wave.number == came {
+            WaitOutcome::Nothing
+        } else {
+            WaitOutcome::News(wave.verdict.clone())
+        };
         Self::tidy(&mut entries, name);
         met
     }
@@ -149,7 +157,9 @@ mod tests {
         let mut first = turn(&waves, "a").unwrap();
         std::thread::scope(|scope| {
             let waiters: Vec<_> = (0..50)
-                .map(|_| scope.spawn(|| matches!(waves.meet("a", later()), WaitOutcome::News(None))))
+                .map(|_| {
+                    scope.spawn(|| matches!(waves.meet("a", later()), WaitOutcome::News(None)))
+                })
                 .collect();
             while waves.entries()["a"].waiting < 50 {
                 std::thread::yield_now();

@@ -192,7 +192,9 @@ mod tests {
         }
         assert!(matches!(of("OOM command not allowed"), StoreError::Full { .. }));
         assert!(matches!(of("ERR Error running script: -OOM command"), StoreError::Full { .. }));
-        for trouble in [RedisFault::Broken, RedisFault::Late, RedisFault::NotListening, RedisFault::Wordless] {
+        for trouble in
+            [RedisFault::Broken, RedisFault::Late, RedisFault::NotListening, RedisFault::Wordless]
+        {
             assert!(fault("redis.example:6379", &trouble).is_transient());
         }
         let tls = fault("redis.example:6379", &RedisFault::NotRedis);

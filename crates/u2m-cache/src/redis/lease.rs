@@ -1,20 +1,20 @@
 //! An entry's lock: a lease with a fencing number, which the server takes back when its holder is gone.
 
-use super::claim::{HeldClaim, ClaimStep};
-use super::entry::{RedisStoreInner, Read, check_kept, first, is_ok, micros, random};
-use super::record::{RedisRecord, Revision, RefreshStarted, verdict_text};
+use super::claim::{ClaimStep, HeldClaim};
+use super::entry::{Read, RedisStoreInner, check_kept, first, is_ok, micros, random};
+use super::entry_queues::{EntryQueues, WaitOutcome};
+use super::record::{RedisRecord, RefreshStarted, Revision, verdict_text};
 use super::renew::LeaseRenewer;
-use super::script::{ScriptCall, Part};
+use super::script::{Part, ScriptCall};
+use super::sealer::{EntryKeys, SealPurpose};
 use super::settings::millis;
 use super::turn::{HeldLease, QueueOutcome, lease, renewal, stand, wave};
-use super::sealer::{EntryKeys, SealPurpose};
-use super::entry_queues::{WaitOutcome, EntryQueues};
 use crate::error::StoreError;
 use crate::named_mutex::end_of;
 use crate::store::{Claim, EntryLock};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use u2m_core::{CacheKey, Fingerprint, Session, Timestamp, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session, Timestamp};
 
 /// The right to look at an entry, and to renew it once it has the lease. Dropping it gives back what it holds.
 pub(super) struct RedisLock {
@@ -143,7 +143,8 @@ impl RedisLock {
         let at = Timestamp::from(SystemTime::now());
         let marker = RefreshStarted::text(of, at, self.room);
         let marker = self.store.seal(SealPurpose::Started, &self.place.record, &marker)?;
-        let call = RedisStoreInner::call(Part::Prove, &self.place).arg(&hold.owner).arg(&hold.fence);
+        let call =
+            RedisStoreInner::call(Part::Prove, &self.place).arg(&hold.owner).arg(&hold.fence);
         let call = call.arg(self.revision.generation).arg(&self.revision.grant);
         Ok((call.arg(millis(self.store.settings.lease)).arg(&marker), marker))
     }
@@ -259,7 +260,9 @@ impl EntryLock for RedisLock {
             };
             match self.contend(&of, self.end)? {
                 ClaimStep::Is(Claim::Taken) => self.is_refresh = true,
-                ClaimStep::Is(Claim::Busy) => return Err(StoreError::Busy { key: self.key.clone() }),
+                ClaimStep::Is(Claim::Busy) => {
+                    return Err(StoreError::Busy { key: self.key.clone() });
+                }
                 ClaimStep::Is(Claim::Spent(_) | Claim::Waited) | ClaimStep::Again => {
                     return Err(self.superseded());
                 }
@@ -340,10 +343,9 @@ impl Drop for RedisLock {
         let release = RedisStoreInner::call(Part::Release, &self.place).arg(&hold.owner);
         let claim = self.claimed.as_ref().map(HeldClaim::give_back);
         // Of what was neither saved nor refused nothing was sent.
-        let unmark = self
-            .mark
-            .as_ref()
-            .map(|mark| RedisStoreInner::call(Part::Unmark, &self.place).arg(&mark.marker).arg(&mark.before));
+        let unmark = self.mark.as_ref().map(|mark| {
+            RedisStoreInner::call(Part::Unmark, &self.place).arg(&mark.marker).arg(&mark.before)
+        });
         self.store.give_back([release].into_iter().chain(claim).chain(unmark).collect());
     }
 }

@@ -4,10 +4,10 @@
 use super::address::ServerAddress;
 use super::entry::Read;
 use super::fault::{RedisFault, fault};
-use super::reply::RespReply;
 use super::queue::RequestQueue;
+use super::reply::RespReply;
 use super::script;
-use super::wire::{RedisConnection, CommandWords};
+use super::wire::{CommandWords, RedisConnection};
 use crate::error::StoreError;
 use crate::named_mutex::end_of;
 use sha2::{Digest, Sha256};
@@ -147,7 +147,11 @@ impl Pool {
         outcome.map_err(|trouble| fault(&self.server, &trouble))
     }
 
-    fn on(line: &mut RedisConnection, words: &[CommandWords], end: Instant) -> Result<Vec<RespReply>, RedisFault> {
+    fn on(
+        line: &mut RedisConnection,
+        words: &[CommandWords],
+        end: Instant,
+    ) -> Result<Vec<RespReply>, RedisFault> {
         let replies = line.exchange(words, end)?;
         if !replies.iter().filter_map(said).any(|trouble| trouble.says("NOSCRIPT")) {
             return Ok(replies);
@@ -161,7 +165,11 @@ impl Pool {
         }
     }
 
-    fn afresh(&self, lent: &mut LentConnection<'_>, asked: &PoolRequest<'_>) -> Result<Vec<RespReply>, RedisFault> {
+    fn afresh(
+        &self,
+        lent: &mut LentConnection<'_>,
+        asked: &PoolRequest<'_>,
+    ) -> Result<Vec<RespReply>, RedisFault> {
         let failures = self.state().failures;
         if failures > 0 {
             // Those who lost the server together do not all come back at the same moment.
@@ -177,7 +185,11 @@ impl Pool {
     }
 
     /// Connects, says who is there, gives the server the script, and asks: in one round trip where that is safe.
-    fn open(&self, asked: &PoolRequest<'_>, end: Instant) -> Result<(RedisConnection, Vec<RespReply>), RedisFault> {
+    fn open(
+        &self,
+        asked: &PoolRequest<'_>,
+        end: Instant,
+    ) -> Result<(RedisConnection, Vec<RespReply>), RedisFault> {
         let mut line = RedisConnection::open(&self.address.door, end)?;
         let mut words = self.greeting();
         let greeting = words.len();

@@ -4,7 +4,8 @@ use crate::sidecar::lock::RecordedFailure;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use u2m_core::{
-    BindingRecord, CacheKey, Fingerprint, Session, SessionRecord, Timestamp, RefreshFailure, secret_json,
+    BindingRecord, CacheKey, Fingerprint, RefreshFailure, Session, SessionRecord, Timestamp,
+    secret_json,
 };
 use zeroize::Zeroizing;
 
@@ -111,7 +112,8 @@ fn json(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
 mod tests {
     use super::*;
     use u2m_core::{
-        AccessToken, Binding, Host, Lifetime, Moment, RefreshToken, ErrorResponse, Scopes, RefreshFailureKind,
+        AccessToken, Binding, ErrorResponse, Host, Lifetime, Moment, RefreshFailureKind,
+        RefreshToken, Scopes,
     };
     use url::Url;
 

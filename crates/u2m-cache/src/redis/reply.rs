@@ -33,7 +33,10 @@ impl RespReply {
 type RespSource<'s> = dyn FnMut(&mut [u8]) -> Result<usize, RedisFault> + 's;
 
 /// So many answers, and nothing behind them.
-pub(super) fn replies(count: usize, source: &mut RespSource<'_>) -> Result<Vec<RespReply>, RedisFault> {
+pub(super) fn replies(
+    count: usize,
+    source: &mut RespSource<'_>,
+) -> Result<Vec<RespReply>, RedisFault> {
     let mut reader = RespReader { source, buffer: Vec::new(), at: 0, room: LARGEST };
     let replies = (0..count).map(|_| reader.reply(0)).collect::<Result<_, _>>()?;
     // More than was asked for: what comes next would be taken for the answer to something else.

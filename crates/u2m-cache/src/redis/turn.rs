@@ -1,11 +1,11 @@
 //! Standing in line for the lease of an entry, and keeping it.
 
-use super::entry::{RedisStoreInner, Read, is_ok, pause, random};
-use super::record::Revision;
-use super::script::{ScriptCall, Part};
-use super::settings::millis;
-use super::sealer::EntryKeys;
+use super::entry::{Read, RedisStoreInner, is_ok, pause, random};
 use super::entry_queues::EntryTurn;
+use super::record::Revision;
+use super::script::{Part, ScriptCall};
+use super::sealer::EntryKeys;
+use super::settings::millis;
 use crate::error::StoreError;
 use std::time::{Duration, Instant};
 use u2m_core::{CacheKey, RefreshFailure};
@@ -77,7 +77,12 @@ pub(super) fn lease(store: &RedisStoreInner, place: &EntryKeys, owner: &str) -> 
 }
 
 /// Makes a lease last, and says whether the entry is as it was.
-pub(super) fn renewal(place: &EntryKeys, hold: &HeldLease, of: &Revision, lease: Duration) -> ScriptCall {
+pub(super) fn renewal(
+    place: &EntryKeys,
+    hold: &HeldLease,
+    of: &Revision,
+    lease: Duration,
+) -> ScriptCall {
     let call = RedisStoreInner::call(Part::Renew, place).arg(&hold.owner).arg(&hold.fence);
     call.arg(of.generation).arg(&of.grant).arg(millis(lease))
 }

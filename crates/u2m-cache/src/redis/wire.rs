@@ -26,9 +26,9 @@ impl RedisConnection {
         Ok(Self(match door {
             ServerEndpoint::Tcp { host, port } => RedisStream::Tcp(dial(host, *port, end)?),
             #[cfg(unix)]
-            ServerEndpoint::Unix(path) => {
-                RedisStream::Unix(std::os::unix::net::UnixStream::connect(path).map_err(RedisFault::of)?)
-            }
+            ServerEndpoint::Unix(path) => RedisStream::Unix(
+                std::os::unix::net::UnixStream::connect(path).map_err(RedisFault::of)?,
+            ),
         }))
     }
 

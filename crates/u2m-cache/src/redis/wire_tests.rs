@@ -22,7 +22,11 @@ fn server(pieces: Vec<Vec<u8>>, pause: Duration) -> (ServerEndpoint, JoinHandle<
     (ServerEndpoint::Tcp { host: "127.0.0.1".to_owned(), port }, std::thread::spawn(body))
 }
 
-fn ask(door: &ServerEndpoint, count: usize, patience: Duration) -> Result<Vec<RespReply>, RedisFault> {
+fn ask(
+    door: &ServerEndpoint,
+    count: usize,
+    patience: Duration,
+) -> Result<Vec<RespReply>, RedisFault> {
     let end = Instant::now() + patience;
     RedisConnection::open(door, end)?.exchange(&vec![vec![b"PING".to_vec()]; count], end)
 }
@@ -108,7 +112,9 @@ fn reply() -> impl Strategy<Value = RespReply> {
         Just(RespReply::Nil),
         any::<String>().prop_map(RespReply::Text),
     ];
-    leaf.prop_recursive(4, 32, 6, |inner| prop::collection::vec(inner, 0..6).prop_map(RespReply::List))
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        prop::collection::vec(inner, 0..6).prop_map(RespReply::List)
+    })
 }
 
 fn written(reply: &RespReply) -> Vec<u8> {

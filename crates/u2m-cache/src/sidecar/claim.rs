@@ -6,7 +6,7 @@
 //! Once a token is spent, its files say so, and where its successor is. They hold no secret.
 
 use super::sweep::{MOST, sweep};
-use super::{SidecarFiles, disk, runtime_lock, locks};
+use super::{SidecarFiles, disk, locks, runtime_lock};
 use crate::error::{DisplayPath, StoreError};
 use crate::fault::{self, FileOperation};
 use crate::named_mutex::end_of;
@@ -122,7 +122,12 @@ impl EntryClaim {
         })
     }
 
-    fn judge(&self, of: &Fingerprint, note: &SpentNote, look: &impl Fn(&EntryAddress) -> Seen) -> ClaimDecision {
+    fn judge(
+        &self,
+        of: &Fingerprint,
+        note: &SpentNote,
+        look: &impl Fn(&EntryAddress) -> Seen,
+    ) -> ClaimDecision {
         let is_within = |limit: i64| now().abs_diff(note.at) < limit.unsigned_abs();
         if !is_within(BELIEVED) {
             return ClaimDecision::Free;
@@ -156,7 +161,8 @@ impl EntryClaim {
         self.note(next, true);
         if self.held.is_some() {
             let believed = Duration::from_secs(BELIEVED.unsigned_abs());
-            for folder in [Some(folder(beside)), runtime_lock::folder().ok()].into_iter().flatten() {
+            for folder in [Some(folder(beside)), runtime_lock::folder().ok()].into_iter().flatten()
+            {
                 sweep(&folder, PREFIX, believed);
             }
         }

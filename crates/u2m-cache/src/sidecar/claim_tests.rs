@@ -33,7 +33,8 @@ fn claims(beside: &SidecarFiles) -> EntryClaim {
 /// Claims `of`, where the cache `one` holds what is `seen`, and every other one the token itself.
 fn claim(claims: &mut EntryClaim, beside: &SidecarFiles, of: &str, seen: Seen) -> Claim {
     let is_one = |spot: &EntryAddress| spot.path.ends_with("one.json");
-    let look = |spot: &EntryAddress| if is_one(spot) { seen.clone() } else { Some(Some(token(of))) };
+    let look =
+        |spot: &EntryAddress| if is_one(spot) { seen.clone() } else { Some(Some(token(of))) };
     claims.claim(beside, &token(of), Duration::ZERO, look).unwrap()
 }
 
@@ -153,7 +154,8 @@ fn a_name_that_would_make_a_note_too_long_is_told_apart_by_its_hash() {
     let home = Home::new();
     for (length, is_whole) in [(100, true), (20_000, false)] {
         let key = "k".repeat(length);
-        let spot = EntryAddress { store: "token cache".into(), path: "/cache".into(), key: key.clone() };
+        let spot =
+            EntryAddress { store: "token cache".into(), path: "/cache".into(), key: key.clone() };
         let note = SpentNote { to: "to".into(), at: 7, spot, is_saved: true };
         let path = home.0.path().join("note");
         let mut file =

@@ -359,7 +359,9 @@ pub(crate) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), St
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut tries = if cfg!(windows) { 20 } else { 1 };
     loop {
-        match fault::at(FileOperation::Rename, || fault::check_mount(to).and_then(|()| fs::rename(from, to))) {
+        match fault::at(FileOperation::Rename, || {
+            fault::check_mount(to).and_then(|()| fs::rename(from, to))
+        }) {
             Err(error) if tries > 1 && error.kind() == ErrorKind::PermissionDenied => {
                 tries -= 1;
                 std::thread::sleep(std::time::Duration::from_millis(10));

@@ -8,7 +8,10 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Moment, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind};
+use u2m_core::{
+    CacheKey, ErrorResponse, Fingerprint, Moment, RefreshFailure, RefreshFailureKind, Session,
+    Timestamp,
+};
 
 /// No note is longer, since all that stands in it is short.
 const LIMIT: u64 = 1 << 16;
@@ -80,7 +83,11 @@ impl KeyLock {
     }
 
     /// Goes on with a lock that another process took, and handed over as an open file.
-    pub(crate) fn adopt(beside: &SidecarFiles, key: &CacheKey, file: File) -> Result<Self, StoreError> {
+    pub(crate) fn adopt(
+        beside: &SidecarFiles,
+        key: &CacheKey,
+        file: File,
+    ) -> Result<Self, StoreError> {
         let path = path(beside, key);
         let held = locks::adopt(&path, file)?;
         Ok(Self::of(path, held, key))

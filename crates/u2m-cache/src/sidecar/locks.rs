@@ -4,7 +4,7 @@
 use super::{disk, runtime_lock};
 use crate::error::StoreError;
 use crate::fault::{self, FileOperation};
-use crate::named_mutex::{NamedMutexes, NamedGuard, end_of};
+use crate::named_mutex::{NamedGuard, NamedMutexes, end_of};
 use fd_lock::RwLock;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -76,12 +76,18 @@ pub(crate) fn take_on(
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let left = end.saturating_duration_since(Instant::now());
-                let held =
-                    move |file| HeldLock { file, instead_of, is_given_away: false, _pass: Some(pass) };
+                let held = move |file| HeldLock {
+                    file,
+                    instead_of,
+                    is_given_away: false,
+                    _pass: Some(pass),
+                };
                 return if left.is_zero() { Ok(None) } else { wait(&at, lock, held, left) };
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) if instead_of.is_none() && runtime_lock::says_that_there_are_none(&error) => {
+            Err(error)
+                if instead_of.is_none() && runtime_lock::says_that_there_are_none(&error) =>
+            {
                 (at, instead_of) = (runtime_lock::lock_for(path)?, Some(lock.into_inner()));
                 continue;
             }
@@ -89,7 +95,12 @@ pub(crate) fn take_on(
         }
         let file = lock.into_inner();
         if disk::is_still(&at, &file)? {
-            return Ok(Some(HeldLock { file, instead_of, is_given_away: false, _pass: Some(pass) }));
+            return Ok(Some(HeldLock {
+                file,
+                instead_of,
+                is_given_away: false,
+                _pass: Some(pass),
+            }));
         }
     }
 }
@@ -223,7 +234,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_signal_does_not_end_the_wait_for_a_lock_and_an_error_does() {
-        use crate::fault::{InjectedFault, FaultPlan, under};
+        use crate::fault::{FaultPlan, InjectedFault, under};
         use rustix::io::Errno;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.lock");

@@ -5,7 +5,7 @@
 use super::tail;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use u2m_core::{BindingRecord, Fingerprint, Host, Lifetime, Session, HostPin, PinnedBy, Timestamp};
+use u2m_core::{BindingRecord, Fingerprint, Host, HostPin, Lifetime, PinnedBy, Session, Timestamp};
 
 /// The file: sessions by cache key.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -137,8 +137,9 @@ impl Sidecar {
             (Some(record), _) => {
                 host(&record.binding.host).map(|host| HostPin::new(host, PinnedBy::EarlierLogin))
             }
-            (None, Some(first)) => host(&first.host)
-                .map(|host| HostPin::new(host, PinnedBy::FirstUse { config: first.config.clone() })),
+            (None, Some(first)) => host(&first.host).map(|host| {
+                HostPin::new(host, PinnedBy::FirstUse { config: first.config.clone() })
+            }),
             (None, None) => None,
         };
         tie.into_iter().fold(session, Session::with_tie)

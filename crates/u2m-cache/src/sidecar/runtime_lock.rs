@@ -23,8 +23,8 @@ pub(crate) fn lock_for(
 
 #[cfg(unix)]
 mod unix {
-    use crate::sidecar::disk;
     use crate::error::StoreError;
+    use crate::sidecar::disk;
     use rustix::io::Errno;
     use std::fs;
     use std::io;

@@ -5,7 +5,11 @@ use crate::failure::{Class, Failure};
 use u2m::{ApiError, CheckError, TokenError, chain};
 
 /// A configuration that was settled and does not work; the advice is that of its way of signing in. One line.
-pub(crate) fn check(error: &CheckError, subject: &TokenSubject, auth_type: Option<&str>) -> Failure {
+pub(crate) fn check(
+    error: &CheckError,
+    subject: &TokenSubject,
+    auth_type: Option<&str>,
+) -> Failure {
     let login = &subject.login;
     let text = chain(error);
     let of_token = |error: &TokenError| {

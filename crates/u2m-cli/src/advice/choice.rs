@@ -5,7 +5,7 @@ use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::place::{self, shown};
 use std::path::Path;
-use u2m::{ChooseError, ConfigFile, Sanitized, Profile, chain};
+use u2m::{ChooseError, ConfigFile, Profile, Sanitized, chain};
 
 /// What is not clear of a choice that the environment has a say in: with the variable that it is from, because a person who has
 /// not typed it does not know.
@@ -98,8 +98,10 @@ fn origin(args: &Args, error: &ChooseError) -> Option<&'static str> {
 /// The names to choose from, if they can be read at a glance.
 fn known(path: &Path, config: &ConfigFile) -> String {
     let profiles = config.profiles();
-    let names: Vec<_> =
-        profiles.iter().map(|known: &Profile<'_>| Sanitized::new(known.name()).to_string()).collect();
+    let names: Vec<_> = profiles
+        .iter()
+        .map(|known: &Profile<'_>| Sanitized::new(known.name()).to_string())
+        .collect();
     match names.as_slice() {
         [] if config.is_missing() && place::is_config_named() => {
             format!("{} does not exist", shown(path))

@@ -59,7 +59,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         other => {
             let said = other.map_or_else(
                 || "which shell?".to_owned(),
-                |other| format!("\"{}\" is no shell that is known here.", u2m::Sanitized::new(other)),
+                |other| {
+                    format!("\"{}\" is no shell that is known here.", u2m::Sanitized::new(other))
+                },
             );
             let text = format!("{said} Run: {name} completion {}", SHELLS.join("|"));
             return Err(Failure::new(Class::Usage, text));

@@ -9,9 +9,9 @@ use crate::args::{Args, Format};
 use crate::failure::Failure;
 use crate::settle::{goes_elsewhere, settled};
 use crate::{guard, output, place, told};
-use report::{DescribeReport, CheckStatus};
+use report::{CheckStatus, DescribeReport};
 use std::time::{Duration, Instant};
-use u2m::{CheckError, ChooseError, Detached, Inspector, Resolved, CheckSubject, Environment};
+use u2m::{CheckError, CheckSubject, ChooseError, Detached, Environment, Inspector, Resolved};
 
 /// How long the check may take, unless somebody says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -51,7 +51,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
     output::warn_of(inspector.take_notices());
     let advised = advised(&resolved, name);
-    let auth_type = subject.as_ref().and_then(CheckSubject::auth_type).or(resolved.auth_type(false));
+    let auth_type =
+        subject.as_ref().and_then(CheckSubject::auth_type).or(resolved.auth_type(false));
     let failure = match &status {
         CheckStatus::Failed(error) if is_nothing(&resolved, error) => {
             let nothing = match config.profiles().is_empty() {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Editor, Sanitized, ForeignLogins, FoundLogin, IMPORT_WARNING,
-    ImportLogin, ImportSource, Storage, StorageMode, TokenStore, chain,
+    CacheKey, ChooseError, ConfigFile, Editor, ForeignLogins, FoundLogin, IMPORT_WARNING,
+    ImportLogin, ImportSource, Sanitized, Storage, StorageMode, TokenStore, chain,
 };
 
 /// Nobody refreshes a login that is not there yet.

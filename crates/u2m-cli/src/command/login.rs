@@ -15,8 +15,8 @@ use choose::ChosenTarget;
 use places::ProfilePlaces;
 use save::SavedLogin;
 use u2m::{
-    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, LoginChoice, LoginError,
-    PersistentAuth, Scopes, Environment,
+    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, Environment, LoginChoice, LoginError,
+    PersistentAuth, Scopes,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {

@@ -9,8 +9,8 @@ use crate::{events, guard, output, place};
 use serde_json::json;
 use std::path::Path;
 use u2m::{
-    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, Sanitized, ISSUER_CLIENT_KEY,
-    ISSUER_KEY, LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth, ProfileName,
+    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, ISSUER_CLIENT_KEY, ISSUER_KEY,
+    LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth, ProfileName, Sanitized,
     Scopes, SignedIn, StorageMode, Target, chain,
 };
 

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Editor, Sanitized, SelectionArgs, Host, LoggedOut, Profile, Purpose,
-    Revocation, TargetArgs, Selection, Session, Storage, StorageMode, StoreError, TokenStore, blocking,
-    chain, host_login_keys, log_out, login_keys,
+    CacheKey, ChooseError, ConfigFile, Editor, Host, LoggedOut, Profile, Purpose, Revocation,
+    Sanitized, Selection, SelectionArgs, Session, Storage, StorageMode, StoreError, TargetArgs,
+    TokenStore, blocking, chain, host_login_keys, log_out, login_keys,
 };
 
 /// A refresh that is under way ends by then.
@@ -330,7 +330,12 @@ fn say(whose: &LogoutTarget, out: &LoggedOut, is_deleted: bool, args: &Args) {
     });
 }
 
-fn report(whose: &LogoutTarget, out: &LoggedOut, is_deleted: bool, is_revoked: Option<bool>) -> String {
+fn report(
+    whose: &LogoutTarget,
+    out: &LoggedOut,
+    is_deleted: bool,
+    is_revoked: Option<bool>,
+) -> String {
     let removed = out.removed.iter();
     let removed = removed.map(|(key, mode)| json!({"key": key.as_str(), "storage": mode.as_str()}));
     let report = json!({

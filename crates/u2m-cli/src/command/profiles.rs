@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::{guard, output, place};
 use serde::Serialize;
 use std::time::Duration;
-use u2m::{Cloud, Detached, Sanitized, Inspector, ProfileReport, Environment, chain, format_local};
+use u2m::{Cloud, Detached, Environment, Inspector, ProfileReport, Sanitized, chain, format_local};
 
 /// How long one profile is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use crate::settle::{listed, with_flag};
 use crate::{advice, output, place};
 use serde_json::json;
 use std::path::Path;
-use u2m::{ChooseError, ConfigFile, Editor, Sanitized, EditOutcome};
+use u2m::{ChooseError, ConfigFile, EditOutcome, Editor, Sanitized};
 
 /// What is used before any default.
 const BEFORE_THE_DEFAULT: &[&str] = &["DATABRICKS_CONFIG_PROFILE", "DATABRICKS_HOST"];

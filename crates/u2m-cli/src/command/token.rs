@@ -9,8 +9,8 @@ use crate::settle::is_machine;
 use crate::{guard, output, place};
 use std::time::SystemTime;
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Host, TargetArgs, SecretText, Storage, Environment,
-    Target, Timestamp, Token, TokenChoice, TokenError, blocking, choose_for_token,
+    CacheKey, ChooseError, ConfigFile, Detached, Environment, Host, SecretText, Storage, Target,
+    TargetArgs, Timestamp, Token, TokenChoice, TokenError, blocking, choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {

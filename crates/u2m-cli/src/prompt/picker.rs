@@ -4,7 +4,7 @@ use super::canvas::{Canvas, Frame, Input, bold, reverse};
 use super::field::paste;
 use super::keys::{Edit, Key};
 use super::line::Line;
-use super::{ROWS, PickerRow, NoAnswer};
+use super::{NoAnswer, PickerRow, ROWS};
 use crate::screen::{self, width_of};
 
 pub(super) fn pick(title: &str, rows: &[PickerRow]) -> Result<usize, NoAnswer> {
@@ -190,7 +190,10 @@ mod tests {
     #[test]
     fn a_frame_fits_the_terminal_whatever_its_size() {
         let mut rows = rows(30);
-        rows.push(PickerRow::new("日本語の名前はとても幅が広い日本語の名前はとても幅が広い", "(x)"));
+        rows.push(PickerRow::new(
+            "日本語の名前はとても幅が広い日本語の名前はとても幅が広い",
+            "(x)",
+        ));
         rows.push(PickerRow::action("+ Create a new profile"));
         for (width, height) in [(40, 24), (80, 24), (200, 60), (20, 5), (10, 2)] {
             let mut list = List::new("Sign in to a place with a long name", &rows);

@@ -1,6 +1,6 @@
 //! Questions on a terminal that takes line by line.
 
-use super::{PickerRow, NoAnswer};
+use super::{NoAnswer, PickerRow};
 use crate::output::{ask, note};
 
 /// More than these are not listed before something was searched for.

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use u2m::{
-    ChooseError, ConfigFile, Purpose, ResolveError, TargetArgs, Environment, choose_for_token, resolve,
-    select,
+    ChooseError, ConfigFile, Environment, Purpose, ResolveError, TargetArgs, choose_for_token,
+    resolve, select,
 };
 
 const NAMES: [&str; 5] = ["dev", "DEFAULT", "b.example", "corp", "gone"];

@@ -1,6 +1,6 @@
 //! What follows for a configuration from what its host says of itself, as Databricks' programs work it out.
 
-use super::{Resolved, ValueSource, Value, place};
+use super::{Resolved, Value, ValueSource, place};
 use crate::{Attribute, Cloud};
 use u2m_core::{AccountId, HostMetadata, derive_host_from_issuer};
 

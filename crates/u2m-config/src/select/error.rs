@@ -1,6 +1,6 @@
 //! Why it is not clear what is meant.
 
-use u2m_core::{Sanitized, Host, HostError, IssuerError, TargetError};
+use u2m_core::{Host, HostError, IssuerError, Sanitized, TargetError};
 
 /// Why it is not clear what is meant. A person has to say more, or something else.
 #[derive(Clone, Debug, thiserror::Error)]

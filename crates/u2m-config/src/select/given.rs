@@ -87,7 +87,8 @@ mod tests {
 
     fn sorted(word: &str) -> Result<(Option<&str>, Option<&str>), ChooseError> {
         let file = ConfigFile::parse(FILE).unwrap();
-        let given = SelectionArgs { either: Some(word), ..SelectionArgs::default() }.sorted(&file)?;
+        let given =
+            SelectionArgs { either: Some(word), ..SelectionArgs::default() }.sorted(&file)?;
         assert_eq!(given.either, None);
         Ok((given.profile, given.host))
     }

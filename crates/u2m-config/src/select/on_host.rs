@@ -2,7 +2,7 @@
 
 use super::{ChooseError, NamedHost, Purpose};
 use crate::{ConfigFile, Profile};
-use u2m_core::{Sanitized, Host};
+use u2m_core::{Host, Sanitized};
 
 /// What tells the profiles of one host apart.
 pub(super) struct ProfileIds {

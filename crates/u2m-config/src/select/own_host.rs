@@ -2,7 +2,7 @@
 
 use super::ChooseError;
 use crate::Profile;
-use u2m_core::{Sanitized, Host, HostHints, Target};
+use u2m_core::{Host, HostHints, Sanitized, Target};
 
 impl Profile<'_> {
     /// The host, and the ids in its URL.

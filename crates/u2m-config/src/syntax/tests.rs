@@ -67,7 +67,8 @@ fn a_quoted_key_ends_at_its_quote_whatever_is_in_it_and_right_after_it() {
     for quote in ["\"", "`", "\"\"\""] {
         for name in ["a", "ab", "a=b", "a : b", "a long key"] {
             let text = format!("{quote}{name}{quote}=c=d\n");
-            let Some(Ok(Item { kind: ItemKind::Pair(pair), .. })) = Scanner::new(&text).next() else {
+            let Some(Ok(Item { kind: ItemKind::Pair(pair), .. })) = Scanner::new(&text).next()
+            else {
                 panic!("{text:?} is no pair")
             };
             assert_eq!(

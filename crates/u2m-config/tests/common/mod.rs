@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use u2m_config::{ConfigFile, SelectionArgs, ResolveError, Resolved, resolve};
+use u2m_config::{ConfigFile, ResolveError, Resolved, SelectionArgs, resolve};
 
 /// A profile file and an environment.
 pub(crate) struct World {

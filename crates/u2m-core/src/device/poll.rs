@@ -3,13 +3,13 @@
 use super::DeviceAttempt;
 use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
 use crate::login::{LoginError, LoginRequest, SaveLogin};
+use crate::oauth::{
+    DeviceAuthorizationResponse, ErrorResponse, OAuthErrorCode, TOKEN_LIMIT, TokenEndpointError,
+    TokenResponse, UnusableResponse, poll_form,
+};
 use crate::reply::{LONGEST_PAUSE, Reply};
 use crate::secret::DeviceCode;
 use crate::time::{Lifetime, Timestamp};
-use crate::oauth::{
-    DeviceAuthorizationResponse, TokenResponse, OAuthErrorCode, ErrorResponse, UnusableResponse, TOKEN_LIMIT, TokenEndpointError,
-    poll_form,
-};
 
 /// What `slow_down` adds to the interval, for good.
 const SLOWER: Lifetime = Lifetime::from_seconds(5);
@@ -62,7 +62,11 @@ pub struct WaitToPoll {
 }
 
 impl WaitToPoll {
-    pub(super) fn begin(attempt: Box<DeviceAttempt>, grant: DeviceAuthorizationResponse, now: Timestamp) -> Self {
+    pub(super) fn begin(
+        attempt: Box<DeviceAttempt>,
+        grant: DeviceAuthorizationResponse,
+        now: Timestamp,
+    ) -> Self {
         let DeviceAuthorizationResponse { code, interval, expires_in, .. } = grant;
         PollSchedule { attempt, code, interval, expires: now.plus(expires_in) }.after(now, interval)
     }

@@ -60,7 +60,10 @@ fn poll(wait: WaitToPoll) -> (Timestamp, HttpCall<PollingForToken>) {
     }
 }
 
-fn again(call: HttpCall<PollingForToken>, outcome: Result<HttpResponse, TransportFailure>) -> WaitToPoll {
+fn again(
+    call: HttpCall<PollingForToken>,
+    outcome: Result<HttpResponse, TransportFailure>,
+) -> WaitToPoll {
     match call.answered(outcome, NOW) {
         Ok(Polled::Wait(wait)) => wait,
         other => panic!("{other:?}"),

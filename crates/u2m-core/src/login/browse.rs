@@ -5,15 +5,15 @@ use super::{AfterCallback, LoginAttempt, LoginError};
 use crate::call::{AwaitsResponse, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::databricks::Host;
 use crate::issuer::{TrustDecision, derive_host_from_issuer, derive_token_endpoint, metadata_url};
+use crate::oauth::{
+    ErrorResponse, ExpectedIssuer, MetadataError, ResponseText, ServerMetadata, authorize_query,
+    authorize_url, build_discovery_authorize_url, parse_metadata,
+};
 use crate::reply::Reply;
 use crate::secret::{AuthorizationCode, CsrfState};
 use crate::sent::SentSecrets;
 use crate::text::Sanitized;
 use crate::time::Timestamp;
-use crate::oauth::{
-    ServerMetadata, ExpectedIssuer, MetadataError, ErrorResponse, ResponseText, authorize_query, authorize_url,
-    build_discovery_authorize_url, parse_metadata,
-};
 use std::fmt;
 use url::{Url, form_urlencoded};
 
@@ -113,7 +113,13 @@ impl Browse {
                 let mut sent = self.sent();
                 sent.add(code.as_deref().unwrap_or_default());
                 let description = description.map(ResponseText::new);
-                Err(ErrorResponse::of(0, &ResponseText::new(error), description.as_ref(), None, &sent))
+                Err(ErrorResponse::of(
+                    0,
+                    &ResponseText::new(error),
+                    description.as_ref(),
+                    None,
+                    &sent,
+                ))
             }
             (None, Some(code)) => Ok(AuthorizationCode::new(code)),
             (None, None) => return CallbackMatch::Ignored(IgnoredReason::Empty),

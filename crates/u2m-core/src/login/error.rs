@@ -1,8 +1,8 @@
 //! How a login can fail, split by blame.
 
 use crate::issuer::IssuerError;
+use crate::oauth::{ErrorResponse, MetadataError, TokenEndpointError};
 use crate::text::Sanitized;
-use crate::oauth::{MetadataError, ErrorResponse, TokenEndpointError};
 
 /// How a login can fail. No variant's text holds a code, a state, a verifier or a body.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -5,13 +5,13 @@ use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
 use crate::databricks::Host;
 use crate::issuer::derive_host_from_issuer;
 use crate::names::AccountId;
-use crate::reply::Reply;
 use crate::oauth::Scopes;
+use crate::oauth::{ServerMetadata, TOKEN_LIMIT, TokenResponse, UnusableResponse, exchange_form};
+use crate::reply::Reply;
 use crate::secret::AuthorizationCode;
 use crate::session::{Binding, Session, Token};
 use crate::target::{CacheKey, Target};
 use crate::time::{Lifetime, Timestamp};
-use crate::oauth::{ServerMetadata, TokenResponse, UnusableResponse, TOKEN_LIMIT, exchange_form};
 
 /// Awaits the token endpoint's answer to the code.
 #[derive(Debug)]
@@ -60,8 +60,9 @@ impl AwaitsResponse for ExchangingCode {
         sent_at: Timestamp,
     ) -> Result<SaveLogin, LoginError> {
         let skew = outcome.as_ref().ok().and_then(|reply| reply.skew(sent_at));
-        let grant =
-            TokenResponse::parse(outcome).or_else(UnusableResponse::at_login).map_err(LoginError::Exchange)?;
+        let grant = TokenResponse::parse(outcome)
+            .or_else(UnusableResponse::at_login)
+            .map_err(LoginError::Exchange)?;
         let LoginAttempt { request, .. } = self.attempt;
         Ok(SaveLogin::of(request, *self.server, self.host, grant, sent_at).with_skew(skew))
     }

@@ -1,8 +1,8 @@
 //! Callbacks that do not carry this login's state: nobody obeys them, and the person is told, who may have caused one.
 
 use super::browse::{Browse, counted};
-use crate::secret::CsrfState;
 use crate::oauth::{ErrorResponse, ResponseText};
+use crate::secret::CsrfState;
 use std::fmt;
 
 /// What came back without the state of this login: from a server that drops it, from the tab of an earlier sign-in, or from a
@@ -72,8 +72,9 @@ impl Browse {
         let mut sent = self.sent();
         sent.add(code.as_deref().unwrap_or_default());
         let description = description.map(ResponseText::new);
-        let refusal =
-            error.map(|error| ErrorResponse::of(0, &ResponseText::new(error), description.as_ref(), None, &sent));
+        let refusal = error.map(|error| {
+            ErrorResponse::of(0, &ResponseText::new(error), description.as_ref(), None, &sent)
+        });
         Some(UnmatchedCallback { refusal, has_state })
     }
 }

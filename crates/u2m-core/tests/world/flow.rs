@@ -6,8 +6,8 @@ use super::server::METADATA_PATH;
 use super::wire::Outcome;
 use super::{Want, World};
 use u2m_core::{
-    AccessToken, HttpResponse, HttpCall, IssuedToken, Lock, RefreshingToken, Session, StoreFailure, Timestamp,
-    TokenError, TokenStep, RefreshFailure,
+    AccessToken, HttpCall, HttpResponse, IssuedToken, Lock, RefreshFailure, RefreshingToken,
+    Session, StoreFailure, Timestamp, TokenError, TokenStep,
 };
 
 /// How long a flow waits for the lock.
@@ -34,8 +34,16 @@ pub(crate) struct Flow {
 #[allow(clippy::large_enum_variant, reason = "one of each in a world")]
 pub(crate) enum State {
     Ready(TokenStep),
-    Queueing { lock: Lock, until: i64 },
-    Asking { call: HttpCall<RefreshingToken>, sent_at: Timestamp, outcome: Option<Outcome>, tries: u8 },
+    Queueing {
+        lock: Lock,
+        until: i64,
+    },
+    Asking {
+        call: HttpCall<RefreshingToken>,
+        sent_at: Timestamp,
+        outcome: Option<Outcome>,
+        tries: u8,
+    },
     Over,
 }
 
@@ -118,8 +126,11 @@ impl World {
                     "metadata request",
                 );
                 let in_trouble = self.plan.faults && self.chance.once_in(10);
-                let answer =
-                    if in_trouble { HttpResponse::new(503, Vec::new()) } else { self.server.metadata() };
+                let answer = if in_trouble {
+                    HttpResponse::new(503, Vec::new())
+                } else {
+                    self.server.metadata()
+                };
                 self.flows[id].judged_at = clock;
                 call.answered(Ok(answer), clock)?
             }

@@ -7,8 +7,8 @@ use super::server::{HOST, NEW_PATH, OLD_PATH, Rotation, login_of, number_of};
 use super::wire::refresh_token_of;
 use super::{Want, World};
 use u2m_core::{
-    WhichToken, Fingerprint, Host, TokenOrigin, HttpRequest, IssuedToken, Lifetime, RefreshToken, Session, Target,
-    Timestamp, TokenError, TokenRequest, TokenStep, RefreshFailureKind,
+    Fingerprint, Host, HttpRequest, IssuedToken, Lifetime, RefreshFailureKind, RefreshToken,
+    Session, Target, Timestamp, TokenError, TokenOrigin, TokenRequest, TokenStep, WhichToken,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,7 +164,8 @@ impl World {
         match outcome {
             Ok(issued) => {
                 let good = is_good(issued.session(), judged_at);
-                let fresh_enough = !matches!(issued.how(), TokenOrigin::Kept(_)) || *want == Want::Usable;
+                let fresh_enough =
+                    !matches!(issued.how(), TokenOrigin::Kept(_)) || *want == Want::Usable;
                 let (first, coalesced) = (self.flows[id].first_token(), age(issued, judged_at));
                 let seen_at_first = first == Some(&issued.session().access_token);
                 let waited_for =
@@ -242,7 +243,8 @@ impl World {
         let elsewhere = TokenRequest::new(Target::workspace(
             Host::parse("https://evil.example").expect("a host"),
         ));
-        let TokenStep::Load(load) = elsewhere.start(WhichToken::Usable, Timestamp::from_unix(self.now))
+        let TokenStep::Load(load) =
+            elsewhere.start(WhichToken::Usable, Timestamp::from_unix(self.now))
         else {
             return;
         };

@@ -3,7 +3,7 @@
 use super::World;
 use super::flow::{Flow, State};
 use std::collections::VecDeque;
-use u2m_core::{AccessToken, WhichToken, TokenOrigin, IssuedToken, Timestamp, TokenError};
+use u2m_core::{AccessToken, IssuedToken, Timestamp, TokenError, TokenOrigin, WhichToken};
 
 /// What a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,8 @@ impl Want {
         match (self, outcome) {
             (Self::Usable, Ok(_)) => true,
             (Self::Newer(Some(seen)) | Self::Other(seen), Ok(issued)) => {
-                *seen != issued.session().access_token && !matches!(issued.how(), TokenOrigin::Kept(_))
+                *seen != issued.session().access_token
+                    && !matches!(issued.how(), TokenOrigin::Kept(_))
             }
             (Self::Newer(None), Ok(issued)) => {
                 matches!(issued.how(), TokenOrigin::Renewed | TokenOrigin::RenewedUnsaved(_))

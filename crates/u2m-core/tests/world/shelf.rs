@@ -1,6 +1,6 @@
 //! What the processes share: one entry, its lock, and what is remembered beside the lock.
 
-use u2m_core::{Session, RefreshFailure};
+use u2m_core::{RefreshFailure, Session};
 
 #[derive(Default)]
 pub(crate) struct RecordStore {

@@ -32,8 +32,11 @@ pub(super) fn choose(env: &BrowserEnv, url: &Url) -> Result<OpenerChoice, Browse
     if wanted.trim() == "none" {
         return Err(BrowserError::Disabled);
     }
-    let mut choice =
-        OpenerChoice { commands: Vec::new(), problems: Vec::new(), otherwise: BrowserError::NoneFound };
+    let mut choice = OpenerChoice {
+        commands: Vec::new(),
+        problems: Vec::new(),
+        otherwise: BrowserError::NoneFound,
+    };
     choice.add_wanted(&wanted, env, url.as_str());
     if env.is_headless() {
         choice.otherwise = BrowserError::Headless;
@@ -45,7 +48,11 @@ pub(super) fn choose(env: &BrowserEnv, url: &Url) -> Result<OpenerChoice, Browse
 
 impl OpenerChoice {
     fn add_wanted(&mut self, wanted: &str, env: &BrowserEnv, url: &str) {
-        let style = if env.platform() == Platform::Windows { QuotingStyle::Windows } else { QuotingStyle::Unix };
+        let style = if env.platform() == Platform::Windows {
+            QuotingStyle::Windows
+        } else {
+            QuotingStyle::Unix
+        };
         for alternative in alternatives(wanted, style) {
             // A path with blanks and without quotes is a common slip, and can mean nothing else.
             let as_it_is = Path::new(alternative)

@@ -1,6 +1,6 @@
 //! What a request may be about: the rules that need nothing but its head.
 
-use super::answer::{PageResponse, CLEAN_PATH};
+use super::answer::{CLEAN_PATH, PageResponse};
 use super::head::RequestHead;
 use zeroize::Zeroizing;
 
@@ -31,7 +31,11 @@ pub(super) fn errand(head: RequestHead, port: u16) -> Result<RequestPurpose, Pag
     if !navigates || !head.values("sec-fetch-dest").all(|dest| dest == "document") {
         return Err(PageResponse::Forbidden);
     }
-    if head.path == CLEAN_PATH { Ok(RequestPurpose::Outcome) } else { Ok(RequestPurpose::Callback(head.query)) }
+    if head.path == CLEAN_PATH {
+        Ok(RequestPurpose::Outcome)
+    } else {
+        Ok(RequestPurpose::Callback(head.query))
+    }
 }
 
 fn is_at(host: &str, name: &str, port: u16) -> bool {
@@ -52,8 +56,8 @@ mod tests {
     use super::*;
 
     fn judge(text: &str) -> Result<RequestPurpose, PageResponse> {
-        let head =
-            RequestHeadReader::new().take(format!("{}\r\n\r\n", text.replace('|', "\r\n")).as_bytes());
+        let head = RequestHeadReader::new()
+            .take(format!("{}\r\n\r\n", text.replace('|', "\r\n")).as_bytes());
         errand(head.unwrap().unwrap(), 8020)
     }
 

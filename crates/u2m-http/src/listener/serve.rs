@@ -2,7 +2,7 @@
 //! closes the port and ends all connections at once.
 
 use super::answer::PageResponse;
-use super::head::{RequestHead, HeadError, RequestHeadReader};
+use super::head::{HeadError, RequestHead, RequestHeadReader};
 use super::rules::{RequestPurpose, errand};
 use crate::awake::AwakeClock;
 use crate::page::CallbackPage;
@@ -121,7 +121,10 @@ impl OpenConnections {
             self.0.remove(oldest);
         }
         let idle = Arc::new(AtomicBool::new(true));
-        self.0.push(OpenConnection { visit: Box::pin(attend(stream, desk.clone(), idle.clone())), idle });
+        self.0.push(OpenConnection {
+            visit: Box::pin(attend(stream, desk.clone(), idle.clone())),
+            idle,
+        });
     }
 }
 
@@ -209,7 +212,8 @@ impl ListenerState {
         if matches!(*phase.borrow(), SignInPhase::Waiting) {
             return PageResponse::NotFound;
         }
-        let over = timeout(HOLD, phase.wait_for(|phase| matches!(phase, SignInPhase::Over(_)))).await;
+        let over =
+            timeout(HOLD, phase.wait_for(|phase| matches!(phase, SignInPhase::Over(_)))).await;
         match over {
             Ok(Ok(phase)) => match &*phase {
                 SignInPhase::Over(page) => PageResponse::Final(page.clone()),

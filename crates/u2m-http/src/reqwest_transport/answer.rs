@@ -6,7 +6,9 @@ use crate::proxy::Proxy;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER};
 use std::error::Error;
 use std::time::{Duration, SystemTime};
-use u2m_core::{HttpResponse, Sanitized, SecretBytes, Timestamp, TransportFailure, TransportFailureKind};
+use u2m_core::{
+    HttpResponse, Sanitized, SecretBytes, Timestamp, TransportFailure, TransportFailureKind,
+};
 
 /// Reads an answer until it is over, too large, or `clock` shows `end`.
 pub(super) async fn answer(

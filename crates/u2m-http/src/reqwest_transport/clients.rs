@@ -41,7 +41,11 @@ pub(super) struct ClientPool {
 
 impl ReqwestTransport {
     /// The client for a way; one with kept connections, of this runtime alone, where they are to be kept.
-    pub(super) fn client(&self, way: &RequestPath, keeps: bool) -> Result<Client, TransportFailure> {
+    pub(super) fn client(
+        &self,
+        way: &RequestPath,
+        keeps: bool,
+    ) -> Result<Client, TransportFailure> {
         let number = way.number();
         if keeps && let Ok(runtime) = Handle::try_current() {
             let mut kept = self.clients.kept.lock().unwrap_or_else(PoisonError::into_inner);

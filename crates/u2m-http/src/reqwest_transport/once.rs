@@ -16,7 +16,7 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use u2m_core::{Sanitized, HttpRequest, RedirectPolicy, TransportFailure, TransportFailureKind};
+use u2m_core::{HttpRequest, RedirectPolicy, Sanitized, TransportFailure, TransportFailureKind};
 use url::Url;
 use zeroize::Zeroizing;
 

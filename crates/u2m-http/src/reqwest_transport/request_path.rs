@@ -38,7 +38,11 @@ impl RequestPath {
 impl ReqwestTransport {
     /// Codes and tokens leave in clear text to loopback alone, and what is for a metadata service to such a service alone; every
     /// other URL is refused before a socket is opened.
-    pub(super) fn way_of(&self, url: &Url, request: &HttpRequest) -> Result<RequestPath, TransportFailure> {
+    pub(super) fn way_of(
+        &self,
+        url: &Url,
+        request: &HttpRequest,
+    ) -> Result<RequestPath, TransportFailure> {
         if request.route() == Route::Metadata {
             return self.metadata.check(url).map(|()| RequestPath::Metadata).map_err(blocked);
         }

@@ -2,16 +2,16 @@
 //! for it.
 
 use super::clock::{moment, now};
-use super::fetch::{FetchAborted, FetchedFrom, Fetch, Fetched};
-use super::slot::TokenSlot;
+use super::fetch::{Fetch, FetchAborted, Fetched, FetchedFrom};
 use super::question::{Fit, settle};
 use super::rules::{Renewal, ShareRules};
+use super::slot::TokenSlot;
 use crate::flight::Flight;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use u2m_core::{AccessToken, WhichToken, Lifetime, Moment, TokenCriteria, Token};
+use u2m_core::{AccessToken, Lifetime, Moment, Token, TokenCriteria, WhichToken};
 
 /// How often a fetch is begun anew whose runtime has ended.
 pub(super) const RUNTIMES: usize = 4;
@@ -247,7 +247,9 @@ impl<F: Fetch> SharedTokenInner<F> {
             return question;
         }
         match self.hand.dead_unseen(&self.rules.freshness) {
-            Some(dead) => TokenCriteria::from(WhichToken::Other(dead)).with_at_least(question.at_least),
+            Some(dead) => {
+                TokenCriteria::from(WhichToken::Other(dead)).with_at_least(question.at_least)
+            }
             None => question,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use u2m_core::{Lifetime, Moment, TokenCriteria, SourceError, SourceFailure, Timestamp, Token};
+use u2m_core::{Lifetime, Moment, SourceError, SourceFailure, Timestamp, Token, TokenCriteria};
 
 /// A fetch on its way, as a task.
 pub type FetchFuture<E> = Pin<Box<dyn Future<Output = Result<Fetched<E>, E>> + Send>>;
@@ -22,7 +22,10 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// What would keep a fetch from succeeding, too.
-    fn stored(&self, question: &TokenCriteria) -> Result<Option<Fetched<Self::Error>>, Self::Error> {
+    fn stored(
+        &self,
+        question: &TokenCriteria,
+    ) -> Result<Option<Fetched<Self::Error>>, Self::Error> {
         let _ = question;
         Ok(None)
     }

@@ -5,7 +5,7 @@ use super::clock::now;
 use super::*;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use u2m_core::{WhichToken, FreshnessRules, Lifetime, Moment};
+use u2m_core::{FreshnessRules, Lifetime, Moment, WhichToken};
 
 /// Keeps a token, by the wall clock, and makes another one that lives for so long.
 #[derive(Debug)]
@@ -38,7 +38,8 @@ impl Fetch for Mint {
         let floor = rules.floor(question.at_least, Some(Lifetime::from_seconds(self.life)));
         let is_good = |token: &&Token| {
             let lives = token.expiry().is_some_and(|end| now().until(end) >= floor);
-            lives && !matches!(&question.ask, WhichToken::Other(seen) if seen == token.access_token())
+            lives
+                && !matches!(&question.ask, WhichToken::Other(seen) if seen == token.access_token())
         };
         if let Some(token) = kept.as_ref().filter(is_good) {
             return Ok(Fetched { came: FetchedFrom::Stored, ..Fetched::renewed(token.clone()) });

@@ -1,8 +1,8 @@
 //! What a fetch that was begun for one question means for those who asked another.
 
 use super::clock::now;
-use super::fetch::{FetchedFrom, Fetch, Fetched};
-use u2m_core::{WhichToken, TokenCriteria, Token};
+use super::fetch::{Fetch, Fetched, FetchedFrom};
+use u2m_core::{Token, TokenCriteria, WhichToken};
 
 /// Whether one who waited has what was asked for.
 pub(super) enum Fit<E> {
@@ -39,7 +39,9 @@ pub(super) fn settle<F: Fetch>(
         // Who is content with an old token gives up earlier than who needs a new one.
         (_, FetchedFrom::Kept(_)) | (WhichToken::Newer(None), FetchedFrom::Stored) => false,
         (WhichToken::Newer(None), FetchedFrom::Renewed) => true,
-        (WhichToken::Newer(Some(seen)) | WhichToken::Other(seen), _) => token.access_token() != seen,
+        (WhichToken::Newer(Some(seen)) | WhichToken::Other(seen), _) => {
+            token.access_token() != seen
+        }
         _ => false,
     };
     // Where it was issued now, there is none that lives longer.
@@ -124,7 +126,12 @@ mod tests {
         let (kept, stored) = (|| new(FetchedFrom::Kept("away")), || new(FetchedFrom::Stored));
         let renewed = || new(FetchedFrom::Renewed);
         // Of the question that it was begun with, the source has decided.
-        for ask in [&usable, &forced, &WhichToken::Other(seen("new")), &WhichToken::Newer(Some(seen("new")))] {
+        for ask in [
+            &usable,
+            &forced,
+            &WhichToken::Other(seen("new")),
+            &WhichToken::Newer(Some(seen("new"))),
+        ] {
             assert_eq!(means(ask, ask, kept()), "new", "{ask:?}");
         }
         for outcome in [kept(), stored(), renewed()] {

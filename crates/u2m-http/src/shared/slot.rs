@@ -44,7 +44,12 @@ struct HeldToken {
 }
 
 impl HeldToken {
-    fn new(token: Token, lifetime: Option<Lifetime>, fresh_until: i64, old: Option<&HeldToken>) -> Self {
+    fn new(
+        token: Token,
+        lifetime: Option<Lifetime>,
+        fresh_until: i64,
+        old: Option<&HeldToken>,
+    ) -> Self {
         let (at, boot) = (glance(), since_boot());
         let since_boot = |unix: i64| unix.saturating_sub(at.wall).saturating_add(boot);
         let ends = token.expiry().map_or(i64::MAX, |expiry| expiry.unix());

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
-use u2m_core::{WhichToken, Lifetime, Moment, Timestamp};
+use u2m_core::{Lifetime, Moment, Timestamp, WhichToken};
 
 /// Fetches what it is told to, when it is told to.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use u2m_core::{AccountId, BeforeCallback, Browse, Callback, Entropy, Host, LoginRequest, Target};
-use u2m_http::{Listener, Ports, PendingBrowser};
+use u2m_http::{Listener, PendingBrowser, Ports};
 use url::Url;
 
 pub(crate) const SOON: Duration = Duration::from_secs(8);

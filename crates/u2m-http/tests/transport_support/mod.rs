@@ -12,10 +12,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use u2m_core::{
-    AccessToken, AccountId, AfterCallback, HttpResponse, WhichToken, BeforeCallback, Binding, Entropy,
-    ExchangingCode, CallbackMatch, Host, HostMetadata, HostMetadataLookup, HttpCall, HttpRequest, LoginRequest,
-    RefreshToken, RefreshingToken, Session, Store, Target, Timestamp, TokenRequest, TokenStep,
-    TransportFailure, TransportFailureKind,
+    AccessToken, AccountId, AfterCallback, BeforeCallback, Binding, CallbackMatch, Entropy,
+    ExchangingCode, Host, HostMetadata, HostMetadataLookup, HttpCall, HttpRequest, HttpResponse,
+    LoginRequest, RefreshToken, RefreshingToken, SaveLogin, Session, Target, Timestamp,
+    TokenRequest, TokenStep, TransportFailure, TransportFailureKind, WhichToken,
 };
 use u2m_http::Transport;
 use url::Url;
@@ -84,7 +84,8 @@ pub(crate) fn exchange(base: &str) -> HttpCall<ExchangingCode> {
     };
     let browse = listen.bound(8020);
     let state = browse.url().query_pairs().find(|(name, _)| name == "state").unwrap().1;
-    let CallbackMatch::Callback(callback) = browse.hear(&format!("code=spend-me&state={state}")) else {
+    let CallbackMatch::Callback(callback) = browse.hear(&format!("code=spend-me&state={state}"))
+    else {
         panic!("the state is right")
     };
     match browse.called_back(callback).unwrap() {
@@ -94,7 +95,7 @@ pub(crate) fn exchange(base: &str) -> HttpCall<ExchangingCode> {
 }
 
 /// The refresh token that an answer to [`exchange`] has brought.
-pub(crate) fn kept(store: &Store) -> &str {
+pub(crate) fn kept(store: &SaveLogin) -> &str {
     store.session().refresh_token.as_ref().unwrap().expose()
 }
 

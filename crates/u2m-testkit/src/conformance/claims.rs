@@ -1,7 +1,7 @@
 //! Refresh tokens that are claimed, spent and replaced.
 
 use super::entries::listed;
-use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist, superseded};
+use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist, superseded};
 use std::time::Duration;
 use u2m_cache::Claim;
 

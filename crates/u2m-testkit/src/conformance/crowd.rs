@@ -1,7 +1,7 @@
 //! Many at once.
 
 use super::entries::listed;
-use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
+use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use u2m_cache::Claim;

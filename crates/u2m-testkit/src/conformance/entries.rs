@@ -1,6 +1,6 @@
 //! Logins that are saved, read, listed and removed.
 
-use super::ground::{StoreUnderTest, ConformanceBench, Opened, RuleReport, holds, insist};
+use super::ground::{ConformanceBench, Opened, RuleReport, StoreUnderTest, holds, insist};
 use u2m_core::{AccessToken, CacheKey, RefreshToken, Session};
 
 pub(super) fn keeps_what_is_saved(on: &ConformanceBench) -> RuleReport {

@@ -1,7 +1,7 @@
 //! The lock of a login: who has it, who waits for it, and how it ends.
 
 use super::entries::listed;
-use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
+use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};
 use std::sync::mpsc;
 use std::time::Duration;
 

@@ -1,9 +1,12 @@
 //! What is remembered of refreshes that failed.
 
-use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
+use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};
 use std::time::Duration;
 use u2m_cache::StoreError;
-use u2m_core::{Fingerprint, Moment, ErrorResponse, Session, Timestamp, RefreshFailure, RefreshFailureKind, chain};
+use u2m_core::{
+    ErrorResponse, Fingerprint, Moment, RefreshFailure, RefreshFailureKind, Session, Timestamp,
+    chain,
+};
 
 fn verdict(of: &Session, kind: RefreshFailureKind) -> RefreshFailure {
     let since = std::time::SystemTime::now();
@@ -11,7 +14,14 @@ fn verdict(of: &Session, kind: RefreshFailureKind) -> RefreshFailure {
 }
 
 fn rejected(of: &Session) -> RefreshFailure {
-    verdict(of, RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", Some("no longer valid"))))
+    verdict(
+        of,
+        RefreshFailureKind::Rejected(ErrorResponse::new(
+            400,
+            "invalid_grant",
+            Some("no longer valid"),
+        )),
+    )
 }
 
 pub(super) fn remembers_failures(on: &ConformanceBench) -> RuleReport {
@@ -24,10 +34,12 @@ pub(super) fn remembers_failures(on: &ConformanceBench) -> RuleReport {
         on.lock(&store, &key)?.verdict().is_none(),
         "a failure is remembered that there was not",
     )?;
-    let refused = ErrorResponse::new(400, "invalid_request", None).with_suberror("consent_required");
+    let refused =
+        ErrorResponse::new(400, "invalid_request", None).with_suberror("consent_required");
     let verdicts = [
         verdict(&login, RefreshFailureKind::passing("http 503")),
-        verdict(&login, RefreshFailureKind::passing("http 429")).with_pause(Duration::from_secs(90)),
+        verdict(&login, RefreshFailureKind::passing("http 429"))
+            .with_pause(Duration::from_secs(90)),
         verdict(&login, RefreshFailureKind::Rejected(refused)),
         verdict(&login, RefreshFailureKind::spent("the answer could not be read")),
         rejected(&login),
@@ -72,8 +84,9 @@ pub(super) fn keeps_pauses_apart(on: &ConformanceBench) -> RuleReport {
     }
     let doors = [&keys[0], &keys[1]].map(|key| Fingerprint::of_text(key.as_str()));
     let kind = RefreshFailureKind::passing("http 503");
-    let pause = RefreshFailure::new(doors[0].clone(), Timestamp::from(std::time::SystemTime::now()), kind)
-        .with_pause(Duration::from_secs(30));
+    let pause =
+        RefreshFailure::new(doors[0].clone(), Timestamp::from(std::time::SystemTime::now()), kind)
+            .with_pause(Duration::from_secs(30));
     on.lock(&store, &keys[0])?.note_pause(&pause).asked("noting a pause")?;
     for key in &keys {
         let mut lock = on.lock(&on.open(), key)?;

@@ -1,7 +1,7 @@
 //! Several logins at once, a login that is put back, and what is shown before one.
 
 use super::entries::listed;
-use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, holds, insist};
+use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};
 use u2m_cache::StoreError;
 
 pub(super) fn answers_each(on: &ConformanceBench) -> RuleReport {

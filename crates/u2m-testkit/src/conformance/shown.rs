@@ -1,6 +1,6 @@
 //! What a store says of itself.
 
-use super::ground::{StoreUnderTest, ConformanceBench, RuleReport, insist};
+use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, insist};
 use u2m_cache::StoreError;
 use u2m_core::chain;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use u2m_cache::{Claim, EntryLock, MemoryStore, StoreError, TokenStore};
-use u2m_core::{AccessToken, CacheKey, Fingerprint, RefreshToken, Session, RefreshFailure};
+use u2m_core::{AccessToken, CacheKey, Fingerprint, RefreshFailure, RefreshToken, Session};
 use u2m_testkit::conformance::Rule;
 
 /// What is wrong with a store.

@@ -5,8 +5,8 @@ use crate::runtime::OwnRuntime;
 use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{
-    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, CurrentUser, Principal, TransportFailure,
-    TransportFailureKind,
+    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, CurrentUser, Principal,
+    TransportFailure, TransportFailureKind,
 };
 use u2m_http::Transport;
 

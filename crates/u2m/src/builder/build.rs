@@ -2,13 +2,13 @@
 
 use super::{Builder, usual_transport};
 use crate::challenge::LoginSettings;
-use crate::refresher::{Refresher, under_host_key};
 use crate::persistent::PersistentAuth;
+use crate::refresher::{Refresher, under_host_key};
 use crate::storage::{Storage, StorageError};
 use std::sync::Arc;
 use u2m_core::{
-    DISCOVERY_HOST, Sanitized, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest,
-    ProfileName, TokenRequest,
+    DISCOVERY_HOST, FreshnessRules, Host, HostError, IssuerTrust, LoginRequest, ProfileName,
+    Sanitized, TokenRequest,
 };
 use u2m_http::{ShareRules, SharedToken};
 use url::Url;

@@ -1,9 +1,9 @@
 //! What to sign in to.
 
-use super::{TargetArgs, Environment, account, ca_file_of, name, scopes_of, typed};
+use super::{Environment, TargetArgs, account, ca_file_of, name, scopes_of, typed};
 use std::path::PathBuf;
 use u2m_config::{ChooseError, ConfigFile, Profile};
-use u2m_core::{AccountId, Sanitized, Host, HostMetadata, ProfileName, Scopes, Target};
+use u2m_core::{AccountId, Host, HostMetadata, ProfileName, Sanitized, Scopes, Target};
 
 /// What to sign in to, and the profile to save it as.
 ///
@@ -177,7 +177,8 @@ pub fn choose_for_login(
     let profile = said.profile.as_deref().and_then(|name| config.profile(name));
     // The login would be kept where that of the issuer is, and looked for there no more.
     if let Some((issuer, _)) = profile.as_ref().and_then(|profile| profile.issuer()) {
-        let (profile, issuer) = (said.profile.as_deref().unwrap_or_default(), Sanitized::new(issuer));
+        let (profile, issuer) =
+            (said.profile.as_deref().unwrap_or_default(), Sanitized::new(issuer));
         return Err(ChooseError::IssuerProfile { profile: Sanitized::new(profile), issuer });
     }
     let own = profile.as_ref().map(Profile::parsed_host).transpose()?.flatten();

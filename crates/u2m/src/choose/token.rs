@@ -1,13 +1,13 @@
 //! Whose token is asked for.
 
-use super::{TargetArgs, Environment, account, ca_file_of, name, scopes_of, target_of};
+use super::{Environment, TargetArgs, account, ca_file_of, name, scopes_of, target_of};
 use crate::builder::Builder;
 use crate::clock::now;
 use std::path::{Path, PathBuf};
 use u2m_cache::TokenStore;
 use u2m_config::{ChooseError, ChosenProfile, ConfigFile, Profile, Purpose, select};
 use u2m_core::{
-    AccountId, CacheKey, Sanitized, Freshness, FreshnessRules, Host, HostMetadata, Scopes, Target,
+    AccountId, CacheKey, Freshness, FreshnessRules, Host, HostMetadata, Sanitized, Scopes, Target,
 };
 
 /// Whose token is asked for.

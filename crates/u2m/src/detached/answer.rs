@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use u2m_cache::Notice;
 use u2m_core::{
-    ReportedStep, SpendState, Sanitized, TokenOrigin, IssuedToken, Lifetime, MetadataError, ErrorResponse, ReportedError, SessionRecord,
-    StoreFailure, TokenEndpointError, TokenError, chain, secret_json,
+    ErrorResponse, IssuedToken, Lifetime, MetadataError, ReportedError, ReportedStep, Sanitized,
+    SessionRecord, SpendState, StoreFailure, TokenEndpointError, TokenError, TokenOrigin, chain,
+    secret_json,
 };
 use zeroize::Zeroizing;
 
@@ -116,10 +117,13 @@ impl ChildOutcome {
         };
         let session = issued.session();
         let (session, how) = match issued.how() {
-            TokenOrigin::Kept(why) => {
-                (SessionRecord::without_refresh_token(session), ChildNotice::Kept(ChildFailure::of(why)))
+            TokenOrigin::Kept(why) => (
+                SessionRecord::without_refresh_token(session),
+                ChildNotice::Kept(ChildFailure::of(why)),
+            ),
+            TokenOrigin::Renewed => {
+                (SessionRecord::without_refresh_token(session), ChildNotice::Renewed)
             }
-            TokenOrigin::Renewed => (SessionRecord::without_refresh_token(session), ChildNotice::Renewed),
             TokenOrigin::RenewedUnsaved(why) => {
                 (SessionRecord::of(session), ChildNotice::Unsaved { why: chain(why) })
             }
@@ -137,7 +141,9 @@ impl ChildOutcome {
             ChildNotice::Kept(why) => TokenOrigin::Kept(why.error()),
             ChildNotice::Renewed => TokenOrigin::Renewed,
             ChildNotice::Stored => TokenOrigin::Stored,
-            ChildNotice::Unsaved { why } => TokenOrigin::RenewedUnsaved(StoreFailure::new(ErrorText(why))),
+            ChildNotice::Unsaved { why } => {
+                TokenOrigin::RenewedUnsaved(StoreFailure::new(ErrorText(why)))
+            }
         };
         Ok(IssuedToken::new(session, how))
     }
@@ -319,8 +325,12 @@ mod tests {
             TokenError::Panicked,
             TokenError::Unfinished,
             TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "http 503", true)),
-            TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", true).with_fate(SpendState::Kept)),
-            TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", false).with_fate(SpendState::Spent)),
+            TokenError::Reported(
+                ReportedError::new(ReportedStep::Refresh, "x", true).with_fate(SpendState::Kept),
+            ),
+            TokenError::Reported(
+                ReportedError::new(ReportedStep::Refresh, "x", false).with_fate(SpendState::Spent),
+            ),
             TokenError::Reported(ReportedError::new(ReportedStep::Store, "disk full", false)),
             TokenError::Refresh(unreachable(TransportFailureKind::NotSent)),
             TokenError::Refresh(unreachable(TransportFailureKind::TimedOut)),
@@ -342,7 +352,8 @@ mod tests {
 
     #[test]
     fn an_old_token_that_was_kept_comes_through_as_one_and_says_why() {
-        let kept = |why| IssuedToken::new(Session::new(AccessToken::new("old")), TokenOrigin::Kept(why));
+        let kept =
+            |why| IssuedToken::new(Session::new(AccessToken::new("old")), TokenOrigin::Kept(why));
         for why in [TokenError::LockTimeout, TokenError::NotFound] {
             let issued = through(&Ok(kept(why.clone()))).unwrap();
             let TokenOrigin::Kept(told) = issued.how() else { panic!("{:?}", issued.how()) };
@@ -364,7 +375,9 @@ mod tests {
             .with_expiry(Timestamp::from_unix(7))
             .with_binding(binding);
         let why = StoreFailure::new(io::Error::other("disk full"));
-        let issued = through(&Ok(IssuedToken::new(session.clone(), TokenOrigin::RenewedUnsaved(why)))).unwrap();
+        let issued =
+            through(&Ok(IssuedToken::new(session.clone(), TokenOrigin::RenewedUnsaved(why))))
+                .unwrap();
         assert_eq!(issued.session(), &session);
         assert!(matches!(issued.how(), TokenOrigin::RenewedUnsaved(_)));
     }
@@ -372,8 +385,9 @@ mod tests {
     #[test]
     fn what_a_person_should_hear_comes_through() {
         let notices = vec![Notice::new("a file was set aside")];
-        let text = serde_json::to_string(&ChildReply::of(&Err(TokenError::NotFound), notices.clone()))
-            .unwrap();
+        let text =
+            serde_json::to_string(&ChildReply::of(&Err(TokenError::NotFound), notices.clone()))
+                .unwrap();
         assert_eq!(serde_json::from_str::<ChildReply>(&text).unwrap().landed().1, notices);
     }
 
@@ -383,7 +397,8 @@ mod tests {
         let busy = TokenError::Refresh(TokenEndpointError::Refused(busy));
         let Err(TokenError::Reported(report)) = through(&Err(busy)) else { panic!("no report") };
         assert_eq!(report.blame, ReportedStep::Refresh);
-        let store = TokenError::Reported(ReportedError::new(ReportedStep::Store, "disk full", false));
+        let store =
+            TokenError::Reported(ReportedError::new(ReportedStep::Store, "disk full", false));
         let Err(TokenError::Reported(report)) = through(&Err(store)) else { panic!("no report") };
         assert_eq!((report.blame, report.text.as_str()), (ReportedStep::Store, "disk full"));
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
 use u2m_core::{
-    AccessToken, AccountId, WhichToken, CacheKey, FreshnessRules, Host, Lifetime, Moment, ProfileName,
-    TokenCriteria, Scopes, Target, Timestamp, secret_json,
+    AccessToken, AccountId, CacheKey, FreshnessRules, Host, Lifetime, Moment, ProfileName, Scopes,
+    Target, Timestamp, TokenCriteria, WhichToken, secret_json,
 };
 use u2m_http::RetryPolicy;
 use zeroize::Zeroizing;
@@ -62,7 +62,11 @@ enum JobRequest {
 
 impl RefreshJob {
     /// `None` if only this process can do it: something about it is the program's own.
-    pub(super) fn of(keeper: &Refresher, question: &TokenCriteria, asked_at: Moment) -> Option<Self> {
+    pub(super) fn of(
+        keeper: &Refresher,
+        question: &TokenCriteria,
+        asked_at: Moment,
+    ) -> Option<Self> {
         if keeper.endpoints.is_some() || !keeper.is_usual_transport {
             return None;
         }
@@ -128,11 +132,14 @@ impl RefreshJob {
 
     pub(super) fn asked(self) -> (TokenCriteria, Moment) {
         let ask = match self.ask {
-            JobRequest::Newer(seen) => WhichToken::Newer(seen.map(|text| AccessToken::new(text.as_str()))),
+            JobRequest::Newer(seen) => {
+                WhichToken::Newer(seen.map(|text| AccessToken::new(text.as_str())))
+            }
             JobRequest::Other(text) => WhichToken::Other(AccessToken::new(text.as_str())),
             JobRequest::Usable => WhichToken::Usable,
         };
-        let question = TokenCriteria::from(ask).with_at_least(Lifetime::from_seconds(self.at_least));
+        let question =
+            TokenCriteria::from(ask).with_at_least(Lifetime::from_seconds(self.at_least));
         let (second, nanos) = self.asked_at;
         (question, Moment::new(Timestamp::from_unix(second), nanos))
     }
@@ -272,7 +279,12 @@ mod tests {
     #[test]
     fn every_question_comes_through_as_itself() {
         let (keeper, token) = (keeper(workspace()), || AccessToken::new("canary"));
-        for ask in [WhichToken::Newer(None), WhichToken::Newer(Some(token())), WhichToken::Other(token()), WhichToken::Usable] {
+        for ask in [
+            WhichToken::Newer(None),
+            WhichToken::Newer(Some(token())),
+            WhichToken::Other(token()),
+            WhichToken::Usable,
+        ] {
             let asked = told(&keeper, &ask).asked();
             assert_eq!(asked, (TokenCriteria::from(ask).with_at_least(AT_LEAST), ASKED_AT));
         }
@@ -338,7 +350,8 @@ mod tests {
 
     #[test]
     fn a_job_that_is_cut_off_or_of_another_version_is_none() {
-        let mut job = RefreshJob::of(&keeper(workspace()), &WhichToken::Usable.into(), ASKED_AT).unwrap();
+        let mut job =
+            RefreshJob::of(&keeper(workspace()), &WhichToken::Usable.into(), ASKED_AT).unwrap();
         let line = job.text().unwrap();
         for length in 0..line.len() {
             assert!(RefreshJob::parse(&line[..length]).is_err(), "{length} bytes of it");

@@ -3,14 +3,14 @@
 use super::answer::ChildReply;
 use super::job::RefreshJob;
 use super::{BEGUN, Detached, MARK, WORD};
-use crate::refresher::{Refresher, RefreshResult};
+use crate::refresher::{RefreshResult, Refresher};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, Notice};
-use u2m_core::{Moment, TokenCriteria, SecretBytes, TokenError};
+use u2m_core::{Moment, SecretBytes, TokenCriteria, TokenError};
 use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
@@ -63,7 +63,9 @@ pub(crate) fn finish(
             keeper.set_goes_on(false);
             DetachedOutcome::Not(file.and_then(|file| keeper.store.adopt(&keeper.key, file).ok()))
         }
-        ChildMessage::Unclear => DetachedOutcome::Landed(Box::new(Err(TokenError::Unfinished)), Vec::new()),
+        ChildMessage::Unclear => {
+            DetachedOutcome::Landed(Box::new(Err(TokenError::Unfinished)), Vec::new())
+        }
     }
 }
 

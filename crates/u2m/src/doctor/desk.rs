@@ -89,7 +89,9 @@ pub(super) fn proxies(ward: &Examination) -> Vec<DoctorFinding> {
                 let text = format!("{name} names {}, which is not there", ward.shown(path));
                 DoctorFinding::warn("certificates", text, format!("correct or unset {name}"))
             }
-            None => DoctorFinding::ok("certificates", format!("{name} is {}", Sanitized::new(&value))),
+            None => {
+                DoctorFinding::ok("certificates", format!("{name} is {}", Sanitized::new(&value)))
+            }
         });
     }
     findings
@@ -108,9 +110,10 @@ pub(super) fn way(ward: &Examination, url: &Url) -> (Option<DoctorFinding>, bool
     let proxies = Proxies::of_env(&|name| ward.doctor.var_os(name));
     let host = Sanitized::new(url.host_str().unwrap_or_default());
     match proxies.of(url) {
-        Ok(Some(proxy)) => {
-            (Some(DoctorFinding::ok("way", format!("{host} is reached over the proxy {proxy}"))), true)
-        }
+        Ok(Some(proxy)) => (
+            Some(DoctorFinding::ok("way", format!("{host} is reached over the proxy {proxy}"))),
+            true,
+        ),
         // The request will say what is wrong.
         Err(_) => (None, true),
         Ok(None) => {

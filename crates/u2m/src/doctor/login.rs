@@ -1,12 +1,12 @@
 //! The store, and the login in it.
 
-use super::{DoctorFinding, Severity, Examination};
+use super::{DoctorFinding, Examination, Severity};
 use crate::choose::TokenChoice;
 use crate::clock::now;
 use crate::storage::Storage;
 use std::time::Duration;
 use u2m_cache::{NamedStore, StorageMode, StoreError, TokenStore};
-use u2m_core::{CacheKey, FreshnessRules, Session, RefreshFailure, chain};
+use u2m_core::{CacheKey, FreshnessRules, RefreshFailure, Session, chain};
 
 /// How long a refresh that is under way is waited for: long enough to tell a lock from a slow disk.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -15,7 +15,9 @@ pub(super) fn look(ward: &Examination, choice: Option<&TokenChoice>) -> Vec<Doct
     let profile = choice.and_then(|choice| choice.target.profile()).map(|name| name.as_str());
     let storage = match ward.with_surroundings(|around| Storage::open(None, around, profile)) {
         Ok(storage) => storage,
-        Err(error) => return vec![DoctorFinding::fail("store", chain(&error), "correct that setting")],
+        Err(error) => {
+            return vec![DoctorFinding::fail("store", chain(&error), "correct that setting")];
+        }
     };
     let mut findings = stores(ward, &storage);
     if let Some(choice) = choice {
@@ -89,7 +91,12 @@ fn stores(ward: &Examination, storage: &Storage) -> Vec<DoctorFinding> {
 
 /// The login: whether it is there, how long it lasts, and whether its successor could be saved. `is_told`: that a store is
 /// broken was said already.
-fn login(ward: &Examination, storage: &Storage, choice: &TokenChoice, is_told: bool) -> Vec<DoctorFinding> {
+fn login(
+    ward: &Examination,
+    storage: &Storage,
+    choice: &TokenChoice,
+    is_told: bool,
+) -> Vec<DoctorFinding> {
     let own = choice.target.cache_key();
     let others = choice.other_key().into_iter().chain(choice.host_fallback_key());
     let looked = std::iter::once(own.clone()).chain(others).map(|key| {
@@ -185,13 +192,19 @@ fn state(
         (false, Some(..=0)) => {
             DoctorFinding::fail("login", format!("{text}, and cannot be renewed"), sign_in)
         }
-        (false, _) => DoctorFinding::warn("login", format!("{text}, and cannot be renewed"), sign_in),
+        (false, _) => {
+            DoctorFinding::warn("login", format!("{text}, and cannot be renewed"), sign_in)
+        }
     }
 }
 
 /// What is remembered of the login, and whether a refresh could be saved: shown with the entry's lock in hand, and nothing
 /// is written to the entry.
-fn reserve(storage: &Storage, key: &CacheKey, ward: &Examination) -> (Option<RefreshFailure>, DoctorFinding) {
+fn reserve(
+    storage: &Storage,
+    key: &CacheKey,
+    ward: &Examination,
+) -> (Option<RefreshFailure>, DoctorFinding) {
     let mut lock = match storage.store().lock(key, PATIENCE) {
         Ok(Some(lock)) => lock,
         Ok(None) => {
@@ -211,7 +224,11 @@ fn reserve(storage: &Storage, key: &CacheKey, ward: &Examination) -> (Option<Ref
 fn unsaved(ward: &Examination, storage: &Storage, error: &StoreError) -> DoctorFinding {
     let folder = storage.file().parent().unwrap_or(storage.file());
     let advice = format!("make {} writable, or refreshes stop", ward.shown(folder));
-    DoctorFinding::fail("saving", format!("a renewed login could not be saved: {}", chain(error)), advice)
+    DoctorFinding::fail(
+        "saving",
+        format!("a renewed login could not be saved: {}", chain(error)),
+        advice,
+    )
 }
 
 fn sign_in(ward: &Examination, choice: &TokenChoice) -> String {
@@ -240,10 +257,10 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choose::{TargetArgs, Environment, choose_for_token};
+    use crate::choose::{Environment, TargetArgs, choose_for_token};
     use crate::doctor::Doctor;
     use u2m_config::ConfigFile;
-    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshToken, RefreshFailureKind};
+    use u2m_core::{AccessToken, Binding, Host, Lifetime, RefreshFailureKind, RefreshToken};
 
     const CONFIG: &str = "[dev]\nhost = https://a.example\n[two words]\nhost = https://b.example\n";
 
@@ -337,7 +354,8 @@ mod tests {
     fn a_pause_that_the_token_endpoint_asks_for_is_told_while_it_lasts() {
         let renewable = session(600).with_refresh_token(RefreshToken::new("r"));
         let pause = |of: &Session, seconds| {
-            let verdict = RefreshFailure::new(of.fingerprint(), now(), RefreshFailureKind::passing("busy"));
+            let verdict =
+                RefreshFailure::new(of.fingerprint(), now(), RefreshFailureKind::passing("busy"));
             told(&renewable, Some(&verdict.with_pause(Duration::from_secs(seconds))))
         };
         let (level, text) = pause(&renewable, 300);

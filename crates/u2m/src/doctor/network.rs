@@ -1,6 +1,6 @@
 //! The way to the host: its name, a connection, its certificate, what it says about itself, and its clock.
 
-use super::{DoctorFinding, Severity, Examination, desk};
+use super::{DoctorFinding, Examination, Severity, desk};
 use crate::builder::usual_transport;
 use crate::choose::TokenChoice;
 use crate::clock::now;
@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
-use u2m_core::{HttpResponse, Host, HostMetadata, TransportFailure, TransportFailureKind, chain};
+use u2m_core::{Host, HostMetadata, HttpResponse, TransportFailure, TransportFailureKind, chain};
 use u2m_http::{ReqwestTransport, Transport};
 use url::Url;
 
@@ -68,7 +68,11 @@ fn connect(url: &Url) -> Result<String, DoctorFinding> {
     let addresses: Vec<SocketAddr> = match found.recv_timeout(STEP) {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => {
-            return Err(DoctorFinding::fail("name", format!("{name} is not found: {error}"), advice));
+            return Err(DoctorFinding::fail(
+                "name",
+                format!("{name} is not found: {error}"),
+                advice,
+            ));
         }
         Err(_) => {
             let text = format!("no name server answered for {name} in time");

@@ -2,7 +2,7 @@
 
 use super::{DoctorFinding, Examination};
 use u2m_config::looks_like_host;
-use u2m_core::{Sanitized, Host};
+use u2m_core::{Host, Sanitized};
 
 const CHECK: &str = "profile file";
 

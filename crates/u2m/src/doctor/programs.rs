@@ -36,7 +36,11 @@ fn by_variable(ward: &Examination, named: &str) -> DoctorFinding {
         false => on_path(ward, named),
     };
     match path {
-        None => DoctorFinding::fail(check, format!("\"{}\" is no program", Sanitized::new(named)), advice),
+        None => DoctorFinding::fail(
+            check,
+            format!("\"{}\" is no program", Sanitized::new(named)),
+            advice,
+        ),
         Some(path) if is_small(&path) => {
             let text = format!("{} is smaller than 1 MiB: SDKs refuse it", ward.shown(&path));
             DoctorFinding::fail(check, text, advice)

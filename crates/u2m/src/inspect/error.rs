@@ -3,7 +3,9 @@
 use crate::storage::StorageError;
 use std::time::Duration;
 use u2m_config::{ChooseError, ResolveError};
-use u2m_core::{ApiError, ReportedStep, Sanitized, MetadataError, TokenError, TransportFailureKind};
+use u2m_core::{
+    ApiError, MetadataError, ReportedStep, Sanitized, TokenError, TransportFailureKind,
+};
 
 /// Why a configuration does not work, or why that was not found out. No text of it shows a credential.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -135,11 +137,12 @@ fn seconds(time: &Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::choose::{TargetArgs, Environment, choose_for_token};
+    use crate::choose::{Environment, TargetArgs, choose_for_token};
     use std::path::Path;
     use u2m_config::{ConfigFile, SelectionArgs, resolve};
     use u2m_core::{
-        AccessToken, HttpResponse, ApiAccess, Host, ReportedError, StoreFailure, Timestamp, TransportFailure,
+        AccessToken, ApiAccess, Host, HttpResponse, ReportedError, StoreFailure, Timestamp,
+        TransportFailure,
     };
 
     fn api(answer: Result<HttpResponse, TransportFailure>) -> CheckError {
@@ -173,7 +176,8 @@ mod tests {
             let around = Environment { env: &|_| None, config: &config };
             let (profile, host) = line.split_once('|').unwrap();
             let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            let said = TargetArgs { profile: some(profile), host: some(host), ..TargetArgs::default() };
+            let said =
+                TargetArgs { profile: some(profile), host: some(host), ..TargetArgs::default() };
             CheckError::Choose(choose_for_token(&said, &around).unwrap_err()).category()
         };
         let two = "[a]\nhost = https://x.example\n[b]\nhost = https://x.example\n";

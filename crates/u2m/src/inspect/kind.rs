@@ -55,7 +55,11 @@ mod tests {
             assert_eq!(of(Some("acc"), Some("7"), Some(metadata)), CheckKind::Workspace);
             assert_eq!(of(None, None, Some(metadata)), CheckKind::Workspace);
         }
-        assert_eq!(of(Some("acc"), None, Some(&classic)), CheckKind::Workspace, "a stale account id");
+        assert_eq!(
+            of(Some("acc"), None, Some(&classic)),
+            CheckKind::Workspace,
+            "a stale account id"
+        );
         assert_eq!(of(Some("acc"), None, None), CheckKind::Workspace, "a host that says nothing");
         assert_eq!(of(None, None, Some(&said("ACCOUNT", ""))), CheckKind::Account);
         let console = host("https://accounts.cloud.databricks.com");

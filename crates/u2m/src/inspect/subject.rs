@@ -1,14 +1,14 @@
 //! Who is asked about: a configuration, brought down to a host and a way to get a token.
 
 use super::error::CheckError;
-use crate::choose::{TargetArgs, Environment, TokenChoice, choose_for_token};
+use crate::choose::{Environment, TargetArgs, TokenChoice, choose_for_token};
 use crate::storage::Storage;
 use std::path::PathBuf;
 use std::sync::Arc;
 use u2m_cache::{Snapshot, StorageMode, TokenStore};
 use u2m_config::Resolved;
 use u2m_core::{
-    AccessToken, CacheKey, Sanitized, Host, HostMetadata, Session, StoreFailure, Timestamp,
+    AccessToken, CacheKey, Host, HostMetadata, Sanitized, Session, StoreFailure, Timestamp,
     TokenError, UnverifiedClaims,
 };
 

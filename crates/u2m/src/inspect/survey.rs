@@ -2,7 +2,7 @@
 
 use super::error::CheckError;
 use super::subject::ISSUER;
-use super::{Identity, Inspector, CheckSubject, blocking};
+use super::{CheckSubject, Identity, Inspector, blocking};
 use crate::choose::Environment;
 use crate::runtime::OwnRuntime;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use u2m_cache::StorageMode;
-use u2m_config::{Cloud, ConfigFile, SelectionArgs, ResolveError, Resolved, resolve};
+use u2m_config::{Cloud, ConfigFile, ResolveError, Resolved, SelectionArgs, resolve};
 use u2m_core::{Host, Timestamp};
 
 /// How many profiles work at a time. What works is a name that is looked up, a handshake, a keyring.
@@ -307,7 +307,9 @@ mod tests {
         let config = ConfigFile::parse(text).unwrap();
         let around = Environment { env: &env, config: &config };
         let mut rows = rows(&around, Path::new("cfg"), false);
-        let at_hand = |rows: &[ProfileToCheck]| rows.iter().map(ProfileToCheck::is_at_hand).collect::<Vec<_>>();
+        let at_hand = |rows: &[ProfileToCheck]| {
+            rows.iter().map(ProfileToCheck::is_at_hand).collect::<Vec<_>>()
+        };
         assert_eq!(
             at_hand(&rows),
             [false, false, true],

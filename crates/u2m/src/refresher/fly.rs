@@ -1,7 +1,7 @@
 //! Drives the token flow. It decides nothing: the core says which step is next, and this carries it out, on a thread that
 //! nobody can cancel once a refresh token is spent.
 
-use super::{Refresher, RefreshResult, failure};
+use super::{RefreshResult, Refresher, failure};
 use crate::bounds::{LOOK, PUTTING_BACK, RECHECKING};
 use crate::clock::{moment, now};
 use crate::detached::{self, DetachedOutcome};
@@ -12,8 +12,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use u2m_cache::{Claim, EntryLock, StoreError};
 use u2m_core::{
-    Fingerprint, TokenOrigin, HttpCall, DiscoveringForRefresh, Lock, Moment, CheckWritable, TokenCriteria, ReloadAfterRejection, RefreshingToken,
-    Session, StoreFailure, TokenError, TokenStep, RefreshFailure,
+    CheckWritable, DiscoveringForRefresh, Fingerprint, HttpCall, Lock, Moment, RefreshFailure,
+    RefreshingToken, ReloadAfterRejection, Session, StoreFailure, TokenCriteria, TokenError,
+    TokenOrigin, TokenStep,
 };
 use u2m_http::{Spending, drive};
 
@@ -98,7 +99,12 @@ impl Refresher {
         (landed, is_unlocked)
     }
 
-    fn take_steps(&self, question: &TokenCriteria, asked_at: Moment, ground: &mut RefreshContext) -> RefreshResult {
+    fn take_steps(
+        &self,
+        question: &TokenCriteria,
+        asked_at: Moment,
+        ground: &mut RefreshContext,
+    ) -> RefreshResult {
         let begin = || self.request.clone().start(question.clone(), asked_at);
         let mut step = begin();
         loop {
@@ -230,7 +236,11 @@ impl Refresher {
     }
 
     /// Claims the refresh token, shows that what it buys can be saved, and goes on to send it.
-    fn claim(&self, prove: CheckWritable, ground: &mut RefreshContext) -> Result<ClaimOutcome, TokenError> {
+    fn claim(
+        &self,
+        prove: CheckWritable,
+        ground: &mut RefreshContext,
+    ) -> Result<ClaimOutcome, TokenError> {
         let Some(lock) = ground.lock.as_mut() else {
             return prove.proven(now()).map(|step| ClaimOutcome::Step(Box::new(step)));
         };
@@ -326,7 +336,12 @@ impl Refresher {
     }
 
     /// Has the refresh carried out by a process that outlives this one. `None` if it cannot be done there.
-    fn detach(&self, ground: &mut RefreshContext, question: &TokenCriteria, asked_at: Moment) -> Option<RefreshResult> {
+    fn detach(
+        &self,
+        ground: &mut RefreshContext,
+        question: &TokenCriteria,
+        asked_at: Moment,
+    ) -> Option<RefreshResult> {
         let (detached, lock) = (self.detached.as_ref()?, ground.lock.take()?);
         match detached::finish(detached, self, lock, question, asked_at) {
             DetachedOutcome::Landed(landed, notices) => {

@@ -10,7 +10,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use u2m_cache::{EntryLock, StoreError};
-use u2m_core::{Fingerprint, Session, StoreFailure, TokenError, RefreshFailure, RefreshFailureKind};
+use u2m_core::{
+    Fingerprint, RefreshFailure, RefreshFailureKind, Session, StoreFailure, TokenError,
+};
 use u2m_http::{FetchedFrom, SharedToken, Spending};
 
 /// A session that could not be saved, and the state of the entry that it replaces.
@@ -69,7 +71,11 @@ impl Refresher {
     }
 
     /// Saves under the lock that is held; what cannot be saved within the flight's time is kept for later.
-    pub(super) fn save(&self, session: &Session, ground: &mut RefreshContext) -> Result<(), StoreError> {
+    pub(super) fn save(
+        &self,
+        session: &Session,
+        ground: &mut RefreshContext,
+    ) -> Result<(), StoreError> {
         let outcome = self.try_to_save(self.saves_for, || match ground.lock.as_mut() {
             Some(lock) => self.replace(lock.as_mut(), session),
             None => self.store.save(&self.key, session),
@@ -253,7 +259,10 @@ impl Refresher {
 /// Saves a new login and puts its token in hand: under the entry's lock, so that a refresh of the login that is being replaced does
 /// not come after. If its holder hangs, the new login is worth more than the order. One that cannot be saved is kept for this
 /// process, and saved later.
-pub(crate) fn sign_in(shared: &SharedToken<Refresher>, session: &Session) -> Result<(), StoreFailure> {
+pub(crate) fn sign_in(
+    shared: &SharedToken<Refresher>,
+    session: &Session,
+) -> Result<(), StoreFailure> {
     let keeper = shared.source();
     let saved = keeper.try_to_save(keeper.saves_for, || keeper.save_login(session));
     let pending = saved.is_err().then(|| keeper.pending(session, &RefreshContext::default()));

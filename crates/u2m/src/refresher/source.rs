@@ -4,8 +4,10 @@ use super::host_key::lent;
 use super::{Refresher, failed_to_start};
 use crate::clock::now;
 use std::sync::Arc;
-use u2m_core::{TokenOrigin, IssuedToken, Moment, TokenCriteria, Session, Timestamp, TokenError, TokenStep};
-use u2m_http::{FetchAborted, FetchedFrom, Fetch, Fetched};
+use u2m_core::{
+    IssuedToken, Moment, Session, Timestamp, TokenCriteria, TokenError, TokenOrigin, TokenStep,
+};
+use u2m_http::{Fetch, FetchAborted, Fetched, FetchedFrom};
 
 impl Fetch for Refresher {
     type Error = TokenError;
@@ -108,7 +110,11 @@ impl Refresher {
                 (Some(end.map_or(pause, |end| end.min(pause))), FetchedFrom::Kept(why.clone()))
             }
             how => {
-                let came = if matches!(how, TokenOrigin::Stored) { FetchedFrom::Stored } else { FetchedFrom::Renewed };
+                let came = if matches!(how, TokenOrigin::Stored) {
+                    FetchedFrom::Stored
+                } else {
+                    FetchedFrom::Renewed
+                };
                 // Of one from the future nobody knows how long it is good: the next call looks again.
                 let is_early = rules.fresh_from(session).is_some_and(|from| now() < from);
                 let past = Timestamp::from_unix(now().unix() - 1);
@@ -140,7 +146,9 @@ mod tests {
     use crate::builder::Builder;
     use std::time::Duration;
     use u2m_cache::{MemoryStore, TokenStore};
-    use u2m_core::{AccessToken, WhichToken, Host, Lifetime, RefreshToken, Session, StoreFailure, Target};
+    use u2m_core::{
+        AccessToken, Host, Lifetime, RefreshToken, Session, StoreFailure, Target, WhichToken,
+    };
 
     /// A login whose access token has so many seconds left.
     fn keeper(left: i64) -> Arc<Refresher> {
@@ -222,7 +230,10 @@ mod tests {
                 .with_issued_at(from)
                 .with_lifetime(hour)
                 .with_expiry(from.plus(hour));
-            keeper.issued(&IssuedToken::new(session, TokenOrigin::Stored), false).fresh_until.unwrap()
+            keeper
+                .issued(&IssuedToken::new(session, TokenOrigin::Stored), false)
+                .fresh_until
+                .unwrap()
         };
         assert!(until(now().plus(hour)) < now(), "nobody knows how long it is good");
         assert!(until(now().plus(Lifetime::from_seconds(-60))) > now());

@@ -17,7 +17,7 @@ pub(super) fn all(file: FileStore, around: &Environment<'_>, patience: Duration)
 #[cfg(feature = "keyring")]
 fn with_keyring(store: AutoStore, path: &Path, patience: Duration) -> AutoStore {
     use std::sync::Arc;
-    use u2m_cache::{TimeoutKeyring, KeyringStore, SystemKeyring};
+    use u2m_cache::{KeyringStore, SystemKeyring, TimeoutKeyring};
     let keyring = TimeoutKeyring::new(SystemKeyring::new(super::SERVICE)).with_limit(patience);
     store.with_keyring(Arc::new(KeyringStore::new(Arc::new(keyring), path)))
 }

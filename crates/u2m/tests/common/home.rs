@@ -6,7 +6,7 @@ use crate::common::World;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
-use u2m::{CacheKey, Doctor, FileStore, DoctorFinding, Severity, TargetArgs, TokenStore};
+use u2m::{CacheKey, Doctor, DoctorFinding, FileStore, Severity, TargetArgs, TokenStore};
 use u2m_testkit::Settings;
 
 /// A server, and a home with a profile `dev` on it whose logins are in the shared file.

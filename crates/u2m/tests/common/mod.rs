@@ -12,8 +12,9 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 use u2m::{
-    AccessToken, Binding, Builder, CacheKey, FileStore, FreshnessRules, Host, Lifetime, RetryPolicy,
-    PersistentAuth, RefreshToken, Session, Target, Timestamp, Token, TokenError, TokenStore,
+    AccessToken, Binding, Builder, CacheKey, FileStore, FreshnessRules, Host, Lifetime,
+    PersistentAuth, RefreshToken, RetryPolicy, Session, Target, Timestamp, Token, TokenError,
+    TokenStore,
 };
 use u2m_core::Fingerprint;
 use u2m_testkit::{Endpoint, IssuedTokens, RunningServer, Seen, Settings};

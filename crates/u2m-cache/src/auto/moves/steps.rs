@@ -13,9 +13,9 @@
 use super::{LoginMove, Outcomes};
 use crate::auto::AutoStore;
 use crate::auto::strays::drop_stray;
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::mode::StorageMode;
+use crate::sidecar::record_file::Sidecar;
 use u2m_core::Session;
 
 impl AutoStore {

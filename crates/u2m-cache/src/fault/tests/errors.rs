@@ -1,8 +1,10 @@
 //! Faults that are reported to the program.
 
-use super::{RecordedFailure, LONG, STAGE, STORIES, Scene, Story, act, key, session, side_by_side, view};
+use super::{
+    LONG, RecordedFailure, STAGE, STORIES, Scene, Story, act, key, session, side_by_side, view,
+};
 use crate::fault::FileOperation;
-use crate::fault::plan::{InjectedFault, FaultPlan, under};
+use crate::fault::plan::{FaultPlan, InjectedFault, under};
 use crate::{FileStore, TokenStore};
 use rustix::io::Errno;
 use std::time::Duration;
@@ -27,7 +29,10 @@ fn faults(op: FileOperation) -> Vec<(InjectedFault, bool)> {
         if errno != Errno::INTR.raw_os_error() {
             all.push((InjectedFault::Error(errno), true));
             if op == FileOperation::Write {
-                all.extend([(InjectedFault::Torn(errno), false), (InjectedFault::Torn(errno), true)]);
+                all.extend([
+                    (InjectedFault::Torn(errno), false),
+                    (InjectedFault::Torn(errno), true),
+                ]);
             }
         }
     }
@@ -48,7 +53,10 @@ fn steps<T>(story: Story, work: impl FnOnce(&FileStore) -> T) -> Vec<FileOperati
 }
 
 /// Tells a story under each fault at each of `steps`; how many times, and what failed.
-fn tell(story: Story, steps: &[FileOperation]) -> (usize, Vec<(FileOperation, FaultPlan, RecordedFailure)>) {
+fn tell(
+    story: Story,
+    steps: &[FileOperation],
+) -> (usize, Vec<(FileOperation, FaultPlan, RecordedFailure)>) {
     let plans = steps.iter().enumerate().flat_map(|(at, op)| {
         let all = faults(*op).into_iter();
         all.map(move |(fault, lasts)| (*op, FaultPlan { at, fault, lasts }))
@@ -95,7 +103,16 @@ fn refr_4_what_fails_for_good_shows_before_a_refresh_token_is_spent() {
         });
         let (_, failed) = tell(story, &proof);
         // Whatever takes room or permission.
-        let takes = |op| matches!(op, FileOperation::Open | FileOperation::Create | FileOperation::Write | FileOperation::Sync | FileOperation::Rename);
+        let takes = |op| {
+            matches!(
+                op,
+                FileOperation::Open
+                    | FileOperation::Create
+                    | FileOperation::Write
+                    | FileOperation::Sync
+                    | FileOperation::Rename
+            )
+        };
         let lasting = failed.into_iter().filter(|(op, plan, _)| plan.lasts && takes(*op));
         let mut shown = 0;
         for (op, plan, failed) in lasting {

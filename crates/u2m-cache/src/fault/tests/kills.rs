@@ -2,7 +2,7 @@
 
 use super::{STAGE, STORIES, Scene, Story, act};
 use crate::FileStore;
-use crate::fault::plan::{InjectedFault, FaultPlan, under};
+use crate::fault::plan::{FaultPlan, InjectedFault, under};
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;

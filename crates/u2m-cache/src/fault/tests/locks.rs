@@ -2,7 +2,7 @@
 
 use super::{LONG, STAGE, bound, key, temporary, verdict, view};
 use crate::fault::FileOperation;
-use crate::fault::plan::{InjectedFault, FaultPlan, under};
+use crate::fault::plan::{FaultPlan, InjectedFault, under};
 use crate::{EntryLock, FileStore, StoreError, TokenStore};
 use rustix::io::Errno;
 use std::fs;

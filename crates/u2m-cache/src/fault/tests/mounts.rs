@@ -3,7 +3,7 @@
 
 use super::{LONG, STAGE, Scene, Story, act, bound, key, leftovers, view};
 use crate::fault::FileOperation;
-use crate::fault::plan::{InjectedFault, FaultPlan, under};
+use crate::fault::plan::{FaultPlan, InjectedFault, under};
 use crate::{FileStore, TokenStore};
 use rustix::io::Errno;
 use std::fs;
@@ -14,7 +14,15 @@ fn steps(story: Story) -> (Vec<FileOperation>, std::ops::Range<usize>) {
     let runtime = Some(scene.runtime.path().into());
     let (done, steps) = under(None, runtime, || act(story, &FileStore::at(scene.file())));
     done.unwrap();
-    let written = [FileOperation::Write, FileOperation::Sync, FileOperation::Write, FileOperation::SetLen, FileOperation::Sync, FileOperation::Write, FileOperation::Sync];
+    let written = [
+        FileOperation::Write,
+        FileOperation::Sync,
+        FileOperation::Write,
+        FileOperation::SetLen,
+        FileOperation::Sync,
+        FileOperation::Write,
+        FileOperation::Sync,
+    ];
     let at = steps.windows(written.len()).position(|some| some == written).unwrap();
     let before = [FileOperation::Sync, FileOperation::SyncFolder];
     assert!(

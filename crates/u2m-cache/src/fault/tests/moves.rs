@@ -3,7 +3,7 @@
 //! leaves no copy anywhere else; and the move, made again, is made.
 
 use super::{LONG, STAGE, bound, key, temporary};
-use crate::fault::plan::{InjectedFault, FaultPlan, under};
+use crate::fault::plan::{FaultPlan, InjectedFault, under};
 use crate::fault::{self, FileOperation};
 use crate::keyring::{Keyring, KeyringError, KeyringStore};
 use crate::{
@@ -220,7 +220,14 @@ fn start(scene: &Scene, story: usize, at: usize, after: usize) -> Child {
 }
 
 fn is_change(op: FileOperation) -> bool {
-    !matches!(op, FileOperation::Open | FileOperation::Read | FileOperation::ReadFolder | FileOperation::Stat | FileOperation::Lock)
+    !matches!(
+        op,
+        FileOperation::Open
+            | FileOperation::Read
+            | FileOperation::ReadFolder
+            | FileOperation::Stat
+            | FileOperation::Lock
+    )
 }
 
 #[test]

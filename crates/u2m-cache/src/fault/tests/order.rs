@@ -1,9 +1,9 @@
 //! In which order things are done, and what somebody else may do in between.
 
 use super::{LONG, STAGE, Scene, Story, act, key, session, temporary, view};
-use crate::sidecar::locks;
-use crate::fault::plan::{InjectedFault, FaultPlan, meanwhile, under};
+use crate::fault::plan::{FaultPlan, InjectedFault, meanwhile, under};
 use crate::fault::{FileOperation, tests::bound};
+use crate::sidecar::locks;
 use crate::{FileStore, TokenStore};
 use fd_lock::RwLock;
 use rustix::io::Errno;
@@ -22,7 +22,9 @@ fn steps(story: Story) -> Vec<FileOperation> {
 
 /// Where the cache is replaced: its folder is made to last, too.
 fn replaced(steps: &[FileOperation]) -> usize {
-    let found = steps.windows(2).position(|pair| pair == [FileOperation::Rename, FileOperation::SyncFolder]);
+    let found = steps
+        .windows(2)
+        .position(|pair| pair == [FileOperation::Rename, FileOperation::SyncFolder]);
     found.unwrap_or_else(|| panic!("the folder is not synced behind the rename: {steps:?}"))
 }
 
@@ -43,7 +45,11 @@ fn file_14_what_is_put_in_place_lasts_before_and_so_does_its_name_afterwards() {
         // The text is cut to its length when it is whole.
         let whole = steps[..put].iter().rposition(|op| *op == FileOperation::SetLen).unwrap();
         assert_eq!(steps[whole + 1], FileOperation::Sync, "{story:?}: {steps:?}");
-        assert_eq!(steps.iter().filter(|op| **op == FileOperation::SyncFolder).count(), 1, "{story:?}");
+        assert_eq!(
+            steps.iter().filter(|op| **op == FileOperation::SyncFolder).count(),
+            1,
+            "{story:?}"
+        );
     }
 }
 

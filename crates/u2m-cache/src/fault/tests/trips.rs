@@ -2,7 +2,7 @@
 
 use super::{LONG, STAGE, Scene, Story, act, bound, key, session};
 use crate::fault::FileOperation;
-use crate::fault::plan::{InjectedFault, FaultPlan, meanwhile, under};
+use crate::fault::plan::{FaultPlan, InjectedFault, meanwhile, under};
 use crate::{FileStore, TokenStore};
 
 /// The operations of a story in which nothing fails, and its scene.
@@ -43,7 +43,11 @@ fn a_record_is_put_behind_the_others_and_no_file_is_made_for_it() {
     let _stage = STAGE.share();
     for story in [Story::NewLogin, Story::AnotherHost] {
         let (_, steps) = told(story);
-        assert_eq!((count(&steps, FileOperation::Create), count(&steps, FileOperation::Rename)), (1, 1), "{story:?}");
+        assert_eq!(
+            (count(&steps, FileOperation::Create), count(&steps, FileOperation::Rename)),
+            (1, 1),
+            "{story:?}"
+        );
     }
     // The state before is known by it, too.
     let (scene, _) = told(Story::AnotherHost);
@@ -95,6 +99,10 @@ fn what_was_put_in_place_is_nobodys_to_finish() {
     let store = FileStore::at(scene.file());
     let take = || store.lock(&key("dev"), LONG).unwrap().unwrap();
     let (lock, steps) = under(None, Some(scene.runtime.path().into()), take);
-    assert_eq!(count(&steps, FileOperation::Lock), 1, "the entry's, and not the writers': {steps:?}");
+    assert_eq!(
+        count(&steps, FileOperation::Lock),
+        1,
+        "the entry's, and not the writers': {steps:?}"
+    );
     drop(lock);
 }

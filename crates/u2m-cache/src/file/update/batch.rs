@@ -1,12 +1,12 @@
 //! Several entries at once: a file is read and written as a whole, and once is enough for all of them.
 
 use super::{FileStoreInner, ReplaceRule, TRIES, is_here};
-use crate::sidecar::disk;
-use crate::sidecar::temp_file::UpdateReserve;
-use crate::sidecar::record_file::Sidecar;
 use crate::error::StoreError;
 use crate::file::codec::DecodedEntry;
-use crate::file::document::{MemberChange, CacheDocument, parse};
+use crate::file::document::{CacheDocument, MemberChange, parse};
+use crate::sidecar::disk;
+use crate::sidecar::record_file::Sidecar;
+use crate::sidecar::temp_file::UpdateReserve;
 use u2m_core::{CacheKey, Fingerprint, Session};
 use zeroize::Zeroizing;
 
@@ -59,7 +59,8 @@ impl FileStoreInner {
                 for (at, (key, session)) in logins.iter().enumerate() {
                     done[at] = document.entry(key.as_str()).is_none();
                     if done[at] {
-                        let text = self.codec.write(key.as_str(), &DecodedEntry::default(), session)?;
+                        let text =
+                            self.codec.write(key.as_str(), &DecodedEntry::default(), session)?;
                         changes.texts.push((key.as_str().to_owned(), Some(text)));
                         changes.records.push((key.as_str(), session));
                     }

@@ -339,7 +339,8 @@ mod tests {
     #[test]
     fn both_byte_orders_are_read() {
         let mut bytes = vec![0, 0, 0, 3, b'a', b'b', b'c', 0];
-        let text = |bytes: &[u8], is_big| MessageReader { bytes, at: 0, is_big }.text().map(str::to_owned);
+        let text =
+            |bytes: &[u8], is_big| MessageReader { bytes, at: 0, is_big }.text().map(str::to_owned);
         assert_eq!(text(&bytes, true).as_deref(), Some("abc"));
         assert_eq!(text(&bytes, false), None);
         bytes[..4].reverse();

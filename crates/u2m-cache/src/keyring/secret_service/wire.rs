@@ -8,7 +8,7 @@
 //!
 //! It serves the plain case. Whatever it does not know, it leaves to the library (`items`).
 
-use super::message::{MessageBody, MethodCall, MessageHeader, LIMIT, MessageReader};
+use super::message::{LIMIT, MessageBody, MessageHeader, MessageReader, MethodCall};
 use super::{address, failures};
 use crate::keyring::KeyringError;
 use crate::keyring::awake::SlicedWait;
@@ -34,7 +34,10 @@ pub(super) enum SearchResult {
 }
 
 /// Reads the secret that has these attributes, of several the newest (KEY-9), within `patience`.
-pub(super) fn read(attributes: &[(&str, &str)], patience: Duration) -> Result<SearchResult, KeyringError> {
+pub(super) fn read(
+    attributes: &[(&str, &str)],
+    patience: Duration,
+) -> Result<SearchResult, KeyringError> {
     let bus = address::session_bus()?;
     let Some(socket) = address::socket(&bus) else { return Ok(SearchResult::Further) };
     read_at(&socket, attributes, patience)
@@ -118,8 +121,10 @@ impl Conversation {
         self.welcome()?;
         let [_, searched] = self.answers([hello, searched])?;
         let mut found = searched.arguments("aoao")?;
-        let (unlocked, locked) =
-            (found.paths().ok_or(ConversationEnd::Unknown)?, found.paths().ok_or(ConversationEnd::Unknown)?);
+        let (unlocked, locked) = (
+            found.paths().ok_or(ConversationEnd::Unknown)?,
+            found.paths().ok_or(ConversationEnd::Unknown)?,
+        );
         let item = match unlocked.as_slice() {
             [] if locked.is_empty() => return Ok(SearchResult::Nothing),
             [] => return Ok(SearchResult::Further),
@@ -211,14 +216,19 @@ impl Conversation {
     }
 
     /// The answers to these calls. An error among them is the end; signals are passed over.
-    fn answers<const N: usize>(&mut self, calls: [u32; N]) -> Result<[MethodReturn; N], ConversationEnd> {
+    fn answers<const N: usize>(
+        &mut self,
+        calls: [u32; N],
+    ) -> Result<[MethodReturn; N], ConversationEnd> {
         let mut found: [Option<MethodReturn>; N] = [const { None }; N];
         while found.iter().any(Option::is_none) {
             let answer = self.message()?;
             let at = calls.iter().position(|call| *call == answer.0.reply_to);
             match (answer.0.kind, at) {
                 (2, Some(at)) => found[at] = Some(answer),
-                (3, Some(_)) if answer.0.error == NOT_KNOWN => return Err(ConversationEnd::Unknown),
+                (3, Some(_)) if answer.0.error == NOT_KNOWN => {
+                    return Err(ConversationEnd::Unknown);
+                }
                 (3, Some(_)) => {
                     let text = answer.0.arguments(&answer.1).text().unwrap_or_default().to_owned();
                     return Err(ConversationEnd::Failed(failures::named(&answer.0.error, &text)));
@@ -233,7 +243,9 @@ impl Conversation {
     fn message(&mut self) -> Result<MethodReturn, ConversationEnd> {
         loop {
             let bytes = &self.input[self.used..];
-            if let Some(heading) = MessageHeader::read(bytes).map_err(|()| ConversationEnd::Unknown)? {
+            if let Some(heading) =
+                MessageHeader::read(bytes).map_err(|()| ConversationEnd::Unknown)?
+            {
                 let message = Zeroizing::new(bytes[..heading.body.end].to_vec());
                 self.used += heading.body.end;
                 return Ok(MethodReturn(heading, message));

@@ -1,6 +1,6 @@
 //! Where files have no owner and no mode to look at: the folder's own rules hold.
 
-use super::{Checked, Path, FileExposure, StoreError};
+use super::{Checked, FileExposure, Path, StoreError};
 use crate::fault::{self, FileOperation};
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;

@@ -1,6 +1,6 @@
 //! What Unix knows of owners, modes and links.
 
-use super::{Checked, Path, FileExposure, StoreError, is_absence};
+use super::{Checked, FileExposure, Path, StoreError, is_absence};
 use crate::fault::{self, FileOperation};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -93,8 +93,9 @@ pub(crate) fn check_replaceable(_: &Path) -> io::Result<()> {
 pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
-    let reserved =
-        fault::at(FileOperation::SetLen, || Ok(fallocate(file, FallocateFlags::KEEP_SIZE, 0, len.max(1))?));
+    let reserved = fault::at(FileOperation::SetLen, || {
+        Ok(fallocate(file, FallocateFlags::KEEP_SIZE, 0, len.max(1))?)
+    });
     match reserved {
         // Some file systems cannot.
         Err(error)

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 use u2m::{
-    Attribute, CheckError, Sanitized, Identity, LoginFacts, Resolved, Scopes, ValueSource, StorageSource,
-    CheckSubject, Timestamp, Value, chain, format_local,
+    Attribute, CheckError, CheckSubject, Identity, LoginFacts, Resolved, Sanitized, Scopes,
+    StorageSource, Timestamp, Value, ValueSource, chain, format_local,
 };
 
 /// What is wrong, for programs and for people.

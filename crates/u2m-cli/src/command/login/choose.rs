@@ -6,8 +6,8 @@ use crate::prompt::{self, ProfileChoice};
 use crate::{advice, output, place};
 use std::path::Path;
 use u2m::{
-    AccountId, ChooseError, ConfigFile, Host, HostMetadata, LoginChoice, ProfileName, TargetArgs,
-    Environment, blocking, choose_for_login,
+    AccountId, ChooseError, ConfigFile, Environment, Host, HostMetadata, LoginChoice, ProfileName,
+    TargetArgs, blocking, choose_for_login,
 };
 
 /// What is signed in to, and what its host says of itself.
@@ -110,7 +110,8 @@ fn settled(
 pub(crate) fn profile_and_host(config: &ConfigFile) -> Result<(String, Option<String>), Failure> {
     let around = Environment { env: &place::env, config };
     // A name that is free: what is there already may sign in by other means.
-    let free = choose_for_login(&TargetArgs::default(), &around).map(|choice| choice.profile.to_string());
+    let free =
+        choose_for_login(&TargetArgs::default(), &around).map(|choice| choice.profile.to_string());
     let profile = profile_name(free.as_deref().unwrap_or("DEFAULT"))?;
     let has_host = config.profile(&profile).is_some_and(|profile| profile.host().is_some());
     let host = if has_host { None } else { Some(host()?) };

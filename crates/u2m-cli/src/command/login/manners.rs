@@ -8,8 +8,8 @@ use crate::{advice, guard, output, place};
 use std::path::Path;
 use std::time::Duration;
 use u2m::{
-    BrowserError, Builder, CA_FILE_KEY, ChallengeError, ConfigError, Editor, Sanitized, Host,
-    HostError, IssuerTrust, LateSave, PersistentAuth, Scopes, SignedIn, StoreFailure, browser_fn,
+    BrowserError, Builder, CA_FILE_KEY, ChallengeError, ConfigError, Editor, Host, HostError,
+    IssuerTrust, LateSave, PersistentAuth, Sanitized, Scopes, SignedIn, StoreFailure, browser_fn,
     chain,
 };
 

@@ -6,7 +6,7 @@ use crate::prompt::{self, PickerRow};
 use crate::{guard, output, place, screen};
 use std::sync::Arc;
 use u2m::{
-    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, ConfigFile, Sanitized, LoginChoice,
+    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, ConfigFile, LoginChoice, Sanitized,
     SignedIn, blocking, chain, suits_connect,
 };
 
@@ -149,7 +149,11 @@ fn cluster(api: &blocking::Api) -> Result<String, Failure> {
              shared with isolation or yours alone)",
         )),
         [one] => {
-            output::note(&format!("Cluster {} ({}) was chosen.", Sanitized::new(&one.name), one.id));
+            output::note(&format!(
+                "Cluster {} ({}) was chosen.",
+                Sanitized::new(&one.name),
+                one.id
+            ));
             Ok(one.id.clone())
         }
         several if may_ask => {

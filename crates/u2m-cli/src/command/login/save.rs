@@ -6,7 +6,7 @@ use crate::{output, place};
 use serde::Serialize;
 use std::path::Path;
 use u2m::{
-    CA_FILE_KEY, CacheKey, Editor, Sanitized, LOGIN_CLEARS, LoginChoice, Scopes, SignedIn, Storage,
+    CA_FILE_KEY, CacheKey, Editor, LOGIN_CLEARS, LoginChoice, Sanitized, Scopes, SignedIn, Storage,
     StorageMode, chain,
 };
 

@@ -8,7 +8,7 @@ use crate::{output, place};
 use serde_json::json;
 use std::time::Duration;
 use u2m::{
-    CacheKey, ConfigFile, Sanitized, Host, Session, Storage, StorageMode, StoreError, TokenStore,
+    CacheKey, ConfigFile, Host, Sanitized, Session, Storage, StorageMode, StoreError, TokenStore,
     chain, host_login_keys, login_keys, looks_like_host,
 };
 
@@ -74,7 +74,12 @@ pub(crate) fn migrate(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn finish(args: &Args, named: Option<&str>, to: StorageMode, moves: MigrationResult) -> Result<(), Failure> {
+fn finish(
+    args: &Args,
+    named: Option<&str>,
+    to: StorageMode,
+    moves: MigrationResult,
+) -> Result<(), Failure> {
     let MigrationResult { moved, mut failed, .. } = moves;
     match (named, failed.len()) {
         (_, 0) => {}

@@ -7,8 +7,8 @@ use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
 use u2m::{
-    CacheKey, ConfigFile, Sanitized, Session, Storage, StorageChoice, StorageMode, StorageSource,
-    StoreError, Environment, Timestamp, TokenStore, chain, format_local,
+    CacheKey, ConfigFile, Environment, Sanitized, Session, Storage, StorageChoice, StorageMode,
+    StorageSource, StoreError, Timestamp, TokenStore, chain, format_local,
 };
 
 /// Everything that is shown.
@@ -103,7 +103,12 @@ fn own(config: &ConfigFile) -> Vec<ProfileStorage> {
 }
 
 /// Adds a store and what is in it; whether this machine has none.
-fn look(storage: &Storage, mode: StorageMode, config: &ConfigFile, shown: &mut StorageReport) -> bool {
+fn look(
+    storage: &Storage,
+    mode: StorageMode,
+    config: &ConfigFile,
+    shown: &mut StorageReport,
+) -> bool {
     let location = storage.location(mode, &place::shown);
     let found = storage.store().part(mode).and_then(TokenStore::keys);
     let is_absent = found.as_ref().is_err_and(StoreError::is_absent_store);

@@ -259,12 +259,13 @@ fn arg_4_disc_2_the_login_says_which_target_was_found() {
 
 #[test]
 fn disc_2_the_found_target_gets_tokens_from_the_login_at_once() {
-    use crate::token::{WhichToken, TokenRequest, TokenStep};
+    use crate::token::{TokenRequest, TokenStep, WhichToken};
     for iss in
         ["https://adb-1.azuredatabricks.net/oidc", "https://nike.databricks.com/oidc/accounts/abc"]
     {
         let done = sign_in_at(iss);
-        let TokenStep::Load(load) = TokenRequest::new(done.target()).start(WhichToken::Usable, NOW) else {
+        let TokenStep::Load(load) = TokenRequest::new(done.target()).start(WhichToken::Usable, NOW)
+        else {
             panic!("loads first")
         };
         let step = load.loaded(Some(done.session().clone()), NOW).unwrap();

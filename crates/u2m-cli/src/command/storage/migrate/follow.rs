@@ -6,9 +6,7 @@ use crate::failure::{Class, Failure};
 use crate::{output, place};
 use std::collections::BTreeMap;
 use std::path::Path;
-use u2m::{
-    CacheKey, Draft, Editor, StorageChoice, StorageMode, StorageSource, Environment, chain,
-};
+use u2m::{CacheKey, Draft, Editor, Environment, StorageChoice, StorageMode, StorageSource, chain};
 
 const SETTING: &str = "auth_storage";
 const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";

@@ -81,7 +81,7 @@ fn not_provided(args: &[&str]) -> Result<Option<String>, Failure> {
 /// The line with which rustup explains itself.
 fn last_error(said: &str) -> String {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let error = lines().find(|line| line.starts_with("error:")).or(lines().last());
+    let error = lines().find(|line| line.starts_with("error:")).or(lines().next_back());
     error.unwrap_or("rustup failed without a word").to_owned()
 }
 

@@ -468,6 +468,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_record_that_cannot_be_used_is_of_a_newer_version_or_damaged() {
+        let told = |text: &str| {
+            let why = u2m_core::SessionRecord::parse(text).unwrap_err();
+            StoreError::unreadable(&CacheKey::new("dev"), why)
+        };
+        let newer = told(r#"{"form":2}"#);
+        assert!(matches!(newer, StoreError::NewerEntry { form: 2, .. }), "{newer:?}");
+        let damaged = told("{}");
+        let StoreError::BadEntry { why, .. } = damaged else { panic!("{damaged:?}") };
+        assert!(why != "it is no login that was written down", "it is said what is wrong: {why}");
+    }
+
     #[cfg(feature = "keyring")]
     #[test]
     fn a_keyring_is_told_by_what_was_tried_and_on_which_login() {

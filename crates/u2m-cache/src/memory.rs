@@ -225,7 +225,7 @@ impl EntryLock for MemoryLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use u2m_core::{AccessToken, RefreshFailureKind, RefreshToken, Timestamp};
+    use u2m_core::{AccessToken, ErrorResponse, RefreshFailureKind, RefreshToken, Timestamp};
 
     fn key() -> CacheKey {
         CacheKey::new("dev")
@@ -275,5 +275,55 @@ mod tests {
         store.save(&key(), &session("newer")).unwrap();
         locked(&store).save(&session("new")).unwrap();
         assert_eq!(store.load(&key()).unwrap(), Some(session("new")));
+    }
+
+    #[test]
+    fn a_pause_is_remembered_for_all_logins_at_its_door() {
+        let (store, door) = (MemoryStore::new(), session("door").fingerprint());
+        let pause = RefreshFailure::new(
+            door.clone(),
+            Timestamp::from_unix(7),
+            RefreshFailureKind::passing("busy"),
+        );
+        assert!(locked(&store).pause(&door).is_none());
+        locked(&store).note_pause(&pause).unwrap();
+        let mut other = store.lock(&CacheKey::new("other"), Duration::ZERO).unwrap().unwrap();
+        assert_eq!(other.pause(&door), Some(pause));
+        assert!(other.pause(&session("another").fingerprint()).is_none());
+    }
+
+    #[test]
+    fn a_login_that_can_be_renewed_gives_way_to_one_that_cannot_once_it_has_ended() {
+        let (store, poor) = (MemoryStore::new(), Session::new(AccessToken::new("poor")));
+        store.save(&key(), &session("a")).unwrap();
+        assert!(store.save(&key(), &poor).is_err());
+        let of = session("a").fingerprint();
+        let ended = RefreshFailure::new(
+            of,
+            Timestamp::from_unix(7),
+            RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None)),
+        );
+        locked(&store).note(&ended).unwrap();
+        store.save(&key(), &poor).unwrap();
+        assert_eq!(store.load(&key()).unwrap(), Some(poor));
+    }
+
+    #[test]
+    fn what_was_bought_is_there_under_each_name_that_held_the_spent_token_and_no_other() {
+        let store = MemoryStore::new();
+        let names = ["twin", "other"].map(CacheKey::new);
+        for (name, there) in [(&key(), "old"), (&names[0], "old"), (&names[1], "else")] {
+            store.save(name, &session(there)).unwrap();
+        }
+        let mut lock = locked(&store);
+        let of = session("old").fingerprint();
+        assert_eq!(lock.claim(&of, Duration::ZERO).unwrap(), Claim::Taken);
+        assert_eq!(lock.claim(&of, Duration::ZERO).unwrap(), Claim::Taken, "it is claimed already");
+        let entry = lock.reload(&|| store.load(&key())).unwrap();
+        assert_eq!(entry, Some(session("old")));
+        lock.save(&session("new")).unwrap();
+        for (name, there) in [(&key(), "new"), (&names[0], "new"), (&names[1], "else")] {
+            assert_eq!(store.load(name).unwrap(), Some(session(there)), "{name}");
+        }
     }
 }

@@ -169,6 +169,17 @@ mod tests {
     }
 
     #[test]
+    fn days_are_counted_across_the_ends_of_centuries() {
+        let ends =
+            [(1600, 2, 29), (1600, 3, 1), (1900, 2, 28), (1900, 3, 1), (2000, 2, 29), (2000, 3, 1)];
+        for (year, month, day) in ends {
+            assert_eq!(civil(days_before(year, month, day)), (year, month, day));
+        }
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(-25_509), (1900, 2, 28));
+    }
+
+    #[test]
     fn what_gos_reader_refuses_is_refused() {
         for bad in [
             "",
@@ -185,6 +196,9 @@ mod tests {
             "2099-01-01T00:00:00.Z",
             "2099-13-01T00:00:00Z",
             "2099-01-01T00:00:00+25:00",
+            "2099-01-01T00:00:00+1:00",
+            "2099-01-01T00:00:00++1:00",
+            "2099-01-01T00:00:00+001:00",
             "2099-1-01T00:00:00Z",
             "2099-01-01T00:00:00Zx",
             "é",

@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use u2m_core::{AccessToken, RefreshToken};
+use u2m_core::{AccessToken, Host, ProfileName, RefreshToken, Target, TokenRequest};
 
 /// A store that has what every store must have, and nothing else.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ impl TokenStore for Bare {
         Ok(self.0.lock().unwrap().keys().cloned().collect())
     }
 
-    fn lock(&self, _: &CacheKey, _: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
-        Ok(None)
+    fn lock(&self, key: &CacheKey, _: Duration) -> Result<Option<Box<dyn EntryLock>>, StoreError> {
+        Err(StoreError::Busy { key: key.clone() })
     }
 }
 
@@ -51,6 +51,12 @@ fn a_store_that_says_nothing_more_puts_nothing_back_and_is_nowhere_else() {
     store.prepare_login(&key("dev")).unwrap();
     assert!(!store.is_slow() && store.take_notices().is_empty());
     assert!(store.address().is_none() && store.locks_beside().is_none());
+    let handed_over = store.lock_to_hand_over(&key("dev"), Duration::ZERO);
+    assert!(matches!(handed_over, Err(StoreError::Busy { .. })), "it is locked as ever");
+    let target = Target::workspace(Host::parse("https://a.example").unwrap());
+    let target = target.with_profile(ProfileName::parse("dev").unwrap());
+    let first = TokenRequest::new(target).first_use(&session("old")).unwrap();
+    assert!(!store.tie(&key("dev"), &first, None, Duration::ZERO).unwrap(), "nothing is recorded");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 /// ```
 pub fn variable(env: &dyn Fn(&str) -> Option<OsString>, name: &str) -> Option<OsString> {
     let value = env(name)?;
-    let trimmed = value.to_str().map(str::trim).filter(|text| text.len() < value.len());
-    let value = trimmed.map(OsString::from).unwrap_or(value);
+    let trimmed = value.to_str().map(|text| OsString::from(text.trim()));
+    let value = trimmed.unwrap_or(value);
     (!value.is_empty()).then_some(value)
 }

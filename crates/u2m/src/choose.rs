@@ -147,6 +147,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_login_of_a_configuration_is_that_of_its_profile_unless_a_machine_has_it_by_its_host() {
+        let text = "[pat]\nhost = https://a.example\ntoken = t\n[dev]\nhost = https://b.example\naccount_id = acc\n\
+                    [corp]\nu2m_issuer = https://id.example/\nu2m_client_id = c\n";
+        let config = ConfigFile::parse(text).unwrap();
+        let of = |given: SelectionArgs<'_>, env: &dyn Fn(&str) -> Option<OsString>| {
+            let resolved = u2m_config::resolve(&given, env, &config, "cfg".as_ref()).unwrap();
+            let said = TargetArgs::of(&resolved, &config);
+            (said.profile, said.host, said.account_id)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let (a, b) = (text("https://a.example"), text("https://b.example"));
+        let named = |profile| SelectionArgs { profile: Some(profile), ..SelectionArgs::default() };
+        let on = |host| SelectionArgs { host: Some(host), ..SelectionArgs::default() };
+        let none = |_: &str| None;
+        assert_eq!(of(named("pat"), &none), (text("pat"), a.clone(), None));
+        assert_eq!(of(on("a.example"), &none), (None, a.clone(), None));
+        let env = |name: &str| (name == "DATABRICKS_HOST").then(|| "a.example".into());
+        assert_eq!(of(SelectionArgs::default(), &env), (None, a, None));
+        assert_eq!(of(named("dev"), &none), (text("dev"), b.clone(), text("acc")));
+        assert_eq!(of(on("b.example"), &none), (text("dev"), b, text("acc")));
+        assert_eq!(of(named("corp"), &none), (text("corp"), None, None));
+    }
+
+    #[test]
     fn an_empty_variable_says_nothing() {
         let config = ConfigFile::parse("").unwrap();
         let env = |name: &str| (name != "none").then(|| name.trim_start_matches("no").into());

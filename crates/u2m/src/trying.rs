@@ -42,7 +42,9 @@ mod tests {
     #[test]
     fn a_pause_takes_what_is_left_and_ends_early_where_it_may() {
         let mut left = RetryTime::new(Duration::from_millis(30));
+        let start = Instant::now();
         left.pause(Duration::from_millis(10), || false);
+        assert!(start.elapsed() >= Duration::from_millis(10));
         assert_eq!(left.0, Duration::from_millis(20));
         left.pause(Duration::from_secs(3600), || true);
         assert!(left.is_over());

@@ -362,3 +362,20 @@ impl FileStoreInner {
         same.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_what_was_asked_for() {
+        let asked = Mirror::to_host_of_login();
+        assert!(!asked.is_taking_over() && !asked.is_where_free() && asked.host_key().is_none());
+        let over = asked.clone().taking_over();
+        assert!(over.is_taking_over() && !over.is_where_free());
+        let free = asked.where_free();
+        assert!(!free.is_taking_over() && free.is_where_free());
+        let host = CacheKey::new("https://a.example");
+        assert_eq!(Mirror::to(host.clone()).host_key(), Some(&host));
+    }
+}

@@ -144,9 +144,18 @@ pub(crate) fn check_account(account: &str) -> Result<(), KeyringError> {
     }
 }
 
+/// Refuses a secret that is longer than a keyring takes.
+pub(crate) fn check_size(len: usize, limit: Option<usize>) -> Result<(), KeyringError> {
+    match limit.filter(|limit| len > *limit) {
+        Some(limit) => Err(KeyringError::TooBig { len, limit }),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use u2m_core::Sanitized;
 
     /// Answers within a limit by itself, and not at all without one.
     #[derive(Debug)]
@@ -184,6 +193,83 @@ mod tests {
         fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
             Err(KeyringError::NoService)
         }
+    }
+
+    /// Says what was asked of it, by failing with it.
+    #[derive(Debug)]
+    struct Telling;
+
+    fn told(what: &str, account: &str) -> KeyringError {
+        KeyringError::Other(Sanitized::new(&format!("{what} {account}")))
+    }
+
+    impl Keyring for Telling {
+        fn service(&self) -> &str {
+            "a service"
+        }
+        fn describe(&self) -> &'static str {
+            "a keyring"
+        }
+        fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+            Err(told("get", account))
+        }
+        fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
+            Err(told(std::str::from_utf8(secret).unwrap(), account))
+        }
+        fn delete(&self, account: &str) -> Result<(), KeyringError> {
+            Err(told("delete", account))
+        }
+        fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
+            Err(told("list", "all"))
+        }
+        fn age(&self, account: &str) -> Result<Option<Duration>, KeyringError> {
+            Err(told("age", account))
+        }
+        fn limit(&self) -> Option<usize> {
+            Some(7)
+        }
+        fn guards_items(&self) -> bool {
+            true
+        }
+        fn keep_until_idle(&self, what: Box<dyn Any + Send>) {
+            std::mem::forget(what);
+        }
+    }
+
+    #[test]
+    fn a_shared_keyring_is_asked_what_it_would_be_asked_alone() {
+        let shared: Arc<dyn Keyring> = Arc::new(Telling);
+        let shared = Arc::new(shared);
+        assert_eq!((shared.service(), shared.describe()), ("a service", "a keyring"));
+        assert_eq!((shared.limit(), shared.guards_items()), (Some(7), true));
+        for (error, says) in [
+            (shared.get("dev").unwrap_err(), "get dev"),
+            (shared.set("dev", b"secret").unwrap_err(), "secret dev"),
+            (shared.delete("dev").unwrap_err(), "delete dev"),
+            (shared.accounts().unwrap_err(), "list all"),
+            (shared.age("dev").unwrap_err(), "age dev"),
+        ] {
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        let (kept, dropped) = (Arc::new(()), Arc::new(()));
+        shared.keep_until_idle(Box::new(Arc::clone(&kept)));
+        Bounding.keep_until_idle(Box::new(Arc::clone(&dropped)));
+        assert_eq!((Arc::strong_count(&kept), Arc::strong_count(&dropped)), (2, 1));
+    }
+
+    #[test]
+    fn a_keyring_that_says_nothing_of_itself_has_no_limit_guards_nothing_and_tells_no_age() {
+        assert_eq!((Bounding.limit(), Bounding.guards_items()), (None, false));
+        assert!(matches!(Bounding.age("dev"), Ok(None)));
+        assert!(Telling.get_within("dev", Duration::ZERO).is_none());
+    }
+
+    #[test]
+    fn a_secret_may_be_as_long_as_the_limit_and_no_longer() {
+        assert!(check_size(7, None).is_ok() && check_size(7, Some(7)).is_ok());
+        let refused = check_size(9, Some(7));
+        assert!(matches!(refused, Err(KeyringError::TooBig { len: 9, limit: 7 })), "{refused:?}");
+        assert!(check_size(8, Some(7)).is_err());
     }
 
     #[test]

@@ -256,6 +256,21 @@ mod tests {
         fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
             Ok(None)
         }
+        fn limit(&self) -> Option<usize> {
+            Some(2560)
+        }
+        fn guards_items(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_bounded_keyring_is_all_else_that_the_keyring_is() {
+        let keyring = TimeoutKeyring::new(Asked::default());
+        assert_eq!((keyring.service(), keyring.describe()), ("u2m", Asked::default().describe()));
+        assert_eq!((keyring.limit(), keyring.guards_items()), (Some(2560), true));
+        let shown = format!("{:?}", keyring.with_limit(Duration::from_secs(7)));
+        assert!(shown.contains("Asked") && shown.contains("limit: 7s"), "{shown}");
     }
 
     #[test]

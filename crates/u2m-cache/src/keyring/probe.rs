@@ -53,9 +53,7 @@ pub(super) fn overwrite(keyring: &dyn Keyring, account: &str) -> Result<(), Keyr
 pub(super) fn sweep(keyring: &dyn Keyring) {
     let all = keyring.accounts().ok().flatten().unwrap_or_default();
     for account in all.iter().filter(|account| is_probe(account)) {
-        if let Ok(Some(age)) = keyring.age(account)
-            && age > LEFT
-        {
+        if keyring.age(account).is_ok_and(|age| age > Some(LEFT)) {
             let _ = keyring.delete(account);
         }
     }
@@ -90,6 +88,7 @@ fn account() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
 
     #[test]
     fn a_probes_account_is_told_from_a_profile_of_a_similar_name() {
@@ -100,6 +99,52 @@ mod tests {
             ["__probe_", "__probe_dev", "dev", "__probe_00000000-0000-1000-8000-000000000000"]
         {
             assert!(!is_probe(profile), "{profile}");
+        }
+    }
+
+    /// Has a probe of this age, and of an unknown one, beside a login.
+    #[derive(Debug)]
+    struct Aged(Duration, Mutex<Vec<String>>);
+
+    const PROBES: [&str; 2] = [
+        "__probe_00000000-0000-4000-8000-000000000000",
+        "__probe_00000000-0000-4000-8000-000000000001",
+    ];
+
+    impl Keyring for Aged {
+        fn service(&self) -> &str {
+            "u2m"
+        }
+        fn describe(&self) -> &'static str {
+            "keyring that knows how old its items are"
+        }
+        fn get(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {
+            Ok(None)
+        }
+        fn set(&self, _: &str, _: &[u8]) -> Result<(), KeyringError> {
+            Ok(())
+        }
+        fn delete(&self, account: &str) -> Result<(), KeyringError> {
+            self.1.lock().unwrap().push(account.to_owned());
+            Ok(())
+        }
+        fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
+            Ok(Some([PROBES[0], "dev", PROBES[1]].map(str::to_owned).into()))
+        }
+        fn age(&self, account: &str) -> Result<Option<Duration>, KeyringError> {
+            Ok((account != PROBES[1]).then_some(self.0))
+        }
+    }
+
+    #[test]
+    fn key_5_probes_that_are_surely_left_over_are_swept_and_nothing_else() {
+        let second = Duration::from_secs(1);
+        for (age, swept) in
+            [(LEFT - second, &PROBES[..0]), (LEFT, &PROBES[..0]), (LEFT + second, &PROBES[..1])]
+        {
+            let keyring = Aged(age, Mutex::default());
+            sweep(&keyring);
+            assert_eq!(*keyring.1.lock().unwrap(), swept, "{age:?}");
         }
     }
 

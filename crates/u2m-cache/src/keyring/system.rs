@@ -1,6 +1,6 @@
 //! The keyring of the operating system that this runs on.
 
-use super::api::{Keyring, check_account};
+use super::api::{Keyring, check_account, check_size};
 use super::encoding::Encoding;
 use super::error::KeyringError;
 use std::time::Duration;
@@ -94,12 +94,8 @@ impl Keyring for SystemKeyring {
 
     fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
         check_account(account)?;
-        match backend::LIMIT {
-            Some(limit) if secret.len() > limit => {
-                Err(KeyringError::TooBig { len: secret.len(), limit })
-            }
-            _ => self.backend.set(account, &Encoding::HERE.encode(secret)),
-        }
+        check_size(secret.len(), backend::LIMIT)?;
+        self.backend.set(account, &Encoding::HERE.encode(secret))
     }
 
     fn delete(&self, account: &str) -> Result<(), KeyringError> {
@@ -122,5 +118,19 @@ impl Keyring for SystemKeyring {
 
     fn guards_items(&self) -> bool {
         cfg!(target_os = "macos")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_the_keyring_of_this_system_is_like() {
+        let keyring = SystemKeyring::new("u2m");
+        assert_eq!((keyring.service(), keyring.describe()), ("u2m", backend::NAME));
+        assert_eq!(keyring.limit(), backend::LIMIT);
+        // Only macOS asks a person for each item that another program has made.
+        assert_eq!(keyring.guards_items(), cfg!(target_os = "macos"));
     }
 }

@@ -10,6 +10,7 @@ use super::settings::{RedisSettings, millis};
 use super::wire::CommandWords;
 use crate::error::StoreError;
 use crate::store::Notice;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -140,13 +141,14 @@ impl RedisStoreInner {
     fn put_back(&self, key: &CacheKey, place: &EntryKeys, read: &Read) -> bool {
         let mut saved = self.saved();
         let Some((revision, sealed)) = saved.get(&place.record) else { return false };
-        if revision.grant != read.revision.grant || revision.generation < read.revision.generation {
+        match read.revision.compared_to(revision) {
             // Somebody has saved something newer, or has signed in or out.
-            saved.remove(&place.record);
-            return false;
-        }
-        if *revision == read.revision {
-            return false;
+            None | Some(Ordering::Greater) => {
+                saved.remove(&place.record);
+                return false;
+            }
+            Some(Ordering::Equal) => return false,
+            Some(Ordering::Less) => {}
         }
         let call = Self::call(Part::Restore, place).arg(revision.generation).arg(&revision.grant);
         let call = call.arg(sealed).arg(millis(self.settings.keep));
@@ -363,4 +365,73 @@ pub(super) fn pause(round: u32) -> Duration {
 /// Anything from 0 to 1.
 pub(super) fn chance() -> f64 {
     f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RedisStore;
+    use super::*;
+    use crate::seal::SealKey;
+    use u2m_core::AccessToken;
+
+    fn inner() -> Arc<RedisStoreInner> {
+        RedisStore::open("redis://127.0.0.1:1", &SealKey::generate().unwrap()).unwrap().0
+    }
+
+    #[test]
+    fn a_login_is_read_where_it_was_sealed_by_its_own_name_and_in_its_own_state_alone() {
+        let (inner, key) = (inner(), CacheKey::new("dev"));
+        let place = inner.vault.place(&key);
+        let revision = |generation, grant: &str| Revision { generation, grant: grant.to_owned() };
+        let session = Session::new(AccessToken::new("a"));
+        let read = |name: &str, state: &Revision, generation: &str, grant: &str| {
+            let text = RedisRecord::text(&CacheKey::new(name), state, &session);
+            let sealed = inner.seal(SealPurpose::Session, &place.record, &text).unwrap();
+            let fields = [generation.to_owned(), grant.to_owned(), sealed];
+            inner.entry(&key, &place, &fields).session
+        };
+        assert_eq!(read("dev", &revision(3, "g"), "3", "g").unwrap(), Some(session.clone()));
+        for (name, generation, grant) in [("prod", "3", "g"), ("dev", "4", "g"), ("dev", "3", "h")]
+        {
+            let read = read(name, &revision(3, "g"), generation, grant);
+            assert!(
+                matches!(read, Err(StoreError::BadEntry { .. })),
+                "{name} {generation} {grant}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_writers_clock_counts_by_how_much_it_was_ahead_of_ours() {
+        let (inner, key) = (inner(), CacheKey::new("dev"));
+        let place = inner.vault.place(&key);
+        let state = Revision { generation: 1, grant: "g".to_owned() };
+        let end = Timestamp::from_unix(2_000_000_000);
+        let session = Session::new(AccessToken::new("a")).with_expiry(end);
+        let text = RedisRecord::text(&key, &state, &session);
+        let sealed = inner.seal(SealPurpose::Session, &place.record, &text).unwrap();
+        // Seconds by which the writer's clock was ahead of the server's, and by which ours is.
+        for (theirs, ours, ahead) in [(100, 0, 100), (100, 50, 50), (100, -50, 150), (0, 50, 0)] {
+            let numbers =
+                [theirs * 1_000_000, micros() - ours * 1_000_000].map(|it| it.to_string());
+            let empty = String::new;
+            let fields = ["1".into(), "g".into(), sealed.clone(), empty(), empty()];
+            let fields: Vec<String> = fields.into_iter().chain(numbers).collect();
+            let read = inner.entry(&key, &place, &fields).session.unwrap().unwrap();
+            let moved = end.unix() - read.expiry.unwrap().unix();
+            // What passes meanwhile is less than some seconds on any machine.
+            assert!((ahead - 5..=ahead).contains(&moved), "{theirs} {ours}: {moved}");
+        }
+    }
+
+    #[test]
+    fn who_asks_again_does_so_sooner_at_first_and_never_at_the_same_moments_as_others() {
+        for (round, most) in [(0, 10), (1, 20), (2, 40), (3, 80), (4, 80), (u32::MAX, 80)] {
+            let (least, longest) =
+                (Duration::from_millis(most / 2), Duration::from_millis(most * 3 / 2));
+            let pauses: Vec<_> = (0..50).map(|_| pause(round)).collect();
+            assert!(pauses.iter().all(|pause| (least..=longest).contains(pause)), "{pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{pauses:?}");
+        }
+    }
 }

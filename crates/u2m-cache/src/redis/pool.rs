@@ -327,6 +327,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let one = Pool::shared("redis://:a@127.0.0.1:1", second).unwrap();
         assert!(Arc::ptr_eq(&one, &Pool::shared("redis://:a@127.0.0.1:1", second).unwrap()));
+        assert_eq!(one.longest(), second * 8);
         let other = Pool::shared("redis://:b@127.0.0.1:1", second).unwrap();
         assert!(!Arc::ptr_eq(&one, &other));
         // Those in use are still known when one more is made.

@@ -3,6 +3,7 @@
 use crate::sidecar::lock::RecordedFailure;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use u2m_core::{
     BindingRecord, CacheKey, Fingerprint, RefreshFailure, Session, SessionRecord, Timestamp,
     secret_json,
@@ -16,6 +17,13 @@ pub(super) struct Revision {
     pub(super) generation: u64,
     /// Names a login, from signing in until the next one; empty where there is none.
     pub(super) grant: String,
+}
+
+impl Revision {
+    /// Whether this is an older or a newer state of the same login as `other`; `None` where they are of two.
+    pub(super) fn compared_to(&self, other: &Self) -> Option<Ordering> {
+        (self.grant == other.grant).then(|| self.generation.cmp(&other.generation))
+    }
 }
 
 #[derive(Serialize)]
@@ -182,5 +190,14 @@ mod tests {
         assert_eq!(started.of(&session()), Some(Timestamp::from_unix(7)));
         let other = session().with_refresh_token(RefreshToken::new("other"));
         assert_eq!(started.of(&other), None);
+    }
+
+    #[test]
+    fn states_of_one_login_come_one_after_another_and_those_of_two_do_not() {
+        let of = |generation, grant: &str| Revision { generation, grant: grant.to_owned() };
+        assert_eq!(of(1, "a").compared_to(&of(2, "a")), Some(Ordering::Less));
+        assert_eq!(of(2, "a").compared_to(&of(2, "a")), Some(Ordering::Equal));
+        assert_eq!(of(3, "a").compared_to(&of(2, "a")), Some(Ordering::Greater));
+        assert_eq!(of(2, "b").compared_to(&of(2, "a")), None);
     }
 }

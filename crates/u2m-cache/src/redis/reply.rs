@@ -120,14 +120,57 @@ impl RespReader<'_> {
     }
 
     fn fill(&mut self) -> Result<(), RedisFault> {
-        if self.at > 0 {
-            self.buffer.drain(..self.at);
-            self.at = 0;
-        }
+        self.buffer.drain(..self.at);
+        self.at = 0;
         let mut chunk = [0; 16 << 10];
         let count = (self.source)(&mut chunk)?;
         self.room = self.room.checked_sub(count).ok_or(RedisFault::TooLarge)?;
         self.buffer.extend_from_slice(&chunk[..count]);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `bytes` say, which come in pieces of `size`, and after which nothing comes in time.
+    fn read(count: usize, bytes: &[u8], size: usize) -> Result<Vec<RespReply>, RedisFault> {
+        let mut pieces = bytes.chunks(size);
+        replies(count, &mut |into| {
+            let piece = pieces.next().ok_or(RedisFault::Late)?;
+            into[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        })
+    }
+
+    #[test]
+    fn an_answer_is_the_same_in_whatever_pieces_it_comes() {
+        let bytes = b"$5\r\na\r\nbc\r\n*2\r\n:7\r\n$0\r\n\r\n+OK\r\n";
+        let text = |text: &str| RespReply::Text(text.to_owned());
+        let wanted = [text("a\r\nbc"), RespReply::List(vec![text("7"), text("")]), text("OK")];
+        for size in 1..bytes.len() {
+            assert_eq!(read(3, bytes, size).unwrap(), wanted, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_nested_as_deep_as_any_honest_one_and_no_deeper() {
+        let nested = |depth: usize| read(1, "*1\r\n".repeat(depth).as_bytes(), 99);
+        assert!(matches!(nested(8), Err(RedisFault::Late)), "its inside is waited for");
+        assert!(matches!(nested(9), Err(RedisFault::TooLarge)));
+    }
+
+    #[test]
+    fn what_is_announced_as_larger_than_any_honest_answer_is_not_waited_for() {
+        let announced = |length: usize| read(1, format!("${length}\r\n").as_bytes(), 99);
+        assert!(matches!(announced(LARGEST), Err(RedisFault::Late)));
+        assert!(matches!(announced(LARGEST + 1), Err(RedisFault::TooLarge)));
+        assert!(matches!(announced(LARGEST * 2), Err(RedisFault::TooLarge)));
+    }
+
+    #[test]
+    fn what_comes_behind_the_answers_belongs_to_no_question() {
+        assert!(matches!(read(1, b"+OK\r\n+OK\r\n", 99), Err(RedisFault::NotRedis)));
     }
 }

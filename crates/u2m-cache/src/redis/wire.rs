@@ -9,6 +9,9 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
+/// A line that says how much follows is no longer, with the end of what follows.
+const LINE: usize = 24;
+
 /// One question: its words.
 pub(super) type CommandWords = Vec<Vec<u8>>;
 
@@ -76,9 +79,8 @@ fn left(end: Instant) -> Result<Duration, RedisFault> {
 
 /// Several questions in one text, which may hold a password.
 pub(super) fn encoded(asked: &[CommandWords]) -> Zeroizing<Vec<u8>> {
-    let size: usize = asked.iter().flatten().map(|word| word.len() + 16).sum();
     // Of this size from the beginning, so that no part of it is left behind uncleared.
-    let mut text = Zeroizing::new(Vec::with_capacity(size + 16 * asked.len()));
+    let mut text = Zeroizing::new(Vec::with_capacity(asked.iter().map(room).sum()));
     for words in asked {
         text.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
         for word in words {
@@ -88,6 +90,11 @@ pub(super) fn encoded(asked: &[CommandWords]) -> Zeroizing<Vec<u8>> {
         }
     }
     text
+}
+
+/// As much as a question takes at most: a line of its own goes before it, and before each word.
+fn room(words: &CommandWords) -> usize {
+    words.iter().fold(LINE, |room, word| room + LINE + word.len())
 }
 
 impl RedisStream {

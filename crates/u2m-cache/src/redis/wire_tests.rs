@@ -153,3 +153,57 @@ proptest! {
         let _ = read(&bytes, size, 2);
     }
 }
+
+#[test]
+fn a_question_has_room_for_all_of_its_words_and_their_lines() {
+    assert_eq!(room(&vec![]), LINE);
+    assert_eq!(room(&vec![b"a".to_vec(), b"bcd".to_vec()]), 3 * LINE + 4);
+    let asked = [vec![b"AUTH".to_vec(), vec![b'x'; 70_000]], vec![Vec::new(); 300]];
+    let text = encoded(&asked);
+    assert!(text.len() <= asked.iter().map(room).sum());
+    assert!(text.starts_with(b"*2\r\n$4\r\nAUTH\r\n$70000\r\nxxx"));
+}
+
+#[test]
+fn a_connection_is_kept_while_it_is_quiet_and_not_once_something_unasked_is_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let door = ServerEndpoint::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: listener.local_addr().unwrap().port(),
+    };
+    let end = Instant::now() + SOON;
+    for unasked in [&b"+HELLO\r\n"[..], b""] {
+        let mut line = RedisConnection::open(&door, end).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(!line.is_stale());
+        // Looking has not changed that an answer is waited for.
+        let answer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            stream.write_all(b"+OK\r\n").unwrap();
+            stream
+        });
+        assert_eq!(line.exchange(&[vec![b"PING".to_vec()]], end).unwrap(), [text("OK")]);
+        let mut stream = answer.join().unwrap();
+        assert!(!line.is_stale());
+        match unasked {
+            b"" => drop(stream),
+            unasked => stream.write_all(unasked).unwrap(),
+        }
+        while !line.is_stale() {
+            assert!(Instant::now() < end);
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_signal_is_no_end_of_a_connection_and_any_other_error_is() {
+    let (door, _server) = server(Vec::new(), Duration::ZERO);
+    let end = Instant::now() + SOON;
+    let RedisConnection(mut stream) = RedisConnection::open(&door, end).unwrap();
+    let mut outcomes = [Err(io::ErrorKind::Interrupted.into()), Ok(3)].into_iter();
+    assert!(matches!(stream.until(end, |_| outcomes.next().unwrap()), Ok(3)));
+    let soon = Instant::now() + Duration::from_millis(300);
+    let reset = stream.until(soon, |_| Err(io::ErrorKind::ConnectionReset.into()));
+    assert!(matches!(reset, Err(RedisFault::Broken)));
+}

@@ -194,10 +194,16 @@ impl HeldClaim {
     fn note(&mut self) -> Option<SpentNote> {
         let here = read(self.here.notes());
         let there = self.there.as_mut().and_then(|there| read(there.notes()));
-        match (here, there) {
-            (Some(here), Some(there)) if there.is_saved && !here.is_saved => Some(there),
-            (here, there) => here.or(there),
-        }
+        surer(here, there)
+    }
+}
+
+/// Of two notes the one that knows that what was bought is saved; else the first.
+fn surer(here: Option<SpentNote>, there: Option<SpentNote>) -> Option<SpentNote> {
+    let is_saved = |note: &Option<SpentNote>| note.as_ref().is_some_and(|note| note.is_saved);
+    match is_saved(&here) < is_saved(&there) {
+        true => there,
+        false => here.or(there),
     }
 }
 

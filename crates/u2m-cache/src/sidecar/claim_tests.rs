@@ -207,3 +207,23 @@ fn notes_are_dated_by_the_systems_clock() {
     let system = i64::try_from(UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     assert!(now().abs_diff(system) < 60, "{} {system}", now());
 }
+
+#[test]
+fn of_two_notes_the_one_that_knows_more_counts_and_else_the_first() {
+    let spot = EntryAddress { store: "cache".into(), path: "x".into(), key: "dev".into() };
+    let note = |to: &str, is_saved| {
+        Some(SpentNote { to: to.to_owned(), at: 7, spot: spot.clone(), is_saved })
+    };
+    for (here, there, counts) in [
+        (note("here", true), note("there", true), Some("here")),
+        (note("here", true), note("there", false), Some("here")),
+        (note("here", false), note("there", true), Some("there")),
+        (note("here", false), note("there", false), Some("here")),
+        (None, note("there", false), Some("there")),
+        (note("here", false), None, Some("here")),
+        (None, None, None),
+    ] {
+        let surer = surer(here, there);
+        assert_eq!(surer.as_ref().map(|note| note.to.as_str()), counts);
+    }
+}

@@ -405,6 +405,16 @@ mod tests {
     }
 
     #[test]
+    fn what_would_be_larger_than_is_read_is_not_written() {
+        let (path, limit) = (Path::new("x"), 16 << 20);
+        assert!(check_len(path, limit, limit).is_ok());
+        for len in [limit + 1, limit * 2] {
+            let refused = check_len(path, len, limit);
+            assert!(matches!(refused, Err(StoreError::WouldBeTooLarge { limit: 16, .. })), "{len}");
+        }
+    }
+
+    #[test]
     fn a_file_as_large_as_is_ever_read_is_read_and_a_larger_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");

@@ -213,3 +213,35 @@ impl RecordedFailure {
         Some(pause.into_iter().fold(verdict, RefreshFailure::with_pause))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_any_kind_is_read_as_it_was_written_down() {
+        let (of, at) = (Fingerprint::of_text("x"), Moment::new(Timestamp::from_unix(7), 9));
+        let refusal = ErrorResponse::new(400, "invalid_grant", Some("no")).with_suberror("gone");
+        for kind in [
+            RefreshFailureKind::Rejected(refusal),
+            RefreshFailureKind::passing("busy"),
+            RefreshFailureKind::spent("for another entry"),
+        ] {
+            let verdict = RefreshFailure::new(of.clone(), at, kind);
+            for verdict in [verdict.clone(), verdict.with_pause(Duration::from_secs(30))] {
+                let text = serde_json::to_string(&RecordedFailure::of(&verdict)).unwrap();
+                let read: RecordedFailure = serde_json::from_str(&text).unwrap();
+                assert_eq!(read.verdict(), Some(verdict), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_failure_without_its_part_of_a_second_fell_at_the_end_of_it() {
+        let of = Fingerprint::of_text("x");
+        let text = format!(r#"{{"of":"{}","at":7,"passing":"busy"}}"#, of.as_str());
+        let read: RecordedFailure = serde_json::from_str(&text).unwrap();
+        let at = read.verdict().unwrap().at;
+        assert_eq!((at.second().unix(), at.nanos()), (7, 999_999_999));
+    }
+}

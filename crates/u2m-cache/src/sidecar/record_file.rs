@@ -214,8 +214,12 @@ impl Sidecar {
 
     /// Forgets `key`; whether it was known.
     pub(crate) fn forget(&mut self, key: &str) -> bool {
-        let was_mirror = self.mirrors.remove(key).is_some() | self.untie(key);
-        self.sessions.remove(key).is_some() || was_mirror
+        let was_known = [
+            self.mirrors.remove(key).is_some(),
+            self.untie(key),
+            self.sessions.remove(key).is_some(),
+        ];
+        was_known.contains(&true)
     }
 
     /// The login whose copy stands under `host_key`.
@@ -331,6 +335,21 @@ mod tests {
         assert_eq!(sidecar.complete("dev", session("older")).binding, None, "it grows no further");
         assert_eq!(sidecar.complete("dev", session("foreign")).binding, None);
         assert_eq!(sidecar.complete("other", session("new")).binding, None);
+    }
+
+    #[test]
+    fn what_was_known_in_one_way_or_in_several_is_forgotten_once() {
+        for (is_mirror, is_recorded) in [(true, false), (false, true), (true, true)] {
+            let mut sidecar = Sidecar::parse(b"");
+            if is_mirror {
+                sidecar.mirror("key", "dev");
+            }
+            if is_recorded {
+                sidecar.record("key", &bound("r"), None);
+            }
+            assert!(sidecar.forget("key"), "{is_mirror} {is_recorded}");
+            assert!(!sidecar.forget("key"), "{is_mirror} {is_recorded}");
+        }
     }
 
     #[test]

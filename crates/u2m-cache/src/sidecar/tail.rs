@@ -97,6 +97,16 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_large_object_lines_may_be_a_quarter_of_it() {
+        let large = ONE.replace("dev\": \"plain", &format!("{}\": \"plain", "x".repeat(8 * LINES)));
+        let lines =
+            |size: usize| large.clone() + &line("dev", "https://a.example") + &" ".repeat(size);
+        let may_grow = |text: String| read(text.as_bytes()).unwrap().1.is_some();
+        assert!(may_grow(lines(LINES)));
+        assert!(!may_grow(lines(large.len() / 4)));
+    }
+
+    #[test]
     fn a_line_is_put_behind_what_was_read_and_behind_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("side");

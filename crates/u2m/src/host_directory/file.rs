@@ -237,6 +237,20 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_for_caches_is_made_for_this_user_alone() {
+        let (folder, _) = file();
+        let caches = folder.path().join("caches/u2m");
+        let file = DirectoryFile::in_cache(&caches, "hosts.json");
+        file.put(&host("a"), &way("direct"), None);
+        assert_eq!(file.get(&host("a"), &way("direct")), Some(None));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&caches).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+    }
+
+    #[test]
     fn a_folder_that_is_not_there_is_not_made() {
         let (folder, _) = file();
         let file = DirectoryFile::at(folder.path().join("no/hosts.json"));

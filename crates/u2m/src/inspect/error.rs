@@ -243,6 +243,8 @@ mod tests {
     fn the_rest_has_words_of_its_own_too() {
         let pat = Sanitized::new("pat");
         for (error, word) in [
+            (CheckError::Choose(ChooseError::MachineEnvironment), "m2m-environment"),
+            (CheckError::Choose(ChooseError::Reserved), "reserved-name"),
             (CheckError::NoAccount, "no-account"),
             (CheckError::NoHost, "no-host"),
             (CheckError::NoToken(pat.clone()), "no-token"),

@@ -19,8 +19,12 @@ impl Refresher {
     /// Puts `saved` back wherever a refresh token stands in its place that it was bought with, or one before that: never over a
     /// newer login, and never where there is none any more. It holds up nobody: it waits without any lock.
     pub(crate) fn look_after(&self, saved: &Session) {
-        for pause in LOOKS {
-            std::thread::sleep(pause);
+        self.look_after_each(&LOOKS, saved);
+    }
+
+    fn look_after_each(&self, pauses: &[Duration], saved: &Session) {
+        for pause in pauses {
+            std::thread::sleep(*pause);
             // What cannot be read or written now is looked at again.
             let _ = self.store.put_back(&self.key, saved, &self.spent());
         }
@@ -28,5 +32,35 @@ impl Refresher {
 
     fn spent(&self) -> Vec<Fingerprint> {
         self.spent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::Builder;
+    use u2m_cache::{MemoryStore, TokenStore};
+    use u2m_core::{AccessToken, Host, RefreshToken, Target};
+
+    fn session(name: &str) -> Session {
+        Session::new(AccessToken::new(name)).with_refresh_token(RefreshToken::new(name))
+    }
+
+    #[test]
+    fn a_copy_of_what_was_spent_is_replaced_and_a_newer_login_or_none_is_not() {
+        for (there, remains) in
+            [(Some("old"), Some("new")), (Some("newer"), Some("newer")), (None, None)]
+        {
+            let (target, store) =
+                (Target::workspace(Host::parse("https://a.example").unwrap()), MemoryStore::new());
+            let key = target.cache_key();
+            if let Some(there) = there {
+                store.save(&key, &session(there)).unwrap();
+            }
+            let auth = Builder::new(target).with_store(store.clone()).build().unwrap();
+            auth.keeper().spent.lock().unwrap().push(session("old").fingerprint());
+            auth.keeper().look_after_each(&[Duration::ZERO], &session("new"));
+            assert_eq!(store.load(&key).unwrap(), remains.map(session), "{there:?}");
+        }
     }
 }

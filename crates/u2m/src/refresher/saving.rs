@@ -367,6 +367,41 @@ mod tests {
     }
 
     #[test]
+    fn a_save_that_fails_is_tried_again_for_as_long_as_there_is_time_and_once_without_any() {
+        let (_store, keeper) = unsaved("old");
+        for (limit, tries, is_saved) in
+            [(Duration::from_secs(60), 3, true), (Duration::ZERO, 1, false)]
+        {
+            let mut tried = 0;
+            let outcome = keeper.try_to_save(limit, || {
+                tried += 1;
+                if tried < 3 { Err(StoreError::NoHome) } else { Ok(()) }
+            });
+            assert_eq!((tried, outcome.is_ok()), (tries, is_saved), "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn who_goes_on_trying_gives_way_to_a_flight_of_this_process() {
+        let (store, keeper) = unsaved("old");
+        keeper.wants_lock.store(true, Ordering::Relaxed);
+        let mut ground = RefreshContext::default();
+        let held = lock(&store, &keeper);
+        drop(ground.lock.replace(held));
+        keeper.keep_saving(ground);
+        let lock = store.lock(&keeper.key, Duration::from_secs(60)).unwrap();
+        assert!(lock.is_some() && keeper.unsaved().is_some());
+        assert_eq!(stored(&store, &keeper), session("old"));
+    }
+
+    #[test]
+    fn who_could_not_save_says_why_and_what_may_follow() {
+        let text = unsaved_text(&"the disk is full");
+        assert!(text.contains("could not be saved (the disk is full)"), "{text}");
+        assert!(text.contains("log in again"), "{text}");
+    }
+
+    #[test]
     fn a_save_that_was_done_before_it_failed_counts_as_one() {
         /// Says that somebody else came first.
         struct Overtaken(CacheKey);

@@ -240,6 +240,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_without_the_lock_gives_way_to_what_came_meanwhile() {
+        let keeper = keeper(-5);
+        for gives_way in [true, false] {
+            let issued = IssuedToken::new(Session::new(AccessToken::new("t")), TokenOrigin::Stored);
+            assert_eq!(keeper.issued(&issued, gives_way).gives_way, gives_way);
+        }
+    }
+
+    #[test]
     fn what_broke_and_what_was_asked_in_vain_is_told_apart() {
         let keeper = keeper(-5);
         let error = std::io::Error::other("no thread");

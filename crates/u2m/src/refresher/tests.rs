@@ -72,3 +72,24 @@ fn a_login_of_another_program_is_said_to_be_for_one_host_once_and_where_nothing_
     assert_eq!(tied("two", Some("/cfg"), false), [text]);
     assert!(tied("three", None, true).is_empty());
 }
+
+#[test]
+fn what_was_found_due_is_gone_on_from_once_and_for_a_moment() {
+    let own = Session::new(AccessToken::new("own"));
+    let keeper = keeper();
+    assert!(keeper.request.first_use(&own).is_none(), "its key names its host");
+    let found = |at: Instant| {
+        keeper.found_due(Some(own.clone()));
+        keeper.due.lock().unwrap().as_mut().unwrap().at = at;
+    };
+    let due = || (keeper.was_just_due(), keeper.take_due());
+    assert_eq!(due(), (false, None));
+    // However long this machine stands still, that is no more than a moment ago.
+    found(Instant::now() + Duration::from_secs(3600));
+    assert_eq!((due(), due()), ((true, Some(own.clone())), (false, None)));
+    found(Instant::now().checked_sub(MOMENT * 2).unwrap());
+    assert_eq!(due(), (false, None));
+    found(Instant::now() + Duration::from_secs(3600));
+    keeper.found_due(None);
+    assert_eq!(due(), (false, None));
+}

@@ -40,8 +40,10 @@ pub(super) fn named(name: &str, text: &str) -> KeyringError {
 
 /// Whether an item was removed by somebody else in the meantime.
 pub(super) fn is_gone(error: &Error) -> bool {
-    let Error::Dbus(error) = error else { return false };
-    let name = error.name().unwrap_or_default();
+    matches!(error, Error::Dbus(error) if says_gone(error.name().unwrap_or_default()))
+}
+
+fn says_gone(name: &str) -> bool {
     name == "org.freedesktop.Secret.Error.NoSuchObject"
         || ["UnknownObject", "UnknownMethod"]
             .contains(&name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or_default())
@@ -67,5 +69,30 @@ mod tests {
         assert!(matches!(no_reply(died), KeyringError::Broken(_)));
         assert!(matches!(no_reply("Did not receive a reply."), KeyringError::Timeout { .. }));
         assert!(matches!(of_library(Error::Prompt), KeyringError::Denied));
+    }
+
+    #[test]
+    fn what_the_library_says_is_told_in_our_words() {
+        let of = |error| format!("{:?}", of_library(error));
+        assert_eq!(of(Error::Locked), format!("{:?}", KeyringError::Locked));
+        assert_eq!(of(Error::Unavailable), format!("{:?}", KeyringError::NoService));
+        assert_eq!(of(Error::NoResult), format!("{:?}", KeyringError::NoCollection));
+        assert!(of(Error::Crypto("x".into())).contains("decrypted"));
+        assert!(of(Error::Parse).contains("unknown form"));
+        let denied = |name: &str| named(&format!("org.freedesktop.DBus.Error.{name}"), "");
+        for name in ["AccessDenied", "AuthFailed"] {
+            assert!(matches!(denied(name), KeyringError::Denied), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_item_that_is_gone_is_told_by_the_service_or_by_the_bus() {
+        assert!(says_gone("org.freedesktop.Secret.Error.NoSuchObject"));
+        assert!(says_gone("org.freedesktop.DBus.Error.UnknownObject"));
+        assert!(says_gone("org.freedesktop.DBus.Error.UnknownMethod"));
+        for other in ["", "UnknownObject", "org.freedesktop.DBus.Error.NoReply"] {
+            assert!(!says_gone(other), "{other}");
+        }
+        assert!(!is_gone(&Error::Locked));
     }
 }

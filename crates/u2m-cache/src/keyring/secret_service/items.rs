@@ -119,13 +119,15 @@ fn unlocked<'a>(
     Ok(items)
 }
 
+/// The item that was changed last; of several in one second, the last in the list.
 fn newest<'a, 's>(items: &'a [Item<'s>]) -> Result<Option<&'a Item<'s>>, KeyringError> {
-    let mut newest: Option<(u64, &Item<'_>)> = None;
-    for item in items {
-        let modified = if items.len() == 1 { 0 } else { item.get_modified().map_err(failed)? };
-        if newest.is_none_or(|(time, _)| modified >= time) {
-            newest = Some((modified, item));
-        }
+    // One alone need not be asked.
+    if let [one] = items {
+        return Ok(Some(one));
     }
-    Ok(newest.map(|(_, item)| item))
+    let mut newest = None;
+    for (at, item) in items.iter().enumerate() {
+        newest = newest.max(Some((item.get_modified().map_err(failed)?, at)));
+    }
+    Ok(newest.and_then(|(_, at)| items.get(at)))
 }

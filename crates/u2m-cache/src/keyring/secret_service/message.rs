@@ -337,6 +337,43 @@ mod tests {
     }
 
     #[test]
+    fn a_heading_is_read_in_the_order_of_its_bytes_and_what_it_says_besides_is_stepped_over() {
+        let field = |code, kind, value: &[u8]| [&[code, 1, kind, 0][..], value].concat();
+        for is_big in [false, true] {
+            let number = |number: u32| match is_big {
+                true => number.to_be_bytes(),
+                false => number.to_le_bytes(),
+            };
+            // The number of file descriptors, a signature nobody asked for, and what the answer is to.
+            let descriptors = field(9, b'u', &number(3));
+            let odd = field(20, b'g', &[2, b'a', b'y', 0]);
+            let reply = field(5, b'u', &number(7));
+            let fields = [&descriptors[..], &odd, &reply].concat();
+            let start = [if is_big { b'B' } else { b'l' }, 2, 0, 1];
+            let (len, none) = (u32::try_from(fields.len()).unwrap(), number(0));
+            let message = [&start[..], &none, &number(1), &number(len), &fields].concat();
+            let heading = MessageHeader::read(&message).unwrap().unwrap();
+            assert_eq!((heading.kind, heading.reply_to, heading.is_big), (2, 7, is_big));
+        }
+    }
+
+    #[test]
+    fn a_variant_of_text_or_bytes_is_stepped_over_and_no_other() {
+        for (kind, rest) in [("s", Some(3)), ("o", Some(3)), ("ay", Some(3)), ("u", None)] {
+            let mut body = MessageBody::new();
+            body.signature(kind).align(4);
+            match kind {
+                "ay" => body.number(2).raw(b"ab"),
+                _ => body.text("ab"),
+            };
+            body.align(4).number(3);
+            let mut reader = MessageReader { bytes: body.bytes(), at: 0, is_big: false };
+            let next = reader.skip_variant().and_then(|()| reader.number());
+            assert_eq!(next, rest, "{kind}");
+        }
+    }
+
+    #[test]
     fn both_byte_orders_are_read() {
         let mut bytes = vec![0, 0, 0, 3, b'a', b'b', b'c', 0];
         let text =

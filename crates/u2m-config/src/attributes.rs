@@ -14,6 +14,8 @@ pub enum ValueKind {
     Integer,
     /// Words with commas between them.
     List,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
 }
 
 /// A text that is not a value of its kind. The text itself is not repeated.
@@ -31,11 +33,12 @@ impl WrongValue {
 
 impl fmt::Display for WrongValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.expected {
-            ValueKind::Bool => "it must be true or false",
-            ValueKind::Integer => "it must be a whole number",
-            ValueKind::Text | ValueKind::List => "it cannot be read",
-        })
+        match self.expected {
+            ValueKind::Bool => f.write_str("it must be true or false"),
+            ValueKind::Integer => f.write_str("it must be a whole number"),
+            ValueKind::Text | ValueKind::List => f.write_str("it cannot be read"),
+            ValueKind::OneOf(words) => write!(f, "it must be one of {}", words.join(", ")),
+        }
     }
 }
 
@@ -134,6 +137,31 @@ impl Attribute {
         text("cloud", &["DATABRICKS_CLOUD"]).internal(),
         text("audience", &["DATABRICKS_TOKEN_AUDIENCE"]).also(&["token_audience"]).internal(),
         text("discovery_url", &["DATABRICKS_DISCOVERY_URL"]).internal(),
+        // A JSON array (RFC 9396), and a switch of Python's SDK.
+        text("authorization_details", &[]).internal(),
+        text("disable_async_token_refresh", &["DATABRICKS_DISABLE_ASYNC_TOKEN_REFRESH"])
+            .reads(ValueKind::Bool)
+            .internal(),
+        // How tokens of another issuer are exchanged for tokens of Databricks' (RFC 8693), and for whom. The second spelling is
+        // that of Databricks' SQL connectors.
+        text("federation_client_id", &[]).also(&["identity_federation_client_id"]),
+        text("use_token_federation", &[])
+            .reads(ValueKind::OneOf(&["true", "false", "auto"]))
+            .internal(),
+        text("federation_mode", &[])
+            .reads(ValueKind::OneOf(&["auto", "always", "never"]))
+            .internal(),
+        text("federation_fallback", &[])
+            .reads(ValueKind::OneOf(&["never", "on_unsupported", "always"]))
+            .internal(),
+        text("federation_wire", &[])
+            .reads(ValueKind::OneOf(&["sdk", "sql_compat", "jwt_bearer"]))
+            .internal(),
+        text("federation_compat", &[])
+            .reads(ValueKind::OneOf(&["none", "sql_connector"]))
+            .internal(),
+        text("allowed_issuers", &[]).reads(ValueKind::List).internal(),
+        text("extra_target_issuers", &[]).reads(ValueKind::List).internal(),
     ];
 
     /// The attribute of that key, in any SDK's spelling.
@@ -162,7 +190,7 @@ impl Attribute {
         self.key
     }
 
-    /// Its key, then the spellings of Python's SDK.
+    /// Its key, then the spellings of other SDKs.
     pub fn keys(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.key).chain(self.aliases.iter().copied())
     }
@@ -225,6 +253,7 @@ impl Attribute {
             ValueKind::Text | ValueKind::List => true,
             ValueKind::Bool => truth(text).is_some(),
             ValueKind::Integer => text.parse::<i64>().is_ok(),
+            ValueKind::OneOf(words) => words.contains(&text),
         };
         if is_right { Ok(()) } else { Err(WrongValue { expected: self.kind }) }
     }

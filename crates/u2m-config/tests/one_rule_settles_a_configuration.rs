@@ -280,6 +280,29 @@ fn pythons_spellings_are_read_and_the_usual_one_wins() {
 }
 
 #[test]
+fn what_federation_goes_by_is_read_checked_and_told_with_its_source() {
+    let text = "[p]\nhost = p.example\nidentity_federation_client_id = an-id\nfederation_mode = always\n\
+                allowed_issuers = https://b.example, https://a.example\n";
+    let env = [("DATABRICKS_DISABLE_ASYNC_TOKEN_REFRESH", "true")];
+    let found = world(text, &env).profile("p").unwrap();
+    for (key, told_as) in [
+        ("federation_client_id", format!("an-id from {PATH} {FILE}")),
+        ("federation_mode", format!("always from {PATH} {FILE}")),
+        ("allowed_issuers", format!("https://a.example,https://b.example from {PATH} {FILE}")),
+        (
+            "disable_async_token_refresh",
+            "true from DATABRICKS_DISABLE_ASYNC_TOKEN_REFRESH environment variable".to_owned(),
+        ),
+    ] {
+        assert_eq!(told(&found, key), told_as);
+    }
+    let wrong = world(&text.replace("always", "often"), &[]).profile("p").unwrap_err();
+    let why = std::error::Error::source(&wrong).map(ToString::to_string);
+    assert!(wrong.to_string().starts_with("the value of federation_mode from"), "{wrong}");
+    assert_eq!(why.as_deref(), Some("it must be one of auto, always, never"));
+}
+
+#[test]
 fn scopes_are_sorted_and_each_is_there_once() {
     let text = "[p]\nhost = p.example\nscopes = sql, jobs,,sql clusters\n";
     let found = world(text, &[]).profile("p").unwrap();

@@ -24,6 +24,7 @@ fn values() -> impl Strategy<Value = Values> {
             ("scopes", _) => prop_oneof![Just("sql,jobs"), Just(",")].boxed(),
             (_, ValueKind::Bool) => prop_oneof![Just("true"), Just("0")].boxed(),
             (_, ValueKind::Integer) => Just("15").boxed(),
+            (_, ValueKind::OneOf(words)) => prop::sample::select(words).boxed(),
             _ => prop_oneof![Just("canary-1"), Just("canary-2"), Just("")].boxed(),
         };
         (Just(place), text.prop_map(str::to_owned))

@@ -14,7 +14,7 @@ fn no_key_and_no_variable_means_two_things() {
         Attribute::ALL.iter().flat_map(|attribute| attribute.variables()).collect();
     assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
     assert_eq!(variables.iter().collect::<BTreeSet<_>>().len(), variables.len());
-    assert_eq!(Attribute::ALL.len(), 41);
+    assert_eq!(Attribute::ALL.len(), 51);
 }
 
 #[test]
@@ -108,6 +108,31 @@ fn numbers_are_decimal() {
         let wrong = named("http_timeout_seconds").check(bad).unwrap_err();
         assert_eq!(wrong.expected(), ValueKind::Integer, "{bad}");
     }
+}
+
+#[test]
+fn where_there_are_a_few_words_another_one_is_told_which() {
+    let mode = named("federation_mode");
+    for good in ["auto", "always", "never"] {
+        assert!(mode.check(good).is_ok(), "{good}");
+    }
+    for bad in ["", "Auto", "always ", "sometimes"] {
+        let wrong = mode.check(bad).unwrap_err();
+        assert_eq!(wrong.to_string(), "it must be one of auto, always, never", "{bad}");
+    }
+    assert!(named("use_token_federation").check("auto").is_ok());
+}
+
+#[test]
+fn what_federation_goes_by_stands_in_profiles_and_belongs_to_no_method() {
+    assert_eq!(named("identity_federation_client_id").key(), "federation_client_id");
+    let last = &Attribute::ALL[41..];
+    assert_eq!(last[0].key(), "authorization_details");
+    for attribute in last {
+        assert!(attribute.is_stored() && attribute.method().is_none(), "{attribute:?}");
+    }
+    let found = Attribute::of_variable("DATABRICKS_DISABLE_ASYNC_TOKEN_REFRESH").unwrap();
+    assert_eq!(found.key(), "disable_async_token_refresh");
 }
 
 #[test]

@@ -419,33 +419,6 @@ fn dual_4_no_reader_ever_sees_the_two_apart() {
 }
 
 #[test]
-fn dual_5_a_login_of_an_older_program_is_served_with_a_notice_and_never_migrated() {
-    let place = Place::new();
-    let store = place.store();
-    assert!(store.load_host_fallback(&key("prod"), &key(HOST)).unwrap().is_none());
-    assert!(place.names().is_empty() && store.take_notices().is_empty());
-    store.save(&key(HOST), &session("old")).unwrap();
-    let before = place.text();
-    for _ in 0..3 {
-        let found = store.load_host_fallback(&key("prod"), &key(HOST)).unwrap().unwrap();
-        assert_eq!(found.access_token.expose(), "at-old");
-    }
-    let notices = store.take_notices();
-    assert!(notices.len() == 1 && notices[0].text.contains("log in with 'prod'"), "{notices:?}");
-    assert_eq!(place.text(), before);
-    // The profile's own login comes first, and a bad one is not passed over.
-    store.save(&key("prod"), &session("own")).unwrap();
-    let found = store.load_host_fallback(&key("prod"), &key(HOST)).unwrap().unwrap();
-    assert_eq!(found.access_token.expose(), "at-own");
-    common::put(&place.file(), place.text().replace("\"at-own\"", "7"));
-    assert!(matches!(
-        store.load_host_fallback(&key("prod"), &key(HOST)),
-        Err(StoreError::BadEntry { .. })
-    ));
-    assert!(store.take_notices().is_empty());
-}
-
-#[test]
 fn a_process_that_opens_a_store_by_its_address_is_told_of_its_copies() {
     let place = Place::new();
     let told = |store: FileStore| match store.address() {

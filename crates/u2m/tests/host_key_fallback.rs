@@ -99,8 +99,10 @@ fn a_login_of_its_own_counts_from_the_moment_that_it_is_stored() {
     let bad = text.replacen(&format!("\"{}\"", own.access_token().expose()), "7", 1);
     assert_ne!(bad, text);
     fs::write(world.file(), bad).unwrap();
-    let error = open(&world, "").build().unwrap().blocking().token().unwrap_err();
+    let auth = open(&world, "").build().unwrap();
+    let error = auth.blocking().token().unwrap_err();
     assert!(matches!(error, TokenError::Store(_)), "{error}");
+    assert!(notices(&auth).is_empty());
 }
 
 #[test]

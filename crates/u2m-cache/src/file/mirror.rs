@@ -10,7 +10,7 @@ use super::over::ReplaceRule;
 use super::{FileStore, FileStoreInner};
 use crate::error::StoreError;
 use crate::sidecar::record_file::Sidecar;
-use crate::store::{Notice, TokenStore};
+use crate::store::TokenStore;
 use std::sync::Arc;
 use u2m_core::{Binding, CacheKey, Session};
 
@@ -251,40 +251,6 @@ impl FileStore {
             inner.beside.notice(notice.text);
         }
         Self(Arc::new(inner))
-    }
-
-    /// Reads the login that an older program stored under `host_key`, for a profile that has none (DUAL-5). Nothing is
-    /// written: a refresh is one of the entry under `host_key`, with its lock. That the host belongs to this one profile
-    /// alone is for the caller to know, since it may be another user's login otherwise.
-    ///
-    /// # Errors
-    /// The file, or this entry, cannot be read.
-    ///
-    /// ```
-    /// use u2m_cache::{FileStore, TokenStore};
-    /// use u2m_core::{AccessToken, CacheKey, Session};
-    /// let folder = tempfile::tempdir().unwrap();
-    /// let store = FileStore::at(folder.path().join("token-cache.json"));
-    /// let (dev, host) = (CacheKey::new("dev"), CacheKey::new("https://ws-1.cloud.databricks.com"));
-    /// store.save(&host, &Session::new(AccessToken::new("a")))?;
-    /// assert!(store.load_host_fallback(&dev, &host)?.is_some());
-    /// assert!(store.take_notices()[0].text.contains("log in"));
-    /// assert!(store.load(&dev)?.is_none(), "it was not copied");
-    /// # Ok::<(), u2m_cache::StoreError>(())
-    /// ```
-    pub fn load_host_fallback(
-        &self,
-        profile: &CacheKey,
-        host_key: &CacheKey,
-    ) -> Result<Option<Session>, StoreError> {
-        if let Some(session) = self.load(profile)? {
-            return Ok(Some(session));
-        }
-        let found = self.load(host_key)?;
-        if found.is_some() && profile != host_key {
-            self.0.beside.notice_once(Notice::of_host_fallback(profile, host_key).text);
-        }
-        Ok(found)
     }
 }
 

@@ -47,6 +47,12 @@ mod none {
         work()
     }
 
+    /// Makes a file last, by `work`.
+    #[inline(always)]
+    pub(crate) fn sync(file: &File, work: fn(&File) -> io::Result<()>) -> io::Result<()> {
+        work(file)
+    }
+
     /// The file, to be read or written.
     #[inline(always)]
     pub(crate) fn through(file: &mut File) -> &mut File {
@@ -72,9 +78,9 @@ mod plan;
 mod tests;
 
 #[cfg(not(all(test, unix)))]
-pub(crate) use none::{at, carried, check_mount, opening, through};
+pub(crate) use none::{at, carried, check_mount, opening, sync, through};
 #[cfg(all(test, unix))]
 pub(crate) use plan::{
     FaultPlan, InjectedFault, MOUNT, at, carried, check_mount, opened_under, opening,
-    runtime_folder, through, under,
+    runtime_folder, sync, through, under,
 };

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use temp_file::UpdateReserve;
-use u2m_core::{CacheKey, FirstUse, Session};
+use u2m_core::{Binding, CacheKey, FirstUse, Session};
 
 /// Writing takes milliseconds; a holder that has the lock for longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +39,31 @@ pub(crate) struct SidecarFiles {
     told: Mutex<BTreeSet<String>>,
     /// Whether it was said that there are no locks here.
     is_said: AtomicBool,
+}
+
+/// What of a side file that is written anew is to last before anything else is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lasts {
+    /// Nothing: what is lost is found out again, or is about nothing.
+    Whatever,
+    /// Its text, where tokens that it is about are put in place beside it next: of two files, which name leads to which lasts in the
+    /// order in which it was changed.
+    Text,
+    /// Its name, too.
+    Name,
+}
+
+impl Lasts {
+    /// What is to last of a login's record. Tokens of which nothing is known are never sent to an issuer that a person named, nor to
+    /// a host that a person allowed: such a login would end with its record. Any other only finds its endpoints again, and does not
+    /// wait for a disk.
+    pub(crate) fn of(session: &Session) -> Self {
+        let is_needed = |it: &Binding| it.is_issuer_named || !it.allowed.is_empty();
+        match session.binding.as_ref().is_some_and(is_needed) {
+            true => Self::Text,
+            false => Self::Whatever,
+        }
+    }
 }
 
 impl SidecarFiles {
@@ -154,20 +179,22 @@ impl SidecarFiles {
         }
     }
 
-    /// Writes down what is news of these logins, behind what there is or by writing all anew. The writers' lock is held.
+    /// Writes down what is news of these logins, behind what there is or by writing all anew, before their tokens are put in
+    /// place. A line that is to last still has to be made to ([`UpdateReserve::settle_line`]). The writers' lock is held.
     pub(crate) fn add_to_sidecar(
         &self,
         (sidecar, file): (&Sidecar, Option<File>),
-        names: &[&str],
+        (names, lasts): (&[&str], Lasts),
         reserve: &mut UpdateReserve,
     ) -> Result<(), StoreError> {
         if let (Some(mut file), Some((len, line))) = (file, sidecar.line(names))
             && disk::check_len(&self.path, len + line.len() as u64, disk::READABLE).is_ok()
             && tail::add(&mut file, len, &line).is_ok()
         {
+            reserve.line = (lasts != Lasts::Whatever).then_some(file);
             return Ok(());
         }
-        self.write_sidecar(sidecar, reserve)
+        self.put_sidecar(sidecar, reserve, lasts)
     }
 
     /// What becomes of a save of which nothing could be recorded: it goes on, and a notice says so. But a login to another host
@@ -184,9 +211,14 @@ impl SidecarFiles {
         if is_login && !agrees() {
             return Err(error);
         }
+        self.say_unrecorded(key.as_str(), &error);
+        Ok(())
+    }
+
+    /// Says that it is not known for good whom the tokens under a name belong to.
+    pub(crate) fn say_unrecorded(&self, key: &str, error: &dyn std::error::Error) {
         let text = format!("whom the login '{key}' belongs to could not be noted");
         self.notice_about(&text, format!("{text}: {error}"));
-        Ok(())
     }
 
     /// Changes what is known of the logins, under the writers' lock; `change` says whether it changed anything.
@@ -197,7 +229,7 @@ impl SidecarFiles {
     ) -> Result<(), StoreError> {
         disk::create_folder(self.folder())?;
         let _writer = self.writer()?;
-        self.change_sidecar_locked(&mut UpdateReserve::default(), change)
+        self.change_sidecar_locked(&mut UpdateReserve::default(), Lasts::Whatever, change)
     }
 
     /// As [`SidecarFiles::change_sidecar`], and lasting once it is done: where a login is may not be forgotten in a power cut after
@@ -208,11 +240,7 @@ impl SidecarFiles {
     ) -> Result<(), StoreError> {
         disk::create_folder(self.folder())?;
         let _writer = self.writer()?;
-        let mut sidecar = self.sidecar_to_change()?;
-        match change(&mut sidecar) {
-            true => self.put_sidecar(&sidecar, &mut UpdateReserve::default(), true),
-            false => Ok(()),
-        }
+        self.change_sidecar_locked(&mut UpdateReserve::default(), Lasts::Name, change)
     }
 
     /// Records which host a login of another program is used with, unless its name is tied to one already; whether that was
@@ -230,7 +258,7 @@ impl SidecarFiles {
             return Err(StoreError::LockTimeout { path: path.as_path().into() });
         };
         let mut is_new = false;
-        self.change_sidecar_locked(&mut UpdateReserve::default(), |sidecar| {
+        self.change_sidecar_locked(&mut UpdateReserve::default(), Lasts::Whatever, |sidecar| {
             is_new = sidecar.tie(key.as_str(), &first.host, config);
             is_new
         })?;
@@ -241,36 +269,28 @@ impl SidecarFiles {
     pub(crate) fn change_sidecar_locked(
         &self,
         reserve: &mut UpdateReserve,
+        lasts: Lasts,
         change: impl FnOnce(&mut Sidecar) -> bool,
     ) -> Result<(), StoreError> {
         let mut sidecar = self.sidecar_to_change()?;
         match change(&mut sidecar) {
-            true => self.write_sidecar(&sidecar, reserve),
+            true => self.put_sidecar(&sidecar, reserve, lasts),
             false => Ok(()),
         }
-    }
-
-    /// Not synced: without it a login still works, it only has to find its endpoints again. The writers' lock is held.
-    pub(crate) fn write_sidecar(
-        &self,
-        sidecar: &Sidecar,
-        reserve: &mut UpdateReserve,
-    ) -> Result<(), StoreError> {
-        self.put_sidecar(sidecar, reserve, false)
     }
 
     fn put_sidecar(
         &self,
         sidecar: &Sidecar,
         reserve: &mut UpdateReserve,
-        durable: bool,
+        lasts: Lasts,
     ) -> Result<(), StoreError> {
         let path = self.sibling(".u2m.json");
         let text = sidecar.text();
         disk::check_len(&path, text.len() as u64, disk::READABLE)?;
         let mut temporary = reserve.side(&path, self.prefix())?;
-        temporary.fill(&text, durable)?;
-        temporary.put(&path, durable)
+        temporary.fill(&text, lasts != Lasts::Whatever)?;
+        temporary.put(&path, lasts == Lasts::Name)
     }
 }
 

@@ -3,8 +3,10 @@
 
 use super::FileOperation;
 use std::cell::RefCell;
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +44,16 @@ struct FaultState {
     kind: Option<FileOperation>,
     steps: Vec<FileOperation>,
     opened: Vec<PathBuf>,
+    /// Files of which something was written that was not made to last since.
+    loose: BTreeSet<FileId>,
     runtime: Option<PathBuf>,
+}
+
+/// A file, whatever its name: its device, and its number there.
+pub(crate) type FileId = (u64, u64);
+
+pub(crate) fn id(meta: &Metadata) -> FileId {
+    (meta.dev(), meta.ino())
 }
 
 type SharedFaults = Arc<Mutex<FaultState>>;
@@ -146,6 +157,27 @@ pub(crate) fn at<T>(op: FileOperation, work: impl FnOnce() -> io::Result<T>) -> 
     }
 }
 
+/// As [`at`], of what makes a file last.
+pub(crate) fn sync(file: &File, work: fn(&File) -> io::Result<()>) -> io::Result<()> {
+    at(FileOperation::Sync, || {
+        work(file)?;
+        note_loose(file, |files, id| files.remove(&id));
+        Ok(())
+    })
+}
+
+/// Notes something of a file among those that may lose what was written.
+fn note_loose(file: &File, note: impl FnOnce(&mut BTreeSet<FileId>, FileId) -> bool) {
+    if let Some(shared) = current() {
+        let _ = note(&mut shared.lock().unwrap().loose, id(&file.metadata().unwrap()));
+    }
+}
+
+/// Whether a power cut would take from this file what was written of it.
+pub(crate) fn is_loose(meta: &Metadata) -> bool {
+    current().is_some_and(|shared| shared.lock().unwrap().loose.contains(&id(meta)))
+}
+
 /// As [`at`], opening the file at `path`.
 pub(crate) fn opening<T>(path: &Path, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     if let Some(shared) = current() {
@@ -190,6 +222,7 @@ impl Read for FaultyFile<'_> {
 
 impl Write for FaultyFile<'_> {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        note_loose(self.0, |files, id| files.insert(id));
         let half = &from[..from.len().div_ceil(2)];
         match planned(FileOperation::Write) {
             None | Some(InjectedFault::Meanwhile) => self.0.write(from),

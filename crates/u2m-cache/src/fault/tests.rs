@@ -9,6 +9,7 @@ mod mounts;
 #[cfg(all(feature = "encrypted", feature = "keyring"))]
 mod moves;
 mod order;
+mod power;
 mod trips;
 
 use crate::fault;
@@ -124,7 +125,14 @@ fn session(name: &str) -> Session {
         .with_expiry(Timestamp::from_unix(4_070_908_800))
 }
 
+/// A login at an issuer that a person named, of which the record is waited for, too.
 fn bound(name: &str, host: &str) -> Session {
+    let login = at_databricks(name, host);
+    let binding = login.binding.clone().unwrap().with_issuer_named(true);
+    login.with_binding(binding)
+}
+
+fn at_databricks(name: &str, host: &str) -> Session {
     let endpoint = Url::parse(&format!("{host}/oidc/v1/token")).unwrap();
     let host = Host::parse(host).unwrap();
     session(name)

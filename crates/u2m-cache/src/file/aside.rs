@@ -40,7 +40,7 @@ fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
             let copied =
                 fault::at(FileOperation::Open, || File::open(path)).and_then(|mut whole| {
                     io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
-                    fault::at(FileOperation::Sync, || copy.sync_all())
+                    fault::sync(&copy, File::sync_all)
                 });
             // Half of it helps nobody, and may hold tokens.
             copied

@@ -58,7 +58,7 @@ impl Committed<'_> {
     fn make_last(&self, lock: &Path, temporary: &Path) -> Result<(), StoreError> {
         let missing = || io::Error::other("what is about to be written could not be noted in it");
         let file = self.0.as_ref().ok_or_else(missing);
-        let synced = file.and_then(|file| fault::at(FileOperation::Sync, || file.sync_all()));
+        let synced = file.and_then(|file| fault::sync(file, File::sync_all));
         synced.map_err(|error| StoreError::io("write", lock, error))?;
         disk::sync_folder(temporary.parent().unwrap_or(Path::new(".")));
         Ok(())

@@ -15,7 +15,7 @@ use crate::sidecar::lock;
 use crate::sidecar::locks::HeldLock;
 use crate::sidecar::record_file::Sidecar;
 use crate::sidecar::temp_file::{TempFile, UpdateReserve};
-use crate::sidecar::{claim, disk, in_place};
+use crate::sidecar::{Lasts, claim, disk, in_place};
 use std::fs::{self, File};
 use std::path::Path;
 use u2m_core::{CacheKey, Fingerprint, Session};
@@ -104,7 +104,7 @@ impl FileStoreInner {
                 gone.retain(|name| sidecar.home(name).is_none_or(is_here));
                 gone.iter().fold(false, |is_news, name| sidecar.forget(name) | is_news)
             };
-            let _ = self.beside.change_sidecar_locked(reserve, forget);
+            let _ = self.beside.change_sidecar_locked(reserve, Lasts::Whatever, forget);
         }
         Ok(())
     }
@@ -213,7 +213,12 @@ impl FileStoreInner {
             matches!(over, ReplaceRule::Whatever) || names.iter().all(is_same)
         };
         let is_meant = || Ok(self.is_still(look)? || last && is_same(&self.look_held(true)?.text));
-        let is_put = self.put(&mut temporary, (&new, changes), (&path, parsed), writer, is_meant);
+        let is_put = temporary.fill(&new, true).and_then(|()| {
+            if let (Err(error), Some(name)) = (reserve.settle_line(), names.first()) {
+                self.beside.say_unrecorded(name, &error);
+            }
+            self.put(&mut temporary, (&new, changes), (&path, parsed), writer, is_meant)
+        });
         if matches!(is_put, Ok(true)) {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             reserve.put = Some(folder.unwrap_or(Path::new(".")).to_owned());
@@ -224,7 +229,7 @@ impl FileStoreInner {
         is_put
     }
 
-    /// Puts the new text in place, if the old one is what it `is_meant` to replace; whether it did.
+    /// Puts the new text in place, which lasts, if the old one is what it `is_meant` to replace; whether it did.
     fn put(
         &self,
         temporary: &mut TempFile,
@@ -233,7 +238,6 @@ impl FileStoreInner {
         writer: &mut HeldLock,
         is_meant: impl FnOnce() -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
-        temporary.fill(new, true)?;
         let committed = self.commit(writer, &temporary.path, &parsed.document, changes);
         if !is_meant()? {
             return Ok(false);
@@ -365,7 +369,9 @@ impl FileStoreInner {
                 return Ok(());
             }
             let names: Vec<&str> = records.iter().map(|(name, ..)| *name).collect();
-            self.beside.add_to_sidecar((&sidecar, file), &names, reserve)
+            let lasts = records.iter().map(|(_, session, _)| Lasts::of(session)).max();
+            let news = (names.as_slice(), lasts.unwrap_or(Lasts::Whatever));
+            self.beside.add_to_sidecar((&sidecar, file), news, reserve)
         });
         if let Err(error) = recorded
             && let Some((_, session, _)) = records.first()

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::file::ReplaceRule;
 use crate::keyring::envelope::PartsManifest;
 use crate::sidecar::temp_file::UpdateReserve;
-use crate::sidecar::{claim, disk, lock, locks};
+use crate::sidecar::{Lasts, claim, disk, lock, locks};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
@@ -252,8 +252,13 @@ fn note_binding(
     old: Option<&Session>,
     mut reserve: UpdateReserve,
 ) -> Result<(), StoreError> {
+    // The tokens are not beside it: no order in which names last includes them.
+    let lasts = match Lasts::of(session) {
+        Lasts::Whatever => Lasts::Whatever,
+        Lasts::Text | Lasts::Name => Lasts::Name,
+    };
     let noted = of.beside.writer().and_then(|_writer| {
-        of.beside.change_sidecar_locked(&mut reserve, |sidecar| {
+        of.beside.change_sidecar_locked(&mut reserve, lasts, |sidecar| {
             sidecar.record(key.as_str(), session, old.map(Session::fingerprint));
             true
         })

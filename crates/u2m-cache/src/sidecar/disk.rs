@@ -343,7 +343,7 @@ pub(crate) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()>
     fault::through(file).write_all(text.as_bytes())?;
     // Shrinks what was set aside, and never has to find room.
     fault::at(FileOperation::SetLen, || file.set_len(text.len() as u64))?;
-    if durable { fault::at(FileOperation::Sync, || file.sync_all()) } else { Ok(()) }
+    if durable { fault::sync(file, File::sync_all) } else { Ok(()) }
 }
 
 /// Puts a filled temporary file in the place of `path`.

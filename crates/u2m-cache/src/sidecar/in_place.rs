@@ -71,12 +71,12 @@ fn bytes(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
 fn fill(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let (first, rest) = bytes.split_at(bytes.len().min(1));
     put(file, 0, &[HALF])?;
-    fault::at(FileOperation::Sync, || file.sync_all())?;
+    fault::sync(file, File::sync_all)?;
     put(file, 1, rest)?;
     fault::at(FileOperation::SetLen, || file.set_len(bytes.len() as u64))?;
-    fault::at(FileOperation::Sync, || file.sync_all())?;
+    fault::sync(file, File::sync_all)?;
     put(file, 0, first)?;
-    fault::at(FileOperation::Sync, || file.sync_all())
+    fault::sync(file, File::sync_all)
 }
 
 fn put(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {

@@ -3,6 +3,10 @@
 //!
 //! A line counts if it is whole. One that broke off, and whatever stands behind it, is as good as not there, and the next writer
 //! writes the file anew; so does whoever changes anything else, or finds that the lines have become many.
+//!
+//! Where a login could not do without its record ([`Lasts::of`](super::Lasts::of)), a line lasts before the tokens that it is about
+//! are put in place: a power cut must not take it alone. It is waited for behind the tokens' own text, whose way to the disk has by
+//! then taken along what the file system has to note of both.
 
 use super::disk;
 use super::record_file::Sidecar;
@@ -28,14 +32,15 @@ pub(super) fn read(text: &[u8]) -> Option<(Sidecar, Option<u64>)> {
     Some((whole, u64::try_from(text.len()).ok().filter(|_| is_short)))
 }
 
-/// Puts a line behind a text of this length; what was not written whole is taken back, or else counts for nothing.
+/// Puts a line behind a text of this length; what was not written whole is taken back, or else counts for nothing. It is still to be
+/// made to last.
 pub(super) fn add(file: &mut File, len: u64, line: &str) -> io::Result<()> {
     if file.seek(SeekFrom::End(0))? != len {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let added = fault::through(file).write_all(line.as_bytes());
     match added {
-        // On its way to the disk before the tokens are, without anybody's waiting for it.
+        // On its way to the disk before the tokens are: less is left to be waited for afterwards.
         Ok(()) => disk::start_writing(file),
         Err(_) => drop(fault::at(FileOperation::SetLen, || file.set_len(len))),
     }

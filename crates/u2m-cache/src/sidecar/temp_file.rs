@@ -100,11 +100,18 @@ impl Drop for TempFile {
 pub(crate) struct UpdateReserve {
     pub(crate) cache: Option<TempFile>,
     pub(crate) side: Option<TempFile>,
+    /// The side file, where a line of it is to last before the tokens that it is about are put in place.
+    pub(crate) line: Option<File>,
     /// Where a file was put in place.
     pub(crate) put: Option<PathBuf>,
 }
 
 impl UpdateReserve {
+    /// Makes a line of the side file last. The text of the tokens lasts already.
+    pub(crate) fn settle_line(&mut self) -> io::Result<()> {
+        self.line.take().map_or(Ok(()), |file| fault::sync(&file, File::sync_data))
+    }
+
     /// Makes it last which file is in place. Nobody else's writing has to wait for it.
     pub(crate) fn settle(&mut self) {
         if let Some(folder) = self.put.take() {
@@ -191,7 +198,7 @@ fn allot(file: &mut File, len: u64, durable: bool) -> io::Result<()> {
         fault::through(file).write_all(&zeros[..usize::try_from(part).unwrap_or(0)])?;
         left -= part;
     }
-    if durable && len > 0 { fault::at(FileOperation::Sync, || file.sync_all()) } else { Ok(()) }
+    if durable && len > 0 { fault::sync(file, File::sync_all) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a save leaves out, and whom it does not hold up.
 
-use super::{LONG, STAGE, Scene, Story, act, bound, key, session};
+use super::{LONG, STAGE, Scene, Story, act, at_databricks, bound, key, session};
 use crate::fault::FileOperation;
 use crate::fault::plan::{FaultPlan, InjectedFault, meanwhile, under};
 use crate::{FileStore, TokenStore};
@@ -69,6 +69,24 @@ fn a_record_is_put_behind_the_others_and_no_file_is_made_for_it() {
     let before = std::fs::read(&side).unwrap();
     FileStore::at(scene.file()).save(&key("plain"), &session("another")).unwrap();
     assert_eq!(std::fs::read(&side).unwrap(), before);
+}
+
+#[test]
+fn a_login_that_finds_its_endpoints_again_does_not_wait_for_its_record() {
+    let _stage = STAGE.share();
+    let waits = |login| {
+        let scene = Scene::new(Story::NewLogin);
+        let store = FileStore::at(scene.file());
+        let (saved, steps) = under(None, None, || store.save(&key("new"), &login));
+        saved.unwrap();
+        count(&steps, FileOperation::Sync)
+    };
+    let a = "https://a.example";
+    let plain = waits(at_databricks("new", a));
+    assert_eq!(waits(bound("new", a)), plain + 1);
+    let allowed = at_databricks("new", a).binding.unwrap();
+    let allowed = allowed.with_allowed([u2m_core::Host::parse("https://b.example").unwrap()]);
+    assert_eq!(waits(session("new").with_binding(allowed)), plain + 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{FileStoreInner, ReplaceRule, TRIES, is_here};
 use crate::error::StoreError;
 use crate::file::codec::DecodedEntry;
 use crate::file::document::{CacheDocument, MemberChange, parse};
-use crate::sidecar::disk;
+use crate::sidecar::{Lasts, disk};
 use crate::sidecar::record_file::Sidecar;
 use crate::sidecar::temp_file::UpdateReserve;
 use u2m_core::{CacheKey, Fingerprint, Session};
@@ -172,7 +172,9 @@ impl FileStoreInner {
         if !self.codec.has_sidecar() || records.is_empty() {
             return Ok(());
         }
-        self.beside.change_sidecar_locked(reserve, |sidecar| {
+        let lasts = records.iter().map(|(_, session)| Lasts::of(session)).max();
+        let lasts = lasts.unwrap_or(Lasts::Whatever);
+        self.beside.change_sidecar_locked(reserve, lasts, |sidecar| {
             for (name, session) in records {
                 sidecar.record(name, session, None);
             }
@@ -186,7 +188,7 @@ impl FileStoreInner {
         if !self.codec.has_sidecar() {
             return;
         }
-        let _ = self.beside.change_sidecar_locked(reserve, |sidecar| {
+        let _ = self.beside.change_sidecar_locked(reserve, Lasts::Whatever, |sidecar| {
             gone.by_ref().fold(false, |is_news, name| {
                 let is_about_nothing = sidecar.home(name).is_none_or(is_here);
                 is_about_nothing && sidecar.forget(name) || is_news

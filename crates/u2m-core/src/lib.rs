@@ -45,8 +45,10 @@
 //!             save.saved(Ok(()))?
 //!         }
 //!         TokenStep::Done(issued) => break issued,
-//!         // Discover, Recheck and Note are for days that are less fair.
-//!         _ => unreachable!("nothing goes wrong here"),
+//!         // These are for days that are less fair.
+//!         TokenStep::Discover(_) | TokenStep::ReloadAfterRejection(_) | TokenStep::RecordFailure(_) => {
+//!             unreachable!("nothing goes wrong here")
+//!         }
 //!     };
 //! };
 //! assert_eq!(issued.session().access_token.expose(), "new");

@@ -95,7 +95,7 @@ impl SourceError {
             Self::Local(failure) | Self::Unreachable(failure) | Self::Refused(failure) => {
                 failure.retry_after
             }
-            _ => None,
+            Self::Login(_) | Self::Panicked | Self::Unfinished | Self::Unsuited { .. } => None,
         }
     }
 }

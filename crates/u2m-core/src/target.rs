@@ -173,7 +173,10 @@ impl Target {
     pub fn issuer_id(&self) -> Option<&str> {
         match &self.kind {
             TargetKind::Issuer(_, issuer) => Some(issuer),
-            _ => None,
+            TargetKind::Account(..)
+            | TargetKind::Discovery
+            | TargetKind::Unified(..)
+            | TargetKind::Workspace(_) => None,
         }
     }
 

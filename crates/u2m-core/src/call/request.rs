@@ -119,7 +119,7 @@ impl HttpRequest {
     fn new(method: Method, url: Url, body: RequestBody) -> Self {
         let redirects = match method {
             Method::Get => RedirectPolicy::SameOrigin,
-            _ => RedirectPolicy::None,
+            Method::Delete | Method::Patch | Method::Post | Method::Put => RedirectPolicy::None,
         };
         Self {
             method,

@@ -51,7 +51,13 @@ impl LoginError {
             Self::Device(error) => error.is_transient(),
             Self::Endpoints(error) => error.is_transient(),
             Self::Exchange(error) => error.is_transient(),
-            _ => false,
+            Self::Denied(_)
+            | Self::Issuer(_)
+            | Self::NoDeviceLogin
+            | Self::NoIssuer
+            | Self::NotConfirmed(_)
+            | Self::UntrustedIssuer(_)
+            | Self::WrongIssuer => false,
         }
     }
 }

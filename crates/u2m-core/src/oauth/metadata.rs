@@ -333,7 +333,15 @@ impl MetadataError {
             // Access lists go by where one is, which changes.
             Self::Refused(403, _) | Self::Status(403) => true,
             Self::Refused(..) | Self::Status(_) => self.is_in_trouble(),
-            _ => false,
+            Self::EndpointElsewhere(..)
+            | Self::MissingMember(_)
+            | Self::NoDocument
+            | Self::NoPath(_)
+            | Self::NoS256
+            | Self::NotJson
+            | Self::NotSupported
+            | Self::UnusableEndpoint(_)
+            | Self::WrongIssuer(_) => false,
         }
     }
 

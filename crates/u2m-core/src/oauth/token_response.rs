@@ -365,7 +365,13 @@ impl ResponseError {
         match self {
             Self::BrokenOff(_) | Self::NoTokens | Self::RefreshToken => true,
             Self::NotJson { status, .. } => (200..300).contains(status),
-            _ => false,
+            Self::AccessToken
+            | Self::DeviceCodes(_)
+            | Self::ExpiresIn
+            | Self::NoAccessToken
+            | Self::Said { .. }
+            | Self::Status(_)
+            | Self::TokenType => false,
         }
     }
 

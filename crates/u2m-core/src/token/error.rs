@@ -100,7 +100,15 @@ impl TokenError {
             | Self::StillWaiting
             | Self::TriedJustNow(_)
             | Self::Unfinished => true,
-            _ => false,
+            Self::Mismatch { .. }
+            | Self::MissingRefreshToken
+            | Self::NoHost
+            | Self::NotFound
+            | Self::Panicked
+            | Self::Rejected(_)
+            | Self::SameTokenAgain
+            | Self::SpentElsewhere(_)
+            | Self::SpentInVain(_) => false,
         }
     }
 
@@ -114,7 +122,18 @@ impl TokenError {
             | Self::NoHost
             | Self::SpentInVain(_)
             | Self::Mismatch { .. } => true,
-            _ => false,
+            Self::Endpoints(_)
+            | Self::LockTimeout
+            | Self::OutOfTime
+            | Self::Panicked
+            | Self::Postponed { .. }
+            | Self::Reported(_)
+            | Self::SameTokenAgain
+            | Self::SpentElsewhere(_)
+            | Self::StillWaiting
+            | Self::Store(_)
+            | Self::TriedJustNow(_)
+            | Self::Unfinished => false,
         }
     }
 }

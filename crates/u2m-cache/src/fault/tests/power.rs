@@ -3,7 +3,7 @@
 
 use super::{STAGE, Scene, Story, act, temporary};
 use crate::FileStore;
-use crate::fault::plan::{InjectedFault, FileId, FaultPlan, id, is_loose, meanwhile, under};
+use crate::fault::plan::{FaultPlan, FileId, InjectedFault, id, is_loose, meanwhile, under};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;

@@ -4,9 +4,9 @@ use super::{FileStoreInner, ReplaceRule, TRIES, is_here};
 use crate::error::StoreError;
 use crate::file::codec::DecodedEntry;
 use crate::file::document::{CacheDocument, MemberChange, parse};
-use crate::sidecar::{Lasts, disk};
 use crate::sidecar::record_file::Sidecar;
 use crate::sidecar::temp_file::UpdateReserve;
+use crate::sidecar::{Lasts, disk};
 use u2m_core::{CacheKey, Fingerprint, Session};
 use zeroize::Zeroizing;
 

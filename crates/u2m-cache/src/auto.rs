@@ -228,14 +228,25 @@ impl AutoStore {
     /// # Errors
     /// This program or this machine does not have it.
     pub fn part(&self, mode: StorageMode) -> Result<&dyn TokenStore, StoreError> {
-        let (store, why) = match mode {
+        let (store, is_built, feature, why) = match mode {
             StorageMode::Plaintext => return Ok(&self.0.file),
-            StorageMode::Secure => (&self.0.keyring, "there is no keyring for this program"),
-            StorageMode::Encrypted => {
-                (&self.0.encrypted, "there is no encrypted file for this program")
-            }
+            StorageMode::Secure => (
+                &self.0.keyring,
+                cfg!(feature = "keyring"),
+                "keyring",
+                "there is no keyring for this program",
+            ),
+            StorageMode::Encrypted => (
+                &self.0.encrypted,
+                cfg!(feature = "encrypted"),
+                "encrypted",
+                "there is no encrypted file for this program",
+            ),
         };
-        store.as_deref().ok_or(StoreError::NoStore { why })
+        store.as_deref().ok_or(match is_built {
+            true => StoreError::NoStore { why },
+            false => StoreError::NotBuilt { mode, feature },
+        })
     }
 
     fn notice(&self, text: String) {

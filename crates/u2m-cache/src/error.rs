@@ -207,6 +207,14 @@ pub enum StoreError {
         /// Which entry.
         key: CacheKey,
     },
+    /// This program was built without the kind of store that a login is in, or that was named.
+    #[error("{mode} storage needs u2m's feature `{feature}`, which this program was built without")]
+    NotBuilt {
+        /// Which kind.
+        mode: StorageMode,
+        /// The feature of `u2m` and of `u2m-cache` that brings it.
+        feature: &'static str,
+    },
     /// This store's locks stay in the process that took them.
     #[error("a lock of this store cannot be handed to another process")]
     NotHandedOver,
@@ -415,6 +423,7 @@ impl StoreError {
             | Self::NoHome
             | Self::NoStore { .. }
             | Self::NotAFile { .. }
+            | Self::NotBuilt { .. }
             | Self::NotHandedOver
             | Self::NotKept { .. }
             | Self::OpenFolder { .. }
@@ -432,7 +441,7 @@ impl StoreError {
     /// Whether there is no such store here at all, as opposed to one that does not work now.
     pub fn is_absent_store(&self) -> bool {
         match self {
-            Self::NoStore { .. } => true,
+            Self::NoStore { .. } | Self::NotBuilt { .. } => true,
             #[cfg(feature = "keyring")]
             Self::Keyring { source, .. } => source.is_absent_service(),
             _ => false,

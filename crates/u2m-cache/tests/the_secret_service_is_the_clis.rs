@@ -1,6 +1,6 @@
 //! GNOME Keyring, for real: the items are those of Databricks' CLI, and a keyring that is locked, stopped or killed is an
 //! error in time.
-#![cfg(all(feature = "keyring", target_os = "linux"))]
+#![cfg(all(feature = "keyring-encrypted-transport", target_os = "linux"))]
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -92,7 +92,8 @@ impl AutoStore {
                 let _ = self.0.file.note(|sidecar| sidecar.drop_stray(name, before.as_str()));
             }
             // A store that this program does not have is not its business.
-            Err(StoreError::NoStore { .. }) if self.part(before).is_err() => {}
+            Err(StoreError::NoStore { .. } | StoreError::NotBuilt { .. })
+                if self.part(before).is_err() => {}
             Err(error) => {
                 self.notice(format!("an older login '{key}' could not be removed: {error}"));
             }

@@ -216,6 +216,10 @@ pub(super) fn settle(
     };
     // Whatever stands in the named store: a program that writes whole files may have put an old copy back there.
     let recorded = looks.at(elsewhere)?;
+    // That this program cannot look there says nothing of the login: another one, that can, uses and renews it there.
+    if matches!(recorded, Err(StoreError::NotBuilt { .. })) {
+        return Ok(LoginPlace::In(elsewhere));
+    }
     let has_no_store = recorded.as_ref().is_err_and(StoreError::is_absent_store);
     if !matches!(recorded, Ok(None)) && !has_no_store {
         return Ok(LoginPlace::In(elsewhere));
@@ -277,6 +281,25 @@ mod tests {
     use crate::file::FileStore;
     use crate::store::TokenStore;
     use u2m_core::AccessToken;
+
+    #[test]
+    fn a_login_that_is_recorded_where_this_program_cannot_look_is_looked_for_nowhere_else() {
+        let (key, first) = (CacheKey::new("dev"), NamedStore::First(StorageMode::Plaintext));
+        let mut sidecar = Sidecar::default();
+        sidecar.set_home("dev", Some("secure"));
+        let settled = |why: StoreError| {
+            let mut looks = StoreFindings::default();
+            looks.put(StorageMode::Secure, Err(why));
+            looks.put(StorageMode::Plaintext, Ok(Some(Session::new(AccessToken::new("old")))));
+            settle(first, &key, &sidecar, &looks)
+        };
+        let (mode, feature) = (StorageMode::Secure, "keyring");
+        assert_eq!(settled(StoreError::NotBuilt { mode, feature }), Ok(LoginPlace::In(mode)));
+        // On a machine that has no keyring at all, nothing can be in it.
+        let why = "this machine has no keyring";
+        let in_file = Ok(LoginPlace::In(StorageMode::Plaintext));
+        assert_eq!(settled(StoreError::NoStore { why }), in_file);
+    }
 
     #[test]
     fn a_login_in_the_file_that_a_setting_names_costs_what_the_file_alone_costs() {

@@ -26,6 +26,7 @@ impl AppleBackend {
     }
 
     /// Nothing crosses a bus here.
+    #[cfg(feature = "keyring-encrypted-transport")]
     pub(super) fn encrypt(&mut self) {}
 
     pub(super) fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {

@@ -16,6 +16,7 @@ impl Backend {
         Self
     }
 
+    #[cfg(feature = "keyring-encrypted-transport")]
     pub(super) fn encrypt(&mut self) {}
 
     pub(super) fn get(&self, _: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError> {

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
     service: String,
+    /// Never without the feature for it.
     is_encrypted: bool,
 }
 
@@ -34,6 +35,7 @@ impl Backend {
         Self { service, is_encrypted: false }
     }
 
+    #[cfg(feature = "keyring-encrypted-transport")]
     pub(super) fn encrypt(&mut self) {
         self.is_encrypted = true;
     }
@@ -79,7 +81,13 @@ impl Backend {
         [("service", self.service.as_str()), ("username", account)]
     }
 
+    #[cfg(feature = "keyring-encrypted-transport")]
     fn encryption(&self) -> EncryptionType {
         if self.is_encrypted { EncryptionType::Dh } else { EncryptionType::Plain }
+    }
+
+    #[cfg(not(feature = "keyring-encrypted-transport"))]
+    fn encryption(&self) -> EncryptionType {
+        EncryptionType::Plain
     }
 }

@@ -44,7 +44,7 @@ impl SystemKeyring {
     }
 
     /// Encrypts secrets on their way over the session bus (`dh-ietf1024-sha256-aes128-cbc-pkcs7`, KEY-11); does nothing
-    /// on other systems than Linux and the BSDs.
+    /// on other systems than Linux and the BSDs. With the feature `keyring-encrypted-transport` alone.
     ///
     /// It is not the default: a session bus is a socket of the same user, who can ask the keyring for the secret itself,
     /// and the key exchange costs every read about 5 ms.
@@ -53,6 +53,7 @@ impl SystemKeyring {
     /// let keyring = u2m_cache::SystemKeyring::new("databricks-cli").with_encrypted_transport();
     /// # let _ = keyring;
     /// ```
+    #[cfg(feature = "keyring-encrypted-transport")]
     #[must_use]
     pub fn with_encrypted_transport(mut self) -> Self {
         self.backend.encrypt();

@@ -7,6 +7,7 @@ mod beside;
 mod deny;
 mod graph;
 mod ids;
+mod lean;
 mod lint;
 mod lock;
 mod package;
@@ -39,6 +40,11 @@ const CHECKS: &[Check] = &[
     ("msrv", "the oldest Rust that is promised compiles every crate", systems::msrv),
     ("docs", "the documentation builds without a warning", lint::docs),
     ("arrows", "crates depend only on the crates below them", graph::arrows),
+    (
+        "lean",
+        "a program with a transport of its own gets u2m without TLS, without C and in few crates",
+        lean::lean,
+    ),
     ("purity", "u2m-core has no runtime, client, clock, randomness or I/O", sources::purity),
     ("size", "no file has more than 500 lines before its tests", sources::size),
     ("secrets", "no client secret in the sources (RFC 8252 8.5)", sources::secrets),

@@ -24,7 +24,7 @@ use url::Url;
 /// | part | default |
 /// |---|---|
 /// | store | [`Storage::for_user`](crate::Storage::for_user): where the user keeps logins, shared with Databricks' own programs |
-/// | transport | [`ReqwestTransport`] |
+/// | transport | [`ReqwestTransport`](crate::ReqwestTransport); without the feature `reqwest` there is none, and [`build`](Self::build) fails unless the program brings one |
 /// | endpoints | Databricks' layout |
 /// | browser | [`SystemBrowser`](crate::SystemBrowser) |
 /// | ports | 8020 to 8040, in order |
@@ -411,7 +411,15 @@ impl Builder {
     }
 }
 
-/// What requests leave by unless a program brings its own: trusting this file besides.
-pub(crate) fn usual_transport(ca_file: Option<&Path>) -> ReqwestTransport {
-    ca_file.into_iter().fold(ReqwestTransport::new(), ReqwestTransport::with_ca_file)
+/// What requests leave by unless a program brings its own: trusting this file besides. `None` where this build has none.
+#[cfg(feature = "reqwest")]
+pub(crate) fn usual_transport(ca_file: Option<&Path>) -> Option<Arc<dyn Transport>> {
+    use u2m_http::ReqwestTransport;
+    let usual = ca_file.into_iter().fold(ReqwestTransport::new(), ReqwestTransport::with_ca_file);
+    Some(Arc::new(usual))
+}
+
+#[cfg(not(feature = "reqwest"))]
+pub(crate) fn usual_transport(_: Option<&Path>) -> Option<Arc<dyn Transport>> {
+    None
 }

@@ -27,7 +27,7 @@ use u2m_core::{
     AccessToken, AccountId, ApiAccess, ApiError, FreshnessRules, Host, HostMetadata, Lifetime,
     Sanitized, StoreFailure, Timestamp, TokenError,
 };
-use u2m_http::{ReqwestTransport, Transport};
+use u2m_http::Transport;
 
 /// How long one check may take, unless a program says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -82,8 +82,9 @@ impl Inspector {
     /// let inspector = u2m::Inspector::for_user(&|_| None);
     /// # drop(inspector);
     /// ```
+    #[cfg(feature = "reqwest")]
     pub fn for_user(env: &dyn Fn(&str) -> Option<std::ffi::OsString>) -> Self {
-        let transport: Arc<dyn Transport> = Arc::new(ReqwestTransport::new());
+        let transport: Arc<dyn Transport> = Arc::new(u2m_http::ReqwestTransport::new());
         let hosts = HostDirectory::for_user(Arc::clone(&transport), env);
         Self { is_usual_transport: true, ..Self::new(transport).with_hosts(hosts) }
     }
@@ -247,10 +248,8 @@ impl Inspector {
 
     /// What requests about a subject leave by.
     fn transport_to(&self, subject: &CheckSubject) -> Arc<dyn Transport> {
-        match self.ca_file(subject) {
-            Some(file) => Arc::new(usual_transport(Some(file))),
-            None => Arc::clone(&self.transport),
-        }
+        let trusting = self.ca_file(subject).and_then(|file| usual_transport(Some(file)));
+        trusting.unwrap_or_else(|| Arc::clone(&self.transport))
     }
 
     async fn token(

@@ -73,6 +73,21 @@
 //! rotates strictly. No client can help that from within; [`Builder::with_detached_refresh`] lets a process of its own do it,
 //! which is not killed along. A program that ends on a signal calls [`wait_for_saves`] first.
 //!
+//! # Features, and what they build in
+//!
+//! | feature | on by default | what it brings | what of it is compiled from C or assembly, and its licence | without it |
+//! |---|---|---|---|---|
+//! | `reqwest` | yes | [`ReqwestTransport`]: reqwest, rustls and *ring* | *ring*: Apache-2.0 and ISC | [`Builder::with_transport`] takes the program's own; [`Builder::build`] fails where none is given ([`BuildError::NoTransport`]) |
+//! | `keyring` | yes | [`KeyringStore`]: the operating system's keyring | on Linux and the BSDs libdbus, linked statically: AFL-2.1 or GPL-2.0-or-later. Nothing on macOS and Windows | a login that is recorded there is an error that names the feature ([`StoreError::NotBuilt`]); no other store is used in its place. New logins go to the file, and a notice says so |
+//! | `encrypted` | yes | [`EncryptedFileStore`]: the sealed file | nothing | as for `keyring` |
+//! | `keyring-encrypted-transport` | no | [`SystemKeyring::with_encrypted_transport`]: secrets encrypted on the session bus of Linux and the BSDs | nothing | they are in plain text there, as with Databricks' CLI |
+//! | `redis` | no | [`RedisStore`]: logins for programs on several machines | nothing | |
+//! | `serde` | no | `Serialize` and `Deserialize` for [`Host`], [`ProfileName`], [`AccountId`], [`Scopes`], [`Target`] and [`Timestamp`] | nothing | |
+//!
+//! A program for Linux that is to have nothing compiled from C, and nothing under libdbus' licence, leaves `keyring` out:
+//! `u2m = { version = "0.1", default-features = false, features = ["encrypted", "reqwest"] }` has *ring* alone. With no feature at
+//! all, u2m is some 80 crates of Rust. Features only add: what one brings changes nothing of what there is without it.
+//!
 //! # For those who know the Go package
 //!
 //! The items of `github.com/databricks/databricks-sdk-go/credentials/u2m`, v0.120 and later, and their counterparts:
@@ -133,6 +148,7 @@ mod clock;
 mod compute;
 mod detached;
 mod device;
+#[cfg(feature = "reqwest")]
 mod doctor;
 mod host_directory;
 mod inspect;
@@ -169,6 +185,7 @@ pub use choose::{
 };
 pub use compute::suits_connect;
 pub use detached::{Detached, serve_detached};
+#[cfg(feature = "reqwest")]
 pub use doctor::{Doctor, DoctorFinding, Severity};
 pub use host_directory::HostDirectory;
 pub use inspect::{
@@ -227,11 +244,12 @@ pub use u2m_core::{
 };
 pub use u2m_core::{SecretText, secret_json_pretty};
 pub use u2m_http::{
-    BasicEndpoints, Bearer, Browser, BrowserEnv, BrowserError, CertificateProblem, CryptoProvider,
-    EndpointSupplier, HeaderSource, Headers, ListenError, Obstacle, PasteLines, PasteProblem,
-    PastedLine, Platform, Ports, Proxies, Proxy, ProxyError, ProxyTrouble, Renewal,
-    ReqwestTransport, RetryPolicy, SystemBrowser, TokenSource, Transport, browser_fn,
+    BasicEndpoints, Bearer, Browser, BrowserEnv, BrowserError, EndpointSupplier, HeaderSource,
+    Headers, ListenError, PasteLines, PasteProblem, PastedLine, Platform, Ports, Proxies, Proxy,
+    ProxyError, Renewal, RetryPolicy, SystemBrowser, TokenSource, Transport, browser_fn,
     wait_for_saves, wait_for_saves_and_refuse,
 };
+#[cfg(feature = "reqwest")]
+pub use u2m_http::{CertificateProblem, CryptoProvider, Obstacle, ProxyTrouble, ReqwestTransport};
 /// The type of addresses in this crate's functions.
 pub use url::Url;

@@ -117,19 +117,26 @@ fn upward(package: &Package) -> Vec<String> {
 
 /// The crates below `u2m-core` that have no place there, and how many crates there are.
 pub(super) fn impure() -> Result<(Vec<String>, usize), Failure> {
-    let tree = [
-        "tree", "-p", "u2m-core", "-e", "normal", "--prefix", "none", "--format", "{p}", "--locked",
-    ];
-    let tree = run::output(&mut run::cargo(&tree))?;
-    let mut below: Vec<&str> = tree.lines().filter_map(|line| line.split(" ").next()).collect();
-    below.sort_unstable();
-    below.dedup();
+    let below = below("u2m-core", &[])?;
     let wrong = below
         .iter()
         .filter(|name| is_impure(name))
         .map(|name| format!("u2m-core pulls in {name}"))
         .collect();
     Ok((wrong, below.len()))
+}
+
+/// The names of `package` and of all that is built into it on this system, with these `features`: each version of each once.
+pub(super) fn below(package: &str, features: &[&str]) -> Result<Vec<String>, Failure> {
+    let tree = ["tree", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"];
+    let tree = run::output(&mut run::cargo(&[&tree[..], &["--locked"], features].concat()))?;
+    // "NAME vVERSION (PATH) (*)": what was listed before has the last of them.
+    let crate_of = |line: &str| line.trim_end_matches(" (*)").to_owned();
+    let mut below: Vec<String> = tree.lines().map(crate_of).collect();
+    below.sort_unstable();
+    below.dedup();
+    let name = |line: String| line.split(' ').next().unwrap_or_default().to_owned();
+    Ok(below.into_iter().map(name).collect())
 }
 
 fn is_impure(name: &str) -> bool {

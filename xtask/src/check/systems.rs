@@ -14,6 +14,7 @@ const WITHOUT_C: &[(&str, &[&str])] = &[
     ("u2m-cache", &["encrypted", "keyring", "redis"]),
     ("u2m-http", &[]),
     ("u2m-config", &[]),
+    ("u2m", &["encrypted", "keyring", "redis"]),
     ("u2m-testkit", &["stores"]),
 ];
 

@@ -19,7 +19,7 @@ impl Builder {
     /// # Errors
     /// The home folder is not known and no store was given; the discovery host is not a host; a refresh would be waited
     /// for no longer than its own request takes; no client was named for an issuer that is not Databricks'; endpoints were given
-    /// for a discovery login.
+    /// for a discovery login; no transport was given, and this build has none (feature `reqwest`).
     pub fn build(self) -> Result<PersistentAuth, BuildError> {
         if self.lock_wait <= self.patience.budget.max(self.patience.answer) {
             return Err(BuildError::Impatient);
@@ -64,7 +64,7 @@ impl Builder {
         }
         let is_usual_transport = self.transport.is_none();
         let usual = || usual_transport(self.ca_file.as_deref());
-        let transport = self.transport.unwrap_or_else(|| Arc::new(usual()));
+        let transport = self.transport.or_else(usual).ok_or(BuildError::NoTransport)?;
         let profile_file = self.profile_file.map(|path| Sanitized::new(&path.to_string_lossy()));
         let keeper = |request: TokenRequest| {
             let (store, transport) = (Arc::clone(&store), Arc::clone(&transport));
@@ -147,6 +147,9 @@ pub enum BuildError {
     /// Only Databricks' issuers know a client that everybody may be.
     #[error("an issuer's login needs the id of a client that is registered there")]
     NoClient,
+    /// No transport was given, and this build has none of its own.
+    #[error("no transport was given, and u2m was built without its feature `reqwest`")]
+    NoTransport,
     /// No store was given, and the default one cannot be had.
     #[error("no token store")]
     Store(#[source] StorageError),
@@ -155,9 +158,9 @@ pub enum BuildError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "reqwest")]
     use std::path::Path;
     use u2m_core::{Lifetime, Target};
-    use u2m_http::Transport as _;
 
     #[test]
     fn a_token_in_hand_goes_by_the_rules_of_its_host_and_without_one_by_the_strictest() {
@@ -175,10 +178,11 @@ mod tests {
         assert_eq!((nowhere.skew, nowhere.lead.seconds()), (azure, 77));
     }
 
+    #[cfg(feature = "reqwest")]
     #[test]
     fn a_file_of_certificates_makes_another_way_to_a_host() {
         let url = Url::parse("https://a.example").unwrap();
-        let way = |file: Option<&str>| usual_transport(file.map(Path::new)).way(&url);
+        let way = |file: Option<&str>| usual_transport(file.map(Path::new)).unwrap().way(&url);
         assert_eq!(way(None), way(None));
         assert_ne!(way(Some("/a.pem")), way(None));
         assert_ne!(way(Some("/a.pem")), way(Some("/b.pem")));

@@ -4,6 +4,7 @@ use super::*;
 use crate::choose::Environment;
 use tokio::time::Instant;
 use u2m_config::{ConfigFile, SelectionArgs, resolve};
+use u2m_http::ReqwestTransport;
 
 fn subject(lines: &str) -> CheckSubject {
     let config = ConfigFile::parse(format!("[p]\nhost = a.example\ntoken = t\n{lines}")).unwrap();

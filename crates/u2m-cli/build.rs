@@ -1,5 +1,5 @@
-//! Makes the binary start faster where the C compiler and the C library of this machine can help. A start of `u2m token` is
-//! mostly the work of the loader.
+//! With the feature `lean-start`, makes the binary start faster where the C compiler and the C library of this machine can help.
+//! Without it, which is the default, does nothing. A start of `u2m token` is mostly the work of the loader.
 //!
 //! - The unwinder is linked in: of the two libraries that a start would load, it serves a panic alone.
 //! - Relocations are packed (`DT_RELR`): 2 KiB to read instead of 130. Such a binary needs glibc 2.36, and so does one that is
@@ -10,6 +10,9 @@ use std::process::{Command, Stdio};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    if std::env::var_os("CARGO_FEATURE_LEAN_START").is_none() {
+        return;
+    }
     println!("cargo:rerun-if-env-changed=CC");
     let target = |part: &str| std::env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
     let native = std::env::var("HOST").ok() == std::env::var("TARGET").ok();

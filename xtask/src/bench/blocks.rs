@@ -16,7 +16,8 @@ pub(super) const BLOCKS: &[Block] = &[
         name: "token",
         title: "A token from a warm cache, as a process",
         about: "`u2m token --profile bench` and the floor read the same `token-cache.json` of five \
-                logins. The floor parses the file with serde_json and prints the entry; it is built \
+                logins. u2m is as `cargo install --path crates/u2m-cli` builds it, here and in all other \
+                blocks; one row has it with the feature `lean-start`, which is off by default. The floor parses the file with serde_json and prints the entry; it is built \
                 with the product's profile, once as usual and once with the C library linked in. \
                 `u2m version`, which SDKs ask for before each token, and `u2m --help` read nothing. \
                 Times are from start to exit; memory is the peak of the resident set, of \

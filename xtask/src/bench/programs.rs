@@ -8,26 +8,32 @@ use std::process::Command;
 pub(super) struct Programs {
     peers: PathBuf,
     product: PathBuf,
+    lean: PathBuf,
     static_floor: Option<PathBuf>,
 }
 
 impl Programs {
-    /// Builds the product, the peers, and the floor in both ways.
+    /// Builds the product, also with its feature `lean-start`, the peers, and the floor in both ways.
     pub(super) fn build() -> Result<Self, Failure> {
-        must(&mut cargo(&["build", "--release", "--package", "u2m-cli"]))?;
+        let (product, lean) = (target().join("release/u2m"), target().join("release/u2m-lean"));
+        must(&mut cargo(&[&PRODUCT[..], &["--features", "lean-start"]].concat()))?;
+        std::fs::copy(&product, &lean)?;
+        // Last, so that it is what is left behind: the build that everybody gets who asks for no feature.
+        must(&mut cargo(&PRODUCT))?;
         let peers = root().join("bench/target");
         must(bench_cargo(&peers).args(["--release", "--workspace"]))?;
         must(bench_cargo(&peers).args(FLOOR))?;
-        Ok(Self {
-            product: target().join("release/u2m"),
-            static_floor: build_static_floor(&peers),
-            peers,
-        })
+        Ok(Self { product, lean, static_floor: build_static_floor(&peers), peers })
     }
 
-    /// The release build of `u2m`.
+    /// `u2m` as `cargo install` builds it: in release, with the default features.
     pub(super) fn product(&self) -> &Path {
         &self.product
+    }
+
+    /// The same with the feature `lean-start`.
+    pub(super) fn lean(&self) -> &Path {
+        &self.lean
     }
 
     /// A program of `bench/`, ready to get its arguments.
@@ -46,6 +52,7 @@ impl Programs {
     }
 }
 
+const PRODUCT: [&str; 4] = ["build", "--release", "--package", "u2m-cli"];
 const FLOOR: [&str; 4] = ["--profile", "shipped", "--package", "floor"];
 
 fn bench_cargo(target: &Path) -> Command {

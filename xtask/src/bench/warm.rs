@@ -14,6 +14,7 @@ pub(super) const U2M: &str = "`u2m token`";
 
 pub(super) const VERSION: &str = "`u2m version`";
 pub(super) const HELP: &str = "`u2m --help`";
+const LEAN: &str = "`u2m token`, built with `lean-start`";
 const GH: &str = "`gh auth token`";
 const ROUNDS: &str = "200";
 const ROUNDS_OF_PEERS: &str = "40";
@@ -66,10 +67,10 @@ fn rows(programs: &Programs, home: &Home, notes: &mut Vec<String>) -> Result<Vec
         Some(path) => rows.push(("floor, C library linked in", floor(path))),
         None => notes.push("The floor with the C library linked in cannot be built here.".into()),
     }
-    rows.push((
-        U2M,
-        vec![text(programs.product()), "token".into(), "--profile".into(), PROFILE.into()],
-    ));
+    let token =
+        |program: &Path| vec![text(program), "token".into(), "--profile".into(), PROFILE.into()];
+    rows.push((U2M, token(programs.product())));
+    rows.push((LEAN, token(programs.lean())));
     match install_gh() {
         Ok(()) => rows.push((GH, ["gh", "auth", "token"].map(String::from).into())),
         Err(why) => notes.push(format!("{GH}: {why}.")),

@@ -43,6 +43,8 @@ mod error;
 mod fault;
 mod file;
 mod foreign;
+#[cfg(any(feature = "encrypted", feature = "keyring", feature = "redis"))]
+mod hex;
 #[cfg(feature = "encrypted")]
 mod key_source;
 #[cfg(feature = "keyring")]

@@ -5,16 +5,27 @@
 //! ciphertext and its tag. A nonce of that length may be random for as many values as one key will ever see. Sealing keeps
 //! nobody from putting back an older value of the same place: whoever needs that has to remember a number elsewhere.
 
+use crate::hex;
 use base64::Engine;
+use base64::alphabet;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::fmt;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// What every sealed value begins with, and the first part of what it is bound to.
 const VERSION: &str = "u2m1.";
 
+/// What a person may have written down, with what fills the last group up or without.
+const ANY_PAD: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const STANDARD_ANY_PAD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PAD);
+const URL_SAFE_ANY_PAD: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PAD);
+
+const KEY: usize = 32;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
@@ -41,7 +52,7 @@ pub enum SealError {
 
 /// The key that values are sealed with: 32 bytes, cleared on drop, and shown by nothing.
 #[derive(Clone)]
-pub struct SealKey(Zeroizing<[u8; 32]>);
+pub struct SealKey(Zeroizing<[u8; KEY]>);
 
 impl SealKey {
     /// Makes a new key from the system's randomness.
@@ -82,17 +93,22 @@ impl SealKey {
     /// assert!(SealKey::parse("a password").is_err());
     /// ```
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        let text = text.trim_ascii();
-        let bytes = Zeroizing::new(match text.len() {
-            64 => unhex(text).ok_or(SealError::BadKey)?,
-            _ => {
-                let mut bare = Zeroizing::new(text.trim_end_matches('=').as_bytes().to_vec());
-                bare.iter_mut().for_each(|byte| *byte = url_safe(*byte));
-                URL_SAFE_NO_PAD.decode(bare.as_slice()).map_err(|_| SealError::BadKey)?
-            }
-        });
-        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| SealError::BadKey)?;
-        Ok(Self::from_bytes(bytes))
+        let text = text.trim_ascii().as_bytes();
+        let mut key = Zeroizing::new([0; KEY]);
+        if text.len() == 2 * KEY {
+            let bytes = hex::decode(text).ok_or(SealError::BadKey)?;
+            key.copy_from_slice(&bytes);
+            return Ok(Self(key));
+        }
+        // What is longer than a key does not fit.
+        let mut bytes = Zeroizing::new([0; KEY + 1]);
+        let engines = [STANDARD_ANY_PAD, URL_SAFE_ANY_PAD];
+        let mut read = engines.iter().map(|engine| engine.decode_slice(text, bytes.as_mut_slice()));
+        if !read.any(|length| length == Ok(KEY)) {
+            return Err(SealError::BadKey);
+        }
+        key.copy_from_slice(&bytes[..KEY]);
+        Ok(Self(key))
     }
 
     /// The key as text that [`SealKey::parse`] reads, to be kept where only its owner reads it.
@@ -111,8 +127,7 @@ impl SealKey {
 /// Looks at every byte, whichever differ.
 impl PartialEq for SealKey {
     fn eq(&self, other: &Self) -> bool {
-        let differ = self.0.iter().zip(other.0.iter()).fold(0, |differ, (a, b)| differ | (a ^ b));
-        std::hint::black_box(differ) == 0
+        self.0.ct_eq(other.0.as_slice()).into()
     }
 }
 
@@ -205,21 +220,6 @@ fn unknown(text: &str) -> SealError {
         Some(Ok(_)) => SealError::Version,
         _ => SealError::NotSealed,
     }
-}
-
-/// The digit of base64url that stands for the same six bits.
-fn url_safe(byte: u8) -> u8 {
-    match byte {
-        b'+' => b'-',
-        b'/' => b'_',
-        other => other,
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks_exact(2);
-    pairs.map(|pair| Some(16 * digit(pair[0])? + digit(pair[1])?)).collect()
 }
 
 #[cfg(test)]

@@ -49,7 +49,13 @@ impl Timestamp {
     /// assert_eq!(date.map(|date| date.unix()), Some(784_111_777));
     /// ```
     pub fn from_http_date(text: &str) -> Option<Self> {
-        http_date::read(text)
+        // A leap second, which is allowed there, begins when the second before it is over.
+        let (text, leap) = match text.split_once(":60 ") {
+            Some((before, after)) => (Cow::Owned(format!("{before}:59 {after}")), 1),
+            None => (Cow::Borrowed(text), 0),
+        };
+        let date = httpdate::parse_http_date(&text).ok()?;
+        Some(Self::from(date).plus(Lifetime::from_seconds(leap)))
     }
 
     /// Reads the value of a `Retry-After` header (RFC 9110 section 10.2.3): a number of seconds, or a time, which counts from the

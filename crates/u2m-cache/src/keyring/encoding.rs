@@ -1,5 +1,6 @@
 //! How a secret's bytes stand in each system's keyring: as go-keyring, which Databricks' CLI uses, writes and reads them.
 
+use crate::hex;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -37,22 +38,12 @@ impl Encoding {
             return Some(Zeroizing::new(value.to_vec()));
         }
         let value = value.trim_ascii();
-        let bytes = match (value.strip_prefix(BASE64), value.strip_prefix(HEX)) {
-            (Some(text), _) => STANDARD.decode(text).ok()?,
-            (_, Some(text)) => unhex(text)?,
-            _ => value.to_vec(),
-        };
-        Some(Zeroizing::new(bytes))
+        match (value.strip_prefix(BASE64), value.strip_prefix(HEX)) {
+            (Some(text), _) => STANDARD.decode(text).ok().map(Zeroizing::new),
+            (_, Some(text)) => hex::decode(text),
+            _ => Some(Zeroizing::new(value.to_vec())),
+        }
     }
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.chunks(2).map(|pair| match *pair {
-        [high, low] => Some(digit(high)? << 4 | digit(low)?),
-        _ => None,
-    });
-    pairs.collect()
 }
 
 #[cfg(test)]

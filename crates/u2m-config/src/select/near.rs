@@ -46,21 +46,8 @@ pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
 /// ```
 pub fn is_near(one: &str, other: &str) -> bool {
     let (one, other) = (one.to_lowercase(), other.to_lowercase());
-    if one.starts_with(&other) || other.starts_with(&one) {
-        return true;
-    }
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let cost = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()] <= 2
+    let begins = one.starts_with(&other) || other.starts_with(&one);
+    begins || strsim::levenshtein(&one, &other) <= 2
 }
 
 #[cfg(test)]

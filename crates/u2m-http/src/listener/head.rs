@@ -61,7 +61,7 @@ impl RequestHeadReader {
             if self.in_cookie {
                 self.skip(byte)?;
             } else if self.keep(byte)? {
-                return parse(&self.kept[..self.line]).map(Some).ok_or(HeadError::Malformed);
+                return parse(&self.kept).map(Some).ok_or(HeadError::Malformed);
             }
         }
         Ok(None)
@@ -101,33 +101,32 @@ impl RequestHeadReader {
     }
 }
 
-fn parse(lines: &[u8]) -> Option<RequestHead> {
-    let text = std::str::from_utf8(lines).ok()?;
-    let mut lines = text.lines();
-    let mut parts = lines.next()?.split(' ');
-    let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
+/// Reads a whole head. Folded lines and blanks before a colon are refused (RFC 9112 sections 5.1 and 5.2).
+fn parse(bytes: &[u8]) -> Option<RequestHead> {
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    // Each field has a line.
+    let mut headers = vec![httparse::EMPTY_HEADER; lines];
+    let mut request = httparse::Request::new(&mut headers);
+    if !request.parse(bytes).ok()?.is_complete() {
         return None;
     }
-    let visible = |b: u8| (0x21..=0x7e).contains(&b) && b != b'#';
+    let (method, target) = (request.method?, request.path?);
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
     // Origin form alone: a browser that came by a proxy is not on this machine (RFC 9112 section 3.2).
-    if !method.bytes().all(is_token) || !target.starts_with('/') || !target.bytes().all(visible) {
+    if !target.starts_with('/') || !target.bytes().all(is_plain) {
         return None;
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let headers = lines.map(header).collect::<Option<_>>()?;
+    let headers = request.headers.iter().map(header).collect::<Option<_>>()?;
     let query = Zeroizing::new(query.to_owned());
     Some(RequestHead { method: method.to_owned(), path: path.to_owned(), query, headers })
 }
 
-/// One line; folded lines and blanks before the colon are refused (RFC 9112 sections 5.1 and 5.2).
-fn header(line: &str) -> Option<(String, String)> {
-    let (name, value) = line.split_once(':')?;
-    let value = value.trim_matches([' ', '\t']);
-    let fine = !name.is_empty()
-        && name.bytes().all(is_token)
-        && !value.contains(|c: char| c.is_control() && c != '\t');
-    fine.then(|| (name.to_ascii_lowercase(), value.to_owned()))
+/// A field whose value is text.
+fn header(field: &httparse::Header<'_>) -> Option<(String, String)> {
+    let value = std::str::from_utf8(field.value).ok()?.trim_matches([' ', '\t']);
+    let is_text = !value.contains(|c: char| c.is_control() && c != '\t');
+    is_text.then(|| (field.name.to_ascii_lowercase(), value.to_owned()))
 }
 
 fn is_token(byte: u8) -> bool {

@@ -65,7 +65,9 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+pub mod calendar;
 mod call;
+mod conversions;
 mod databricks;
 mod decode;
 mod description;
@@ -142,7 +144,7 @@ pub use source_error::{SourceError, SourceFailure};
 pub use spend_state::SpendState;
 pub use target::{CacheKey, Target, TargetError};
 pub use text::{Sanitized, chain, is_printable};
-pub use time::{Lifetime, Moment, Timestamp};
+pub use time::{BadTime, Lifetime, Moment, Timestamp};
 pub use token::{
     CheckWritable, DiscoveringForRefresh, IssuedToken, Load, Lock, RecordFailure, RefreshFailure,
     RefreshFailureKind, RefreshingToken, Reload, ReloadAfterRejection, ReportedError, ReportedStep,

@@ -1,6 +1,6 @@
 //! What to sign in to, and the name under which the login is stored.
 
-use crate::databricks::Host;
+use crate::databricks::{Host, HostError};
 use crate::issuer::{IssuerError, derive_host_from_issuer};
 use crate::names::{AccountId, ProfileName};
 use crate::text::Sanitized;
@@ -190,6 +190,11 @@ impl Target {
         self.kind == TargetKind::Discovery
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) fn own_key(&self) -> Option<&CacheKey> {
+        self.key.as_ref()
+    }
+
     pub(crate) fn kind(&self) -> &TargetKind {
         &self.kind
     }
@@ -231,9 +236,18 @@ pub enum TargetError {
     /// Reserved, a URL, or with characters that cannot stand in a section header.
     #[error("not a profile name: '{0}'")]
     BadProfile(Sanitized),
+    /// Its host is none.
+    #[error(transparent)]
+    Host(HostError),
+    /// Its issuer is none.
+    #[error(transparent)]
+    Issuer(IssuerError),
     /// A discovery login is stored under its profile, so it needs one.
     #[error("profile name must not be empty")]
     NoProfile,
+    /// A text that names no kind of target.
+    #[error("not a target: '{0}'")]
+    NotATarget(Sanitized),
 }
 
 #[cfg(test)]

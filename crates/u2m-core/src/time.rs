@@ -1,7 +1,10 @@
 //! Points in time and lengths of time, as arguments. Nothing in this crate reads a clock.
 
-mod http_date;
+mod rfc3339;
 
+pub use rfc3339::BadTime;
+
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: whole seconds since 1970-01-01T00:00:00Z, negative before it.
@@ -77,6 +80,21 @@ impl Timestamp {
         }
         let left = date.unwrap_or(now).until(Self::from_http_date(text)?).seconds();
         Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
+    }
+
+    /// The same time as the system's clock tells it; `None` where that cannot name it.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// let time = u2m_core::Timestamp::from_unix(7).to_system_time();
+    /// assert_eq!(time, Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(7)));
+    /// ```
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        let distance = Duration::from_secs(self.0.unsigned_abs());
+        match self.0 < 0 {
+            true => UNIX_EPOCH.checked_sub(distance),
+            false => UNIX_EPOCH.checked_add(distance),
+        }
     }
 
     /// How long from `self` until `later`; negative when `later` has passed.

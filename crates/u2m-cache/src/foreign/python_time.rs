@@ -4,7 +4,7 @@
 //! lived an hour longer. Whoever reads it as a usual local time uses a dead token for that long. Here the earlier of the
 //! readings counts: an expiry that is too early costs a refresh, one that is too late costs a failed request.
 
-use crate::rfc3339::{civil, days_before, days_in};
+use u2m_core::calendar::{date_after, days_before, days_in};
 use u2m_core::{Lifetime, Timestamp};
 
 /// Seconds east of UTC at an instant, in some zone.
@@ -98,7 +98,7 @@ pub(crate) fn format(time: Timestamp, micros: u32, zone: Zone<'_>) -> String {
     // Python reads years 1 to 9999 in any zone.
     let time = Timestamp::from_unix(time.unix().clamp(-62_135_400_000, 253_402_100_000));
     let wall = time.unix() + i64::from(zone(time));
-    let (year, month, day) = civil(wall.div_euclid(86_400));
+    let (year, month, day) = date_after(wall.div_euclid(86_400));
     let clock = wall.rem_euclid(86_400);
     let (hour, minute, second) = (clock / HOUR, clock / 60 % 60, clock % 60);
     let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };

@@ -21,6 +21,7 @@ pub use env::{BrowserEnv, Platform};
 
 use async_trait::async_trait;
 use std::fmt;
+use std::sync::Arc;
 use url::Url;
 
 /// Opens a URL for a person. Bring your own with [`browser_fn`].
@@ -32,6 +33,19 @@ pub trait Browser: Send + Sync {
     /// Opens `url`, or says why not; the caller then shows it. Must not wait for the person.
     async fn open(&self, url: &Url) -> Result<(), BrowserError>;
 }
+
+macro_rules! pass_on {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<B: Browser + ?Sized> Browser for $pointer {
+            async fn open(&self, url: &Url) -> Result<(), BrowserError> {
+                (**self).open(url).await
+            }
+        }
+    )*};
+}
+
+pass_on!(Arc<B>, Box<B>, &B);
 
 /// Why no browser was opened. The caller shows the URL, and goes on waiting.
 #[derive(Debug, thiserror::Error)]

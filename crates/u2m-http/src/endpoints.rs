@@ -68,6 +68,43 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
     async fn at_url(&self, url: &Url) -> Result<ServerMetadata, MetadataError>;
 }
 
+macro_rules! pass_on {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<E: EndpointSupplier + ?Sized> EndpointSupplier for $pointer {
+            async fn workspace(&self, host: &Host) -> Result<ServerMetadata, MetadataError> {
+                (**self).workspace(host).await
+            }
+
+            async fn account(
+                &self,
+                host: &Host,
+                account: &AccountId,
+            ) -> Result<ServerMetadata, MetadataError> {
+                (**self).account(host, account).await
+            }
+
+            async fn unified(
+                &self,
+                host: &Host,
+                account: &AccountId,
+            ) -> Result<ServerMetadata, MetadataError> {
+                (**self).unified(host, account).await
+            }
+
+            async fn issuer(&self, issuer: &str) -> Result<ServerMetadata, MetadataError> {
+                (**self).issuer(issuer).await
+            }
+
+            async fn at_url(&self, url: &Url) -> Result<ServerMetadata, MetadataError> {
+                (**self).at_url(url).await
+            }
+        }
+    )*};
+}
+
+pass_on!(Arc<E>, Box<E>);
+
 /// Databricks' layout over a transport: accounts are fixed, all else is fetched, held against its issuer, and kept for an
 /// hour.
 #[derive(Debug)]

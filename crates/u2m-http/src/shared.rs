@@ -23,7 +23,7 @@ pub use rules::{Renewal, ShareRules};
 use board::{CallerWait, SharedTokenInner, at_once};
 use std::fmt;
 use std::sync::Arc;
-use u2m_core::{AccessToken, Token, TokenCriteria};
+use u2m_core::{AccessToken, Lifetime, Token, TokenCriteria};
 
 /// One token, shared by all callers of a process: a fresh one is handed out without a lock, and one fetch serves all who need the
 /// next. Cheap to clone; clones share everything.
@@ -104,6 +104,30 @@ impl<F: Fetch> SharedToken<F> {
     #[inline]
     pub fn fresh(&self) -> Option<Token> {
         self.0.hand.fresh()
+    }
+
+    /// The token in hand, while it is good, though it may be time for the next: nobody is asked.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use u2m_core::{AccessToken, Moment, TokenCriteria, Timestamp, Token};
+    /// # use u2m_http::{FetchAborted, Fetch, Fetched, ShareRules, SharedToken};
+    /// # #[derive(Debug)]
+    /// # struct Fixed;
+    /// # impl Fetch for Fixed {
+    /// #     type Error = String;
+    /// #     fn fetch(self: Arc<Self>, _: &TokenCriteria, _: Moment) -> Result<Fetched<String>, String> { Err(String::new()) }
+    /// #     fn broken(&self, _: FetchAborted) -> String { String::new() }
+    /// #     fn out_of_time(&self, _: &TokenCriteria) -> Result<Fetched<String>, String> { Err(String::new()) }
+    /// #     fn may_stand_in(&self, _: &String) -> bool { true }
+    /// # }
+    /// let shared = SharedToken::new(Fixed, ShareRules::default());
+    /// let due = Fetched::renewed(Token::new(AccessToken::new("a"), None)).fresh_until(Timestamp::from_unix(0));
+    /// shared.put(&due);
+    /// assert!(shared.fresh().is_none() && shared.good().is_some());
+    /// ```
+    pub fn good(&self) -> Option<Token> {
+        self.0.hand.good(&self.0.rules.freshness, Lifetime::ZERO)
     }
 
     /// The token in hand, if it is fresh and not `rejected`.

@@ -4,6 +4,7 @@ use crate::awake::AwakeClock;
 use async_trait::async_trait;
 use std::fmt;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use u2m_core::{
     AwaitsResponse, HttpCall, HttpRequest, HttpResponse, Replay, Timestamp, TransportFailure,
@@ -87,6 +88,41 @@ pub trait Transport: fmt::Debug + Send + Sync {
         self.send_within(request, clock, limits.end).await
     }
 }
+
+macro_rules! pass_on {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<T: Transport + ?Sized> Transport for $pointer {
+            async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure> {
+                (**self).send(request).await
+            }
+
+            fn way(&self, url: &Url) -> String {
+                (**self).way(url)
+            }
+
+            async fn send_within(
+                &self,
+                request: &HttpRequest,
+                clock: &mut AwakeClock,
+                end: Duration,
+            ) -> Result<HttpResponse, TransportFailure> {
+                (**self).send_within(request, clock, end).await
+            }
+
+            async fn send_bounded(
+                &self,
+                request: &HttpRequest,
+                clock: &mut AwakeClock,
+                limits: RequestLimits,
+            ) -> Result<HttpResponse, TransportFailure> {
+                (**self).send_bounded(request, clock, limits).await
+            }
+        }
+    )*};
+}
+
+pass_on!(Arc<T>, Box<T>, &T);
 
 /// Within which limits a request is sent once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

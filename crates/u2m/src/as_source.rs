@@ -40,7 +40,7 @@ impl PersistentAuth {
 #[async_trait]
 impl TokenSource for PersistentAuth {
     fn fresh(&self) -> Option<Token> {
-        self.peek()
+        self.shared.fresh()
     }
 
     async fn get(&self, need: &Need) -> Result<Token, SourceError> {

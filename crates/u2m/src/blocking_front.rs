@@ -107,7 +107,7 @@ impl PersistentAuth {
         shared.source().save_or_give_up(is_enough, || shared.forget())
     }
 
-    /// The token in hand, if it is fresh.
+    /// As [`PersistentAuth::peek`](Auth::peek).
     pub fn peek(&self) -> Option<Token> {
         self.0.peek()
     }

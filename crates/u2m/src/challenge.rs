@@ -7,6 +7,7 @@ use crate::runtime::OwnRuntime;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use u2m_core::{
     AfterCallback, BeforeCallback, Browse, Callback, ExchangingCode, Host, HttpCall, Lifetime,
@@ -111,6 +112,9 @@ pub enum ChallengeError {
     /// The sign-in itself failed.
     #[error(transparent)]
     Login(#[from] LoginError),
+    /// The sign-in was awaited outside a tokio runtime; plain code has [`blocking`](crate::blocking::PersistentAuth::challenge).
+    #[error("a sign-in needs a tokio runtime, and there is none here")]
+    NoRuntime,
     /// Code that the sign-in calls panicked: a store or a transport that the program brought along, or our own. It will do so again.
     #[error("code that the sign-in calls has panicked")]
     Panicked,
@@ -134,7 +138,9 @@ impl ChallengeError {
         match self {
             Self::Login(error) => error.is_transient(),
             Self::TimedOut(_) | Self::Unfinished => true,
-            Self::Listen(_) | Self::Panicked | Self::Random | Self::Store(_) => false,
+            Self::Listen(_) | Self::NoRuntime | Self::Panicked | Self::Random | Self::Store(_) => {
+                false
+            }
         }
     }
 }
@@ -169,7 +175,10 @@ pub(crate) async fn challenge(
 }
 
 /// Shows that the login can be kept, before a person is asked for anything (KEY-1). A store may take long to say so.
+///
+/// What follows connects and sleeps, which takes a runtime: where there is none, nobody is asked for anything either.
 pub(crate) async fn prepare(keeper: &Arc<Refresher>) -> Result<(), ChallengeError> {
+    Handle::try_current().map_err(|_| ChallengeError::NoRuntime)?;
     let there = Arc::clone(keeper);
     let ask = move || there.store.prepare_login(&there.key).map_err(StoreFailure::new);
     uncancelled("u2m-prepare", ask).await?.map_err(ChallengeError::Store)
@@ -346,6 +355,7 @@ mod tests {
             ),
             (ChallengeError::TimedOut(Duration::ZERO), true),
             (ChallengeError::Unfinished, true),
+            (ChallengeError::NoRuntime, false),
             (ChallengeError::Panicked, false),
             (ChallengeError::Random, false),
             (ChallengeError::Store(store), false),

@@ -313,7 +313,7 @@ impl Inspector {
             choice.builder().with_store(login.storage.store().clone()).with_rules(rules);
         builder = ca_file.map(Path::to_owned).into_iter().fold(builder, Builder::with_ca_file);
         if !self.is_usual_transport {
-            builder = builder.with_transport(SharedTransport(Arc::clone(&self.transport)));
+            builder = builder.with_transport(Arc::clone(&self.transport));
         }
         if let Some(detached) = &self.detached {
             builder = builder.with_detached_refresh(detached.clone());
@@ -352,20 +352,6 @@ async fn blocking<T: Send + 'static>(
         false => Err(CheckError::Token(TokenError::Unfinished)),
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(broken)
-}
-
-/// A transport that others use too.
-#[derive(Debug)]
-struct SharedTransport(Arc<dyn Transport>);
-
-#[async_trait::async_trait]
-impl Transport for SharedTransport {
-    async fn send(
-        &self,
-        request: &u2m_core::HttpRequest,
-    ) -> Result<u2m_core::HttpResponse, u2m_core::TransportFailure> {
-        self.0.send(request).await
-    }
 }
 
 #[cfg(test)]

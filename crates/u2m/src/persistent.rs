@@ -111,9 +111,17 @@ impl PersistentAuth {
         Box::pin(self.shared.ask(WhichToken::Other(rejected.access_token().clone()))).await
     }
 
-    /// The token in hand, if it is fresh: no file, no lock, no waiting.
+    /// The token in hand, until it ends, also when it is time for the next: no file, no request, no waiting.
+    ///
+    /// ```
+    /// use u2m::{Host, MemoryStore, PersistentAuth, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?;
+    /// assert!(auth.peek().is_none(), "nobody has asked for a token yet");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek(&self) -> Option<Token> {
-        self.shared.fresh()
+        self.shared.fresh().or_else(|| self.shared.good())
     }
 
     /// What is signed in to.

@@ -1,6 +1,7 @@
 //! The person at the other end of a login.
 
 use async_trait::async_trait;
+use std::sync::Arc;
 use u2m_core::{Host, ShowCode, UnmatchedCallback};
 use u2m_http::{BrowserError, PasteLines, PasteProblem};
 use url::Url;
@@ -63,6 +64,47 @@ pub trait Person: Send + Sync {
         false
     }
 }
+
+macro_rules! pass_on {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<P: Person + ?Sized> Person for $pointer {
+            fn ready(&self, url: &Url) {
+                (**self).ready(url);
+            }
+
+            fn opened(&self, url: &Url, outcome: Result<(), &BrowserError>) {
+                (**self).opened(url, outcome);
+            }
+
+            fn enter_code(&self, show: &ShowCode) {
+                (**self).enter_code(show);
+            }
+
+            fn paste(&self) -> Option<PasteLines> {
+                (**self).paste()
+            }
+
+            fn called_back(&self) {
+                (**self).called_back();
+            }
+
+            fn stray_callback(&self, stray: &UnmatchedCallback) {
+                (**self).stray_callback(stray);
+            }
+
+            fn wrong_paste(&self, wrong: &PasteProblem) {
+                (**self).wrong_paste(wrong);
+            }
+
+            async fn confirm(&self, host: &Host) -> bool {
+                (**self).confirm(host).await
+            }
+        }
+    )*};
+}
+
+pass_on!(Arc<P>, Box<P>);
 
 /// A person whom nobody asks: what [`Person`] does by default.
 ///

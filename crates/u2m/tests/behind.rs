@@ -18,7 +18,9 @@ fn due(world: &World) -> (PersistentAuth, Token) {
     assert_eq!(name(&auth.blocking().token().unwrap()), name(&old));
     world.server.clear_faults();
     // It was handed out for the rest of the second.
-    eventually("it is due", || auth.peek().is_none());
+    eventually("it is due", || auth.fresh().is_none());
+    // It is good to its end all the same.
+    assert_eq!(auth.peek().as_ref().map(name), Some(name(&old)));
     (auth, old)
 }
 

@@ -9,9 +9,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use u2m::{
-    AccountId, BrowserError, EndpointSupplier, Host, MetadataError, PasteLines, PasteProblem,
-    PastedLine, PersistentAuth, Person, ReqwestTransport, ServerMetadata, SignedIn, Target,
-    Transport, TransportFailure, browser_fn,
+    AccountId, BasicEndpoints, Bearer, Browser, BrowserError, EndpointSupplier, HeaderSource, Host,
+    MetadataError, PasteLines, PasteProblem, PastedLine, PersistentAuth, Person, ReqwestTransport,
+    ServerMetadata, SignedIn, Target, TokenSource, Transport, TransportFailure, browser_fn,
 };
 use u2m_core::{HttpRequest, HttpResponse};
 use url::Url;
@@ -294,4 +294,47 @@ fn brow_4_pasting_works_beside_the_listener_and_where_no_port_is_free() {
     let port = taken.local_addr().unwrap().port();
     pasted(world.builder().with_port(port));
     world.assert_alive();
+}
+
+/// Says which of its parts a shared one is asked for.
+#[derive(Clone, Debug, Default)]
+struct Told(Arc<Mutex<Vec<&'static str>>>);
+
+impl Told {
+    fn note(&self, what: &'static str) {
+        self.0.lock().unwrap().push(what);
+    }
+}
+
+impl Person for Told {
+    fn opened(&self, _: &Url, _: Result<(), &BrowserError>) {
+        self.note("opened");
+    }
+
+    fn called_back(&self) {
+        self.note("called back");
+    }
+}
+
+#[test]
+fn parts_that_are_shared_or_boxed_fit_as_they_are() {
+    let (world, recording, told) = (World::new(), Recording::default(), Told::default());
+    let transport: Arc<dyn Transport> = Arc::new(recording.clone());
+    let person: Arc<dyn Person> = Arc::new(told.clone());
+    let browser: Box<dyn Browser> = Box::new(browser_fn(|url: Url| async move {
+        drop(u2m_testkit::follow_login_in_background(url.as_str()));
+        Ok(())
+    }));
+    let endpoints: Arc<dyn EndpointSupplier> =
+        Arc::new(BasicEndpoints::new(Arc::clone(&transport)));
+    let builder = world.builder().with_transport(Arc::clone(&transport)).with_endpoints(endpoints);
+    let auth = builder.with_browser(browser).with_person(person).with_port(0).build().unwrap();
+    let token = sign_in(&auth).token();
+    assert_eq!(*told.0.lock().unwrap(), ["opened", "called back"]);
+    assert_eq!(*recording.paths.lock().unwrap(), [METADATA, "/oidc/v1/token"]);
+    // And a login is a source of tokens wherever one is wanted.
+    let source: Arc<dyn TokenSource> = Arc::new(auth);
+    let headers: Box<dyn HeaderSource> = Box::new(Bearer::new(Arc::clone(&source)));
+    let authorization = headers.fresh().unwrap().authorization().unwrap().expose().to_owned();
+    assert_eq!(authorization, token.authorization().expose());
 }

@@ -397,6 +397,24 @@ fn key_1_where_a_login_could_not_be_kept_nobody_is_asked() {
 }
 
 #[test]
+fn a_sign_in_outside_a_runtime_is_an_error_and_nobody_is_asked() {
+    use std::task::{Context, Poll, Waker};
+    let world = World::new();
+    let (browser, pages) = browser();
+    let auth = world.builder().with_browser(browser).with_port(0).build().unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let outcomes = [
+        Box::pin(auth.challenge()).as_mut().poll(&mut context),
+        Box::pin(auth.challenge_device()).as_mut().poll(&mut context),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Poll::Ready(Err(ChallengeError::NoRuntime))), "{outcome:?}");
+    }
+    assert!(pages.lock().unwrap().is_empty());
+    assert_eq!(world.server.counts().requests, 0);
+}
+
+#[test]
 fn a_browser_is_not_told_of_a_login_that_could_not_be_saved() {
     let world = World::new();
     let builder =

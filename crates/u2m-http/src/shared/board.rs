@@ -21,7 +21,7 @@ pub(super) type FetchOutcome<F> = Result<Fetched<<F as Fetch>::Error>, <F as Fet
 /// What all clones share.
 pub(super) struct SharedTokenInner<F: Fetch> {
     pub(super) source: Arc<F>,
-    rules: ShareRules,
+    pub(super) rules: ShareRules,
     pub(super) hand: TokenSlot,
     /// The fetch under way or the last one, and what it was begun for.
     board: Mutex<Option<(TokenCriteria, Flight<FetchOutcome<F>>)>>,

@@ -7,6 +7,7 @@
 //! | [`Proxies`] | which proxy a request leaves by |
 //! | [`Obstacle`] | what was in the way of a request that was not sent |
 //! | [`drive`], [`RetryPolicy`], [`RequestLimits`] | sends a call of the core until it is answered, within its rules for repeating |
+//! | [`Clock`] | what time it is, for programs whose tests let an hour pass |
 //! | [`AwakeClock`] | waits in time during which this process ran, so that a suspension loses no answer |
 //! | [`Flight`], [`Spending`], [`wait_for_saves`] | work that nobody can cancel: a refresh, from its request to its save |
 //! | [`SharedToken`], [`Fetch`] | one token for all callers of a process, and one fetch for the next |
@@ -62,9 +63,9 @@ pub use reqwest_transport::ReqwestTransport;
 #[cfg(feature = "reqwest")]
 pub use rustls::crypto::CryptoProvider;
 pub use shared::{
-    Fetch, FetchAborted, FetchFuture, Fetched, FetchedFrom, Renewal, ShareRules, SharedToken,
+    Clock, Fetch, FetchAborted, FetchFuture, Fetched, FetchedFrom, Renewal, ShareRules, SharedToken,
 };
 pub use source::TokenSource;
 #[cfg(feature = "reqwest")]
 pub use tls::CertificateProblem;
-pub use transport::{RequestLimits, RetryPolicy, Transport, drive};
+pub use transport::{RequestLimits, RetryPolicy, Transport, drive, drive_by};

@@ -13,11 +13,13 @@
 mod board;
 pub(crate) mod clock;
 mod fetch;
+mod program_clock;
 mod question;
 mod rules;
 mod slot;
 
 pub use fetch::{Fetch, FetchAborted, FetchFuture, Fetched, FetchedFrom};
+pub use program_clock::Clock;
 pub use rules::{Renewal, ShareRules};
 
 use board::{CallerWait, SharedTokenInner, at_once};

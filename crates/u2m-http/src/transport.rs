@@ -1,13 +1,14 @@
 //! How requests leave: a trait of one method, and the rules for sending again.
 
 use crate::awake::AwakeClock;
+use crate::shared::Clock;
 use async_trait::async_trait;
 use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use u2m_core::{
-    AwaitsResponse, HttpCall, HttpRequest, HttpResponse, Replay, Timestamp, TransportFailure,
+    AwaitsResponse, HttpCall, HttpRequest, HttpResponse, Replay, TransportFailure,
     TransportFailureKind,
 };
 use url::Url;
@@ -290,6 +291,20 @@ pub async fn drive<S: AwaitsResponse>(
     call: HttpCall<S>,
     patience: &RetryPolicy,
 ) -> Result<S::Next, S::Error> {
+    drive_by(&Clock::system(), transport, call, patience).await
+}
+
+/// As [`drive`], for a program with a clock of its own: what was sent was sent at its time. Limits are time that passes, by no
+/// clock that is set.
+///
+/// # Errors
+/// As there.
+pub async fn drive_by<S: AwaitsResponse>(
+    program: &Clock,
+    transport: &dyn Transport,
+    call: HttpCall<S>,
+    patience: &RetryPolicy,
+) -> Result<S::Next, S::Error> {
     let mut clock = AwakeClock::default();
     let mut repeated = 0;
     // Where something is spent: what was said to it before, which tells more than that nobody could be reached afterwards.
@@ -299,7 +314,7 @@ pub async fn drive<S: AwaitsResponse>(
         false => call.replay().may_follow(last),
     };
     loop {
-        let sent_at = Timestamp::from(SystemTime::now());
+        let sent_at = program.now();
         let end = match call.replay() {
             Replay::Safe => {
                 let attempt = patience.attempt.unwrap_or(Duration::MAX);

@@ -156,8 +156,30 @@ impl RunningServer {
         self.shared.time()
     }
 
-    /// Moves the server's clock, so that tokens expire without anyone sleeping. The program under
-    /// test keeps its own clock. A negative length moves it back.
+    /// The server's clock, for a program under test that can go by it: then [`advance`](Self::advance) moves both, and
+    /// its tokens run out by its own clock, too. `Builder::with_clock` of the crate `u2m` takes it.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use u2m_testkit::{Lifetime, RunningServer};
+    /// let server = RunningServer::start()?;
+    /// let clock = server.clock();
+    /// server.advance(Lifetime::from_seconds(3600));
+    /// assert!(clock().duration_since(SystemTime::now()).unwrap().as_secs() >= 3590);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn clock(&self) -> impl Fn() -> SystemTime + Clone + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let ahead = shared.ahead.load(Ordering::SeqCst);
+            let by = Duration::from_secs(ahead.unsigned_abs());
+            let now = SystemTime::now();
+            if ahead < 0 { now - by } else { now + by }
+        }
+    }
+
+    /// Moves the server's clock, so that tokens expire without anyone sleeping. A program under test goes on by its own clock,
+    /// unless it goes by [this one](Self::clock). A negative length moves it back.
     ///
     /// ```
     /// use u2m_testkit::{Lifetime, RunningServer};

@@ -10,12 +10,10 @@ use crate::person::{Person, SilentPerson};
 use crate::prover::ClientProver;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use u2m_cache::TokenStore;
 use u2m_core::{ClientAssertion, ClientAuth, FreshnessRules, IssuerTrust, Scopes, Target};
-use u2m_http::{
-    Browser, EndpointSupplier, Ports, Renewal, ReqwestTransport, RetryPolicy, Transport,
-};
+use u2m_http::{Browser, Clock, EndpointSupplier, Ports, Renewal, RetryPolicy, Transport};
 use url::Url;
 
 /// Describes a login. A later call wins over an earlier one; nothing is written or connected before it is used, and only the
@@ -32,6 +30,7 @@ use url::Url;
 /// | trust | Databricks' zones |
 /// | refreshes | in this process |
 /// | patience | 10 seconds a request, 90 for the answer to a spent token, 3 minutes for another process's refresh, 10 minutes for the person |
+/// | clock | the system's |
 /// | a caller's wait | until the outcome is known |
 /// | renewals | one caller waits for them, others have the old token meanwhile |
 pub struct Builder {
@@ -61,6 +60,7 @@ pub struct Builder {
     profile_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
     host_key_fallback: bool,
+    clock: Clock,
 }
 
 impl Builder {
@@ -101,6 +101,7 @@ impl Builder {
             profile_file: None,
             ca_file: None,
             host_key_fallback: false,
+            clock: Clock::system(),
         }
     }
 
@@ -401,6 +402,23 @@ impl Builder {
     #[must_use]
     pub fn with_host_key_fallback(mut self, is_on: bool) -> Self {
         self.host_key_fallback = is_on;
+        self
+    }
+
+    /// Goes by another clock than the system's: for tests, which let an hour pass at once, as with the testkit's server
+    /// (`RunningServer::clock`). Refreshes stay in this process then. How long something is waited for is no matter of this clock.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// let target = Target::workspace(Host::parse("https://a.example")?);
+    /// let builder = Builder::new(target).with_clock(|| SystemTime::now() + Duration::from_secs(3600));
+    /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
+    /// # Ok::<(), u2m::HostError>(())
+    /// ```
+    #[must_use]
+    pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::new(now);
         self
     }
 

@@ -327,7 +327,8 @@ fn redeem(
 ) -> Result<SignedIn, ChallengeError> {
     let keeper = shared.source();
     let _spending = Spending::begin();
-    let exchange = keeper.prover.drive(keeper.transport.as_ref(), call, &keeper.patience);
+    let transport = keeper.transport.as_ref();
+    let exchange = keeper.prover.drive(&keeper.clock, transport, call, &keeper.patience);
     let exchanged = OwnRuntime::default().block_on(exchange);
     let store = exchanged.map_err(|_| ChallengeError::Unfinished)??;
     Ok(SignedIn::save(shared, store))

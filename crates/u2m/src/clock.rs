@@ -1,15 +1,10 @@
-//! The clock of the paved road; everything below takes the time as an argument.
+//! The system's clock, for what no login's own clock ([`Clock`](u2m_http::Clock)) is about.
 
-use u2m_core::{Moment, Timestamp};
+use u2m_core::Timestamp;
 
 /// Now, by the system's real-time clock.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
-}
-
-/// Now, as exactly as that clock can tell: for what has an order within one second.
-pub(crate) fn moment() -> Moment {
-    Moment::from(std::time::SystemTime::now())
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Drives a device login: asks for codes, shows them, polls until the person has decided, saves.
 
 use crate::challenge::{ChallengeError, LoginSettings, SignedIn, prepare, uncancelled};
-use crate::clock::now;
 use crate::refresher::Refresher;
 use crate::runtime::OwnRuntime;
 use async_trait::async_trait;
@@ -42,7 +41,8 @@ pub(crate) async fn challenge_device(
     desk: &LoginSettings,
     shared: &SharedToken<Refresher>,
 ) -> Result<SignedIn, ChallengeError> {
-    challenge_by(&MonotonicClock(now(), Instant::now()), desk, shared).await
+    let begun = shared.source().clock.now();
+    challenge_by(&MonotonicClock(begun, Instant::now()), desk, shared).await
 }
 
 async fn challenge_by(
@@ -66,7 +66,10 @@ async fn challenge_by(
             },
             BeforeCode::Ask(call) => {
                 let transport = keeper.transport.as_ref();
-                break keeper.prover.drive(transport, call, &keeper.patience).await?;
+                break keeper
+                    .prover
+                    .drive(&keeper.clock, transport, call, &keeper.patience)
+                    .await?;
             }
         };
     };
@@ -99,7 +102,7 @@ fn poll(
     let _spending = Spending::begin();
     // A poll is not repeated: the next one is due in a few seconds anyway.
     let patience = keeper.patience.clone().with_repeats(0);
-    let polling = keeper.prover.drive(keeper.transport.as_ref(), call, &patience);
+    let polling = keeper.prover.drive(&keeper.clock, keeper.transport.as_ref(), call, &patience);
     let answered = OwnRuntime::default().block_on(polling);
     Ok(match answered.map_err(|_| ChallengeError::Unfinished)?? {
         Polled::Wait(wait) => ControlFlow::Continue(wait),

@@ -3,12 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 use u2m_core::{
-    AwaitsResponse, ClientAssertion, ClientAuth, HttpCall, Timestamp, TransportFailure,
-    TransportFailureKind,
+    AwaitsResponse, ClientAssertion, ClientAuth, HttpCall, TransportFailure, TransportFailureKind,
 };
-use u2m_http::{RetryPolicy, Transport, drive};
+use u2m_http::{Clock, RetryPolicy, Transport, drive_by};
 use url::Url;
 
 /// Signs a statement for an endpoint.
@@ -45,22 +43,23 @@ impl ClientProver {
     /// Drives a call, with a new statement in it where it has a place for one.
     pub(crate) async fn drive<S: AwaitsResponse>(
         &self,
+        clock: &Clock,
         transport: &dyn Transport,
         call: HttpCall<S>,
         patience: &RetryPolicy,
     ) -> Result<S::Next, S::Error> {
         let signed = match (&self.sign, call.assertion_audience()) {
             (Some(sign), Some(audience)) => sign(audience),
-            (None, _) | (_, None) => return drive(transport, call, patience).await,
+            (None, _) | (_, None) => return drive_by(clock, transport, call, patience).await,
         };
         match signed {
             Ok(assertion) => {
-                drive(transport, call.with_client_assertion(&assertion), patience).await
+                drive_by(clock, transport, call.with_client_assertion(&assertion), patience).await
             }
             Err(error) => {
                 let failure = TransportFailure::new(TransportFailureKind::NotSent);
                 let failure = failure.because(NotSigned(error));
-                call.answered(Err(failure), Timestamp::from(SystemTime::now()))
+                call.answered(Err(failure), clock.now())
             }
         }
     }

@@ -16,7 +16,6 @@ pub(crate) use host_key::under_host_key;
 pub(crate) use saving::sign_in;
 
 use crate::bounds::{LOCK_WAIT, SAVING_FIRST};
-use crate::clock::now;
 use crate::detached::Detached;
 use crate::prover::ClientProver;
 use saving::UnsavedSession;
@@ -29,7 +28,7 @@ use u2m_core::{
     CacheKey, Fingerprint, FirstUse, IssuedToken, Load, Sanitized, Session, StoreFailure, Target,
     TokenError, TokenRequest, TokenStep,
 };
-use u2m_http::{EndpointSupplier, RetryPolicy, Transport};
+use u2m_http::{Clock, EndpointSupplier, RetryPolicy, Transport};
 
 /// What a flight brings.
 pub(crate) type RefreshResult = Result<IssuedToken, TokenError>;
@@ -42,6 +41,8 @@ pub(crate) struct Refresher {
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) endpoints: Option<Arc<dyn EndpointSupplier>>,
+    /// What time it is.
+    pub(crate) clock: Clock,
     /// How the client shows who it is.
     pub(crate) prover: ClientProver,
     pub(crate) patience: RetryPolicy,
@@ -99,6 +100,7 @@ impl Refresher {
             store,
             transport,
             endpoints,
+            clock: Clock::system(),
             prover: ClientProver::default(),
             patience: RetryPolicy::default(),
             lock_wait: LOCK_WAIT,
@@ -205,7 +207,7 @@ impl Refresher {
     /// only what is sent later has to wait for it.
     fn loaded(&self, load: Load, entry: Option<Session>) -> Result<TokenStep, TokenError> {
         let first = entry.as_ref().and_then(|entry| self.request.first_use(entry));
-        let step = load.loaded(entry, now())?;
+        let step = load.loaded(entry, self.clock.now())?;
         if let Some(first) = first {
             // A read-only home is as good as any for reading.
             let _ = self.tie(&first, Duration::ZERO);

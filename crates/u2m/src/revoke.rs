@@ -11,7 +11,7 @@ use u2m_core::{
     ClientAuth, Host, Revocation, RevokeError, RevokeStep, Session, TransportFailure,
     TransportFailureKind,
 };
-use u2m_http::{RetryPolicy, Transport, drive};
+use u2m_http::{Clock, RetryPolicy, Transport, drive};
 
 /// For a transport that knows no limit: it is given so much more, lest both ends come at once.
 const GUARD: Duration = Duration::from_millis(500);
@@ -114,7 +114,9 @@ async fn revoke_one(
         let patience = RetryPolicy::default().with_budget(left).with_repeats(1);
         step = match step {
             RevokeStep::Discover(call) => drive(transport, call, &patience).await?,
-            RevokeStep::Revoke(call) => prover.drive(transport, call, &patience).await?,
+            RevokeStep::Revoke(call) => {
+                prover.drive(&Clock::system(), transport, call, &patience).await?
+            }
             RevokeStep::Done(outcome) => return Ok(outcome),
         };
     }

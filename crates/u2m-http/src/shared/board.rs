@@ -1,7 +1,6 @@
 //! The board that all callers of a process look at: the one fetch under way, what it was begun for, and what becomes of who waits
 //! for it.
 
-use super::clock::{moment, now};
 use super::fetch::{Fetch, FetchAborted, Fetched, FetchedFrom};
 use super::question::{Fit, settle};
 use super::rules::{Renewal, ShareRules};
@@ -38,7 +37,7 @@ pub(super) enum CallerWait {
 
 impl<F: Fetch> SharedTokenInner<F> {
     pub(super) fn new(source: F, rules: ShareRules) -> Self {
-        let hand = TokenSlot::new(!rules.is_one_of_many);
+        let hand = TokenSlot::by(rules.clock.clone(), !rules.is_one_of_many);
         Self { source: Arc::new(source), rules, hand, board: Mutex::new(None) }
     }
 
@@ -49,7 +48,7 @@ impl<F: Fetch> SharedTokenInner<F> {
         waiting: CallerWait,
     ) -> Result<Token, F::Error> {
         let question = self.besides_the_dead(question);
-        let (asked_at, start) = (moment(), Instant::now());
+        let (asked_at, start) = (self.rules.clock.moment(), Instant::now());
         let mut ended = 0;
         loop {
             if let Some(token) = self.good_meanwhile(&question, asked_at)? {
@@ -78,7 +77,8 @@ impl<F: Fetch> SharedTokenInner<F> {
                 }
                 None => Err(self.source.broken(FetchAborted::RuntimeEnded)),
             };
-            match settle(self.source.as_ref(), &question, &asked, outcome) {
+            let now = self.rules.clock.now();
+            match settle(self.source.as_ref(), &question, &asked, outcome, now) {
                 Fit::Is(outcome) => return self.or_in_hand(&question, outcome),
                 // Somebody else's fetch answered another question. The next one is our own, or is begun after ours.
                 Fit::Again => {}
@@ -186,7 +186,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         let until = fetched.fresh_until.map_or(i64::MAX, |until| until.unix());
         let is_dead = self.hand.is_known_dead(&fetched.token, &self.rules.freshness);
         if !is_dead {
-            let left = || fetched.token.expiry().map(|expiry| now().until(expiry));
+            let now = self.rules.clock.now();
+            let left = || fetched.token.expiry().map(|expiry| now.until(expiry));
             let is_new = matches!(fetched.came, FetchedFrom::Renewed);
             let lifetime = fetched.lifetime.or_else(|| is_new.then(left).flatten());
             self.hand.set(fetched.token.clone(), lifetime, until, since);
@@ -232,10 +233,11 @@ impl<F: Fetch> SharedTokenInner<F> {
     fn stand_in(&self, at_least: Lifetime) -> Option<Token> {
         let (since, rules) = (self.hand.generation(), &self.rules.freshness);
         let (token, end) = self.hand.good_until(rules, at_least)?;
-        if end <= now().unix() {
+        let now = self.rules.clock.now();
+        if end <= now.unix() {
             return None;
         }
-        let until = now().plus(rules.pause).unix().min(end);
+        let until = now.plus(rules.pause).unix().min(end);
         self.hand.set(token.clone(), None, until, Some(since));
         Some(token)
     }

@@ -3,16 +3,14 @@
 //! than a token may cost, so two cheap clocks are looked at instead: while they agree as they did, neither a sleep nor a
 //! step of the wall clock has happened.
 
-use u2m_core::{Moment, Timestamp};
+use u2m_core::Moment;
+#[cfg(test)]
+use u2m_core::Timestamp;
 
 /// Now, by the system's real-time clock.
+#[cfg(test)]
 pub(crate) fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
-}
-
-/// Now, as exactly as that clock can tell: for what has an order within one second.
-pub(crate) fn moment() -> Moment {
-    Moment::from(std::time::SystemTime::now())
 }
 
 /// What the cheap wall clock shows. The system moves it some hundred times a second: while it shows the same, no time has
@@ -21,6 +19,13 @@ pub(crate) fn moment() -> Moment {
 pub(super) struct ClockTick {
     seconds: i64,
     nanoseconds: i64,
+}
+
+impl ClockTick {
+    /// What a clock shows that is no cheap one.
+    pub(super) fn at(moment: Moment) -> Self {
+        Self { seconds: moment.second().unix(), nanoseconds: moment.nanos().into() }
+    }
 }
 
 /// Two cheap clocks at one moment, in seconds and a few milliseconds late at most.
@@ -38,12 +43,18 @@ impl ClockPair {
         Self { wall: tick.seconds, awake: awake() }
     }
 
+    /// One clock in the place of both.
+    pub(super) fn by_one(tick: ClockTick) -> Self {
+        Self { wall: tick.seconds, awake: tick.seconds }
+    }
+
     /// By how much the clocks differ: it changes when the wall clock is set, and when the system sleeps.
     pub(super) fn offset(self) -> i64 {
         self.wall - self.awake
     }
 }
 
+#[cfg(test)]
 pub(super) fn glance() -> ClockPair {
     ClockPair::after(tick())
 }

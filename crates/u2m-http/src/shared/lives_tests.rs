@@ -111,7 +111,7 @@ fn one_who_needs_less_does_not_share_the_failure_of_one_who_needs_more() {
     assert_eq!(shared.ask_blocking(more.clone()).unwrap_err(), "away");
     let failed: FetchOutcome<Mint> = Err("away");
     let settled =
-        |life| question::settle(&**shared.source(), &needing(life), &more, failed.clone());
+        |life| question::settle(&**shared.source(), &needing(life), &more, failed.clone(), now());
     assert!(matches!(settled(60), question::Fit::Again));
     assert!(matches!(settled(3_000), question::Fit::Is(Err("away"))));
     assert!(shared.ask_blocking(WhichToken::Usable).is_ok());
@@ -124,7 +124,7 @@ fn one_who_needs_more_is_content_with_what_was_fetched_for_another_where_it_live
     let less = needing(60);
     let stored = Fetched { came: FetchedFrom::Stored, ..Fetched::renewed(token.clone()) };
     let settled = |life, fetched: Fetched<&'static str>| {
-        question::settle(&**shared.source(), &needing(life), &less, Ok(fetched))
+        question::settle(&**shared.source(), &needing(life), &less, Ok(fetched), now())
     };
     assert!(matches!(settled(3_600, stored.clone()), question::Fit::Again));
     assert!(matches!(settled(300, stored), question::Fit::Is(Ok(_))));

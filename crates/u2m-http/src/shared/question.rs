@@ -1,8 +1,7 @@
 //! What a fetch that was begun for one question means for those who asked another.
 
-use super::clock::now;
 use super::fetch::{Fetch, Fetched, FetchedFrom};
-use u2m_core::{Token, TokenCriteria, WhichToken};
+use u2m_core::{Timestamp, Token, TokenCriteria, WhichToken};
 
 /// Whether one who waited has what was asked for.
 pub(super) enum Fit<E> {
@@ -19,6 +18,7 @@ pub(super) fn settle<F: Fetch>(
     question: &TokenCriteria,
     asked: &TokenCriteria,
     outcome: Result<Fetched<F::Error>, F::Error>,
+    now: Timestamp,
 ) -> Fit<F::Error> {
     let is_own = question.ask == asked.ask;
     let fetched = match outcome {
@@ -47,7 +47,7 @@ pub(super) fn settle<F: Fetch>(
     // Where it was issued now, there is none that lives longer.
     let lives_long_enough = question.at_least <= asked.at_least
         || matches!(fetched.came, FetchedFrom::Renewed)
-        || token.expiry().is_none_or(|end| now().until(end) >= question.at_least);
+        || token.expiry().is_none_or(|end| now.until(end) >= question.at_least);
     match is_the_one && lives_long_enough {
         true => Fit::Is(Ok(fetched.token)),
         false => Fit::Again,
@@ -58,6 +58,7 @@ pub(super) fn settle<F: Fetch>(
 mod tests {
     use super::*;
     use crate::shared::FetchAborted;
+    use crate::shared::clock::now;
     use std::sync::Arc;
     use u2m_core::{AccessToken, Moment};
 
@@ -94,7 +95,7 @@ mod tests {
     /// What the outcome means for one who asked `ask`; `again` if nothing.
     fn means(ask: &WhichToken, asked: &WhichToken, outcome: Outcome) -> String {
         let (question, asked) = (ask.clone().into(), asked.clone().into());
-        match settle(&Source, &question, &asked, outcome) {
+        match settle(&Source, &question, &asked, outcome, now()) {
             Fit::Again => "again".to_owned(),
             Fit::Is(Ok(token)) => token.access_token().expose().to_owned(),
             Fit::Is(Err(error)) => error.to_owned(),

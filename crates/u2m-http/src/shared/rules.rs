@@ -1,5 +1,6 @@
 //! How one token is shared: when the next is fetched, and how long callers wait for it.
 
+use super::program_clock::Clock;
 use std::time::Duration;
 use u2m_core::FreshnessRules;
 
@@ -28,6 +29,8 @@ pub struct ShareRules {
     /// Whether it is one of many, as the logins of a web application's visitors are. A thread keeps copies of 8 tokens, which it reads
     /// without a lock; one of many is read under a lock of its own instead of taking another's place there.
     pub is_one_of_many: bool,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl ShareRules {
@@ -54,6 +57,19 @@ impl ShareRules {
     #[must_use]
     pub fn with_freshness(mut self, freshness: FreshnessRules) -> Self {
         self.freshness = freshness;
+        self
+    }
+
+    /// Goes by a clock of the program's own.
+    ///
+    /// ```
+    /// use u2m_http::{Clock, ShareRules};
+    /// let rules = ShareRules::default().with_clock(Clock::new(|| std::time::SystemTime::UNIX_EPOCH));
+    /// assert!(rules.clock.is_of_program());
+    /// ```
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 

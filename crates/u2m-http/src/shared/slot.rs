@@ -1,7 +1,8 @@
 //! The token that this process has in hand. A fresh one is read without a lock and without writing to memory that other
 //! threads read: each thread keeps a copy of its own, and a shared generation says whether it is the latest.
 
-use super::clock::{ClockPair, ClockTick, glance, since_boot, tick};
+use super::clock::{ClockPair, ClockTick, since_boot};
+use super::program_clock::Clock;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,6 +20,7 @@ const JITTER: i64 = 2;
 /// The latest token of one source in this process.
 #[derive(Debug)]
 pub(super) struct TokenSlot {
+    clock: Clock,
     /// Raised with each change; 0 until there is a token.
     generation: AtomicU64,
     latest: Mutex<Option<HeldToken>>,
@@ -44,13 +46,24 @@ struct HeldToken {
 }
 
 impl HeldToken {
+    #[cfg(test)]
     fn new(
         token: Token,
         lifetime: Option<Lifetime>,
         fresh_until: i64,
         old: Option<&HeldToken>,
     ) -> Self {
-        let (at, boot) = (glance(), since_boot());
+        Self::by(&Clock::system(), token, lifetime, fresh_until, old)
+    }
+
+    fn by(
+        clock: &Clock,
+        token: Token,
+        lifetime: Option<Lifetime>,
+        fresh_until: i64,
+        old: Option<&HeldToken>,
+    ) -> Self {
+        let (at, boot) = (clock.glance(), clock.since_boot());
         let since_boot = |unix: i64| unix.saturating_sub(at.wall).saturating_add(boot);
         let ends = token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
         // The same token again lives no longer for being put in hand by another clock.
@@ -80,11 +93,11 @@ impl HeldToken {
     }
 
     /// Whether the token has so much left, by both clocks, that it is good for a caller who needs `at_least`.
-    fn is_good(&self, rules: &FreshnessRules, at_least: Lifetime) -> bool {
+    fn is_good(&self, clock: &Clock, rules: &FreshnessRules, at_least: Lifetime) -> bool {
         let ends = self.token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
         let floor = rules.floor(at_least, self.lifetime).seconds();
         let has_left = |end: i64, now: i64| end.saturating_sub(now) >= floor;
-        has_left(ends, glance().wall) && has_left(self.ends_at_boot, since_boot())
+        has_left(ends, clock.glance().wall) && has_left(self.ends_at_boot, clock.since_boot())
     }
 }
 
@@ -98,9 +111,9 @@ struct ThreadCopy {
 
 impl ThreadCopy {
     /// A program asks many times within one tick: then one clock is enough.
-    fn is_fresh(&mut self, tick: ClockTick) -> bool {
+    fn is_fresh(&mut self, clock: &Clock, tick: ClockTick) -> bool {
         if self.seen != tick {
-            if !self.held.is_fresh(ClockPair::after(tick)) {
+            if !self.held.is_fresh(clock.glance_after(tick)) {
                 return false;
             }
             self.seen = tick;
@@ -114,9 +127,14 @@ thread_local! {
 }
 
 impl TokenSlot {
+    #[cfg(test)]
     pub(super) fn new(is_copied: bool) -> Self {
+        Self::by(Clock::system(), is_copied)
+    }
+
+    pub(super) fn by(clock: Clock, is_copied: bool) -> Self {
         let (generation, latest) = (AtomicU64::new(0), Mutex::new(None));
-        Self { generation, latest, is_copied, identity: Arc::new(()) }
+        Self { clock, generation, latest, is_copied, identity: Arc::new(()) }
     }
 
     /// The token, if it is fresh.
@@ -125,16 +143,16 @@ impl TokenSlot {
         if generation == 0 {
             return None;
         }
-        let tick = tick();
+        let tick = self.clock.tick();
         COPIES_HERE.with_borrow_mut(|copies| {
             let mine = copies
                 .iter_mut()
                 .find(|copy| copy.generation == generation && copy.of.as_ptr() == self.address());
             if let Some(copy) = mine {
-                return copy.is_fresh(tick).then(|| copy.held.token.clone());
+                return copy.is_fresh(&self.clock, tick).then(|| copy.held.token.clone());
             }
             let mut held = self.latest().clone()?;
-            if !held.is_fresh(ClockPair::after(tick)) {
+            if !held.is_fresh(self.clock.glance_after(tick)) {
                 return None;
             }
             if !self.is_copied {
@@ -178,7 +196,7 @@ impl TokenSlot {
         at_least: Lifetime,
     ) -> Option<(Token, i64)> {
         let latest = self.latest();
-        let held = latest.as_ref().filter(|held| held.is_good(rules, at_least))?;
+        let held = latest.as_ref().filter(|held| held.is_good(&self.clock, rules, at_least))?;
         let floor = rules.floor(Lifetime::ZERO, held.lifetime);
         let end = held.token.expiry().map_or(i64::MAX, |expiry| expiry.minus(floor).unix());
         Some((held.token.clone(), end))
@@ -188,17 +206,19 @@ impl TokenSlot {
     pub(super) fn is_known_dead(&self, token: &Token, rules: &FreshnessRules) -> bool {
         self.latest().as_ref().is_some_and(|held| {
             let is_it = held.token.access_token() == token.access_token();
-            is_it && !held.is_good(rules, Lifetime::ZERO)
+            is_it && !held.is_good(&self.clock, rules, Lifetime::ZERO)
         })
     }
 
     /// The latest token, if it is dead by the clock that nobody sets and by the wall clock is not: that one was set back.
     pub(super) fn dead_unseen(&self, rules: &FreshnessRules) -> Option<AccessToken> {
         let latest = self.latest();
-        let held = latest.as_ref().filter(|held| !held.is_good(rules, Lifetime::ZERO))?;
+        let is_dead = |held: &&HeldToken| !held.is_good(&self.clock, rules, Lifetime::ZERO);
+        let held = latest.as_ref().filter(is_dead)?;
         let floor = rules.floor(Lifetime::ZERO, held.lifetime);
+        let wall = self.clock.glance().wall;
         let by_the_wall =
-            held.token.expiry().is_none_or(|end| end.unix() - glance().wall >= floor.seconds());
+            held.token.expiry().is_none_or(|end| end.unix() - wall >= floor.seconds());
         by_the_wall.then(|| held.token.access_token().clone())
     }
 
@@ -231,7 +251,7 @@ impl TokenSlot {
         if since.is_some_and(|since| since != self.generation()) {
             return;
         }
-        *latest = Some(HeldToken::new(token, lifetime, fresh_until, latest.as_ref()));
+        *latest = Some(HeldToken::by(&self.clock, token, lifetime, fresh_until, latest.as_ref()));
         self.generation.fetch_add(1, Ordering::Release);
     }
 

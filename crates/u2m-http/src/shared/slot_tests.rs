@@ -1,4 +1,5 @@
 use super::*;
+use crate::shared::clock::{glance, tick};
 use u2m_core::Timestamp;
 
 fn token(text: &str) -> Token {
@@ -55,14 +56,17 @@ fn a_copy_is_looked_at_again_once_the_clock_shows_another_tick() {
     // It ended meanwhile: within the tick in which it was fresh nobody can tell.
     held.fresh_until = wall - 1;
     let mut copy = ThreadCopy { of: Weak::new(), generation: 1, held, seen: now };
-    assert!(copy.is_fresh(now));
+    assert!(copy.is_fresh(&Clock::system(), now));
     let mut later = tick();
     while later == now {
         later = tick();
     }
-    assert!(!copy.is_fresh(later) && copy.seen == now, "what is not fresh is not noted as seen");
+    assert!(
+        !copy.is_fresh(&Clock::system(), later) && copy.seen == now,
+        "what is not fresh is not noted as seen"
+    );
     copy.held.fresh_until = wall + 3_600;
-    assert!(copy.is_fresh(later) && copy.seen == later);
+    assert!(copy.is_fresh(&Clock::system(), later) && copy.seen == later);
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Builder {
         let keeper = |request: TokenRequest| {
             let (store, transport) = (Arc::clone(&store), Arc::clone(&transport));
             let mut keeper = Refresher::new(request, store, transport, self.endpoints.clone());
+            keeper.clock = self.clock.clone();
             keeper.prover = self.prover.clone();
             keeper.patience = self.patience.clone();
             keeper.lock_wait = self.lock_wait;
@@ -98,6 +99,7 @@ impl Builder {
         };
         let rules = ShareRules::default()
             .with_freshness(rules_in_hand(&keeper.request))
+            .with_clock(self.clock.clone())
             .with_renewal(self.renewal)
             .with_wait(keeper.wait);
         Ok(PersistentAuth { shared: SharedToken::new(keeper, rules), desk: Arc::new(desk) })

@@ -67,7 +67,8 @@ impl RefreshJob {
         question: &TokenCriteria,
         asked_at: Moment,
     ) -> Option<Self> {
-        if keeper.endpoints.is_some() || !keeper.is_usual_transport {
+        if keeper.endpoints.is_some() || !keeper.is_usual_transport || keeper.clock.is_of_program()
+        {
             return None;
         }
         // A client's secret goes over to no other process.

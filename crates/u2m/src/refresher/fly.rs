@@ -3,7 +3,6 @@
 
 use super::{RefreshResult, Refresher, failure};
 use crate::bounds::{LOOK, PUTTING_BACK, RECHECKING};
-use crate::clock::{moment, now};
 use crate::detached::{self, DetachedOutcome};
 use crate::runtime::OwnRuntime;
 use crate::trying::RetryTime;
@@ -13,10 +12,10 @@ use std::time::Duration;
 use u2m_cache::{Claim, EntryLock, StoreError};
 use u2m_core::{
     CheckWritable, DiscoveringForRefresh, Fingerprint, HttpCall, Lock, Moment, RefreshFailure,
-    RefreshingToken, ReloadAfterRejection, Session, StoreFailure, TokenCriteria, TokenError,
-    TokenOrigin, TokenStep,
+    RefreshingToken, ReloadAfterRejection, Session, StoreFailure, Timestamp, TokenCriteria,
+    TokenError, TokenOrigin, TokenStep,
 };
-use u2m_http::{Spending, drive};
+use u2m_http::{Spending, drive_by};
 
 /// How often somebody else may come first, in one flight.
 const ROUNDS: usize = 4;
@@ -59,10 +58,14 @@ impl RefreshContext {
     }
 
     /// The pause at this token endpoint that another login has met, and that this one keeps.
-    fn pause(&mut self, call: &HttpCall<RefreshingToken>) -> Option<RefreshFailure> {
+    fn pause(
+        &mut self,
+        call: &HttpCall<RefreshingToken>,
+        now: Timestamp,
+    ) -> Option<RefreshFailure> {
         let (lock, state) = (self.lock.as_mut()?, call.state());
         let mut known = state.doors().into_iter().filter_map(|door| lock.pause(door));
-        known.find(|pause| state.is_bound_by(pause, now()))
+        known.find(|pause| state.is_bound_by(pause, now))
     }
 
     /// Waits for `work`, on one runtime for all requests of a flow.
@@ -122,7 +125,7 @@ impl Refresher {
                         (None, None) => self.load()?,
                     };
                     ground.replaces = self.replaced_by_a_save(entry.as_ref());
-                    reload.loaded(entry, verdict, now())?
+                    reload.loaded(entry, verdict, self.clock.now())?
                 }
                 TokenStep::CheckWritable(_) if self.is_detaching(ground) => {
                     match self.detach(ground, question, asked_at) {
@@ -136,13 +139,18 @@ impl Refresher {
                     ClaimOutcome::Step(step) => *step,
                 },
                 TokenStep::Discover(call) => self.discover(call, ground)?,
-                TokenStep::Refresh(call) => match ground.pause(&call) {
-                    Some(pause) => call.postponed(pause, now())?,
+                TokenStep::Refresh(call) => match ground.pause(&call, self.clock.now()) {
+                    Some(pause) => call.postponed(pause, self.clock.now())?,
                     None => {
                         ground.spending.get_or_insert_with(Spending::begin);
                         self.set_goes_on(true);
                         let transport = self.transport.as_ref();
-                        ground.block_on(self.prover.drive(transport, call, &self.patience))??
+                        ground.block_on(self.prover.drive(
+                            &self.clock,
+                            transport,
+                            call,
+                            &self.patience,
+                        ))??
                     }
                 },
                 TokenStep::Save(save) => match self.save(save.session(), ground) {
@@ -158,12 +166,12 @@ impl Refresher {
                 },
                 TokenStep::ReloadAfterRejection(recheck) => {
                     let entry = self.after_a_rejection(&recheck);
-                    recheck.loaded(entry, now())?
+                    recheck.loaded(entry, self.clock.now())?
                 }
                 TokenStep::RecordFailure(note) => {
                     if let Some(lock) = ground.lock.as_mut() {
                         // Not being remembered costs somebody a request, and nothing else.
-                        let fell = moment();
+                        let fell = self.clock.moment();
                         let _ = lock.note(&note.verdict(fell));
                         let for_others = note.for_others(fell, |door| lock.pause(door));
                         let _ = for_others.map(|pause| lock.note_pause(&pause));
@@ -174,7 +182,7 @@ impl Refresher {
                         ));
                     }
                     let pause = note.pause();
-                    let noted = note.noted(now());
+                    let noted = note.noted(self.clock.now());
                     if let (Err(_), Some(pause)) = (&noted, pause) {
                         self.notice(format!(
                             "the token endpoint wants no further request for {} s: until then no process sends a refresh of this login",
@@ -242,10 +250,11 @@ impl Refresher {
         ground: &mut RefreshContext,
     ) -> Result<ClaimOutcome, TokenError> {
         let Some(lock) = ground.lock.as_mut() else {
-            return prove.proven(now()).map(|step| ClaimOutcome::Step(Box::new(step)));
+            return prove.proven(self.clock.now()).map(|step| ClaimOutcome::Step(Box::new(step)));
         };
         let of = prove.fingerprint();
-        let patience = if prove.is_worth_waiting(now()) { self.lock_wait } else { Duration::ZERO };
+        let patience =
+            if prove.is_worth_waiting(self.clock.now()) { self.lock_wait } else { Duration::ZERO };
         let claimed = self.waiting_for_others(
             patience,
             |patience| lock.claim(&of, patience),
@@ -263,7 +272,7 @@ impl Refresher {
         let step = match claimed {
             Ok(Claim::Taken) => {
                 self.spends(of);
-                prove.proven(now())
+                prove.proven(self.clock.now())
             }
             Ok(Claim::Waited) if ground.may_look_again() => return Ok(ClaimOutcome::Anew),
             Ok(Claim::Spent(words)) => {
@@ -273,13 +282,13 @@ impl Refresher {
                 if self.changes_from(&of, patience) && ground.may_look_again() {
                     return Ok(ClaimOutcome::Anew);
                 }
-                prove.spent(&words, now())
+                prove.spent(&words, self.clock.now())
             }
-            Ok(_) => prove.busy(now()),
+            Ok(_) => prove.busy(self.clock.now()),
             Err(StoreError::Superseded { .. }) if ground.may_begin_anew() => {
                 return Ok(ClaimOutcome::Anew);
             }
-            Err(error) => prove.failed(failure(error), now()),
+            Err(error) => prove.failed(failure(error), self.clock.now()),
         };
         step.map(|step| ClaimOutcome::Step(Box::new(step)))
     }
@@ -366,10 +375,15 @@ impl Refresher {
         ground: &mut RefreshContext,
     ) -> Result<TokenStep, TokenError> {
         let Some(supplier) = self.supplier(call.state().target()) else {
-            return ground.block_on(drive(self.transport.as_ref(), call, &self.patience))?;
+            return ground.block_on(drive_by(
+                &self.clock,
+                self.transport.as_ref(),
+                call,
+                &self.patience,
+            ))?;
         };
         let server = ground.block_on(crate::supply::ask(supplier, call.state().target()))?;
-        call.supplied(server, now())
+        call.supplied(server, self.clock.now())
     }
 }
 

@@ -4,7 +4,6 @@
 //! is looked for anew at each call, so that a login of the profile counts from the moment that it is there.
 
 use super::Refresher;
-use crate::clock::now;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use u2m_cache::Notice;
@@ -54,6 +53,5 @@ impl Refresher {
 
 /// A token of the host's login: the next call looks again whether the profile has one of its own.
 pub(super) fn lent(fetched: Fetched<TokenError>) -> Fetched<TokenError> {
-    let past = Timestamp::from_unix(now().unix() - 1);
-    Fetched { fresh_until: Some(past), gives_way: true, ..fetched }
+    Fetched { fresh_until: Some(Timestamp::from_unix(0)), gives_way: true, ..fetched }
 }

@@ -4,7 +4,6 @@
 use super::fly::RefreshContext;
 use super::{Refresher, failure};
 use crate::bounds::{LOOK, SAVING, SIGN_IN_WAIT, pauses};
-use crate::clock::now;
 use crate::trying::RetryTime;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -167,7 +166,7 @@ impl Refresher {
         if let (Some(lock), Some(of)) = (lock, replaced) {
             let kind = RefreshFailureKind::spent("what it bought could not be saved");
             // Not being able to say so is no reason to stop.
-            let _ = lock.note(&RefreshFailure::new(of, now(), kind));
+            let _ = lock.note(&RefreshFailure::new(of, self.clock.now(), kind));
         }
     }
 
@@ -268,7 +267,7 @@ pub(crate) fn sign_in(
     let pending = saved.is_err().then(|| keeper.pending(session, &RefreshContext::default()));
     *keeper.unsaved() = pending;
     let rules = keeper.request.rules_for(session);
-    let until = rules.fresh_until(session).map(|until| until.max(now()));
+    let until = rules.fresh_until(session).map(|until| until.max(keeper.clock.now()));
     shared.put(&keeper.fetched(session, until, FetchedFrom::Renewed));
     keeper.keep_saving(RefreshContext::default());
     saved.map_err(failure)

@@ -2,7 +2,6 @@
 
 use super::host_key::lent;
 use super::{Refresher, failed_to_start};
-use crate::clock::now;
 use std::sync::Arc;
 use u2m_core::{
     IssuedToken, Moment, Session, Timestamp, TokenCriteria, TokenError, TokenOrigin, TokenStep,
@@ -72,7 +71,7 @@ impl Refresher {
     }
 
     fn first_step(&self, question: &TokenCriteria) -> Result<TokenStep, TokenError> {
-        match self.request.clone().start(question.clone(), now()) {
+        match self.request.clone().start(question.clone(), self.clock.now()) {
             TokenStep::Load(load) => {
                 let entry = self.load()?;
                 let seen = entry.clone();
@@ -106,7 +105,7 @@ impl Refresher {
             // Renewing has just failed: the old token is handed out for a while before the next try.
             TokenOrigin::Kept(why) => {
                 let end = session.known_expiry().map(|expiry| expiry.minus(rules.least(session)));
-                let pause = now().plus(rules.pause);
+                let pause = self.clock.now().plus(rules.pause);
                 (Some(end.map_or(pause, |end| end.min(pause))), FetchedFrom::Kept(why.clone()))
             }
             how => {
@@ -116,8 +115,9 @@ impl Refresher {
                     FetchedFrom::Renewed
                 };
                 // Of one from the future nobody knows how long it is good: the next call looks again.
-                let is_early = rules.fresh_from(session).is_some_and(|from| now() < from);
-                let past = Timestamp::from_unix(now().unix() - 1);
+                let is_early =
+                    rules.fresh_from(session).is_some_and(|from| self.clock.now() < from);
+                let past = Timestamp::from_unix(self.clock.now().unix() - 1);
                 (if is_early { Some(past) } else { rules.fresh_until(session) }, came)
             }
         };
@@ -133,8 +133,11 @@ impl Refresher {
         came: FetchedFrom<TokenError>,
     ) -> Fetched<TokenError> {
         let is_saved = self.unsaved().is_none();
-        let fresh_until =
-            if is_saved { until } else { Some(until.map_or(now(), |until| until.min(now()))) };
+        let at_most_now = |until: Option<Timestamp>| {
+            let now = self.clock.now();
+            until.map_or(now, |until| until.min(now))
+        };
+        let fresh_until = if is_saved { until } else { Some(at_most_now(until)) };
         let (token, lifetime) = (session.token(), session.lifetime);
         Fetched { token, fresh_until, lifetime, came, gives_way: false }
     }
@@ -144,6 +147,7 @@ impl Refresher {
 mod tests {
     use super::*;
     use crate::builder::Builder;
+    use crate::clock::now;
     use std::time::Duration;
     use u2m_cache::{MemoryStore, TokenStore};
     use u2m_core::{

@@ -55,6 +55,12 @@
 //!
 //! In plain code, [`PersistentAuth::blocking`] gives the same without a runtime.
 //!
+//! # Examples
+//!
+//! In the folder `examples` of this crate, each complete, and each run without an account: `async_tool` (an API that refuses a
+//! token), `blocking_tool` (a saved profile), `service` (200 tasks, and an end that loses nothing), `custom_store`,
+//! `custom_transport`, `other_issuer`, and `tests_with_the_testkit`.
+//!
 //! # What holds
 //!
 //! 1. A fresh token is handed out without a lock, a write or a request; in the process also without touching memory that

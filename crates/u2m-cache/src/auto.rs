@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
 
 /// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
 ///
@@ -363,6 +363,10 @@ impl TokenStore for AutoStore {
             encrypted: address(&self.0.encrypted)?,
             naming: self.0.naming,
         })
+    }
+
+    fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
+        self.part(self.place(key)?).ok()?.remembered(key)
     }
 
     fn is_slow(&self) -> bool {

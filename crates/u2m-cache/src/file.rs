@@ -31,7 +31,7 @@ pub(crate) use over::ReplaceRule;
 
 use crate::error::StoreError;
 use crate::sidecar::SidecarFiles;
-use crate::sidecar::lock::KeyLock;
+use crate::sidecar::lock::{self as entry_lock, KeyLock};
 use crate::sidecar::record_file::Sidecar;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use codec::EntryCodec;
@@ -41,7 +41,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
 
 /// Logins in a file of the form that Databricks' CLI and Go SDK read and write.
 ///
@@ -260,6 +260,11 @@ impl FileStoreInner {
         Ok(held.map(|lock| Box::new(lock) as Box<dyn EntryLock>))
     }
 
+    /// What is remembered of the last refresh of an entry that failed.
+    fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
+        entry_lock::remembered(&self.beside, key)
+    }
+
     fn hold(
         self: &Arc<Self>,
         key: &CacheKey,
@@ -325,6 +330,10 @@ impl TokenStore for FileStore {
 
     fn delete_states(&self, states: &[(CacheKey, Fingerprint)]) -> Vec<Result<bool, StoreError>> {
         self.0.delete_states(states)
+    }
+
+    fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
+        self.0.remembered(key)
     }
 
     fn locks_beside(&self) -> Option<&Path> {

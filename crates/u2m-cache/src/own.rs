@@ -11,7 +11,7 @@ pub use store::CustomStore;
 use crate::error::StoreError;
 use crate::file::ReplaceRule;
 use crate::sidecar::claim::{self, EntryAddress};
-use crate::sidecar::lock::KeyLock;
+use crate::sidecar::lock::{self as entry_lock, KeyLock};
 use crate::sidecar::{SidecarFiles, runtime_lock};
 use crate::store::{EntryLock, Notice};
 use check::{expecting, expecting_nothing, over, signing_in};
@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 /// What a store of one's own is made of: a place that keeps a login under a name, each as the text of a
 /// [`SessionRecord`](u2m_core::SessionRecord), say. [`CustomStore`] makes a store of it.
@@ -159,6 +159,12 @@ impl EntryLocks {
         Ok(lock.map(|lock| -> Box<dyn EntryLock> {
             Box::new(OwnLock::new(shelf.clone(), self.clone(), key.clone(), lock))
         }))
+    }
+
+    /// What is remembered of the last refresh of an entry that failed: what
+    /// [`TokenStore::remembered`](crate::TokenStore::remembered) does.
+    pub fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
+        entry_lock::remembered(&self.0.beside, key)
     }
 
     /// Saves a login in the place of whatever is there, unless that can be renewed and the new one cannot: what

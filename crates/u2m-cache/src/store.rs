@@ -152,6 +152,12 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// What is remembered of the last refresh that failed, read without the lock: of the state that is there, or of one before. Nothing
+    /// is remembered by stores that have no place for it.
+    fn remembered(&self, _key: &CacheKey) -> Option<RefreshFailure> {
+        None
+    }
+
     /// Whether a look into it may take long: it asks another program or another machine. An asynchronous caller then asks
     /// on a thread of its own.
     fn is_slow(&self) -> bool {

@@ -169,13 +169,18 @@ impl Inspector {
             Some(other) => return Err(CheckError::Unchecked(Sanitized::new(other))),
             None => return Err(CheckError::NoHost),
         }
-        let found = subject.login.as_ref().ok_or(CheckError::NoHost)?.found()?;
-        let (_, session) = found.ok_or(CheckError::NoLogin)?;
+        let login = subject.login.as_ref().ok_or(CheckError::NoHost)?;
+        let (key, session) = login.found()?.ok_or(CheckError::NoLogin)?;
         let now = crate::clock::now();
-        let is_expired = session.known_expiry().is_some_and(|expiry| expiry <= now);
-        match is_expired && session.refresh_token.is_none() {
-            true => Err(CheckError::Token(TokenError::MissingRefreshToken)),
-            false => Ok(()),
+        if session.known_expiry().is_none_or(|expiry| expiry > now) {
+            return Ok(());
+        }
+        if session.refresh_token.is_none() {
+            return Err(CheckError::Token(TokenError::MissingRefreshToken));
+        }
+        match login.refusal(&key, &session) {
+            Some(refusal) => Err(CheckError::Token(TokenError::Rejected(refusal))),
+            None => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 /// Logins in a file whose entries are sealed: with its locks, writes and guarantees it is a [`FileStore`](crate::FileStore),
 /// but no other program reads it, and whoever can read it learns the names of the logins alone.
@@ -135,6 +135,10 @@ impl TokenStore for EncryptedFileStore {
 
     fn delete_states(&self, states: &[(CacheKey, Fingerprint)]) -> Vec<Result<bool, StoreError>> {
         self.0.delete_states(states)
+    }
+
+    fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
+        self.0.remembered(key)
     }
 
     fn locks_beside(&self) -> Option<&Path> {

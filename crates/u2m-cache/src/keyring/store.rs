@@ -9,14 +9,14 @@ use super::{HOME, entries, parts, probe};
 use crate::error::StoreError;
 use crate::file::ReplaceRule;
 use crate::sidecar::SidecarFiles;
-use crate::sidecar::lock::KeyLock;
+use crate::sidecar::lock::{self, KeyLock};
 use crate::sidecar::temp_file::UpdateReserve;
 use crate::store::{EntryLock, Notice, StoreAddress, TokenStore};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
 
 /// As long as the tokens of any login that was seen so far, in bytes.
 const LOGIN: usize = 8 << 10;
@@ -209,6 +209,10 @@ impl TokenStore for KeyringStore {
     fn address(&self) -> Option<StoreAddress> {
         let service = self.0.keyring.service().to_owned();
         Some(StoreAddress::Keyring { path: self.path().to_owned(), service })
+    }
+
+    fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
+        lock::remembered(&self.0.beside, key)
     }
 
     fn is_slow(&self) -> bool {

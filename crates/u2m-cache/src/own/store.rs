@@ -4,7 +4,7 @@ use super::{EntryLocks, RecordStore};
 use crate::error::StoreError;
 use crate::store::{EntryLock, Notice, TokenStore};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session};
+use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
 
 /// A store of one's own: a [`RecordStore`] that keeps logins, locks that all processes of a user share, and the rules of what may
 /// replace what. `u2m_testkit::conformance` shows whether the shelf does its part.
@@ -115,6 +115,10 @@ impl<S: RecordStore + Clone> TokenStore for CustomStore<S> {
     fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.locks.prove(key)?;
         self.shelf.prove(key)
+    }
+
+    fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
+        self.locks.remembered(key)
     }
 
     fn is_slow(&self) -> bool {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use u2m_cache::{Snapshot, StorageMode, TokenStore};
 use u2m_config::Resolved;
 use u2m_core::{
-    AccessToken, CacheKey, Host, HostMetadata, Sanitized, Session, StoreFailure, Timestamp,
-    TokenError, UnverifiedClaims,
+    AccessToken, CacheKey, Sanitized, Host, HostMetadata, ErrorResponse, Session, StoreFailure, Timestamp,
+    TokenError, UnverifiedClaims, RefreshFailureKind,
 };
 
 /// How a login to an issuer that is not Databricks' is called among the ways of authenticating.
@@ -56,6 +56,8 @@ pub struct LoginFacts {
     pub subject: Option<Sanitized>,
     /// Whether it can be renewed without signing in again.
     pub is_refreshable: bool,
+    /// Whether its server has refused to renew it for good, which was remembered then.
+    pub is_ended: bool,
     /// When its access token was issued, if u2m saw that.
     pub issued_at: Option<Timestamp>,
 }
@@ -222,6 +224,17 @@ impl StoredLogin {
         Ok(self.found()?.map(|(key, session)| (session.known_expiry(), self.place(&key))))
     }
 
+    /// Why its server has ended it, if that was remembered.
+    pub(super) fn refusal(&self, key: &CacheKey, session: &Session) -> Option<ErrorResponse> {
+        let verdict = self.storage.store().remembered(key)?;
+        match &verdict.kind {
+            RefreshFailureKind::Rejected(refusal) if verdict.is_final_for(session) => {
+                Some(refusal.clone())
+            }
+            _ => None,
+        }
+    }
+
     fn facts(&self) -> Result<Option<LoginFacts>, CheckError> {
         Ok(self.found()?.map(|(key, session)| self.tell(key, &session)))
     }
@@ -231,6 +244,7 @@ impl StoredLogin {
         let binding = session.binding.as_ref();
         let issuer = binding.map(|binding| Sanitized::new(&binding.issuer));
         let granted = binding.and_then(|binding| binding.scopes.as_ref());
+        let is_ended = self.refusal(&key, session).is_some();
         let scopes = match granted {
             Some(granted) => granted.iter().map(Sanitized::new).collect(),
             None => claims.scopes.iter().map(|scope| Sanitized::new(scope)).collect(),
@@ -242,7 +256,8 @@ impl StoredLogin {
             scopes,
             issuer: issuer.or_else(|| claims.shown_issuer()),
             subject: claims.sub.as_deref().map(Sanitized::new),
-            is_refreshable: session.refresh_token.is_some(),
+            is_refreshable: session.refresh_token.is_some() && !is_ended,
+            is_ended,
             issued_at: session.issued_at.or(claims.iat),
         }
     }

@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use u2m_cache::StorageMode;
-use u2m_config::{Cloud, ConfigFile, ResolveError, Resolved, SelectionArgs, resolve};
-use u2m_core::{Host, Timestamp};
+use u2m_config::{Cloud, ConfigFile, SelectionArgs, ResolveError, Resolved, resolve};
+use u2m_core::{Host, Timestamp, TokenError};
 
 /// How many profiles work at a time. What works is a name that is looked up, a handshake, a keyring.
 const AT_A_TIME: usize = 8;
@@ -179,6 +179,9 @@ impl Inspector {
             report.storage = Some(storage);
         }
         if !asks {
+            if let Err(error @ CheckError::Token(TokenError::Rejected(_))) = known {
+                report.validity = Validity::Invalid(error);
+            }
             return report;
         }
         // What is wrong without anybody's answer needs no question.
@@ -206,9 +209,14 @@ impl Inspector {
 
     /// What is known without asking a server: of the login, and, where it `counts`, of what is wrong.
     async fn held(&self, subject: &CheckSubject, counts: bool) -> Result<PendingRow, CheckError> {
-        let wrong = move |inspector: &Self, subject: &CheckSubject| match counts {
-            true => inspector.check_offline(subject),
-            false => Ok(()),
+        let wrong = move |inspector: &Self, subject: &CheckSubject| match inspector
+            .check_offline(subject)
+        {
+            // That the server has ended it is known, whoever asks.
+            Err(error) if counts || matches!(error, CheckError::Token(TokenError::Rejected(_))) => {
+                Err(error)
+            }
+            _ => Ok(()),
         };
         let Some(login) = &subject.login else { return Ok((None, wrong(self, subject))) };
         if login.is_at_hand() {

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
 /// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
 ///

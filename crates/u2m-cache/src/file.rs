@@ -41,7 +41,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
 /// Logins in a file of the form that Databricks' CLI and Go SDK read and write.
 ///

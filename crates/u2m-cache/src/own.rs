@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 /// What a store of one's own is made of: a place that keeps a login under a name, each as the text of a
 /// [`SessionRecord`](u2m_core::SessionRecord), say. [`CustomStore`] makes a store of it.

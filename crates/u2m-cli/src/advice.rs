@@ -4,12 +4,15 @@
 
 mod check;
 mod choice;
+mod reach;
 pub(crate) mod way;
 
 pub(crate) use check::check;
 pub(crate) use choice::{choice, unclear};
+pub(crate) use reach::told;
 
 use crate::failure::{Class, Failure};
+use crate::place;
 use u2m::{
     BuildError, ChallengeError, Host, ListenError, LoginChoice, LoginError, MetadataError,
     ReportedStep, Revocation, RevokeError, Sanitized, SpendState, StoreFailure, Target, TokenError,
@@ -19,6 +22,8 @@ use u2m::{
 /// Whose token was asked for, in the words that sign in to it anew.
 pub(crate) struct TokenSubject {
     login: String,
+    /// Who that is, to begin a sentence with: a profile or a host.
+    who: Option<String>,
 }
 
 impl TokenSubject {
@@ -29,7 +34,11 @@ impl TokenSubject {
             (None, Some(host), None) => format!("--host {host}"),
             (None, None, _) => String::new(),
         };
-        Self { login: format!("{name} login {what}").trim_end().to_owned() }
+        let who = match (target.profile(), target.host()) {
+            (Some(profile), _) => Some(named(profile.as_str())),
+            (None, host) => host.map(ToString::to_string),
+        };
+        Self { login: format!("{name} login {what}").trim_end().to_owned(), who }
     }
 
     /// For a profile, or else a host.
@@ -39,8 +48,54 @@ impl TokenSubject {
             (None, Some(host)) => format!("--host {host}"),
             (None, None) => String::new(),
         };
-        Self { login: format!("{name} login {what}").trim_end().to_owned() }
+        let who = profile.map(named).or_else(|| host.map(ToString::to_string));
+        Self { login: format!("{name} login {what}").trim_end().to_owned(), who }
     }
+
+    /// What is said where nobody is signed in. SDKs know the words of the program that is stood in for.
+    fn not_signed_in(&self) -> String {
+        let login = &self.login;
+        match &self.who {
+            _ if place::stands_in() => format!(
+                "cache: databricks OAuth is not configured for this host. no cached credentials; run `{login}` to sign in"
+            ),
+            Some(who) if who.starts_with("profile ") => {
+                format!("{who} is not signed in. Run: {login}")
+            }
+            Some(host) => format!("you are not signed in to {host}. Run: {login}"),
+            None => format!("you are not signed in. Run: {login}"),
+        }
+    }
+
+    /// What begins the words on a token that was not renewed.
+    fn not_renewed(&self, forced: bool) -> String {
+        let prefix = if forced { "forced token refresh" } else { "token refresh" };
+        match &self.who {
+            _ if place::stands_in() => prefix.to_owned(),
+            Some(who) => format!("the token of {who} was not renewed"),
+            None => "the token was not renewed".to_owned(),
+        }
+    }
+
+    /// What is said where the server has ended the login.
+    fn ended(&self) -> String {
+        let login = &self.login;
+        match &self.who {
+            _ if place::stands_in() => format!(
+                "A new access token could not be retrieved because the refresh token is invalid. To reauthenticate, run the \
+                 following command:\n  $ {login}"
+            ),
+            who => format!(
+                "the login of {} has ended: the server does not renew it any more. Sign in again:\n  $ {login}",
+                who.as_deref().unwrap_or("this host")
+            ),
+        }
+    }
+}
+
+/// A profile, to begin a sentence with.
+fn named(profile: &str) -> String {
+    format!("profile {}", quoted(profile))
 }
 
 /// An argument that a shell takes for one. What would play with the terminal is left out.
@@ -58,18 +113,13 @@ pub(crate) fn quoted(text: &str) -> String {
 
 pub(crate) fn token(error: &TokenError, subject: &TokenSubject, forced: bool) -> Failure {
     let login = &subject.login;
-    let prefix = if forced { "forced token refresh" } else { "token refresh" };
+    let prefix = subject.not_renewed(forced);
     let text = reported(error);
     let say =
         |class, advice: &str| Failure::new(class, format!("{prefix}: {} {advice}", stopped(&text)));
     let sign_in = format!("Sign in again:\n  $ {login}");
     match error {
-        TokenError::NotFound => Failure::new(
-            Class::NotConfigured,
-            format!(
-                "cache: databricks OAuth is not configured for this host. no cached credentials; run `{login}` to sign in"
-            ),
-        ),
+        TokenError::NotFound => Failure::new(Class::NotConfigured, subject.not_signed_in()),
         TokenError::Endpoints(MetadataError::NotSupported) => {
             Failure::new(Class::Other, format!("{prefix}: {}", chain(error)))
         }
@@ -80,13 +130,7 @@ pub(crate) fn token(error: &TokenError, subject: &TokenSubject, forced: bool) ->
             Class::Other,
             &format!("Check that the host is the right one, or sign in again with `{login}`"),
         ),
-        TokenError::Rejected(_) => Failure::new(
-            Class::NeedsLogin,
-            format!(
-                "A new access token could not be retrieved because the refresh token is invalid. To reauthenticate, run the \
-                 following command:\n  $ {login}"
-            ),
-        ),
+        TokenError::Rejected(_) => Failure::new(Class::NeedsLogin, subject.ended()),
         TokenError::MissingRefreshToken => Failure::new(
             Class::NeedsLogin,
             format!("{prefix}: {text}, so it cannot be renewed. {sign_in}"),
@@ -201,7 +245,7 @@ fn reported(error: &TokenError) -> String {
         }
         _ => chain(error),
     };
-    text.replace("databricks OAuth is not", "Databricks OAuth is not")
+    reach::plain(&text).replace("databricks OAuth is not", "Databricks OAuth is not")
 }
 
 /// A sentence with its end.
@@ -228,8 +272,29 @@ pub(crate) fn build(error: &BuildError) -> Failure {
     Failure::new(class, chain(error))
 }
 
+/// What is said of a login that came to nothing: first of all that it did.
+pub(crate) fn not_signed_in(text: &str) -> String {
+    format!("you were not signed in: {text}")
+}
+
+/// The server's "no", or the person's own: whoever was at the browser.
+pub(crate) fn denied(error: &LoginError, place: &str) -> Option<String> {
+    let LoginError::Denied(refusal) = error else { return None };
+    let said = chain(error);
+    let said = said.trim_start_matches("authorize: ");
+    Some(match refusal.code().to_string().as_str() {
+        "access_denied" => format!("access to {place} was refused in the browser ({said})"),
+        _ => format!("{place} refused the sign-in ({said})"),
+    })
+}
+
 pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) -> Failure {
-    let text = chain(error);
+    let place = choice.host.as_ref().map_or("the host".to_owned(), ToString::to_string);
+    let text = match error {
+        ChallengeError::Login(error) => denied(error, &place).unwrap_or_else(|| told(error)),
+        error => told(error),
+    };
+    let text = not_signed_in(&text);
     let again = match &choice.host {
         Some(_) => String::new(),
         None => format!(". If you know your host, use: {name} login --host <url>"),
@@ -280,7 +345,7 @@ pub(crate) fn login(error: &ChallengeError, choice: &LoginChoice, name: &str) ->
         ChallengeError::Login(LoginError::Exchange(_)) if choice.host.is_some() => {
             let class = if error.is_transient() { Class::Network } else { Class::Other };
             let text = stopped(&text);
-            Failure::new(class, format!("{text} Nothing was stored; start again for a new code"))
+            Failure::new(class, format!("{text} Start again for a new code"))
         }
         error if error.is_transient() => Failure::new(Class::Network, format!("{text}{again}")),
         _ => Failure::new(Class::Other, format!("{text}{again}")),

@@ -58,6 +58,14 @@ pub(crate) struct Args {
     pub(crate) configure_serverless: bool,
     pub(crate) skip_workspace: bool,
     pub(crate) device: bool,
+    pub(crate) qr: bool,
+    pub(crate) copy: bool,
+    pub(crate) web: bool,
+    /// Nothing is said but warnings, errors and questions; or also what was chosen.
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    /// Whether the version was asked for by a flag.
+    pub(crate) is_version_flag: bool,
     pub(crate) events: bool,
     pub(crate) no_input: bool,
     pub(crate) no_revoke: bool,
@@ -81,7 +89,8 @@ impl Args {
         while let Some(arg) = parser.next().map_err(|error| usage(error.to_string()))? {
             match arg {
                 Arg::Short('h') => args.wants_help = true,
-                Arg::Short('v') | Arg::Long("version") if named.is_none() => {
+                Arg::Short('v' | 'V') | Arg::Long("version") if named.is_none() => {
+                    args.is_version_flag = true;
                     named = Some(Command::Version)
                 }
                 Arg::Short(letter) => {
@@ -89,7 +98,11 @@ impl Args {
                         let command = named.or_else(|| ahead(group, &mut parser));
                         return Err(flags::unknown_letter(letter, command));
                     };
-                    args.take(flag.name, &mut parser)?;
+                    if flag.value.is_some() {
+                        args.take(flag.name, &mut parser)?;
+                    } else {
+                        args.switch(flag.name, true);
+                    }
                     seen.push(flag.name);
                 }
                 Arg::Long("help") => args.wants_help = true,
@@ -150,14 +163,13 @@ impl Args {
             flags::knows(command, name) || args.stands_in && flags::is_of_all(command, name)
         };
         if let Some(name) = seen.into_iter().find(|name| !knows(name)) {
-            return Err(usage(format!(
-                "unknown flag: --{name}; {} does not take it",
-                command.name()
-            )));
+            let text = format!("unknown flag: --{name}; {} does not take it", command.name());
+            return Err(usage(text).of(Some(command)));
         }
         let alone = [Command::Man, Command::Profiles, Command::StorageShow, Command::Version];
         if args.argument.is_some() && alone.contains(&command) {
-            return Err(usage(format!("{} takes no argument", command.name())));
+            let text = format!("{} takes no argument", command.name());
+            return Err(usage(text).of(Some(command)));
         }
         Ok(args)
     }
@@ -226,6 +238,7 @@ impl Args {
             "all" => self.all = on,
             "auto-approve" => self.auto_approve = on,
             "clear" => self.clear = on,
+            "copy" => self.copy = on,
             "configure-cluster" => self.configure_cluster = on,
             "configure-serverless" => self.configure_serverless = on,
             "delete" => self.delete = on,
@@ -233,14 +246,19 @@ impl Args {
             "events" => self.events = on,
             "exit-zero" => self.exit_zero = on,
             "force-refresh" => self.force_refresh = on,
+            "json" => self.format = on.then_some(Format::Json).or(self.format),
             "no-browser" => self.no_browser = on,
             "no-input" => self.no_input = on,
             "no-revoke" => self.no_revoke = on,
             "offline" => self.offline = on,
             "paste" => self.paste = on,
+            "qr" => self.qr = on,
+            "quiet" => self.quiet = on,
             "sensitive" => self.sensitive = on,
             "skip-validate" => self.skip_validate = on,
             "skip-workspace" => self.skip_workspace = on,
+            "verbose" => self.verbose = on,
+            "web" => self.web = on,
             "with-token" => self.with_token = on,
             _ => {}
         }
@@ -341,6 +359,49 @@ mod tests {
             assert!(parse(&format!("auth {line}")).unwrap().stands_in, "{line}");
         }
         assert!(parse("auth profiles --paste").is_err());
+    }
+
+    /// Flags that callers of Databricks' CLI pass, and that change nothing here.
+    const WITHOUT_EFFECT: [&str; 8] = [
+        "debug",
+        "environment",
+        "help",
+        "log-file",
+        "log-format",
+        "log-level",
+        "progress-format",
+        "target",
+    ];
+
+    /// A value that each flag with one takes, and that is none of its defaults.
+    fn value_of(flag: &Flag) -> String {
+        match flag.name {
+            "ca-file" => concat!(env!("CARGO_MANIFEST_DIR"), "/../u2m-http/tests/tls/root.pem"),
+            "output" => "json",
+            "port" | "callback-port" => "8021",
+            "timeout" => "90s",
+            name if WITHOUT_EFFECT.contains(&name) => "warn",
+            _ => "some-value",
+        }
+        .to_owned()
+    }
+
+    #[test]
+    fn every_flag_of_the_table_reaches_its_argument_in_every_command_that_knows_it() {
+        for word in WORDS {
+            let bare = format!("{:?}", parse(word.name).unwrap());
+            for flag in FLAGS.iter().filter(|flag| flag.is_for(word.command)) {
+                let value = flag.value.map(|_| format!(" {}", value_of(flag))).unwrap_or_default();
+                let letter = flag.letter.map(|letter| format!("-{letter}"));
+                for typed in [Some(format!("--{}", flag.name)), letter].into_iter().flatten() {
+                    let line = format!("{} {typed}{value}", word.name);
+                    let args = parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+                    let is_heard = format!("{args:?}") != bare;
+                    let is_old = flag.about.is_empty() && WITHOUT_EFFECT.contains(&flag.name);
+                    assert!(is_heard || is_old, "{line} changes nothing");
+                }
+            }
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn is_named(flag: &Flag, word: &str) -> bool {
 }
 
 fn next_words(group: Option<&str>) -> Vec<Candidate> {
-    let shown = WORDS.iter().filter(|word| !word.is_hidden);
+    let shown = WORDS.iter();
     let mut found: Vec<Candidate> = Vec::new();
     for word in shown {
         let (text, about) = match (group, word.name.split_once(' ')) {
@@ -142,7 +142,7 @@ mod tests {
     fn commands_come_first_and_groups_have_a_second_word() {
         assert_eq!(after("tok"), ["token"]);
         assert_eq!(after("auth tok"), ["token"]);
-        assert_eq!(after("st"), ["storage"]);
+        assert_eq!(after("st"), ["status", "storage"]);
         assert_eq!(after("storage "), ["show", "migrate"]);
         assert!(after("").len() > 10);
         assert!(after("frobnicate ").is_empty());

@@ -1,5 +1,6 @@
 //! A command that failed: its class, which is its exit code, and its words.
 
+use crate::args::Command;
 use std::fmt;
 use u2m::{ConfigError, chain};
 
@@ -54,11 +55,18 @@ impl Class {
 pub(crate) struct Failure {
     pub(crate) class: Class,
     pub(crate) text: String,
+    /// The command whose help says more.
+    pub(crate) command: Option<Command>,
 }
 
 impl Failure {
     pub(crate) fn new(class: Class, text: impl Into<String>) -> Self {
-        Self { class, text: text.into() }
+        Self { class, text: text.into(), command: None }
+    }
+
+    /// The same, of this command.
+    pub(crate) fn of(self, command: Option<Command>) -> Self {
+        Self { command: self.command.or(command), ..self }
     }
 
     /// The same, and something more to say.

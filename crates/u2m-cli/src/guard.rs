@@ -13,6 +13,15 @@ pub(crate) fn wait_for_saves() {
     u2m::wait_for_saves_and_refuse(GRACE);
 }
 
+/// The same, and says so if it takes longer than a moment.
+pub(crate) fn settle_aloud() {
+    if u2m::wait_for_saves(Duration::ZERO) {
+        return wait_for_saves();
+    }
+    let what = "Waiting until the renewed login is saved";
+    crate::waiting::during(what, Some(GRACE), wait_for_saves);
+}
+
 /// No core dump and no debugger of the same user gets at the tokens, and a panic says where, not what.
 pub(crate) fn harden() {
     #[cfg(target_os = "linux")]
@@ -30,7 +39,7 @@ pub(crate) fn harden() {
             .map(|at| format!(" at {}:{}", at.file(), at.line()))
             .unwrap_or_default();
         crate::output::note(&format!(
-            "u2m broke{place}; please report this. Nothing that was stored is lost"
+            "internal error{place}: please report it. What was stored is still there"
         ));
     }));
 }
@@ -94,7 +103,7 @@ fn watch() {
         let code = 128 + runtime.block_on(signal(ready));
         INTERRUPTED.store(code, Ordering::Relaxed);
         crate::screen::restore();
-        wait_for_saves();
+        settle_aloud();
         let_it_be_told();
         #[allow(clippy::exit)]
         std::process::exit(code.into());

@@ -11,14 +11,14 @@ const WIDTH: usize = 80;
 /// The text on a command, or on all of them, with the name that the program was called by.
 pub(crate) fn text(command: Option<Command>, name: &str) -> String {
     let Some(command) = command else { return all(name) };
-    let Prose { purpose, more } = prose::of(command);
+    let Prose { purpose, more, examples } = prose::of(command);
     let mut text = format!("{purpose}\n\nUsage: ");
     for (at, usage) in usages(command).enumerate() {
         text += if at == 0 { "" } else { "       " };
         text += &format!("{name} {usage}\n");
     }
     let lines: String = flags(command).map(|flag| line(&signature(flag), flag.about)).collect();
-    text += &format!("\nFlags:\n{lines}");
+    text += &format!("\nFlags:\n{lines}{}", listed(examples, name));
     if !more.is_empty() {
         text += &format!("\n{more}");
     }
@@ -26,14 +26,21 @@ pub(crate) fn text(command: Option<Command>, name: &str) -> String {
 }
 
 fn all(name: &str) -> String {
-    let Prose { purpose, more } = prose::ALL;
-    let shown = WORDS.iter().filter(|word| !word.is_hidden);
+    let Prose { purpose, more, examples } = prose::ALL;
+    let shown = WORDS.iter();
     let width = shown.clone().map(|word| word.name.len()).max().unwrap_or_default();
     let words: String =
         shown.map(|word| format!("  {:width$}  {}\n", word.name, word.about)).collect();
     format!(
-        "{purpose}\n\nUsage: {name} COMMAND [PROFILE|HOST] [FLAGS]\n\nCommands:\n{words}\n{more}"
+        "{purpose}\n\nUsage: {name} COMMAND [PROFILE|HOST] [FLAGS]\n\nCommands:\n{words}{}\n{more}",
+        listed(examples, name)
     )
+}
+
+/// Examples, each with what it does above it.
+fn listed(examples: &[(&str, &str)], name: &str) -> String {
+    let lines = examples.iter().map(|(line, what)| format!("  # {what}\n  {name} {line}\n"));
+    format!("\nExamples:\n{}", lines.collect::<String>())
 }
 
 /// The commands that are explained together: those of one group.
@@ -42,7 +49,7 @@ fn together(command: Command) -> impl Iterator<Item = &'static CommandWords> + C
     let group = name.split_once(' ').map(|(group, _)| group);
     WORDS.iter().filter(move |word| match group {
         Some(group) => word.name.split_once(' ').is_some_and(|(first, _)| first == group),
-        None => word.name == name,
+        None => word.command == command,
     })
 }
 
@@ -108,6 +115,20 @@ mod tests {
         assert_eq!(line("--x", "one two"), format!("  --x{}one two\n", " ".repeat(19)));
         let long = line("--configure-serverless", "save it");
         assert_eq!(long.lines().count(), 2);
+    }
+
+    #[test]
+    fn every_command_has_examples_and_each_of_them_is_understood() {
+        let all = WORDS.iter().map(|word| prose::of(word.command)).chain([prose::ALL]);
+        for (line, what) in all.flat_map(|prose| prose.examples) {
+            let words = ["u2m"].into_iter().chain(line.split(' ')).map(Into::into);
+            let args =
+                crate::args::Args::parse(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert!(args.command.is_some() && !what.is_empty(), "{line}");
+        }
+        for word in WORDS {
+            assert!(text(Some(word.command), "u2m").contains("\nExamples:\n  # "), "{}", word.name);
+        }
     }
 
     #[test]

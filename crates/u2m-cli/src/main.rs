@@ -11,6 +11,7 @@ mod events;
 mod failure;
 mod guard;
 mod help;
+mod link;
 mod output;
 mod person;
 mod place;
@@ -34,6 +35,10 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(failure) => return finish(Err(failure), &place::invoked_as()),
     };
+    output::set_loudness(args.quiet, args.verbose);
+    if args.stands_in {
+        place::stand_in();
+    }
     if args.no_input || args.events {
         prompt::forbid();
     }
@@ -60,7 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Version) => command::version::run(&args),
         None => output::result(help::text(None, &name)),
     };
-    finish(outcome, &name)
+    finish(outcome.map_err(|failure| failure.of(args.command)), &name)
 }
 
 /// Says what went wrong and what to do about it, and ends with the code of its class; or, if a signal came, with the
@@ -75,6 +80,6 @@ fn finish(outcome: Result<(), Failure>, name: &str) -> ExitCode {
         }
     };
     // A caller's limit does not end what has been sent.
-    guard::wait_for_saves();
+    guard::settle_aloud();
     ExitCode::from(guard::interrupted().unwrap_or(code))
 }

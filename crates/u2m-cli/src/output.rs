@@ -5,6 +5,8 @@ use crate::failure::{Class, Failure};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use u2m::{Lifetime, Notice, SecretText, Timestamp, Token, format_local};
 use zeroize::Zeroizing;
 
@@ -30,7 +32,42 @@ pub(crate) fn result(text: impl AsRef<str>) -> Result<(), Failure> {
     })
 }
 
-/// Says something to the person, or to the program that reads events.
+/// How much is said.
+static LOUDNESS: AtomicU8 = AtomicU8::new(1);
+
+/// From here on no more than warnings, errors and questions are said; or also what was chosen.
+pub(crate) fn set_loudness(is_quiet: bool, is_verbose: bool) {
+    let loudness = if is_quiet { 0 } else { 1 + u8::from(is_verbose) };
+    LOUDNESS.store(loudness, Ordering::Relaxed);
+}
+
+/// Whether the person wants to hear of nothing that went as it was meant to.
+pub(crate) fn is_quiet() -> bool {
+    LOUDNESS.load(Ordering::Relaxed) == 0
+}
+
+/// Says that something went as it was meant to, or goes on: `--quiet` does without.
+pub(crate) fn inform(text: &str) {
+    if !is_quiet() {
+        note(text);
+    }
+}
+
+/// Says what was chosen and why, once, to those who want to know.
+pub(crate) fn explain(text: impl FnOnce() -> String) {
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    if LOUDNESS.load(Ordering::Relaxed) < 2 {
+        return;
+    }
+    let text = text();
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if !said.contains(&text) {
+        note(&text);
+        said.push(text);
+    }
+}
+
+/// Says something that is said to everybody, or to the program that reads events: a warning, or what is to be done.
 pub(crate) fn note(text: &str) {
     if crate::events::are_on() {
         return crate::events::note(text);
@@ -70,8 +107,12 @@ pub(crate) fn error(failure: &Failure, name: &str) {
     }
     note(&format!("Error: {failure}"));
     if failure.class == Class::Usage {
-        let command = name.split(' ').next().unwrap_or(name);
-        note(&format!("Run '{command} help' for usage."));
+        let program = name.split(' ').next().unwrap_or(name);
+        note(&match failure.command.filter(|_| program == name) {
+            Some(command) => format!("Run '{name} {} --help' for usage.", command.name()),
+            // As the program does that this one stands in for.
+            None => format!("Run '{program} help' for usage."),
+        });
     }
 }
 

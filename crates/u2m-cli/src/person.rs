@@ -1,14 +1,17 @@
 //! The person at the terminal.
 
-use crate::output::{ask, note};
+use crate::output::{ask, inform, note};
 use crate::waiting::WaitDisplay;
-use crate::{events, prompt, screen};
+use crate::{events, link, prompt, screen};
 use async_trait::async_trait;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{BrowserError, Host, PasteLines, PasteProblem, Person, ShowCode, UnmatchedCallback};
+use u2m::{
+    BrowserEnv, BrowserError, Host, PasteLines, PasteProblem, Person, ShowCode, UnmatchedCallback,
+    find_browser,
+};
 use url::Url;
 
 /// Says what is going on on standard error, and reads pasted addresses from the terminal.
@@ -23,13 +26,33 @@ pub(crate) struct Terminal {
     is_reading: Arc<AtomicBool>,
     /// How long the person has.
     timeout: Duration,
+    /// How the code of a device login is shown besides.
+    extras: CodeExtras,
     waiting: WaitDisplay,
+}
+
+/// What is done with the code of a device login besides showing it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CodeExtras {
+    /// The address is drawn for a camera.
+    pub(crate) qr: bool,
+    /// The code is put on the clipboard.
+    pub(crate) copy: bool,
 }
 
 impl Terminal {
     pub(crate) fn new(place: String, no_browser: bool, paste: bool, timeout: Duration) -> Self {
-        let is_reading = Arc::new(AtomicBool::new(false));
-        Self { place, no_browser, paste, is_reading, timeout, waiting: WaitDisplay::new() }
+        let (is_reading, extras) = (Arc::new(AtomicBool::new(false)), CodeExtras::default());
+        Self { place, no_browser, paste, is_reading, timeout, extras, waiting: WaitDisplay::new() }
+    }
+
+    pub(crate) fn with_extras(self, extras: CodeExtras) -> Self {
+        Self { extras, ..self }
+    }
+
+    /// What it is signed in to is asked for what it needs.
+    pub(crate) fn begin(&self) {
+        self.waiting.on(format!("Waiting for the server: {}", self.place), None);
     }
 
     /// The wait is over, however it ended.
@@ -57,7 +80,8 @@ impl Terminal {
             }
         };
         let hint = format!("Nobody has signed in yet.{address}\n{paste}{}", self.unseen());
-        self.waiting.begin(self.timeout, hint, unseen);
+        let what = format!("Waiting for the browser: {}", self.place);
+        self.waiting.begin(what, self.timeout, Some(hint), unseen);
     }
 
     /// Said where a paste does not show, lest it be taken for lost.
@@ -72,10 +96,11 @@ impl Terminal {
 #[async_trait]
 impl Person for Terminal {
     fn ready(&self, url: &Url) {
+        self.waiting.end();
         if events::are_on() {
             events::authorize(url);
-        } else if !self.no_browser {
-            note(&format!("Opening {} in your browser...", self.place));
+        } else if !self.no_browser && find_browser(&BrowserEnv::current()).is_ok() {
+            inform(&format!("Opening {} in your browser...", self.place));
         }
     }
 
@@ -89,16 +114,14 @@ impl Person for Terminal {
             // It may be the wrong browser, or none that this person sees.
             let is_shown = std::io::stderr().is_terminal();
             if is_shown {
-                note(&format!(
-                    "If that is not where you want to sign in, open this address:\n\n{url}\n"
-                ));
+                link::show("If no page opened, open:", url.as_str());
             }
             return self.wait(url, is_shown);
         };
         if !self.no_browser && !matches!(error, BrowserError::Disabled) {
             note(&format!("No browser was opened: {error}."));
         }
-        note(&format!("To sign in, open this address in a browser:\n\n{url}\n"));
+        link::show("To sign in, open this address in a browser:", url.as_str());
         if self.is_reading() {
             note(&format!(
                 "If that browser is on another machine, it ends at an address that it cannot open: paste that address here.{}",
@@ -109,30 +132,44 @@ impl Person for Terminal {
     }
 
     fn called_back(&self) {
-        self.waiting.end();
+        self.begin();
         if events::are_on() {
             events::callback();
         }
     }
 
     fn enter_code(&self, show: &ShowCode) {
-        note(&format!(
-            "To sign in to {}, open this address in a browser on any device:\n\n{}\n\nand enter this code:\n\n{}\n",
-            self.place,
-            show.verification_uri(),
-            show.user_code()
-        ));
-        if let Some(whole) = show.verification_uri_complete() {
-            note(&format!("Or open this one, and compare the code that it shows:\n\n{whole}\n"));
+        self.waiting.end();
+        let (code, address) = (show.user_code().to_string(), show.verification_uri().to_string());
+        link::show(
+            &format!("To sign in to {}, open this address in a browser on any device:", self.place),
+            &address,
+        );
+        note(&format!("and enter this code:\n\n{code}\n"));
+        let whole = show.verification_uri_complete().map(ToString::to_string);
+        if let Some(whole) = &whole {
+            link::show("Or open this one, and compare the code that it shows:", whole);
         }
-        let time = match show.expires_in().seconds() {
+        if self.extras.qr {
+            link::draw(whole.as_ref().unwrap_or(&address));
+        }
+        if self.extras.copy {
+            link::copy(&code);
+        }
+        let left = show.expires_in().seconds();
+        let time = match left {
             seconds @ ..120 => format!("{seconds} seconds"),
             seconds => format!("{} minutes", seconds / 60),
         };
+        let is_drawn = screen::can_draw() && !events::are_on();
+        let waiting = if is_drawn { "" } else { " Waiting..." };
         note(&format!(
             "Enter the code only if you began this sign-in yourself, just now: whoever else asks you to wants your login. It is \
-             good for {time}. Waiting..."
+             good for {time}.{waiting}"
         ));
+        let what = format!("Waiting for you to enter the code: {}", self.place);
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(self.timeout);
+        self.waiting.begin(what, left, None, None);
     }
 
     fn paste(&self) -> Option<PasteLines> {

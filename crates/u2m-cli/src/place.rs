@@ -3,6 +3,7 @@
 use crate::failure::{Class, Failure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use u2m::{ConfigFile, Environment, ReqwestTransport, Storage, StorageError, abbreviate};
 
 /// A variable of the environment. Those that are shared with Databricks' programs are read as people mean them.
@@ -20,6 +21,18 @@ pub(crate) fn invoked_as() -> String {
     name.to_owned()
 }
 
+static STANDS_IN: AtomicBool = AtomicBool::new(false);
+
+/// From here on what is said is for callers that mean Databricks' CLI, where they know its words.
+pub(crate) fn stand_in() {
+    STANDS_IN.store(true, Ordering::Relaxed);
+}
+
+/// Whether this program was called in the place of Databricks' CLI.
+pub(crate) fn stands_in() -> bool {
+    STANDS_IN.load(Ordering::Relaxed)
+}
+
 /// Whether a program is called by the name of Databricks' CLI.
 pub(crate) fn is_databricks(path: &str) -> bool {
     Path::new(path).file_stem().is_some_and(|name| name == "databricks")
@@ -29,6 +42,10 @@ pub(crate) fn is_databricks(path: &str) -> bool {
 pub(crate) fn config() -> Result<(PathBuf, ConfigFile), Failure> {
     let path = u2m::locate(&env)?;
     let config = ConfigFile::read(&path)?;
+    crate::output::explain(|| {
+        let state = if config.is_missing() { ", which does not exist" } else { "" };
+        format!("Profile file: {}{state}.", shown(&path))
+    });
     Ok((path, config))
 }
 
@@ -49,7 +66,7 @@ pub(crate) fn transport(ca_file: Option<&Path>) -> ReqwestTransport {
 
 /// Where the logins are, by the setting that users share with the reference.
 pub(crate) fn storage(config: &ConfigFile, profile: Option<&str>) -> Result<Storage, Failure> {
-    opened(Storage::open(None, &Environment { env: &env, config }, profile))
+    explained(opened(Storage::open(None, &Environment { env: &env, config }, profile))?, profile)
 }
 
 /// The same, for a command with a person before it.
@@ -57,7 +74,22 @@ pub(crate) fn storage_with_person(
     config: &ConfigFile,
     profile: Option<&str>,
 ) -> Result<Storage, Failure> {
-    opened(Storage::open_with_person(None, &Environment { env: &env, config }, profile))
+    let storage = Storage::open_with_person(None, &Environment { env: &env, config }, profile);
+    explained(opened(storage)?, profile)
+}
+
+fn explained(storage: Storage, profile: Option<&str>) -> Result<Storage, Failure> {
+    crate::output::explain(|| {
+        let whose = profile.map(|name| format!(" of profile {}", u2m::Sanitized::new(name)));
+        let choice = storage.choice();
+        format!(
+            "Store for new logins{}: {}, by {}.",
+            whose.unwrap_or_default(),
+            choice.mode(),
+            choice.source().label()
+        )
+    });
+    Ok(storage)
 }
 
 fn opened(storage: Result<Storage, StorageError>) -> Result<Storage, Failure> {

@@ -8,9 +8,16 @@ pub(crate) struct Prose {
     pub(crate) purpose: &'static str,
     /// Paragraphs and tables below the flags; lines that begin with blanks stay as they are.
     pub(crate) more: &'static str,
+    /// Command lines, without the program's name, and what each of them does.
+    pub(crate) examples: &'static [(&'static str, &'static str)],
 }
 
 pub(crate) const ALL: Prose = Prose {
+    examples: &[
+        ("login --host https://my-workspace.cloud.databricks.com", "sign in, and make a profile"),
+        ("token --output text", "print a token for a script"),
+        ("whoami", "see which login is used, and whether it works"),
+    ],
     purpose: "Sign in to Databricks once in a browser; every program gets a fresh token.",
     more: "\
 'u2m auth COMMAND' is the same as 'u2m COMMAND'. 'u2m COMMAND --help' says more.
@@ -150,5 +157,60 @@ A key file that is not there is made; keep it where the encrypted file is not.
             "'--output json' names u2m's own version as U2mVersion.\n",
         ),
     };
-    Prose { purpose, more }
+    Prose { purpose, more, examples: examples(command) }
+}
+
+fn examples(command: Command) -> &'static [(&'static str, &'static str)] {
+    match command {
+        Command::Completion => &[("completion zsh", "print the lines for zsh")],
+        Command::Describe => &[
+            ("describe", "the login that is used where none is named"),
+            ("describe dev --offline", "what is known of profile dev without asking a server"),
+        ],
+        Command::Doctor => &[
+            ("doctor", "check everything"),
+            ("doctor dev --json", "the same for profile dev, for a program"),
+        ],
+        Command::Env => &[
+            ("env dev --format shell", "export lines for eval in a shell"),
+            ("env dev --with-token --format dotenv", "a file for programs that take a token"),
+        ],
+        Command::Exec => &[
+            ("exec -p dev -- terraform plan", "run terraform with the login of profile dev"),
+            ("exec -- python job.py", "run a script with the default login"),
+        ],
+        Command::Import => &[
+            ("import", "bring in what SDKs have signed in to"),
+            ("import dev --from python", "only profile dev, only from Python's SDK"),
+        ],
+        Command::Login => &[
+            ("login", "ask for everything"),
+            ("login --host https://my-workspace.cloud.databricks.com -p dev", "make or renew dev"),
+            ("login --web", "choose the workspace in the browser"),
+            ("login dev --device --qr", "sign in with a phone"),
+        ],
+        Command::Logout => &[
+            ("logout dev", "end the login of profile dev"),
+            ("logout --all --auto-approve", "end every login without being asked"),
+        ],
+        Command::Man => &[("man --to ~/.local/share/man/man1", "install the pages for one user")],
+        Command::Profiles => &[
+            ("ls", "list all profiles"),
+            ("profiles --skip-validate --json", "the same for a program, without the network"),
+        ],
+        Command::StorageShow | Command::StorageMigrate => &[
+            ("storage show", "see every login and where it is"),
+            ("storage migrate --to secure dev", "move one login to the keyring"),
+            ("storage migrate --to encrypted --all", "move all to u2m's sealed file"),
+        ],
+        Command::Switch => {
+            &[("switch dev", "make dev the default"), ("switch --clear", "have no default")]
+        }
+        Command::Token => &[
+            ("token", "the token of the default login, as JSON"),
+            ("token dev -o text", "the token of profile dev, alone"),
+            ("token dev --force-refresh", "a new one, whatever is left of the old"),
+        ],
+        Command::Version => &[("version --json", "both versions, for a program")],
+    }
 }

@@ -34,6 +34,20 @@ pub(crate) fn width() -> usize {
     size().map_or(80, |(columns, _)| columns)
 }
 
+/// How many columns a line of standard output has, if that is a terminal.
+pub(crate) fn width_of_output() -> Option<usize> {
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    #[cfg(unix)]
+    return rustix::termios::tcgetwinsize(std::io::stdout())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0);
+    #[cfg(not(unix))]
+    size().map(|(columns, _)| columns)
+}
+
 /// How many lines there are.
 pub(crate) fn height() -> usize {
     size().map_or(24, |(_, lines)| lines)

@@ -54,11 +54,18 @@ pub(crate) fn with_flag(argument: &str, flag: &str) -> Failure {
     Failure::new(Class::Usage, format!("the argument '{argument}' cannot be combined with {flag}"))
 }
 
-/// All profiles, for a person to choose from.
+/// More names than these are not read at a glance.
+const MANY: usize = 20;
+
+/// The profiles, for a person to choose from.
 pub(crate) fn listed(config: &ConfigFile) -> String {
     match names(config) {
         names if names.is_empty() => "there are no profiles".to_owned(),
-        names => format!("the profiles are: {}", names.join(", ")),
+        names if names.len() <= MANY => format!("the profiles are: {}", names.join(", ")),
+        names => {
+            let rest = names.len() - MANY;
+            format!("the profiles are: {}, and {rest} more", names[..MANY].join(", "))
+        }
     }
 }
 

@@ -1,62 +1,86 @@
-//! The wait for the browser: a line with the time that is left, and after a while a hint at what may be wrong.
+//! The wait for somebody else: a line that says for whom and for how long, and for a login after a while a hint at what may be
+//! wrong. Nothing that takes longer than a moment is silent at a terminal.
 
-use crate::{output, screen};
+use crate::{events, output, screen};
+use std::io::IsTerminal;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Nobody signs in faster than this; who needs longer may be stuck.
 const HINT_AFTER: Duration = Duration::from_secs(30);
 
-/// What goes on while the browser is waited for.
+/// What is done sooner needs no word.
+const MOMENT: Duration = Duration::from_millis(700);
+
+/// What goes on while something is waited for.
 #[derive(Clone)]
 pub(crate) struct WaitDisplay(Arc<WaitDisplayInner>);
 
 struct WaitDisplayInner {
     state: Mutex<WaitState>,
-    over: Condvar,
+    changed: Condvar,
 }
 
+#[derive(Default)]
 struct WaitState {
-    is_on: bool,
-    /// The line is drawn and drawn again. Where it cannot be, it is not there.
-    is_drawn: bool,
-    end: Instant,
+    on: Option<WaitToPoll>,
     hint: Option<(Instant, String)>,
     /// What is typed does not show, so that it does not stand in the line that is drawn.
     unseen: Option<screen::TerminalModes>,
+    /// Whether a thread looks after the line.
+    is_looked_after: bool,
+}
+
+/// One wait.
+struct WaitToPoll {
+    what: String,
+    began: Instant,
+    /// When the line is shown first.
+    from: Instant,
+    /// `None` if nobody knows.
+    end: Option<Instant>,
+    /// It was said, on a terminal that cannot draw.
+    is_said: bool,
 }
 
 impl WaitDisplay {
     pub(crate) fn new() -> Self {
-        let state = WaitState {
-            is_on: false,
-            is_drawn: false,
-            end: Instant::now(),
-            hint: None,
-            unseen: None,
-        };
-        Self(Arc::new(WaitDisplayInner { state: Mutex::new(state), over: Condvar::new() }))
+        Self(Arc::new(WaitDisplayInner { state: Mutex::default(), changed: Condvar::new() }))
     }
 
-    /// Begins, for so long. The hint is given after half a minute, or after half of the time if that is less.
+    /// Waits for a person, for so long. The hint is given after half a minute, or after half of the time if that is less.
     pub(crate) fn begin(
         &self,
+        what: String,
         time: Duration,
-        hint: String,
+        hint: Option<String>,
         unseen: Option<screen::TerminalModes>,
     ) {
         let now = Instant::now();
         let mut state = self.state();
-        // Who waits for longer than there is time need not be told how long.
-        state.is_drawn = screen::can_draw() && now.checked_add(time).is_some();
-        state.end = now.checked_add(time).unwrap_or(now);
-        state.hint = now.checked_add(HINT_AFTER.min(time / 2)).map(|at| (at, hint));
-        state.unseen = unseen;
-        state.is_on = true;
-        drop(state);
-        let inner = Arc::clone(&self.0);
-        // Without a thread nothing is drawn, which harms nobody.
-        let _ = std::thread::Builder::new().name("u2m-waiting".into()).spawn(move || tick(&inner));
+        // Who waits for longer than there is time need not be told how long. What is to be done was said in lines.
+        let is_drawn = can_be_seen() && screen::can_draw();
+        let end = now.checked_add(time).filter(|_| is_drawn);
+        let wait = |end| WaitToPoll { what, began: now, from: now, end: Some(end), is_said: false };
+        let hint = hint.and_then(|hint| Some((now.checked_add(HINT_AFTER.min(time / 2))?, hint)));
+        (state.on, state.hint, state.unseen) = (end.map(wait), hint, unseen);
+        self.look_after(state);
+    }
+
+    /// Waits for a machine from here on, which is shown if it takes longer than a moment.
+    pub(crate) fn on(&self, what: String, limit: Option<Duration>) {
+        let mut state = self.state();
+        if state.on.take().is_some() {
+            screen::draw(None);
+        }
+        (state.hint, state.unseen) = (None, None);
+        if can_be_seen() {
+            let now = Instant::now();
+            let end = limit.and_then(|limit| now.checked_add(limit));
+            state.on =
+                Some(WaitToPoll { what, began: now, from: now + MOMENT, end, is_said: false });
+            self.look_after(state);
+        }
     }
 
     /// Says something in between.
@@ -64,57 +88,108 @@ impl WaitDisplay {
         let state = self.state();
         screen::draw(None);
         output::note(text);
-        state.draw();
+        if let Some(wait) = &state.on {
+            wait.draw();
+        }
     }
 
     /// Ends; nothing is drawn from here on.
     pub(crate) fn end(&self) {
         let mut state = self.state();
-        if state.is_on {
-            state.is_on = false;
+        if state.on.take().is_some() {
             screen::draw(None);
         }
-        state.unseen = None;
+        (state.hint, state.unseen) = (None, None);
         drop(state);
-        self.0.over.notify_all();
+        self.0.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, WaitState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn look_after(&self, mut state: MutexGuard<'_, WaitState>) {
+        let has_thread = std::mem::replace(&mut state.is_looked_after, true);
+        drop(state);
+        self.0.changed.notify_all();
+        if !has_thread {
+            let inner = Arc::clone(&self.0);
+            // Without a thread nothing is drawn, which harms nobody.
+            let _ =
+                std::thread::Builder::new().name("u2m-waiting".into()).spawn(move || tick(&inner));
+        }
+    }
 }
 
-/// Once a second, and when the hint is due.
+/// Whether there is somebody who sees that something is waited for.
+fn can_be_seen() -> bool {
+    std::io::stderr().is_terminal() && !events::are_on() && !output::is_quiet()
+}
+
+/// Does some work, and says what is waited for if it takes longer than a moment.
+pub(crate) fn during<T>(what: &str, limit: Option<Duration>, work: impl FnOnce() -> T) -> T {
+    let waiting = WaitDisplay::new();
+    if can_be_seen() {
+        waiting.on(what.to_owned(), limit);
+    }
+    let done = work();
+    waiting.end();
+    done
+}
+
+/// Once a second, and when something is due, as long as there is anything to wait for.
 fn tick(inner: &WaitDisplayInner) {
     let mut state = inner.state.lock().unwrap_or_else(PoisonError::into_inner);
-    while state.is_on {
+    loop {
         let now = Instant::now();
         if let Some((_, hint)) = state.hint.take_if(|(at, _)| *at <= now) {
             screen::draw(None);
             output::note(&hint);
         }
-        state.draw();
-        let next = state.hint.as_ref().map(|(at, _)| at.saturating_duration_since(now));
-        let next = match state.is_drawn {
-            true => next.unwrap_or(Duration::MAX).min(Duration::from_secs(1)),
-            false => match next {
-                Some(next) => next,
-                None => return,
-            },
+        let shown = state.on.as_mut().and_then(|wait| wait.show(now));
+        let hint = state.hint.as_ref().map(|(at, _)| at.saturating_duration_since(now));
+        let Some(next) = [shown, hint].into_iter().flatten().min() else {
+            state.is_looked_after = false;
+            return;
         };
         state = inner
-            .over
+            .changed
             .wait_timeout(state, next)
             .map_or_else(|broken| broken.into_inner().0, |(state, _)| state);
     }
 }
 
-impl WaitState {
-    fn draw(&self) {
-        if self.is_on && self.is_drawn {
-            let left = self.end.saturating_duration_since(Instant::now());
-            screen::draw(Some(&format!("Waiting for the browser ({} left)", clock(left))));
+impl WaitToPoll {
+    /// Shows it if it is time; when to look again.
+    fn show(&mut self, now: Instant) -> Option<Duration> {
+        if now < self.from {
+            return Some(self.from - now);
         }
+        if screen::can_draw() {
+            self.draw();
+            return Some(Duration::from_secs(1));
+        }
+        if !std::mem::replace(&mut self.is_said, true) {
+            output::note(&format!("{}...", self.what));
+        }
+        None
+    }
+
+    fn draw(&self) {
+        let now = Instant::now();
+        if now < self.from || !screen::can_draw() {
+            return;
+        }
+        let time = match self.end {
+            Some(end) => format!("{} left", clock(end.saturating_duration_since(now))),
+            None => clock(now.saturating_duration_since(self.began)),
+        };
+        // The time stands before what may be cut off.
+        let (what, place) = match self.what.split_once(": ") {
+            Some((what, place)) => (what, format!(": {place}")),
+            None => (self.what.as_str(), String::new()),
+        };
+        screen::draw(Some(&format!("{what} ({time}){place}")));
     }
 }
 
@@ -143,5 +218,19 @@ mod tests {
         ] {
             assert_eq!(clock(Duration::from_millis(millis)), expected);
         }
+    }
+
+    #[test]
+    fn what_is_done_within_a_moment_is_not_shown_and_looked_for_again_when_it_is_due() {
+        let now = Instant::now();
+        let mut wait = WaitToPoll {
+            what: "x".into(),
+            began: now,
+            from: now + MOMENT,
+            end: None,
+            is_said: false,
+        };
+        assert_eq!(wait.show(now), Some(MOMENT));
+        assert_eq!(wait.show(now + MOMENT / 2), Some(MOMENT / 2));
     }
 }

@@ -60,7 +60,11 @@ fn describe_of_a_profile_that_nobody_has_signed_in_to_says_how_to() {
     world.write(".databrickscfg", &profile);
     let ran = world.run("describe corp");
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    assert!(ran.stderr.contains("run `u2m login --profile corp` to sign in"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("profile corp is not signed in. Run: u2m login --profile corp"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(world.server.counts().requests, 0);
 }
 

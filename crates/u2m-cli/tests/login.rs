@@ -194,7 +194,15 @@ fn a_person_who_says_no() {
     let (error, description) = ("access_denied".into(), "not \u{1b}[31mtoday".into());
     let world = World::with(Settings::new().with_consent(Consent::Deny { error, description }));
     let (page, ran) = sign_in(&world, "login --host {URL}");
-    assert_failed(&world, &ran, 1, &["authorize: access_denied: not today"]);
+    assert_failed(
+        &world,
+        &ran,
+        1,
+        &[
+            "you were not signed in: access to ",
+            "was refused in the browser (access_denied: not today)",
+        ],
+    );
     assert!(!page.body().contains("[31m"), "{}", page.body());
 }
 

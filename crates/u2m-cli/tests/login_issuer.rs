@@ -33,7 +33,7 @@ fn sign_in(world: &World, line: &str) -> Ran {
 fn assert_signed_in(world: &World, ran: &Ran) {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     let end = format!(
-        "Signed in to {}/oidc.\nProfile corp was successfully saved in ~/.databrickscfg.\n",
+        "Signed in to {}/oidc as fake.user@example.com.\nProfile corp was successfully saved in ~/.databrickscfg.\n",
         world.url()
     );
     assert!(ran.stderr.ends_with(&end), "{}", ran.stderr);
@@ -233,7 +233,7 @@ fn a41_a_person_who_says_no_ends_the_device_login() {
     let world = World::with(issuer().with_device(Device::new([DeviceAnswer::Denied])));
     let ran = world.run(&format!("{LOGIN} --device"));
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("Error: authorize: access_denied"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(" was refused in the browser (access_denied"), "{}", ran.stderr);
     assert_eq!(world.server.counts().device_polls, 1);
     assert!(!world.config().exists());
 }
@@ -244,7 +244,11 @@ fn a41_a_code_that_runs_out_is_polled_for_no_more() {
     let world = World::with(issuer().with_device(device));
     let ran = world.run(&format!("{LOGIN} --device"));
     assert_eq!(ran.code, Some(6), "{}", ran.stderr);
-    assert!(ran.stderr.contains("Error: the code was not confirmed in time."), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("Error: you were not signed in: the code was not confirmed in time."),
+        "{}",
+        ran.stderr
+    );
     let counts = world.server.counts();
     assert_eq!((counts.device_polls, counts.early_polls, counts.rejected), (1, 0, 1));
 }

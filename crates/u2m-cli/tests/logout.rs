@@ -106,6 +106,6 @@ fn a_waiting_caller_gets_no_token_of_a_login_that_has_ended() {
     assert_eq!(world.run("logout dev --auto-approve").code, Some(0));
     let ran = world.run("token dev --force-refresh");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(3), ""), "{}", ran.stderr);
-    assert!(ran.stderr.contains("databricks OAuth is not configured for this host"));
+    assert!(ran.stderr.contains("profile dev is not signed in. Run: u2m login --profile dev"));
     assert_eq!(world.server.counts().refreshes, 0);
 }

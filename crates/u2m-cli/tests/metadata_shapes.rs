@@ -116,7 +116,9 @@ impl Stage {
         let error = ran.stderr.lines().find_map(|line| line.strip_prefix("Error: "));
         let text = error.unwrap_or_else(|| panic!("{ran:?}"));
         let text = self.cleared(text);
-        let why = text.trim_start_matches("token refresh: ").trim_start_matches(FETCHING);
+        let starts = ["the token of profile dev was not renewed: ", "you were not signed in: "];
+        let why = starts.iter().fold(text.as_str(), |text, start| text.trim_start_matches(start));
+        let why = why.trim_start_matches(FETCHING);
         format!("exit {}: {why}", ran.code.unwrap())
     }
 

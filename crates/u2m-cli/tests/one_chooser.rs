@@ -172,7 +172,7 @@ fn what_is_unclear_is_told_in_one_sentence_with_one_exit_code() {
     let far = "Error: no matching profile found: \"xyz-1\"; there are main, dev, b.example.com, one, two, pat and hostless. \
                To make it: u2m login --host <url> --profile xyz-1";
     let by_variable = "Error: no matching profile found: \"dev1\"; did you mean dev? (DATABRICKS_CONFIG_PROFILE names it)";
-    let twins = "Error: one and two match twins.example in ~/.databrickscfg. Use --profile to specify which profile to use";
+    let twins = "Error: one and two match twins.example in ~/.databrickscfg. Name the one to use with --profile";
     let reserved = "Error: __settings__ is a reserved section name and cannot be a profile";
     let variable: &[_] = &[("DATABRICKS_CONFIG_PROFILE", "dev1")];
     for (words, env, sentence) in [

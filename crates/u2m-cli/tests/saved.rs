@@ -235,6 +235,10 @@ fn a_login_is_said_to_be_kept_only_where_its_refresh_token_was_certainly_not_use
     let ran = world.run("token dev");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(6), ""), "{}", ran.stderr);
     assert!(ran.stderr.contains("The login is kept; try again later"), "{}", ran.stderr);
-    assert!(ran.stderr.contains(&format!("could not be reached ({address})")), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("cannot reach {address}: nothing answers")),
+        "{}",
+        ran.stderr
+    );
     assert!(!ran.stderr.contains("the-refresh-token"), "{}", ran.stderr);
 }

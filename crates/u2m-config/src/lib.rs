@@ -85,7 +85,7 @@ pub use profile::{CA_FILE_KEY, ISSUER_CLIENT_KEY, ISSUER_KEY, Profile};
 pub use resolve::{AUTH_TYPES, AuthType, ResolveError, Resolved, Value, ValueSource, resolve};
 pub use rules::{CREDENTIAL_KEYS, LOGIN_CLEARS, Unwritable, looks_like_host};
 pub use select::{
-    ChooseError, ChosenBy, ChosenProfile, Purpose, Selection, SelectionArgs, is_near, select,
+    ChooseError, ChosenBy, ChosenProfile, Purpose, Selection, SelectionArgs, alike, select,
 };
 pub use syntax::{SyntaxError, SyntaxFault};
 pub use variable::variable;

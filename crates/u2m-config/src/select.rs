@@ -18,7 +18,7 @@ mod variables;
 
 pub use error::ChooseError;
 pub use given::SelectionArgs;
-pub use near::is_near;
+pub use near::alike;
 
 pub(crate) use variables::SelectionVariables;
 

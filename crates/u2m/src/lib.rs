@@ -229,7 +229,7 @@ pub use u2m_config::{
     AUTH_TYPES, Attribute, AuthType, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy,
     ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, EditOutcome, Editor, ISSUER_CLIENT_KEY,
     ISSUER_KEY, LOGIN_CLEARS, Profile, ProfileClass, ProfileKind, Purpose, ResolveError, Resolved,
-    Selection, SelectionArgs, Value, ValueKind, ValueSource, abbreviate, is_near, locate,
+    Selection, SelectionArgs, Value, ValueKind, ValueSource, abbreviate, alike, locate,
     looks_like_host, resolve, select, variable,
 };
 pub use u2m_core::{
@@ -253,7 +253,7 @@ pub use u2m_http::{
     BasicEndpoints, Bearer, Browser, BrowserEnv, BrowserError, EndpointSupplier, HeaderSource,
     Headers, ListenError, PasteLines, PasteProblem, PastedLine, Platform, Ports, Proxies, Proxy,
     ProxyError, Renewal, RetryPolicy, SystemBrowser, TokenSource, Transport, browser_fn,
-    wait_for_saves, wait_for_saves_and_refuse,
+    find_browser, wait_for_saves, wait_for_saves_and_refuse,
 };
 #[cfg(feature = "reqwest")]
 pub use u2m_http::{CertificateProblem, CryptoProvider, Obstacle, ProxyTrouble, ReqwestTransport};

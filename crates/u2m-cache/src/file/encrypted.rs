@@ -12,7 +12,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 /// Logins in a file whose entries are sealed: with its locks, writes and guarantees it is a [`FileStore`](crate::FileStore),
 /// but no other program reads it, and whoever can read it learns the names of the logins alone.

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, FirstUse, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
 /// As long as the tokens of any login that was seen so far, in bytes.
 const LOGIN: usize = 8 << 10;

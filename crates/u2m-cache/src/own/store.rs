@@ -4,7 +4,7 @@ use super::{EntryLocks, RecordStore};
 use crate::error::StoreError;
 use crate::store::{EntryLock, Notice, TokenStore};
 use std::time::Duration;
-use u2m_core::{CacheKey, Fingerprint, Session, RefreshFailure};
+use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
 /// A store of one's own: a [`RecordStore`] that keeps logins, locks that all processes of a user share, and the rules of what may
 /// replace what. `u2m_testkit::conformance` shows whether the shelf does its part.

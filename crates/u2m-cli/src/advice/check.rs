@@ -1,8 +1,8 @@
 //! Advice on a configuration that does not work.
 
-use super::{TokenSubject, stopped, token};
+use super::{TokenSubject, stopped, token, told};
 use crate::failure::{Class, Failure};
-use u2m::{ApiError, CheckError, TokenError, chain};
+use u2m::{ApiError, CheckError, TokenError};
 
 /// A configuration that was settled and does not work; the advice is that of its way of signing in. One line.
 pub(crate) fn check(
@@ -11,7 +11,7 @@ pub(crate) fn check(
     auth_type: Option<&str>,
 ) -> Failure {
     let login = &subject.login;
-    let text = chain(error);
+    let text = told(error);
     let of_token = |error: &TokenError| {
         let failure = token(error, subject, false);
         Failure::new(failure.class, failure.text.replace("\n  $ ", " "))

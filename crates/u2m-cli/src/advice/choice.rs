@@ -29,7 +29,7 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name
     match error {
         ChooseError::Ambiguous { .. } => Failure::new(
             Class::Unclear,
-            format!("{text} in {}. Use --profile to specify which profile to use", shown(path)),
+            format!("{text} in {}. Name the one to use with --profile", shown(path)),
         ),
         ChooseError::ArgumentWithFlag(_)
         | ChooseError::FlagNeedsHost(_)
@@ -49,11 +49,17 @@ pub(crate) fn choice(error: &ChooseError, path: &Path, config: &ConfigFile, name
         ),
         ChooseError::NoProfiles if config.is_missing() && place::is_config_named() => Failure::new(
             Class::Unclear,
-            format!("{text}: {} does not exist. Run '{name} login' to create it", shown(path)),
+            format!("there are no profiles: {} does not exist. Run: {name} login", shown(path)),
         ),
         ChooseError::NoProfiles => {
-            Failure::new(Class::Unclear, format!("{text}. Run '{name} login' to create a profile"))
+            Failure::new(Class::Unclear, format!("there are no profiles yet. Run: {name} login"))
         }
+        ChooseError::NoProfileChosen => Failure::new(
+            Class::Unclear,
+            format!(
+                "no profile was named, and none is the default. Name one with --profile, or choose a default: {name} switch NAME"
+            ),
+        ),
         ChooseError::NotUtf8(_) => Failure::new(Class::Other, text),
         ChooseError::Conflict { .. } => Failure::new(
             Class::Usage,

@@ -74,6 +74,11 @@ pub(crate) const FLAGS: &[Flag] = &[
         "scopes to ask for (else the profile's, else all-apis; with --issuer, else none but offline_access, where it is offered)",
     ),
     value("timeout", "DURATION", &[Login], "how long to wait for you, such as 90s (default 10m)"),
+    switch(
+        "web",
+        &[Login],
+        "choose the workspace in the browser, and ask nothing here; with a host, only sign in there",
+    ),
     switch("no-browser", &[Login], "only print the address to open"),
     switch(
         "paste",
@@ -85,6 +90,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         &[Login],
         "show a code to enter on another device, where the server offers that",
     ),
+    switch("qr", &[Login], "with --device: also show the address as a QR code"),
+    switch("copy", &[Login], "with --device: put the code on the terminal's clipboard (OSC 52)"),
     value("port", "N", &[Login], "the port that the browser comes back to (else 8020 to 8040)"),
     switch("skip-workspace", &[Login], "use the account alone; without a host, pick an account"),
     switch("configure-cluster", &[Login], "choose a cluster for the profile"),
@@ -181,10 +188,30 @@ pub(crate) const FLAGS: &[Flag] = &[
         ),
     ),
     switch(
+        "json",
+        &[
+            Describe,
+            Doctor,
+            Import,
+            Login,
+            Logout,
+            Profiles,
+            StorageMigrate,
+            StorageShow,
+            Switch,
+            Token,
+            Version,
+        ],
+        "the same as --output json",
+    ),
+    switch("json", &[Env], "the same as --format json"),
+    switch(
         "no-input",
         &[Login, Token, Logout, Switch],
         "ask nothing, even on a terminal (as U2M_NO_INPUT does)",
     ),
+    short('q', switch("quiet", &[], "say no more than warnings, errors and what is asked")),
+    switch("verbose", &[], "also say what was chosen, and why"),
     short('h', switch("help", &[], "show this")),
     // Accepted from callers who mean the reference; nothing here depends on them.
     value("account-id", "ID", &[Version], ""),
@@ -236,15 +263,15 @@ fn shown(command: Option<Command>) -> impl Iterator<Item = &'static Flag> {
 
 /// Nobody knows a flag of this name.
 pub(super) fn unknown(name: &str, command: Option<Command>) -> Failure {
-    let near = shown(command).map(|flag| flag.name).find(|known| u2m::is_near(known, name));
-    unknown_flag(&format!("--{name}"), near.map(|near| format!("--{near}")))
+    let near = u2m::alike(name, shown(command).map(|flag| flag.name)).into_iter().next();
+    unknown_flag(&format!("--{name}"), near.map(|near| format!("--{near}")), command)
 }
 
 /// Nobody knows a flag of this letter.
 pub(super) fn unknown_letter(letter: char, command: Option<Command>) -> Failure {
     let is_near = |known: &char| known.eq_ignore_ascii_case(&letter);
     let near = shown(command).filter_map(|flag| flag.letter).find(is_near);
-    unknown_flag(&format!("-{letter}"), near.map(|near| format!("-{near}")))
+    unknown_flag(&format!("-{letter}"), near.map(|near| format!("-{near}")), command)
 }
 
 /// Whether a flag is one that each `auth` command of Databricks' CLI takes, whether it means anything there or not.
@@ -253,9 +280,9 @@ pub(super) fn is_of_all(command: Command, name: &str) -> bool {
     is_theirs && matches!(name, "account-id" | "host" | "profile" | "workspace-id")
 }
 
-fn unknown_flag(flag: &str, near: Option<String>) -> Failure {
+fn unknown_flag(flag: &str, near: Option<String>, command: Option<Command>) -> Failure {
     let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    usage(format!("unknown flag: {}{hint}", u2m::Sanitized::new(flag)))
+    usage(format!("unknown flag: {}{hint}", u2m::Sanitized::new(flag))).of(command)
 }
 
 #[cfg(test)]

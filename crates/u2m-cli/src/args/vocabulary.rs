@@ -29,8 +29,6 @@ pub(crate) struct CommandWords {
     pub(crate) command: Command,
     pub(crate) about: &'static str,
     pub(crate) usage: &'static str,
-    /// Whether the list of commands leaves it out: other words for one, and what only programs need.
-    pub(crate) is_hidden: bool,
 }
 
 const fn word(
@@ -39,11 +37,7 @@ const fn word(
     about: &'static str,
     usage: &'static str,
 ) -> CommandWords {
-    CommandWords { name, command, about, usage, is_hidden: false }
-}
-
-const fn hidden(word: CommandWords) -> CommandWords {
-    CommandWords { is_hidden: true, ..word }
+    CommandWords { name, command, about, usage }
 }
 
 /// The words for the commands, in the order in which people meet them. Of several words for one command the first is its
@@ -79,30 +73,27 @@ pub(crate) const WORDS: &[CommandWords] = &[
         "list the profiles, and which of them work",
         "profiles [FLAGS]",
     ),
+    word("ls", Command::Profiles, "the same as profiles", "ls [FLAGS]"),
     word(
         "describe",
         Command::Describe,
         "show which login is used, from where, and whether it works",
         "describe [PROFILE|HOST] [FLAGS]",
     ),
-    hidden(word(
-        "status",
-        Command::Describe,
-        "the same as describe",
-        "status [PROFILE|HOST] [FLAGS]",
-    )),
+    word("status", Command::Describe, "the same as describe", "status [PROFILE|HOST] [FLAGS]"),
+    word("whoami", Command::Describe, "the same as describe", "whoami [PROFILE|HOST] [FLAGS]"),
     word(
         "switch",
         Command::Switch,
         "choose the profile that is used when none is named",
         "switch [PROFILE] [FLAGS]",
     ),
-    hidden(word(
+    word(
         "env",
         Command::Env,
         "print the settings of a profile as variables",
         "env [PROFILE|HOST] [FLAGS]",
-    )),
+    ),
     word(
         "doctor",
         Command::Doctor,
@@ -177,7 +168,7 @@ pub(super) enum WordMeaning {
 }
 
 fn unknown_command(word: &str) -> Failure {
-    let near = WORDS.iter().map(|known| known.name).find(|known| u2m::is_near(known, word));
+    let near = u2m::alike(word, WORDS.iter().map(|known| known.name)).into_iter().next();
     let hint = near.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
     usage(format!("unknown command \"{}\"{hint}", u2m::Sanitized::new(word)))
 }

@@ -20,8 +20,15 @@ complete -o default -F _u2m u2m
 
 const ZSH: &str = r#"#compdef u2m
 _u2m() {
-    local line
+    local line at=${words[(i)--]}
     local -a described
+    # What follows -- is another command's line.
+    if (( at < CURRENT )); then
+        (( CURRENT -= at ))
+        shift $at words
+        _normal
+        return
+    fi
     for line in "${(@f)$("${words[1]}" completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
         [[ -n "$line" ]] && described+=("${${${line%%$'\t'*}//\\/\\\\}//:/\\:}:${line#*$'\t'}")
     done
@@ -30,7 +37,17 @@ _u2m() {
 compdef _u2m u2m
 "#;
 
-const FISH: &str = r#"complete -c u2m -f -a '(u2m completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+const FISH: &str = r#"function __u2m_after_dashes
+    contains -- -- (commandline -opc)
+end
+function __u2m_other_command
+    set -l done (commandline -opc)
+    set -l at (contains -i -- -- $done)
+    set -l line (string escape -- $done[(math $at + 1)..-1])
+    complete -C (string join -- ' ' $line (commandline -ct))
+end
+complete -c u2m -n __u2m_after_dashes -f -a '(__u2m_other_command)'
+complete -c u2m -n 'not __u2m_after_dashes' -f -a '(u2m completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
 "#;
 
 const POWERSHELL: &str = r#"Register-ArgumentCompleter -Native -CommandName u2m -ScriptBlock {
@@ -58,10 +75,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         Some(WORDS) => return output::result(next(args)),
         other => {
             let said = other.map_or_else(
-                || "which shell?".to_owned(),
-                |other| {
-                    format!("\"{}\" is no shell that is known here.", u2m::Sanitized::new(other))
-                },
+                || "no shell was named.".to_owned(),
+                |other| format!("unsupported shell: {}.", u2m::Sanitized::new(other)),
             );
             let text = format!("{said} Run: {name} completion {}", SHELLS.join("|"));
             return Err(Failure::new(Class::Usage, text));

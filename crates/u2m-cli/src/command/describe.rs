@@ -8,7 +8,7 @@ use crate::advice::{self, TokenSubject};
 use crate::args::{Args, Format};
 use crate::failure::Failure;
 use crate::settle::{goes_elsewhere, settled};
-use crate::{guard, output, place, told};
+use crate::{guard, output, place, told, waiting};
 use report::{CheckStatus, DescribeReport};
 use std::time::{Duration, Instant};
 use u2m::{CheckError, CheckSubject, ChooseError, Detached, Environment, Inspector, Resolved};
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     };
     let status = match &subject {
         Err(error) => CheckStatus::Failed(error.clone()),
-        Ok(subject) => check(&inspector, subject, args.offline),
+        Ok(subject) => check(&inspector, subject, args.offline, patience),
     };
     // After the check, which may have renewed the login.
     let subject = subject.ok();
@@ -93,7 +93,12 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     }
 }
 
-fn check(inspector: &Inspector, subject: &CheckSubject, offline: bool) -> CheckStatus {
+fn check(
+    inspector: &Inspector,
+    subject: &CheckSubject,
+    offline: bool,
+    limit: Duration,
+) -> CheckStatus {
     // What can be told here needs no time, and no network.
     if let Err(error) = inspector.check_offline(subject) {
         return match error.is_unchecked() {
@@ -106,8 +111,15 @@ fn check(inspector: &Inspector, subject: &CheckSubject, offline: bool) -> CheckS
     }
     // A login that has run out is renewed.
     guard::watch_signals();
-    let checked = inspector.check_blocking(subject);
-    u2m::wait_for_saves(SAVING);
+    let what = match subject.host() {
+        Some(host) => format!("Waiting for the server: {host}"),
+        None => "Waiting for the server".to_owned(),
+    };
+    let checked = waiting::during(&what, Some(limit), || {
+        let checked = inspector.check_blocking(subject);
+        u2m::wait_for_saves(SAVING);
+        checked
+    });
     match checked {
         Ok(identity) => CheckStatus::Works(identity),
         Err(error) => CheckStatus::Failed(error),

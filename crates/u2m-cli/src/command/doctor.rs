@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
-use crate::output;
+use crate::{output, waiting};
 use serde::Serialize;
 use u2m::{Doctor, DoctorFinding, Severity};
 
@@ -28,7 +28,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         Some(timeout) => doctor.with_timeout(timeout),
         None => doctor,
     };
-    let findings = doctor.examine();
+    let findings =
+        waiting::during("Looking at this machine and the host", args.timeout, || doctor.examine());
     let failed = findings.iter().filter(|finding| finding.level == Severity::Fail).count();
     output::result(match output::format(args) {
         Format::Json => json(&findings, failed == 0),
@@ -38,8 +39,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     })?;
     match failed {
         0 => Ok(()),
-        1 => Err(Failure::new(Class::Other, "1 check has failed")),
-        many => Err(Failure::new(Class::Other, format!("{many} checks have failed"))),
+        1 => Err(Failure::new(Class::Other, "1 check failed")),
+        many => Err(Failure::new(Class::Other, format!("{many} checks failed"))),
     }
 }
 

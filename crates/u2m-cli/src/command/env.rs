@@ -17,14 +17,17 @@ use zeroize::Zeroizing;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
-    let shape = EnvFormat::named(args.shape.as_deref())?;
+    let shape = match args.format {
+        Some(_) if args.shape.is_none() => EnvFormat::Json,
+        _ => EnvFormat::named(args.shape.as_deref())?,
+    };
     let (path, config) = place::config()?;
     let found = settled(args, &path, &config, false, name)?;
     let is_for_issuer = told::is_for_issuer(&found, &config);
     // A token is for a host.
     let is_enough = found.host().is_some() || found.cloud(None).is_some() && !args.with_token;
     if !is_for_issuer && !is_enough {
-        let text = "nothing says which host is meant: name a profile with --profile, or set DATABRICKS_HOST";
+        let text = "no host is configured: name a profile with --profile, or set DATABRICKS_HOST";
         return Err(Failure::new(Class::Unclear, text));
     }
     // Databricks' CLI hands on what the host says of itself. Nobody asks it for ours: a program that is told the host can.
@@ -52,6 +55,9 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         variables.remove("DATABRICKS_CONFIG_PROFILE");
     }
     output::result(shape.print(&variables)?)?;
+    if shape == EnvFormat::Json && !args.stands_in {
+        output::result("\n")?;
+    }
     obtained.map_or(Ok(()), |obtained| obtained.saved())
 }
 

@@ -23,14 +23,14 @@ pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
         words(args, name).and_then(|words| Ok((words, obtain(args, &args.said(), name)?)));
     let ((program, arguments), obtained) = match obtained {
         Ok(both) => both,
-        Err(failure) => return crate::finish(Err(failure), name),
+        Err(failure) => return crate::finish(Err(failure.of(args.command)), name),
     };
     // From here on nothing of this process is left that a signal would have to wait for. The command can do its work with a
     // token that was not saved; that the login is lost is said now, because the end is the command's own.
     if let Err(failure) = obtained.saved() {
         output::error(&failure, name);
     }
-    guard::wait_for_saves();
+    guard::settle_aloud();
     if guard::interrupted().is_some() {
         return crate::finish(Ok(()), name);
     }
@@ -42,7 +42,12 @@ pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
         Ok(code) => return code,
         Err(error) => error,
     };
-    let text = format!("cannot run \"{}\": {error}", Sanitized::new(&program.to_string_lossy()));
+    let why = match error.kind() {
+        ErrorKind::NotFound => "there is no such program".to_owned(),
+        ErrorKind::PermissionDenied => "it may not be executed".to_owned(),
+        _ => error.to_string(),
+    };
+    let text = format!("cannot run \"{}\": {why}", Sanitized::new(&program.to_string_lossy()));
     output::error(&Failure::new(Class::Other, text), name);
     match error.kind() {
         ErrorKind::NotFound => ExitCode::from(NOT_FOUND),
@@ -54,7 +59,9 @@ pub(crate) fn run(args: &Args, name: &str) -> ExitCode {
 fn words<'a>(args: &'a Args, name: &str) -> Result<(&'a OsString, &'a [OsString]), Failure> {
     let usage = |text: String| Err(Failure::new(Class::Usage, text));
     let Some((program, rest)) = args.rest.split_first() else {
-        return usage(format!("what is to be run? {name} exec [FLAGS] -- COMMAND [ARGUMENTS]"));
+        return usage(format!(
+            "there is no command to run. Usage: {name} exec [FLAGS] -- COMMAND [ARGUMENTS]"
+        ));
     };
     if rest.first().is_some_and(|word| word == "--") && !is_behind_dashes(args.rest.len()) {
         let shown = Sanitized::new(&program.to_string_lossy());
@@ -93,7 +100,7 @@ fn tell(obtained: &ObtainedToken) {
         return;
     };
     let left = Timestamp::from(SystemTime::now()).until(expiry).seconds();
-    output::note(&match left {
+    output::inform(&match left {
         ..120 => format!("The command's token lives for {left} seconds."),
         _ => format!("The command's token lives for {} minutes.", left / 60),
     });

@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
-use crate::{advice, output, place};
+use crate::{advice, output, place, waiting};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         return Err(Failure::new(Class::Other, text));
     }
     if taken.is_empty() {
-        output::note("There was nothing to import.");
+        output::inform("There was nothing to import.");
     }
     if args.format == Some(Format::Json) {
         let imported: Vec<_> = taken.iter().map(ImportedJson::row).collect();
@@ -152,17 +152,22 @@ fn take<'c>(
 ) -> Result<ImportedJson<'c>, Failure> {
     let storage = place::storage_with_person(config, Some(profile))?;
     let (store, key, shown) = (storage.store(), CacheKey::new(profile), Sanitized::new(profile));
-    let saved = store.prepare_login(&key).and_then(|()| match store.lock(&key, PATIENCE)? {
-        Some(mut lock) => lock.save(&found.session),
-        None => store.save(&key, &found.session),
-    });
+    let save = || {
+        store.prepare_login(&key)?;
+        match store.lock(&key, PATIENCE)? {
+            Some(mut lock) => lock.save(&found.session),
+            None => store.save(&key, &found.session),
+        }
+    };
+    let what = format!("Waiting for the store of the login {shown}");
+    let saved = waiting::during(&what, Some(PATIENCE), save);
     output::warn_of(store.take_notices());
     saved.map_err(|error| {
         let text = format!("the login {shown} could not be imported: {}", chain(&error));
         Failure::new(Class::Storage, text)
     })?;
     let (sdk, file) = (found.source, place::shown(&found.path));
-    output::note(&format!("Imported the login {shown} of the {sdk} ({file})."));
+    output::inform(&format!("Imported the login {shown} of the {sdk} ({file})."));
     pin(&storage, &key, path)?;
     let mode = store.landing(&key).unwrap_or(storage.choice().mode());
     Ok(ImportedJson { profile, from: found.source, path: found.path.clone(), storage: mode })

@@ -37,11 +37,12 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         );
         return Err(Failure::new(Class::Usage, text));
     }
-    if choice.host.is_none() && choice.is_suggested && !prompt::is_allowed() && !args.events {
+    let is_meant = args.events || args.web;
+    if choice.host.is_none() && choice.is_suggested && !prompt::is_allowed() && !is_meant {
         // A script that says nothing has most likely forgotten something, and would wait for a person who is not there.
         let text = format!(
-            "nothing says where to sign in, and there is nobody to ask: {name} login --host <url>, or, to choose the host in the \
-             browser, {name} login --profile NAME"
+            "no host to sign in to was named, and there is no terminal to ask at. Run: {name} login --host <url>, or, to choose \
+             the workspace in the browser: {name} login --web"
         );
         return Err(Failure::new(Class::Usage, text));
     }
@@ -84,6 +85,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         places: &places,
         storage: &storage,
         key: auth.cache_key(),
+        default: config.default_profile().map(str::to_owned),
     };
     saved.write()?;
     // What could not be chosen is no reason to lose the login, and the profile that leads to it.

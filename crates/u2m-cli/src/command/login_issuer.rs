@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let again = format!("{name} login {words} --profile {profile}");
     let signed_in = manners::sign_in(&auth, args, &person, &again, |error| match error {
         ChallengeError::Login(LoginError::NoDeviceLogin) => no_device(&wanted.issuer, &words, name),
-        error => failed(error, name),
+        error => failed(error, &wanted.issuer, name),
     })?;
     wanted.save(args, &path, storage.to_pin(auth.cache_key()), &signed_in)
 }
@@ -209,8 +209,8 @@ impl IssuerLogin {
             events::saved(&report);
         } else {
             let saved = format!("Profile {name} was successfully saved in {}.", place::shown(path));
-            output::note(&format!("Signed in to {issuer}."));
-            output::note(&saved);
+            output::inform(&format!("Signed in to {issuer}{}.", manners::whom(signed_in)));
+            output::inform(&saved);
         }
         match args.format {
             Some(Format::Json) => output::result(output::json(&report) + "\n"),
@@ -220,8 +220,15 @@ impl IssuerLogin {
 }
 
 /// What went wrong, and what to do: the advice for Databricks' hosts would lead elsewhere.
-pub(crate) fn failed(error: &ChallengeError, name: &str) -> Failure {
-    let text = chain(error);
+fn failed(error: &ChallengeError, issuer: &str, name: &str) -> Failure {
+    let place = Sanitized::new(issuer);
+    let text = match error {
+        ChallengeError::Login(error) => {
+            advice::denied(error, place.as_str()).unwrap_or_else(|| advice::told(error))
+        }
+        error => advice::told(error),
+    };
+    let text = advice::not_signed_in(&text);
     let say =
         |class, advice: &str| Failure::new(class, format!("{} {advice}", advice::stopped(&text)));
     let class = if error.is_transient() { Class::Network } else { Class::Other };
@@ -252,17 +259,14 @@ pub(crate) fn failed(error: &ChallengeError, name: &str) -> Failure {
             }
             _ => say(class, "Check that the issuer is the right one"),
         },
-        ChallengeError::Login(LoginError::Exchange(_)) => say(
-            class,
-            "Nothing was stored. Check that the client is a public one (no secret), then start again",
-        ),
-        ChallengeError::Login(LoginError::CodeExpired) => {
-            say(class, "Nothing was stored; start again for a new code")
+        ChallengeError::Login(LoginError::Exchange(_)) => {
+            say(class, "Check that the client is a public one (no secret), then start again")
         }
+        ChallengeError::Login(LoginError::CodeExpired) => say(class, "Start again for a new code"),
         ChallengeError::Login(LoginError::Denied(_)) => say(
             class,
             &format!(
-                "Nothing was stored. If the scopes are not to be had, name others: {name} login --scopes …"
+                "If it was the scopes that were refused, ask for others: {name} login --scopes …"
             ),
         ),
         _ => Failure::new(class, text),

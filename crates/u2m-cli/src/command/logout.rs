@@ -5,7 +5,7 @@ use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use crate::prompt::{self, ProfileChoice};
 use crate::settle::listed;
-use crate::{advice, output, person, place};
+use crate::{advice, output, person, place, waiting};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -67,10 +67,12 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         return Err(Failure::new(Class::Usage, text));
     }
     if !args.auto_approve && !is_approved(args, &whose, &path)? {
-        output::note("Nothing was changed.");
+        output::inform("Nothing was changed.");
         return Ok(());
     }
-    let mut out = log_out(storage.store(), &whose.keys, PATIENCE);
+    let what = "Waiting for another process that renews this login, or for the keyring";
+    let end = || log_out(storage.store(), &whose.keys, PATIENCE);
+    let mut out = waiting::during(what, Some(PATIENCE), end);
     if args.all {
         // Logins that only damaged files know are ended too.
         let cleared = storage.store().clear_all_leftovers().err();
@@ -105,7 +107,12 @@ fn revoke(ended: Vec<Session>, args: &Args, config: &ConfigFile) -> Option<bool>
     }
     let limit = args.timeout.unwrap_or(REVOKING);
     let revoked = |(ca_file, ended): (Option<PathBuf>, Vec<Session>)| {
-        blocking::revoke(Arc::new(place::transport(ca_file.as_deref())), ended, limit)
+        let host =
+            ended.iter().find_map(|session| Some(session.binding.as_ref()?.host.to_string()));
+        let what =
+            format!("Waiting for the server to revoke the login: {}", host.unwrap_or_default());
+        let transport = Arc::new(place::transport(ca_file.as_deref()));
+        waiting::during(&what, Some(limit), || blocking::revoke(transport, ended, limit))
     };
     let mut is_revoked = None;
     for one in by_ca_file(ended, args, config).into_iter().flat_map(revoked) {
@@ -166,7 +173,7 @@ fn not_cleared(error: &StoreError, out: &LoggedOut, args: &Args) -> Failure {
             said.push(text);
         }
     }
-    let mut text = format!("failed to clear token cache: {}", advice::stopped(&said[0]));
+    let mut text = format!("the login was not removed: {}", advice::stopped(&said[0]));
     if matches!(error, StoreError::Corrupt { .. } | StoreError::TooLarge { .. }) {
         text += " Or remove that file: all of its logins end with it.";
     }
@@ -222,7 +229,7 @@ fn whose(
             return picked("Log out of", config, &config.profiles());
         }
         let text = format!(
-            "whose login is to end? Run: {name} logout PROFILE, or pass --profile, --host or --all"
+            "no login was named. Run: {name} logout PROFILE, or pass --profile, --host or --all"
         );
         return Err(Failure::new(Class::Unclear, text));
     }
@@ -298,7 +305,7 @@ fn is_approved(args: &Args, whose: &LogoutTarget, path: &Path) -> Result<bool, F
         false => String::new(),
     };
     person::approve(&format!("Log out of {}{also}?", whose.words)).ok_or_else(|| {
-        Failure::new(Class::Usage, "there is nobody to ask here; pass --auto-approve to log out")
+        Failure::new(Class::Usage, "nothing was logged out: there is no terminal to ask at. To go on without: --auto-approve")
     })
 }
 
@@ -314,9 +321,9 @@ fn delete(path: &Path, profile: &str, are_cleared: bool) -> Result<bool, Failure
 fn say(whose: &LogoutTarget, out: &LoggedOut, is_deleted: bool, args: &Args) {
     let (words, is_out) = (&whose.words, !out.removed.is_empty());
     if args.all && !is_out {
-        return output::note("There are no logins to end.");
+        return output::inform("There are no logins to end.");
     }
-    output::note(&match (is_out, is_deleted, whose.profile.is_some()) {
+    output::inform(&match (is_out, is_deleted, whose.profile.is_some()) {
         (true, true, _) => format!("Logged out of and deleted {words}."),
         (false, true, _) => format!("Deleted {words} with no tokens to clear."),
         (true, false, true) => {

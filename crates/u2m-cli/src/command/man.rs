@@ -22,20 +22,27 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
         std::fs::write(folder.join(file), text).map_err(failed)?;
         written += 1;
     }
-    output::note(&format!("{written} pages were written to {}.", place::shown(folder)));
+    output::inform(&format!("{written} pages were written to {}.", place::shown(folder)));
     Ok(())
 }
 
-/// The files of the manual. Commands that are explained together share a page.
+/// The files of the manual. Commands that are explained together share a page, which is found by the name of each.
 fn pages() -> Vec<(String, String)> {
     let mut pages = vec![("u2m.1".to_owned(), page(None))];
-    for word in WORDS.iter().filter(|word| !word.is_hidden) {
-        let file = format!("{}.1", title(word.command));
-        if pages.iter().all(|(known, _)| *known != file) {
-            pages.push((file, page(Some(word.command))));
+    for word in WORDS {
+        let (file, whole) = (file(word.name), format!("{}.1", title(word.command)));
+        if pages.iter().all(|(known, _)| *known != whole) {
+            pages.push((whole.clone(), page(Some(word.command))));
+        }
+        if file != whole {
+            pages.push((file, format!(".so man1/{whole}\n")));
         }
     }
     pages
+}
+
+fn file(name: &str) -> String {
+    format!("u2m-{}.1", name.replace(' ', "-"))
 }
 
 fn title(command: Command) -> String {
@@ -45,7 +52,7 @@ fn title(command: Command) -> String {
 fn page(command: Option<Command>) -> String {
     let title = command.map_or_else(|| "u2m".to_owned(), title);
     let version = concat!("u2m ", env!("CARGO_PKG_VERSION"));
-    let Prose { purpose, more } = command.map_or(prose::ALL, prose::of);
+    let Prose { purpose, more, examples } = command.map_or(prose::ALL, prose::of);
     let mut roff = Roff::new();
     roff.control("TH", [title.to_uppercase().as_str(), "1", "", version]);
     let about = command.map_or("sign in once, and give every program a fresh token", |command| {
@@ -78,12 +85,17 @@ fn page(command: Option<Command>) -> String {
         }
         None => {
             roff.control("SH", ["COMMANDS"]);
-            for word in WORDS.iter().filter(|word| !word.is_hidden) {
+            for word in WORDS.iter() {
                 roff.control("TP", [])
                     .text([bold(format!("u2m-{}(1)", word.name.replace(' ', "-")))]);
                 roff.text([roman(word.about)]);
             }
         }
+    }
+    roff.control("SH", ["EXAMPLES"]);
+    for (line, what) in examples {
+        roff.control("TP", []).text([bold(format!("u2m {line}"))]);
+        roff.text([roman(*what)]);
     }
     if !more.is_empty() {
         roff.control("SH", ["NOTES"]).control("nf", []).text([roman(more.trim_end())]);
@@ -102,6 +114,11 @@ mod tests {
         let login = &pages.iter().find(|(file, _)| file == "u2m-login.1").unwrap().1;
         assert!(login.contains(r"\-\-configure\-cluster"), "{login}");
         assert!(pages.iter().any(|(file, _)| file == "u2m-storage.1"));
-        assert!(pages.iter().all(|(_, text)| text.contains(".SH SYNOPSIS")));
+        let is_link = |text: &str| text.starts_with(".so man1/u2m-");
+        let is_page = |text: &str| text.contains(".SH SYNOPSIS") && text.contains(".SH EXAMPLES");
+        assert!(pages.iter().all(|(_, text)| is_link(text) || is_page(text)));
+        for name in ["env", "status", "storage-show", "storage-migrate", "ls", "whoami"] {
+            assert!(pages.iter().any(|(file, _)| *file == format!("u2m-{name}.1")), "{name}");
+        }
     }
 }

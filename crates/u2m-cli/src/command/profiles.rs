@@ -3,7 +3,7 @@
 use crate::args::{Args, Format};
 use crate::command::describe::{Problem, SAVING};
 use crate::failure::Failure;
-use crate::{guard, output, place};
+use crate::{guard, output, place, screen, waiting};
 use serde::Serialize;
 use std::time::Duration;
 use u2m::{Cloud, Detached, Environment, Inspector, ProfileReport, Sanitized, chain, format_local};
@@ -50,13 +50,19 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
         // A login that has run out is renewed.
         guard::watch_signals();
     }
-    let inspector = Inspector::for_user(&place::env).with_timeout(args.timeout.unwrap_or(PATIENCE));
+    let patience = args.timeout.unwrap_or(PATIENCE);
+    let inspector = Inspector::for_user(&place::env).with_timeout(patience);
     let inspector = args.ca_file.iter().cloned().fold(inspector, Inspector::with_ca_file);
     let inspector = match Detached::this_program() {
         Ok(detached) => inspector.with_detached_refresh(detached),
         Err(_) => inspector,
     };
-    let reports = inspector.survey_blocking(&around, &path, asks).into_iter();
+    let what = match config.profiles().len() {
+        1 => "Waiting for the server of 1 profile".to_owned(),
+        many => format!("Waiting for the servers of {many} profiles"),
+    };
+    let survey = || inspector.survey_blocking(&around, &path, asks);
+    let reports = waiting::during(&what, Some(patience), survey).into_iter();
     let rows: Vec<ProfileJson> = match args.stands_in {
         true => reports.map(row).map(ProfileJson::into_theirs).collect(),
         false => reports.map(row).collect(),
@@ -65,7 +71,7 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
     output::warn_of(inspector.take_notices());
     match output::format(args) {
         Format::Json => output::result(output::json(&ProfilesJson { profiles: rows }) + "\n"),
-        Format::Text => output::result(table(&rows)),
+        Format::Text => output::result(table(&rows, screen::width_of_output())),
     }
 }
 
@@ -99,8 +105,9 @@ fn row(report: ProfileReport) -> ProfileJson {
     }
 }
 
-/// The columns of the reference; one more where there is a reason to tell.
-fn table(rows: &[ProfileJson]) -> String {
+/// The columns of the reference; one more where there is a reason to tell. On a terminal, whose `width` is known, no line is
+/// longer than that: names and hosts are cut, and reasons stand below their rows where there is no room beside them.
+fn table(rows: &[ProfileJson], width: Option<usize>) -> String {
     let name = |row: &ProfileJson| {
         let mark = if row.default { " (Default)" } else { "" };
         format!("{}{mark}", Sanitized::new(&row.name))
@@ -109,14 +116,24 @@ fn table(rows: &[ProfileJson]) -> String {
         let place = row.host.as_deref().or(row.issuer.as_deref());
         Sanitized::new(place.unwrap_or_default()).to_string()
     };
-    let width = |title: &str, cell: &dyn Fn(&ProfileJson) -> String| {
-        let widest = rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or(0);
+    let reason = |row: &ProfileJson| {
+        row.error.as_ref().map_or("", |error| error.message.as_str()).to_owned()
+    };
+    let widest = |title: &str, cell: &dyn Fn(&ProfileJson) -> String| {
+        let widest = rows.iter().map(|row| screen::width_of(&cell(row))).max().unwrap_or(0);
         widest.max(title.len())
     };
-    let (names, hosts) = (width("Name", &name), width("Host", &host));
-    let tells = rows.iter().any(|row| row.error.is_some());
+    let (mut names, mut hosts) = (widest("Name", &name), widest("Host", &host));
+    if let Some(width) = width {
+        names = names.min((width / 3).max(4));
+        hosts = hosts.min(width.saturating_sub(names + FIXED).max(4));
+    }
+    let room = width.map(|width| width.saturating_sub(names + hosts + FIXED + 2));
+    let is_beside = room.is_none_or(|room| widest("Reason", &reason) <= room);
+    let tells = is_beside && rows.iter().any(|row| row.error.is_some());
     let line = |name: &str, host: &str, valid: &str, reason: &str| {
-        let line = format!("{name:<names$}  {host:<hosts$}  {valid:<5}  {reason}");
+        let (name, host) = (padded(name, names), padded(host, hosts));
+        let line = format!("{name}  {host}  {valid:<5}  {reason}");
         format!("{}\n", line.trim_end())
     };
     let mut out = line("Name", "Host", "Valid", if tells { "Reason" } else { "" });
@@ -126,8 +143,64 @@ fn table(rows: &[ProfileJson]) -> String {
             Some(false) => "NO",
             None => "-",
         };
-        let reason = row.error.as_ref().map_or("", |error| error.message.as_str());
-        out += &line(&name(row), &host(row), valid, reason);
+        let reason = reason(row);
+        out += &line(&name(row), &host(row), valid, if is_beside { &reason } else { "" });
+        if !is_beside && !reason.is_empty() {
+            let lines = screen::wrapped(&reason, width.unwrap_or(80).saturating_sub(4));
+            out.extend(lines.into_iter().map(|line| format!("    {line}\n")));
+        }
     }
     out
+}
+
+/// What stands between the columns, and the column that says whether a profile is valid.
+const FIXED: usize = 2 + 2 + 5;
+
+/// A cell of so many columns.
+fn padded(text: &str, width: usize) -> String {
+    let text = screen::cut(text, width);
+    let blanks = width.saturating_sub(screen::width_of(&text));
+    text + &" ".repeat(blanks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, host: &str, error: Option<&str>) -> ProfileJson {
+        let message = |error: &str| Problem { category: "network", message: error.to_owned() };
+        ProfileJson {
+            name: name.into(),
+            host: Some(host.into()),
+            account_id: None,
+            workspace_id: None,
+            cloud: "",
+            auth_type: String::new(),
+            valid: Some(error.is_none()),
+            default: false,
+            error: error.map(message),
+            expiry: None,
+            storage: None,
+            issuer: None,
+        }
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_loses_no_reason() {
+        let why =
+            "the server did not answer in time, and nobody knows what it would have said if it had";
+        let rows = [
+            row("dev", "https://a-workspace-with-a-name.cloud.databricks.com", None),
+            row("日本語の名前はとても幅が広い", "https://b.example", Some(why)),
+        ];
+        for width in [20, 40, 80, 200] {
+            let table = table(&rows, Some(width));
+            assert!(table.lines().all(|line| screen::width_of(line) <= width), "{width}: {table}");
+            let words: Vec<&str> = table.split_whitespace().collect();
+            let is_there =
+                width < 40 || words.join(" ").replace(" ", "").contains(&why.replace(' ', ""));
+            assert!(is_there, "{table}");
+        }
+        assert!(table(&rows, None).lines().nth(2).unwrap().ends_with(why));
+    }
 }

@@ -16,8 +16,8 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let wanted = wanted(args)?;
     let (path, config) = place::config()?;
     if config.is_missing() {
-        let text = format!("no configuration file found at {}", place::shown(&path));
-        return Err(Failure::new(Class::Unclear, format!("{text}; run '{name} login' to make it")));
+        let text = format!("there is no profile file at {}", place::shown(&path));
+        return Err(Failure::new(Class::Unclear, format!("{text}. Run: {name} login")));
     }
     let wanted = match wanted {
         None if args.clear => None,
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     })?;
     let is_changed = outcome != EditOutcome::Unchanged;
     if outcome == (EditOutcome::Written { tightened: true }) {
-        output::note(&format!("{} can now be read by you alone.", place::shown(&path)));
+        output::inform(&format!("{} can now be read by you alone.", place::shown(&path)));
     }
     let overridden = overridden(wanted.as_deref());
     say(wanted.as_deref(), previous.as_deref(), &config);
@@ -91,10 +91,10 @@ fn picked(config: &ConfigFile, name: &str) -> Result<String, Failure> {
         }
     }
     let known = match config.profiles().is_empty() {
-        true => format!("There are no profiles; run '{name} login' to make one"),
-        false => format!("Run: {name} switch --profile NAME; {}", listed(config)),
+        true => format!("there are no profiles yet. Run: {name} login"),
+        false => format!("no profile was named. Run: {name} switch NAME; {}", listed(config)),
     };
-    Err(Failure::new(Class::Unclear, format!("no profile specified. {known}")))
+    Err(Failure::new(Class::Unclear, known))
 }
 
 fn check(wanted: &str, path: &Path, config: &ConfigFile, name: &str) -> Result<(), Failure> {
@@ -117,7 +117,7 @@ fn overridden(wanted: Option<&str>) -> Vec<&'static str> {
 
 fn say(wanted: Option<&str>, previous: Option<&str>, config: &ConfigFile) {
     let Some(wanted) = wanted else {
-        return output::note(&match previous {
+        return output::inform(&match previous {
             Some(previous) => {
                 format!("\"{}\" is no longer the default profile.", Sanitized::new(previous))
             }
@@ -130,5 +130,5 @@ fn say(wanted: Option<&str>, previous: Option<&str>, config: &ConfigFile) {
         Some(host) => format!(" ({})", Sanitized::new(host)),
         None => "; it has no host".to_owned(),
     };
-    output::note(&format!("The default profile is now \"{}\"{host}.", Sanitized::new(wanted)));
+    output::inform(&format!("The default profile is now \"{}\"{host}.", Sanitized::new(wanted)));
 }

@@ -6,16 +6,17 @@ use crate::advice::{self, TokenSubject};
 use crate::args::{Args, Format};
 use crate::failure::Failure;
 use crate::settle::is_machine;
-use crate::{guard, output, place};
-use std::time::SystemTime;
+use crate::{guard, output, place, waiting};
+use std::time::{Instant, SystemTime};
 use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Environment, Host, SecretText, Storage, Target,
-    TargetArgs, Timestamp, Token, TokenChoice, TokenError, blocking, choose_for_token,
+    CacheKey, ChooseError, ConfigFile, Detached, Environment, Host, SecretText, Storage,
+    StorageMode, Target, TargetArgs, Timestamp, Token, TokenChoice, TokenError, blocking,
+    choose_for_token,
 };
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let obtained = obtain(args, &args.said(), name)?;
-    print(&obtained.token, args.format)?;
+    print(&obtained.token, args)?;
     obtained.saved()
 }
 
@@ -73,9 +74,14 @@ pub(super) fn obtain(args: &Args, said: &TargetArgs, name: &str) -> Result<Obtai
     let storage = place::storage(&config, profile.as_deref())?;
     let store = storage.store();
     let ca_file = choice.ca_file.clone();
-    let ask = |host: &Host| Some(blocking::ask_host(&place::transport(ca_file.as_deref()), host));
+    let ask = |host: &Host| {
+        let what = format!("Waiting for the server: {host}");
+        let ask = || blocking::ask_host(&place::transport(ca_file.as_deref()), host);
+        Some(waiting::during(&what, None, ask))
+    };
     let choice = choice.settled_in(store, ask);
     let subject = TokenSubject::new(&choice.target, name);
+    output::explain(|| format!("Login: {}.", choice.target.cache_key()));
     let target = choice.target.clone();
     let describe = |choice: TokenChoice| {
         let builder = choice.builder().with_store(store.clone());
@@ -91,7 +97,8 @@ pub(super) fn obtain(args: &Args, said: &TargetArgs, name: &str) -> Result<Obtai
         builder.build().map(|auth| auth.blocking()).map_err(|error| advice::build(&error))
     };
     let auth = describe(choice)?;
-    let outcome = token(&auth, args.force_refresh);
+    let place = target.host().map(|host| format!(": {host}")).unwrap_or_default();
+    let outcome = token(&auth, args, storage.choice().mode(), &place);
     output::warn_of(auth.asynchronous().take_notices());
     let token = outcome.map_err(|error| {
         if matches!(error, TokenError::NotFound) && is_machine() {
@@ -125,22 +132,55 @@ fn elsewhere(storage: &Storage, key: &CacheKey, name: &str) -> String {
     )
 }
 
-fn print(token: &Token, format: Option<Format>) -> Result<(), Failure> {
-    match format {
-        Some(Format::Text) => {
-            let mut line = SecretText::with_capacity(token.access_token().expose().len() + 1);
-            line.push_str(token.access_token().expose());
-            line.push('\n');
-            output::result(line.as_str())
-        }
-        _ => output::result(output::token_json(token, Timestamp::from(SystemTime::now()))),
+fn print(token: &Token, args: &Args) -> Result<(), Failure> {
+    if args.format == Some(Format::Text) {
+        let mut line = SecretText::with_capacity(token.access_token().expose().len() + 1);
+        line.push_str(token.access_token().expose());
+        line.push('\n');
+        return output::result(line.as_str());
     }
+    output::result(output::token_json(token, Timestamp::from(SystemTime::now())))?;
+    // Databricks' CLI ends without one.
+    if args.stands_in { Ok(()) } else { output::result("\n") }
 }
 
-fn token(auth: &blocking::PersistentAuth, force: bool) -> Result<Token, TokenError> {
-    if !force && let Some(token) = auth.stored()? {
-        return Ok(token);
+fn token(
+    auth: &blocking::PersistentAuth,
+    args: &Args,
+    mode: StorageMode,
+    place: &str,
+) -> Result<Token, TokenError> {
+    if !args.force_refresh {
+        let stored = match mode {
+            // It may ask for a password, in a window that is behind others.
+            StorageMode::Secure => {
+                waiting::during("Waiting for the keyring", None, || auth.stored())
+            }
+            _ => auth.stored(),
+        };
+        if let Some(token) = stored? {
+            output::explain(|| format!("Its token is good, {}.", left(&token)));
+            return Ok(token);
+        }
     }
     guard::watch_signals();
-    if force { auth.force_refresh() } else { auth.token() }
+    let what = format!("Waiting for the server to renew the token{place}");
+    let begun = Instant::now();
+    let token = waiting::during(&what, args.timeout, || match args.force_refresh {
+        true => auth.force_refresh(),
+        false => auth.token(),
+    })?;
+    output::explain(|| {
+        let took = begun.elapsed().as_millis();
+        format!("Its token was renewed{place} within {took} ms, {}.", left(&token))
+    });
+    Ok(token)
+}
+
+fn left(token: &Token) -> String {
+    let now = Timestamp::from(SystemTime::now());
+    match token.expiry().map(|expiry| now.until(expiry).seconds()) {
+        Some(seconds) => format!("and lives for {seconds} seconds"),
+        None => "and does not say how long it lives".to_owned(),
+    }
 }

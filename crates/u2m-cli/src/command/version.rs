@@ -12,6 +12,9 @@ const COMPATIBLE: (u32, u32, u32) = (1, 14, 0);
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let (major, minor, patch) = COMPATIBLE;
     let version = format!("{major}.{minor}.{patch}");
+    if args.is_version_flag && !args.stands_in && args.format != Some(Format::Json) {
+        return output::result(concat!("u2m ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
     if args.format != Some(Format::Json) {
         return output::result(format!("Databricks CLI v{version}\n"));
     }

@@ -16,9 +16,11 @@ pub(crate) fn assert_signed_in(world: &World, ran: &Ran, profile: &str) {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     assert!(
         ran.stderr.ends_with(&format!(
-            "Signed in to {}.\nProfile {profile} was successfully saved in ~/.databrickscfg.\nThe login is kept in \
+            "Signed in to {}{}.\nProfile {profile} was successfully saved in ~/.databrickscfg{}.\nThe login is kept in \
              ~/.databricks/token-cache.json.\n",
-            world.url()
+            world.url(),
+            whom(world, profile),
+            if is_default(world, profile) { ", and is the default now" } else { "" }
         )),
         "{}",
         ran.stderr
@@ -28,6 +30,19 @@ pub(crate) fn assert_signed_in(world: &World, ran: &Ran, profile: &str) {
     let token = world.run(&format!("token --profile {profile}"));
     assert!(world.server.is_active(&printed_token(&token.stdout)), "{}", token.stderr);
     assert_eq!(world.server.counts().requests, before, "a token that was just issued is fresh");
+}
+
+/// Who signed in, where the token says so.
+fn whom(world: &World, profile: &str) -> String {
+    let session = world.stored(profile);
+    let claims = u2m::UnverifiedClaims::read(session.access_token.expose());
+    let user = claims.and_then(|claims| claims.sub);
+    user.map(|user| format!(" as {user}")).unwrap_or_default()
+}
+
+/// Whether a login has made the profile the default: it was the first one.
+fn is_default(world: &World, profile: &str) -> bool {
+    world.read(".databrickscfg").contains(&format!("default_profile = {profile}\n"))
 }
 
 /// A login that fails leaves nothing: no cache, no profile.

@@ -12,12 +12,14 @@ pub(crate) fn theirs(
     match (command, stdout.starts_with('{')) {
         ("describe" | "status", is_json) => {
             let kept = stderr.split("Error: ").next().unwrap().to_owned();
+            let stdout = stdout.split('\n').map(in_their_words).collect::<Vec<_>>().join("\n");
             let stdout = match is_json {
                 true => without_member(&stdout, "  \"token\":"),
                 false => without_lines(&stdout, &OF_A_TOKEN),
             };
             (Some(0), stdout, kept)
         }
+        ("env", true) => (code, stdout.trim_end().to_owned(), stderr),
         ("profiles", true) => {
             let stdout = stdout.replace("\"valid\": null", "\"valid\": false");
             // As it is left of what it says about times.
@@ -28,6 +30,27 @@ pub(crate) fn theirs(
         }
         ("profiles", false) => (code, three_columns(&stdout).replace("  -\n", "  NO\n"), stderr),
         _ => (code, stdout, stderr),
+    }
+}
+
+/// A line that says why nobody is signed in, as programs know it that look for such words.
+fn in_their_words(line: &str) -> String {
+    let ends = |words: &str| line.split_once(words).map(|(_, login)| login.to_owned());
+    let before = |words: &str| line.find(words).map(|at| &line[..at]);
+    if let (Some(login), Some(before)) = (ends(" is not signed in. Run: "), before("profile ")) {
+        let (login, end) =
+            login.split_once('"').map_or((login.as_str(), ""), |(login, _)| (login, "\""));
+        return format!(
+            "{before}cache: databricks OAuth is not configured for this host. no cached credentials; run `{login}` to sign in{end}"
+        );
+    }
+    let ended = " has ended: the server does not renew it any more. Sign in again: ";
+    match (ends(ended), before("the login of ")) {
+        (Some(login), Some(before)) => format!(
+            "{before}A new access token could not be retrieved because the refresh token is invalid. To reauthenticate, run the \
+             following command: {login}"
+        ),
+        _ => line.to_owned(),
     }
 }
 

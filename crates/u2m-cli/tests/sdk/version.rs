@@ -31,7 +31,7 @@ fn gos_rules_accept_the_version_and_it_is_new_enough_for_every_flag() {
         assert_eq!(read_by_go(text), read, "{text}");
     }
     let world = World::new();
-    for line in ["version", "version --debug", "--version"] {
+    for line in ["version", "version --debug", "auth --version"] {
         let ran = world.run(line);
         let version = read_by_go(&ran.stdout).unwrap_or_else(|| panic!("{}", ran.stdout));
         assert!(version >= [0, 296, 0] && ran.stderr.is_empty(), "{ran:?}");

@@ -113,9 +113,16 @@ fn alike(near: &[Sanitized]) -> String {
     }
 }
 
+/// More names than these are not read at a glance.
+const SHOWN: usize = 20;
+
 fn known(names: &[Sanitized]) -> String {
     match names {
         [] => "there are no profiles".to_owned(),
+        names if names.len() > SHOWN => {
+            let (shown, rest) = names.split_at(SHOWN);
+            format!("there are: {}, and {} more", joined(shown, ", "), rest.len())
+        }
         names => format!("there are: {}", joined(names, ", ")),
     }
 }

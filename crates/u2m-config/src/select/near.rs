@@ -30,8 +30,8 @@ impl ConfigFile {
 
 /// What is said of a name that no profile has: with the names that are like it.
 pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
-    let mut near: Vec<&str> =
-        file.profiles().iter().map(Profile::name).filter(|known| is_near(known, name)).collect();
+    let profiles = file.profiles();
+    let mut near = alike(name, profiles.iter().map(Profile::name));
     near.truncate(OFFERED);
     ChooseError::UnknownProfile {
         name: Sanitized::new(name),
@@ -39,15 +39,46 @@ pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
     }
 }
 
-/// Whether two names are so alike that one may be a slip of the other: at most two letters differ, or one begins the other.
+/// Those of some `known` words that somebody may have meant who typed `said`, the likest first.
 ///
 /// ```
-/// assert!(u2m_config::is_near("profile", "profil") && !u2m_config::is_near("profile", "host"));
+/// let known = ["port", "profiles", "profile"];
+/// assert_eq!(u2m_config::alike("profil", known), ["profile", "profiles"]);
+/// assert!(u2m_config::alike("host", ["issuer"]).is_empty());
 /// ```
-pub fn is_near(one: &str, other: &str) -> bool {
+pub fn alike<'k>(said: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
+    let rank = |known: &'k str| {
+        let distance = distance(said, known);
+        match begins(said, known) {
+            // What begins another word may lack no more than its end.
+            true => Some((distance.min(MOST), known)),
+            // Of two letters, two others make any word.
+            false if distance < said.chars().count().min(known.chars().count()) => {
+                is_near(said, known).then_some((distance, known))
+            }
+            false => None,
+        }
+    };
+    let mut found: Vec<_> = known.into_iter().filter_map(rank).collect();
+    found.sort_by_key(|(distance, _)| *distance);
+    found.into_iter().map(|(_, known)| known).collect()
+}
+
+/// So many letters of a slip may differ.
+const MOST: usize = 2;
+
+/// Whether two names are so alike that one may be a slip of the other: at most two letters differ, or one begins the other.
+fn is_near(one: &str, other: &str) -> bool {
+    begins(one, other) || distance(one, other) <= MOST
+}
+
+fn begins(one: &str, other: &str) -> bool {
     let (one, other) = (one.to_lowercase(), other.to_lowercase());
-    let begins = one.starts_with(&other) || other.starts_with(&one);
-    begins || strsim::levenshtein(&one, &other) <= 2
+    one.starts_with(&other) || other.starts_with(&one)
+}
+
+fn distance(one: &str, other: &str) -> usize {
+    strsim::levenshtein(&one.to_lowercase(), &other.to_lowercase())
 }
 
 #[cfg(test)]
@@ -81,6 +112,24 @@ mod tests {
             ("intention", "execution"),
         ] {
             assert!(!is_near(one, other) && !is_near(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_likest_word_comes_first_wherever_it_stands() {
+        let known = ["profiles", "profile", "port", "to", "timeout", "logout", "login", "ls", "qr"];
+        for (said, expected) in [
+            ("profil", Some("profile")),
+            ("profilse", Some("profiles")),
+            ("logni", Some("login")),
+            ("logot", Some("logout")),
+            ("t", Some("to")),
+            ("time", Some("timeout")),
+            ("PORT", Some("port")),
+            ("xx", None),
+            ("frobnicate", None),
+        ] {
+            assert_eq!(alike(said, known).first().copied(), expected, "{said}");
         }
     }
 

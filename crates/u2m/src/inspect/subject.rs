@@ -8,8 +8,8 @@ use std::sync::Arc;
 use u2m_cache::{Snapshot, StorageMode, TokenStore};
 use u2m_config::Resolved;
 use u2m_core::{
-    AccessToken, CacheKey, Sanitized, Host, HostMetadata, ErrorResponse, Session, StoreFailure, Timestamp,
-    TokenError, UnverifiedClaims, RefreshFailureKind,
+    AccessToken, CacheKey, ErrorResponse, Host, HostMetadata, RefreshFailureKind, Sanitized,
+    Session, StoreFailure, Timestamp, TokenError, UnverifiedClaims,
 };
 
 /// How a login to an issuer that is not Databricks' is called among the ways of authenticating.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use u2m_cache::StorageMode;
-use u2m_config::{Cloud, ConfigFile, SelectionArgs, ResolveError, Resolved, resolve};
+use u2m_config::{Cloud, ConfigFile, ResolveError, Resolved, SelectionArgs, resolve};
 use u2m_core::{Host, Timestamp, TokenError};
 
 /// How many profiles work at a time. What works is a name that is looked up, a handshake, a keyring.

@@ -110,6 +110,9 @@ struct TokenFacts<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_at: Option<String>,
     refreshable: bool,
+    /// Whether the server has ended the login.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ended: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<&'a str>,
     /// What the profile asks for besides.
@@ -293,7 +296,14 @@ impl DescribeReport<'_> {
 fn tell(facts: &LoginFacts, not_granted: &Scopes, line: &mut impl FnMut(&str, &str)) {
     let expires = facts.expiry.map(|expiry| format!("{} ({})", format_local(expiry), left(expiry)));
     line("Token expires", expires.as_deref().unwrap_or("nobody knows when"));
-    line("Refreshable", if facts.is_refreshable { "yes" } else { "no" });
+    line(
+        "Refreshable",
+        match (facts.is_refreshable, facts.is_ended) {
+            (true, _) => "yes",
+            (false, true) => "no, the server has ended this login",
+            (false, false) => "no",
+        },
+    );
     let scopes: Vec<&str> = facts.scopes.iter().map(Sanitized::as_str).collect();
     line("Scopes", &scopes.join(" "));
     line("Scopes not granted", &not_granted.to_string());
@@ -323,6 +333,7 @@ fn token_facts<'a>(facts: &'a LoginFacts, not_granted: &Scopes) -> TokenFacts<'a
         expires_in: facts.expiry.map(seconds_until),
         issued_at: facts.issued_at.map(format_local),
         refreshable: facts.is_refreshable,
+        ended: facts.is_ended,
         scopes: facts.scopes.iter().map(Sanitized::as_str).collect(),
         scopes_not_granted: not_granted.iter().map(str::to_owned).collect(),
         issuer: facts.issuer.as_ref().map(Sanitized::as_str),

@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::prompt::{self, ProfileChoice};
-use crate::{advice, output, place};
+use crate::{advice, output, place, waiting};
 use std::path::Path;
 use u2m::{
     AccountId, ChooseError, ConfigFile, Environment, Host, HostMetadata, LoginChoice, ProfileName,
@@ -24,7 +24,7 @@ pub(super) fn login(
 ) -> Result<ChosenTarget, Failure> {
     let unclear = |error: ChooseError| advice::choice(&error, path, around.config, name);
     let mut said = args.said();
-    let may_ask = prompt::is_allowed();
+    let may_ask = prompt::is_allowed() && !args.web;
     if may_ask && is_bare(&said) {
         let profiles = around.config.profiles();
         let title = match profiles.iter().any(|profile| profile.host().is_some()) {
@@ -91,7 +91,7 @@ fn settled(
             let metadata = match choice.host.as_ref().filter(|_| choice.is_open()) {
                 Some(host) => match known.take().filter(|(asked, _)| asked == host) {
                     Some((_, metadata)) => metadata,
-                    None => blocking::ask_host(&place::transport(choice.ca_file.as_deref()), host),
+                    None => ask(host, choice.ca_file.as_deref()),
                 },
                 None => HostMetadata::default(),
             };
@@ -104,6 +104,12 @@ fn settled(
             outcome => return outcome.map_err(unclear),
         }
     }
+}
+
+/// What a host says of itself.
+fn ask(host: &Host, ca_file: Option<&Path>) -> HostMetadata {
+    let what = format!("Waiting for the server: {host}");
+    waiting::during(&what, None, || blocking::ask_host(&place::transport(ca_file), host))
 }
 
 /// The profile and the host of a login that another command begins.

@@ -3,8 +3,8 @@
 
 use crate::args::Args;
 use crate::failure::{Class, Failure};
-use crate::person::{Terminal, can_paste};
-use crate::{advice, guard, output, place};
+use crate::person::{CodeExtras, Terminal, can_paste};
+use crate::{advice, guard, output, place, waiting};
 use std::path::Path;
 use std::time::Duration;
 use u2m::{
@@ -16,6 +16,9 @@ use u2m::{
 /// How long a person has, unless they say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
+/// How long a login that cannot be saved is tried.
+const LATE: Duration = Duration::from_secs(60);
+
 /// Refuses ways to sign in that do not go together, before anything is asked.
 pub(crate) fn check(args: &Args) -> Result<(), Failure> {
     let usage = |text: &str| Err(Failure::new(Class::Usage, text));
@@ -23,6 +26,14 @@ pub(crate) fn check(args: &Args) -> Result<(), Failure> {
         return usage(
             "--device and --paste are two ways to sign in without a browser here: leave one of them out",
         );
+    }
+    if args.web && (args.device || args.paste || args.no_browser) {
+        return usage(
+            "--web opens a browser here, and --device, --paste and --no-browser do without: leave one of them out",
+        );
+    }
+    if (args.qr || args.copy) && !args.device {
+        return usage("--qr and --copy are about the code of a device login: add --device");
     }
     if args.paste && !can_paste() {
         return usage(
@@ -65,7 +76,9 @@ pub(crate) fn with_terminal(builder: Builder, args: &Args, place: String) -> (Bu
     let no_browser = args.no_browser || args.paste;
     let timeout = args.timeout.unwrap_or(TIMEOUT);
     let is_none = place::env("BROWSER").is_some_and(|value| value == "none");
-    let person = Terminal::new(place, no_browser || is_none, args.paste, timeout);
+    let extras = CodeExtras { qr: args.qr, copy: args.copy };
+    let person =
+        Terminal::new(place, no_browser || is_none, args.paste, timeout).with_extras(extras);
     let mut builder = builder.with_person(person.clone()).with_login_timeout(timeout);
     if no_browser {
         builder = builder.with_browser(browser_fn(|_| async { Err(BrowserError::Disabled) }));
@@ -82,6 +95,7 @@ pub(crate) fn sign_in(
     again: &str,
     failed: impl FnOnce(&ChallengeError) -> Failure,
 ) -> Result<SignedIn, Failure> {
+    person.begin();
     let outcome = match args.device {
         true => auth.blocking().challenge_device(),
         false => auth.blocking().challenge(),
@@ -113,7 +127,8 @@ fn save_late(
     ));
     let _telling = guard::ExitGuard::begin();
     let is_enough = || guard::interrupted().is_some();
-    match auth.blocking().save_or_give_up(is_enough) {
+    let save = || auth.blocking().save_or_give_up(is_enough);
+    match waiting::during("Waiting until the login can be saved", Some(LATE), save) {
         LateSave::GivenUp { why, revoked } => {
             let host = signed_in.host().map(ToString::to_string);
             let place = host.as_deref().or(signed_in.issuer()).unwrap_or("its server");
@@ -137,6 +152,16 @@ fn tell_clock(signed_in: &SignedIn) {
             "Warning: this machine's clock is {} seconds {way} the server's: set it, or let the system keep it. Tokens end at the wrong time.",
             seconds.unsigned_abs()
         ));
+    }
+}
+
+/// Who signed in, by the word of the token, which is good enough to be shown: to the person who did.
+pub(crate) fn whom(signed_in: &SignedIn) -> String {
+    let token = signed_in.token();
+    let claims = u2m::UnverifiedClaims::read(token.access_token().expose());
+    match claims.and_then(|claims| claims.sub) {
+        Some(user) => format!(" as {}", Sanitized::new(&user)),
+        None => String::new(),
     }
 }
 

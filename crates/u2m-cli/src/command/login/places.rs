@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::prompt::{self, PickerRow};
-use crate::{guard, output, place, screen};
+use crate::{guard, output, place, waiting};
 use std::sync::Arc;
 use u2m::{
     AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, ConfigFile, LoginChoice, Sanitized,
@@ -38,7 +38,10 @@ impl ProfilePlaces {
             return Self { account_id, workspace_id, is_serverless, ..Self::default() };
         };
         let transport = Arc::new(place::transport(choice.ca_file.as_deref()));
-        let found = blocking::login_location(transport, host, signed_in.token().access_token());
+        let what = format!("Waiting for the server: {host}");
+        let token = signed_in.token();
+        let find = || blocking::login_location(transport, host, token.access_token());
+        let found = waiting::during(&what, None, find);
         let account_id = of_target.or(found.account_id);
         let before = config.profile(choice.profile.as_str());
         let before = before.as_ref().and_then(|profile| profile.account_id());
@@ -90,7 +93,7 @@ fn workspace(api: &blocking::Api, account: &AccountId) -> Result<Option<String>,
         );
         return Ok(None);
     }
-    let listed = looking("Looking for workspaces...", || api.account_workspaces(account));
+    let listed = looking("workspaces", || api.account_workspaces(account));
     let workspaces = match listed {
         Ok(workspaces) => workspaces,
         // Only an account's administrators may list them; everybody may know the id of their own.
@@ -102,7 +105,7 @@ fn workspace(api: &blocking::Api, account: &AccountId) -> Result<Option<String>,
     match workspaces.as_slice() {
         [] => Ok(None),
         [one] => {
-            output::note(&format!(
+            output::inform(&format!(
                 "Workspace {} ({}) was chosen.",
                 Sanitized::new(&one.name),
                 one.id
@@ -134,7 +137,7 @@ fn typed_workspace() -> Result<Option<String>, Failure> {
 fn cluster(api: &blocking::Api) -> Result<String, Failure> {
     let may_ask = prompt::is_allowed();
     let enough = if may_ask { MANY } else { 2 };
-    let found = looking("Looking for clusters...", || usable(api, enough)).map_err(|error| {
+    let found = looking("clusters", || usable(api, enough)).map_err(|error| {
         let class = if error.is_transient() { Class::Network } else { Class::Other };
         let text = format!(
             "signed in, but no cluster was chosen: the clusters cannot be listed: {}",
@@ -149,7 +152,7 @@ fn cluster(api: &blocking::Api) -> Result<String, Failure> {
              shared with isolation or yours alone)",
         )),
         [one] => {
-            output::note(&format!(
+            output::inform(&format!(
                 "Cluster {} ({}) was chosen.",
                 Sanitized::new(&one.name),
                 one.id
@@ -199,13 +202,8 @@ fn described(cluster: &Cluster) -> PickerRow {
     )
 }
 
-/// Shows what is going on while it goes on.
-fn looking<T>(text: &str, work: impl FnOnce() -> T) -> T {
+/// Says what is looked for if it takes longer than a moment.
+fn looking<T>(what: &str, work: impl FnOnce() -> T) -> T {
     guard::watch_signals();
-    if screen::can_draw() && !crate::events::are_on() {
-        screen::draw(Some(text));
-    }
-    let done = work();
-    screen::draw(None);
-    done
+    waiting::during(&format!("Looking for {what}"), None, work)
 }

@@ -1,13 +1,14 @@
 //! The profile of a login: what is written, where, and how that is told.
 
+use super::manners::whom;
 use super::places::ProfilePlaces;
 use crate::failure::{Class, Failure};
 use crate::{output, place};
 use serde::Serialize;
 use std::path::Path;
 use u2m::{
-    CA_FILE_KEY, CacheKey, Editor, LOGIN_CLEARS, LoginChoice, Sanitized, Scopes, SignedIn, Storage,
-    StorageMode, chain,
+    CA_FILE_KEY, CacheKey, ConfigFile, Editor, LOGIN_CLEARS, LoginChoice, Sanitized, Scopes,
+    SignedIn, Storage, StorageMode, chain,
 };
 
 /// The result for programs. A member that has no value is `null`.
@@ -48,6 +49,8 @@ pub(super) struct SavedLogin<'a> {
     pub(super) places: &'a ProfilePlaces,
     pub(super) storage: &'a Storage,
     pub(super) key: &'a CacheKey,
+    /// The profile that was the default before.
+    pub(super) default: Option<String>,
 }
 
 impl SavedLogin<'_> {
@@ -74,6 +77,7 @@ impl SavedLogin<'_> {
             pin.map_or(Ok(()), |mode| draft.set_setting("auth_storage", mode.as_str()))
         });
         let host = self.host();
+        let default = || ConfigFile::read(self.path).ok()?.default_profile().map(str::to_owned);
         saved.map_err(|error| {
             let text = format!(
                 "signed in to {host}, and the login is stored under '{}', but the profile could not be saved: {}",
@@ -83,13 +87,21 @@ impl SavedLogin<'_> {
             Failure::new(Class::Other, text)
         })?;
         if !crate::events::are_on() {
-            output::note(&format!("Signed in to {host}."));
-            output::note(&format!(
-                "Profile {} was successfully saved in {}.",
+            output::inform(&format!("Signed in to {host}{}.", whom(self.signed_in)));
+            let is_news =
+                default().as_deref() == Some(name) && self.default.as_deref() != Some(name);
+            output::inform(&format!(
+                "Profile {} was successfully saved in {}{}.",
                 Sanitized::new(name),
-                place::shown(self.path)
+                place::shown(self.path),
+                if is_news { ", and is the default now" } else { "" }
             ));
-            output::note(&format!("The login is kept in {}.", self.kept_in()));
+            let kept = format!("The login is kept in {}.", self.kept_in());
+            match self.mode() {
+                // Everybody should hear of a file that any program of theirs can read.
+                StorageMode::Plaintext => output::note(&kept),
+                _ => output::inform(&kept),
+            }
             self.tell_rivals();
         }
         Ok(())

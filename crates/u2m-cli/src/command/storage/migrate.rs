@@ -4,7 +4,7 @@ mod follow;
 
 use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
-use crate::{output, place};
+use crate::{output, place, waiting};
 use serde_json::json;
 use std::time::Duration;
 use u2m::{
@@ -185,7 +185,9 @@ impl Migration<'_> {
             }
         }
         for (from, keys) in groups {
-            let outcomes = match store.migrate_all(from, to, &keys, PATIENCE) {
+            let what = format!("Waiting for the {from} and the {to} store");
+            let migrate = || store.migrate_all(from, to, &keys, PATIENCE);
+            let outcomes = match waiting::during(&what, Some(PATIENCE), migrate) {
                 Ok(outcomes) => outcomes,
                 // The new store takes none.
                 Err(error) => {
@@ -206,7 +208,7 @@ impl Migration<'_> {
                 }
                 let place = self.storage.location(to, &place::shown);
                 let shown = Sanitized::new(key.as_str());
-                output::note(&format!("Moved the login {shown} from {from} to {place}."));
+                output::inform(&format!("Moved the login {shown} from {from} to {place}."));
                 self.remove_copies(&key, from);
                 moves.moved.push((key, from));
             }

@@ -2,13 +2,13 @@
 
 use crate::args::{Args, Format};
 use crate::failure::Failure;
-use crate::{output, place};
+use crate::{output, place, waiting};
 use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
 use u2m::{
-    CacheKey, ConfigFile, Environment, Sanitized, Session, Storage, StorageChoice, StorageMode,
-    StorageSource, StoreError, Timestamp, TokenStore, chain, format_local,
+    CacheKey, ConfigFile, Environment, RefreshFailure, Sanitized, Session, Storage, StorageChoice,
+    StorageMode, StorageSource, StoreError, Timestamp, TokenStore, chain, format_local,
 };
 
 /// Everything that is shown.
@@ -48,6 +48,9 @@ struct EntryJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     expiry: Option<String>,
     renewable: bool,
+    /// Whether the server has refused to renew it for good.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ended: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip)]
@@ -69,7 +72,8 @@ pub(crate) fn show(args: &Args) -> Result<(), Failure> {
         logins: Vec::new(),
     };
     for mode in StorageMode::ALL {
-        let is_absent = look(&storage, mode, &config, &mut shown);
+        let what = format!("Waiting for the {mode} store");
+        let is_absent = waiting::during(&what, None, || look(&storage, mode, &config, &mut shown));
         if is_absent && choice.mode() == mode && !choice.is_explicit() {
             shown.mode = StorageMode::Plaintext.as_str();
         }
@@ -122,7 +126,9 @@ fn look(
         let choice = StorageChoice::of(None, &around, Some(key.as_str())).ok();
         let used = choice.and_then(|choice| snapshot.place(key, choice.naming())) == Some(mode);
         let named = choice.filter(StorageChoice::is_explicit).map(|choice| choice.mode().as_str());
-        shown.logins.push(EntryJson { named, ..login(key, mode, used, session) });
+        let part = storage.store().part(mode).ok();
+        let verdict = || part.and_then(|part| part.remembered(key));
+        shown.logins.push(EntryJson { named, ..login(key, mode, used, session, verdict) });
     }
     is_absent
 }
@@ -132,6 +138,7 @@ fn login(
     mode: StorageMode,
     used: bool,
     session: Result<Option<Session>, StoreError>,
+    verdict: impl Fn() -> Option<RefreshFailure>,
 ) -> EntryJson {
     let now = Timestamp::from(SystemTime::now());
     let (session, error) = match session {
@@ -139,12 +146,17 @@ fn login(
         Err(error) => (None, Some(chain(&error))),
     };
     let expiry = session.as_ref().and_then(Session::known_expiry);
+    let renews = session.as_ref().filter(|session| session.refresh_token.is_some());
+    let can_renew = renews.is_some();
+    let is_final = |session: &Session| verdict().is_some_and(|found| found.is_final_for(session));
+    let ended = renews.is_some_and(is_final);
     EntryJson {
         key: key.as_str().to_owned(),
         storage: mode.as_str(),
         used,
         expiry: expiry.map(format_local),
-        renewable: session.is_some_and(|session| session.refresh_token.is_some()),
+        renewable: can_renew && !ended,
+        ended,
         error,
         left: expiry.map(|expiry| now.until(expiry).seconds()),
         named: None,
@@ -197,6 +209,7 @@ fn table(logins: &[EntryJson]) -> String {
         let renewable = match (&login.error, login.renewable) {
             (Some(_), _) => "?",
             (None, true) => "yes",
+            (None, false) if login.ended => "no, ended by the server",
             (None, false) => "no",
         };
         let rest = if login.used { "" } else { "  (not used)" };

@@ -93,7 +93,7 @@ impl Migration<'_> {
         let is_news = |key: &CacheKey| moves.there.contains(key);
         let news = changed.into_iter().filter(|(_, keys)| keys.iter().any(|key| is_news(key)));
         for (place, _) in news {
-            output::note(&format!("Set {SETTING} of {place} to {}.", self.to));
+            output::inform(&format!("Set {SETTING} of {place} to {}.", self.to));
         }
         Ok(())
     }

@@ -76,10 +76,10 @@ pub async fn reqwest_asks(port: u16) -> u16 {
 }
 
 /// What u2m learns of the server, over `transport`.
-pub async fn u2m_asks(port: u16, transport: u2m::ReqwestTransport) -> Option<String> {
+pub async fn u2m_asks(port: u16, transport: u2m::transport::ReqwestTransport) -> Option<String> {
     let transport = transport.with_extra_ca(&authority()).unwrap();
     let host = u2m::Host::parse(&format!("https://localhost:{port}")).unwrap();
-    u2m::ask_host(&transport, &host).await.cloud
+    u2m::databricks::ask_host(&transport, &host).await.cloud
 }
 
 /// A runtime for one story.

@@ -7,7 +7,10 @@ fn what_u2m_does_decides_nothing_for_the_program() {
     // The server has a thread of its own, but rustls' choice is the process's: so it starts in another process.
     if let Ok(port) = std::env::var("U2M_BESIDE_PORT") {
         let port = port.parse().unwrap();
-        assert_eq!(wait(u2m_asks(port, u2m::ReqwestTransport::new())).as_deref(), Some("AWS"));
+        assert_eq!(
+            wait(u2m_asks(port, u2m::transport::ReqwestTransport::new())).as_deref(),
+            Some("AWS")
+        );
         assert!(rustls::crypto::CryptoProvider::get_default().is_none(), "nothing is installed");
         // Both find the provider that they would have found without us.
         assert_eq!(wait(reqwest_asks(port)), 200);
@@ -15,7 +18,10 @@ fn what_u2m_does_decides_nothing_for_the_program() {
         let chosen = rustls::crypto::CryptoProvider::get_default().unwrap();
         let own = rustls::crypto::aws_lc_rs::default_provider();
         assert_eq!(chosen.kx_groups[0].name(), own.kx_groups[0].name());
-        assert_eq!(wait(u2m_asks(port, u2m::ReqwestTransport::new())).as_deref(), Some("AWS"));
+        assert_eq!(
+            wait(u2m_asks(port, u2m::transport::ReqwestTransport::new())).as_deref(),
+            Some("AWS")
+        );
         return;
     }
     let port = serve().to_string();

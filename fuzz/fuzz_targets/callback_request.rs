@@ -12,7 +12,8 @@
 #![no_main]
 
 use u2m_core::{
-    AfterCallback, Browse, Callback, CallbackMatch, Host, IssuerTrust, IgnoredReason, LoginError, TrustDecision,
+    AfterCallback, Browse, Callback, CallbackMatch, Host, IgnoredReason, IssuerTrust, LoginError,
+    TrustDecision,
 };
 use u2m_fuzz::{ACCOUNTS, assert_one_printable_line, browse, browse_somewhere, state, words};
 use u2m_http::fuzzing::{RequestVerdict, request};
@@ -68,7 +69,9 @@ fn heard(query: &str) {
             ["state", "code", "error", "iss", "error_description"].map(values);
         let all = [&states, &codes, &errors, &issuers, &descriptions];
         match browse.hear(query) {
-            CallbackMatch::Ignored(IgnoredReason::Repeated) => assert!(all.iter().any(|values| values.len() > 1)),
+            CallbackMatch::Ignored(IgnoredReason::Repeated) => {
+                assert!(all.iter().any(|values| values.len() > 1))
+            }
             CallbackMatch::Ignored(IgnoredReason::State) => {
                 assert_ne!(states, [state(&browse)]);
                 if let Some(stray) = browse.stray(query) {
@@ -78,7 +81,9 @@ fn heard(query: &str) {
                     assert!(!code.is_some_and(|code| stray.to_string().contains(code.as_str())));
                 }
             }
-            CallbackMatch::Ignored(IgnoredReason::Empty) => assert!(codes.is_empty() && errors.is_empty()),
+            CallbackMatch::Ignored(IgnoredReason::Empty) => {
+                assert!(codes.is_empty() && errors.is_empty())
+            }
             CallbackMatch::Callback(callback) => {
                 assert!(all.iter().all(|values| values.len() < 2));
                 assert_eq!(states, [state(&browse)]);

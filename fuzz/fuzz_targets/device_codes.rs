@@ -9,7 +9,7 @@
 #![no_main]
 
 use u2m_core::fuzzing::{device_codes, revocation};
-use u2m_core::{HttpResponse, Host};
+use u2m_core::{Host, HttpResponse};
 use u2m_fuzz::{assert_one_printable_line, status_line, words};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

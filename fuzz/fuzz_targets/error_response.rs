@@ -11,7 +11,9 @@
 
 use serde_json::Value;
 use u2m_core::fuzzing::token_response;
-use u2m_core::{HttpResponse, ResponseError, Sanitized, OAuthErrorCode, ErrorResponse, TokenEndpointError};
+use u2m_core::{
+    ErrorResponse, HttpResponse, OAuthErrorCode, ResponseError, Sanitized, TokenEndpointError,
+};
 use u2m_fuzz::{assert_one_printable_line, status_line, words};
 
 const SPENT: &str = "Refresh token is invalid";
@@ -69,7 +71,9 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             // What has tokens in it is read for them, whatever its status.
             let is_unread = matches!(
                 error,
-                ResponseError::NotJson { .. } | ResponseError::Said { .. } | ResponseError::Status(_)
+                ResponseError::NotJson { .. }
+                    | ResponseError::Said { .. }
+                    | ResponseError::Status(_)
             );
             assert!(
                 error.is_transient() || status < 400 || !is_unread,

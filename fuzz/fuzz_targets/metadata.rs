@@ -13,7 +13,7 @@
 use serde_json::Value;
 use u2m_core::fuzzing::metadata;
 use u2m_core::{
-    AccountId, HttpResponse, ServerMetadata, Host, HostMetadata, IssuerTrust, Target, Timestamp,
+    AccountId, Host, HostMetadata, HttpResponse, IssuerTrust, ServerMetadata, Target, Timestamp,
     TrustDecision, derive_host_from_issuer, derive_token_endpoint,
 };
 use u2m_fuzz::{assert_one_printable_line, status_line, words};
@@ -33,13 +33,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     described(&own.expect("an answer arrived"), status, body, host);
 });
 
-fn believed(
-    server: &ServerMetadata,
-    asked: Option<&str>,
-    status: u16,
-    body: &[u8],
-    host: &Host,
-) {
+fn believed(server: &ServerMetadata, asked: Option<&str>, status: u16, body: &[u8], host: &Host) {
     assert!((200..300).contains(&status));
     assert!(asked.is_none_or(|asked| asked == server.issuer) && !server.issuer.is_empty());
     if let (Some(asked), Some(name)) = (asked, &server.names_itself) {
@@ -78,7 +72,10 @@ fn issued(issuer: &str) {
             let azure = [".databricks.azure.us", ".databricks.azure.cn"];
             let theirs = databricks.iter().chain(&azure).any(|zone| name.ends_with(zone));
             let trusted = IssuerTrust::databricks().of(&host);
-            assert!(trusted == TrustDecision::No || (theirs && name.starts_with("https://")), "{host}");
+            assert!(
+                trusted == TrustDecision::No || (theirs && name.starts_with("https://")),
+                "{host}"
+            );
         }
         (Err(error), Err(_)) => assert_one_printable_line(&words(&error)),
         (host, url) => panic!("{issuer:?}: {host:?} {url:?}"),

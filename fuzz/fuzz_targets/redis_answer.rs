@@ -76,8 +76,10 @@ fn text(reply: &RespReply) -> Vec<u8> {
 
 fn asked(bytes: &[u8]) {
     let words: Vec<Vec<u8>> = bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    let texts: Option<Vec<RespReply>> =
-        words.iter().map(|word| String::from_utf8(word.clone()).ok().map(RespReply::Text)).collect();
+    let texts: Option<Vec<RespReply>> = words
+        .iter()
+        .map(|word| String::from_utf8(word.clone()).ok().map(RespReply::Text))
+        .collect();
     let Some(texts) = texts else { return };
     let sent = written(&[words.clone(), words]);
     assert_eq!(read(&sent, 7, 2), Ok(vec![RespReply::List(texts); 2]));

@@ -23,10 +23,10 @@ use crate::run::Failure;
 use std::time::Instant;
 
 /// What a check saw, in one line, or everything that is wrong.
-type RefreshFailure = Result<String, Failure>;
+type CheckResult = Result<String, Failure>;
 
 /// A check: its name, what it makes sure of, and the function that does it.
-type Check = (&'static str, &'static str, fn() -> RefreshFailure);
+type Check = (&'static str, &'static str, fn() -> CheckResult);
 
 const CHECKS: &[Check] = &[
     ("fmt", "rustfmt has nothing to change", lint::fmt),
@@ -101,7 +101,7 @@ fn table() -> String {
 }
 
 /// A verdict from the list of everything that is wrong.
-fn verdict(wrong: Vec<String>, seen: String) -> RefreshFailure {
+fn verdict(wrong: Vec<String>, seen: String) -> CheckResult {
     if wrong.is_empty() {
         Ok(seen)
     } else {

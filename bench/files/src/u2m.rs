@@ -4,9 +4,9 @@
 use crate::Counts;
 use crate::cache::{FILE, count_of, counting_token};
 use std::path::Path;
-use u2m::{
-    AccessToken, Binding, CacheKey, FileStore, Host, RefreshToken, Session, Timestamp, TokenStore,
-};
+use u2m::oauth::RefreshToken;
+use u2m::store::{Binding, CacheKey, FileStore, Session, TokenStore};
+use u2m::{AccessToken, Host, Timestamp};
 
 pub(crate) struct U2m(FileStore);
 

@@ -4,8 +4,8 @@ use crate::{REDIRECT, answer, callback_with};
 use measure::Contest;
 use std::error::Error;
 use u2m_core::{
-    AccountId, AfterCallback, Answer, BeforeCallback, Browse, Entropy, CallbackMatch, Host, LoginRequest,
-    Target, Timestamp,
+    AccountId, AfterCallback, Answer, BeforeCallback, Browse, CallbackMatch, Entropy, Host,
+    LoginRequest, Target, Timestamp,
 };
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -52,7 +52,8 @@ pub(crate) fn enter_whole(contest: &mut Contest) -> Result<(), Box<dyn Error>> {
     let (request, body) = (request()?, answer());
     contest.call("u2m", move || {
         let browse = start(request.clone());
-        let CallbackMatch::Callback(callback) = hear(&browse, &callback_with(state_of(&browse))) else {
+        let CallbackMatch::Callback(callback) = hear(&browse, &callback_with(state_of(&browse)))
+        else {
             unreachable!("the state is right")
         };
         let Ok(AfterCallback::Exchange(exchange)) = browse.called_back(callback) else {

@@ -5,10 +5,9 @@ use measure::Contest;
 use std::error::Error;
 use std::hint::black_box;
 use tokio::runtime::Runtime;
-use u2m::{
-    AccessToken, Host, MemoryStore, PersistentAuth, RefreshToken, Session, Target, Timestamp,
-    TokenStore,
-};
+use u2m::oauth::RefreshToken;
+use u2m::store::{MemoryStore, Session, TokenStore};
+use u2m::{AccessToken, Host, PersistentAuth, Target, Timestamp};
 
 pub(crate) fn enter(contest: &mut Contest, runtime: &Runtime) -> Result<(), Box<dyn Error>> {
     let target = Target::workspace(Host::parse("https://workspace.example.com")?);

@@ -4,7 +4,8 @@ use crate::{Library, Opened};
 use std::error::Error;
 use std::path::Path;
 use tokio::runtime::{Builder, Runtime};
-use u2m::{FileStore, Host, PersistentAuth, Target};
+use u2m::store::FileStore;
+use u2m::{Host, PersistentAuth, Target};
 
 struct U2m {
     auth: PersistentAuth,

@@ -13,11 +13,13 @@ pub(crate) use reach::told;
 
 use crate::failure::{Class, Failure};
 use crate::place;
-use u2m::{
-    BuildError, ChallengeError, Host, ListenError, LoginChoice, LoginError, MetadataError,
-    ReportedStep, Revocation, RevokeError, Sanitized, SpendState, StoreFailure, Target, TokenError,
-    chain,
-};
+use u2m::config::LoginChoice;
+use u2m::login::{ListenError, LoginError};
+use u2m::oauth::{MetadataError, Revocation, RevokeError};
+use u2m::source::{ReportedStep, SpendState};
+use u2m::store::StoreFailure;
+use u2m::text::{Sanitized, chain};
+use u2m::{BuildError, ChallengeError, Host, Target, TokenError};
 
 /// Whose token was asked for, in the words that sign in to it anew.
 pub(crate) struct TokenSubject {

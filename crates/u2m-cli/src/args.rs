@@ -12,7 +12,8 @@ use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
-use u2m::{ReqwestTransport, TargetArgs};
+use u2m::config::TargetArgs;
+use u2m::transport::ReqwestTransport;
 use value::{duration, truth};
 use vocabulary::WordMeaning;
 

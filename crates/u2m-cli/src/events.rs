@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{Sanitized, UnmatchedCallback};
+use u2m::login::UnmatchedCallback;
+use u2m::text::Sanitized;
 use url::Url;
 
 static ON: AtomicBool = AtomicBool::new(false);

@@ -2,7 +2,8 @@
 
 use crate::args::Command;
 use std::fmt;
-use u2m::{ConfigError, chain};
+use u2m::config::ConfigError;
+use u2m::text::chain;
 
 /// What a script can branch on. The codes are documented and stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,12 @@ pub(crate) const GRACE: Duration = Duration::from_secs(180);
 
 /// Waits until nothing is spent and unsaved in this process, after which nothing is spent in it any more.
 pub(crate) fn wait_for_saves() {
-    u2m::wait_for_saves_and_refuse(GRACE);
+    u2m::process::wait_for_saves_and_refuse(GRACE);
 }
 
 /// The same, and says so if it takes longer than a moment.
 pub(crate) fn settle_aloud() {
-    if u2m::wait_for_saves(Duration::ZERO) {
+    if u2m::process::wait_for_saves(Duration::ZERO) {
         return wait_for_saves();
     }
     let what = "Waiting until the renewed login is saved";

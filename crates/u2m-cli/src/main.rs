@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     guard::harden();
-    if let Some(code) = u2m::serve_detached() {
+    if let Some(code) = u2m::process::serve_detached() {
         return code;
     }
     let args = match Args::parse(std::env::args_os()) {

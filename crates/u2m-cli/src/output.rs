@@ -7,7 +7,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
-use u2m::{Lifetime, Notice, SecretText, Timestamp, Token, format_local};
+use u2m::source::Lifetime;
+use u2m::store::Notice;
+use u2m::text::{SecretText, format_local};
+use u2m::{Timestamp, Token};
 use zeroize::Zeroizing;
 
 /// How a result is to be printed that is text by default: by the flag, else by the environment, of which anything but a
@@ -152,7 +155,7 @@ pub(crate) fn json(value: &impl Serialize) -> String {
 /// The same of what has secrets in it.
 pub(crate) fn secret_json(value: &impl Serialize) -> Zeroizing<String> {
     // What consists of words has a text.
-    let text = u2m::secret_json_pretty(value).unwrap_or_default();
+    let text = u2m::text::secret_json_pretty(value).unwrap_or_default();
     escaped(text.as_str(), |c| matches!(c, '<' | '>' | '&'))
 }
 
@@ -166,7 +169,7 @@ fn escaped(json: &str, is_odd: impl Fn(char) -> bool) -> Zeroizing<String> {
     let mut out = SecretText::with_capacity(json.len());
     let mut plain = 0;
     for (at, c) in json.char_indices() {
-        if c == '\n' || u2m::is_printable(c) && !is_odd(c) {
+        if c == '\n' || u2m::text::is_printable(c) && !is_odd(c) {
             continue;
         }
         out.push_str(&json[plain..at]);
@@ -190,7 +193,7 @@ mod tests {
         let odd = "a<b>&\u{1b}]0;x\u{7}\r\n\u{7f}\u{9b}2J\u{202e}\u{2028}\u{feff}\u{e0041}é𝄞\"\\";
         let token = Token::new(AccessToken::new(odd), None);
         let text = token_json(&token, Timestamp::from_unix(0)).to_string();
-        assert!(text.chars().all(|c| c == '\n' || u2m::is_printable(c)), "{text:?}");
+        assert!(text.chars().all(|c| c == '\n' || u2m::text::is_printable(c)), "{text:?}");
         assert!(
             text.contains("\\u003cb\\u003e\\u0026\\u001b") && text.contains("\\u007f\\u009b2J")
         );

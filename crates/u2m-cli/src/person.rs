@@ -8,10 +8,10 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use u2m::{
-    BrowserEnv, BrowserError, Host, PasteLines, PasteProblem, Person, ShowCode, UnmatchedCallback,
-    find_browser,
+use u2m::login::{
+    BrowserEnv, BrowserError, PasteLines, PasteProblem, Person, ShowCode, UnmatchedCallback,
 };
+use u2m::{Host, find_browser};
 use url::Url;
 
 /// Says what is going on on standard error, and reads pasted addresses from the terminal.

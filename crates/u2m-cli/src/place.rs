@@ -4,12 +4,14 @@ use crate::failure::{Class, Failure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use u2m::{ConfigFile, Environment, ReqwestTransport, Storage, StorageError, abbreviate};
+use u2m::config::{ConfigFile, Environment, abbreviate};
+use u2m::store::{Storage, StorageError};
+use u2m::transport::ReqwestTransport;
 
 /// A variable of the environment. Those that are shared with Databricks' programs are read as people mean them.
 pub(crate) fn env(name: &str) -> Option<OsString> {
     match name.starts_with("DATABRICKS_") {
-        true => u2m::variable(&|name| std::env::var_os(name), name),
+        true => u2m::config::variable(&|name| std::env::var_os(name), name),
         false => std::env::var_os(name),
     }
 }
@@ -40,7 +42,7 @@ pub(crate) fn is_databricks(path: &str) -> bool {
 
 /// The profile file, and its profiles.
 pub(crate) fn config() -> Result<(PathBuf, ConfigFile), Failure> {
-    let path = u2m::locate(&env)?;
+    let path = u2m::config::locate(&env)?;
     let config = ConfigFile::read(&path)?;
     crate::output::explain(|| {
         let state = if config.is_missing() { ", which does not exist" } else { "" };
@@ -56,7 +58,7 @@ pub(crate) fn is_config_named() -> bool {
 
 /// A path as it is shown: the home folder is `~`.
 pub(crate) fn shown(path: &Path) -> String {
-    u2m::Sanitized::new(&abbreviate(path, &env).to_string_lossy()).to_string()
+    u2m::text::Sanitized::new(&abbreviate(path, &env).to_string_lossy()).to_string()
 }
 
 /// What requests leave by that trusts this file of certificates besides the system's.
@@ -80,7 +82,7 @@ pub(crate) fn storage_with_person(
 
 fn explained(storage: Storage, profile: Option<&str>) -> Result<Storage, Failure> {
     crate::output::explain(|| {
-        let whose = profile.map(|name| format!(" of profile {}", u2m::Sanitized::new(name)));
+        let whose = profile.map(|name| format!(" of profile {}", u2m::text::Sanitized::new(name)));
         let choice = storage.choice();
         format!(
             "Store for new logins{}: {}, by {}.",
@@ -98,6 +100,6 @@ fn opened(storage: Result<Storage, StorageError>) -> Result<Storage, Failure> {
             StorageError::UnknownMode { .. } => Class::Usage,
             _ => Class::Storage,
         };
-        Failure::new(class, u2m::chain(&error))
+        Failure::new(class, u2m::text::chain(&error))
     })
 }

@@ -77,7 +77,7 @@ impl PickerRow {
 }
 
 fn shown(text: &str) -> String {
-    u2m::Sanitized::new(text).to_string()
+    u2m::text::Sanitized::new(text).to_string()
 }
 
 /// One of the rows, by its place. There is at least one.

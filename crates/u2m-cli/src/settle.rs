@@ -4,7 +4,9 @@ use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::{advice, place};
 use std::path::Path;
-use u2m::{ConfigFile, Host, ResolveError, Resolved, Sanitized, SelectionArgs, ValueSource, chain};
+use u2m::Host;
+use u2m::config::{ConfigFile, ResolveError, Resolved, SelectionArgs, ValueSource};
+use u2m::text::{Sanitized, chain};
 
 /// Settles on a configuration from what was said, the environment and the profiles of `config`, which was read from `path`.
 /// `host_needs_profile`: a host that no profile is for is an error.
@@ -17,7 +19,7 @@ pub(crate) fn settled(
 ) -> Result<Resolved, Failure> {
     let said = args.said();
     let given = SelectionArgs { host_needs_profile, ..said.given() };
-    u2m::resolve(&given, &place::env, config, path).map_err(|error| match error {
+    u2m::config::resolve(&given, &place::env, config, path).map_err(|error| match error {
         ResolveError::Choose(error) => advice::unclear(&error, args, path, config, name),
         error => {
             let text = chain(&error).replace(&path.display().to_string(), &place::shown(path));

@@ -6,7 +6,8 @@ use crate::place;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use u2m::{ConfigFile, HostDirectory, Profile, Resolved};
+use u2m::config::{ConfigFile, Profile, Resolved};
+use u2m::databricks::HostDirectory;
 
 /// What is known of hosts, and the way to ask them that a configuration names.
 pub(crate) fn hosts(args: &Args, found: &Resolved, config: &ConfigFile) -> HostDirectory {

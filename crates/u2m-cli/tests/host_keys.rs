@@ -8,7 +8,8 @@ mod sign_in;
 
 use common::{World, now};
 use sign_in::sign_in_by;
-use u2m::{CacheKey, Lifetime, TokenStore};
+use u2m::source::Lifetime;
+use u2m::store::{CacheKey, TokenStore};
 use u2m_testkit::{HostMetadata, Settings};
 
 fn sign_in(world: &World, line: &str) {

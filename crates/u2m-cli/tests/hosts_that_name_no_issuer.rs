@@ -8,7 +8,8 @@ mod sign_in;
 
 use common::{Ran, World, now, printed_token};
 use sign_in::{assert_failed, sign_in_by};
-use u2m::{CacheKey, Lifetime, TokenStore};
+use u2m::source::Lifetime;
+use u2m::store::{CacheKey, TokenStore};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Client, Endpoint, Fault, Iss, Settings, Times, WellKnown};
 

@@ -7,9 +7,12 @@ mod common;
 use common::{Ran, World, now, printed_token};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use u2m::{
-    AccessToken, JavaLogin, Lifetime, PythonCache, PythonLogin, RefreshToken, Session, format_local,
-};
+use u2m::AccessToken;
+use u2m::import::{JavaLogin, PythonCache, PythonLogin};
+use u2m::oauth::RefreshToken;
+use u2m::source::Lifetime;
+use u2m::store::Session;
+use u2m::text::format_local;
 use u2m_testkit::{AccessTokenForm, IssuedTokens, Settings};
 
 const PYTHON: &str = ".config/databricks-sdk-py/oauth";

@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Running, World, free_port, now, printed_token};
-use u2m::{CacheKey, Lifetime, TokenStore};
+use u2m::source::Lifetime;
+use u2m::store::{CacheKey, TokenStore};
 use u2m_testkit::{Client, Endpoint, Iss, Settings, WellKnown, follow_login};
 
 /// The variables of another login, which have no say in this one.

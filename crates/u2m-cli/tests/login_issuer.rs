@@ -6,7 +6,8 @@ mod common;
 
 use common::{Ran, Running, World, free_port, now, printed_token};
 use std::time::Duration;
-use u2m::{CacheKey, Lifetime, TokenStore};
+use u2m::source::Lifetime;
+use u2m::store::{CacheKey, TokenStore};
 use u2m_testkit::{
     Client, Device, DeviceAnswer, Endpoint, Fault, Iss, Settings, Times, WellKnown, follow_login,
     http::StatusCode,

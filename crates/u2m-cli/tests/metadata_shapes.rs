@@ -12,7 +12,8 @@ use shapes::{Shape, shapes};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use u2m::{CacheKey, Lifetime, TokenStore};
+use u2m::source::Lifetime;
+use u2m::store::{CacheKey, TokenStore};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Endpoint, Fault, Settings, Times, follow_login};
 

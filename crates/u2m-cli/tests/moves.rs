@@ -8,7 +8,7 @@ mod common;
 use common::{Ran, World, printed_token, ran};
 use std::fs;
 use std::time::Instant;
-use u2m::{CacheKey, StorageMode, TokenStore};
+use u2m::store::{CacheKey, StorageMode, TokenStore};
 
 /// A workspace's profile, and a program that prints the key and counts how often it is run.
 fn world() -> World {
@@ -157,7 +157,7 @@ fn a_move_that_ends_before_the_setting_followed_leaves_a_login_that_works_and_is
         assert_eq!(again.code, Some(0), "{again:?}");
         assert!(again.stderr.contains("kept in encrypted already"), "{again:?}");
         assert!(again.stderr.contains("Set auth_storage of dev to encrypted.\n"), "{again:?}");
-        let config = u2m::ConfigFile::read(world.config()).unwrap();
+        let config = u2m::config::ConfigFile::read(world.config()).unwrap();
         assert_eq!(config.get("dev", "auth_storage"), Some("encrypted"));
         let third = run(&world, None, "storage migrate --to encrypted dev");
         assert_eq!(third.stderr, "The login dev is kept in encrypted already.\n");
@@ -195,7 +195,7 @@ fn a_setting_follows_whatever_the_environment_names() {
     let moved = run(&world, Some(StorageMode::Plaintext), line);
     assert_eq!(moved.code, Some(0), "{moved:?}");
     assert!(moved.stderr.contains("DATABRICKS_AUTH_STORAGE still names another"), "{moved:?}");
-    let config = u2m::ConfigFile::read(world.config()).unwrap();
+    let config = u2m::config::ConfigFile::read(world.config()).unwrap();
     assert_eq!(config.get("dev", "auth_storage"), Some("encrypted"));
     // What is named for one command is used alone.
     let alone = run(&world, Some(StorageMode::Plaintext), "token dev");
@@ -206,14 +206,14 @@ fn a_setting_follows_whatever_the_environment_names() {
 fn all_logins_moved_again_let_the_setting_for_all_follow() {
     let world = named("[__settings__]\nauth_storage = encrypted\n\n", "");
     // As it is after a move of all that was killed.
-    u2m::AutoStore::new(world.store())
+    u2m::store::AutoStore::new(world.store())
         .set_home(&CacheKey::new("dev"), Some(StorageMode::Plaintext))
         .unwrap();
     assert_eq!(run(&world, None, "token dev").code, Some(0));
     let again = run(&world, None, "storage migrate --all --to plaintext");
     assert_eq!(again.code, Some(0), "{again:?}");
     assert!(again.stderr.contains("Set auth_storage of [__settings__] to plaintext.\n"));
-    let config = u2m::ConfigFile::read(world.config()).unwrap();
+    let config = u2m::config::ConfigFile::read(world.config()).unwrap();
     assert_eq!(config.setting("auth_storage"), Some("plaintext"));
 }
 
@@ -227,7 +227,7 @@ fn a_moved_login_is_used_though_a_program_writes_its_old_copy_back_where_a_setti
         // A program without our locks writes what it read before, both files.
         world.keep("dev", -60, &old);
         world.write(".databrickscfg", &config);
-        u2m::AutoStore::new(world.store())
+        u2m::store::AutoStore::new(world.store())
             .set_home(&CacheKey::new("dev"), Some(StorageMode::Encrypted))
             .unwrap();
         for line in ["token dev", "token dev --force-refresh", "token dev"] {

@@ -15,10 +15,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use u2m::{
-    CacheKey, Detached, EntryLock, FileStore, Host, PersistentAuth, ProfileName, RefreshFailure,
-    Session, StoreAddress, StoreError, Target, TokenStore, blocking,
-};
+use u2m::process::Detached;
+use u2m::source::RefreshFailure;
+use u2m::store::{CacheKey, EntryLock, FileStore, Session, StoreAddress, StoreError, TokenStore};
+use u2m::{Host, PersistentAuth, ProfileName, Target, blocking};
 
 /// How the server of the reference's users behaves at its best, and how long it takes.
 const LATENCY: Duration = Duration::from_millis(50);

@@ -9,7 +9,10 @@ use common::{
 };
 use std::fs;
 use std::time::Duration;
-use u2m::{AccessToken, Binding, CacheKey, Host, Lifetime, RefreshToken, Session, TokenStore};
+use u2m::oauth::RefreshToken;
+use u2m::source::Lifetime;
+use u2m::store::{Binding, CacheKey, Session, TokenStore};
+use u2m::{AccessToken, Host};
 use u2m_testkit::{Endpoint, Fault, Rotation, Settings, Times, http::StatusCode};
 
 #[test]

@@ -7,7 +7,9 @@ mod common;
 
 use common::{Ran, Running, World, free_port, now, printed_token, ran};
 use std::process::Command;
-use u2m::{Host, Lifetime, format_local};
+use u2m::Host;
+use u2m::source::Lifetime;
+use u2m::text::format_local;
 use u2m_testkit::{AccessTokenForm, IssuedTokens, RunningServer, Settings, follow_login};
 
 /// The commands that use a login, each in its own way.

@@ -7,7 +7,7 @@ mod common;
 
 use common::{LONG, Ran, Running, World, eventually, free_port, slow};
 use std::time::Duration;
-use u2m::{CacheKey, TokenStore};
+use u2m::store::{CacheKey, TokenStore};
 use u2m_testkit::{
     Client, Device, DeviceAnswer, Endpoint, Fault, Iss, Settings, Times, WellKnown, follow_login,
     http::StatusCode,

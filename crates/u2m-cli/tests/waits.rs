@@ -9,7 +9,7 @@ mod session;
 use common::{World, free_port, world_of_dev};
 use session::{Look, Session};
 use std::time::{Duration, Instant};
-use u2m::{CacheKey, TokenStore};
+use u2m::store::{CacheKey, TokenStore};
 use u2m_testkit::{Device, DeviceAnswer, Endpoint, Fault, Settings, Times, follow_login};
 
 /// A second, and what a busy machine takes besides.

@@ -7,10 +7,11 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use u2m::{
-    Api, ApiAccess, ApiError, CurrentUser, Host, MemoryStore, PersistentAuth, ReqwestTransport,
-    Target, Token, Url, browser_fn,
-};
+use u2m::databricks::{Api, ApiAccess, ApiError, CurrentUser};
+use u2m::login::browser_fn;
+use u2m::store::MemoryStore;
+use u2m::transport::ReqwestTransport;
+use u2m::{Host, PersistentAuth, Target, Token, Url};
 use u2m_testkit::{Endpoint, Fault, RunningServer, Times, follow_login_in_background, http};
 
 #[tokio::main(flavor = "current_thread")]

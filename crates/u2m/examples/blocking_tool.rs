@@ -6,7 +6,9 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
-use u2m::{Host, MemoryStore, PersistentAuth, Target, Url, blocking, browser_fn};
+use u2m::login::browser_fn;
+use u2m::store::MemoryStore;
+use u2m::{Host, PersistentAuth, Target, Url, blocking};
 use u2m_testkit::{RunningServer, follow_login_in_background};
 
 fn main() -> Result<(), Box<dyn Error>> {

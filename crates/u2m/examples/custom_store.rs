@@ -8,10 +8,12 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
-use u2m::{
-    CacheKey, CustomStore, EntryLocks, Host, PersistentAuth, RecordStore, ReplaceCheck, Session,
-    SessionRecord, StoreError, Target, Url, browser_fn,
+use u2m::login::browser_fn;
+use u2m::store::{
+    CacheKey, CustomStore, EntryLocks, RecordStore, ReplaceCheck, Session, SessionRecord,
+    StoreError,
 };
+use u2m::{Host, PersistentAuth, Target, Url};
 use u2m_testkit::{RunningServer, conformance, follow_login_in_background};
 
 /// Each login as a text with its tokens: a real place is for its owner alone, or seals them.

@@ -11,9 +11,10 @@ use std::error::Error;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use u2m::{
-    Host, MemoryStore, PersistentAuth, Target, Transport, TransportFailure, Url, browser_fn,
-};
+use u2m::login::browser_fn;
+use u2m::store::MemoryStore;
+use u2m::transport::{Transport, TransportFailure};
+use u2m::{Host, PersistentAuth, Target, Url};
 use u2m_core::{HttpRequest, HttpResponse, TransportFailureKind};
 use u2m_testkit::{RunningServer, follow_login_in_background};
 

@@ -7,7 +7,9 @@
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
-use u2m::{Builder, MemoryStore, PersistentAuth, Scopes, Target, Url, browser_fn};
+use u2m::login::browser_fn;
+use u2m::store::MemoryStore;
+use u2m::{Builder, PersistentAuth, Scopes, Target, Url};
 use u2m_testkit::{Client, RunningServer, Settings, WellKnown, follow_login_in_background};
 
 #[tokio::main(flavor = "current_thread")]

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use u2m::{
-    Builder, Host, MemoryStore, PersistentAuth, Renewal, Target, TokenSource, Url, browser_fn,
-};
+use u2m::login::browser_fn;
+use u2m::source::{Renewal, TokenSource};
+use u2m::store::MemoryStore;
+use u2m::{Builder, Host, PersistentAuth, Target, Url};
 use u2m_testkit::{RunningServer, follow_login_in_background};
 
 const TASKS: usize = 200;
@@ -63,7 +64,7 @@ async fn work(source: Arc<dyn TokenSource>, mut stopped: watch::Receiver<bool>) 
     done
 }
 
-fn fail(error: &u2m::SourceError, done: usize) -> usize {
+fn fail(error: &u2m::source::SourceError, done: usize) -> usize {
     println!("A task ends: {error}");
     done
 }

@@ -6,7 +6,9 @@
 //! In your crate these are functions under `#[test]`, and `u2m-testkit` is among the `dev-dependencies`.
 #![allow(clippy::print_stdout)]
 
-use u2m::{Host, MemoryStore, PersistentAuth, Target, Token, TokenError, Url, browser_fn};
+use u2m::login::browser_fn;
+use u2m::store::MemoryStore;
+use u2m::{Host, PersistentAuth, Target, Token, TokenError, Url};
 use u2m_testkit::{
     Endpoint, Fault, Lifetime, RunningServer, Times, follow_login_in_background, http,
 };

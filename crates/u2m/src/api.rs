@@ -24,7 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// ```no_run
 /// # async fn example(auth: u2m::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
-/// use u2m::{Api, ApiAccess, Host, ReqwestTransport};
+/// use u2m::Host;
+/// use u2m::databricks::{Api, ApiAccess};
+/// use u2m::transport::ReqwestTransport;
 /// let host = Host::parse("https://my-workspace.cloud.databricks.com")?;
 /// let token = auth.token().await?;
 /// let access = ApiAccess::new(host, token.access_token().clone());
@@ -48,7 +50,9 @@ impl Api {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use u2m::{AccessToken, Api, ApiAccess, Host, ReqwestTransport};
+    /// use u2m::{AccessToken, Host};
+    /// use u2m::databricks::{Api, ApiAccess};
+    /// use u2m::transport::ReqwestTransport;
     /// let access = ApiAccess::new(Host::parse("https://a.example")?, AccessToken::new("secret"));
     /// let api = Api::new(Arc::new(ReqwestTransport::new()), access);
     /// # drop(api);

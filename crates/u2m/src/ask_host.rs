@@ -11,7 +11,7 @@ use u2m_http::{RetryPolicy, Transport, drive};
 /// ```no_run
 /// # async fn example() {
 /// let host = u2m::Host::parse("https://my-company.databricks.com").unwrap();
-/// let metadata = u2m::ask_host(&u2m::ReqwestTransport::new(), &host).await;
+/// let metadata = u2m::databricks::ask_host(&u2m::transport::ReqwestTransport::new(), &host).await;
 /// println!("{}", metadata.serves_accounts());
 /// # }
 /// ```
@@ -24,7 +24,7 @@ pub async fn ask_host(transport: &dyn Transport, host: &Host) -> HostMetadata {
 ///
 /// ```no_run
 /// let host = u2m::Host::parse("https://my-company.databricks.com").unwrap();
-/// let metadata = u2m::blocking::ask_host(&u2m::ReqwestTransport::new(), &host);
+/// let metadata = u2m::blocking::ask_host(&u2m::transport::ReqwestTransport::new(), &host);
 /// println!("{}", metadata.serves_accounts());
 /// ```
 pub fn ask_host_blocking(transport: &dyn Transport, host: &Host) -> HostMetadata {

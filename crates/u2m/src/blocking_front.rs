@@ -82,7 +82,9 @@ impl PersistentAuth {
     /// As [`TokenSource::get`](u2m_http::TokenSource::get) of [`PersistentAuth`](Auth).
     ///
     /// ```
-    /// use u2m::{Host, Lifetime, MemoryStore, Need, PersistentAuth, Target};
+    /// use u2m::{Host, PersistentAuth, Target};
+    /// use u2m::source::{Lifetime, Need};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?.blocking();
     /// let error = auth.get(&Need::at_least(Lifetime::from_seconds(60))).unwrap_err();

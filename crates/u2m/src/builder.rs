@@ -21,10 +21,10 @@ use url::Url;
 ///
 /// | part | default |
 /// |---|---|
-/// | store | [`Storage::for_user`](crate::Storage::for_user): where the user keeps logins, shared with Databricks' own programs |
-/// | transport | [`ReqwestTransport`](crate::ReqwestTransport); without the feature `reqwest` there is none, and [`build`](Self::build) fails unless the program brings one |
+/// | store | [`Storage::for_user`](crate::store::Storage::for_user): where the user keeps logins, shared with Databricks' own programs |
+/// | transport | [`ReqwestTransport`](crate::transport::ReqwestTransport); without the feature `reqwest` there is none, and [`build`](Self::build) fails unless the program brings one |
 /// | endpoints | Databricks' layout |
-/// | browser | [`SystemBrowser`](crate::SystemBrowser) |
+/// | browser | [`SystemBrowser`](crate::login::SystemBrowser) |
 /// | ports | 8020 to 8040, in order |
 /// | scopes | `all-apis`, or none in particular of another issuer than Databricks'; with a refresh token, where it is offered |
 /// | trust | Databricks' zones |
@@ -67,7 +67,8 @@ impl Builder {
     /// Begins with what is to be signed in to.
     ///
     /// ```
-    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// use u2m::{Builder, Host, Target};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let auth = Builder::new(target).with_store(MemoryStore::new()).build()?;
     /// # drop(auth);
@@ -109,7 +110,8 @@ impl Builder {
     /// the usual transport. One that cannot be used is an error of those requests.
     ///
     /// ```
-    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// use u2m::{Builder, Host, Target};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let builder = Builder::new(target).with_ca_file("/etc/corp/ca.pem".into());
     /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
@@ -125,7 +127,8 @@ impl Builder {
     /// the first time, so that a person can be told where its host came from.
     ///
     /// ```
-    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// use u2m::{Builder, Host, Target};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let builder = Builder::new(target).with_profile_file("/home/me/.databrickscfg".into());
     /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
@@ -141,7 +144,8 @@ impl Builder {
     /// there, with the redirect address `http://localhost` and any port, or with the ports that it listens on.
     ///
     /// ```
-    /// use u2m::{Builder, MemoryStore, Target};
+    /// use u2m::{Builder, Target};
+    /// use u2m::store::MemoryStore;
     /// let builder = Builder::new(Target::issuer("https://id.example")?).with_store(MemoryStore::new());
     /// let auth = builder.with_client_id("my-command-line").build()?;
     /// assert_eq!(auth.cache_key().as_str(), "https://id.example");
@@ -158,11 +162,13 @@ impl Builder {
     /// process, because the secret goes over to no other ([`with_detached_refresh`](Self::with_detached_refresh)).
     ///
     /// ```
-    /// use u2m::{Builder, ClientAuth, ClientSecret, MemoryStore, Target};
+    /// use u2m::{Builder, Target};
+    /// use u2m::oauth::{ClientAuth, ClientSecret};
+    /// use u2m::store::MemoryStore;
     /// let builder = Builder::new(Target::issuer("https://id.example")?).with_client_id("my-web-app");
     /// let builder = builder.with_client_auth(ClientAuth::Basic(ClientSecret::new("secret")));
     /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
-    /// # Ok::<(), u2m::IssuerError>(())
+    /// # Ok::<(), u2m::oauth::IssuerError>(())
     /// ```
     #[must_use]
     pub fn with_client_auth(mut self, auth: ClientAuth) -> Self {
@@ -175,12 +181,14 @@ impl Builder {
     /// ([`Transport`]), and may block there.
     ///
     /// ```
-    /// use u2m::{Builder, ClientAssertion, MemoryStore, Target};
+    /// use u2m::{Builder, Target};
+    /// use u2m::oauth::ClientAssertion;
+    /// use u2m::store::MemoryStore;
     /// # fn sign(audience: &str) -> Result<String, std::io::Error> { Ok(audience.to_owned()) }
     /// let builder = Builder::new(Target::issuer("https://id.example")?).with_client_id("my-web-app");
     /// let builder = builder.with_client_assertions(|endpoint| sign(endpoint.as_str()).map(ClientAssertion::new));
     /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());
-    /// # Ok::<(), u2m::IssuerError>(())
+    /// # Ok::<(), u2m::oauth::IssuerError>(())
     /// ```
     #[must_use]
     pub fn with_client_assertions<E>(
@@ -320,7 +328,8 @@ impl Builder {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// use u2m::{Builder, Host, Target};
+    /// use u2m::store::MemoryStore;
     /// let builder = Builder::new(Target::workspace(Host::parse("https://a.example")?));
     /// let auth = builder.with_store(MemoryStore::new()).with_wait(Duration::from_secs(5)).build()?;
     /// # drop(auth);
@@ -337,13 +346,15 @@ impl Builder {
     ///
     /// That is for a program that lives long, and it is asked for, because a program may end while a renewal runs behind it.
     /// Where the server has spent the refresh token by then and its successor is not saved, the login is lost. Such a
-    /// program calls [`PersistentAuth::close`](crate::PersistentAuth::close) (or [`settle`](crate::settle)) before it ends, on a signal too, or has its
+    /// program calls [`PersistentAuth::close`](crate::PersistentAuth::close) (or [`settle`](crate::process::wait_for_saves)) before it ends, on a signal too, or has its
     /// refreshes [detached](Builder::with_detached_refresh). A failure behind is told to nobody while the old token is good; whoever
     /// asks when it is not waits for the next try, and is told of that one. The first token that the process asks for is waited for
     /// in any case.
     ///
     /// ```
-    /// use u2m::{Builder, Host, MemoryStore, Renewal, Target};
+    /// use u2m::{Builder, Host, Target};
+    /// use u2m::source::Renewal;
+    /// use u2m::store::MemoryStore;
     /// let builder = Builder::new(Target::workspace(Host::parse("https://a.example")?));
     /// let auth = builder.with_store(MemoryStore::new()).with_renewal(Renewal::Behind).build()?;
     /// # drop(auth);
@@ -383,12 +394,14 @@ impl Builder {
     /// theirs there. It stays the host's, is renewed there and never copied, and a notice says that it is used. The profile's own
     /// goes first, from the moment that it is stored.
     ///
-    /// Off, unless what was chosen says that exactly one profile names the host ([`TokenChoice::builder`](crate::TokenChoice::builder),
+    /// Off, unless what was chosen says that exactly one profile names the host ([`TokenChoice::builder`](crate::config::TokenChoice::builder),
     /// [`Builder::for_profile`]): it may be another person's login otherwise.
     ///
     /// ```
-    /// use u2m::{Builder, FileStore, Host, ProfileName, Target, TokenStore};
-    /// use u2m::{AccessToken, CacheKey, Session, Timestamp};
+    /// use u2m::{Builder, Host, ProfileName, Target};
+    /// use u2m::store::{FileStore, TokenStore};
+    /// use u2m::{AccessToken, Timestamp};
+    /// use u2m::store::{CacheKey, Session};
     /// let folder = tempfile::tempdir()?;
     /// let store = FileStore::at(folder.path().join("token-cache.json"));
     /// let of_host = Session::new(AccessToken::new("t")).with_expiry(Timestamp::from_unix(4_000_000_000));
@@ -410,7 +423,8 @@ impl Builder {
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
-    /// use u2m::{Builder, Host, MemoryStore, Target};
+    /// use u2m::{Builder, Host, Target};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let builder = Builder::new(target).with_clock(|| SystemTime::now() + Duration::from_secs(3600));
     /// assert!(builder.with_store(MemoryStore::new()).build().is_ok());

@@ -14,7 +14,7 @@ use u2m_core::{AccountId, Host, HostHints, ProfileName, Scopes, Target};
 /// What was said on a command line or in a program's settings. All of it may be absent.
 ///
 /// ```
-/// let said = u2m::TargetArgs { profile: Some("dev".into()), ..u2m::TargetArgs::default() };
+/// let said = u2m::config::TargetArgs { profile: Some("dev".into()), ..u2m::config::TargetArgs::default() };
 /// assert!(said.host.is_none());
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl TargetArgs {
     /// The words that select a profile and a host.
     ///
     /// ```
-    /// let said = u2m::TargetArgs { profile: Some("dev".into()), ..u2m::TargetArgs::default() };
+    /// let said = u2m::config::TargetArgs { profile: Some("dev".into()), ..u2m::config::TargetArgs::default() };
     /// assert_eq!(said.given().profile, Some("dev"));
     /// ```
     pub fn given(&self) -> SelectionArgs<'_> {
@@ -72,7 +72,7 @@ impl TargetArgs {
     /// its host, unless the profile is for an issuer that is not Databricks'.
     ///
     /// ```
-    /// use u2m::{ConfigFile, SelectionArgs, TargetArgs, resolve};
+    /// use u2m::config::{ConfigFile, SelectionArgs, TargetArgs, resolve};
     /// let config = ConfigFile::parse("[pat]\nhost = a.example\ntoken = t\n")?;
     /// let given = SelectionArgs { host: Some("a.example"), ..SelectionArgs::default() };
     /// let said = TargetArgs::of(&resolve(&given, &|_| None, &config, "cfg".as_ref())?, &config);

@@ -12,11 +12,11 @@ const SNAPSHOT: u32 = 999;
 /// 13.1 or later, and it is shared with isolation, or theirs alone.
 ///
 /// ```no_run
-/// # fn example(api: u2m::blocking::Api) -> Result<(), u2m::ApiError> {
+/// # fn example(api: u2m::blocking::Api) -> Result<(), u2m::databricks::ApiError> {
 /// let me = api.me()?;
 /// let mut clusters = api.clusters();
 /// while let Some(cluster) = clusters.next()? {
-///     println!("{}: {}", cluster.name, u2m::suits_connect(&cluster, &me.user_name));
+///     println!("{}: {}", cluster.name, u2m::databricks::suits_connect(&cluster, &me.user_name));
 /// }
 /// # Ok(())
 /// # }

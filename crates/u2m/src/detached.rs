@@ -52,7 +52,8 @@ impl Detached {
     ///
     /// ```no_run
     /// use std::process::ExitCode;
-    /// use u2m::{Detached, Host, PersistentAuth, Target, serve_detached};
+    /// use u2m::{Host, PersistentAuth, Target};
+    /// use u2m::process::{Detached, serve_detached};
     ///
     /// fn main() -> ExitCode {
     ///     if let Some(code) = serve_detached() {
@@ -84,7 +85,7 @@ impl Detached {
     /// Another program of the same version of this crate: an installed `u2m`, say. It is given the login's secrets.
     ///
     /// ```
-    /// let detached = u2m::Detached::program("/usr/local/bin/u2m");
+    /// let detached = u2m::process::Detached::program("/usr/local/bin/u2m");
     /// # drop(detached);
     /// ```
     pub fn program(path: impl Into<PathBuf>) -> Self {
@@ -94,7 +95,7 @@ impl Detached {
     /// Puts words before the one that makes the program the small process, for one that has subcommands of its own.
     ///
     /// ```
-    /// let detached = u2m::Detached::program("/usr/bin/mine").with_words(["auth"]);
+    /// let detached = u2m::process::Detached::program("/usr/bin/mine").with_words(["auth"]);
     /// # drop(detached);
     /// ```
     #[must_use]

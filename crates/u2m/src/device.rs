@@ -114,7 +114,8 @@ fn poll(
 mod tests {
     use super::*;
     use crate::person::Person;
-    use crate::{MemoryStore, PersistentAuth, Target};
+    use crate::store::MemoryStore;
+    use crate::{PersistentAuth, Target};
     use std::sync::atomic::{AtomicI64, Ordering};
     use std::sync::{Arc, Mutex};
     use u2m_core::{HttpRequest, HttpResponse, LoginError, ShowCode, TransportFailure};
@@ -273,11 +274,13 @@ mod tests {
     fn a_program_without_a_terminal_writes_the_address_and_the_code_each_alone_on_its_line() {
         const CHILD: &str = "U2M_TEST_OF_CODES";
         if std::env::var_os(CHILD).is_some() {
-            let (outcome, ..) = sign_in_with(Some(Device::new([Approved])), crate::SilentPerson);
+            let (outcome, ..) =
+                sign_in_with(Some(Device::new([Approved])), crate::login::SilentPerson);
             assert!(outcome.is_ok());
             let url = url::Url::parse("https://a.example/authorize").unwrap();
-            crate::SilentPerson.opened(&url, Err(&u2m_http::BrowserError::Disabled));
-            crate::SilentPerson.opened(&url::Url::parse("https://b.example").unwrap(), Ok(()));
+            crate::login::SilentPerson.opened(&url, Err(&u2m_http::BrowserError::Disabled));
+            crate::login::SilentPerson
+                .opened(&url::Url::parse("https://b.example").unwrap(), Ok(()));
             return;
         }
         let name = "device::tests::a_program_without_a_terminal_writes_the_address_and_the_code_each_alone_on_its_line";

@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(9);
 /// Examines this machine for one login. Nothing that is examined is changed: what is shown to be writable is as it was.
 ///
 /// ```
-/// use u2m::{Doctor, Severity};
+/// use u2m::check::{Doctor, Severity};
 /// # let home = tempfile::tempdir()?;
 /// let doctor = Doctor::new([("HOME", home.path()), ("USERPROFILE", home.path())]).offline();
 /// let findings = doctor.examine();
@@ -52,7 +52,7 @@ impl Doctor {
     /// Takes the variables to go by.
     ///
     /// ```
-    /// let doctor = u2m::Doctor::new(std::env::vars_os());
+    /// let doctor = u2m::check::Doctor::new(std::env::vars_os());
     /// # let _ = doctor;
     /// ```
     pub fn new<N: Into<OsString>, V: Into<OsString>>(

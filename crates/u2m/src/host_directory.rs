@@ -38,7 +38,9 @@ const FILE: &str = "u2m-hosts.json";
 /// ```no_run
 /// # async fn example() {
 /// use std::sync::Arc;
-/// use u2m::{Host, HostDirectory, ReqwestTransport};
+/// use u2m::Host;
+/// use u2m::databricks::HostDirectory;
+/// use u2m::transport::ReqwestTransport;
 /// let hosts = HostDirectory::for_user(Arc::new(ReqwestTransport::new()), &|name| std::env::var_os(name));
 /// let host = Host::parse("https://my-company.databricks.com").unwrap();
 /// let is_unified = hosts.ask(&host).await.is_some_and(|metadata| metadata.serves_accounts());
@@ -68,7 +70,7 @@ impl HostDirectory {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// let hosts = u2m::HostDirectory::new(Arc::new(u2m::ReqwestTransport::new()));
+    /// let hosts = u2m::databricks::HostDirectory::new(Arc::new(u2m::transport::ReqwestTransport::new()));
     /// # drop(hosts);
     /// ```
     pub fn new(transport: Arc<dyn Transport>) -> Self {
@@ -81,8 +83,8 @@ impl HostDirectory {
     /// ```
     /// use std::sync::Arc;
     /// # let folder = tempfile::tempdir()?;
-    /// let transport = Arc::new(u2m::ReqwestTransport::new());
-    /// let hosts = u2m::HostDirectory::new(transport).with_file(folder.path().join("hosts.json"));
+    /// let transport = Arc::new(u2m::transport::ReqwestTransport::new());
+    /// let hosts = u2m::databricks::HostDirectory::new(transport).with_file(folder.path().join("hosts.json"));
     /// # drop(hosts);
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -100,7 +102,7 @@ impl HostDirectory {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// let hosts = u2m::HostDirectory::for_user(Arc::new(u2m::ReqwestTransport::new()), &|_| None);
+    /// let hosts = u2m::databricks::HostDirectory::for_user(Arc::new(u2m::transport::ReqwestTransport::new()), &|_| None);
     /// # drop(hosts);
     /// ```
     pub fn for_user(transport: Arc<dyn Transport>, env: &dyn Fn(&str) -> Option<OsString>) -> Self {

@@ -46,12 +46,13 @@ pub struct Identity {
 
 /// Checks configurations against their hosts. It never opens a browser, and never spends a refresh token while the access
 /// token is good. A refresh that takes longer than its check goes on, in a process of its own if there is one
-/// ([`Inspector::with_detached_refresh`]), else in this one: [`settle`](crate::settle) waits for it. Cheap to clone; clones share everything.
+/// ([`Inspector::with_detached_refresh`]), else in this one: [`settle`](crate::process::wait_for_saves) waits for it. Cheap to clone; clones share everything.
 ///
 /// ```no_run
-/// use u2m::{ConfigFile, SelectionArgs, Inspector, CheckSubject, Environment, resolve};
+/// use u2m::check::{CheckSubject, Inspector};
+/// use u2m::config::{ConfigFile, Environment, SelectionArgs, resolve};
 /// let env = |name: &str| std::env::var_os(name);
-/// let path = u2m::locate(&env)?;
+/// let path = u2m::config::locate(&env)?;
 /// let config = ConfigFile::read(&path)?;
 /// let around = Environment { env: &env, config: &config };
 /// let resolved = resolve(&SelectionArgs { profile: Some("dev"), ..SelectionArgs::default() }, &env, &config, &path)?;
@@ -79,7 +80,7 @@ impl Inspector {
     /// ([`HostDirectory::for_user`]).
     ///
     /// ```
-    /// let inspector = u2m::Inspector::for_user(&|_| None);
+    /// let inspector = u2m::check::Inspector::for_user(&|_| None);
     /// # drop(inspector);
     /// ```
     #[cfg(feature = "reqwest")]
@@ -93,7 +94,7 @@ impl Inspector {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// let inspector = u2m::Inspector::new(Arc::new(u2m::ReqwestTransport::new()));
+    /// let inspector = u2m::check::Inspector::new(Arc::new(u2m::transport::ReqwestTransport::new()));
     /// # drop(inspector);
     /// ```
     pub fn new(transport: Arc<dyn Transport>) -> Self {

@@ -34,7 +34,8 @@ const OTHERS: &[&str] = &[
 ///
 /// ```
 /// use std::process::Command;
-/// use u2m::{AccessToken, Host, Target, Token, lend};
+/// use u2m::{AccessToken, Host, Target, Token};
+/// use u2m::process::lend;
 /// let target = Target::workspace(Host::parse("https://my-workspace.cloud.databricks.com")?);
 /// let token = Token::new(AccessToken::new("secret"), None);
 /// let mut command = Command::new("my-program");

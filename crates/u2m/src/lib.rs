@@ -77,17 +77,17 @@
 //!
 //! A process that is killed between sending a refresh token and saving its successor loses the login where the server
 //! rotates strictly. No client can help that from within; [`Builder::with_detached_refresh`] lets a process of its own do it,
-//! which is not killed along. A program that ends on a signal calls [`wait_for_saves`] first.
+//! which is not killed along. A program that ends on a signal calls [`process::wait_for_saves`] first.
 //!
 //! # Features, and what they build in
 //!
 //! | feature | on by default | what it brings | what of it is compiled from C or assembly, and its licence | without it |
 //! |---|---|---|---|---|
-//! | `reqwest` | yes | [`ReqwestTransport`]: reqwest, rustls and *ring* | *ring*: Apache-2.0 and ISC | [`Builder::with_transport`] takes the program's own; [`Builder::build`] fails where none is given ([`BuildError::NoTransport`]) |
-//! | `keyring` | yes | [`KeyringStore`]: the operating system's keyring | on Linux and the BSDs libdbus, linked statically: AFL-2.1 or GPL-2.0-or-later. Nothing on macOS and Windows | a login that is recorded there is an error that names the feature ([`StoreError::NotBuilt`]); no other store is used in its place. New logins go to the file, and a notice says so |
-//! | `encrypted` | yes | [`EncryptedFileStore`]: the sealed file | nothing | as for `keyring` |
-//! | `keyring-encrypted-transport` | no | [`SystemKeyring::with_encrypted_transport`]: secrets encrypted on the session bus of Linux and the BSDs | nothing | they are in plain text there, as with Databricks' CLI |
-//! | `redis` | no | [`RedisStore`]: logins for programs on several machines | nothing | |
+//! | `reqwest` | yes | [`transport::ReqwestTransport`]: reqwest, rustls and *ring* | *ring*: Apache-2.0 and ISC | [`Builder::with_transport`] takes the program's own; [`Builder::build`] fails where none is given ([`BuildError::NoTransport`]) |
+//! | `keyring` | yes | [`store::KeyringStore`]: the operating system's keyring | on Linux and the BSDs libdbus, linked statically: AFL-2.1 or GPL-2.0-or-later. Nothing on macOS and Windows | a login that is recorded there is an error that names the feature ([`store::StoreError::NotBuilt`]); no other store is used in its place. New logins go to the file, and a notice says so |
+//! | `encrypted` | yes | [`store::EncryptedFileStore`]: the sealed file | nothing | as for `keyring` |
+//! | `keyring-encrypted-transport` | no | [`store::SystemKeyring::with_encrypted_transport`]: secrets encrypted on the session bus of Linux and the BSDs | nothing | they are in plain text there, as with Databricks' CLI |
+//! | `redis` | no | [`store::RedisStore`]: logins for programs on several machines | nothing | |
 //! | `serde` | no | `Serialize` and `Deserialize` for [`Host`], [`ProfileName`], [`AccountId`], [`Scopes`], [`Target`] and [`Timestamp`] | nothing | |
 //!
 //! A program for Linux that is to have nothing compiled from C, and nothing under libdbus' licence, leaves `keyring` out:
@@ -106,7 +106,7 @@
 //! | `PersistentAuth.ForceRefreshToken` | [`PersistentAuth::force_refresh`], [`PersistentAuth::refresh_rejected`] |
 //! | `PersistentAuth.Close` | dropping the future of `challenge`; [`PersistentAuth::close`] waits for what is being saved |
 //! | `OAuthArgument.GetCacheKey` | [`Target::cache_key`], [`Target::with_key`] for keys of your own |
-//! | `HostCacheKeyProvider.GetHostCacheKey` | [`Target::host_cache_key`]; the second write under it is [`FileStore::with_mirror`] ([`Mirror`]), which [`Storage`] asks for as the profile's `mirror_host_key` says |
+//! | `HostCacheKeyProvider.GetHostCacheKey` | [`Target::host_cache_key`]; the second write under it is [`store::FileStore::with_mirror`] ([`store::Mirror`]), which [`store::Storage`] asks for as the profile's `mirror_host_key` says |
 //! | `WorkspaceOAuthArgument`, `BasicWorkspaceOAuthArgument`, `NewBasicWorkspaceOAuthArgument` | [`Target::workspace`] |
 //! | `AccountOAuthArgument`, `BasicAccountOAuthArgument`, `NewBasicAccountOAuthArgument` | [`Target::account`] |
 //! | `UnifiedOAuthArgument`, `BasicUnifiedOAuthArgument`, `NewBasicUnifiedOAuthArgument` | [`Target::unified`] |
@@ -118,24 +118,24 @@
 //! | `WithTokenCache` | [`Builder::with_store`] |
 //! | `WithHttpClient` | [`Builder::with_transport`], for every request |
 //! | `WithOAuthEndpointSupplier` | [`Builder::with_endpoints`] |
-//! | `WithBrowser` | [`Builder::with_browser`], [`browser_fn`] |
+//! | `WithBrowser` | [`Builder::with_browser`], [`login::browser_fn`] |
 //! | `WithPort` | [`Builder::with_port`] |
 //! | `WithScopes`, `WithDisableOfflineAccess` | [`Builder::with_scopes`], [`Builder::without_offline_access`] |
 //! | `WithDiscoveryLogin` | [`Target::discovery`] says it |
 //! | `WithDiscoveryHost`, `WithDiscoveryAccountTarget` | [`Builder::with_discovery_host`], [`Builder::with_account_picker`] |
-//! | `OAuthAuthorizationServer` | [`ServerMetadata`] |
-//! | `OAuthEndpointSupplier`, `BasicOAuthEndpointSupplier` | [`EndpointSupplier`], [`BasicEndpoints`] |
-//! | `BuildDiscoveryAuthorizeURL` | [`build_discovery_authorize_url`], with what [`new_pkce`] makes |
-//! | `DeriveHostFromIssuer`, `DeriveTokenEndpoint` | [`derive_host_from_issuer`], [`derive_token_endpoint`] |
-//! | `PKCEParams` | [`Pkce`], of a [`CodeVerifier`]; a new one by [`new_pkce`], with its [`CsrfState`] |
+//! | `OAuthAuthorizationServer` | [`oauth::ServerMetadata`] |
+//! | `OAuthEndpointSupplier`, `BasicOAuthEndpointSupplier` | [`transport::EndpointSupplier`], [`transport::BasicEndpoints`] |
+//! | `BuildDiscoveryAuthorizeURL` | [`databricks::build_discovery_authorize_url`], with what [`oauth::new_pkce`] makes |
+//! | `DeriveHostFromIssuer`, `DeriveTokenEndpoint` | [`databricks::derive_host_from_issuer`], [`databricks::derive_token_endpoint`] |
+//! | `PKCEParams` | [`oauth::Pkce`], of a [`oauth::CodeVerifier`]; a new one by [`oauth::new_pkce`], with its [`oauth::CsrfState`] |
 //! | `InvalidRefreshTokenError` | [`TokenError::Rejected`] |
 //! | `ErrMissingRefreshToken` | [`TokenError::MissingRefreshToken`] |
-//! | `ErrOAuthNotSupported` | [`MetadataError::NotSupported`] |
-//! | `cache.TokenCache`, `cache.ErrNotFound` | [`TokenStore`], `Ok(None)` and [`TokenError::NotFound`] |
-//! | `cache.NewFileTokenCache`, `FileTokenCacheOption`, `WithFileLocation` | [`FileStore::for_user`], [`FileStore::at`] |
-//! | `cache.NewInMemoryTokenCache` | [`MemoryStore`] |
+//! | `ErrOAuthNotSupported` | [`oauth::MetadataError::NotSupported`] |
+//! | `cache.TokenCache`, `cache.ErrNotFound` | [`store::TokenStore`], `Ok(None)` and [`TokenError::NotFound`] |
+//! | `cache.NewFileTokenCache`, `FileTokenCacheOption`, `WithFileLocation` | [`store::FileStore::for_user`], [`store::FileStore::at`] |
+//! | `cache.NewInMemoryTokenCache` | [`store::MemoryStore`] |
 //!
-//! Unlike the Go package's later versions, a login persists unless a program chooses [`MemoryStore`].
+//! Unlike the Go package's later versions, a login persists unless a program chooses [`store::MemoryStore`].
 
 // The example of the README compiles.
 #[cfg(doctest)]
@@ -182,80 +182,138 @@ pub mod blocking {
     pub use crate::revoke::revoke_blocking as revoke;
 }
 
-pub use api::{Api, Clusters};
-pub use ask_host::ask_host;
 pub use builder::{BuildError, Builder};
 pub use challenge::{ChallengeError, SignedIn};
-pub use choose::{
-    Environment, LoginChoice, TargetArgs, TokenChoice, choose_for_login, choose_for_token,
-};
-pub use compute::suits_connect;
-pub use detached::{Detached, serve_detached};
-#[cfg(feature = "reqwest")]
-pub use doctor::{Doctor, DoctorFinding, Severity};
-pub use host_directory::HostDirectory;
-pub use inspect::{
-    CheckError, CheckSubject, Identity, Inspector, LoginFacts, ProfileReport, Validity,
-};
-pub use lend::lend;
-pub use login_location::{LoginLocation, login_location};
-pub use logout::{LoggedOut, host_login_keys, log_out, login_keys};
 pub use persistent::PersistentAuth;
-pub use person::{Person, SilentPerson};
-pub use pkce::new_pkce;
-pub use refresher::LateSave;
-pub use revoke::{Revoked, revoke, revoke_as};
-pub use saved::OpenError;
-pub use storage::{Storage, StorageChoice, StorageError, StorageSource};
-
-pub use u2m_cache::{
-    AutoStore, Claim, CustomStore, EntryLock, EntryLocks, FileStore, HeldLogin, MemoryStore,
-    NamedStore, Notice, RecordStore, ReplaceCheck, Snapshot, StorageMode, StoreAddress, StoreError,
-    TokenStore, format_local,
-};
-#[cfg(any(feature = "encrypted", feature = "redis"))]
-pub use u2m_cache::{Cipher, SealError, SealKey};
-#[cfg(feature = "encrypted")]
-pub use u2m_cache::{EncryptedFileStore, SealKeySource};
-pub use u2m_cache::{
-    ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource, Imported,
-    JavaCache, JavaLogin, Mirror, PythonCache, PythonLogin, RefusedLogin,
-};
-#[cfg(feature = "keyring")]
-pub use u2m_cache::{Keyring, KeyringError, KeyringStore, SystemKeyring, TimeoutKeyring};
-#[cfg(feature = "redis")]
-pub use u2m_cache::{RedisSettings, RedisStore};
-pub use u2m_config::{
-    AUTH_TYPES, Attribute, AuthType, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy,
-    ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, EditOutcome, Editor, ISSUER_CLIENT_KEY,
-    ISSUER_KEY, LOGIN_CLEARS, Profile, ProfileClass, ProfileKind, Purpose, ResolveError, Resolved,
-    Selection, SelectionArgs, Value, ValueKind, ValueSource, abbreviate, alike, locate,
-    looks_like_host, resolve, select, variable,
-};
+pub use u2m_config::alike;
 pub use u2m_core::{
-    AccessToken, AccountId, AccountWorkspace, ApiAccess, ApiError, ApiErrorResponse, Authorization,
-    Binding, CacheKey, ClientAssertion, ClientAuth, ClientSecret, Cluster, CurrentUser,
-    Description, ErrorResponse, Freshness, FreshnessRules, Host, HostError, HostHints,
-    HostMetadata, IssuerError, IssuerTrust, Lifetime, LoginError, MetadataError, Mints, Need,
-    Principal, ProfileName, RecordError, RefreshFailure, RefreshFailureKind, RefreshToken,
-    ReportedError, ReportedStep, Revocation, RevokeError, Sanitized, Scopes, ServerMetadata,
-    Session, SessionRecord, SessionText, ShowCode, SideHeader, SourceError, SourceFailure,
-    SpendState, StoreFailure, Target, TargetError, Timestamp, Token, TokenEndpointError,
-    TokenError, TransportFailure, UnmatchedCallback, UnverifiedClaims, WhichToken, chain,
-    is_printable,
+    AccessToken, AccountId, Host, HostError, ProfileName, Scopes, Target, TargetError, Timestamp,
+    Token, TokenError,
 };
-pub use u2m_core::{
-    CodeVerifier, CsrfState, Pkce, build_discovery_authorize_url, derive_host_from_issuer,
-    derive_token_endpoint,
-};
-pub use u2m_core::{SecretText, secret_json_pretty};
-pub use u2m_http::{
-    BasicEndpoints, Bearer, Browser, BrowserEnv, BrowserError, EndpointSupplier, HeaderSource,
-    Headers, ListenError, PasteLines, PasteProblem, PastedLine, Platform, Ports, Proxies, Proxy,
-    ProxyError, Renewal, RetryPolicy, SystemBrowser, TokenSource, Transport, browser_fn,
-    find_browser, wait_for_saves, wait_for_saves_and_refuse,
-};
-#[cfg(feature = "reqwest")]
-pub use u2m_http::{CertificateProblem, CryptoProvider, Obstacle, ProxyTrouble, ReqwestTransport};
-/// The type of addresses in this crate's functions.
+pub use u2m_http::find_browser;
 pub use url::Url;
+
+/// Whether a configuration works, and what is the matter with this machine.
+pub mod check {
+    #[cfg(feature = "reqwest")]
+    pub use crate::doctor::{Doctor, DoctorFinding, Severity};
+    pub use crate::inspect::{
+        CheckError, CheckSubject, Identity, Inspector, LoginFacts, ProfileReport, Validity,
+    };
+}
+
+/// The profile file, what a program is configured with, and which profile is meant.
+pub mod config {
+    pub use crate::choose::{
+        Environment, LoginChoice, TargetArgs, TokenChoice, choose_for_login, choose_for_token,
+    };
+    pub use crate::saved::OpenError;
+    pub use u2m_config::{
+        AUTH_TYPES, Attribute, AuthType, CA_FILE_KEY, CREDENTIAL_KEYS, ChooseError, ChosenBy,
+        ChosenProfile, Cloud, ConfigError, ConfigFile, Draft, EditOutcome, Editor,
+        ISSUER_CLIENT_KEY, ISSUER_KEY, LOGIN_CLEARS, Profile, ProfileClass, ProfileKind, Purpose,
+        ResolveError, Resolved, Selection, SelectionArgs, Value, ValueKind, ValueSource,
+        abbreviate, locate, looks_like_host, resolve, select, variable,
+    };
+}
+
+/// Hosts, what they say of themselves, and the API calls that signing in needs.
+pub mod databricks {
+    pub use crate::api::{Api, Clusters};
+    pub use crate::ask_host::ask_host;
+    pub use crate::compute::suits_connect;
+    pub use crate::host_directory::HostDirectory;
+    pub use crate::login_location::{LoginLocation, login_location};
+    pub use u2m_core::{
+        AccountWorkspace, ApiAccess, ApiError, ApiErrorResponse, Cluster, CurrentUser, HostHints,
+        HostMetadata, Principal, build_discovery_authorize_url, derive_host_from_issuer,
+        derive_token_endpoint,
+    };
+}
+
+/// Logins of other SDKs, to take over.
+pub mod import {
+    pub use u2m_cache::{
+        ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource,
+        Imported, JavaCache, JavaLogin, PythonCache, PythonLogin, RefusedLogin,
+    };
+}
+
+/// The browser, the person, and the end of a login.
+pub mod login {
+    pub use crate::logout::{LoggedOut, host_login_keys, log_out, login_keys};
+    pub use crate::person::{Person, SilentPerson};
+    pub use u2m_core::{LoginError, ShowCode, UnmatchedCallback};
+    pub use u2m_http::{
+        Browser, BrowserEnv, BrowserError, ListenError, PasteLines, PasteProblem, PastedLine,
+        Platform, Ports, SystemBrowser, browser_fn,
+    };
+}
+
+/// The protocol: server metadata, client authentication, PKCE, errors, revocation.
+pub mod oauth {
+    pub use crate::pkce::new_pkce;
+    pub use crate::revoke::{Revoked, revoke, revoke_as};
+    pub use u2m_core::{
+        ClientAssertion, ClientAuth, ClientSecret, CodeVerifier, CsrfState, ErrorResponse,
+        IssuerError, IssuerTrust, MetadataError, Pkce, RefreshToken, Revocation, RevokeError,
+        ServerMetadata, TokenEndpointError, UnverifiedClaims,
+    };
+}
+
+/// Refreshes in a process of their own, what a program waits for before it ends, and what a child process is given.
+pub mod process {
+    pub use crate::detached::{Detached, serve_detached};
+    pub use crate::lend::lend;
+    pub use crate::refresher::LateSave;
+    pub use u2m_http::{wait_for_saves, wait_for_saves_and_refuse};
+}
+
+/// Sources of tokens, how fresh a token has to be, and how they fail.
+pub mod source {
+    pub use u2m_core::{
+        Authorization, Description, Freshness, FreshnessRules, Lifetime, Mints, Need,
+        RefreshFailure, RefreshFailureKind, ReportedError, ReportedStep, SideHeader, SourceError,
+        SourceFailure, SpendState, WhichToken,
+    };
+    pub use u2m_http::{Bearer, HeaderSource, Headers, Renewal, TokenSource};
+}
+
+/// Where logins are kept.
+pub mod store {
+    pub use crate::storage::{Storage, StorageChoice, StorageError, StorageSource};
+    pub use u2m_cache::{
+        AutoStore, Claim, CustomStore, EntryLock, EntryLocks, FileStore, HeldLogin, MemoryStore,
+        Mirror, NamedStore, Notice, RecordStore, ReplaceCheck, Snapshot, StorageMode, StoreAddress,
+        StoreError, TokenStore,
+    };
+    #[cfg(any(feature = "encrypted", feature = "redis"))]
+    pub use u2m_cache::{Cipher, SealError, SealKey};
+    #[cfg(feature = "encrypted")]
+    pub use u2m_cache::{EncryptedFileStore, SealKeySource};
+    #[cfg(feature = "keyring")]
+    pub use u2m_cache::{Keyring, KeyringError, KeyringStore, SystemKeyring, TimeoutKeyring};
+    #[cfg(feature = "redis")]
+    pub use u2m_cache::{RedisSettings, RedisStore};
+    pub use u2m_core::{
+        Binding, CacheKey, RecordError, Session, SessionRecord, SessionText, StoreFailure,
+    };
+}
+
+/// Text that is safe to show, and text that holds secrets.
+pub mod text {
+    pub use u2m_cache::format_local;
+    pub use u2m_core::{Sanitized, SecretText, chain, is_printable, secret_json_pretty};
+}
+
+/// How requests are sent: HTTP clients, proxies, certificates, retries, endpoints.
+pub mod transport {
+    pub use u2m_core::TransportFailure;
+    pub use u2m_http::{
+        BasicEndpoints, EndpointSupplier, Proxies, Proxy, ProxyError, RetryPolicy, Transport,
+    };
+    #[cfg(feature = "reqwest")]
+    pub use u2m_http::{
+        CertificateProblem, CryptoProvider, Obstacle, ProxyTrouble, ReqwestTransport,
+    };
+}

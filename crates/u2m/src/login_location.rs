@@ -28,8 +28,8 @@ pub struct LoginLocation {
 /// # async fn example(auth: u2m::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
 /// let signed_in = auth.challenge().await?;
 /// if let Some(host) = signed_in.host() {
-///     let transport = std::sync::Arc::new(u2m::ReqwestTransport::new());
-///     let found = u2m::login_location(transport, host, signed_in.token().access_token()).await;
+///     let transport = std::sync::Arc::new(u2m::transport::ReqwestTransport::new());
+///     let found = u2m::databricks::login_location(transport, host, signed_in.token().access_token()).await;
 ///     println!("{:?}", found.workspace_id);
 /// }
 /// # Ok(())
@@ -57,7 +57,7 @@ pub async fn login_location(
 /// # fn example(auth: u2m::blocking::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
 /// let signed_in = auth.challenge()?;
 /// if let Some(host) = signed_in.host() {
-///     let transport = std::sync::Arc::new(u2m::ReqwestTransport::new());
+///     let transport = std::sync::Arc::new(u2m::transport::ReqwestTransport::new());
 ///     let found = u2m::blocking::login_location(transport, host, signed_in.token().access_token());
 ///     println!("{:?}", found.workspace_id);
 /// }

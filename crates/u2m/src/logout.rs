@@ -11,8 +11,8 @@ use u2m_core::{AccountId, CacheKey, Host, Session, Target};
 /// both keys are named.
 ///
 /// ```
-/// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
-/// let keys = u2m::login_keys(&config, "dev");
+/// let config = u2m::config::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
+/// let keys = u2m::login::login_keys(&config, "dev");
 /// assert!(keys.iter().map(|key| key.as_str()).eq(["dev", "https://a.example"]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -34,7 +34,7 @@ pub fn login_keys(config: &ConfigFile, profile: &str) -> Vec<CacheKey> {
 ///
 /// ```
 /// let host = u2m::Host::parse("https://a.example")?;
-/// assert_eq!(u2m::host_login_keys(&host, None).len(), 1);
+/// assert_eq!(u2m::login::host_login_keys(&host, None).len(), 1);
 /// # Ok::<(), u2m::HostError>(())
 /// ```
 pub fn host_login_keys(host: &Host, account: Option<&AccountId>) -> Vec<CacheKey> {
@@ -58,7 +58,7 @@ pub struct LoggedOut {
     /// The entries that were removed, and the stores that they were in.
     pub removed: Vec<(CacheKey, StorageMode)>,
     /// The logins that stood in them, as far as they could be read and no entry that is left holds the same: nobody needs
-    /// their tokens any more, so that they can be revoked ([`revoke`](crate::revoke())).
+    /// their tokens any more, so that they can be revoked ([`revoke`](crate::oauth::revoke())).
     pub ended: Vec<Session>,
     /// What could not be removed, or not be looked at.
     pub failed: Vec<(CacheKey, StoreError)>,
@@ -69,7 +69,8 @@ pub struct LoggedOut {
 /// it was asked for by name. What was removed is read under the lock, so that it is the latest.
 ///
 /// ```
-/// use u2m::{AutoStore, CacheKey, FileStore, log_out};
+/// use u2m::login::log_out;
+/// use u2m::store::{AutoStore, CacheKey, FileStore};
 /// let store = AutoStore::new(FileStore::at("/nonexistent/token-cache.json"));
 /// let out = log_out(&store, &[CacheKey::new("dev")], std::time::Duration::from_secs(1));
 /// assert!(out.removed.is_empty());

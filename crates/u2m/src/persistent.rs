@@ -37,7 +37,8 @@ impl PersistentAuth {
     /// Begins to describe a login to `target`; see [`Builder`].
     ///
     /// ```
-    /// use u2m::{Host, MemoryStore, PersistentAuth, Target};
+    /// use u2m::{Host, PersistentAuth, Target};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?;
     /// assert_eq!(auth.cache_key().as_str(), "https://a.example");
@@ -56,7 +57,7 @@ impl PersistentAuth {
         challenge(&self.desk, &self.shared).await
     }
 
-    /// Signs in on another device (RFC 8628): shows a code ([`Person::enter_code`](crate::Person::enter_code)), which the person
+    /// Signs in on another device (RFC 8628): shows a code ([`Person::enter_code`](crate::login::Person::enter_code)), which the person
     /// enters wherever there is a browser, and waits until that is done. For machines without a browser, and only where the
     /// server offers it. It is never begun instead of [`PersistentAuth::challenge`]: people can be talked into entering codes.
     /// Runs within a tokio runtime. Dropping the future ends the wait.
@@ -114,7 +115,8 @@ impl PersistentAuth {
     /// The token in hand, until it ends, also when it is time for the next: no file, no request, no waiting.
     ///
     /// ```
-    /// use u2m::{Host, MemoryStore, PersistentAuth, Target};
+    /// use u2m::{Host, PersistentAuth, Target};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?;
     /// assert!(auth.peek().is_none(), "nobody has asked for a token yet");
@@ -148,7 +150,8 @@ impl PersistentAuth {
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     /// # runtime.block_on(async {
     /// use std::time::Duration;
-    /// use u2m::{Host, MemoryStore, PersistentAuth, Target};
+    /// use u2m::{Host, PersistentAuth, Target};
+    /// use u2m::store::MemoryStore;
     /// let target = Target::workspace(Host::parse("https://a.example")?);
     /// let auth = PersistentAuth::builder(target).with_store(MemoryStore::new()).build()?;
     /// assert!(auth.close(Duration::from_secs(10)).await, "nothing is under way");
@@ -171,7 +174,7 @@ impl PersistentAuth {
     ///
     /// ```no_run
     /// # async fn example(auth: u2m::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
-    /// use u2m::LateSave;
+    /// use u2m::process::LateSave;
     /// let signed_in = auth.challenge().await?;
     /// if signed_in.unsaved().is_some()
     ///     && let LateSave::GivenUp { why, revoked } = auth.save_or_give_up(|| false).await

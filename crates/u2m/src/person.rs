@@ -109,7 +109,7 @@ pass_on!(Arc<P>, Box<P>);
 /// A person whom nobody asks: what [`Person`] does by default.
 ///
 /// ```
-/// use u2m::{Person, SilentPerson};
+/// use u2m::login::{Person, SilentPerson};
 /// assert!(SilentPerson.paste().is_none());
 /// ```
 #[derive(Clone, Copy, Debug, Default)]

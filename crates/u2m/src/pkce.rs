@@ -7,7 +7,9 @@ use u2m_core::{CsrfState, Entropy, Pkce};
 /// goes through the steps of a login itself. [`PersistentAuth::challenge`](crate::PersistentAuth::challenge) makes its own.
 ///
 /// ```
-/// use u2m::{Scopes, Url, build_discovery_authorize_url, new_pkce};
+/// use u2m::{Scopes, Url};
+/// use u2m::databricks::build_discovery_authorize_url;
+/// use u2m::oauth::new_pkce;
 /// let (pkce, state) = new_pkce()?;
 /// let scope = Scopes::default().requested(true);
 /// let url = build_discovery_authorize_url(
@@ -26,7 +28,7 @@ use u2m_core::{CsrfState, Entropy, Pkce};
 /// A verifier and a state of one's own, such as those of another program:
 ///
 /// ```
-/// use u2m::{CodeVerifier, CsrfState, Pkce};
+/// use u2m::oauth::{CodeVerifier, CsrfState, Pkce};
 /// // RFC 7636 appendix B.
 /// let pkce = Pkce::from_verifier(CodeVerifier::new("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
 /// assert_eq!(pkce.challenge(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");

@@ -33,10 +33,10 @@ pub struct Revoked {
 /// Runs within a tokio runtime.
 ///
 /// ```no_run
-/// # async fn example(logins: Vec<u2m::Session>) {
+/// # async fn example(logins: Vec<u2m::store::Session>) {
 /// use std::{sync::Arc, time::Duration};
-/// let transport = Arc::new(u2m::ReqwestTransport::new());
-/// for one in u2m::revoke(transport, logins, Duration::from_secs(5)).await {
+/// let transport = Arc::new(u2m::transport::ReqwestTransport::new());
+/// for one in u2m::oauth::revoke(transport, logins, Duration::from_secs(5)).await {
 ///     println!("{:?}: {:?}", one.host, one.outcome);
 /// }
 /// # }
@@ -52,11 +52,11 @@ pub async fn revoke(
 /// As [`revoke`] for logins of a client that shows who it is ([`Builder::with_client_auth`](crate::Builder::with_client_auth)).
 ///
 /// ```no_run
-/// # async fn example(logins: Vec<u2m::Session>, secret: u2m::ClientSecret) {
+/// # async fn example(logins: Vec<u2m::store::Session>, secret: u2m::oauth::ClientSecret) {
 /// use std::{sync::Arc, time::Duration};
-/// let transport = Arc::new(u2m::ReqwestTransport::new());
-/// let auth = u2m::ClientAuth::Basic(secret);
-/// for one in u2m::revoke_as(auth, transport, logins, Duration::from_secs(5)).await {
+/// let transport = Arc::new(u2m::transport::ReqwestTransport::new());
+/// let auth = u2m::oauth::ClientAuth::Basic(secret);
+/// for one in u2m::oauth::revoke_as(auth, transport, logins, Duration::from_secs(5)).await {
 ///     println!("{:?}: {:?}", one.host, one.outcome);
 /// }
 /// # }
@@ -126,7 +126,7 @@ async fn revoke_one(
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
-/// let transport = Arc::new(u2m::ReqwestTransport::new());
+/// let transport = Arc::new(u2m::transport::ReqwestTransport::new());
 /// assert!(u2m::blocking::revoke(transport, Vec::new(), Duration::from_secs(5)).is_empty());
 /// ```
 pub fn revoke_blocking(

@@ -33,7 +33,8 @@ impl Builder {
     /// Begins with a saved profile, to say more: a caller's wait, a transport, a person.
     ///
     /// ```
-    /// use u2m::{Builder, ConfigFile, Environment};
+    /// use u2m::Builder;
+    /// use u2m::config::{ConfigFile, Environment};
     /// # let folder = tempfile::tempdir()?;
     /// # let home = folder.path().as_os_str().to_owned();
     /// # let env = |name: &str| (name == "HOME" || name == "USERPROFILE").then(|| home.clone());

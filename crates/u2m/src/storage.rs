@@ -64,7 +64,8 @@ impl StorageSource {
 /// Which store was asked for, and by whom.
 ///
 /// ```
-/// use u2m::{ConfigFile, StorageChoice, StorageMode, StorageSource, Environment};
+/// use u2m::config::{ConfigFile, Environment};
+/// use u2m::store::{StorageChoice, StorageMode, StorageSource};
 /// let config = ConfigFile::parse("[__settings__]\nauth_storage = plaintext\n")?;
 /// let around = Environment { env: &|_| None, config: &config };
 /// let choice = StorageChoice::of(None, &around, None)?;
@@ -133,7 +134,8 @@ impl StorageChoice {
     /// when a login is moved, and until it follows the record of the move goes before it.
     ///
     /// ```
-    /// use u2m::{ConfigFile, NamedStore, StorageChoice, StorageMode, Environment};
+    /// use u2m::config::{ConfigFile, Environment};
+    /// use u2m::store::{NamedStore, StorageChoice, StorageMode};
     /// let config = ConfigFile::parse("[__settings__]\nauth_storage = plaintext\n")?;
     /// let around = Environment { env: &|_| None, config: &config };
     /// let naming = |word| StorageChoice::of(word, &around, None).map(|choice| choice.naming());
@@ -153,7 +155,8 @@ impl StorageChoice {
 /// A user's stores, by the user's choice.
 ///
 /// ```
-/// use u2m::{ConfigFile, Storage, Environment, TokenStore};
+/// use u2m::config::{ConfigFile, Environment};
+/// use u2m::store::{Storage, TokenStore};
 /// # let folder = tempfile::tempdir()?;
 /// let home = folder.path().as_os_str().to_owned();
 /// let env = |name: &str| (name == "HOME" || name == "USERPROFILE").then(|| home.clone());
@@ -216,9 +219,9 @@ impl Storage {
     /// As [`Storage::open`].
     ///
     /// ```no_run
-    /// let storage = u2m::Storage::for_user(None)?;
+    /// let storage = u2m::store::Storage::for_user(None)?;
     /// println!("{}", storage.choice().mode());
-    /// # Ok::<(), u2m::StorageError>(())
+    /// # Ok::<(), u2m::store::StorageError>(())
     /// ```
     pub fn for_user(profile: Option<&str>) -> Result<Self, StorageError> {
         let env = |name: &str| std::env::var_os(name);
@@ -230,8 +233,8 @@ impl Storage {
     /// The same, for a login at an issuer that is not Databricks': no copy is made under its host's key.
     ///
     /// ```no_run
-    /// let storage = u2m::Storage::for_user(Some("idp"))?.for_issuer();
-    /// # Ok::<(), u2m::StorageError>(())
+    /// let storage = u2m::store::Storage::for_user(Some("idp"))?.for_issuer();
+    /// # Ok::<(), u2m::store::StorageError>(())
     /// ```
     #[must_use]
     pub fn for_issuer(self) -> Self {
@@ -257,7 +260,8 @@ impl Storage {
     /// storage's profile does. There is one copy, and a login of any of them moves it.
     ///
     /// ```
-    /// # use u2m::{ConfigFile, Storage, Environment};
+    /// # use u2m::config::{ConfigFile, Environment};
+    /// # use u2m::store::Storage;
     /// let text = "[dev]\nhost = a.example\nmirror_host_key = true\n[prod]\nhost = a.example\nmirror_host_key = true\n";
     /// let (config, env) = (ConfigFile::parse(text)?, |name: &str| (name == "U2M_TOKEN_CACHE").then(|| "/t.json".into()));
     /// let storage = Storage::open(None, &Environment { env: &env, config: &config }, Some("dev"))?;

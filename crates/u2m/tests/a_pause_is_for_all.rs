@@ -5,7 +5,8 @@
 mod common;
 
 use common::World;
-use u2m::{CacheKey, PersistentAuth, Session, TokenError, TokenStore};
+use u2m::store::{CacheKey, Session, TokenStore};
+use u2m::{PersistentAuth, TokenError};
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 
 /// Another login at the same server, under a name of its own.

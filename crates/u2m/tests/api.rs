@@ -8,10 +8,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use u2m::{
-    AccessToken, Binding, CacheKey, EntryLock, MemoryStore, PersistentAuth, RefreshToken, Session,
-    SignedIn, StoreError, Token, TokenError, TokenSource, TokenStore, browser_fn,
-};
+use u2m::login::browser_fn;
+use u2m::oauth::RefreshToken;
+use u2m::source::TokenSource;
+use u2m::store::{Binding, CacheKey, EntryLock, MemoryStore, Session, StoreError, TokenStore};
+use u2m::{AccessToken, PersistentAuth, SignedIn, Token, TokenError};
 
 fn is_shareable<T: Clone + Debug + Send + Sync + 'static>(value: T) -> T {
     value

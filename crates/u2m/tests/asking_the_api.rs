@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use u2m::{AccessToken, AccountId, ApiAccess, ApiError, Host, ReqwestTransport, blocking};
+use u2m::databricks::{ApiAccess, ApiError};
+use u2m::transport::ReqwestTransport;
+use u2m::{AccessToken, AccountId, Host, blocking};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Endpoint, Fault, RunningServer, Settings, Times};
 
@@ -69,7 +71,7 @@ fn err_1_what_the_api_says_is_told_and_the_token_is_not() {
     assert!(error.rejects_the_token(), "{error}");
     let odd = ApiAccess::new(access.host().clone(), AccessToken::new("canary\n"));
     let error = api(&odd).me().unwrap_err();
-    let text = format!("{error} {error:?} {}", u2m::chain(&error));
+    let text = format!("{error} {error:?} {}", u2m::text::chain(&error));
     assert!(matches!(error, ApiError::Network(_)) && !text.contains("canary"), "{text}");
 }
 
@@ -130,7 +132,8 @@ fn a_time_that_no_clock_can_show_is_as_good_as_for_ever() {
 fn who_asks_is_shown_with_the_host_and_without_the_token() {
     let access =
         ApiAccess::new(Host::parse("https://a.example").unwrap(), AccessToken::new("canary"));
-    let shown = format!("{:?}", u2m::Api::new(Arc::new(ReqwestTransport::new()), access));
+    let shown =
+        format!("{:?}", u2m::databricks::Api::new(Arc::new(ReqwestTransport::new()), access));
     assert!(shown.starts_with("Api {") && shown.contains("a.example"), "{shown}");
     assert!(!shown.contains("canary"), "{shown}");
 }

@@ -5,7 +5,8 @@ mod common;
 
 use common::{LONG, World, eventually, name, restless, runtime};
 use std::time::{Duration, Instant};
-use u2m::{Bearer, HeaderSource, Lifetime, Need, PersistentAuth, Renewal, Token, TokenSource};
+use u2m::source::{Bearer, HeaderSource, Lifetime, Need, Renewal, TokenSource};
+use u2m::{PersistentAuth, Token};
 use u2m_testkit::{Endpoint, Fault, Settings, Times, http::StatusCode};
 
 /// A login with 4 minutes left, whose token is in hand and due.

@@ -5,7 +5,9 @@ mod common;
 
 use common::{LONG, World, name, runtime};
 use std::time::Duration;
-use u2m::{PersistentAuth, TokenError, TokenStore, wait_for_saves};
+use u2m::process::wait_for_saves;
+use u2m::store::TokenStore;
+use u2m::{PersistentAuth, TokenError};
 use u2m_testkit::{Endpoint, Fault, Times};
 
 const ANSWER: Duration = Duration::from_millis(20);

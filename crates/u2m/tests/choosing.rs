@@ -5,9 +5,9 @@
 mod saying;
 
 use saying::choose;
-use u2m::{
-    ChooseError, HostMetadata, LoginChoice, Target, TokenChoice, choose_for_login, choose_for_token,
-};
+use u2m::Target;
+use u2m::config::{ChooseError, LoginChoice, TokenChoice, choose_for_login, choose_for_token};
+use u2m::databricks::HostMetadata;
 
 fn token(line: &str, env: &[(&str, &str)], config: &str) -> Result<TokenChoice, ChooseError> {
     choose(line, env, config, choose_for_token)

@@ -5,7 +5,8 @@
 mod saying;
 
 use saying::choose;
-use u2m::{ChooseError, HostMetadata, LoginChoice, choose_for_login};
+use u2m::config::{ChooseError, LoginChoice, choose_for_login};
+use u2m::databricks::HostMetadata;
 
 fn login(line: &str, env: &[(&str, &str)], config: &str) -> Result<LoginChoice, ChooseError> {
     choose(line, env, config, choose_for_login)

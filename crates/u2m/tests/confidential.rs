@@ -7,11 +7,13 @@ use common::{LONG, World, now, runtime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use u2m::{
-    AccessToken, Binding, Builder, ClientAssertion, ClientAuth, ClientSecret, Host, Lifetime,
-    MemoryStore, PersistentAuth, RefreshToken, ReqwestTransport, Revocation, Session, SignedIn,
-    Target, TokenStore, browser_fn, chain,
-};
+use u2m::login::browser_fn;
+use u2m::oauth::{ClientAssertion, ClientAuth, ClientSecret, RefreshToken, Revocation};
+use u2m::source::Lifetime;
+use u2m::store::{Binding, MemoryStore, Session, TokenStore};
+use u2m::text::chain;
+use u2m::transport::ReqwestTransport;
+use u2m::{AccessToken, Builder, Host, PersistentAuth, SignedIn, Target};
 use u2m_testkit::{Client, Device, DeviceAnswer, Settings};
 use url::Url;
 
@@ -53,7 +55,7 @@ fn login_5_a_client_with_a_secret_signs_in_renews_and_revokes() {
         assert_eq!((counts.exchanges, counts.refreshes, counts.rejected), (1, 1, 0), "{way:?}");
         assert!(world.server.is_login_alive());
         let transport = Arc::new(ReqwestTransport::new());
-        let ended = u2m::revoke_as(way, transport, vec![world.stored()], LONG);
+        let ended = u2m::oauth::revoke_as(way, transport, vec![world.stored()], LONG);
         let ended = runtime().block_on(ended);
         assert!(matches!(ended[0].outcome, Ok(Revocation::Revoked)), "{ended:?}");
         assert!(!world.server.is_login_alive());
@@ -180,7 +182,7 @@ fn what_could_not_be_signed_is_not_sent_and_spends_nothing() {
     let error = auth.blocking().token().unwrap_err();
     let text = chain(&error);
     assert!(text.contains("could not sign for itself: the key is locked"), "{text}");
-    assert_eq!(error.fate(), u2m::SpendState::Kept);
+    assert_eq!(error.fate(), u2m::source::SpendState::Kept);
     assert!(auth.blocking().close(Duration::from_secs(30)));
     token.assert();
 }

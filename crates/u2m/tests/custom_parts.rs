@@ -8,11 +8,13 @@ use common::{World, name, runtime};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use u2m::{
-    AccountId, BasicEndpoints, Bearer, Browser, BrowserError, EndpointSupplier, HeaderSource, Host,
-    MetadataError, PasteLines, PasteProblem, PastedLine, PersistentAuth, Person, ReqwestTransport,
-    ServerMetadata, SignedIn, Target, TokenSource, Transport, TransportFailure, browser_fn,
+use u2m::login::{Browser, BrowserError, PasteLines, PasteProblem, PastedLine, Person, browser_fn};
+use u2m::oauth::{MetadataError, ServerMetadata};
+use u2m::source::{Bearer, HeaderSource, TokenSource};
+use u2m::transport::{
+    BasicEndpoints, EndpointSupplier, ReqwestTransport, Transport, TransportFailure,
 };
+use u2m::{AccountId, Host, PersistentAuth, SignedIn, Target};
 use u2m_core::{HttpRequest, HttpResponse};
 use url::Url;
 
@@ -111,7 +113,7 @@ impl EndpointSupplier for Known {
 
 #[test]
 fn flow_2_endpoints_of_its_own_are_used_for_logins_and_refreshes() {
-    use u2m::TokenStore;
+    use u2m::store::TokenStore;
     let world = World::new();
     let supplier =
         Known { base: world.server.base_url().to_owned(), asked: Arc::new(Mutex::default()) };
@@ -133,7 +135,7 @@ fn flow_2_endpoints_of_its_own_are_used_for_logins_and_refreshes() {
 
 #[test]
 fn endpoints_on_a_host_that_nobody_named_are_refused_before_anything_is_sent() {
-    use u2m::TokenStore;
+    use u2m::store::TokenStore;
     let (world, elsewhere) = (World::new(), u2m_testkit::RunningServer::start().unwrap());
     let base = elsewhere.base_url().to_owned();
     let supplier = Known { base: base.clone(), asked: Arc::new(Mutex::default()) };
@@ -142,15 +144,15 @@ fn endpoints_on_a_host_that_nobody_named_are_refused_before_anything_is_sent() {
         let builder = following(builder).with_endpoints(supplier.clone()).with_trust(trust);
         builder.build().unwrap()
     };
-    let (auth, key) = (build(u2m::IssuerTrust::databricks()), world.target().cache_key());
+    let (auth, key) = (build(u2m::oauth::IssuerTrust::databricks()), world.target().cache_key());
     let error = runtime().block_on(auth.challenge()).unwrap_err();
-    assert!(u2m::chain(&error).contains("another host"), "{error:?}");
+    assert!(u2m::text::chain(&error).contains("another host"), "{error:?}");
     world.store().save(&key, &world.bare_session(-5)).unwrap();
     let error = auth.blocking().token().unwrap_err();
     assert!(matches!(error, u2m::TokenError::Endpoints(_)), "{error:?}");
     assert_eq!(elsewhere.counts().requests, 0);
     // Named once, at the login, it is the login's own.
-    let named = u2m::IssuerTrust::databricks().with_host(Host::parse(&base).unwrap());
+    let named = u2m::oauth::IssuerTrust::databricks().with_host(Host::parse(&base).unwrap());
     let signed_in = sign_in(&build(named));
     let stored = world.store().load(&key).unwrap().unwrap();
     assert_eq!(stored.binding.unwrap().allowed, [Host::parse(&base).unwrap()]);
@@ -189,7 +191,7 @@ impl EndpointSupplier for OfIssuer {
 
 #[test]
 fn flow_2_endpoints_of_its_own_are_used_for_an_issuer_and_hold_for_that_one_alone() {
-    use u2m::TokenStore;
+    use u2m::store::TokenStore;
     let world = World::new();
     let base = world.server.base_url().to_owned();
     let known = Known { base: base.clone(), asked: Arc::new(Mutex::default()) };
@@ -206,7 +208,7 @@ fn flow_2_endpoints_of_its_own_are_used_for_an_issuer_and_hold_for_that_one_alon
     let stored = world.store().load(&target.cache_key()).unwrap().unwrap();
     assert_eq!(stored.binding.unwrap().issuer, issuer);
     let error = runtime().block_on(build(&format!("{base}/other")).challenge()).unwrap_err();
-    assert!(u2m::chain(&error).contains("/other"), "{}", u2m::chain(&error));
+    assert!(u2m::text::chain(&error).contains("/other"), "{}", u2m::text::chain(&error));
     assert_eq!(world.server.counts().metadata, 0);
 }
 
@@ -214,7 +216,7 @@ fn flow_2_endpoints_of_its_own_are_used_for_an_issuer_and_hold_for_that_one_alon
 fn flow_2_a_discovery_login_takes_no_endpoints_of_its_own_and_says_so_at_once() {
     let known = Known { base: "https://a.example".to_owned(), asked: Arc::new(Mutex::default()) };
     let target = Target::discovery(u2m::ProfileName::parse("dev").unwrap());
-    let builder = PersistentAuth::builder(target).with_store(u2m::MemoryStore::new());
+    let builder = PersistentAuth::builder(target).with_store(u2m::store::MemoryStore::new());
     let error = builder.with_endpoints(known).build().unwrap_err();
     assert!(matches!(error, u2m::BuildError::EndpointsOfDiscovery), "{error}");
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 const ORDINARY: u8 = 9;
 
 fn main() -> ExitCode {
-    if let Some(code) = u2m::serve_detached() {
+    if let Some(code) = u2m::process::serve_detached() {
         return code;
     }
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -30,7 +30,8 @@ mod stories {
     use std::fs;
     use std::path::Path;
     use std::process::{Command, Stdio};
-    use u2m::{Detached, PersistentAuth, TokenError};
+    use u2m::process::Detached;
+    use u2m::{PersistentAuth, TokenError};
 
     /// The word and the mark of the small process.
     const WORD: &str = "__u2m-refresh";

@@ -11,10 +11,11 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use u2m::{
-    AccessToken, AutoStore, CacheKey, Doctor, DoctorFinding, Lifetime, Session, Severity,
-    TargetArgs, TokenStore,
-};
+use u2m::AccessToken;
+use u2m::check::{Doctor, DoctorFinding, Severity};
+use u2m::config::TargetArgs;
+use u2m::source::Lifetime;
+use u2m::store::{AutoStore, CacheKey, Session, TokenStore};
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 
 #[test]
@@ -227,7 +228,7 @@ fn a_sealed_file_whose_key_does_not_fit_is_told() {
     let key = |name: &str| home.folder.path().join(name).to_str().unwrap().to_owned();
     let sealed = |name: &str| {
         let path = home.folder.path().join(".databricks/token-cache.sealed.json");
-        u2m::EncryptedFileStore::at(path, u2m::SealKeySource::File(key(name).into()))
+        u2m::store::EncryptedFileStore::at(path, u2m::store::SealKeySource::File(key(name).into()))
     };
     sealed("right").save(&dev(), &home.world.session(1800)).unwrap();
     let with = |name: &str| {
@@ -251,8 +252,8 @@ fn a_setting_that_names_another_store_than_the_logins_is_told() {
     let home = Home::new();
     let at = |name: &str| home.folder.path().join(name);
     let sealed = || {
-        let source = u2m::SealKeySource::File(at("key"));
-        u2m::EncryptedFileStore::at(at(".databricks/token-cache.sealed.json"), source)
+        let source = u2m::store::SealKeySource::File(at("key"));
+        u2m::store::EncryptedFileStore::at(at(".databricks/token-cache.sealed.json"), source)
     };
     let setting = |mode: &str| {
         home.configure(&format!(

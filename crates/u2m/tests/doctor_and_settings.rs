@@ -9,7 +9,7 @@ mod home;
 use home::{Home, all, one};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use u2m::{DoctorFinding, Severity};
+use u2m::check::{DoctorFinding, Severity};
 
 #[test]
 fn certificates_that_a_variable_names_are_looked_for_as_the_variable_means_it() {
@@ -44,7 +44,7 @@ fn the_program_that_shows_addresses_is_named() {
     let (level, text) = one(&findings, "browser");
     assert_eq!(level, Severity::Ok, "{text}");
     assert!(text.starts_with("/bin/true"), "{text}");
-    let is_wsl = format!("{:?}", u2m::BrowserEnv::current().platform()) == "Wsl";
+    let is_wsl = format!("{:?}", u2m::login::BrowserEnv::current().platform()) == "Wsl";
     assert_eq!(text.contains("(WSL)"), is_wsl, "{text}");
 }
 

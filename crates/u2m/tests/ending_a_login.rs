@@ -8,9 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-use u2m::{
-    AccessToken, AutoStore, CacheKey, EntryLock, FileStore, MemoryStore, RefreshToken, Session,
-    StorageMode, StoreError, TokenStore, log_out,
+use u2m::AccessToken;
+use u2m::login::log_out;
+use u2m::oauth::RefreshToken;
+use u2m::store::{
+    AutoStore, CacheKey, EntryLock, FileStore, MemoryStore, Session, StorageMode, StoreError,
+    TokenStore,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -123,8 +126,8 @@ fn a_sealed_login_is_ended_without_the_key_that_was_lost() {
     let place = Place::new();
     let file = place.path("key");
     let sealed = || {
-        let source = u2m::SealKeySource::File(file.clone());
-        u2m::EncryptedFileStore::at(place.path("token-cache.sealed.json"), source)
+        let source = u2m::store::SealKeySource::File(file.clone());
+        u2m::store::EncryptedFileStore::at(place.path("token-cache.sealed.json"), source)
     };
     sealed().save(&key(), &session("a")).unwrap();
     fs::remove_file(&file).unwrap();

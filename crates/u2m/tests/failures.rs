@@ -8,7 +8,8 @@ use common::{World, chain, hasty, parse, report, together};
 use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
-use u2m::{Binding, PersistentAuth, Target, TokenError, TokenStore};
+use u2m::store::{Binding, TokenStore};
+use u2m::{PersistentAuth, Target, TokenError};
 use u2m_testkit::{Endpoint, Fault, RunningServer, Settings, Times, http::StatusCode};
 
 #[test]

@@ -6,9 +6,9 @@ mod common;
 use common::{World, name, runtime};
 use std::ffi::OsString;
 use std::fs;
-use u2m::{
-    Builder, CacheKey, ConfigFile, Environment, PersistentAuth, ProfileName, TokenError, TokenStore,
-};
+use u2m::config::{ConfigFile, Environment};
+use u2m::store::{CacheKey, TokenStore};
+use u2m::{Builder, PersistentAuth, ProfileName, TokenError};
 
 /// What `dev` is opened as, in a profile file with this much behind it.
 fn open(world: &World, more: &str) -> Builder {

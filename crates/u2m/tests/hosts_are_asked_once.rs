@@ -9,7 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use u2m::{Host, HostDirectory, HostMetadata, Transport, TransportFailure, ask_host, blocking};
+use u2m::databricks::{HostDirectory, HostMetadata, ask_host};
+use u2m::transport::{Transport, TransportFailure};
+use u2m::{Host, blocking};
 use u2m_core::{HttpRequest, HttpResponse};
 
 /// Answers with a body after a while, and counts.

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use u2m::{
-    CheckError, CheckSubject, ConfigFile, Environment, HostDirectory, Identity, Inspector,
-    ReqwestTransport, SelectionArgs, Transport, TransportFailure, Validity, resolve,
-};
+use u2m::check::{CheckError, CheckSubject, Identity, Inspector, Validity};
+use u2m::config::{ConfigFile, Environment, SelectionArgs, resolve};
+use u2m::databricks::HostDirectory;
+use u2m::transport::{ReqwestTransport, Transport, TransportFailure};
 use u2m_core::{HttpRequest, HttpResponse};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{HostMetadata, RunningServer, Settings};

@@ -5,7 +5,9 @@ mod common;
 
 use common::{LONG, World, report, within};
 use std::time::{Duration, Instant};
-use u2m::{Lifetime, TokenError, TokenStore};
+use u2m::TokenError;
+use u2m::source::Lifetime;
+use u2m::store::TokenStore;
 use u2m_testkit::{Endpoint, Fault, Settings, Times};
 
 const KILLS: u64 = 30;

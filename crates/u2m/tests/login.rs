@@ -7,10 +7,11 @@ use common::{LONG, World, eventually, name, runtime, within};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use u2m::login::{Browser, LoginError, Ports, browser_fn};
+use u2m::process::wait_for_saves;
+use u2m::store::{CacheKey, MemoryStore, Session, StoreError, TokenStore};
 use u2m::{
-    AccountId, Browser, Builder, CacheKey, ChallengeError, Host, LoginError, MemoryStore,
-    PersistentAuth, Ports, ProfileName, Scopes, Session, SignedIn, StoreError, Target, TokenStore,
-    browser_fn, wait_for_saves,
+    AccountId, Builder, ChallengeError, Host, PersistentAuth, ProfileName, Scopes, SignedIn, Target,
 };
 use u2m_testkit::{
     BrowseError, Consent, Endpoint, Fault, Iss, Page, Settings, Times, http::StatusCode,
@@ -287,11 +288,11 @@ fn disc_1_t6_a_discovery_login_sends_nothing_to_an_issuer_that_is_not_trusted() 
 struct Nowhere;
 
 #[async_trait::async_trait]
-impl u2m::Transport for Nowhere {
+impl u2m::transport::Transport for Nowhere {
     async fn send(
         &self,
         request: &u2m_core::HttpRequest,
-    ) -> Result<u2m_core::HttpResponse, u2m::TransportFailure> {
+    ) -> Result<u2m_core::HttpResponse, u2m::transport::TransportFailure> {
         panic!("{request:?}")
     }
 }
@@ -379,7 +380,7 @@ impl TokenStore for Unwritable {
         &self,
         _: &CacheKey,
         _: Duration,
-    ) -> Result<Option<Box<dyn u2m::EntryLock>>, StoreError> {
+    ) -> Result<Option<Box<dyn u2m::store::EntryLock>>, StoreError> {
         Ok(None)
     }
 }
@@ -424,15 +425,15 @@ fn a_browser_is_not_told_of_a_login_that_could_not_be_saved() {
     assert!(!page.body().contains("You are signed in"), "{}", page.body());
     // Nothing is left to be tried for: others wait until nothing is.
     let late = auth.blocking().save_or_give_up(|| true);
-    assert!(matches!(late, u2m::LateSave::GivenUp { .. }), "{late:?}");
+    assert!(matches!(late, u2m::process::LateSave::GivenUp { .. }), "{late:?}");
 }
 
 /// Counts what comes that is not the answer.
 #[derive(Clone, Default)]
 struct Watchful(Arc<Mutex<Vec<bool>>>);
 
-impl u2m::Person for Watchful {
-    fn stray_callback(&self, stray: &u2m::UnmatchedCallback) {
+impl u2m::login::Person for Watchful {
+    fn stray_callback(&self, stray: &u2m::login::UnmatchedCallback) {
         self.0.lock().unwrap().push(stray.refusal().is_some());
     }
 }

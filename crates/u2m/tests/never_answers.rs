@@ -5,7 +5,8 @@ mod common;
 
 use common::{World, hasty, parse, report, together, within};
 use std::time::{Duration, Instant};
-use u2m::{RetryPolicy, TokenStore};
+use u2m::store::TokenStore;
+use u2m::transport::RetryPolicy;
 use u2m_testkit::{Endpoint, Fault, Times};
 
 /// The budget of a request and the wait for somebody else's, and time for a busy machine.

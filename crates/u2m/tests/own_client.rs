@@ -6,7 +6,8 @@ mod common;
 use common::{LONG, World};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
-use u2m::{PersistentAuth, ReqwestTransport};
+use u2m::PersistentAuth;
+use u2m::transport::ReqwestTransport;
 
 /// The program's client: with connections that it keeps, and the cryptography that the program has chosen for itself.
 fn client() -> reqwest::Client {

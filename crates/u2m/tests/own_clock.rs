@@ -4,7 +4,8 @@
 mod common;
 
 use common::{World, name, runtime};
-use u2m::{Lifetime, PersistentAuth, Token};
+use u2m::source::Lifetime;
+use u2m::{PersistentAuth, Token};
 
 const HOUR: Lifetime = Lifetime::from_seconds(3600);
 

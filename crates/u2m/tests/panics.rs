@@ -6,11 +6,11 @@ mod common;
 use async_trait::async_trait;
 use common::store::{Stored, Twist, Twisted};
 use common::{World, runtime};
-use u2m::{
-    AccountId, Builder, CacheKey, ChallengeError, EndpointSupplier, FileStore, Host, MetadataError,
-    ReqwestTransport, ServerMetadata, Session, TokenError, TokenStore, Transport, TransportFailure,
-    browser_fn,
-};
+use u2m::login::browser_fn;
+use u2m::oauth::{MetadataError, ServerMetadata};
+use u2m::store::{CacheKey, FileStore, Session, TokenStore};
+use u2m::transport::{EndpointSupplier, ReqwestTransport, Transport, TransportFailure};
+use u2m::{AccountId, Builder, ChallengeError, Host, TokenError};
 use u2m_core::{HttpRequest, HttpResponse};
 use url::Url;
 

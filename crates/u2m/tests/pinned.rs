@@ -4,7 +4,8 @@
 mod common;
 
 use common::{World, chain};
-use u2m::{TokenError, TokenStore};
+use u2m::TokenError;
+use u2m::store::TokenStore;
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 
 /// From now on `world` names the endpoints of `evil` as its own.

@@ -9,10 +9,12 @@ mod redis_server;
 use common::{LONG, World, runtime};
 use redis_server::RedisServer;
 use std::sync::Arc;
-use u2m::{
-    Host, IssuerTrust, Lifetime, PersistentAuth, RedisStore, ReqwestTransport, Revocation, SealKey,
-    Target, TokenStore, browser_fn,
-};
+use u2m::login::browser_fn;
+use u2m::oauth::{IssuerTrust, Revocation};
+use u2m::source::Lifetime;
+use u2m::store::{RedisStore, SealKey, TokenStore};
+use u2m::transport::ReqwestTransport;
+use u2m::{Host, PersistentAuth, Target};
 use u2m_testkit::{Client, Endpoint, Iss, Settings, WellKnown};
 
 #[test]

@@ -11,7 +11,9 @@ use common::{LONG, chain, eventually, restless, within};
 use redis::{LEASE_OF_OLD, SharedToken};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use u2m::{Lifetime, Token, TokenError, TokenStore};
+use u2m::source::Lifetime;
+use u2m::store::TokenStore;
+use u2m::{Token, TokenError};
 use u2m_testkit::{Endpoint, Fault, Settings, Times, http::StatusCode};
 
 const SLOW: Duration = Duration::from_millis(500);

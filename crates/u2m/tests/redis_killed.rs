@@ -11,7 +11,9 @@ use common::{LONG, eventually, report, together};
 use redis::{ANSWER, SharedToken, inherited};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use u2m::{Lifetime, PersistentAuth, Token, TokenError, TokenStore};
+use u2m::source::Lifetime;
+use u2m::store::TokenStore;
+use u2m::{PersistentAuth, Token, TokenError};
 use u2m_testkit::{Endpoint, Fault, Settings, Times};
 
 const LEASE: Duration = Duration::from_secs(1);

@@ -16,7 +16,8 @@ use relay::Relay;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use u2m::{PersistentAuth, RedisStore};
+use u2m::PersistentAuth;
+use u2m::store::RedisStore;
 
 /// `<shared|own|apart> <tasks>`
 #[test]

@@ -6,9 +6,10 @@ mod common;
 use common::World;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use u2m::{
-    AccessToken, ReqwestTransport, Revocation, RevokeError, Revoked, Session, Transport, blocking,
-};
+use u2m::oauth::{Revocation, RevokeError, Revoked};
+use u2m::store::Session;
+use u2m::transport::{ReqwestTransport, Transport};
+use u2m::{AccessToken, blocking};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Endpoint, Fault, Settings, Times};
 

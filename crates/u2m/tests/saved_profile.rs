@@ -3,10 +3,9 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use u2m::{
-    AccessToken, Builder, CacheKey, ChooseError, ConfigFile, Environment, FileStore, OpenError,
-    Scopes, Session, StorageError, TokenStore,
-};
+use u2m::config::{ChooseError, ConfigFile, Environment, OpenError};
+use u2m::store::{CacheKey, FileStore, Session, StorageError, TokenStore};
+use u2m::{AccessToken, Builder, Scopes};
 
 const CONFIG: &str = "\
 [dev]

@@ -7,7 +7,8 @@ use common::{LONG, World, eventually, report, within};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use u2m::{CacheKey, FileStore, PersistentAuth, Target, TokenStore};
+use u2m::store::{CacheKey, FileStore, TokenStore};
+use u2m::{PersistentAuth, Target};
 use u2m_testkit::{Endpoint, Fault, Times};
 
 const LOGINS: usize = 8;

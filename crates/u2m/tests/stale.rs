@@ -9,10 +9,10 @@ use common::{LONG, World, chain, eventually, name, report, restless, within};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use u2m::{
-    CacheKey, FileStore, PersistentAuth, TokenError, TokenSource, TokenStore, Transport,
-    TransportFailure,
-};
+use u2m::source::TokenSource;
+use u2m::store::{CacheKey, FileStore, TokenStore};
+use u2m::transport::{Transport, TransportFailure};
+use u2m::{PersistentAuth, TokenError};
 use u2m_core::{HttpRequest, HttpResponse};
 use u2m_testkit::{Endpoint, Fault, Times, http::StatusCode};
 

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use u2m::{
-    AccessToken, Binding, CacheKey, ConfigFile, Environment, Host, RefreshToken, Session, Storage,
-    StorageChoice, StorageError, StorageMode, StorageSource, TokenStore,
+use u2m::config::{ConfigFile, Environment};
+use u2m::oauth::RefreshToken;
+use u2m::store::{
+    Binding, CacheKey, Session, Storage, StorageChoice, StorageError, StorageMode, StorageSource,
+    TokenStore,
 };
+use u2m::{AccessToken, Host};
 
 fn choose(
     named: Option<&str>,

@@ -8,10 +8,11 @@ use common::{World, name, restless};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use u2m::{
-    Browser, CacheKey, EntryLock, FileStore, LateSave, PersistentAuth, Revocation, Session,
-    StoreError, TokenError, TokenStore, browser_fn,
-};
+use u2m::login::{Browser, browser_fn};
+use u2m::oauth::Revocation;
+use u2m::process::LateSave;
+use u2m::store::{CacheKey, EntryLock, FileStore, Session, StoreError, TokenStore};
+use u2m::{PersistentAuth, TokenError};
 use u2m_core::RefreshFailure;
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Endpoint, Fault, Settings, Times};

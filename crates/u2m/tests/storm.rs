@@ -89,7 +89,7 @@ fn refr_5_forcing_with_objects_of_their_own_costs_one_refresh() {
 #[test]
 fn refr_2_a_login_of_another_program_is_discovered_once_and_refreshed_once() {
     let world = World::new();
-    use u2m::TokenStore;
+    use u2m::store::TokenStore;
     world.store().save(&world.key(), &world.bare_session(-5)).unwrap();
     tell(&world, vec!["token own 8"; 8], 64, "8 x 8, without endpoints");
     assert_eq!(world.server.counts().metadata, 1);

@@ -9,10 +9,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use u2m::{
-    CacheKey, Claim, EntryLock, MemoryStore, PersistentAuth, Session, StoreError, TokenError,
-    TokenStore, browser_fn,
-};
+use u2m::login::browser_fn;
+use u2m::store::{CacheKey, Claim, EntryLock, MemoryStore, Session, StoreError, TokenStore};
+use u2m::{PersistentAuth, TokenError};
 use u2m_core::{Fingerprint, RefreshFailure};
 use u2m_testkit::http::StatusCode;
 use u2m_testkit::{Endpoint, Fault, Settings, Times};

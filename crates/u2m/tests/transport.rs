@@ -8,11 +8,13 @@ use common::{World, chain, runtime};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use u2m::{
-    BasicEndpoints, EndpointSupplier, Host, HostMetadata, MetadataError, PersistentAuth,
-    ReqwestTransport, RetryPolicy, ServerMetadata, Target, TokenError, TokenStore, Transport,
-    TransportFailure,
+use u2m::databricks::HostMetadata;
+use u2m::oauth::{MetadataError, ServerMetadata};
+use u2m::store::TokenStore;
+use u2m::transport::{
+    BasicEndpoints, EndpointSupplier, ReqwestTransport, RetryPolicy, Transport, TransportFailure,
 };
+use u2m::{Host, PersistentAuth, Target, TokenError};
 use u2m_core::{HttpRequest, HttpResponse, TransportFailureKind};
 
 const METADATA: &str = "/oidc/.well-known/oauth-authorization-server";

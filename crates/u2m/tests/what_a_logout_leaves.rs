@@ -7,10 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m::{
-    AccessToken, AutoStore, Binding, CacheKey, EntryLock, FileStore, Host, MemoryStore,
-    RefreshToken, Session, StorageMode, StoreError, TokenStore, log_out,
+use u2m::login::log_out;
+use u2m::oauth::RefreshToken;
+use u2m::store::{
+    AutoStore, Binding, CacheKey, EntryLock, FileStore, MemoryStore, Session, StorageMode,
+    StoreError, TokenStore,
 };
+use u2m::{AccessToken, Host};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(50);
@@ -183,7 +186,7 @@ impl TokenStore for Unreadable {
 }
 
 /// What a logout of `name` comes to where the keyring holds `zebra` and answers so; and whether that is still there.
-fn unreadable(why: fn() -> StoreError, name: &str) -> (u2m::LoggedOut, bool) {
+fn unreadable(why: fn() -> StoreError, name: &str) -> (u2m::login::LoggedOut, bool) {
     let (_folder, store) = place();
     let keyring = Arc::new(Unreadable { why, held: MemoryStore::new() });
     keyring.save(&key("zebra"), &session("a")).unwrap();

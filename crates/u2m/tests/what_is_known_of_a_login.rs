@@ -8,11 +8,13 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use u2m::{
-    AccessToken, CacheKey, CheckError, CheckSubject, ConfigFile, Environment, FileStore, Inspector,
-    Lifetime, ProfileReport, RefreshToken, ReqwestTransport, Scopes, SelectionArgs, Session,
-    StorageMode, TokenError, TokenStore, Transport, TransportFailure, Validity, resolve,
-};
+use u2m::check::{CheckError, CheckSubject, Inspector, ProfileReport, Validity};
+use u2m::config::{ConfigFile, Environment, SelectionArgs, resolve};
+use u2m::oauth::RefreshToken;
+use u2m::source::Lifetime;
+use u2m::store::{CacheKey, FileStore, Session, StorageMode, TokenStore};
+use u2m::transport::{ReqwestTransport, Transport, TransportFailure};
+use u2m::{AccessToken, Scopes, TokenError};
 use u2m_core::{HttpRequest, HttpResponse};
 use u2m_testkit::{Endpoint, Fault, HostMetadata, Settings, Times};
 

@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use common::{World, chain};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use u2m::{
-    AutoStore, BuildError, NamedStore, PersistentAuth, StorageMode, StoreError, TokenStore,
-    Transport, TransportFailure,
-};
+use u2m::store::{AutoStore, NamedStore, StorageMode, StoreError, TokenStore};
+use u2m::transport::{Transport, TransportFailure};
+use u2m::{BuildError, PersistentAuth};
 use u2m_core::{HttpRequest, HttpResponse, TransportFailureKind};
 
 /// Speaks to a server on this machine, in clear text.

@@ -2,9 +2,9 @@
 
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
-use u2m::{
-    AccessToken, Binding, Host, RefreshToken, Session, StoreError, Target, Timestamp, TokenStore,
-};
+use u2m::oauth::RefreshToken;
+use u2m::store::{Binding, Session, StoreError, TokenStore};
+use u2m::{AccessToken, Host, Target, Timestamp};
 use u2m_sqlite_store::sqlite_store;
 use u2m_testkit::{RunningServer, conformance};
 
@@ -56,7 +56,7 @@ fn nobody_else_can_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("logins.db");
     let store = sqlite_store(&path);
-    store.save(&u2m::CacheKey::new("dev"), &Session::new(AccessToken::new("a"))).unwrap();
+    store.save(&u2m::store::CacheKey::new("dev"), &Session::new(AccessToken::new("a"))).unwrap();
     assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
@@ -68,9 +68,9 @@ fn what_sqlite_says_is_the_cause_and_that_it_is_busy_passes() {
         .unwrap();
     let error = sqlite_store(&path).keys().unwrap_err();
     assert!(matches!(error, StoreError::Other { is_passing: false, .. }), "{error:?}");
-    assert!(u2m::chain(&error).contains("not a database"), "{error:?}");
+    assert!(u2m::text::chain(&error).contains("not a database"), "{error:?}");
     std::fs::remove_file(&path).unwrap();
-    let key = u2m::CacheKey::new("dev");
+    let key = u2m::store::CacheKey::new("dev");
     let login = Session::new(AccessToken::new("a"));
     sqlite_store(&path).save(&key, &login).unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();

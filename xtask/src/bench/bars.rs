@@ -22,7 +22,7 @@ pub(super) enum Limit {
 }
 
 /// A bar and what became of it.
-pub(super) struct RefreshFailure {
+pub(super) struct BarResult {
     /// The title of the block that the bar belongs to.
     pub(super) block: &'static str,
     pub(super) bar: &'static Bar,
@@ -38,7 +38,7 @@ impl Bar {
         block: &'static str,
         samples: &Samples,
         is_excused: bool,
-    ) -> RefreshFailure {
+    ) -> BarResult {
         let find = |case| samples.find(self.table, case, self.figure);
         let spread = |of: &Series| of.spread();
         let mine = find(self.case);
@@ -50,7 +50,7 @@ impl Bar {
             Limit::Typical(_) => mine.and_then(spread).map(|spread| spread.median),
             Limit::Worst(_) => mine.and_then(spread).map(|spread| spread.max),
         };
-        RefreshFailure { block, bar: self, measured, is_excused }
+        BarResult { block, bar: self, measured, is_excused }
     }
 }
 
@@ -63,7 +63,7 @@ impl Limit {
     }
 }
 
-impl RefreshFailure {
+impl BarResult {
     /// A figure that was not measured meets no bar.
     pub(super) fn is_met(&self) -> bool {
         self.measured.is_some_and(|measured| measured <= self.bar.limit.most())

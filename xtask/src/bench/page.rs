@@ -1,12 +1,12 @@
 //! The page: tables of medians and ranges, ratios to the anchors, bars.
 
-use super::bars::{Limit, RefreshFailure};
+use super::bars::{BarResult, Limit};
 use super::samples::{Samples, Spread};
 use super::{Block, Measured, Table};
 use std::fmt::Write as _;
 
 /// The whole of `BENCHMARKS.md`.
-pub(super) fn whole(machine: &str, sections: &[String], verdicts: &[RefreshFailure]) -> String {
+pub(super) fn whole(machine: &str, sections: &[String], verdicts: &[BarResult]) -> String {
     format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench`; do not edit. Each figure stands beside its \
          anchors, measured in the same run and in turn, and each ratio is taken round by round: \
@@ -23,7 +23,7 @@ pub(super) fn whole(machine: &str, sections: &[String], verdicts: &[RefreshFailu
 }
 
 /// What became of the bars.
-pub(super) fn bars(verdicts: &[RefreshFailure]) -> String {
+pub(super) fn bars(verdicts: &[BarResult]) -> String {
     let mut text =
         String::from("## Bars\n\n| block | case | figure | at most | measured | met |\n");
     text.push_str("| --- | --- | --- | --- | --- | --- |\n");

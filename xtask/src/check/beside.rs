@@ -1,13 +1,13 @@
 //! Programs with TLS of their own, beside which u2m runs.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use crate::run;
 use std::process::Stdio;
 
 /// Builds a program with `rustls` and `reqwest` at their defaults, and runs its tests.
 ///
 /// It needs what their cryptography needs: a C compiler.
-pub(super) fn beside() -> RefreshFailure {
+pub(super) fn beside() -> CheckResult {
     let manifest = run::root().join("beside/Cargo.toml");
     let mut tests = run::cargo(&["test", "--locked", "--manifest-path"]);
     tests.arg(manifest).arg("--target-dir").arg(run::target().join("beside"));

@@ -1,6 +1,6 @@
 //! What cargo-deny says of the dependencies: their licences, sources and known vulnerabilities, as deny.toml allows.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use crate::run::{self, Failure};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,14 +10,14 @@ const CARGO_DENY: &str = "cargo-deny@0.20.2";
 /// How long fetching the advisory database and looking through it may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(super) fn licences() -> RefreshFailure {
+pub(super) fn licences() -> CheckResult {
     let mut command = deny()?;
     run::must(command.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]))?;
     Ok("as deny.toml allows".into())
 }
 
 /// The database of advisories is on the network: not reaching it is said, and is no failure.
-pub(super) fn advisories() -> RefreshFailure {
+pub(super) fn advisories() -> CheckResult {
     let mut command = deny()?;
     command.args(["check", "advisories"]).env("GIT_TERMINAL_PROMPT", "0");
     let (status, said) = run::bounded(&mut command, PATIENCE)?;

@@ -1,6 +1,6 @@
 //! The crates of the workspace: which may depend on which, and what lies below `u2m-core`.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use crate::run::{self, Failure};
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ fn package(json: &Value) -> Result<Package, Failure> {
     })
 }
 
-pub(super) fn arrows() -> RefreshFailure {
+pub(super) fn arrows() -> CheckResult {
     let packages = packages()?;
     let wrong =
         packages.iter().filter(|package| package.name != "xtask").flat_map(upward).collect();

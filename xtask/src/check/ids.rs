@@ -4,7 +4,7 @@
 mod found;
 mod page;
 
-use super::{RefreshFailure, verdict};
+use super::{CheckResult, verdict};
 use crate::run::{self, Failure};
 use found::Found;
 use page::Page;
@@ -17,7 +17,7 @@ const PAGE: &str = "docs/THREATS.md";
 /// Where ids stand. Other tracked files hold none: what looks like one there is something else.
 const WHERE: &[&str] = &["beside", "bench", "crates", "examples", "fuzz/fuzz_targets", "xtask"];
 
-pub(super) fn ids() -> RefreshFailure {
+pub(super) fn ids() -> CheckResult {
     let page = Page::of(&fs::read_to_string(run::root().join(PAGE))?);
     let mut found = Found::default();
     let mut files = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! u2m without its features, for a program that brings its own transport.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use super::graph;
 use crate::run;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ const MOST: usize = 85;
 const HEAVY: &[&str] = &["dbus", "hyper", "libdbus-sys", "reqwest", "ring", "rustls", "webpki"];
 
 /// Counts what `u2m` pulls in without features, and runs its tests that are about a build without them.
-pub(super) fn lean() -> RefreshFailure {
+pub(super) fn lean() -> CheckResult {
     let below = graph::below("u2m", &["--no-default-features"])?;
     let mut wrong: Vec<String> = below
         .iter()

@@ -1,6 +1,6 @@
 //! What cargo's own tools say: rustfmt, clippy, rustdoc, and each set of features by itself.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use super::graph::{self, Package};
 use crate::{Outcome, run};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use std::process::Stdio;
 /// The workspaces beside the main one.
 const OTHERS: [&str; 4] = ["beside", "bench", "examples/sqlite-store", "fuzz"];
 
-pub(super) fn fmt() -> RefreshFailure {
+pub(super) fn fmt() -> CheckResult {
     cargo(&["fmt", "--all", "--check"])?;
     for other in OTHERS {
         let manifest = run::root().join(other).join("Cargo.toml");
@@ -18,20 +18,20 @@ pub(super) fn fmt() -> RefreshFailure {
     Ok("formatted".into())
 }
 
-pub(super) fn clippy() -> RefreshFailure {
+pub(super) fn clippy() -> CheckResult {
     let all = ["clippy", "--workspace", "--all-targets", "--all-features", "--locked"];
     cargo(&[&all[..], &["--", "-D", "warnings"]].concat())?;
     Ok("no lints".into())
 }
 
-pub(super) fn docs() -> RefreshFailure {
+pub(super) fn docs() -> CheckResult {
     let mut doc = run::cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--locked"]);
     run::must(doc.env("RUSTDOCFLAGS", "-D warnings").stdin(Stdio::null()))?;
     Ok("no warnings".into())
 }
 
 /// Compiles each crate by itself, since in a workspace build the crates switch on each other's features.
-pub(super) fn features() -> RefreshFailure {
+pub(super) fn features() -> CheckResult {
     let mut wrong = Vec::new();
     let mut runs = 0;
     for package in graph::packages()?.iter().filter(|package| package.name != "xtask") {

@@ -1,6 +1,6 @@
 //! Where what is committed comes from: the packages of every lock file, and the words of every tracked file.
 
-use super::{RefreshFailure, verdict};
+use super::{CheckResult, verdict};
 use crate::run::{self, Failure};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 const WEB_VIEWS: &[&str] = &["webview", "web-view", "webkit", "tauri", "servo"];
 const WEB_VIEW_NAMES: &[&str] = &["cef", "tao", "wry"];
 
-pub(super) fn sources() -> RefreshFailure {
+pub(super) fn sources() -> CheckResult {
     let locks = locks()?;
     if !locks.iter().any(|(path, _)| path == "Cargo.lock") {
         return Err("Cargo.lock is not committed".into());
@@ -26,7 +26,7 @@ pub(super) fn sources() -> RefreshFailure {
     verdict(wrong, format!("{packages} packages in {} lock files", locks.len()))
 }
 
-pub(super) fn web_views() -> RefreshFailure {
+pub(super) fn web_views() -> CheckResult {
     let locks = locks()?;
     let names = locks.iter().flat_map(|(_, text)| values(text, "name"));
     let (shown, fine): (Vec<_>, Vec<_>) = names.partition(|name| is_web_view(name));
@@ -52,7 +52,7 @@ fn values<'a>(lock: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
         .filter_map(move |line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'))
 }
 
-pub(super) fn paths() -> RefreshFailure {
+pub(super) fn paths() -> CheckResult {
     // In two parts, so that this file does not match.
     let needle = ["/wo", "rk/"].concat();
     let grep =

@@ -1,6 +1,6 @@
 //! The crates as crates.io and docs.rs see them.
 
-use super::{RefreshFailure, verdict};
+use super::{CheckResult, verdict};
 use crate::run::{self, Failure};
 use serde_json::Value;
 use std::path::Path;
@@ -11,7 +11,7 @@ const MOST_KEYWORDS: usize = 5;
 const LONGEST_KEYWORD: usize = 20;
 
 /// Makes sure that each crate that is published can be found, and packs all of them as `cargo publish` would.
-pub(super) fn package() -> RefreshFailure {
+pub(super) fn package() -> CheckResult {
     let all = metadata()?;
     let (published, private): (Vec<_>, Vec<_>) = all.iter().partition(|one| is_published(one));
     let wrong: Vec<String> = published.iter().flat_map(|package| missing(package)).collect();

@@ -1,6 +1,6 @@
 //! The release binary.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use crate::run::{self, Failure};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use std::process::Stdio;
 /// The SDKs take a smaller `databricks` program for the old one in Python, and refuse to call it.
 const SMALLEST: u64 = 1024 * 1024;
 
-pub(super) fn binary() -> RefreshFailure {
+pub(super) fn binary() -> CheckResult {
     let path = build()?;
     let size = std::fs::metadata(&path)?.len();
     if size < SMALLEST {

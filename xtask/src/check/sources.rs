@@ -1,7 +1,7 @@
 //! What the sources may not say: I/O in the core, secrets, the `plain` method, and more than a reader can hold.
 
 use super::rust::Source;
-use super::{RefreshFailure, graph, verdict};
+use super::{CheckResult, graph, verdict};
 use crate::run::Failure;
 
 const LONGEST: usize = 500;
@@ -28,7 +28,7 @@ const IMPURE: &[&str] = &[
 /// The same modules inside a grouped `use std::{…}`.
 const IMPURE_MODULES: &[&str] = &["env", "fs", "net", "process", "thread"];
 
-pub(super) fn purity() -> RefreshFailure {
+pub(super) fn purity() -> CheckResult {
     let (mut wrong, crates) = graph::impure()?;
     let core = core()?;
     for source in &core {
@@ -56,7 +56,7 @@ fn impure_lines(source: &Source) -> Vec<String> {
     wrong
 }
 
-pub(super) fn size() -> RefreshFailure {
+pub(super) fn size() -> CheckResult {
     let mut wrong = Vec::new();
     let mut sources = Source::all("crates")?;
     sources.extend(Source::all("xtask")?);
@@ -69,7 +69,7 @@ pub(super) fn size() -> RefreshFailure {
     verdict(wrong, format!("{} files", sources.len()))
 }
 
-pub(super) fn secrets() -> RefreshFailure {
+pub(super) fn secrets() -> CheckResult {
     let sources = Source::all("crates")?;
     let found = |source: &Source| -> Vec<String> {
         let lines = source.code().into_iter().filter(|(_, line)| has_secret(line));
@@ -97,7 +97,7 @@ fn has_known_start(text: &str) -> bool {
     ["dose", "dapi", "GOCSPX-"].iter().any(|start| text.starts_with(start))
 }
 
-pub(super) fn pkce() -> RefreshFailure {
+pub(super) fn pkce() -> CheckResult {
     let core = core()?;
     let mut wrong = Vec::new();
     for source in &core {

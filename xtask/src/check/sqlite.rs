@@ -1,6 +1,6 @@
 //! A store of one's own, as the documentation promises it: short, and keeping to every rule.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use crate::run;
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ const LINES: usize = 60;
 
 /// Counts the lines of the store's file, each one of them, and runs the tests of the example: the check for stores, and processes
 /// that refresh a login at once. SQLite is built for it, which needs a C compiler.
-pub(super) fn sqlite() -> RefreshFailure {
+pub(super) fn sqlite() -> CheckResult {
     let folder = run::root().join(EXAMPLE);
     let lines = std::fs::read_to_string(folder.join("src/lib.rs"))?.lines().count();
     if lines > LINES {

@@ -1,6 +1,6 @@
 //! Other systems and the oldest compiler, as far as rustup can bring what they need.
 
-use super::RefreshFailure;
+use super::CheckResult;
 use crate::run::{self, Failure};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const WITHOUT_C: &[(&str, &[&str])] = &[
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Compiles the library crates for Windows and macOS, without linking.
-pub(super) fn targets() -> RefreshFailure {
+pub(super) fn targets() -> CheckResult {
     let mut seen = Vec::new();
     for target in TARGETS {
         if let Some(why) = not_provided(&["target", "add", target])? {
@@ -50,7 +50,7 @@ fn selection() -> Vec<String> {
 }
 
 /// Compiles all crates by the oldest compiler that they promise to work with.
-pub(super) fn msrv() -> RefreshFailure {
+pub(super) fn msrv() -> CheckResult {
     let oldest = env!("CARGO_PKG_RUST_VERSION");
     if let Some(why) = not_provided(&["toolchain", "install", oldest, "--profile", "minimal"])? {
         return Ok(format!("NOT CHECKED: Rust {oldest}: {why}"));

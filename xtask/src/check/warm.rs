@@ -3,7 +3,7 @@
 //! strace writes down each system call, GNU time the memory. A session bus that could be called stands beside: for a login
 //! that is in the file nobody does.
 
-use super::{RefreshFailure, release, verdict};
+use super::{CheckResult, release, verdict};
 use crate::Outcome;
 use crate::run::{self, Failure};
 use std::fs;
@@ -66,7 +66,7 @@ impl Known {
 /// Arguments of open and fcntl that mean writing or locking.
 const FORBIDDEN_ARGUMENTS: &[&str] = &["O_CREAT", "O_RDWR", "O_WRONLY", "F_OFD_SETLK", "F_SETLK"];
 
-pub(super) fn warm() -> RefreshFailure {
+pub(super) fn warm() -> CheckResult {
     if !cfg!(target_os = "linux") {
         return Ok("NOT CHECKED: strace is a program for Linux".into());
     }

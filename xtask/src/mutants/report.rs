@@ -37,7 +37,7 @@ pub(super) fn listed(json: &str) -> Result<Vec<Mutant>, Failure> {
 
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SpendState {
+pub(super) enum MutantFate {
     /// A test failed.
     Caught,
     /// Every test passed.
@@ -52,13 +52,13 @@ pub(super) enum SpendState {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) name: String,
-    pub(super) fate: SpendState,
+    pub(super) fate: MutantFate,
 }
 
 impl Found {
     /// Whether this is of that change, and no test noticed it.
     pub(super) fn let_through(&self, mutant: &Mutant) -> bool {
-        self.fate == SpendState::Missed && self.name == mutant.name
+        self.fate == MutantFate::Missed && self.name == mutant.name
     }
 }
 
@@ -81,10 +81,10 @@ pub(super) fn found(json: &str) -> Result<Vec<Found>, Failure> {
         // The other scenario is the unchanged tree.
         let Some(name) = outcome["scenario"]["Mutant"]["name"].as_str() else { continue };
         let fate = match outcome["summary"].as_str() {
-            Some("CaughtMutant") => SpendState::Caught,
-            Some("MissedMutant") => SpendState::Missed,
-            Some("Timeout") => SpendState::Hung,
-            Some("Unviable") => SpendState::Unviable,
+            Some("CaughtMutant") => MutantFate::Caught,
+            Some("MissedMutant") => MutantFate::Missed,
+            Some("Timeout") => MutantFate::Hung,
+            Some("Unviable") => MutantFate::Unviable,
             other => return Err(format!("{name}: cargo-mutants says {other:?}").into()),
         };
         if !found.iter().any(|known| known.name == name) {
@@ -101,17 +101,17 @@ pub(super) struct Score {
 }
 
 impl Score {
-    fn count(&self, fate: SpendState) -> usize {
+    fn count(&self, fate: MutantFate) -> usize {
         self.found.iter().filter(|found| found.fate == fate).count()
     }
 
     fn viable(&self) -> usize {
-        self.found.len() - self.count(SpendState::Unviable)
+        self.found.len() - self.count(MutantFate::Unviable)
     }
 
     /// How many of a hundred were noticed; all of none.
     pub(super) fn percent(&self) -> f64 {
-        let missed = self.count(SpendState::Missed);
+        let missed = self.count(MutantFate::Missed);
         match self.viable() {
             0 => 100.0,
             viable => 100.0 * (viable - missed) as f64 / viable as f64,
@@ -127,7 +127,7 @@ pub(super) fn table(scores: &[Score], seed: u64) -> String {
     table.push_str("|---|---|---|---|---|---|---|\n");
     for score in scores {
         let [caught, hung, missed, unviable] =
-            [SpendState::Caught, SpendState::Hung, SpendState::Missed, SpendState::Unviable]
+            [MutantFate::Caught, MutantFate::Hung, MutantFate::Missed, MutantFate::Unviable]
                 .map(|fate| score.count(fate));
         // Writing to a text cannot fail.
         let _ = writeln!(
@@ -139,7 +139,7 @@ pub(super) fn table(scores: &[Score], seed: u64) -> String {
         );
     }
     for found in scores.iter().flat_map(|score| &score.found) {
-        if found.fate == SpendState::Missed {
+        if found.fate == MutantFate::Missed {
             let _ = write!(table, "\nmissed: {}", found.name);
         }
     }
@@ -176,7 +176,7 @@ mod tests {
         let fates: Vec<_> = found.unwrap().into_iter().map(|found| found.fate).collect();
         assert_eq!(
             fates,
-            [SpendState::Caught, SpendState::Missed, SpendState::Hung, SpendState::Unviable]
+            [MutantFate::Caught, MutantFate::Missed, MutantFate::Hung, MutantFate::Unviable]
         );
         assert!(super::found(&json(&[one("e", "Failure")])).is_err());
         assert!(super::found("{}").is_err());
@@ -186,13 +186,13 @@ mod tests {
     fn the_last_round_has_the_last_word() {
         let one = |name: &str, fate| Found { name: name.into(), fate };
         let mut found = vec![
-            one("a", SpendState::Caught),
-            one("b", SpendState::Missed),
-            one("c", SpendState::Missed),
+            one("a", MutantFate::Caught),
+            one("b", MutantFate::Missed),
+            one("c", MutantFate::Missed),
         ];
-        later(&mut found, vec![one("b", SpendState::Caught), one("c", SpendState::Missed)]);
+        later(&mut found, vec![one("b", MutantFate::Caught), one("c", MutantFate::Missed)]);
         let fates: Vec<_> = found.iter().map(|found| found.fate).collect();
-        assert_eq!(fates, [SpendState::Caught, SpendState::Caught, SpendState::Missed]);
+        assert_eq!(fates, [MutantFate::Caught, MutantFate::Caught, MutantFate::Missed]);
         let mutant = |name: &str| Mutant { name: name.into(), file: String::new(), line: 1 };
         assert!(found[2].let_through(&mutant("c")) && !found[2].let_through(&mutant("b")));
         assert!(!found[0].let_through(&mutant("a")));
@@ -203,11 +203,11 @@ mod tests {
         let found = |fate, count: usize| {
             (0..count).map(move |at| Found { name: format!("f.rs:{at}: {fate:?}"), fate })
         };
-        let all = found(SpendState::Caught, 17)
-            .chain(found(SpendState::Hung, 1))
-            .chain(found(SpendState::Missed, 2));
+        let all = found(MutantFate::Caught, 17)
+            .chain(found(MutantFate::Hung, 1))
+            .chain(found(MutantFate::Missed, 2));
         let score =
-            Score { area: "core", found: all.chain(found(SpendState::Unviable, 5)).collect() };
+            Score { area: "core", found: all.chain(found(MutantFate::Unviable, 5)).collect() };
         assert!((score.percent() - 90.0).abs() < 1e-9);
         let table = table(&[score, Score { area: "u2m", found: Vec::new() }], 7);
         let row = "| core              |     20 |     17 |    1 |      2 |        5 |  90.0 % |\n";

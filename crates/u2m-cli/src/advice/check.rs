@@ -2,7 +2,9 @@
 
 use super::{TokenSubject, stopped, token, told};
 use crate::failure::{Class, Failure};
-use u2m::{ApiError, CheckError, TokenError};
+use u2m::TokenError;
+use u2m::check::CheckError;
+use u2m::databricks::ApiError;
 
 /// A configuration that was settled and does not work; the advice is that of its way of signing in. One line.
 pub(crate) fn check(

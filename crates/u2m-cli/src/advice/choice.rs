@@ -5,7 +5,8 @@ use crate::args::Args;
 use crate::failure::{Class, Failure};
 use crate::place::{self, shown};
 use std::path::Path;
-use u2m::{ChooseError, ConfigFile, Profile, Sanitized, chain};
+use u2m::config::{ChooseError, ConfigFile, Profile};
+use u2m::text::{Sanitized, chain};
 
 /// What is not clear of a choice that the environment has a say in: with the variable that it is from, because a person who has
 /// not typed it does not know.

@@ -1,7 +1,7 @@
 //! What kept a request from its server, in the words of somebody who looks at the network.
 
 use std::error::Error;
-use u2m::chain;
+use u2m::text::chain;
 
 /// How the core begins to say that a request did not leave.
 const NOT_SENT: &str = "the server could not be reached (";

@@ -1,7 +1,7 @@
 //! Advice on what was in the way of a request: a proxy, a certificate, a setting.
 
 use std::error::Error;
-use u2m::{CertificateProblem, Obstacle};
+use u2m::transport::{CertificateProblem, Obstacle};
 
 /// What to do about it, where that is more than to look at the network.
 pub(crate) fn through(error: &(dyn Error + 'static)) -> Option<&'static str> {

@@ -282,7 +282,7 @@ pub(super) fn is_of_all(command: Command, name: &str) -> bool {
 
 fn unknown_flag(flag: &str, near: Option<String>, command: Option<Command>) -> Failure {
     let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    usage(format!("unknown flag: {}{hint}", u2m::Sanitized::new(flag))).of(command)
+    usage(format!("unknown flag: {}{hint}", u2m::text::Sanitized::new(flag))).of(command)
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ pub(super) enum WordMeaning {
 fn unknown_command(word: &str) -> Failure {
     let near = u2m::alike(word, WORDS.iter().map(|known| known.name)).into_iter().next();
     let hint = near.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    usage(format!("unknown command \"{}\"{hint}", u2m::Sanitized::new(word)))
+    usage(format!("unknown command \"{}\"{hint}", u2m::text::Sanitized::new(word)))
 }
 
 #[cfg(test)]

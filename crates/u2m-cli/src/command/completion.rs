@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
         other => {
             let said = other.map_or_else(
                 || "no shell was named.".to_owned(),
-                |other| format!("unsupported shell: {}.", u2m::Sanitized::new(other)),
+                |other| format!("unsupported shell: {}.", u2m::text::Sanitized::new(other)),
             );
             let text = format!("{said} Run: {name} completion {}", SHELLS.join("|"));
             return Err(Failure::new(Class::Usage, text));
@@ -99,9 +99,9 @@ fn profiles() -> Vec<Candidate> {
     let named = config.profiles().into_iter().filter(|profile| profile.host().is_some());
     // A name that a terminal cannot show is not offered to one.
     let shown = named.filter(|profile| !profile.name().contains(char::is_control));
-    let candidate = |profile: u2m::Profile<'_>| Candidate {
+    let candidate = |profile: u2m::config::Profile<'_>| Candidate {
         text: profile.name().to_owned(),
-        about: u2m::Sanitized::new(profile.host().unwrap_or_default()).to_string(),
+        about: u2m::text::Sanitized::new(profile.host().unwrap_or_default()).to_string(),
     };
     shown.map(candidate).collect()
 }

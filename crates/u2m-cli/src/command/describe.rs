@@ -11,7 +11,9 @@ use crate::settle::{goes_elsewhere, settled};
 use crate::{guard, output, place, told, waiting};
 use report::{CheckStatus, DescribeReport};
 use std::time::{Duration, Instant};
-use u2m::{CheckError, CheckSubject, ChooseError, Detached, Environment, Inspector, Resolved};
+use u2m::check::{CheckError, CheckSubject, Inspector};
+use u2m::config::{ChooseError, Environment, Resolved};
+use u2m::process::Detached;
 
 /// How long the check may take, unless somebody says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -117,7 +119,7 @@ fn check(
     };
     let checked = waiting::during(&what, Some(limit), || {
         let checked = inspector.check_blocking(subject);
-        u2m::wait_for_saves(SAVING);
+        u2m::process::wait_for_saves(SAVING);
         checked
     });
     match checked {

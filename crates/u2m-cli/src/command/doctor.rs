@@ -4,7 +4,7 @@ use crate::args::{Args, Format};
 use crate::failure::{Class, Failure};
 use crate::{output, waiting};
 use serde::Serialize;
-use u2m::{Doctor, DoctorFinding, Severity};
+use u2m::check::{Doctor, DoctorFinding, Severity};
 
 #[derive(Serialize)]
 struct DoctorJson<'a> {

@@ -10,7 +10,7 @@ use crate::{output, place, told};
 use shape::EnvFormat;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use u2m::{Resolved, TargetArgs};
+use u2m::config::{Resolved, TargetArgs};
 use zeroize::Zeroizing;
 
 /// How long a host is waited for that is to say what it is. One that is silent is given up well before, and that is remembered.

@@ -11,7 +11,9 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal};
 use std::process::{Command, ExitCode};
 use std::time::SystemTime;
-use u2m::{Sanitized, Timestamp, lend};
+use u2m::Timestamp;
+use u2m::process::lend;
+use u2m::text::Sanitized;
 
 /// What shells end with where there is no such program, and where it cannot be run.
 const NOT_FOUND: u8 = 127;

@@ -6,10 +6,10 @@ use crate::{advice, output, place, waiting};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use u2m::{
-    CacheKey, ChooseError, ConfigFile, Editor, ForeignLogins, FoundLogin, IMPORT_WARNING,
-    ImportLogin, ImportSource, Sanitized, Storage, StorageMode, TokenStore, chain,
-};
+use u2m::config::{ChooseError, ConfigFile, Editor};
+use u2m::import::{ForeignLogins, FoundLogin, IMPORT_WARNING, ImportLogin, ImportSource};
+use u2m::store::{CacheKey, Storage, StorageMode, TokenStore};
+use u2m::text::{Sanitized, chain};
 
 /// Nobody refreshes a login that is not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);

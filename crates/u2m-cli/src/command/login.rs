@@ -14,10 +14,9 @@ use crate::{advice, events, guard, output, place, prompt};
 use choose::ChosenTarget;
 use places::ProfilePlaces;
 use save::SavedLogin;
-use u2m::{
-    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, Environment, LoginChoice, LoginError,
-    PersistentAuth, Scopes,
-};
+use u2m::config::{CA_FILE_KEY, ConfigFile, Editor, Environment, LoginChoice};
+use u2m::login::LoginError;
+use u2m::{Builder, ChallengeError, PersistentAuth, Scopes};
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     if args.events {

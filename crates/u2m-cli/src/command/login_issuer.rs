@@ -8,11 +8,12 @@ use crate::person::Terminal;
 use crate::{events, guard, output, place};
 use serde_json::json;
 use std::path::Path;
-use u2m::{
-    Builder, CA_FILE_KEY, ChallengeError, ConfigFile, Editor, ISSUER_CLIENT_KEY, ISSUER_KEY,
-    LOGIN_CLEARS, ListenError, LoginError, MetadataError, PersistentAuth, ProfileName, Sanitized,
-    Scopes, SignedIn, StorageMode, Target, chain,
-};
+use u2m::config::{CA_FILE_KEY, ConfigFile, Editor, ISSUER_CLIENT_KEY, ISSUER_KEY, LOGIN_CLEARS};
+use u2m::login::{ListenError, LoginError};
+use u2m::oauth::MetadataError;
+use u2m::store::StorageMode;
+use u2m::text::{Sanitized, chain};
+use u2m::{Builder, ChallengeError, PersistentAuth, ProfileName, Scopes, SignedIn, Target};
 
 /// What to sign in to.
 struct IssuerLogin {

@@ -11,11 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use u2m::{
-    CacheKey, ChooseError, ConfigFile, Editor, Host, LoggedOut, Profile, Purpose, Revocation,
-    Sanitized, Selection, SelectionArgs, Session, Storage, StorageMode, StoreError, TargetArgs,
-    TokenStore, blocking, chain, host_login_keys, log_out, login_keys,
+use u2m::config::{
+    ChooseError, ConfigFile, Editor, Profile, Purpose, Selection, SelectionArgs, TargetArgs,
 };
+use u2m::login::{LoggedOut, host_login_keys, log_out, login_keys};
+use u2m::oauth::Revocation;
+use u2m::store::{CacheKey, Session, Storage, StorageMode, StoreError, TokenStore};
+use u2m::text::{Sanitized, chain};
+use u2m::{Host, blocking};
 
 /// A refresh that is under way ends by then.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -234,7 +237,7 @@ fn whose(
         return Err(Failure::new(Class::Unclear, text));
     }
     let named = given.profile.or(given.either).unwrap_or_default();
-    match u2m::select(&given, &place::env, config, Purpose::Login) {
+    match u2m::config::select(&given, &place::env, config, Purpose::Login) {
         Ok(selection) => of_selection(&selection, config, storage),
         // Its profile was removed by hand.
         Err(ChooseError::UnknownProfile { .. }) if is_kept(named, storage) => {

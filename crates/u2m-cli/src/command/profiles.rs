@@ -6,7 +6,10 @@ use crate::failure::Failure;
 use crate::{guard, output, place, screen, waiting};
 use serde::Serialize;
 use std::time::Duration;
-use u2m::{Cloud, Detached, Environment, Inspector, ProfileReport, Sanitized, chain, format_local};
+use u2m::check::{Inspector, ProfileReport};
+use u2m::config::{Cloud, Environment};
+use u2m::process::Detached;
+use u2m::text::{Sanitized, chain, format_local};
 
 /// How long one profile is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,7 +70,7 @@ pub(crate) fn run(args: &Args, _: &str) -> Result<(), Failure> {
         true => reports.map(row).map(ProfileJson::into_theirs).collect(),
         false => reports.map(row).collect(),
     };
-    u2m::wait_for_saves(SAVING);
+    u2m::process::wait_for_saves(SAVING);
     output::warn_of(inspector.take_notices());
     match output::format(args) {
         Format::Json => output::result(output::json(&ProfilesJson { profiles: rows }) + "\n"),

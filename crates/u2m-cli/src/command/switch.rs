@@ -7,7 +7,8 @@ use crate::settle::{listed, with_flag};
 use crate::{advice, output, place};
 use serde_json::json;
 use std::path::Path;
-use u2m::{ChooseError, ConfigFile, EditOutcome, Editor, Sanitized};
+use u2m::config::{ChooseError, ConfigFile, EditOutcome, Editor};
+use u2m::text::Sanitized;
 
 /// What is used before any default.
 const BEFORE_THE_DEFAULT: &[&str] = &["DATABRICKS_CONFIG_PROFILE", "DATABRICKS_HOST"];
@@ -101,7 +102,9 @@ fn check(wanted: &str, path: &Path, config: &ConfigFile, name: &str) -> Result<(
     match config.named(wanted) {
         Ok(_) => Ok(()),
         // It is no name to begin with.
-        Err(error @ ChooseError::Reserved) => Err(Failure::new(Class::Usage, u2m::chain(&error))),
+        Err(error @ ChooseError::Reserved) => {
+            Err(Failure::new(Class::Usage, u2m::text::chain(&error)))
+        }
         Err(error) => Err(advice::choice(&error, path, config, name)),
     }
 }

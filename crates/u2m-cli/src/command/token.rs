@@ -8,11 +8,13 @@ use crate::failure::Failure;
 use crate::settle::is_machine;
 use crate::{guard, output, place, waiting};
 use std::time::{Instant, SystemTime};
-use u2m::{
-    CacheKey, ChooseError, ConfigFile, Detached, Environment, Host, SecretText, Storage,
-    StorageMode, Target, TargetArgs, Timestamp, Token, TokenChoice, TokenError, blocking,
-    choose_for_token,
+use u2m::config::{
+    ChooseError, ConfigFile, Environment, TargetArgs, TokenChoice, choose_for_token,
 };
+use u2m::process::Detached;
+use u2m::store::{CacheKey, Storage, StorageMode};
+use u2m::text::SecretText;
+use u2m::{Host, Target, Timestamp, Token, TokenError, blocking};
 
 pub(crate) fn run(args: &Args, name: &str) -> Result<(), Failure> {
     let obtained = obtain(args, &args.said(), name)?;
@@ -50,7 +52,7 @@ pub(super) fn obtain(args: &Args, said: &TargetArgs, name: &str) -> Result<Obtai
     place::storage(&config, None)?;
     // Where nobody is signed in, and a machine could: whoever asks wants the token of the machine.
     let is_machine = || {
-        u2m::resolve(&said.given(), &place::env, &config, &path)
+        u2m::config::resolve(&said.given(), &place::env, &config, &path)
             .is_ok_and(|found| is_machine(&found))
     };
     let unclear = |error: ChooseError| {
@@ -126,7 +128,7 @@ fn elsewhere(storage: &Storage, key: &CacheKey, name: &str) -> String {
     let Some(other) = other else { return String::new() };
     format!(
         ". A login '{}' is kept in {}; to move it: {name} storage migrate --to {wanted} {}",
-        u2m::Sanitized::new(key.as_str()),
+        u2m::text::Sanitized::new(key.as_str()),
         storage.location(other, &place::shown),
         advice::quoted(key.as_str())
     )

@@ -2,7 +2,7 @@
 
 use super::{PickerRow, pick};
 use crate::failure::Failure;
-use u2m::{ConfigFile, Profile};
+use u2m::config::{ConfigFile, Profile};
 
 /// What somebody chose.
 #[derive(Clone, Debug, PartialEq, Eq)]

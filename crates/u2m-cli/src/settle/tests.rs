@@ -5,7 +5,7 @@ use crate::command::logout;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use u2m::{
+use u2m::config::{
     ChooseError, ConfigFile, Environment, Purpose, ResolveError, TargetArgs, choose_for_token,
     resolve, select,
 };

@@ -35,7 +35,7 @@ pub(crate) fn assert_signed_in(world: &World, ran: &Ran, profile: &str) {
 /// Who signed in, where the token says so.
 fn whom(world: &World, profile: &str) -> String {
     let session = world.stored(profile);
-    let claims = u2m::UnverifiedClaims::read(session.access_token.expose());
+    let claims = u2m::oauth::UnverifiedClaims::read(session.access_token.expose());
     let user = claims.and_then(|claims| claims.sub);
     user.map(|user| format!(" as {user}")).unwrap_or_default()
 }

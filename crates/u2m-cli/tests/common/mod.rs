@@ -11,10 +11,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
-use u2m::{
-    AccessToken, Binding, CacheKey, EncryptedFileStore, FileStore, Host, Lifetime, RefreshToken,
-    SealKeySource, Session, Timestamp, TokenStore,
+use u2m::oauth::RefreshToken;
+use u2m::source::Lifetime;
+use u2m::store::{
+    Binding, CacheKey, EncryptedFileStore, FileStore, SealKeySource, Session, TokenStore,
 };
+use u2m::{AccessToken, Host, Timestamp};
 use u2m_testkit::{Endpoint, Fault, IssuedTokens, RunningServer, Settings, Times};
 
 /// The program under test.
@@ -338,7 +340,7 @@ impl Drop for Running {
 
 /// The end of a token that another program was just given, as it writes it.
 pub(crate) fn in_an_hour() -> String {
-    u2m::format_local(Timestamp::from(SystemTime::now()).plus(Lifetime::from_seconds(3600)))
+    u2m::text::format_local(Timestamp::from(SystemTime::now()).plus(Lifetime::from_seconds(3600)))
 }
 
 /// Asks again and again until it is so.

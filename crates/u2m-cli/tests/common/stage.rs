@@ -4,7 +4,8 @@ use crate::case::Case;
 use crate::common::{self, Ran, U2M, World, now, ran};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use u2m::{Lifetime, Timestamp};
+use u2m::Timestamp;
+use u2m::source::Lifetime;
 use u2m_testkit::{Endpoint, Fault, HostMetadata, IssuedTokens, Settings, Times, http::StatusCode};
 
 /// A world as the case wants it.
@@ -137,7 +138,7 @@ impl<'c> Stage<'c> {
         while let Some(at) = text.find("{in ") {
             let end = at + text[at..].find('}').unwrap();
             let seconds: i64 = text[at + 4..end].parse().unwrap();
-            let time = u2m::format_local(self.start.plus(Lifetime::from_seconds(seconds)));
+            let time = u2m::text::format_local(self.start.plus(Lifetime::from_seconds(seconds)));
             text.replace_range(at..=end, &time);
         }
         text

@@ -4,7 +4,9 @@ use crate::common::{Ran, Running, World, free_port, now, printed_token, ran};
 use crate::secret_service::SecretService;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use u2m::{ConfigFile, Lifetime, format_local};
+use u2m::config::ConfigFile;
+use u2m::source::Lifetime;
+use u2m::text::format_local;
 use u2m_testkit::{IssuedTokens, follow_login};
 
 /// The variable that names a store.

@@ -69,7 +69,7 @@ fn places(desk: &Desk) -> Vec<&'static str> {
 
 /// The store that the profile file names for the login.
 fn store_of(desk: &Desk) -> Option<String> {
-    let config = u2m::ConfigFile::read(desk.world.config()).unwrap();
+    let config = u2m::config::ConfigFile::read(desk.world.config()).unwrap();
     let own = config.get("dev", "auth_storage");
     own.or_else(|| config.setting("auth_storage")).map(str::to_owned)
 }

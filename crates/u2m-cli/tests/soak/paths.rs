@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use u2m::{CacheKey, FileStore, Mirror, TokenStore};
+use u2m::store::{CacheKey, FileStore, Mirror, TokenStore};
 use u2m_testkit::{Endpoint, Fault, Times};
 
 /// A second way to the same login.

@@ -39,7 +39,7 @@ pub(crate) fn quiet(world: &World, limit: Duration) -> bool {
 
 /// Whether the stored login can still be renewed.
 pub(crate) fn is_alive(world: &World, key: &str) -> bool {
-    use u2m::{CacheKey, TokenStore};
+    use u2m::store::{CacheKey, TokenStore};
     let stored = world.store().load(&CacheKey::new(key)).ok().flatten();
     let refresh = stored.and_then(|session| session.refresh_token);
     refresh.is_some_and(|token| world.server.is_refreshable(token.expose()))

@@ -9,7 +9,7 @@ use u2m_core::FreshnessRules;
 #[non_exhaustive]
 pub enum Renewal {
     /// Behind the callers: whoever asks has the old token at once, and one fetch runs meanwhile. For a program that lives long,
-    /// and waits before it ends for what is under way ([`settle`](crate::settle)).
+    /// and waits before it ends for what is under way ([`settle`](crate::wait_for_saves)).
     Behind,
     /// The first who asks waits for it; others have the old token meanwhile. For a program that may end with its answer.
     #[default]

@@ -10,12 +10,14 @@ use u2m_core::{
 };
 use u2m_http::Transport;
 
-/// A host's API for plain code; see [`Api`](crate::Api). Not to be used within an async runtime.
+/// A host's API for plain code; see [`Api`](crate::databricks::Api). Not to be used within an async runtime.
 ///
 /// ```no_run
 /// # fn example(token: u2m::AccessToken) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
-/// use u2m::{ApiAccess, Host, ReqwestTransport, blocking};
+/// use u2m::{Host, blocking};
+/// use u2m::databricks::ApiAccess;
+/// use u2m::transport::ReqwestTransport;
 /// let access = ApiAccess::new(Host::parse("https://my-workspace.cloud.databricks.com")?, token);
 /// let api = blocking::Api::new(Arc::new(ReqwestTransport::new()), access);
 /// let mut clusters = api.clusters();
@@ -28,7 +30,7 @@ use u2m_http::Transport;
 #[derive(Debug)]
 pub struct Api(Async);
 
-/// Clusters, one after the other, for plain code; see [`Clusters`](crate::Clusters).
+/// Clusters, one after the other, for plain code; see [`Clusters`](crate::databricks::Clusters).
 #[derive(Debug)]
 pub struct Clusters(AsyncClusters);
 
@@ -37,7 +39,9 @@ impl Api {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use u2m::{AccessToken, ApiAccess, Host, ReqwestTransport, blocking};
+    /// use u2m::{AccessToken, Host, blocking};
+    /// use u2m::databricks::ApiAccess;
+    /// use u2m::transport::ReqwestTransport;
     /// let access = ApiAccess::new(Host::parse("https://a.example")?, AccessToken::new("secret"));
     /// let api = blocking::Api::new(Arc::new(ReqwestTransport::new()), access);
     /// # drop(api);

@@ -53,8 +53,9 @@ impl LoginChoice {
     /// People sign in to accounts here, and no account is known.
     ///
     /// ```
-    /// use u2m::{HostMetadata, TargetArgs, Environment, choose_for_login};
-    /// let config = u2m::ConfigFile::parse("")?;
+    /// use u2m::config::{Environment, TargetArgs, choose_for_login};
+    /// use u2m::databricks::HostMetadata;
+    /// let config = u2m::config::ConfigFile::parse("")?;
     /// let around = Environment { env: &|_| None, config: &config };
     /// let said = TargetArgs { host: Some("https://dev.cloud.databricks.com".into()), ..TargetArgs::default() };
     /// let mut choice = choose_for_login(&said, &around)?;
@@ -161,8 +162,8 @@ const DEFAULT: &str = "DEFAULT";
 /// It is not clear what is meant.
 ///
 /// ```
-/// use u2m::{TargetArgs, Environment, choose_for_login};
-/// let config = u2m::ConfigFile::parse("")?;
+/// use u2m::config::{Environment, TargetArgs, choose_for_login};
+/// let config = u2m::config::ConfigFile::parse("")?;
 /// let surroundings = Environment { env: &|_| None, config: &config };
 /// let said = TargetArgs { either: Some("https://dev.cloud.databricks.com".into()), ..TargetArgs::default() };
 /// assert_eq!(choose_for_login(&said, &surroundings)?.profile.as_str(), "dev");

@@ -60,11 +60,11 @@ impl TokenChoice {
     /// another program says nothing about its endpoints and has to be renewed, by what `ask` learns of the host.
     ///
     /// ```
-    /// use u2m::{TargetArgs, Environment, choose_for_token};
-    /// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\naccount_id = 1\n")?;
+    /// use u2m::config::{Environment, TargetArgs, choose_for_token};
+    /// let config = u2m::config::ConfigFile::parse("[dev]\nhost = https://a.example\naccount_id = 1\n")?;
     /// let around = Environment { env: &|_| None, config: &config };
     /// let choice = choose_for_token(&TargetArgs { profile: Some("dev".into()), ..TargetArgs::default() }, &around)?;
-    /// let choice = choice.settled_in(&u2m::MemoryStore::new(), |_| None);
+    /// let choice = choice.settled_in(&u2m::store::MemoryStore::new(), |_| None);
     /// assert!(!choice.target.is_unified());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -142,8 +142,8 @@ impl TokenChoice {
 /// It is not clear what is meant; or what is meant signs in otherwise than by a person.
 ///
 /// ```
-/// use u2m::{TargetArgs, Environment, choose_for_token};
-/// let config = u2m::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
+/// use u2m::config::{Environment, TargetArgs, choose_for_token};
+/// let config = u2m::config::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
 /// let surroundings = Environment { env: &|_| None, config: &config };
 /// let said = TargetArgs { either: Some("dev".into()), ..TargetArgs::default() };
 /// assert_eq!(choose_for_token(&said, &surroundings)?.target.cache_key().as_str(), "dev");

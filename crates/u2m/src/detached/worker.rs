@@ -26,7 +26,7 @@ const READING: Duration = Duration::from_secs(10);
 /// an ordinary start.
 ///
 /// ```
-/// assert!(u2m::serve_detached().is_none(), "nobody asked for it here");
+/// assert!(u2m::process::serve_detached().is_none(), "nobody asked for it here");
 /// ```
 pub fn serve_detached() -> Option<ExitCode> {
     let mut words = std::env::args_os().skip(1);

@@ -17,7 +17,7 @@ impl Severity {
     /// The word for it: `ok`, `warn` or `fail`.
     ///
     /// ```
-    /// assert_eq!(u2m::Severity::Warn.as_str(), "warn");
+    /// assert_eq!(u2m::check::Severity::Warn.as_str(), "warn");
     /// ```
     pub fn as_str(self) -> &'static str {
         match self {

@@ -62,7 +62,7 @@ impl CheckError {
     /// One word for what a program can act on; the words stay as they are.
     ///
     /// ```
-    /// assert_eq!(u2m::CheckError::NoLogin.category(), "not-configured");
+    /// assert_eq!(u2m::check::CheckError::NoLogin.category(), "not-configured");
     /// ```
     pub fn category(&self) -> &'static str {
         match self {

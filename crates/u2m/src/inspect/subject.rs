@@ -66,7 +66,8 @@ impl CheckSubject {
     /// Reads a configuration; `around` says where logins are kept. Nothing is asked or opened yet.
     ///
     /// ```
-    /// use u2m::{ConfigFile, SelectionArgs, CheckSubject, Environment, resolve};
+    /// use u2m::check::CheckSubject;
+    /// use u2m::config::{ConfigFile, Environment, SelectionArgs, resolve};
     /// # let folder = tempfile::tempdir()?;
     /// # let home = folder.path().as_os_str().to_owned();
     /// let config = ConfigFile::parse("[dev]\nhost = https://a.example\ntoken = secret\n")?;

@@ -1,7 +1,8 @@
 //! How long callers are waited for, and what is said of a login that another program saved.
 
 use super::*;
-use crate::{MemoryStore, ReqwestTransport};
+use crate::store::MemoryStore;
+use crate::transport::ReqwestTransport;
 use std::cell::RefCell;
 use u2m_cache::FileStore;
 use u2m_core::{AccessToken, Host, ProfileName, Session};

@@ -6,7 +6,9 @@ use crate::common::World;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
-use u2m::{CacheKey, Doctor, DoctorFinding, FileStore, Severity, TargetArgs, TokenStore};
+use u2m::check::{Doctor, DoctorFinding, Severity};
+use u2m::config::TargetArgs;
+use u2m::store::{CacheKey, FileStore, TokenStore};
 use u2m_testkit::Settings;
 
 /// A server, and a home with a profile `dev` on it whose logins are in the shared file.

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
-use u2m::{
-    AccessToken, Binding, Builder, CacheKey, FileStore, FreshnessRules, Host, Lifetime,
-    PersistentAuth, RefreshToken, RetryPolicy, Session, Target, Timestamp, Token, TokenError,
-    TokenStore,
-};
+use u2m::oauth::RefreshToken;
+use u2m::source::{FreshnessRules, Lifetime};
+use u2m::store::{Binding, CacheKey, FileStore, Session, TokenStore};
+use u2m::transport::RetryPolicy;
+use u2m::{AccessToken, Builder, Host, PersistentAuth, Target, Timestamp, Token, TokenError};
 use u2m_core::Fingerprint;
 use u2m_testkit::{Endpoint, IssuedTokens, RunningServer, Seen, Settings};
 use url::Url;

@@ -5,7 +5,8 @@
 use crate::common::{Child, World};
 use crate::redis_server::RedisServer;
 use std::time::Duration;
-use u2m::{Builder, PersistentAuth, RedisSettings, RedisStore, SealKey, Session, TokenStore};
+use u2m::store::{RedisSettings, RedisStore, SealKey, Session, TokenStore};
+use u2m::{Builder, PersistentAuth};
 use u2m_testkit::{Endpoint, Fault, Settings, Times};
 
 const URL: &str = "U2M_STORY_REDIS";

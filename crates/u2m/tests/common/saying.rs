@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use u2m::{ChooseError, ConfigFile, Environment, TargetArgs};
+use u2m::config::{ChooseError, ConfigFile, Environment, TargetArgs};
 
 /// `profile=…`, `host=…`, `account=…`, `workspace=…`, or a word alone.
 fn said(line: &str) -> TargetArgs {

@@ -1,7 +1,7 @@
 //! A file store in which a story does something else where it matters, and the same everywhere else.
 
 use std::time::Duration;
-use u2m::{CacheKey, EntryLock, FileStore, Notice, Session, StoreError, TokenStore};
+use u2m::store::{CacheKey, EntryLock, FileStore, Notice, Session, StoreError, TokenStore};
 
 /// What an operation of a store ends with.
 pub(crate) type Stored<T> = Result<T, StoreError>;

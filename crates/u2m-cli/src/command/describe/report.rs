@@ -6,10 +6,11 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
-use u2m::{
-    Attribute, CheckError, CheckSubject, Identity, LoginFacts, Resolved, Sanitized, Scopes,
-    StorageSource, Timestamp, Value, ValueSource, chain, format_local,
-};
+use u2m::check::{CheckError, CheckSubject, Identity, LoginFacts};
+use u2m::config::{Attribute, Resolved, Value, ValueSource};
+use u2m::store::StorageSource;
+use u2m::text::{Sanitized, chain, format_local};
+use u2m::{Scopes, Timestamp};
 
 /// What is wrong, for programs and for people.
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use crate::output;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use u2m::SecretText;
+use u2m::text::SecretText;
 use zeroize::Zeroizing;
 
 /// A form of writing variables down.

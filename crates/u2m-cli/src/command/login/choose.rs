@@ -5,10 +5,11 @@ use crate::failure::Failure;
 use crate::prompt::{self, ProfileChoice};
 use crate::{advice, output, place, waiting};
 use std::path::Path;
-use u2m::{
-    AccountId, ChooseError, ConfigFile, Environment, Host, HostMetadata, LoginChoice, ProfileName,
-    TargetArgs, blocking, choose_for_login,
+use u2m::config::{
+    ChooseError, ConfigFile, Environment, LoginChoice, TargetArgs, choose_for_login,
 };
+use u2m::databricks::HostMetadata;
+use u2m::{AccountId, Host, ProfileName, blocking};
 
 /// What is signed in to, and what its host says of itself.
 pub(super) struct ChosenTarget {
@@ -52,7 +53,7 @@ pub(super) fn login(
                 | ChooseError::IssuerProfile { .. }
                 | ChooseError::ProfileHost(..)),
             ) => {
-                output::note(&u2m::chain(&error));
+                output::note(&u2m::text::chain(&error));
             }
             _ => {
                 chosen = settled(&mut named, args, around, may_ask, known, &unclear)?;
@@ -128,18 +129,18 @@ pub(crate) fn profile_and_host(config: &ConfigFile) -> Result<(String, Option<St
 pub(crate) fn host() -> Result<String, Failure> {
     output::note("For example https://my-workspace.cloud.databricks.com");
     prompt::text("Databricks host", None, &|text| {
-        Host::typed(text).map(|_| ()).map_err(|error| u2m::chain(&error))
+        Host::typed(text).map(|_| ()).map_err(|error| u2m::text::chain(&error))
     })
 }
 
 fn account() -> Result<String, Failure> {
     prompt::text("Databricks account ID", None, &|text| {
-        AccountId::parse(text).map(|_| ()).map_err(|error| u2m::chain(&error))
+        AccountId::parse(text).map(|_| ()).map_err(|error| u2m::text::chain(&error))
     })
 }
 
 fn profile_name(suggestion: &str) -> Result<String, Failure> {
     prompt::text("Databricks profile name", Some(suggestion), &|text| {
-        ProfileName::parse(text).map(|_| ()).map_err(|error| u2m::chain(&error))
+        ProfileName::parse(text).map(|_| ()).map_err(|error| u2m::text::chain(&error))
     })
 }

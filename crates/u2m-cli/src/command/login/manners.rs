@@ -7,11 +7,13 @@ use crate::person::{CodeExtras, Terminal, can_paste};
 use crate::{advice, guard, output, place, waiting};
 use std::path::Path;
 use std::time::Duration;
-use u2m::{
-    BrowserError, Builder, CA_FILE_KEY, ChallengeError, ConfigError, Editor, Host, HostError,
-    IssuerTrust, LateSave, PersistentAuth, Sanitized, Scopes, SignedIn, StoreFailure, browser_fn,
-    chain,
-};
+use u2m::config::{CA_FILE_KEY, ConfigError, Editor};
+use u2m::login::{BrowserError, browser_fn};
+use u2m::oauth::IssuerTrust;
+use u2m::process::LateSave;
+use u2m::store::StoreFailure;
+use u2m::text::{Sanitized, chain};
+use u2m::{Builder, ChallengeError, Host, HostError, PersistentAuth, Scopes, SignedIn};
 
 /// How long a person has, unless they say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -158,7 +160,7 @@ fn tell_clock(signed_in: &SignedIn) {
 /// Who signed in, by the word of the token, which is good enough to be shown: to the person who did.
 pub(crate) fn whom(signed_in: &SignedIn) -> String {
     let token = signed_in.token();
-    let claims = u2m::UnverifiedClaims::read(token.access_token().expose());
+    let claims = u2m::oauth::UnverifiedClaims::read(token.access_token().expose());
     match claims.and_then(|claims| claims.sub) {
         Some(user) => format!(" as {}", Sanitized::new(&user)),
         None => String::new(),

@@ -5,10 +5,10 @@ use crate::failure::{Class, Failure};
 use crate::prompt::{self, PickerRow};
 use crate::{guard, output, place, waiting};
 use std::sync::Arc;
-use u2m::{
-    AccountId, AccountWorkspace, ApiAccess, ApiError, Cluster, ConfigFile, LoginChoice, Sanitized,
-    SignedIn, blocking, chain, suits_connect,
-};
+use u2m::config::{ConfigFile, LoginChoice};
+use u2m::databricks::{AccountWorkspace, ApiAccess, ApiError, Cluster, suits_connect};
+use u2m::text::{Sanitized, chain};
+use u2m::{AccountId, SignedIn, blocking};
 
 /// So many clusters are enough to choose from.
 const MANY: usize = 200;

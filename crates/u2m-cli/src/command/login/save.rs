@@ -6,10 +6,10 @@ use crate::failure::{Class, Failure};
 use crate::{output, place};
 use serde::Serialize;
 use std::path::Path;
-use u2m::{
-    CA_FILE_KEY, CacheKey, ConfigFile, Editor, LOGIN_CLEARS, LoginChoice, Sanitized, Scopes,
-    SignedIn, Storage, StorageMode, chain,
-};
+use u2m::config::{CA_FILE_KEY, ConfigFile, Editor, LOGIN_CLEARS, LoginChoice};
+use u2m::store::{CacheKey, Storage, StorageMode};
+use u2m::text::{Sanitized, chain};
+use u2m::{Scopes, SignedIn};
 
 /// The result for programs. A member that has no value is `null`.
 #[derive(Serialize)]

@@ -7,10 +7,11 @@ use crate::failure::{Class, Failure};
 use crate::{output, place, waiting};
 use serde_json::json;
 use std::time::Duration;
-use u2m::{
-    CacheKey, ConfigFile, Host, Sanitized, Session, Storage, StorageMode, StoreError, TokenStore,
-    chain, host_login_keys, login_keys, looks_like_host,
-};
+use u2m::Host;
+use u2m::config::{ConfigFile, looks_like_host};
+use u2m::login::{host_login_keys, login_keys};
+use u2m::store::{CacheKey, Session, Storage, StorageMode, StoreError, TokenStore};
+use u2m::text::{Sanitized, chain};
 
 /// A refresh that is under way ends by then.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,10 +6,13 @@ use crate::{output, place, waiting};
 use serde::Serialize;
 use std::path::Path;
 use std::time::SystemTime;
-use u2m::{
-    CacheKey, ConfigFile, Environment, RefreshFailure, Sanitized, Session, Storage, StorageChoice,
-    StorageMode, StorageSource, StoreError, Timestamp, TokenStore, chain, format_local,
+use u2m::Timestamp;
+use u2m::config::{ConfigFile, Environment};
+use u2m::source::RefreshFailure;
+use u2m::store::{
+    CacheKey, Session, Storage, StorageChoice, StorageMode, StorageSource, StoreError, TokenStore,
 };
+use u2m::text::{Sanitized, chain, format_local};
 
 /// Everything that is shown.
 #[derive(Serialize)]

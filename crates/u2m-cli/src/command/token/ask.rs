@@ -4,7 +4,7 @@ use crate::args::Args;
 use crate::command::login;
 use crate::failure::Failure;
 use crate::prompt::{self, ProfileChoice};
-use u2m::{ChooseError, ConfigFile, Profile};
+use u2m::config::{ChooseError, ConfigFile, Profile};
 
 /// What to ask for in place of what was not clear; `None` if nobody can say more.
 pub(super) fn instead(
@@ -24,7 +24,7 @@ pub(super) fn instead(
         }
         ChooseError::Ambiguous { host, names } => {
             let is_one = |profile: &Profile<'_>| {
-                names.iter().any(|name| name == &u2m::Sanitized::new(profile.name()))
+                names.iter().any(|name| name == &u2m::text::Sanitized::new(profile.name()))
             };
             let several: Vec<_> = profiles.into_iter().filter(is_one).collect();
             prompt::profile(&format!("Token for {host}, as"), config, &several, false)?

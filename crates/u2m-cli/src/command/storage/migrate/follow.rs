@@ -6,7 +6,9 @@ use crate::failure::{Class, Failure};
 use crate::{output, place};
 use std::collections::BTreeMap;
 use std::path::Path;
-use u2m::{CacheKey, Draft, Editor, Environment, StorageChoice, StorageMode, StorageSource, chain};
+use u2m::config::{Draft, Editor, Environment};
+use u2m::store::{CacheKey, StorageChoice, StorageMode, StorageSource};
+use u2m::text::chain;
 
 const SETTING: &str = "auth_storage";
 const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
@@ -104,7 +106,7 @@ impl Migration<'_> {
         draft: &mut Draft,
         wanted: &[StaleSetting<'a>],
         changed: &mut BTreeMap<String, Vec<&'a CacheKey>>,
-    ) -> Result<(), u2m::ConfigError> {
+    ) -> Result<(), u2m::config::ConfigError> {
         let to = self.to.as_str();
         for StaleSetting { profile, key } in wanted {
             // Somebody may have moved it on, and their setting counts.

@@ -1,12 +1,13 @@
-//! One store in front of several: each login is read from where it was saved, and a new one goes where it was decided.
+//! Combines several stores: each login is read from where it was saved, and a new one goes to the chosen store.
 //!
-//! | asked for | read from | a new login goes to |
+//! | requested | an existing login is read from | a new login goes to |
 //! |---|---|---|
-//! | a store for this once ([`NamedStore::Alone`]) | that store alone | that store alone |
-//! | a store by a setting ([`NamedStore::First`]) | where the login was saved, by the side file; if that says nothing, or there is none, that store | that store |
-//! | nothing | where the login was saved, by the side file; if that says nothing, the keyring, else the file | the keyring; where there is none at all, the file, with a notice |
+//! | a store for this run only ([`NamedStore::Alone`]) | that store only | that store only |
+//! | a store by a setting ([`NamedStore::First`]) | where the side file says it was saved; if there is no record, or no login there, that store | that store |
+//! | nothing | where the side file says it was saved; if there is no record, the first of keyring, encrypted file and shared file that has it | the keyring; if there is no keyring at all, the shared file, with a notice |
 //!
-//! What is locked, silent or broken is an error and never a reason to look elsewhere (FALL-3, FALL-4): the login may be in it.
+//! A store that is locked, broken or does not answer is an error, and never a reason to look elsewhere (FALL-3, FALL-4): the
+//! login may be in it.
 
 mod hold;
 mod landing;
@@ -31,7 +32,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
-/// The stores of a user, and the rule by which a login is looked for and kept. Clones share everything.
+/// The usual choice for a program: the stores of a user, with the rules for where each login is looked up and saved. Clones
+/// share everything.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -53,11 +55,11 @@ struct AutoStoreInner {
     file: FileStore,
     keyring: Option<Arc<dyn TokenStore>>,
     encrypted: Option<Arc<dyn TokenStore>>,
-    /// Which store was asked for by name.
+    /// The store that was requested by name.
     naming: NamedStore,
-    /// Where the logins go that were prepared.
+    /// Where prepared logins go.
     landings: Mutex<BTreeMap<CacheKey, LoginPlacement>>,
-    /// The logins that were in the shared file when they were looked for last.
+    /// The logins that were in the shared file when last read.
     in_the_file: Mutex<BTreeSet<CacheKey>>,
     notices: Mutex<Vec<Notice>>,
 }
@@ -66,12 +68,12 @@ struct AutoStoreInner {
 #[derive(Clone, Copy, Debug)]
 struct LoginPlacement {
     mode: StorageMode,
-    /// Whether the login is still to come: what was decided for it says nothing about later saves.
+    /// Whether the login is not saved yet. The decision made for it does not apply to later saves.
     is_open: bool,
 }
 
 impl AutoStore {
-    /// Begins with the file that other programs share; beside it stands where each login was saved.
+    /// Creates a store with the file that other programs share. Next to that file it records where each login was saved.
     ///
     /// ```
     /// use u2m_cache::{AutoStore, FileStore, TokenStore};
@@ -102,13 +104,13 @@ impl AutoStore {
         self.changed(|inner| inner.encrypted = Some(store))
     }
 
-    /// Uses this one alone: it was asked for by name, for this once.
+    /// Uses only this store, because it was requested by name for this run.
     #[must_use]
     pub fn with_mode(self, mode: StorageMode) -> Self {
         self.with_naming(NamedStore::Alone(mode))
     }
 
-    /// Goes by this store, as it was named.
+    /// Sets which store was requested by name, and how binding that is.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -130,7 +132,7 @@ impl AutoStore {
         self.changed(|inner| inner.naming = naming)
     }
 
-    /// The same stores, which copy no login to a host's key ([`FileStore::without_mirrors`]).
+    /// Returns the same stores without copies of logins under a host's key ([`FileStore::without_mirrors`]).
     ///
     /// ```
     /// let folder = tempfile::tempdir().unwrap();
@@ -142,7 +144,7 @@ impl AutoStore {
         self.changed(|inner| inner.file = inner.file.clone().without_mirrors())
     }
 
-    /// Before it is shared, there is one owner.
+    /// Returns a changed copy. The builder methods use it before the store is shared.
     fn changed(self, change: impl FnOnce(&mut AutoStoreInner)) -> Self {
         let mut inner = AutoStoreInner {
             file: self.0.file.clone(),
@@ -157,20 +159,21 @@ impl AutoStore {
         Self(Arc::new(inner))
     }
 
-    /// Which store was asked for by name, and how much that says.
+    /// Returns which store was requested by name, and how binding that is.
     pub fn naming(&self) -> NamedStore {
         self.0.naming
     }
 
-    /// In which store a login was last saved, if that was recorded.
+    /// Returns the store in which a login was last saved, if that is recorded.
     pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
         self.0.file.home(key).as_deref().and_then(StorageMode::parse)
     }
 
-    /// Records in which store a login is from now on; or that it is in none, and then nothing is known of it any more.
+    /// Records which store a login is in from now on. `None` means that it is in no store; everything recorded about it is
+    /// then removed.
     ///
     /// # Errors
-    /// It cannot be written down.
+    /// Fails if the record cannot be written.
     pub fn set_home(&self, key: &CacheKey, home: Option<StorageMode>) -> Result<(), StoreError> {
         let (name, home) = (key.as_str(), home.map(StorageMode::as_str));
         self.0.file.note(|sidecar| match home {
@@ -185,20 +188,21 @@ impl AutoStore {
         })
     }
 
-    /// Forgets which host a login of another program was first used with ([`TokenStore::tie`]): a logout ends that too.
+    /// Removes the record of which host another program's login was first used with ([`TokenStore::tie`]). A logout calls
+    /// this.
     ///
     /// # Errors
-    /// It cannot be written down.
+    /// Fails if the record cannot be written.
     pub fn untie(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.0.file.untie(key)
     }
 
-    /// Where a login goes, or went, that was prepared ([`TokenStore::prepare_login`]).
+    /// Returns where a prepared login goes or went ([`TokenStore::prepare_login`]).
     pub fn landing(&self, key: &CacheKey) -> Option<StorageMode> {
         self.landings().get(key).map(|landing| landing.mode)
     }
 
-    /// Where a login goes that is still to come.
+    /// Returns where a prepared login that is not saved yet goes.
     fn open_landing(&self, key: &CacheKey) -> Option<StorageMode> {
         self.landings().get(key).filter(|landing| landing.is_open).map(|landing| landing.mode)
     }
@@ -207,26 +211,26 @@ impl AutoStore {
         self.0.landings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`FileStore::clear_leftovers`].
+    /// Removes leftover files that may hold tokens of a login: see [`FileStore::clear_leftovers`].
     ///
     /// # Errors
-    /// As there.
+    /// As for [`FileStore::clear_leftovers`].
     pub fn clear_leftovers(&self, key: &CacheKey) -> Result<usize, StoreError> {
         self.0.file.clear_leftovers(key)
     }
 
-    /// As [`FileStore::clear_all_leftovers`].
+    /// Removes leftover files that may hold tokens of any login: see [`FileStore::clear_all_leftovers`].
     ///
     /// # Errors
-    /// As there.
+    /// As for [`FileStore::clear_all_leftovers`].
     pub fn clear_all_leftovers(&self) -> Result<usize, StoreError> {
         self.0.file.clear_all_leftovers()
     }
 
-    /// One of the stores.
+    /// Returns one of the stores.
     ///
     /// # Errors
-    /// This program or this machine does not have it.
+    /// Fails if this program or this machine does not have it.
     pub fn part(&self, mode: StorageMode) -> Result<&dyn TokenStore, StoreError> {
         let (store, is_built, feature, why) = match mode {
             StorageMode::Plaintext => return Ok(&self.0.file),
@@ -258,7 +262,7 @@ impl TokenStore for AutoStore {
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         let (mode, session) = self.find(key)?;
         Ok(match session {
-            // A sealed entry has no side file of its own, and another program's login may have been moved there.
+            // An encrypted entry has no side file of its own, and another program's login may have been moved there.
             Some(session) if mode == StorageMode::Encrypted && session.binding.is_none() => {
                 Some(self.0.file.sidecar()?.tied(key.as_str(), session))
             }
@@ -277,7 +281,7 @@ impl TokenStore for AutoStore {
         let (home, mut outcome) = (self.home(key), Ok(()));
         for mode in StorageMode::ALL {
             match self.part(mode).and_then(|store| store.delete(key)) {
-                // Where there is no such store there is no login, unless this one was saved there.
+                // An absent store holds no login, unless this one was saved there.
                 Err(error) if !error.is_absent_store() || home == Some(mode) => {
                     outcome = outcome.and(Err(error));
                 }
@@ -296,7 +300,7 @@ impl TokenStore for AutoStore {
         session: &Session,
         spent: &[Fingerprint],
     ) -> Result<bool, StoreError> {
-        // A sealed login is not opened for this: that may ask a program for its key.
+        // An encrypted login is not decrypted for this, because that may run a program to get the key.
         let mode = match self.0.naming {
             NamedStore::Alone(mode) => Some(mode),
             naming => self.home(key).or(naming.mode()),
@@ -389,7 +393,7 @@ impl TokenStore for AutoStore {
         let parts = StorageMode::ALL.into_iter().filter_map(|mode| self.part(mode).ok());
         let mut notices: Vec<Notice> = Vec::new();
         for notice in own.into_iter().chain(parts.flat_map(TokenStore::take_notices)) {
-            // The stores share a folder, and each says what is the matter with it.
+            // The stores share a folder, and each reports the same problems with it.
             if !notices.contains(&notice) {
                 notices.push(notice);
             }

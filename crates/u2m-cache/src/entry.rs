@@ -1,4 +1,4 @@
-//! One entry of `token-cache.json`: read with Go's leniency, written in Go's order.
+//! One entry of `token-cache.json`: read as leniently as Go does, and written in Go's order.
 
 use crate::file::document::{members, push_string};
 use crate::rfc3339;
@@ -8,7 +8,7 @@ use std::ops::Deref;
 use u2m_core::{AccessToken, Lifetime, RefreshToken, SecretText, Session, unescape_json};
 use zeroize::Zeroizing;
 
-/// An entry's members that mean something to every reader, and the others as they stand.
+/// An entry's members that every reader knows, and the others unchanged.
 #[derive(Default)]
 pub(crate) struct Entry<'a> {
     access_token: EntryText<'a>,
@@ -18,7 +18,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) others: Vec<(Cow<'a, str>, &'a str)>,
 }
 
-/// A text of an entry: as it stands in the file, unless something in it is escaped there.
+/// A text in an entry: borrowed from the file unless it contains escapes.
 enum EntryText<'a> {
     Plain(&'a str),
     Unescaped(Zeroizing<String>),
@@ -44,29 +44,29 @@ impl Deref for EntryText<'_> {
 /// The members in the order in which Go writes them.
 const KNOWN: [&str; 5] = ["access_token", "token_type", "refresh_token", "expiry", "expires_in"];
 
-/// Room for what stands around a member's value, and for most values that are no token.
+/// Space for what surrounds a member's value, and for most values other than tokens.
 const FRAME: usize = 24;
 
-/// Where the white space of an entry is.
+/// The white space of an entry.
 struct EntryLayout {
     before_member: &'static str,
     colon: &'static str,
     end: &'static str,
 }
 
-/// In the shared file.
+/// As in the shared file.
 const INDENTED: EntryLayout =
     EntryLayout { before_member: "\n      ", colon: ": ", end: "\n    }" };
-/// In a keyring.
+/// As in a keyring item.
 const COMPACT: EntryLayout = EntryLayout { before_member: "", colon: ":", end: "}" };
 
 impl<'a> Entry<'a> {
-    /// Reads one entry. `null` is an entry without anything.
+    /// Parses one entry. `null` is an empty entry.
     pub(crate) fn parse(raw: &'a str) -> Result<Self, &'static str> {
         let members = members(raw).map_err(|_| "it is not an object")?;
         let mut entry = Self::default();
         let mut token_type = EntryText::default();
-        // In the order of the file: where a member stands twice, in whatever letters, the last counts.
+        // In the order of the file: if a member occurs twice, in any letter case, the last one counts.
         for (name, raw) in members {
             match KNOWN.iter().position(|known| name.eq_ignore_ascii_case(known)) {
                 Some(0) => {
@@ -96,7 +96,7 @@ impl<'a> Entry<'a> {
         Ok(entry)
     }
 
-    /// The session in it; `None` without any token.
+    /// Returns the session, or `None` without any token.
     pub(crate) fn session(&self) -> Option<Session> {
         if self.access_token.is_empty() && self.refresh_token.is_empty() {
             return None;
@@ -114,12 +114,12 @@ impl<'a> Entry<'a> {
         Some(session)
     }
 
-    /// The text of an entry with this session's tokens and the unknown members of the entry it replaces.
+    /// Returns the text of an entry with this session's tokens and the unknown members of the entry that it replaces.
     pub(crate) fn write(&self, session: &Session, offset_seconds: i32) -> Zeroizing<String> {
         self.write_as(&INDENTED, session, offset_seconds)
     }
 
-    /// As [`Entry::write`], without any white space.
+    /// Like [`Entry::write`], without any white space.
     #[cfg_attr(not(feature = "keyring"), allow(dead_code, reason = "the file is indented"))]
     pub(crate) fn write_compact(
         &self,
@@ -163,7 +163,7 @@ impl<'a> Entry<'a> {
         member("expiry", &|out| push_string(out, &expiry));
         if let Some(lifetime) = session.lifetime.filter(|lifetime| lifetime.seconds() > 0) {
             member("expires_in", &|out| {
-                // A text takes everything.
+                // Writing to a string cannot fail.
                 let _ = write!(out, "{}", lifetime.seconds());
             });
         }
@@ -175,7 +175,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The value of a JSON string, which is a whole one; `null` is the empty string, as Go reads it.
+/// Returns the value of a complete JSON string. `null` is the empty string, as Go reads it.
 fn text(raw: &str) -> Option<EntryText<'_>> {
     if raw == "null" {
         return Some(EntryText::default());

@@ -1,18 +1,18 @@
-//! How a store can fail.
+//! The errors of the token stores.
 
 use crate::mode::StorageMode;
 use std::io;
 use std::path::{Path, PathBuf};
 use u2m_core::{CacheKey, RecordError, Sanitized};
 
-/// How a store can fail. Each text names the file and what to do about it; none holds a token.
+/// An error from a token store. Each message names the file and what to do about it. None contains a token.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// This entry cannot be read; the others can.
+    /// This entry cannot be read. Other entries can.
     #[error("the stored login '{key}' cannot be read: {why}; log in again to replace it")]
     BadEntry {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
         /// What is wrong with it.
         why: &'static str,
@@ -20,168 +20,168 @@ pub enum StoreError {
     /// Another process holds the entry's lock.
     #[error("the login '{key}' is being refreshed by another process; try again when it is done")]
     Busy {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
     },
-    /// What should be the key is none.
+    /// The input is not a valid encryption key.
     #[error(
         "what {from} gave is not a key: 32 random bytes in base64, or 64 hexadecimal digits, are expected"
     )]
     BadKey {
-        /// The key file, or the program.
+        /// The key file or program that it came from.
         from: DisplayPath,
     },
-    /// A login file of another program cannot be used; it is left as it is.
+    /// A login file of another program cannot be used. It was not changed.
     #[error("{path} is not a usable login of another program: {why}; it is left as it is")]
     BadForeign {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A store was described in a way that cannot be used.
+    /// The address or the settings given for a store are invalid.
     #[error("the store cannot be opened: {why}")]
     CannotOpen {
-        /// What is wrong with its address or its settings.
+        /// What is wrong with the address or the settings.
         why: &'static str,
     },
-    /// A login was moved, or a new one was saved elsewhere, and what it leaves behind could not be removed. It does not count
-    /// any more, and whoever uses or moves the login next removes it.
+    /// A login was moved or saved elsewhere, but its old copy could not be removed. The copy no longer counts; whoever uses
+    /// or moves the login next removes it.
     #[error(
         "the login '{key}' is in its new place, and its copy in {mode} storage could not be removed"
     )]
     CopyLeft {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
-        /// Where the copy is.
+        /// The storage that still holds the copy.
         mode: StorageMode,
-        /// Why it is still there.
+        /// Why it could not be removed.
         #[source]
         source: Box<StoreError>,
     },
-    /// The file is not a token cache; it is left as it is until a login sets it aside.
+    /// The file is not a token cache. It stays as it is until a login sets it aside.
     #[error(
         "{path} is not a readable token cache ({why}); log in again, which sets the file aside and keeps what can be read of it"
     )]
     Corrupt {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
-        /// Where reading ended.
+        /// Where and why parsing failed.
         why: String,
     },
-    /// Somebody else owns it.
+    /// The file or folder belongs to another user.
     #[error("{path} belongs to another user (uid {owner}); move it away, or run as its owner")]
     ForeignOwner {
-        /// Which file or folder.
+        /// The path of the file or folder.
         path: DisplayPath,
-        /// Whose it is.
+        /// The uid of its owner.
         owner: u32,
     },
-    /// The server that keeps the logins has no room.
+    /// The server that stores the logins is out of memory.
     #[error(
         "{server} is full, and nothing was changed in it; give it more memory (maxmemory), or remove other data from it"
     )]
     Full {
-        /// Which server, without credentials.
+        /// The server, without credentials.
         server: String,
     },
-    /// The system refused.
+    /// The operating system refused an operation.
     #[error("cannot {what} {path}")]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
-        /// On which file or folder.
+        /// The path of the file or folder.
         path: DisplayPath,
-        /// Why not.
+        /// The underlying error.
         #[source]
         source: io::Error,
     },
-    /// The keyring did not give the key of the sealed file, or did not keep it.
+    /// The keyring did not return, or did not store, the key of the encrypted file.
     #[cfg(all(feature = "encrypted", feature = "keyring"))]
     #[error(
         "the key of the encrypted file could not be had from the {keyring} (it can also come from a file, U2M_STORAGE_KEY_FILE, or from a program, U2M_STORAGE_KEY_COMMAND)"
     )]
     KeyInKeyring {
-        /// Which keyring, in words.
+        /// The name of the keyring.
         keyring: &'static str,
-        /// Why not.
+        /// The underlying error.
         #[source]
         source: crate::keyring::KeyringError,
     },
-    /// What this store holds is a copy that does not count: the login was saved in another one.
+    /// This store holds only an unused copy, because the login was saved in another store.
     #[error(
         "the login '{key}' is kept in {mode} storage; what stands elsewhere under its name is not used"
     )]
     KeptElsewhere {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
-        /// Where the login is.
+        /// The storage that holds the login.
         mode: StorageMode,
     },
-    /// The program that prints the key did not.
+    /// The program that should print the key failed.
     #[error("the key could not be had from '{program}': {why}")]
     KeyProgram {
         /// The program, without its arguments.
         program: DisplayPath,
-        /// What it did.
+        /// How it failed.
         why: String,
     },
-    /// The keyring did not do what it was asked.
+    /// The keyring did not carry out an operation.
     #[cfg(feature = "keyring")]
     #[error("cannot {what} {} in the {keyring}", which(key))]
     Keyring {
-        /// What was tried.
+        /// The operation that failed.
         what: &'static str,
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
-        /// Which keyring, in words.
+        /// The name of the keyring.
         keyring: &'static str,
-        /// Why not.
+        /// The underlying error.
         #[source]
         source: crate::keyring::KeyringError,
     },
-    /// Another process has been writing for too long.
+    /// Another process has been writing for too long, so its lock could not be taken.
     #[error(
         "another process has been writing {path} for too long; if it hangs, end it (its number stands in the lock file)"
     )]
     LockTimeout {
-        /// Which lock.
+        /// The path of the lock file.
         path: DisplayPath,
     },
-    /// Others can read the key file, so that it may be no secret any more.
+    /// Other users can read the key file, so it may no longer be secret.
     #[error(
         "the key file {path} can be read by other users; run: chmod 600 '{path}' (if others may have seen it, move it and the token file away, and log in again)"
     )]
     LooseKey {
-        /// The key file.
+        /// The path of the key file.
         path: DisplayPath,
     },
-    /// Another login is already copied to that host's key.
+    /// Another login is already copied to that host's key. There can be only one copy for each host.
     #[error("the copy for '{host}' is that of the login '{by}'; there can be one for each host")]
     MirrorTaken {
-        /// The host's key.
+        /// The cache key of the host.
         host: CacheKey,
-        /// The login.
+        /// The login whose copy is already there.
         by: CacheKey,
     },
-    /// The key file is gone, and the sealed file is not.
+    /// The key file is missing, but the encrypted file exists.
     #[error(
         "the key file {key} is missing, and {path} does not open without it; put the key back, or move {path} away and log in again"
     )]
     MissingKey {
-        /// The key file.
+        /// The path of the key file.
         key: DisplayPath,
-        /// The sealed file.
+        /// The path of the encrypted file.
         path: DisplayPath,
     },
-    /// A newer program stored this entry; it is neither read nor overwritten.
+    /// A newer version of u2m stored this entry. It is neither read nor overwritten.
     #[error(
         "the stored login '{key}' has form {form}, which a newer version of u2m wrote; update u2m, or log out to remove it"
     )]
     NewerEntry {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
-        /// The number of its form.
+        /// The version number of its format.
         form: u64,
     },
     /// Neither a home folder nor a path was given.
@@ -189,137 +189,137 @@ pub enum StoreError {
         "the home folder is not known; set HOME, or U2M_TOKEN_CACHE to the path of the token cache"
     )]
     NoHome,
-    /// A folder, a pipe or a device stands where the file should be.
+    /// The path is a folder, a pipe or a device instead of a regular file.
     #[error("{path} is not a regular file")]
     NotAFile {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
     },
-    /// There is no such store for this program.
+    /// This program has no such store.
     #[error("{why}")]
     NoStore {
-        /// Which one, in words.
+        /// The message, which names the store.
         why: &'static str,
     },
-    /// A store said that it saved, and holds something else.
+    /// A store reported a successful save, but returned something else when the entry was read back.
     #[error("the login '{key}' was saved and could not be read back; it is still where it was")]
     NotKept {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
     },
-    /// This program was built without the kind of store that a login is in, or that was named.
+    /// The program was built without the feature for this kind of store.
     #[error("{mode} storage needs u2m's feature `{feature}`, which this program was built without")]
     NotBuilt {
-        /// Which kind.
+        /// The kind of store.
         mode: StorageMode,
-        /// The feature of `u2m` and of `u2m-cache` that brings it.
+        /// The Cargo feature of `u2m` and `u2m-cache` that adds it.
         feature: &'static str,
     },
-    /// This store's locks stay in the process that took them.
+    /// Locks of this store cannot be handed to another process.
     #[error("a lock of this store cannot be handed to another process")]
     NotHandedOver,
-    /// Everybody may replace files in the folder.
+    /// Every user of the machine can write to the folder.
     #[error("the folder {path} can be written by everybody; run: chmod 700 '{path}'")]
     OpenFolder {
-        /// Which folder.
+        /// The path of the folder.
         path: DisplayPath,
     },
-    /// The file has a form that this store does not read; it is left as it is.
+    /// The file has a format that this store does not read. It was not changed.
     #[error(
         "{path} is no {wanted} of a form that this version knows; it is left untouched; use another path, or move the file away and log in again"
     )]
     OtherForm {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
-        /// What it should be.
+        /// The expected kind of file.
         wanted: &'static str,
     },
-    /// A login could not be sealed.
+    /// A login could not be encrypted.
     #[cfg(any(feature = "encrypted", feature = "redis"))]
     #[error("the login '{key}' cannot be sealed")]
     Seal {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
-        /// Why not.
+        /// The underlying error.
         #[source]
         source: crate::seal::SealError,
     },
-    /// A store of somebody else's did not do what it was asked.
+    /// A store implemented outside u2m failed ([`StoreError::other`], [`StoreError::passing`]).
     #[error("the store of the logins failed")]
     Other {
-        /// Whether a later try may succeed, without anything being changed.
+        /// Whether retrying later may succeed without any change.
         is_passing: bool,
-        /// What it says itself. That is shown, and must hold no token.
+        /// The underlying error. Its text is shown to users and must not contain a token.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The server that keeps the logins does not do what it is asked.
+    /// The server that stores the logins refuses an operation.
     #[error("{server} refuses: {why}")]
     Refused {
-        /// Which server, without credentials.
+        /// The server, without credentials.
         server: String,
-        /// Why, and what to do about it.
+        /// Why it refuses, and what to do about it.
         why: &'static str,
     },
-    /// The entry was replaced or removed while its lock was thought to be held; what was to be saved was not.
+    /// Another program replaced or removed the entry although its lock seemed to be held. The new value was not saved.
     #[error("the login '{key}' was replaced by another program in the meantime; theirs is kept")]
     Superseded {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
     },
-    /// Larger than any honest cache.
+    /// The file is larger than any valid token cache.
     #[error(
         "{path} is larger than 32 MiB and is not read; log in again, which sets it aside and keeps what can be read of it"
     )]
     TooLarge {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
     },
-    /// The server that keeps the logins cannot be asked now.
+    /// The server that stores the logins cannot be reached at the moment.
     #[error("{server} cannot be asked now ({why}); try again")]
     Unavailable {
-        /// Which server, without credentials.
+        /// The server, without credentials.
         server: String,
-        /// Why not.
+        /// The underlying error.
         why: String,
     },
-    /// A newer program wrote the file; it is neither read nor overwritten.
+    /// A newer program wrote the file. It is neither read nor overwritten.
     #[error(
         "{path} needs version 1, got version {version}; it was written by another version of the software and is left untouched"
     )]
     Version {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
-        /// What it says.
+        /// The version that the file names.
         version: String,
     },
-    /// What was to be written would not be read again, or leaves no room for the logins that are there; nothing was changed.
+    /// The file would become too large to be read again, or leave no room for its other logins. Nothing was changed.
     #[error("{path} would be larger than {limit} MiB; log out of what is not used any more")]
     WouldBeTooLarge {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
-        /// How large it may be, in MiB.
+        /// The maximum size in MiB.
         limit: u64,
     },
-    /// The sealed file was sealed with another key; it is left as it is.
+    /// The file was encrypted with another key. It was not changed.
     #[error(
         "the key does not fit {path}; use the key that it was sealed with, or move the file away and log in again"
     )]
     WrongKey {
-        /// Which file.
+        /// The path of the file.
         path: DisplayPath,
     },
-    /// The stored login can be renewed and the new one cannot.
+    /// The stored login has a refresh token, but the new one has none and was not saved.
     #[error(
         "the login '{key}' can be refreshed and the new one cannot, so the new one was not stored; use another profile, or ask for offline access"
     )]
     WouldLoseRefreshToken {
-        /// Which entry.
+        /// The name of the entry.
         key: CacheKey,
     },
 }
 
-/// One login, or all of them.
+/// Names one login, or all of them for `*`.
 #[cfg(feature = "keyring")]
 fn which(key: &CacheKey) -> String {
     match key.as_str() {
@@ -328,12 +328,12 @@ fn which(key: &CacheKey) -> String {
     }
 }
 
-/// A path that is fit to be shown.
+/// A file path whose `Display` output is safe to print: one line without control characters, at most 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayPath(PathBuf);
 
 impl DisplayPath {
-    /// The path itself.
+    /// Returns the path itself.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -352,8 +352,8 @@ impl std::fmt::Display for DisplayPath {
 }
 
 impl StoreError {
-    /// What a store of one's own says when what it is made of failed, and will again until something is changed. The text of
-    /// `source` is shown, and must hold no token.
+    /// Creates the error of a custom store for a failure that stays until something is changed. The text of `source` is shown
+    /// to users and must not contain a token.
     ///
     /// ```
     /// use u2m_cache::StoreError;
@@ -365,17 +365,18 @@ impl StoreError {
         Self::Other { is_passing: false, source: source.into() }
     }
 
-    /// As [`StoreError::other`], where a later try may succeed by itself: somebody else was writing, or a server was away.
+    /// Like [`StoreError::other`], for a failure that may go away by itself, such as a locked database or an unreachable
+    /// server.
     ///
     /// ```
     /// use u2m_cache::StoreError;
-    /// assert!(StoreError::passing("database is locked").is_transient());
+    /// assert!(StoreError::transient("database is locked").is_transient());
     /// ```
-    pub fn passing(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn transient(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Other { is_passing: true, source: source.into() }
     }
 
-    /// What a store of one's own says of an entry whose text is no login that it can use.
+    /// Creates the error of a custom store for an entry whose text is not a usable login.
     ///
     /// ```
     /// use u2m_cache::StoreError;
@@ -394,7 +395,7 @@ impl StoreError {
         }
     }
 
-    /// Whether a later try may succeed, without anything being changed.
+    /// Returns whether retrying later may succeed without any change.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::LockTimeout { .. } | Self::Unavailable { .. } => true,
@@ -438,7 +439,7 @@ impl StoreError {
         }
     }
 
-    /// Whether there is no such store here at all, as opposed to one that does not work now.
+    /// Returns whether this store does not exist here at all, as opposed to not working at the moment.
     pub fn is_absent_store(&self) -> bool {
         match self {
             Self::NoStore { .. } | Self::NotBuilt { .. } => true,

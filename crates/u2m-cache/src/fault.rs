@@ -1,16 +1,16 @@
-//! The seam under every file operation: tests make each of them fail, or end the process at it. A normal build holds
-//! nothing of it: an operation is called through a function that is only its call.
+//! Test hooks under every file operation: tests make each of them fail, or end the process at it. A normal build contains
+//! nothing of this: each operation is called through a function that only calls it.
 
-/// What is about to be done to the file system.
+/// A file system operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     not(test),
     allow(dead_code, reason = "tests alone tell reads from writes, and some of it is Unix's")
 )]
 pub(crate) enum FileOperation {
-    /// Opening what is there, or may be.
+    /// Opening a file that exists or may exist.
     Open,
-    /// Making a file that was not there.
+    /// Creating a new file.
     Create,
     Read,
     Write,
@@ -23,7 +23,7 @@ pub(crate) enum FileOperation {
     Chmod,
     MakeFolder,
     ReadFolder,
-    /// Looking at a path or an open file.
+    /// Reading the metadata of a path or an open file.
     Stat,
     Lock,
 }
@@ -47,25 +47,25 @@ mod none {
         work()
     }
 
-    /// Makes a file last, by `work`.
+    /// Syncs a file by calling `work`.
     #[inline(always)]
     pub(crate) fn sync(file: &File, work: fn(&File) -> io::Result<()>) -> io::Result<()> {
         work(file)
     }
 
-    /// The file, to be read or written.
+    /// Returns the file, to be read or written.
     #[inline(always)]
     pub(crate) fn through(file: &mut File) -> &mut File {
         file
     }
 
-    /// Whether a file can be replaced, as far as a test says otherwise.
+    /// Checks whether a file can be replaced, if a test says otherwise.
     #[inline(always)]
     pub(crate) fn check_mount(_: &std::path::Path) -> io::Result<()> {
         Ok(())
     }
 
-    /// The work of a thread that acts for this one.
+    /// Wraps the work of a thread that acts for this one.
     #[inline(always)]
     pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
         work

@@ -1,9 +1,10 @@
-//! The store that Databricks' own programs share: `token-cache.json`.
+//! The file store: `token-cache.json`, which is shared with Databricks' CLI and Go SDK.
 //!
-//! Readers take no lock. Writers lock a sibling file, read, change one entry, fill a temporary file, make it last, and put
-//! it in place in one step. A refresh holds a lock of its entry besides, so that logins in one file are refreshed side by
-//! side, and, before it spends a refresh token, the lock of that token, so that one login is refreshed once however it is
-//! reached. Beside the cache stand `<name>.lock`, the folder `<name>.locks`, and `<name>.u2m.json`.
+//! Readers take no lock. A writer locks a sibling file, reads the cache, changes one entry, writes a temporary file, syncs it
+//! to disk and renames it into place in one step. A refresh also holds a lock of its entry, so that different logins in one
+//! file can be refreshed in parallel. Before it uses a refresh token it takes the lock of that token too, so that one login
+//! is refreshed only once, whatever name or path leads to it. Next to the cache are `<name>.lock`, the folder `<name>.locks`,
+//! and `<name>.u2m.json`.
 
 mod aside;
 mod codec;
@@ -43,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
-/// Logins in a file of the form that Databricks' CLI and Go SDK read and write.
+/// Keeps logins in a file that Databricks' CLI and Go SDK read and write too.
 ///
 /// ```
 /// use u2m_cache::{FileStore, TokenStore};
@@ -67,7 +68,7 @@ struct FileStoreInner {
 }
 
 impl FileStore {
-    /// Uses the file at `path`. Nothing is read, created or checked yet.
+    /// Creates a store for the file at `path`. Nothing is read, created or checked yet.
     ///
     /// ```
     /// let store = u2m_cache::FileStore::at("/nonexistent/token-cache.json");
@@ -77,11 +78,11 @@ impl FileStore {
         Self(Arc::new(FileStoreInner::new(path.into(), EntryCodec::Plain)))
     }
 
-    /// Uses `U2M_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.json`, where the home folder comes from `HOME`
-    /// (`USERPROFILE` on Windows).
+    /// Creates a store for the user's token cache: the path in `U2M_TOKEN_CACHE` if that is set, else
+    /// `~/.databricks/token-cache.json`. The home folder comes from `HOME` (`USERPROFILE` on Windows).
     ///
     /// # Errors
-    /// Neither is set.
+    /// Fails with [`StoreError::NoHome`] if neither variable is set.
     ///
     /// ```
     /// if let Ok(store) = u2m_cache::FileStore::for_user() {
@@ -92,10 +93,10 @@ impl FileStore {
         Self::from_env(&|name| env::var_os(name))
     }
 
-    /// As [`FileStore::for_user`], with an environment of the caller's own.
+    /// Like [`FileStore::for_user`], but reads the environment variables through `env`.
     ///
     /// # Errors
-    /// Neither variable is set.
+    /// Fails with [`StoreError::NoHome`] if neither variable is set.
     ///
     /// ```
     /// let store = u2m_cache::FileStore::from_env(&|name| (name == "HOME").then(|| "/home/me".into()))?;
@@ -108,22 +109,22 @@ impl FileStore {
         Ok(Self::at(path_from(env, "U2M_TOKEN_CACHE", "token-cache.json")?))
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.0.beside.path
     }
 
-    /// The kind of store in which `key` was last saved.
+    /// Returns the kind of store in which `key` was last saved.
     pub(crate) fn home(&self, key: &CacheKey) -> Option<String> {
         self.0.beside.sidecar().home(key.as_str()).map(str::to_owned)
     }
 
-    /// Changes what is known of the logins beside their tokens, for good.
+    /// Changes the side file and syncs the change to disk.
     pub(crate) fn note(&self, change: impl FnOnce(&mut Sidecar) -> bool) -> Result<(), StoreError> {
         self.0.beside.change_sidecar_for_good(change)
     }
 
-    /// Forgets which host `key` was first used with.
+    /// Removes the record of which host `key` was first used with.
     pub(crate) fn untie(&self, key: &CacheKey) -> Result<(), StoreError> {
         match self.0.beside.sidecar().is_tied(key.as_str()) {
             true => self.0.beside.change_sidecar(|sidecar| sidecar.untie(key.as_str())),
@@ -131,16 +132,16 @@ impl FileStore {
         }
     }
 
-    /// What is known of the logins beside their tokens. What is damaged is as good as nothing; what cannot be read now is
-    /// not: it says where each login is.
+    /// Reads the side file, which holds what is known about the logins apart from their tokens. A damaged side file counts as
+    /// empty. One that cannot be read now is an error, because it says which store each login is in.
     ///
     /// # Errors
-    /// It cannot be read now.
+    /// Fails if it cannot be read now.
     pub(crate) fn sidecar(&self) -> Result<Sidecar, StoreError> {
         self.0.beside.sidecar_to_change()
     }
 
-    /// A login, and what is known of all logins beside their tokens, which is read once, after the tokens.
+    /// Reads a login and then the side file, which is read once, after the tokens.
     pub(crate) fn load_and_sidecar(
         &self,
         key: &CacheKey,
@@ -150,7 +151,7 @@ impl FileStore {
         Ok(Some((self.0.complete_by(&sidecar, key, session), sidecar)))
     }
 
-    /// As `lock`, with what a dead writer had finished left for later where `is_to_finish` is not set.
+    /// Like `lock`. Unless `is_to_finish` is set, it leaves for later what a dead writer had prepared but not put in place.
     pub(crate) fn hold(
         &self,
         key: &CacheKey,
@@ -160,18 +161,19 @@ impl FileStore {
         self.0.hold(key, patience, is_to_finish)
     }
 
-    /// Finishes what a dead writer had finished, and then reads the login. With the writers' lock file, for [`FileStore::held`].
+    /// Completes what a dead writer had prepared, and then reads the login. Also returns the writers' lock file, for
+    /// [`FileStore::held`].
     #[allow(clippy::type_complexity)]
     pub(crate) fn finished(
         &self,
         key: &CacheKey,
     ) -> Result<(Option<(Session, Sidecar)>, Option<File>), StoreError> {
         let (_, writers) = self.0.finish_for_the_dead()?;
-        // What cannot be read now is read again, under the lock.
+        // An entry that cannot be read now is read again under the lock.
         Ok((self.load_and_sidecar(key).unwrap_or_default(), writers))
     }
 
-    /// As `adopt`, after [`FileStore::finished`].
+    /// Like `adopt`, after [`FileStore::finished`].
     pub(crate) fn held(
         &self,
         key: &CacheKey,
@@ -181,7 +183,7 @@ impl FileStore {
         Ok(self.0.adopted(key, file)?.finished(writers))
     }
 
-    /// As `load`, with a side file that was read already.
+    /// Like `load`, with a side file that was already read.
     pub(crate) fn load_with(
         &self,
         key: &CacheKey,
@@ -192,20 +194,22 @@ impl FileStore {
         if known.binding.is_some() {
             return Ok(Some(known));
         }
-        // A writer puts the side file in place before the tokens: these may be newer than what was read of it.
+        // A writer puts the side file in place before the tokens: these may be newer than the side file that was read.
         Ok(Some(self.0.complete(key, session)))
     }
 
-    /// Removes what stands beside the cache in which tokens of `key` may still be found: damaged caches that were set aside
-    /// and temporary files of programs that died. A logout calls it after deleting the entry. How many files were removed.
+    /// Removes files next to the cache in which tokens of `key` may still be found: damaged caches that were set aside, and
+    /// temporary files of programs that died. A logout calls this after it has deleted the entry. Returns the number of files
+    /// removed.
     ///
-    /// A damaged cache goes if it names `key`, if nothing of it can be read, or if text stands behind the damage that may be
-    /// anybody's; one that is plainly about other logins stays, for whoever wants to mend it. Files of other users are left
-    /// alone, as are temporary files whose owner lives; those of Go programs go when they are an hour old.
+    /// A damaged cache is removed if it names `key`, if nothing in it can be parsed, or if the text after the damage could
+    /// belong to any login. A damaged cache that is clearly about other logins is kept so that it can be repaired. Files of
+    /// other users are left alone, and so are temporary files whose owner is still running. Temporary files of Go programs
+    /// are removed when they are an hour old.
     ///
     /// # Errors
-    /// The folder cannot be looked into, a file in it not be read or removed, or another process has been writing for too
-    /// long. What was removed until then is gone.
+    /// Fails if the folder cannot be read, if a file in it cannot be read or removed, or if another process has been writing
+    /// for too long. Files removed before the error stay removed.
     ///
     /// ```
     /// use u2m_cache::{FileStore, TokenStore};
@@ -223,16 +227,16 @@ impl FileStore {
         self.0.clear_leftovers(Some(key))
     }
 
-    /// As [`FileStore::clear_leftovers`], for all logins at once: every damaged cache that was set aside goes.
+    /// Like [`FileStore::clear_leftovers`], for all logins at once: removes every damaged cache that was set aside.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`FileStore::clear_leftovers`].
     pub fn clear_all_leftovers(&self) -> Result<usize, StoreError> {
         self.0.clear_leftovers(None)
     }
 }
 
-/// What `variable` says, else `name` in Databricks' folder below the home folder.
+/// Returns the path in `variable`, else `name` in Databricks' folder below the home folder.
 fn path_from(
     env: &dyn Fn(&str) -> Option<std::ffi::OsString>,
     variable: &str,
@@ -260,7 +264,7 @@ impl FileStoreInner {
         Ok(held.map(|lock| Box::new(lock) as Box<dyn EntryLock>))
     }
 
-    /// What is remembered of the last refresh of an entry that failed.
+    /// Returns what is remembered of the last failed refresh of an entry.
     fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
         entry_lock::remembered(&self.beside, key)
     }

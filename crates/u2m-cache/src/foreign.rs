@@ -1,7 +1,8 @@
-//! The login files of other SDKs: Python's, which are read and written, and Java's, which are read.
+//! The login files of other SDKs. The Python SDK's files are read and written; the Java SDK's are only read.
 //!
-//! Each SDK has its own login in its own file, so that a person logs in once a language (INT-1). Here their logins are
-//! found by what names their files, and taken over; and u2m's logins are written where Python finds them.
+//! Each SDK keeps its own login in its own file, so that a user must log in once for each language (INT-1). This module
+//! computes the names of those files, finds them and imports the logins. It also writes u2m's logins to the place where the
+//! Python SDK looks for them.
 
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -1,9 +1,8 @@
-//! Secrets that are written as hexadecimal digits.
+//! Secrets written as hexadecimal digits.
 
 use zeroize::Zeroizing;
 
-/// The bytes that `digits` stand for, in memory that is taken once, at its full length; `None` for anything else than pairs of
-/// digits.
+/// Returns the bytes that `digits` encode, allocated once at full length, or `None` for anything other than pairs of digits.
 pub(crate) fn decode(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = Zeroizing::new(Vec::with_capacity(digits.len() / 2));

@@ -1,4 +1,4 @@
-//! Where the key of a sealed file comes from.
+//! Sources of the key of the encrypted file.
 
 use crate::error::StoreError;
 use crate::seal::SealKey;
@@ -11,13 +11,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// How long a program may take to print the key.
+/// The time limit for a program to print the key.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// No key is longer when it is written down.
+/// The maximum length of a key as text.
 const LIMIT: u64 = 4 << 10;
 
-/// Where the key of a sealed file comes from. It is asked when a login is to be opened or sealed, once for each store.
+/// Where the key of an [`EncryptedFileStore`](crate::EncryptedFileStore) comes from. A store reads it once, when the first
+/// login is encrypted or decrypted.
 ///
 /// ```
 /// use u2m_cache::{SealKey, SealKeySource};
@@ -31,18 +32,18 @@ const LIMIT: u64 = 4 << 10;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SealKeySource {
-    /// A file that only its owner can read, with the key in base64 or as 64 hexadecimal digits. It is made when the first
-    /// login is sealed; keep it where the sealed file is not, or sealing keeps nothing from anyone.
+    /// A file that only its owner can read, with the key in base64 or as 64 hexadecimal digits. It is created when the first
+    /// login is encrypted. Keep it apart from the encrypted file, or the encryption protects nothing.
     File(PathBuf),
-    /// A program and its arguments, which prints the key in one of these spellings within 10 seconds. There is no shell, and
-    /// nothing to read from standard input; what it says on standard error is not shown.
+    /// A program and its arguments. It must print the key in one of these formats within 10 seconds. It is run without a
+    /// shell and with empty standard input. Its standard error is not shown.
     Command(Vec<String>),
-    /// A key that the program has from elsewhere.
+    /// A key that the calling program obtained itself.
     Bytes(SealKey),
-    /// The keyring of the operating system, in which it is made when the first login is sealed.
+    /// The operating system's keyring. The key is created there when the first login is encrypted.
     #[cfg(feature = "keyring")]
     Keyring {
-        /// The service that its item belongs to.
+        /// The service name of the keyring item.
         service: String,
     },
 }
@@ -51,7 +52,7 @@ impl fmt::Debug for SealKeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            // Arguments may say more than they should.
+            // The arguments may contain secrets.
             Self::Command(words) => {
                 write!(f, "Command({:?}, ..)", words.first().map_or("", String::as_str))
             }
@@ -63,7 +64,7 @@ impl fmt::Debug for SealKeySource {
 }
 
 impl SealKeySource {
-    /// The key for the sealed file at `path`; a new one only if it `may_be_new`.
+    /// Returns the key for the encrypted file at `path`. Creates a new key only if `may_be_new` is set.
     pub(crate) fn key(&self, path: &Path, may_be_new: bool) -> Result<SealKey, StoreError> {
         match self {
             Self::File(file) => match read(file)? {
@@ -80,7 +81,7 @@ impl SealKeySource {
         }
     }
 
-    /// Shows that a key for a new file at `path` is there or can be made, and makes none.
+    /// Checks that a key for a new file at `path` exists or can be created, without creating one.
     pub(crate) fn prove(&self, path: &Path) -> Result<(), StoreError> {
         let _ = path;
         match self {
@@ -93,7 +94,7 @@ impl SealKeySource {
     }
 }
 
-/// Shows that a key file is there, or can be made.
+/// Checks that a key file exists or can be created.
 fn prove(file: &Path) -> Result<(), StoreError> {
     if read(file)?.is_some() {
         return Ok(());
@@ -115,7 +116,7 @@ fn parse(bytes: &[u8], from: &Path) -> Result<SealKey, StoreError> {
     key.ok_or_else(|| StoreError::BadKey { from: from.into() })
 }
 
-/// Makes a key, whole from the moment at which it can be seen; where several processes do that at once, all get the first.
+/// Creates a key file, which is complete as soon as it is visible. If several processes do so at once, all use the first key.
 fn create(file: &Path) -> Result<SealKey, StoreError> {
     let beside = SidecarFiles::new(file.to_owned());
     disk::create_folder(beside.folder())?;
@@ -129,13 +130,13 @@ fn create(file: &Path) -> Result<SealKey, StoreError> {
     let no_entropy = || StoreError::io("make a key for", file, std::io::ErrorKind::Other.into());
     let key = SealKey::generate().map_err(|_| no_entropy())?;
     let mut temporary = temp_file::TempFile::new(file, beside.prefix(), 0, true)?;
-    temporary.fill(&key.expose(), true)?;
+    temporary.fill(&key.to_text(), true)?;
     disk::put_new(&temporary.path, file)?;
     let _ = std::fs::remove_file(lock);
     Ok(key)
 }
 
-/// Runs a program that prints the key.
+/// Runs the program that prints the key.
 fn run(words: &[String], patience: Duration) -> Result<SealKey, StoreError> {
     let program = Path::new(words.first().map_or("", String::as_str));
     let failed = |why: String| StoreError::KeyProgram { program: program.into(), why };
@@ -159,10 +160,10 @@ fn run(words: &[String], patience: Duration) -> Result<SealKey, StoreError> {
     parse(&bytes, program)
 }
 
-/// What a program prints until it closes its output; `Err(None)` if that takes too long.
+/// Reads the program's output until it is closed. `Err(None)` means that this took too long.
 fn listen(output: ChildStdout, end: Instant) -> Result<Zeroizing<Vec<u8>>, Option<String>> {
     let (send, receive) = mpsc::sync_channel(1);
-    // It may outlive the wait: a child of the program may hold its output open.
+    // This thread may outlive the wait: a child of the program may keep its output open.
     let body = move || {
         let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
         let read = output.take(LIMIT + 1).read_to_end(&mut bytes);
@@ -175,7 +176,7 @@ fn listen(output: ChildStdout, end: Instant) -> Result<Zeroizing<Vec<u8>>, Optio
     heard.map_err(|error| Some(error.to_string()))
 }
 
-/// A program that does not outlive the wait for it.
+/// A child process that is killed when this is dropped.
 struct KeyProgram(Child);
 
 impl Drop for KeyProgram {

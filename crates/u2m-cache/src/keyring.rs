@@ -1,4 +1,4 @@
-//! The keyring of the operating system as a store of logins.
+//! A store that keeps logins in the operating system's keyring.
 
 mod api;
 #[cfg(target_os = "macos")]
@@ -30,5 +30,5 @@ pub use error::KeyringError;
 pub use store::KeyringStore;
 pub use system::SystemKeyring;
 
-/// What the side file calls this kind of store.
+/// The name of this kind of store in the side file.
 const HOME: &str = crate::StorageMode::Secure.as_str();

@@ -1,17 +1,22 @@
-//! Where u2m keeps logins.
+//! Token stores for u2m: where logins (access and refresh tokens) are kept between program runs.
 //!
-//! [`TokenStore`] is what every store can do. [`FileStore`] is `token-cache.json`, which Databricks' CLI and Go SDK share;
-//! [`MemoryStore`] ends with its process. With the feature `keyring`, `KeyringStore` keeps logins in the keyring of the
-//! operating system, in the items of Databricks' CLI; with `encrypted`, `EncryptedFileStore` keeps them in a file of u2m's own
-//! that is sealed with a key. [`AutoStore`] stands in front of several, and finds each login where it was saved. The logins of
-//! other SDKs are found by [`ForeignLogins`], and [`PythonCache`] reads and writes those of Python's.
-//! `RedisStore` (feature `redis`) is for programs on several machines.
+//! Every store implements [`TokenStore`]. Choose one of these:
 //!
-//! A store of one's own is an [`CustomStore`]: a [`RecordStore`] that keeps each login as the text of a
-//! [`SessionRecord`](u2m_core::SessionRecord), and [`EntryLocks`]. `u2m_testkit::conformance` shows whether it keeps to the rules.
+//! * [`FileStore`]: the file `token-cache.json`, which Databricks' CLI and Go SDK also read and write.
+//! * [`MemoryStore`]: this process only, nothing on disk.
+//! * `KeyringStore` (feature `keyring`): the operating system's keyring, in the same items as Databricks' CLI.
+//! * `EncryptedFileStore` (feature `encrypted`): a file that only u2m reads, encrypted with a key.
+//! * `RedisStore` (feature `redis`): a Redis server, for programs on several machines.
+//! * [`AutoStore`]: combines the file, the keyring and the encrypted file, and finds each login where it was saved.
+//! * [`CustomStore`]: your own storage. Implement [`RecordStore`], which keeps each login as the text of a
+//!   [`SessionRecord`](u2m_core::SessionRecord), and add [`EntryLocks`]. `u2m_testkit::conformance` tests whether your store
+//!   follows the rules.
 //!
-//! A store is synchronous, so that a fresh token can be read from a plain `fn main`. Its locks are the operating
-//! system's: they end with the process that holds them.
+//! [`ForeignLogins`] finds the logins of other SDKs, and [`PythonCache`] reads and writes those of the Python SDK.
+//!
+//! Stores are synchronous, so that a plain `fn main` can read a valid token.
+//!
+//! Their locks are operating system locks: a lock ends with the process that holds it.
 //!
 //! ```
 //! use std::time::Duration;

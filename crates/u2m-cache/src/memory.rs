@@ -1,4 +1,4 @@
-//! A store that ends with its process.
+//! A store that keeps logins in the memory of this process.
 
 use crate::error::StoreError;
 use crate::named_mutex::{NamedGuard, NamedMutexes};
@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
-/// Keeps logins in this process alone: for tests, and for programs that get their sessions from elsewhere. Clones share
-/// the same entries.
+/// Keeps logins in memory, for tests and for programs that get their sessions from elsewhere. Clones share the same entries.
 ///
 /// ```
 /// use u2m_cache::{MemoryStore, TokenStore};
@@ -24,16 +23,16 @@ use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 pub struct MemoryStore {
     entries: Arc<Mutex<BTreeMap<CacheKey, MemoryEntry>>>,
     gates: Arc<NamedMutexes<CacheKey>>,
-    /// Refresh tokens that are being spent, by their fingerprints.
+    /// Refresh tokens that are being used, by fingerprint.
     tokens: Arc<NamedMutexes<String>>,
-    /// By the names of the doors.
+    /// By the name of the door.
     pauses: Arc<Mutex<BTreeMap<String, RefreshFailure>>>,
 }
 
 #[derive(Debug, Default)]
 struct MemoryEntry {
     session: Option<Session>,
-    verdict: Option<RefreshFailure>,
+    refresh_failure: Option<RefreshFailure>,
 }
 
 impl MemoryEntry {
@@ -43,7 +42,10 @@ impl MemoryEntry {
 
     fn put(&mut self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
         if let Some(old) = self.session.as_ref().filter(|old| old.refresh_token.is_some()) {
-            let is_dead = self.verdict.as_ref().is_some_and(|verdict| verdict.is_final_for(old));
+            let is_dead = self
+                .refresh_failure
+                .as_ref()
+                .is_some_and(|refresh_failure| refresh_failure.is_final_for(old));
             if session.refresh_token.is_none() && !is_dead {
                 return Err(StoreError::WouldLoseRefreshToken { key: key.clone() });
             }
@@ -54,7 +56,7 @@ impl MemoryEntry {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     ///
     /// ```
     /// use u2m_cache::{MemoryStore, TokenStore};
@@ -69,12 +71,12 @@ impl MemoryStore {
         }
     }
 
-    /// A panic elsewhere leaves the map whole: each change is one assignment.
+    /// Lock poisoning is ignored: each change is a single assignment, so a panic cannot leave the map half changed.
     fn entries(&self) -> MutexGuard<'_, BTreeMap<CacheKey, MemoryEntry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which state an entry is in.
+    /// Returns the fingerprint of the entry's current session.
     fn state(&self, key: &CacheKey) -> Option<Fingerprint> {
         self.entries().get(key).and_then(MemoryEntry::state)
     }
@@ -147,22 +149,23 @@ impl TokenStore for MemoryStore {
 struct MemoryLock {
     store: MemoryStore,
     key: CacheKey,
-    /// The state that the entry was in when it was last looked at.
+    /// The state of the entry when it was last read.
     seen: Option<Fingerprint>,
-    /// The token that is being spent.
+    /// The refresh token that is claimed.
     claimed: Option<(Fingerprint, NamedGuard<String>)>,
-    /// The state of the entry that a save replaces: what was claimed, and then what was saved.
+    /// The state that a save may replace: the claimed one at first, then the last saved one.
     replaces: Option<Fingerprint>,
     _pass: NamedGuard<CacheKey>,
 }
 
 impl EntryLock for MemoryLock {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.store.entries().get(&self.key).and_then(|slot| slot.verdict.clone())
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.store.entries().get(&self.key).and_then(|slot| slot.refresh_failure.clone())
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.store.entries().entry(self.key.clone()).or_default().verdict = Some(verdict.clone());
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.store.entries().entry(self.key.clone()).or_default().refresh_failure =
+            Some(refresh_failure.clone());
         Ok(())
     }
 
@@ -170,15 +173,15 @@ impl EntryLock for MemoryLock {
         self.store.pauses().get(door.as_str()).cloned()
     }
 
-    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.store.pauses().insert(verdict.of.as_str().to_owned(), verdict.clone());
+    fn note_pause(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.store.pauses().insert(refresh_failure.of.as_str().to_owned(), refresh_failure.clone());
         Ok(())
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
         let mut waited = false;
         if self.claimed.as_ref().is_none_or(|(claimed, _)| claimed != of) {
-            // Never two at once: they would be taken in any order.
+            // Never hold two at once: different callers would take them in different orders.
             self.claimed = None;
             let take = |patience| self.store.tokens.pass(of.as_str().to_owned(), patience);
             let pass = take(Duration::ZERO).or_else(|| {
@@ -189,7 +192,8 @@ impl EntryLock for MemoryLock {
             self.claimed = Some((of.clone(), pass));
         }
         self.replaces = Some(of.clone());
-        // Renewed under another name, between looking and claiming. Who knows better than the entry claims what it does not hold.
+        // The entry was refreshed under another name between reading and claiming. A caller that holds a newer session than
+        // the entry claims a token that the entry does not hold.
         let there = self.store.state(&self.key);
         let is_news = there.as_ref() != Some(of) && there != self.seen;
         self.seen = there;
@@ -203,7 +207,7 @@ impl EntryLock for MemoryLock {
     fn save(&mut self, session: &Session) -> Result<(), StoreError> {
         let mut entries = self.store.entries();
         if let Some((claimed, _)) = &self.claimed {
-            // The token is spent for whoever else holds it.
+            // The token is used up for every other entry that holds it.
             let is_twin = |slot: &&mut MemoryEntry| slot.state().as_ref() == Some(claimed);
             let others = entries.iter_mut().filter(|(name, _)| **name != self.key);
             for twin in others.map(|(_, slot)| slot).filter(is_twin) {
@@ -243,15 +247,15 @@ mod tests {
     fn logins_that_are_there_are_listed_and_what_was_only_noted_is_none() {
         let store = MemoryStore::new();
         assert!(store.keys().unwrap().is_empty());
-        let verdict = RefreshFailure::new(
+        let refresh_failure = RefreshFailure::new(
             session("a").fingerprint(),
             Timestamp::from_unix(7),
-            RefreshFailureKind::passing("away"),
+            RefreshFailureKind::transient("away"),
         );
         let mut lock = locked(&store);
-        assert!(lock.verdict().is_none());
-        lock.note(&verdict).unwrap();
-        assert_eq!(lock.verdict(), Some(verdict));
+        assert!(lock.refresh_failure().is_none());
+        lock.note(&refresh_failure).unwrap();
+        assert_eq!(lock.refresh_failure(), Some(refresh_failure));
         assert!(store.keys().unwrap().is_empty());
         lock.save(&session("a")).unwrap();
         assert_eq!(store.keys().unwrap(), [key()]);
@@ -283,7 +287,7 @@ mod tests {
         let pause = RefreshFailure::new(
             door.clone(),
             Timestamp::from_unix(7),
-            RefreshFailureKind::passing("busy"),
+            RefreshFailureKind::transient("busy"),
         );
         assert!(locked(&store).pause(&door).is_none());
         locked(&store).note_pause(&pause).unwrap();

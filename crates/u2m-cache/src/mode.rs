@@ -1,8 +1,8 @@
-//! The kinds of store that a person can ask for by name.
+//! The kinds of store that a user can choose by name.
 
 use std::fmt;
 
-/// Where logins are kept, by the name that stands in settings.
+/// The kind of storage for logins, as named in settings.
 ///
 /// ```
 /// use u2m_cache::StorageMode;
@@ -11,25 +11,25 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StorageMode {
-    /// A file of u2m's own, encrypted; Databricks' own programs do not read it.
+    /// An encrypted file that only u2m reads. Databricks' own programs do not read it.
     Encrypted,
-    /// The file `token-cache.json`, which other programs share.
+    /// The file `token-cache.json`, which is shared with other programs.
     Plaintext,
     /// The operating system's keyring.
     Secure,
 }
 
 impl StorageMode {
-    /// All of them, in the order in which they are looked through.
+    /// All kinds, in the order in which they are searched.
     pub const ALL: [Self; 3] = [Self::Secure, Self::Encrypted, Self::Plaintext];
 
-    /// Reads a name: blanks around it and letter case do not count. `None` for anything else.
+    /// Parses a name. Ignores surrounding white space and letter case. Returns `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         Self::ALL.into_iter().find(|mode| text.eq_ignore_ascii_case(mode.as_str()))
     }
 
-    /// The name.
+    /// Returns the name used in settings.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Encrypted => "encrypted",

@@ -1,24 +1,24 @@
-//! One waiter a process: the threads of a process queue here, and only their first stands in line for the file's lock.
+//! Queues the threads of a process, so that only the first of them waits for a file's lock.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// When `patience` ends; for ever is a generation.
+/// Returns when `patience` ends. Longer times are cut to 30 years.
 pub(crate) fn end_of(patience: Duration) -> Instant {
     const GENERATION: Duration = Duration::from_secs(946_080_000);
     Instant::now() + patience.min(GENERATION)
 }
 
-/// Doors by name, each passed by one thread at a time.
+/// Mutexes by name, each held by one thread at a time.
 #[derive(Debug)]
 pub(crate) struct NamedMutexes<K> {
     taken: Mutex<HashMap<K, ()>>,
     freed: Condvar,
 }
 
-/// The right to be behind a door; dropping it lets the next thread in. It may go to another thread.
+/// A held mutex. Dropping it lets the next thread in. It may be sent to another thread.
 #[derive(Debug)]
 pub(crate) struct NamedGuard<K: Clone + Eq + Hash> {
     gates: Arc<NamedMutexes<K>>,
@@ -30,7 +30,7 @@ impl<K: Clone + Eq + Hash> NamedMutexes<K> {
         Self { taken: Mutex::new(HashMap::new()), freed: Condvar::new() }
     }
 
-    /// Goes through the door `name`, waiting for at most `patience`.
+    /// Takes the mutex `name`, waiting for at most `patience`.
     pub(crate) fn pass(self: &Arc<Self>, name: K, patience: Duration) -> Option<NamedGuard<K>> {
         let end = end_of(patience);
         let mut taken = self.taken();
@@ -46,7 +46,8 @@ impl<K: Clone + Eq + Hash> NamedMutexes<K> {
         Some(NamedGuard { gates: Arc::clone(self), name })
     }
 
-    /// A panic elsewhere leaves the map whole: it is only ever changed by one insert or one remove.
+    /// Lock poisoning is ignored: the map is changed only by single inserts and removes, so a panic cannot leave it half
+    /// changed.
     fn taken(&self) -> MutexGuard<'_, HashMap<K, ()>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! What a store of one's own is made with: the locks of its entries, and the rules of what may replace what.
+//! Building blocks for custom stores: the locks of the entries, and the rules for what may replace what.
 
 mod check;
 mod lock;
@@ -22,31 +22,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
-/// What a store of one's own is made of: a place that keeps a login under a name, each as the text of a
-/// [`SessionRecord`](u2m_core::SessionRecord), say. [`CustomStore`] makes a store of it.
+/// The storage behind a custom store: it keeps logins under names, for example each as the text of a
+/// [`SessionRecord`](u2m_core::SessionRecord). [`CustomStore`] turns it into a complete store.
 ///
-/// That text holds tokens as they are: it belongs where nobody but its owner can read it ([`EntryLocks::private_file`]), or is sealed
-/// (`Cipher`, of the features `encrypted` and `redis`).
+/// That text contains the tokens unencrypted. Keep it where only its owner can read it ([`EntryLocks::private_file`]), or
+/// encrypt it (`Cipher`, features `encrypted` and `redis`).
 pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
-    /// Reads an entry; an absent one is `None`.
+    /// Reads an entry. Returns `None` if it is absent.
     ///
     /// # Errors
-    /// [`StoreError::unreadable`] for what is no login; else the place cannot be read: [`StoreError::other`], or
-    /// [`StoreError::passing`].
+    /// Fails with [`StoreError::unreadable`] if the entry is not a usable login, and with [`StoreError::other`] or
+    /// [`StoreError::passing`] if the storage cannot be read.
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError>;
 
-    /// The names of all entries, sorted by their bytes.
+    /// Returns the names of all entries, sorted by their bytes.
     ///
     /// # Errors
-    /// The place cannot be read.
+    /// Fails if the storage cannot be read.
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError>;
 
-    /// Puts `login` in the place of what stands under `key`, or removes that for `None`, if `check` agrees to it; all in one
-    /// step, so that nobody else's change comes in between. `check` is told what [`RecordStore::load`] would say at that moment,
-    /// errors included, and may be asked more than once.
+    /// Replaces the entry `key` with `login`, or removes it for `None`, if `check` returns `Ok`. Read, check and write must
+    /// be one atomic step, so that no other change comes in between. Pass `check` what [`RecordStore::load`] would return at
+    /// that moment, errors included. `check` may be called more than once.
     ///
     /// # Errors
-    /// What `check` says, or the place. Nothing was changed then.
+    /// Fails with the error of `check`, or if the storage fails. Nothing was changed then.
     fn replace(
         &self,
         key: &CacheKey,
@@ -54,37 +54,39 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
         check: ReplaceCheck<'_>,
     ) -> Result<(), StoreError>;
 
-    /// Shows that an entry can be written at this moment, before a refresh token is spent or a person is asked. What this offers
-    /// by itself writes the present login once more, or removes what is not there.
+    /// Checks that an entry can be written now, before a refresh token is used or the user is asked to sign in. The default
+    /// writes the current login once more, or removes an absent entry.
     ///
     /// # Errors
-    /// Saving would fail too.
+    /// Fails if saving would fail too.
     fn prove(&self, key: &CacheKey) -> Result<(), StoreError> {
         match self.load(key) {
             Ok(Some(present)) => {
                 self.replace(key, Some(&present), &expecting(key, &present.fingerprint()))
             }
             Ok(None) => was_done(self.replace(key, None, &expecting_nothing(key))).map(drop),
-            // A login replaces it.
+            // A login replaces an entry that cannot be read.
             Err(StoreError::BadEntry { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether a look into it may take long: [`TokenStore::is_slow`](crate::TokenStore::is_slow).
+    /// Returns whether reading may take long: see [`TokenStore::is_slow`](crate::TokenStore::is_slow).
     fn is_slow(&self) -> bool {
         false
     }
 }
 
-/// The locks of a store of one's own, as files that all processes of a user on one machine share: for each login, and for
-/// each refresh token that is being spent, whichever store holds it. The operating system gives them back when their holder
-/// dies, whoever waits is woken by it, and the threads of a process stand in line as one. Beside them is remembered how the last
-/// refresh failed, for how long a server wants to be left alone, and which refresh tokens are spent; no secret.
+/// The locks of a custom store, as files shared by all processes of one user on one machine. There is one lock for each
+/// login, and one for each refresh token that is being used, whichever store holds it. The operating system releases a lock
+/// when its holder dies and wakes those that wait for it. The threads of a process queue as one waiter. Next to the locks it
+/// is recorded how the last refresh failed, how long a server asked to be left alone, and which refresh tokens are used up.
+/// None of this is secret.
 ///
-/// They do not reach other machines: a store that several machines write to needs locks of its own, as `RedisStore` has them.
+/// The locks do not reach other machines. A store that several machines write to needs its own locks, as `RedisStore` has.
 ///
-/// [`CustomStore`] uses them; a store that does without it has them in one line of its [`TokenStore`](crate::TokenStore):
+/// [`CustomStore`] uses them. A store without `CustomStore` takes them with one line in its [`TokenStore`](crate::TokenStore)
+/// implementation:
 ///
 /// ```
 /// use std::time::Duration;
@@ -100,14 +102,14 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
 pub struct EntryLocks(Arc<EntryLocksInner>);
 
 struct EntryLocksInner {
-    /// What kind of store it is, in words.
+    /// The kind of store, in words.
     what: String,
     beside: SidecarFiles,
 }
 
 impl EntryLocks {
-    /// Locks that stand beside a file which is the store, or which belongs to it: in `<path>.locks`. `what` says in words what
-    /// kind of store it is, for those who are told that a login is kept there.
+    /// Keeps the locks next to a file that is the store or belongs to it, in `<path>.locks`. `what` describes the kind of
+    /// store in messages about where a login is kept.
     ///
     /// ```
     /// use u2m_cache::EntryLocks;
@@ -121,12 +123,12 @@ impl EntryLocks {
         }))
     }
 
-    /// Locks of a store that has no file: in the user's runtime folder, under a name that is the store's. What is remembered there
-    /// ends with the session of the user, or when the machine starts again.
+    /// Keeps the locks of a store that has no file in the user's runtime folder, under the given name of the store. What is
+    /// recorded there is lost when the user's session ends or the machine restarts.
     ///
     /// # Errors
-    /// The name is not that of a file, or there is no folder that is this user's alone (outside of Unix there is none: use
-    /// [`EntryLocks::beside`]).
+    /// Fails if the name is not a plain file name, or if there is no folder that only this user can access. Outside Unix
+    /// there is none: use [`EntryLocks::beside`].
     ///
     /// ```
     /// use u2m_cache::EntryLocks;
@@ -145,10 +147,10 @@ impl EntryLocks {
         Ok(Self::beside(what, runtime_lock::folder()?.join(name)))
     }
 
-    /// Takes the lock of an entry: what [`TokenStore::lock`](crate::TokenStore::lock) does.
+    /// Takes the lock of an entry. Implements [`TokenStore::lock`](crate::TokenStore::lock).
     ///
     /// # Errors
-    /// There can be no lock: its folder cannot be written, say.
+    /// Fails if the lock cannot be created, for example because its folder is not writable.
     pub fn lock<S: RecordStore + Clone>(
         &self,
         shelf: &S,
@@ -161,17 +163,18 @@ impl EntryLocks {
         }))
     }
 
-    /// What is remembered of the last refresh of an entry that failed: what
-    /// [`TokenStore::remembered`](crate::TokenStore::remembered) does.
+    /// Returns what is remembered of the last failed refresh of an entry. Implements
+    /// [`TokenStore::remembered`](crate::TokenStore::remembered).
     pub fn remembered(&self, key: &CacheKey) -> Option<RefreshFailure> {
         entry_lock::remembered(&self.0.beside, key)
     }
 
-    /// Saves a login in the place of whatever is there, unless that can be renewed and the new one cannot: what
-    /// [`TokenStore::save`](crate::TokenStore::save) does.
+    /// Saves a login and replaces whatever is there. A login with a refresh token is not replaced by one without, unless it
+    /// is remembered that the server rejected that refresh token for good. Implements
+    /// [`TokenStore::save`](crate::TokenStore::save).
     ///
     /// # Errors
-    /// It would lose a refresh token, or the store failed. Nothing was changed then.
+    /// Fails if a refresh token would be lost, or if the store fails. Nothing was changed then.
     pub fn save<S: RecordStore + Clone>(
         &self,
         shelf: &S,
@@ -181,11 +184,12 @@ impl EntryLocks {
         shelf.replace(key, Some(session), &signing_in(&self.0.beside, key, session))
     }
 
-    /// Puts a login back where a state of it stands that was spent: what
-    /// [`TokenStore::put_back`](crate::TokenStore::put_back) does, where others write who do not know of these locks.
+    /// Restores a login where the store holds an older, already used state of it. Implements
+    /// [`TokenStore::put_back`](crate::TokenStore::put_back), for stores that are also written by programs that do not use
+    /// these locks.
     ///
     /// # Errors
-    /// Nothing was changed then.
+    /// If this fails, nothing was changed.
     pub fn put_back<S: RecordStore + Clone>(
         &self,
         shelf: &S,
@@ -201,8 +205,8 @@ impl EntryLocks {
         was_done(shelf.replace(key, Some(session), &check))
     }
 
-    /// Removes entries that are still in the state named: what
-    /// [`TokenStore::delete_states`](crate::TokenStore::delete_states) does, in one step each.
+    /// Removes entries that are still in the given state, each in one atomic step. Implements
+    /// [`TokenStore::delete_states`](crate::TokenStore::delete_states).
     pub fn delete_states<S: RecordStore + Clone>(
         &self,
         shelf: &S,
@@ -219,21 +223,22 @@ impl EntryLocks {
         states.iter().map(delete).collect()
     }
 
-    /// Shows that there can be locks, before anybody is asked to sign in: a part of what
-    /// [`TokenStore::prepare_login`](crate::TokenStore::prepare_login) does.
+    /// Checks that locks can be created, before the user is asked to sign in. Part of
+    /// [`TokenStore::prepare_login`](crate::TokenStore::prepare_login).
     ///
     /// # Errors
-    /// Their folder cannot be written.
+    /// Fails if their folder is not writable.
     pub fn prove(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.0.beside.prove_notes(key)
     }
 
-    /// The file that they stand beside, made for its owner alone if it is not there; where others have rights to it, these are
-    /// taken. For a database that would be made by itself, and for all to read. Its content stays, and one that is there is not
-    /// opened: closing it would give back the locks that the database has on it.
+    /// Returns the path of the file next to the locks. Creates the file if it is absent, readable by its owner only, and
+    /// removes the rights of others to an existing one. Use it for a database that would otherwise create its file readable
+    /// for all. The content of an existing file is kept, and the file is not opened: closing it would release the locks that
+    /// the database holds on it.
     ///
     /// # Errors
-    /// It cannot be made, is no regular file, or belongs to somebody else.
+    /// Fails if the file cannot be created, is not a regular file, or belongs to another user.
     ///
     /// ```
     /// use u2m_cache::EntryLocks;
@@ -247,7 +252,7 @@ impl EntryLocks {
         Ok(&self.0.beside.path)
     }
 
-    /// Takes the notices that have gathered: that these locks do not reach other machines, say.
+    /// Returns and clears the notices collected so far, for example that these locks do not reach other machines.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.0.beside.take_notices()
     }
@@ -263,7 +268,7 @@ impl fmt::Debug for EntryLocks {
     }
 }
 
-/// Whether a change was made that newer entries stay out of.
+/// Turns [`StoreError::Superseded`] into `false`: the change was not made, because a newer entry is there.
 fn was_done(changed: Result<(), StoreError>) -> Result<bool, StoreError> {
     match changed {
         Ok(()) => Ok(true),

@@ -1,15 +1,15 @@
-//! A whole login as one text: what is sealed. Unlike the shared file it holds whom the tokens belong to, so that nobody who
-//! can write beside it can have a refresh token sent elsewhere. Times are seconds since 1970, UTC.
+//! A complete login as one text, which is then sealed. Unlike the shared file it includes the owner of the tokens, so that
+//! nobody with write access can redirect a refresh token. Times are seconds since 1970, UTC.
 
 use u2m_core::{Session, SessionRecord, secret_json};
 use zeroize::Zeroizing;
 
 pub(crate) fn write(session: &Session) -> Zeroizing<Vec<u8>> {
-    // It fails for maps with keys that are no strings only.
+    // This fails only for maps with keys that are not strings.
     secret_json(&SessionRecord::of(session)).unwrap_or_default().into_bytes()
 }
 
-/// `None` if it is no login.
+/// Returns `None` if it is not a login.
 pub(crate) fn read(bytes: &[u8]) -> Option<Session> {
     serde_json::from_slice::<SessionRecord>(bytes).ok().map(|record| record.session())
 }

@@ -1,44 +1,46 @@
-//! Logins in a Redis server, for programs on several machines that share them.
+//! A store that keeps logins in a Redis server, for programs on several machines that share them.
 //!
 //! # How one login is refreshed once
 //!
-//! 1. Of the threads of a process that want an entry one goes on, and the others wait for what it brings (`waves.rs`). Once
-//!    there is news they all go on together, without the lease: each looks for itself, and most find a fresh token. Who
-//!    reads the same entry at the same moment shares one question (`room.rs`).
-//! 2. The one takes the entry's **lease**: a key with a random owner that the server drops after 45 seconds. With it comes a
-//!    **fence**, a number that is larger than every one given out before. Others ask again every 5 to 120 milliseconds, at
-//!    moments of their own, and stop asking when the entry has changed.
-//! 3. Under the lease it reads the entry again. A fresh token ends it here.
-//! 4. Just before the refresh token is sent ([`EntryLock::claim`]), it takes the **claim** to the refresh token, whose record
-//!    is named by a keyed hash of it, whichever entries hold it: entry first, token second. With it, one script renews the
-//!    lease, checks that fence, **generation** and **grant** are those that were read, and writes down which refresh token is
-//!    about to be spent, in as much room as the answer will need. A holder that was paused past its lease while somebody
-//!    else was there ends here, before sending.
-//! 5. One request to the authorization server. Meanwhile a thread renews lease and claim.
-//! 6. One script saves: unless something newer was saved since the claim, which is [`StoreError::Superseded`]. Another writes
-//!    down that the refresh token is spent, and for which entry.
-//! 7. Lease and claim are given back, by their owner only.
+//! 1. Of the threads of a process that want an entry, one goes on and the others wait for its result (`entry_queues.rs`).
+//!    Once there is a change they all go on together, without the lease: each reads the entry itself, and most find a valid
+//!    token. Threads that read the same entry at the same moment share one request (`queue.rs`).
+//! 2. That thread takes the entry's **lease**: a key with a random owner that the server deletes after 45 seconds. It also
+//!    gets a **fence**, a number that is larger than every one given out before. Others retry every 5 to 120 milliseconds, at
+//!    random moments, and stop when the entry has changed.
+//! 3. Under the lease it reads the entry again. If there is a valid token now, it is done.
+//! 4. Just before the refresh token is sent ([`EntryLock::claim`]), it takes the **claim** to the refresh token. The record
+//!    of the claim is named by a keyed hash of the token, so that it is the same for all entries that hold the token. The
+//!    order is always entry first, token second. In the same round trip, one script renews the lease, checks that fence,
+//!    **generation** and **grant** are those that were read, and records which refresh token is going to be sent, in as much
+//!    space as the response will need. A holder that was paused until after its lease ended, while another was there, stops
+//!    here, before it sends anything.
+//! 5. It sends one request to the authorization server. Meanwhile a thread renews lease and claim.
+//! 6. One script saves the response, unless something newer was saved since the claim, which is [`StoreError::Superseded`].
+//!    Another script records that the refresh token is used up, and for which entry.
+//! 7. Lease and claim are released, by their owner only.
 //!
-//! **An answer is saved unless something newer was.** A lease that ran out, a later fence, or a server that took over and
-//! has never heard of either do not count against it: while the entry holds what was claimed, or an older state, or is gone
-//! without a logout, it is saved. Fences decide between two answers to one refresh token: that of the later holder counts,
-//! until the other one's own refresh token is being spent.
+//! **A response is saved unless something newer was saved.** A lease that ended, a later fence, or a replica that took over
+//! and knows neither, does not prevent that: the response is saved as long as the entry holds the claimed state or an older
+//! one, or is gone without a logout. Fences decide between two responses to one refresh token: the later holder's response
+//! counts, until the refresh token of the other response is being used.
 //!
-//! **A token that may have been sent is not sent again without need.** A claim whose owner is not heard of any more is left
-//! alone for as long as an answer may take, 90 seconds from when it was made; who wants it waits for the answer to be saved,
-//! as far as its patience goes. Only then is the token sent again, and if it is refused, a notice says why.
+//! **A refresh token that may have been sent is not sent again without need.** If the owner of a claim no longer renews it,
+//! the claim still stands for as long as a response may take: 90 seconds from when it was made. Callers that want the token
+//! wait for the response to be saved, within their own patience. Only then is the token sent again, and if it is rejected, a
+//! notice says why.
 //!
-//! **A token that is spent is not sent.** Where another entry of the store has what it bought, the claim copies that login
-//! to its own entry; where that one has another login by now, nothing is sent, and the error says for which entry it was
-//! spent. The record of a spent token is kept for a day, and for as long as an entry lives where two have held it.
+//! **A refresh token that is used up is not sent.** If another entry of the store holds the resulting tokens, the claim
+//! copies that login to its own entry. If that other entry has a different login by now, nothing is sent, and the error names
+//! the entry for which the token was used. The record of a used refresh token is kept for a day, or as long as an entry lives
+//! if two entries have held the token.
 //!
-//! A login that comes meanwhile takes the next fence, and a grant of its own: the refresh of the login before it loses. A
-//! logout takes the next fence too, and leaves a tombstone in the place of the entry for a day: a refresh that ends after
-//! it does not bring the login back. Where the server lost its data while a refresh was under way there is no tombstone:
-//! what was bought is saved all the same.
+//! A login in the meantime takes the next fence and a grant of its own: the refresh of the previous login loses. A logout
+//! also takes the next fence and leaves a tombstone in place of the entry for a day, so a refresh that ends after it does not
+//! bring the login back. If the server lost its data during a refresh there is no tombstone, and the response is saved.
 //!
-//! If a save fails because the server is away, the lease is not given back: until it has run out nobody else sends the
-//! refresh token that is already spent, and the program that has the answer tries again to save it.
+//! If a save fails because the server is unreachable, the lease is not released. Until it ends nobody else sends the refresh
+//! token, which is already used, and the program that has the response retries the save.
 
 mod address;
 mod claim;
@@ -72,11 +74,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use u2m_core::{CacheKey, Session};
 
-/// Logins in a Redis server, shared by programs on several machines, sealed with a key that only they have. Clones share
-/// their connections, and so do all stores of a process that were opened with one URL.
+/// Keeps logins in a Redis server, shared by programs on several machines and encrypted with a key that only they have.
+/// Clones share their connections, as do all stores of a process that were opened with the same URL.
 ///
-/// It is slow in the sense of [`TokenStore::is_slow`]: each look asks the server. A program keeps the token that it has in
-/// hand, and asks when that is no longer fresh.
+/// The store is slow in the sense of [`TokenStore::is_slow`]: each read sends a request to the server. A program should keep
+/// the access token that it has and read again only when that is about to expire.
 ///
 /// ```no_run
 /// use u2m_cache::{RedisStore, SealKey, TokenStore};
@@ -88,39 +90,43 @@ use u2m_core::{CacheKey, Session};
 ///
 /// # What the server sees
 ///
-/// Entries are sealed with a key of the application ([`SealKey`]), and each opens in its own place only. Their names are
-/// keyed hashes, and so are those of refresh tokens. The server sees when which entry is refreshed, which entries hold the
-/// same refresh token, how long their texts are, and whose clock is wrong; it can remove entries, and put
-/// back older ones of the same entry, which costs a login and gives nothing away. Without the key, or with another one,
-/// the store is empty: changing the key means signing in again.
+/// Entries are encrypted with a key of the application ([`SealKey`]), and each can be decrypted only in its own place. The
+/// names of entries and of refresh tokens are keyed hashes. The server sees when which entry is refreshed, which entries hold
+/// the same refresh token, how long the values are, and which clients' clocks are wrong. It can remove entries, and restore
+/// older values of the same entry, which costs a login and reveals nothing. Without the key, or with another one, the store
+/// is empty: changing the key means signing in again.
 ///
 /// # What holds, and what does not
 ///
-/// - **Clocks.** Leases, fences and the life of entries are told by the server's clock alone. With each login it is kept by
-///   how much the clock of its writer was ahead of the server's, so that a machine whose clock is wrong makes no token that
-///   has run out look fresh to another.
-/// - **Lost writes.** A save counts when the server has it in memory. If it then fails before the write has reached its
-///   disk or a replica that takes over, the entry of before comes back, whose refresh token is spent. A store that has saved
-///   the newer state, and is asked again, puts it back, and gives a notice; where no such program is left, somebody has to
-///   sign in again. `appendfsync always`, or `min-replicas-to-write`, make that unlikely; nothing in Redis excludes it.
-/// - **Forgetting.** `maxmemory-policy` has to be `noeviction`: the others drop logins, which is harmless, and leases.
-/// - **A pause in the worst moment.** Between the last check of the lease and the request nothing is checked. A machine that
-///   stands still exactly there, for longer than an answer may take, sends a refresh token that another may have spent;
-///   what it gets is saved only where the other has saved nothing.
-/// - **A death in the worst moment.** Of a program that dies with a refresh token claimed nobody knows whether it sent it.
-///   The others wait for as long as an answer may take ([`RedisSettings::with_answer_time`]) before they send it again.
-/// - **Names.** Looking up the server's name is bounded by the system's resolver, everything else by the time-out,
-///   and answers in their size.
-/// - Redis 5 or later, or Valkey; one primary server. Of a cluster, entries use one slot each, but nodes are not followed.
+/// - **Clocks.** The lifetimes of leases, fences and entries depend on the server's clock only. Each login records how far
+///   its writer's clock was ahead of the server's clock, so that a machine with a wrong clock cannot make an expired token
+///   look valid to another machine.
+/// - **Lost writes.** A save succeeds when the server has it in memory. If the server then fails before the write reaches its
+///   disk or the replica that takes over, the previous entry comes back, whose refresh token is already used. A store that
+///   has saved the newer state writes it again at the next access and gives a notice. If no such program is running any more,
+///   a user must sign in again. `appendfsync always` or `min-replicas-to-write` make this unlikely; nothing in Redis rules it
+///   out.
+/// - **Eviction.** `maxmemory-policy` must be `noeviction`. Other policies drop logins, which is harmless, and leases, which
+///   is not.
+/// - **A pause at the worst moment.** Nothing is checked between the last check of the lease and the request. A machine that
+///   is suspended exactly there, for longer than a response may take, sends a refresh token that another may have used. Its
+///   response is saved only if the other has saved nothing.
+/// - **A crash at the worst moment.** If a program dies while it has claimed a refresh token, nobody knows whether it sent
+///   the token. The others wait for as long as a response may take ([`RedisSettings::with_token_answer_limit`]) before they send it
+///   again.
+/// - **DNS.** Looking up the server's name takes as long as the system's resolver allows. Everything else is limited by the
+///   timeout, and responses are limited in size.
+/// - **Versions.** Redis 5 or later, or Valkey, with one primary server. In a cluster each entry uses one slot, but
+///   redirections to other nodes are not followed.
 #[derive(Clone)]
 pub struct RedisStore(Arc<RedisStoreInner>);
 
 impl RedisStore {
-    /// Uses the server at `url`, `redis://[user:password@]host[:port][/database]` or `unix://path`, with the settings of
-    /// [`RedisSettings::new`]. Nothing is connected yet.
+    /// Creates a store on the server at `url`, which is `redis://[user:password@]host[:port][/database]` or `unix://path`,
+    /// with the settings of [`RedisSettings::new`]. It does not connect yet.
     ///
     /// # Errors
-    /// The URL cannot be used.
+    /// Fails if the URL is invalid.
     ///
     /// ```
     /// use u2m_cache::{RedisStore, SealKey};
@@ -132,10 +138,10 @@ impl RedisStore {
         Self::open_with(url, key, RedisSettings::new())
     }
 
-    /// As [`RedisStore::open`], with settings of the caller's own.
+    /// Like [`RedisStore::open`], with the given settings.
     ///
     /// # Errors
-    /// The URL or the settings cannot be used.
+    /// Fails if the URL or the settings are invalid.
     ///
     /// ```
     /// use u2m_cache::{RedisSettings, RedisStore, SealKey};
@@ -190,7 +196,8 @@ impl TokenStore for RedisStore {
         true
     }
 
-    /// Takes the lease of the entry and gives it back: that is a write. One that another has shows that the server takes some.
+    /// Takes the lease of the entry and releases it, which is a write. If another holder has the lease, that also shows that
+    /// the server accepts writes.
     fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
         lease::lock(&self.0, key, Duration::ZERO).map(drop)
     }

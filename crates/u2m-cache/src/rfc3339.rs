@@ -1,29 +1,30 @@
-//! The times of `token-cache.json`: read as Go's reader reads them, written so that Go, Python and Java agree on them.
+//! The times of `token-cache.json`: read as Go reads them, and written so that Go, Python and Java agree on them.
 
 use u2m_core::calendar::date_after;
 use u2m_core::{BadTime, Moment, Timestamp};
 
-/// Go's zero time, which stands for "not known".
+/// Go's zero time, which means "not known".
 const ZERO: i64 = -62_135_596_800;
 
-/// The words for a time that nobody knows.
+/// The text for an unknown time.
 pub(crate) const UNKNOWN: &str = "0001-01-01T00:00:00Z";
 
-/// Reads what Go's reader accepts, down to whole seconds; Go's zero time, in any zone, is `None`.
+/// Parses what Go accepts, truncated to whole seconds. Go's zero time, in any zone, is `None`.
 pub(crate) fn parse(text: &str) -> Result<Option<Timestamp>, BadTime> {
     let time: Moment = text.parse()?;
     let is_zero = time == Moment::from(Timestamp::from_unix(ZERO));
     Ok((!is_zero).then(|| time.second()))
 }
 
-/// Writes local time with a fraction that no writer trims away, and the offset; `Z` only where the zone is UTC.
+/// Writes local time with a fraction that no writer removes, and the offset; `Z` only if the zone is UTC.
 ///
-/// Python's SDK cuts at the first dot and reads the rest as local time; a fraction of zeros would be trimmed by the next
-/// Go program that rewrites it, and an offset without a fraction is an error there.
+/// The Python SDK cuts the text at the first dot and reads what precedes it as local time. A fraction of zeros would be
+/// removed by the next Go program that rewrites the file, and an offset without a fraction is an error in Python.
 pub(crate) fn format(time: Timestamp, offset_seconds: i32) -> String {
-    // Years beyond 9999 cannot be written; a token that lives so long is as good with the last second of that year.
+    // Years after 9999 cannot be written. For a token that lives so long, the last second of that year will do.
     let unix = time.unix().clamp(ZERO + 86_400, 253_402_214_400);
-    // Local mean times have seconds, which an offset on paper has not: without them the instant stays what it is.
+    // Local mean times have an offset with seconds, which the format does not allow. Without the seconds the instant stays
+    // the same.
     let offset_minutes = offset_seconds / 60;
     let local = unix + i64::from(offset_minutes) * 60;
     let (days, clock) = (local.div_euclid(86_400), local.rem_euclid(86_400));

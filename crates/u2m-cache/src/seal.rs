@@ -1,9 +1,10 @@
-//! Sealed values: encrypted, and bound to the place where they stand, so that whoever can write the place can neither read
-//! one, nor change one, nor put one where another belongs (T13).
+//! Encrypted values that are bound to their place of storage. Someone who can write to the storage can neither read a value,
+//! nor change one, nor move one to another place (T13).
 //!
-//! A sealed value is `u2m1.` and, in base64url without padding, a random nonce of 24 bytes, the XChaCha20-Poly1305
-//! ciphertext and its tag. A nonce of that length may be random for as many values as one key will ever see. Sealing keeps
-//! nobody from putting back an older value of the same place: whoever needs that has to remember a number elsewhere.
+//! A sealed value is `u2m1.` followed by, in base64url without padding, a random nonce of 24 bytes, the XChaCha20-Poly1305
+//! ciphertext and its tag. A nonce of this length can be chosen at random for as many values as one key will ever encrypt.
+//! Sealing does not prevent an older value of the same place from being restored. To detect that, keep a version number
+//! elsewhere.
 
 use crate::hex;
 use base64::Engine;
@@ -16,10 +17,10 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// What every sealed value begins with, and the first part of what it is bound to.
+/// The prefix of every sealed value, and the first part of its associated data.
 const VERSION: &str = "u2m1.";
 
-/// What a person may have written down, with what fills the last group up or without.
+/// Keys may have been typed with or without base64 padding.
 const ANY_PAD: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD_ANY_PAD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PAD);
@@ -29,36 +30,36 @@ const KEY: usize = 32;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
-/// How sealing or opening can fail. No text holds a secret.
+/// An error from sealing or opening a value. No message contains a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealError {
-    /// What should be a key is none.
+    /// The text is not a valid key.
     #[error("it is not a key of 32 bytes, written as base64 or as 64 hexadecimal digits")]
     BadKey,
-    /// The system has no randomness to give.
+    /// The system's random number generator failed.
     #[error("the system has no random bytes to give")]
     NoEntropy,
-    /// It has not the form of a sealed value.
+    /// The text does not have the format of a sealed value.
     #[error("it is not a sealed value")]
     NotSealed,
-    /// A later version sealed it.
+    /// The value was sealed by a later version.
     #[error("it was sealed by a later version of the software")]
     Version,
-    /// Another key sealed it, or it was sealed for another place, or it was changed.
+    /// The value was sealed with another key or for another place, or it was changed.
     #[error("it does not open: another key sealed it, or it was changed, or it belongs elsewhere")]
     WrongKeyOrChanged,
 }
 
-/// The key that values are sealed with: 32 bytes, cleared on drop, and shown by nothing.
+/// A key for sealing values: 32 bytes. It is cleared from memory on drop and never printed.
 #[derive(Clone)]
 pub struct SealKey(Zeroizing<[u8; KEY]>);
 
 impl SealKey {
-    /// Makes a new key from the system's randomness.
+    /// Generates a new random key.
     ///
     /// # Errors
-    /// The system has none to give.
+    /// Fails if the system's random number generator fails.
     ///
     /// ```
     /// let key = u2m_cache::SealKey::generate()?;
@@ -71,7 +72,8 @@ impl SealKey {
         Ok(Self(bytes))
     }
 
-    /// Takes a key that is kept elsewhere, in a keyring say. It has to be random: a password is no key.
+    /// Creates a key from bytes that are stored elsewhere, for example in a keyring. They must be random: a password is not a
+    /// key.
     ///
     /// ```
     /// let random = [7; 32];
@@ -81,11 +83,10 @@ impl SealKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Reads a key that was written down: 32 bytes in base64 or base64url, or 64 hexadecimal digits. White space around it
-    /// does not count.
+    /// Parses a key from text: 32 bytes in base64 or base64url, or 64 hexadecimal digits. Surrounding white space is ignored.
     ///
     /// # Errors
-    /// It is none of these.
+    /// Fails if the text has none of these formats.
     ///
     /// ```
     /// use u2m_cache::SealKey;
@@ -100,7 +101,7 @@ impl SealKey {
             key.copy_from_slice(&bytes);
             return Ok(Self(key));
         }
-        // What is longer than a key does not fit.
+        // One byte more than a key, so that anything longer than a key is refused.
         let mut bytes = Zeroizing::new([0; KEY + 1]);
         let engines = [STANDARD_ANY_PAD, URL_SAFE_ANY_PAD];
         let mut read = engines.iter().map(|engine| engine.decode_slice(text, bytes.as_mut_slice()));
@@ -111,20 +112,20 @@ impl SealKey {
         Ok(Self(key))
     }
 
-    /// The key as text that [`SealKey::parse`] reads, to be kept where only its owner reads it.
+    /// Returns the key as text that [`SealKey::parse`] accepts. Store it where only its owner can read it.
     ///
     /// ```
     /// use u2m_cache::SealKey;
     /// let key = SealKey::generate()?;
-    /// assert!(SealKey::parse(&key.expose()).is_ok());
+    /// assert!(SealKey::parse(&key.to_text()).is_ok());
     /// # Ok::<(), u2m_cache::SealError>(())
     /// ```
-    pub fn expose(&self) -> Zeroizing<String> {
+    pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(self.0.as_slice()))
     }
 }
 
-/// Looks at every byte, whichever differ.
+/// Compares in constant time.
 impl PartialEq for SealKey {
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(other.0.as_slice()).into()
@@ -139,7 +140,7 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// Seals values with a key, and opens them.
+/// Encrypts values with a key and decrypts them.
 ///
 /// ```
 /// use u2m_cache::{Cipher, SealError, SealKey};
@@ -153,7 +154,7 @@ impl fmt::Debug for SealKey {
 pub struct Cipher(XChaCha20Poly1305);
 
 impl Cipher {
-    /// Takes the key.
+    /// Creates a cipher from a key.
     ///
     /// ```
     /// let cipher = u2m_cache::Cipher::new(&u2m_cache::SealKey::from_bytes([7; 32]));
@@ -163,28 +164,29 @@ impl Cipher {
         Self(XChaCha20Poly1305::new((&*key.0).into()))
     }
 
-    /// Seals `plaintext`. It opens only for the same `purpose_and_key`: what the value is for, a zero byte, and the key
-    /// under which it stands.
+    /// Encrypts `plaintext`. The result opens only with the same `purpose_and_key`: the purpose of the value, a zero byte,
+    /// and the key under which it is stored.
     ///
     /// # Errors
-    /// The system has no randomness to give.
+    /// Fails if the system's random number generator fails.
     pub fn seal(&self, purpose_and_key: &[u8], plaintext: &[u8]) -> Result<String, SealError> {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce).map_err(|_| SealError::NoEntropy)?;
         let bound = bound(purpose_and_key);
         let payload = Payload { msg: plaintext, aad: &bound };
         let nonce = XNonce::from(nonce);
-        // It fails for texts of 256 GiB only.
+        // This fails only for texts of 256 GiB.
         let sealed = self.0.encrypt(&nonce, payload).map_err(|_| SealError::NotSealed)?;
         let mut text = VERSION.to_owned();
         URL_SAFE_NO_PAD.encode_string([nonce.as_slice(), sealed.as_slice()].concat(), &mut text);
         Ok(text)
     }
 
-    /// Opens what [`Cipher::seal`] made for the same `purpose_and_key`.
+    /// Decrypts what [`Cipher::seal`] returned for the same `purpose_and_key`.
     ///
     /// # Errors
-    /// It is no sealed value, or one of a later version, or it does not open.
+    /// Fails if the text is not a sealed value, was sealed by a later version, or does not open with this key and this
+    /// `purpose_and_key`.
     pub fn open(
         &self,
         purpose_and_key: &[u8],
@@ -208,12 +210,12 @@ impl fmt::Debug for Cipher {
     }
 }
 
-/// The associated data: a value of another version or another place has another one.
+/// The associated data, which differs between versions and places.
 fn bound(purpose_and_key: &[u8]) -> Vec<u8> {
     [VERSION.as_bytes(), purpose_and_key].concat()
 }
 
-/// Why a text without our beginning is not opened.
+/// Returns why a text without the expected prefix cannot be opened.
 fn unknown(text: &str) -> SealError {
     let number = text.strip_prefix("u2m").and_then(|rest| rest.split_once('.'));
     match number.map(|(number, _)| number.parse::<u32>()) {
@@ -282,7 +284,7 @@ mod tests {
     #[test]
     fn keys_are_read_in_every_spelling_and_nothing_else_is_a_key() {
         let key = SealKey::from_bytes([0xfb; 32]);
-        let text = key.expose();
+        let text = key.to_text();
         assert!(text.contains('+') && text.ends_with('='), "{text:?}");
         let url = text.replace('+', "-").replace('/', "_").replace('=', "");
         let hex = "fb".repeat(32);

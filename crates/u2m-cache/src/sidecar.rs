@@ -1,6 +1,6 @@
-//! What stands beside a token cache, wherever the tokens themselves are: the writers' lock `<name>.lock`, a lock for each
-//! entry and for each refresh token that is being spent in `<name>.locks`, what is known of the logins in `<name>.u2m.json`,
-//! and writers' temporary files. Locks stand beside the file that links lead to.
+//! The files next to a token cache, wherever the tokens themselves are kept: the writers' lock `<name>.lock`, the folder
+//! `<name>.locks` with a lock for each entry and each refresh token in use, the side file `<name>.u2m.json` with what is
+//! known about the logins, and the writers' temporary files. If the cache is a link, the locks are next to its target.
 
 pub(crate) mod claim;
 pub(crate) mod disk;
@@ -27,36 +27,36 @@ use std::time::Duration;
 use temp_file::UpdateReserve;
 use u2m_core::{Binding, CacheKey, FirstUse, Session};
 
-/// Writing takes milliseconds; a holder that has the lock for longer than this hangs.
+/// Writing takes milliseconds. A process that holds the lock for longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The files beside the cache at `path`, which need not exist itself, and what a person should hear of.
+/// The files next to the cache at `path`, which itself need not exist, and the notices for the user.
 #[derive(Debug)]
 pub(crate) struct SidecarFiles {
     pub(crate) path: PathBuf,
     notices: Mutex<Vec<Notice>>,
-    /// What was said once.
+    /// What notices were given about.
     told: Mutex<BTreeSet<String>>,
-    /// Whether it was said that there are no locks here.
+    /// Whether the notice that there are no locks here was given.
     is_said: AtomicBool,
 }
 
-/// What of a side file that is written anew is to last before anything else is done.
+/// What must be synced to disk when a side file is rewritten, before anything else is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lasts {
-    /// Nothing: what is lost is found out again, or is about nothing.
+    /// Nothing: if it is lost, it is found out again or no longer applies.
     Whatever,
-    /// Its text, where tokens that it is about are put in place beside it next: of two files, which name leads to which lasts in the
-    /// order in which it was changed.
+    /// Its text. Used when the tokens that it describes are put in place next: the file system persists two renames in the
+    /// order in which they were made.
     Text,
-    /// Its name, too.
+    /// Its text and the rename.
     Name,
 }
 
 impl Lasts {
-    /// What is to last of a login's record. Tokens of which nothing is known are never sent to an issuer that a person named, nor to
-    /// a host that a person allowed: such a login would end with its record. Any other only finds its endpoints again, and does not
-    /// wait for a disk.
+    /// Returns what must be synced of a login's record. Without a record, tokens are never sent to an issuer that the user
+    /// named or to a host that the user allowed, so such a login would be lost with its record. For any other login only the
+    /// endpoints must be discovered again, and the write does not wait for the disk.
     pub(crate) fn of(session: &Session) -> Self {
         let is_needed = |it: &Binding| it.is_issuer_named || !it.allowed.is_empty();
         match session.binding.as_ref().is_some_and(is_needed) {
@@ -80,12 +80,12 @@ impl SidecarFiles {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).push(Notice { text });
     }
 
-    /// Says it, unless it was said already.
+    /// Gives a notice unless it was given already.
     pub(crate) fn notice_once(&self, text: String) {
         self.notice_about(&text.clone(), text);
     }
 
-    /// Says it, unless something was said about this already: the words may differ from try to try.
+    /// Gives a notice unless one about the same thing was given: the wording may differ from attempt to attempt.
     pub(crate) fn notice_about(&self, what: &str, text: String) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert(what.to_owned()) {
@@ -104,36 +104,36 @@ impl SidecarFiles {
         }
     }
 
-    /// A sibling of the cache with `suffix` in the place of `.json`.
+    /// Returns the path of a sibling of the cache, with `suffix` in place of `.json`.
     pub(crate) fn sibling(&self, suffix: &str) -> PathBuf {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         self.folder().join(format!("{}{suffix}", name.strip_suffix(".json").unwrap_or(&name)))
     }
 
-    /// The cache itself, where this user's links lead to; where they lead nowhere yet, the path as it is.
+    /// Returns the target of the user's links, or the path itself if the target's folder does not exist yet.
     pub(crate) fn real(&self) -> PathBuf {
         let real = disk::resolve(&self.path).ok();
         let is_there = |real: &PathBuf| real.parent().is_some_and(Path::is_dir);
         real.filter(is_there).unwrap_or_else(|| self.path.clone())
     }
 
-    /// As [`SidecarFiles::sibling`], for what all links to one cache have in common: its locks.
+    /// Like [`SidecarFiles::sibling`], for files shared by all links to one cache: its locks.
     pub(crate) fn lock_at(&self, suffix: &str) -> PathBuf {
         Self::new(self.real()).sibling(suffix)
     }
 
-    /// How the names of temporary files begin.
+    /// Returns the prefix of the names of temporary files.
     pub(crate) fn prefix(&self) -> String {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         format!(".{}-u2m-", name.strip_suffix(".json").unwrap_or(&name))
     }
 
-    /// The writers' lock.
+    /// Takes the writers' lock.
     pub(crate) fn writer(&self) -> Result<locks::HeldLock, StoreError> {
         self.writer_on(None)
     }
 
-    /// The same, on its file that was opened before.
+    /// Like `writer`, on a lock file that is already open.
     pub(crate) fn writer_on(&self, open: Option<File>) -> Result<locks::HeldLock, StoreError> {
         let path = self.lock_at(".lock");
         let held = locks::take_on(&path, open, PATIENCE)?
@@ -142,7 +142,7 @@ impl SidecarFiles {
         Ok(held)
     }
 
-    /// Says once that a lock does not reach beyond this machine.
+    /// Gives a notice, once, that a lock does not reach beyond this machine.
     pub(crate) fn say_where(&self, held: &locks::HeldLock) {
         if held.is_elsewhere() && !self.is_said.swap(true, Ordering::Relaxed) {
             self.notice(format!(
@@ -152,14 +152,14 @@ impl SidecarFiles {
         }
     }
 
-    /// What is known of the logins; nothing, if it cannot be read.
+    /// Reads the side file. Returns an empty one if it cannot be read.
     pub(crate) fn sidecar(&self) -> Sidecar {
         let found = disk::read(&self.sibling(".u2m.json")).ok().flatten();
         Sidecar::parse(&found.map(|found| found.bytes).unwrap_or_default())
     }
 
-    /// What is known of the logins, to be changed and written again. What is damaged is as good as none; what cannot be
-    /// read at this moment is not, or all that it says of other logins would be lost.
+    /// Reads the side file in order to change and rewrite it. A damaged one counts as empty. One that cannot be read at the
+    /// moment is an error, because rewriting it would lose what it says about other logins.
     pub(crate) fn sidecar_to_change(&self) -> Result<Sidecar, StoreError> {
         match disk::read(&self.sibling(".u2m.json")) {
             Err(error @ StoreError::Io { .. }) => Err(error),
@@ -170,17 +170,18 @@ impl SidecarFiles {
         }
     }
 
-    /// The same, and the file itself, where something can be put behind what it says.
+    /// Like `sidecar_to_change`, and also returns the file if a line can be appended to it.
     pub(crate) fn sidecar_to_add(&self) -> Result<(Sidecar, Option<File>), StoreError> {
         match disk::read_to_write(&self.sibling(".u2m.json")) {
             Ok(Some((found, file))) => Ok((Sidecar::parse(&found.bytes), Some(file))),
-            // A file that is only to be read can still be replaced.
+            // A read-only file can still be replaced.
             _ => self.sidecar_to_change().map(|sidecar| (sidecar, None)),
         }
     }
 
-    /// Writes down what is news of these logins, behind what there is or by writing all anew, before their tokens are put in
-    /// place. A line that is to last still has to be made to ([`UpdateReserve::settle_line`]). The writers' lock is held.
+    /// Records what is new about these logins before their tokens are put in place, by appending to the side file or by
+    /// rewriting it. An appended line that must be durable still has to be synced ([`UpdateReserve::settle_line`]). The
+    /// caller holds the writers' lock.
     pub(crate) fn add_to_sidecar(
         &self,
         (sidecar, file): (&Sidecar, Option<File>),
@@ -197,8 +198,8 @@ impl SidecarFiles {
         self.put_sidecar(sidecar, reserve, lasts)
     }
 
-    /// What becomes of a save of which nothing could be recorded: it goes on, and a notice says so. But a login to another host
-    /// than the one on record would be refused for ever after, by its own name, and is not saved.
+    /// Decides whether a save continues if nothing could be recorded about it: it does, with a notice. The exception is a
+    /// login to a host other than the recorded one: it would be refused under its own name from then on, so it is not saved.
     pub(crate) fn unrecorded(
         &self,
         key: &CacheKey,
@@ -215,13 +216,13 @@ impl SidecarFiles {
         Ok(())
     }
 
-    /// Says that it is not known for good whom the tokens under a name belong to.
+    /// Gives a notice that the owner of the tokens under a name may not be recorded durably.
     pub(crate) fn say_unrecorded(&self, key: &str, error: &dyn std::error::Error) {
         let text = format!("whom the login '{key}' belongs to could not be noted");
         self.notice_about(&text, format!("{text}: {error}"));
     }
 
-    /// Changes what is known of the logins, under the writers' lock; `change` says whether it changed anything.
+    /// Changes the side file under the writers' lock. `change` returns whether it changed anything.
     #[cfg_attr(not(feature = "keyring"), allow(dead_code, reason = "for what may be forgotten"))]
     pub(crate) fn change_sidecar(
         &self,
@@ -232,8 +233,8 @@ impl SidecarFiles {
         self.change_sidecar_locked(&mut UpdateReserve::default(), Lasts::Whatever, change)
     }
 
-    /// As [`SidecarFiles::change_sidecar`], and lasting once it is done: where a login is may not be forgotten in a power cut after
-    /// its copy elsewhere was removed.
+    /// Like [`SidecarFiles::change_sidecar`], and syncs the change to disk. After a power failure it must not be forgotten
+    /// where a login is once its other copy was removed.
     pub(crate) fn change_sidecar_for_good(
         &self,
         change: impl FnOnce(&mut Sidecar) -> bool,
@@ -243,8 +244,8 @@ impl SidecarFiles {
         self.change_sidecar_locked(&mut UpdateReserve::default(), Lasts::Name, change)
     }
 
-    /// Records which host a login of another program is used with, unless its name is tied to one already; whether that was
-    /// done. Of two that try at once with no patience, one is left out: it is recorded then.
+    /// Records which host another program's login is used with, unless its name is already tied to one. Returns whether this
+    /// call recorded it. If two try at once without patience, one of them fails, but the host is recorded then.
     pub(crate) fn tie(
         &self,
         key: &CacheKey,
@@ -265,7 +266,7 @@ impl SidecarFiles {
         Ok(is_new)
     }
 
-    /// As [`SidecarFiles::change_sidecar`], by whoever holds the writers' lock already.
+    /// Like [`SidecarFiles::change_sidecar`], for a caller that already holds the writers' lock.
     pub(crate) fn change_sidecar_locked(
         &self,
         reserve: &mut UpdateReserve,

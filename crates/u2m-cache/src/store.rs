@@ -1,4 +1,4 @@
-//! What every store can do.
+//! The trait that every store implements, and the types that it uses.
 
 use crate::error::StoreError;
 use std::fmt;
@@ -7,37 +7,41 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
-/// A place where logins are kept. Synchronous: reading one must be possible from a plain `fn main`.
+/// Loads, saves and locks logins. Synchronous, so that a plain `fn main` can read one.
 ///
-/// Where it is called: for refreshes, logins and their saves on threads of their own, outside any runtime, so that it may wait for
-/// files, locks and networks, within its bounds; by plain code on the caller's own thread; never from within an async function of
-/// ours on that function's runtime. Many threads may be in it at once. A panic in it is told as one, and is no failure that may pass.
+/// When u2m refreshes, logs in or saves, it calls the store on dedicated threads outside any async runtime, so an
+/// implementation may wait for files, locks and networks within its time limits. Synchronous code calls the store on its own
+/// thread. u2m's async functions never call it on their own runtime. Several threads may call it at once. A panic in a store
+/// is reported as a panic, never as a transient failure.
 ///
-/// The counterpart of `cache.TokenCache` of Databricks' Go package, with what that one lacks: a lock for each entry, a
-/// proof that a save will work, and a list.
+/// It corresponds to `cache.TokenCache` in Databricks' Go SDK, and adds what that interface lacks: a lock for each entry, a
+/// check that a save will succeed, and a list of entries.
 ///
-/// A store of one's own need not implement all of it: [`CustomStore`](crate::CustomStore) makes one of three functions.
+/// To write your own store you rarely need to implement this whole trait: [`CustomStore`](crate::CustomStore) builds it from
+/// three functions.
 pub trait TokenStore: fmt::Debug + Send + Sync {
-    /// Reads an entry, without a lock and without writing. An absent entry, or one without any token, is `None`.
+    /// Reads an entry without locking or writing. Returns `None` if the entry is absent or holds no token.
     ///
     /// # Errors
-    /// The store, or this entry, cannot be read.
+    /// Fails if the store or this entry cannot be read.
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError>;
 
-    /// Inserts or replaces an entry; never one that has a refresh token by one that has none.
+    /// Inserts or replaces an entry. Never replaces an entry that has a refresh token with a session that has none, unless it
+    /// is remembered that the authorization server rejected that refresh token for good.
     ///
     /// # Errors
-    /// Nothing was changed then.
+    /// If this fails, nothing was changed.
     fn save(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError>;
 
-    /// Puts a login back where a state of it stands that it has replaced: where the entry holds one of the tokens `spent`, or
-    /// one that is known to have been spent on the way to it. Whether it did; an entry that is gone, or a newer one, stays as it is. It waits
-    /// for no refresh, and is for programs that write without a lock, which may put an old copy of a whole file back.
+    /// Restores a login where the store has fallen back to an older, already used state of it. Writes `session` only if the
+    /// entry holds one of the tokens `spent`, or a token known to have been spent on the way to `session`. Returns whether it
+    /// did. A missing entry or a newer one is left as it is. This does not wait for a running refresh. It exists because
+    /// programs that write the whole file without a lock may overwrite it with an old copy.
     ///
-    /// A store in which nobody else writes has nothing to put back.
+    /// A store that nothing else writes to has nothing to restore: the default returns `false`.
     ///
     /// # Errors
-    /// Nothing was changed then.
+    /// If this fails, nothing was changed.
     fn put_back(
         &self,
         _key: &CacheKey,
@@ -47,33 +51,33 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// Removes an entry; an absent one is no error.
+    /// Removes an entry. Removing an absent entry is not an error.
     ///
     /// # Errors
-    /// Nothing was changed then.
+    /// If this fails, nothing was changed.
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError>;
 
-    /// The keys of all entries, sorted.
+    /// Returns the keys of all entries, sorted.
     ///
     /// # Errors
-    /// The store cannot be read.
+    /// Fails if the store cannot be read.
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError>;
 
-    /// As [`TokenStore::load`], of several entries at once; one answer each, in their order.
+    /// Like [`TokenStore::load`] for several entries at once. Returns one result for each key, in the same order.
     fn load_all(&self, keys: &[CacheKey]) -> Vec<Result<Option<Session>, StoreError>> {
         keys.iter().map(|key| self.load(key)).collect()
     }
 
-    /// As [`TokenStore::save`], of several entries, by as few writes as the store can make of it; one outcome each, in their
-    /// order.
+    /// Like [`TokenStore::save`] for several entries, with as few writes as the store can manage. Returns one result for each
+    /// login, in the same order.
     fn save_all(&self, logins: &[(CacheKey, Session)]) -> Vec<Result<(), StoreError>> {
         logins.iter().map(|(key, session)| self.save(key, session)).collect()
     }
 
-    /// Removes entries that are still in the state named, by as few writes as the store can make of it; one outcome each, in
-    /// their order: whether that state is gone. An entry in another state stays, and is `false`.
+    /// Removes entries that are still in the given state, with as few writes as the store can manage. Returns one result for
+    /// each, in the same order: `true` if that state is gone, `false` if the entry is in another state and was kept.
     ///
-    /// What this offers by itself looks and then removes: a store that others write to does both under one lock.
+    /// The default reads and then removes, in two steps. A store that others write to must do both under one lock.
     fn delete_states(&self, states: &[(CacheKey, Fingerprint)]) -> Vec<Result<bool, StoreError>> {
         let delete = |(key, state): &(CacheKey, Fingerprint)| match self.load(key)? {
             Some(session) if session.fingerprint() == *state => self.delete(key).map(|()| true),
@@ -82,30 +86,31 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         states.iter().map(delete).collect()
     }
 
-    /// The token cache beside which this store's locks of entries stand; stores of one place share them. `None` for locks
-    /// that are this store's alone.
+    /// Returns the path of the token cache next to which this store keeps its entry locks. Stores that return the same path
+    /// share their locks. Returns `None` if the locks belong to this store alone.
     fn locks_beside(&self) -> Option<&Path> {
         None
     }
 
-    /// Takes the lock of an entry, which the operating system releases should this process die. Waits for at most
-    /// `patience`, zero meaning not at all; `None` means that somebody else has it.
+    /// Takes the lock of an entry. The operating system releases it if this process dies. Waits for at most `patience`; zero
+    /// means not at all. Returns `None` if another holder still has it.
     ///
-    /// Hold it from re-reading the entry to saving it, and never while a person is asked.
+    /// Hold it from re-reading the entry until the entry is saved, and never while waiting for the user.
     ///
     /// # Errors
-    /// There can be no lock: the folder cannot be written, say.
+    /// Fails if the lock cannot be created, for example because the folder is not writable.
     fn lock(
         &self,
         key: &CacheKey,
         patience: Duration,
     ) -> Result<Option<Box<dyn EntryLock>>, StoreError>;
 
-    /// As [`TokenStore::lock`], for a caller that means to hand the lock on ([`EntryLock::hand_over`]): what whoever goes on with it
-    /// does at first anyway may be left to that one, and to the claim of a caller that keeps it after all.
+    /// Like [`TokenStore::lock`], for a caller that intends to pass the lock to another process ([`EntryLock::hand_over`]).
+    /// The store may skip work that the receiving process does first anyway. If the caller keeps the lock after all, its
+    /// claim does that work.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`TokenStore::lock`].
     fn lock_to_hand_over(
         &self,
         key: &CacheKey,
@@ -114,21 +119,21 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         self.lock(key, patience)
     }
 
-    /// Goes on with a lock that another process of this user took and handed over as an open file.
+    /// Takes over a lock that another process of the same user took and handed over as an open file.
     ///
     /// # Errors
-    /// This store's locks are not handed over, or the file is not that lock.
+    /// Fails if this store's locks cannot be handed over, or if the file is not that lock.
     fn adopt(&self, key: &CacheKey, file: File) -> Result<Box<dyn EntryLock>, StoreError> {
         let _ = (key, file);
         Err(StoreError::NotHandedOver)
     }
 
-    /// Records which host a login that another program saved is used with, under its name, so that other tokens under that
-    /// name change nothing about it; whether that was done. A name that is tied to a host already stays tied to that one.
-    /// `config` is the profile file that named the host. Stores that nobody else writes to need none of it.
+    /// Records the host that a login saved by another program is used with, so that other tokens that later appear under that
+    /// name do not change it. Returns whether this call recorded it. A name that already has a host keeps it. `config` is the
+    /// path of the profile file that named the host. Stores that nothing else writes to do not need this.
     ///
     /// # Errors
-    /// It cannot be recorded, or not within `patience`.
+    /// Fails if it cannot be recorded, or not within `patience`.
     fn tie(
         &self,
         _key: &CacheKey,
@@ -139,44 +144,45 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// How another process of this user opens the same store; `None` if only this process can.
+    /// Returns how another process of the same user can open this store, or `None` if only this process can.
     fn address(&self) -> Option<StoreAddress> {
         None
     }
 
-    /// Shows that a login can be kept here, before anybody is asked to sign in.
+    /// Checks that a login can be stored here. Called before the user is asked to sign in.
     ///
     /// # Errors
-    /// Saving would fail too.
+    /// Fails if saving would fail too.
     fn prepare_login(&self, _key: &CacheKey) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// What is remembered of the last refresh that failed, read without the lock: of the state that is there, or of one before. Nothing
-    /// is remembered by stores that have no place for it.
+    /// Returns what is remembered of the last failed refresh, read without the lock. It may be about the current state of the
+    /// entry or an earlier one. A store need not support this: the default returns `None`.
     fn remembered(&self, _key: &CacheKey) -> Option<RefreshFailure> {
         None
     }
 
-    /// Whether a look into it may take long: it asks another program or another machine. An asynchronous caller then asks
-    /// on a thread of its own.
+    /// Returns whether reading may take long because the store asks another program or another machine. Asynchronous callers
+    /// then read on a separate thread.
     fn is_slow(&self) -> bool {
         false
     }
 
-    /// Takes the notices that have gathered: a file set aside, a mode tightened.
+    /// Returns and clears the notices collected so far, for example that a damaged file was set aside or that file
+    /// permissions were tightened.
     fn take_notices(&self) -> Vec<Notice> {
         vec![]
     }
 }
 
-/// An entry's lock; dropping it gives it back.
+/// The lock of one entry. Dropping it releases the lock.
 pub trait EntryLock: Send {
-    /// Reads the entry under this lock. `load` does so as one reads it without ([`TokenStore::load`]), which is enough; a store that
-    /// hands on what it reads here, to the claim, the proof and the save, reads it itself.
+    /// Reads the entry under this lock. `load` reads it the way [`TokenStore::load`] does, which is enough for the default. A
+    /// store that reuses what it reads here in the claim, the writability check and the save reads the entry itself instead.
     ///
     /// # Errors
-    /// The store, or this entry, cannot be read.
+    /// Fails if the store or this entry cannot be read.
     fn reload(
         &mut self,
         load: &dyn Fn() -> Result<Option<Session>, StoreError>,
@@ -184,124 +190,128 @@ pub trait EntryLock: Send {
         load()
     }
 
-    /// What is remembered of the last refresh that failed.
-    fn verdict(&mut self) -> Option<RefreshFailure>;
+    /// Returns what is remembered of the last failed refresh of this entry.
+    fn refresh_failure(&mut self) -> Option<RefreshFailure>;
 
-    /// Remembers that a refresh failed.
+    /// Records that a refresh failed.
     ///
     /// # Errors
-    /// It is not remembered then, which costs somebody a request.
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError>;
+    /// Fails if it cannot be recorded. The only cost is that another process sends a request that may fail too.
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError>;
 
-    /// What is remembered of a pause at a token endpoint, whichever login met it: by the name of a
-    /// [door](u2m_core::RefreshingToken::doors). A store whose logins share nothing remembers none.
+    /// Returns the remembered pause at a token endpoint, whichever login caused it. `door` names what the pause applies to:
+    /// one [door](u2m_core::RefreshingToken::doors) of the refresh request. A store whose logins share nothing returns
+    /// `None`.
     fn pause(&mut self, _door: &Fingerprint) -> Option<RefreshFailure> {
         None
     }
 
-    /// Remembers a pause for all that come to the door that it is about.
+    /// Records a pause for every login that uses the same door.
     ///
     /// # Errors
-    /// It is not remembered then, which costs others a request.
+    /// Fails if it cannot be recorded. The only cost is that others send a request too early.
     fn note_pause(&mut self, _pause: &RefreshFailure) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Takes the lock of the refresh token that is about to be spent, named by the entry's fingerprint, so that a login
-    /// which is reached under another name, path or store is not refreshed at the same time. From then on
-    /// [`EntryLock::save`] replaces this very state of the entry and no other. It is given back with this lock; claiming
-    /// another token gives the last one back.
+    /// Locks the refresh token that is going to be used, named by the entry's fingerprint. This prevents the same login from
+    /// being refreshed at the same time under another name, path or store. From then on [`EntryLock::save`] replaces this
+    /// state of the entry and nothing newer. The claim is released with this lock; claiming another token releases the
+    /// previous claim.
     ///
     /// # Errors
-    /// There can be no such lock: its folder cannot be written, say.
+    /// Fails if that lock cannot be created, for example because its folder is not writable.
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
         let _ = (of, patience);
         Ok(Claim::Taken)
     }
 
-    /// Shows that the next [`EntryLock::save`] will find room and permission: what it needs is set aside now.
+    /// Checks that the next [`EntryLock::save`] will have disk space and permission, by reserving what it needs now.
     ///
     /// # Errors
-    /// Saving would fail too.
+    /// Fails if saving would fail too.
     fn prove_writable(&mut self) -> Result<(), StoreError>;
 
-    /// Saves the entry: in the place of the state that was claimed, else in the place of whatever is there, as a login does.
+    /// Saves the entry. After a claim it replaces the claimed state, or an older state of this login that another program has
+    /// restored, but never a newer login. Without a claim, as in a login, it replaces whatever is there.
     ///
     /// # Errors
-    /// Nothing was changed then. [`StoreError::Superseded`]: since the claim another program has stored a newer login, or
-    /// has removed this one.
+    /// If this fails, nothing was changed. [`StoreError::Superseded`] means that another program stored a newer login, or
+    /// removed this one, after the claim.
     fn save(&mut self, session: &Session) -> Result<(), StoreError>;
 
-    /// Gives the lock up in favour of another process, which goes on with this open file ([`TokenStore::adopt`]); it is
-    /// not free in between. `None` where locks cannot go from process to process: it is free then, for the other to take.
+    /// Passes the lock to another process, which continues with the returned open file ([`TokenStore::adopt`]). The lock is
+    /// not free in between. Returns `None` if locks cannot move between processes; the lock is then released, and the other
+    /// process must take it.
     fn hand_over(self: Box<Self>) -> Option<File> {
         None
     }
 }
 
-/// What came of claiming a refresh token.
+/// The result of [`EntryLock::claim`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claim {
-    /// Somebody else is spending it at this moment.
+    /// Another holder is using the refresh token at this moment.
     Busy,
-    /// It was spent, and what it bought is stored elsewhere: words that name the place.
+    /// The refresh token was already used, and the new tokens are not in this entry. The text says where they are, as far as
+    /// that is known.
     Spent(String),
-    /// It is held, and nobody is known to have spent it.
+    /// The claim is held, and the refresh token is not known to have been used.
     Taken,
-    /// It is held, after somebody else has held it: the entry has to be read again.
+    /// Another holder had the claim first, or the entry has changed since it was read: read the entry again.
     Waited,
 }
 
-/// How another process of the same user opens the same store.
+/// What another process of the same user needs to open the same store ([`TokenStore::address`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreAddress {
-    /// [`EncryptedFileStore`](crate::EncryptedFileStore).
+    /// An [`EncryptedFileStore`](crate::EncryptedFileStore).
     #[cfg(feature = "encrypted")]
     EncryptedFile {
-        /// Where the file is.
+        /// The path of the file.
         path: PathBuf,
-        /// Where its key comes from.
+        /// Where the encryption key comes from.
         source: crate::SealKeySource,
     },
-    /// [`FileStore`](crate::FileStore).
+    /// A [`FileStore`](crate::FileStore).
     File {
-        /// Where the file is.
+        /// The path of the file.
         path: PathBuf,
-        /// Which logins are copied, and where ([`FileStore::with_mirror`](crate::FileStore::with_mirror)).
+        /// The logins that are copied, and where to ([`FileStore::with_mirror`](crate::FileStore::with_mirror)).
         mirrors: Vec<(CacheKey, crate::Mirror)>,
     },
-    /// [`AutoStore`](crate::AutoStore).
+    /// An [`AutoStore`](crate::AutoStore).
     Auto {
-        /// The shared file: a [`StoreAddress::File`].
+        /// The shared file, as a [`StoreAddress::File`].
         file: Box<StoreAddress>,
         /// The keyring, if there is one.
         keyring: Option<Box<StoreAddress>>,
         /// The encrypted file, if there is one.
         encrypted: Option<Box<StoreAddress>>,
-        /// Which one was asked for by name.
+        /// Which store was requested by name.
         naming: crate::NamedStore,
     },
-    /// `KeyringStore`, of the feature `keyring`, in the keyring of the operating system.
+    /// A `KeyringStore` (feature `keyring`) in the operating system's keyring.
     Keyring {
-        /// The token cache that its locks and notes stand beside.
+        /// The token cache next to which its locks and notes are kept.
         path: PathBuf,
-        /// The service under which its items are.
+        /// The service name of its keyring items.
         service: String,
     },
 }
 
-/// Something that a person should hear of, although the operation went on.
+/// A message for the user about something that did not stop the operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notice {
-    /// One sentence, without tokens.
+    /// One sentence. It contains no tokens.
     pub text: String,
 }
 
 impl Notice {
-    /// Takes the sentence.
+    /// Creates a notice from a sentence.
     ///
     /// ```
     /// assert_eq!(u2m_cache::Notice::new("a file was set aside").text, "a file was set aside");
@@ -310,7 +320,7 @@ impl Notice {
         Self { text: text.into() }
     }
 
-    /// Says that the login under a host's key is used for a profile that has none (DUAL-5).
+    /// Creates the notice that a profile has no login of its own and the one stored under its host's key is used (DUAL-5).
     ///
     /// ```
     /// use u2m_cache::Notice;

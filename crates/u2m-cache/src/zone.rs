@@ -1,10 +1,10 @@
-//! The zone of this machine.
+//! Local time on this machine.
 
 use chrono::{DateTime, Local, Offset};
 use u2m_core::Timestamp;
 
-/// Writes a time as SDKs that call a command line for a token expect it: local wall-clock time, a fraction, and the
-/// offset that the zone of this machine has at that time (`Z` where it is UTC).
+/// Formats a time the way SDKs expect it from a command that prints a token: local wall-clock time with a fraction, and the
+/// UTC offset that this machine's time zone has at that time (`Z` for UTC).
 ///
 /// ```
 /// use u2m_core::Timestamp;
@@ -15,7 +15,7 @@ pub fn format_local(time: Timestamp) -> String {
     crate::rfc3339::format(time, offset_at(time))
 }
 
-/// Seconds east of UTC at `time`.
+/// Returns the local offset at `time`, in seconds east of UTC.
 pub(crate) fn offset_at(time: Timestamp) -> i32 {
     let at = DateTime::from_timestamp(time.unix(), 0).unwrap_or_default();
     at.with_timezone(&Local).offset().fix().local_minus_utc()

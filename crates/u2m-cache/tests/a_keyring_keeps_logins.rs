@@ -131,10 +131,11 @@ fn a_login_that_can_be_renewed_is_not_replaced_by_one_that_cannot_unless_it_is_d
     assert!(matches!(error, StoreError::WouldLoseRefreshToken { .. }), "{error}");
     assert!(fake.raw("dev").unwrap().contains("at-old"));
     let kind = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None));
-    let verdict = RefreshFailure::new(session("old").fingerprint(), Timestamp::from_unix(1), kind);
+    let refresh_failure =
+        RefreshFailure::new(session("old").fingerprint(), Timestamp::from_unix(1), kind);
     let mut lock = locked(&store);
-    lock.note(&verdict).unwrap();
-    assert_eq!(lock.verdict(), Some(verdict));
+    lock.note(&refresh_failure).unwrap();
+    assert_eq!(lock.refresh_failure(), Some(refresh_failure));
     drop(lock);
     store.save(&key("dev"), &bare("new")).unwrap();
     assert!(fake.raw("dev").unwrap().contains("at-new"));

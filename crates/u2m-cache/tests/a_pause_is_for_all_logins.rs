@@ -15,7 +15,7 @@ fn door(name: &str) -> Fingerprint {
 
 fn pause(at: &Fingerprint, seconds: u64) -> RefreshFailure {
     let fell = Timestamp::from_unix(1_800_000_000);
-    RefreshFailure::new(at.clone(), fell, RefreshFailureKind::passing("slow down"))
+    RefreshFailure::new(at.clone(), fell, RefreshFailureKind::transient("slow down"))
         .with_pause(Duration::from_secs(seconds))
 }
 
@@ -40,7 +40,11 @@ fn what_one_login_notes_all_others_of_the_store_read() {
     let mut prod = lock(&AutoStore::new(place.store()), "prod");
     assert_eq!(prod.pause(&one), Some(pause(&one, 30)));
     assert_eq!(prod.pause(&other), None);
-    assert_eq!((dev.verdict(), prod.verdict()), (None, None), "it is about no login");
+    assert_eq!(
+        (dev.refresh_failure(), prod.refresh_failure()),
+        (None, None),
+        "it is about no login"
+    );
     // The last word counts, whichever is shorter.
     prod.note_pause(&pause(&one, 5)).unwrap();
     prod.note_pause(&pause(&other, 7)).unwrap();

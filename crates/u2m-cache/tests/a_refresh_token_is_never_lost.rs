@@ -7,12 +7,15 @@ use common::{Place, bare, go_reads, key, locked, session};
 use u2m_cache::{MemoryStore, StoreError, TokenStore};
 use u2m_core::{ErrorResponse, RefreshFailure, RefreshFailureKind, Timestamp};
 
-fn verdict(name: &str, kind: RefreshFailureKind) -> RefreshFailure {
+fn refresh_failure(name: &str, kind: RefreshFailureKind) -> RefreshFailure {
     RefreshFailure::new(session(name).fingerprint(), Timestamp::from_unix(7), kind)
 }
 
 fn rejected(name: &str) -> RefreshFailure {
-    verdict(name, RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None)))
+    refresh_failure(
+        name,
+        RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None)),
+    )
 }
 
 fn is_refused(result: Result<(), StoreError>) -> bool {
@@ -31,7 +34,7 @@ fn keeps(store: &dyn TokenStore) {
     let mut lock = store.lock(&dev, common::LONG).unwrap().unwrap();
     assert!(is_refused(lock.save(&bare("three"))));
     // A failure that may pass, or one of another token, is no licence.
-    lock.note(&verdict("two", RefreshFailureKind::passing("timed out"))).unwrap();
+    lock.note(&refresh_failure("two", RefreshFailureKind::transient("timed out"))).unwrap();
     assert!(is_refused(lock.save(&bare("three"))));
     lock.note(&rejected("one")).unwrap();
     assert!(is_refused(lock.save(&bare("three"))));

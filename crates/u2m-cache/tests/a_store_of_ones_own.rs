@@ -208,5 +208,5 @@ fn an_error_of_its_own_keeps_its_cause_and_passes_if_it_says_so() {
     assert!(!lasting.is_transient() && !lasting.is_absent_store());
     let cause = lasting.source().unwrap();
     assert_eq!(cause.downcast_ref::<std::io::Error>().unwrap().to_string(), "no such table");
-    assert!(StoreError::passing("database is locked").is_transient());
+    assert!(StoreError::transient("database is locked").is_transient());
 }

@@ -13,14 +13,14 @@ use u2m_core::{
     ErrorResponse, Fingerprint, RefreshFailure, RefreshFailureKind, RefreshToken, Timestamp,
 };
 
-fn verdict(of: &str, kind: RefreshFailureKind) -> RefreshFailure {
+fn refresh_failure(of: &str, kind: RefreshFailureKind) -> RefreshFailure {
     let of = Fingerprint::of_refresh(&RefreshToken::new(of));
     RefreshFailure::new(of, Timestamp::from_unix(1_774_000_000), kind)
 }
 
 fn rejected(of: &str) -> RefreshFailure {
     let refusal = ErrorResponse::new(400, "invalid_grant", Some("the token was revoked"));
-    verdict(of, RefreshFailureKind::Rejected(refusal))
+    refresh_failure(of, RefreshFailureKind::Rejected(refusal))
 }
 
 #[test]
@@ -196,14 +196,14 @@ fn a8_a_verdict_outlives_its_process_and_is_about_one_refresh_token() {
     store.save(&key("dev"), &session("dev")).unwrap();
     let mut child = Child::start("refused", &place.file());
     assert_eq!(child.hears(), None);
-    let found = locked(&store, "dev").verdict().unwrap();
+    let found = locked(&store, "dev").refresh_failure().unwrap();
     assert_eq!(found, rejected("rt-dev"));
     assert!(found.is_final_for(&session("dev")));
     assert!(!found.is_final_for(&session("new")));
-    assert!(locked(&store, "prod").verdict().is_none());
-    let passing = verdict("rt-dev", RefreshFailureKind::passing("timed out"));
+    assert!(locked(&store, "prod").refresh_failure().is_none());
+    let passing = refresh_failure("rt-dev", RefreshFailureKind::transient("timed out"));
     locked(&store, "dev").note(&passing).unwrap();
-    assert_eq!(locked(&store, "dev").verdict(), Some(passing));
+    assert_eq!(locked(&store, "dev").refresh_failure(), Some(passing));
 }
 
 fn lock_file(place: &Place) -> PathBuf {
@@ -220,14 +220,14 @@ fn t23_a_lock_file_that_was_left_behind_means_nothing_whatever_it_holds() {
     {
         common::put(&lock_file(&place), text);
         let mut lock = store.lock(&key("dev"), Duration::ZERO).unwrap().unwrap();
-        assert!(lock.verdict().is_none(), "{text}");
+        assert!(lock.refresh_failure().is_none(), "{text}");
         lock.note(&rejected("rt-dev")).unwrap();
-        assert_eq!(lock.verdict(), Some(rejected("rt-dev")));
+        assert_eq!(lock.refresh_failure(), Some(rejected("rt-dev")));
     }
     common::put(&lock_file(&place), vec![b'x'; 1 << 20]);
-    assert!(locked(&store, "dev").verdict().is_none());
+    assert!(locked(&store, "dev").refresh_failure().is_none());
     locked(&store, "dev").note(&rejected("rt-dev")).unwrap();
-    assert_eq!(locked(&store, "dev").verdict(), Some(rejected("rt-dev")));
+    assert_eq!(locked(&store, "dev").refresh_failure(), Some(rejected("rt-dev")));
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn what_is_remembered_of_a_failure_goes_with_a_lock_that_is_handed_over() {
     let mut lock = locked(&place.store(), "dev");
     lock.note(&rejected("rt-old")).unwrap();
     let mut adopted = place.store().adopt(&key("dev"), lock.hand_over().unwrap()).unwrap();
-    assert_eq!(adopted.verdict(), Some(rejected("rt-old")));
+    assert_eq!(adopted.refresh_failure(), Some(rejected("rt-old")));
     drop(adopted);
-    assert_eq!(locked(&place.store(), "dev").verdict(), Some(rejected("rt-old")));
+    assert_eq!(locked(&place.store(), "dev").refresh_failure(), Some(rejected("rt-old")));
 }

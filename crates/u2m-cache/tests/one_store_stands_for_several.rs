@@ -200,15 +200,16 @@ fn the_lock_of_a_login_is_that_of_the_store_that_it_is_in() {
     let store = over(&place, &keyring);
     store.part(Plaintext).unwrap().save(&key("dev"), &bound("a")).unwrap();
     let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
-    assert!(lock.verdict().is_none());
-    let passing = RefreshFailureKind::passing("away");
-    let verdict = RefreshFailure::new(bound("a").fingerprint(), Timestamp::from_unix(7), passing);
-    lock.note(&verdict).unwrap();
-    assert_eq!(lock.verdict(), Some(verdict.clone()));
+    assert!(lock.refresh_failure().is_none());
+    let passing = RefreshFailureKind::transient("away");
+    let refresh_failure =
+        RefreshFailure::new(bound("a").fingerprint(), Timestamp::from_unix(7), passing);
+    lock.note(&refresh_failure).unwrap();
+    assert_eq!(lock.refresh_failure(), Some(refresh_failure.clone()));
     lock.prove_writable().unwrap();
     drop(lock);
     let mut there = place.store().lock(&key("dev"), LONG).unwrap().unwrap();
-    assert_eq!(there.verdict(), Some(verdict));
+    assert_eq!(there.refresh_failure(), Some(refresh_failure));
     drop(there);
     #[cfg(unix)]
     assert!(store.lock(&key("dev"), LONG).unwrap().unwrap().hand_over().is_some());

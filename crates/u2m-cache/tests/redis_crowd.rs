@@ -32,7 +32,7 @@ fn fetch(store: &RedisStore, name: &str, new: &str, request: Duration) -> bool {
     }
     let mut lock = store.lock(&key(name), LONG).unwrap().unwrap();
     for _ in 0..10 {
-        lock.verdict();
+        lock.refresh_failure();
         let stored = store.load(&key(name)).unwrap().unwrap();
         if stored == wanted {
             return false;
@@ -101,17 +101,17 @@ fn redis_5_a_failure_is_told_to_all_who_wait_at_once() {
     let of = session("old").fingerprint();
     let work = |_| {
         let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
-        if lock.verdict().is_some() {
+        if lock.refresh_failure().is_some() {
             return false;
         }
         match lock.claim(&of, LONG).unwrap() {
             Claim::Waited => {
-                assert!(lock.verdict().is_some());
+                assert!(lock.refresh_failure().is_some());
                 false
             }
             Claim::Taken => {
                 std::thread::sleep(Duration::from_millis(300));
-                let failed = RefreshFailureKind::passing("http 503");
+                let failed = RefreshFailureKind::transient("http 503");
                 lock.note(&RefreshFailure::new(of.clone(), Timestamp::from_unix(7), failed))
                     .unwrap();
                 true

@@ -70,11 +70,16 @@ fn store_1_a_login_that_can_be_renewed_is_not_replaced_by_one_that_cannot() {
     assert_eq!(access(&store, "dev").unwrap(), "at-a");
     // One that is known to have ended is.
     let refusal = RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None));
-    let verdict = RefreshFailure::new(session("a").fingerprint(), Timestamp::from_unix(7), refusal);
-    take(&store, "dev").note(&verdict).unwrap();
-    assert_eq!(take(&open(&server), "dev").verdict(), Some(verdict), "shared by all machines");
+    let refresh_failure =
+        RefreshFailure::new(session("a").fingerprint(), Timestamp::from_unix(7), refusal);
+    take(&store, "dev").note(&refresh_failure).unwrap();
+    assert_eq!(
+        take(&open(&server), "dev").refresh_failure(),
+        Some(refresh_failure),
+        "shared by all machines"
+    );
     store.save(&key("dev"), &bare("b")).unwrap();
-    assert_eq!(take(&store, "dev").verdict(), None);
+    assert_eq!(take(&store, "dev").refresh_failure(), None);
 }
 
 #[test]
@@ -199,7 +204,7 @@ fn redis_1_whoever_lost_its_lease_while_it_waited_for_its_answer_saves_it() {
 fn redis_1_what_is_marked_as_sent_is_sent_again_when_no_answer_can_come_any_more() {
     let Some(server) = RedisServer::start(&[]) else { return };
     let answer = Duration::from_millis(600);
-    let settings = RedisSettings::new().with_answer_time(answer).with_lease(LEASE);
+    let settings = RedisSettings::new().with_token_answer_limit(answer).with_lease(LEASE);
     let key7 = SealKey::from_bytes([7; 32]);
     let gone = RedisStore::open_with(&server.url(), &key7, settings.clone()).unwrap();
     let url = server.url().replace("127.0.0.1", "localhost");
@@ -366,7 +371,7 @@ fn a_refresh_that_began_and_never_ended_explains_the_rejection_that_follows() {
     server.time_is_over();
     let mut lock = take(&next, "dev");
     lock.prove_writable().unwrap();
-    let passing = RefreshFailureKind::passing("http 503");
+    let passing = RefreshFailureKind::transient("http 503");
     let at = Timestamp::from_unix(7);
     lock.note(&RefreshFailure::new(session("a").fingerprint(), at, passing)).unwrap();
     assert!(next.take_notices().is_empty(), "nothing to explain yet");

@@ -34,7 +34,7 @@ fn t13_a23_the_servers_files_hold_no_token_no_host_and_no_name() {
     store.save(&key(NAME), &canary()).unwrap();
     let mut lock = store.lock(&key(NAME), LONG).unwrap().unwrap();
     lock.prove_writable().unwrap();
-    let failed = RefreshFailureKind::passing("canary-failure");
+    let failed = RefreshFailureKind::transient("canary-failure");
     lock.note(&RefreshFailure::new(canary().fingerprint(), Timestamp::from_unix(7), failed))
         .unwrap();
     server.ask(&["SAVE"]);

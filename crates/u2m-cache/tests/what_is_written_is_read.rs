@@ -101,11 +101,11 @@ fn what_is_remembered_of_a_login_with_a_name_without_end_is_read_again() {
     let place = Place::new();
     let (store, long) = (place.store(), key(&"n".repeat(100_000)));
     let of = session("x").fingerprint();
-    let verdict = RefreshFailure::new(
+    let refresh_failure = RefreshFailure::new(
         of,
         u2m_core::Timestamp::from_unix(7),
-        RefreshFailureKind::passing("no answer"),
+        RefreshFailureKind::transient("no answer"),
     );
-    store.lock(&long, LONG).unwrap().unwrap().note(&verdict).unwrap();
-    assert_eq!(store.lock(&long, LONG).unwrap().unwrap().verdict(), Some(verdict));
+    store.lock(&long, LONG).unwrap().unwrap().note(&refresh_failure).unwrap();
+    assert_eq!(store.lock(&long, LONG).unwrap().unwrap().refresh_failure(), Some(refresh_failure));
 }

@@ -46,7 +46,7 @@ impl Terminal {
         Self { place, no_browser, paste, is_reading, timeout, extras, waiting: WaitDisplay::new() }
     }
 
-    pub(crate) fn with_extras(self, extras: CodeExtras) -> Self {
+    pub(crate) fn with_code_extras(self, extras: CodeExtras) -> Self {
         Self { extras, ..self }
     }
 

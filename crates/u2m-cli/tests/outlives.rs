@@ -270,11 +270,11 @@ impl TokenStore for Odd {
 }
 
 impl EntryLock for OddLock {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.verdict()
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.refresh_failure()
     }
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.note(verdict)
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.note(refresh_failure)
     }
     fn prove_writable(&mut self) -> Result<(), StoreError> {
         self.lock.prove_writable()

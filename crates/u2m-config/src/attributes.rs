@@ -1,8 +1,9 @@
-//! Every value that Databricks' programs are configured with: its key, its variables, and what it is for.
+//! The table of all values that Databricks' programs are configured with: keys, environment
+//! variables and meaning.
 
 use std::fmt;
 
-/// How a value is read.
+/// The type of a configurable value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueKind {
@@ -10,22 +11,22 @@ pub enum ValueKind {
     Text,
     /// `1 t T TRUE true True` or `0 f F FALSE false False`, and nothing else.
     Bool,
-    /// A decimal number.
+    /// A whole number in decimal.
     Integer,
-    /// Words with commas between them.
+    /// A list of words, separated by commas.
     List,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
 
-/// A text that is not a value of its kind. The text itself is not repeated.
+/// The error for a text that does not fit the type of its value. It does not repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongValue {
     expected: ValueKind,
 }
 
 impl WrongValue {
-    /// What was expected instead.
+    /// Returns the type that was expected.
     pub fn expected(self) -> ValueKind {
         self.expected
     }
@@ -44,9 +45,9 @@ impl fmt::Display for WrongValue {
 
 impl std::error::Error for WrongValue {}
 
-/// One configurable value.
+/// A value that can be configured, such as `host` or `token`.
 ///
-/// [`Attribute::ALL`] is in the order in which the values are written to a profile and shown to people.
+/// [`Attribute::ALL`] is in the order in which values are written to a profile and shown to users.
 ///
 /// ```
 /// use u2m_config::Attribute;
@@ -68,7 +69,7 @@ pub struct Attribute {
 }
 
 impl Attribute {
-    /// All of them.
+    /// All attributes.
     pub const ALL: &'static [Self] = &[
         text("host", &["DATABRICKS_HOST"]),
         text("cluster_id", &["DATABRICKS_CLUSTER_ID"]),
@@ -103,11 +104,11 @@ impl Attribute {
         text("azure_tenant_id", &["ARM_TENANT_ID"])
             .of("azure", &["azure-cli", "azure-client-secret"]),
         text("actions_id_token_request_url", &["ACTIONS_ID_TOKEN_REQUEST_URL"]),
-        // Others show this one, although whoever reads it can ask for tokens.
+        // Other programs show this value, although whoever reads it can request tokens.
         text("actions_id_token_request_token", &["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]).secret(),
         text("azure_environment", &["ARM_ENVIRONMENT"]),
         text("azure_login_app_id", &["DATABRICKS_AZURE_LOGIN_APP_ID"]).of("azure", &["azure"]),
-        // Alone it is also the client that an ID token is handed in for.
+        // Without a secret, it is also the client that an ID token is exchanged for.
         text("client_id", &["DATABRICKS_CLIENT_ID"]).of(
             "oauth",
             &["oauth-m2m", "github-oidc", "azure-devops-oidc", "env-oidc", "file-oidc"],
@@ -137,13 +138,13 @@ impl Attribute {
         text("cloud", &["DATABRICKS_CLOUD"]).internal(),
         text("audience", &["DATABRICKS_TOKEN_AUDIENCE"]).also(&["token_audience"]).internal(),
         text("discovery_url", &["DATABRICKS_DISCOVERY_URL"]).internal(),
-        // A JSON array (RFC 9396), and a switch of Python's SDK.
+        // Authorization details are a JSON array (RFC 9396); the other key is a switch of Python's SDK.
         text("authorization_details", &[]).internal(),
         text("disable_async_token_refresh", &["DATABRICKS_DISABLE_ASYNC_TOKEN_REFRESH"])
             .reads(ValueKind::Bool)
             .internal(),
-        // How tokens of another issuer are exchanged for tokens of Databricks' (RFC 8693), and for whom. The second spelling is
-        // that of Databricks' SQL connectors.
+        // How tokens of another issuer are exchanged for Databricks tokens (RFC 8693), and for
+        // which client. The second spelling is the one that Databricks' SQL connectors use.
         text("federation_client_id", &[]).also(&["identity_federation_client_id"]),
         text("use_token_federation", &[])
             .reads(ValueKind::OneOf(&["true", "false", "auto"]))
@@ -164,7 +165,7 @@ impl Attribute {
         text("extra_target_issuers", &[]).reads(ValueKind::List).internal(),
     ];
 
-    /// The attribute of that key, in any SDK's spelling.
+    /// Returns the attribute with this key, in the spelling of any SDK.
     ///
     /// ```
     /// use u2m_config::Attribute;
@@ -175,7 +176,7 @@ impl Attribute {
         Self::ALL.iter().find(|known| known.keys().any(|own| own == key))
     }
 
-    /// The attribute that a variable of the environment gives its value to.
+    /// Returns the attribute that an environment variable sets.
     ///
     /// ```
     /// use u2m_config::Attribute;
@@ -185,62 +186,64 @@ impl Attribute {
         Self::ALL.iter().find(|known| known.variables.contains(&name))
     }
 
-    /// Its key in a profile.
+    /// Returns its key in a profile.
     pub fn key(&self) -> &'static str {
         self.key
     }
 
-    /// Its key, then the spellings of other SDKs.
+    /// Returns its key, followed by the spellings of other SDKs.
     pub fn keys(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.key).chain(self.aliases.iter().copied())
     }
 
-    /// The variables that set it; the first that is set counts.
+    /// Returns the environment variables that set it. The first one that is set counts.
     pub fn variables(&self) -> &'static [&'static str] {
         self.variables
     }
 
-    /// How its value is read.
+    /// Returns its type.
     pub fn kind(&self) -> ValueKind {
         self.kind
     }
 
-    /// The method of authentication that it is a credential of. Values of two methods are a conflict, unless `auth_type`
-    /// names one. Every login clears all of them from its profile.
+    /// Returns the authentication method that it is a credential of, if any. Credentials of two methods conflict
+    /// unless `auth_type` names one. Every login removes all credentials from its profile.
     pub fn method(&self) -> Option<&'static str> {
         self.method
     }
 
-    /// The values of `auth_type` that use it; empty means all.
+    /// Returns the values of `auth_type` that use it. Empty means all of them.
     pub fn auth_types(&self) -> &'static [&'static str] {
         self.auth_types
     }
 
-    /// Whether authentication of this type uses it.
+    /// Returns whether authentication with this `auth_type` uses it.
     pub fn is_for(&self, auth_type: &str) -> bool {
         self.auth_types.is_empty() || self.auth_types.contains(&auth_type)
     }
 
-    /// Whether it is to be hidden.
+    /// Returns whether the value is a secret and must be hidden.
     pub fn is_secret(&self) -> bool {
         self.is_secret
     }
 
-    /// Whether it says how a program works rather than what it works with.
+    /// Returns whether it controls how a program behaves, rather than what it connects to or with
+    /// which credentials.
     pub fn is_internal(&self) -> bool {
         self.is_internal
     }
 
-    /// Whether a profile may hold it. Those that choose the profile cannot stand in one.
+    /// Returns whether it may be stored in a profile. Attributes that select the file or the
+    /// profile may not.
     pub fn is_stored(&self) -> bool {
         self.is_stored
     }
 
-    /// Takes a text for a value.
+    /// Checks that a text is valid for this attribute.
     ///
     /// # Errors
     ///
-    /// It is not one of its kind.
+    /// Fails if the text does not fit the type of the value.
     ///
     /// ```
     /// use u2m_config::Attribute;
@@ -315,7 +318,7 @@ const fn text(key: &'static str, variables: &'static [&'static str]) -> Attribut
     }
 }
 
-/// A yes or no, as every reader of the file spells it.
+/// Parses a boolean, in the spellings that every reader of the file accepts.
 pub(crate) fn truth(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),

@@ -1,4 +1,4 @@
-//! Whose machines a host runs on.
+//! The cloud provider that a host runs on.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use u2m_core::{Host, HostMetadata};
 
 use crate::Resolved;
 
-/// Whose machines a host runs on. It decides which credentials of a cloud can be of use.
+/// The cloud provider that a host runs on. It determines which cloud credentials can be used.
 ///
 /// ```
 /// use u2m_config::Cloud;
@@ -17,19 +17,19 @@ use crate::Resolved;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cloud {
-    /// Amazon's; also what is said of hosts that nobody knows.
+    /// Amazon Web Services; also the answer for unknown hosts.
     Aws,
-    /// Microsoft's.
+    /// Microsoft Azure.
     Azure,
-    /// Google's.
+    /// Google Cloud Platform.
     Gcp,
 }
 
-/// How the names of Google's end, those of test systems included.
+/// The end of host names on Google's cloud, including those of test systems.
 const GCP: &str = ".gcp.databricks.com";
 
 impl Cloud {
-    /// What the host says of itself, else what its name tells.
+    /// Returns the cloud that the metadata of the host names, else the one that the host name indicates.
     ///
     /// ```
     /// use u2m_config::Cloud;
@@ -50,7 +50,7 @@ impl Cloud {
         said.unwrap_or_else(told)
     }
 
-    /// The cloud of that name, in any case.
+    /// Returns the cloud with that name, in any case.
     ///
     /// ```
     /// assert_eq!(u2m_config::Cloud::named("GCP"), u2m_config::Cloud::named("gcp"));
@@ -61,7 +61,7 @@ impl Cloud {
             .find(|cloud| cloud.as_str().eq_ignore_ascii_case(text))
     }
 
-    /// Its name as Databricks' programs write it in a configuration.
+    /// Returns the name as Databricks' programs write it in a configuration.
     ///
     /// ```
     /// assert_eq!(u2m_config::Cloud::Azure.name(), "Azure");
@@ -74,7 +74,7 @@ impl Cloud {
         }
     }
 
-    /// Its name in lower case.
+    /// Returns the name in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -91,8 +91,9 @@ impl fmt::Display for Cloud {
 }
 
 impl Resolved {
-    /// The cloud: what is configured, else what the host says of itself, else what its name tells. None without a host, unless
-    /// an Azure resource is configured.
+    /// Returns the cloud: the configured one, else the one that the host's metadata names, else the
+    /// one that the host name indicates. Returns `None` if there is no host, unless a cloud or an
+    /// Azure resource is configured.
     ///
     /// ```
     /// use u2m_config::{Cloud, ConfigFile, SelectionArgs, resolve};

@@ -1,4 +1,4 @@
-//! Reading a small file with few system calls, and replacing one so that a crash cannot halve it.
+//! Reads a small file with few system calls, and replaces a file so that a crash never leaves half of it.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::{ConfigError, SIZE_LIMIT};
 
-/// How many links to follow before calling it a loop.
+/// How many symbolic links to follow before reporting a loop.
 const MOST_LINKS: usize = 40;
 
-/// What was attempted where a file could not be given to the owner of the one that it replaces.
+/// The action named in the error if a new file cannot be given the owner of the file that it replaces.
 pub(crate) const KEEP_OWNER: &str = "keep the owner of";
 
 pub(crate) struct ConfigRead {
@@ -17,12 +17,12 @@ pub(crate) struct ConfigRead {
     pub(crate) metadata: Metadata,
 }
 
-/// Reads a whole file, or `None` if there is no such file.
+/// Reads a whole file. Returns `None` if there is no such file.
 pub(crate) fn read(path: &Path) -> Result<Option<ConfigRead>, ConfigError> {
     let mut file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        // A socket cannot be opened at all.
+        // Opening a socket always fails.
         Err(_) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
             return Err(ConfigError::NotAFile { path: path.to_owned() });
         }
@@ -42,10 +42,10 @@ pub(crate) fn read(path: &Path) -> Result<Option<ConfigRead>, ConfigError> {
     Ok(Some(ConfigRead { bytes: bytes.ok_or_else(too_large)?, metadata }))
 }
 
-/// All that `source` holds; `None` of more than is ever read. A file ends where its `size` says; what is none has to say it
-/// itself.
+/// Reads everything from `source`, or returns `None` if that exceeds the size limit. A regular file
+/// ends where its `size` says; anything else must signal its end.
 fn all_of(source: &mut impl Read, size: usize, is_file: bool) -> io::Result<Option<Vec<u8>>> {
-    // One byte more than expected: a short answer then says that the file ends there.
+    // One byte more than expected, so that a short read shows that the file ends there.
     let mut bytes = vec![0; size + 1];
     let mut filled = 0;
     loop {
@@ -69,7 +69,7 @@ fn all_of(source: &mut impl Read, size: usize, is_file: bool) -> io::Result<Opti
     Ok(Some(bytes))
 }
 
-/// Opens a file to read it. What is none is not waited for: nobody may ever write to a pipe.
+/// Opens a file for reading. Does not wait if it is not a regular file, because a pipe may never get a writer.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -81,7 +81,7 @@ fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Whether this is the device that is always empty: a usual name for no profiles at all.
+/// Returns whether this is the null device, which is often named to mean "no profiles".
 #[cfg(unix)]
 fn is_nothing(metadata: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -93,7 +93,7 @@ fn is_nothing(_: &Metadata) -> bool {
     false
 }
 
-/// Follows symbolic links to the file that is to be replaced, whether or not it exists yet.
+/// Follows symbolic links to the file to replace, whether or not that exists.
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, ConfigError> {
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -119,9 +119,9 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, ConfigError> {
     Err(ConfigError::io("follow", path)(ErrorKind::Other.into()))
 }
 
-/// Puts `bytes` in the place of whatever is at `path`, in one step, if `may` says so when all is ready for it; the answer says
-/// whether it did. The new file has mode 0600, or the mode and owner that `like` has; `private` takes the rights of group and
-/// others away.
+/// Replaces the file at `path` with `bytes` in one step. `may` is called when everything is ready and decides
+/// whether to go on; the return value says whether the file was replaced. The new file has mode 0600, or the mode
+/// and owner of `like`. `private` removes the permissions of group and others.
 pub(crate) fn replace(
     path: &Path,
     bytes: &[u8],
@@ -130,7 +130,7 @@ pub(crate) fn replace(
     may: impl FnOnce() -> Result<bool, ConfigError>,
 ) -> Result<bool, ConfigError> {
     let new = beside(path, ".tmp");
-    // Callers hold the lock, so anything of this name was left behind by a process that died.
+    // Callers hold the lock, so a file with this name was left behind by a process that died.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             return Err(ConfigError::io("remove the leftover", &new)(error));
@@ -150,7 +150,7 @@ pub(crate) fn replace(
     flush_folder(folder(path)).map(|()| true)
 }
 
-/// Shows that files can be made in the folder of `path`, without making one.
+/// Checks that files can be created in the folder of `path`, without creating one.
 pub(crate) fn check_folder(path: &Path) -> Result<(), ConfigError> {
     #[cfg(unix)]
     {
@@ -164,7 +164,7 @@ pub(crate) fn check_folder(path: &Path) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// `path` with something appended to its file name.
+/// Returns `path` with something appended to its file name.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -214,7 +214,7 @@ fn dress(_: &File, _: &Path, _: Option<&Metadata>, _: bool) -> Result<(), Config
     Ok(())
 }
 
-/// Makes the new name of a file survive a power cut.
+/// Flushes the folder, so that the new name of a file survives a power failure.
 fn flush_folder(folder: &Path) -> Result<(), ConfigError> {
     if cfg!(not(unix)) {
         return Ok(());

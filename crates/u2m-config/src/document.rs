@@ -1,4 +1,4 @@
-//! The text of a profile file, changed in place: every byte that is not asked for stays.
+//! Edits the text of a profile file in place. Every byte that an edit does not concern stays as it is.
 
 use std::ops::Range;
 
@@ -7,25 +7,24 @@ use crate::syntax::{Item, ItemKind, KeyValue, Scanner};
 
 /// A well-formed text that can be edited.
 ///
-/// Every operation scans the text anew. That is simpler than keeping spans up to date, and an
-/// edit is rare.
+/// Every operation scans the text again. That is simpler than keeping spans up to date, and edits are rare.
 #[derive(Clone)]
 pub(crate) struct IniDocument {
     text: String,
 }
 
-/// Where a section stands and what it holds, over all its headers.
+/// The position and the keys of a section, across all its headers.
 #[derive(Default)]
 struct SectionSurvey {
     pairs: Vec<(usize, KeyValue)>,
-    /// Where the next key goes, if the section exists.
+    /// Where to insert the next key, if the section exists.
     anchor: Option<usize>,
-    /// Whether a continuation still waits at the anchor.
+    /// Whether a continued value at the anchor would join the next line.
     open: bool,
 }
 
 impl IniDocument {
-    /// Takes a text that has been parsed without error.
+    /// Creates a document from a text that has been parsed without error.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
@@ -34,13 +33,13 @@ impl IniDocument {
         &self.text
     }
 
-    /// Whether there is nothing in the text to keep.
+    /// Returns whether the text has no content worth keeping.
     pub(crate) fn is_blank(&self) -> bool {
         self.text.trim_start_matches('\u{feff}').trim().is_empty()
     }
 
-    /// Gives keys their values. Values change where they stand, new keys go below the last key of
-    /// the section, and a new section goes to the end.
+    /// Sets the values of keys. Existing values are changed where they are, new keys are added
+    /// below the last key of the section, and a new section is added at the end.
     pub(crate) fn set(&mut self, section: &str, values: &[(&str, &str)]) {
         let mut new: Vec<(&str, &str)> = Vec::new();
         for &(key, value) in values {
@@ -77,8 +76,8 @@ impl IniDocument {
         self.text.insert_str(at, &(gap + &lines));
     }
 
-    /// Takes a key out of a section, every occurrence, whatever its case: Python reads `Token` as
-    /// `token`.
+    /// Removes every occurrence of a key from a section, ignoring case, because Python reads
+    /// `Token` as `token`.
     pub(crate) fn remove(&mut self, section: &str, key: &str) {
         let mut doomed = Vec::new();
         self.walk(|name, item| {
@@ -92,8 +91,8 @@ impl IniDocument {
         self.cut(doomed);
     }
 
-    /// Takes a whole section out, with the comment right above each of its headers. `DEFAULT` loses
-    /// its keys only. A comment below the last key stays, for it may belong to what follows.
+    /// Removes a whole section, with the comment right above each of its headers. `DEFAULT` only
+    /// loses its keys. A comment below the last key stays, because it may belong to what follows.
     pub(crate) fn remove_section(&mut self, section: &str) {
         let mut doomed: Vec<Range<usize>> = Vec::new();
         let mut comment = None;
@@ -132,7 +131,7 @@ impl IniDocument {
         self.cut(doomed);
     }
 
-    /// Replaces the values of a key, every occurrence and whatever its case.
+    /// Replaces the value of every occurrence of a key, ignoring case.
     pub(crate) fn overwrite(&mut self, section: &str, key: &str, value: &str) {
         let mut slots = Vec::new();
         self.walk(|name, item| {
@@ -148,12 +147,12 @@ impl IniDocument {
         }
     }
 
-    /// Changes the occurrence of the key that readers see, if there is one.
+    /// Changes the occurrence of the key that readers use. Returns whether there is one.
     fn update(&mut self, section: &str, key: &str, value: &str) -> bool {
         let survey = self.survey(section);
         let spelled = |pair: &KeyValue| &self.text[pair.key.clone()];
         let mut pairs = survey.pairs.iter().rev().map(|(_, pair)| pair);
-        // A twin in other case would be the same key for Python, and two of them an error.
+        // For Python, a key that differs only in case is the same key, and a duplicate is an error.
         let twin = |pair: &&KeyValue| spelled(pair).eq_ignore_ascii_case(key);
         let Some(pair) =
             pairs.clone().find(|pair| spelled(pair) == key).or_else(|| pairs.find(twin))
@@ -188,7 +187,7 @@ impl IniDocument {
         survey
     }
 
-    /// Shows each item with the section it stands in. The text is well-formed, so none is lost.
+    /// Calls `visit` with each item and its section. The text is well-formed, so no item is skipped.
     fn walk<'a>(&'a self, mut visit: impl FnMut(&'a str, Item)) {
         let mut section = DEFAULT;
         for item in Scanner::new(&self.text).map_while(Result::ok) {
@@ -199,7 +198,7 @@ impl IniDocument {
         }
     }
 
-    /// Lets a cut take the blank lines below it, or above it at the end of the text.
+    /// Extends a cut to the blank lines below it, or above it at the end of the text.
     fn widen(&self, range: &mut Range<usize>, items: &[Item]) {
         let blanks = || items.iter().filter(|item| matches!(item.kind, ItemKind::Blank));
         for item in blanks() {
@@ -216,8 +215,9 @@ impl IniDocument {
         }
     }
 
-    /// Takes ranges out, which are in order and may overlap: two cuts can want the same blank line. A byte-order mark that
-    /// stood within the text, where it is part of a key, must not become the text's own: an empty line stays above it.
+    /// Removes ranges, which are in order and may overlap, because two cuts can include the same
+    /// blank line. A byte-order mark inside the text is part of a key. It must not become the first
+    /// character of the text, so an empty line is put above it.
     fn cut(&mut self, ranges: Vec<Range<usize>>) {
         let (marked, eol) = (self.text.starts_with('\u{feff}'), self.line_ending());
         let mut limit = self.text.len();
@@ -231,26 +231,26 @@ impl IniDocument {
         }
     }
 
-    /// CRLF if the whole text uses it, else LF.
+    /// Returns CRLF if every line of the text uses it, else LF.
     fn line_ending(&self) -> &'static str {
         let lines = self.text.matches('\n').count();
         if lines > 0 && self.text.matches("\r\n").count() == lines { "\r\n" } else { "\n" }
     }
 }
 
-/// How the lines of a section put key and value side by side.
+/// How the lines of a section arrange key and value.
 struct PairStyle {
     width: usize,
     equals: &'static str,
 }
 
 impl PairStyle {
-    /// The style of a section without keys so far: padded to its longest key.
+    /// Returns the style for a section without keys: keys are padded to the longest one.
     fn fresh(values: &[(&str, &str)]) -> Self {
         Self { width: values.iter().map(|(key, _)| key.len()).max().unwrap_or(0), equals: " = " }
     }
 
-    /// The style of the keys that are there; a common column of their separators is kept.
+    /// Returns the style of the existing keys. If their separators are aligned, new ones are aligned too.
     fn of(text: &str, pairs: &[(usize, KeyValue)]) -> Option<Self> {
         let (_, last) = pairs.last()?;
         if text[last.separator..].starts_with('=') && !text[..last.separator].ends_with([' ', '\t'])

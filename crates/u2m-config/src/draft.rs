@@ -1,19 +1,19 @@
-//! A profile file under change: what one command wants of it, gathered before anything is written.
+//! The profile file during an edit: all changes of one command, collected before anything is written.
 
 use crate::document::IniDocument;
 use crate::file::{DEFAULT, SETTINGS};
 use crate::rules::{CREDENTIAL_KEYS, check_key, check_name, check_profile, check_value};
 use crate::{ConfigError, ConfigFile, SyntaxError};
 
-/// Stands first in a new file, above `[DEFAULT]`.
+/// The first lines of a new file.
 const DEFAULT_COMMENT: &str =
     "; The DEFAULT section is used when no profile is named.\n[DEFAULT]\n";
 
-/// What the backup shows instead of a credential that the edit took away.
+/// Replaces, in the backup, a credential that the edit removed.
 const REDACTED: &str = "REDACTED";
 
-/// The profile file as it will be; [`Editor::edit`](crate::Editor::edit) hands it out and writes
-/// it once, when the change is complete.
+/// The profile file during an edit. [`Editor::edit`](crate::Editor::edit) passes it to your closure
+/// and writes it once, when the closure returns.
 ///
 /// ```
 /// use u2m_config::{Editor, LOGIN_CLEARS};
@@ -28,15 +28,16 @@ const REDACTED: &str = "REDACTED";
 pub struct Draft {
     before: ConfigFile,
     document: IniDocument,
-    /// Whether nothing is worth keeping, so that a profile brings the standard beginning along.
+    /// Whether the file was blank, so that the first profile also writes the standard first lines.
     fresh: bool,
-    /// Sections and keys whose old values must not reach the backup.
+    /// Sections and keys whose old values must not be written to the backup.
     cleared: Vec<(String, String)>,
 }
 
 impl Draft {
-    /// Takes a file that lines can be added to. Where the last line has no end, readers take a lone `"""` for a value, and
-    /// with a line below it for the beginning of a long one.
+    /// Creates a draft of a file that lines can be appended to. A last line without a line end can
+    /// be a lone `"""`: readers take it for a value, but with a line below it for the start of a
+    /// multi-line value.
     pub(crate) fn of(before: ConfigFile) -> Result<Self, SyntaxError> {
         if !before.text().ends_with('\n') {
             ConfigFile::parse(format!("{}\n", before.text()))?;
@@ -46,22 +47,25 @@ impl Draft {
         Ok(Self { before, document, fresh, cleared: Vec::new() })
     }
 
-    /// The file as it was before this edit, read under the lock.
+    /// Returns the file as it was before this edit, read under the lock.
     pub fn before(&self) -> &ConfigFile {
         &self.before
     }
 
-    /// Puts values into a profile, which is made if need be: first the keys in `clear` go, then
-    /// the non-empty `values` are set in their order. All other keys stay as they are.
+    /// Writes values into a profile, and creates the profile if it does not exist.
     ///
-    /// Pass [`LOGIN_CLEARS`](crate::LOGIN_CLEARS) after a login. The first profile with a host
-    /// also becomes the default profile. A `workspace_id` of `none`, a placeholder of the
-    /// Databricks CLI that SDKs would send as it is, goes too.
+    /// First the keys in `clear` are removed, then the non-empty `values` are set in the given
+    /// order. All other keys stay as they are.
+    ///
+    /// Pass [`LOGIN_CLEARS`](crate::LOGIN_CLEARS) after a login. The first profile with a host also
+    /// becomes the default profile. A `workspace_id` of `none` is removed: it is a placeholder of
+    /// Databricks' CLI that SDKs would send literally.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::RefusedName`], [`ConfigError::RefusedKey`] and [`ConfigError::RefusedValue`]
-    /// for anything that readers of the file would disagree about; nothing changed then.
+    /// Fails with [`ConfigError::RefusedName`], [`ConfigError::RefusedKey`] or
+    /// [`ConfigError::RefusedValue`] for anything that readers of the file would interpret
+    /// differently. Nothing is changed then.
     pub fn merge_profile(
         &mut self,
         name: &str,
@@ -98,12 +102,12 @@ impl Draft {
         Ok(())
     }
 
-    /// Takes a profile out, with the comment right above it, and the default with it if that was
-    /// this profile. `DEFAULT` loses its keys and keeps its header.
+    /// Removes a profile, together with the comment right above it. If it was the default profile,
+    /// the default is removed too. `DEFAULT` loses its keys but keeps its header.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::ProfileUnknown`] if there is no such profile.
+    /// Fails with [`ConfigError::ProfileUnknown`] if there is no such profile.
     pub fn remove_profile(&mut self, name: &str) -> Result<(), ConfigError> {
         let now = self.now();
         if now.profile(name).is_none() {
@@ -119,11 +123,11 @@ impl Draft {
         Ok(())
     }
 
-    /// Makes a profile the one that is used when none is named.
+    /// Sets the default profile: the one that is used when the user names none.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::ProfileUnknown`] if there is no such profile, and
+    /// Fails with [`ConfigError::ProfileUnknown`] if there is no such profile, and with
     /// [`ConfigError::RefusedName`] if its name cannot be written as a value.
     pub fn set_default_profile(&mut self, name: &str) -> Result<(), ConfigError> {
         check_name(name)?;
@@ -134,11 +138,11 @@ impl Draft {
         Ok(())
     }
 
-    /// Sets a key of `[__settings__]`.
+    /// Sets a key in `[__settings__]`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::RefusedKey`] and [`ConfigError::RefusedValue`], as for profiles.
+    /// Fails with [`ConfigError::RefusedKey`] or [`ConfigError::RefusedValue`], as for profiles.
     pub fn set_setting(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
         check_key(key)?;
         check_value(key, value)?;
@@ -146,22 +150,22 @@ impl Draft {
         Ok(())
     }
 
-    /// Takes a key of `[__settings__]` out. The header stays.
+    /// Removes a key from `[__settings__]`. The header stays.
     pub fn clear_setting(&mut self, key: &str) {
         self.document.remove(SETTINGS, key);
     }
 
-    /// The new text.
+    /// Returns the new text.
     pub(crate) fn text(&self) -> &str {
         self.document.text()
     }
 
-    /// Whether the new text holds a secret.
+    /// Returns whether the new text holds a secret.
     pub(crate) fn holds_secret(&self) -> bool {
         self.now().holds_secret()
     }
 
-    /// The old text without the credentials that this edit took away.
+    /// Returns the old text, with the credentials that this edit removed replaced.
     pub(crate) fn backup(&self) -> String {
         let mut old = IniDocument::new(self.before.text());
         for (section, key) in &self.cleared {
@@ -181,9 +185,9 @@ impl Draft {
         }
     }
 
-    /// The draft as a reader would see it.
+    /// Parses the draft as a reader would see it.
     fn now(&self) -> ConfigFile {
-        // Every operation keeps the text well-formed; tests/props.rs holds them to it.
+        // Every operation keeps the text well-formed, which tests/props.rs checks.
         ConfigFile::parse(self.document.text()).expect("an edit keeps the text well-formed")
     }
 }

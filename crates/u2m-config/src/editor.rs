@@ -1,4 +1,4 @@
-//! Changing the file on disk: lock, read, change, back up, replace.
+//! Changes the profile file on disk: lock, read, change, back up, replace.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,14 +6,16 @@ use std::time::Duration;
 use crate::rules::check_profile;
 use crate::{ConfigError, ConfigFile, Draft, SIZE_LIMIT, disk, in_place, lock};
 
-/// How often an edit begins again because a program without our lock has changed the file.
+/// How often an edit starts again after a program that does not take the lock has changed the file.
 const ATTEMPTS: usize = 5;
 
-/// How long to wait for another editor unless told otherwise.
+/// How long to wait for another editor by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Changes the profile file at one path. One editor makes one write, so make all the changes of a
-/// command in one [`edit`](Self::edit): the backup then holds the state before the command.
+/// Changes the profile file at one path.
+///
+/// Each [`edit`](Self::edit) writes the file at most once. Make all changes of a command in one
+/// edit, so that the backup holds the state before the command.
 #[derive(Clone, Debug)]
 pub struct Editor {
     path: PathBuf,
@@ -25,17 +27,17 @@ pub struct Editor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EditOutcome {
-    /// The change was none, so nothing was written.
+    /// The edit changed nothing, so nothing was written.
     Unchanged,
-    /// The file was replaced.
+    /// The new text was written.
     Written {
-        /// Whether group or others could use the old file and cannot use the new one.
+        /// Whether the old file was accessible to group or others and the new one is not.
         tightened: bool,
     },
 }
 
 impl Editor {
-    /// Takes the path that [`locate`](crate::locate) finds. Nothing is opened yet.
+    /// Creates an editor for a path, which [`locate`](crate::locate) finds. Does not open the file yet.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -49,31 +51,33 @@ impl Editor {
         Self { path: path.into(), patience: PATIENCE, tighten: true }
     }
 
-    /// Waits this long for another editor to finish, instead of ten seconds.
+    /// Sets how long to wait for another editor to finish. The default is ten seconds.
     #[must_use]
     pub fn with_retry_policy(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// Leaves the rights of group and others as they are. Normally a write takes them away if the file holds a secret.
+    /// Keeps the permissions of group and others. By default, a write removes them if the file
+    /// holds a secret.
     #[must_use]
     pub fn with_mode_kept(self) -> Self {
         Self { tighten: false, ..self }
     }
 
-    /// Reads the file under the lock, lets `change` work on it, and writes the result.
+    /// Reads the file under the lock, lets `change` modify it, and writes the result.
     ///
-    /// If `change` fails, or changes nothing, nothing is written. It is called again, with the new
-    /// content, if a program that does not take the lock has changed the file meanwhile. Do not edit
-    /// the same file inside `change`: that edit would wait for this one. `change` should not ask the
-    /// user anything either, since others wait meanwhile.
+    /// Nothing is written if `change` fails or changes nothing. If a program that does not take the
+    /// lock has changed the file in the meantime, `change` is called again with the new content. Do
+    /// not edit the same file inside `change`: the inner edit would wait for the outer one. Do not
+    /// ask the user anything inside `change` either, because other editors wait meanwhile.
     ///
     /// # Errors
     ///
-    /// What `change` returned, [`ConfigError::LockTimeout`], [`ConfigError::Malformed`] for a
-    /// file that cannot be read, [`ConfigError::ChangedMeanwhile`], [`ConfigError::DirectoryMissing`],
-    /// [`ConfigError::NotAFile`], [`ConfigError::TooLarge`] also for a file that would become so, or
-    /// [`ConfigError::Io`].
+    /// Fails with the error that `change` returned, [`ConfigError::LockTimeout`],
+    /// [`ConfigError::Malformed`] for a file that cannot be parsed,
+    /// [`ConfigError::ChangedMeanwhile`], [`ConfigError::DirectoryMissing`],
+    /// [`ConfigError::NotAFile`], [`ConfigError::TooLarge`] if the file is or would become too
+    /// large, or [`ConfigError::Io`].
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -100,11 +104,14 @@ impl Editor {
         })
     }
 
-    /// Shows that an edit would be written, as far as it can be told: before a person is asked for what is to be written then.
+    /// Checks, as far as possible without writing, that an edit could be written. Call it before
+    /// you ask a user for input that will be written later.
     ///
     /// # Errors
     ///
-    /// Those of [`edit`](Self::edit) but for the text itself.
+    /// The errors of [`edit`](Self::edit) that do not depend on the content of the file or on
+    /// waiting for the lock: [`ConfigError::DirectoryMissing`], [`ConfigError::NotAFile`] and
+    /// [`ConfigError::Io`].
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -117,7 +124,8 @@ impl Editor {
     /// ```
     pub fn prove(&self) -> Result<(), ConfigError> {
         let target = disk::resolve(&self.path)?;
-        // Asked and not tried: an edit that is never made leaves no lock file behind.
+        // Permissions are checked without creating anything, so that an edit that is never made
+        // leaves no lock file behind.
         disk::check_folder(&target)?;
         disk::check_folder(&self.path)?;
         let lock = disk::beside(&target, ".lock");
@@ -127,12 +135,13 @@ impl Editor {
         if in_place::is_expected(&target) { in_place::prove(&target) } else { Ok(()) }
     }
 
-    /// As [`prove`](Self::prove), for a profile of which the name and some values are known by then: that readers of the file would
-    /// agree about them.
+    /// Like [`prove`](Self::prove), for a profile whose name and some values are already known:
+    /// also checks that every reader of the file would read them alike.
     ///
     /// # Errors
     ///
-    /// Those of [`prove`](Self::prove), and of [`Draft::merge_profile`] for these words.
+    /// The errors of [`prove`](Self::prove), and those of [`Draft::merge_profile`] for this name
+    /// and these values.
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -147,7 +156,8 @@ impl Editor {
         self.prove()
     }
 
-    /// One edit; `None` if somebody else has changed the file meanwhile, whose change then stands.
+    /// Makes one attempt. Returns `None` if another program has changed the file in the meantime;
+    /// that change is kept.
     fn attempt(
         &self,
         target: &Path,
@@ -170,7 +180,7 @@ impl Editor {
         }
         let is_as_read = || Ok(disk::read(target)?.map(|found| found.bytes) == bytes);
         let text = draft.text().as_bytes();
-        // Hosts and names are for whoever the owner shares them with.
+        // Without secrets, the owner may share hosts and profile names with anyone.
         let tightens = self.tighten && draft.holds_secret();
         match disk::replace(target, text, old.as_ref(), tightens, is_as_read) {
             Ok(true) => {}
@@ -187,7 +197,7 @@ impl Editor {
     }
 }
 
-/// Whether anybody but the owner may do anything with the file.
+/// Returns whether group or others have any permission on the file.
 #[cfg(unix)]
 fn is_open(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;

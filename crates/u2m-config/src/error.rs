@@ -1,4 +1,4 @@
-//! What can go wrong with the profile file.
+//! Errors of finding, reading and changing the profile file.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,24 +8,24 @@ use crate::{SyntaxError, Unwritable};
 
 /// Why the profile file could not be found, read or changed.
 ///
-/// No message repeats a value from the file, because any of them may be a secret. A cause is in
-/// [`source`](std::error::Error::source) and not in the text.
+/// No message repeats a value from the file, because any value may be a secret. The cause is in
+/// [`source`](std::error::Error::source), not in the message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// Programs that do not take the lock changed the file again and again while it was edited.
+    /// Programs that do not take the lock kept changing the file while it was edited.
     #[error("another program keeps changing the configuration file {}; nothing was written to it", path.display())]
     ChangedMeanwhile {
         /// The configuration file.
         path: PathBuf,
     },
-    /// The folder that should hold the file does not exist, and folders are not created.
+    /// The folder of the file does not exist. Folders are not created.
     #[error("the directory of the configuration file {} does not exist", path.display())]
     DirectoryMissing {
         /// The configuration file.
         path: PathBuf,
     },
-    /// Neither an explicit path nor a home directory is known.
+    /// The path depends on the home directory, which is unknown.
     #[error(
         "no home directory is known: set HOME (USERPROFILE on Windows) or DATABRICKS_CONFIG_FILE"
     )]
@@ -35,42 +35,42 @@ pub enum ConfigError {
     Io {
         /// What was attempted, as a verb phrase.
         action: &'static str,
-        /// What it was attempted on.
+        /// The path that the operation was attempted on.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error that the operating system returned.
         #[source]
         source: io::Error,
     },
-    /// Another program held the lock for the whole time we were willing to wait.
+    /// Another program held the lock for the whole time that the editor was willing to wait.
     #[error("another program has been editing the configuration file for {} s; the lock is {}", waited.as_secs(), path.display())]
     LockTimeout {
         /// The lock file.
         path: PathBuf,
-        /// How long we waited.
+        /// How long the editor waited.
         waited: Duration,
     },
-    /// The file does not follow the INI dialect, so nothing in it can be relied upon.
+    /// The file does not follow the INI dialect, so none of its content can be relied on.
     #[error("the configuration file {} is malformed", path.display())]
     Malformed {
         /// The configuration file.
         path: PathBuf,
-        /// Which line is at fault, and how.
+        /// The malformed line, and what is wrong with it.
         #[source]
         source: SyntaxError,
     },
-    /// The path names something else than a file: a pipe, a socket, a device, a folder.
+    /// The path does not name a regular file but a pipe, a socket, a device or a folder.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
         /// The offending path.
         path: PathBuf,
     },
-    /// The file holds no profile of that name.
+    /// The file has no profile with that name.
     #[error("there is no profile named {name:?}")]
     ProfileUnknown {
         /// The name that was looked for.
         name: String,
     },
-    /// A key that must not be written.
+    /// A key that must not be written, because it is reserved or because readers would interpret it differently.
     #[error("the key {key:?} cannot be stored in the configuration file")]
     RefusedKey {
         /// The refused key.
@@ -79,7 +79,7 @@ pub enum ConfigError {
         #[source]
         reason: Unwritable,
     },
-    /// A profile name that readers of the file would disagree about.
+    /// A profile name that is reserved, or that readers of the file would interpret differently.
     #[error("the profile name {name:?} cannot be stored in the configuration file")]
     RefusedName {
         /// The refused name.
@@ -88,7 +88,7 @@ pub enum ConfigError {
         #[source]
         reason: Unwritable,
     },
-    /// A value that readers of the file would disagree about. The value itself is not repeated.
+    /// A value that readers of the file would interpret differently. The message does not repeat it.
     #[error("the value given for {key} cannot be stored in the configuration file")]
     RefusedValue {
         /// The key the value was meant for.
@@ -97,24 +97,24 @@ pub enum ConfigError {
         #[source]
         reason: Unwritable,
     },
-    /// The path begins with the home directory of some other user.
+    /// The path starts with the home directory of another user, as in `~name`.
     #[error("{} names another user's home: write the path out in full, or use ~/ for your own", path.display())]
     TildeUser {
         /// The path as it was given.
         path: PathBuf,
     },
-    /// The file is far larger than any profile file, so it is probably something else.
+    /// The file is much larger than any profile file, so it is probably something else.
     #[error("the configuration file {} is larger than {limit} bytes", path.display())]
     TooLarge {
         /// The configuration file.
         path: PathBuf,
-        /// The largest accepted size in bytes.
+        /// The maximum size in bytes.
         limit: usize,
     },
 }
 
 impl ConfigError {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Returns whether the same call may succeed later without any change by the user.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::ChangedMeanwhile { .. } | Self::LockTimeout { .. })
     }

@@ -1,4 +1,4 @@
-//! The profile file, read once and looked at as often as needed.
+//! Reads the profile file, and answers questions about its sections and profiles.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,22 +14,22 @@ use crate::rules::is_for_secret;
 use crate::syntax::{ItemKind, KeyValue, Scanner};
 use crate::{ConfigError, Profile, SyntaxError, disk, in_place};
 
-/// The section that holds settings and can never be a profile.
+/// The name of the section that holds settings, which is never a profile.
 pub const SETTINGS: &str = "__settings__";
 
-/// The largest file that is read, in bytes.
+/// The maximum size of a profile file, in bytes. Larger files are not read.
 pub const SIZE_LIMIT: usize = 1 << 20;
 
-/// How long a reader waits for a write in place, which a file that is mounted by itself needs.
+/// How long a reader waits for another process that is writing the file in place.
 const MENDING: Duration = Duration::from_secs(10);
 
-/// The section of keys that stand before any header.
+/// The section that keys before the first header belong to.
 pub(crate) const DEFAULT: &str = "DEFAULT";
 
-/// The content of a profile file.
+/// A profile file, read and parsed.
 ///
-/// Sections of one name count as one and the last value of a key wins. Keys before any header
-/// belong to `DEFAULT`. Names and keys are case-sensitive.
+/// Sections with the same name are merged, and the last value of a key wins. Keys before the first
+/// header belong to `DEFAULT`. Section names and keys are case-sensitive.
 ///
 /// ```
 /// let file = u2m_config::ConfigFile::parse("[dev]\nhost = 'https://a.example' # mine\n")?;
@@ -41,16 +41,17 @@ pub struct ConfigFile {
     blocks: Vec<SectionBlock>,
     pairs: Vec<KeyValue>,
     missing: bool,
-    /// Where it was read from.
+    /// The path it was read from.
     path: Option<PathBuf>,
-    /// The blocks in the order of their names, and those of one name in the order of the file: once it is known, none is
-    /// looked for among all.
+    /// The blocks sorted by name; blocks with the same name keep the order of the file. Computed on
+    /// first use, so that a lookup need not search all blocks.
     order: OnceLock<Vec<usize>>,
-    /// Where in that order the section begins that was looked for last: most often it is looked for again.
+    /// The position in `order` of the section that was looked up last. Most lookups ask for the
+    /// same section again.
     last: AtomicUsize,
 }
 
-/// A header and the pairs below it.
+/// A section header and the pairs below it.
 struct SectionBlock {
     /// `None` before the first header.
     name: Option<Range<usize>>,
@@ -59,13 +60,15 @@ struct SectionBlock {
 
 impl ConfigFile {
     /// Reads the file at `path`, which [`locate`](crate::locate) finds. A file that does not exist
-    /// reads as one without profiles. It takes three stats, one open, one read and one close; more where a write in place was
-    /// cut off, which is undone.
+    /// reads as one without profiles.
+    ///
+    /// This takes three stats, one open, one read and one close. If a write in place was
+    /// interrupted, it is undone first, which takes more.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Malformed`], [`ConfigError::TooLarge`] beyond [`SIZE_LIMIT`], or
-    /// [`ConfigError::Io`].
+    /// Fails with [`ConfigError::Malformed`], with [`ConfigError::TooLarge`] beyond [`SIZE_LIMIT`],
+    /// with [`ConfigError::NotAFile`], or with [`ConfigError::Io`].
     ///
     /// ```
     /// # let folder = tempfile::tempdir()?;
@@ -102,11 +105,11 @@ impl ConfigFile {
             .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source })
     }
 
-    /// Takes the text of a profile file.
+    /// Parses the text of a profile file.
     ///
     /// # Errors
     ///
-    /// One malformed line makes the whole text unusable, as it does for every other reader.
+    /// A single malformed line makes the whole text unusable, as it does for every other reader.
     ///
     /// ```
     /// let error = u2m_config::ConfigFile::parse("[dev]\nnonsense\n").unwrap_err();
@@ -134,7 +137,7 @@ impl ConfigFile {
         Ok(Self { text, blocks, pairs, missing: false, path: None, order, last })
     }
 
-    /// Where it was read from; `None` of a text.
+    /// Returns the path the file was read from, or `None` if it was parsed from a text.
     ///
     /// ```
     /// assert!(u2m_config::ConfigFile::parse("")?.path().is_none());
@@ -144,12 +147,12 @@ impl ConfigFile {
         self.path.as_deref()
     }
 
-    /// Whether there was no file to read.
+    /// Returns whether the file did not exist.
     pub fn is_missing(&self) -> bool {
         self.missing
     }
 
-    /// The value of a key in a section, empty ones included. No section inherits from another.
+    /// Returns the value of a key in a section, even if the value is empty. No section inherits from another.
     pub fn get(&self, section: &str, key: &str) -> Option<&str> {
         self.blocks_of(section)
             .rev()
@@ -158,12 +161,13 @@ impl ConfigFile {
             .map(|pair| pair.value.text(&self.text))
     }
 
-    /// A value of `[__settings__]`; an empty one counts as unset.
+    /// Returns a value of `[__settings__]`. An empty value counts as unset.
     pub fn setting(&self, key: &str) -> Option<&str> {
         self.get(SETTINGS, key).filter(|value| !value.is_empty())
     }
 
-    /// The profile of that exact name: any section with at least one key, except `__settings__`.
+    /// Returns the profile with exactly this name. Any section with at least one key is a profile,
+    /// except `__settings__`.
     ///
     /// ```
     /// let file = u2m_config::ConfigFile::parse("[__settings__]\nhost = x\n[a]\naccount_id = 1\n")?;
@@ -179,7 +183,7 @@ impl ConfigFile {
         found
     }
 
-    /// All profiles in the order of the file.
+    /// Returns all profiles, in the order of the file.
     ///
     /// ```
     /// let file = u2m_config::ConfigFile::parse("[a]\nhost = x\n[b]\nhost = y\n[a]\nscopes = sql\n")?;
@@ -201,9 +205,11 @@ impl ConfigFile {
         profiles
     }
 
-    /// The profiles that sign users in to `host`, in the order of the file: candidates for "which
-    /// profile is this host". Hosts in the file are parsed, so old spellings match too: capitals,
-    /// `:443`, a path, a missing scheme. Profiles of services and tokens do not count.
+    /// Returns the profiles that sign users in to `host`, in the order of the file.
+    ///
+    /// Use it to find the profile that belongs to a host. Hosts in the file are parsed before they
+    /// are compared, so other spellings match too: capitals, `:443`, a path, a missing scheme.
+    /// Profiles that authenticate as a service or with a token are left out.
     ///
     /// ```
     /// use u2m_core::Host;
@@ -219,10 +225,11 @@ impl ConfigFile {
         profiles
     }
 
-    /// The name of the profile to use when the user names none: what `default_profile` in
-    /// `[__settings__]` says, else `DEFAULT` if that leads somewhere, else none.
+    /// Returns the name of the profile to use when the user names none: the value of
+    /// `default_profile` in `[__settings__]`, else `DEFAULT` if that section names a host or an
+    /// issuer, else `None`.
     ///
-    /// The setting may name a profile that does not exist; [`profile`](Self::profile) tells. A
+    /// The setting may name a profile that does not exist; check with [`profile`](Self::profile). A
     /// setting that names `__settings__` counts as unset.
     ///
     /// ```
@@ -235,8 +242,9 @@ impl ConfigFile {
         explicit.or_else(|| self.default_section())
     }
 
-    /// The profile that is used where nobody names one: the default one if it is there, else `DEFAULT` if that leads
-    /// somewhere. A setting that names no profile is passed over, as Databricks' command line does.
+    /// Returns the name of the existing profile to use when the user names none: the default
+    /// profile if it exists, else `DEFAULT` if that section names a host or an issuer. Like
+    /// Databricks' CLI, this ignores a setting that names a missing profile.
     ///
     /// ```
     /// let file = u2m_config::ConfigFile::parse("host = a.example\n[__settings__]\ndefault_profile = gone\n")?;
@@ -252,8 +260,8 @@ impl ConfigFile {
         self.profile(DEFAULT).filter(Profile::leads_somewhere).map(|_| DEFAULT)
     }
 
-    /// The only profile with a host, where no default is set. A program that asks people may offer it, and says so; one that
-    /// nobody watches must not guess.
+    /// Returns the only profile with a host, if no default profile is set. An interactive program
+    /// may offer it to the user and must say so. A program that runs unattended must not guess.
     ///
     /// ```
     /// let file = u2m_config::ConfigFile::parse("[dev]\nhost = https://a.example\n[ids]\naccount_id = 1\n")?;
@@ -270,7 +278,7 @@ impl ConfigFile {
         &self.text
     }
 
-    /// Whether any key that is for a secret has a value, in whatever section.
+    /// Returns whether any key meant for a secret has a value, in any section.
     ///
     /// ```
     /// use u2m_config::ConfigFile;
@@ -297,7 +305,7 @@ impl ConfigFile {
         !block.pairs.is_empty() && self.name(block) != SETTINGS
     }
 
-    /// The blocks of this name, in the order of the file.
+    /// Returns the blocks with this name, in the order of the file.
     fn blocks_of(&self, name: &str) -> impl DoubleEndedIterator<Item = &SectionBlock> {
         let order = self.order.get_or_init(|| {
             let mut order: Vec<usize> = (0..self.blocks.len()).collect();
@@ -308,7 +316,7 @@ impl ConfigFile {
         });
         let named = |at: &usize| self.name(&self.blocks[*at]);
         let last = self.last.load(Ordering::Relaxed);
-        // A section of some name begins there, so that none of this name comes before.
+        // Sections are sorted by name, so one that starts at `last` is the first of its name.
         let is_there = order.get(last).is_some_and(|at| named(at) == name);
         let start = match is_there {
             true => last,
@@ -326,7 +334,7 @@ impl ConfigFile {
     }
 }
 
-/// Shows only how much there is, because any value may be a secret.
+/// Shows only the number of keys, because any value may be a secret.
 impl fmt::Debug for ConfigFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConfigFile")

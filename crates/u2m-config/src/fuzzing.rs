@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets to the text behind the editor. Built with `--cfg fuzzing` alone.
+//! Gives fuzz targets access to the internals of the editor. Built only with `--cfg fuzzing`.
 
 use std::ops::Range;
 
@@ -8,21 +8,21 @@ use crate::rules::{check_key, check_name, check_value};
 use crate::syntax::{ItemKind, Scanner};
 use crate::{ConfigError, ConfigFile, Draft, SETTINGS, SyntaxError};
 
-/// One construct of a text: where it stands, in which section, and what it holds.
+/// One construct of a text: its position, its section and its content.
 #[derive(Debug)]
 pub struct Piece {
-    /// Whole lines, with their line ends.
+    /// The whole lines, including their line ends.
     pub span: Range<usize>,
-    /// The section it stands in; a header stands in its own.
+    /// The section that contains it. A header is in its own section.
     pub section: String,
-    /// Key and value, if it is such a pair.
+    /// The key and the value, if it is such a pair.
     pub pair: Option<(String, String)>,
 }
 
-/// All constructs of a text.
+/// Returns all constructs of a text.
 ///
 /// # Errors
-/// The first malformed one.
+/// Fails with the first malformed construct.
 pub fn pieces(text: &str) -> Result<Vec<Piece>, SyntaxError> {
     let mut section = DEFAULT.to_owned();
     let mut found = Vec::new();
@@ -42,10 +42,10 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, SyntaxError> {
     Ok(found)
 }
 
-/// A well-formed text with one key set and nothing else changed.
+/// Returns a well-formed text with one key set and nothing else changed.
 ///
 /// # Errors
-/// The words are not fit to be written.
+/// Fails if the section, the key or the value cannot be written.
 pub fn set(text: &str, section: &str, key: &str, value: &str) -> Result<String, ConfigError> {
     if section != SETTINGS {
         check_name(section)?;
@@ -57,22 +57,23 @@ pub fn set(text: &str, section: &str, key: &str, value: &str) -> Result<String, 
     Ok(document.text().to_owned())
 }
 
-/// A well-formed text without a key.
+/// Returns a well-formed text without a key.
 pub fn remove(text: &str, section: &str, key: &str) -> String {
     let mut document = IniDocument::new(text);
     document.remove(section, key);
     document.text().to_owned()
 }
 
-/// Whether a well-formed text can be edited.
+/// Returns whether a well-formed text can be edited.
 pub fn is_editable(file: ConfigFile) -> bool {
     Draft::of(file).is_ok()
 }
 
-/// What `change` makes of a text that can be edited, and the backup that would be written beside it.
+/// Applies `change` to a text that can be edited. Returns the new text, and the backup that would
+/// be written beside it.
 ///
 /// # Errors
-/// What `change` returned.
+/// Fails with the error that `change` returned.
 pub fn edit(
     file: ConfigFile,
     change: impl FnOnce(&mut Draft) -> Result<(), ConfigError>,

@@ -1,8 +1,9 @@
-//! Writing a file that cannot be replaced: one that is mounted by itself, as containers mount single files, or one of another
-//! owner, who shares it with a group.
+//! Overwrites a file that cannot be replaced: one that is a mount of its own, as containers mount
+//! single files, or one that belongs to another user and is shared with a group.
 //!
-//! What is written in place can be halved by a crash. So both texts are kept beside the file, and flushed, before the first byte
-//! of it is touched; whoever finds them later puts the old one back, unless somebody has written something else since.
+//! A crash can leave a file half overwritten. So both texts are saved beside the file, and flushed,
+//! before its first byte is changed. The next process that finds them restores the old text, unless
+//! something else has been written since.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -11,15 +12,16 @@ use std::time::Duration;
 
 use crate::{ConfigError, disk, lock};
 
-/// How the note of a write begins: then come the length of the old text, the old text and the new one.
+/// The first line of the note of a write. It is followed by the length of the old text, the old
+/// text and the new one.
 const MARK: &str = "u2m undo 1\n";
 
-/// Where the note of a write is.
+/// Returns the path of the note of a write.
 fn note(path: &Path) -> PathBuf {
     disk::beside(path, ".undo")
 }
 
-/// Whether a file cannot be replaced for being mounted, or for being another's.
+/// Returns whether replacing a file failed because it is a mount or belongs to another user.
 pub(crate) fn is_needed(error: &ConfigError) -> bool {
     match error {
         ConfigError::Io { action: "replace", source, .. } => {
@@ -32,7 +34,7 @@ pub(crate) fn is_needed(error: &ConfigError) -> bool {
     }
 }
 
-/// Whether the file at `path` will have to be written as it stands.
+/// Returns whether the file at `path` will have to be overwritten in place.
 pub(crate) fn is_expected(path: &Path) -> bool {
     is_mounted(path) || is_anothers(path)
 }
@@ -49,7 +51,7 @@ fn is_anothers(_: &Path) -> bool {
     false
 }
 
-/// Whether `path` is a mount of its own.
+/// Returns whether `path` is a mount of its own.
 #[cfg(target_os = "linux")]
 fn is_mounted(path: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -62,13 +64,15 @@ fn is_mounted(_: &Path) -> bool {
     false
 }
 
-/// Writes `new` where `old` is; whether it did, and not if something else is there by now. Its callers hold the lock.
+/// Overwrites `old` with `new`. Returns `false` and writes nothing if the file no longer contains
+/// `old`. Callers hold the lock.
 pub(crate) fn write(path: &Path, old: &[u8], new: &[u8]) -> Result<bool, ConfigError> {
     let kept = [MARK.as_bytes(), format!("{}\n", old.len()).as_bytes(), old, new].concat();
     disk::replace(&note(path), &kept, None, true, || Ok(true))?;
     let is_as_read = disk::read(path)?.is_some_and(|found| found.bytes == old);
     if is_as_read && let Err(error) = fill(path, new) {
-        // A full disk, say. Where the old text cannot be put back now, the note stays for whoever comes next.
+        // The disk may be full, for example. If the old text cannot be restored now, the note stays
+        // for the next process.
         fill(path, old)?;
         forget(path)?;
         return Err(error);
@@ -76,13 +80,13 @@ pub(crate) fn write(path: &Path, old: &[u8], new: &[u8]) -> Result<bool, ConfigE
     forget(path).map(|()| is_as_read)
 }
 
-/// Shows that the file can be written as it is.
+/// Checks that the file can be opened for writing.
 pub(crate) fn prove(path: &Path) -> Result<(), ConfigError> {
     OpenOptions::new().write(true).open(path).map(drop).map_err(ConfigError::io("write", path))
 }
 
-/// Puts back what a write that came to no end has halved; for readers, which hold no lock. What keeps them from it is for whoever
-/// writes next to say.
+/// Restores the old text after an interrupted write, for readers, which do not hold the lock.
+/// Errors are ignored; the next writer reports them.
 pub(crate) fn mend(path: &Path, patience: Duration) {
     let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     let target = is_link.then(|| disk::resolve(path).ok()).flatten();
@@ -92,7 +96,7 @@ pub(crate) fn mend(path: &Path, patience: Duration) {
     }
 }
 
-/// Puts back what a write that came to no end has halved. Its callers hold the lock.
+/// Restores the old text after an interrupted write. Callers hold the lock.
 pub(crate) fn restore(path: &Path) -> Result<(), ConfigError> {
     match fs::symlink_metadata(note(path)) {
         Ok(found) if found.is_file() => {}
@@ -101,7 +105,7 @@ pub(crate) fn restore(path: &Path) -> Result<(), ConfigError> {
         Err(error) => return Err(ConfigError::io("inspect", &note(path))(error)),
     }
     let kept = fs::read(note(path)).map_err(ConfigError::io("read", &note(path)))?;
-    // A note that was not written to its end is of a write that never began.
+    // If the note is incomplete, the write itself never began.
     if let (Some((old, new)), Some(found)) = (texts(&kept), disk::read(path)?)
         && is_between(&found.bytes, old, new)
     {
@@ -110,7 +114,7 @@ pub(crate) fn restore(path: &Path) -> Result<(), ConfigError> {
     forget(path)
 }
 
-/// The old text and the new one.
+/// Returns the old text and the new one.
 fn texts(kept: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = kept.strip_prefix(MARK.as_bytes())?;
     let end = rest.iter().position(|byte| *byte == b'\n')?;
@@ -118,7 +122,8 @@ fn texts(kept: &[u8]) -> Option<(&[u8], &[u8])> {
     rest[end + 1..].split_at_checked(len)
 }
 
-/// Whether a text is what a crash can make of the two: each byte from one of them, or none where a block was not written.
+/// Returns whether a crash can have left this text: each byte is from one of the two, or zero where
+/// a block was not written.
 fn is_between(found: &[u8], old: &[u8], new: &[u8]) -> bool {
     let is_of_both = |(at, byte): (usize, &u8)| {
         *byte == 0 || [old, new].iter().any(|text| text.get(at) == Some(byte))
@@ -148,7 +153,7 @@ mod tests {
     const OLD: &[u8] = b"[dev]\nhost = https://a.example\n";
     const NEW: &[u8] = b"[dev]\nhost = https://b.example\nworkspace_id = 1\n";
 
-    /// The file as a crash left it, and what becomes of it.
+    /// Returns what a reader makes of a file that a crash left with this content and this note.
     fn mended(left: &[u8], kept: &[u8]) -> Vec<u8> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("cfg");

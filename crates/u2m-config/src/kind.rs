@@ -1,22 +1,22 @@
-//! What a profile leads to: a workspace or an account.
+//! Whether a profile is for a workspace or for an account.
 
 use u2m_core::{Host, HostMetadata};
 
 use crate::Profile;
 
-/// What the file alone says that a profile is for.
+/// What a profile is for, judging by the file alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProfileClass {
-    /// One workspace: it names one, or no account.
+    /// One workspace: the profile names a workspace, or does not name an account.
     Workspace,
-    /// An account: it has a host, names an account, and no workspace.
+    /// An account: the profile has a host and an account, and no workspace.
     Account,
-    /// It names an account and no host, and leads nowhere as it is.
+    /// Not usable as it is: the profile names an account, but neither a host nor a workspace.
     Incomplete,
 }
 
-/// What a profile leads to, once its host has been asked about itself.
+/// What a profile is for, after asking its host for metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProfileKind {
@@ -24,12 +24,12 @@ pub enum ProfileKind {
     Workspace,
     /// An account.
     Account,
-    /// Its host serves both, and the profile does not say which. No request can be routed.
+    /// The host serves both, and the profile does not say which one. Requests cannot be routed.
     Undecided,
 }
 
 impl Profile<'_> {
-    /// What the file alone says that it is for.
+    /// Returns what the profile is for, judging by the file alone.
     ///
     /// ```
     /// use u2m_config::{ConfigFile, ProfileClass};
@@ -45,7 +45,8 @@ impl Profile<'_> {
         }
     }
 
-    /// What it leads to on its host, by what that says of itself; `HostMetadata::default()` where nobody asked.
+    /// Returns what the profile is for on `host`, according to the metadata of the host. Pass
+    /// `HostMetadata::default()` if the host was not asked.
     ///
     /// ```
     /// use u2m_config::{ConfigFile, ProfileKind};
@@ -62,7 +63,7 @@ impl Profile<'_> {
 }
 
 impl ProfileKind {
-    /// What ids lead to on a host, by what that says of itself.
+    /// Returns what the given ids refer to on `host`, according to the metadata of the host.
     ///
     /// ```
     /// use u2m_config::ProfileKind;

@@ -1,19 +1,18 @@
-//! Finds, reads and edits `.databrickscfg`, the profile file that u2m shares with the Databricks
-//! command line and the Databricks SDKs.
+//! Finds, reads and edits `.databrickscfg`, the profile file that u2m shares with Databricks' CLI and SDKs.
 //!
-//! Three programs read this file with two different INI parsers, so the crate is generous in what
-//! it reads and strict in what it writes:
+//! The programs that share this file read it with two different INI parsers. So the crate reads
+//! liberally and writes strictly:
 //!
-//! - [`ConfigFile`] reads the whole dialect of the Go INI library that the Databricks CLI and the
-//!   Go SDK use: inline comments, quotes, values over several lines, merged sections.
-//! - [`Editor`] changes single values and keeps every other byte. It writes only what the Go
-//!   parser and Python's `configparser` read identically, and refuses what they would not.
-//! - [`select`] says which profile and which host are meant, by one rule for every command.
-//! - [`resolve`] puts flags, the environment and a profile together by one rule, and says of each
-//!   value where it comes from. [`Attribute`] is the table of what can be configured at all.
+//! - [`ConfigFile`] reads the whole dialect of the Go INI library, which Databricks' CLI and the Go
+//!   SDK use: inline comments, quotes, values over several lines, merged sections.
+//! - [`Editor`] changes single values and keeps every other byte. It writes only what the Go parser
+//!   and Python's `configparser` read identically, and refuses everything else.
+//! - [`select`] determines which profile and which host to use. Every command follows the same rule.
+//! - [`resolve`] merges flags, environment variables and a profile into one configuration, and
+//!   records where each value comes from. [`Attribute`] is the table of all configurable values.
 //!
-//! Sections are flat. The Go library lets section `a.b` inherit from `a`, and a write through
-//! that inheritance lands in the wrong profile; here a dot is a character like any other.
+//! Sections are flat. In the Go library, section `a.b` inherits from `a`, and a write through that
+//! inheritance ends up in the wrong profile. Here a dot has no special meaning.
 //!
 //! ```
 //! use u2m_config::{ConfigFile, Editor};
@@ -33,20 +32,22 @@
 //! # What happens during an edit
 //!
 //! 1. Symbolic links are resolved, so that a link keeps pointing at the file it names.
-//! 2. `<file>.lock` is locked, for a bounded time. The file itself is never locked: it is replaced.
-//! 3. The file is read, the change is made in memory, and if nothing changed the edit ends here.
-//! 4. The old bytes go to `<file>.bak`, without the credentials the edit cleared.
-//! 5. The new bytes go to `<file>.tmp` (mode 0600) and are flushed.
-//! 6. If the file is as it was read, they are renamed over it; else the edit begins again at 3.
+//! 2. `<file>.lock` is locked, with a timeout. The file itself is never locked, because it is replaced.
+//! 3. The file is read and changed in memory. If nothing changed, the edit ends here.
+//! 4. The old bytes are written to `<file>.bak`, without the credentials that the edit removed.
+//! 5. The new bytes are written to `<file>.tmp` (created with mode 0600) and flushed.
+//! 6. If the file has not changed since step 3, the new one is renamed over it. Otherwise the edit
+//!    starts again at step 3.
 //!
-//! A file that is mounted by itself, as containers do it, cannot be replaced: it is written as it stands, with both texts in
-//! `<file>.undo` until that is done, from which the next reader or editor puts the old one back.
+//! A file that is a mount of its own, as containers mount single files, cannot be replaced. It is
+//! overwritten in place, with the old and the new text kept in `<file>.undo` until the write is
+//! complete. After a crash, the next reader or editor restores the old text from there.
 //!
-//! A crash leaves the old file or the new one, never half of either. Programs that do not take the
-//! lock, the Databricks CLI among them, can still overwrite an edit; what they have written is not
-//! overwritten, and they can no longer be confused by half of an edit.
+//! A crash leaves either the old file or the new one, never a mix. Programs that do not take the
+//! lock, Databricks' CLI among them, can still overwrite an edit. Their own changes are not
+//! overwritten, and they never see half of an edit.
 
-// The example of the README compiles.
+// Compiles the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -1,4 +1,4 @@
-//! Where the profile file is.
+//! Finds the profile file.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,16 @@ use crate::{ConfigError, variable};
 
 const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Finds the path of the profile file: `DATABRICKS_CONFIG_FILE`, else `.databrickscfg` at home.
+/// Returns the path of the profile file: the value of `DATABRICKS_CONFIG_FILE`, else
+/// `.databrickscfg` in the home directory.
 ///
-/// `env` looks a variable up; an empty one counts as unset. Only `~` and `~/` expand, to `HOME`
-/// (`USERPROFILE` on Windows). Nothing is opened, so the file need not exist.
+/// `env` looks up an environment variable; an empty one counts as unset. Only `~` and `~/` are
+/// expanded, to `HOME` (`USERPROFILE` on Windows). Nothing is opened, so the file need not exist.
 ///
 /// # Errors
 ///
-/// [`ConfigError::HomeUnknown`] if home is needed but not set, and [`ConfigError::TildeUser`] for
-/// `~name`, which the reference expands in two different ways.
+/// Fails with [`ConfigError::HomeUnknown`] if the home directory is needed but not set, and with
+/// [`ConfigError::TildeUser`] for `~name`, which Databricks' CLI expands in two different ways.
 ///
 /// ```
 /// use std::ffi::OsString;
@@ -30,7 +31,8 @@ pub fn locate(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, ConfigE
     }
 }
 
-/// Shortens a path for people: the home directory becomes `~`, whole components only.
+/// Shortens a path for display: replaces the home directory with `~`. Only whole path components match.
+///
 ///
 /// ```
 /// use std::ffi::OsString;
@@ -96,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_home_alone_is_spelt_as_it_is_given() {
-        // Paths are equal whether or not they end with a separator.
+        // Paths compare as equal with and without a final separator.
         assert_eq!(located(Some("/h"), Some("~")).unwrap().as_os_str(), "/h");
     }
 

@@ -1,4 +1,4 @@
-//! The lock that keeps two editors of one file from losing each other's changes.
+//! The lock that prevents two editors of one file from losing each other's changes.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
@@ -10,14 +10,13 @@ use fd_lock::RwLock;
 
 use crate::ConfigError;
 
-/// How long to rest between two attempts.
+/// The pause between two attempts to take the lock.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Runs `work` while holding the lock file at `path`, which is made if need be and never removed:
-/// a removed lock file would let a waiting program lock a file that no longer has a name.
+/// Runs `work` while holding the lock file at `path`. The lock file is created if necessary and
+/// never removed: if it were, a waiting program could lock a file that no longer has a name.
 ///
-/// Waits up to `patience` for another holder. The operating system frees the lock of a process
-/// that dies.
+/// Waits up to `patience` for another holder. The operating system releases the lock of a process that dies.
 pub(crate) fn holding<T>(
     path: &Path,
     patience: Duration,
@@ -50,7 +49,7 @@ pub(crate) fn open(path: &Path) -> Result<File, ConfigError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // A link could make us create or open a file somewhere else.
+        // A symbolic link could make us create or open a file somewhere else.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }

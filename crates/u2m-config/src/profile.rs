@@ -1,20 +1,22 @@
-//! One profile: a section of the file, seen as the values that signing in is about.
+//! A profile: one section of the file, with the values that matter for signing in.
 
 use crate::rules::CREDENTIAL_KEYS;
 
-/// The key of a profile that names an issuer other than Databricks'. No other program knows it.
+/// The profile key that holds the issuer URL of an authorization server other than Databricks'. No
+/// other program reads it.
 pub const ISSUER_KEY: &str = "u2m_issuer";
 
-/// The key that names the client that is registered there. It is not `client_id`, which says to SDKs that a service signs in.
+/// The profile key that holds the client id registered at that issuer. It is not `client_id`,
+/// because SDKs take that to mean that a service signs in.
 pub const ISSUER_CLIENT_KEY: &str = "u2m_client_id";
 
-/// The key that names a file of certificates, in PEM form, of authorities that are trusted for this profile besides the system's.
-/// No other program knows it.
+/// The profile key that holds the path of a PEM file with CA certificates. They are trusted for
+/// this profile in addition to the system's. No other program reads it.
 pub const CA_FILE_KEY: &str = "u2m_ca_file";
 
-/// What a section of the file says about signing in. Borrows from its [`ConfigFile`].
+/// What one section of the file says about signing in. Borrows from its [`ConfigFile`].
 ///
-/// An empty value reads as absent. No credential is kept here, only which ones are set.
+/// An empty value reads as absent. Credentials are not kept, only which of them are set.
 ///
 /// ```
 /// use u2m_config::ConfigFile;
@@ -36,7 +38,7 @@ pub struct Profile<'a> {
     issuer: Option<&'a str>,
     issuer_client: Option<&'a str>,
     ca_file: Option<&'a str>,
-    /// One bit for each of `CREDENTIAL_KEYS` that has a value.
+    /// One bit for each key of `CREDENTIAL_KEYS` that has a value.
     credentials: u32,
 }
 
@@ -56,13 +58,13 @@ impl<'a> Profile<'a> {
         }
     }
 
-    /// Takes one key of the section; a later value replaces an earlier one.
+    /// Adds one key of the section. A later value replaces an earlier one.
     pub(crate) fn absorb(&mut self, key: &str, value: &'a str) {
         let given = Some(value).filter(|value| !value.is_empty());
         match key {
             "host" => self.host = given,
             "account_id" => self.account_id = given,
-            // The Databricks CLI writes `none` for an account without a workspace.
+            // Databricks' CLI writes `none` for an account without a workspace.
             "workspace_id" => self.workspace_id = given.filter(|&id| id != "none"),
             "scopes" => self.scopes = given,
             "auth_type" => self.auth_type = given,
@@ -77,45 +79,46 @@ impl<'a> Profile<'a> {
         }
     }
 
-    /// The name of the section, exactly as written between the brackets.
+    /// Returns the name of the section, exactly as written between the brackets.
     pub fn name(&self) -> &'a str {
         self.name
     }
 
-    /// The host as the file spells it, neither parsed nor normalised.
+    /// Returns the host as the file spells it, neither parsed nor normalized.
     pub fn host(&self) -> Option<&'a str> {
         self.host
     }
 
-    /// The Databricks account.
+    /// Returns the id of the Databricks account.
     pub fn account_id(&self) -> Option<&'a str> {
         self.account_id
     }
 
-    /// The workspace; the placeholder `none` of the Databricks CLI reads as absent.
+    /// Returns the id of the workspace. `none`, a placeholder of Databricks' CLI, reads as absent.
     pub fn workspace_id(&self) -> Option<&'a str> {
         self.workspace_id
     }
 
-    /// The scopes in the order of the file, split at commas and blanks. Empty if none are set.
+    /// Returns the scopes in the order of the file, split at commas and white space. Empty if none are set.
     pub fn scopes(&self) -> Vec<&'a str> {
         let separators = |char: char| char == ',' || char.is_whitespace();
         let listed = self.scopes.unwrap_or_default().split(separators);
         listed.filter(|scope| !scope.is_empty()).collect()
     }
 
-    /// Which method of authentication the profile insists on, for example `databricks-cli`.
+    /// Returns the authentication method that the profile requires, for example `databricks-cli`.
     pub fn auth_type(&self) -> Option<&'a str> {
         self.auth_type
     }
 
-    /// The issuer and the client of a login to something else than Databricks: [`ISSUER_KEY`] and [`ISSUER_CLIENT_KEY`], where
-    /// both are set and the profile has no host, which other programs would go by.
+    /// Returns the issuer and the client id for a login to an authorization server other than
+    /// Databricks': the values of [`ISSUER_KEY`] and [`ISSUER_CLIENT_KEY`]. Returns `None` unless
+    /// both are set and the profile has no host, because other programs would use the host.
     pub fn issuer(&self) -> Option<(&'a str, &'a str)> {
         self.issuer.zip(self.issuer_client).filter(|_| self.host.is_none())
     }
 
-    /// Whether it says what to sign in to: a host, or an issuer with its client.
+    /// Returns whether the profile says where to sign in: it has a host, or an issuer and its client id.
     ///
     /// ```
     /// use u2m_config::ConfigFile;
@@ -128,24 +131,24 @@ impl<'a> Profile<'a> {
         self.host.is_some() || self.issuer().is_some()
     }
 
-    /// The file of certificates that are trusted besides the system's: [`CA_FILE_KEY`].
+    /// Returns the path of the file of additional CA certificates, from [`CA_FILE_KEY`].
     pub fn ca_file(&self) -> Option<&'a str> {
         self.ca_file
     }
 
-    /// Whether both `client_id` and `client_secret` are set, so that a service can sign in.
+    /// Returns whether both `client_id` and `client_secret` are set, so that a service can sign in.
     pub fn has_client_credentials(&self) -> bool {
         ["client_id", "client_secret"].iter().all(|key| self.credentials & credential(key) != 0)
     }
 
-    /// Whether tokens of a signed-in user can belong to this profile: its `auth_type` is absent
-    /// or `databricks-cli`, and no credential of another method is set.
+    /// Returns whether the profile is for signed-in users: its `auth_type` is absent or
+    /// `databricks-cli`, and no credential of another method is set.
     pub fn is_for_users(&self) -> bool {
         self.credentials == 0 && matches!(self.auth_type, None | Some("databricks-cli"))
     }
 }
 
-/// The bit of a credential key, or 0 for any other key.
+/// Returns the bit of a credential key, or 0 for any other key.
 fn credential(key: &str) -> u32 {
     const { assert!(CREDENTIAL_KEYS.len() <= u32::BITS as usize) };
     CREDENTIAL_KEYS.iter().position(|&known| known == key).map_or(0, |index| 1 << index)

@@ -1,10 +1,11 @@
-//! What a program is configured with: flags, the environment and a profile, put together by one rule.
+//! Merges flags, environment variables and a profile into one configuration, by one rule.
 //!
-//! 1. Which profile and which host are meant is [`select`]'s to say.
-//! 2. The profile, however it is named, is the truth about its host, its ids, and how to authenticate. The environment fills in
-//!    credentials that it lacks, and a host, with its ids, if it has none; what would lead it elsewhere
-//!    (`DATABRICKS_WORKSPACE_ID`, `DATABRICKS_AUTH_TYPE`, …) is not read at all.
-//! 3. All else, as clusters, paths and limits, comes from the environment first.
+//! 1. [`select`] determines the profile and the host.
+//! 2. If there is a profile, however it was chosen, it decides its host, its ids and how to
+//!    authenticate. The environment supplies credentials that the profile lacks, and a host with
+//!    its ids if the profile has none. Variables that would redirect the profile
+//!    (`DATABRICKS_WORKSPACE_ID`, `DATABRICKS_AUTH_TYPE`, …) are not read at all.
+//! 3. For everything else, such as clusters, paths and limits, the environment takes precedence.
 
 mod auth_type;
 mod error;
@@ -29,60 +30,63 @@ use crate::{
 };
 use auth_type::is_switched_off;
 
-/// Variables that would send a profile somewhere else, or hide what it says.
+/// Attributes whose variables would redirect a profile to another target, or override what it says.
 const NEVER_BESIDE_A_PROFILE: &[&str] =
     &["account_id", "audience", "auth_type", "cloud", "discovery_url", "workspace_id"];
 
-/// A configuration that was settled on, with the source of each value.
+/// The configuration of a program, with the source of each value. [`resolve`] returns it.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     values: Vec<Value>,
     profile: Option<ChosenProfile>,
     host: Option<Host>,
-    /// Whether somebody wrote that there is no workspace.
+    /// Whether `workspace_id = none` was configured: there is explicitly no workspace.
     is_without_workspace: bool,
-    /// Whether the usual variable holds an ID token, and nothing of the profile goes before it.
+    /// Whether the default variable holds an ID token, and the profile has no complete credentials
+    /// that would take precedence.
     holds_id_token: bool,
 }
 
 impl Resolved {
-    /// All values that are set, in the order of [`Attribute::ALL`].
+    /// Returns all values that are set, in the order of [`Attribute::ALL`].
     pub fn values(&self) -> &[Value] {
         &self.values
     }
 
-    /// The value of a key, and where it comes from.
+    /// Returns the value of a key, and where it comes from.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.values.iter().find(|value| value.attribute().key() == key)
     }
 
-    /// The text of a value, secret or not.
+    /// Returns the text of a value, even if it is secret.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.value(key).map(Value::expose)
     }
 
-    /// The profile, if one was chosen.
+    /// Returns the profile, if one was chosen.
     pub fn profile(&self) -> Option<&ChosenProfile> {
         self.profile.as_ref()
     }
 
-    /// The host.
+    /// Returns the host, if there is one.
     pub fn host(&self) -> Option<&Host> {
         self.host.as_ref()
     }
 
-    /// The scopes, sorted, each once. Empty if none are set.
+    /// Returns the scopes, sorted and without duplicates. Empty if none are set.
     pub fn scopes(&self) -> Vec<&str> {
         self.get("scopes").map(|scopes| scopes.split(',').collect()).unwrap_or_default()
     }
 }
 
-/// Settles what a program is configured with. `env` looks a variable up, an empty one counts as unset; `file` was read from
-/// `path`. Nothing else is looked at.
+/// Determines the configuration of a program from flags, the environment and the profile file.
+///
+/// `env` looks up an environment variable; an empty one counts as unset. `path` is where `file` was
+/// read from. Nothing else is read.
 ///
 /// # Errors
 ///
-/// It is not clear which profile is meant, or how to authenticate; or a value cannot be used.
+/// Fails if it is ambiguous which profile to use or how to authenticate, or if a value is invalid.
 ///
 /// ```
 /// use std::ffi::OsString;
@@ -140,7 +144,7 @@ fn refuse_without_profile(selection: &Selection, file: &ConfigFile) -> Result<()
     }
 }
 
-/// Where the name of a profile stands, as far as somebody has written it for this run.
+/// Returns where the name of the profile comes from, if it was given explicitly for this run.
 fn named_by(profile: &ChosenProfile) -> ValueSource {
     match profile.by() {
         ChosenBy::Flag => ValueSource::Flag("--profile"),
@@ -149,7 +153,7 @@ fn named_by(profile: &ChosenProfile) -> ValueSource {
     }
 }
 
-/// The values so far, by their place in the table.
+/// The values collected so far, keyed by their position in the table.
 struct GatheredValues<'a> {
     section: Option<&'a str>,
     file: &'a ConfigFile,
@@ -161,7 +165,7 @@ struct GatheredValues<'a> {
 }
 
 impl GatheredValues<'_> {
-    /// Fills in everything for this host.
+    /// Collects all values for this host.
     fn fill(
         &mut self,
         given: &SelectionArgs<'_>,
@@ -191,15 +195,16 @@ impl GatheredValues<'_> {
         if let Some(named) = host {
             self.settle_host(named)?;
         }
-        // Without an account a console can tell nobody anything, so that there is no other place this could lead to.
+        // An account console cannot do anything without an account, so the variable cannot redirect the profile.
         if self.section.is_some() && host.is_some_and(|named| named.host.is_account_console()) {
             self.take_env_of("account_id")?;
         }
         self.tidy()
     }
 
-    /// Credentials of the profile, then those of the environment: to complete what the profile begins, or as a whole. Parts of
-    /// another method beside a complete one, such as a stray tenant, are no second method.
+    /// Collects the credentials of the profile, then those of the environment, which complete the profile's or
+    /// replace them as a whole. If the profile's own credentials are complete, incomplete ones of another method,
+    /// such as a stray tenant id, do not count as a second method.
     fn fill_credentials(&mut self) -> Result<(), ResolveError> {
         let credentials = || Attribute::ALL.iter().filter(|known| known.method().is_some());
         credentials().for_each(|attribute| self.take_file(attribute));
@@ -224,15 +229,16 @@ impl GatheredValues<'_> {
         Ok(())
     }
 
-    /// Puts in the host, and the ids that go with it.
+    /// Adds the host and the ids that belong to it.
     fn settle_host(&mut self, named: &NamedHost) -> Result<(), ResolveError> {
-        // The profile's own spelling of it may name an account: that is the profile's as if it stood in a line of its own.
+        // The host of the profile may contain an account id, which counts as if the profile set it
+        // in a line of its own.
         let own = self.section.and_then(|section| self.file.profile(section));
         if let Some((_, hints)) = own.map(|own| own.parsed_host()).transpose()?.flatten() {
             self.put_ids(&hints, &ValueSource::File(self.path.to_owned()));
         }
         if matches!(named.from, HostFrom::Variable(_)) {
-            // They were set for this host.
+            // The variables were set for this host.
             self.take_env_of("account_id")?;
             self.take_env_of("workspace_id")?;
         }
@@ -257,7 +263,7 @@ impl GatheredValues<'_> {
         }
     }
 
-    /// Checks every value and brings lists into order.
+    /// Checks every value, and sorts lists.
     fn tidy(&mut self) -> Result<(), ResolveError> {
         for value in self.values.values_mut() {
             let attribute = value.attribute();
@@ -292,7 +298,7 @@ impl GatheredValues<'_> {
 
     fn refuse_many_methods(&self) -> Result<(), ResolveError> {
         let mut methods = self.methods();
-        // A client without a secret is whom an ID token is handed in for.
+        // A client without a secret is the one that an ID token is exchanged for.
         let takes_client = |method: &&str| {
             *method == "oauth" || AuthType::named(method).is_some_and(AuthType::takes_id_token)
         };
@@ -305,11 +311,12 @@ impl GatheredValues<'_> {
         Err(ResolveError::ManyMethods(methods.into_iter().collect()))
     }
 
-    /// The methods that credentials belong to, sorted, and where the first credential of each comes from.
+    /// Returns the methods that the credentials belong to, sorted, and where the first credential
+    /// of each comes from.
     fn methods(&self) -> BTreeMap<&'static str, ValueSource> {
         let mut methods = BTreeMap::new();
         for value in self.values.values() {
-            // A switch that is off is no credential.
+            // A switch that is off does not count as a credential.
             let is_off = is_switched_off(value.attribute().key(), value.expose());
             if let Some(method) = value.attribute().method().filter(|_| !is_off) {
                 methods.entry(method).or_insert_with(|| value.source().clone());
@@ -318,7 +325,7 @@ impl GatheredValues<'_> {
         methods
     }
 
-    /// Whether a method has all that it needs.
+    /// Returns whether a method has everything that it needs.
     fn is_complete(&self, method: &str) -> bool {
         let has = |keys: &[&str]| keys.iter().all(|key| self.get(key).is_some());
         match method {
@@ -357,7 +364,8 @@ impl GatheredValues<'_> {
         }
     }
 
-    /// Takes a value, unless there is one already. The placeholder of an account without a workspace is none.
+    /// Adds a value, unless there is one already. The placeholder for an account without a
+    /// workspace does not count as a value.
     fn put(&mut self, key: &str, text: &str, source: ValueSource) {
         if key == "workspace_id" && text == "none" {
             self.is_without_workspace = true;
@@ -372,7 +380,7 @@ impl GatheredValues<'_> {
     }
 }
 
-/// The place of a key in the table.
+/// Returns the position of a key in the table.
 fn place(key: &str) -> usize {
     Attribute::ALL.iter().position(|known| known.key() == key).unwrap_or(usize::MAX)
 }

@@ -1,20 +1,20 @@
-//! What may be written: the part of the dialect that every reader of the file understands alike.
+//! Restricts what is written to the part of the dialect that every reader of the file interprets alike.
 //!
-//! Python's parser keeps quotes and inline comments as part of the value, takes an indented line
-//! for more of the value above, and lower-cases keys. Nothing that would need quoting is written.
+//! Python's parser keeps quotes and inline comments as part of the value, reads an indented line as a
+//! continuation of the value above, and lower-cases keys. So nothing is written that would need quoting.
 
 use std::fmt;
 
 use crate::file::SETTINGS;
 use crate::{Attribute, ConfigError};
 
-/// Every key of a profile that belongs to some other way of authenticating than signing in as a
-/// user. One of them left behind makes the SDKs refuse the profile, because they then see more
-/// than one authorization method.
+/// The profile keys that are credentials of any method other than a user's login. If one of them
+/// stays in a profile after a login, the SDKs reject the profile, because they find more than one
+/// authorization method.
 pub const CREDENTIAL_KEYS: &[&str] = LOGIN_CLEARS.split_at(17).0;
 
-/// What a login removes from its profile: the [`CREDENTIAL_KEYS`] in both the Go and the Python
-/// spelling, then keys that are obsolete or were only ever meant for those.
+/// The keys that a login removes from its profile: the [`CREDENTIAL_KEYS`], in both the Go and the
+/// Python spelling, followed by keys that are obsolete or only make sense together with those.
 pub const LOGIN_CLEARS: &[&str] = &[
     "azure_client_id",
     "azure_client_secret",
@@ -33,12 +33,12 @@ pub const LOGIN_CLEARS: &[&str] = &[
     "password",
     "token",
     "username",
-    // No credentials from here on.
+    // The keys below are not credentials.
     "experimental_is_unified_host",
     "token_audience",
 ];
 
-/// Whether the value of a key is a secret: that of a known key by what is known of it, and any other by what it is called.
+/// Returns whether the value of a key is a secret. Known keys are looked up; others are judged by their name.
 pub(crate) fn is_for_secret(key: &str) -> bool {
     let is_called = |word: &&str| key.to_ascii_lowercase().contains(word);
     match Attribute::named(key) {
@@ -47,29 +47,29 @@ pub(crate) fn is_for_secret(key: &str) -> bool {
     }
 }
 
-/// Why a name, key or value is not written.
+/// Why a name, key or value cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unwritable {
-    /// Square brackets end a section header early in some readers.
+    /// It contains a square bracket, which ends a section header early in some readers.
     Bracket,
-    /// ` #` and ` ;` begin a comment for some readers and are text for others.
+    /// It contains ` #` or ` ;`, which begins a comment in some readers and is text in others.
     CommentMark,
-    /// Line ends and other control characters.
+    /// It contains a line end or another control character.
     ControlCharacter,
-    /// Nothing at all.
+    /// It is empty.
     Empty,
-    /// `%(` begins a substitution when a setting is read.
+    /// It contains `%(`, which begins a substitution when a setting is read.
     Interpolation,
-    /// A first quote or backquote is removed by some readers and kept by others.
+    /// It begins with a quote or backquote, which some readers remove and others keep.
     LeadingQuote,
-    /// Keys are lower-case letters, digits and `_`, because some readers fold case.
+    /// A key contains something other than lower-case letters, digits and `_`. Some readers ignore case.
     NotLowerCase,
-    /// Blanks at either end are lost on reading.
+    /// It begins or ends with white space, which is lost on reading.
     OuterSpace,
-    /// The name has a meaning of its own.
+    /// The name has a special meaning.
     Reserved,
-    /// A last backslash joins the next line for some readers.
+    /// It ends with a backslash, which joins the next line in some readers.
     TrailingBackslash,
 }
 
@@ -98,8 +98,9 @@ impl fmt::Display for Unwritable {
     }
 }
 
-/// Whether a profile of this name would be taken for a host where a profile or a host is expected:
-/// it contains a dot, begins with `http://` or `https://`, or ends in a colon and a number.
+/// Returns whether a name looks like a host, so that it would be read as one where both a profile
+/// and a host are accepted: it contains a dot, begins with `http://` or `https://`, or ends in a
+/// colon and a number.
 ///
 /// ```
 /// use u2m_config::looks_like_host;
@@ -114,7 +115,7 @@ pub fn looks_like_host(name: &str) -> bool {
         || name.rsplit_once(':').is_some_and(has_port)
 }
 
-/// Refuses names for a section, which must also fit into `default_profile`.
+/// Fails for names that cannot be a section name or the value of `default_profile`.
 pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     let fault = match name {
         SETTINGS => Some(Unwritable::Reserved),
@@ -125,12 +126,12 @@ pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
     fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedName { name: name.to_owned(), reason }))
 }
 
-/// Refuses keys that some reader would change or mistake.
+/// Fails for keys that some reader would change or misread.
 pub(crate) fn check_key(key: &str) -> Result<(), ConfigError> {
     let known = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
     let fault = match key {
         "" => Some(Unwritable::Empty),
-        // These choose the file and the profile, so they make no sense inside.
+        // These choose the file and the profile, so they make no sense inside a profile.
         "config_file" | "profile" => Some(Unwritable::Reserved),
         _ if !key.chars().all(known) => Some(Unwritable::NotLowerCase),
         _ => None,
@@ -138,7 +139,7 @@ pub(crate) fn check_key(key: &str) -> Result<(), ConfigError> {
     fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedKey { key: key.to_owned(), reason }))
 }
 
-/// Refuses a profile of this name with these values; empty ones are not written.
+/// Fails if this name or one of these values cannot be written. Empty values are not written.
 pub(crate) fn check_profile(name: &str, values: &[(&str, &str)]) -> Result<(), ConfigError> {
     check_name(name)?;
     for (key, value) in values.iter().filter(|(_, value)| !value.is_empty()) {
@@ -148,7 +149,7 @@ pub(crate) fn check_profile(name: &str, values: &[(&str, &str)]) -> Result<(), C
     Ok(())
 }
 
-/// Refuses values that readers would disagree about.
+/// Fails for values that readers would interpret differently.
 pub(crate) fn check_value(key: &str, value: &str) -> Result<(), ConfigError> {
     let fault = value_fault(value);
     fault.map_or(Ok(()), |reason| Err(ConfigError::RefusedValue { key: key.to_owned(), reason }))

@@ -1,13 +1,14 @@
-//! Which profile and which host are meant: the one rule, whoever asks.
+//! Selects the profile and the host to use. Every command follows the same rule.
 //!
-//! 1. A profile that is named, by a flag and else by `DATABRICKS_CONFIG_PROFILE`, is meant, on its own host. Another host beside
-//!    it is a conflict. A name that no profile has is an error, unless a flag names a host: then it is the name of a login.
-//! 2. Else the host that a flag names, and else that of `DATABRICKS_HOST`, selects among the profiles.
-//! 3. Else it is the default profile, or nothing.
+//! 1. A profile that is named, by a flag or else by `DATABRICKS_CONFIG_PROFILE`, is used with its
+//!    own host. Naming another host as well is a conflict. A name that no profile has is an error,
+//!    unless a flag names a host: then it is the name of a login.
+//! 2. Otherwise the host that a flag names, or else that of `DATABRICKS_HOST`, selects among the profiles.
+//! 3. Otherwise the default profile is used, or none.
 //!
-//! What it is for makes a difference in two places. An environment that names a host and a way to authenticate there is a
-//! complete configuration, with which no profile is mixed, while a person's login is looked for all the same. And a profile that
-//! a machine signs in with can be the configuration for a host, and never its login.
+//! The purpose matters in two places. An environment that names a host and a way to authenticate is a complete
+//! configuration, so no profile is added to it; a user's login is looked up anyway. And a profile with the
+//! credentials of a service can be the configuration for a host, but never a user's login.
 
 mod error;
 mod given;
@@ -27,28 +28,28 @@ use on_host::{ProfileIds, on_host};
 use std::ffi::OsString;
 use u2m_core::{Host, HostHints};
 
-/// What a profile and a host are wanted for.
+/// What a profile and a host are needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// All that a program is configured with, by whatever means it authenticates.
+    /// To configure a program, whichever way it authenticates.
     Configuration,
-    /// The login of a person.
+    /// To find the login of a user.
     Login,
 }
 
-/// How a profile came to be chosen.
+/// Why a profile was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChosenBy {
-    /// It was named on the command line.
+    /// The command line names it.
     Flag,
     /// `DATABRICKS_CONFIG_PROFILE` names it.
     Variable,
-    /// It is for the host that was named on the command line.
+    /// It is for the host that the command line names.
     HostFlag,
     /// It is for the host in `DATABRICKS_HOST`.
     HostVariable,
-    /// Nothing else was said: it is the default.
+    /// It is the default, and nothing else was given.
     Default,
 }
 
@@ -60,18 +61,18 @@ pub struct ChosenProfile {
 }
 
 impl ChosenProfile {
-    /// Its name.
+    /// Returns its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How it came to be chosen.
+    /// Returns why it was chosen.
     pub fn by(&self) -> ChosenBy {
         self.by
     }
 }
 
-/// Who named a host.
+/// Where a host was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostFrom {
     Flag,
@@ -79,7 +80,7 @@ pub(crate) enum HostFrom {
     Profile,
 }
 
-/// A host that was named, with the ids of its URL.
+/// A host that was named, with the ids in its URL.
 #[derive(Clone, Debug)]
 pub(crate) struct NamedHost {
     pub(crate) host: Host,
@@ -110,7 +111,7 @@ impl NamedHost {
     }
 }
 
-/// Which profile and which host are meant.
+/// The profile and the host to use. [`select`] returns it.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     profile: Option<ChosenProfile>,
@@ -120,39 +121,41 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The profile. It may be one that the file does not have: the name of a login to the host beside it.
+    /// Returns the profile. If the file does not contain it, it is the name of a login to the host.
     pub fn profile(&self) -> Option<&ChosenProfile> {
         self.profile.as_ref()
     }
 
-    /// The profile of the file, if it has it.
+    /// Returns the chosen profile of the file, if the file contains it.
     pub fn section<'a>(&self, file: &'a ConfigFile) -> Option<Profile<'a>> {
         self.profile.as_ref().filter(|_| self.is_known).and_then(|named| file.profile(named.name()))
     }
 
-    /// The host: the one that was named, else the profile's, else that of the environment. None belongs to the profile of an
-    /// issuer that is not Databricks'.
+    /// Returns the host: the one that was named, else the profile's, else that of the environment.
+    /// Returns `None` for a profile whose issuer is not Databricks'.
     pub fn host(&self) -> Option<&Host> {
         self.host.as_ref().map(|named| &named.host)
     }
 
-    /// The account, as far as it can be told without asking the host. That of the environment counts for its own host, for one
-    /// that no profile is for, and for an account console: a stray one must not lead a profile elsewhere.
+    /// Returns the account, as far as it is known without asking the host. The account in the
+    /// environment counts only for the host in the environment, for a host without a profile, and
+    /// for an account console. In other cases a stray variable must not redirect the profile.
     pub fn account_id(&self) -> Option<&str> {
         self.account_id.as_deref()
     }
 
-    /// Whether nothing at all says what is meant.
+    /// Returns whether neither a profile nor a host was selected.
     pub fn is_empty(&self) -> bool {
         self.profile.is_none() && self.host.is_none()
     }
 }
 
-/// Selects a profile and a host from what was said, the environment and the profiles. `env` looks a variable up, an empty one
-/// counts as unset. Nothing else is looked at.
+/// Selects a profile and a host from the arguments, the environment and the profile file.
+///
+/// `env` looks up an environment variable; an empty one counts as unset. Nothing else is read.
 ///
 /// # Errors
-/// It is not clear which profile is meant; or what should be a host is none.
+/// Fails if it is ambiguous which profile to use, or if a host is invalid.
 ///
 /// ```
 /// use u2m_config::{ConfigFile, SelectionArgs, Purpose, select};
@@ -176,7 +179,7 @@ pub fn select(
     Ok(selection)
 }
 
-/// Selects by what stands fast.
+/// The inputs of one selection, after the positional argument was resolved.
 struct Selecting<'a> {
     given: &'a SelectionArgs<'a>,
     variables: &'a SelectionVariables<'a>,
@@ -204,7 +207,7 @@ impl Selecting<'_> {
         match self.of_environment()? {
             Some(host) if is_complete => Ok(Selection { host: Some(host), ..Selection::default() }),
             Some(host) => self.by_host(host, ChosenBy::HostVariable),
-            // A resource of Azure's leads to its host.
+            // A resource id of Azure determines the host.
             None if is_complete && self.names_resource()? => Ok(Selection::default()),
             None => match self.file.fallback_profile() {
                 Some(name) => self.named(name.to_owned(), ChosenBy::Default, None),
@@ -213,7 +216,7 @@ impl Selecting<'_> {
         }
     }
 
-    /// A profile by its name, on its own host.
+    /// Selects a profile by its name, with its own host.
     fn named(
         &self,
         name: String,
@@ -223,7 +226,7 @@ impl Selecting<'_> {
         let chosen = |name| Some(ChosenProfile { name, by });
         let profile = match self.file.named(&name) {
             Ok(profile) => profile,
-            // Its name is the key of a login all the same.
+            // Its name can still be the key of a login.
             Err(ChooseError::UnknownProfile { .. }) if flag.is_some() => {
                 return Ok(Selection { profile: chosen(name), host: flag, ..Selection::default() });
             }
@@ -243,7 +246,7 @@ impl Selecting<'_> {
         Ok(Selection { profile: chosen(name), is_known: true, host, account_id: None })
     }
 
-    /// The profile for a host, or the host alone.
+    /// Selects the profile for a host, or the host alone.
     fn by_host(&self, host: NamedHost, by: ChosenBy) -> Result<Selection, ChooseError> {
         let ids = self.ids(&host)?;
         let found = on_host(&host, &ids, self.file, self.purpose)?;
@@ -251,7 +254,8 @@ impl Selecting<'_> {
         Ok(Selection { is_known: profile.is_some(), profile, host: Some(host), account_id: None })
     }
 
-    /// The ids that tell profiles of a host apart. Those of the environment were set for its own host.
+    /// Returns the ids that tell apart the profiles of a host. Ids from the environment are used
+    /// only for the host from the environment.
     fn ids(&self, host: &NamedHost) -> Result<ProfileIds, ChooseError> {
         let of = |said: Option<&str>, key, hint: &Option<String>| {
             let set = match host.from {

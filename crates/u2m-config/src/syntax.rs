@@ -1,12 +1,12 @@
-//! The INI dialect of the Go library: cuts a text into items, each with its place in the text.
+//! Parses the INI dialect of the Go library into items, each with its position in the text.
 //!
-//! The scanner keeps spans instead of copies: the reader wants to be cheap and the editor wants
-//! to replace single values. A value is copied only where continuation lines are joined.
+//! The scanner keeps spans instead of copies, because the reader must be cheap and the editor must
+//! replace single values. A value is copied only if continuation lines are joined.
 
 use std::fmt;
 use std::ops::Range;
 
-/// Which line of a profile file is malformed, and how. Its content is never shown.
+/// The first malformed line of a profile file, and what is wrong with it. Its content is never shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct SyntaxError {
@@ -15,7 +15,7 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    /// The fault of the line that `before` leads up to.
+    /// Returns an error for the line that follows `before`.
     fn after(before: &[u8], fault: SyntaxFault) -> Self {
         Self { line: 1 + before.iter().filter(|&&byte| byte == b'\n').count(), fault }
     }
@@ -24,34 +24,34 @@ impl SyntaxError {
         Self::after(&text[..valid_up_to], SyntaxFault::NotUtf8)
     }
 
-    /// The line on which the faulty construct begins, counted from 1.
+    /// Returns the number of the line on which the malformed construct begins, counted from 1.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with the line.
     pub fn fault(&self) -> SyntaxFault {
         self.fault
     }
 }
 
-/// The ways in which a line can be malformed.
+/// What can be wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SyntaxFault {
-    /// Nothing stands before the `=` or `:`.
+    /// There is no key before the `=` or `:`.
     EmptyKey,
-    /// A section header without a name.
+    /// A section header has no name.
     EmptySection,
-    /// A line that is neither comment, header nor `key = value`.
+    /// The line is neither a comment, a header nor `key = value`.
     NoSeparator,
-    /// Bytes that are not UTF-8.
+    /// The text is not UTF-8.
     NotUtf8,
-    /// A quoted key that does not end on its line.
+    /// A quoted key is not closed on its line.
     UnclosedKeyQuote,
-    /// A section header without `]`.
+    /// A section header has no `]`.
     UnclosedSection,
-    /// A backquoted or triple-quoted value that does not end before the file does.
+    /// A backquoted or triple-quoted value is not closed before the end of the file.
     UnclosedValueQuote,
 }
 
@@ -69,7 +69,7 @@ impl fmt::Display for SyntaxFault {
     }
 }
 
-/// One construct of the file. `span` covers whole lines with their line ends.
+/// One construct of the file. `span` covers whole lines, including their line ends.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) span: Range<usize>,
@@ -88,12 +88,13 @@ pub(crate) enum ItemKind {
 pub(crate) struct KeyValue {
     /// The key without quotes.
     pub(crate) key: Range<usize>,
-    /// Where the `=` or `:` stands.
+    /// The position of the `=` or `:`.
     pub(crate) separator: usize,
     pub(crate) value: ValueText,
-    /// What an editor replaces to give the key another value: quotes included, comment excluded.
+    /// The part to replace to give the key another value: includes quotes, excludes the comment.
     pub(crate) slot: Range<usize>,
-    /// A last `\` still waits for its next line, so nothing may be put right below.
+    /// Whether the value ends in a `\` that would join the next line, so that nothing may be
+    /// inserted right below.
     pub(crate) open: bool,
 }
 
@@ -136,7 +137,7 @@ impl<'a> Scanner<'a> {
             None => Ok(ItemKind::Blank),
             Some(b'#' | b';') => Ok(ItemKind::Comment),
             Some(b'[') => {
-                // A name may contain `]`: the last one closes.
+                // A name may contain `]`, so the last one closes the header.
                 let close = line.rfind(']').ok_or(SyntaxFault::UnclosedSection)?;
                 if close == 1 {
                     return Err(SyntaxFault::EmptySection);
@@ -197,14 +198,14 @@ impl<'a> Scanner<'a> {
         if line.ends_with('\\') {
             return Ok(self.continued(key, separator, begin, line));
         }
-        // Comments are cut before quotes are looked at, so quotes do not protect them.
+        // Comments are cut off before quotes are interpreted, so quotes do not protect a `#` or `;`.
         let cut = line.find(" #").or_else(|| line.find(" ;")).unwrap_or(line.len());
         let slot = begin..begin + line[..cut].trim_end().len();
         let value = ValueText::Literal(unquoted(self.text, slot.clone()));
         Ok(KeyValue { key, separator, value, slot, open: false })
     }
 
-    /// A value in backquotes or triple quotes, which ends at the last such quote of a line.
+    /// Parses a value in backquotes or triple quotes, which ends at the last such quote of a line.
     fn quoted(
         &mut self,
         key: Range<usize>,
@@ -229,7 +230,7 @@ impl<'a> Scanner<'a> {
         Ok(KeyValue { key, separator, value: ValueText::Literal(inside..close), slot, open: false })
     }
 
-    /// A value whose line ends in `\`: the next lines join, and a blank line ends the joining.
+    /// Parses a value whose line ends in `\`: it is joined with the next lines, up to a blank line.
     fn continued(
         &mut self,
         key: Range<usize>,
@@ -257,8 +258,9 @@ impl<'a> Scanner<'a> {
         KeyValue { key, separator, value: ValueText::Joined(value), slot, open }
     }
 
-    /// Where the slot of a quoted value ends: after the quote if what follows is surely read as a
-    /// comment behind an unquoted value too, else at the end of the line.
+    /// Returns the end of the slot of a quoted value. This is the position after the quote if the
+    /// rest of the line would be read as a comment after an unquoted value too, and the end of the
+    /// line otherwise.
     fn slot_end(&self, close: usize, line_end: usize) -> usize {
         let end = self.content_end(close, line_end);
         let tail = &self.text[close..end];
@@ -295,7 +297,8 @@ impl Iterator for Scanner<'_> {
     }
 }
 
-/// Drops one surrounding pair of `'` or `"`, unless the same quote also stands inside.
+/// Removes one surrounding pair of `'` or `"`, unless the same quote also occurs inside.
+///
 fn unquoted(text: &str, span: Range<usize>) -> Range<usize> {
     match text.as_bytes()[span.clone()] {
         [first @ (b'"' | b'\''), ref inner @ .., last]

@@ -1,9 +1,12 @@
-//! What a variable of the environment says, as people mean it.
+//! Reads environment variables, without the white space around their values.
 
 use std::ffi::OsString;
 
-/// The value of a variable without the white space around it, or `None` where nothing is left: lists of variables that were
-/// written on Windows leave a carriage return at the end of each value. What is no UTF-8 stays as it is.
+/// Returns the value of an environment variable without surrounding white space, or `None` if
+/// nothing is left.
+///
+/// Lists of variables that were written on Windows leave a carriage return at the end of each
+/// value. A value that is not UTF-8 is returned unchanged.
 ///
 /// ```
 /// use std::ffi::OsString;

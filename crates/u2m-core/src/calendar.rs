@@ -1,10 +1,10 @@
-//! The calendar by which times are written: the proleptic Gregorian one (ISO 8601), in which a day is a number.
+//! Calendar arithmetic in the proleptic Gregorian calendar (ISO 8601), with dates as numbers of days.
 
 fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-/// How many days a month from 1 to 12 has in a year.
+/// The number of days in a month, 1 to 12, of a year.
 ///
 /// ```
 /// assert_eq!(u2m_core::calendar::days_in(2024, 2), 29);
@@ -17,7 +17,7 @@ pub fn days_in(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days from 1970-01-01 to a date, negative before it. Years run from March, so that the leap day is the last of its year.
+/// The number of days from 1970-01-01 to a date; negative before it.
 ///
 /// ```
 /// assert_eq!(u2m_core::calendar::days_before(1970, 1, 2), 1);
@@ -29,7 +29,7 @@ pub fn days_before(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
 }
 
-/// The date that is `days` after 1970-01-01: year, month and day.
+/// The date that is `days` after 1970-01-01, as year, month and day.
 ///
 /// ```
 /// assert_eq!(u2m_core::calendar::date_after(1), (1970, 1, 2));

@@ -1,7 +1,7 @@
-//! One HTTP exchange that a flow waits for: a request lent out, an answer taken in, the next step given back.
+//! One HTTP exchange of a flow: it lends a request, takes the response and returns the next step.
 //!
-//! Flows of this crate implement [`AwaitsResponse`], which is sealed. What another crate asks for is a pair of functions: one makes an
-//! [`HttpRequest`], the other reads an [`HttpResponse`].
+//! The flows of this crate implement [`AwaitsResponse`], which is sealed. Where another crate has requests of its
+//! own, it uses a pair of functions: one makes an [`HttpRequest`], the other reads an [`HttpResponse`].
 
 mod answer;
 mod failure;
@@ -16,25 +16,25 @@ use crate::secret::ClientAssertion;
 use crate::time::Timestamp;
 use url::Url;
 
-/// Whether a driver may send a call's request a second time.
+/// Whether a driver may send a request a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
-    /// As often as the deadline allows: nothing is spent by asking.
+    /// As often as the deadline allows: the request spends nothing.
     Safe,
-    /// Only while it certainly has not reached the server, or what answered says that it was not served (429, 502, 503, 504)
-    /// and brings no tokens: a refresh token may be good for one use.
+    /// Only if the request certainly did not reach the server, or the response says that it was not processed (status
+    /// 429, 502, 503 or 504) and contains no tokens. This is for refresh tokens, which may be good for one use.
     ///
-    /// A gateway that says so may have passed the request on all the same. If it has, the new refresh token is lost with the
-    /// server's answer, whether the old one is sent again now or by the next call: there is nothing else to send. Now is
-    /// better: servers that expect lost answers give the same one out again for some seconds. If it has not, which is the
-    /// usual case, nobody has to be told of a failure.
+    /// A gateway that answers with such a status may still have forwarded the request. If it did, the new refresh
+    /// token is lost with the server's response, whether the old one is sent again now or by the next call: there is
+    /// nothing else to send. Retrying now is better, because servers that expect lost responses return the same token
+    /// again for some seconds. If the gateway did not forward it, which is the usual case, the retry avoids an error.
     IfNotProcessed,
-    /// Only while it certainly has not reached the server: an authorization code dies with its first use.
+    /// Only if the request certainly did not reach the server: an authorization code is good for one use.
     Unsafe,
 }
 
 impl Replay {
-    /// Whether the same request may be sent again after what happened to the last one.
+    /// Returns whether the same request may be sent again after this outcome.
     pub fn may_follow(self, last: &Result<HttpResponse, TransportFailure>) -> bool {
         match last {
             Ok(answer) if !answer.asks_for_patience() => false,
@@ -53,8 +53,8 @@ impl Replay {
 }
 
 impl Replay {
-    /// The same for a driver that insists, as one does that mints tokens for a machine: where nothing is spent by asking, 500 and an
-    /// attempt that was not answered in time are reasons to ask again, too.
+    /// Like [`may_follow`](Self::may_follow), for a driver that retries harder, such as one that mints tokens for a
+    /// machine: if asking spends nothing, it also retries after status 500 and after a timeout.
     pub fn may_follow_insisting(self, last: &Result<HttpResponse, TransportFailure>) -> bool {
         let may_pass = match last {
             Ok(answer) => answer.status() == 500,
@@ -64,11 +64,11 @@ impl Replay {
     }
 }
 
-/// A state that waits for an answer. Sealed: flows implement it.
+/// A flow that waits for an HTTP response. Sealed: only this crate implements it.
 pub trait AwaitsResponse: Sized + sealed::Sealed {
-    /// The step that follows.
+    /// The next step of the flow.
     type Next;
-    /// How the flow may end instead.
+    /// The error that can end the flow instead.
     type Error;
 
     #[doc(hidden)]
@@ -83,7 +83,7 @@ pub(crate) mod sealed {
     pub trait Sealed {}
 }
 
-/// A request together with the state that waits for its answer.
+/// A request to send, together with the state of the flow that waits for its response.
 #[derive(Debug)]
 #[must_use = "the flow goes on only when the request is sent and its answer handed in"]
 pub struct HttpCall<S> {
@@ -97,20 +97,21 @@ impl<S: AwaitsResponse> HttpCall<S> {
         Self { request, replay, state }
     }
 
-    /// What to send.
+    /// The request to send.
     pub fn request(&self) -> &HttpRequest {
         &self.request
     }
 
-    /// Whether it may be sent again.
+    /// Whether the request may be sent again.
     pub fn replay(&self) -> Replay {
         self.replay
     }
 
-    /// Hands in what happened. `sent_at` is the time just before the request went out: lifetimes count from then.
+    /// Passes in the outcome of the request and returns the next step. `sent_at` is the time just before the request
+    /// was sent: token lifetimes count from then.
     ///
     /// # Errors
-    /// How the flow ends if this answer does not carry it on.
+    /// Fails if this outcome ends the flow; the error says why.
     pub fn answered(
         self,
         outcome: Result<HttpResponse, TransportFailure>,
@@ -121,15 +122,16 @@ impl<S: AwaitsResponse> HttpCall<S> {
         self.state.accept(reply, sent_at)
     }
 
-    /// The endpoint for which the client is to sign a statement before this is sent
-    /// ([`ClientAuth::Assertion`](crate::ClientAuth::Assertion)); `None` where it shows who it is by other means.
+    /// The endpoint for which the client must sign an assertion before the request is sent
+    /// ([`ClientAuth::Assertion`](crate::ClientAuth::Assertion)); `None` if the client authenticates in another way,
+    /// or not at all.
     pub fn assertion_audience(&self) -> Option<&Url> {
         let has_place = self.request.form().is_some_and(crate::oauth::client_auth::has_place);
         has_place.then(|| self.request.url())
     }
 
-    /// Puts a statement of the client into the place that the request has for one, and changes nothing where it has none. A statement
-    /// lives for minutes, and is good for one use at some servers: it is made when the request is about to be sent.
+    /// Inserts a client assertion into the request if it has a place for one, and does nothing otherwise. Make the
+    /// assertion just before sending: it is valid for minutes, and some servers accept each one only once.
     pub fn with_client_assertion(mut self, assertion: &ClientAssertion) -> Self {
         if let Some(form) = self.request.form().and_then(|form| assertion.put_into(form)) {
             self.request = self.request.with_form(form);
@@ -141,7 +143,7 @@ impl<S: AwaitsResponse> HttpCall<S> {
         self.state
     }
 
-    /// What the flow waits for.
+    /// The state of the flow that waits for the response.
     pub fn state(&self) -> &S {
         &self.state
     }

@@ -1,4 +1,4 @@
-//! Names, hosts, scopes and targets as the text that programs keep them as: in arguments, in settings, in files.
+//! Conversions between names, hosts, scopes and targets and their text form, as in arguments, settings and files.
 
 mod target;
 
@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::str::FromStr;
 use url::Url;
 
-/// What is read by `parse` and shown by `as_str`, by the traits for that.
+/// Implements the conversion traits for a type that has `parse` and `as_str`.
 macro_rules! of_text {
     ($type:ident, $error:ident) => {
         impl FromStr for $type {
@@ -55,7 +55,7 @@ of_text!(AccountId, TargetError);
 of_text!(Host, HostError);
 of_text!(ProfileName, TargetError);
 
-/// The origin of a URL, as [`Host::of`] takes it.
+/// Takes the origin of a URL, like [`Host::of`].
 impl TryFrom<&Url> for Host {
     type Error = HostError;
 
@@ -64,7 +64,7 @@ impl TryFrom<&Url> for Host {
     }
 }
 
-/// Scopes between commas or blanks, as [`Scopes::split`] reads them.
+/// Splits at commas and blanks, like [`Scopes::split`].
 impl FromStr for Scopes {
     type Err = Infallible;
 
@@ -85,7 +85,7 @@ impl<S: Into<String>> FromIterator<S> for Scopes {
     }
 }
 
-/// Each as its text.
+/// Serializes each type as its text.
 #[cfg(feature = "serde")]
 mod as_text {
     use super::*;

@@ -1,4 +1,4 @@
-//! What is Databricks' own: hosts, what a host says of itself, and the API calls that signing in needs.
+//! Databricks specifics: hosts, host metadata, and the API calls that a login needs.
 
 mod api;
 mod host;

@@ -1,7 +1,7 @@
-//! What a body is below its content coding (RFC 9110 section 8.4.1) and its byte-order mark.
+//! Decodes the content coding of a body (RFC 9110 section 8.4.1), and removes its byte order mark.
 //!
-//! No coding was asked for. Some servers and the proxies before them code all the same, and some forget to say so: what the
-//! bytes are counts for more than what a header says of them.
+//! No coding was requested. Some servers and proxies encode anyway, and some do not declare it, so the bytes themselves count
+//! for more than the headers.
 
 mod charset;
 
@@ -9,14 +9,14 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use zeroize::Zeroizing;
 
-/// Codings on top of one another beyond this are nobody's.
+/// More layers of encoding than this do not occur.
 const LAYERS: usize = 3;
 
 /// The first bytes of gzip with its only method (RFC 1952 section 2.3).
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
-/// The text of a body, at most `limit` bytes of it. What cannot be undone stays as it is; what breaks off half-way is what
-/// came of it so far: whoever reads it sees whether that will do.
+/// The text of a body, at most `limit` bytes of it. A coding that cannot be decoded is left as it is. From a truncated one, the
+/// part before the break is returned; the reader decides whether it is enough.
 pub(crate) fn plain(
     body: Zeroizing<Vec<u8>>,
     coding: Option<&str>,
@@ -38,7 +38,7 @@ pub(crate) fn plain(
     charset::utf_8(body, charset)
 }
 
-/// Whether a coding was named that is not undone here.
+/// Whether a coding was declared that is not decoded here.
 pub(crate) fn is_unknown(coding: Option<&str>) -> bool {
     words(coding).any(|word| !matches!(&*word, "" | "identity" | "gzip" | "x-gzip" | "deflate"))
 }
@@ -53,8 +53,8 @@ enum Wrapping {
     Zlib,
 }
 
-/// What `data` inflates to where it looks like zlib, or, at the `outermost` layer, where a header says `deflate`: some
-/// servers take that name at its word, without the wrapping that it stands for. One in a thousand of theirs looks like zlib.
+/// Inflates `data` if it looks like zlib or, at the `outermost` layer, if a header says `deflate`: some servers then send raw
+/// deflate without the zlib wrapper that the name stands for. One in a thousand of those looks like zlib.
 fn inflated(
     data: &[u8],
     is_deflate: bool,
@@ -71,23 +71,23 @@ fn inflated(
         let raw = (outermost && is_deflate).then(|| whole(data, Wrapping::None, limit)).flatten();
         raw.filter(|(_, is_whole)| *is_whole).map(|(text, _)| text)
     };
-    // A text may begin as zlib does, and is none: what breaks off counts only where it was said.
+    // Text may happen to begin as zlib does. A truncated result counts only if the coding was declared.
     zlib.or_else(raw).or(cut_short.filter(|_| is_deflate && outermost))
 }
 
-/// A zlib header checks itself (RFC 1950 section 2.2), and no text of ours begins with what it looks like.
+/// A zlib header checks itself (RFC 1950 section 2.2), and no text that is expected here begins like one.
 fn is_zlib(body: &[u8]) -> bool {
     matches!(body, [first, second, ..]
         if first & 0x8f == 8 && u16::from_be_bytes([*first, *second]).is_multiple_of(31))
 }
 
-/// All members of a gzip file, one after the other (RFC 1952 section 2.2).
+/// Decodes all members of a gzip file, one after the other (RFC 1952 section 2.2).
 fn gunzip(mut data: &[u8], limit: usize) -> Option<Zeroizing<Vec<u8>>> {
     let mut out = Zeroizing::new(Vec::new());
     while data.starts_with(&GZIP) {
         let Some(rest) = after_head(data) else { break };
         let end = inflate(rest, Wrapping::None, limit, &mut out);
-        // A checksum and a length of four bytes each follow: that the bytes are whole is the transport's to say.
+        // A checksum and a length of four bytes each follow. The transport ensures that the bytes are complete.
         match end.and_then(|end| rest.get(end + 8..)) {
             Some(next) => data = next,
             None => break,
@@ -96,7 +96,7 @@ fn gunzip(mut data: &[u8], limit: usize) -> Option<Zeroizing<Vec<u8>>> {
     (!out.is_empty()).then_some(out)
 }
 
-/// What follows the head of one member.
+/// What follows the header of one member.
 fn after_head(data: &[u8]) -> Option<&[u8]> {
     let flags = *data.get(3)?;
     let mut rest = data.get(10..)?;
@@ -113,7 +113,7 @@ fn after_head(data: &[u8]) -> Option<&[u8]> {
     rest.get(if flags & 2 == 0 { 0 } else { 2 }..)
 }
 
-/// What `data` inflates to, and whether it comes to an end: text that only looks like a header does not.
+/// Inflates `data`, and says whether it reached an end: text that only looks like a header does not.
 fn whole(data: &[u8], wrapping: Wrapping, limit: usize) -> Option<(Zeroizing<Vec<u8>>, bool)> {
     let mut out = Zeroizing::new(Vec::new());
     let end = inflate(data, wrapping, limit, &mut out);
@@ -121,7 +121,7 @@ fn whole(data: &[u8], wrapping: Wrapping, limit: usize) -> Option<(Zeroizing<Vec
     (!out.is_empty()).then_some((out, is_whole))
 }
 
-/// Adds what `data` inflates to, up to `limit` bytes in all. Where `data` ends, if it does.
+/// Appends the inflated `data`, up to `limit` bytes in all. Returns where the compressed data ends, if it does.
 fn inflate(
     data: &[u8],
     wrapping: Wrapping,
@@ -132,7 +132,7 @@ fn inflate(
     if wrapping == Wrapping::Zlib {
         flags |= inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER;
     }
-    // What a member says cannot reach back into the member before it: each has a buffer of its own.
+    // A member must not refer back to the one before it: each has a buffer of its own.
     let before = out.len();
     let room = limit.saturating_sub(before);
     let mut buffer =
@@ -146,7 +146,7 @@ fn inflate(
         match status {
             TINFLStatus::Done => break Some(read),
             TINFLStatus::HasMoreOutput if buffer.len() < room => {
-                // Moved by hand, so that no copy with a secret is left behind by growing.
+                // Grown by hand, so that no copy with a secret is left behind.
                 let mut wider = Zeroizing::new(vec![0; buffer.len().saturating_mul(2).min(room)]);
                 wider[..written].copy_from_slice(&buffer[..written]);
                 buffer = wider;

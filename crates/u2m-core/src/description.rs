@@ -1,51 +1,51 @@
-//! What a source of tokens says of itself.
+//! What a token source says about itself.
 
 use std::fmt;
 
-/// What a source of tokens is, for people and for whoever chooses among several. It holds no secret.
+/// Describes a token source, for people and for code that chooses among several. It holds no secret.
 ///
 /// ```
-/// use u2m_core::{Description, Mints};
-/// let login = Description::new("login", "databricks-cli").with_target("https://a.example");
-/// let outer = Description::new("federated", "token-federation").with_inner(login);
+/// use u2m_core::{SourceDescription, Offered};
+/// let login = SourceDescription::new("login", "databricks-cli").with_target("https://a.example");
+/// let outer = SourceDescription::new("federated", "token-federation").with_inner(login);
 /// assert_eq!(outer.to_string(), "federated[login]");
 /// assert_eq!(outer.innermost().auth_type, "databricks-cli");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Description {
-    /// Its name.
+pub struct SourceDescription {
+    /// The source's name.
     pub name: String,
-    /// The way of authenticating, as `auth_type` spells it.
+    /// The authentication type, as spelled in `auth_type`.
     pub auth_type: String,
-    /// Whom its tokens are for, a host say, if that is one.
+    /// What its tokens are for, such as a host, if that is one thing.
     pub target: Option<String>,
-    /// The scopes that a token can be asked for with.
-    pub scopes: Mints,
-    /// The audiences that a token can be asked for with.
-    pub audiences: Mints,
-    /// The source that this one makes its tokens from.
-    pub inner: Option<Box<Description>>,
+    /// The scopes that can be requested.
+    pub scopes: Offered,
+    /// The audiences that can be requested.
+    pub audiences: Offered,
+    /// The source whose tokens this one makes its own from.
+    pub inner: Option<Box<SourceDescription>>,
 }
 
-/// What a source can make tokens for.
+/// What can be requested of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Mints {
-    /// Whatever is asked for.
+pub enum Offered {
+    /// Anything.
     Any,
-    /// These alone. None: its tokens are of one kind, which is not chosen by asking.
+    /// Only these. If empty, nothing can be requested: its tokens are all of one kind.
     Fixed(Vec<String>),
 }
 
-impl Mints {
-    /// Whether a token can be asked for with all of these.
+impl Offered {
+    /// Whether a token can be requested for all of these.
     ///
     /// ```
-    /// use u2m_core::Mints;
-    /// assert!(Mints::Fixed(vec!["sql".into()]).has(["sql"]));
-    /// assert!(!Mints::Fixed(Vec::new()).has(["sql"]));
-    /// assert!(Mints::Any.has(["sql"]));
+    /// use u2m_core::Offered;
+    /// assert!(Offered::Fixed(vec!["sql".into()]).has(["sql"]));
+    /// assert!(!Offered::Fixed(Vec::new()).has(["sql"]));
+    /// assert!(Offered::Any.has(["sql"]));
     /// ```
     pub fn has<'a>(&self, asked: impl IntoIterator<Item = &'a str>) -> bool {
         match self {
@@ -55,64 +55,64 @@ impl Mints {
     }
 }
 
-impl Description {
-    /// Takes what every source has. Its tokens are of one kind, until more is said.
+impl SourceDescription {
+    /// Makes a description without scopes and audiences to choose from.
     ///
     /// ```
-    /// use u2m_core::{Description, Mints};
-    /// assert_eq!(Description::new("login", "databricks-cli").scopes, Mints::Fixed(Vec::new()));
+    /// use u2m_core::{SourceDescription, Offered};
+    /// assert_eq!(SourceDescription::new("login", "databricks-cli").scopes, Offered::Fixed(Vec::new()));
     /// ```
     pub fn new(name: impl Into<String>, auth_type: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             auth_type: auth_type.into(),
             target: None,
-            scopes: Mints::Fixed(Vec::new()),
-            audiences: Mints::Fixed(Vec::new()),
+            scopes: Offered::Fixed(Vec::new()),
+            audiences: Offered::Fixed(Vec::new()),
             inner: None,
         }
     }
 
-    /// Says whom its tokens are for.
+    /// Sets what its tokens are for.
     #[must_use]
     pub fn with_target(mut self, target: impl Into<String>) -> Self {
         self.target = Some(target.into());
         self
     }
 
-    /// Says which scopes a token can be asked for with.
+    /// Sets the scopes that can be requested.
     ///
     /// ```
-    /// use u2m_core::{Description, Mints};
-    /// assert_eq!(Description::new("id", "github-oidc").with_scopes(Mints::Any).scopes, Mints::Any);
+    /// use u2m_core::{SourceDescription, Offered};
+    /// assert_eq!(SourceDescription::new("id", "github-oidc").with_scopes(Offered::Any).scopes, Offered::Any);
     /// ```
     #[must_use]
-    pub fn with_scopes(mut self, scopes: Mints) -> Self {
+    pub fn with_scopes(mut self, scopes: Offered) -> Self {
         self.scopes = scopes;
         self
     }
 
-    /// Says which audiences a token can be asked for with.
+    /// Sets the audiences that can be requested.
     ///
     /// ```
-    /// use u2m_core::{Description, Mints};
-    /// let described = Description::new("id", "github-oidc").with_audiences(Mints::Any);
-    /// assert_eq!(described.audiences, Mints::Any);
+    /// use u2m_core::{SourceDescription, Offered};
+    /// let described = SourceDescription::new("id", "github-oidc").with_audiences(Offered::Any);
+    /// assert_eq!(described.audiences, Offered::Any);
     /// ```
     #[must_use]
-    pub fn with_audiences(mut self, audiences: Mints) -> Self {
+    pub fn with_audiences(mut self, audiences: Offered) -> Self {
         self.audiences = audiences;
         self
     }
 
-    /// Says what it makes its tokens from.
+    /// Sets the source that it makes its tokens from.
     #[must_use]
     pub fn with_inner(mut self, inner: Self) -> Self {
         self.inner = Some(Box::new(inner));
         self
     }
 
-    /// The source that all others around it make their tokens from.
+    /// The innermost source, from which all others make their tokens.
     pub fn innermost(&self) -> &Self {
         let mut source = self;
         while let Some(inner) = &source.inner {
@@ -122,8 +122,8 @@ impl Description {
     }
 }
 
-/// Its name, and the names of those within: `federated[login]`.
-impl fmt::Display for Description {
+/// The name, with the names of the inner sources: `federated[login]`.
+impl fmt::Display for SourceDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.inner {
             Some(inner) => write!(f, "{}[{inner}]", self.name),

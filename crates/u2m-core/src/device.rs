@@ -1,15 +1,16 @@
-//! Signing in on another device (RFC 8628): this one shows a code, the person enters it wherever there is a browser.
+//! Signing in on another device (RFC 8628): this device shows a code, and the person enters it wherever there is a
+//! browser.
 //!
 //! | step | the driver does | then |
 //! |---|---|---|
-//! | [`Discover`](BeforeCode::Discover) | fetches the metadata | `WhichToken` |
-//! | [`WhichToken`](BeforeCode::Ask) | asks for codes | [`ShowCode`] |
+//! | [`Discover`](BeforeCode::Discover) | fetches the metadata | `Ask` |
+//! | [`Ask`](BeforeCode::Ask) | requests the codes | [`ShowCode`] |
 //! | [`ShowCode`] | shows them to the person | [`WaitToPoll`] |
 //! | [`WaitToPoll`] | lets the time pass | [`Poll`](Waited::Poll), or `WaitToPoll` if that was too early |
 //! | [`Poll`](Waited::Poll) | asks whether the person has agreed | [`WaitToPoll`](Polled::Wait), or [`SaveLogin`](Polled::Store) |
-//! | [`SaveLogin`](Polled::Store) | saves the session, which is the end as of any login | |
+//! | [`SaveLogin`](Polled::Store) | saves the session; the flow ends as any login does | |
 //!
-//! Times are handed in and are of one clock, which must not be set back while a login lasts.
+//! Times are arguments and must come from one clock, which must not be set back during a login.
 
 mod poll;
 
@@ -29,17 +30,17 @@ use crate::time::{Lifetime, Timestamp};
 use std::fmt;
 use url::Url;
 
-/// What the driver of a device login has to do until there is a code to show.
+/// The next step of a device login, until there is a code to show.
 #[derive(Debug)]
 #[must_use]
 pub enum BeforeCode {
-    /// Ask for codes: the device authorization request of RFC 8628 section 3.1.
+    /// Request the codes: the device authorization request of RFC 8628 section 3.1.
     Ask(HttpCall<RequestingDeviceCode>),
     /// Fetch the metadata (RFC 8414).
     Discover(HttpCall<DiscoveringForDevice>),
 }
 
-/// What is carried from the first step to the last.
+/// What an attempt carries from its first step to its last.
 #[derive(Debug)]
 pub(crate) struct DeviceAttempt {
     pub(crate) request: LoginRequest,
@@ -48,7 +49,7 @@ pub(crate) struct DeviceAttempt {
 }
 
 impl LoginRequest {
-    /// Begins a device login. It has neither a state nor a verifier, because nothing comes back to this device.
+    /// Starts a device login. It has neither a `state` nor a code verifier, because no callback comes to this device.
     ///
     /// ```
     /// use u2m_core::{BeforeCode, LoginRequest, Target};
@@ -60,12 +61,12 @@ impl LoginRequest {
     /// ```
     ///
     /// # Errors
-    /// A discovery login has no server to ask.
+    /// Fails for a discovery login, which has no server to ask.
     pub fn start_device(self) -> Result<BeforeCode, LoginError> {
         let Some(host) = self.target.host().cloned() else {
             return Err(LoginError::NoDeviceLogin);
         };
-        // Only the metadata says whether there is such a thing, also where the other endpoints are fixed.
+        // Only the metadata says whether the server offers device logins, even if the other endpoints are fixed.
         match endpoints_of(self.target.kind(), true, self.trust.named()) {
             Endpoints::At(url, search) => {
                 let locate = DiscoveringForDevice(Box::new((self, host)), search);
@@ -76,7 +77,7 @@ impl LoginRequest {
     }
 }
 
-/// Awaits the metadata.
+/// Waits for the metadata.
 #[derive(Debug)]
 pub struct DiscoveringForDevice(Box<(LoginRequest, Host)>, WellKnownSearch);
 
@@ -121,11 +122,12 @@ impl AwaitsResponse for DiscoveringForDevice {
 }
 
 impl HttpCall<DiscoveringForDevice> {
-    /// Takes endpoints from a supplier of the caller's own instead of an answer.
+    /// Takes endpoints that you supply, in place of a response.
     ///
     /// # Errors
-    /// The supplier's own; or it names no endpoint for devices, or one that is neither on the target's host nor on one that
-    /// is trusted by name; or they are another issuer's than the one that a person named.
+    /// Fails with your own error; or if there is no device authorization endpoint; or if an endpoint is neither on
+    /// the target's host nor on one that is trusted by name; or if the endpoints belong to another issuer than the
+    /// named one.
     pub fn supplied(
         self,
         server: Result<ServerMetadata, MetadataError>,
@@ -138,7 +140,7 @@ impl HttpCall<DiscoveringForDevice> {
     }
 }
 
-/// Awaits the codes.
+/// Waits for the codes.
 #[derive(Debug)]
 pub struct RequestingDeviceCode(Box<DeviceAttempt>);
 
@@ -158,7 +160,7 @@ impl AwaitsResponse for RequestingDeviceCode {
     }
 }
 
-/// Awaits that the person has been shown the code.
+/// Waits until the person has been shown the code.
 #[must_use]
 pub struct ShowCode {
     attempt: Box<DeviceAttempt>,
@@ -166,33 +168,33 @@ pub struct ShowCode {
 }
 
 impl ShowCode {
-    /// The host that is being signed in to: to be shown beside the code.
+    /// The host being signed in to. Show it beside the code.
     pub fn host(&self) -> &Host {
         &self.attempt.host
     }
 
-    /// What the person types.
+    /// The user code, which the person types.
     pub fn user_code(&self) -> &Sanitized {
         &self.grant.user_code
     }
 
-    /// Where it is typed.
+    /// The verification URI, where the person types the code.
     pub fn verification_uri(&self) -> &Url {
         &self.grant.uri
     }
 
-    /// The same with the code in it, if the server has one. The code is to be shown all the same, so that the person can
+    /// The verification URI with the code in it, if the server sent one. Show the code anyway, so that the person can
     /// compare (RFC 8628 section 3.3.1).
     pub fn verification_uri_complete(&self) -> Option<&Url> {
         self.grant.uri_complete.as_ref()
     }
 
-    /// How long the code is good for.
+    /// How long the code is valid.
     pub fn expires_in(&self) -> Lifetime {
         self.grant.expires_in
     }
 
-    /// The person sees it, `now`.
+    /// The person was shown the code at `now`.
     pub fn shown(self, now: Timestamp) -> WaitToPoll {
         WaitToPoll::begin(self.attempt, self.grant, now)
     }

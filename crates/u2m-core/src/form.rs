@@ -1,9 +1,9 @@
-//! Forms (`application/x-www-form-urlencoded`, WHATWG URL section 5.1), read without a copy that nobody clears.
+//! Parses forms (`application/x-www-form-urlencoded`, WHATWG URL section 5.1) without leaving copies of secrets behind.
 
 use crate::secret_text::SecretText;
 use zeroize::Zeroizing;
 
-/// Names and values, as they stand.
+/// Names and values, in order.
 pub(crate) fn pairs(
     form: &[u8],
 ) -> impl Iterator<Item = (Zeroizing<String>, Zeroizing<String>)> + '_ {
@@ -14,9 +14,9 @@ pub(crate) fn pairs(
     })
 }
 
-/// A text without its percent-encoding. What is no UTF-8 stands for a sign of its own.
+/// Undoes percent-encoding. Invalid UTF-8 becomes U+FFFD.
 pub(crate) fn decoded(text: &[u8]) -> Zeroizing<String> {
-    // What is read is never longer than how it is written.
+    // The decoded text is never longer than the encoded one.
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text;
     while let Some((first, behind)) = rest.split_first() {

@@ -1,22 +1,23 @@
-//! When a token is good enough to hand out, and when to fetch the next one.
+//! When a token may be used, and when to refresh it.
 
 use crate::databricks::Host;
 use crate::session::Session;
 use crate::time::{Lifetime, Timestamp};
 
-/// What a token has to have left on Azure: its workspaces refuse one in its last 30 seconds, and a request takes its time.
+/// How much life a token must have left on Azure: workspaces there refuse a token in its last 30 seconds, and requests take
+/// time.
 const ON_AZURE: Lifetime = Lifetime::from_seconds(40);
 
-/// The lengths of time that decide; the defaults are those of Databricks' Go package, except that the lead of a
-/// short-lived token is a quarter of its life.
+/// Thresholds that decide when a token is fresh, stale or expired. The defaults are those of Databricks' Go package, except
+/// that the lead of a short-lived token is a quarter of its life.
 ///
-/// | preset | expired with less left than | renewed ahead with less left than |
+/// | preset | expired with less left than | refreshed ahead of time with less left than |
 /// |---|---|---|
 /// | [`login`](Self::login), the default | 10 s | 300 s, or a quarter of its life |
 /// | [`machine`](Self::machine), [`web`](Self::web) | 40 s, or a quarter of its life | 20 min, or half of its life |
 /// | [`azure`](Self::azure) | 40 s | 20 min, or half of its life |
 ///
-/// [`on`](Self::on) makes any of them fit for a host on Azure.
+/// [`on`](Self::on) adapts any of them to a host on Azure.
 ///
 /// ```
 /// use u2m_core::{AccessToken, Freshness, FreshnessRules, Session, Timestamp};
@@ -27,21 +28,20 @@ const ON_AZURE: Lifetime = Lifetime::from_seconds(40);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FreshnessRules {
-    /// A token with less than this left is expired: 10 seconds, for clocks that disagree and requests under way.
+    /// A token with less than this left is expired. Default: 10 seconds, for clocks that disagree and requests under way.
     pub skew: Lifetime,
-    /// The skew is at most one part in so many of a token's lifetime, so that a short-lived one is of any use: 0, which bounds
-    /// nothing.
+    /// Limits `skew` to a token's lifetime divided by this number, so that a short-lived token is usable at all. Default: 0,
+    /// which means no limit.
     pub skew_share: u32,
-    /// A token with less than this left is renewed ahead of time: 300 seconds, or a quarter of its lifetime if that is
-    /// less.
+    /// A token with less than this left is refreshed ahead of time. Default: 300 seconds, or a quarter of a shorter lifetime.
     pub lead: Lifetime,
-    /// The lead is at most one part in so many of a token's lifetime: 4.
+    /// Limits `lead` to a token's lifetime divided by this number. Default: 4.
     pub lead_share: u32,
-    /// What a token is taken to live when the server does not say: 900 seconds.
+    /// The assumed lifetime of a token if the server does not state one. Default: 900 seconds.
     pub assumed: Lifetime,
-    /// For how long a renewal ahead of time is left alone after one has failed: 60 seconds.
+    /// How long to wait after a failed refresh before the next one ahead of time. Default: 60 seconds.
     pub pause: Lifetime,
-    /// A token that another process fetched no longer ago than this satisfies a forced refresh: 5 seconds.
+    /// A token issued no longer ago than this satisfies a forced refresh that names no earlier token. Default: 5 seconds.
     pub coalesce: Lifetime,
 }
 
@@ -51,25 +51,25 @@ impl Default for FreshnessRules {
     }
 }
 
-/// How good a token is.
+/// Whether a token can be used, and whether to refresh it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// Not to be used any more.
+    /// Must not be used any more.
     Expired,
-    /// Good, with time to spare.
+    /// Valid, with time to spare.
     Fresh,
-    /// Good, but it is time for the next one.
+    /// Valid, but due for a refresh.
     Stale,
 }
 
-/// When a token is fresh, to the last second.
+/// The time span in which a token is fresh, to the second.
 struct FreshWindow {
     from: Option<Timestamp>,
     until: Timestamp,
 }
 
 impl FreshnessRules {
-    /// For the logins of people, whose refresh tokens are spent by each renewal: the default.
+    /// The default: for the logins of people, where each refresh spends a refresh token.
     ///
     /// ```
     /// use u2m_core::FreshnessRules;
@@ -87,8 +87,8 @@ impl FreshnessRules {
         }
     }
 
-    /// For tokens that cost nothing but a request: those of machines, and those that others are exchanged for. Renewed 20 minutes
-    /// ahead, which is about what a service may be down for in a month, or at half of a shorter life.
+    /// For tokens that cost only a request: those of machines, and those obtained by token exchange. They are refreshed 20
+    /// minutes ahead, which is about what a service may be down for in a month, or after half of a shorter life.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Freshness, FreshnessRules, Lifetime, Session, Timestamp};
@@ -111,7 +111,7 @@ impl FreshnessRules {
         }
     }
 
-    /// As [`machine`](Self::machine), for tokens that a host on Azure is to take, or that Microsoft Entra has issued.
+    /// Like [`machine`](Self::machine), for tokens that are used on a host on Azure or that Microsoft Entra issued.
     ///
     /// ```
     /// use u2m_core::FreshnessRules;
@@ -121,8 +121,8 @@ impl FreshnessRules {
         Self { skew_share: 0, ..Self::machine() }
     }
 
-    /// For the logins of a web application's visitors: as [`machine`](Self::machine), because no visitor's request is to wait for a
-    /// renewal.
+    /// For the logins of a web application's visitors: like [`machine`](Self::machine), so that no visitor's request has to
+    /// wait for a refresh.
     ///
     /// ```
     /// use u2m_core::FreshnessRules;
@@ -132,8 +132,8 @@ impl FreshnessRules {
         Self::machine()
     }
 
-    /// These rules on `host`: on Azure a token is refused in its last 30 seconds, so that one with less than 40 left counts as expired
-    /// there, whatever was set.
+    /// Adapts these rules to `host`. Azure refuses a token in its last 30 seconds, so on such a host a token with less than 40
+    /// seconds left counts as expired, whatever the rules say.
     ///
     /// ```
     /// use u2m_core::{FreshnessRules, Host};
@@ -149,9 +149,9 @@ impl FreshnessRules {
         self
     }
 
-    /// Judges the access token of `session`. Without a known end it is fresh for ever, as the reference holds it. One that
-    /// no request can carry, whoever stored it, is as good as expired; and one whose end was counted by a clock that was ahead is
-    /// [not fresh](FreshnessRules::fresh_from): nobody knows when it ends.
+    /// Judges the access token of `session`. A token without a known expiry is always fresh, as in the Go SDK. A token that no
+    /// request can carry is expired. A token whose expiry was set by a clock that ran ahead is [not
+    /// fresh](FreshnessRules::fresh_from), because its real expiry is unknown.
     pub fn of(&self, session: &Session, now: Timestamp) -> Freshness {
         if !session.access_token.is_sendable() {
             return Freshness::Expired;
@@ -167,7 +167,7 @@ impl FreshnessRules {
         }
     }
 
-    /// With less than this left the token of `session` is expired.
+    /// The access token of `session` is expired when it has less than this left.
     pub fn least(&self, session: &Session) -> Lifetime {
         match self.skew_share {
             0 => self.skew,
@@ -175,9 +175,9 @@ impl FreshnessRules {
         }
     }
 
-    /// How much life a token is to have left for a caller who needs `at_least`: so much, and never less than it takes to be
-    /// good; but no more than three quarters of what tokens are `granted`, as far as that is known. A server that issues shorter ones is
-    /// asked for the next when a quarter of the last one's life is over, instead of by every call.
+    /// How much life a token must have left for a caller who needs `at_least`: that much, but at least the skew, and at most
+    /// three quarters of what tokens are `granted`, if that is known. If a server issues shorter-lived tokens, this refreshes
+    /// once a quarter of the token's life is over, rather than on every call.
     ///
     /// ```
     /// use u2m_core::{FreshnessRules, Lifetime};
@@ -196,7 +196,7 @@ impl FreshnessRules {
         most.map_or(at_least, |most| at_least.min(most)).max(least)
     }
 
-    /// The same rules for a caller who needs `at_least`: what has less left than that takes is as good as expired.
+    /// The same rules for a caller who needs `at_least`: a token with less left than that takes counts as expired.
     pub(crate) fn needing(self, at_least: Lifetime, session: &Session) -> Self {
         if at_least <= Lifetime::ZERO {
             return self;
@@ -205,14 +205,15 @@ impl FreshnessRules {
         Self { skew, skew_share: 0, ..self }
     }
 
-    /// Until when a fresh token stays fresh; `None` means for ever.
+    /// The time until which a fresh token stays fresh; `None` means forever.
     pub fn fresh_until(&self, session: &Session) -> Option<Timestamp> {
         session.known_expiry().map(|expiry| self.window(session, expiry).until)
     }
 
-    /// From when on a token is fresh, if anything tells; `None` means from ever. At an earlier time it would have been issued in the
-    /// future, or have more life left than it was granted: the clock that its end was counted by was ahead, and has been put
-    /// right. What is off by less than the lead does no harm, since the token is renewed before it ends.
+    /// The time from which a token is fresh, if it can be told; `None` means that there is no such limit. Before this time, the
+    /// token would have been issued in the future, or have more life left than it was granted. In that case its expiry comes
+    /// from a clock that was ahead and has since been corrected. An error smaller than the lead does no harm, since the token
+    /// is refreshed before it expires.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Freshness, FreshnessRules, Lifetime, Session, Timestamp};
@@ -227,8 +228,8 @@ impl FreshnessRules {
         session.known_expiry().and_then(|expiry| self.window(session, expiry).from)
     }
 
-    /// When a token that is said to end at `expiry` is fresh. What is recorded of it counts; where that is its end alone, its own
-    /// unverified claims do, which end it earlier where they disagree.
+    /// The time span in which a token with this `expiry` is fresh. The recorded lifetime decides. If only the expiry is
+    /// recorded, the token's own unverified claims decide, and where they disagree with it, they end the span earlier.
     fn window(&self, session: &Session, expiry: Timestamp) -> FreshWindow {
         let granted = session.lifetime.filter(|life| *life > Lifetime::ZERO);
         let claimed = if granted.is_none() { session.claimed() } else { None };
@@ -249,13 +250,13 @@ impl FreshnessRules {
     }
 }
 
-/// What a token was granted, as recorded, else by its own unverified claims.
+/// The lifetime that a token was granted: as recorded, else from its own unverified claims.
 fn granted(session: &Session) -> Option<Lifetime> {
     let recorded = session.lifetime.filter(|life| *life > Lifetime::ZERO);
     recorded.or_else(|| session.claimed().map(|(iat, exp)| iat.until(exp)))
 }
 
-/// `length`, or one part in `share` of what was granted if that is less; a share of 0 bounds nothing.
+/// `length`, or the granted lifetime divided by `share` if that is less; a share of 0 means no limit.
 fn part(length: Lifetime, share: u32, granted: Option<Lifetime>) -> Lifetime {
     let part = granted.filter(|_| share > 0).map(|life| life.seconds() / i64::from(share));
     part.map_or(length, |part| length.min(Lifetime::from_seconds(part)))
@@ -322,7 +323,7 @@ mod tests {
         assert_eq!(rules.fresh_until(&session), None);
     }
 
-    /// The table of spec 6.3 for machines, and what Azure makes of it: a second before, and at the thresholds.
+    /// The table of spec 6.3 for machines, and for Azure: a second before each threshold, and at it.
     #[test]
     fn a_preset_says_when_a_token_of_any_life_is_renewed_and_when_it_is_dead() {
         let now = Timestamp::from_unix(1_000_000);
@@ -380,7 +381,7 @@ mod tests {
     fn a_token_from_the_future_is_not_fresh_and_a_clock_that_is_a_little_off_does_no_harm() {
         let (rules, now) = (FreshnessRules::default(), Timestamp::from_unix(1_800_000_000));
         let hour = Lifetime::from_seconds(3_600);
-        // The clock was ahead by so much, and was put right at once.
+        // The clock ran ahead by this much and was corrected at once.
         for (ahead, is) in [
             (0, Freshness::Fresh),
             (5, Freshness::Fresh),
@@ -400,7 +401,7 @@ mod tests {
                 let session = session.with_expiry(expiry);
                 assert_eq!(rules.of(&session, now), is, "{ahead} s, by {what}");
             }
-            // Its claims say that it is good, and for how long.
+            // The claims of the token say how long it is valid.
             let said = session_of(&jwt(now.unix(), now.plus(hour).unix())).with_expiry(expiry);
             assert_eq!(rules.of(&said, now), Freshness::Fresh, "{ahead} s");
             let end = now.plus(hour);
@@ -415,13 +416,13 @@ mod tests {
                 },
                 "{ahead} s"
             );
-            // Nothing tells.
+            // Without any evidence.
             let bare = session_of("opaque").with_expiry(expiry);
             assert_eq!(rules.of(&bare, now), Freshness::Fresh);
             let odd = session_of(&jwt(7, 7)).with_expiry(expiry);
             assert_eq!(rules.of(&odd, now), Freshness::Fresh, "claims that make no sense");
         }
-        // What a record says counts before the claims: a server may let a token live longer than it says in it.
+        // The recorded lifetime counts before the claims: a server may accept a token for longer than its claims say.
         let long = session_of(&jwt(now.unix(), now.plus(hour).unix()))
             .with_lifetime(Lifetime::from_seconds(7_200))
             .with_expiry(now.plus(Lifetime::from_seconds(7_200)));
@@ -451,8 +452,9 @@ mod tests {
             proptest::prop_assert_eq!(fresh, has_begun && now <= rules.fresh_until(&session).unwrap());
         }
 
-        /// A login by a clock that is off, and looked at by one that is off otherwise, whatever is recorded of it: it is fresh for
-        /// no longer than it was granted, and a lead; by a clock that does not change, it is fresh from the first second on.
+        /// A login was made by a clock that is off, and is judged by a clock with another error, whatever is recorded: its
+        /// token is fresh for no longer than its lifetime plus a lead. If the clock's error does not change, it is fresh from
+        /// the first second on.
         #[test]
         fn a_token_is_fresh_for_no_longer_than_it_was_granted_whatever_the_clock_was(
             skew_then in -100_000i64..100_000,
@@ -466,7 +468,7 @@ mod tests {
             let issued = Timestamp::from_unix(1_800_000_000);
             let by = |time: Timestamp, skew| time.plus(Lifetime::from_seconds(skew));
             let life = Lifetime::from_seconds(lifetime);
-            // As this program saves it, as other programs do, and with nothing but a token that says it.
+            // As u2m saves it, as other programs save it, and with only the token's claims.
             let recorded = by(issued, skew_then);
             let claims = jwt(issued.unix(), issued.plus(life).unix());
             let session = match records {
@@ -479,10 +481,10 @@ mod tests {
             let now = by(issued.plus(Lifetime::from_seconds(passed)), skew_now);
             let is_fresh = rules.of(&session, now) == Freshness::Fresh;
             let lead = (lifetime / 4).clamp(10, 300);
-            // Another program has saved an end that its token knows better.
+            // Another program has saved an expiry that the token's claims correct.
             let claims_count = records == 3 && skew_then > 300;
             if is_fresh {
-                // By its own record, it has been issued, and has no more left than it was granted, within the lead.
+                // By its own record, it was already issued and has no more life left than it was granted, within the lead.
                 let by = if claims_count { issued } else { recorded };
                 let age = by.until(now).seconds();
                 let tolerated = if records < 2 { lead } else { 300 };

@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets to parsers that are private otherwise. Built with `--cfg fuzzing` alone.
+//! Access for the fuzz targets to parsers that are otherwise private. Built only with `--cfg fuzzing`.
 
 use crate::call::HttpResponse;
 use crate::databricks::Host;
@@ -20,23 +20,23 @@ pub struct Granted {
     pub access_token: AccessToken,
     /// The refresh token, if one came.
     pub refresh_token: Option<RefreshToken>,
-    /// How long the access token is good for, if the server said.
+    /// How long the access token is valid, if the server stated it.
     pub lifetime: Option<Lifetime>,
-    /// What was granted, if the server said.
+    /// The granted scopes, if the server stated them.
     pub scopes: Option<Scopes>,
 }
 
-/// Reads a token endpoint's answer.
+/// Reads a token response.
 ///
 /// # Errors
-/// As the flows see them.
+/// As in the flows.
 pub fn token_response(answer: HttpResponse) -> Result<Granted, TokenEndpointError> {
     let TokenResponse { access_token, refresh_token, lifetime, scopes, .. } =
         TokenResponse::parse(Ok(Reply::bare(answer))).map_err(|spoiled| spoiled.error)?;
     Ok(Granted { access_token, refresh_token, lifetime, scopes })
 }
 
-/// The refresh token in an answer, whether it is of use otherwise or not.
+/// The refresh token in a response, whether the response is otherwise usable or not.
 pub fn salvage(answer: &HttpResponse) -> Option<RefreshToken> {
     match TokenResponse::parse(Ok(Reply::bare(answer.clone()))) {
         Ok(grant) => grant.refresh_token,
@@ -44,15 +44,15 @@ pub fn salvage(answer: &HttpResponse) -> Option<RefreshToken> {
     }
 }
 
-/// The end of a token that happens to be a JWT, in unix seconds.
+/// When a token that happens to be a JWT expires, in unix seconds.
 pub fn hinted_expiry(token: &AccessToken) -> Option<i64> {
     expiry_hint(token)
 }
 
-/// Reads an answer to a request for the metadata of `issuer` on `host`.
+/// Reads a metadata response for `issuer` on `host`.
 ///
 /// # Errors
-/// As the flows see them.
+/// As in the flows.
 pub fn metadata(
     answer: HttpResponse,
     issuer: Option<&str>,
@@ -65,37 +65,37 @@ pub fn metadata(
     parse_metadata(Ok(Reply::bare(answer)), &expected)
 }
 
-/// What a device was given to sign in with.
+/// The codes of a device login.
 #[derive(Debug)]
 pub struct Codes {
-    /// What the device polls with.
+    /// The device code, with which the device polls.
     pub device_code: DeviceCode,
-    /// What the person types.
+    /// The user code, which the person types.
     pub user_code: Sanitized,
-    /// Where it is typed.
+    /// The verification URI, where the person types the code.
     pub uri: Url,
-    /// The same with the code in it.
+    /// The verification URI with the code in it.
     pub uri_complete: Option<Url>,
-    /// How long the codes are good for.
+    /// How long the codes are valid.
     pub expires_in: Lifetime,
-    /// How far polls are apart.
+    /// The polling interval.
     pub interval: Lifetime,
 }
 
-/// Reads a device authorization endpoint's answer.
+/// Reads a device authorization response.
 ///
 /// # Errors
-/// As the flows see them.
+/// As in the flows.
 pub fn device_codes(answer: HttpResponse) -> Result<Codes, TokenEndpointError> {
     let DeviceAuthorizationResponse { code, user_code, uri, uri_complete, expires_in, interval } =
         DeviceAuthorizationResponse::parse(Ok(Reply::bare(answer)))?;
     Ok(Codes { device_code: code, user_code, uri, uri_complete, expires_in, interval })
 }
 
-/// Reads a revocation endpoint's answer.
+/// Reads a revocation response.
 ///
 /// # Errors
-/// As the flow sees them.
+/// As in the flow.
 pub fn revocation(answer: HttpResponse) -> Result<(), RevokeError> {
     parse_revocation(Ok(Reply::bare(answer)))
 }

@@ -1,5 +1,5 @@
-//! Which host a login belongs to that another program saved, and that says so nowhere: what it shows of itself, what stands
-//! beside it, and what it was first used with (T20). Everything here may refuse a host, and nothing may permit one.
+//! Which host a login belongs to, if another program saved it without a binding. The evidence is in the entry itself, in
+//! entries beside it, and in the record of its first use (T20). It can only refuse a host, never permit one.
 
 use crate::databricks::Host;
 use crate::issuer::derive_host_from_issuer;
@@ -9,7 +9,7 @@ use crate::target::{CacheKey, Target};
 use std::fmt;
 use url::Url;
 
-/// A host that an entry without a [`Binding`](crate::Binding) is tied to.
+/// A host to which an entry without a [`Binding`](crate::Binding) is tied.
 ///
 /// ```
 /// use u2m_core::{Host, HostPin, PinnedBy};
@@ -23,7 +23,7 @@ use url::Url;
 pub struct HostPin {
     /// The host.
     pub host: Host,
-    /// What ties it to that host.
+    /// What ties the entry to it.
     pub by: PinnedBy,
 }
 
@@ -31,23 +31,23 @@ pub struct HostPin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PinnedBy {
-    /// Under the same name there was a login to that host, which other tokens have replaced since.
+    /// A login to that host was stored under the same name before other tokens replaced it.
     EarlierLogin,
-    /// It was first used with that host.
+    /// The login was first used with that host.
     FirstUse {
-        /// The profile file that said so, if one did.
+        /// The profile file that named the host, if one did.
         config: Option<String>,
     },
-    /// The same tokens are stored under the host's own name.
+    /// The same tokens are stored under the host's own key.
     HostKey,
-    /// Its access token names an issuer on that host.
+    /// The access token names an issuer on that host.
     Issuer,
-    /// Its own name is that of the host.
+    /// The entry's own key is that host's.
     Name,
 }
 
 impl HostPin {
-    /// Takes a host, and why.
+    /// Makes a pin from a host and what ties the entry to it.
     ///
     /// ```
     /// use u2m_core::{Host, HostPin, PinnedBy};
@@ -59,8 +59,8 @@ impl HostPin {
         Self { host, by }
     }
 
-    /// Whether it lasts when another program renews the tokens: what is recorded by name does, and the next access token names
-    /// its issuer as the last one did.
+    /// Whether the tie survives another program's refresh. What is recorded by name does, and the next access token names the
+    /// same issuer as the last.
     fn lasts(&self) -> bool {
         !matches!(self.by, PinnedBy::HostKey)
     }
@@ -82,17 +82,17 @@ impl fmt::Display for HostPin {
     }
 }
 
-/// A login that is used for the first time, as far as anybody has recorded.
+/// A login about to be used for the first time, as far as anything is recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FirstUse {
-    /// The host that it is about to be used with.
+    /// The host with which it is about to be used.
     pub host: Host,
-    /// Whether it shows by itself that it belongs there.
+    /// Whether the entry itself shows that it belongs to that host.
     pub is_shown: bool,
 }
 
-/// The host in whose name an entry stands.
+/// The host whose key this is; `None` if the key is not the URL of a host.
 ///
 /// ```
 /// use u2m_core::{CacheKey, host_of_key};
@@ -106,8 +106,8 @@ pub fn host_of_key(key: &CacheKey) -> Option<Host> {
     is_url.then(|| Url::parse(text).ok().and_then(|url| Host::of(&url).ok())).flatten()
 }
 
-/// All that ties an entry of this name to hosts. One in the name of a host needs nothing else: it is found for that host
-/// alone.
+/// Everything that ties an entry with this key to hosts. An entry under a host's own key needs nothing else: it is only found
+/// for that host.
 fn ties(session: &Session, key: &CacheKey) -> Vec<HostPin> {
     if let Some(host) = host_of_key(key) {
         return vec![HostPin::new(host, PinnedBy::Name)];
@@ -119,13 +119,13 @@ fn ties(session: &Session, key: &CacheKey) -> Vec<HostPin> {
     session.ties.iter().cloned().chain(issuer).collect()
 }
 
-/// What ties an entry without a binding to another host than the target's.
+/// What ties an entry without a binding to a host other than the target's.
 pub(crate) fn elsewhere(session: &Session, target: &Target) -> Option<HostPin> {
     let host = target.host()?;
     ties(session, &target.cache_key()).into_iter().find(|tie| tie.host != *host)
 }
 
-/// What is to be recorded of an entry without a binding, once it is certain that nothing ties it elsewhere.
+/// What to record for an entry without a binding, once it is certain that nothing ties it elsewhere.
 pub(crate) fn first_use(session: &Session, target: &Target) -> Option<FirstUse> {
     let host =
         target.host().filter(|_| target.issuer_id().is_none() && session.binding.is_none())?;
@@ -188,7 +188,7 @@ mod tests {
     fn t20_a_claim_may_refuse_a_host_and_permits_none() {
         let elsewhere = naming("https://b.example/oidc");
         assert!(refused(&elsewhere, dev()).unwrap().starts_with("https://b.example "));
-        // Whatever the claim says, what is recorded stands.
+        // Whatever the claim says, the recorded tie counts.
         let here = naming("https://a.example/oidc");
         assert_eq!(refused(&here, dev()), None);
         for by in [PinnedBy::EarlierLogin, PinnedBy::FirstUse { config: None }, PinnedBy::HostKey] {

@@ -6,7 +6,7 @@ use crate::sent::SentSecrets;
 use crate::text::Sanitized;
 use url::Url;
 
-/// The zones that Databricks serves workspaces and accounts from.
+/// The domains from which Databricks serves workspaces and accounts.
 const ZONES: [&str; 6] = [
     "cloud.databricks.com",
     "cloud.databricks.us",
@@ -16,13 +16,13 @@ const ZONES: [&str; 6] = [
     "gcp.databricks.com",
 ];
 
-/// The zone of unified hosts: one label below it, and only when a person agrees.
+/// The domain of unified hosts: one label below it, and only if a person agrees.
 const UNIFIED_ZONE: &str = "databricks.com";
 
-/// The host that `issuer` stands on.
+/// The host of an issuer.
 ///
 /// # Errors
-/// Says what is wrong with it: empty, not https (except to loopback), without a host, or with user info, query or
+/// Fails if the issuer is empty, not https (except to loopback), without a host, or has user info, a query or a
 /// fragment, which an issuer must not have (RFC 9207 section 2).
 ///
 /// ```
@@ -35,10 +35,11 @@ pub fn derive_host_from_issuer(issuer: &str) -> Result<Host, IssuerError> {
     parse(issuer).map(|(host, _)| host)
 }
 
-/// `issuer` without trailing slashes, and `/v1/token`: Databricks' layout. What metadata says is preferred to this.
+/// The token endpoint of an issuer with Databricks' layout: the issuer without trailing slashes, and `/v1/token`.
+/// Prefer what the metadata says.
 ///
 /// # Errors
-/// As [`derive_host_from_issuer`].
+/// As for [`derive_host_from_issuer`].
 ///
 /// ```
 /// use u2m_core::derive_token_endpoint;
@@ -52,7 +53,7 @@ pub fn derive_token_endpoint(issuer: &str) -> Result<Url, IssuerError> {
         .map_err(|_| IssuerError::Unparsable(Sanitized::new(issuer)))
 }
 
-/// Where the issuer's metadata stands in Databricks' layout.
+/// The URL of the issuer's metadata in Databricks' layout.
 pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
     let (_, url) = parse(issuer)?;
     Url::parse(&format!(
@@ -62,8 +63,8 @@ pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
     .map_err(|_| IssuerError::Unparsable(Sanitized::new(issuer)))
 }
 
-/// Where any issuer's metadata may stand: the name inserted before the path (RFC 8414 section 3.1), and OpenID Connect's,
-/// appended to it (OpenID Connect Discovery section 4.1).
+/// The URLs where any issuer's metadata may be: OAuth's, with the well-known name inserted before the path (RFC 8414
+/// section 3.1), and OpenID Connect's, with it appended (OpenID Connect Discovery section 4.1).
 ///
 /// ```
 /// let [oauth, openid] = u2m_core::well_known_urls("https://id.example/realm")?;
@@ -73,7 +74,7 @@ pub(crate) fn metadata_url(issuer: &str) -> Result<Url, IssuerError> {
 /// ```
 ///
 /// # Errors
-/// It is no issuer.
+/// Fails if `issuer` is not a valid issuer.
 pub fn well_known_urls(issuer: &str) -> Result<[Url; 2], IssuerError> {
     let (host, url) = parse(issuer)?;
     let path = url.path().trim_end_matches('/');
@@ -86,13 +87,13 @@ pub fn well_known_urls(issuer: &str) -> Result<[Url; 2], IssuerError> {
     ])
 }
 
-/// What stands behind the host in an issuer's name, without slashes at its end.
+/// The path of an issuer, without trailing slashes.
 pub(crate) fn path_of_issuer(issuer: &str) -> &str {
     let behind = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
     behind.find('/').map_or("", |at| behind[at..].trim_end_matches('/'))
 }
 
-/// Whether both names, in Databricks' layout, are accounts' issuers, and not the same account's.
+/// Whether both are account issuers in Databricks' layout, and of different accounts.
 pub(crate) fn is_of_another_account(asked: &str, named: &str) -> bool {
     let account = |issuer| path_of_issuer(issuer).strip_prefix("/oidc/accounts/");
     matches!((account(asked), account(named)), (Some(asked), Some(named)) if asked != named)
@@ -133,25 +134,25 @@ fn parse(issuer: &str) -> Result<(Host, Url), IssuerError> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssuerError {
-    /// Nothing at all.
+    /// It is empty.
     #[error("issuer must not be empty")]
     Empty,
-    /// User info, a query or a fragment.
+    /// It has user info, a query or a fragment.
     #[error("issuer must have neither user info, query nor fragment: {0}")]
     MoreThanAnIssuer(Sanitized),
-    /// No host in it.
+    /// It has no host.
     #[error("issuer must have a non-empty host: {0}")]
     NoHost(Sanitized),
-    /// Not https, and not loopback.
+    /// It is neither https nor loopback.
     #[error("issuer must use https scheme: {0}")]
     NotHttps(Sanitized),
-    /// Not a URL.
+    /// It is not a URL.
     #[error("issuer is not a URL: {0}")]
     Unparsable(Sanitized),
 }
 
 impl IssuerError {
-    /// The same without the secrets that whoever named the issuer may have put into it.
+    /// The same error without the secrets that whoever named the issuer may have put into it.
     pub(crate) fn without(self, sent: &SentSecrets) -> Self {
         let cut = |shown: Sanitized| Sanitized::without(shown.as_str(), sent);
         match self {
@@ -164,8 +165,8 @@ impl IssuerError {
     }
 }
 
-/// Which issuers a discovery login may follow. The callback's `iss` is chosen by whoever called back, so that the code
-/// and its verifier must not go wherever it points (T6).
+/// Which issuers a discovery login may follow. Whoever calls back chooses the callback's `iss`, so the code and its
+/// verifier must not be sent wherever it points (T6).
 ///
 /// ```
 /// use u2m_core::{Host, IssuerTrust, TrustDecision};
@@ -181,10 +182,10 @@ pub struct IssuerTrust {
     hosts: Vec<Host>,
 }
 
-/// What a trust rule says of a host.
+/// Whether a rule trusts a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustDecision {
-    /// Follow it when a person has agreed to this very host.
+    /// Follow it only after a person has agreed to this exact host.
     AfterConfirmation,
     /// Do not connect to it.
     No,
@@ -193,8 +194,8 @@ pub enum TrustDecision {
 }
 
 impl IssuerTrust {
-    /// Databricks' zones, over https on port 443; one label below `databricks.com` after confirmation. No address, no
-    /// development zone.
+    /// Trusts Databricks' domains, over https on port 443, and one label below `databricks.com` after confirmation.
+    /// It trusts no IP address and no development domain.
     ///
     /// ```
     /// use u2m_core::{Host, IssuerTrust, TrustDecision};
@@ -205,21 +206,22 @@ impl IssuerTrust {
         Self { zones: ZONES.map(str::to_owned).to_vec(), hosts: Vec::new() }
     }
 
-    /// Also trusts this very host, port included. Loopback and addresses are trusted in no other way.
+    /// Also trusts this exact host, port included. This is the only way to trust loopback and IP addresses.
     #[must_use]
     pub fn with_host(mut self, host: Host) -> Self {
         self.hosts.push(host);
         self
     }
 
-    /// Also trusts every host below `zone`, matched on a dot boundary, over https on port 443.
+    /// Also trusts every host below `zone`, matched at a dot, over https on port 443.
     #[must_use]
     pub fn with_zone(mut self, zone: &str) -> Self {
         self.zones.push(zone.trim_start_matches('.').to_ascii_lowercase());
         self
     }
 
-    /// What endpoints for a login at `host` have to be that no metadata vouches for: of the issuer that a person named, if one did.
+    /// What supplied endpoints for a login at `host` must satisfy, since no metadata vouches for them. If a person
+    /// named the issuer, they must be that issuer's.
     pub(crate) fn supplied(&self, host: Host, issuer: Option<&str>) -> ExpectedIssuer {
         match issuer {
             Some(issuer) => ExpectedIssuer::exactly(issuer, host, self.hosts.clone()),
@@ -227,12 +229,12 @@ impl IssuerTrust {
         }
     }
 
-    /// The hosts that were trusted by name.
+    /// The hosts that are trusted by name.
     pub(crate) fn named(&self) -> &[Host] {
         &self.hosts
     }
 
-    /// Says whether to follow an issuer on `host`.
+    /// Returns whether to follow an issuer on `host`.
     pub fn of(&self, host: &Host) -> TrustDecision {
         if self.hosts.contains(host) {
             return TrustDecision::Yes;
@@ -362,7 +364,7 @@ mod tests {
         ] {
             assert_eq!(of(evil), TrustDecision::No, "{evil}");
         }
-        // One label below databricks.com is a unified host's form: only after a person agrees.
+        // One label below databricks.com has the form of a unified host: trusted only after confirmation.
         assert_eq!(of("https://xcloud.databricks.com"), TrustDecision::AfterConfirmation);
         assert_eq!(of("https://cloud.databricks.com"), TrustDecision::AfterConfirmation);
     }

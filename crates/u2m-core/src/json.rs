@@ -1,5 +1,5 @@
-//! JSON with secrets in it: written into a text that clears what it outgrows, and a string of it read without a copy that
-//! nobody clears. What serde_json writes goes into a `Vec` of its own, which grows.
+//! JSON with secrets: writes it into a buffer that clears what it outgrows, and reads strings without leaving copies behind.
+//! (serde_json writes into a growing `Vec`, which does leave copies.)
 
 mod writer;
 
@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use writer::JsonWriter;
 use zeroize::Zeroizing;
 
-/// A value as JSON on one line, as serde_json writes it. `None` of what JSON has no form for, such as a map whose keys are no
-/// texts.
+/// Serializes a value as JSON on one line, as serde_json does. Returns `None` if it cannot be represented in JSON, such as a
+/// map with keys that are not strings.
 ///
 /// ```
 /// let text = u2m_core::secret_json(&["canary", "\""]).unwrap();
@@ -22,7 +22,7 @@ pub fn secret_json(value: &impl Serialize) -> Option<SecretText> {
     Some(writer.out)
 }
 
-/// The same for people, each member on a line of its own, two spaces further in.
+/// Like [`secret_json`], with each member on its own line, indented by two spaces.
 ///
 /// ```
 /// let text = u2m_core::secret_json_pretty(&["canary"]).unwrap();
@@ -34,7 +34,7 @@ pub fn secret_json_pretty(value: &impl Serialize) -> Option<SecretText> {
     Some(writer.out)
 }
 
-/// What stands for a character in a string, where it cannot stand there itself (RFC 8259 section 7).
+/// Appends the escape sequence for a character in a JSON string (RFC 8259 section 7).
 fn push_escaped(out: &mut SecretText, c: char) {
     match c {
         '"' => out.push_str("\\\""),
@@ -46,14 +46,14 @@ fn push_escaped(out: &mut SecretText, c: char) {
         '\u{c}' => out.push_str("\\f"),
         c => {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // A text takes everything.
+                // Writing to a text cannot fail.
                 let _ = write!(out, "\\u{unit:04x}");
             }
         }
     }
 }
 
-/// Writes a JSON string, of which those characters are escaped that have to be, and those that `is_odd`.
+/// Appends a JSON string. It escapes the characters that must be escaped, and those for which `is_odd` holds.
 ///
 /// ```
 /// use u2m_core::{SecretText, push_json_string};
@@ -75,14 +75,15 @@ pub fn push_json_string(out: &mut SecretText, text: &str, is_odd: impl Fn(char) 
     out.push('"');
 }
 
-/// What stands between the quotes of a JSON string, without its escapes; `None` if one of them stands for nothing.
+/// Undoes the escapes of the text between the quotes of a JSON string. Returns `None` if an escape is incomplete or a `\u`
+/// escape is invalid; any other unknown escape stands for the character after the backslash.
 ///
 /// ```
 /// assert_eq!(u2m_core::unescape_json(r"a\u002fb\/\n").unwrap().as_str(), "a/b/\n");
 /// assert!(u2m_core::unescape_json(r"\ud800").is_none());
 /// ```
 pub fn unescape_json(inner: &str) -> Option<Zeroizing<String>> {
-    // What is read is never longer than how it is written, so that nothing is left behind by growing.
+    // The decoded text is never longer than the encoded one, so growing leaves nothing behind.
     let mut out = Zeroizing::new(String::with_capacity(inner.len()));
     let mut rest = inner;
     while let Some((plain, escape)) = rest.split_once('\\') {

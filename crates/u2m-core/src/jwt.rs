@@ -1,6 +1,6 @@
-//! What an access token says of itself, if it happens to be a JWT. Clients do not inspect access tokens (RFC 9068 section
-//! 6, A44): nothing here is verified, so that it may be shown, or make somebody refresh earlier, and decides nothing about
-//! trust. A token that is none of this works just as well.
+//! What an access token says about itself, if it happens to be a JWT. Clients should not inspect access tokens (RFC 9068
+//! section 6, A44), and nothing here is verified. So it may be shown, or cause an earlier refresh, but decides nothing about
+//! trust. A token that is not a JWT works just as well.
 
 use crate::text::Sanitized;
 use crate::time::Timestamp;
@@ -10,14 +10,14 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-/// No honest token is longer; what is, is not looked at.
+/// Real tokens are shorter; a longer one is not examined.
 const LONGEST_TOKEN: usize = 64 << 10;
 
-/// No honest issuer or account is longer.
+/// Real issuers and accounts are shorter.
 const LONGEST_NAME: usize = 2 << 10;
 
-/// The claims of a token that looks like a JWT, unverified: hints for when to refresh and for what to show a person,
-/// never a reason to trust anything.
+/// The unverified claims of a token that looks like a JWT: hints for when to refresh and for what to show a person, never a
+/// reason to trust anything.
 ///
 /// ```
 /// use u2m_core::UnverifiedClaims;
@@ -31,23 +31,23 @@ const LONGEST_NAME: usize = 2 << 10;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnverifiedClaims {
-    /// When the token ends, in whole seconds (RFC 7519 section 4.1.4).
+    /// When the token expires, in whole seconds (RFC 7519 section 4.1.4).
     pub exp: Option<Timestamp>,
     /// When it was issued (RFC 7519 section 4.1.6).
     pub iat: Option<Timestamp>,
-    /// Who issued it (RFC 7519 section 4.1.1). Foreign text: show it through [`Sanitized`].
+    /// Who issued it (RFC 7519 section 4.1.1). Untrusted text: pass it through [`Sanitized`] before showing it.
     pub iss: Option<String>,
-    /// Whose it is (RFC 7519 section 4.1.2). Foreign text, too.
+    /// Who its subject is (RFC 7519 section 4.1.2). Untrusted text, too.
     pub sub: Option<String>,
-    /// What it is for (RFC 8693 section 4.2): words with blanks between them, or a list. Foreign text, too.
+    /// The scopes (RFC 8693 section 4.2), from a space-separated text or a list. Untrusted text, too.
     pub scopes: Vec<String>,
-    /// The Databricks account, where the token names one.
+    /// The Databricks account, if the token names one.
     account_id: Option<String>,
 }
 
 impl UnverifiedClaims {
-    /// Reads the claims of `token`; `None` where it is not three parts of which the second is a JSON object in base64url,
-    /// padded or not. A claim of a form that it should not have is left out.
+    /// Reads the claims of `token`. Returns `None` unless it has three parts of which the second is a JSON object in base64url,
+    /// padded or not. A claim of the wrong type is left out.
     pub fn read(token: &str) -> Option<Self> {
         if token.len() > LONGEST_TOKEN {
             return None;
@@ -69,8 +69,7 @@ impl UnverifiedClaims {
         })
     }
 
-    /// The Databricks account: the claim of that name, else what stands in the issuer's path
-    /// (`…/oidc/accounts/<id>`).
+    /// The Databricks account: the `account_id` claim, else the account in the issuer's path (`…/oidc/accounts/<id>`).
     ///
     /// ```
     /// use u2m_core::UnverifiedClaims;
@@ -87,13 +86,13 @@ impl UnverifiedClaims {
         self.account_id.clone().or_else(from_issuer)
     }
 
-    /// The issuer, fit to be shown.
+    /// The issuer, sanitized for display.
     pub fn shown_issuer(&self) -> Option<Sanitized> {
         self.iss.as_deref().map(Sanitized::new)
     }
 }
 
-/// A NumericDate (RFC 7519 section 2); it may have a fraction, which is dropped.
+/// A NumericDate (RFC 7519 section 2). A fraction is dropped.
 fn time(claim: Option<&Value>) -> Option<Timestamp> {
     let seconds = claim?.as_f64().filter(|time| (0.0..1e11).contains(time))?;
     Some(Timestamp::from_unix(seconds as i64))

@@ -1,17 +1,18 @@
-//! The protocol core of u2m: OAuth 2.0 logins and refreshes as state machines, without a socket, a file, a clock, a source
-//! of randomness or an `async`.
+//! The protocol core of u2m: OAuth 2.0 logins and token refreshes as state machines. It uses no sockets, files,
+//! clock, source of randomness or `async`; the caller supplies all of these.
 //!
 //! # The contract
 //!
-//! 1. A flow starts from a request: [`LoginRequest::start`] or [`TokenRequest::start`]. Time ([`Timestamp`], unix seconds)
-//!    and randomness ([`Entropy`], 64 bytes) are arguments.
-//! 2. Each step is a value: [`BeforeCallback`], [`TokenStep`]. It says what the driver has to do, and owns what comes after.
-//! 3. The driver does it and hands the outcome in. That uses the step up and gives the next one, or ends the flow with an
-//!    error. Nothing else moves a flow on; a step that is dropped ends it.
-//! 4. An [`HttpCall`] lends a request and says ([`Replay`]) whether it may be sent a second time. Redirects of a POST are
-//!    not followed; an answer is cut off at its limit.
-//! 5. Between [`TokenStep::Lock`] and the end of a token flow the entry's lock is held; from [`TokenStep::Refresh`] to
-//!    [`TokenStep::Save`] nothing may cancel the driver.
+//! 1. A flow starts from a request: [`LoginRequest::start`] or [`TokenRequest::start`]. Time ([`Timestamp`], unix
+//!    seconds) and randomness ([`Entropy`], 64 bytes) are arguments.
+//! 2. Each step is a value, such as [`BeforeCallback`] or [`TokenStep`]. It says what the driver (your code) must do
+//!    next and owns the rest of the flow.
+//! 3. The driver does it and passes in the outcome. This consumes the step and returns the next one, or ends the flow
+//!    with an error. Nothing else advances a flow; dropping a step ends it.
+//! 4. An [`HttpCall`] lends a request and says ([`Replay`]) whether it may be sent a second time. The driver does not
+//!    follow redirects of a POST and cuts a response off at the request's limit.
+//! 5. The driver holds the entry's lock from [`TokenStep::Lock`] to the end of a token flow. From
+//!    [`TokenStep::Refresh`] to [`TokenStep::Save`] nothing may cancel the driver.
 //!
 //! ```
 //! use u2m_core::{HttpResponse, WhichToken, Host, Session, Target, Timestamp, TokenRequest, TokenStep};
@@ -58,9 +59,9 @@
 //!
 //! # Panics
 //!
-//! Bad input is an error. A broken assumption of our own may panic, and says why it cannot.
+//! Bad input returns an error. Only a violated internal assumption can panic; the code says why it should hold.
 
-// The example of the README compiles.
+// Compiles the example of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
@@ -108,7 +109,7 @@ pub use databricks::{
     ClusterPage, CurrentUser, Host, HostError, HostHints, HostMetadata, HostMetadataLookup,
     Principal,
 };
-pub use description::{Description, Mints};
+pub use description::{Offered, SourceDescription};
 pub use device::{
     BeforeCode, DiscoveringForDevice, Polled, PollingForToken, RequestingDeviceCode, ShowCode,
     WaitToPoll, Waited,

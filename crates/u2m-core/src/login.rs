@@ -1,17 +1,18 @@
-//! Signing in: a person, a browser, an authorization code (RFC 6749 section 4.1, RFC 8252).
+//! Signing in with a browser and an authorization code (RFC 6749 section 4.1, RFC 8252).
 //!
 //! | step | the driver does | then |
 //! |---|---|---|
-//! | [`Discover`](BeforeCallback::Discover) | fetches the host's metadata (skipped where endpoints are fixed) | `Listen` |
-//! | [`Listen`](BeforeCallback::Listen) | takes a loopback port | [`Browse`] |
+//! | [`Discover`](BeforeCallback::Discover) | fetches the host's metadata (skipped if the endpoints are fixed) | `Listen` |
+//! | [`Listen`](BeforeCallback::Listen) | listens on a loopback port | [`Browse`] |
 //! | [`Browse`] | shows the URL and waits for the callback | `Exchange`; in a discovery login `ConfirmHost` or `Verify` |
-//! | [`Confirm`](AfterCallback::Confirm) | asks the person about a host of a kind that is trusted only then | `Verify` |
+//! | [`Confirm`](AfterCallback::Confirm) | asks the person about a host that is trusted only after confirmation | `Verify` |
 //! | [`Verify`](AfterCallback::Verify) | fetches the metadata of the issuer that the callback named | `Exchange` |
 //! | [`Exchange`](AfterCallback::Exchange) | redeems the code, once | [`SaveLogin`] |
 //! | [`SaveLogin`] | saves the session | [`LoggedIn`] |
 //!
-//! A driver is two loops, each an exhaustive match: over [`BeforeCallback`] until there is a [`Browse`], and over [`AfterCallback`]
-//! until there is a code to redeem. From then on each step has one successor and nobody may cancel, so the types alone lead on.
+//! A driver is two loops, each with an exhaustive match: over [`BeforeCallback`] until there is a [`Browse`], and
+//! over [`AfterCallback`] until there is a code to redeem. From then on each step has exactly one successor and
+//! nothing may cancel the driver.
 //!
 //! Discovery comes before listening, so that no port is held while a host does not answer.
 
@@ -41,13 +42,13 @@ use crate::target::{Target, TargetKind};
 use crate::time::{Lifetime, Timestamp};
 use url::Url;
 
-/// The public client that Databricks registers for command lines (it has no secret).
+/// The id of the public client that Databricks registers for command-line tools. It has no secret.
 pub const DATABRICKS_CLI: &str = "databricks-cli";
 
 /// Where a discovery login begins.
 pub const DISCOVERY_HOST: &str = "https://login.databricks.com";
 
-/// What a login needs to know before it starts.
+/// The settings of a login.
 ///
 /// ```
 /// use u2m_core::{BeforeCallback, Entropy, Host, LoginRequest, Target};
@@ -62,30 +63,33 @@ pub const DISCOVERY_HOST: &str = "https://login.databricks.com";
 pub struct LoginRequest {
     /// What to sign in to.
     pub target: Target,
-    /// The client: `databricks-cli` unless a custom OAuth app is used.
+    /// The client id. Default: `databricks-cli`; set it for a custom OAuth app.
     pub client_id: String,
-    /// How the client shows who it is: not at all, as programs on people's machines cannot.
+    /// How the client authenticates. Default: not at all, because a program on a person's machine cannot keep a
+    /// secret.
     pub client_auth: ClientAuth,
-    /// The scopes to ask for; none means `all-apis`, or, of an issuer that is not Databricks', nothing but what `offline_access`
-    /// says: `openid` would bring an ID token, with which nothing is done.
+    /// The scopes to request. Default: none, which means `all-apis`. For an issuer that is not Databricks', it means only what
+    /// `offline_access` adds: `openid` would bring an ID token, which nothing here uses.
     pub scopes: Scopes,
-    /// Whether to ask for a refresh token: yes. An issuer that lists its scopes, and not this one, is not asked.
+    /// Whether to request a refresh token. Default: yes. If an issuer lists its scopes without `offline_access`, it
+    /// is not requested.
     pub offline_access: bool,
-    /// Which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of any other
-    /// login, and may be what its metadata names for its issuer.
+    /// Which issuers a discovery login may follow. In any login, hosts trusted by name may also hold endpoints, and may be
+    /// named as the issuer in the metadata.
     pub trust: IssuerTrust,
-    /// Where a discovery login begins: `https://login.databricks.com`.
+    /// Where a discovery login begins. Default: `https://login.databricks.com`.
     pub discovery_host: Url,
-    /// Whether a discovery login leads to the account picker.
+    /// Whether a discovery login goes to the account picker.
     pub to_account: bool,
-    /// What a token is taken to live when the server does not say: 900 seconds.
+    /// The assumed lifetime of a token if the server does not state one. Default: 900 seconds.
     pub assumed_lifetime: Lifetime,
-    /// Whether the driver brings endpoints of its own to [`BeforeCallback::Discover`], for targets whose endpoints are fixed too.
+    /// Whether the driver supplies the endpoints itself at [`BeforeCallback::Discover`], even for targets whose
+    /// endpoints are fixed.
     pub own_endpoints: bool,
 }
 
 impl LoginRequest {
-    /// Takes the target; everything else has a default.
+    /// Makes a request with defaults for everything except the target.
     ///
     /// ```
     /// use u2m_core::{LoginRequest, ProfileName, Target};
@@ -107,7 +111,7 @@ impl LoginRequest {
         }
     }
 
-    /// Begins one attempt with entropy of its own.
+    /// Starts one attempt. Every attempt needs fresh entropy.
     pub fn start(self, entropy: Entropy) -> BeforeCallback {
         let (pkce, state) = entropy.spend();
         let attempt = LoginAttempt { request: self, pkce, state };
@@ -128,7 +132,7 @@ impl LoginRequest {
         }
     }
 
-    /// The value of the request's `scope`, by what the server lists; without one, `scope` is left out.
+    /// The `scope` of the request, given what the server lists; if empty, `scope` is left out.
     pub(crate) fn scope(&self, server: Option<&ServerMetadata>) -> String {
         if self.target.issuer_id().is_none() {
             return self.scopes.requested(self.offline_access);
@@ -153,8 +157,9 @@ pub(crate) enum Endpoints {
     At(Url, WellKnownSearch),
 }
 
-/// Where the endpoints of a target with a host come from. Not for discovery targets, which have none yet. `own` asks for
-/// a step of its own even where they are fixed. They may be on the hosts `also` too.
+/// Where the endpoints of a target with a host come from. Discovery targets must not be passed: they have no host
+/// yet. `own` asks for a discovery step even if the endpoints are fixed. The endpoints may also be on the hosts in
+/// `also`.
 pub(crate) fn endpoints_of(kind: &TargetKind, own: bool, also: &[Host]) -> Endpoints {
     let of_account = ServerMetadata::of_account;
     let (host, server) = match kind {
@@ -177,24 +182,24 @@ pub(crate) fn endpoints_of(kind: &TargetKind, own: bool, also: &[Host]) -> Endpo
             let expected = ExpectedIssuer::of_host(server.issuer, host.clone(), also.to_vec());
             Endpoints::At(url, WellKnownSearch::at(expected))
         }
-        // A host is a parsed origin: its issuer always parses, and the fixed layout is right if it ever did not.
+        // A host is a parsed origin, so its issuer always parses. If it ever did not, the fixed layout is right.
         Err(_) => Endpoints::Fixed(server),
     }
 }
 
-/// What the driver of a login has to do before it can send the browser off: the authorization request of RFC 6749 section 4.1.1
-/// needs the server's endpoint and a redirect URI.
+/// The next step before the browser can be sent off: the authorization request of RFC 6749 section 4.1.1 needs the
+/// server's authorization endpoint and a redirect URI.
 #[derive(Debug)]
 #[must_use]
 pub enum BeforeCallback {
     /// Fetch the host's metadata (RFC 8414).
     Discover(HttpCall<DiscoveringForLogin>),
-    /// Take a loopback port (RFC 8252 section 7.3).
+    /// Listen on a loopback port (RFC 8252 section 7.3).
     Listen(Listen),
 }
 
-/// What the driver of a login has to do with the authorization response (RFC 6749 section 4.1.2): redeem its code, at once or after
-/// the issuer that it named was looked at.
+/// The next step after the authorization response (RFC 6749 section 4.1.2): redeem its code, either at once or after
+/// checking the issuer that it named.
 #[derive(Debug)]
 #[must_use]
 pub enum AfterCallback {
@@ -206,7 +211,7 @@ pub enum AfterCallback {
     Verify(HttpCall<VerifyingIssuer>),
 }
 
-/// Awaits the host's metadata.
+/// Waits for the host's metadata.
 #[derive(Debug)]
 pub struct DiscoveringForLogin {
     attempt: LoginAttempt,
@@ -244,11 +249,11 @@ impl AwaitsResponse for DiscoveringForLogin {
 }
 
 impl HttpCall<DiscoveringForLogin> {
-    /// Takes endpoints from a supplier of the caller's own instead of an answer.
+    /// Takes endpoints that you supply, in place of a response.
     ///
     /// # Errors
-    /// The supplier's own; or one of them is neither on the target's host nor on one that is trusted by name; or they are another
-    /// issuer's than the one that a person named.
+    /// Fails with your own error, or if an endpoint is neither on the target's host nor on one that is trusted by
+    /// name, or if the endpoints belong to another issuer than the named one.
     pub fn supplied(
         self,
         server: Result<ServerMetadata, MetadataError>,
@@ -267,7 +272,7 @@ impl HttpCall<DiscoveringForLogin> {
     }
 }
 
-/// Awaits a loopback port.
+/// Waits for a loopback port.
 #[derive(Debug)]
 #[must_use]
 pub struct Listen {
@@ -276,7 +281,7 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// Takes the port that the listener holds; the redirect URI is `http://localhost:<port>`, which is the form that
+    /// Takes the port that the listener holds. The redirect URI becomes `http://localhost:<port>`, the form that
     /// Databricks registers.
     ///
     /// ```

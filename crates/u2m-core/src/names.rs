@@ -1,19 +1,19 @@
-//! Names that people choose or copy, checked before they stand in a file or in a URL.
+//! Names that people choose or copy, checked before they are put into a file or a URL.
 
 use crate::target::TargetError;
 use crate::text::Sanitized;
 use std::fmt;
 
-/// A profile's name: not empty, nothing that breaks a line or a section header, and not a URL, because profile names and
-/// host keys share one flat space in the store.
+/// A profile's name. It is not empty, does not break a line or a section header, and is not a URL, because profile names and
+/// host keys share one namespace in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProfileName(String);
 
 impl ProfileName {
-    /// Takes a name.
+    /// Parses a profile name.
     ///
     /// # Errors
-    /// Says why the name will not do.
+    /// Fails if the name is empty, reserved, a URL, or has surrounding spaces, brackets or control characters.
     ///
     /// ```
     /// use u2m_core::ProfileName;
@@ -48,15 +48,15 @@ impl fmt::Display for ProfileName {
     }
 }
 
-/// The id of a Databricks account; it becomes one segment of a URL's path.
+/// The id of a Databricks account, usable as one segment of a URL's path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// Takes an id.
+    /// Parses an account id.
     ///
     /// # Errors
-    /// Refuses an empty id and one with characters that mean something in a URL.
+    /// Fails if the id is empty or has characters with a meaning in a URL.
     ///
     /// ```
     /// use u2m_core::AccountId;

@@ -1,11 +1,11 @@
-//! What a caller needs of a source of tokens.
+//! What a caller requires of a token.
 
 use crate::oauth::Scopes;
 use crate::session::Token;
 use crate::time::Lifetime;
 use crate::token::WhichToken;
 
-/// Which token is asked for, and how much of its life is to be left: what one source, one login say, can be asked.
+/// What to ask of one source, such as one login: which token, and how much life it must have left.
 ///
 /// ```
 /// use u2m_core::{WhichToken, Lifetime, TokenCriteria};
@@ -15,23 +15,24 @@ use crate::token::WhichToken;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenCriteria {
-    /// Which token.
+    /// Which token is wanted.
     pub ask: WhichToken,
-    /// How much life it is to have left, in whole seconds, when it is handed out. One with less is renewed, or is none. Where even
-    /// a new one has less, or would have after a while (see [`FreshnessRules::floor`](crate::FreshnessRules::floor)), it is handed
-    /// out all the same: [`Token::expiry`] says how long it is good for.
+    /// How much life the token must have left when it is returned, in whole seconds. A token with less is refreshed,
+    /// or does not count. If even a new token has less, or would soon have (see
+    /// [`FreshnessRules::floor`](crate::FreshnessRules::floor)), it is returned anyway: [`Token::expiry`] says how
+    /// long it is valid.
     pub at_least: Lifetime,
 }
 
 impl TokenCriteria {
-    /// Asks for so much life.
+    /// Sets how much life the token must have left.
     #[must_use]
     pub fn with_at_least(mut self, life: Lifetime) -> Self {
         self.at_least = life;
         self
     }
 
-    /// Whether any token will do that is good for as long.
+    /// Whether any token that is valid for that long will do.
     pub fn is_for_any(&self) -> bool {
         self.ask == WhichToken::Usable
     }
@@ -49,7 +50,8 @@ impl From<&Need> for TokenCriteria {
     }
 }
 
-/// What a caller needs a token for, whatever makes it: which one, for how long, for whom and to do what.
+/// What a caller needs a token for, whatever source it comes from: which token, valid for how long, for which
+/// audience and with which scopes.
 ///
 /// ```
 /// use u2m_core::{Lifetime, Need};
@@ -59,13 +61,14 @@ impl From<&Need> for TokenCriteria {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Need {
-    /// Which token.
+    /// Which token is wanted.
     pub ask: WhichToken,
-    /// As [`TokenCriteria::at_least`].
+    /// How much life it must have left, as for [`TokenCriteria::at_least`].
     pub at_least: Lifetime,
-    /// Whom it is for (the `aud` of RFC 9068 section 2.2, the `audience` of RFC 8693 section 2.1); none in particular, if nothing is said.
+    /// The audience (the `aud` of RFC 9068 section 2.2, the `audience` of RFC 8693 section 2.1); `None` asks for no
+    /// particular one.
     pub audience: Option<String>,
-    /// What it is to allow (RFC 6749 section 3.3); whatever the source gives, if nothing is said.
+    /// The scopes (RFC 6749 section 3.3); `None` accepts whatever the source gives.
     pub scopes: Option<Scopes>,
 }
 
@@ -76,7 +79,7 @@ impl Default for Need {
 }
 
 impl Need {
-    /// Any token that is good now.
+    /// Any token that is valid now.
     ///
     /// ```
     /// use u2m_core::{WhichToken, Need};
@@ -86,7 +89,7 @@ impl Need {
         Self::from(WhichToken::Usable)
     }
 
-    /// A token newer than the one that was seen; without one, newer than any that this process has had.
+    /// A token newer than `seen`; if that is `None`, newer than any that this process has had.
     ///
     /// ```
     /// use u2m_core::{AccessToken, WhichToken, Need, Token};
@@ -97,7 +100,7 @@ impl Need {
         Self::from(WhichToken::Newer(seen.map(|token| token.access_token().clone())))
     }
 
-    /// Any token but this one, which an API has just rejected with 401.
+    /// Any token except this one, which an API has just rejected with 401.
     ///
     /// ```
     /// use u2m_core::{AccessToken, WhichToken, Need, Token};
@@ -108,7 +111,7 @@ impl Need {
         Self::from(WhichToken::Other(rejected.access_token().clone()))
     }
 
-    /// A token with so much life left.
+    /// A token that is valid for at least `life`.
     ///
     /// ```
     /// use u2m_core::{Lifetime, Need};
@@ -118,7 +121,7 @@ impl Need {
         Self::usable().with_at_least(life)
     }
 
-    /// The same with so much life left.
+    /// Sets how much life the token must have left.
     ///
     /// ```
     /// use u2m_core::{Lifetime, Need};
@@ -131,14 +134,14 @@ impl Need {
         self
     }
 
-    /// The same for this audience.
+    /// Sets the audience.
     #[must_use]
     pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
     }
 
-    /// The same with these scopes.
+    /// Sets the scopes.
     ///
     /// ```
     /// use u2m_core::{Need, Scopes};

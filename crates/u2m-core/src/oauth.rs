@@ -1,6 +1,6 @@
-//! OAuth 2.0 on the wire, each file named for what its RFC calls it: server metadata (RFC 8414), the authorization request,
-//! token requests, token responses and error responses (RFC 6749), PKCE (RFC 7636), device authorization (RFC 8628) and
-//! revocation (RFC 7009).
+//! OAuth 2.0 on the wire. Each file is named after the RFC's term: server metadata (RFC 8414), the authorization request, token
+//! requests, token responses and error responses (RFC 6749), PKCE (RFC 7636), device authorization (RFC 8628) and revocation
+//! (RFC 7009).
 
 mod authorize;
 mod brings_tokens;
@@ -44,15 +44,15 @@ pub use revocation::RevokeError;
 pub use scopes::Scopes;
 pub use token_response::{ResponseError, TokenEndpointError};
 
-/// Metadata documents are small: 1 MiB.
+/// The size limit of metadata documents: 1 MiB. Real ones are small.
 pub(crate) const METADATA_LIMIT: usize = 1 << 20;
-/// Token responses are smaller: 256 KiB.
+/// The size limit of token responses: 256 KiB.
 pub(crate) const TOKEN_LIMIT: usize = 256 << 10;
 
-/// Nesting beyond this is refused before anything is parsed; honest documents stay below 8.
+/// Deeper nesting is refused before anything is parsed; real documents stay below 8.
 const DEPTH_LIMIT: usize = 32;
 
-/// Whether brackets nest deeper than any honest document's (T9).
+/// Whether brackets nest deeper than in any real document (T9).
 pub(crate) fn is_too_deep(json: &[u8]) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in json {

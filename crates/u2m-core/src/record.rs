@@ -1,5 +1,5 @@
-//! A login as it is written down: one form of it for every place where one is kept, and one rule of what is believed of it
-//! when it is read again (T20). `text` writes one as a text that says which form it has.
+//! The stored form of a login: one form for every place that keeps one, and one rule for what is believed of it when
+//! it is read (T20). `text` writes it as a text that states its format.
 
 mod text;
 
@@ -17,8 +17,8 @@ use std::fmt;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// Whom a login's tokens belong to, in texts: a [`Binding`] as side files, sealed entries, Redis and other processes have it.
-/// It holds no secret.
+/// A [`Binding`] in text form, as side files, sealed entries, Redis and other processes hold it. It contains no
+/// secret.
 ///
 /// ```
 /// use u2m_core::BindingRecord;
@@ -32,31 +32,31 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BindingRecord {
-    /// The issuer that was asked for; what it calls itself may differ.
+    /// The issuer that was asked for. The issuer may call itself otherwise.
     pub issuer: String,
-    /// Where the refresh token is redeemed.
+    /// The token endpoint, where the refresh token is redeemed.
     pub token_endpoint: String,
-    /// The client that the tokens were issued to.
+    /// The id of the client that the tokens were issued to.
     pub client_id: String,
     /// The host that was signed in to.
     pub host: String,
-    /// The account, where the login was to one.
+    /// The account's id, if the login was to an account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// What was granted, if the server said so.
+    /// The granted scopes, if the server stated them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<String>,
-    /// The other hosts that were allowed at the login. Versions that kept no such list skip it.
+    /// The other hosts that were allowed at the login. Versions that kept no such list ignore it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
-    /// Whether a person named the issuer itself, where client and host lead one to think otherwise: without a word, the issuer
-    /// was named if neither the client nor the host is Databricks'.
+    /// Whether a person named the issuer itself, if client and host suggest otherwise. `None` means that the issuer
+    /// was named exactly if neither the client nor the host is Databricks'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer_named: Option<bool>,
 }
 
 impl BindingRecord {
-    /// Takes what every login has, as texts that were read somewhere.
+    /// Takes what every login has, as texts that were read from somewhere.
     ///
     /// ```
     /// use u2m_core::BindingRecord;
@@ -81,7 +81,7 @@ impl BindingRecord {
         }
     }
 
-    /// Writes a binding down.
+    /// Converts a binding to its record.
     ///
     /// ```
     /// use u2m_core::{Binding, BindingRecord, Host};
@@ -104,12 +104,12 @@ impl BindingRecord {
         }
     }
 
-    /// What is believed of the record: `None` if it is damaged, or would send tokens to a host that is neither the login's
-    /// own nor one that the record itself allows. What a profile says has no part in it.
+    /// Converts the record to a binding. Returns `None` if the record is damaged, or if its token endpoint is neither
+    /// on the login's own host nor on one that the record allows. What a profile says plays no part.
     pub fn bind(&self) -> Option<Binding> {
         let host = Host::parse(&self.host).ok()?;
         let endpoint = Url::parse(&self.token_endpoint).ok()?;
-        // What is no host allows nothing.
+        // An entry that is not a host allows nothing.
         let allowed = self.allowed.iter().filter_map(|text| Host::parse(text).ok());
         let is_named = self.issuer_named.unwrap_or_else(|| looks_named(&self.client_id, &host));
         let binding = Binding::new(self.issuer.as_str(), endpoint, self.client_id.as_str(), host)
@@ -120,8 +120,9 @@ impl BindingRecord {
         binding.allows(&binding.token_endpoint).then_some(binding)
     }
 
-    /// As versions wrote it that kept no list of what was allowed: the endpoint's host counts as allowed, because those
-    /// versions looked at it when the login was made. Only for what nobody but u2m can have written, such as what is sealed.
+    /// Accepts a record from a version that kept no list of allowed hosts: the token endpoint's host counts as
+    /// allowed, because those versions checked it when the login was made. Call this only for records that nobody but
+    /// u2m can have written, such as sealed ones.
     ///
     /// ```
     /// use u2m_core::BindingRecord;
@@ -140,14 +141,14 @@ impl BindingRecord {
     }
 }
 
-/// Whether a login of this client at this host looks like one to an issuer that a person named. Whatever its path: anybody's
-/// issuer may end in `/oidc`.
+/// Whether a login of this client at this host looks like one to an issuer that a person named. The path does not
+/// matter: any issuer may end in `/oidc`.
 fn looks_named(client_id: &str, host: &Host) -> bool {
     client_id != DATABRICKS_CLI && IssuerTrust::databricks().of(host) == TrustDecision::No
 }
 
-/// A whole login, secrets included, for places that keep it in one piece. Times are seconds since 1970, UTC. The secrets are
-/// cleared when it goes, and stay out of `Debug`.
+/// A whole login, secrets included, for places that keep it in one piece. Times are seconds since 1970, UTC. The
+/// secrets are cleared on drop and do not appear in `Debug`.
 ///
 /// ```
 /// use u2m_core::{AccessToken, Session, SessionRecord};
@@ -169,13 +170,13 @@ pub struct SessionRecord {
     lifetime: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_at: Option<i64>,
-    /// Whom the tokens belong to, as it stands there: whether it is believed is what [`BindingRecord::bind`] says.
+    /// Whom the tokens belong to, as recorded. [`BindingRecord::bind`] decides whether it is believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingRecord>,
 }
 
 impl SessionRecord {
-    /// Writes a login down.
+    /// Converts a session to its record.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Session, SessionRecord};
@@ -185,7 +186,7 @@ impl SessionRecord {
         Self { refresh_token: renewing(session), ..Self::without_refresh_token(session) }
     }
 
-    /// Writes down what those may have who are not to renew the login.
+    /// Converts a session to a record for readers that must not refresh the login: it has no refresh token.
     ///
     /// ```
     /// use u2m_core::{AccessToken, RefreshToken, Session, SessionRecord};
@@ -203,7 +204,7 @@ impl SessionRecord {
         }
     }
 
-    /// The login. One whose binding is not believed is bound to nobody.
+    /// The session. If its binding is not believed, the session has none.
     pub fn session(&self) -> Session {
         let mut session = Session::new(AccessToken::new(self.access_token.as_str()));
         session.refresh_token =

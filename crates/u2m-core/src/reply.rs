@@ -1,4 +1,4 @@
-//! An answer as the flows see it: decoded, and with what must not be repeated of it.
+//! A response as the flows see it: decoded, and with the secrets that must not be repeated from it.
 
 use crate::call::{HttpRequest, HttpResponse};
 use crate::decode;
@@ -8,13 +8,13 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// No request takes longer, in seconds: clocks that are closer together may be the same.
+/// In seconds: no request takes longer, so clocks that differ by less may agree.
 const LONGEST: u64 = 120;
 
-/// No pause that a server asks for is kept for longer, in seconds: one hour.
+/// In seconds: pauses that a server asks for are limited to this, one hour.
 pub(crate) const LONGEST_PAUSE: u64 = 3_600;
 
-/// What came back for a request, and the secrets that were sent with it: its texts are cleared of them before they leave.
+/// A response, and the secrets that were sent with its request, which are removed from its texts before these leave.
 #[derive(Clone)]
 pub struct Reply {
     status: u16,
@@ -27,17 +27,17 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// What `answer` says to `request`.
+    /// The response `answer` to `request`.
     pub(crate) fn of(answer: HttpResponse, request: &HttpRequest) -> Self {
         Self::read(answer, request.sent(), request.limit())
     }
 
-    /// An answer of a token endpoint, to see what is in it: nothing of it is shown.
-    pub(crate) fn unasked(answer: HttpResponse) -> Self {
+    /// A token endpoint's response, read only to see what it contains. Nothing of it is shown.
+    pub(crate) fn without_sent_secrets(answer: HttpResponse) -> Self {
         Self::read(answer, SentSecrets::default(), crate::oauth::TOKEN_LIMIT)
     }
 
-    /// The same for an answer to a request that held no secrets.
+    /// The same for the response to a request without secrets.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn bare(answer: HttpResponse) -> Self {
         Self::read(answer, SentSecrets::default(), crate::oauth::METADATA_LIMIT)
@@ -63,12 +63,12 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// How long the server asked to be left alone.
+    /// How long the server asked the client to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// By how much the clock that `sent_at` was read from is ahead of the server's, if they are further apart than a request takes.
+    /// How far the clock that `sent_at` was read from is ahead of the server's, if they differ by more than a request takes.
     pub(crate) fn skew(&self, sent_at: Timestamp) -> Option<Lifetime> {
         let ahead = self.date?.until(sent_at);
         (ahead.seconds().unsigned_abs() > LONGEST).then_some(ahead)
@@ -79,17 +79,17 @@ impl Reply {
         &self.media_type
     }
 
-    /// Whether the body was said to be in a coding that is not undone here.
+    /// Whether the body was declared to be in a coding that is not decoded here.
     pub(crate) fn is_coded(&self) -> bool {
         self.is_coded
     }
 
-    /// The body below its coding and its mark.
+    /// The decoded body, without a byte order mark.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// What must be cut out of every text of the body before it is shown or kept.
+    /// What must be removed from every text of the body before it is shown or stored.
     pub(crate) fn sent(&self) -> &SentSecrets {
         &self.sent
     }

@@ -1,8 +1,8 @@
-//! Ending a login at its server (RFC 7009).
+//! Revoking a login's tokens at the authorization server (RFC 7009).
 //!
 //! | step | the driver does | then |
 //! |---|---|---|
-//! | [`Discover`](RevokeStep::Discover) | fetches the metadata of the login's own issuer | `Revoke`, or `Done` where nothing is offered |
+//! | [`Discover`](RevokeStep::Discover) | fetches the metadata of the login's own issuer | `Revoke`, or `Done` if none is offered |
 //! | [`Revoke`](RevokeStep::Revoke) | sends the token to the endpoint that was found | `Done` |
 
 use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
@@ -17,32 +17,33 @@ use crate::time::Timestamp;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What the driver of a revocation has to do next.
+/// The next step of a revocation, for the driver to carry out.
 #[derive(Debug)]
 #[must_use]
 pub enum RevokeStep {
-    /// Fetch metadata.
+    /// Fetch the issuer's metadata.
     Discover(HttpCall<DiscoveringForRevocation>),
-    /// It is over.
+    /// The revocation has ended.
     Done(Revocation),
-    /// Send the token.
+    /// Send the token to the revocation endpoint.
     Revoke(HttpCall<RevokingToken>),
 }
 
-/// What came of it.
+/// The result of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revocation {
-    /// The server offers no revocation, or it is not known whose the login is; no token was sent anywhere.
+    /// The server offers no revocation, or the login has no binding that says whose it is. No token was sent anywhere.
     NotOffered,
-    /// The token is good for nothing any more.
+    /// The token is no longer valid.
     Revoked,
 }
 
 impl Session {
-    /// Begins to revoke this login: its refresh token, or the access token of a login without one. Only the issuer that the
-    /// login is bound to is asked where, and its answer counts only for that issuer's own host and the one that the tokens
-    /// came from. A login without a binding is left alone: what it belongs to would be a guess.
+    /// Starts to revoke this login: its refresh token, or its access token if there is none. Only the issuer that the login is
+    /// bound to is asked for the endpoint, and its answer counts only for the login's host, the host of the login's token
+    /// endpoint, and hosts that were allowed at the login. A login without a binding is left alone, because what it belongs to
+    /// would be a guess.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Revocation, RevokeStep, Session};
@@ -51,12 +52,12 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// The issuer that stands in the login is not one.
+    /// Fails if the issuer recorded in the login is not a valid issuer.
     pub fn revoke(&self) -> Result<RevokeStep, RevokeError> {
         self.revoke_as(&ClientAuth::None)
     }
 
-    /// As [`revoke`](Self::revoke) for the login of a client that shows who it is (RFC 7009 section 2.1).
+    /// Like [`revoke`](Self::revoke), for the login of a client that authenticates (RFC 7009 section 2.1).
     ///
     /// ```
     /// use u2m_core::{AccessToken, ClientAuth, ClientSecret, Revocation, RevokeStep, Session};
@@ -66,7 +67,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// The issuer that stands in the login is not one.
+    /// Fails if the issuer recorded in the login is not a valid issuer.
     pub fn revoke_as(&self, auth: &ClientAuth) -> Result<RevokeStep, RevokeError> {
         let Some(binding) = &self.binding else {
             return Ok(RevokeStep::Done(Revocation::NotOffered));
@@ -84,10 +85,10 @@ impl Session {
     }
 }
 
-/// Awaits the metadata of the login's issuer. `Debug` leaves out what will be sent, because it is a secret.
+/// Waits for the metadata of the login's issuer. `Debug` leaves out the request to send, because it is secret.
 pub struct DiscoveringForRevocation(Box<(RevocationRequest, WellKnownSearch)>);
 
-/// What will be sent, and by whom.
+/// The request to send, and its client.
 struct RevocationRequest {
     client_id: String,
     auth: ClientAuth,
@@ -96,7 +97,7 @@ struct RevocationRequest {
 
 impl fmt::Debug for DiscoveringForRevocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Finding").field(&self.0.1).finish()
+        f.debug_tuple("DiscoveringForRevocation").field(&self.0.1).finish()
     }
 }
 
@@ -120,7 +121,7 @@ impl AwaitsResponse for DiscoveringForRevocation {
                     Self(Box::new((request, search))),
                 )));
             }
-            // A server that publishes nothing offers nothing.
+            // A server that publishes no metadata offers no revocation.
             Err(MetadataError::NoDocument | MetadataError::NotSupported) => {
                 return Ok(RevokeStep::Done(Revocation::NotOffered));
             }
@@ -131,12 +132,12 @@ impl AwaitsResponse for DiscoveringForRevocation {
         };
         let RevocationRequest { client_id, auth, form } = request;
         let request = auth.request(&client_id, endpoint, form);
-        // A token that was revoked twice is revoked.
+        // Revoking a token twice does no harm.
         Ok(RevokeStep::Revoke(HttpCall::new(request, Replay::Safe, RevokingToken(()))))
     }
 }
 
-/// Awaits the revocation endpoint's answer.
+/// Waits for the revocation endpoint's response.
 #[derive(Debug)]
 pub struct RevokingToken(());
 
@@ -173,7 +174,7 @@ mod tests {
             .with_binding(Binding::new(issuer, endpoint, "my-cli", host))
     }
 
-    /// The same to an issuer that a person named.
+    /// A login to an issuer that a person named.
     fn named(issuer: &str, token_endpoint: &str) -> Session {
         let mut login = login(issuer, token_endpoint);
         login.binding = login.binding.map(|binding| binding.with_issuer_named(true));
@@ -248,7 +249,7 @@ mod tests {
             let RevokeStep::Revoke(call) = step else { panic!("{name}: {step:?}") };
             assert_eq!(call.request().url().as_str(), "https://a.example/revoke");
         }
-        // Wherever a discovery login has found its issuer, whoever its client is.
+        // A discovery login is treated like this wherever it found its issuer, whatever its client is.
         let found = login("https://a.example/pool", "https://a.example/oauth/token");
         let call = discover(found.revoke().unwrap());
         assert_eq!(call.request().url().path(), "/pool/.well-known/oauth-authorization-server");
@@ -270,7 +271,7 @@ mod tests {
                 matches!(error, RevokeError::Endpoints(MetadataError::WrongIssuer(_))),
                 "{path}: {error:?}"
             );
-            // Nor is one believed that names none.
+            // A document that names no issuer is not believed either.
             let unnamed = document("", token, "https://id.example/revoke").replace("\"\"", "null");
             let mut call = discover(named(&issuer, token).revoke().unwrap());
             call = discover(call.answered(answer(200, &unnamed), NOW).unwrap());

@@ -1,4 +1,4 @@
-//! Strings that must not be seen: redacted in `Debug`, without `Display`, compared in constant time, cleared on drop.
+//! Secret strings: redacted in `Debug`, without `Display`, compared in constant time and cleared on drop.
 
 use http::HeaderValue;
 use http::header::InvalidHeaderValue;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// The shared storage of every secret: one heap copy, cleared when its last owner goes.
+/// The shared storage of every secret: one heap copy, cleared when its last owner is dropped.
 #[derive(Clone)]
 struct SecretCell(Arc<Zeroizing<String>>);
 
@@ -27,7 +27,7 @@ macro_rules! secrets {
         pub struct $name(SecretCell);
 
         impl $name {
-            /// Takes the secret over.
+            /// Takes a secret.
             ///
             /// ```
             #[doc = concat!("let secret = u2m_core::", stringify!($name), "::new(\"canary\");")]
@@ -38,7 +38,7 @@ macro_rules! secrets {
                 Self(SecretCell::new(text.into()))
             }
 
-            /// The secret itself. Call this only where it leaves for its one destination.
+            /// The secret itself. Call this only where it is sent to its one destination.
             pub fn expose(&self) -> &str {
                 &self.0.0
             }
@@ -61,32 +61,33 @@ macro_rules! secrets {
 }
 
 secrets! {
-    /// An access token: what a request to the API carries (RFC 6749 section 1.4).
+    /// An access token, which authorizes requests to an API (RFC 6749 section 1.4).
     AccessToken;
-    /// A refresh token: buys new access tokens; often good for one use (RFC 6749 section 1.5).
+    /// A refresh token, which obtains new access tokens and is often good for one use only (RFC 6749 section 1.5).
     RefreshToken;
-    /// An authorization code: good for one exchange (RFC 6749 section 4.1.2).
+    /// An authorization code, good for one exchange (RFC 6749 section 4.1.2).
     AuthorizationCode;
     /// A PKCE code verifier (RFC 7636 section 4.1).
     CodeVerifier;
-    /// What a client has signed to show who it is (RFC 7523 section 2.2): whoever has it is the client, for minutes.
+    /// A client assertion: a signed statement with which a client authenticates (RFC 7523 section 2.2). For minutes,
+    /// whoever has it can act as the client.
     ClientAssertion;
-    /// What a confidential client shows to say who it is (RFC 6749 section 2.3.1).
+    /// A client secret, with which a confidential client authenticates (RFC 6749 section 2.3.1).
     ClientSecret;
-    /// What a device polls with (RFC 8628 section 3.2): whoever has it gets the tokens.
+    /// A device code, with which a device polls (RFC 8628 section 3.2). Whoever has it gets the tokens.
     DeviceCode;
-    /// The value that ties a callback to the request that caused it (RFC 6749 section 10.12).
+    /// The `state` value, which ties a callback to the request that caused it (RFC 6749 section 10.12).
     CsrfState;
-    /// A whole login written down as one text, tokens included ([`SessionRecord::text`](crate::SessionRecord::text)).
+    /// A whole login as one text, tokens included ([`SessionRecord::text`](crate::SessionRecord::text)).
     SessionText;
-    /// The value of an `Authorization` header, scheme and credentials (RFC 9110 section 11.6.2): for one origin alone.
+    /// The value of an `Authorization` header, scheme and credentials (RFC 9110 section 11.6.2), for one origin only.
     Authorization;
     /// The value of another header that authenticates a request, beside `Authorization` or in its place.
     SideHeader;
 }
 
 impl Authorization {
-    /// An access token as a request carries it (RFC 6750 section 2.1).
+    /// An access token as a bearer credential (RFC 6750 section 2.1).
     ///
     /// ```
     /// use u2m_core::{AccessToken, Authorization};
@@ -94,7 +95,7 @@ impl Authorization {
     /// ```
     pub fn bearer(token: &AccessToken) -> Self {
         const SCHEME: &str = "Bearer ";
-        // Of its full length from the start: what outgrows its memory leaves a copy behind.
+        // Allocated at its full length: a string that grows leaves a copy behind.
         let mut text = String::with_capacity(SCHEME.len() + token.expose().len());
         text.push_str(SCHEME);
         text.push_str(token.expose());
@@ -102,8 +103,8 @@ impl Authorization {
     }
 }
 
-/// The header's value for whatever uses the crate `http`, marked as sensitive: no `Debug` shows it, and no table of
-/// compressed headers keeps it (RFC 7541 section 7.1.3). Whoever holds it does not clear it.
+/// Converts it for the crate `http`, marked as sensitive: `Debug` does not show the value, and HPACK does not keep it
+/// in its table (RFC 7541 section 7.1.3). `HeaderValue` does not clear its memory.
 ///
 /// ```
 /// use u2m_core::{AccessToken, Authorization};
@@ -119,7 +120,7 @@ impl TryFrom<&Authorization> for HeaderValue {
     }
 }
 
-/// As that of an [`Authorization`].
+/// As for an [`Authorization`].
 impl TryFrom<&SideHeader> for HeaderValue {
     type Error = InvalidHeaderValue;
 
@@ -135,8 +136,8 @@ fn sensitive(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
 }
 
 impl AccessToken {
-    /// Whether a request can carry it: visible ASCII alone, which is more than servers issue (RFC 6750 section 2.1) and
-    /// less than would break a header, a line or a terminal.
+    /// Whether a request can carry this token: it is not empty and has only visible ASCII characters. That is more
+    /// than servers issue (RFC 6750 section 2.1) and less than would break a header, a line or a terminal.
     ///
     /// ```
     /// use u2m_core::AccessToken;
@@ -148,7 +149,7 @@ impl AccessToken {
     }
 }
 
-/// Names a secret without telling it: the first half of its SHA-256, in lower-case hexadecimal.
+/// Names a secret without revealing it: the first half of its SHA-256, in lower-case hexadecimal.
 ///
 /// ```
 /// use u2m_core::{Fingerprint, RefreshToken};
@@ -160,7 +161,7 @@ impl AccessToken {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Names a refresh token.
+    /// The fingerprint of a refresh token.
     ///
     /// ```
     /// use u2m_core::{Fingerprint, RefreshToken};
@@ -171,7 +172,7 @@ impl Fingerprint {
         Self::of(token.expose())
     }
 
-    /// Names an access token.
+    /// The fingerprint of an access token.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Fingerprint};
@@ -182,7 +183,7 @@ impl Fingerprint {
         Self::of(token.expose())
     }
 
-    /// Names what is no secret, by the same rule: a file, an entry, an endpoint.
+    /// The fingerprint, by the same rule, of something that is not secret: a file, an entry, an endpoint.
     ///
     /// ```
     /// use u2m_core::Fingerprint;
@@ -192,7 +193,7 @@ impl Fingerprint {
         Self::of(text)
     }
 
-    /// Reads a stored name; `None` unless it is 32 lower-case hexadecimal digits.
+    /// Reads a stored fingerprint; `None` unless it is 32 lower-case hexadecimal digits.
     ///
     /// ```
     /// assert!(u2m_core::Fingerprint::parse("not a fingerprint").is_none());
@@ -202,7 +203,7 @@ impl Fingerprint {
         (text.len() == 32 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
     }
 
-    /// The 32 digits.
+    /// The 32 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

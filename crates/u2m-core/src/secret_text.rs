@@ -1,10 +1,10 @@
-//! Texts with secrets in them, while they are put together. A `String` that outgrows its memory leaves a copy there, and the
-//! allocator clears none: every text of ours that a token goes into is made here.
+//! Texts with secrets in them, while they are put together. A `String` that outgrows its buffer leaves a copy behind,
+//! and the allocator does not clear it; so every text of this crate that contains a token is built here.
 
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A text that grows, and that holds secrets: its memory is cleared when it goes, and so is whatever it has outgrown.
+/// A growable text that holds secrets. Its memory is cleared on drop, and so is every buffer it has outgrown.
 ///
 /// ```
 /// use u2m_core::SecretText;
@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// An empty text.
+    /// Makes an empty text.
     ///
     /// ```
     /// assert_eq!(u2m_core::SecretText::new().as_str(), "");
@@ -27,7 +27,7 @@ impl SecretText {
         Self::default()
     }
 
-    /// An empty text with room for so many bytes: one that is long enough is neither moved nor cleared twice.
+    /// Makes an empty text with room for `bytes` bytes. With enough room, it never moves.
     ///
     /// ```
     /// assert_eq!(u2m_core::SecretText::with_capacity(64).as_str(), "");
@@ -36,7 +36,7 @@ impl SecretText {
         Self(Zeroizing::new(String::with_capacity(bytes)))
     }
 
-    /// What bytes stand for in UTF-8; what stands for nothing is a sign that says so, as of `String::from_utf8_lossy`.
+    /// Decodes UTF-8. Invalid bytes become U+FFFD, as with `String::from_utf8_lossy`.
     ///
     /// ```
     /// use u2m_core::SecretText;
@@ -53,13 +53,13 @@ impl SecretText {
         text
     }
 
-    /// Adds a text.
+    /// Appends a string.
     pub fn push_str(&mut self, text: &str) {
         self.make_room(text.len());
         self.0.push_str(text);
     }
 
-    /// Adds a character.
+    /// Appends a character.
     pub fn push(&mut self, c: char) {
         self.make_room(c.len_utf8());
         self.0.push(c);
@@ -70,7 +70,7 @@ impl SecretText {
         &self.0
     }
 
-    /// The text, done with: it is still cleared when it goes, and must not grow any more.
+    /// Returns the finished text. It is still cleared on drop, and must not grow any more.
     ///
     /// ```
     /// let mut text = u2m_core::SecretText::new();
@@ -81,7 +81,7 @@ impl SecretText {
         self.0
     }
 
-    /// The same as bytes.
+    /// Returns the finished text as bytes.
     ///
     /// ```
     /// let mut text = u2m_core::SecretText::new();
@@ -117,7 +117,7 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// Bytes that grow, and that hold secrets, as they come from a socket or a pipe: like [`SecretText`].
+/// A growable byte buffer that holds secrets, as they come from a socket or a pipe; like [`SecretText`].
 ///
 /// ```
 /// use u2m_core::SecretBytes;
@@ -130,7 +130,7 @@ impl fmt::Debug for SecretText {
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Nothing, with room for so many bytes.
+    /// Makes an empty buffer with room for `bytes` bytes.
     ///
     /// ```
     /// assert!(u2m_core::SecretBytes::with_capacity(16).as_slice().is_empty());
@@ -139,7 +139,7 @@ impl SecretBytes {
         Self(Zeroizing::new(Vec::with_capacity(bytes)))
     }
 
-    /// Adds bytes.
+    /// Appends bytes.
     pub fn extend(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
@@ -155,7 +155,7 @@ impl SecretBytes {
         &self.0
     }
 
-    /// The bytes, done with: they are still cleared when they go, and must not grow any more.
+    /// Returns the finished bytes. They are still cleared on drop, and must not grow any more.
     ///
     /// ```
     /// let mut bytes = u2m_core::SecretBytes::default();

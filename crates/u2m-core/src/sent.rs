@@ -1,9 +1,9 @@
-//! The secrets that went out with a request, cut out of what comes back.
+//! Removes the secrets that were sent with a request from the texts of its response.
 //!
-//! Servers repeat what they were sent: as it was, percent-encoded, escaped for JSON or HTML, in base64, base32 or hexadecimal,
-//! as a list of numbers, backwards, in two of these, broken into lines, groups or pieces, or cut short. A text is therefore
-//! compared by its letters and digits alone, without their case, as it stands, with its escapes undone and [decoded], and
-//! sixteen of them in a row that stand in a secret too are enough; or [scattered] pieces that hold most of one.
+//! Servers repeat what they were sent: unchanged, percent-encoded, escaped for JSON or HTML, in base64, base32 or hexadecimal,
+//! as a list of numbers, backwards, in two of these, broken into lines, groups or pieces, or cut short. So only the letters and
+//! digits of a text are compared, ignoring case: of the text itself, with its escapes undone, and [decoded]. A run of sixteen
+//! that also occurs in a secret is enough, and so are [scattered] pieces that make up most of one.
 
 mod decoded;
 mod escapes;
@@ -15,28 +15,28 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
-/// Shorter texts are guessed rather than stolen, and cutting them out would spoil what is said.
+/// Shorter texts can be guessed anyway, and removing them would spoil the message.
 const SHORTEST: usize = 6;
 
-/// As many letters and digits in a row are part of a secret and of nothing else.
+/// A run of this many letters and digits comes from a secret and from nothing else.
 const TELLING: usize = 16;
 
-/// A secret that was cut short at the end of a text is known by as many.
+/// This many letters and digits identify a secret that is cut short at the end of a text.
 const BEGINNING: usize = 8;
 
-/// How many escapes on top of one another are undone.
+/// How many layers of escapes are undone.
 const LAYERS: usize = 4;
 
-/// Secrets that were sent. `Debug` shows how many.
+/// Secrets that were sent. `Debug` shows only how many.
 #[derive(Clone, Default)]
 pub(crate) struct SentSecrets {
     secrets: Vec<Zeroizing<String>>,
-    /// Made when a text is first looked at, which most answers never see.
+    /// Made when a text is first examined, which most responses never need.
     needles: OnceLock<Box<SecretHashes>>,
 }
 
 impl SentSecrets {
-    /// What stands where a secret was.
+    /// What replaces a secret.
     pub(crate) const CUT: &str = "[secret]";
 
     /// Adds a secret.
@@ -47,12 +47,12 @@ impl SentSecrets {
         }
     }
 
-    /// Each of them.
+    /// The secrets.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
         self.secrets.iter().map(|secret| secret.as_str())
     }
 
-    /// `text` without them.
+    /// `text` without the secrets.
     pub(crate) fn cut(&self, text: &str) -> String {
         if self.secrets.is_empty() || text.is_empty() {
             return text.to_owned();
@@ -72,8 +72,8 @@ impl SentSecrets {
         without(text, found)
     }
 
-    /// Adds the places where one of them stands in a reading of a text of this length, or below its escapes. The reading without
-    /// them, if there are any.
+    /// Adds the places where a secret occurs in a reading of a text of this length, or below its escapes. Returns the reading
+    /// without escapes, if there are any.
     fn look(
         &self,
         needles: &SecretHashes,
@@ -109,18 +109,18 @@ impl<'a> FromIterator<&'a str> for SentSecrets {
 
 impl fmt::Debug for SentSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sent({})", self.secrets.len())
+        write!(f, "SentSecrets({})", self.secrets.len())
     }
 }
 
-/// A character, and which bytes of the text it stands for.
+/// A character, and the bytes of the text that it comes from.
 type TextPiece = (char, Range<usize>);
 
 fn pieces(text: &str) -> Vec<TextPiece> {
     text.char_indices().map(|(at, c)| (narrow(c), at..at + c.len_utf8())).collect()
 }
 
-/// A wide form of a sign of ASCII (U+FF01 to U+FF5E) as that sign: people read the one for the other.
+/// Turns a full-width form of an ASCII character (U+FF01 to U+FF5E) into that character: people read one as the other.
 fn narrow(c: char) -> char {
     match u32::from(c) {
         code @ 0xff01..=0xff5e => char::from_u32(code - 0xfee0).unwrap_or(c),
@@ -128,7 +128,7 @@ fn narrow(c: char) -> char {
     }
 }
 
-/// Letters and digits without their case; nothing else counts.
+/// Letters and digits, in lower case; `None` for anything else.
 fn telling(c: char) -> Option<u8> {
     u8::try_from(c).ok().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
@@ -139,16 +139,16 @@ fn skeleton(text: &str) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// Which runs of letters and digits give a secret away: hashes, so that no second copy of a secret is about.
+/// The runs of letters and digits that identify a secret, as hashes, so that there is no second copy of a secret.
 #[derive(Clone)]
 struct SecretHashes {
-    /// By length: what is cut out wherever it stands.
+    /// By length: the runs that are removed anywhere in a text.
     anywhere: Vec<(usize, Vec<u64>)>,
-    /// By length: what is cut out at the end of a text.
+    /// By length: the runs that are removed only at the end of a text.
     at_end: Vec<(usize, Vec<u64>)>,
-    /// What gives one away by its pieces.
+    /// The runs that identify a secret by its pieces.
     scattered: scattered::SecretRuns,
-    /// Those of `anywhere` that are in base64, whose first and last digits say something of what stands beside them.
+    /// Those of `anywhere` that are in base64: their neighbouring digits hold parts of the secret, too.
     coded: Vec<u64>,
 }
 
@@ -189,7 +189,7 @@ impl SecretHashes {
         Self { anywhere: sorted(anywhere), at_end: sorted(at_end), scattered, coded }
     }
 
-    /// Adds the places where one of them stands, or has been cut short where a reading of a text of this length ends.
+    /// Adds the places where a secret occurs in a reading of a text of this length, or is cut short at its end.
     fn find(&self, pieces: &[TextPiece], of: usize, found: &mut Vec<Range<usize>>) {
         let mut bytes = Zeroizing::new(Vec::with_capacity(pieces.len()));
         let mut places = Vec::with_capacity(pieces.len());
@@ -231,7 +231,7 @@ impl SecretHashes {
     }
 }
 
-/// A secret with too few letters and digits to be told by them: it is looked for as it is.
+/// Finds a secret that has too few letters and digits to be identified by them: it is compared as it is.
 fn odd(secret: &str, pieces: &[TextPiece], found: &mut Vec<Range<usize>>) {
     if skeleton(secret).len() >= SHORTEST {
         return;
@@ -244,12 +244,12 @@ fn odd(secret: &str, pieces: &[TextPiece], found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// From one place to another, wherever each of them is.
+/// The range from one place to another, in any order.
 fn across(one: &Range<usize>, other: &Range<usize>) -> Range<usize> {
     one.start.min(other.start)..one.end.max(other.end)
 }
 
-/// `text` with a word in the place of each range.
+/// `text` with a word in place of each range.
 fn without(text: &str, mut found: Vec<Range<usize>>) -> String {
     found.sort_unstable_by_key(|range| range.start);
     let mut out = String::with_capacity(text.len());
@@ -261,7 +261,7 @@ fn without(text: &str, mut found: Vec<Range<usize>>) -> String {
         }
         out.push_str(&text[at..range.start]);
         out.push_str(SentSecrets::CUT);
-        // What fills a group of base64 up says how long it was.
+        // The padding of base64 would reveal the length.
         at = range.end + text[range.end..].bytes().take_while(|byte| *byte == b'=').count();
     }
     out.push_str(&text[at..]);
@@ -281,8 +281,8 @@ fn percent(secret: &str) -> Zeroizing<String> {
     escaped.finish()
 }
 
-/// What a secret looks like in base64 at each of the three places that it may begin at, without the digits that depend on
-/// what stands before and behind it.
+/// The forms of a secret in base64 at each of its three possible offsets, without the digits that depend on the text before and
+/// after it.
 fn base64(secret: &[u8]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -297,7 +297,7 @@ fn base64(secret: &[u8]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> {
     })
 }
 
-/// FNV-1a: it has to spread, and nobody gains by making two collide.
+/// FNV-1a: it only has to spread well; nobody gains from a collision.
 fn hash(bytes: &[u8]) -> u64 {
     let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)

@@ -9,7 +9,7 @@ fn sent(secret: &str) -> SentSecrets {
     [secret].into_iter().collect()
 }
 
-/// Whether anything of the secret is left that is worth having: eight of its letters and digits in a row.
+/// Whether a useful part of the secret is left: eight of its letters and digits in a row.
 fn leaks(shown: &str, secret: &str) -> bool {
     let (shown, secret) = (skeleton(shown), skeleton(secret));
     secret.windows(8.min(secret.len())).any(|run| shown.windows(run.len()).any(|part| part == run))
@@ -94,7 +94,7 @@ fn what_is_cut_short_is_cut_out_too() {
     }
 }
 
-/// In base32 (RFC 4648 section 6), without what fills the last group up.
+/// In base32 (RFC 4648 section 6), without padding.
 fn base32(bytes: &[u8]) -> String {
     let bits: Vec<u8> =
         bytes.iter().flat_map(|b| (0..8).rev().map(move |at| b >> at & 1)).collect();
@@ -105,7 +105,7 @@ fn base32(bytes: &[u8]) -> String {
     bits.chunks(5).map(digit).collect()
 }
 
-/// What a server may do to what it repeats.
+/// What a server may do to a text that it repeats.
 const CODINGS: [fn(&str) -> String; 12] = [
     |text| base32(text.as_bytes()),
     |text| base32(text.as_bytes()).to_lowercase(),
@@ -166,8 +166,8 @@ fn what_is_encoded_and_cut_short_is_cut_out_too() {
     }
 }
 
-/// Each of these is decoded from every place, twice, and below its escapes: whoever makes that grow faster than the text waits
-/// here for hours.
+/// Each of these is decoded from every place, twice, and below its escapes. If that work ever grows faster than the text, this
+/// test takes hours.
 #[test]
 fn a_long_text_is_read_to_its_end() {
     let secret = "q7Zk2Xp9Lw4Vn8Tb3Rm6Yc1Hd5Jf0Gs".repeat(40);
@@ -259,5 +259,5 @@ proptest! {
 
 #[test]
 fn of_what_was_sent_is_shown_how_much_it_is() {
-    assert_eq!(format!("{:?}", sent(TOKEN)), "Sent(1)");
+    assert_eq!(format!("{:?}", sent(TOKEN)), "SentSecrets(1)");
 }

@@ -1,5 +1,5 @@
-//! A login as it is stored, and the token that callers get of it. Two types, so that a refresh token never leaves by
-//! accident.
+//! A login as it is stored, and the token that callers get from it. They are two types, so that a refresh token is
+//! never handed out by accident.
 
 use crate::databricks::Host;
 use crate::host_pin::HostPin;
@@ -10,7 +10,7 @@ use crate::secret::{AccessToken, Authorization, Fingerprint, RefreshToken};
 use crate::time::{Lifetime, Timestamp};
 use url::Url;
 
-/// What callers get: an access token, and when it ends. It never holds a refresh token.
+/// What callers get: an access token and its expiry. It never holds a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     access_token: AccessToken,
@@ -18,7 +18,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Takes an access token and its end; `None` where nobody knows it.
+    /// Takes an access token and its expiry; `None` if the expiry is unknown.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Token};
@@ -34,7 +34,7 @@ impl Token {
         &self.access_token
     }
 
-    /// When the access token ends, as far as it is known.
+    /// When the access token expires, if known.
     pub fn expiry(&self) -> Option<Timestamp> {
         self.expiry
     }
@@ -59,23 +59,22 @@ impl Token {
 pub struct Session {
     /// The access token.
     pub access_token: AccessToken,
-    /// What buys the next one; absent when `offline_access` was not asked for or not granted.
+    /// The refresh token; absent if `offline_access` was not requested or not granted.
     pub refresh_token: Option<RefreshToken>,
-    /// When the access token ends; `None` means that nobody knows, and it is used until a server objects.
+    /// When the access token expires. `None` means unknown: the token is used until a server rejects it.
     pub expiry: Option<Timestamp>,
-    /// How long the access token was good for when it was issued.
+    /// How long the access token was valid when it was issued.
     pub lifetime: Option<Lifetime>,
-    /// When it was issued, if u2m itself saw that.
+    /// When it was issued, if u2m itself observed that.
     pub issued_at: Option<Timestamp>,
-    /// Whom the tokens belong to; absent when another program wrote the entry.
+    /// Whom the tokens belong to; absent if another program wrote the entry.
     pub binding: Option<Binding>,
-    /// The hosts that an entry without a binding is tied to otherwise, as its store knows them. They are no part of what is
-    /// saved.
+    /// For an entry without a binding: the hosts that its store ties it to in other ways. They are not saved.
     pub ties: Vec<HostPin>,
 }
 
 impl Session {
-    /// Starts from an access token alone.
+    /// Makes a session from an access token alone.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Session};
@@ -93,65 +92,65 @@ impl Session {
         }
     }
 
-    /// Adds a refresh token.
+    /// Sets the refresh token.
     #[must_use]
     pub fn with_refresh_token(mut self, token: RefreshToken) -> Self {
         self.refresh_token = Some(token);
         self
     }
 
-    /// Adds the end of the access token.
+    /// Sets when the access token expires.
     #[must_use]
     pub fn with_expiry(mut self, expiry: Timestamp) -> Self {
         self.expiry = Some(expiry);
         self
     }
 
-    /// Adds the lifetime at issue.
+    /// Sets the lifetime at issue.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.lifetime = Some(lifetime);
         self
     }
 
-    /// Adds the time of issue.
+    /// Sets the time of issue.
     #[must_use]
     pub fn with_issued_at(mut self, issued_at: Timestamp) -> Self {
         self.issued_at = Some(issued_at);
         self
     }
 
-    /// Adds whom the tokens belong to.
+    /// Sets whom the tokens belong to.
     #[must_use]
     pub fn with_binding(mut self, binding: Binding) -> Self {
         self.binding = Some(binding);
         self
     }
 
-    /// Adds a host that an entry without a binding is tied to.
+    /// Adds a host to which an entry without a binding is tied.
     #[must_use]
     pub fn with_tie(mut self, tie: HostPin) -> Self {
         self.ties.push(tie);
         self
     }
 
-    /// When the access token ends: as stored, else as an unverified hint in the token itself.
+    /// When the access token expires: as stored, else from the token's own unverified claim.
     pub fn known_expiry(&self) -> Option<Timestamp> {
         self.expiry.or_else(|| expiry_hint(&self.access_token).map(Timestamp::from_unix))
     }
 
-    /// When the access token was issued and when it ends, by its own unverified claims.
+    /// When the access token was issued and when it expires, by its own unverified claims.
     pub(crate) fn claimed(&self) -> Option<(Timestamp, Timestamp)> {
         let claims = UnverifiedClaims::read(self.access_token.expose())?;
         claims.iat.zip(claims.exp).filter(|(iat, exp)| iat < exp)
     }
 
-    /// What callers get of it.
+    /// The token for callers.
     pub fn token(&self) -> Token {
         Token::new(self.access_token.clone(), self.known_expiry())
     }
 
-    /// Names the login's present state: the refresh token, or the access token where there is none.
+    /// The fingerprint of the login's present state: of the refresh token, or of the access token if there is none.
     pub fn fingerprint(&self) -> Fingerprint {
         match &self.refresh_token {
             Some(token) => Fingerprint::of_refresh(token),
@@ -159,9 +158,9 @@ impl Session {
         }
     }
 
-    /// What `grant` makes of this login. A refresh token that was not sent anew stays (RFC 6749 section 6); the time
-    /// counts from before the request. Without a lifetime, the token's own hint counts, unless a clock that is ahead makes
-    /// it look past; else `assumed`.
+    /// The session after `grant`. If the server sends no new refresh token, the old one stays (RFC 6749 section 6).
+    /// The lifetime counts from before the request. Without a stated lifetime, the token's own claim decides, unless
+    /// it looks past because a clock is ahead; else `assumed`.
     pub(crate) fn renewed(
         grant: TokenResponse,
         old: Option<&Self>,
@@ -192,32 +191,33 @@ impl Session {
     }
 }
 
-/// Whom a login's tokens belong to. They are sent to nobody else (T20).
+/// Whom a login's tokens belong to. They are sent nowhere else (T20).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Binding {
-    /// The issuer that was asked for; what it calls itself may differ.
+    /// The issuer that was asked for. The issuer may call itself otherwise.
     pub issuer: String,
-    /// Where the refresh token is redeemed.
+    /// The token endpoint, where the refresh token is redeemed.
     pub token_endpoint: Url,
-    /// The client that the tokens were issued to.
+    /// The id of the client that the tokens were issued to.
     pub client_id: String,
     /// The host that was signed in to.
     pub host: Host,
-    /// The account, where the login was to one.
+    /// The account's id, if the login was to an account.
     pub account_id: Option<String>,
-    /// What was granted, if the server said so.
+    /// The granted scopes, if the server stated them.
     pub scopes: Option<Scopes>,
-    /// The hosts that a person allowed by name when signing in, and had to: of the login's endpoints, those that are not on
-    /// `host` are on one of these, and so is what the issuer calls itself. Nothing but a new login adds to them.
+    /// The hosts that a person allowed by name when signing in, because the login needed them. Every endpoint of the login that
+    /// is not on `host` is on one of these, and so is the issuer's own name if it is elsewhere. Only a new login adds to them.
     pub allowed: Vec<Host>,
-    /// Whether a person named the issuer itself: then its metadata has to call it so, because one host may serve several. That
-    /// of a login of Databricks follows from its host, or was found by the login, and is known by the host.
+    /// Whether a person named the issuer itself. If so, its metadata must give exactly that name, because one host
+    /// may serve several issuers. The issuer of a Databricks login follows from its host, or was found by the login,
+    /// and is identified by the host.
     pub is_issuer_named: bool,
 }
 
 impl Binding {
-    /// Takes what every login has.
+    /// Takes the parts that every login has.
     ///
     /// ```
     /// use u2m_core::{Binding, Host};
@@ -247,28 +247,28 @@ impl Binding {
         }
     }
 
-    /// Adds the account.
+    /// Sets the account.
     #[must_use]
     pub fn with_account_id(mut self, id: Option<String>) -> Self {
         self.account_id = id;
         self
     }
 
-    /// Adds what was granted.
+    /// Sets the granted scopes.
     #[must_use]
     pub fn with_scopes(mut self, scopes: Option<Scopes>) -> Self {
         self.scopes = scopes;
         self
     }
 
-    /// Adds the other hosts that were allowed by name at the login.
+    /// Sets the other hosts that were allowed by name at the login.
     #[must_use]
     pub fn with_allowed(mut self, hosts: impl IntoIterator<Item = Host>) -> Self {
         self.allowed = hosts.into_iter().collect();
         self
     }
 
-    /// Says whether a person named the issuer itself.
+    /// Sets whether a person named the issuer itself.
     ///
     /// ```
     /// use u2m_core::{Binding, Host};
@@ -283,20 +283,21 @@ impl Binding {
         self
     }
 
-    /// Whether the login's secrets may go to `url`: it is on the host that was signed in to, or on one that was allowed then.
+    /// Whether the login's secrets may be sent to `url`: it is on the host that was signed in to, or on one that was
+    /// allowed then.
     pub fn allows(&self, url: &Url) -> bool {
         let is_its = |host: Host| host == self.host || self.allowed.contains(&host);
         url.fragment().is_none() && Host::of(url).is_ok_and(is_its)
     }
 
-    /// The other hosts that may have endpoints of this login, or what its issuer calls itself.
+    /// The other hosts that may have endpoints of this login, or the issuer's name.
     pub(crate) fn others(&self) -> Vec<Host> {
-        // The one that the tokens came from has had them before.
+        // The token endpoint's host had the tokens before.
         let from = Host::of(&self.token_endpoint).ok().filter(|from| *from != self.host);
         self.allowed.iter().cloned().chain(from).collect()
     }
 
-    /// What metadata of the login's issuer has to say to be believed.
+    /// What metadata of the login's issuer must say to be believed.
     pub(crate) fn expected(&self) -> ExpectedIssuer {
         let (issuer, host, others) = (self.issuer.as_str(), self.host.clone(), self.others());
         match self.is_issuer_named {

@@ -1,4 +1,4 @@
-//! How a source of tokens can fail, whatever makes them: split by blame.
+//! How a token source can fail, by cause, whatever kind of source it is.
 
 use crate::oauth::Scopes;
 use crate::text::Sanitized;
@@ -8,47 +8,47 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a source can fail to give a token. Cheap to clone: all who waited for one token share its failure.
+/// Why a source gave no token. Cheap to clone: all callers that waited for one token share its failure.
 ///
 /// ```
 /// use u2m_core::{SourceError, SourceFailure, TokenError};
 /// assert!(SourceError::from(TokenError::NotFound).needs_login());
-/// let busy = SourceFailure::passing(std::io::Error::other("http 503"));
+/// let busy = SourceFailure::transient(std::io::Error::other("http 503"));
 /// assert!(SourceError::Refused(busy).is_transient());
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// The caller: this source makes no such tokens, whenever it is asked.
+    /// The request: this source never gives tokens like that.
     #[error("this source gives no token for the {what} {wanted}")]
     Unsuited {
-        /// Of what kind: audience or scopes.
+        /// What it does not support: audience or scopes.
         what: &'static str,
-        /// As asked for.
+        /// The requested value.
         wanted: Sanitized,
     },
-    /// A person's login, which tokens are renewed with.
+    /// The person's login from which tokens are refreshed.
     #[error(transparent)]
     Login(TokenError),
-    /// This machine: what tokens are made from is not to be had here; a file, a variable, another program.
+    /// This machine: something that the token is made from is not available, such as a file, a variable or another program.
     #[error("what the token is made from is not to be had")]
     Local(#[source] SourceFailure),
-    /// The network: the server was not reached, or did not answer.
+    /// The network: the server could not be reached or did not respond.
     #[error("the server that gives the token did not answer")]
     Unreachable(#[source] SourceFailure),
-    /// The server: it answered, and gave no token.
+    /// The server: it responded without a token.
     #[error("the server gave no token")]
     Refused(#[source] SourceFailure),
     /// Code that fetching the token calls panicked. It will do so again.
     #[error("code that fetches the token has panicked")]
     Panicked,
-    /// Fetching the token ended without a word: its thread, its runtime or its process did.
+    /// Fetching the token ended without a result, because its thread, runtime or process ended.
     #[error("fetching the token did not finish")]
     Unfinished,
 }
 
 impl SourceError {
-    /// That a source has no tokens for `audience`.
+    /// The error of a source that has no tokens for `audience`.
     ///
     /// ```
     /// use u2m_core::SourceError;
@@ -59,7 +59,7 @@ impl SourceError {
         Self::Unsuited { what: "audience", wanted: Sanitized::new(audience) }
     }
 
-    /// That a source has no tokens with `scopes`.
+    /// The error of a source that has no tokens with `scopes`.
     ///
     /// ```
     /// use u2m_core::{Scopes, SourceError};
@@ -69,7 +69,7 @@ impl SourceError {
         Self::Unsuited { what: "scopes", wanted: Sanitized::new(&scopes.to_string()) }
     }
 
-    /// Whether a later try may succeed, without anything being changed.
+    /// Whether a later try may succeed, without any change.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Login(error) => error.is_transient(),
@@ -86,7 +86,7 @@ impl SourceError {
         matches!(self, Self::Login(error) if error.needs_login())
     }
 
-    /// For how long the server asked not to be asked again, as far as it did.
+    /// How long the server asked the client to wait, if it did.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Login(TokenError::Postponed { left, .. }) => {
@@ -109,7 +109,7 @@ impl From<TokenError> for SourceError {
     }
 }
 
-/// A source's own error, with what a caller decides by.
+/// A source's own error, and what a caller needs to know to react to it.
 #[derive(Clone)]
 pub struct SourceFailure {
     error: Arc<dyn Error + Send + Sync>,
@@ -118,7 +118,7 @@ pub struct SourceFailure {
 }
 
 impl SourceFailure {
-    /// One that a later try would meet again.
+    /// Wraps an error that a later try would meet again.
     ///
     /// ```
     /// let failure = u2m_core::SourceFailure::new(std::io::Error::other("no such key"));
@@ -128,23 +128,23 @@ impl SourceFailure {
         Self { error: Arc::new(error), is_transient: false, retry_after: None }
     }
 
-    /// One that may pass by itself.
+    /// Wraps an error that may pass by itself.
     ///
     /// ```
     /// use u2m_core::{SourceError, SourceFailure};
-    /// let failure = SourceFailure::passing(std::io::Error::other("no answer"));
+    /// let failure = SourceFailure::transient(std::io::Error::other("no answer"));
     /// assert!(SourceError::Unreachable(failure).is_transient());
     /// ```
-    pub fn passing(error: impl Error + Send + Sync + 'static) -> Self {
+    pub fn transient(error: impl Error + Send + Sync + 'static) -> Self {
         Self { is_transient: true, ..Self::new(error) }
     }
 
-    /// Says for how long the server asked not to be asked again (RFC 9110 section 10.2.3).
+    /// Sets how long the server asked the client to wait (RFC 9110 section 10.2.3).
     ///
     /// ```
     /// use std::time::Duration;
     /// use u2m_core::{SourceError, SourceFailure};
-    /// let failure = SourceFailure::passing(std::io::Error::other("http 429"));
+    /// let failure = SourceFailure::transient(std::io::Error::other("http 429"));
     /// let error = SourceError::Refused(failure.with_retry_after(Duration::from_secs(7)));
     /// assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
     /// ```
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn what_may_pass_and_what_needs_a_person_is_told_by_whoever_failed() {
         let no = || std::io::Error::other("no");
-        let passing = || SourceFailure::passing(no());
+        let passing = || SourceFailure::transient(no());
         let lasting = || SourceFailure::new(no());
         for (error, may_pass, needs_login) in [
             (SourceError::Login(TokenError::NotFound), false, true),

@@ -1,11 +1,11 @@
-//! What has become of a refresh token when its refresh has failed: one rule for all errors, so that nobody promises more than is
+//! What becomes of a refresh token when its refresh fails: one rule for all errors, so that nothing promises more than is
 //! known.
 
 use crate::call::{TransportFailure, TransportFailureKind};
 use crate::oauth::{OAuthErrorCode, ResponseError, TokenEndpointError};
 use crate::token::TokenError;
 
-/// What is known of a secret that can be spent once, after the request that was to spend it has failed.
+/// What is known of a single-use secret, such as a refresh token, after the request that was to spend it has failed.
 ///
 /// ```
 /// use u2m_core::{SpendState, TransportFailure, TransportFailureKind};
@@ -15,11 +15,11 @@ use crate::token::TokenError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpendState {
-    /// It was not sent, or whoever answered has not used it up: it is as good as before.
+    /// It was not sent, or it was not used up: it is as good as before.
     Kept,
     /// It is used up.
     Spent,
-    /// It may have been sent, and nobody said whether it was used up.
+    /// It may have been sent, and it is not known whether it was used up.
     Unknown,
 }
 
@@ -36,7 +36,8 @@ impl TransportFailure {
 }
 
 impl TokenEndpointError {
-    /// What is known of the secret in the request. A gateway that answers for its server does not say whether it has asked it.
+    /// What is known of the secret in the request. A gateway that responds for its server does not say whether it forwarded the
+    /// request.
     pub fn fate(&self) -> SpendState {
         match self {
             error if error.is_unreadable_success() => SpendState::Spent,
@@ -62,11 +63,11 @@ impl TokenEndpointError {
     }
 }
 
-/// What a status says where the body says nothing of the server's.
+/// What a status says if the body contains nothing from the server.
 fn under(status: u16) -> SpendState {
     match status {
-        // These are about the request before anything is made of it; that a request took too long, or was given up (408, 499), may
-        // be said when all of it has been worked on.
+        // These concern the request before it is processed. That it took too long or was given up (408, 499) may be said after
+        // all of it was processed.
         408 | 499 => SpendState::Unknown,
         400..500 => SpendState::Kept,
         _ => SpendState::Unknown,
@@ -80,7 +81,7 @@ impl TokenError {
             Self::Refresh(error) => error.fate(),
             Self::Reported(report) => report.fate,
             Self::Rejected(_) | Self::SpentElsewhere(_) | Self::SpentInVain(_) => SpendState::Spent,
-            // What has become of the one that was sent before is for that one's caller to say.
+            // What happened to a token that was sent before is for that caller's error to say.
             Self::LockTimeout
             | Self::Panicked
             | Self::Postponed { .. }

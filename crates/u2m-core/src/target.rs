@@ -1,4 +1,4 @@
-//! What to sign in to, and the name under which the login is stored.
+//! What to sign in to, and the key under which the login is stored.
 
 use crate::databricks::{Host, HostError};
 use crate::issuer::{IssuerError, derive_host_from_issuer};
@@ -6,8 +6,8 @@ use crate::names::{AccountId, ProfileName};
 use crate::text::Sanitized;
 use std::fmt;
 
-/// What to sign in to: one of five kinds, with a profile name or not. The counterpart of the `OAuthArgument` family of
-/// Databricks' Go package.
+/// What to sign in to: one of five kinds, with or without a profile name. The counterpart of the `OAuthArgument`
+/// family in Databricks' Go package.
 ///
 /// | kind | cache key without a profile | endpoints |
 /// |---|---|---|
@@ -41,7 +41,7 @@ pub(crate) enum TargetKind {
 }
 
 impl Target {
-    /// A workspace, by its host.
+    /// A workspace, identified by its host.
     ///
     /// ```
     /// use u2m_core::{Host, ProfileName, Target};
@@ -54,7 +54,7 @@ impl Target {
         Self { kind: TargetKind::Workspace(host), profile: None, key: None }
     }
 
-    /// An account, by its console's host and its id.
+    /// An account, identified by the host of its account console and its id.
     ///
     /// ```
     /// use u2m_core::{AccountId, Host, Target};
@@ -66,7 +66,7 @@ impl Target {
         Self { kind: TargetKind::Account(host, account), profile: None, key: None }
     }
 
-    /// A host that serves an account and its workspaces together.
+    /// A unified host: one that serves an account and its workspaces together.
     ///
     /// ```
     /// use u2m_core::{AccountId, Host, Target};
@@ -78,7 +78,7 @@ impl Target {
         Self { kind: TargetKind::Unified(host, account), profile: None, key: None }
     }
 
-    /// Whatever the person picks in the browser; the host is learnt from the login.
+    /// Whatever the person picks in the browser. The host is known once they have signed in.
     ///
     /// ```
     /// use u2m_core::{ProfileName, Target};
@@ -90,8 +90,9 @@ impl Target {
         Self { kind: TargetKind::Discovery, profile: Some(profile), key: None }
     }
 
-    /// Any OAuth or OpenID Connect issuer, by its identifier, which is compared as it is written. Its endpoints come from its
-    /// metadata (RFC 8414, or OpenID Connect Discovery). A client has to be registered there: name it to the builder.
+    /// Any OAuth or OpenID Connect issuer. The identifier is compared exactly as written. The endpoints come from its
+    /// metadata (RFC 8414, or OpenID Connect Discovery). You need a client registered there; pass its id to the
+    /// builder.
     ///
     /// ```
     /// use u2m_core::Target;
@@ -102,28 +103,28 @@ impl Target {
     /// ```
     ///
     /// # Errors
-    /// It is not https (except to loopback), or has user info, a query or a fragment.
+    /// Fails if it is not https (except to loopback), or has user info, a query or a fragment.
     pub fn issuer(issuer: impl Into<String>) -> Result<Self, IssuerError> {
         let issuer = issuer.into();
         let host = derive_host_from_issuer(&issuer)?;
         Ok(Self { kind: TargetKind::Issuer(host, issuer), profile: None, key: None })
     }
 
-    /// Stores the login under a profile's name, so that two profiles on one host keep apart.
+    /// Stores the login under a profile's name, so that two profiles on one host stay separate.
     #[must_use]
     pub fn with_profile(mut self, profile: ProfileName) -> Self {
         self.profile = Some(profile);
         self
     }
 
-    /// Stores the login under a key of the caller's choice.
+    /// Stores the login under a key of your choice.
     #[must_use]
     pub fn with_key(mut self, key: CacheKey) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// The key of the login in a store: the caller's own, else the profile's name, else the host's key.
+    /// The key of the login in a store: the one you set, else the profile's name, else the host's key.
     pub fn cache_key(&self) -> CacheKey {
         let named = || self.profile.as_ref().map(|name| CacheKey(name.as_str().to_owned()));
         self.key
@@ -133,7 +134,7 @@ impl Target {
             .unwrap_or_else(|| CacheKey(String::new()))
     }
 
-    /// The key that versions without profile keys used; `None` before a discovery login has found a host.
+    /// The key used by versions without profile keys; `None` for a discovery login, whose host is not known.
     pub fn host_cache_key(&self) -> Option<CacheKey> {
         match &self.kind {
             TargetKind::Account(host, id) | TargetKind::Unified(host, id) => {
@@ -145,7 +146,7 @@ impl Target {
         }
     }
 
-    /// The host to sign in to, unless it is still to be discovered.
+    /// The host to sign in to; `None` for a discovery login.
     pub fn host(&self) -> Option<&Host> {
         match &self.kind {
             TargetKind::Account(host, _)
@@ -156,7 +157,7 @@ impl Target {
         }
     }
 
-    /// Whether this is a host that serves an account and its workspaces together.
+    /// Whether this is a unified host.
     pub fn is_unified(&self) -> bool {
         matches!(self.kind, TargetKind::Unified(..))
     }
@@ -169,7 +170,7 @@ impl Target {
         }
     }
 
-    /// The issuer's identifier, where one was named.
+    /// The issuer's identifier, for a target made with [`issuer`](Self::issuer).
     pub fn issuer_id(&self) -> Option<&str> {
         match &self.kind {
             TargetKind::Issuer(_, issuer) => Some(issuer),
@@ -180,12 +181,12 @@ impl Target {
         }
     }
 
-    /// The profile's name, if the login has one.
+    /// The profile's name, if there is one.
     pub fn profile(&self) -> Option<&ProfileName> {
         self.profile.as_ref()
     }
 
-    /// Whether the host is learnt from the login.
+    /// Whether the host becomes known only by signing in.
     pub fn is_discovery(&self) -> bool {
         self.kind == TargetKind::Discovery
     }
@@ -200,12 +201,12 @@ impl Target {
     }
 }
 
-/// The flat string under which a login stands in a store.
+/// The flat string under which a login is kept in a store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CacheKey(String);
 
 impl CacheKey {
-    /// Takes any string: a profile's name, a host's key, or a key of the caller's own.
+    /// Takes any string: a profile's name, a host's key, or a key of your own.
     ///
     /// ```
     /// assert_eq!(u2m_core::CacheKey::new("dev").as_str(), "dev");
@@ -214,7 +215,7 @@ impl CacheKey {
         Self(text.into())
     }
 
-    /// The string.
+    /// The key as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -226,26 +227,26 @@ impl fmt::Display for CacheKey {
     }
 }
 
-/// Why something cannot be signed in to.
+/// Why a target, profile name or account id is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// Empty, or with reserved characters.
+    /// The account id is empty or has reserved characters.
     #[error("not an account id: '{0}'")]
     BadAccountId(Sanitized),
-    /// Reserved, a URL, or with characters that cannot stand in a section header.
+    /// The profile name is reserved, a URL, or has characters that a section header cannot contain.
     #[error("not a profile name: '{0}'")]
     BadProfile(Sanitized),
-    /// Its host is none.
+    /// The host is not valid.
     #[error(transparent)]
     Host(HostError),
-    /// Its issuer is none.
+    /// The issuer is not valid.
     #[error(transparent)]
     Issuer(IssuerError),
     /// A discovery login is stored under its profile, so it needs one.
     #[error("profile name must not be empty")]
     NoProfile,
-    /// A text that names no kind of target.
+    /// The text names no kind of target.
     #[error("not a target: '{0}'")]
     NotATarget(Sanitized),
 }

@@ -1,10 +1,10 @@
-//! Text that came from elsewhere, made fit to be shown on one line of a terminal.
+//! Text from elsewhere, made safe to show on one line of a terminal.
 
 use crate::sent::SentSecrets;
 use std::error::Error;
 use std::fmt;
 
-/// An error and its causes on one line, each once.
+/// An error and its causes on one line, without repetition.
 ///
 /// ```
 /// let error = std::io::Error::other("disk full");
@@ -23,14 +23,14 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// How many characters of foreign text are worth showing.
+/// How many characters of foreign text are shown.
 const SHOWN: usize = 200;
 
-/// How many characters of it are looked at.
+/// How many characters of it are examined.
 const READ: usize = 1 << 16;
 
-/// One line of foreign text: no control characters, no escape sequences, no bidirectional overrides,
-/// at most 200 characters. Servers, web pages and files choose what stands in it, so it never decides anything.
+/// One line of untrusted text: without control characters, escape sequences or bidirectional overrides, and with at most 200
+/// characters. Servers, web pages and files choose its contents, so nothing must be decided by it.
 ///
 /// ```
 /// use u2m_core::Sanitized;
@@ -40,7 +40,7 @@ const READ: usize = 1 << 16;
 pub struct Sanitized(String);
 
 impl Sanitized {
-    /// Cleans `text`.
+    /// Sanitizes `text`.
     ///
     /// ```
     /// assert_eq!(u2m_core::Sanitized::new("a\tb").as_str(), "a b");
@@ -49,18 +49,18 @@ impl Sanitized {
         Self(shorten(clean(text, SHOWN * 16)))
     }
 
-    /// Cleans `text`, and cuts out what was sent to whoever says it. That comes after cleaning, which joins what an escape
-    /// sequence keeps apart, and before shortening, which would leave the beginning of a secret at the end.
+    /// Sanitizes `text`, and removes the secrets that were sent to whoever wrote it. That happens after cleaning, which joins
+    /// what an escape sequence separates, and before shortening, which would leave the beginning of a secret at the end.
     pub(crate) fn without(text: &str, sent: &SentSecrets) -> Self {
         Self(shorten(clean(&sent.cut(&clean(text, READ)), READ)))
     }
 
-    /// The cleaned text.
+    /// The sanitized text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether nothing was left of it.
+    /// Whether nothing is left of it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -73,7 +73,7 @@ impl fmt::Display for Sanitized {
 }
 
 fn clean(text: &str, most: usize) -> String {
-    // A megabyte is looked at no further than what could be shown.
+    // Of a long text, no more is examined than could be shown.
     let text = text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]);
     let mut out = String::new();
     let mut rest = text;
@@ -106,7 +106,7 @@ fn shorten(mut text: String) -> String {
     text
 }
 
-/// What follows one escape sequence of which the escape character was just read.
+/// What follows an escape sequence whose escape character was just read.
 fn after_escape(rest: &str) -> &str {
     match rest.chars().next() {
         Some('[') => after_csi(&rest[1..]),
@@ -121,7 +121,7 @@ fn after_csi(rest: &str) -> &str {
     end.map_or("", |end| &rest[end + 1..])
 }
 
-/// Operating-system commands and their like run to BEL or to a string terminator.
+/// Operating-system commands and similar strings run to BEL or to a string terminator.
 fn after_string(rest: &str) -> &str {
     let bell = rest.find(['\u{7}', '\u{9c}']);
     let bell = bell.map(|at| (at, at + rest[at..].chars().next().map_or(0, char::len_utf8)));
@@ -133,8 +133,8 @@ fn after_string(rest: &str) -> &str {
     first.map_or("", |(_, end)| &rest[end..])
 }
 
-/// Whether a character is shown, as itself and alone: no control, nothing that changes how others are shown, nothing that
-/// shows as nothing.
+/// Whether a character is visible by itself: it is not a control character, does not change how others are shown, and does not
+/// show as nothing.
 ///
 /// ```
 /// assert!(u2m_core::is_printable('é') && u2m_core::is_printable(' '));
@@ -144,7 +144,7 @@ pub fn is_printable(c: char) -> bool {
     !c.is_control() && !is_invisible(c)
 }
 
-/// Characters that change how others are shown, or show as nothing.
+/// Characters that change how others are shown, or that show as nothing.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -1,4 +1,4 @@
-//! Points in time and lengths of time, as arguments. Nothing in this crate reads a clock.
+//! Points in time and durations, as arguments. Nothing in this crate reads a clock.
 
 mod rfc3339;
 
@@ -32,27 +32,27 @@ impl Timestamp {
         self.0
     }
 
-    /// This time and `lifetime` more, held at the end of time rather than wrapping.
+    /// This time plus `lifetime`. Saturates instead of overflowing.
     #[must_use]
     pub const fn plus(self, lifetime: Lifetime) -> Self {
         Self(self.0.saturating_add(lifetime.0))
     }
 
-    /// This time less `lifetime`, held at the beginning of time rather than wrapping.
+    /// This time minus `lifetime`. Saturates instead of overflowing.
     #[must_use]
     pub const fn minus(self, lifetime: Lifetime) -> Self {
         Self(self.0.saturating_sub(lifetime.0))
     }
 
-    /// Reads the value of a `Date` header in each of the forms that a reader has to accept (RFC 9110 section 5.6.7). A year of two
-    /// digits is one from 1970 to 2069.
+    /// Reads the value of a `Date` header in each of the forms that a recipient must accept (RFC 9110 section 5.6.7). A
+    /// two-digit year is between 1970 and 2069.
     ///
     /// ```
     /// let date = u2m_core::Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT");
     /// assert_eq!(date.map(|date| date.unix()), Some(784_111_777));
     /// ```
     pub fn from_http_date(text: &str) -> Option<Self> {
-        // A leap second, which is allowed there, begins when the second before it is over.
+        // A leap second, which is allowed here, begins when the second before it ends.
         let (text, leap) = match text.split_once(":60 ") {
             Some((before, after)) => (Cow::Owned(format!("{before}:59 {after}")), 1),
             None => (Cow::Borrowed(text), 0),
@@ -61,8 +61,9 @@ impl Timestamp {
         Some(Self::from(date).plus(Lifetime::from_seconds(leap)))
     }
 
-    /// Reads the value of a `Retry-After` header (RFC 9110 section 10.2.3): a number of seconds, or a time, which counts from the
-    /// server's own `date` where its answer has one, and else from `now`. What is neither says nothing.
+    /// Reads the value of a `Retry-After` header (RFC 9110 section 10.2.3): a number of seconds, or a date. A date is
+    /// relative to the server's own `date` if the response has one, otherwise to `now`. Returns `None` for anything
+    /// else.
     ///
     /// ```
     /// use std::time::Duration;
@@ -75,14 +76,14 @@ impl Timestamp {
     pub fn read_retry_after(text: &str, date: Option<Self>, now: Self) -> Option<Duration> {
         let text = text.trim();
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            // What is too long to be counted is very long.
+            // A number too large for `u64` is a very long time.
             return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
         }
         let left = date.unwrap_or(now).until(Self::from_http_date(text)?).seconds();
         Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
     }
 
-    /// The same time as the system's clock tells it; `None` where that cannot name it.
+    /// Converts to `SystemTime`; `None` if that type cannot represent it.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -97,13 +98,13 @@ impl Timestamp {
         }
     }
 
-    /// How long from `self` until `later`; negative when `later` has passed.
+    /// The duration from `self` until `later`; negative if `later` is earlier.
     pub const fn until(self, later: Self) -> Lifetime {
         Lifetime(later.0.saturating_sub(self.0))
     }
 }
 
-/// The whole seconds of a clock reading that the caller took; earlier than 1970 counts as 1970.
+/// Takes a clock reading in whole seconds. A time before 1970 counts as 1970.
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -111,7 +112,7 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-/// A point in time to the nanosecond: for what has an order within one second.
+/// A point in time to the nanosecond, for events that need an order within one second.
 ///
 /// ```
 /// use u2m_core::{Moment, Timestamp};
@@ -125,10 +126,10 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The last of a second.
+    /// The last nanosecond of a second.
     pub const LAST_NANO: u32 = 999_999_999;
 
-    /// Takes a second, and how many nanoseconds of it have passed: at most [`Moment::LAST_NANO`].
+    /// Takes a second, and how many nanoseconds of it have passed. More than [`Moment::LAST_NANO`] counts as that.
     ///
     /// ```
     /// use u2m_core::{Moment, Timestamp};
@@ -139,7 +140,7 @@ impl Moment {
         Self { second, nanos }
     }
 
-    /// The second that it is in.
+    /// The second that contains it.
     pub const fn second(self) -> Timestamp {
         self.second
     }
@@ -157,7 +158,7 @@ impl From<Timestamp> for Moment {
     }
 }
 
-/// A clock reading that the caller took; earlier than 1970 counts as 1970.
+/// Takes a clock reading. A time before 1970 counts as 1970.
 impl From<SystemTime> for Moment {
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
@@ -165,7 +166,7 @@ impl From<SystemTime> for Moment {
     }
 }
 
-/// A length of time in whole seconds; negative means already over.
+/// A duration in whole seconds; negative means that it is already over.
 ///
 /// ```
 /// assert!(u2m_core::Lifetime::from_seconds(60) > u2m_core::Lifetime::ZERO);

@@ -1,18 +1,18 @@
-//! Getting a token: from the store when it is fresh, by one refresh for all callers when it is not.
+//! Getting a token: from the store while it is fresh, otherwise by one refresh that all callers share.
 //!
 //! | step | the driver does | then |
 //! |---|---|---|
-//! | [`Load`](TokenStep::Load) | reads the entry: no lock, no write | `Done`, or `Lock` |
-//! | [`Lock`](TokenStep::Lock) | takes the entry's lock, or only tries to | `Reload`; `Done` with the old token |
-//! | [`Reload`](TokenStep::Reload) | reads the entry again, and what is remembered of a failure | `Done`, or `CheckWritable` |
-//! | [`CheckWritable`](TokenStep::CheckWritable) | shows that the store can be written | `Discover` or `Refresh` |
+//! | [`Load`](TokenStep::Load) | reads the entry, without a lock | `Done`, or `Lock` |
+//! | [`Lock`](TokenStep::Lock) | takes the entry's lock, waiting only if that is worth it | `Reload`; `Done` with the old token |
+//! | [`Reload`](TokenStep::Reload) | reads the entry again, and the remembered failure of the last refresh | `Done`, or `CheckWritable` |
+//! | [`CheckWritable`](TokenStep::CheckWritable) | checks that the store can be written | `Discover` or `Refresh` |
 //! | [`Discover`](TokenStep::Discover) | fetches the host's metadata, if no endpoint is known | `Refresh` |
-//! | [`Refresh`](TokenStep::Refresh) | sends the refresh token, unless another login has met a pause: from here to `Save` nothing may cancel it | `Save`, `ReloadAfterRejection`, `RecordFailure`; `Done` with the old token |
+//! | [`Refresh`](TokenStep::Refresh) | sends the refresh token, unless a pause that another login met applies; from here to `Save` nothing may cancel it | `Save`, `ReloadAfterRejection`, `RecordFailure`; `Done` with the old token |
 //! | [`Save`](TokenStep::Save) | saves the new session | `Done` |
-//! | [`ReloadAfterRejection`](TokenStep::ReloadAfterRejection) | reads the entry once more: another program may have rotated it | `CheckWritable`, `Done`, `RecordFailure` |
+//! | [`ReloadAfterRejection`](TokenStep::ReloadAfterRejection) | reads the entry once more, in case another program has rotated it | `CheckWritable`, `Done`, `RecordFailure` |
 //! | [`RecordFailure`](TokenStep::RecordFailure) | remembers the failure beside the lock | `Done` with the old token, or the error |
 //!
-//! The lock is given back after `Done` or an error, and never held while a person is asked.
+//! The driver releases the lock after `Done` or an error, and never holds it while a person is asked something.
 
 mod after;
 mod error;
@@ -43,16 +43,16 @@ use crate::time::{Lifetime, Moment, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhichToken {
-    /// A token newer than the one the caller last saw. Without one, newer than what the store holds when the flow
-    /// begins, unless that is only seconds old ([`FreshnessRules::coalesce`]).
+    /// A token newer than the one the caller last saw. If none is given: newer than the one in the store when the
+    /// flow begins, unless that one is only seconds old ([`FreshnessRules::coalesce`]).
     Newer(Option<AccessToken>),
-    /// Any token but this one, which an API has just rejected.
+    /// Any token except this one, which an API has just rejected.
     Other(AccessToken),
-    /// A token that is good now.
+    /// Any token that is valid now.
     Usable,
 }
 
-/// What a token flow needs to know before it starts.
+/// The settings of a token flow.
 ///
 /// ```
 /// use u2m_core::{AccessToken, WhichToken, Host, Session, Target, Timestamp, TokenRequest, TokenStep};
@@ -67,24 +67,25 @@ pub enum WhichToken {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenRequest {
-    /// Whose token.
+    /// The login whose token is wanted.
     pub target: Target,
     /// The client that signed in.
     pub client_id: String,
-    /// How it shows who it is: not at all, unless it is a confidential one.
+    /// How the client authenticates. The default is not at all, as public clients do.
     pub client_auth: ClientAuth,
-    /// Scopes that the login must have been granted; none asks for nothing in particular.
+    /// Scopes that the login must have been granted. An empty set requires nothing.
     pub scopes: Scopes,
-    /// When a token is good, and when to renew it.
+    /// When a token is valid, and when to refresh it.
     pub rules: FreshnessRules,
-    /// Whether the driver brings endpoints of its own to [`TokenStep::Discover`].
+    /// Whether the driver supplies the endpoints itself at [`TokenStep::Discover`].
     pub own_endpoints: bool,
-    /// Which hosts those may be on besides the target's, by name: a login that was made with one of them says so itself.
+    /// Which hosts besides the target's may hold supplied endpoints: only those trusted by name. A login that was
+    /// made with such a host records that itself.
     pub trust: IssuerTrust,
 }
 
 impl TokenRequest {
-    /// Takes the target; everything else has a default.
+    /// Makes a request with defaults for everything except the target.
     ///
     /// ```
     /// use u2m_core::{ProfileName, Target, TokenRequest};
@@ -103,35 +104,35 @@ impl TokenRequest {
         }
     }
 
-    /// What is to be recorded of a login that another program saved, when it is about to be used for the first time: nothing
-    /// says by its name which host it is for. To be asked before the flow takes the entry, and to be recorded once the flow
-    /// has not refused it: before anything of it is sent.
+    /// What to record about a login that another program saved, before its first use: such an entry does not say
+    /// which host it is for, unless its key is that host's name. Call this before the flow takes the entry. Record
+    /// the result once the flow has accepted the entry, and before it sends any of the entry's secrets.
     pub fn first_use(&self, entry: &Session) -> Option<FirstUse> {
         host_pin::first_use(entry, &self.target)
     }
 
-    /// The rules that hold for a login: those of the request, as its host takes them.
+    /// The freshness rules for a login: those of this request, adjusted to the login's host.
     pub fn rules_for(&self, session: &Session) -> FreshnessRules {
         let bound = || session.binding.as_ref().map(|binding| &binding.host);
         let rules = self.rules.clone();
         self.target.host().or_else(bound).into_iter().fold(rules, FreshnessRules::on)
     }
 
-    /// Begins; `now` is when the caller asked. Whoever asked before a failure fell has waited for it and shares it, so that where
-    /// a reading of a clock has more than whole seconds, it is better.
+    /// Starts the flow. `now` is when the caller asked: a caller that asked before a refresh failed has waited for it
+    /// and shares the failure. A clock reading finer than whole seconds makes this exact.
     pub fn start(self, question: impl Into<TokenCriteria>, now: impl Into<Moment>) -> TokenStep {
         let TokenCriteria { ask, at_least } = question.into();
         TokenStep::Load(Load(TokenFlow { request: self, ask, at_least, asked_at: now.into() }))
     }
 }
 
-/// What the driver of a token flow has to do next.
+/// The next step of a token flow, for the driver to carry out.
 #[derive(Debug)]
 #[must_use]
 pub enum TokenStep {
     /// Fetch the host's metadata.
     Discover(HttpCall<DiscoveringForRefresh>),
-    /// Hand out the token.
+    /// Return the token.
     Done(IssuedToken),
     /// Read the entry.
     Load(Load),
@@ -139,9 +140,9 @@ pub enum TokenStep {
     Lock(Lock),
     /// Remember a failure.
     RecordFailure(RecordFailure),
-    /// Show that the store can be written.
+    /// Check that the store can be written.
     CheckWritable(CheckWritable),
-    /// Read the entry again after a rejection.
+    /// Read the entry again after the server rejected its refresh token.
     ReloadAfterRejection(ReloadAfterRejection),
     /// Send the refresh token.
     Refresh(HttpCall<RefreshingToken>),
@@ -160,18 +161,18 @@ pub(crate) struct TokenFlow {
     pub(crate) asked_at: Moment,
 }
 
-/// What to do about an entry.
+/// What to do with an entry.
 enum EntryDecision {
-    /// It will do.
+    /// Use it.
     Good(Session),
-    /// It is to be renewed; the old token stays good meanwhile.
+    /// Refresh it ahead of time; the old token is still valid meanwhile.
     Ahead(Session),
-    /// It is to be renewed, and nothing else will do.
+    /// Refresh it; the old token is of no use.
     Due(Session),
 }
 
 impl TokenFlow {
-    /// Holds an entry against what was asked for.
+    /// Compares an entry with what was asked for.
     fn judge(
         &mut self,
         entry: Option<Session>,
@@ -224,7 +225,7 @@ impl TokenFlow {
         let target = &self.request.target;
         let Some(binding) = &session.binding else {
             return match target.issuer_id() {
-                // No other program keeps logins of other issuers than Databricks': this one is of something else.
+                // No other program saves logins of issuers that are not Databricks', so this one is something else.
                 Some(issuer) => differs("issuer", "an issuer that is not known", issuer),
                 None => match host_pin::elsewhere(session, target).zip(target.host()) {
                     Some((tie, host)) => differs("host", &tie.to_string(), host.as_str()),
@@ -258,27 +259,28 @@ impl TokenFlow {
         Ok(())
     }
 
-    /// Whether the old token may stand in when renewing it fails.
+    /// Whether to return the old token if the refresh fails.
     fn may_keep(&self, session: &Session, now: Timestamp) -> bool {
         self.ask == WhichToken::Usable && self.freshness(session, now) != Freshness::Expired
     }
 
-    /// How good an entry's token is for what was asked.
+    /// How fresh an entry's token is for this request.
     fn freshness(&self, session: &Session, now: Timestamp) -> Freshness {
         self.request.rules_for(session).needing(self.at_least, session).of(session, now)
     }
 }
 
-/// Awaits the entry, read without a lock.
+/// Waits for the entry, read without a lock.
 #[derive(Debug)]
 #[must_use]
 pub struct Load(TokenFlow);
 
 impl Load {
-    /// Takes what the store holds.
+    /// Takes the entry from the store.
     ///
     /// # Errors
-    /// Nothing is stored; or it is another login's; or it has run out and cannot be renewed.
+    /// Fails if nothing is stored, if the entry belongs to another login, or if it has expired and cannot be
+    /// refreshed.
     pub fn loaded(
         mut self,
         entry: Option<Session>,
@@ -294,7 +296,7 @@ impl Load {
     }
 }
 
-/// Awaits the entry's lock.
+/// Waits for the entry's lock.
 #[derive(Debug)]
 #[must_use]
 pub struct Lock {
@@ -303,28 +305,29 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Whether to wait for the lock. If not, the old token is still good, and who holds the lock is renewing it.
+    /// Whether to wait for the lock. If not, the old token is still valid and whoever holds the lock is refreshing
+    /// it.
     pub fn is_worth_waiting(&self) -> bool {
         self.old.is_none()
     }
 
-    /// The lock is held.
+    /// The driver holds the lock.
     pub fn locked(self) -> TokenStep {
         TokenStep::Reload(Reload(self.inquiry))
     }
 
-    /// The lock could not be had: busy, or not within the caller's patience.
+    /// The driver did not get the lock: it is held elsewhere, or waiting for it took too long.
     ///
     /// # Errors
-    /// There is no old token to fall back on.
+    /// Fails if there is no old token to fall back on.
     pub fn not_locked(self) -> Result<TokenStep, TokenError> {
         self.without(TokenError::LockTimeout)
     }
 
-    /// There can be no lock at all: the store's folder cannot be written, say. No refresh token is spent.
+    /// The store cannot be locked at all, for example because its folder is not writable. No refresh token is spent.
     ///
     /// # Errors
-    /// The store's failure, unless the old token is still good.
+    /// Fails with the store's failure, unless the old token is still valid.
     pub fn failed(self, failure: StoreFailure) -> Result<TokenStep, TokenError> {
         self.without(TokenError::Store(failure))
     }
@@ -337,20 +340,20 @@ impl Lock {
     }
 }
 
-/// Awaits the entry, read again under the lock.
+/// Waits for the entry, read again under the lock.
 #[derive(Debug)]
 #[must_use]
 pub struct Reload(TokenFlow);
 
 impl Reload {
-    /// Takes what the store holds now, and what is remembered of the last refresh that failed.
+    /// Takes the entry from the store, and the remembered failure of the last refresh, if there is one.
     ///
     /// # Errors
-    /// As [`Load::loaded`]; and what is remembered, if it is about this very entry.
+    /// As for [`Load::loaded`]. Also fails with the remembered failure if it applies to this entry.
     pub fn loaded(
         mut self,
         entry: Option<Session>,
-        verdict: Option<RefreshFailure>,
+        refresh_failure: Option<RefreshFailure>,
         now: Timestamp,
     ) -> Result<TokenStep, TokenError> {
         let (session, can_wait) = match self.0.judge(entry, now)? {
@@ -360,7 +363,7 @@ impl Reload {
             EntryDecision::Ahead(session) => (session, true),
             EntryDecision::Due(session) => (session, false),
         };
-        if let Some(error) = self.remembered(verdict, &session, can_wait, now) {
+        if let Some(error) = self.remembered(refresh_failure, &session, can_wait, now) {
             if self.0.may_keep(&session, now) {
                 return Ok(TokenStep::Done(IssuedToken::kept(session, error)));
             }
@@ -369,37 +372,39 @@ impl Reload {
         Ok(TokenStep::CheckWritable(CheckWritable::new(self.0, session)))
     }
 
-    /// The failure that this entry's refresh would only meet again.
+    /// The remembered failure, if refreshing this entry would only meet it again.
     fn remembered(
         &self,
-        verdict: Option<RefreshFailure>,
+        refresh_failure: Option<RefreshFailure>,
         session: &Session,
         can_wait: bool,
         now: Timestamp,
     ) -> Option<TokenError> {
-        let verdict = verdict.filter(|verdict| verdict.of == session.fingerprint())?;
-        let age = verdict.at.second().until(now);
-        // One that is said to have fallen in the future tells of a clock that was set back, not of this wait.
+        let refresh_failure = refresh_failure
+            .filter(|refresh_failure| refresh_failure.of == session.fingerprint())?;
+        let age = refresh_failure.at.second().until(now);
+        // A failure dated in the future means that the clock was set back since; it says nothing about this wait.
         let is_shared = age >= Lifetime::ZERO
             && if can_wait {
                 age < self.0.request.rules.pause
             } else {
-                verdict.at >= self.0.asked_at
+                refresh_failure.at >= self.0.asked_at
             };
-        let left = verdict.left_of_pause(now);
-        match verdict.kind {
+        let left = refresh_failure.left_of_pause(now);
+        match refresh_failure.kind {
             RefreshFailureKind::Rejected(refusal) if refusal.rejects_the_refresh_token() => {
                 Some(TokenError::Rejected(refusal))
             }
-            // A person may have done what was asked for since.
+            // A person may have done what was asked for in the meantime.
             RefreshFailureKind::Rejected(refusal) => {
                 is_shared.then(|| TokenError::Refresh(TokenEndpointError::Refused(refusal)))
             }
-            // Whoever forces a refresh has been told, and may know that the server keeps its refresh tokens.
+            // Whoever forces a refresh knows of the failure, and may know that the server accepts its refresh tokens
+            // again.
             RefreshFailureKind::Spent(text) => (!matches!(self.0.ask, WhichToken::Newer(_)))
                 .then_some(TokenError::SpentInVain(text)),
-            // That the server wants to be left alone holds for whoever comes, also for whoever is in a hurry.
-            RefreshFailureKind::Passing(why) => match left {
+            // A pause that the server asked for applies to every caller, including one in a hurry.
+            RefreshFailureKind::Transient(why) => match left {
                 Some(left) => Some(TokenError::Postponed { left, why }),
                 None => is_shared.then_some(TokenError::TriedJustNow(why)),
             },
@@ -407,29 +412,29 @@ impl Reload {
     }
 }
 
-/// A token to hand out, and where it comes from.
+/// A token to return, and where it came from.
 #[derive(Clone, Debug)]
 pub struct IssuedToken {
     session: Session,
     how: TokenOrigin,
 }
 
-/// Where a token comes from.
+/// Where a token came from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TokenOrigin {
-    /// It is the old one, still good, because renewing it failed.
+    /// It is the old token, still valid, because the refresh failed.
     Kept(TokenError),
     /// It was fetched and saved.
     Renewed,
-    /// It was fetched, and could not be saved: other processes do not have it, and the old refresh token may be spent.
+    /// It was fetched but could not be saved: other processes do not have it, and the old refresh token may be spent.
     RenewedUnsaved(StoreFailure),
     /// It was in the store.
     Stored,
 }
 
 impl IssuedToken {
-    /// What another process issued. The flows of this crate make their own.
+    /// Makes one from a session that another process issued. The flows of this crate make their own.
     ///
     /// ```
     /// use u2m_core::{AccessToken, TokenOrigin, IssuedToken, Session};
@@ -448,12 +453,12 @@ impl IssuedToken {
         Self { session, how: TokenOrigin::Kept(why) }
     }
 
-    /// The session that the token is of.
+    /// The session that the token belongs to.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Where it comes from.
+    /// Where the token came from.
     pub fn how(&self) -> &TokenOrigin {
         &self.how
     }

@@ -73,7 +73,7 @@ fn a_token_that_was_not_had_may_be_had_later_or_by_a_login_or_never() {
         (TokenError::Unfinished, true, false),
         (TokenError::OutOfTime, true, false),
         (TokenError::Panicked, false, false),
-        (TokenError::Store(StoreFailure::passing(io())), true, false),
+        (TokenError::Store(StoreFailure::transient(io())), true, false),
         (TokenError::Store(StoreFailure::new(io())), false, false),
         (TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", true)), true, false),
         (TokenError::Reported(ReportedError::new(ReportedStep::Refresh, "x", false)), false, false),

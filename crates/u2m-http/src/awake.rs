@@ -1,27 +1,30 @@
-//! Time during which this process ran. Whoever waits for the answer of something that is spent must not lose it because the
-//! process was stopped, its container frozen or its laptop closed meanwhile: what has arrived is looked at before the clock
-//! decides.
+//! Measures time during which this process ran.
+//!
+//! A process that waits for the response to a spent token must not lose it because the process was
+//! stopped, its container frozen or its laptop closed meanwhile. So a response that has arrived is
+//! read before the clock ends the wait.
 
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// How often the clock is looked at.
+/// How often the clock is checked.
 const TICK: Duration = Duration::from_millis(100);
 
-/// As much as one tick may count, however long it took: for what is longer, this process was not there.
+/// The longest time that one tick counts, however long it took. During the rest, this process did not run.
 const LONGEST: Duration = Duration::from_millis(200);
 
-/// The last looks, after the time is up, of a process that was away shortly before: so many in a row have to be on time.
+/// How many checks in a row must be on time after the limit, if the process was suspended shortly before.
 const LOOKS: u32 = 4;
 
-/// How long each of them takes.
+/// How long each of these checks waits.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Where not even those are on time, there are so many of them at most.
+/// The maximum number of these checks, if not all of them are on time.
 const LAST_LOOKS: u32 = 64;
 
-/// A clock that goes on only while this process runs and waits by it. A suspension counts as one short tick.
+/// A clock that runs only while this process runs, and that waits accordingly. A suspension counts
+/// as one short tick.
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,7 +40,7 @@ const LAST_LOOKS: u32 = 64;
 #[derive(Clone, Debug)]
 pub struct AwakeClock {
     elapsed: Duration,
-    /// How many ticks in a row were on time.
+    /// The number of ticks in a row that were on time.
     on_time: u32,
 }
 
@@ -48,12 +51,13 @@ impl Default for AwakeClock {
 }
 
 impl AwakeClock {
-    /// The time for which was waited by this clock.
+    /// Returns how long this clock has waited so far.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 
-    /// Waits for `future` until this clock shows `until`; `None` if it is not done by then. Runs within a tokio runtime.
+    /// Waits for `future` until this clock shows `until`. Returns `None` if the future is not done
+    /// by then. Must be called within a tokio runtime.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -68,7 +72,7 @@ impl AwakeClock {
         let mut looks = 0;
         loop {
             let (tick, begun) = (self.tick(until, &mut looks)?, Instant::now());
-            // The future is asked first, and the runtime has looked at its sockets before it looks at its clock.
+            // The future is polled first, and the runtime checks its sockets before its timers.
             let outcome = timeout(tick, future.as_mut()).await;
             self.passed(begun.elapsed());
             if let Ok(output) = outcome {
@@ -77,8 +81,9 @@ impl AwakeClock {
         }
     }
 
-    /// The same for plain code: asks `look` again and again, which waits for as long as it is told, until it has
-    /// something; `None` if it has nothing when this clock shows `until`.
+    /// Like [`wait`](Self::wait), for synchronous code. Calls `look` repeatedly with the time that
+    /// it should wait, until it returns something. Returns `None` if it has returned nothing when
+    /// this clock shows `until`.
     pub fn wait_blocking<T>(
         &mut self,
         until: Duration,
@@ -95,12 +100,12 @@ impl AwakeClock {
         }
     }
 
-    /// How long to wait for the next look; `None` if the time is up and nothing can have been overlooked. `looks` counts
-    /// those after the time was up; one is always had.
+    /// Returns how long to wait until the next check, or `None` if the time is up and nothing can have been
+    /// missed. `looks` counts the checks after the time was up; there is always at least one.
     fn tick(&self, until: Duration, looks: &mut u32) -> Option<Duration> {
         let left = until.saturating_sub(self.elapsed);
         if !left.is_zero() {
-            // A look follows in any case.
+            // Another check follows in any case.
             *looks = 1;
             return Some(left.min(TICK));
         }
@@ -112,7 +117,8 @@ impl AwakeClock {
         }
     }
 
-    /// A tick is over, after `took`.
+    /// Records that a tick took `took`.
+    ///
     fn passed(&mut self, took: Duration) {
         self.elapsed = self.elapsed.saturating_add(took.min(LONGEST));
         self.on_time = if took > LONGEST { 0 } else { self.on_time.saturating_add(1) };
@@ -130,7 +136,7 @@ mod tests {
         took.iter().for_each(|millis| clock.passed(Duration::from_millis(*millis)));
     }
 
-    /// The ticks that are asked for, of which the first take `took`, and the others what they should.
+    /// Returns the requested ticks. The first ones take `took` milliseconds, the others as long as requested.
     fn ticks(clock: &mut AwakeClock, until: Duration, took: &[u64]) -> Vec<u128> {
         let (mut looks, mut asked, mut took) = (0, Vec::new(), took.iter());
         while let Some(tick) = clock.tick(until, &mut looks) {
@@ -173,11 +179,11 @@ mod tests {
         let mut clock = AwakeClock::default();
         let until = Duration::from_millis(200);
         assert_eq!(ticks(&mut clock, until, &[100, 60_000]), [100, 100, 25, 25, 25, 25]);
-        // And again if it is away during that.
+        // And again if the process is suspended during that.
         let mut clock = AwakeClock::default();
         let asked = ticks(&mut clock, until, &[60_000, 25, 25, 60_000]);
         assert_eq!(asked, [100, 25, 25, 25, 25, 25, 25, 25]);
-        // A while ago is as good as never.
+        // A suspension some time ago has no effect.
         let mut clock = AwakeClock::default();
         let asked = ticks(&mut clock, SECOND, &[60_000]);
         assert_eq!(asked, [100; 9]);

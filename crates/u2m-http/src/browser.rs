@@ -1,15 +1,17 @@
-//! Opening the person's own browser: never a shell, never an embedded view (RFC 8252 section 8.12).
+//! Opens the user's own browser, without a shell and without an embedded view (RFC 8252 section 8.12).
 //!
-//! What is tried, in order:
+//! What is tried, in this order:
 //!
-//! 1. `BROWSER`: words with quotes, `%s` for the URL, alternatives between colons; `none` means not to open any.
-//! 2. The platform's opener: `open`; `rundll32 url.dll`; under WSL `wslview`, then PowerShell's `Start-Process`, then
-//!    `xdg-open`; elsewhere `xdg-open`, `x-www-browser`, `www-browser`, `sensible-browser`.
-//! 3. Nothing: the caller shows the URL, which it had better do before in any case.
+//! 1. `BROWSER`: words, which may be quoted, with `%s` for the URL and colons between alternatives.
+//!    `none` means that no browser is opened.
+//! 2. The opener of the platform: `open`; `rundll32 url.dll`; under WSL `wslview`, then
+//!    PowerShell's `Start-Process`, then `xdg-open`; elsewhere `xdg-open`, `x-www-browser`,
+//!    `www-browser`, `sensible-browser`.
+//! 3. Nothing: the caller shows the URL, which it should do first in any case.
 //!
-//! An opener that cannot be started, or that fails within a second, hands over to the next. The child gets the URL as
-//! one argument, no terminal, and of the environment what a browser is known to need, besides what `U2M_BROWSER_ENV` names;
-//! nobody waits for its end.
+//! If an opener cannot be started, or fails within a second, the next one is tried. The child
+//! process gets the URL as one argument, no terminal, and only the environment variables that
+//! browsers are known to need and those that `U2M_BROWSER_ENV` names. Nobody waits for it to end.
 
 mod choose;
 mod env;
@@ -24,13 +26,14 @@ use std::fmt;
 use std::sync::Arc;
 use url::Url;
 
-/// Opens a URL for a person. Bring your own with [`browser_fn`].
+/// Opens a URL in a browser. Supply your own with [`browser_fn`].
 ///
-/// Where it is called: on the runtime of whoever called for the login, within that future and beside the wait for the callback. It
-/// must not block the thread; a panic comes out of that future, and dropping that drops this too.
+/// It is called on the runtime of the caller of the login, within the caller's future and beside
+/// the wait for the callback. It must not block the thread. A panic propagates to that future, and
+/// dropping the future drops the call.
 #[async_trait]
 pub trait Browser: Send + Sync {
-    /// Opens `url`, or says why not; the caller then shows it. Must not wait for the person.
+    /// Opens `url`. If it fails, the caller shows the URL. Must not wait for the user.
     async fn open(&self, url: &Url) -> Result<(), BrowserError>;
 }
 
@@ -47,34 +50,34 @@ macro_rules! pass_on {
 
 pass_on!(Arc<B>, Box<B>, &B);
 
-/// Why no browser was opened. The caller shows the URL, and goes on waiting.
+/// Why no browser was opened. The caller shows the URL and continues to wait.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrowserError {
     /// `BROWSER` is `none`.
     #[error("BROWSER is set to none")]
     Disabled,
-    /// Everything that was tried failed. The URL is not in the text.
+    /// Every program that was tried failed. The message does not contain the URL.
     #[error("could not open a browser ({0})")]
     Failed(String),
-    /// There is no screen: no display on Linux, or a remote session elsewhere.
+    /// There is no screen: no display on Linux, or a remote session on other systems.
     #[error("this session has no display")]
     Headless,
     /// None of the programs that open URLs is installed.
     #[error("no program to open a URL with was found")]
     NoneFound,
-    /// What a browser of the caller's own reports.
+    /// The error of a browser that the caller supplied.
     #[error("could not open a browser")]
     Other(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Only `https`, and `http` on this machine, are opened.
+    /// The URL is neither `https` nor `http` on this machine.
     #[error("refusing to open a URL that is neither https nor on this machine")]
     Unsafe,
 }
 
-/// The program that a login would open a page with first, without opening anything.
+/// Returns the program that a login would try first, without opening anything.
 ///
 /// # Errors
-/// None would be opened, and why.
+/// Fails if no browser would be opened, and says why.
 ///
 /// ```
 /// use u2m_http::{BrowserEnv, BrowserError, Platform, find_browser};
@@ -121,14 +124,14 @@ where
     }
 }
 
-/// The browser that this machine opens URLs with.
+/// Opens URLs with the browser of this machine.
 #[derive(Clone)]
 pub struct SystemBrowser {
     env: BrowserEnv,
 }
 
 impl SystemBrowser {
-    /// Goes by the environment of this process, as it is now.
+    /// Uses the current environment of this process.
     ///
     /// ```
     /// let browser: Box<dyn u2m_http::Browser> = Box::new(u2m_http::SystemBrowser::new());
@@ -137,7 +140,7 @@ impl SystemBrowser {
         Self::with_env(BrowserEnv::current())
     }
 
-    /// Goes by an environment of the caller's.
+    /// Uses an environment that the caller supplies.
     ///
     /// ```
     /// use u2m_http::{Browser, BrowserEnv, BrowserError, Platform, SystemBrowser};
@@ -158,7 +161,7 @@ impl Default for SystemBrowser {
     }
 }
 
-/// Shows nothing of the environment.
+/// Shows the platform, but no environment variables.
 impl fmt::Debug for SystemBrowser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SystemBrowser").field("env", &self.env).finish()
@@ -187,8 +190,8 @@ impl Browser for SystemBrowser {
     }
 }
 
-/// `https`, or `http` to a loopback name, as the URL's own parser sees them; no credentials. Such a URL begins with its
-/// scheme, so no program takes it for an option (T19).
+/// Returns whether the URL is `https`, or `http` with a loopback host, as the URL parser sees it, and contains no
+/// credentials. Such a URL begins with its scheme, so no program takes it for an option (T19).
 fn may_be_opened(url: &Url) -> bool {
     let on_this_machine = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",

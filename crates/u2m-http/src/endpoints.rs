@@ -1,4 +1,5 @@
-//! Where authorization endpoints come from: the counterpart of `OAuthEndpointSupplier` of Databricks' Go package.
+//! Looks up the endpoints of authorization servers: the counterpart of `OAuthEndpointSupplier` in
+//! Databricks' Go package.
 
 use crate::transport::{RetryPolicy, Transport, drive};
 use async_trait::async_trait;
@@ -10,46 +11,50 @@ use tokio::time::Instant;
 use u2m_core::{AccountId, Host, MetadataError, Sanitized, ServerMetadata, well_known_urls};
 use url::Url;
 
-/// Resolves the authorization and token endpoints of what is signed in to. They are on its host, or on one that is trusted
-/// by name ([`IssuerTrust::with_host`](u2m_core::IssuerTrust::with_host)); others are refused.
+/// Looks up the authorization and token endpoints for a login target. The endpoints must be on the
+/// host of the target, or on a host that is trusted by name
+/// ([`IssuerTrust::with_host`](u2m_core::IssuerTrust::with_host)); others are refused.
 ///
-/// Where it is called: for a login on the runtime of whoever called for that, and dropped with that future; for a refresh on
-/// a thread of its own, within a small runtime that ends with the refresh and is cancelled by nobody, as a [`Transport`] is. What a
-/// supplier keeps between calls must not belong to a runtime. A panic is told as one.
+/// For a login, it is called on the caller's runtime, and dropped together with the caller's
+/// future. For a refresh, it is called on a thread of its own, on a small runtime that ends with
+/// the refresh and cannot be cancelled, like that of a [`Transport`]. What a supplier keeps between calls
+/// must not depend on a runtime. A panic is reported as a panic.
 #[async_trait]
 pub trait EndpointSupplier: fmt::Debug + Send + Sync {
-    /// The endpoints of a workspace.
+    /// Returns the endpoints of a workspace.
     ///
     /// # Errors
-    /// They are not to be had.
+    /// Fails if the endpoints cannot be determined.
     async fn workspace(&self, host: &Host) -> Result<ServerMetadata, MetadataError>;
 
-    /// The endpoints of an account on its console's host.
+    /// Returns the endpoints of an account, on the host of its account console.
     ///
     /// # Errors
-    /// They are not to be had.
+    /// Fails if the endpoints cannot be determined.
     async fn account(
         &self,
         host: &Host,
         account: &AccountId,
     ) -> Result<ServerMetadata, MetadataError>;
 
-    /// The endpoints of an account on a host that serves workspaces too.
+    /// Returns the endpoints of an account, on a host that also serves workspaces.
     ///
     /// # Errors
-    /// They are not to be had.
+    /// Fails if the endpoints cannot be determined.
     async fn unified(
         &self,
         host: &Host,
         account: &AccountId,
     ) -> Result<ServerMetadata, MetadataError>;
 
-    /// The endpoints of an issuer that a person named ([`Target::issuer`](u2m_core::Target::issuer)), whose name comes with them:
-    /// unless a supplier knows better, those that its document names where OAuth has it, else where OpenID Connect does
-    /// ([`well_known_urls`]).
+    /// Returns the endpoints of an issuer that the user named
+    /// ([`Target::issuer`](u2m_core::Target::issuer)), together with the name of the issuer.
+    ///
+    /// By default, it reads the metadata document at the OAuth location, or else at the OpenID
+    /// Connect location ([`well_known_urls`]).
     ///
     /// # Errors
-    /// They are not to be had.
+    /// Fails if the endpoints cannot be determined.
     async fn issuer(&self, issuer: &str) -> Result<ServerMetadata, MetadataError> {
         let wrong = |_| MetadataError::WrongIssuer(Sanitized::new(issuer));
         let [oauth, openid] = well_known_urls(issuer).map_err(wrong)?;
@@ -61,10 +66,10 @@ pub trait EndpointSupplier: fmt::Debug + Send + Sync {
         }
     }
 
-    /// The endpoints that the document at `url` names, whatever stands there.
+    /// Returns the endpoints in the metadata document at `url`, wherever that is.
     ///
     /// # Errors
-    /// They are not to be had.
+    /// Fails if the endpoints cannot be determined.
     async fn at_url(&self, url: &Url) -> Result<ServerMetadata, MetadataError>;
 }
 
@@ -105,8 +110,10 @@ macro_rules! pass_on {
 
 pass_on!(Arc<E>, Box<E>);
 
-/// Databricks' layout over a transport: accounts are fixed, all else is fetched, held against its issuer, and kept for an
-/// hour.
+/// The default [`EndpointSupplier`], which knows where Databricks' endpoints are.
+///
+/// The endpoints of an account console are fixed. All others are fetched over a transport, checked
+/// against their issuer, and kept for an hour.
 #[derive(Debug)]
 pub struct BasicEndpoints {
     transport: Arc<dyn Transport>,
@@ -114,11 +121,11 @@ pub struct BasicEndpoints {
     known: Mutex<HashMap<Url, (ServerMetadata, Instant)>>,
 }
 
-/// For how long a document is believed without being fetched again.
+/// How long a document is used before it is fetched again.
 const KEPT: Duration = Duration::from_secs(3600);
 
 impl BasicEndpoints {
-    /// Fetches over `transport`.
+    /// Creates a supplier that fetches over `transport`.
     ///
     /// ```
     /// # #[cfg(feature = "reqwest")] {

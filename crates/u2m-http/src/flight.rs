@@ -1,5 +1,5 @@
-//! Work that nobody can cancel: it runs on a thread of its own, and whoever wants its result waits for it, as future or
-//! as thread. Dropping a waiter, a runtime or every waiter leaves the work alone.
+//! Runs work that cannot be cancelled, on a thread of its own. Callers can wait for the result, asynchronously or
+//! on a thread. Dropping a waiter, all waiters or a runtime does not affect the work.
 
 use crate::awake::AwakeClock;
 use std::future::poll_fn;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-/// A result on its way, shared by all who wait for it.
+/// The result of work in progress, shared by all callers that wait for it.
 ///
 /// ```
 /// let flight = u2m_http::Flight::start("example", || 6 * 7)?;
@@ -25,7 +25,7 @@ struct FlightShared<T> {
 
 #[derive(Debug)]
 struct FlightState<T> {
-    /// `Some(None)` when the work broke instead of giving a result.
+    /// `Some(None)` if the work ended without a result.
     result: Option<Option<T>>,
     has_panicked: bool,
     wakers: Vec<Waker>,
@@ -38,10 +38,10 @@ impl<T> Clone for Flight<T> {
 }
 
 impl<T: Clone + Send + 'static> Flight<T> {
-    /// Starts `work` on a thread called `name`.
+    /// Starts `work` on a new thread with this name.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// Fails if the operating system cannot start a thread.
     ///
     /// ```
     /// let flight = u2m_http::Flight::start("example", || "done")?;
@@ -59,8 +59,8 @@ impl<T: Clone + Send + 'static> Flight<T> {
         Ok(flight)
     }
 
-    /// Starts `work` as a task of `runtime`, for what may be lost with it: it ends where the runtime does. Dropping those who wait
-    /// leaves it alone all the same.
+    /// Starts `work` as a task of `runtime`. Use it for work that may be lost with the runtime: it
+    /// ends when the runtime does. Dropping the waiters does not affect it.
     ///
     /// ```
     /// let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -87,7 +87,8 @@ impl<T: Clone + Send + 'static> Flight<T> {
         Self(Arc::new(FlightShared { state, landed: Condvar::new() }))
     }
 
-    /// Whether the work panicked: it would do so again. Work that broke without one was ended with its runtime.
+    /// Returns whether the work panicked, which it would do again. Work without a result that did
+    /// not panic was ended with its runtime.
     ///
     /// ```
     /// let flight: u2m_http::Flight<u8> = u2m_http::Flight::start("example", || panic!("on purpose"))?;
@@ -99,12 +100,12 @@ impl<T: Clone + Send + 'static> Flight<T> {
         self.state().has_panicked
     }
 
-    /// Whether the result is there.
+    /// Returns whether the work has ended.
     pub fn is_over(&self) -> bool {
         self.state().result.is_some()
     }
 
-    /// Waits for the result, on any runtime or none; `None` if the work broke.
+    /// Waits for the result, on any runtime or none. Returns `None` if the work ended without a result.
     pub async fn wait(&self) -> Option<T> {
         poll_fn(|context| {
             let mut state = self.state();
@@ -121,7 +122,7 @@ impl<T: Clone + Send + 'static> Flight<T> {
         .await
     }
 
-    /// Waits for the result on this thread; `None` if the work broke.
+    /// Waits for the result on this thread. Returns `None` if the work ended without a result.
     pub fn wait_blocking(&self) -> Option<T> {
         let mut state = self.state();
         loop {
@@ -132,8 +133,9 @@ impl<T: Clone + Send + 'static> Flight<T> {
         }
     }
 
-    /// Waits on this thread for at most `limit`; `None` if the result has not come by then. What has come counts, however late
-    /// this thread looks, and time in which the process was suspended is no part of the wait.
+    /// Waits on this thread for at most `limit`. Returns `None` if the work has not ended by then.
+    /// A result that has arrived is returned, however late this thread checks, and time during
+    /// which the process was suspended does not count.
     ///
     /// ```
     /// use std::time::Duration;
@@ -164,13 +166,13 @@ impl<T: Clone + Send + 'static> Flight<T> {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// A panic elsewhere leaves the state whole: each change is one assignment.
+    /// A panic elsewhere cannot leave the state inconsistent, because each change is a single assignment.
     fn state(&self) -> MutexGuard<'_, FlightState<T>> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lands a flight whose work panicked, so that nobody waits for ever.
+/// Ends a flight whose work panicked, so that nobody waits forever.
 struct LandingGuard<T: Clone + Send + 'static>(Flight<T>);
 
 impl<T: Clone + Send + 'static> Drop for LandingGuard<T> {
@@ -182,7 +184,8 @@ impl<T: Clone + Send + 'static> Drop for LandingGuard<T> {
     }
 }
 
-/// How many secrets of one use are out, spent and not yet saved; and whether the process is ending.
+/// Counts the single-use secrets that are spent but whose results are not saved yet. Also records
+/// whether the process is ending.
 static SPENT: Mutex<SpendingCount> = Mutex::new(SpendingCount { count: 0, is_ending: false });
 static SAVED: Condvar = Condvar::new();
 
@@ -191,14 +194,14 @@ struct SpendingCount {
     is_ending: bool,
 }
 
-/// Held while a refresh token or an authorization code is spent and what it bought is not saved yet. A program that
-/// wants to end looks at [`wait_for_saves`] first.
+/// A guard that is held while a refresh token or an authorization code is spent and its result is
+/// not saved yet. A program that is about to exit calls [`wait_for_saves`] first.
 #[derive(Debug)]
 #[must_use]
 pub struct Spending(());
 
 impl Spending {
-    /// Says that a request is about to leave which must not be left alone.
+    /// Announces that a request is about to be sent whose result must be saved. Hold the guard until then.
     ///
     /// ```
     /// let spending = u2m_http::Spending::begin();
@@ -207,7 +210,7 @@ impl Spending {
     /// ```
     pub fn begin() -> Self {
         let still = |spent: &mut SpendingCount| spent.is_ending;
-        // In a process that ends, nothing is sent any more that could not be waited for.
+        // In a process that is ending, nothing may be sent any more, because nobody could wait for it.
         let waited = SAVED.wait_while(spent(), still);
         waited.unwrap_or_else(PoisonError::into_inner).count += 1;
         Self(())
@@ -221,9 +224,9 @@ impl Drop for Spending {
     }
 }
 
-/// Waits until nothing is spent and unsaved in this process, for at most `patience` of the time during which
-/// it runs; whether that is so. Call it before
-/// a process ends of its own will or on a signal.
+/// Waits until everything in this process that was spent has been saved, for at most `patience`.
+/// Returns whether that is so. Time during which the process is suspended does not count. Call it
+/// before the process exits, on its own or on a signal.
 ///
 /// ```
 /// assert!(u2m_http::wait_for_saves(std::time::Duration::from_secs(1)), "nothing is under way here");
@@ -232,8 +235,8 @@ pub fn wait_for_saves(patience: Duration) -> bool {
     settled(patience).is_some()
 }
 
-/// As [`wait_for_saves`], for a process that certainly ends now: from then on nothing is spent in it any more. Whoever is about to
-/// stands still until the process is gone.
+/// Like [`wait_for_saves`], for a process that will certainly exit now. Afterwards nothing more is
+/// spent: a thread that is about to spend something blocks until the process is gone.
 ///
 /// ```no_run
 /// u2m_http::wait_for_saves_and_refuse(std::time::Duration::from_secs(150));
@@ -246,7 +249,7 @@ pub fn wait_for_saves_and_refuse(patience: Duration) -> bool {
     is_settled
 }
 
-/// Waits until nothing is spent and unsaved, and keeps it so for as long as the guard is held.
+/// Waits until everything spent is saved. Nothing can be spent while the guard is held.
 fn settled(patience: Duration) -> Option<MutexGuard<'static, SpendingCount>> {
     let look = |tick| {
         let (spent, waited) = SAVED
@@ -313,7 +316,7 @@ mod tests {
                 })
             })
             .collect();
-        // Two waits within one task have one waker.
+        // Two waits within one task share one waker.
         while flight.state().wakers.len() < 3 {
             std::thread::sleep(Duration::from_millis(1));
         }

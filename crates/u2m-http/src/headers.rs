@@ -1,14 +1,15 @@
-//! The headers that a request is authenticated with: those of a token, and those that some hosts want beside it.
+//! The headers that authenticate a request: `Authorization`, and others that some hosts require.
 
 use crate::source::TokenSource;
 use async_trait::async_trait;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use u2m_core::{Authorization, Description, Need, SideHeader, SourceError, Token};
+use u2m_core::{Authorization, Need, SideHeader, SourceDescription, SourceError, Token};
 
-/// What authenticates one request to one host: `Authorization`, and what goes beside it. Values are secrets, and become
-/// sensitive header values of the crate `http` where they leave.
+/// The headers that authenticate one request to one host: `Authorization`, and others that some
+/// hosts require. The values are secrets. When they are sent, they become sensitive header values
+/// of the crate `http`.
 ///
 /// ```
 /// use u2m_core::{AccessToken, SideHeader, Token};
@@ -26,7 +27,7 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// None at all: where the connection itself says who is asking (RFC 8705), say.
+    /// No headers. Use it, for example, where the connection itself authenticates the client (RFC 8705).
     ///
     /// ```
     /// assert!(u2m_http::Headers::none().authorization().is_none());
@@ -35,7 +36,7 @@ impl Headers {
         Self::default()
     }
 
-    /// Those of a bearer token (RFC 6750 section 2.1).
+    /// The header of a bearer token (RFC 6750 section 2.1).
     ///
     /// ```
     /// use u2m_core::{AccessToken, Token};
@@ -46,18 +47,18 @@ impl Headers {
         Self { authorization: Some(token.authorization()), beside: Vec::new(), token: Some(token) }
     }
 
-    /// Those of credentials of another scheme.
+    /// The header of credentials with another scheme.
     ///
     /// ```
     /// use u2m_core::Authorization;
-    /// let headers = u2m_http::Headers::of(Authorization::new("Basic dTpw"));
+    /// let headers = u2m_http::Headers::from_authorization(Authorization::new("Basic dTpw"));
     /// assert!(headers.token().is_none());
     /// ```
-    pub fn of(authorization: Authorization) -> Self {
+    pub fn from_authorization(authorization: Authorization) -> Self {
         Self { authorization: Some(authorization), ..Self::default() }
     }
 
-    /// Adds one that goes beside `Authorization`, in the place of one of that name.
+    /// Adds a header other than `Authorization`. Replaces a header with the same name.
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: SideHeader) -> Self {
         let name = name.into();
@@ -66,7 +67,7 @@ impl Headers {
         self
     }
 
-    /// Leaves out one that goes beside `Authorization`.
+    /// Removes a header other than `Authorization`.
     ///
     /// ```
     /// use u2m_core::SideHeader;
@@ -79,30 +80,31 @@ impl Headers {
         self
     }
 
-    /// The value of `Authorization`, if the request has one.
+    /// Returns the value of `Authorization`, if the request has one.
     pub fn authorization(&self) -> Option<&Authorization> {
         self.authorization.as_ref()
     }
 
-    /// What goes beside it.
+    /// Returns the names and values of the other headers.
     pub fn beside(&self) -> impl Iterator<Item = (&str, &SideHeader)> {
         self.beside.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
-    /// The token in `Authorization`, if that is one: whoever is answered with 401 asks for [another](Need::other).
+    /// Returns the token in `Authorization`, if it holds one. If the request is answered with 401,
+    /// ask for [another](Need::other) token.
     pub fn token(&self) -> Option<&Token> {
         self.token.as_ref()
     }
 }
 
-/// A source of what requests are authenticated with, for whom a token alone is not enough: hosts that want other headers beside
-/// it, or none of it. Any [`TokenSource`] is one by [`Bearer`].
+/// Supplies the authentication headers of requests, for hosts that require more than a token, or
+/// something else. Any [`TokenSource`] becomes one with [`Bearer`].
 ///
-/// Where it is called, and what it may do there, is as for a [`TokenSource`].
+/// The rules of [`TokenSource`] on where methods are called, and what they may do there, apply here too.
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use u2m_core::{Authorization, Description, Need, SourceError};
+/// use u2m_core::{Authorization, SourceDescription, Need, SourceError};
 /// use u2m_http::{HeaderSource, Headers};
 ///
 /// #[derive(Debug)]
@@ -111,43 +113,44 @@ impl Headers {
 /// #[async_trait]
 /// impl HeaderSource for Password {
 ///     async fn headers(&self, _: &Need) -> Result<Headers, SourceError> {
-///         Ok(Headers::of(self.0.clone()))
+///         Ok(Headers::from_authorization(self.0.clone()))
 ///     }
 ///
-///     fn describe(&self) -> Description {
-///         Description::new("password", "basic")
+///     fn describe(&self) -> SourceDescription {
+///         SourceDescription::new("password", "basic")
 ///     }
 /// }
 /// let _: Box<dyn HeaderSource> = Box::new(Password(Authorization::new("Basic dTpw")));
 /// ```
 #[async_trait]
 pub trait HeaderSource: fmt::Debug + Send + Sync {
-    /// The headers for a request, where they are in hand, without a future or a lock. `None` says nothing but that it takes
-    /// [`headers`](Self::headers) to know.
+    /// Returns the headers for a request if they are in memory, without a future or a lock. `None`
+    /// only means that the caller must use [`headers`](Self::headers).
     fn fresh(&self) -> Option<Headers> {
         None
     }
 
-    /// The headers for a request that needs them so.
+    /// Returns the headers for a request, with a token that meets `need`.
     ///
     /// # Errors
-    /// As [`TokenSource::get`].
+    /// Fails like [`TokenSource::get`].
     async fn headers(&self, need: &Need) -> Result<Headers, SourceError>;
 
-    /// What it is.
-    fn describe(&self) -> Description;
+    /// Describes the source.
+    fn describe(&self) -> SourceDescription;
 }
 
-/// A source of tokens as one of headers: each token as a bearer token, and nothing beside it.
+/// Turns a [`TokenSource`] into a [`HeaderSource`]: each token becomes a bearer token, without
+/// other headers.
 #[derive(Clone, Debug)]
 pub struct Bearer<S>(S);
 
 impl<S: TokenSource> Bearer<S> {
-    /// Takes the source.
+    /// Creates a header source from a token source.
     ///
     /// ```
     /// # use async_trait::async_trait;
-    /// # use u2m_core::{AccessToken, Description, Need, SourceError, Token};
+    /// # use u2m_core::{AccessToken, SourceDescription, Need, SourceError, Token};
     /// # use u2m_http::{Bearer, HeaderSource, TokenSource};
     /// # #[derive(Debug)]
     /// # struct Fixed(Token);
@@ -155,7 +158,7 @@ impl<S: TokenSource> Bearer<S> {
     /// # impl TokenSource for Fixed {
     /// #     fn fresh(&self) -> Option<Token> { Some(self.0.clone()) }
     /// #     async fn get(&self, _: &Need) -> Result<Token, SourceError> { Ok(self.0.clone()) }
-    /// #     fn describe(&self) -> Description { Description::new("fixed", "pat") }
+    /// #     fn describe(&self) -> SourceDescription { SourceDescription::new("fixed", "pat") }
     /// # }
     /// let source = Bearer::new(Fixed(Token::new(AccessToken::new("abc"), None)));
     /// assert_eq!(source.fresh().unwrap().authorization().unwrap().expose(), "Bearer abc");
@@ -164,7 +167,7 @@ impl<S: TokenSource> Bearer<S> {
         Self(source)
     }
 
-    /// The source of the tokens.
+    /// Returns the token source.
     pub fn inner(&self) -> &S {
         &self.0
     }
@@ -180,7 +183,7 @@ impl<S: TokenSource> HeaderSource for Bearer<S> {
         self.0.get(need).await.map(Headers::bearer)
     }
 
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceDescription {
         self.0.describe()
     }
 }
@@ -197,7 +200,7 @@ macro_rules! pass_on {
                 (**self).headers(need).await
             }
 
-            fn describe(&self) -> Description {
+            fn describe(&self) -> SourceDescription {
                 (**self).describe()
             }
         }

@@ -1,21 +1,22 @@
-//! The way to the network and to the browser, for the flows of `u2m-core`.
+//! Sends the requests of `u2m-core`'s OAuth flows, opens the browser, and shares access tokens
+//! between callers.
 //!
 //! | item | what for |
 //! |---|---|
 //! | [`Transport`], [`ReqwestTransport`] | sends one request |
-//! | [`CryptoProvider`] | whose cryptography a transport uses, if not its own: rustls' type |
-//! | [`Proxies`] | which proxy a request leaves by |
-//! | [`Obstacle`] | what was in the way of a request that was not sent |
-//! | [`drive`], [`RetryPolicy`], [`RequestLimits`] | sends a call of the core until it is answered, within its rules for repeating |
-//! | [`Clock`] | what time it is, for programs whose tests let an hour pass |
-//! | [`AwakeClock`] | waits in time during which this process ran, so that a suspension loses no answer |
-//! | [`Flight`], [`Spending`], [`wait_for_saves`] | work that nobody can cancel: a refresh, from its request to its save |
-//! | [`SharedToken`], [`Fetch`] | one token for all callers of a process, and one fetch for the next |
-//! | [`EndpointSupplier`], [`BasicEndpoints`] | where authorization endpoints come from |
-//! | [`TokenSource`] | what hands out tokens, as everything above sees it |
-//! | [`HeaderSource`], [`Bearer`] | the same for whole headers |
+//! | [`CryptoProvider`] | replaces the cryptography of a transport: the type of rustls |
+//! | [`Proxies`] | determines the proxy for a request |
+//! | [`Obstacle`] | says what prevented a request from being sent |
+//! | [`drive`], [`RetryPolicy`], [`RequestLimits`] | sends a call of the core, and retries it within the rules |
+//! | [`Clock`] | the current time, replaceable in tests that let an hour pass |
+//! | [`AwakeClock`] | a timeout that counts only while this process runs, so that a suspension loses no response |
+//! | [`Flight`], [`Spending`], [`wait_for_saves`] | work that cannot be cancelled: a refresh, from its request to its save |
+//! | [`SharedToken`], [`Fetch`] | one token for all callers of a process, and one fetch for the next token |
+//! | [`EndpointSupplier`], [`BasicEndpoints`] | looks up the endpoints of authorization servers |
+//! | [`TokenSource`] | supplies access tokens: the interface that everything above uses |
+//! | [`HeaderSource`], [`Bearer`] | the same for complete authentication headers |
 
-// The example of the README compiles. It needs the transport.
+// Compiles the example of the README, which needs the transport.
 #[cfg(all(doctest, feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 mod readme {}

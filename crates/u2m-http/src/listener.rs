@@ -1,16 +1,16 @@
-//! The loopback listener: the one place where the browser's answer arrives (RFC 8252 sections 7.3 and 8.3).
+//! The loopback listener, which receives the redirect from the browser (RFC 8252 sections 7.3 and 8.3).
 //!
-//! | a browser asks for | it gets |
+//! | request from a browser | response |
 //! |---|---|
-//! | `GET /` with this sign-in's state | 303 to `/done`, so that the code is in no address bar; the wait is over |
+//! | `GET /` with the state of this sign-in | 303 to `/done`, so that the address bar does not show the code; the wait ends |
 //! | the same again | 410, "already been answered" |
 //! | `GET /` with anything else | 400, and the wait goes on |
-//! | `GET /done` | the last page, once the sign-in is over; after a few seconds a page that sends to the terminal |
-//! | another path, method or Host, no navigation | 404, 405 or 403, and the wait goes on |
+//! | `GET /done` | the last page, once the sign-in is over; after a few seconds a page that refers to the terminal |
+//! | another path, method or Host, or no navigation | 404, 405 or 403, and the wait goes on |
 //!
-//! Everything is one future: the sockets and all connections are dropped together, at once, with the last of
-//! [`Listener`] and [`PendingBrowser`], or at the end of [`PendingBrowser::finish`]. It is driven by one task of the runtime, so that
-//! browsers are answered while the caller redeems the code.
+//! Everything is one future. The sockets and all connections are dropped together: with the last of
+//! [`Listener`] and [`PendingBrowser`], or at the end of [`PendingBrowser::finish`]. A task of the
+//! runtime drives the future, so that browsers get responses while the caller redeems the code.
 
 mod answer;
 #[cfg(fuzzing)]
@@ -37,10 +37,10 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use u2m_core::{Browse, Callback, CallbackMatch, Host, UnmatchedCallback};
 
-/// How long a browser may take to come for the last page.
+/// How long to wait for the browser to request the last page.
 const DRAIN: Duration = Duration::from_millis(900);
 
-/// A loopback port, held in both address families, and answering.
+/// Listens for the redirect of a sign-in on a loopback port, over both IPv4 and IPv6.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -72,10 +72,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Takes the first free port and begins to answer. Bind just before the URL is shown, and inside a Tokio runtime.
+    /// Binds the first free port and starts to answer requests. Call it just before the URL is
+    /// shown, and inside a Tokio runtime.
     ///
     /// # Errors
-    /// All ports are taken, the system refuses, or there is no runtime.
+    /// Fails if all ports are in use, if the operating system refuses, or if there is no runtime.
     ///
     /// ```
     /// use u2m_http::{ListenError, Listener, Ports};
@@ -93,16 +94,16 @@ impl Listener {
         Ok(Self { house, desk, knocks })
     }
 
-    /// The port that is held.
+    /// Returns the port that it listens on.
     pub fn port(&self) -> u16 {
         self.desk.port
     }
 
-    /// Waits for the callback of this sign-in, for as long as it takes; deadlines are the caller's. Whatever else comes
-    /// is answered and ignored. The future may be dropped and another one made; nothing is lost.
+    /// Waits for the callback of this sign-in, without a time limit. All other requests are answered and ignored.
+    /// If the future is dropped, nothing is lost, and `wait` can be called again.
     ///
     /// # Errors
-    /// The callback has been taken before.
+    /// Fails if the callback has already been received.
     pub async fn wait(
         &mut self,
         browse: &Browse,
@@ -110,11 +111,13 @@ impl Listener {
         self.wait_telling(browse, |_| ()).await
     }
 
-    /// The same, and says what came that would be a callback with the right state: it is not obeyed, but the person may have
-    /// caused it, by saying no at a server that drops the state. It may come as often as whoever sends it likes.
+    /// Like [`wait`](Self::wait), but also calls `tell` for each request that would be a callback
+    /// if its state were right. Such a request is ignored, but the user may have caused it, by
+    /// denying the login at a server that omits the state. Anyone who can reach the port can send
+    /// any number of them.
     ///
     /// # Errors
-    /// The callback has been taken before.
+    /// Fails if the callback has already been received.
     pub async fn wait_telling(
         &mut self,
         browse: &Browse,
@@ -123,18 +126,18 @@ impl Listener {
         while let Some(knock) = self.knocks.recv().await {
             let heard = browse.hear(&knock.query);
             if let CallbackMatch::Callback(callback) = heard {
-                // From here on every knock, those in the queue too, is one too many (T5).
+                // From here on, every other callback, including queued ones, is one too many (T5).
                 self.desk.phase.send_replace(SignInPhase::Answered);
                 self.knocks.close();
                 while self.knocks.try_recv().is_ok() {}
-                // The browser may have gone away; its answer is good all the same.
-                let _ = knock.verdict.send(true);
+                // The browser may be gone by now. The callback is valid anyway.
+                let _ = knock.refresh_failure.send(true);
                 return Ok((
                     callback,
                     PendingBrowser { house: self.house.clone(), desk: self.desk.clone() },
                 ));
             }
-            let _ = knock.verdict.send(false);
+            let _ = knock.refresh_failure.send(false);
             if let Some(stray) = browse.stray(&knock.query) {
                 tell(stray);
             }
@@ -143,7 +146,7 @@ impl Listener {
     }
 }
 
-/// The browser that brought the callback, waiting to be told how the sign-in ended.
+/// The browser that delivered the callback and waits for its last page.
 #[derive(Debug)]
 #[must_use = "the browser waits until it is told how the sign-in ended"]
 pub struct PendingBrowser {
@@ -152,8 +155,8 @@ pub struct PendingBrowser {
 }
 
 impl PendingBrowser {
-    /// Shows the last page, and frees the port. Takes about a second at most: a browser that does not come for its page
-    /// by then goes without.
+    /// Shows the last page and frees the port. Takes at most about a second: a browser that has not
+    /// requested its page by then does not get it.
     pub async fn finish(self, ending: SignInOutcome) {
         let page = match ending {
             SignInOutcome::Denied => CallbackPage::Denied,
@@ -166,26 +169,26 @@ impl PendingBrowser {
     }
 }
 
-/// How a sign-in ended, for the browser's last page.
+/// How a sign-in ended. Selects the last page in the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignInOutcome {
-    /// The person, or the server for them, said no.
+    /// The user, or the server for them, denied the request.
     Denied,
-    /// Anything else went wrong; the terminal says what.
+    /// Anything else failed; the terminal shows what.
     Failed,
-    /// It went well.
+    /// The user is signed in.
     SignedIn {
-        /// The host that was signed in to, if it is to be shown.
+        /// The host that the user signed in to, if it should be shown.
         host: Option<Host>,
     },
 }
 
-/// Why there is nothing to listen on.
+/// Why the listener could not start or receive a callback.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// Every port that was to be tried belongs to another program, in one address family at least.
+    /// Every port to try is used by another program, for IPv4 or IPv6.
     #[error("no port available to listen on ({} in use)", taken(*.first, *.last))]
     AllTaken {
         /// The first port tried.
@@ -193,13 +196,13 @@ pub enum ListenError {
         /// The last port tried.
         last: u16,
     },
-    /// The callback of this sign-in has been taken before.
+    /// The callback of this sign-in has already been received.
     #[error("this sign-in has already been answered")]
     Answered,
-    /// The system refuses, and not because the port is taken.
+    /// The operating system refuses to listen, for a reason other than a port in use.
     #[error("failed to listen on localhost:{0}")]
     Bind(u16, #[source] io::Error),
-    /// Nothing here could drive the listener.
+    /// There is no runtime to drive the listener.
     #[error("the listener needs a Tokio runtime with I/O and time")]
     NoRuntime,
 }
@@ -212,8 +215,8 @@ fn taken(first: u16, last: u16) -> String {
     }
 }
 
-/// Owns all that is open. The task only drives it: what is closed here is closed at once, whether or not the runtime
-/// ever runs again.
+/// Owns all open sockets and connections. The task only drives them: closing takes effect at once,
+/// even if the runtime never runs again.
 struct ListenerServer {
     serving: Arc<Mutex<Option<Serving>>>,
     task: AbortHandle,
@@ -244,7 +247,7 @@ impl Drop for ListenerServer {
 
 impl fmt::Debug for ListenerServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("House").finish_non_exhaustive()
+        f.debug_struct("ListenerServer").finish_non_exhaustive()
     }
 }
 

@@ -1,35 +1,36 @@
-//! Which addresses are metadata services of the machine that this process runs on. Requests to them leave in clear text, and
-//! must not reach anybody else.
+//! Determines which addresses are metadata services of the machine that this process runs on.
+//! Requests to them are sent without TLS and must not reach any other host.
 
 use crate::obstacle::Obstacle;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use u2m_core::Sanitized;
 use url::{Host, Url};
 
-/// The usual address of clouds, which is looked for on this machine's own link (RFC 3927), and the one by IPv6 of AWS.
+/// The usual address of clouds, which is on this machine's own link (RFC 3927), and the IPv6
+/// address of AWS.
 const USUAL: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 const BY_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
 
-/// What the name in [`NAMES`] stands for; the port is that of the request.
+/// The address for the names in [`NAMES`]. The port is that of the request.
 pub(crate) const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(USUAL), 0);
 
-/// The name that Google's clients use, in both of its spellings.
+/// The name that Google's clients use, in both spellings.
 pub(crate) const NAMES: [&str; 2] = ["metadata.google.internal", "metadata.google.internal."];
 
-/// The services that were named, besides those that everybody knows.
+/// The services that were configured in addition to the well-known ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MetadataHosts {
     named: Vec<(Host, u16)>,
 }
 
 impl MetadataHosts {
-    /// Adds a host, with a port unless it is 80.
+    /// Adds a host, with its port unless that is 80.
     ///
     /// # Errors
-    /// It is no host.
+    /// Fails if it is not a host.
     pub(crate) fn name(&mut self, host: &str) -> Result<(), Obstacle> {
         let wrong = || Obstacle::Metadata { host: Sanitized::new(host), why: "is not a host" };
-        // A URL would be read past what is no part of a host.
+        // A URL parser would accept text that is not part of a host.
         if host.contains(['/', '?', '#', '@', '\\']) {
             return Err(wrong());
         }
@@ -38,10 +39,11 @@ impl MetadataHosts {
         Ok(())
     }
 
-    /// Looks whether `url` is a service's: one that everybody knows, one of this machine, or one that was named.
+    /// Checks that `url` is a metadata service: a well-known one, one on this machine, or a
+    /// configured one.
     ///
     /// # Errors
-    /// It is not.
+    /// Fails if it is not.
     pub(crate) fn check(&self, url: &Url) -> Result<(), Obstacle> {
         let has_user = !url.username().is_empty() || url.password().is_some();
         let place = place(url).filter(|_| url.scheme() == "http" && !has_user);

@@ -1,9 +1,9 @@
-//! The list of what is reached without a proxy, as Go's programs read `NO_PROXY`.
+//! The list of hosts that are reached without a proxy, as Go programs read `NO_PROXY`.
 
 use std::net::IpAddr;
 use url::{Host, Url};
 
-/// The entries of a list. What is malformed says nothing.
+/// The entries of the list. Malformed entries are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NoProxy(Vec<NoProxyEntry>);
 
@@ -15,7 +15,7 @@ enum NoProxyEntry {
     Net(IpAddr, u8),
     /// `10.0.0.1`, with or without a port.
     Address(IpAddr, Option<u16>),
-    /// `a.example`, and what is below it; with a dot or a star before it, only what is below.
+    /// `a.example` and its subdomains. With a dot or a star in front, only the subdomains.
     Name { below: String, itself: bool, port: Option<u16> },
 }
 
@@ -58,7 +58,7 @@ impl NoProxyEntry {
             Some(name) => (name, false),
             None => (host, true),
         };
-        // As hosts are spelled on their way out.
+        // In the spelling in which requests name hosts.
         let name = match name.is_ascii() {
             true => name.to_owned(),
             false => match Host::parse(name).ok()? {
@@ -120,7 +120,7 @@ mod tests {
         NoProxy::parse(list).has(&url.parse().unwrap())
     }
 
-    /// What `golang.org/x/net/http/httpproxy` says of each of these.
+    /// The same results as `golang.org/x/net/http/httpproxy`.
     #[test]
     fn each_form_of_an_entry_means_what_it_means_to_gos_programs() {
         for (list, url, excepted) in [

@@ -1,4 +1,4 @@
-//! What was in the way of a request: a proxy, a certificate, a setting. Each kind has a sentence of its own.
+//! Describes what prevented a request: a proxy, a certificate or a setting. Each kind has its own message.
 
 use crate::proxy::{Proxy, ProxyError};
 use crate::tls::CertificateProblem;
@@ -7,48 +7,48 @@ use std::io;
 use std::sync::Arc;
 use u2m_core::Sanitized;
 
-/// What was in the way of a request that was not sent. It is among the sources of a
-/// [`TransportFailure`](u2m_core::TransportFailure).
+/// Why a request was not sent: a proxy, a certificate or a setting prevented it. It is among the
+/// sources of a [`TransportFailure`](u2m_core::TransportFailure).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// A variable names no proxy that could be used.
+    /// A variable or a setting does not name a usable proxy.
     #[error(transparent)]
     ProxySetting(#[from] ProxyError),
     /// A proxy did not let the request through.
     #[error("the proxy {proxy} {trouble}")]
     Proxy {
-        /// Its place, and the variable that names it.
+        /// Its host and port, and the variable that names it.
         proxy: String,
-        /// What it did.
+        /// What the proxy did.
         trouble: ProxyTrouble,
     },
-    /// Nobody is trusted to vouch for a server.
+    /// There are no CA certificates to verify a server with.
     #[error("there are no CA certificates on this machine{}", .0.iter().map(|one| format!("; {one}")).collect::<String>())]
     NoAuthorities(Vec<String>),
-    /// A file of CA certificates that was named cannot be used.
+    /// A file of CA certificates that was configured cannot be used.
     #[error("the CA file {path} {why}")]
     CaFile {
-        /// The file.
+        /// The path of the file.
         path: Sanitized,
-        /// What is the matter with it.
+        /// What is wrong with it.
         why: String,
     },
-    /// The server's certificate was not accepted.
+    /// The server's certificate was rejected.
     #[error(transparent)]
     Certificate(#[from] CertificateProblem),
-    /// The certificate of this client's own cannot be used.
+    /// The certificate of this client cannot be used.
     #[error("the certificate of this client cannot be used: {0}")]
     Identity(String),
-    /// What was for the metadata service of this machine would have gone elsewhere.
+    /// A request for the metadata service of this machine would have gone to another host.
     #[error("{host} {why}")]
     Metadata {
-        /// Where it was to go.
+        /// The host that it was for.
         host: Sanitized,
-        /// What is the matter with it.
+        /// What is wrong with that host.
         why: &'static str,
     },
-    /// The two could not agree on how to speak in secret.
+    /// The TLS handshake failed.
     #[error("{0}")]
     Handshake(String),
 }
@@ -57,46 +57,46 @@ pub enum Obstacle {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyTrouble {
-    /// Its name is known to nobody.
+    /// Its host name cannot be resolved.
     #[error("is not found: {0}")]
     NotFound(Sanitized),
-    /// It could not be connected to.
+    /// It could not be reached.
     #[error("could not be reached: {0}")]
     NotReached(Sanitized),
-    /// It wants to know who asks, and was not told.
+    /// It requires a user name and a password, and none were configured.
     #[error("wants a user name and a password")]
     WantsPassword,
-    /// It was told who asks, and does not accept it.
+    /// It rejected the user name and the password.
     #[error("does not accept the user name and the password")]
     WrongPassword,
-    /// It does not connect to the host.
+    /// It refused to connect to the host.
     #[error("refused to connect to the host")]
     Refused,
-    /// Nothing has come of it for as long as connecting may take.
+    /// It did not connect to the host within the time for connecting.
     #[error("did not connect to the host in time")]
     Silent,
-    /// It hung up.
+    /// It closed the connection.
     #[error("closed the connection instead of connecting to the host")]
     HungUp,
-    /// Its own certificate was not accepted.
+    /// Its own certificate was rejected.
     #[error("could not be trusted: {0}")]
     Certificate(CertificateProblem),
-    /// It speaks SOCKS, and said this.
+    /// It is a SOCKS proxy that reported this error.
     #[error("did not connect to the host: {0}")]
     Socks(Sanitized),
 }
 
 impl Obstacle {
-    /// The one among an error and its sources.
+    /// Finds the obstacle among an error and its sources.
     pub fn among<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
-        // A failure that is shared has its source behind a pointer that is an error, too.
+        // The source of a shared failure is behind a pointer, which is an error itself.
         let shared = |error: &'e (dyn Error + 'static)| {
             error.downcast_ref::<Arc<dyn Error + Send + Sync>>()?.downcast_ref()
         };
         chain(error).find_map(|error| error.downcast_ref().or_else(|| shared(error)))
     }
 
-    /// What was in the way, where that is told by what the client says.
+    /// Determines the obstacle from an error of the HTTP client, if the error reveals it.
     pub(crate) fn of(error: &(dyn Error + 'static), proxy: Option<&Proxy>) -> Option<Self> {
         let tls = chain(error).find_map(tls_among);
         let certificate = tls.and_then(CertificateProblem::among);
@@ -126,7 +126,7 @@ impl Obstacle {
     }
 }
 
-/// What a proxy did, by the words of the client, whose types are its own.
+/// Determines what a proxy did from the client's messages, because the client's error types are private.
 fn trouble(
     error: &(dyn Error + 'static),
     proxy: &Proxy,
@@ -143,7 +143,7 @@ fn trouble(
             None if has("dns error") || has("failed to lookup address") => {
                 ProxyTrouble::NotFound(last())
             }
-            // The client keeps a SOCKS proxy's reason to itself.
+            // The client does not report the reason of a SOCKS proxy.
             None if proxy.is_socks() => {
                 ProxyTrouble::NotReached(Sanitized::new("no connection to it can be made"))
             }
@@ -185,7 +185,7 @@ fn trouble(
     })
 }
 
-/// An error and its sources; what input and output wrap in an error of their own is one of them.
+/// Returns an error and its sources, including errors that an I/O error wraps.
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| next(*error))
 }
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(Obstacle::among(&other), None);
     }
 
-    /// An error that says this, and its source that says the rest.
+    /// An error with this message, and a source with the rest of the chain.
     #[derive(Debug)]
     struct Said(&'static str, Option<Box<Self>>);
 

@@ -1,5 +1,6 @@
-//! What the person sees in the browser: one static page in a few fixed forms. No script, nothing fetched from anywhere,
-//! nothing of the request in it; the only thing that varies is the name of the host, which is a parsed [`Host`].
+//! The page that the user sees in the browser: a static page in a few fixed variants. It has no
+//! script, loads nothing, and contains nothing of the request. Only the host name varies, which is
+//! a parsed [`Host`].
 
 use std::fmt::Write as _;
 use u2m_core::Host;
@@ -7,35 +8,36 @@ use u2m_core::Host;
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 
-/// The SHA-256 of `page.css` in base64: the only style that the page's policy allows. A test recomputes it.
+/// The SHA-256 of `page.css` in base64. The content security policy of the page allows no other
+/// style. A test recomputes it.
 pub(crate) const STYLE_HASH: &str = "AZdyZybXt/j7WWOQ0v/fMdhrgdbgmBaN3bbOR7VOFSU=";
 
-/// The forms of the page.
+/// The variants of the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CallbackPage {
-    /// This sign-in was answered before.
+    /// The callback of this sign-in has already been received.
     Answered,
-    /// The person, or the server for them, said no.
+    /// The user, or the server for them, denied the request.
     Denied,
-    /// The browser did its part, and the sign-in failed afterwards.
+    /// The callback was received, but the sign-in failed afterwards.
     Failed,
-    /// Not an answer to this sign-in.
+    /// The request is not the callback of this sign-in.
     Junk,
-    /// The sign-in is over, and went well.
+    /// The user is signed in.
     SignedIn(Option<Host>),
-    /// The answer is here; the sign-in takes its time.
+    /// The callback was received, and the sign-in is still being completed.
     Working,
 }
 
-/// What differs between the forms.
+/// The texts and styles that differ between the variants.
 struct PageWords {
     tone: &'static str,
     mark: &'static str,
     title: &'static str,
     heading: &'static str,
-    /// What happened, if there is more to say than the heading does.
+    /// What happened, if the heading does not say it all.
     text: &'static str,
-    /// What the person does now.
+    /// What the user should do next.
     next: &'static str,
 }
 
@@ -45,7 +47,7 @@ const DOTS: &str = "M15 24h.01M24 24h.01M33 24h.01";
 const DASH: &str = "M16 24h16";
 
 impl CallbackPage {
-    /// The page as HTML.
+    /// Returns the page as HTML.
     pub(crate) fn html(&self) -> String {
         let words = self.words();
         let page = TEMPLATE
@@ -56,7 +58,7 @@ impl CallbackPage {
             .replace("{{heading}}", words.heading)
             .replace("{{text}}", &paragraph(words.text))
             .replace("{{next}}", &paragraph(words.next));
-        // Last, so that nothing in a host's name is taken for a place to fill.
+        // Last, so that nothing in a host name is taken for a placeholder.
         page.replace("{{host}}", &self.host_line())
     }
 
@@ -117,7 +119,7 @@ impl CallbackPage {
         match self {
             Self::SignedIn(Some(host)) => {
                 let shown = host.as_str().strip_prefix("https://").unwrap_or(host.as_str());
-                // A name that is too long for a telephone breaks after a dot.
+                // A name that is too long for a phone breaks after a dot.
                 format!("<div class=\"host\">{}</div>\n", escape(shown).replace('.', ".<wbr>"))
             }
             _ => String::new(),
@@ -125,12 +127,12 @@ impl CallbackPage {
     }
 }
 
-/// One of the fixed texts, which need no escaping.
+/// Formats one of the fixed texts, which need no escaping.
 fn paragraph(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("<p>{text}</p>\n") }
 }
 
-/// The names that URLs allow may hold quotes and ampersands.
+/// Host names in URLs may contain quotes and ampersands.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
         match c {
@@ -189,7 +191,7 @@ mod tests {
         }
     }
 
-    /// " on" is looked for as the beginning of an event handler: `onload=`.
+    /// " on" is searched for as the start of an event handler such as `onload=`.
     fn is_words(rest: &str) -> bool {
         rest.strip_prefix(" on").is_some_and(|rest| {
             let name = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
@@ -211,7 +213,7 @@ mod tests {
                 assert!(html.contains(needed), "{page:?} lacks {needed}");
             }
             assert!(html.contains("terminal") && html.len() < 5000, "{page:?}");
-            // Browsers replace short error pages by their own.
+            // Browsers replace short error pages with their own.
             assert!(html.len() > 512);
         }
     }

@@ -1,8 +1,9 @@
-//! Pasting the address that the browser ended at: for sessions that no browser can reach back to (SSH, containers).
+//! Reads the pasted redirect URI, for sessions that no browser can connect back to (SSH, containers).
 //!
-//! It runs beside the live [`Listener`](crate::Listener), and the first of the two to bring the answer wins; a login
-//! that only pastes needs no port at all. What is pasted holds a code: it is read from the terminal rather than from
-//! arguments, is compared before anything else, and reaches no text, log or error (T22).
+//! It runs beside the live [`Listener`](crate::Listener), and the first of the two to receive the
+//! response wins. A login that only pastes needs no port. Pasted text contains an authorization
+//! code: it is read from the terminal rather than from arguments, is checked before anything else,
+//! and never gets into a message, a log or an error (T22).
 
 mod terminal;
 
@@ -14,24 +15,24 @@ use tokio::time::timeout;
 use u2m_core::{Browse, Callback, CallbackMatch, IgnoredReason};
 use zeroize::Zeroizing;
 
-/// Lines that may be held for a reader that is busy.
+/// The number of lines that are buffered for a busy reader.
 const WAITING: usize = 4;
 
-/// Into so many lines an address may have been broken.
+/// The maximum number of lines that an address may be broken into.
 const PIECES: usize = 8;
 
-/// How long the rest of an answer is waited for, where its first line may not be all of it: who pastes several lines has to end the
-/// last one by hand.
+/// How long to wait for the rest of an address if its first line may be incomplete. A user who
+/// pastes several lines must end the last one with the Enter key.
 const REST: Duration = Duration::from_secs(3);
 
-/// What all of them may weigh.
+/// The maximum total length of these lines in bytes.
 const LIMIT: usize = 16 << 10;
 
-/// One line that a person typed or pasted. Redacted in `Debug`, cleared on drop.
+/// A line that the user typed or pasted. Hidden in `Debug`, cleared from memory on drop.
 pub struct PastedLine(Zeroizing<String>);
 
 impl PastedLine {
-    /// Takes the line over.
+    /// Wraps a line.
     ///
     /// ```
     /// let line = u2m_http::PastedLine::new("canary");
@@ -42,7 +43,7 @@ impl PastedLine {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The line itself.
+    /// Returns the line itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -54,16 +55,16 @@ impl fmt::Debug for PastedLine {
     }
 }
 
-/// Lines as they come. Dropping this ends whatever reads them.
+/// A stream of lines. Dropping it stops reading.
 #[derive(Debug)]
 pub struct PasteLines {
     lines: mpsc::Receiver<PastedLine>,
-    /// Dropped with us, which the reading thread notices.
+    /// Dropped together with the lines, which tells the reading thread to stop.
     _leash: Option<terminal::Leash>,
 }
 
 impl PasteLines {
-    /// Lines of the caller's own making; the input ends when the sender is dropped.
+    /// Returns a sender and the lines that it sends. The input ends when the sender is dropped.
     ///
     /// ```
     /// use u2m_http::{PasteLines, PastedLine};
@@ -76,11 +77,11 @@ impl PasteLines {
         (sender, Self { lines, _leash: None })
     }
 
-    /// Reads the person's terminal, whatever standard input is. Dropping the lines ends the reading, so that what is typed
-    /// afterwards goes to others.
+    /// Reads lines from the user's terminal, even if standard input is something else. Dropping the
+    /// lines stops reading, so that later input goes to other readers.
     ///
     /// # Errors
-    /// This process has no terminal, or runs in its background.
+    /// Fails if this process has no terminal, or runs in its background.
     ///
     /// ```no_run
     /// let lines = u2m_http::PasteLines::from_terminal()?;
@@ -91,14 +92,15 @@ impl PasteLines {
         terminal::lines()
     }
 
-    /// The next line; `None` at the end of the input. Nothing is lost when the future is dropped. Questions to the person
-    /// while this is alive have to be answered through it, because two readers of one terminal take lines from each other.
+    /// Returns the next line, or `None` at the end of the input. Nothing is lost if the future is
+    /// dropped. While these lines exist, answers of the user to other questions must be read from
+    /// them too, because two readers of one terminal take lines from each other.
     pub async fn next_line(&mut self) -> Option<PastedLine> {
         self.lines.recv().await
     }
 }
 
-/// What to tell somebody whose paste was not the answer. It repeats nothing of what was pasted.
+/// What to tell a user whose pasted text is not the response. It repeats nothing that was pasted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasteProblem {
     redirect_uri: String,
@@ -106,7 +108,7 @@ pub struct PasteProblem {
 }
 
 impl PasteProblem {
-    /// What was wrong.
+    /// Returns what was wrong.
     pub fn junk(&self) -> IgnoredReason {
         self.junk
     }
@@ -132,10 +134,14 @@ impl fmt::Display for PasteProblem {
     }
 }
 
-/// Reads lines until one is the answer to this sign-in, or several that a mail or a terminal has made of one. Blank lines are
-/// passed over; for every other line that is not the answer, `wrong` is told what to say. `None` is the end of the input, which
-/// ends only the paste: a listener goes on. Where a line may have been broken within the code, a further one is waited for, for 3
-/// seconds at most. The future may be dropped and another one made. Runs within a tokio runtime with time enabled.
+/// Reads lines until one of them is the response to this sign-in, or until several form one that a
+/// mail program or a terminal has broken up.
+///
+/// Blank lines are skipped. For every other line that is not the response, `wrong` is called with
+/// what to tell the user. Returns `None` at the end of the input, which only ends the paste, not a
+/// listener. If a line may be broken within the code, another one is waited for, for at most 3
+/// seconds. If the future is dropped, the function can be called again. Must be called within a
+/// tokio runtime with time enabled.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -186,7 +192,7 @@ pub async fn read_callback(
     None
 }
 
-/// The answer of which `last` is the end, and the lines `before` it the rest; and all of these.
+/// Returns the response that `last` completes with the lines `before` it, and the text of all these lines.
 fn joined(
     before: &VecDeque<PastedLine>,
     last: &PastedLine,
@@ -205,7 +211,7 @@ fn joined(
     None
 }
 
-/// The answer that `text` is, with the lines behind it that belong to it. Whatever else comes, or nothing, ends it.
+/// Appends following lines that belong to the response `text`. Any other line, or none in time, ends it.
 async fn with_rest(
     lines: &mut PasteLines,
     browse: &Browse,
@@ -218,7 +224,8 @@ async fn with_rest(
         }
         let Ok(Some(next)) = timeout(REST, lines.next_line()).await else { break };
         let is_blank = next.expose().trim().is_empty();
-        // Pasted again, all of it.
+        // The whole address was pasted again.
+        //
         let is_whole = matches!(browse.hear_pasted(next.expose()), CallbackMatch::Callback(_));
         let more =
             if is_whole { next.0 } else { Zeroizing::new([&text, next.expose()].join("\n")) };

@@ -1,8 +1,9 @@
-//! Which proxy a request leaves by: what the environment says, by the rules of Go's programs.
+//! Determines the proxy for a request from environment variables, by the rules of Go programs.
 //!
-//! `HTTPS_PROXY`, else `ALL_PROXY`, in capitals before small letters; an empty one counts as unset. What is on this machine, and
-//! what `NO_PROXY` names, is reached directly. A proxy that is named and cannot be used is an error: a request never leaves by
-//! another way than the one that was asked for.
+//! The proxy is `HTTPS_PROXY`, else `ALL_PROXY`. Upper-case names take precedence over lower-case
+//! ones, and an empty value counts as unset. This machine, and hosts that `NO_PROXY` names, are
+//! reached directly. If a proxy is named but cannot be used, that is an error: a request never
+//! takes another route than the one that was configured.
 
 use crate::no_proxy::NoProxy;
 use std::ffi::OsString;
@@ -10,7 +11,7 @@ use std::fmt;
 use u2m_core::Sanitized;
 use url::Url;
 
-/// The proxies that an environment names.
+/// The proxies that the environment names.
 ///
 /// ```
 /// use u2m_http::Proxies;
@@ -30,7 +31,7 @@ use url::Url;
 pub struct Proxies {
     named: Option<NamedProxy>,
     exceptions: NoProxy,
-    /// The variable that names them, as far as one does.
+    /// The variable that names the exceptions, if it is set.
     exceptions_by: Option<&'static str>,
 }
 
@@ -40,14 +41,16 @@ struct NamedProxy {
     value: OsString,
 }
 
-/// A proxy, and the variable that names it, or `the proxy setting` where a program has. It shows no password.
+/// A proxy, and the variable that names it, or `the proxy setting` if the program does. It never
+/// shows the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     variable: &'static str,
     url: Url,
 }
 
-/// A variable, or the setting of a program, that names no proxy that could be used. Its value may hold a password and is not shown.
+/// The error for a variable, or a setting of the program, that does not name a usable proxy. The
+/// value may hold a password and is not shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable} {why}")]
 pub struct ProxyError {
@@ -56,18 +59,18 @@ pub struct ProxyError {
 }
 
 impl ProxyError {
-    /// The variable.
+    /// Returns the name of the variable.
     pub fn variable(&self) -> &'static str {
         self.variable
     }
 }
 
-/// Capitals first, as Go's programs read them.
+/// Upper case first, as in Go programs.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 impl Proxies {
-    /// Reads the variables; nothing is looked up or connected.
+    /// Reads the variables. Resolves and connects nothing.
     pub fn of_env(env: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let first = |names: &[&'static str]| {
             let mut set = names.iter().filter_map(|name| Some((*name, env(name)?)));
@@ -82,10 +85,10 @@ impl Proxies {
         }
     }
 
-    /// One proxy for everything but this machine, whatever the environment says.
+    /// Uses one proxy for everything except this machine, whatever the environment says.
     ///
     /// # Errors
-    /// It is not the address of a proxy.
+    /// Fails if it is not the address of a proxy.
     ///
     /// ```
     /// use u2m_http::Proxies;
@@ -100,23 +103,23 @@ impl Proxies {
         Ok(Self { named: Some(named), exceptions: NoProxy::parse(""), exceptions_by: None })
     }
 
-    /// Whether no proxy is named: then a system's own settings, where it has some, decide.
+    /// Returns whether no proxy is named. Then the system's own settings decide, if it has any.
     pub fn is_empty(&self) -> bool {
         self.named.is_none()
     }
 
-    /// The variable that excepts `url` from going by the proxy, if one does.
+    /// Returns the name of the variable that exempts `url` from the proxy, if one does.
     pub fn excepted_by(&self, url: &Url) -> Option<&'static str> {
         self.exceptions_by.filter(|_| self.exceptions.has(url))
     }
 
-    /// The proxy that a request to `url` leaves by; `None` if it goes directly.
+    /// Returns the proxy for a request to `url`, or `None` if the request goes directly.
     ///
     /// # Errors
-    /// A proxy is named for it, and cannot be used.
+    /// Fails if a proxy is named for it but cannot be used.
     pub fn of(&self, url: &Url) -> Result<Option<Proxy>, ProxyError> {
         let Some(named) = &self.named else { return Ok(None) };
-        // In clear text only this machine is spoken to.
+        // Requests without TLS only go to this machine.
         if url.scheme() != "https" || is_here(url) || self.exceptions.has(url) {
             return Ok(None);
         }
@@ -124,7 +127,7 @@ impl Proxies {
     }
 }
 
-/// Shows how much is named, since any value may hold a password.
+/// Shows only the variable's name, because its value may hold a password.
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let variable = self.named.as_ref().map(|named| named.variable);
@@ -132,7 +135,7 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// `localhost` and the addresses of this machine itself.
+/// Returns whether the host is `localhost` or a loopback address.
 fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
@@ -151,20 +154,20 @@ impl NamedProxy {
         let (scheme, port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => ("http", 80),
             "https" => ("https", 443),
-            // As for Go's programs, the proxy looks the name up.
+            // As in Go programs, the proxy resolves the host name.
             "socks" | "socks5" | "socks5h" => ("socks5h", 1080),
             "socks4" => ("socks4", 1080),
             "socks4a" => ("socks4a", 1080),
-            // A short word: what is in front of a password is no scheme.
+            // Only a short word is shown: the text in front of a password is not a scheme.
             other if other.len() < 10 && other.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
                 return Err(wrong(format!("names a proxy of a kind that is not known: {other}")));
             }
             _ => return Err(no_address()),
         };
-        // Read as an address of the web, which is checked more closely than one of another kind.
+        // Parsed as an `http` URL, because that is checked more strictly than other schemes.
         let read: Url = format!("http://{rest}").parse().map_err(|_| no_address())?;
         let host = read.host_str().filter(|host| !host.is_empty()).ok_or_else(no_address)?;
-        // A port that is usual for the web is left out by the reader.
+        // The parser omits the default port of the scheme.
         let said = rest.rsplit('@').next().unwrap_or_default();
         let is_80 = said.split('/').next().is_some_and(|place| place.ends_with(":80"));
         let port = read.port().unwrap_or(if is_80 { 80 } else { port });
@@ -179,12 +182,12 @@ impl NamedProxy {
 }
 
 impl Proxy {
-    /// The variable that names it.
+    /// Returns the name of the variable that names it.
     pub fn variable(&self) -> &'static str {
         self.variable
     }
 
-    /// Its name and port, without a user or a password.
+    /// Returns its host and port, without a user name or a password.
     pub fn place(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         match self.url.port_or_known_default() {
@@ -260,7 +263,7 @@ mod tests {
         );
         assert_eq!(place(&[("HTTP_PROXY", "a:1"), ("http_proxy", "a:1")]), None);
         assert_eq!(place(&[]), None);
-        // A program that a web server has started gets `HTTP_PROXY` from strangers, and no other of these.
+        // A program that a web server has started gets `HTTP_PROXY` from strangers, but none of the others.
         assert!(place(&[("REQUEST_METHOD", "GET"), ("HTTPS_PROXY", "a:1")]).is_some());
     }
 
@@ -304,7 +307,7 @@ mod tests {
                 let found = of(&[(variable, text)], "https://a.example");
                 assert_eq!(found, Err(format!("{variable} {why}")), "{text}");
             }
-            // What goes directly needs no proxy.
+            // Requests that go directly do not need the proxy.
             assert_eq!(of(&[("HTTPS_PROXY", text)], "https://127.0.0.1:1"), Ok(None));
             let excepted = [("HTTPS_PROXY", text), ("NO_PROXY", "a.example")];
             assert_eq!(of(&excepted, "https://a.example"), Ok(None));

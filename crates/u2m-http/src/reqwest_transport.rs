@@ -1,4 +1,4 @@
-//! The transport that is used unless a program brings its own.
+//! The default transport.
 
 mod answer;
 mod clients;
@@ -25,22 +25,27 @@ use std::time::Duration;
 use u2m_core::{HttpRequest, HttpResponse, TransportFailure, TransportFailureKind};
 use url::Url;
 
-/// HTTP over `reqwest` and `rustls`: the system's certificates and proxies, no redirects of a POST, no cookies, no
-/// compression, bodies cut off at their limit. Loopback is reached directly, past every proxy, and so are metadata services.
+/// The default [`Transport`]: HTTP over `reqwest` and `rustls`.
 ///
-/// Nothing is read, resolved or connected before the first request. Its cryptography is its own (*ring*, or
-/// [what it was given](Self::with_crypto_provider)): it neither needs nor installs a provider for the process, and what a
-/// program switches on in its own `reqwest` or `rustls` changes nothing here.
+/// It uses the system's certificates and proxies, follows no redirects of a POST, sends no cookies,
+/// uses no compression, and cuts off bodies at their limit. Loopback addresses and metadata
+/// services are reached directly, without a proxy.
 ///
-/// It runs on whichever tokio runtime it is called on ([`Transport`]). A connection belongs to the runtime that it was made on:
-/// each request has one of its own, unless [connections are kept](Self::with_kept_connections).
+/// Nothing is read, resolved or connected before the first request. Its cryptography is its own
+/// (*ring*, or [what it was given](Self::with_crypto_provider)): it neither needs nor installs a
+/// provider for the process, and features that a program enables in its own `reqwest` or `rustls`
+/// change nothing here.
+///
+/// It runs on the tokio runtime that it is called on ([`Transport`]). A connection belongs to the
+/// runtime on which it was opened. Each request opens a new one, unless [connections are
+/// kept](Self::with_kept_connections).
 ///
 /// ```
 /// let transport = u2m_http::ReqwestTransport::new();
 /// # drop(transport);
 /// ```
 pub struct ReqwestTransport {
-    /// `None` means ours, or that of the program's own client.
+    /// `None` means the default, or that of the program's own client.
     user_agent: Option<String>,
     extra_ca: Vec<CertificateDer<'static>>,
     provider: Option<Arc<CryptoProvider>>,
@@ -49,17 +54,17 @@ pub struct ReqwestTransport {
     ca_files: Vec<PathBuf>,
     keeps: bool,
     metadata: MetadataHosts,
-    /// What the environment says of proxies, once it was asked; or the one that was named here.
+    /// The proxies of the environment, once they were read, or the one that was set explicitly.
     proxies: OnceLock<Proxies>,
     clients: ClientPool,
-    /// The program's own.
+    /// The client that the program supplied.
     over: Option<reqwest::Client>,
 }
 
 impl ReqwestTransport {
-    /// A transport with the system's settings: certificates of the system or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, proxies
-    /// of `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` ([`Proxies`]). A setting that cannot be used is an error of the requests
-    /// that it is for.
+    /// Creates a transport with the system's settings: certificates of the system, or of `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR`; proxies from `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` ([`Proxies`]). A setting that
+    /// cannot be used is reported as an error of the requests that need it.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -83,18 +88,21 @@ impl ReqwestTransport {
         }
     }
 
-    /// A transport over a client of the program's own, with its proxies, its certificates, its resolver and its connections; what
-    /// is set here of such has no effect. Requests to metadata services leave by a client of ours all the same, and no
-    /// other one leaves without TLS but to this machine.
+    /// Creates a transport that sends requests with the program's own client, and so with its
+    /// proxies, certificates, resolver and connections. Settings of this transport for these have
+    /// no effect. Requests to metadata services are still sent with a client of this crate, and no
+    /// other request leaves without TLS except to this machine.
     ///
-    /// Give it a client that follows no redirects and keeps no idle connections, as in the example:
+    /// Pass a client that follows no redirects and keeps no idle connections, as in the example:
     ///
-    /// - A client that follows redirects by itself sends a head to whatever host an answer names. A body it does not send again
-    ///   from here, and an answer that comes from elsewhere is refused, but then the request has been made.
-    /// - A kept connection lives on the runtime that opened it, and a refresh has a small runtime of its own ([`Transport`]).
-    ///   Where the other runtime stands still, nothing takes the request: it is given up after the
-    ///   [time for connecting](Self::with_connect_timeout), which is time lost, though no token is, since it has certainly not
-    ///   been sent. Where the other runtime ends in between, the answer to a refresh token that was sent ends with it.
+    /// - A client that follows redirects itself sends the request's headers to any host that a
+    ///   response names. It cannot send the body again, and a response from another host is
+    ///   rejected, but the request has been made by then.
+    /// - A kept connection depends on the runtime that opened it, and a refresh has a small runtime
+    ///   of its own ([`Transport`]). If the other runtime is blocked, nothing sends the request,
+    ///   and it is given up after the [time for connecting](Self::with_connect_timeout). That costs
+    ///   time but no token, because the request was certainly not sent. If the other runtime ends
+    ///   meanwhile, the response to a refresh token that was sent is lost with it.
     ///
     /// ```
     /// use u2m_http::{CryptoProvider, ReqwestTransport};
@@ -108,18 +116,22 @@ impl ReqwestTransport {
         Self { over: Some(client), ..Self::new() }
     }
 
-    /// Also trusts the certificates of a PEM bundle.
+    /// Also trusts the CA certificates in a PEM bundle.
     ///
     /// # Errors
-    /// It is not a PEM bundle.
+    /// Fails if the bundle holds no certificate, or if a PEM section is malformed or not a valid certificate.
     pub fn with_extra_ca(mut self, pem: &[u8]) -> Result<Self, TransportFailure> {
         let bundle = tls::certificates(pem).map_err(|text| blocked(Obstacle::Handshake(text)))?;
+        if bundle.is_empty() {
+            let text = "the CA bundle holds no certificate".to_owned();
+            return Err(blocked(Obstacle::Handshake(text)));
+        }
         self.extra_ca.extend(bundle);
         Ok(self)
     }
 
-    /// Also trusts the certificates in a file in PEM form. It is read when the first connection under TLS is made, and one
-    /// that cannot be used is an error then.
+    /// Also trusts the CA certificates in a PEM file. The file is read when the first TLS
+    /// connection is opened; if it cannot be used, that request fails.
     ///
     /// ```
     /// let transport = u2m_http::ReqwestTransport::new().with_ca_file("/etc/corp/ca.pem");
@@ -131,10 +143,11 @@ impl ReqwestTransport {
         self
     }
 
-    /// Looks whether a file could be used [so](Self::with_ca_file), before anything depends on it.
+    /// Checks whether a file can be used [as a CA file](Self::with_ca_file), before anything
+    /// depends on it.
     ///
     /// # Errors
-    /// It is not there, cannot be read, or holds no certificate.
+    /// Fails if the file does not exist, cannot be read, or contains no certificate.
     ///
     /// ```
     /// use u2m_http::ReqwestTransport;
@@ -145,11 +158,12 @@ impl ReqwestTransport {
         tls::ca_file(path).map(drop)
     }
 
-    /// Shows a certificate of this client's own to servers that ask for one (mutual TLS): a chain, its own certificate first, and
-    /// its private key, both in PEM form. Keys are RSA, ECDSA on P-256 or P-384, or Ed25519, without a passphrase.
+    /// Sets the client certificate for servers that ask for one (mutual TLS). The PEM bundle
+    /// contains the certificate chain, the client's own certificate first, and its private key. The
+    /// key must be RSA, ECDSA on P-256 or P-384, or Ed25519, without a passphrase.
     ///
     /// # Errors
-    /// The bundle holds no chain and no key, or one that cannot be used.
+    /// Fails if the bundle lacks a chain or a key, or if one of them cannot be used.
     ///
     /// ```
     /// use u2m_http::ReqwestTransport;
@@ -161,11 +175,12 @@ impl ReqwestTransport {
         Ok(self)
     }
 
-    /// Sends all requests by this proxy, whatever the environment says, but for those to this machine and to metadata services.
-    /// It is `http`, `https`, `socks5` or `socks4`, and may have a user and a password in it.
+    /// Sends all requests through this proxy, whatever the environment says, except those to this
+    /// machine and to metadata services. The scheme is `http`, `https`, `socks5` or `socks4`, and
+    /// the URL may contain a user name and a password.
     ///
     /// # Errors
-    /// It is not the address of a proxy.
+    /// Fails if it is not the address of a proxy.
     ///
     /// ```
     /// use u2m_http::ReqwestTransport;
@@ -178,7 +193,7 @@ impl ReqwestTransport {
         Ok(self)
     }
 
-    /// Uses the cryptography of `provider` instead of *ring*'s, for this transport alone.
+    /// Uses the cryptography of `provider` instead of *ring*'s, only for this transport.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -194,10 +209,12 @@ impl ReqwestTransport {
         self
     }
 
-    /// Keeps connections for the next requests on the same runtime, which saves programs that ask much the handshakes. A connection
-    /// never serves a request of another runtime, where it could stand still or end with its own. Forms, which is what
-    /// token endpoints are sent, have a connection of their own all the same: of one that the server is just closing nobody
-    /// knows whether a refresh token on it was spent.
+    /// Keeps connections open for the next requests on the same runtime, which saves handshakes for
+    /// programs that send many requests. A connection never serves a request of another runtime,
+    /// where it could be blocked or end with its own runtime.
+    ///
+    /// Forms, which is what token endpoints receive, still use a new connection each: if the server
+    /// is just closing a kept one, nobody can tell whether a refresh token sent on it was spent.
     ///
     /// ```
     /// let transport = u2m_http::ReqwestTransport::new().with_kept_connections();
@@ -209,12 +226,13 @@ impl ReqwestTransport {
         self
     }
 
-    /// Sends requests for a metadata service ([`Route::Metadata`](u2m_core::Route::Metadata)) to this host too, such as what
-    /// `GCE_METADATA_HOST` names, with a port unless that is 80. Without this they go to this machine itself, to
-    /// `169.254.169.254`, `[fd00:ec2::254]` and `metadata.google.internal`, and nowhere else.
+    /// Also sends requests for a metadata service ([`Route::Metadata`](u2m_core::Route::Metadata))
+    /// to this host, for example the one that `GCE_METADATA_HOST` names. It must include the port
+    /// unless that is 80. Without this setting, such requests go only to this machine itself, to
+    /// `169.254.169.254`, `[fd00:ec2::254]` and `metadata.google.internal`.
     ///
     /// # Errors
-    /// It is no host.
+    /// Fails if it is not a host.
     ///
     /// ```
     /// use u2m_http::ReqwestTransport;
@@ -227,14 +245,14 @@ impl ReqwestTransport {
         Ok(self)
     }
 
-    /// Sets the `User-Agent`.
+    /// Sets the `User-Agent` header.
     #[must_use]
     pub fn with_user_agent(mut self, text: impl Into<String>) -> Self {
         self.user_agent = Some(text.into());
         self
     }
 
-    /// Sets how long connecting may take: 5 seconds unless set.
+    /// Sets how long connecting may take. The default is 5 seconds.
     #[must_use]
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -260,7 +278,7 @@ impl fmt::Debug for ReqwestTransport {
 
 #[async_trait]
 impl Transport for ReqwestTransport {
-    /// The proxy, and the files of certificates, by what tells that one was changed.
+    /// Contains the proxy and the CA files, with what shows that a file has changed.
     fn way(&self, url: &Url) -> String {
         let proxy = match self.proxies().of(url) {
             Ok(proxy) => proxy.map(|proxy| format!("{}: {proxy}", proxy.url().scheme())),
@@ -313,7 +331,7 @@ mod tests {
     use super::request_path::RequestPath;
     use super::*;
 
-    /// The way of a transport in whose environment these variables stand.
+    /// Returns the `way` of a transport with these environment variables.
     fn way(transport: ReqwestTransport, vars: &[(&'static str, &'static str)]) -> String {
         let env =
             |name: &str| vars.iter().find(|(is, _)| *is == name).map(|(_, value)| (*value).into());
@@ -324,7 +342,7 @@ mod tests {
     #[test]
     fn another_cryptography_changes_nothing_else_and_is_used() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls/root.pem");
-        // One with which nothing can be said.
+        // A provider without cipher suites.
         let mute = CryptoProvider { cipher_suites: Vec::new(), ..(*tls::own_provider()).clone() };
         let transport = ReqwestTransport::new().with_extra_ca(&std::fs::read(path).unwrap());
         let transport = transport.unwrap().with_crypto_provider(Arc::new(mute));

@@ -1,5 +1,6 @@
-//! One token for all callers of this process: the token in hand, the one fetch under way, and what its outcome means for each
-//! who waited for it. Nothing here knows where tokens come from; a [`Fetch`] does.
+//! Shares one token between all callers of a process: the token in memory, the one fetch in
+//! progress, and what its outcome means for each waiting caller. This module does not know where
+//! tokens come from; a [`Fetch`] does.
 //!
 //! ```text
 //!   caller ── fresh in hand? ── yes ── token           (no lock, no allocation)
@@ -27,10 +28,11 @@ use std::fmt;
 use std::sync::Arc;
 use u2m_core::{AccessToken, Lifetime, Token, TokenCriteria};
 
-/// One token, shared by all callers of a process: a fresh one is handed out without a lock, and one fetch serves all who need the
-/// next. Cheap to clone; clones share everything.
+/// One access token, shared by all callers of a process. A fresh token is returned without a lock, and one fetch
+/// serves all callers that need the next one. Cheap to clone; clones share everything.
 ///
-/// It is one token: a source that makes them for several audiences, or with other scopes, has one of these for each.
+/// A source that issues tokens for several audiences, or with different scopes, needs one
+/// `SharedToken` for each.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -68,12 +70,12 @@ impl<F: Fetch> Clone for SharedToken<F> {
 
 impl<F: Fetch> fmt::Debug for SharedToken<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Shared").field(&self.0.source).finish()
+        f.debug_tuple("SharedToken").field(&self.0.source).finish()
     }
 }
 
 impl<F: Fetch> SharedToken<F> {
-    /// Shares what `source` fetches.
+    /// Creates a shared token that `source` fetches. Nothing is fetched yet.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -97,18 +99,19 @@ impl<F: Fetch> SharedToken<F> {
         Self(Arc::new(SharedTokenInner::new(source, rules)))
     }
 
-    /// What fetches.
+    /// Returns the source of the tokens.
     pub fn source(&self) -> &Arc<F> {
         &self.0.source
     }
 
-    /// The token in hand, if it is fresh: no lock, no allocation, no waiting.
+    /// Returns the token in memory if it is fresh, without a lock, an allocation or waiting.
     #[inline]
     pub fn fresh(&self) -> Option<Token> {
         self.0.hand.fresh()
     }
 
-    /// The token in hand, while it is good, though it may be time for the next: nobody is asked.
+    /// Returns the token in memory while it is valid, even if it is time to fetch the next one.
+    /// Does not fetch.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -132,55 +135,56 @@ impl<F: Fetch> SharedToken<F> {
         self.0.hand.good(&self.0.rules.freshness, Lifetime::ZERO)
     }
 
-    /// The token in hand, if it is fresh and not `rejected`.
+    /// Returns the token in memory if it is fresh and not the `rejected` one.
     pub fn fresh_other(&self, rejected: &Token) -> Option<Token> {
         self.0.fresh_besides(rejected.access_token())
     }
 
-    /// The last token that was in hand, good or not.
+    /// Returns the last token that was in memory, valid or not.
     pub fn last_seen(&self) -> Option<AccessToken> {
         self.0.hand.latest_token().map(|token| token.access_token().clone())
     }
 
-    /// Puts a token in hand that came by another way than a fetch: a login, say.
+    /// Stores a token that was not fetched but obtained in another way, for example by a login.
     pub fn put(&self, fetched: &Fetched<F::Error>) {
         self.0.take(fetched, None);
     }
 
-    /// Lets go of the token in hand: whoever asks next asks the source.
+    /// Removes the token from memory. The next caller asks the source.
     pub fn forget(&self) {
         self.0.hand.clear(self.0.hand.generation());
     }
 
-    /// The first look on the caller's own thread: a token that the source keeps and that answers the question. `None`: it has to be
-    /// fetched.
+    /// Checks, on the caller's own thread, whether the source keeps a token that answers the
+    /// question. `None` means that a token must be fetched.
     ///
     /// # Errors
-    /// As [`Fetch::stored`].
+    /// Fails like [`Fetch::stored`].
     pub fn stored(&self, question: impl Into<TokenCriteria>) -> Result<Option<Token>, F::Error> {
         let since = self.0.hand.generation();
         let Some(fetched) = self.0.source.stored(&question.into())? else { return Ok(None) };
         Ok(self.0.take(&fetched, Some(since)).then_some(fetched.token))
     }
 
-    /// Whether somebody is fetching a token at this moment.
+    /// Returns whether a fetch is in progress at this moment.
     pub fn is_fetching(&self) -> bool {
         self.0.is_fetching()
     }
 
-    /// What is asked for: the token in hand where that answers it, else by the fetch under way or a new one. Dropping the future
-    /// ends the wait and nothing else.
+    /// Returns a token that answers the question: the one in memory if it does, else one from the fetch in
+    /// progress or from a new fetch. Dropping the future only ends the wait, not the fetch.
     ///
     /// # Errors
-    /// As [`Fetch::fetch`].
+    /// Fails like [`Fetch::fetch`].
     pub async fn ask(&self, question: impl Into<TokenCriteria>) -> Result<Token, F::Error> {
         self.0.ask(question.into(), CallerWait::Task).await
     }
 
-    /// The same for plain code. A token that is fresh where the source keeps it is handed out on this very thread.
+    /// Like [`ask`](Self::ask), for synchronous code. If the source keeps a fresh token, it is read
+    /// on the calling thread.
     ///
     /// # Errors
-    /// As there.
+    /// Fails like [`ask`](Self::ask).
     pub fn ask_blocking(&self, question: impl Into<TokenCriteria>) -> Result<Token, F::Error> {
         let question = question.into();
         if question.is_for_any() {
@@ -188,7 +192,7 @@ impl<F: Fetch> SharedToken<F> {
                 return Ok(token);
             }
             let question = self.0.besides_the_dead(question.clone());
-            // While somebody fetches the next token the source has nothing better to say.
+            // During a fetch, the source keeps nothing better than that fetch will bring.
             if !self.is_fetching() {
                 match self.stored(question.clone()) {
                     Ok(Some(token)) => return Ok(token),

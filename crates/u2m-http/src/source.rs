@@ -1,20 +1,22 @@
-//! Where tokens come from, as everything above sees it.
+//! The interface of everything that supplies access tokens.
 
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
-use u2m_core::{Description, Need, SourceError, Token};
+use u2m_core::{Need, SourceDescription, SourceError, Token};
 
-/// A source of access tokens: a login, a machine's identity, another source that is exchanged for it.
+/// Supplies access tokens: from a login, from a machine's identity, or from another source whose
+/// tokens are exchanged.
 ///
-/// Where it is called: [`fresh`](Self::fresh) and [`describe`](Self::describe) on any thread, where they wait for nothing; all
-/// else on whatever runtime the caller has, which may be of one thread. A source does not block that thread, needs no runtime of
-/// a certain kind, and loses nothing when a future of it is dropped. It never asks a person for anything.
+/// Where methods are called: [`fresh`](Self::fresh) and [`describe`](Self::describe) on any thread, where they
+/// must not wait for anything. All others are called on the caller's runtime, which may have a single thread. A
+/// source must not block that thread or require a certain kind of runtime, and must not lose anything if one of
+/// its futures is dropped. It must never ask the user for anything.
 ///
 /// ```
 /// use async_trait::async_trait;
 /// use std::sync::Arc;
-/// use u2m_core::{AccessToken, Description, Need, SourceError, Token};
+/// use u2m_core::{AccessToken, SourceDescription, Need, SourceError, Token};
 /// use u2m_http::TokenSource;
 ///
 /// #[derive(Debug)]
@@ -33,8 +35,8 @@ use u2m_core::{Description, Need, SourceError, Token};
 ///         }
 ///     }
 ///
-///     fn describe(&self) -> Description {
-///         Description::new("fixed", "pat")
+///     fn describe(&self) -> SourceDescription {
+///         SourceDescription::new("fixed", "pat")
 ///     }
 /// }
 /// let source: Arc<dyn TokenSource> = Arc::new(Fixed(Token::new(AccessToken::new("a"), None)));
@@ -42,22 +44,23 @@ use u2m_core::{Description, Need, SourceError, Token};
 /// ```
 #[async_trait]
 pub trait TokenSource: fmt::Debug + Send + Sync {
-    /// A token that is good now, where one is in hand: without a future, a lock or an allocation. `None` says nothing but that
-    /// it takes [`get`](Self::get) to know.
+    /// Returns a token that is valid now, if one is in memory. Must not use a future, a lock or an
+    /// allocation. `None` only means that the caller must use [`get`](Self::get).
     fn fresh(&self) -> Option<Token> {
         None
     }
 
-    /// A token for what the caller needs. Where a source has none that lives as long as is asked for, it gives the best that it has.
+    /// Returns a token that meets `need`. If the source has none that lives as long as requested,
+    /// it returns the best one it has.
     ///
     /// # Errors
-    /// There is none to be had; the error says whether later, or after a login, or never.
+    /// Fails if no token can be obtained. The error says whether trying later or a new login can help.
     async fn get(&self, need: &Need) -> Result<Token, SourceError>;
 
-    /// A token that is good now.
+    /// Returns a token that is valid now.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// Fails like [`get`](Self::get).
     async fn token(&self) -> Result<Token, SourceError> {
         match self.fresh() {
             Some(token) => Ok(token),
@@ -65,16 +68,17 @@ pub trait TokenSource: fmt::Debug + Send + Sync {
         }
     }
 
-    /// A token in the place of one that an API has just rejected with 401. A source that has but one hands that out again.
+    /// Returns a token to replace one that an API has just rejected with 401. A source that has
+    /// only one token returns that one again.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// Fails like [`get`](Self::get).
     async fn replace(&self, rejected: &Token) -> Result<Token, SourceError> {
         self.get(&Need::other(rejected)).await
     }
 
-    /// What it is.
-    fn describe(&self) -> Description;
+    /// Describes the source.
+    fn describe(&self) -> SourceDescription;
 }
 
 macro_rules! pass_on {
@@ -97,7 +101,7 @@ macro_rules! pass_on {
                 (**self).replace(rejected).await
             }
 
-            fn describe(&self) -> Description {
+            fn describe(&self) -> SourceDescription {
                 (**self).describe()
             }
         }

@@ -1,4 +1,4 @@
-//! TLS for our own client: whose cryptography, and whose certificates are trusted. Nothing here is set for the process.
+//! TLS for this crate's own client: its cryptography and its trusted certificates. Sets nothing for the process.
 
 mod identity;
 mod refused;
@@ -20,29 +20,30 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use u2m_core::Sanitized;
 
-/// Whose certificates a client trusts.
+/// The certificates that a client trusts.
 pub(crate) enum TrustRoots<'a> {
-    /// Nobody's: for connections without TLS.
+    /// None: for connections without TLS.
     Nobody,
-    /// The system's or those that the environment names, these, and those in these files.
+    /// Those of the system or those that the environment names, these, and those in these files.
     System { extra: &'a [CertificateDer<'static>], files: &'a [PathBuf] },
 }
 
-/// The cryptography of clients to which no other was handed.
+/// Returns the cryptography of clients that were not given another provider.
 pub(crate) fn own_provider() -> Arc<CryptoProvider> {
     static OWN: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
     Arc::clone(OWN.get_or_init(|| Arc::new(ring::provider())))
 }
 
-/// The same for a client that has a certificate of its own.
+/// Like [`own_provider`], for a client that has a certificate of its own.
 pub(crate) fn own_signing_provider() -> Arc<CryptoProvider> {
     Arc::new(ring::signing_provider())
 }
 
-/// What a client does under TLS.
+/// Returns the TLS configuration of a client.
 ///
 /// # Errors
-/// The provider has no suites, nobody is to be trusted, or the key of the client's own certificate cannot be used.
+/// Fails if the provider has no cipher suites, if there are no certificates to trust, or if the key
+/// of the client's own certificate cannot be used.
 pub(crate) fn config(
     provider: &Arc<CryptoProvider>,
     trust: &TrustRoots<'_>,
@@ -78,10 +79,10 @@ pub(crate) fn config(
     Ok(config)
 }
 
-/// The certificates of a file that was named for a client.
+/// Reads the certificates in a file that was configured for a client.
 ///
 /// # Errors
-/// It cannot be read, or one of them is none.
+/// Fails if the file cannot be read, or if it contains no usable certificate.
 pub(crate) fn ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Obstacle> {
     let wrong =
         |why: String| Obstacle::CaFile { path: Sanitized::new(&path.to_string_lossy()), why };
@@ -95,10 +96,10 @@ pub(crate) fn ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Obsta
     }
 }
 
-/// The certificates of a PEM bundle.
+/// Reads the certificates in a PEM bundle.
 ///
 /// # Errors
-/// It is not PEM, or what it holds is no certificate.
+/// Fails if a PEM section is malformed or not a valid certificate.
 pub(crate) fn certificates(bundle: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(bundle).collect();
     let found = found.map_err(|error| error.to_string())?;

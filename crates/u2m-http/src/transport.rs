@@ -1,4 +1,4 @@
-//! How requests leave: a trait of one method, and the rules for sending again.
+//! Sends requests: a trait for a single attempt, and the rules for retries.
 
 use crate::awake::AwakeClock;
 use crate::shared::Clock;
@@ -13,20 +13,28 @@ use u2m_core::{
 };
 use url::Url;
 
-/// Sends one request and brings its answer, whatever its status. One transport serves metadata, code exchange and
-/// refresh, so that proxies and certificates are set in one place.
+/// Sends one HTTP request and returns its response, whatever the status. One transport serves metadata, code
+/// exchange and refresh, so that proxies and certificates are configured in one place.
 ///
-/// It is called within a tokio runtime, and not always the same one. What a login asks before a person is asked, and its metadata,
-/// are sent on the caller's runtime. What spends something (a refresh token, an authorization code, a device's code) is sent from
-/// a thread of its own, by a small runtime of one thread that ends with the flight ([`Flight`](crate::Flight)): no caller and no end
-/// of a caller's runtime can cancel it. Connections and tasks that an implementation keeps must therefore not be needed by a
-/// request on another runtime, which may stand still or be gone.
-/// A panic is told as one, and not as a failure that may pass.
+/// It is called within a tokio runtime, but not always the same one. Metadata requests, and
+/// requests before the user is involved, are sent on the caller's runtime. Requests that spend
+/// something (a refresh token, an authorization code, a device code) are sent from a thread of
+/// their own, on a small single-threaded runtime that ends with the flight
+/// ([`Flight`](crate::Flight)). So neither a caller nor the end of a caller's runtime can cancel
+/// them. For that reason an implementation must not keep connections or tasks that a request on
+/// another runtime depends on: the first runtime may be blocked or gone. A panic is reported as a
+/// panic, and not as a transient failure.
 ///
-/// An implementation sends the request's [method](HttpRequest::method), [headers](HttpRequest::headers) and
-/// [body](HttpRequest::body), follows no other redirects than [it allows](HttpRequest::redirects), keeps to its
-/// [route](HttpRequest::route), reads no more of a body than [`HttpRequest::limit`], sends no cookies, hands over those fields of
-/// the answer's head that [are kept](HttpResponse::HEADERS), and keeps query, body and headers out of its errors.
+/// An implementation must:
+///
+/// - send the request's [method](HttpRequest::method), [headers](HttpRequest::headers) and
+///   [body](HttpRequest::body);
+/// - follow only the redirects that [the request allows](HttpRequest::redirects);
+/// - respect its [route](HttpRequest::route);
+/// - read no more of the response body than [`HttpRequest::limit`];
+/// - send no cookies;
+/// - return the response header fields that [are kept](HttpResponse::HEADERS);
+/// - keep the query, the body and the headers out of its errors.
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -48,22 +56,27 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// Sends `request` once.
     ///
     /// # Errors
-    /// No answer arrived; the failure says whether the request may have reached the server.
+    /// Fails if no response arrived. The failure says whether the request may have reached the server.
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, TransportFailure>;
 
-    /// By which way a request to `url` leaves, and whom it trusts on it, as far as that is a matter of settings: for whoever
-    /// remembers that a host was not reached, which says nothing of another way. Without passwords, and for comparing alone.
+    /// Describes the route to `url`, as far as settings determine it: the proxy and the trusted certificates.
+    ///
+    /// A caller that remembers that a host was unreachable compares this text, because the failure
+    /// says nothing about another route. It contains no passwords, and is only meant for comparing.
     fn way(&self, url: &Url) -> String {
         let _ = url;
         String::new()
     }
 
-    /// Sends `request` once, and waits until `clock` shows `end`. A transport that knows what has arrived by then hands it over
-    /// with its failure ([`TransportFailure::with_partial`]), as it does when the connection breaks within the answer, or the
-    /// answer is too large: after a spent refresh token, that may be all that is left of a login.
+    /// Sends `request` once, and waits until `clock` shows `end`.
+    ///
+    /// A transport that knows which part of the response has arrived by then returns it with its
+    /// failure ([`TransportFailure::with_partial`]). It does the same if the connection breaks
+    /// within the response, or if the response is too large. After a refresh token was spent, that
+    /// part may be all that is left of a login.
     ///
     /// # Errors
-    /// As [`Transport::send`]; or the time was up.
+    /// Fails like [`Transport::send`], or if the time is up.
     async fn send_within(
         &self,
         request: &HttpRequest,
@@ -74,12 +87,12 @@ pub trait Transport: fmt::Debug + Send + Sync {
         clock.wait(end, self.send(request)).await.unwrap_or_else(late)
     }
 
-    /// As [`send_within`](Self::send_within), with a limit for connecting too, where a transport can tell that from waiting for an
-    /// answer: a request that has not begun to leave by then is given up as
-    /// [not sent](TransportFailureKind::NotSent).
+    /// Like [`send_within`](Self::send_within), but also limits the time for connecting, if the
+    /// transport can tell connecting from waiting for a response. A request that has not started to
+    /// leave by then fails as [not sent](TransportFailureKind::NotSent).
     ///
     /// # Errors
-    /// As [`Transport::send_within`].
+    /// Fails like [`Transport::send_within`].
     async fn send_bounded(
         &self,
         request: &HttpRequest,
@@ -125,18 +138,18 @@ macro_rules! pass_on {
 
 pass_on!(Arc<T>, Box<T>, &T);
 
-/// Within which limits a request is sent once.
+/// The time limits for sending a request once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestLimits {
-    /// How long it may take until it begins to leave; `None` leaves that to the transport.
+    /// How long it may take until the request starts to leave. `None` leaves that to the transport.
     pub connect: Option<Duration>,
-    /// What the clock shows when it is not waited for any longer.
+    /// What the clock shows when waiting ends.
     pub end: Duration,
 }
 
 impl RequestLimits {
-    /// One limit for all.
+    /// Limits only the total time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -147,7 +160,7 @@ impl RequestLimits {
         Self { connect: None, end }
     }
 
-    /// Sets how long it may take until the request begins to leave.
+    /// Sets how long it may take until the request starts to leave.
     ///
     /// ```
     /// use std::time::Duration;
@@ -161,7 +174,7 @@ impl RequestLimits {
     }
 }
 
-/// How long to try, and how often.
+/// How often to retry a request, and how long to try.
 ///
 /// ```
 /// use std::time::Duration;
@@ -171,25 +184,29 @@ impl RequestLimits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// For the answer of a request that spends something (a refresh token, an authorization code, a device's code), counted
-    /// from its sending on: 90 seconds. What the server has issued is lost with its answer, so that this is no matter of a
-    /// caller's hurry: whoever cannot wait lets the call go on without being waited for.
+    /// How long to wait for the response to a request that spends something (a refresh token, an
+    /// authorization code, a device code), counted from sending it: 90 seconds.
+    ///
+    /// If the response is lost, so is what the server has issued. Therefore this does not depend on
+    /// how long a caller wants to wait: a caller that cannot wait lets the call go on without it.
     pub answer: Duration,
-    /// For all that spends nothing, waits and repetitions included, and for beginning any repetition: 10 seconds, which is
-    /// less than a lock is waited for.
+    /// The time for a call that spends nothing, including pauses and retries, and the time within which any retry
+    /// must start: 10 seconds, which is less than the time that a lock is waited for.
     pub budget: Duration,
-    /// How long it may take until a request begins to leave: the name, the connection, TLS. What has not left by then was certainly
-    /// not sent, and is repeated whatever it spends. `None` leaves it to the transport, which may also have a shorter limit of its own:
-    /// 5 seconds for [`ReqwestTransport`](crate::ReqwestTransport).
+    /// How long it may take until a request starts to leave: name lookup, connection and TLS. A
+    /// request that has not left by then was certainly not sent, and is retried even if it spends
+    /// something. `None` leaves this to the transport, which may also have a shorter limit: 5
+    /// seconds for [`ReqwestTransport`](crate::ReqwestTransport).
     pub connect: Option<Duration>,
-    /// For one attempt of what spends nothing; `None` gives each as much as is left of the budget.
+    /// The time for one attempt of a request that spends nothing. `None` allows each attempt the
+    /// rest of the budget.
     pub attempt: Option<Duration>,
-    /// Whether what spends nothing is repeated after a 500 and after an attempt that was not answered in time, too: no, because a
-    /// person waits.
+    /// Whether a request that spends nothing is also retried after a 500 and after an attempt that
+    /// timed out. The default is `false`, because a user is waiting.
     pub insists: bool,
-    /// How often a request that may be repeated is repeated: twice.
+    /// How often a request may be retried: twice.
     pub repeats: u32,
-    /// The first wait before a repetition, doubled each time, of which half is left to chance: 250 milliseconds.
+    /// The first pause before a retry: 250 milliseconds. It doubles each time, and half of it is random.
     pub pause: Duration,
 }
 
@@ -208,8 +225,9 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// For machines that mint tokens by themselves: 10 seconds to connect, 30 for an attempt and 60 for all three of them, of which
-    /// a caller may wait for less. What spends something is awaited as ever.
+    /// A policy for programs that obtain tokens without a user: 10 seconds to connect, 30 for an
+    /// attempt, and 60 for all three attempts. A caller may wait for less. The time for requests
+    /// that spend something is unchanged.
     ///
     /// ```
     /// let patience = u2m_http::RetryPolicy::of_machines();
@@ -225,7 +243,7 @@ impl RetryPolicy {
         }
     }
 
-    /// Sets how long it may take until a request begins to leave.
+    /// Sets how long it may take until a request starts to leave.
     ///
     /// ```
     /// use std::time::Duration;
@@ -238,7 +256,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how long one attempt of what spends nothing is awaited, and has it repeated after that, and after a 500.
+    /// Sets the time for one attempt of a request that spends nothing. The request is then also
+    /// retried after that time, and after a 500.
     ///
     /// ```
     /// use std::time::Duration;
@@ -252,7 +271,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how long the answer of a request is awaited that spends something.
+    /// Sets how long to wait for the response to a request that spends something.
     ///
     /// ```
     /// use std::time::Duration;
@@ -265,14 +284,14 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the time for one call that spends nothing, and for beginning any repetition.
+    /// Sets the time for a call that spends nothing, and the time within which any retry must start.
     #[must_use]
     pub fn with_budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self
     }
 
-    /// Sets how often a request may be repeated.
+    /// Sets how often a request may be retried.
     #[must_use]
     pub fn with_repeats(mut self, repeats: u32) -> Self {
         self.repeats = repeats;
@@ -280,12 +299,14 @@ impl RetryPolicy {
     }
 }
 
-/// Sends a call's request until it is answered, may not be repeated or its time is up, and takes the next step. Of the rules
-/// for repeating, the core decides whether, and `patience` how often and how long; time counts while this process runs
-/// ([`AwakeClock`]). Runs within a tokio runtime.
+/// Sends the request of a call, retries it within the rules, and takes the next step of the flow.
+///
+/// It stops when the request is answered, may not be retried, or its time is up. The core decides
+/// whether a request may be retried; `patience` decides how often and how long. Time counts only
+/// while this process runs ([`AwakeClock`]). Must be called within a tokio runtime.
 ///
 /// # Errors
-/// How the flow ends, by the core's word.
+/// Fails with the error with which the core ends the flow.
 pub async fn drive<S: AwaitsResponse>(
     transport: &dyn Transport,
     call: HttpCall<S>,
@@ -294,11 +315,11 @@ pub async fn drive<S: AwaitsResponse>(
     drive_by(&Clock::system(), transport, call, patience).await
 }
 
-/// As [`drive`], for a program with a clock of its own: what was sent was sent at its time. Limits are time that passes, by no
-/// clock that is set.
+/// Like [`drive`], for a program with its own clock, which determines when a request was sent. The
+/// time limits do not depend on that clock.
 ///
 /// # Errors
-/// As there.
+/// Fails like [`drive`].
 pub async fn drive_by<S: AwaitsResponse>(
     program: &Clock,
     transport: &dyn Transport,
@@ -307,7 +328,8 @@ pub async fn drive_by<S: AwaitsResponse>(
 ) -> Result<S::Next, S::Error> {
     let mut clock = AwakeClock::default();
     let mut repeated = 0;
-    // Where something is spent: what was said to it before, which tells more than that nobody could be reached afterwards.
+    // For requests that spend something: the response to an earlier attempt. It says more than a
+    // later attempt that reached no server.
     let mut told = None;
     let may_follow = |last: &Result<HttpResponse, TransportFailure>| match patience.insists {
         true => call.replay().may_follow_insisting(last),
@@ -341,14 +363,15 @@ pub async fn drive_by<S: AwaitsResponse>(
     }
 }
 
-/// At least what the server asked for, and never the same for all who wait.
+/// Returns the pause: at least as long as the server asked for, and randomized so that clients do
+/// not retry at once.
 fn pause_before(
     attempt: u32,
     patience: &RetryPolicy,
     outcome: &Result<HttpResponse, TransportFailure>,
 ) -> Duration {
     let longest = patience.pause.saturating_mul(1 << attempt.saturating_sub(1).min(6));
-    // The clock's nanoseconds are chance enough to keep strangers apart.
+    // The nanoseconds of the clock are random enough to separate different clients.
     let nanos =
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().subsec_nanos();
     let share = f64::from(nanos % 1_000) / 1_000.0;

@@ -70,4 +70,7 @@ async fn an_answer_that_is_cut_off_under_tls_leaves_what_arrived() {
 fn what_is_no_certificate_is_refused_when_it_is_given() {
     let garbage = b"-----BEGIN CERTIFICATE-----\nnot base64\n-----END CERTIFICATE-----\n";
     assert!(ReqwestTransport::new().with_extra_ca(garbage).is_err());
+    for none in [&b""[..], b"no certificate at all"] {
+        assert!(ReqwestTransport::new().with_extra_ca(none).is_err());
+    }
 }

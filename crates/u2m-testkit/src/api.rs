@@ -1,4 +1,4 @@
-//! What access tokens are for: a small API behind them.
+//! A small API that accepts the access tokens.
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -12,9 +12,9 @@ use crate::{
     settings::Settings,
 };
 
-/// What the API says.
+/// Settings for the API's answers.
 impl Settings {
-    /// Adds a cluster, as the API lists it; pages are as long as they are asked for.
+    /// Adds a cluster with these JSON members to the API's list. Pages have the size that the client asks for.
     ///
     /// ```
     /// let cluster = serde_json::json!({"cluster_id": "c-1", "cluster_name": "small"});
@@ -27,21 +27,21 @@ impl Settings {
         self
     }
 
-    /// Refuses to say whose token it is, with this status: an account has no users of workspaces.
+    /// Refuses the "current user" request with this status, as an account does, which has no workspace users.
     #[must_use]
     pub const fn with_me_refused(mut self, status: StatusCode) -> Self {
         self.me_refusal = Some(status);
         self
     }
 
-    /// Takes this token too, as a personal one that no login issued.
+    /// Also accepts this token, as a personal access token that no login issued.
     #[must_use]
     pub fn with_personal_token(mut self, token: impl Into<String>) -> Self {
         self.personal_tokens.push(token.into());
         self
     }
 
-    /// Adds a workspace to what every account lists.
+    /// Adds a workspace to the list of every account.
     ///
     /// ```
     /// let settings = u2m_testkit::Settings::new().with_workspace(7, "one");
@@ -58,7 +58,7 @@ impl Settings {
         self
     }
 
-    /// Refuses to list an account's workspaces, with this status: whoever asks is no administrator.
+    /// Refuses to list an account's workspaces with this status, as for a user who is not an administrator.
     #[must_use]
     pub const fn with_workspaces_refused(mut self, status: StatusCode) -> Self {
         self.workspaces_refusal = Some(status);
@@ -67,7 +67,7 @@ impl Settings {
 }
 
 impl FakeServer {
-    /// Answers every path below `/api/`, given an access token that is good.
+    /// Answers every path below `/api/` for a valid access token.
     pub(crate) fn api(&self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
         let token = bearer(request);
         let is_personal = token
@@ -102,7 +102,7 @@ impl FakeServer {
         json_answer(StatusCode::OK, &body)
     }
 
-    /// One page; the token of the next one is the number of clusters before it.
+    /// Returns one page. The page token of the next one is the number of clusters before it.
     fn clusters(&self, request: &Request<Vec<u8>>) -> Value {
         let query = request.uri().query().unwrap_or_default();
         let number = |name: &str| {

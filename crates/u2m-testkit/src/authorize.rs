@@ -1,4 +1,4 @@
-//! Where the browser goes: the consent endpoint and the discovery login page.
+//! The endpoints that the browser visits: the authorization endpoint and the discovery login page.
 
 use http::{Method, Request, Response, StatusCode};
 use u2m_core::Timestamp;
@@ -17,10 +17,10 @@ use crate::{
 /// Added by the login page: the answer must carry `iss` whatever the settings say.
 const FROM_LOGIN_PAGE: &str = "fake_login_page";
 
-/// Added by the consent page's buttons: what the human decided.
+/// Added by the buttons of the consent page: what the person decided.
 const DECISION: &str = "fake_decision";
 
-/// What is wrong with a request, in the words of RFC 6749 section 4.1.2.1.
+/// What is wrong with an authorization request, as an error code of RFC 6749 section 4.1.2.1.
 struct AuthorizeProblem(&'static str, &'static str);
 
 impl FakeServer {
@@ -69,8 +69,8 @@ impl FakeServer {
         }
     }
 
-    /// The discovery login: on to the authorize address that the program named, on the host that
-    /// the user is taken to have picked.
+    /// The discovery login: redirects to the authorization URL that the program named, on the host that the user is assumed to
+    /// have picked.
     pub(crate) fn login_page(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
         if request.method() != Method::GET {
             return method_not_allowed("GET");
@@ -90,8 +90,8 @@ impl FakeServer {
         redirect(&format!("{}/v1/authorize?{query}&{FROM_LOGIN_PAGE}=1", issuer.url(base)))
     }
 
-    /// The address that may hear of this request at all. Without one, the browser stays here
-    /// (RFC 6749 section 4.1.2.1).
+    /// The redirect URI, if it may receive the answer to this request. If not, the browser stays here (RFC 6749 section
+    /// 4.1.2.1).
     fn way_back(&self, form: &Form) -> Result<Url, AuthorizeProblem> {
         if form.repeated().is_some() {
             return Err(AuthorizeProblem("invalid_request", "a parameter occurs twice"));
@@ -107,7 +107,7 @@ impl FakeServer {
             ))
     }
 
-    /// Checks the request itself, and decides on the scopes.
+    /// Checks the request itself and decides which scopes to grant.
     fn consider(&self, issuer: Issuer, form: &Form) -> Result<LedgerGrant, AuthorizeProblem> {
         if form.given("response_type") != Some("code") {
             return Err(AuthorizeProblem(
@@ -146,7 +146,7 @@ impl FakeServer {
         Ok(LedgerGrant { issuer, client_id, scopes })
     }
 
-    /// The `iss` of the answer, if it is to carry one.
+    /// The `iss` of the answer, if it should carry one.
     fn iss(&self, issuer: &Issuer, form: &Form) -> Option<String> {
         match &self.settings.iss {
             Iss::Forged(forged) => Some(forged.clone()),
@@ -185,7 +185,7 @@ fn send_error(
     finish(back, form, iss)
 }
 
-/// What every answer to the client carries, good or bad.
+/// Adds what every answer to the client carries, success or error.
 fn finish(mut back: Url, form: &Form, iss: Option<String>) -> Response<Vec<u8>> {
     if let Some(state) = form.given("state") {
         back.query_pairs_mut().append_pair("state", state);
@@ -196,7 +196,7 @@ fn finish(mut back: Url, form: &Form, iss: Option<String>) -> Response<Vec<u8>> 
     redirect(back.as_str())
 }
 
-/// What S256 makes of a verifier (RFC 7636 section 4.2).
+/// Whether the text has the form of an S256 challenge (RFC 7636 section 4.2).
 fn is_challenge(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

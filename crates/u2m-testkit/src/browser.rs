@@ -1,4 +1,4 @@
-//! A stand-in for the browser and the person in front of it.
+//! A stand-in for the browser and the person using it.
 
 use std::{
     error::Error,
@@ -14,13 +14,13 @@ use url::{Host, Url};
 
 use crate::wire::{Framing, WireError, read_body, read_head};
 
-/// As many as browsers follow, more or less.
+/// About as many redirects as browsers follow.
 const REDIRECTS: usize = 20;
 
 /// A callback page may wait for a whole login.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where a browser ended up.
+/// The page that a browser ended up on.
 #[derive(Clone)]
 pub struct Page {
     status: StatusCode,
@@ -34,18 +34,18 @@ impl Page {
         self.status
     }
 
-    /// The address of the last answer. It may carry a code.
+    /// The URL of the last answer. It may contain a code.
     pub const fn url(&self) -> &Url {
         &self.url
     }
 
-    /// What the page says.
+    /// The text of the page.
     pub fn body(&self) -> &str {
         &self.body
     }
 }
 
-/// Shows no query and no body.
+/// Shows neither query nor body.
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Page")
@@ -55,17 +55,17 @@ impl fmt::Debug for Page {
     }
 }
 
-/// Why a browser showed no page.
+/// Why the browser shows no page.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BrowseError {
-    /// The address, or one it redirects to, is not `http` on this machine.
+    /// The address, or one that it redirects to, is not `http` on this machine.
     NotLoopback,
-    /// Something answered that is not HTTP, or answered too much.
+    /// The answer is not HTTP, or it is too large.
     NotHttp,
-    /// Redirects without end.
+    /// There were too many redirects.
     TooManyRedirects,
-    /// Nothing answered.
+    /// No connection could be made, or it broke.
     Unreachable(io::Error),
 }
 
@@ -89,8 +89,8 @@ impl Error for BrowseError {
     }
 }
 
-/// Opens `url` as a browser would, and follows redirects up to and including the program's own
-/// callback. It goes nowhere but to this machine.
+/// Opens `url` as a browser would and follows redirects, including the one to the program's own callback. It only connects to
+/// this machine.
 ///
 /// ```
 /// let server = u2m_testkit::RunningServer::start()?;
@@ -111,7 +111,7 @@ pub fn follow_login(url: &str) -> Result<Page, BrowseError> {
     Err(BrowseError::TooManyRedirects)
 }
 
-/// Does the same in a thread of its own, for programs that open the browser and then wait for it.
+/// Runs [`follow_login`] in a thread of its own, for programs that open the browser and then wait for the callback.
 ///
 /// ```
 /// let server = u2m_testkit::RunningServer::start()?;
@@ -125,7 +125,7 @@ pub fn follow_login_in_background(url: impl Into<String>) -> JoinHandle<Result<P
     thread::spawn(move || follow_login(&url))
 }
 
-/// One GET on a connection of its own: status, location, body.
+/// Sends one GET on a connection of its own; returns status, location and body.
 fn open(url: &Url) -> Result<(StatusCode, Option<String>, String), BrowseError> {
     let mut stream = connect(url)?;
     let mut authority = url.host_str().unwrap_or_default().to_owned();
@@ -161,7 +161,7 @@ fn open(url: &Url) -> Result<(StatusCode, Option<String>, String), BrowseError> 
     Ok((status, location.map(str::to_owned), body))
 }
 
-/// Connects to this machine, by whichever of its addresses answers.
+/// Connects to this machine by whichever of its addresses answers.
 fn connect(url: &Url) -> Result<TcpStream, BrowseError> {
     let is_local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

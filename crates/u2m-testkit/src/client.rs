@@ -1,8 +1,8 @@
-//! Who may ask for tokens, and where the answers may go.
+//! The registered clients: which may request tokens, and where their answers may go.
 
 use std::fmt;
 
-/// An application that the fake server knows.
+/// A client (application) that the fake server knows.
 ///
 /// ```
 /// use u2m_testkit::Client;
@@ -16,7 +16,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A program on somebody's computer: no secret, answers go to `http://localhost:<port>`.
+    /// Creates a public client, such as a program on a person's computer: no secret, with redirect URIs of the form
+    /// `http://localhost:<port>`.
     ///
     /// ```
     /// let client = u2m_testkit::Client::public("my-tool");
@@ -28,7 +29,8 @@ impl Client {
         Self { id: id.into(), secret: None, redirect_uris: Vec::new() }
     }
 
-    /// A web application, which proves itself with a secret (HTTP Basic or form parameters).
+    /// Creates a confidential client, such as a web application, which authenticates with a secret (HTTP Basic or form
+    /// parameters).
     ///
     /// ```
     /// use u2m_testkit::Client;
@@ -41,8 +43,7 @@ impl Client {
         Self { id: id.into(), secret: Some(secret.into()), redirect_uris: Vec::new() }
     }
 
-    /// Accepts this redirect address, character for character. The first one given replaces the
-    /// `http://localhost:<port>` rule.
+    /// Accepts this redirect URI, compared character by character. The first call replaces the `http://localhost:<port>` rule.
     ///
     /// ```
     /// use u2m_testkit::Client;
@@ -55,12 +56,12 @@ impl Client {
         self
     }
 
-    /// The `client_id`.
+    /// Returns the `client_id`.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Whether answers for this client may go to `uri`.
+    /// Whether `uri` is an accepted redirect URI of this client.
     pub fn accepts_redirect(&self, uri: &str) -> bool {
         if self.redirect_uris.is_empty() {
             is_loopback(uri)
@@ -69,7 +70,7 @@ impl Client {
         }
     }
 
-    /// Whether `offered` proves this client: nothing for a public one, the secret otherwise.
+    /// Whether `offered` authenticates this client: no secret for a public one, the right secret for a confidential one.
     pub(crate) fn is_proved_by(&self, offered: Option<&str>) -> bool {
         self.secret.as_deref() == offered
     }
@@ -85,7 +86,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// `http://localhost:<port>`, exactly: the only shape that Databricks registers for its own tools.
+/// Whether the URI is exactly `http://localhost:<port>`, the only form that Databricks registers for its own tools.
 fn is_loopback(uri: &str) -> bool {
     uri.strip_prefix("http://localhost:").is_some_and(|port| {
         !port.starts_with('0')

@@ -1,9 +1,9 @@
-//! Whether a store keeps to the rules that u2m relies on.
+//! Tests whether a store follows the rules that u2m relies on.
 //!
-//! [`check`] takes a function that opens the store, and opens it several times, as other processes would. It saves, removes and
-//! renews logins under names of its own, and removes them when it is done; what else is in the store stays. What it cannot see is
-//! whether locks hold between processes and end with them: a store that has them from `u2m_cache::EntryLocks`, or from a server,
-//! has that from there; any other needs a test with processes.
+//! [`check`] takes a function that opens the store and calls it several times, as other processes would. It saves, removes and
+//! renews logins under names of its own and removes them at the end; other contents of the store are not touched. It cannot test
+//! whether locks work between processes and end with them. A store that uses `u2m_cache::EntryLocks` or a server's locks gets
+//! that from there; any other store needs a test with several processes.
 //!
 //! ```
 //! use u2m_cache::MemoryStore;
@@ -30,21 +30,21 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 use u2m_cache::TokenStore;
 
-/// Longer than anything honest takes on a busy machine.
+/// Longer than any correct store takes on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
-/// So often may one rule wait for as long as anything honest takes.
+/// How often one rule may wait for that long.
 const WAITS: u32 = 5;
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident: $sentence:literal, $test:path;)*) => {
-        /// What u2m relies on in every store.
+        /// A rule that u2m relies on in every store.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Rule { $(#[doc = $sentence] $name,)* }
 
         impl Rule {
-            /// All of them, in the order in which they are checked.
+            /// All rules, in the order in which they are checked.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             fn sentence(self) -> &'static str {
@@ -94,22 +94,22 @@ impl fmt::Display for Rule {
     }
 }
 
-/// A rule that a store does not keep to.
+/// A rule that a store breaks, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokenRule {
-    /// Which rule.
+    /// The rule.
     pub rule: Rule,
-    /// What was seen; without tokens.
+    /// What was observed; contains no tokens.
     pub why: String,
 }
 
-/// All rules that a store does not keep to. Shown with each in a line of its own, also by `unwrap`.
+/// All rules that a store breaks. They are shown one per line, also by `unwrap`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BrokenRules(Vec<BrokenRule>);
 
 impl BrokenRules {
-    /// The rules, in the order in which they were checked.
+    /// Returns the broken rules, in the order in which they were checked.
     pub fn list(&self) -> &[BrokenRule] {
         &self.0
     }
@@ -132,20 +132,21 @@ impl fmt::Debug for BrokenRules {
 
 impl std::error::Error for BrokenRules {}
 
-/// Holds a store against every rule. `open` opens the same store each time, as another process would.
+/// Tests a store against every rule. `open` must open the same store each time, as another process would.
 ///
 /// # Errors
-/// The rules that are broken, and what was seen of each.
+/// Returns the broken rules, with what was observed of each.
 pub fn check<S: TokenStore + 'static>(
     open: impl Fn() -> S + Send + Sync + 'static,
 ) -> Result<(), BrokenRules> {
     check_within(open, LONG)
 }
 
-/// As [`check`], where anything that takes longer than `limit` hangs: a minute is what [`check`] allows.
+/// As [`check`], with another time limit: an operation that takes longer than `limit` counts as hanging. [`check`] allows a
+/// minute.
 ///
 /// # Errors
-/// The rules that are broken, and what was seen of each.
+/// Returns the broken rules, with what was observed of each.
 ///
 /// ```
 /// use std::time::Duration;
@@ -164,7 +165,7 @@ pub fn check_within<S: TokenStore + 'static>(
     if broken.is_empty() { Ok(()) } else { Err(BrokenRules(broken)) }
 }
 
-/// On a thread of its own: a store that hangs breaks a rule, and one that panics too.
+/// Runs a rule on a thread of its own. A store that hangs or panics breaks the rule.
 fn told_of(rule: Rule, open: &ground::Open, limit: Duration) -> RuleReport {
     let (send, receive) = mpsc::channel();
     let ground = ConformanceBench::new(Arc::clone(open), limit);

@@ -1,4 +1,4 @@
-//! One connection: requests off the wire, replies obeyed.
+//! Handles one connection: reads requests and carries out the replies.
 
 use std::{
     io::{self, BufReader, Read as _, Write as _},
@@ -15,7 +15,7 @@ use crate::{
 };
 use u2m_core::Timestamp;
 
-/// A request, and whether the connection is to stay open after its answer.
+/// A request, and whether the connection stays open after the answer.
 struct Received {
     request: Request<Vec<u8>>,
     keep: bool,
@@ -56,8 +56,8 @@ pub(crate) fn serve(stream: &TcpStream, shared: &ServerShared) {
     }
 }
 
-/// Lets the request take effect and waits as told, never holding the state while waiting; nothing
-/// if the server stops, or a deferred request's client leaves, in the meantime.
+/// Lets the request take effect and waits as told. Never holds the state while waiting. Returns nothing if the server stops, or
+/// the client of a deferred request leaves, in the meantime.
 fn decide(
     request: &Request<Vec<u8>>,
     stream: &TcpStream,
@@ -92,7 +92,7 @@ fn read_request(reader: &mut BufReader<&TcpStream>) -> Result<Option<Received>, 
     };
     let framing = Framing::of(&head.headers, Framing::Length(0))?;
     if framing != Framing::Length(0) && has(&head.headers, header::EXPECT, "100-continue") {
-        // A client that waits for leave (RFC 9110 section 10.1.1).
+        // The client waits for permission to send the body (RFC 9110 section 10.1.1).
         reader.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut request = Request::new(read_body(reader, framing)?);
@@ -139,7 +139,7 @@ fn encode(response: &Response<Vec<u8>>, method: &Method, keep: bool, now: Timest
     message
 }
 
-/// Answers what is not a request, then lets the client read that before the connection closes.
+/// Answers something that is not a request, then gives the client time to read the answer before the connection closes.
 fn turn_away(stream: &TcpStream, status: StatusCode, shared: &ServerShared) {
     let response = api_error(status, "MALFORMED_REQUEST", "not a request that this server reads");
     let message = encode(&response, &Method::GET, false, shared.time());
@@ -148,12 +148,12 @@ fn turn_away(stream: &TcpStream, status: StatusCode, shared: &ServerShared) {
         .and_then(|()| stream.shutdown(Shutdown::Write))
         .and_then(|()| stream.set_read_timeout(Some(Duration::from_millis(200))));
     if polite.is_ok() {
-        // Unread bytes would turn the close into a reset. Any failure here ends the wait as well.
+        // Unread bytes would turn the close into a reset. Any error here also ends the wait.
         let _ = io::copy(&mut stream.take(1 << 20), &mut io::sink());
     }
 }
 
-/// Whether the client has closed its end and nothing more can come from it.
+/// Whether the client has closed its end and nothing more can arrive.
 fn is_gone(stream: &TcpStream) -> bool {
     let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
     let blocking = stream.set_nonblocking(false);

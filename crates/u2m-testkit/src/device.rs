@@ -1,4 +1,4 @@
-//! Signing in on another device (RFC 8628): codes, and a person who does as told.
+//! The device authorization flow (RFC 8628): the codes, and a scripted person.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,10 @@ use crate::{
     token::TokenRefusal,
 };
 
-/// The grant of a device's polls.
+/// The grant type of a device's polls.
 pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// How device logins go.
+/// How device logins behave: what polls are answered, and how long codes live.
 ///
 /// ```
 /// use u2m_testkit::{Device, DeviceAnswer};
@@ -34,14 +34,14 @@ pub struct Device {
     has_complete: bool,
 }
 
-/// What a poll is told.
+/// The answer to a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceAnswer {
-    /// The tokens: the person has agreed.
+    /// Tokens: the person has agreed.
     Approved,
     /// `access_denied`.
     Denied,
-    /// `expired_token`, before its time.
+    /// `expired_token`, although the code has not expired yet.
     Expired,
     /// `authorization_pending`.
     Pending,
@@ -50,7 +50,8 @@ pub enum DeviceAnswer {
 }
 
 impl Device {
-    /// Answers polls in this order, the last for ever; codes live for 600 seconds, polls are to be 1 second apart.
+    /// Answers polls in this order and repeats the last answer forever. Codes live for 600 seconds; the interval between polls
+    /// is 1 second.
     ///
     /// ```
     /// let device = u2m_testkit::Device::new([u2m_testkit::DeviceAnswer::Approved]);
@@ -61,21 +62,21 @@ impl Device {
         Self { answers, interval: Some(1), expires_in: 600, has_complete: true }
     }
 
-    /// Sets the seconds between polls that the answer names; `None` leaves it out.
+    /// Sets the `interval` that the answer names, in seconds; `None` leaves it out.
     #[must_use]
     pub const fn with_interval(mut self, seconds: Option<i64>) -> Self {
         self.interval = seconds;
         self
     }
 
-    /// Sets how long the codes live.
+    /// Sets how many seconds the codes live.
     #[must_use]
     pub const fn with_expires_in(mut self, seconds: i64) -> Self {
         self.expires_in = seconds;
         self
     }
 
-    /// Leaves `verification_uri_complete` out.
+    /// Leaves out `verification_uri_complete`.
     #[must_use]
     pub const fn without_complete_uri(mut self) -> Self {
         self.has_complete = false;
@@ -84,7 +85,7 @@ impl Device {
 }
 
 impl Settings {
-    /// Lets devices sign in (RFC 8628), with a person who does as told.
+    /// Enables device logins (RFC 8628), which behave as `device` says.
     ///
     /// ```
     /// use u2m_testkit::{Device, DeviceAnswer, Settings};
@@ -99,7 +100,7 @@ impl Settings {
     }
 }
 
-/// The codes that were issued.
+/// The device codes that were issued.
 #[derive(Default)]
 pub(crate) struct Devices(HashMap<String, DeviceWait>);
 
@@ -160,7 +161,7 @@ impl FakeServer {
         json_answer(StatusCode::OK, &body)
     }
 
-    /// RFC 8628 section 3.5. A poll that comes too early is counted, and told so.
+    /// Answers a poll (RFC 8628 section 3.5). One that comes too early is counted and answered with `slow_down`.
     pub(crate) fn poll(
         &mut self,
         form: &Form,
@@ -210,7 +211,7 @@ impl FakeServer {
     }
 }
 
-/// RFC 8628 section 6.1: no vowels, so that no word comes of it.
+/// Letters without vowels (RFC 8628 section 6.1), so that codes do not form words.
 fn consonant(byte: u8) -> char {
     const LETTERS: &[u8; 16] = b"BCDFGHJKLMNPQRST";
     char::from(LETTERS[usize::from(byte) % LETTERS.len()])

@@ -1,4 +1,4 @@
-//! Servers that repeat what they were sent: in the description of an error, as some do to be helpful.
+//! Servers that repeat what they were sent in the description of an error, as some do to be helpful.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::Request;
@@ -10,22 +10,22 @@ use crate::form::Form;
 const SECRETS: [&str; 6] =
     ["client_secret", "code", "code_verifier", "device_code", "refresh_token", "token"];
 
-/// How a server writes what it repeats.
+/// The form in which a server repeats a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Repeat {
-    /// As it came.
+    /// Unchanged.
     AsItIs,
     /// In base64.
     Base64,
-    /// Every byte as `%XX`.
+    /// With every byte as `%XX`.
     Percent,
-    /// With a blank after every 16 characters, as a log would break it.
+    /// With a blank after every 16 characters, as a log might wrap it.
     Split,
 }
 
 impl Repeat {
-    /// Every way.
+    /// Every form.
     pub const ALL: [Self; 4] = [Self::AsItIs, Self::Base64, Self::Percent, Self::Split];
 
     fn written(self, secret: &str) -> String {
@@ -41,7 +41,7 @@ impl Repeat {
     }
 }
 
-/// The OAuth error `error`, whose description repeats the secrets of the request; and the bearer token.
+/// The OAuth error `error`, whose description repeats the secrets of the request and the bearer token.
 pub(crate) fn body(request: &Request<Vec<u8>>, error: &str, repeat: Repeat) -> Vec<u8> {
     let form = Form::of_request(request);
     let bearer = request.headers().get(http::header::AUTHORIZATION);

@@ -1,4 +1,4 @@
-//! Scripted misfortune: what goes wrong, at which endpoint, how many times.
+//! Scripted faults: what goes wrong, at which endpoint, how many times.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -8,8 +8,8 @@ use crate::echo::Repeat;
 
 /// Something that goes wrong with one request.
 ///
-/// A fault replaces the answer, and the request has no effect, unless [`Fault::once_processed`]
-/// says that the server did its work before the answer was lost.
+/// A fault replaces the answer, and the request usually has no effect. With [`Fault::once_processed`], and with the faults that
+/// change the proper answer, the server processes the request before the answer is lost or changed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,10 +29,10 @@ pub struct Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The proper answer, its body cut in the middle.
+    /// The proper answer, with its body cut in the middle.
     CutShort,
     Drop,
-    /// An OAuth error that repeats what the request held.
+    /// An OAuth error that repeats the contents of the request.
     Echo {
         status: StatusCode,
         error: String,
@@ -46,12 +46,12 @@ pub(crate) enum Effect {
     },
     /// The proper answer.
     Truth,
-    /// The proper answer with another status: something on the way has put it there.
+    /// The proper answer with another status, as if a proxy had replaced it.
     Under(StatusCode),
 }
 
 impl Fault {
-    /// The right answer, but late.
+    /// Sends the proper answer late.
     ///
     /// ```
     /// let fault = u2m_testkit::Fault::delay(std::time::Duration::from_millis(50));
@@ -61,7 +61,7 @@ impl Fault {
         Self { delay, effect: Effect::Truth, processed: true }
     }
 
-    /// The connection closes without a byte of an answer.
+    /// Closes the connection without sending a byte.
     ///
     /// ```
     /// let unheard = u2m_testkit::Fault::drop_connection();
@@ -72,7 +72,7 @@ impl Fault {
         Self::unprocessed(Effect::Drop)
     }
 
-    /// An OAuth error whose description repeats every secret of the request.
+    /// Answers with an OAuth error whose description repeats every secret of the request.
     ///
     /// ```
     /// use u2m_testkit::{Fault, Repeat, http::StatusCode};
@@ -83,7 +83,7 @@ impl Fault {
         Self::unprocessed(Effect::Echo { status, error: error.into(), repeat })
     }
 
-    /// The connection stays open and nothing ever comes.
+    /// Keeps the connection open and never answers.
     ///
     /// ```
     /// let fault = u2m_testkit::Fault::never_answer();
@@ -93,8 +93,7 @@ impl Fault {
         Self::unprocessed(Effect::Hang)
     }
 
-    /// The right headers, then half of the body, then the connection closes. The request has had
-    /// its effect.
+    /// Sends the proper headers and half of the body, then closes the connection. The request is processed.
     ///
     /// ```
     /// let fault = u2m_testkit::Fault::cut_short();
@@ -104,7 +103,7 @@ impl Fault {
         Self { delay: Duration::ZERO, effect: Effect::CutShort, processed: true }
     }
 
-    /// Status 200, labelled JSON, with a body that need not be.
+    /// Answers with status 200 and a JSON content type, with a body that need not be JSON.
     ///
     /// ```
     /// let fault = u2m_testkit::Fault::junk("<html>Please log in to the proxy</html>");
@@ -114,7 +113,7 @@ impl Fault {
         Self::status(StatusCode::OK, "application/json", body)
     }
 
-    /// A redirect to `location`.
+    /// Answers with a redirect to `location`.
     ///
     /// ```
     /// use u2m_testkit::{Fault, http::StatusCode};
@@ -126,7 +125,7 @@ impl Fault {
         Self::unprocessed(Effect::Say { status, headers, body: Vec::new() })
     }
 
-    /// Any status with any body.
+    /// Answers with any status and any body.
     ///
     /// ```
     /// use u2m_testkit::{Fault, http::StatusCode};
@@ -138,7 +137,7 @@ impl Fault {
         Self::unprocessed(Effect::Say { status, headers, body: body.into() })
     }
 
-    /// The same answer with one more header; only for answers that this fault writes itself.
+    /// Adds a header to the answer. Works only for faults that write the answer themselves.
     ///
     /// ```
     /// use u2m_testkit::Fault;
@@ -153,7 +152,7 @@ impl Fault {
         self
     }
 
-    /// Status 429, with a `Retry-After` in seconds or none.
+    /// Answers with status 429, with or without a `Retry-After` in seconds.
     ///
     /// ```
     /// let fault = u2m_testkit::Fault::too_many_requests(Some(2));
@@ -167,7 +166,7 @@ impl Fault {
         Self::unprocessed(Effect::Say { status, headers, body: body.to_vec() })
     }
 
-    /// The right answer, with another status. The request has had its effect.
+    /// Sends the proper answer with another status. The request is processed.
     ///
     /// ```
     /// use u2m_testkit::{Fault, http::StatusCode};
@@ -178,7 +177,7 @@ impl Fault {
         Self { delay: Duration::ZERO, effect: Effect::Under(status), processed: true }
     }
 
-    /// The same fault, `delay` later than before.
+    /// Delays the fault by another `delay`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -192,8 +191,8 @@ impl Fault {
         self
     }
 
-    /// The same fault, but the request has had its effect: codes and refresh tokens are spent, new
-    /// tokens are issued, and nobody learns them.
+    /// Lets the request be processed before the fault: codes and refresh tokens are spent and new tokens are issued, but the
+    /// client does not receive them.
     ///
     /// ```
     /// use u2m_testkit::{Fault, http::StatusCode};
@@ -212,34 +211,34 @@ impl Fault {
     }
 }
 
-/// Which requests a fault is for.
+/// The requests that a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
-    /// Every request for which its own endpoint has no fault waiting.
+    /// Every request whose own endpoint has no waiting fault.
     Any,
-    /// Everything below `/api/`, introspection included.
+    /// Everything below `/api/`, including introspection.
     Api,
-    /// Where the browser asks for consent.
+    /// The authorization endpoint, where the browser asks for consent.
     Authorize,
     /// `/.well-known/databricks-config`.
     HostMetadata,
     /// The discovery login page at `/`.
     LoginPage,
-    /// Where a device asks for its codes.
+    /// The device authorization endpoint.
     Device,
     /// `…/.well-known/oauth-authorization-server`.
     Metadata,
-    /// Where tokens are revoked.
+    /// The revocation endpoint.
     Revocation,
-    /// Where codes and refresh tokens are spent.
+    /// The token endpoint, where codes and refresh tokens are spent.
     Token,
 }
 
-/// How often a fault strikes.
+/// How many requests a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
-    /// Until the faults are cleared; later ones in the same queue wait for ever.
+    /// Every request until the faults are cleared; later faults in the same queue never get their turn.
     Always,
     /// This many requests in a row.
     Exactly(u32),
@@ -247,7 +246,7 @@ pub enum Times {
     Once,
 }
 
-/// The faults that still wait for their requests, in order.
+/// The faults that wait for their requests, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Script(VecDeque<(Endpoint, Times, Fault)>);
 
@@ -260,7 +259,7 @@ impl Script {
         self.0.clear();
     }
 
-    /// Takes the fault for a request to `endpoint`: its own first, else one for any endpoint.
+    /// Takes the fault for a request to `endpoint`: one for this endpoint, or else one for any endpoint.
     pub(crate) fn take(&mut self, endpoint: Endpoint) -> Option<Fault> {
         self.0.retain(|(_, times, _)| *times != Times::Exactly(0));
         let own = self.0.iter().position(|(at, _, _)| *at == endpoint);

@@ -3,7 +3,7 @@
 use http::{Request, header};
 use url::form_urlencoded;
 
-/// Decoded parameters, in the order sent.
+/// Decoded parameters, in the order in which they were sent.
 #[derive(Clone, Default)]
 pub(crate) struct Form(Vec<(String, String)>);
 
@@ -16,7 +16,7 @@ impl Form {
         Self::parse(request.uri().query().unwrap_or_default().as_bytes())
     }
 
-    /// Those of the query, then those of the body if it is a form.
+    /// The parameters of the query, then those of the body if it is a form.
     pub(crate) fn of_request(request: &Request<Vec<u8>>) -> Self {
         let mut all = Self::of_query(request);
         if is_form(request) {
@@ -29,7 +29,7 @@ impl Form {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value, unless it is missing or empty (which RFC 6749 section 3.1 treats alike).
+    /// The value, unless it is missing or empty (RFC 6749 section 3.1 treats both alike).
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.first(name).filter(|value| !value.is_empty())
     }
@@ -38,7 +38,7 @@ impl Form {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The first name that occurs twice (RFC 6749 section 3.1 forbids it).
+    /// The first name that occurs twice (RFC 6749 section 3.1 forbids that).
     pub(crate) fn repeated(&self) -> Option<&str> {
         let mut names: Vec<&str> = self.names().collect();
         names.sort_unstable();
@@ -46,7 +46,7 @@ impl Form {
     }
 }
 
-/// Whether the body claims to be a form.
+/// Whether the body is declared to be a form.
 pub(crate) fn is_form(request: &Request<Vec<u8>>) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     content_type.and_then(|value| value.to_str().ok()).is_some_and(|value| {

@@ -1,10 +1,10 @@
-//! What the pretended host says about itself, and which issuers live on it.
+//! The metadata that the fake host publishes, and the issuers on it.
 
 use serde_json::{Value, json};
 
 use crate::settings::{Iss, Settings};
 
-/// The document at `/.well-known/databricks-config`.
+/// The host metadata at `/.well-known/databricks-config`.
 ///
 /// ```
 /// use u2m_testkit::HostMetadata;
@@ -17,12 +17,12 @@ pub struct HostMetadata(Option<Vec<(String, Field)>>);
 #[derive(Clone, Debug, PartialEq)]
 enum Field {
     Json(Value),
-    /// A path below the server's base URL, which is known only once the server runs.
+    /// A path below the server's base URL, which is known only when the server runs.
     Below(String),
 }
 
 impl HostMetadata {
-    /// A workspace's own host: its number, and endpoints below `/oidc`.
+    /// The metadata of a workspace's host: its id, and endpoints below `/oidc`.
     ///
     /// ```
     /// use u2m_testkit::{HostMetadata, Settings};
@@ -36,7 +36,7 @@ impl HostMetadata {
             .with_oidc_below("/oidc")
     }
 
-    /// The account console: endpoints below `/oidc/accounts/<account id>`.
+    /// The metadata of the account console: endpoints below `/oidc/accounts/<account id>`.
     ///
     /// ```
     /// let host = u2m_testkit::HostMetadata::account("acc-1");
@@ -49,8 +49,8 @@ impl HostMetadata {
             .with_oidc_below("/oidc/accounts/{account_id}")
     }
 
-    /// One host for an account and its workspaces; the endpoint carries the literal placeholder
-    /// `{account_id}`, as the real ones do.
+    /// The metadata of one host for an account and its workspaces. The endpoint contains the literal placeholder `{account_id}`,
+    /// as real hosts publish it.
     ///
     /// ```
     /// let host = u2m_testkit::HostMetadata::unified("acc-1").with("workspace_id", "7");
@@ -60,7 +60,7 @@ impl HostMetadata {
         Self::account(account_id).with("host_type", "unified")
     }
 
-    /// No such document: an old host, which answers 404.
+    /// No metadata: an old host, which answers 404.
     ///
     /// ```
     /// let host = u2m_testkit::HostMetadata::absent();
@@ -70,7 +70,7 @@ impl HostMetadata {
         Self(None)
     }
 
-    /// Sets one member of the document to any JSON value.
+    /// Sets a member of the document to any JSON value.
     ///
     /// ```
     /// use u2m_testkit::HostMetadata;
@@ -82,7 +82,7 @@ impl HostMetadata {
         self.set(name, Field::Json(value.into()))
     }
 
-    /// Leaves one member out.
+    /// Leaves out a member of the document.
     ///
     /// ```
     /// let host = u2m_testkit::HostMetadata::workspace("7").without("host_type");
@@ -124,19 +124,19 @@ impl HostMetadata {
     }
 }
 
-/// Where else than in Databricks' place the metadata stands.
+/// Where the authorization server metadata is published besides Databricks' path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WellKnown {
-    /// Nowhere.
+    /// Only at Databricks' path.
     Databricks,
-    /// Where RFC 8414 puts it: `/.well-known/oauth-authorization-server` before the issuer's path.
+    /// At the path of RFC 8414: `/.well-known/oauth-authorization-server` before the issuer's path.
     OAuth,
-    /// Where OpenID Connect puts it: `/.well-known/openid-configuration` behind the issuer's path.
+    /// At the path of OpenID Connect: `/.well-known/openid-configuration` after the issuer's path.
     OpenId,
 }
 
 impl Settings {
-    /// Publishes the metadata where other issuers than Databricks' have it, too.
+    /// Also publishes the metadata at a path that other issuers than Databricks' use.
     #[must_use]
     pub const fn with_well_known(mut self, well_known: WellKnown) -> Self {
         self.well_known = well_known;
@@ -144,7 +144,7 @@ impl Settings {
     }
 }
 
-/// One authorization server of the host: the workspace's or an account's.
+/// One authorization server on the host: the workspace's or an account's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Issuer {
     Workspace,
@@ -160,7 +160,7 @@ impl Issuer {
         }
     }
 
-    /// The RFC 8414 document.
+    /// The metadata document of RFC 8414.
     pub(crate) fn document(&self, base: &str, settings: &Settings) -> Value {
         let (issuer, tokens) =
             (self.url(base), self.url(settings.tokens_on.as_deref().unwrap_or(base)));

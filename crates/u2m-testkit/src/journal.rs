@@ -1,4 +1,4 @@
-//! What the fake server has seen: counters that never forget, and the latest requests.
+//! What the fake server has seen: counters for its whole life, and the latest requests.
 
 use std::{collections::VecDeque, fmt};
 
@@ -7,11 +7,10 @@ use u2m_core::Timestamp;
 
 use crate::{fault::Endpoint, form::Form};
 
-/// How many requests a journal remembers.
+/// How many requests are kept.
 const CAPACITY: usize = 1024;
 
-/// Everything that happened so far, in numbers. Requests count when they are received, whatever
-/// becomes of them.
+/// Counts everything that has happened so far. Requests are counted when they are received, whatever the answer.
 ///
 /// ```
 /// assert_eq!(u2m_testkit::Counts::default().refreshes, 0);
@@ -21,43 +20,43 @@ const CAPACITY: usize = 1024;
 pub struct Counts {
     /// Requests below `/api/`.
     pub api: u64,
-    /// Requests for consent.
+    /// Requests to the authorization endpoint.
     pub authorizations: u64,
-    /// Spent authorization codes that came back.
+    /// Spent authorization codes that were presented again.
     pub code_replays: u64,
-    /// Requests for a device's codes.
+    /// Requests to the device authorization endpoint.
     pub device_requests: u64,
     /// Polls by devices.
     pub device_polls: u64,
-    /// Polls that came before the device was to poll again.
+    /// Polls that came before the interval was over.
     pub early_polls: u64,
     /// Requests to exchange a code.
     pub exchanges: u64,
-    /// Requests that a scripted fault has struck.
+    /// Requests to which a scripted fault was applied.
     pub faults: u64,
     /// Requests for host metadata.
     pub host_metadata: u64,
-    /// Token answers produced, whether or not they reached anyone.
+    /// Token responses produced, whether or not they reached a client.
     pub issued: u64,
     /// Requests for the discovery login page.
     pub login_pages: u64,
     /// Requests for authorization server metadata.
     pub metadata: u64,
-    /// Requests to refresh.
+    /// Requests to refresh a token.
     pub refreshes: u64,
-    /// Requests to the token endpoint that got an error by the rules, not by a fault.
+    /// Requests that the token endpoint answered with an error by its rules, not because of a fault.
     pub rejected: u64,
     /// All requests.
     pub requests: u64,
-    /// Spent refresh tokens that came back.
+    /// Spent refresh tokens that were presented again.
     pub reuse_detections: u64,
     /// Requests to revoke a token.
     pub revocations: u64,
-    /// Logins that were revoked, for whatever reason.
+    /// Logins that were revoked for any reason.
     pub revoked_families: u64,
 }
 
-/// One request as the fake server received it.
+/// A request as the fake server received it.
 #[derive(Clone)]
 pub struct Seen {
     at: Timestamp,
@@ -74,12 +73,12 @@ impl Seen {
         self.at
     }
 
-    /// What it was for; [`Endpoint::Any`] if no endpoint lives there.
+    /// The endpoint that it was sent to; [`Endpoint::Any`] if there is none at its path.
     pub const fn endpoint(&self) -> Endpoint {
         self.endpoint
     }
 
-    /// The `grant_type`, as sent.
+    /// The `grant_type` as it was sent.
     pub fn grant_type(&self) -> Option<&str> {
         self.parameters.first("grant_type")
     }
@@ -89,17 +88,17 @@ impl Seen {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The method.
+    /// The HTTP method.
     pub const fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The value of a parameter, of the query or of a form. It may be a secret.
+    /// The value of a parameter in the query or the form. It may be a secret.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.first(name)
     }
 
-    /// The names of all parameters, in the order sent.
+    /// The names of all parameters, in the order in which they were sent.
     pub fn parameter_names(&self) -> impl Iterator<Item = &str> {
         self.parameters.names()
     }
@@ -110,7 +109,7 @@ impl Seen {
     }
 }
 
-/// Shows names of parameters and no headers: the values may be secrets.
+/// Shows the names of parameters only, and no headers: the values may be secrets.
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seen")

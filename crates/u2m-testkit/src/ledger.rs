@@ -1,14 +1,14 @@
-//! Who holds what: codes, logins and tokens, and the rules by which they are spent and revoked.
+//! The state of codes, logins and tokens, and the rules by which they are spent and revoked.
 //!
 //! | presented | and it is | result |
 //! |---|---|---|
-//! | code | fresh, its own client, address and verifier | spent, a login begins |
-//! | code | spent | refused, and the login it began is revoked |
-//! | code | anything else | refused, and the code is gone |
+//! | code | fresh, its own client, redirect URI and verifier | spent, a login begins |
+//! | code | spent | refused, and the login that it began is revoked |
+//! | code | anything else | refused, and the code becomes invalid |
 //! | refresh token | current | spent (with rotation), its successor becomes current |
-//! | refresh token | the one before, within the grace, first time | as if current |
-//! | refresh token | spent otherwise | refused, and its login is revoked, if the settings say so |
-//! | refresh token | of a revoked login, expired, another's, unknown | refused |
+//! | refresh token | the one before, within the grace period, first time | as if current |
+//! | refresh token | spent otherwise | refused, and its login is revoked if the settings say so |
+//! | refresh token | of a revoked login, expired, another client's, unknown | refused |
 
 use std::collections::HashMap;
 
@@ -18,13 +18,13 @@ use u2m_core::{Lifetime, Timestamp};
 
 use crate::{host::Issuer, journal::Counts, settings::Rotation};
 
-/// How long a code may be exchanged.
+/// How long a code can be exchanged.
 const CODE_LIFETIME: Lifetime = Lifetime::from_seconds(60);
 
-/// Only digests are kept: nothing here can show a token.
+/// Only digests are kept, so that nothing here can reveal a token.
 type Digest = [u8; 32];
 
-/// What was consented to: by which issuer, for which client, which scopes.
+/// What was consented to: the issuer, the client and the scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LedgerGrant {
     pub(crate) issuer: Issuer,
@@ -66,7 +66,7 @@ struct LedgerLogin {
 }
 
 impl LedgerLogin {
-    /// Whether the token before the current one, `spent` then, is taken a second time.
+    /// Whether the token before the current one, which was spent at `spent`, is used a second time.
     fn takes_again(
         &self,
         key: Digest,
@@ -87,19 +87,19 @@ struct Refresh {
     retried: bool,
 }
 
-/// Who presents a code or a refresh token, and where.
+/// Who presents a code or a refresh token, and to which issuer.
 #[derive(Clone, Copy)]
 pub(crate) struct Bearer<'a> {
     pub(crate) issuer: &'a Issuer,
     pub(crate) client_id: &'a str,
 }
 
-/// The token that was presented is no good.
+/// Why the presented token is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LedgerRefusal(pub(crate) &'static str);
 
 impl Ledger {
-    /// Remembers a code that was sent to `redirect_uri`.
+    /// Stores a code that was sent to `redirect_uri`.
     pub(crate) fn add_code(
         &mut self,
         code: &str,
@@ -115,7 +115,7 @@ impl Ledger {
         self.codes.insert(digest(code), code_entry);
     }
 
-    /// Begins a login that has no tokens yet.
+    /// Starts a login that has no tokens yet.
     pub(crate) fn begin(&mut self, grant: LedgerGrant) -> Family {
         self.logins.push(LedgerLogin { grant, current: None, previous: None, revoked: false });
         Family(self.logins.len() - 1)
@@ -160,7 +160,7 @@ impl Ledger {
         Ok(family)
     }
 
-    /// Accepts or refuses a refresh token; an accepted one is spent if `rotation` says so.
+    /// Accepts or refuses a refresh token. An accepted one is spent if `rotation` says so.
     pub(crate) fn refresh(
         &mut self,
         token: &str,
@@ -213,7 +213,7 @@ impl Ledger {
         self.refresh.insert(key, Refresh { family, expires, spent: None, retried: false });
     }
 
-    /// Ends a login: all of its tokens die.
+    /// Ends a login: all of its tokens become invalid.
     pub(crate) fn revoke(&mut self, family: Family, counts: &mut Counts) {
         let login = &mut self.logins[family.0];
         if !login.revoked {
@@ -230,19 +230,19 @@ impl Ledger {
         &self.logins[family.0].grant
     }
 
-    /// The login behind a token of either kind, whatever has become of it.
+    /// The login of a token of either kind, whatever its state.
     pub(crate) fn family_of(&self, token: &str) -> Option<Family> {
         let key = digest(token);
         let refresh = self.refresh.get(&key).map(|known| known.family);
         refresh.or_else(|| self.access.get(&key).map(|known| known.family))
     }
 
-    /// The grant behind a refresh token, whatever has become of it.
+    /// The grant of a refresh token, whatever its state.
     pub(crate) fn grant_of(&self, refresh_token: &str) -> Option<&LedgerGrant> {
         self.refresh.get(&digest(refresh_token)).map(|known| self.grant(known.family))
     }
 
-    /// The grant behind an access token that is good at `now`.
+    /// The grant of an access token that is valid at `now`.
     pub(crate) fn active(&self, access_token: &str, now: Timestamp) -> Option<&LedgerGrant> {
         let access = self.access.get(&digest(access_token)).filter(|known| now < known.expires)?;
         let login = &self.logins[access.family.0];
@@ -261,7 +261,7 @@ impl Ledger {
         })
     }
 
-    /// Whether the latest login lives and has a current refresh token.
+    /// Whether the latest login is active and has a current refresh token.
     pub(crate) fn is_latest_alive(&self, now: Timestamp) -> bool {
         let Some(login) = self.logins.last() else { return false };
         let current = login.current.and_then(|key| self.refresh.get(&key));

@@ -1,19 +1,18 @@
-//! A fake OAuth authorization server for testing your own programs: it signs people in without
-//! asking, rotates refresh tokens, notices when one is used twice, and fails on command.
+//! A fake OAuth authorization server for testing your own programs. It signs people in without asking, rotates refresh tokens,
+//! detects when one is used twice, and fails on command.
 //!
-//! It comes in two layers, and all of its rules are in the first:
+//! It has two layers, and all of its rules are in the first:
 //!
 //! | layer | is | has |
 //! |---|---|---|
 //! | [`FakeServer`] | a state machine: a request and the time in, an answer out | no clock, no socket, no randomness |
-//! | [`RunningServer`] | the same behind a loopback port | threads, the system's clock, and a way to move it |
+//! | [`RunningServer`] | the same server on a loopback port | threads, the system's clock, and a way to move it |
 //!
 //! # Testing a program
 //!
-//! Start a server, give the program its [`base_url`](RunningServer::base_url) for a host, let
-//! [`follow_login`] be the browser, and ask the server afterwards what it saw. Here the program is
-//! a few lines that refresh a token; the server loses its answer on the way, and the program, which
-//! tries again, has thereby lost its login:
+//! Start a server, give its [`base_url`](RunningServer::base_url) to the program as its host, let [`follow_login`] act as the
+//! browser, and ask the server afterwards what it saw. In this example, the program is a few lines that refresh a token. The
+//! server's answer gets lost on the way, and because the program tries again, it loses its login:
 //!
 //! ```
 //! use std::{io::{Read, Write}, net::TcpStream};
@@ -49,7 +48,7 @@
 //!
 //! # Testing a store of your own
 //!
-//! With the feature `stores`, `conformance::check` holds a store of logins against every rule that u2m relies on.
+//! With the feature `stores`, `conformance::check` tests a store of logins against every rule that u2m relies on.
 //!
 //! # What lives where
 //!
@@ -61,18 +60,18 @@
 //! | `/oidc/v1/device` | codes for devices, with [`Settings::with_device`] |
 //! | `/oidc/accounts/<id>/…` | the same for the issuer of any account, `<base>/oidc/accounts/<id>` |
 //! | `/.well-known/databricks-config` | host metadata, see [`HostMetadata`] |
-//! | `/?destination_url=…[&target=ACCOUNT]` | the discovery login page, which goes on to consent at once; its answers carry `iss` |
-//! | `/api/2.0/tokens/introspect` | where a bearer token belongs |
-//! | `/api/…` | some JSON for every good bearer token, 401 for every other |
+//! | `/?destination_url=…[&target=ACCOUNT]` | the discovery login page, which redirects to consent at once; its answers carry `iss` |
+//! | `/api/2.0/tokens/introspect` | the account and workspace that a bearer token belongs to |
+//! | `/api/…` | some JSON for every valid bearer token, 401 for every other |
 //!
 //! # Promises
 //!
-//! - Tokens are spent and issued when a request is received, before any scripted delay, so a client
-//!   that is killed while it waits has spent its refresh token; see [`RotateOn`] for the other way.
-//! - Codes and tokens come from a counter: the same requests at the same times to the same address
-//!   give the same tokens. They look real and protect nothing. **Never let this server guard anything.**
-//! - Only digests of codes and tokens are kept for the rules. [`Seen`] keeps what clients sent, for
-//!   tests to look at; no `Debug` shows it.
+//! - Tokens are spent and issued when a request is received, before any scripted delay. A client that is killed while it waits
+//!   has therefore spent its refresh token; see [`RotateOn`] for the alternative.
+//! - Codes and tokens come from a counter: the same requests at the same times to the same address return the same tokens. They
+//!   look real and protect nothing. **Never let this server guard anything.**
+//! - For its rules, the server keeps only digests of codes and tokens. [`Seen`] keeps what clients sent, for tests to inspect;
+//!   its `Debug` output shows none of it.
 //!
 //! Left out on purpose: TLS, HTTP/2, client credentials grants, token exchange, ID tokens.
 

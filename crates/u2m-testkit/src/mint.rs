@@ -1,4 +1,4 @@
-//! Codes and tokens from a counter: they look like the real thing and repeat from run to run.
+//! Creates codes and tokens from a counter. They look real and are the same in every run.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
@@ -7,11 +7,10 @@ use u2m_core::Timestamp;
 
 use crate::settings::{AccessTokenForm, Settings};
 
-/// Produces values that nothing has seen before; two servers at different addresses, or with
-/// different seeds, never produce the same one.
+/// Creates values that were never issued before. Two servers with different addresses or seeds never create the same value.
 pub(crate) struct Mint(u64);
 
-/// What an access token says about itself.
+/// The claims of an access token.
 pub(crate) struct MintClaims<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) client_id: &'a str,
@@ -48,7 +47,7 @@ impl Mint {
         token + &settings.token_mark
     }
 
-    /// The shape of a signed token; the signature is noise, which no key will ever verify.
+    /// A token in the form of a signed JWT. The signature is random bytes that no key verifies.
     fn jwt(&mut self, claims: &MintClaims<'_>, changes: &[(String, Option<Value>)]) -> String {
         let header = json!({"alg": "RS256", "kid": self.hex(32), "typ": "at+jwt"});
         let payload = json!({
@@ -92,8 +91,7 @@ impl Mint {
         std::iter::repeat_with(|| self.next().to_le_bytes()).flatten().take(count)
     }
 
-    /// SplitMix64: a counter behind a bijection, so that no two draws of a run are equal. It is no
-    /// source of secrets, and is not meant to be one.
+    /// SplitMix64: a counter behind a bijection, so that no two values of a run are equal. It is not a source of secrets.
     const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,6 +1,6 @@
-//! The pages for humans: self-contained, light and dark, and honest about being fake.
+//! The pages for people: self-contained, in light and dark, and clearly marked as fake.
 
-/// Looks of both pages. No script, no font, no picture from anywhere.
+/// The style of both pages. Nothing is loaded from anywhere: no script, no font, no image.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--bg:#f4f2ee;--card:#fff;--ink:#1d1b18;--soft:#6b665e;--line:#e2ddd4;\
 --go:#1f6f54;--on-go:#fff}\
@@ -24,7 +24,7 @@ text-decoration:none;font-weight:600;color:var(--ink)}\
 a.go{background:var(--go);border-color:var(--go);color:var(--on-go)}\
 a:focus-visible{outline:3px solid var(--soft);outline-offset:2px}";
 
-/// Asks a human whether `client` may have `scopes`; each button is a link.
+/// Asks a person whether `client` may have `scopes`; each button is a link.
 pub(crate) fn consent(client: &str, scopes: &[String], allow: &str, deny: &str) -> String {
     let scopes: String = scopes.iter().map(|scope| format!("<li>{}</li>", escape(scope))).collect();
     let (client, allow, deny) = (escape(client), escape(allow), escape(deny));
@@ -35,7 +35,7 @@ pub(crate) fn consent(client: &str, scopes: &[String], allow: &str, deny: &str) 
     ))
 }
 
-/// Greets whoever opens the server's address in a browser.
+/// The page at the server's own address.
 pub(crate) fn welcome(base: &str) -> String {
     let base = escape(base);
     document(&format!(

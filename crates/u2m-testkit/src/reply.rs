@@ -1,4 +1,4 @@
-//! What the state machine asks of whoever holds the socket.
+//! What the state machine tells the holder of the socket to do.
 
 use std::{fmt, time::Duration};
 
@@ -7,32 +7,32 @@ use serde_json::{Value, json};
 
 use crate::fault::Effect;
 
-/// What to do about a request: wait for [`Reply::delay`], then act on [`Reply::outcome`].
+/// How to answer a request: wait for [`Reply::delay`], then act on [`Reply::outcome`].
 #[must_use = "the client is waiting"]
 #[derive(Debug)]
 pub struct Reply {
     /// How long to wait first.
     pub delay: Duration,
-    /// What to do then.
+    /// What to do after that.
     pub outcome: Outcome,
 }
 
-/// What to do about a request once its delay is over.
+/// What to do about a request after its delay.
 pub enum Outcome {
     /// Send this answer.
     Answer(Response<Vec<u8>>),
     /// Send the head of this answer and the first half of its body, then close the connection.
     CutShort(Response<Vec<u8>>),
-    /// Hand it to [`FakeServer::finish`](crate::FakeServer::finish), if the client is still there,
-    /// and act on the outcome that comes back.
+    /// Pass it to [`FakeServer::finish`](crate::FakeServer::finish) if the client is still connected, and act on the outcome
+    /// that this returns.
     Deferred(Deferred),
     /// Close the connection.
     Drop,
-    /// Send nothing, and leave the connection open until the client gives up.
+    /// Send nothing, and keep the connection open until the client gives up.
     Hang,
 }
 
-/// Shows the status only: bodies and locations carry tokens and codes.
+/// Shows the status only, because bodies and locations contain tokens and codes.
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,7 +60,7 @@ impl fmt::Debug for Deferred {
     }
 }
 
-/// An answer with a body of this type. The headers keep every answer out of caches.
+/// An answer with a body of this content type. Its headers keep it out of caches.
 pub(crate) fn answer(
     status: StatusCode,
     content_type: &'static str,
@@ -78,12 +78,12 @@ pub(crate) fn json(status: StatusCode, body: &Value) -> Response<Vec<u8>> {
     answer(status, "application/json", body.to_string())
 }
 
-/// An error as RFC 6749 section 5.2 writes it.
+/// An error response as in RFC 6749 section 5.2.
 pub(crate) fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response<Vec<u8>> {
     json(status, &json!({"error": error, "error_description": description}))
 }
 
-/// An error as the Databricks API writes it.
+/// An error in the form of Databricks' API.
 pub(crate) fn api_error(status: StatusCode, code: &str, message: &str) -> Response<Vec<u8>> {
     json(status, &json!({"error_code": code, "message": message}))
 }
@@ -95,7 +95,7 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> Response<Vec<u8>> {
     response
 }
 
-/// A redirect for a browser; a location that no header can hold is a bad request.
+/// A redirect for a browser. If no header can hold the location, it is a bad request.
 pub(crate) fn redirect(location: &str) -> Response<Vec<u8>> {
     let Ok(location) = HeaderValue::from_str(location) else {
         return oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "bad redirect address");
@@ -107,7 +107,7 @@ pub(crate) fn redirect(location: &str) -> Response<Vec<u8>> {
     response
 }
 
-/// The answer that a fault prescribes; headers that no answer can hold are left out.
+/// The answer that a fault prescribes, without headers that are not valid in an answer.
 pub(crate) fn prescribed(
     status: StatusCode,
     headers: &[(&'static str, String)],

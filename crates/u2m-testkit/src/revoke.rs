@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Settings {
-    /// Revokes tokens on request (RFC 7009), and says so in the metadata.
+    /// Enables token revocation (RFC 7009) and publishes the endpoint in the metadata.
     #[must_use]
     pub const fn with_revocation(mut self) -> Self {
         self.revocation = true;
@@ -38,7 +38,7 @@ impl FakeServer {
         }
     }
 
-    /// Ends the login of a token that is the client's; another's, and one that nobody knows, is passed over in silence.
+    /// Ends the login of a token that belongs to the client. An unknown token, or one of another client, is ignored.
     fn end_login(
         &mut self,
         issuer: &Issuer,

@@ -1,4 +1,4 @@
-//! Paths, in Databricks' layout.
+//! Maps paths to endpoints, in Databricks' layout.
 
 use http::Request;
 
@@ -7,10 +7,10 @@ use crate::{
     host::{Issuer, WellKnown},
 };
 
-/// Where the metadata of `<base>/oidc` stands by RFC 8414.
+/// Where RFC 8414 puts the metadata of `<base>/oidc`.
 const INSERTED: &str = "/.well-known/oauth-authorization-server/oidc";
 
-/// What a request is for.
+/// The endpoint that a request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Api,
@@ -49,7 +49,7 @@ impl Route {
         }
     }
 
-    /// RFC 8414 section 3.1: the name before the issuer's path.
+    /// RFC 8414 section 3.1: the well-known name comes before the issuer's path.
     fn inserted(path: &str) -> Self {
         match path.strip_prefix("/accounts/") {
             None if path.is_empty() => Self::Metadata(Issuer::Workspace, WellKnown::OAuth),

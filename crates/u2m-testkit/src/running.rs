@@ -1,4 +1,4 @@
-//! The fake server on a loopback port: threads of the standard library and the system's clock.
+//! The fake server on a loopback port, with threads of the standard library and the system's clock.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::{
@@ -25,16 +25,16 @@ use crate::{
     settings::Settings,
 };
 
-/// Enough for one connection; a thousand of them stay small.
+/// Enough for one connection, and a thousand of them stay small.
 const STACK: usize = 256 * 1024;
 
 /// A [`FakeServer`] that listens on `127.0.0.1` until it is dropped.
 ///
-/// Each connection has a thread of its own, and no delay holds up another request. A request takes
-/// effect on receipt, before its delay, unless [`RotateOn`](crate::RotateOn) says otherwise.
+/// Each connection has a thread of its own, so a delay never holds up another request. A request takes effect when it is
+/// received, before its delay, unless [`RotateOn`](crate::RotateOn) says otherwise.
 ///
-/// The standard library's listener queues 128 connections. If more come in one burst while the
-/// machine is busy, some clients connect a second late; none is turned away.
+/// The standard library's listener queues 128 connections. If more arrive at once while the machine is busy, some clients
+/// connect a second late; none is refused.
 pub struct RunningServer {
     address: SocketAddr,
     base_url: String,
@@ -43,7 +43,7 @@ pub struct RunningServer {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What all threads of a server hold in common.
+/// What all threads of a server share.
 pub(crate) struct ServerShared {
     state: Mutex<FakeServer>,
     /// How many seconds the server's clock is ahead of the system's.
@@ -54,7 +54,7 @@ pub(crate) struct ServerShared {
 }
 
 impl RunningServer {
-    /// Starts with default behaviour on a free port.
+    /// Starts a server with default settings on a free port.
     ///
     /// ```
     /// let server = u2m_testkit::RunningServer::start()?;
@@ -65,7 +65,7 @@ impl RunningServer {
         Self::start_with(Settings::new())
     }
 
-    /// Starts on a free port.
+    /// Starts a server with these settings on a free port.
     ///
     /// ```
     /// use u2m_testkit::{Lifetime, RunningServer, Settings};
@@ -77,7 +77,7 @@ impl RunningServer {
         Self::start_on(0, settings)
     }
 
-    /// Starts on this port; 0 stands for any that is free.
+    /// Starts a server on this port; 0 means any free port.
     ///
     /// ```
     /// use u2m_testkit::{RunningServer, Settings};
@@ -87,14 +87,13 @@ impl RunningServer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// Unless it is told a seed, its tokens are like those of no other server: what remembers spent tokens by their names
-    /// would otherwise take them for those of an earlier one at the same port.
+    /// Unless the settings name a seed, its tokens differ from those of every other server. Otherwise a program that remembers
+    /// spent tokens by digest could confuse them with those of an earlier server on the same port.
     pub fn start_on(port: u16, settings: Settings) -> io::Result<Self> {
         Self::started(port, None, settings)
     }
 
-    /// The same at a free port, for a server that lives at another address, in front of which the caller puts something: TLS, or
-    /// a proxy.
+    /// Starts a server on a free port that publishes another address, for callers that put TLS or a proxy in front of it.
     ///
     /// ```
     /// use u2m_testkit::{RunningServer, Settings};
@@ -105,7 +104,7 @@ impl RunningServer {
     /// ```
     ///
     /// # Errors
-    /// Returns the error of the system when no port can be had.
+    /// Returns the system's error if no port is available.
     pub fn start_behind(base_url: &str, settings: Settings) -> io::Result<Self> {
         Self::started(0, Some(base_url), settings)
     }
@@ -136,28 +135,28 @@ impl RunningServer {
         Ok(Self { address, base_url, shared, threads: vec![acceptor, attendant] })
     }
 
-    /// Scheme, host and port, without a slash at the end: what a program takes for its host.
+    /// Returns scheme, host and port without a trailing slash: the URL to give to a program as its host.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Host and port, as in a `Host` header.
+    /// Returns host and port, as in a `Host` header.
     pub fn host(&self) -> String {
         self.address.to_string()
     }
 
-    /// The port.
+    /// Returns the port.
     pub const fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// The time by the server's clock.
+    /// Returns the time by the server's clock.
     pub fn now(&self) -> Timestamp {
         self.shared.time()
     }
 
-    /// The server's clock, for a program under test that can go by it: then [`advance`](Self::advance) moves both, and
-    /// its tokens run out by its own clock, too. `Builder::with_clock` of the crate `u2m` takes it.
+    /// Returns the server's clock for a program under test. If the program uses it, [`advance`](Self::advance) moves both
+    /// clocks, and the program's tokens expire by its own clock, too. `Builder::with_clock` of the crate `u2m` accepts it.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -178,8 +177,8 @@ impl RunningServer {
         }
     }
 
-    /// Moves the server's clock, so that tokens expire without anyone sleeping. A program under test goes on by its own clock,
-    /// unless it goes by [this one](Self::clock). A negative length moves it back.
+    /// Moves the server's clock, so that tokens expire without waiting. A program under test keeps its own clock unless it uses
+    /// [this one](Self::clock). A negative duration moves the clock back.
     ///
     /// ```
     /// use u2m_testkit::{Lifetime, RunningServer};
@@ -194,7 +193,7 @@ impl RunningServer {
         self.shared.ahead.fetch_add(by.seconds(), Ordering::SeqCst);
     }
 
-    /// Works on the state directly, with the time by the server's clock. Requests wait meanwhile.
+    /// Gives direct access to the state, with the time by the server's clock. Requests wait meanwhile.
     ///
     /// ```
     /// let server = u2m_testkit::RunningServer::start()?;
@@ -263,7 +262,7 @@ impl Drop for RunningServer {
     fn drop(&mut self) {
         *lock(&self.shared.stopped) = true;
         self.shared.stopping.notify_all();
-        // The acceptor looks up only when somebody connects. If nobody can, it is left behind.
+        // The acceptor checks for the end only when somebody connects. If nobody can, it is left running.
         if TcpStream::connect(self.address).is_ok() {
             for thread in self.threads.drain(..) {
                 let _ = thread.join();
@@ -291,7 +290,7 @@ impl ServerShared {
         work(&mut state, self.time())
     }
 
-    /// Waits, and says whether the server still runs.
+    /// Waits, and returns whether the server still runs.
     pub(crate) fn sleep(&self, delay: Duration) -> bool {
         let stopped = lock(&self.stopped);
         let waited = self.stopping.wait_timeout_while(stopped, delay, |stopped| !*stopped);
@@ -305,27 +304,27 @@ impl ServerShared {
     }
 }
 
-/// Takes connections as fast as they come: the operating system's queue is short, and a client that
-/// finds it full tries again a second later. Their threads are begun by the attendant.
+/// Accepts connections as fast as they arrive: the operating system's queue is short, and a client that finds it full tries
+/// again a second later. The attendant starts their threads.
 fn accept(listener: &TcpListener, sender: &Sender<TcpStream>, shared: &ServerShared) {
     for accepted in listener.incoming() {
         if *lock(&shared.stopped) {
             return;
         }
         match accepted {
-            // The attendant outlives this thread.
+            // The attendant lives longer than this thread.
             Ok(stream) => drop(sender.send(stream)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Out of sockets, most likely: wait for some to close.
+            // Probably out of sockets: wait for some to close.
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
     }
 }
 
-/// Gives a connection its thread; without one, the connection closes.
+/// Starts a thread for a connection. If that fails, the connection closes.
 fn attend(number: u64, stream: TcpStream, shared: &Arc<ServerShared>) {
     let stream = Arc::new(stream);
-    // Only speed is at stake.
+    // A failure only costs speed.
     let _ = stream.set_nodelay(true);
     lock(&shared.open).insert(number, Arc::clone(&stream));
     let spawned = thread::Builder::new().stack_size(STACK).spawn({
@@ -340,7 +339,7 @@ fn attend(number: u64, stream: TcpStream, shared: &Arc<ServerShared>) {
     }
 }
 
-/// The state stays usable after a test's closure has panicked.
+/// Keeps the state usable after a test's closure has panicked.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

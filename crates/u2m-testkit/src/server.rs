@@ -1,4 +1,4 @@
-//! The fake server itself: requests and the time in, replies out. No clock, no socket.
+//! The fake server itself: takes requests and the time, returns replies. It has no clock and no socket.
 
 use std::{fmt, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     settings::{RotateOn, Settings},
 };
 
-/// A fake authorization server, as a state machine.
+/// A fake authorization server as a state machine.
 ///
 /// ```
 /// use u2m_testkit::{FakeServer, Settings, Timestamp, http::Request};
@@ -40,7 +40,7 @@ pub struct FakeServer {
     script: Script,
 }
 
-/// The tokens of one answer.
+/// The tokens of one token response.
 #[derive(Clone)]
 pub struct IssuedTokens {
     pub(crate) access_token: String,
@@ -54,12 +54,12 @@ impl IssuedTokens {
         &self.access_token
     }
 
-    /// The refresh token, if the scopes included `offline_access`.
+    /// The refresh token, if the scopes include `offline_access`.
     pub fn refresh_token(&self) -> Option<&str> {
         self.refresh_token.as_deref()
     }
 
-    /// When the access token dies.
+    /// When the access token expires.
     pub const fn expires(&self) -> Timestamp {
         self.expires
     }
@@ -73,8 +73,7 @@ impl fmt::Debug for IssuedTokens {
 }
 
 impl FakeServer {
-    /// A server that believes to live at `base_url` (scheme, host and port; a slash at the end is
-    /// cut).
+    /// Creates a server that considers `base_url` its address (scheme, host and port; a trailing slash is removed).
     ///
     /// ```
     /// use u2m_testkit::{FakeServer, Settings};
@@ -94,8 +93,8 @@ impl FakeServer {
         }
     }
 
-    /// Answers a request at once: delays are skipped, and where a fault would leave the client
-    /// without a proper answer, there is an empty one with status 504.
+    /// Answers a request at once. Delays are skipped, and a fault that would leave the client without a proper answer becomes an
+    /// empty answer with status 504.
     #[must_use = "the client is waiting"]
     pub fn respond(&mut self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
         let outcome = match self.receive(request, now).outcome {
@@ -110,7 +109,7 @@ impl FakeServer {
         }
     }
 
-    /// Takes a request that has arrived at `now`, and says what its client is to notice of it.
+    /// Accepts a request that arrived at `now`, and returns what its client should notice of it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -146,24 +145,24 @@ impl FakeServer {
         Reply { delay, outcome }
     }
 
-    /// Lets a deferred request take effect, at the end of its delay.
+    /// Lets a deferred request take effect at the end of its delay.
     #[must_use = "the client is waiting"]
     pub fn finish(&mut self, deferred: Deferred, now: Timestamp) -> Outcome {
         let truth = self.truth(&deferred.request, now);
         bend(&deferred.request, truth, deferred.effect)
     }
 
-    /// Puts a fault at the end of its endpoint's queue.
+    /// Adds a fault to the end of the endpoint's queue.
     pub fn inject(&mut self, endpoint: Endpoint, times: Times, fault: Fault) {
         self.script.push(endpoint, times, fault);
     }
 
-    /// Takes all waiting faults back.
+    /// Removes all waiting faults.
     pub fn clear_faults(&mut self) {
         self.script.clear();
     }
 
-    /// Changes the behaviour from now on; what was issued stays as it is.
+    /// Changes the settings from now on. What was issued stays as it is.
     ///
     /// ```
     /// use u2m_testkit::{FakeServer, Rotation, Settings};
@@ -174,13 +173,13 @@ impl FakeServer {
         self.settings = change(std::mem::take(&mut self.settings));
     }
 
-    /// Ends every login, as an administrator could: all tokens die.
+    /// Ends every login, as an administrator could: all tokens become invalid.
     pub fn revoke_all(&mut self) {
         self.ledger.revoke_all(&mut self.journal.counts);
     }
 
-    /// Begins a login at the workspace's issuer without any browser, for tests that start with a
-    /// login in place. Scopes are separated by spaces.
+    /// Starts a login at the workspace's issuer without a browser, for tests that need an existing login. Scopes are separated
+    /// by spaces.
     ///
     /// ```
     /// use u2m_testkit::{FakeServer, Settings, Timestamp};
@@ -194,7 +193,7 @@ impl FakeServer {
         self.sign_in_at(Issuer::Workspace, client_id, scope, now)
     }
 
-    /// Begins a login at an account's issuer without any browser.
+    /// Starts a login at an account's issuer without a browser.
     ///
     /// ```
     /// use u2m_testkit::{FakeServer, Settings, Timestamp};
@@ -213,35 +212,34 @@ impl FakeServer {
         self.sign_in_at(Issuer::Account(account_id.to_owned()), client_id, scope, now)
     }
 
-    /// Scheme, host and port, without a slash at the end.
+    /// Returns scheme, host and port without a trailing slash.
     pub fn base_url(&self) -> &str {
         &self.base
     }
 
-    /// Everything that happened so far, in numbers.
+    /// Returns the counters of everything that has happened so far.
     pub const fn counts(&self) -> Counts {
         self.journal.counts
     }
 
-    /// The latest requests, oldest first; the last 1024 of them.
+    /// Returns the latest requests, oldest first, at most 1024.
     pub fn seen(&self) -> impl Iterator<Item = &Seen> {
         self.journal.seen()
     }
 
-    /// Whether this access token was issued here, has not expired and belongs to a login that
-    /// lives.
+    /// Whether this access token was issued here, has not expired and belongs to an active login.
     pub fn is_active(&self, access_token: &str, now: Timestamp) -> bool {
         self.ledger.active(access_token, now).is_some()
     }
 
-    /// Whether a refresh with this token would succeed now: it is the current one of a login that lives, or the one before
-    /// within the grace of [`Settings::with_retry_grace`].
+    /// Whether a refresh with this token would succeed now: it is the current one of an active login, or the previous one within
+    /// the grace period of [`Settings::with_retry_grace`].
     pub fn is_refreshable(&self, refresh_token: &str, now: Timestamp) -> bool {
         self.ledger.is_refreshable(refresh_token, self.settings.retry_grace, now)
     }
 
-    /// Whether the latest login lives and has a current refresh token. Somebody may hold it or
-    /// not; compare [`FakeServer::is_refreshable`].
+    /// Whether the latest login is active and has a current refresh token. It does not say whether anybody holds that token; see
+    /// [`FakeServer::is_refreshable`].
     pub fn is_login_alive(&self, now: Timestamp) -> bool {
         self.ledger.is_latest_alive(now)
     }
@@ -260,7 +258,7 @@ impl FakeServer {
         self.issue(family, &scopes, offline, now)
     }
 
-    /// The answer of a server in good order.
+    /// The answer without any fault.
     fn truth(&mut self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
         match Route::of(request) {
             Route::Api => self.api(request, now),
@@ -296,7 +294,7 @@ impl fmt::Debug for FakeServer {
     }
 }
 
-/// What a fault makes of the true answer.
+/// Applies a fault to the proper answer.
 fn bend(request: &Request<Vec<u8>>, mut truth: Response<Vec<u8>>, effect: Effect) -> Outcome {
     match effect {
         Effect::CutShort => Outcome::CutShort(truth),

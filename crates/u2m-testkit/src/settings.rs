@@ -10,8 +10,7 @@ use crate::{
     host::{HostMetadata, WellKnown},
 };
 
-/// The behaviour of a fake server: a workspace host with short lives and strict rotation, unless
-/// told otherwise.
+/// The settings of a fake server. By default it is a workspace host with short-lived tokens and strict rotation.
 ///
 /// ```
 /// use u2m_testkit::{Lifetime, Rotation, Settings};
@@ -54,54 +53,54 @@ pub struct Settings {
     pub(crate) workspaces_refusal: Option<StatusCode>,
 }
 
-/// The shape of access tokens.
+/// The form of access tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessTokenForm {
-    /// Looks like a signed JWT of about 1 kB, with `exp` and `scope` among its claims.
+    /// In the form of a signed JWT of about 1 kB, with `exp` and `scope` among its claims.
     Jwt,
-    /// 1024 characters that mean nothing.
+    /// 1024 characters without meaning.
     Opaque,
 }
 
 /// What the person at the browser does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consent {
-    /// Allows at once.
+    /// Agrees at once.
     Allow,
-    /// Is asked: a page with two buttons, for a human.
+    /// Gets a page with two buttons, for a real person.
     Ask,
     /// Refuses at once; the callback gets this `error` and `error_description`.
     Deny {
-        /// Such as `access_denied`.
+        /// The error code, such as `access_denied`.
         error: String,
-        /// A sentence for humans.
+        /// A sentence for people.
         description: String,
     },
 }
 
-/// How token answers tell their lifetime.
+/// How token responses state the lifetime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExpiresIn {
-    /// Not at all.
+    /// They do not.
     Absent,
     /// `"expires_in":3600`.
     Number,
-    /// This text, as it is, behind `"expires_in":`. It may break the document.
+    /// This text, unchanged, after `"expires_in":`. It may make the document invalid.
     Raw(String),
     /// `"expires_in":"3600"`.
     Text,
 }
 
-/// Whether authorization answers name their issuer (RFC 9207).
+/// Whether authorization responses name their issuer (RFC 9207).
 ///
-/// The discovery login's answers always carry `iss`; they are useless without it.
+/// Responses of the discovery login always carry `iss`, because they are useless without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Iss {
-    /// No, and the metadata does not promise it.
+    /// They do not, and the metadata does not announce it.
     Absent,
-    /// They name this one instead, in every flow, as a mixed-up or hostile server would.
+    /// They name this issuer instead, in every flow, as a mixed-up or hostile server would.
     Forged(String),
-    /// Yes, and the metadata promises it.
+    /// They do, and the metadata announces it.
     Present,
 }
 
@@ -110,23 +109,23 @@ pub enum Iss {
 pub enum RotateOn {
     /// At the end of the delay, and only if the client still waits then.
     Answer,
-    /// On receipt, before the delay: a client killed while it waits has spent its refresh token.
+    /// When it is received, before the delay: a client that is killed while it waits has spent its refresh token.
     Receipt,
 }
 
 /// What a refresh does to the refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// Nothing: answers carry no refresh token, the old one stays good.
+    /// Nothing: responses carry no refresh token, and the old one stays valid.
     Off,
-    /// Spends it: answers carry its successor, and using a spent one again revokes the login.
+    /// Spends it: responses carry a successor, and using a spent one again revokes the login.
     On,
-    /// Spends it: answers carry its successor, and using a spent one again is refused, and does nothing else.
+    /// Spends it: responses carry a successor, and using a spent one again is refused without other consequences.
     OnWithoutRevocation,
 }
 
 impl Settings {
-    /// Tokens for one hour, rotation on, consent without asking, client `databricks-cli`.
+    /// Creates the defaults: tokens for one hour, rotation on, consent without asking, client `databricks-cli`.
     ///
     /// ```
     /// use u2m_testkit::{FakeServer, Settings};
@@ -168,7 +167,7 @@ impl Settings {
         }
     }
 
-    /// Sets the shape of access tokens.
+    /// Sets the form of access tokens.
     #[must_use]
     pub const fn with_access_token_form(mut self, form: AccessTokenForm) -> Self {
         self.access_token_form = form;
@@ -182,7 +181,7 @@ impl Settings {
         self
     }
 
-    /// Leaves a claim out of JWT access tokens.
+    /// Removes a claim from JWT access tokens.
     #[must_use]
     pub fn without_claim(mut self, name: impl Into<String>) -> Self {
         self.claims.push((name.into(), None));
@@ -202,7 +201,7 @@ impl Settings {
         self
     }
 
-    /// Leaves a member out of the metadata of every issuer: `issuer`, say, as Databricks' own test servers do.
+    /// Removes a member from the metadata of every issuer, such as `issuer`, which Databricks' own test servers leave out.
     ///
     /// ```
     /// let settings = u2m_testkit::Settings::new().without_metadata_member("issuer");
@@ -214,7 +213,7 @@ impl Settings {
         self
     }
 
-    /// Registers one more client, or replaces the one with the same id.
+    /// Registers another client, or replaces the one with the same id.
     ///
     /// ```
     /// use u2m_testkit::{Client, Settings};
@@ -244,7 +243,7 @@ impl Settings {
         self
     }
 
-    /// Sets how token answers tell their lifetime.
+    /// Sets how token responses state the lifetime.
     ///
     /// ```
     /// use u2m_testkit::{ExpiresIn, Settings};
@@ -257,37 +256,37 @@ impl Settings {
         self
     }
 
-    /// Sets what `/.well-known/databricks-config` says.
+    /// Sets the host metadata at `/.well-known/databricks-config`.
     #[must_use]
     pub fn with_host_metadata(mut self, host: HostMetadata) -> Self {
         self.host = host;
         self
     }
 
-    /// Sets whether authorization answers name their issuer.
+    /// Sets whether authorization responses name their issuer.
     #[must_use]
     pub fn with_iss(mut self, iss: Iss) -> Self {
         self.iss = iss;
         self
     }
 
-    /// Sets how long access tokens live.
+    /// Sets the lifetime of access tokens.
     #[must_use]
     pub const fn with_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// Sends discovery logins to the server at `base_url`, as the real login page sends people to
-    /// the workspace they pick. Without this, the fake server is its own destination.
+    /// Sends discovery logins to the server at `base_url`, as the real login page sends people to the workspace that they pick.
+    /// By default, the fake server sends them to itself.
     #[must_use]
     pub fn with_login_destination(mut self, base_url: impl Into<String>) -> Self {
         self.login_destination = Some(base_url.into());
         self
     }
 
-    /// Publishes the endpoints at which tokens are issued, revoked and asked for by devices below `base_url`, as issuers do
-    /// that have them on another host: the same server by another of its names, say. The page for the browser stays.
+    /// Publishes the token, revocation and device authorization endpoints below `base_url`, as issuers do that have them on
+    /// another host. Use another name of the same server, for example. The authorization endpoint stays where it is.
     ///
     /// ```
     /// use u2m_testkit::{RunningServer, Settings};
@@ -302,8 +301,8 @@ impl Settings {
         self
     }
 
-    /// Sets where introspection says a token belongs: the account, and the workspace unless the
-    /// token is the account's. `target=ACCOUNT` on the login page leads to this account too.
+    /// Sets the account and workspace that introspection returns; tokens of an account get no workspace. `target=ACCOUNT` on the
+    /// login page leads to this account, too.
     ///
     /// ```
     /// let settings = u2m_testkit::Settings::new().with_principal_in("test-account", Some(12345));
@@ -316,16 +315,15 @@ impl Settings {
         self
     }
 
-    /// Lets each refresh token die by itself, this long after it was issued.
+    /// Lets each refresh token expire this long after it was issued.
     #[must_use]
     pub const fn with_refresh_lifetime(mut self, lifetime: Lifetime) -> Self {
         self.refresh_lifetime = Some(lifetime);
         self
     }
 
-    /// Sets status and `error` of the answer to a refresh token that is no good; the description is
-    /// always `Refresh token is invalid`. Real servers send `invalid_grant` or `invalid_request`
-    /// with 400 or 401.
+    /// Sets the status and `error` of the response to an invalid refresh token. The description is always
+    /// `Refresh token is invalid`. Real servers send `invalid_grant` or `invalid_request` with 400 or 401.
     ///
     /// ```
     /// use u2m_testkit::{Settings, http::StatusCode};
@@ -339,15 +337,14 @@ impl Settings {
         self
     }
 
-    /// Lets the refresh token before the current one be used once more, for this long after it was
-    /// spent. None by default.
+    /// Lets the previous refresh token be used once more for this long after it was spent. By default it cannot be.
     #[must_use]
     pub const fn with_retry_grace(mut self, grace: Lifetime) -> Self {
         self.retry_grace = grace;
         self
     }
 
-    /// Sets when a delayed request takes effect; on receipt by default.
+    /// Sets when a delayed request takes effect. By default that is when it is received.
     #[must_use]
     pub const fn with_rotate_on(mut self, rotate_on: RotateOn) -> Self {
         self.rotate_on = rotate_on;
@@ -361,8 +358,8 @@ impl Settings {
         self
     }
 
-    /// Grants only these scopes, whatever is asked for, and all of them to those who ask for none. Name
-    /// `offline_access` too if there are to be refresh tokens.
+    /// Grants at most these scopes, whatever is requested, and all of them if none are requested. Include `offline_access` if
+    /// refresh tokens should be issued.
     ///
     /// ```
     /// let settings = u2m_testkit::Settings::new().with_scopes_limited_to(["offline_access", "jobs"]);
@@ -377,16 +374,16 @@ impl Settings {
         self
     }
 
-    /// Sets where codes and tokens start; two servers with one address and one seed issue the same
-    /// ones. Takes effect when a server is made.
+    /// Sets the start value for codes and tokens. Two servers with the same address and seed issue the same ones. Takes effect
+    /// when a server is created.
     #[must_use]
     pub const fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Puts a text into every refresh token, near its beginning and at its end, and at the end of every access token: what
-    /// holds a token that the test has not seen yet is known by it.
+    /// Adds a text to every refresh token, near its beginning and at its end, and to the end of every access token. A test can
+    /// then recognize a token anywhere, even one that it has not seen.
     ///
     /// ```
     /// use u2m_testkit::{FakeServer, Settings, Timestamp};
@@ -403,7 +400,7 @@ impl Settings {
         self
     }
 
-    /// Sets the `token_type` of token answers.
+    /// Sets the `token_type` of token responses.
     #[must_use]
     pub fn with_token_type(mut self, token_type: impl Into<String>) -> Self {
         self.token_type = token_type.into();

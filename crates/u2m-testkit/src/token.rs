@@ -1,4 +1,4 @@
-//! The token endpoint: codes and refresh tokens in, tokens out.
+//! The token endpoint: takes codes and refresh tokens, returns tokens.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Method, Request, Response, StatusCode, header};
@@ -15,7 +15,7 @@ use crate::{
     settings::{ExpiresIn, Rotation},
 };
 
-/// A refusal as RFC 6749 section 5.2 describes it.
+/// An error response as in RFC 6749 section 5.2.
 pub(crate) struct TokenRefusal(pub(crate) StatusCode, pub(crate) String, pub(crate) &'static str);
 
 impl TokenRefusal {
@@ -83,7 +83,7 @@ impl FakeServer {
         }
     }
 
-    /// Who is asking: by HTTP Basic or by form parameters, not by both (RFC 6749 section 2.3.1).
+    /// Authenticates the client by HTTP Basic or by form parameters, not by both (RFC 6749 section 2.3.1).
     pub(crate) fn authenticate(
         &self,
         request: &Request<Vec<u8>>,
@@ -158,8 +158,8 @@ impl FakeServer {
         Ok((self.issue(family, &scopes, rotation != Rotation::Off, now), scopes))
     }
 
-    /// The scopes that a refresh asks for, if it does: part of what was granted (RFC 6749 section 6).
-    /// Looked at before the token is spent.
+    /// The scopes that a refresh requests, if any: a subset of what was granted (RFC 6749 section 6). Checked before the token
+    /// is spent.
     fn narrow(
         &self,
         token: &str,
@@ -176,7 +176,7 @@ impl FakeServer {
         }
     }
 
-    /// Makes the tokens of one answer and enters them in the ledger.
+    /// Creates the tokens of one response and enters them in the ledger.
     pub(crate) fn issue(
         &mut self,
         family: Family,
@@ -206,7 +206,7 @@ impl FakeServer {
         IssuedTokens { access_token, refresh_token, expires }
     }
 
-    /// RFC 6749 section 5.1, with the liberties that real servers take.
+    /// The token response of RFC 6749 section 5.1, with the deviations of real servers.
     fn token_answer(&self, tokens: &IssuedTokens, scopes: &[String]) -> Response<Vec<u8>> {
         let mut body = json!({
             "access_token": tokens.access_token,
@@ -232,7 +232,7 @@ impl FakeServer {
     }
 }
 
-/// The client's name and secret, each form-encoded first (RFC 6749 section 2.3.1).
+/// The client's id and secret, each form-encoded first (RFC 6749 section 2.3.1).
 fn basic(value: &header::HeaderValue) -> Option<(String, String)> {
     let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

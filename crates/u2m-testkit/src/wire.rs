@@ -1,14 +1,14 @@
-//! HTTP/1.1 messages on a byte stream, with every size capped.
+//! Reads and writes HTTP/1.1 messages on a byte stream, with a limit on every size.
 
 use std::io::{self, BufRead, Read as _};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use u2m_core::Timestamp;
 
-/// Start line and headers together.
+/// The limit for start line and headers together.
 const HEAD_LIMIT: u64 = 64 * 1024;
 
-/// Bodies, after chunks are joined.
+/// The limit for bodies, after chunks are joined.
 const BODY_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// A start line and its headers.
@@ -17,7 +17,7 @@ pub(crate) struct WireHead {
     pub(crate) headers: HeaderMap,
 }
 
-/// Why no message came out of the stream.
+/// Why no message could be read from the stream.
 #[derive(Debug)]
 pub(crate) enum WireError {
     Io(io::Error),
@@ -31,8 +31,8 @@ impl From<io::Error> for WireError {
     }
 }
 
-/// Reads up to the empty line; `None` if the peer closed before it began (RFC 9112 section 2.2
-/// lets empty lines go before the start line).
+/// Reads up to the empty line. Returns `None` if the peer closed before the message began (RFC 9112 section 2.2 allows empty
+/// lines before the start line).
 pub(crate) fn read_head(from: &mut impl BufRead) -> Result<Option<WireHead>, WireError> {
     let mut left = HEAD_LIMIT;
     let start = loop {
@@ -56,17 +56,17 @@ pub(crate) fn read_head(from: &mut impl BufRead) -> Result<Option<WireHead>, Wir
     }
 }
 
-/// How the end of a body is known (RFC 9112 section 6.3).
+/// How the end of a body is determined (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     Chunked,
     Length(u64),
-    /// By the end of the stream, for answers only.
+    /// The end of the stream; for answers only.
     UntilClose,
 }
 
 impl Framing {
-    /// Of a message with these headers; `otherwise` if they do not say.
+    /// The framing of a message with these headers; `otherwise` if they do not say.
     pub(crate) fn of(headers: &HeaderMap, otherwise: Self) -> Result<Self, WireError> {
         let text =
             |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or("?"));
@@ -96,7 +96,7 @@ pub(crate) fn read_body(from: &mut impl BufRead, framing: Framing) -> Result<Vec
     Ok(body)
 }
 
-/// RFC 9112 section 7.1; extensions and trailers are read and forgotten.
+/// Reads chunks (RFC 9112 section 7.1); extensions and trailers are ignored.
 fn read_chunks(from: &mut impl BufRead, body: &mut Vec<u8>) -> Result<(), WireError> {
     let mut left = HEAD_LIMIT;
     loop {
@@ -123,7 +123,7 @@ fn read_exactly(from: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> Res
     if got as u64 == length { Ok(()) } else { Err(WireError::Malformed) }
 }
 
-/// One line without its end; `None` at the end of the stream.
+/// Reads one line without its end; `None` at the end of the stream.
 fn read_line(from: &mut impl BufRead, left: &mut u64) -> Result<Option<String>, WireError> {
     let mut line = Vec::new();
     let got = from.take(*left).read_until(b'\n', &mut line)? as u64;
@@ -139,7 +139,7 @@ fn read_line(from: &mut impl BufRead, left: &mut u64) -> Result<Option<String>, 
     String::from_utf8(line).map(Some).map_err(|_| WireError::Malformed)
 }
 
-/// A time as the `Date` header has it (RFC 9110 section 5.6.7), for times since 1970.
+/// Formats a time since 1970 for the `Date` header (RFC 9110 section 5.6.7).
 pub(crate) fn http_date(time: Timestamp) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =

@@ -58,11 +58,9 @@ impl RecordStore for Vault {
     ) -> Result<(), StoreError> {
         self.with(|texts| {
             check(read(texts, key))?;
-            match new {
-                Some(new) => {
-                    let text = SessionRecord::of(new).text();
-                    texts.insert(key.clone(), text.expose().to_owned())
-                }
+            let text = new.map(|new| SessionRecord::of(new).text().expose().to_owned());
+            match text {
+                Some(text) => texts.insert(key.clone(), text),
                 None => texts.remove(key),
             };
             Ok(())

@@ -13,9 +13,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use u2m::login::browser_fn;
 use u2m::store::MemoryStore;
-use u2m::transport::{Transport, TransportFailure};
+use u2m::transport::{
+    HttpRequest, HttpResponse, Transport, TransportFailure, TransportFailureKind,
+};
 use u2m::{Host, PersistentAuth, Target, Url};
-use u2m_core::{HttpRequest, HttpResponse, TransportFailureKind};
 use u2m_testkit::{RunningServer, follow_login_in_background};
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Asks a host's API, with one deadline for all that is asked.
+//! Calls a host's API, with one deadline for all calls.
 
 mod blocking;
 
@@ -15,11 +15,11 @@ use u2m_core::{
 };
 use u2m_http::{RetryPolicy, Transport, drive};
 
-/// How long everything that is asked may take, unless a program says otherwise.
+/// How long all calls together may take by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A host's API, as far as signing in needs it: who a token belongs to, where, and what there is to choose from. One deadline
-/// counts for everything that is asked; it begins when this is made.
+/// The few API calls that signing in needs: who a token belongs to, where it belongs, and which workspaces and clusters there
+/// are to choose from. One deadline covers all calls; it starts when the value is created.
 ///
 /// ```no_run
 /// # async fn example(auth: u2m::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
@@ -42,11 +42,11 @@ pub struct Api {
     end: Instant,
 }
 
-/// As good as for ever, and still a time that a clock can show.
+/// As good as forever, yet a time that a clock can represent.
 const A_YEAR: Duration = Duration::from_secs(31_536_000);
 
 impl Api {
-    /// Asks over `transport`; all of it within 10 seconds from now.
+    /// Creates a client over `transport`. All calls together must finish within 10 seconds from now.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -62,7 +62,7 @@ impl Api {
         Self { transport, access, end: Instant::now() + PATIENCE }
     }
 
-    /// Sets how long everything that is asked may take from now on.
+    /// Sets how long all calls together may take from now on.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         let now = Instant::now();
@@ -70,22 +70,22 @@ impl Api {
         self.until(end)
     }
 
-    /// Sets when everything has to be answered.
+    /// Sets the time by which all calls must have finished.
     #[must_use]
     pub fn until(mut self, end: Instant) -> Self {
         self.end = end;
         self
     }
 
-    /// Whose token it is, in the workspace (`GET /api/2.0/preview/scim/v2/CurrentUser`).
+    /// Returns the user that the token belongs to, in the workspace (`GET /api/2.0/preview/scim/v2/Me`).
     ///
     /// # Errors
-    /// The token or its owner is refused, the host cannot be reached in time, or it is no workspace.
+    /// Fails if the host refuses the token or the user, if it cannot be reached in time, or if it is not a workspace.
     pub async fn me(&self) -> Result<CurrentUser, ApiError> {
         self.ask(self.access.me()).await
     }
 
-    /// The workspaces of `account` (`GET /api/2.0/accounts/<id>/workspaces`), which only its administrators may list.
+    /// Lists the workspaces of `account` (`GET /api/2.0/accounts/<id>/workspaces`), which only its administrators may do.
     ///
     /// # Errors
     /// As [`Api::me`].
@@ -96,7 +96,7 @@ impl Api {
         self.ask(self.access.account_workspaces(account)).await
     }
 
-    /// Where the token belongs (`GET /api/2.0/tokens/introspect`).
+    /// Returns the account and workspace that the token belongs to (`GET /api/2.0/tokens/introspect`).
     ///
     /// # Errors
     /// As [`Api::me`].
@@ -104,7 +104,7 @@ impl Api {
         self.ask(self.access.introspect()).await
     }
 
-    /// The clusters that people made, in pages that are fetched when they are needed.
+    /// Lists the clusters that people created, fetching pages as they are needed.
     pub fn clusters(&self) -> Clusters {
         Clusters { api: self.clone(), ready: VecDeque::new(), next: Next::First }
     }
@@ -128,7 +128,7 @@ impl fmt::Debug for Api {
     }
 }
 
-/// Clusters, one after the other; a page of 100 is fetched when the one before is used up.
+/// A list of clusters, read one at a time with `next`. It fetches a page of 100 when the previous one is used up.
 #[derive(Debug)]
 pub struct Clusters {
     api: Api,
@@ -144,10 +144,10 @@ enum Next {
 }
 
 impl Clusters {
-    /// The next one; `None` after the last.
+    /// Returns the next cluster, or `None` after the last.
     ///
     /// # Errors
-    /// As [`Api::me`]; the ones before stay good, and asking again tries the same page again.
+    /// As [`Api::me`]. Clusters that were already returned stay valid, and calling again retries the same page.
     pub async fn next(&mut self) -> Result<Option<Cluster>, ApiError> {
         loop {
             if let Some(cluster) = self.ready.pop_front() {
@@ -159,7 +159,7 @@ impl Clusters {
                 Next::Page(token) => Some(token.as_str()),
             };
             let fetched = self.api.ask(self.api.access.clusters(page)).await?;
-            // A server that names the same page again would be asked for ever.
+            // Stop if the server names the same page again; otherwise the loop would never end.
             let is_new = |token: &String| Some(token.as_str()) != page;
             let next = fetched.next.filter(is_new).map_or(Next::Nothing, Next::Page);
             self.ready.extend(fetched.clusters);

@@ -1,16 +1,16 @@
-//! A login as a source of tokens like any other: what it can be asked for, and what it says of itself.
+//! `PersistentAuth` as a `TokenSource`: what can be requested of it, and how it describes itself.
 
 use crate::inspect::ISSUER_LOGIN;
 use crate::persistent::PersistentAuth;
 use async_trait::async_trait;
 use u2m_core::{
-    Description, Mints, Need, Scopes, SourceError, Target, Token, TokenCriteria, WhichToken,
+    Need, Offered, Scopes, SourceDescription, SourceError, Target, Token, TokenCriteria, WhichToken,
 };
 use u2m_http::TokenSource;
 
 impl PersistentAuth {
-    /// What is asked of the login for somebody with this need. Whom its tokens are for, and what they allow, was settled when a
-    /// person signed in.
+    /// Translates a need into a question to the login. Its audience and scopes were fixed when the person signed in, so other
+    /// ones are refused.
     pub(crate) fn question(&self, need: &Need) -> Result<TokenCriteria, SourceError> {
         if let Some(audience) = &need.audience {
             return Err(SourceError::no_audience(audience));
@@ -27,7 +27,7 @@ impl PersistentAuth {
         Ok(TokenCriteria::from(ask).with_at_least(need.at_least))
     }
 
-    /// The scopes that the login is asked for with.
+    /// The scopes that the login requests.
     fn own_scopes(&self) -> Scopes {
         let asked = &self.keeper().request.scopes;
         match asked.is_empty() && self.target().issuer_id().is_none() {
@@ -47,16 +47,16 @@ impl TokenSource for PersistentAuth {
         Ok(self.shared.ask(self.question(need)?).await?)
     }
 
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceDescription {
         let (target, scopes) = (self.target(), self.own_scopes());
         let auth_type = if target.issuer_id().is_some() { ISSUER_LOGIN } else { "databricks-cli" };
-        let scopes = Mints::Fixed(scopes.iter().map(str::to_owned).collect());
-        let described = Description::new("login", auth_type).with_scopes(scopes);
-        named(target).into_iter().fold(described, Description::with_target)
+        let scopes = Offered::Fixed(scopes.iter().map(str::to_owned).collect());
+        let described = SourceDescription::new("login", auth_type).with_scopes(scopes);
+        named(target).into_iter().fold(described, SourceDescription::with_target)
     }
 }
 
-/// What is signed in to, in words.
+/// The target in words.
 fn named(target: &Target) -> Option<String> {
     let issuer = target.issuer_id().map(str::to_owned);
     issuer.or_else(|| target.host().map(ToString::to_string))
@@ -117,8 +117,8 @@ mod tests {
         let described = workspace().describe();
         assert_eq!((&*described.name, &*described.auth_type), ("login", "databricks-cli"));
         assert_eq!(described.target.as_deref(), Some("https://a.example"));
-        assert_eq!(described.scopes, Mints::Fixed(vec!["all-apis".to_owned()]));
-        assert_eq!(described.audiences, Mints::Fixed(Vec::new()));
+        assert_eq!(described.scopes, Offered::Fixed(vec!["all-apis".to_owned()]));
+        assert_eq!(described.audiences, Offered::Fixed(Vec::new()));
         let described = issuer().describe();
         assert_eq!(described.auth_type, "u2m-issuer");
         assert_eq!(described.target.as_deref(), Some("https://id.example/realm"));

@@ -1,12 +1,12 @@
-//! Asks a host what kind it is.
+//! Asks a host for its metadata.
 
 use crate::runtime::OwnRuntime;
 use std::time::Duration;
 use u2m_core::{Host, HostMetadata};
 use u2m_http::{RetryPolicy, Transport, drive};
 
-/// Asks `host` about itself: once, for at most 5 seconds, without credentials. One that does not say, or does not answer,
-/// has nothing to add to what the caller knows. Runs within a tokio runtime.
+/// Asks `host` for its metadata: one request of at most 5 seconds, without credentials. If the host publishes none or does not
+/// answer, the result is empty. Must be called within a tokio runtime.
 ///
 /// ```no_run
 /// # async fn example() {
@@ -20,7 +20,7 @@ pub async fn ask_host(transport: &dyn Transport, host: &Host) -> HostMetadata {
     drive(transport, HostMetadata::lookup(host), &patience).await.unwrap_or_default()
 }
 
-/// The same for plain code. Not to be called within an async runtime.
+/// Asks a host for its metadata from blocking code. Must not be called within an async runtime.
 ///
 /// ```no_run
 /// let host = u2m::Host::parse("https://my-company.databricks.com").unwrap();

@@ -1,4 +1,4 @@
-//! The same for plain code: no runtime, no `async`.
+//! `PersistentAuth` for code without an async runtime.
 
 use crate::challenge::{ChallengeError, SignedIn};
 use crate::persistent::PersistentAuth as Auth;
@@ -7,8 +7,8 @@ use crate::runtime::OwnRuntime;
 use std::time::Duration;
 use u2m_core::{Need, SourceError, Token, TokenError, WhichToken};
 
-/// [`u2m::PersistentAuth`](crate::PersistentAuth) for plain code. A token that is fresh in hand or in the store is handed
-/// out on the caller's own thread: no runtime, no thread, no socket, no lock, no write.
+/// [`u2m::PersistentAuth`](crate::PersistentAuth) for blocking code. A token that is fresh in memory or in the store is returned
+/// on the caller's own thread, without a runtime, another thread, a socket, a lock or a write.
 ///
 /// ```no_run
 /// use u2m::{Host, PersistentAuth, Target};
@@ -21,14 +21,14 @@ use u2m_core::{Need, SourceError, Token, TokenError, WhichToken};
 pub struct PersistentAuth(Auth);
 
 impl Auth {
-    /// The same login for plain code.
+    /// Returns the same login for blocking code.
     pub fn blocking(&self) -> PersistentAuth {
         PersistentAuth(self.clone())
     }
 }
 
 impl PersistentAuth {
-    /// As [`PersistentAuth::challenge`](Auth::challenge). Not to be called within an async runtime.
+    /// As [`PersistentAuth::challenge`](Auth::challenge). Must not be called within an async runtime.
     ///
     /// # Errors
     /// As there.
@@ -37,7 +37,7 @@ impl PersistentAuth {
         outcome.map_err(|_| ChallengeError::Unfinished)?
     }
 
-    /// As [`PersistentAuth::challenge_device`](Auth::challenge_device). Not to be called within an async runtime.
+    /// As [`PersistentAuth::challenge_device`](Auth::challenge_device). Must not be called within an async runtime.
     ///
     /// # Errors
     /// As there.
@@ -46,11 +46,11 @@ impl PersistentAuth {
         outcome.map_err(|_| ChallengeError::Unfinished)?
     }
 
-    /// The token in the store, if it is fresh: on this thread, by reading the store once, and by nothing else. `None` means
-    /// that it is time for a refresh, which [`PersistentAuth::token`] does.
+    /// Returns the token in the store if it is fresh. Reads the store once, on this thread, and does nothing else. `None` means
+    /// that a refresh is due, which [`PersistentAuth::token`] performs.
     ///
     /// # Errors
-    /// There is no login, or it has ended, or the store cannot be read.
+    /// Fails if there is no login, if it has ended, or if the store cannot be read.
     pub fn stored(&self) -> Result<Option<Token>, TokenError> {
         self.0.shared.stored(WhichToken::Usable)
     }
@@ -103,7 +103,7 @@ impl PersistentAuth {
         self.0.keeper().close(patience)
     }
 
-    /// As [`PersistentAuth::save_or_give_up`](Auth::save_or_give_up). Not to be called within an async runtime.
+    /// As [`PersistentAuth::save_or_give_up`](Auth::save_or_give_up). Must not be called within an async runtime.
     pub fn save_or_give_up(&self, is_enough: impl Fn() -> bool) -> LateSave {
         let shared = &self.0.shared;
         shared.source().save_or_give_up(is_enough, || shared.forget())
@@ -114,7 +114,7 @@ impl PersistentAuth {
         self.0.peek()
     }
 
-    /// The same login for async code.
+    /// Returns the same login for async code.
     pub fn asynchronous(&self) -> &Auth {
         &self.0
     }

@@ -1,38 +1,38 @@
-//! How long things may take, in one place. A caller's own limit bounds how long the caller waits, and nothing else: what waits
-//! for the answer to a secret that is spent waits for as long as an answer may come, and then until it is saved.
+//! Time limits, in one place. A caller's own limit bounds only how long the caller waits. After a secret was spent, the wait
+//! lasts as long as an answer may come, and then until the result is saved.
 
 use std::time::Duration;
 use u2m_http::RetryPolicy;
 
-/// How long saving what was bought is tried, pauses included, by whoever has it.
+/// How long saving a result is tried, pauses included, by whoever has it.
 pub(crate) const SAVING: Duration = Duration::from_secs(60);
 
-/// How long a flight of this process tries to save before it hands the token out unsaved, and goes on trying behind.
+/// How long a flight of this process tries to save before it returns the token unsaved and keeps trying in the background.
 pub(crate) const SAVING_FIRST: Duration = Duration::from_secs(2);
 
-/// How long another process's refresh is waited for: its answer and its saving, and some more.
+/// How long to wait for another process's refresh: its answer, its saving, and some reserve.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(180);
 
-/// How long a login that has been signed in to waits for a refresh of the one that it replaces. A refresh that comes after
-/// finds that it was overtaken.
+/// How long a new login waits for a refresh of the login that it replaces. A refresh that ends later finds that it was
+/// overtaken.
 pub(crate) const SIGN_IN_WAIT: Duration = Duration::from_secs(15);
 
-/// How long a program that has just won may take to save, while the server has said no to us already.
+/// How long another program that has refreshed first may take to save, after the server has already rejected our token.
 pub(crate) const RECHECKING: Duration = Duration::from_secs(2);
 
-/// How long an old copy of an entry, put back by a program without our lock, is given to be replaced again by whoever has the
+/// How long to wait until an old copy of an entry, put back by a program without our lock, is replaced again by whoever has the
 /// new one.
 pub(crate) const PUTTING_BACK: Duration = Duration::from_secs(3);
 
-/// Between two looks at an entry that is about to change.
+/// The pause between two checks of an entry that is about to change.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
-/// The longest from spending a secret to having saved what it bought.
+/// The longest time from spending a secret to having saved the result.
 pub(crate) fn finishing(patience: &RetryPolicy) -> Duration {
     patience.answer.max(patience.budget).saturating_add(SAVING + Duration::from_secs(30))
 }
 
-/// The pauses between tries to save: soon at first, then ever longer.
+/// The pauses between attempts to save: short at first, then longer.
 pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
     let first = Duration::from_millis(50);
     std::iter::successors(Some(first), |pause| Some((*pause * 2).min(Duration::from_secs(2))))

@@ -1,4 +1,4 @@
-//! How a `PersistentAuth` is described: the target is required, all else has a default.
+//! `Builder`: describes a `PersistentAuth`. The target is required; everything else has a default.
 
 mod build;
 
@@ -16,8 +16,9 @@ use u2m_core::{ClientAssertion, ClientAuth, FreshnessRules, IssuerTrust, Scopes,
 use u2m_http::{Browser, Clock, EndpointSupplier, Ports, Renewal, RetryPolicy, Transport};
 use url::Url;
 
-/// Describes a login. A later call wins over an earlier one; nothing is written or connected before it is used, and only the
-/// environment and the profile file are read, for where logins are kept.
+/// Describes a login and builds its [`PersistentAuth`](crate::PersistentAuth). A later call overrides an earlier one. Nothing is
+/// written and no connection is opened before the login is used; [`build`](Self::build) only reads the environment and the
+/// profile file, to find out where logins are kept.
 ///
 /// | part | default |
 /// |---|---|
@@ -26,13 +27,13 @@ use url::Url;
 /// | endpoints | Databricks' layout |
 /// | browser | [`SystemBrowser`](crate::login::SystemBrowser) |
 /// | ports | 8020 to 8040, in order |
-/// | scopes | `all-apis`, or none in particular of another issuer than Databricks'; with a refresh token, where it is offered |
+/// | scopes | `all-apis`, or no particular ones at another issuer than Databricks'; with a refresh token, where the server offers one |
 /// | trust | Databricks' zones |
 /// | refreshes | in this process |
-/// | patience | 10 seconds a request, 90 for the answer to a spent token, 3 minutes for another process's refresh, 10 minutes for the person |
+/// | patience | 10 seconds per request, 90 for the answer to a spent refresh token, 3 minutes for another process's refresh, 10 minutes for the person |
 /// | clock | the system's |
 /// | a caller's wait | until the outcome is known |
-/// | renewals | one caller waits for them, others have the old token meanwhile |
+/// | renewals | one caller waits for them, the others get the old token meanwhile |
 pub struct Builder {
     target: Target,
     client_id: Option<String>,
@@ -64,7 +65,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Begins with what is to be signed in to.
+    /// Starts describing a login to `target`.
     ///
     /// ```
     /// use u2m::{Builder, Host, Target};
@@ -106,8 +107,8 @@ impl Builder {
         }
     }
 
-    /// Also trusts the certificates in a file in PEM form, such as those of a company's own authority, where requests leave by
-    /// the usual transport. One that cannot be used is an error of those requests.
+    /// Also trusts the certificates in a PEM file, such as those of a company's own certificate authority. This applies to the
+    /// default transport only. If the file cannot be used, requests fail with an error that says so.
     ///
     /// ```
     /// use u2m::{Builder, Host, Target};
@@ -123,8 +124,8 @@ impl Builder {
         self
     }
 
-    /// Names the profile file that the target was read from. It is recorded when a login that another program saved is used for
-    /// the first time, so that a person can be told where its host came from.
+    /// Names the profile file that the target was read from. The path is recorded when a login that another program saved is
+    /// used for the first time, so that a person can find out where its host came from.
     ///
     /// ```
     /// use u2m::{Builder, Host, Target};
@@ -140,8 +141,8 @@ impl Builder {
         self
     }
 
-    /// Uses a custom OAuth app instead of `databricks-cli`. Required for a [`Target::issuer`]: a public client that is registered
-    /// there, with the redirect address `http://localhost` and any port, or with the ports that it listens on.
+    /// Uses this OAuth client instead of `databricks-cli`. A [`Target::issuer`] needs one: a public client that is registered
+    /// there, with the redirect URI `http://localhost` and either any port or the ports that the program listens on.
     ///
     /// ```
     /// use u2m::{Builder, Target};
@@ -157,9 +158,10 @@ impl Builder {
         self
     }
 
-    /// Has the client show who it is, as one that is registered with a secret must: at the exchange of a code, at every refresh, and
-    /// when it asks for a device's codes. Such a client runs where nobody else reads its memory; a refresh of its login stays in this
-    /// process, because the secret goes over to no other ([`with_detached_refresh`](Self::with_detached_refresh)).
+    /// Authenticates the client, as one that is registered with a secret must: when a code is exchanged, at every refresh, and
+    /// when device codes are requested. Use such a client only where nobody else can read the program's memory. Its refreshes
+    /// stay in this process, because the secret is not passed to another one
+    /// ([`with_detached_refresh`](Self::with_detached_refresh)).
     ///
     /// ```
     /// use u2m::{Builder, Target};
@@ -176,9 +178,9 @@ impl Builder {
         self
     }
 
-    /// Has the client show who it is by a statement that `sign` signs for each request (RFC 7523 section 2.2), for the endpoint that it
-    /// is given: a statement lives for minutes, and a login for months. It is called where the request is sent from
-    /// ([`Transport`]), and may block there.
+    /// Authenticates the client with an assertion that `sign` makes for each request and endpoint (RFC 7523 section 2.2). One
+    /// per request, because an assertion lives for minutes and a login for months. `sign` runs where the request is sent from
+    /// ([`Transport`]) and may block there.
     ///
     /// ```
     /// use u2m::{Builder, Target};
@@ -202,111 +204,112 @@ impl Builder {
         self
     }
 
-    /// Asks for these scopes instead of `all-apis`; `openid` is among them only if it is named here, because nothing is done with
-    /// ID tokens. A stored login that was granted fewer is a mismatch.
+    /// Requests these scopes instead of `all-apis`. `openid` is requested only if it is named here, because u2m does not use ID
+    /// tokens. A stored login that was granted fewer scopes counts as a mismatch.
     #[must_use]
     pub fn with_scopes(mut self, scopes: Scopes) -> Self {
         self.scopes = scopes;
         self
     }
 
-    /// Does not ask for a refresh token: the login ends with its first token. Without this, `offline_access` is asked for, unless
-    /// the metadata of an issuer that is not Databricks' lists scopes and leaves it out.
+    /// Does not request a refresh token, so that the login ends with its first access token. Without this call `offline_access`
+    /// is requested, unless an issuer that is not Databricks' lists its scopes in its metadata and leaves it out.
     #[must_use]
     pub fn without_offline_access(mut self) -> Self {
         self.offline_access = false;
         self
     }
 
-    /// Sets which issuers a discovery login may follow. Hosts that are trusted by name may also have the endpoints of any other
-    /// login, and those of [`with_endpoints`](Self::with_endpoints), which are on the target's own host otherwise; and its
-    /// metadata may name its issuer there.
+    /// Sets which issuers a discovery login may follow. Hosts that are trusted by name may also serve the endpoints of any other
+    /// login, and those of [`with_endpoints`](Self::with_endpoints), which must otherwise be on the target's own host. The
+    /// target's metadata may also name an issuer on such a host.
     #[must_use]
     pub fn with_trust(mut self, trust: IssuerTrust) -> Self {
         self.trust = trust;
         self
     }
 
-    /// Begins discovery logins elsewhere than at `https://login.databricks.com`; `https://` is added where no scheme is
-    /// given. An issuer on this very host is trusted: whoever names it decides where people sign in.
+    /// Starts discovery logins at this host instead of `https://login.databricks.com`. Without a scheme, `https://` is added. An
+    /// issuer on exactly this host is trusted, because whoever names the host decides where people sign in.
     #[must_use]
     pub fn with_discovery_host(mut self, host: impl Into<String>) -> Self {
         self.discovery_host = Some(host.into());
         self
     }
 
-    /// Leads discovery logins to the account picker.
+    /// Sends discovery logins to the account picker.
     #[must_use]
     pub fn with_account_picker(mut self) -> Self {
         self.to_account = true;
         self
     }
 
-    /// Sets when a token is good, and when it is renewed. On Azure, one that has less than 40 seconds left is good for nothing,
-    /// whatever is set.
+    /// Sets when a token counts as good and when it is renewed. On Azure, a token with less than 40 seconds left never counts as
+    /// good, whatever these rules say.
     #[must_use]
     pub fn with_rules(mut self, rules: FreshnessRules) -> Self {
         self.rules = rules;
         self
     }
 
-    /// Keeps logins in a store of the caller's choice.
+    /// Keeps logins in the given store.
     #[must_use]
     pub fn with_store(self, store: impl TokenStore + 'static) -> Self {
         self.with_shared_store(Arc::new(store))
     }
 
-    /// Keeps logins in a store that others use too.
+    /// Keeps logins in a store that other parts of the program use too.
     #[must_use]
     pub fn with_shared_store(mut self, store: Arc<dyn TokenStore>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Sends all requests over a transport of the caller's own: metadata, code exchange and refresh.
+    /// Sends all requests over this transport: metadata, code exchange and refresh.
     #[must_use]
     pub fn with_transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
         self
     }
 
-    /// Asks a supplier of the caller's own for endpoints, for every kind of target but discovery, where the issuer that signs in says
-    /// where they are: there [`build`](Self::build) refuses one. They are on the target's host, or on one that is trusted by name
-    /// ([`with_trust`](Self::with_trust)); others are refused, and so are those of another issuer than the one that was named.
+    /// Gets endpoints from this supplier, for every kind of target except discovery. In a discovery login the issuer says where
+    /// its endpoints are, so [`build`](Self::build) fails if a supplier is set. The endpoints must be on the target's host or on
+    /// one that is trusted by name ([`with_trust`](Self::with_trust)). Others are refused, and so are endpoints of another
+    /// issuer than the one that was named.
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: impl EndpointSupplier + 'static) -> Self {
         self.endpoints = Some(Arc::new(endpoints));
         self
     }
 
-    /// Opens URLs by other means than the system's browser.
+    /// Opens URLs with this browser instead of the system's.
     #[must_use]
     pub fn with_browser(mut self, browser: impl Browser + 'static) -> Self {
         self.browser = Some(Arc::new(browser));
         self
     }
 
-    /// Talks to the person by the caller's means.
+    /// Talks to the person who signs in through this implementation.
     #[must_use]
     pub fn with_person(mut self, person: impl Person + 'static) -> Self {
         self.person = Arc::new(person);
         self
     }
 
-    /// Listens on this port alone.
+    /// Listens for the redirect on this port only.
     #[must_use]
     pub fn with_port(self, port: u16) -> Self {
         self.with_ports(Ports::fixed(port))
     }
 
-    /// Listens on the first free one of these ports.
+    /// Listens for the redirect on the first free one of these ports.
     #[must_use]
     pub fn with_ports(mut self, ports: Ports) -> Self {
         self.ports = ports;
         self
     }
 
-    /// Takes no port: the person pastes the address that the browser ends at ([`Person::paste`]).
+    /// Listens on no port: the person pastes the address where the browser ends up ([`Person::paste`]).
     #[must_use]
     pub fn without_listener(mut self) -> Self {
         self.listens = false;
@@ -320,11 +323,12 @@ impl Builder {
         self
     }
 
-    /// Sets how long a caller of [`PersistentAuth::token`](crate::PersistentAuth::token) and its like waits: then it gets
-    /// [`TokenError::StillWaiting`](crate::TokenError::StillWaiting), or
-    /// [`TokenError::OutOfTime`](crate::TokenError::OutOfTime) where nothing was sent yet, or the old token while that is good. It
-    /// bounds nothing else: a refresh goes on without its caller, and what it brings is saved. A program that is about to end calls
-    /// [`PersistentAuth::close`](crate::PersistentAuth::close), unless its refreshes are [detached](Builder::with_detached_refresh).
+    /// Sets how long [`PersistentAuth::token`](crate::PersistentAuth::token) and similar calls wait. After that they return the
+    /// old token while it is still good; otherwise they fail with [`TokenError::StillWaiting`](crate::TokenError::StillWaiting),
+    /// or with [`TokenError::OutOfTime`](crate::TokenError::OutOfTime) if nothing was sent yet. Only the wait is limited: a
+    /// refresh goes on without its caller, and its result is saved. A program that is about to end should call
+    /// [`PersistentAuth::close`](crate::PersistentAuth::close), unless its refreshes are
+    /// [detached](Builder::with_detached_refresh).
     ///
     /// ```
     /// use std::time::Duration;
@@ -341,15 +345,16 @@ impl Builder {
         self
     }
 
-    /// Sets who waits for a renewal ahead of time: by default the first caller who finds the token due, while others have the old
-    /// one. With [`Renewal::Behind`] nobody does: all have the old token at once, while one refresh runs behind them.
+    /// Sets who waits for a renewal ahead of time. By default the first caller that finds the token due waits, and the others
+    /// get the old token. With [`Renewal::Behind`] nobody waits: all callers get the old token at once while one refresh runs in
+    /// the background.
     ///
-    /// That is for a program that lives long, and it is asked for, because a program may end while a renewal runs behind it.
-    /// Where the server has spent the refresh token by then and its successor is not saved, the login is lost. Such a
-    /// program calls [`PersistentAuth::close`](crate::PersistentAuth::close) (or [`settle`](crate::process::wait_for_saves)) before it ends, on a signal too, or has its
-    /// refreshes [detached](Builder::with_detached_refresh). A failure behind is told to nobody while the old token is good; whoever
-    /// asks when it is not waits for the next try, and is told of that one. The first token that the process asks for is waited for
-    /// in any case.
+    /// This is for long-lived programs, and off by default, because a program may end while a renewal runs in the background. If
+    /// the server has spent the refresh token by then and its successor is not saved, the login is lost. Such a program should
+    /// call [`PersistentAuth::close`](crate::PersistentAuth::close) (or [`wait_for_saves`](crate::process::wait_for_saves))
+    /// before it ends, also on a signal, or have its refreshes [detached](Builder::with_detached_refresh). A background failure
+    /// is not reported while the old token is good. Once it is not, the next caller waits for another attempt and gets the error
+    /// of that one. The first token that the process asks for is always waited for.
     ///
     /// ```
     /// use u2m::{Builder, Host, Target};
@@ -366,36 +371,37 @@ impl Builder {
         self
     }
 
-    /// Sets how long one request is waited for, and how often it may be repeated. None of it is a caller's limit, which is
-    /// [`Builder::with_wait`].
+    /// Sets how long to wait for one request, and how often it may be repeated. A caller's own limit is [`Builder::with_wait`].
     #[must_use]
     pub fn with_retry_policy(mut self, patience: RetryPolicy) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Sets how long another process's refresh is waited for: longer than one request, and than the answer to a spent token.
+    /// Sets how long to wait for another process's refresh. It must be longer than one request and than the wait for the answer
+    /// to a spent refresh token.
     #[must_use]
     pub fn with_lock_wait(mut self, wait: Duration) -> Self {
         self.lock_wait = wait;
         self
     }
 
-    /// Lets refreshes run in a process of their own, which goes on when this one is killed. It needs a store that another
-    /// process can open ([`TokenStore::address`]), the usual transport and the usual endpoints; with others, and where no
-    /// process can be started, refreshes happen here.
+    /// Runs refreshes in a process of their own, which goes on when this one is killed. This needs a store that another process
+    /// can open ([`TokenStore::address`]), the default transport and the default endpoints. With others, and where no process
+    /// can be started, refreshes run in this process.
     #[must_use]
     pub fn with_detached_refresh(mut self, detached: Detached) -> Self {
         self.detached = Some(detached);
         self
     }
 
-    /// Sets whether the login under the host's key is used where the profile has none of its own: programs that know no profiles keep
-    /// theirs there. It stays the host's, is renewed there and never copied, and a notice says that it is used. The profile's own
-    /// goes first, from the moment that it is stored.
+    /// Sets whether a profile without a login of its own uses the login under its host's key, where programs without profiles
+    /// keep theirs. The login stays the host's: it is renewed there and never copied, and a notice says that it is used. As soon
+    /// as the profile has a login of its own, that one is used.
     ///
-    /// Off, unless what was chosen says that exactly one profile names the host ([`TokenChoice::builder`](crate::config::TokenChoice::builder),
-    /// [`Builder::for_profile`]): it may be another person's login otherwise.
+    /// Off by default, unless the profile file shows that exactly one profile names the host
+    /// ([`TokenChoice::builder`](crate::config::TokenChoice::builder), [`Builder::for_profile`]): the login may be another
+    /// person's otherwise.
     ///
     /// ```
     /// use u2m::{Builder, Host, ProfileName, Target};
@@ -418,8 +424,9 @@ impl Builder {
         self
     }
 
-    /// Goes by another clock than the system's: for tests, which let an hour pass at once, as with the testkit's server
-    /// (`RunningServer::clock`). Refreshes stay in this process then. How long something is waited for is no matter of this clock.
+    /// Uses this clock instead of the system's. It is for tests, which can let an hour pass at once, together with the testkit's
+    /// server (`RunningServer::clock`). Refreshes then stay in this process. How long u2m waits for something does not depend on
+    /// this clock.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -436,14 +443,14 @@ impl Builder {
         self
     }
 
-    /// For the process that lives for one refresh alone: it tries to save for all its time before it says how it ended.
+    /// Tries to save for the whole time before it reports the outcome. For the process that exists for one refresh only.
     pub(crate) fn for_one_refresh(mut self) -> Self {
         self.saves_for = SAVING;
         self
     }
 }
 
-/// What requests leave by unless a program brings its own: trusting this file besides. `None` where this build has none.
+/// The default transport, which also trusts the certificates in this file. `None` if this build has none.
 #[cfg(feature = "reqwest")]
 pub(crate) fn usual_transport(ca_file: Option<&Path>) -> Option<Arc<dyn Transport>> {
     use u2m_http::ReqwestTransport;

@@ -1,4 +1,4 @@
-//! Drives a login: discovers, listens, opens the browser, waits, redeems, saves.
+//! Runs a login: discover endpoints, listen, open the browser, wait, exchange the code, save.
 
 use crate::person::Person;
 use crate::pkce::entropy;
@@ -19,10 +19,10 @@ use u2m_http::{
     SharedToken, SignInOutcome, Spending, SystemBrowser, drive, read_callback,
 };
 
-/// How logins of one `PersistentAuth` are done.
+/// The settings for logins of one `PersistentAuth`.
 pub(crate) struct LoginSettings {
     pub(crate) request: LoginRequest,
-    /// `None` means the system's, which is looked for when it is needed.
+    /// `None` means the system's browser, which is looked up when it is needed.
     pub(crate) browser: Option<Arc<dyn Browser>>,
     pub(crate) person: Arc<dyn Person>,
     pub(crate) ports: Ports,
@@ -30,7 +30,7 @@ pub(crate) struct LoginSettings {
     pub(crate) timeout: Duration,
 }
 
-/// A login that went well.
+/// A successful sign-in: the first token, and what the server granted.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     login: LoggedIn,
@@ -38,18 +38,18 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// Saves what a login has brought, and ends it, whether that worked or not.
+    /// Saves the new login and ends the flow, whether saving worked or not.
     pub(crate) fn save(shared: &SharedToken<Refresher>, store: SaveLogin) -> Self {
         let unsaved = sign_in(shared, store.session()).err();
         Self { login: store.stored(), unsaved }
     }
 
-    /// The first token.
+    /// The first access token.
     pub fn token(&self) -> Token {
         self.login.token()
     }
 
-    /// The host that was signed in to.
+    /// The host that the person signed in to.
     pub fn host(&self) -> Option<&Host> {
         self.login.host()
     }
@@ -59,81 +59,83 @@ impl SignedIn {
         self.login.issuer()
     }
 
-    /// Scopes that were asked for and not granted.
+    /// The scopes that were requested but not granted.
     pub fn missing_scopes(&self) -> &Scopes {
         self.login.missing_scopes()
     }
 
-    /// The scopes that were asked for, as they went to the server.
+    /// The scopes that were requested, as they were sent to the server.
     pub fn asked_scopes(&self) -> &Scopes {
         self.login.asked_scopes()
     }
 
-    /// The scopes that were granted, by the server's own word; `None` means that it said nothing.
+    /// The scopes that the server says it granted; `None` if it did not say.
     pub fn granted_scopes(&self) -> Option<&Scopes> {
         self.login.granted_scopes()
     }
 
-    /// Whether what was granted is not what was asked for: less, more, or no refresh token although one was asked for.
+    /// Whether the grant differs from the request: fewer scopes, more scopes, or no refresh token although one was requested.
     pub fn is_granted_otherwise(&self) -> bool {
         self.login.is_granted_otherwise()
     }
 
-    /// Whether the login has a refresh token: without one it ends with its access token.
+    /// Whether the login has a refresh token. Without one it ends with its access token.
     pub fn is_renewable(&self) -> bool {
         self.login.session().refresh_token.is_some()
     }
 
-    /// By how much this machine's clock is ahead of the server's, or behind it where that is negative; `None` where they agree, or
-    /// where the server did not say. Ends of tokens are counted by this machine's clock: it should be put right.
+    /// How far this machine's clock is ahead of the server's; negative if it is behind. `None` if the two agree or the server
+    /// did not say. Token expiry is computed with this machine's clock, so a wrong clock should be corrected.
     pub fn clock_skew(&self) -> Option<Lifetime> {
         self.login.clock_skew()
     }
 
-    /// What was signed in to, with a discovered host filled in.
+    /// The target of the login, including a host that was discovered.
     pub fn target(&self) -> Target {
         self.login.target()
     }
 
-    /// Why the login could not be saved: it is good for this process only then. It goes on being tried behind; a program that has no
-    /// use for such a login ends it ([`PersistentAuth::save_or_give_up`](crate::PersistentAuth::save_or_give_up)).
+    /// Why the login could not be saved. It then works in this process only, while saving is retried in the background. A
+    /// program that has no use for such a login can end it
+    /// ([`PersistentAuth::save_or_give_up`](crate::PersistentAuth::save_or_give_up)).
     pub fn unsaved(&self) -> Option<&StoreFailure> {
         self.unsaved.as_ref()
     }
 }
 
-/// How a login can fail.
+/// Why a sign-in failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChallengeError {
-    /// There is nothing for the browser to come back to.
+    /// No port could be opened for the browser's callback.
     #[error("starting listener")]
     Listen(#[source] Arc<ListenError>),
     /// The sign-in itself failed.
     #[error(transparent)]
     Login(#[from] LoginError),
-    /// The sign-in was awaited outside a tokio runtime; plain code has [`blocking`](crate::blocking::PersistentAuth::challenge).
+    /// The call was made outside a tokio runtime; blocking code uses [`blocking`](crate::blocking::PersistentAuth::challenge).
     #[error("a sign-in needs a tokio runtime, and there is none here")]
     NoRuntime,
-    /// Code that the sign-in calls panicked: a store or a transport that the program brought along, or our own. It will do so again.
+    /// Code that the sign-in calls panicked: the program's own store or transport, or code of this crate. Another try will panic
+    /// again.
     #[error("code that the sign-in calls has panicked")]
     Panicked,
-    /// The operating system gave no random bytes.
+    /// The operating system returned no random bytes.
     #[error("the operating system gives no random numbers")]
     Random,
-    /// The login could not be kept; nobody was asked to sign in.
+    /// The store cannot save the login, so the person was not asked to sign in.
     #[error(transparent)]
     Store(StoreFailure),
-    /// The person did not come back in time.
+    /// The person did not complete the sign-in in time.
     #[error("nobody signed in within {}", seconds(*.0))]
     TimedOut(Duration),
-    /// The system has no thread or runtime to give.
+    /// The system could not start a thread or a runtime.
     #[error("the sign-in did not finish")]
     Unfinished,
 }
 
 impl ChallengeError {
-    /// Whether the same login may succeed later, without anything being changed.
+    /// Whether the same login may succeed later without any change.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Login(error) => error.is_transient(),
@@ -152,15 +154,15 @@ fn seconds(time: Duration) -> String {
     }
 }
 
-/// Carries a login from its start to its end. Dropping the future frees the port; a code that is being redeemed goes on
-/// to be saved all the same.
+/// Runs a login from start to end. Dropping the future frees the port, but a code exchange that has begun is finished and its
+/// result saved.
 pub(crate) async fn challenge(
     desk: &LoginSettings,
     shared: &SharedToken<Refresher>,
 ) -> Result<SignedIn, ChallengeError> {
     let keeper = shared.source();
     prepare(keeper).await?;
-    // A program that was stopped meanwhile finds what the browser has brought.
+    // If the program was suspended meanwhile, a callback that has arrived still counts.
     let mut clock = AwakeClock::default();
     let brought = clock.wait(desk.timeout, up_to_callback(desk, keeper)).await;
     let (step, visitor) = brought.ok_or(ChallengeError::TimedOut(desk.timeout))??;
@@ -174,9 +176,9 @@ pub(crate) async fn challenge(
     outcome
 }
 
-/// Shows that the login can be kept, before a person is asked for anything (KEY-1). A store may take long to say so.
+/// Checks that the login can be saved before the person is asked for anything (KEY-1). A store may take long to answer.
 ///
-/// What follows connects and sleeps, which takes a runtime: where there is none, nobody is asked for anything either.
+/// The later steps connect and sleep, which needs a runtime. Without one, the person is not asked either.
 pub(crate) async fn prepare(keeper: &Arc<Refresher>) -> Result<(), ChallengeError> {
     Handle::try_current().map_err(|_| ChallengeError::NoRuntime)?;
     let there = Arc::clone(keeper);
@@ -184,22 +186,22 @@ pub(crate) async fn prepare(keeper: &Arc<Refresher>) -> Result<(), ChallengeErro
     uncancelled("u2m-prepare", ask).await?.map_err(ChallengeError::Store)
 }
 
-/// Does what nobody can cancel, on a thread of its own, and waits for what it brings.
+/// Runs `work` on a thread of its own, where nobody can cancel it, and waits for the result.
 pub(crate) async fn uncancelled<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ChallengeError> {
     let (sender, result) = oneshot::channel();
-    // By the time it is done, nobody may be waiting any more.
+    // The caller may have stopped waiting by the time the work is done.
     let work = move || drop(sender.send(work()));
     Flight::start(name, work).map_err(|_| ChallengeError::Unfinished)?;
-    // A thread ends without a result only by a panic.
+    // The thread ends without a result only if it panics.
     result.await.map_err(|_| ChallengeError::Panicked)
 }
 
 fn ending(outcome: &Result<SignedIn, ChallengeError>) -> SignInOutcome {
     match outcome {
-        // It may be saved yet; until then nothing is to be relied on.
+        // It may still be saved later; until then, do not count on it.
         Ok(signed_in) if signed_in.unsaved().is_some() => SignInOutcome::Failed,
         Ok(signed_in) => SignInOutcome::SignedIn { host: signed_in.host().cloned() },
         Err(ChallengeError::Login(LoginError::Denied(_))) => SignInOutcome::Denied,
@@ -207,7 +209,7 @@ fn ending(outcome: &Result<SignedIn, ChallengeError>) -> SignInOutcome {
     }
 }
 
-/// What the browser's answer led to, and the browser that waits to hear of it.
+/// The outcome of the callback, and the browser that waits for its page.
 type Answered = (Result<AfterCallback, LoginError>, Option<PendingBrowser>);
 
 async fn up_to_callback(
@@ -235,7 +237,7 @@ async fn up_to_callback(
     Ok((browse.called_back(callback), visitor))
 }
 
-/// The listener; none if it was not asked for, or if it cannot be had and the person can paste.
+/// The listener. `None` if it is switched off, or if it cannot be opened and the person can paste.
 fn open(desk: &LoginSettings, can_paste: bool) -> Result<Option<Listener>, ChallengeError> {
     if !desk.listens {
         return Ok(None);
@@ -247,7 +249,7 @@ fn open(desk: &LoginSettings, can_paste: bool) -> Result<Option<Listener>, Chall
     }
 }
 
-/// Opens the browser beside the wait: one that stays in the foreground must not hide the callback.
+/// Opens the browser while waiting for the callback: a browser that stays in the foreground must not block the callback.
 async fn wait(
     desk: &LoginSettings,
     browse: &Browse,
@@ -286,7 +288,7 @@ async fn wait(
         {
             return callback;
         }
-        // The end of the input ends the pasting, not the login.
+        // End of input stops the pasting, not the login.
         std::future::pending().await
     };
     tokio::select! {
@@ -320,7 +322,7 @@ async fn after_callback(
     }
 }
 
-/// From the code to the saved session: nobody can cancel this.
+/// From the code to the saved session. Nothing can cancel this part.
 fn redeem(
     shared: &SharedToken<Refresher>,
     call: HttpCall<ExchangingCode>,

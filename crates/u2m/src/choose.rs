@@ -1,4 +1,4 @@
-//! From what a person says (a profile, a host, nothing) to what is signed in to: one set of rules for every program.
+//! Turns what a person names (a profile, a host, nothing) into a target to sign in to. One set of rules for every program.
 
 mod login;
 mod token;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use u2m_config::{ChooseError, ChosenBy, ConfigFile, Profile, Resolved, SelectionArgs};
 use u2m_core::{AccountId, Host, HostHints, ProfileName, Scopes, Target};
 
-/// What was said on a command line or in a program's settings. All of it may be absent.
+/// What was named on a command line or in a program's settings. Every part is optional.
 ///
 /// ```
 /// let said = u2m::config::TargetArgs { profile: Some("dev".into()), ..u2m::config::TargetArgs::default() };
@@ -19,7 +19,7 @@ use u2m_core::{AccountId, Host, HostHints, ProfileName, Scopes, Target};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TargetArgs {
-    /// A profile's name or a host, whichever it turns out to be.
+    /// A profile's name or a host; the rules find out which.
     pub either: Option<String>,
     /// A profile's name.
     pub profile: Option<String>,
@@ -27,22 +27,22 @@ pub struct TargetArgs {
     pub host: Option<String>,
     /// An account's id.
     pub account_id: Option<String>,
-    /// A workspace's id. Only logins ask for it.
+    /// A workspace's id. Only logins use it.
     pub workspace_id: Option<String>,
-    /// A file of certificates that are trusted besides the system's, in the place of the profile's own.
+    /// A file of certificates to trust besides the system's, instead of the profile's own.
     pub ca_file: Option<PathBuf>,
 }
 
-/// The environment that choices are made in.
+/// The environment and the profiles that choices are made in.
 pub struct Environment<'a> {
-    /// Reads a variable.
+    /// Reads an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
     /// The profiles.
     pub config: &'a ConfigFile,
 }
 
 impl Environment<'_> {
-    /// A variable that is set to something.
+    /// Returns a variable that is set and not empty.
     pub(crate) fn set(&self, name: &str) -> Option<String> {
         (self.env)(name)
             .and_then(|value| value.into_string().ok())
@@ -51,7 +51,7 @@ impl Environment<'_> {
 }
 
 impl TargetArgs {
-    /// The words that select a profile and a host.
+    /// The arguments that select a profile and a host.
     ///
     /// ```
     /// let said = u2m::config::TargetArgs { profile: Some("dev".into()), ..u2m::config::TargetArgs::default() };
@@ -68,8 +68,8 @@ impl TargetArgs {
         }
     }
 
-    /// The words that mean the login of a configuration: its profile, unless that is a machine's which was found by its host, and
-    /// its host, unless the profile is for an issuer that is not Databricks'.
+    /// The arguments that select the login of a resolved configuration: its profile, unless that is a machine's profile which
+    /// was found by its host; and its host, unless the profile is for an issuer that is not Databricks'.
     ///
     /// ```
     /// use u2m::config::{ConfigFile, SelectionArgs, TargetArgs, resolve};
@@ -96,7 +96,7 @@ impl TargetArgs {
         }
     }
 
-    /// The same with `either` taken for what it is.
+    /// The same arguments, with `either` resolved to a profile or a host.
     fn sorted(&self, config: &ConfigFile) -> Result<Self, ChooseError> {
         let text = |text: Option<&str>| text.map(str::to_owned);
         let given = self.given().sorted(config)?;
@@ -111,12 +111,12 @@ impl TargetArgs {
     }
 }
 
-/// The file of certificates that counts beside the system's: what was said, else the profile's.
+/// The file of certificates to trust besides the system's: the one that was named, or else the profile's.
 fn ca_file_of(said: Option<PathBuf>, profile: Option<&Profile<'_>>) -> Option<PathBuf> {
     said.or_else(|| profile?.ca_file().map(PathBuf::from))
 }
 
-/// A host that was said, and the ids in its query.
+/// A host that was named, and the ids in its query.
 fn typed(text: &str) -> Result<(Host, HostHints), ChooseError> {
     Host::typed(text).map_err(ChooseError::Host)
 }
@@ -129,7 +129,7 @@ fn name(text: &str) -> Result<ProfileName, ChooseError> {
     ProfileName::parse(text).map_err(ChooseError::Target)
 }
 
-/// The target as far as it can be told without asking the host: a console is an account, all else a workspace.
+/// The target as far as it is known without asking the host: an account for a console, a workspace for anything else.
 fn target_of(host: Host, account: Option<AccountId>) -> Result<Target, ChooseError> {
     match account {
         Some(account) if host.is_account_console() => Ok(Target::account(host, account)),

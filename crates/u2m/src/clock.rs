@@ -1,8 +1,8 @@
-//! The system's clock, for what no login's own clock ([`Clock`](u2m_http::Clock)) is about.
+//! The system's clock, for what a login's own clock ([`Clock`](u2m_http::Clock)) does not cover.
 
 use u2m_core::Timestamp;
 
-/// Now, by the system's real-time clock.
+/// The current time by the system's real-time clock.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }

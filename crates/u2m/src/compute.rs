@@ -1,15 +1,15 @@
-//! Which clusters a program on a person's own machine can work with.
+//! Which clusters a program on a person's own machine can use.
 
 use u2m_core::Cluster;
 
-/// The first runtime that Databricks Connect works with, and Unity Catalog beside it.
+/// The first runtime that Databricks Connect supports together with Unity Catalog.
 const FIRST: (u32, u32) = (13, 1);
 
-/// A release of a series that is not out yet comes after all that are.
+/// A snapshot of a series sorts after all of its releases.
 const SNAPSHOT: u32 = 999;
 
-/// Whether the user `me` can use `cluster` from their own machine, with Databricks Connect and Unity Catalog: its runtime is
-/// 13.1 or later, and it is shared with isolation, or theirs alone.
+/// Whether the user `me` can use `cluster` from their own machine with Databricks Connect and Unity Catalog: its runtime must be
+/// 13.1 or later, and its access mode must be shared with user isolation, or dedicated to `me`.
 ///
 /// ```no_run
 /// # fn example(api: u2m::blocking::Api) -> Result<(), u2m::databricks::ApiError> {
@@ -33,7 +33,7 @@ pub fn suits_connect(cluster: &Cluster, me: &str) -> bool {
         }
 }
 
-/// `15.4` of `15.4.x-scala2.12`, and `16.999` of `16.x-snapshot-scala2.12`.
+/// Returns `15.4` for `15.4.x-scala2.12`, and `16.999` for `16.x-snapshot-scala2.12`.
 fn runtime(version: &str) -> Option<(u32, u32)> {
     let (major, rest) = version.split_once('.')?;
     let major = major.parse().ok()?;

@@ -1,22 +1,22 @@
-//! A refresh that outlives its caller.
+//! Detached refreshes: refreshes that outlive the process that asked for them.
 //!
-//! Programs are killed exactly while they wait for the token endpoint: by the time limit of whoever called them, by a
-//! cancelled job, by Ctrl-C to the whole group. Where the server rotates refresh tokens, the successor is lost then, and the
-//! login with it. No client can prevent that from within the process that is killed. So the part of a refresh that must not be
-//! interrupted (prove, request, save) runs in a small process of its own:
+//! Programs are often killed exactly while they wait for the token endpoint: by their caller's time limit, by a cancelled job,
+//! or by Ctrl-C to the whole process group. If the server rotates refresh tokens, the successor is then lost, and the login with
+//! it. The process that is killed cannot prevent that. So the part of a refresh that must not be interrupted (prove, request,
+//! save) runs in a small process of its own:
 //!
-//! - It is started only when a refresh is due, under the entry's lock, and goes on with that very lock.
-//! - It is in a session of its own, without a terminal, and stops neither for SIGHUP, SIGINT nor SIGTERM.
-//! - What it has to do, secrets included, comes over a pipe, and its answer goes back over another. Nothing secret stands in
-//!   its arguments or its environment.
-//! - It ends by itself, at the latest when the time for its requests is over and what they bought is saved. It leaves nothing
+//! - It is started only when a refresh is due, under the entry's lock, and takes over that very lock.
+//! - It runs in a session of its own, without a terminal, and ignores SIGHUP, SIGINT and SIGTERM.
+//! - Its job, secrets included, arrives over a pipe, and its answer goes back over another. Its arguments and environment hold
+//!   no secret.
+//! - It ends by itself, at the latest when the time for its requests is over and their results are saved. It leaves nothing
 //!   behind.
 //!
-//! The caller waits for the answer, and may die. Where no process can be started, where it ends before it says that it has
-//! begun, or where the store, the transport or the endpoints are the program's own, the refresh happens in the program, as it
-//! does without this.
+//! The caller waits for the answer, and may die. The refresh runs in the program itself, as it does without this feature, if no
+//! process can be started, if the process ends before it reports that it has begun, or if the store, the transport or the
+//! endpoints are the program's own.
 //!
-//! What ends a whole container or machine ends this too; so does a `kill -9` of the small process itself.
+//! What ends a whole container or machine ends this process too, and so does a `kill -9` of the process itself.
 
 mod answer;
 mod job;
@@ -31,16 +31,17 @@ pub(crate) use parent::{DetachedOutcome, finish};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The word that tells a program to be the small process.
+/// The argument that tells a program to be the refresh process.
 const WORD: &str = "__u2m-refresh";
 
-/// Set for the small process alone: the word by itself may be anybody's, the name of a profile, say.
+/// An environment variable set only for the refresh process: the argument alone could be anything, such as a profile's name.
 const MARK: &str = "U2M_DETACHED_REFRESH";
 
-/// The line that the small process says before it may spend anything. Until then, whatever happens to it, nothing was.
+/// The line that the refresh process writes before it may spend anything. Until then, whatever happens to it, nothing was spent.
 const BEGUN: &[u8] = b"begun\n";
 
-/// How to start the process that a refresh runs in: see [`Builder::with_detached_refresh`](crate::Builder::with_detached_refresh).
+/// Says which program to start for detached refreshes; see
+/// [`Builder::with_detached_refresh`](crate::Builder::with_detached_refresh).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detached {
     program: PathBuf,
@@ -48,7 +49,7 @@ pub struct Detached {
 }
 
 impl Detached {
-    /// This very program, whose `main` begins with [`serve_detached`]:
+    /// Uses this program itself, whose `main` must begin with [`serve_detached`]:
     ///
     /// ```no_run
     /// use std::process::ExitCode;
@@ -71,10 +72,10 @@ impl Detached {
     /// ```
     ///
     /// # Errors
-    /// The system does not say what program this is.
+    /// Fails if the system does not say which program this is.
     pub fn this_program() -> std::io::Result<Self> {
-        // By this name, a program that was replaced by a newer one since it started still finds itself. Where there is no
-        // such file the process cannot be started, and the refresh stays here.
+        // With this path, a program that was replaced by a newer version since it started still finds itself. If the file does
+        // not exist, the process cannot be started and the refresh stays here.
         let program = match cfg!(target_os = "linux") {
             true => PathBuf::from("/proc/self/exe"),
             false => std::env::current_exe()?,
@@ -82,7 +83,8 @@ impl Detached {
         Ok(Self { program, words: Vec::new() })
     }
 
-    /// Another program of the same version of this crate: an installed `u2m`, say. It is given the login's secrets.
+    /// Uses another program built with the same version of this crate, such as an installed `u2m`. It receives the login's
+    /// secrets.
     ///
     /// ```
     /// let detached = u2m::process::Detached::program("/usr/local/bin/u2m");
@@ -92,7 +94,7 @@ impl Detached {
         Self { program: path.into(), words: Vec::new() }
     }
 
-    /// Puts words before the one that makes the program the small process, for one that has subcommands of its own.
+    /// Adds arguments before the one that makes the program the refresh process, for a program that expects a subcommand first.
     ///
     /// ```
     /// let detached = u2m::process::Detached::program("/usr/bin/mine").with_words(["auth"]);

@@ -1,4 +1,4 @@
-//! Drives a device login: asks for codes, shows them, polls until the person has decided, saves.
+//! Runs a device login: requests codes, shows them, polls until the person has decided, saves.
 
 use crate::challenge::{ChallengeError, LoginSettings, SignedIn, prepare, uncancelled};
 use crate::refresher::Refresher;
@@ -12,14 +12,14 @@ use u2m_core::{
 };
 use u2m_http::{SharedToken, Spending, drive};
 
-/// The time that a device login lasts in.
+/// The clock of a device login.
 #[async_trait]
 trait DeviceClock: Send + Sync {
     fn now(&self) -> Timestamp;
     async fn sleep_until(&self, until: Timestamp);
 }
 
-/// Time that only goes on: one that is set back must not keep the person waiting.
+/// A clock that only moves forward: setting the system's clock back must not make the person wait.
 struct MonotonicClock(Timestamp, Instant);
 
 #[async_trait]
@@ -35,8 +35,8 @@ impl DeviceClock for MonotonicClock {
     }
 }
 
-/// Carries a device login from its start to its end. Dropping the future ends it; tokens that are on their way are saved all
-/// the same.
+/// Runs a device login from start to end. Dropping the future ends it; tokens that are already on their way are saved all the
+/// same.
 pub(crate) async fn challenge_device(
     desk: &LoginSettings,
     shared: &SharedToken<Refresher>,
@@ -93,14 +93,14 @@ async fn challenge_by(
     }
 }
 
-/// From the question to the saved session: nobody can cancel this, because the answer may be the tokens.
+/// From the poll to the saved session. Nothing can cancel this part, because the answer may be the tokens.
 fn poll(
     shared: &SharedToken<Refresher>,
     call: HttpCall<PollingForToken>,
 ) -> Result<ControlFlow<SignedIn, WaitToPoll>, ChallengeError> {
     let keeper = shared.source();
     let _spending = Spending::begin();
-    // A poll is not repeated: the next one is due in a few seconds anyway.
+    // A poll is not repeated, because the next one is due in a few seconds anyway.
     let patience = keeper.patience.clone().with_repeats(0);
     let polling = keeper.prover.drive(&keeper.clock, keeper.transport.as_ref(), call, &patience);
     let answered = OwnRuntime::default().block_on(polling);
@@ -136,7 +136,7 @@ mod tests {
         assert!(running.now() >= before);
     }
 
-    /// Time that passes when somebody sleeps, and only then.
+    /// A clock that moves only while somebody sleeps.
     #[derive(Clone, Debug)]
     struct Simulated(Arc<AtomicI64>);
 
@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    /// A server that is asked without a network, at the simulated time.
+    /// A server that is called without a network, at the simulated time.
     #[derive(Clone, Debug)]
     struct Direct(Arc<Mutex<FakeServer>>, Simulated);
 
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Remembers what it was shown.
+    /// Records what it was shown.
     #[derive(Clone, Default)]
     struct Reader(Arc<Mutex<Vec<String>>>);
 
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// Signs in with these answers to the polls: what came of it, what the server counted, and the seconds that passed.
+    /// Signs in with these answers to the polls. Returns the outcome, the server's counters, and the seconds that passed.
     fn sign_in(device: Option<Device>) -> (Result<SignedIn, ChallengeError>, Counts, i64) {
         let reader = Reader::default();
         let (outcome, counts, passed) = sign_in_with(device, reader.clone());
@@ -193,7 +193,7 @@ mod tests {
         (outcome, counts, passed)
     }
 
-    /// The same with this person.
+    /// The same with this `Person`.
     fn sign_in_with(
         device: Option<Device>,
         person: impl Person + 'static,
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!((counts.requests, counts.metadata), (2, 2));
     }
 
-    /// What nobody replaces is written to standard error, which only another process can look at.
+    /// The default writes to standard error, which only another process can inspect.
     #[test]
     fn a_program_without_a_terminal_writes_the_address_and_the_code_each_alone_on_its_line() {
         const CHILD: &str = "U2M_TEST_OF_CODES";

@@ -1,5 +1,5 @@
-//! What may be wrong on this machine, looked at before anybody has to guess: the profile file, the store, the login, the way
-//! to the host, its clock, and what a login needs from the desktop.
+//! Diagnoses this machine: the profile file, the store, the login, the network path to the host, the host's clock, and what a
+//! login needs from the desktop.
 
 mod desk;
 mod finding;
@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 use u2m_config::{ChooseError, ConfigFile, abbreviate, locate};
 use u2m_core::{Sanitized, chain};
 
-/// When every answer is in, or is not waited for any more.
+/// When every check has finished or is given up.
 const LIMIT: Duration = Duration::from_secs(9);
 
-/// Examines this machine for one login. Nothing that is examined is changed: what is shown to be writable is as it was.
+/// Diagnoses this machine for one login and returns findings. It changes nothing: what it tests for writing is left as it was.
 ///
 /// ```
 /// use u2m::check::{Doctor, Severity};
@@ -41,7 +41,7 @@ pub struct Doctor {
     limit: Duration,
 }
 
-/// Values of variables may be secrets.
+/// Hides the values of variables, which may be secrets.
 impl std::fmt::Debug for Doctor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Doctor").field("said", &self.said).finish_non_exhaustive()
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Doctor {
 }
 
 impl Doctor {
-    /// Takes the variables to go by.
+    /// Creates a doctor that uses these environment variables.
     ///
     /// ```
     /// let doctor = u2m::check::Doctor::new(std::env::vars_os());
@@ -68,35 +68,35 @@ impl Doctor {
         }
     }
 
-    /// Says whose login is looked at; without it the one that programs get which say nothing.
+    /// Sets which login to examine. By default it is the one that programs get when they name nothing.
     #[must_use]
     pub fn with_said(mut self, said: TargetArgs) -> Self {
         self.said = said;
         self
     }
 
-    /// Says how the command line is called that advice names, such as `databricks auth`.
+    /// Sets the command that advice refers to, such as `databricks auth`.
     #[must_use]
     pub fn with_program(mut self, program: impl Into<String>) -> Self {
         self.program = program.into();
         self
     }
 
-    /// Asks no host.
+    /// Contacts no host.
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.is_offline = true;
         self
     }
 
-    /// Sets how long answers are waited for, of stores and servers together: 9 seconds unless set.
+    /// Sets how long to wait for stores and servers together: 9 seconds by default.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.limit = timeout;
         self
     }
 
-    /// Looks at everything, for 10 seconds at most unless more was allowed. Not to be called within an async runtime.
+    /// Runs every check and returns the findings, within 10 seconds by default. Must not be called within an async runtime.
     pub fn examine(&self) -> Vec<DoctorFinding> {
         let end = Instant::now() + self.limit;
         let path = match locate(&|name| self.var_os(name)) {
@@ -137,7 +137,7 @@ impl Doctor {
     }
 }
 
-/// What is examined.
+/// What is being examined.
 struct Examination {
     doctor: Doctor,
     path: PathBuf,
@@ -145,7 +145,7 @@ struct Examination {
 }
 
 impl Examination {
-    /// A variable that is set to something.
+    /// Returns a variable that is set and not empty.
     fn var(&self, name: &str) -> Option<String> {
         let value = self.doctor.var_os(name)?.to_string_lossy().into_owned();
         Some(value).filter(|value| !value.is_empty())
@@ -156,7 +156,7 @@ impl Examination {
         work(&Environment { env: &env, config: &self.config })
     }
 
-    /// A path as it is shown.
+    /// Formats a path for display.
     fn shown(&self, path: &std::path::Path) -> String {
         let path = abbreviate(path, &|name| self.doctor.var_os(name));
         Sanitized::new(&path.to_string_lossy()).to_string()
@@ -185,12 +185,12 @@ impl Examination {
     }
 }
 
-/// Looks on a thread of its own, so that what hangs holds nothing up.
+/// Runs a check on a thread of its own, so that one that hangs holds up nothing.
 fn in_time(
     work: impl FnOnce() -> Vec<DoctorFinding> + Send + 'static,
 ) -> mpsc::Receiver<Vec<DoctorFinding>> {
     let (sender, out) = mpsc::channel();
-    // Without a thread, nothing is sent.
+    // If no thread can be started, nothing is sent.
     let _ =
         std::thread::Builder::new().name("u2m-doctor".into()).spawn(move || sender.send(work()));
     out

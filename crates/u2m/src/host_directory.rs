@@ -1,6 +1,6 @@
-//! What hosts say of themselves, asked once and kept for a while.
+//! Host metadata, asked for once and kept for a while.
 //!
-//! Nothing here is ever needed for a token that is stored: only commands that ask a server anyway look into it.
+//! A stored token never needs it: only commands that contact a server anyway use it.
 
 mod file;
 
@@ -19,21 +19,21 @@ use u2m_core::{Fingerprint, Host, HostMetadata};
 use u2m_http::{RetryPolicy, Transport, drive};
 use url::Url;
 
-/// A host that has more to say than nothing says it at once; one that is silent must leave time for what is asked after it.
+/// A host with metadata answers at once; a silent one must leave time for the requests that follow.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Says that answers are not to be kept. The name is the reference's.
+/// Turns the cache off. The name comes from Databricks' CLI.
 const VARIABLE: &str = "DATABRICKS_CACHE_ENABLED";
 
-/// Names the folder where answers are kept. The name is the reference's.
+/// Names the folder for the cache. The name comes from Databricks' CLI.
 const FOLDER: &str = "DATABRICKS_CACHE_DIR";
 
-/// Where answers are kept, there or beside the logins.
+/// The name of the cache file, in that folder or beside the logins.
 const FILE: &str = "u2m-hosts.json";
 
-/// Asks hosts about themselves ([`HostMetadata`]): each of them once in the life of this value, and again no sooner than an
-/// hour after an answer, or a minute after none on the same way ([`Transport::way`]), where there is a file to remember it in.
-/// Cheap to clone; clones share everything.
+/// Asks hosts for their metadata ([`HostMetadata`]) and remembers the answers. Each host is asked once in the lifetime of this
+/// value. With a file to remember answers in, a host is asked again only an hour after an answer, or a minute after no answer
+/// over the same route ([`Transport::way`]). Cheap to clone; clones share everything.
 ///
 /// ```no_run
 /// # async fn example() {
@@ -56,17 +56,18 @@ struct DirectoryInner {
     asked: Mutex<PendingAnswer>,
 }
 
-/// What was asked, of which host and on which way.
+/// A question to one host over one route.
 type PendingAnswer = HashMap<(Host, AskPath), watch::Receiver<Option<HostAnswer>>>;
 
-/// Stands for what leads to a host, proxy and authorities: silence on one says nothing of another.
+/// Identifies the route to a host, including proxy and certificate authorities. No answer over one route says nothing about
+/// another.
 type AskPath = Fingerprint;
 
-/// What a host said; `None` if it said nothing.
+/// A host's answer; `None` if it did not give one.
 type HostAnswer = Option<HostMetadata>;
 
 impl HostDirectory {
-    /// Remembers for as long as this value lives.
+    /// Remembers answers only as long as this value lives.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -77,8 +78,8 @@ impl HostDirectory {
         Self(Arc::new(DirectoryInner { transport, file: None, asked: Mutex::default() }))
     }
 
-    /// Remembers in the file at `path` too. It is private to the user, written whole, and never a reason for an error: one
-    /// that cannot be read or written is as good as none. Its folder has to be there.
+    /// Also remembers answers in the file at `path`. The file is private to the user and is replaced as a whole. A file that
+    /// cannot be read or written is ignored without an error. Its folder must exist.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -98,7 +99,8 @@ impl HostDirectory {
         Self(Arc::new(DirectoryInner { transport, file: Some(file), asked: Mutex::default() }))
     }
 
-    /// Remembers in the folder that `DATABRICKS_CACHE_DIR` names, which is made, else beside the user's logins; unless `DATABRICKS_CACHE_ENABLED` is `0`, `f`, `false`, `no`, `off` or empty.
+    /// Also remembers answers in the folder that `DATABRICKS_CACHE_DIR` names, which is created, or else beside the user's
+    /// logins. Remembers nothing in a file if `DATABRICKS_CACHE_ENABLED` is `0`, `f`, `false`, `no`, `off` or empty.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -118,30 +120,30 @@ impl HostDirectory {
         }
     }
 
-    /// What `host` says of itself, within 3 seconds; `None` if it says nothing. Callers at the same time share one question,
-    /// which goes on without those who stop waiting. Runs within a tokio runtime.
+    /// Returns the metadata of `host`, within 3 seconds; `None` if the host gives none. Concurrent callers share one request,
+    /// which goes on if some of them stop waiting. Must be called within a tokio runtime.
     pub async fn ask(&self, host: &Host) -> Option<HostMetadata> {
-        self.ask_over(host, &self.0.transport).await
+        self.ask_through(host, &self.0.transport).await
     }
 
     /// As [`HostDirectory::ask`], over another transport than its own.
-    pub(crate) async fn ask_over(
+    pub(crate) async fn ask_through(
         &self,
         host: &Host,
         transport: &Arc<dyn Transport>,
     ) -> Option<HostMetadata> {
         let mut answer = self.begin(host, transport);
-        // An answer that nobody will give any more, because its runtime has ended, is none.
+        // If the runtime of the request has ended, the answer never comes and counts as none.
         let said = answer.wait_for(Option::is_some).await.ok()?;
         said.clone().flatten()
     }
 
-    /// As [`HostDirectory::ask`], for plain code. Not to be called within an async runtime.
+    /// As [`HostDirectory::ask`], for blocking code. Must not be called within an async runtime.
     pub fn ask_blocking(&self, host: &Host) -> Option<HostMetadata> {
         OwnRuntime::default().block_on(self.ask(host)).ok().flatten()
     }
 
-    /// As [`HostDirectory::ask_blocking`], for at most `limit`. What is known already needs none.
+    /// As [`HostDirectory::ask_blocking`], but waits at most `limit`. A known answer is returned at once.
     pub fn ask_blocking_within(&self, host: &Host, limit: Duration) -> Option<HostMetadata> {
         if let Some(said) = self.known(host) {
             return said;
@@ -150,13 +152,13 @@ impl HostDirectory {
         OwnRuntime::default().block_on(answer).ok().flatten()
     }
 
-    /// The answer that is known without asking; the outer `None` if there is none.
+    /// Returns the answer that is known without a request. The outer `None` means that nothing is known.
     pub fn known(&self, host: &Host) -> Option<Option<HostMetadata>> {
-        self.known_over(host, &self.0.transport)
+        self.known_through(host, &self.0.transport)
     }
 
     /// As [`HostDirectory::known`], over another transport than its own.
-    pub(crate) fn known_over(
+    pub(crate) fn known_through(
         &self,
         host: &Host,
         transport: &Arc<dyn Transport>,
@@ -177,7 +179,7 @@ impl HostDirectory {
     ) -> watch::Receiver<Option<HostAnswer>> {
         let way = way(host, transport);
         let mut asked = self.asked();
-        // One that was asked on a runtime that has ended is asked again.
+        // Ask again if the runtime of the earlier request has ended.
         if let Some(answer) = answered(&asked, host, &way)
             && (answer.borrow().is_some() || answer.has_changed().is_ok())
         {
@@ -215,7 +217,7 @@ fn way(host: &Host, transport: &Arc<dyn Transport>) -> AskPath {
     Fingerprint::of_text(&way)
 }
 
-/// What a host has said, on whatever way, else what came or will come of this one.
+/// The answer of a host over any route; otherwise the one that came or will come over this route.
 fn answered<'a>(
     asked: &'a PendingAnswer,
     host: &Host,
@@ -228,7 +230,7 @@ fn answered<'a>(
     spoken.or_else(|| asked.get(&(host.clone(), way.clone())))
 }
 
-/// An empty description says as much as none.
+/// Empty metadata counts as no answer.
 async fn look(transport: &dyn Transport, host: &Host) -> HostAnswer {
     let patience = RetryPolicy::default().with_budget(PATIENCE).with_repeats(0);
     let said = drive(transport, HostMetadata::lookup(host), &patience).await;

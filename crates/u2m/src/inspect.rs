@@ -1,4 +1,4 @@
-//! Whether a configuration works, and whose it is: for one, and for every profile of a file.
+//! Checks whether a configuration works and whose it is: for one configuration, or for every profile in a file.
 
 mod error;
 mod kind;
@@ -29,24 +29,25 @@ use u2m_core::{
 };
 use u2m_http::Transport;
 
-/// How long one check may take, unless a program says otherwise.
+/// How long one check may take by default.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a check found out.
+/// What a check found out: whose token it is, where, and until when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
-    /// Whose token it is, where a workspace said so.
+    /// The user of the token, if a workspace said so.
     pub user_name: Option<Sanitized>,
-    /// The account that answered, where it was asked.
+    /// The account that answered, if one was asked.
     pub account_id: Option<String>,
-    /// When the token ends that was used.
+    /// When the token that was used expires.
     pub expiry: Option<Timestamp>,
 }
 
-/// Checks configurations against their hosts. It never opens a browser, and never spends a refresh token while the access
-/// token is good. A refresh that takes longer than its check goes on, in a process of its own if there is one
-/// ([`Inspector::with_detached_refresh`]), else in this one: [`settle`](crate::process::wait_for_saves) waits for it. Cheap to clone; clones share everything.
+/// Checks configurations against their hosts. It never opens a browser, and it never spends a refresh token while the access
+/// token is good. A refresh that takes longer than its check goes on: in a process of its own if there is one
+/// ([`Inspector::with_detached_refresh`]), or else in this one, where [`wait_for_saves`](crate::process::wait_for_saves) waits
+/// for it. Cheap to clone; clones share everything.
 ///
 /// ```no_run
 /// use u2m::check::{CheckSubject, Inspector};
@@ -66,7 +67,7 @@ pub struct Identity {
 #[derive(Clone, Debug)]
 pub struct Inspector {
     transport: Arc<dyn Transport>,
-    /// Whether a process of its own could send what this transport sends.
+    /// Whether a separate process could use the same transport.
     is_usual_transport: bool,
     hosts: HostDirectory,
     ca_file: Option<PathBuf>,
@@ -76,7 +77,7 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Asks over the usual transport, and remembers what kind each host is beside the user's logins
+    /// Creates an inspector with the default transport, which remembers host metadata beside the user's logins
     /// ([`HostDirectory::for_user`]).
     ///
     /// ```
@@ -90,7 +91,7 @@ impl Inspector {
         Self { is_usual_transport: true, ..Self::new(transport).with_hosts(hosts) }
     }
 
-    /// Asks over a transport of the caller's own, and remembers nothing.
+    /// Creates an inspector that uses the given transport and remembers nothing between runs.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -109,46 +110,47 @@ impl Inspector {
         }
     }
 
-    /// Asks these what kind a host is.
+    /// Uses this directory to find out what kind each host is.
     #[must_use]
     pub fn with_hosts(mut self, hosts: HostDirectory) -> Self {
         self.hosts = hosts;
         self
     }
 
-    /// Trusts the certificates in this file besides the system's, where requests leave by the usual transport, in the place of
-    /// what a profile names.
+    /// Trusts the certificates in this file besides the system's, instead of the file that a profile names. Only the default
+    /// transport uses it.
     #[must_use]
     pub fn with_ca_file(mut self, path: PathBuf) -> Self {
         self.ca_file = Some(path);
         self
     }
 
-    /// Lets refreshes run in a process of their own, so that nobody who ends this one loses a login.
+    /// Runs refreshes in a process of their own, so that ending this process does not lose a login.
     #[must_use]
     pub fn with_detached_refresh(mut self, detached: Detached) -> Self {
         self.detached = Some(detached);
         self
     }
 
-    /// Sets how long one check may take, all in all: 10 seconds unless set.
+    /// Sets how long one check may take in total: 10 seconds by default.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Asks the host whose token this is, or, if it is an account's, for its workspaces; and if that is refused, the other of
-    /// the two: an account's profile may name a workspace, and listing workspaces takes an administrator. Of an issuer that is
-    /// not Databricks' it is only known whether there is a token, or a new one is given. Runs within a tokio runtime.
+    /// Checks whether the configuration works. Asks a workspace whose token it is, or an account for its workspaces. If the host
+    /// refuses, asks the other question: an account's profile may name a workspace, and only administrators may list workspaces.
+    /// For an issuer that is not Databricks', the check only shows that a token is stored or can be obtained. Must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
-    /// The first of the two, if none of them works; or what is in the way of asking.
+    /// Returns the error of the first question if neither works, or what prevented asking.
     pub async fn check(&self, subject: &CheckSubject) -> Result<Identity, CheckError> {
         self.within(tokio::time::Instant::now() + self.timeout, self.ask(subject, true)).await
     }
 
-    /// As [`Inspector::check`], for plain code. Not to be called within an async runtime.
+    /// As [`Inspector::check`], for blocking code. Must not be called within an async runtime.
     ///
     /// # Errors
     /// As there.
@@ -157,11 +159,11 @@ impl Inspector {
         OwnRuntime::default().block_on(self.check(subject)).map_err(broken)?
     }
 
-    /// What would be found wrong without asking a server: no login, one that has ended for good, nothing to sign in with.
-    /// Reads the store.
+    /// Checks what can be checked without a server: whether there is a login or a token, and whether the login is known to have
+    /// ended. Reads the store.
     ///
     /// # Errors
-    /// That.
+    /// Fails if there is no login, if it has ended for good, or if there is nothing to sign in with.
     pub fn check_offline(&self, subject: &CheckSubject) -> Result<(), CheckError> {
         match subject.auth_type() {
             _ if subject.has_login() => {}
@@ -185,12 +187,12 @@ impl Inspector {
         }
     }
 
-    /// Takes the notices that have gathered: a damaged file set aside, a token that could not be saved.
+    /// Takes the notices that have accumulated, such as a damaged file that was set aside or a token that could not be saved.
     pub fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What comes of it by `end`, which was `timeout` away.
+    /// The outcome of `work` by `end`, which was `timeout` away.
     async fn within<T>(
         &self,
         end: tokio::time::Instant,
@@ -198,7 +200,7 @@ impl Inspector {
     ) -> Result<T, CheckError> {
         let late = || Err(CheckError::TimedOut(self.timeout));
         match timeout_at(end, work).await {
-            // Requests end at the same time: which of the two is noticed first is chance.
+            // Requests end at the same time, and which timeout is noticed first is chance.
             Ok(Err(error)) if error.category() == "timeout" => late(),
             Ok(outcome) => outcome,
             Err(_) => late(),
@@ -208,7 +210,7 @@ impl Inspector {
     async fn ask(&self, subject: &CheckSubject, both: bool) -> Result<Identity, CheckError> {
         let end = Instant::now() + self.timeout;
         if subject.is_for_issuer() {
-            // There is no API that would say more than a token that can be had.
+            // No API says more than whether a token can be obtained.
             let (_, expiry) = self.token(subject, None).await?;
             return Ok(Identity { expiry, ..Identity::default() });
         }
@@ -238,21 +240,21 @@ impl Inspector {
         found.map(|found| Identity { expiry, ..found })
     }
 
-    /// A console is what its name says.
+    /// A console's name says what it is, so it is not asked.
     async fn metadata(&self, host: &Host, transport: &Arc<dyn Transport>) -> Option<HostMetadata> {
         if host.is_account_console() {
             return None;
         }
-        self.hosts.ask_over(host, transport).await
+        self.hosts.ask_through(host, transport).await
     }
 
-    /// What a subject trusts besides the system's authorities.
+    /// The file of certificates that a subject trusts besides the system's.
     fn ca_file<'a>(&'a self, subject: &'a CheckSubject) -> Option<&'a Path> {
         let file = self.ca_file.as_ref().or(subject.ca_file.as_ref());
         file.filter(|_| self.is_usual_transport).map(PathBuf::as_path)
     }
 
-    /// What requests about a subject leave by.
+    /// The transport for requests about a subject.
     fn transport_to(&self, subject: &CheckSubject) -> Arc<dyn Transport> {
         let trusting = self.ca_file(subject).and_then(|file| usual_transport(Some(file)));
         trusting.unwrap_or_else(|| Arc::clone(&self.transport))
@@ -283,7 +285,7 @@ impl Inspector {
         let (owned, said, ca_file) =
             (login.clone(), metadata.cloned(), ca_file.map(Path::to_owned));
         let inspector = self.clone();
-        // Stores are files and keyrings: they are not waited for on the thread that all the others share.
+        // Stores are files and keyrings, so do not wait for them on the thread that all checks share.
         let (auth, stored) = blocking(move || {
             let auth = inspector.auth(&owned, said.as_ref(), ca_file.as_deref())?;
             let stored = auth.blocking().stored().map_err(CheckError::token);
@@ -304,7 +306,7 @@ impl Inspector {
         self.notices.lock().unwrap_or_else(PoisonError::into_inner).extend(notices);
     }
 
-    /// The login as `token` would use it, but that it is not renewed ahead of time: to look must not change what is looked at.
+    /// The login as `token` would use it, except that it is not renewed ahead of time: a check must not change what it checks.
     fn auth(
         &self,
         login: &StoredLogin,
@@ -314,7 +316,7 @@ impl Inspector {
         let choice = login.settled(metadata)?;
         let mut rules = FreshnessRules::default();
         rules.lead = Lifetime::ZERO;
-        // A refresh that was sent has all the time that it needs, whoever waits for it: cut short, the login would be lost.
+        // A refresh that was sent gets all the time that it needs, whoever waits for it: cutting it short would lose the login.
         let mut builder =
             choice.builder().with_store(login.storage.store().clone()).with_rules(rules);
         builder = ca_file.map(Path::to_owned).into_iter().fold(builder, Builder::with_ca_file);
@@ -349,7 +351,7 @@ fn no_token(auth_type: &str) -> CheckError {
     CheckError::NoToken(Sanitized::new(auth_type))
 }
 
-/// Does what waits for files and keyrings on a thread that may wait.
+/// Runs work that waits for files and keyrings on a thread that may block.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CheckError> + Send + 'static,
 ) -> Result<T, CheckError> {

@@ -1,10 +1,10 @@
-//! Lending a login to another program, through the variables that Databricks' SDKs and tools read.
+//! Passes a login to another program through the environment variables that Databricks' SDKs and tools read.
 
 use std::process::Command;
 use u2m_core::{Target, Token};
 
-/// What would sign the program in as somebody else, lead it to another host, or make its SDK find two ways to sign in.
-/// `ARM_*` and `GOOGLE_*` stay: other tools need them, and the kind of login that is set goes before them.
+/// Variables that would sign the program in as somebody else, send it to another host, or make its SDK find two ways to sign in.
+/// `ARM_*` and `GOOGLE_*` stay: other tools need them, and SDKs prefer the kind of login that is set here.
 const OTHERS: &[&str] = &[
     "DATABRICKS_ACCOUNT_ID",
     "DATABRICKS_AZURE_LOGIN_APP_ID",
@@ -26,11 +26,10 @@ const OTHERS: &[&str] = &[
     "DATABRICKS_WORKSPACE_ID",
 ];
 
-/// Gives `command` a login for as long as its token lives: `DATABRICKS_HOST`, `DATABRICKS_TOKEN`, `DATABRICKS_AUTH_TYPE=pat`,
-/// which is what SDKs call a token that they are given, and the ids that are known. No host goes with a token of an issuer that
-/// is not Databricks'. Variables of other logins are taken away.
-/// Nothing goes into the command's arguments, which other users can see. `Debug` of a command shows its variables: do not
-/// print it.
+/// Passes a login to `command` for the lifetime of its token. Sets `DATABRICKS_HOST`, `DATABRICKS_TOKEN`,
+/// `DATABRICKS_AUTH_TYPE=pat`, which is the SDKs' name for a token that is handed to them, and the ids that are known. For a
+/// token of an issuer that is not Databricks', no host is set. Variables of other logins are removed. Nothing goes into the
+/// command's arguments, which other users can see. The `Debug` output of a command includes its variables, so do not print it.
 ///
 /// ```
 /// use std::process::Command;
@@ -49,7 +48,7 @@ pub fn lend(command: &mut Command, target: &Target, workspace_id: Option<&str>, 
     }
     match target.host().filter(|_| target.issuer_id().is_none()) {
         Some(host) => command.env("DATABRICKS_HOST", host.as_str()),
-        // An issuer is no host of the API, and the token is for none that the environment names.
+        // An issuer is not an API host, and its token is not meant for any host that the environment names.
         None => command.env_remove("DATABRICKS_HOST"),
     };
     if let Some(account) = target.account_id() {

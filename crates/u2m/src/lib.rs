@@ -1,4 +1,4 @@
-//! Sign in once in a browser; from then on every process, thread and program that shares the login gets a fresh token,
+//! Sign in once in a browser. From then on, every process, thread and program that shares the login gets a fresh access token,
 //! with one refresh for all of them.
 //!
 //! ```no_run
@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! A profile that `u2m login` or Databricks' command line has saved is opened by its name:
+//! A profile that `u2m login` or Databricks' CLI has saved can be opened by name:
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +34,7 @@
 //! # }
 //! ```
 //!
-//! The same holds for every other OAuth or OpenID Connect issuer, with a client that is registered there:
+//! Any other OAuth or OpenID Connect issuer works the same way, with a client that is registered there:
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -50,49 +50,51 @@
 //! # }
 //! ```
 //!
-//! What is used of it is the access token: ID tokens are neither asked for by name, nor kept, nor checked, because no decision
-//! here rests on who the person is.
+//! Only the access token is used. u2m does not ask for ID tokens by name, keep them or check them, because nothing it decides
+//! depends on who the person is.
 //!
-//! In plain code, [`PersistentAuth::blocking`] gives the same without a runtime.
+//! [`PersistentAuth::blocking`] offers the same calls to code without an async runtime.
 //!
 //! # Examples
 //!
-//! In the folder `examples` of this crate, each complete, and each run without an account: `async_tool` (an API that refuses a
-//! token), `blocking_tool` (a saved profile), `service` (200 tasks, and an end that loses nothing), `custom_store`,
+//! The `examples` folder of this crate has complete programs that need no account: `async_tool` (an API that rejects a token),
+//! `blocking_tool` (a saved profile), `service` (200 tasks and a shutdown that loses nothing), `custom_store`,
 //! `custom_transport`, `other_issuer`, and `tests_with_the_testkit`.
 //!
 //! # What holds
 //!
-//! 1. A fresh token is handed out without a lock, a write or a request; in the process also without touching memory that
-//!    other threads read.
-//! 2. A refresh happens under the lock of its entry, after reading the entry again: one refresh per expiry, for all callers
-//!    of all processes. The operating system gives the lock back when its holder dies.
-//! 3. [`PersistentAuth::force_refresh`] means "newer than the one I saw": whoever waits takes what another has just fetched.
-//! 4. From the moment a refresh token is sent until its successor is saved, nothing cancels it: not a dropped future, not a
-//!    runtime that ends. The store was shown to be writable before. Should saving fail all the same, the caller has the
-//!    token, is told ([`PersistentAuth::take_notices`]), and saving is tried again.
-//! 5. A refresh that fails while the old token is good returns the old one, unless it was forced. A failure for good is
-//!    remembered until the entry changes; one that may pass is shared with those who were waiting.
-//! 6. Tokens are sent to the host, and refresh tokens to the endpoint, that they came from, and nowhere else.
+//! 1. Returning a fresh token takes no lock, no write and no request. Within a process it does not write to memory that other
+//!    threads read, either.
+//! 2. A refresh holds the lock of its entry and reads the entry again first, so that each expiry costs one refresh for all
+//!    callers in all processes. If the process that holds the lock dies, the operating system releases it.
+//! 3. [`PersistentAuth::force_refresh`] means "newer than the token I saw": a caller that waits takes the token that another
+//!    caller has just fetched.
+//! 4. From the moment a refresh token is sent until its successor is saved, nothing cancels the refresh: neither a dropped
+//!    future nor a runtime that ends. The store was tested for writing beforehand. If saving fails all the same, the caller
+//!    still gets the token and a notice ([`PersistentAuth::take_notices`]), and saving is tried again.
+//! 5. If a refresh fails while the old token is still good, the old token is returned, unless the refresh was forced. A
+//!    permanent failure is remembered until the entry changes; a transient one is shared with the callers that were waiting.
+//! 6. Access tokens are sent only to the host that they came from, and refresh tokens only to the endpoint that they came from.
 //!
-//! A process that is killed between sending a refresh token and saving its successor loses the login where the server
-//! rotates strictly. No client can help that from within; [`Builder::with_detached_refresh`] lets a process of its own do it,
-//! which is not killed along. A program that ends on a signal calls [`process::wait_for_saves`] first.
+//! If a process is killed after it has sent a refresh token and before it has saved the successor, the login is lost on servers
+//! that rotate strictly. No client can prevent that from within. With [`Builder::with_detached_refresh`], a separate process
+//! does the refresh and is not killed with the first. A program that ends on a signal should call [`process::wait_for_saves`]
+//! first.
 //!
 //! # Features, and what they build in
 //!
 //! | feature | on by default | what it brings | what of it is compiled from C or assembly, and its licence | without it |
 //! |---|---|---|---|---|
 //! | `reqwest` | yes | [`transport::ReqwestTransport`]: reqwest, rustls and *ring* | *ring*: Apache-2.0 and ISC | [`Builder::with_transport`] takes the program's own; [`Builder::build`] fails where none is given ([`BuildError::NoTransport`]) |
-//! | `keyring` | yes | [`store::KeyringStore`]: the operating system's keyring | on Linux and the BSDs libdbus, linked statically: AFL-2.1 or GPL-2.0-or-later. Nothing on macOS and Windows | a login that is recorded there is an error that names the feature ([`store::StoreError::NotBuilt`]); no other store is used in its place. New logins go to the file, and a notice says so |
+//! | `keyring` | yes | [`store::KeyringStore`]: the operating system's keyring | on Linux and the BSDs libdbus, linked statically: AFL-2.1 or GPL-2.0-or-later. Nothing on macOS and Windows | opening a login that is recorded there fails with an error that names the feature ([`store::StoreError::NotBuilt`]); no other store is used in its place. New logins go to the file, with a notice |
 //! | `encrypted` | yes | [`store::EncryptedFileStore`]: the sealed file | nothing | as for `keyring` |
 //! | `keyring-encrypted-transport` | no | [`store::SystemKeyring::with_encrypted_transport`]: secrets encrypted on the session bus of Linux and the BSDs | nothing | they are in plain text there, as with Databricks' CLI |
 //! | `redis` | no | [`store::RedisStore`]: logins for programs on several machines | nothing | |
 //! | `serde` | no | `Serialize` and `Deserialize` for [`Host`], [`ProfileName`], [`AccountId`], [`Scopes`], [`Target`] and [`Timestamp`] | nothing | |
 //!
-//! A program for Linux that is to have nothing compiled from C, and nothing under libdbus' licence, leaves `keyring` out:
-//! `u2m = { version = "0.1", default-features = false, features = ["encrypted", "reqwest"] }` has *ring* alone. With no feature at
-//! all, u2m is some 80 crates of Rust. Features only add: what one brings changes nothing of what there is without it.
+//! A Linux program that should compile no C, and contain nothing under libdbus' licence, leaves out `keyring`:
+//! `u2m = { version = "0.1", default-features = false, features = ["encrypted", "reqwest"] }` brings *ring* alone. Without any
+//! feature, u2m is about 80 crates of Rust. Features only add: none of them changes how the rest behaves.
 //!
 //! # For those who know the Go package
 //!
@@ -102,11 +104,11 @@
 //! |---|---|
 //! | `NewPersistentAuth`, `PersistentAuthOption` | [`PersistentAuth::builder`], [`Builder`] |
 //! | `PersistentAuth.Challenge` | [`PersistentAuth::challenge`], which returns [`SignedIn`] with the first token |
-//! | `PersistentAuth.Token` | [`PersistentAuth::token`], [`PersistentAuth::peek`]; that a profile without a login is served from its host's: [`Builder::with_host_key_fallback`] |
+//! | `PersistentAuth.Token` | [`PersistentAuth::token`], [`PersistentAuth::peek`]; to serve a profile without a login from its host's: [`Builder::with_host_key_fallback`] |
 //! | `PersistentAuth.ForceRefreshToken` | [`PersistentAuth::force_refresh`], [`PersistentAuth::refresh_rejected`] |
-//! | `PersistentAuth.Close` | dropping the future of `challenge`; [`PersistentAuth::close`] waits for what is being saved |
+//! | `PersistentAuth.Close` | drop the future of `challenge`; [`PersistentAuth::close`] waits for pending saves |
 //! | `OAuthArgument.GetCacheKey` | [`Target::cache_key`], [`Target::with_key`] for keys of your own |
-//! | `HostCacheKeyProvider.GetHostCacheKey` | [`Target::host_cache_key`]; the second write under it is [`store::FileStore::with_mirror`] ([`store::Mirror`]), which [`store::Storage`] asks for as the profile's `mirror_host_key` says |
+//! | `HostCacheKeyProvider.GetHostCacheKey` | [`Target::host_cache_key`]; [`store::FileStore::with_mirror`] ([`store::Mirror`]) makes the second write under it, which [`store::Storage`] enables as the profile's `mirror_host_key` says |
 //! | `WorkspaceOAuthArgument`, `BasicWorkspaceOAuthArgument`, `NewBasicWorkspaceOAuthArgument` | [`Target::workspace`] |
 //! | `AccountOAuthArgument`, `BasicAccountOAuthArgument`, `NewBasicAccountOAuthArgument` | [`Target::account`] |
 //! | `UnifiedOAuthArgument`, `BasicUnifiedOAuthArgument`, `NewBasicUnifiedOAuthArgument` | [`Target::unified`] |
@@ -121,13 +123,13 @@
 //! | `WithBrowser` | [`Builder::with_browser`], [`login::browser_fn`] |
 //! | `WithPort` | [`Builder::with_port`] |
 //! | `WithScopes`, `WithDisableOfflineAccess` | [`Builder::with_scopes`], [`Builder::without_offline_access`] |
-//! | `WithDiscoveryLogin` | [`Target::discovery`] says it |
+//! | `WithDiscoveryLogin` | [`Target::discovery`] |
 //! | `WithDiscoveryHost`, `WithDiscoveryAccountTarget` | [`Builder::with_discovery_host`], [`Builder::with_account_picker`] |
 //! | `OAuthAuthorizationServer` | [`oauth::ServerMetadata`] |
 //! | `OAuthEndpointSupplier`, `BasicOAuthEndpointSupplier` | [`transport::EndpointSupplier`], [`transport::BasicEndpoints`] |
-//! | `BuildDiscoveryAuthorizeURL` | [`databricks::build_discovery_authorize_url`], with what [`oauth::new_pkce`] makes |
+//! | `BuildDiscoveryAuthorizeURL` | [`databricks::build_discovery_authorize_url`], with the values from [`oauth::new_pkce`] |
 //! | `DeriveHostFromIssuer`, `DeriveTokenEndpoint` | [`databricks::derive_host_from_issuer`], [`databricks::derive_token_endpoint`] |
-//! | `PKCEParams` | [`oauth::Pkce`], of a [`oauth::CodeVerifier`]; a new one by [`oauth::new_pkce`], with its [`oauth::CsrfState`] |
+//! | `PKCEParams` | [`oauth::Pkce`], made from a [`oauth::CodeVerifier`]; [`oauth::new_pkce`] makes a new one with its [`oauth::CsrfState`] |
 //! | `InvalidRefreshTokenError` | [`TokenError::Rejected`] |
 //! | `ErrMissingRefreshToken` | [`TokenError::MissingRefreshToken`] |
 //! | `ErrOAuthNotSupported` | [`oauth::MetadataError::NotSupported`] |
@@ -135,7 +137,7 @@
 //! | `cache.NewFileTokenCache`, `FileTokenCacheOption`, `WithFileLocation` | [`store::FileStore::for_user`], [`store::FileStore::at`] |
 //! | `cache.NewInMemoryTokenCache` | [`store::MemoryStore`] |
 //!
-//! Unlike the Go package's later versions, a login persists unless a program chooses [`store::MemoryStore`].
+//! Unlike later versions of the Go package, u2m keeps logins across processes unless a program chooses [`store::MemoryStore`].
 
 // The example of the README compiles.
 #[cfg(doctest)]
@@ -173,7 +175,7 @@ mod storage;
 mod supply;
 mod trying;
 
-/// The same for plain code: no runtime, no `async`.
+/// The same API for code without an async runtime.
 pub mod blocking {
     pub use crate::api::{BlockingApi as Api, BlockingClusters as Clusters};
     pub use crate::ask_host::ask_host_blocking as ask_host;
@@ -193,7 +195,7 @@ pub use u2m_core::{
 pub use u2m_http::find_browser;
 pub use url::Url;
 
-/// Whether a configuration works, and what is the matter with this machine.
+/// Checks whether a configuration works, and diagnoses this machine.
 pub mod check {
     #[cfg(feature = "reqwest")]
     pub use crate::doctor::{Doctor, DoctorFinding, Severity};
@@ -202,7 +204,7 @@ pub mod check {
     };
 }
 
-/// The profile file, what a program is configured with, and which profile is meant.
+/// The profile file: reading and editing it, resolving a configuration, and choosing a profile.
 pub mod config {
     pub use crate::choose::{
         Environment, LoginChoice, TargetArgs, TokenChoice, choose_for_login, choose_for_token,
@@ -217,7 +219,7 @@ pub mod config {
     };
 }
 
-/// Hosts, what they say of themselves, and the API calls that signing in needs.
+/// Databricks hosts: their metadata, and the API calls that signing in needs.
 pub mod databricks {
     pub use crate::api::{Api, Clusters};
     pub use crate::ask_host::ask_host;
@@ -231,7 +233,7 @@ pub mod databricks {
     };
 }
 
-/// Logins of other SDKs, to take over.
+/// Takes over logins that other SDKs have saved.
 pub mod import {
     pub use u2m_cache::{
         ForeignLogins, FoundLogin, IMPORT_WARNING, ImportError, ImportLogin, ImportSource,
@@ -239,7 +241,7 @@ pub mod import {
     };
 }
 
-/// The browser, the person, and the end of a login.
+/// Signing in and out: the browser, the prompts for the person, and removing a login.
 pub mod login {
     pub use crate::logout::{LoggedOut, host_login_keys, log_out, login_keys};
     pub use crate::person::{Person, SilentPerson};
@@ -250,7 +252,7 @@ pub mod login {
     };
 }
 
-/// The protocol: server metadata, client authentication, PKCE, errors, revocation.
+/// The OAuth protocol: server metadata, client authentication, PKCE, error responses, revocation.
 pub mod oauth {
     pub use crate::pkce::new_pkce;
     pub use crate::revoke::{Revoked, revoke, revoke_as};
@@ -261,7 +263,7 @@ pub mod oauth {
     };
 }
 
-/// Refreshes in a process of their own, what a program waits for before it ends, and what a child process is given.
+/// Processes: refreshes in a process of their own, waiting for saves before exit, and passing a login to a child process.
 pub mod process {
     pub use crate::detached::{Detached, serve_detached};
     pub use crate::lend::lend;
@@ -269,17 +271,17 @@ pub mod process {
     pub use u2m_http::{wait_for_saves, wait_for_saves_and_refuse};
 }
 
-/// Sources of tokens, how fresh a token has to be, and how they fail.
+/// Token sources: the traits, how fresh a token must be, and how sources fail.
 pub mod source {
     pub use u2m_core::{
-        Authorization, Description, Freshness, FreshnessRules, Lifetime, Mints, Need,
-        RefreshFailure, RefreshFailureKind, ReportedError, ReportedStep, SideHeader, SourceError,
-        SourceFailure, SpendState, WhichToken,
+        Authorization, Freshness, FreshnessRules, Lifetime, Need, Offered, RefreshFailure,
+        RefreshFailureKind, ReportedError, ReportedStep, SideHeader, SourceDescription,
+        SourceError, SourceFailure, SpendState, WhichToken,
     };
     pub use u2m_http::{Bearer, HeaderSource, Headers, Renewal, TokenSource};
 }
 
-/// Where logins are kept.
+/// Stores: where logins are kept.
 pub mod store {
     pub use crate::storage::{Storage, StorageChoice, StorageError, StorageSource};
     pub use u2m_cache::{
@@ -300,7 +302,7 @@ pub mod store {
     };
 }
 
-/// Text that is safe to show, and text that holds secrets.
+/// Text types: one that is safe to show, and one that holds secrets.
 pub mod text {
     pub use u2m_cache::format_local;
     pub use u2m_core::{Sanitized, SecretText, chain, is_printable, secret_json_pretty};
@@ -308,7 +310,7 @@ pub mod text {
 
 /// How requests are sent: HTTP clients, proxies, certificates, retries, endpoints.
 pub mod transport {
-    pub use u2m_core::TransportFailure;
+    pub use u2m_core::{HttpRequest, HttpResponse, TransportFailure, TransportFailureKind};
     pub use u2m_http::{
         BasicEndpoints, EndpointSupplier, Proxies, Proxy, ProxyError, RetryPolicy, Transport,
     };

@@ -1,4 +1,4 @@
-//! Where a login belongs that found its host by itself.
+//! Finds the account and workspace of a login whose host was discovered.
 
 use crate::api::Api;
 use crate::ask_host::ask_host;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use u2m_core::{AccessToken, AccountId, ApiAccess, Host};
 use u2m_http::Transport;
 
-/// How long the API may take to say where a token belongs: nobody is kept waiting for what is good to know.
+/// How long the API may take to say where a token belongs. Short, because the answer is useful but not needed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The account and the workspace that a login belongs to, as far as anybody says.
+/// The account and the workspace that a login belongs to, as far as the host or its API says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoginLocation {
@@ -21,8 +21,9 @@ pub struct LoginLocation {
     pub workspace_id: Option<String>,
 }
 
-/// Asks the host about itself and its API about the token, both at once and for at most 5 seconds. The host's own word goes
-/// first; the API fills in what it leaves open. Who does not answer has nothing to add. Runs within a tokio runtime.
+/// Finds out which account and workspace a login belongs to. Asks the host about itself and its API about the token, both at
+/// once and for at most 5 seconds. The host's answer takes precedence; the API fills in what it leaves open. If one does not
+/// answer, its part stays empty. Must be called within a tokio runtime.
 ///
 /// ```no_run
 /// # async fn example(auth: u2m::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
@@ -51,7 +52,7 @@ pub async fn login_location(
     }
 }
 
-/// The same for plain code. Not to be called within an async runtime.
+/// Finds the same from blocking code. Must not be called within an async runtime.
 ///
 /// ```no_run
 /// # fn example(auth: u2m::blocking::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {

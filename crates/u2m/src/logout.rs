@@ -1,4 +1,4 @@
-//! Ending a login: which entries it may stand in, and removing them from every store.
+//! Ending a login: finding the entries it may be stored in, and removing them from every store.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use u2m_cache::{AutoStore, StorageMode, StoreError, TokenStore};
 use u2m_config::{ConfigFile, Profile};
 use u2m_core::{AccountId, CacheKey, Host, Session, Target};
 
-/// The keys under which the login of `profile` may be stored: its name, and the keys of its host that versions without profile
-/// keys used, unless another profile of users on this host needs them. Asks nobody (OUT-1): of a host that may serve accounts,
-/// both keys are named.
+/// Returns the keys under which the login of `profile` may be stored: the profile's name, and the host keys that versions
+/// without profile keys used, unless another user profile on this host needs them. Sends no request (OUT-1): for a host that may
+/// serve accounts, both possible keys are returned.
 ///
 /// ```
 /// let config = u2m::config::ConfigFile::parse("[dev]\nhost = https://a.example\n")?;
@@ -30,7 +30,7 @@ pub fn login_keys(config: &ConfigFile, profile: &str) -> Vec<CacheKey> {
     keys
 }
 
-/// The keys of a host by itself, with an account or without one.
+/// Returns the keys of a host without a profile, with or without an account.
 ///
 /// ```
 /// let host = u2m::Host::parse("https://a.example")?;
@@ -51,22 +51,22 @@ fn host_keys(profile: &Profile<'_>) -> Option<(Host, Vec<CacheKey>)> {
     Some((host, keys))
 }
 
-/// What ending a login came to.
+/// The outcome of [`log_out`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct LoggedOut {
-    /// The entries that were removed, and the stores that they were in.
+    /// The removed entries, each with the store it was in.
     pub removed: Vec<(CacheKey, StorageMode)>,
-    /// The logins that stood in them, as far as they could be read and no entry that is left holds the same: nobody needs
-    /// their tokens any more, so that they can be revoked ([`revoke`](crate::oauth::revoke())).
+    /// The logins from those entries, as far as they could be read and no remaining entry holds the same tokens. Nobody needs
+    /// these tokens any more, so they can be revoked ([`revoke`](crate::oauth::revoke())).
     pub ended: Vec<Session>,
-    /// What could not be removed, or not be looked at.
+    /// The entries that could not be removed or checked.
     pub failed: Vec<(CacheKey, StoreError)>,
 }
 
-/// Removes the entries under `keys` from every store that can be reached, each under its lock: a refresh that is under way
-/// ends first, and does not bring it back. A store that is not here at all is passed over, unless the login was saved in it or
-/// it was asked for by name. What was removed is read under the lock, so that it is the latest.
+/// Removes the entries under `keys` from every store that is available, each under its lock. A refresh that is under way
+/// finishes first and does not bring the entry back. A store that does not exist on this machine is skipped, unless the login
+/// was saved in it or it was requested by name. What is removed is read under the lock, so that it is the latest state.
 ///
 /// ```
 /// use u2m::login::log_out;
@@ -78,7 +78,7 @@ pub struct LoggedOut {
 pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> LoggedOut {
     let mut out = LoggedOut::default();
     for key in keys {
-        // Nobody moves it from a store that is still to be looked at to one that was.
+        // Hold every lock, so that nobody moves the login from a store not yet checked to one already checked.
         let held = match is_nowhere(store, key) {
             true => Ok(None),
             false => store.hold_all(key, patience).and_then(|held| {
@@ -101,7 +101,7 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
                     out.ended.extend(login);
                 }
                 Ok(None) => {}
-                // Where there is no such store there is no login, unless this one was to be there.
+                // A store that does not exist holds no login, unless this login was expected there.
                 Err(error) if error.is_absent_store() && !is_expected(store, key, mode) => {}
                 Err(error) => out.failed.push((key.clone(), error)),
             }
@@ -111,10 +111,10 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
             out.failed.push((key.clone(), error));
         }
         if out.failed.len() == before {
-            // A record that stays of it makes the next login under this name one to sign in to anew, and nothing worse.
+            // If the record stays, the next login under this name only has to be signed in to anew.
             let _ = store.untie(key);
         }
-        // A later try has to know where it is. Otherwise that is of no use any more; a record that stays misleads nobody.
+        // After a failure, a later try must know where the login is. Otherwise the record is useless, and harmless if it stays.
         if out.failed.len() == before && store.home(key).is_some() {
             let _ = store.set_home(key, None);
         }
@@ -126,8 +126,8 @@ pub fn log_out(store: &AutoStore, keys: &[CacheKey], patience: Duration) -> Logg
     out
 }
 
-/// Whether an entry that is left in a store holds these tokens too: programs of Databricks keep one login under two keys. Of
-/// what cannot be read nobody knows, and tokens that may be needed are not for revoking.
+/// Whether a remaining entry of a store holds these tokens too: Databricks' programs keep one login under two keys. An
+/// unreadable entry counts as holding them, because tokens that may still be needed must not be revoked.
 fn holds(part: &dyn TokenStore, login: &Session) -> bool {
     let holds = |key: &CacheKey| match part.load(key) {
         Ok(entry) => entry.is_some_and(|entry| entry.fingerprint() == login.fingerprint()),
@@ -140,20 +140,21 @@ fn is_expected(store: &AutoStore, key: &CacheKey, mode: StorageMode) -> bool {
     store.naming().mode() == Some(mode) || store.home(key) == Some(mode)
 }
 
-/// Whether there is no such login anywhere that could be removed, and nothing says that there was one.
+/// Whether no store has such a login to remove and nothing records that there was one.
 fn is_nowhere(store: &AutoStore, key: &CacheKey) -> bool {
     let is_absent = |mode| {
         let Ok(part) = store.part(mode) else { return true };
         match part.load(key) {
             Ok(found) => found.is_none(),
-            // Of what cannot be read, only an entry by its name can be removed.
+            // From a store that cannot be read, an entry can only be removed by name.
             Err(_) => part.keys().map_or(true, |keys| !keys.contains(key)),
         }
     };
     store.home(key).is_none() && StorageMode::ALL.into_iter().all(is_absent)
 }
 
-/// The login that was removed, if it could be read; `None` if there was no entry. `is_held`: its lock is.
+/// Removes the entry and returns its login if it could be read; `None` if there was no entry. `is_held`: the caller holds its
+/// lock.
 fn remove(
     part: &dyn TokenStore,
     key: &CacheKey,
@@ -165,11 +166,11 @@ fn remove(
         Ok(Some(_)) => None,
         Err(error @ StoreError::NewerEntry { .. }) => return Err(error),
         Err(error) if error.is_absent_store() || error.is_transient() => return Err(error),
-        // What nobody can read or open any more can still be removed: that needs no key.
+        // An entry that cannot be read or decrypted can still be removed: that needs no key.
         Err(error) => match part.keys() {
             Ok(keys) if keys.contains(key) => Some(error),
             Ok(_) => return Ok(None),
-            // A damaged file is its owner's to mend or to remove: others' logins may be in it.
+            // A damaged file is for its owner to repair or delete, because it may hold other logins.
             Err(_) => return Err(error),
         },
     };
@@ -179,7 +180,7 @@ fn remove(
     };
     let removed = match lock {
         Ok(Some(_lock)) => {
-            // Read again: a refresh that was under way has left its successor.
+            // Read again: a refresh that was under way has stored a successor.
             let login = part.load(key).unwrap_or_default();
             part.delete(key).map(|()| login)
         }
@@ -204,7 +205,7 @@ mod tests {
         assert_eq!(keys(one, "dev"), ["dev", "https://a.example"]);
         let two = format!("{one}[staging]\nhost = https://A.example/\n");
         assert_eq!(keys(&two, "dev"), ["dev"]);
-        // One that is signed in to by other means has no need of it.
+        // A profile that uses another way to sign in does not need it.
         let pat = format!("{one}[pat]\nhost = https://a.example\ntoken = t\n");
         assert_eq!(keys(&pat, "dev"), ["dev", "https://a.example"]);
     }

@@ -1,4 +1,4 @@
-//! `PersistentAuth`: one login, shared by everybody on this machine who may.
+//! `PersistentAuth`: one login that all programs of the user on this machine share.
 
 use crate::builder::Builder;
 use crate::challenge::{ChallengeError, LoginSettings, SignedIn, challenge};
@@ -11,7 +11,7 @@ use u2m_cache::Notice;
 use u2m_core::{CacheKey, StoreFailure, Target, Token, TokenError, WhichToken};
 use u2m_http::{Flight, SharedToken};
 
-/// One login: signs in once, and from then on hands out fresh tokens, with one refresh for all threads and processes that
+/// One login: signs in once, and from then on returns fresh access tokens, with one refresh for all threads and processes that
 /// share its store. Cheap to clone; clones share everything.
 ///
 /// ```no_run
@@ -34,7 +34,7 @@ pub struct PersistentAuth {
 }
 
 impl PersistentAuth {
-    /// Begins to describe a login to `target`; see [`Builder`].
+    /// Starts describing a login to `target`; see [`Builder`].
     ///
     /// ```
     /// use u2m::{Host, PersistentAuth, Target};
@@ -48,19 +48,19 @@ impl PersistentAuth {
         Builder::new(target)
     }
 
-    /// Signs in: opens the browser, waits for the person, saves the login. Nothing else in this crate opens a browser.
-    /// Runs within a tokio runtime. Dropping the future ends the wait and frees the port.
+    /// Signs in: opens the browser, waits for the person and saves the login. Nothing else in this crate opens a browser. Must
+    /// be called within a tokio runtime. Dropping the future ends the wait and frees the port.
     ///
     /// # Errors
-    /// The person said no, or did not come; the host does not speak OAuth; no port is free.
+    /// Fails if the person declines or does not return in time, if the host does not support OAuth, or if no port is free.
     pub async fn challenge(&self) -> Result<SignedIn, ChallengeError> {
         challenge(&self.desk, &self.shared).await
     }
 
-    /// Signs in on another device (RFC 8628): shows a code ([`Person::enter_code`](crate::login::Person::enter_code)), which the person
-    /// enters wherever there is a browser, and waits until that is done. For machines without a browser, and only where the
-    /// server offers it. It is never begun instead of [`PersistentAuth::challenge`]: people can be talked into entering codes.
-    /// Runs within a tokio runtime. Dropping the future ends the wait.
+    /// Signs in on another device (RFC 8628): shows a code ([`Person::enter_code`](crate::login::Person::enter_code)) that the
+    /// person enters in a browser on any device, and waits until that is done. For machines without a browser, and only where
+    /// the server offers it. It is never used as a fallback for [`PersistentAuth::challenge`], because people can be talked into
+    /// entering somebody else's code. Must be called within a tokio runtime. Dropping the future ends the wait.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -73,46 +73,47 @@ impl PersistentAuth {
     /// ```
     ///
     /// # Errors
-    /// The server offers no such login; the person said no, or did not come before the code ran out.
+    /// Fails if the server does not offer device logins, or if the person declines or does not enter the code before it expires.
     pub async fn challenge_device(&self) -> Result<SignedIn, ChallengeError> {
         challenge_device(&self.desk, &self.shared).await
     }
 
-    /// A token that is good now: the one in hand, the one in the store, or a new one. Never opens a browser. Dropping the
-    /// future cancels nothing but the wait: a refresh that has begun is finished and saved.
+    /// Returns an access token that is good now: from memory, from the store, or by a refresh. Never opens a browser. Dropping
+    /// the future cancels only the wait: a refresh that has begun is finished and saved.
     ///
     /// # Errors
-    /// There is no login, it has ended, or its server cannot be reached; see [`TokenError::needs_login`] and
-    /// [`TokenError::is_transient`]. [`TokenError::StillWaiting`] and [`TokenError::OutOfTime`]: the time of
+    /// Fails if there is no login, if it has ended, or if its server cannot be reached; see [`TokenError::needs_login`] and
+    /// [`TokenError::is_transient`]. Fails with [`TokenError::StillWaiting`] or [`TokenError::OutOfTime`] when the time set by
     /// [`Builder::with_wait`] is over.
     pub async fn token(&self) -> Result<Token, TokenError> {
         match self.shared.fresh() {
             Some(token) => Ok(token),
-            // Boxed, so that the way of a fresh token carries none of it.
+            // Boxed, so that the path for a fresh token stays small.
             None => Box::pin(self.shared.ask(WhichToken::Usable)).await,
         }
     }
 
-    /// A token newer than any that this process has handed out. In a process that has handed out none, one that another
-    /// process fetched within the last 5 seconds counts as new. Callers at the same time share one refresh.
+    /// Returns a token newer than any that this process has returned so far. In a process that has returned none, a token that
+    /// another process fetched within the last 5 seconds counts as new. Concurrent callers share one refresh.
     ///
     /// # Errors
-    /// As [`PersistentAuth::token`]; an old token is never returned in the place of a new one. [`TokenError::Postponed`]: the server
-    /// has asked for a pause, which is kept by whoever is in a hurry too.
+    /// As [`PersistentAuth::token`], except that an old token is never returned in place of a new one.
+    /// [`TokenError::Postponed`]: the server has asked for a pause, which forced refreshes respect too.
     pub async fn force_refresh(&self) -> Result<Token, TokenError> {
         Box::pin(self.shared.ask(self.newer())).await
     }
 
-    /// A token in the place of one that an API has rejected with 401: the one that another caller has fetched since, else
-    /// a new one; never the rejected one.
+    /// Returns a replacement for a token that an API has rejected with 401: the one that another caller has fetched since, or
+    /// else a new one. Never returns the rejected token.
     ///
     /// # Errors
-    /// As [`PersistentAuth::force_refresh`]; and [`TokenError::SameTokenAgain`].
+    /// As [`PersistentAuth::force_refresh`]; also [`TokenError::SameTokenAgain`].
     pub async fn refresh_rejected(&self, rejected: &Token) -> Result<Token, TokenError> {
         Box::pin(self.shared.ask(WhichToken::Other(rejected.access_token().clone()))).await
     }
 
-    /// The token in hand, until it ends, also when it is time for the next: no file, no request, no waiting.
+    /// Returns the token in memory until it expires, even if a renewal is due. Reads no file, sends no request and does not
+    /// wait.
     ///
     /// ```
     /// use u2m::{Host, PersistentAuth, Target};
@@ -126,25 +127,26 @@ impl PersistentAuth {
         self.shared.fresh().or_else(|| self.shared.good())
     }
 
-    /// What is signed in to.
+    /// The target that this login is for.
     pub fn target(&self) -> &Target {
         self.keeper().target()
     }
 
-    /// The key of the login in its store.
+    /// The key under which the login is stored.
     pub fn cache_key(&self) -> &CacheKey {
         &self.keeper().key
     }
 
-    /// Takes the notices that have gathered: a damaged file set aside, a mode tightened, a token that could not be saved.
+    /// Takes the notices that have accumulated, such as a damaged file that was set aside, a file mode that was tightened, or a
+    /// token that could not be saved.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.keeper().take_notices()
     }
 
-    /// Waits until every refresh and login of this process that has spent something has saved what it bought, for at most
-    /// `patience`; whether that is so. Call it before ending a process on a signal. A listener is freed by dropping
-    /// the future of [`PersistentAuth::challenge`], so that nothing is left to close. The wait is on a thread of its own, so that
-    /// a runtime of one thread goes on meanwhile; plain code has [its own](crate::blocking::PersistentAuth::close).
+    /// Waits until every refresh and login of this process that has spent a code or refresh token has saved the result, for at
+    /// most `patience`. Returns whether that is so. Call it before you end a process on a signal. Listeners need no closing:
+    /// dropping the future of [`PersistentAuth::challenge`] frees its port. The wait runs on a thread of its own, so that a
+    /// single-threaded runtime can go on; blocking code has [its own `close`](crate::blocking::PersistentAuth::close).
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
@@ -163,14 +165,14 @@ impl PersistentAuth {
         let keeper = Arc::clone(self.keeper());
         match Flight::start("u2m-close", move || keeper.close(patience)) {
             Ok(flight) => flight.wait().await.unwrap_or(false),
-            // At the end of a program there is nobody left to be held up.
+            // At the end of a program, blocking this thread holds nobody up.
             Err(_) => self.keeper().close(patience),
         }
     }
 
-    /// Tries for a minute more to save a login that could not be saved ([`SignedIn::unsaved`]), or until `is_enough`; one that cannot
-    /// be saved all the same is ended at its server where that is offered, within 5 seconds, and forgotten. For a program that has no
-    /// use for a login which ends with its process.
+    /// Tries for another minute to save a login that could not be saved ([`SignedIn::unsaved`]), or until `is_enough` returns
+    /// true. If the login still cannot be saved, it is revoked where its server offers that, within 5 seconds, and forgotten.
+    /// For programs that have no use for a login that ends with the process.
     ///
     /// ```no_run
     /// # async fn example(auth: u2m::PersistentAuth) -> Result<(), Box<dyn std::error::Error>> {
@@ -204,7 +206,7 @@ impl PersistentAuth {
         self.shared.source()
     }
 
-    /// What is asked for by whoever wants a token newer than any that was handed out here.
+    /// What to ask for when a caller wants a token newer than any that was returned here.
     pub(crate) fn newer(&self) -> WhichToken {
         WhichToken::Newer(self.shared.last_seen())
     }

@@ -1,4 +1,4 @@
-//! The person at the other end of a login.
+//! The `Person` trait: how a login talks to the person who signs in.
 
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -6,17 +6,19 @@ use u2m_core::{Host, ShowCode, UnmatchedCallback};
 use u2m_http::{BrowserError, PasteLines, PasteProblem};
 use url::Url;
 
-/// Talks to the person who signs in. Every method has a default that suits a program without a terminal of its own; what
-/// it says goes to standard error, never to standard output.
+/// Talks to the person who signs in. Every method has a default that suits a program without a terminal interface of its own.
+/// The defaults write to standard error, never to standard output.
 ///
-/// Where it is called: on the runtime of whoever called [`PersistentAuth::challenge`](crate::PersistentAuth::challenge), within that
-/// future and beside the wait for the callback, so that nothing here may block the thread. Dropping that future drops this too.
+/// The methods are called on the runtime of whoever called [`PersistentAuth::challenge`](crate::PersistentAuth::challenge),
+/// within that future and concurrently with the wait for the callback, so they must not block the thread. Dropping that future
+/// drops these calls too.
 #[async_trait]
 pub trait Person: Send + Sync {
-    /// The URL is ready, and nothing has been opened yet.
+    /// Called when the URL is known, before anything is opened.
     fn ready(&self, _url: &Url) {}
 
-    /// A browser was opened, or not. By default the URL is written alone on a line of standard error if not.
+    /// Called after a browser was opened or could not be opened. By default, a failure writes the URL to standard error, on a
+    /// line of its own.
     #[allow(clippy::print_stderr)]
     fn opened(&self, url: &Url, outcome: Result<(), &BrowserError>) {
         if outcome.is_err() {
@@ -24,10 +26,11 @@ pub trait Person: Send + Sync {
         }
     }
 
-    /// There is a code to enter on some device ([`PersistentAuth::challenge_device`](crate::PersistentAuth::challenge_device)).
-    /// By default the address and the code are written to standard error, each alone on its line. What replaces this has to
-    /// show the host and the code, and to say that only codes of one's own are entered: whoever talks somebody else into
-    /// entering theirs has that person's login.
+    /// Called with a code to enter on another device
+    /// ([`PersistentAuth::challenge_device`](crate::PersistentAuth::challenge_device)). By default the address and the code are
+    /// written to standard error, each on a line of its own. An implementation must show the host and the code, and must tell
+    /// the person to enter the code only if they started this sign-in themselves. Anybody who talks a person into entering a code
+    /// that is not their own gets that person's login.
     #[allow(clippy::print_stderr)]
     fn enter_code(&self, show: &ShowCode) {
         eprintln!(
@@ -39,27 +42,27 @@ pub trait Person: Send + Sync {
         );
     }
 
-    /// Where pasted addresses come from; by default from nowhere. Asked once for each login.
+    /// Returns the source of pasted addresses; by default there is none. Called once per login.
     fn paste(&self) -> Option<PasteLines> {
         None
     }
 
-    /// The browser's answer has come, or was pasted; nothing is listened for and nothing is read any more.
+    /// Called when the browser's answer has arrived or was pasted. From then on, nothing is listened for or read.
     fn called_back(&self) {}
 
-    /// The browser came back with a word that is not obeyed, because it does not carry the state of this sign-in: whoever likes
-    /// can send such a thing. The wait goes on; the person may know better whose word it was, and end it. Told once for a
-    /// refusal, and once for a code. By default a line of standard error says so.
+    /// Called when a callback arrives that is ignored because it lacks this sign-in's `state`: anybody can send one. The wait
+    /// goes on; the person may know better where it came from and can cancel. Called once for an error and once for a code. By
+    /// default a line is written to standard error.
     #[allow(clippy::print_stderr)]
     fn stray_callback(&self, stray: &UnmatchedCallback) {
         eprintln!("Still waiting for the sign-in: {stray}");
     }
 
-    /// What was pasted is not the answer.
+    /// Called when the pasted text is not the answer.
     fn wrong_paste(&self, _wrong: &PasteProblem) {}
 
-    /// Whether to sign in to a host that a discovery login found and that is trusted only if the person agrees. By
-    /// default it is not.
+    /// Asks whether to sign in to a host that a discovery login found and that is trusted only with the person's consent. By
+    /// default the answer is no.
     async fn confirm(&self, _host: &Host) -> bool {
         false
     }
@@ -106,7 +109,7 @@ macro_rules! pass_on {
 
 pass_on!(Arc<P>, Box<P>);
 
-/// A person whom nobody asks: what [`Person`] does by default.
+/// A [`Person`] with only the default methods, which never asks anything.
 ///
 /// ```
 /// use u2m::login::{Person, SilentPerson};

@@ -1,10 +1,10 @@
-//! A verifier and a state, from the operating system's randomness.
+//! Creates code verifiers and states from the operating system's random numbers.
 
 use crate::challenge::ChallengeError;
 use u2m_core::{CsrfState, Entropy, Pkce};
 
-/// Makes a code verifier with its challenge (RFC 7636 section 4.1) and a state (RFC 6749 section 10.12), for a program that
-/// goes through the steps of a login itself. [`PersistentAuth::challenge`](crate::PersistentAuth::challenge) makes its own.
+/// Creates a code verifier with its challenge (RFC 7636 section 4.1) and a state (RFC 6749 section 10.12), for a program that
+/// runs the steps of a login itself. [`PersistentAuth::challenge`](crate::PersistentAuth::challenge) creates its own.
 ///
 /// ```
 /// use u2m::{Scopes, Url};
@@ -25,7 +25,7 @@ use u2m_core::{CsrfState, Entropy, Pkce};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A verifier and a state of one's own, such as those of another program:
+/// A verifier and a state from elsewhere, such as from another program:
 ///
 /// ```
 /// use u2m::oauth::{CodeVerifier, CsrfState, Pkce};
@@ -36,12 +36,12 @@ use u2m_core::{CsrfState, Entropy, Pkce};
 /// ```
 ///
 /// # Errors
-/// [`ChallengeError::Random`]: the operating system has no randomness to give.
+/// [`ChallengeError::Random`]: the operating system returned no random bytes.
 pub fn new_pkce() -> Result<(Pkce, CsrfState), ChallengeError> {
     entropy().map(Entropy::spend)
 }
 
-/// The randomness of one login.
+/// The random bytes for one login.
 pub(crate) fn entropy() -> Result<Entropy, ChallengeError> {
     let mut bytes = [0; 64];
     getrandom::fill(&mut bytes).map_err(|_| ChallengeError::Random)?;

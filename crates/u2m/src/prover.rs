@@ -1,4 +1,4 @@
-//! Who the client is, for requests that have to show it.
+//! How the client authenticates in requests that require it.
 
 use std::error::Error;
 use std::fmt;
@@ -9,10 +9,10 @@ use u2m_core::{
 use u2m_http::{Clock, RetryPolicy, Transport, drive_by};
 use url::Url;
 
-/// Signs a statement for an endpoint.
+/// Signs an assertion for an endpoint.
 type Sign = dyn Fn(&Url) -> Result<ClientAssertion, Box<dyn Error + Send + Sync>> + Send + Sync;
 
-/// How a client shows who it is, and who signs for it.
+/// How a client authenticates, and what signs for it.
 #[derive(Clone, Default)]
 pub(crate) struct ClientProver {
     pub(crate) auth: ClientAuth,
@@ -24,7 +24,7 @@ impl ClientProver {
         Self { auth, sign: None }
     }
 
-    /// A client for which `sign` signs a statement for each request.
+    /// A client for which `sign` signs an assertion for each request.
     pub(crate) fn signing<E>(
         sign: impl Fn(&Url) -> Result<ClientAssertion, E> + Send + Sync + 'static,
     ) -> Self
@@ -35,12 +35,12 @@ impl ClientProver {
         Self { auth: ClientAuth::Assertion(None), sign: Some(Arc::new(sign)) }
     }
 
-    /// Whether it is a client that shows nothing: what any process can do for it.
+    /// Whether the client does not authenticate, so that any process can act for it.
     pub(crate) fn is_public(&self) -> bool {
         self.auth == ClientAuth::None
     }
 
-    /// Drives a call, with a new statement in it where it has a place for one.
+    /// Runs a call, with a new assertion in it if it has a place for one.
     pub(crate) async fn drive<S: AwaitsResponse>(
         &self,
         clock: &Clock,
@@ -71,7 +71,7 @@ impl fmt::Debug for ClientProver {
     }
 }
 
-/// That nothing was signed, and so nothing sent.
+/// Signing failed, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the client could not sign for itself")]
 struct NotSigned(#[source] Box<dyn Error + Send + Sync>);

@@ -1,8 +1,9 @@
-//! Fetches the tokens of one login, and keeps what is still to be saved. How one token serves all callers of a process is
-//! [`SharedToken`](u2m_http::SharedToken)'s business.
+//! Fetches the tokens of one login and holds what is not saved yet. How one token serves all callers of a process is the job of
+//! [`SharedToken`](u2m_http::SharedToken).
 //!
-//! `source` is what that one asks, `fly` drives the token flow, `saving` sees to it that what was bought is saved, `putting_back`
-//! that it stays, `giving_up` ends a login that is not to be saved, and `host_key` stands in for one that a profile has not.
+//! `source` answers that type's questions, `fly` drives the token flow, `saving` makes sure that what was obtained is saved,
+//! `putting_back` that it stays saved, `giving_up` ends a login that cannot be saved, and `host_key` serves a profile without a
+//! login from its host's.
 
 mod fly;
 mod giving_up;
@@ -30,7 +31,7 @@ use u2m_core::{
 };
 use u2m_http::{Clock, EndpointSupplier, RetryPolicy, Transport};
 
-/// What a flight brings.
+/// The result of a flight.
 pub(crate) type RefreshResult = Result<IssuedToken, TokenError>;
 
 /// Everything that a token flow needs, shared by the clones of one `PersistentAuth`.
@@ -41,50 +42,50 @@ pub(crate) struct Refresher {
     pub(crate) store: Arc<dyn TokenStore>,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) endpoints: Option<Arc<dyn EndpointSupplier>>,
-    /// What time it is.
+    /// The current time.
     pub(crate) clock: Clock,
-    /// How the client shows who it is.
+    /// How the client authenticates.
     pub(crate) prover: ClientProver,
     pub(crate) patience: RetryPolicy,
-    /// How long another process's refresh is waited for.
+    /// How long to wait for another process's refresh.
     pub(crate) lock_wait: Duration,
-    /// How long a caller waits, if that was said.
+    /// How long a caller waits, if a limit was set.
     pub(crate) wait: Option<Duration>,
-    /// How long a flight tries to save before it hands out what it has.
+    /// How long a flight tries to save before it returns what it has.
     pub(crate) saves_for: Duration,
-    /// How to start the process that refreshes, if one is to.
+    /// How to start the process that refreshes, if there is to be one.
     pub(crate) detached: Option<Detached>,
     /// The profile file that named the target.
     pub(crate) profile_file: Option<Sanitized>,
-    /// Whether the transport is the one that any process has.
+    /// Whether the transport is the default one, which any process has.
     pub(crate) is_usual_transport: bool,
-    /// What that one trusts besides the system's authorities.
+    /// The file of certificates that the default transport also trusts.
     pub(crate) ca_file: Option<PathBuf>,
     /// The login under the host's key, if it may be used where this one is not stored.
     pub(crate) of_host: Option<Arc<Self>>,
-    /// Whether it was said that it is.
+    /// Whether the notice about using it was given.
     has_told: AtomicBool,
     unsaved: Mutex<Option<UnsavedSession>>,
-    /// The refresh tokens that were sent by this process.
+    /// The refresh tokens that this process has sent.
     spent: Mutex<Vec<Fingerprint>>,
-    /// Whether something goes on that brings a token without the caller: a refresh token is sent, or is with the process that
-    /// sends it, or another process is at it.
+    /// Whether work that brings a token continues without the caller: a refresh token was sent, or is with the process that
+    /// sends it, or another process is refreshing.
     goes_on: AtomicBool,
-    /// Whether a flight is waiting for the lock that what is unsaved is kept with.
+    /// Whether a flight is waiting for the lock that a thread holds while it retries saving.
     wants_lock: AtomicBool,
     notices: Mutex<Vec<Notice>>,
     due: Mutex<Option<DueEntry>>,
 }
 
-/// An entry that was read without a lock, and is due: the fetch that begins right afterwards goes on from there. Before anything
-/// is decided it reads the entry again, under the lock.
+/// An entry that was read without a lock and is due. The fetch that begins right afterwards starts from it, and reads the entry
+/// again under the lock before anything is decided.
 #[derive(Debug)]
 struct DueEntry {
     entry: Session,
     at: Instant,
 }
 
-/// So old it may be. Who looks later than that looks anew.
+/// The maximum age of such an entry. Later fetches read anew.
 const MOMENT: Duration = Duration::from_millis(100);
 
 impl Refresher {
@@ -121,8 +122,7 @@ impl Refresher {
         }
     }
 
-    /// Remembers an entry that was found due. One of another program, of which a first use is to be recorded, is looked at
-    /// each time.
+    /// Remembers an entry that was found due. An entry of another program, whose first use must be recorded, is read each time.
     fn found_due(&self, entry: Option<Session>) {
         let entry = entry.filter(|entry| self.request.first_use(entry).is_none());
         let is_stored = self.unsaved().is_none();
@@ -136,7 +136,7 @@ impl Refresher {
         due.as_ref().is_some_and(|due| due.at.elapsed() < MOMENT)
     }
 
-    /// The entry that was found due just now, once.
+    /// Takes the entry that was found due just now; only the first call gets it.
     fn take_due(&self) -> Option<Session> {
         let due = self.due.lock().unwrap_or_else(PoisonError::into_inner).take();
         due.filter(|due| due.at.elapsed() < MOMENT).map(|due| due.entry)
@@ -149,7 +149,7 @@ impl Refresher {
         };
         let of_host = self.of_host.as_deref().map(take).unwrap_or_default();
         for notice in take(self).into_iter().chain(of_host) {
-            // The process that refreshes may have found what this one found too.
+            // The process that refreshes may have reported the same notice.
             if !notices.contains(&notice) {
                 notices.push(notice);
             }
@@ -157,19 +157,19 @@ impl Refresher {
         notices
     }
 
-    /// Who knows the endpoints of a target better than its metadata. That of a discovery login is the issuer that signs in.
+    /// The supplier of the target's endpoints, if any. A discovery login has none: its issuer says where they are.
     pub(crate) fn supplier(&self, target: &Target) -> Option<&dyn EndpointSupplier> {
         self.endpoints.as_deref().filter(|_| !target.is_discovery())
     }
 
-    /// What to sign in to, and to ask for tokens of.
+    /// The target to sign in to and to request tokens for.
     pub(crate) fn target(&self) -> &Target {
         &self.request.target
     }
 
-    /// What is said to a caller whose time is over.
+    /// The error for a caller whose time is over.
     fn time_is_over(&self) -> TokenError {
-        // Whoever has no time at all has begun something at most, and looks too early to see it.
+        // A caller with no time at all has at most started something, and looks too early to see it.
         let has_time = self.wait.is_none_or(|wait| !wait.is_zero());
         let goes_on = |keeper: &Self| keeper.goes_on.load(Ordering::Relaxed);
         match has_time && (goes_on(self) || self.of_host.as_deref().is_some_and(goes_on)) {
@@ -178,13 +178,13 @@ impl Refresher {
         }
     }
 
-    /// Says whether something goes on that brings a token without the caller.
+    /// Records whether work that brings a token continues without the caller.
     pub(crate) fn set_goes_on(&self, goes_on: bool) {
         self.goes_on.store(goes_on, Ordering::Relaxed);
     }
 
-    /// Tries for as long as `patience` to get what another process may have. Where callers have a time of their own, it is
-    /// known that somebody has it.
+    /// Waits up to `patience` for what another process may hold. If callers have a limit of their own, it is recorded that
+    /// somebody holds it.
     fn waiting_for_others<T>(
         &self,
         patience: Duration,
@@ -203,19 +203,19 @@ impl Refresher {
         taken
     }
 
-    /// Takes the entry that was read at first. That a login of another program is used for the first time is recorded in passing:
-    /// only what is sent later has to wait for it.
+    /// Feeds the entry of the first read to the flow. The first use of another program's login is recorded on the side: only a
+    /// later request has to wait for that.
     fn loaded(&self, load: Load, entry: Option<Session>) -> Result<TokenStep, TokenError> {
         let first = entry.as_ref().and_then(|entry| self.request.first_use(entry));
         let step = load.loaded(entry, self.clock.now())?;
         if let Some(first) = first {
-            // A read-only home is as good as any for reading.
+            // Reading works in a read-only home, too.
             let _ = self.tie(&first, Duration::ZERO);
         }
         Ok(step)
     }
 
-    /// Records that a login of another program is used with this target's host, and says so where nothing else shows it.
+    /// Records that another program's login is used with this target's host, and gives a notice if nothing else shows it.
     fn tie(&self, first: &FirstUse, patience: Duration) -> Result<(), StoreError> {
         let config = self.profile_file.as_ref().map(Sanitized::as_str);
         if self.store.tie(&self.key, first, config, patience)? && !first.is_shown {
@@ -234,7 +234,7 @@ impl Refresher {
 }
 
 fn failure(error: StoreError) -> StoreFailure {
-    if error.is_transient() { StoreFailure::passing(error) } else { StoreFailure::new(error) }
+    if error.is_transient() { StoreFailure::transient(error) } else { StoreFailure::new(error) }
 }
 
 fn failed_to_start(error: std::io::Error) -> TokenError {

@@ -1,4 +1,4 @@
-//! Ending logins at their servers.
+//! Revoking logins at their servers (RFC 7009).
 
 use crate::prover::ClientProver;
 use crate::runtime::OwnRuntime;
@@ -13,24 +13,24 @@ use u2m_core::{
 };
 use u2m_http::{Clock, RetryPolicy, Transport, drive};
 
-/// For a transport that knows no limit: it is given so much more, lest both ends come at once.
+/// Extra time for a transport that ignores its limit, so that the two deadlines do not fall together.
 const GUARD: Duration = Duration::from_millis(500);
 
-/// What came of revoking one login.
+/// The outcome of revoking one login.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Revoked {
-    /// Whose login it was; `None` of one that another program wrote, for which nobody was asked.
+    /// The host of the login; `None` for a login that another program wrote, for which no request was sent.
     pub host: Option<Host>,
-    /// What the server said.
+    /// What the server answered, or why it could not be asked.
     pub outcome: Result<Revocation, RevokeError>,
 }
 
-/// Has the servers of `logins` end them (RFC 7009), all at once and within `limit` altogether. Each is asked for at the issuer
-/// that it is bound to and nowhere else; a token that several of them hold is sent once. A login that says of itself neither
-/// issuer nor client is left alone. Best effort: what is not revoked runs out by itself.
+/// Revokes `logins` at their servers (RFC 7009), all at once and within `limit` overall. Each is revoked only at the issuer that
+/// it is bound to, and a token that several of them hold is sent once. A login that records neither issuer nor client is left
+/// alone. This is best effort: a token that is not revoked expires by itself.
 ///
-/// Runs within a tokio runtime.
+/// Must be called within a tokio runtime.
 ///
 /// ```no_run
 /// # async fn example(logins: Vec<u2m::store::Session>) {
@@ -49,7 +49,7 @@ pub async fn revoke(
     revoke_by(&ClientProver::default(), transport, logins, limit).await
 }
 
-/// As [`revoke`] for logins of a client that shows who it is ([`Builder::with_client_auth`](crate::Builder::with_client_auth)).
+/// As [`revoke`], for logins of a client that authenticates ([`Builder::with_client_auth`](crate::Builder::with_client_auth)).
 ///
 /// ```no_run
 /// # async fn example(logins: Vec<u2m::store::Session>, secret: u2m::oauth::ClientSecret) {
@@ -109,7 +109,7 @@ async fn revoke_one(
     let begun = Instant::now();
     let mut step = login.revoke_as(&prover.auth)?;
     loop {
-        // The time that is left is the request's own limit: of one that takes too long it is said which it was.
+        // The remaining time is the request's own limit, so that the error says which request took too long.
         let left = limit.saturating_sub(begun.elapsed());
         let patience = RetryPolicy::default().with_budget(left).with_repeats(1);
         step = match step {
@@ -122,7 +122,7 @@ async fn revoke_one(
     }
 }
 
-/// The same for plain code. Not to be called within an async runtime.
+/// Revokes logins from blocking code; see [`revoke`]. Must not be called within an async runtime.
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
@@ -137,7 +137,7 @@ pub fn revoke_blocking(
     revoke_for(&ClientProver::default(), transport, logins, limit)
 }
 
-/// The same for a client that shows who it is.
+/// The blocking form for a client that authenticates.
 pub(crate) fn revoke_for(
     prover: &ClientProver,
     transport: Arc<dyn Transport>,

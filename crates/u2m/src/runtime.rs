@@ -1,15 +1,15 @@
-//! A small runtime of its own, for a plain thread that has async work to wait for.
+//! A small runtime for an ordinary thread that has to wait for async work.
 
 use std::io;
 use tokio::runtime::{Builder, Runtime};
 
-/// A runtime on the caller's own thread, built when it is first needed. Dropping it leaves alone what still runs on it, such
-/// as looking up a name: that may take longer than the caller waits.
+/// A runtime on the caller's own thread, built when it is first needed. Dropping it does not wait for what still runs on it,
+/// such as a name lookup, which may take longer than the caller waits.
 #[derive(Default)]
 pub(crate) struct OwnRuntime(Option<Runtime>);
 
 impl OwnRuntime {
-    /// Waits for `work`. Not to be called within an async runtime.
+    /// Waits for `work`. Must not be called within an async runtime.
     pub(crate) fn block_on<T>(&mut self, work: impl Future<Output = T>) -> io::Result<T> {
         let runtime = match self.0.take() {
             Some(runtime) => runtime,

@@ -1,4 +1,4 @@
-//! A saved profile, opened in one call.
+//! Opens a saved profile in one call.
 
 use crate::builder::{BuildError, Builder};
 use crate::choose::{Environment, TargetArgs, choose_for_token};
@@ -7,9 +7,9 @@ use crate::storage::{Storage, StorageError};
 use u2m_config::{ChooseError, ConfigError, ConfigFile};
 
 impl PersistentAuth {
-    /// Opens the login of a saved profile, as `u2m token --profile` does: the profile of the user's `.databrickscfg`, the store that
-    /// it is kept in, its scopes, its file of certificates. Nothing is asked or connected, and whether there is a login shows with the
-    /// first token.
+    /// Opens the login of a saved profile, as `u2m token --profile` does: with the profile from the user's `.databrickscfg`, its
+    /// store, its scopes and its certificate file. No request is sent. Whether there is a login shows when the first token is
+    /// requested.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,7 +20,7 @@ impl PersistentAuth {
     /// ```
     ///
     /// # Errors
-    /// [`OpenError`], by what is at fault.
+    /// [`OpenError`] says which part is at fault.
     pub fn for_profile(name: &str) -> Result<Self, OpenError> {
         let env = |name: &str| std::env::var_os(name);
         let config = u2m_config::locate(&env).and_then(ConfigFile::read)?;
@@ -30,7 +30,7 @@ impl PersistentAuth {
 }
 
 impl Builder {
-    /// Begins with a saved profile, to say more: a caller's wait, a transport, a person.
+    /// Starts from a saved profile, so that more can be set: a limit for callers' waits, a transport, a `Person`.
     ///
     /// ```
     /// use u2m::Builder;
@@ -47,9 +47,10 @@ impl Builder {
     /// ```
     ///
     /// # Errors
-    /// There is no such profile, or it is not one that a person signs in with; or the store that it names cannot be had.
+    /// Fails if there is no such profile, if it is not one that a person signs in with, or if the store that it names cannot be
+    /// opened.
     pub fn for_profile(name: &str, around: &Environment<'_>) -> Result<Self, OpenError> {
-        // An empty name is nobody's, and no word for the default.
+        // An empty name means no profile; it does not stand for the default one.
         around.config.named(name)?;
         let said = TargetArgs { profile: Some(name.to_owned()), ..TargetArgs::default() };
         let choice = choose_for_token(&said, around)?;
@@ -67,16 +68,16 @@ impl Builder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The profile is described, and not as one of a login.
+    /// The profile was read, but does not describe a usable login.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// There is no such profile, or it is not clear what it means, or a machine signs in with it.
+    /// There is no such profile, it is ambiguous, or it holds a machine's credentials.
     #[error(transparent)]
     Choose(#[from] ChooseError),
     /// The profile file cannot be found or read.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The store of its login cannot be had.
+    /// The store of the login cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

@@ -1,4 +1,5 @@
-//! Which store a user's logins are in: by name in the environment or the profile file, else by what this machine has.
+//! Decides which store a user's logins are in: the one that the environment or the profile file names, or else what this machine
+//! has.
 
 mod parts;
 
@@ -10,29 +11,29 @@ use u2m_core::{CacheKey, Host, Sanitized};
 
 use crate::choose::Environment;
 
-/// The variable that names a store for every program that shares logins with Databricks' command line.
+/// The variable that names a store for every program that shares logins with Databricks' CLI.
 const VARIABLE: &str = "DATABRICKS_AUTH_STORAGE";
 
-/// The service that Databricks' own programs keep their items under.
+/// The keyring service under which Databricks' own programs keep their items.
 const SERVICE: &str = "databricks-cli";
 
-/// The encrypted file, beside the one that other programs share.
+/// The encrypted file, beside the file that other programs share.
 const SEALED: &str = "token-cache.sealed.json";
 
-/// How long one call of the keyring is waited for: 3 seconds, as the reference does. While somebody signs in there is a person
-/// who may have to type the keyring's password first.
+/// How long to wait for one keyring call: 3 seconds, as Databricks' CLI does. During a sign-in the wait is longer, because the
+/// person may have to type the keyring's password first.
 const PATIENCE: Duration = Duration::from_secs(3);
 const PATIENCE_OF_PEOPLE: Duration = Duration::from_secs(30);
 
-/// The setting of the same meaning, in `[__settings__]` or in a profile.
+/// The setting with the same meaning, in `[__settings__]` or in a profile.
 const SETTING: &str = "auth_storage";
 
-/// The setting of a profile about the copy of its login under its host's key in the file, for programs that know no profiles:
-/// Databricks' CLI before 0.290 and its Go SDK before 0.104. Without it the host's first login has the copy, as Databricks' CLI
-/// makes one; `true` takes it over from another profile at the next login, `false` makes none. In other stores it means nothing.
+/// A profile's setting for the copy of its login under its host's key in the file, which serves programs without profiles:
+/// Databricks' CLI before 0.290 and its Go SDK before 0.104. By default the host's first login has the copy, as in Databricks'
+/// CLI. `true` takes it over from another profile at the next login; `false` makes no copy. Other stores ignore the setting.
 const MIRROR: &str = "mirror_host_key";
 
-/// Where the wish for a store comes from; the first that says something counts.
+/// Where the choice of a store comes from. The first source that names one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StorageSource {
@@ -44,7 +45,7 @@ pub enum StorageSource {
     Profile,
     /// `auth_storage` in `[__settings__]`.
     Settings,
-    /// Nobody said anything.
+    /// No source named a store.
     Default,
 }
 
@@ -61,7 +62,7 @@ impl StorageSource {
     }
 }
 
-/// Which store was asked for, and by whom.
+/// Which store was chosen, and by which source.
 ///
 /// ```
 /// use u2m::config::{ConfigFile, Environment};
@@ -79,10 +80,11 @@ pub struct StorageChoice {
 }
 
 impl StorageChoice {
-    /// Looks at `named`, the program's own argument; the environment; the profile called `profile`; the settings.
+    /// Chooses a store. Checks in this order: `named`, the program's own argument; the environment; the profile called
+    /// `profile`; the settings.
     ///
     /// # Errors
-    /// One of them names a store that there is not; those after it are not looked at.
+    /// Fails if the first of them that is set names an unknown store. The later ones are not checked.
     pub fn of(
         named: Option<&str>,
         around: &Environment<'_>,
@@ -115,23 +117,23 @@ impl StorageChoice {
         }
     }
 
-    /// The kind of store; for a choice that nobody made, the one that is tried first.
+    /// The kind of store. If no source named one, this is the kind that is tried first.
     pub fn mode(&self) -> StorageMode {
         self.mode
     }
 
-    /// Who made the choice.
+    /// The source that made the choice.
     pub fn source(&self) -> StorageSource {
         self.source
     }
 
-    /// Whether somebody made it: then a new login goes to no other store in its place.
+    /// Whether a source named the store. If so, a new login never goes to another store instead.
     pub fn is_explicit(&self) -> bool {
         self.source != StorageSource::Default
     }
 
-    /// How much it says of the logins that are there already. What is named for one command is used alone; a setting stays
-    /// when a login is moved, and until it follows the record of the move goes before it.
+    /// How far the choice applies to logins that exist already. A store that is named for one command is used alone. A setting
+    /// yields to the record of where a login was moved, until the setting is updated.
     ///
     /// ```
     /// use u2m::config::{ConfigFile, Environment};
@@ -152,7 +154,7 @@ impl StorageChoice {
     }
 }
 
-/// A user's stores, by the user's choice.
+/// A user's stores, combined by the user's choice.
 ///
 /// ```
 /// use u2m::config::{ConfigFile, Environment};
@@ -174,10 +176,10 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Chooses as [`StorageChoice::of`] does. Nothing is read, created or asked yet.
+    /// Opens the stores by the choice of [`StorageChoice::of`]. Reads, creates and asks nothing yet.
     ///
     /// # Errors
-    /// A store is named that there is not, or the home folder is not known.
+    /// Fails if an unknown store is named, or if the home folder is not known.
     pub fn open(
         named: Option<&str>,
         around: &Environment<'_>,
@@ -186,7 +188,7 @@ impl Storage {
         Self::open_for(PATIENCE, named, around, profile)
     }
 
-    /// As [`Storage::open`], for a command with a person before it: a prompt of the keyring is waited for.
+    /// As [`Storage::open`], for a command with a person at the terminal: it waits while the keyring prompts.
     ///
     /// # Errors
     /// As there.
@@ -212,8 +214,8 @@ impl Storage {
         Ok(Self { choice, store: store.with_naming(choice.naming()), file: path, rivals })
     }
 
-    /// The stores of the user whose process this is, for a login of `profile`. A profile file that cannot be read has no say
-    /// here: whoever needs it reports it.
+    /// Opens the stores of the user who runs this process, for a login of `profile`. A profile file that cannot be read is
+    /// ignored here; the code that needs it reports the error.
     ///
     /// # Errors
     /// As [`Storage::open`].
@@ -230,7 +232,7 @@ impl Storage {
         Self::open(None, &Environment { env: &env, config: &config }, profile)
     }
 
-    /// The same, for a login at an issuer that is not Databricks': no copy is made under its host's key.
+    /// The same stores for a login at an issuer that is not Databricks': no copy is made under a host's key.
     ///
     /// ```no_run
     /// let storage = u2m::store::Storage::for_user(Some("idp"))?.for_issuer();
@@ -241,23 +243,23 @@ impl Storage {
         Self { store: self.store.without_mirrors(), rivals: Vec::new(), ..self }
     }
 
-    /// Who chose what.
+    /// The choice, and who made it.
     pub fn choice(&self) -> StorageChoice {
         self.choice
     }
 
-    /// All of the stores in one.
+    /// All of the stores behind one interface.
     pub fn store(&self) -> &AutoStore {
         &self.store
     }
 
-    /// The file that other programs share; the locks of all logins stand beside it.
-    pub fn file(&self) -> &Path {
+    /// The file that other programs share. The locks of all logins are beside it.
+    pub fn shared_file(&self) -> &Path {
         &self.file
     }
 
-    /// The other profiles of this host that ask for the copy under its key as well (`mirror_host_key = true`), where this
-    /// storage's profile does. There is one copy, and a login of any of them moves it.
+    /// The other profiles of this host that also ask for the copy under its key (`mirror_host_key = true`), if this storage's
+    /// profile does. There is only one copy, and a login of any of them moves it.
     ///
     /// ```
     /// # use u2m::config::{ConfigFile, Environment};
@@ -272,13 +274,13 @@ impl Storage {
         &self.rivals
     }
 
-    /// What `auth_storage` in `[__settings__]` is to say after a new login of `key`, so that every program looks for it where it
-    /// is from now on. `None` if somebody made a choice: that one stays as it is, and one for a single command stays one.
+    /// The value that `auth_storage` in `[__settings__]` should get after a new login of `key`, so that every program looks for
+    /// the login where it now is. `None` if the store was chosen explicitly: that choice is left as it is.
     pub fn to_pin(&self, key: &CacheKey) -> Option<StorageMode> {
         self.store.landing(key).filter(|_| !self.choice.is_explicit())
     }
 
-    /// Where a kind of store keeps its logins, in words; `path` shows a path.
+    /// Describes where a kind of store keeps its logins; `path` formats a path.
     pub fn location(&self, mode: StorageMode, path: &dyn Fn(&Path) -> String) -> String {
         match mode {
             StorageMode::Plaintext => path(&self.file),
@@ -287,13 +289,13 @@ impl Storage {
         }
     }
 
-    /// Where a login is recorded to be, whatever was chosen.
+    /// Returns the store that a login is recorded in, whatever was chosen.
     pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
         self.store.home(key)
     }
 
-    /// The store that a login is used from by `choice`, which may be another one's than that of this storage. `None`: nobody
-    /// chose, and nobody knows of such a login.
+    /// Returns the store that a login is used from under `choice`, which may differ from this storage's own choice. `None` if no
+    /// store was chosen and no such login is known.
     pub fn place(&self, key: &CacheKey, choice: StorageChoice) -> Option<StorageMode> {
         match choice.naming() == self.store.naming() {
             true => self.store.place(key),
@@ -301,14 +303,14 @@ impl Storage {
         }
     }
 
-    /// Looks at many logins together, to tell what is stored and where: files are read once for all of them.
+    /// Reads many logins at once, to report what is stored and where. Each file is read only once.
     pub fn snapshot(&self, keys: impl IntoIterator<Item = CacheKey>) -> Snapshot {
         self.store.snapshot(keys)
     }
 }
 
-/// The file, with a copy of the profile's login under its host's key, unless the profile does not wish it. No program looks for
-/// a login at another issuer there.
+/// The file, with a copy of the profile's login under its host's key unless the profile turns that off. A login at another
+/// issuer gets no copy, because no program would look for it there.
 fn mirrored(
     file: FileStore,
     around: &Environment<'_>,
@@ -331,7 +333,7 @@ fn mirror_setting(config: &ConfigFile, profile: &str) -> Option<String> {
     config.get(profile, MIRROR).map(str::to_ascii_lowercase)
 }
 
-/// The other profiles of the host of `profile` that ask for its copy, where that one does.
+/// The other profiles on the host of `profile` that ask for the copy, if that profile does.
 fn rivals(config: &ConfigFile, profile: Option<&str>) -> Vec<String> {
     let asks = |name: &str| mirror_setting(config, name).as_deref() == Some("true");
     let named = profile.and_then(|name| config.profile(name)).filter(|named| asks(named.name()));
@@ -349,19 +351,19 @@ fn rivals(config: &ConfigFile, profile: Option<&str>) -> Vec<String> {
     others.map(|other| other.name().to_owned()).collect()
 }
 
-/// Why there is no store.
+/// Why the stores could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
-    /// The words are the reference's.
+    /// A store that does not exist was named. The wording is that of Databricks' CLI.
     #[error("{place}: unknown storage mode \"{text}\" (want plaintext, secure or encrypted)")]
     UnknownMode {
-        /// Which variable or setting names it.
+        /// The variable or setting that names it.
         place: &'static str,
         /// The name.
         text: Sanitized,
     },
-    /// The store itself.
+    /// The store itself failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,4 +1,4 @@
-//! Asks an endpoint supplier of the caller's own for the endpoints of a target.
+//! Asks the program's own endpoint supplier for the endpoints of a target.
 
 use u2m_core::{MetadataError, ServerMetadata, Target};
 use u2m_http::EndpointSupplier;
@@ -16,7 +16,7 @@ pub(crate) async fn ask(
         }
         (Some(host), Some(account)) => supplier.unified(host, account).await,
         (Some(host), None) => supplier.workspace(host).await,
-        // Discovery targets learn their issuer from the callback, and have no supplier.
+        // Discovery targets learn their issuer from the callback and have no supplier.
         (None, _) => Err(MetadataError::NotSupported),
     }
 }
@@ -30,7 +30,7 @@ mod tests {
     use u2m_core::{AccountId, Host};
     use url::Url;
 
-    /// Says what it is asked for.
+    /// Records what it is asked for.
     #[derive(Debug, Default)]
     struct Asked(Mutex<Vec<String>>);
 

@@ -1,8 +1,8 @@
-//! How long something is tried: less what each try can take at most, however long this process was suspended meanwhile.
+//! How long something is retried. Each attempt counts at most its own maximum, however long the process was suspended meanwhile.
 
 use std::time::{Duration, Instant};
 
-/// What is left of the time for trying.
+/// The time that is left for trying.
 #[derive(Debug)]
 pub(crate) struct RetryTime(Duration);
 
@@ -15,7 +15,7 @@ impl RetryTime {
         self.0.is_zero()
     }
 
-    /// Takes off what a try takes, or `longest` if it was longer than that: the process was suspended then.
+    /// Subtracts the time of an attempt, or `longest` if it took longer because the process was suspended.
     pub(crate) fn during<T>(&mut self, longest: Duration, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let done = work();
@@ -23,7 +23,7 @@ impl RetryTime {
         done
     }
 
-    /// Waits for `pause`, or for as much of it as is left, or until `is_enough`.
+    /// Waits for `pause`, or for what is left of the time, or until `is_enough` returns true.
     pub(crate) fn pause(&mut self, pause: Duration, is_enough: impl Fn() -> bool) {
         let mut left = pause.min(self.0);
         self.0 -= left;

@@ -255,7 +255,7 @@ fn each_store_has_a_place_that_is_shown() {
     let user = User::new();
     let storage = user.storage(&[], SETTING);
     let file = user.home.path().join(".databricks/token-cache.json");
-    assert_eq!(storage.file(), file);
+    assert_eq!(storage.shared_file(), file);
     let shown = |path: &std::path::Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     for (mode, place) in [
         (StorageMode::Plaintext, "token-cache.json"),

@@ -53,12 +53,12 @@ impl Twist for Arc<Faults> {
 }
 
 impl EntryLock for FickleLock {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.verdict()
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.refresh_failure()
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.note(verdict)
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.note(refresh_failure)
     }
 
     fn prove_writable(&mut self) -> Result<(), StoreError> {

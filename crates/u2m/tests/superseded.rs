@@ -68,12 +68,12 @@ impl TokenStore for Crowded {
 }
 
 impl EntryLock for CrowdedLock {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.verdict()
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.refresh_failure()
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.note(verdict)
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.note(refresh_failure)
     }
 
     fn prove_writable(&mut self) -> Result<(), StoreError> {

@@ -137,7 +137,7 @@ fn the_facts_of_a_login_are_what_is_stored_and_show_no_token() {
     let scopes: Vec<_> = facts.scopes.iter().map(|scope| scope.as_str()).collect();
     assert_eq!(scopes, ["all-apis", "offline_access"]);
     assert_eq!(facts.issuer.unwrap().as_str(), format!("{}/oidc", home.url()));
-    assert_eq!(person.storage().unwrap().file(), home.store().path());
+    assert_eq!(person.storage().unwrap().shared_file(), home.store().path());
     assert_eq!(person.host(), Some(&home.world.host()));
     assert_eq!(person.auth_type(), Some("databricks-cli"));
     home.keep(&access());

@@ -9,9 +9,10 @@ use common::{World, chain};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use u2m::store::{AutoStore, NamedStore, StorageMode, StoreError, TokenStore};
-use u2m::transport::{Transport, TransportFailure};
+use u2m::transport::{
+    HttpRequest, HttpResponse, Transport, TransportFailure, TransportFailureKind,
+};
 use u2m::{BuildError, PersistentAuth};
-use u2m_core::{HttpRequest, HttpResponse, TransportFailureKind};
 
 /// Speaks to a server on this machine, in clear text.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ fn open(Sqlite(locks): &Sqlite) -> Result<Connection, StoreError> {
 
 fn failed(error: rusqlite::Error) -> StoreError {
     let is_busy = error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
-    if is_busy { StoreError::passing(error) } else { StoreError::other(error) }
+    if is_busy { StoreError::transient(error) } else { StoreError::other(error) }
 }
 
 fn read(db: &Connection, key: &CacheKey) -> Result<Option<Session>, StoreError> {

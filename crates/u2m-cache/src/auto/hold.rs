@@ -1,4 +1,4 @@
-//! The locks of one login in several stores at once.
+//! Holds the locks of one login in several stores at once.
 
 use super::AutoStore;
 use crate::error::StoreError;
@@ -9,12 +9,12 @@ use std::fmt;
 use std::time::{Duration, Instant};
 use u2m_core::CacheKey;
 
-/// The order in which locks are taken, whoever takes several: two that wait for each other would wait in vain.
+/// The order in which locks are always taken, so that two callers that take several cannot deadlock.
 const ORDER: [StorageMode; 3] =
     [StorageMode::Secure, StorageMode::Plaintext, StorageMode::Encrypted];
 
-/// A login that is held in several stores at once ([`AutoStore::hold_all`]): nobody refreshes it or moves it. Dropping it
-/// gives the locks back.
+/// A login that is locked in several stores at once ([`AutoStore::hold_all`]). Nobody can refresh or move it. Dropping this
+/// releases the locks.
 #[derive(Default)]
 pub struct HeldLogin {
     modes: Vec<StorageMode>,
@@ -28,18 +28,18 @@ impl fmt::Debug for HeldLogin {
 }
 
 impl HeldLogin {
-    /// The stores in which it is held.
+    /// Returns the stores in which it is locked.
     pub(super) fn modes(&self) -> &[StorageMode] {
         &self.modes
     }
 }
 
 impl AutoStore {
-    /// Takes the locks of a login in every store that this program has, so that it can be removed from all of them while it
-    /// is nowhere on its way. `None`: somebody else has one of them, and has had it for as long as `patience`.
+    /// Locks a login in every store of this program, so that it can be removed from all of them without being moved
+    /// meanwhile. Returns `None` if another holder keeps one of the locks for as long as `patience`.
     ///
     /// # Errors
-    /// There can be no lock.
+    /// Fails if a lock cannot be created.
     ///
     /// ```
     /// use std::time::Duration;
@@ -62,7 +62,7 @@ impl AutoStore {
         self.hold(key, &modes, patience)
     }
 
-    /// Takes the locks of a login in these stores, one after another; those that share one take it once.
+    /// Locks a login in these stores, one after another. Stores that share a lock take it once.
     pub(super) fn hold(
         &self,
         key: &CacheKey,
@@ -82,7 +82,7 @@ impl AutoStore {
         Ok(Some(held))
     }
 
-    /// Whether whoever holds a login's locks in the stores `held` holds that of `mode` too.
+    /// Returns whether holding a login's locks in the stores `held` includes the lock of `mode`.
     pub(super) fn is_held(&self, mode: StorageMode, held: &[StorageMode]) -> bool {
         let place = |mode| self.part(mode).ok().and_then(|part| part.locks_beside());
         let here = place(mode);

@@ -1,4 +1,4 @@
-//! Where a login goes, and what is written down of it.
+//! Decides where a login goes, and records it.
 
 use super::{AutoStore, NamedStore};
 use crate::error::StoreError;
@@ -7,7 +7,7 @@ use std::error::Error;
 use u2m_core::CacheKey;
 
 impl AutoStore {
-    /// Where a login is to be saved: where it was decided, else where it is, else where new ones go.
+    /// Returns where to save a login: where it was decided, else where it is, else where new ones go.
     pub(super) fn keep(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
         if let NamedStore::Alone(mode) = self.0.naming {
             return Ok(mode);
@@ -21,7 +21,7 @@ impl AutoStore {
         }
     }
 
-    /// Decides where a new login goes, by asking the keyring for a sign of life (a write).
+    /// Decides where a new login goes. Tests the keyring with a write.
     pub(super) fn decide(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
         if let Some(mode) = self.0.naming.mode() {
             self.part(mode)?.prepare_login(key)?;
@@ -39,24 +39,24 @@ impl AutoStore {
                 self.part(StorageMode::Plaintext)?.prepare_login(key)?;
                 Ok(StorageMode::Plaintext)
             }
-            // What is silent, or waits for its prompt, is no reason to keep the login where everybody's backup finds it; and
-            // nobody is asked to sign in for a login that may not be kept.
+            // A keyring that is silent or waits for its prompt is no reason to store the login where every backup finds it.
+            // And the user is not asked to sign in for a login that cannot be stored.
             Err(error) => Err(error),
         }
     }
 
-    /// Records where a login is now: a new one wherever it went, another one if nothing was recorded. What a new login has
-    /// replaced elsewhere is removed there; that this does not work is told and is no failure.
+    /// Records where a login is now: for a new login always, for another one only if nothing was recorded. Removes what a new
+    /// login has replaced elsewhere; if that fails there is a notice, but no error.
     ///
     /// # Errors
-    /// Everybody goes on to look for it where an older one is.
+    /// Fails if it cannot be recorded. All programs then continue to use the older login.
     pub(super) fn record(&self, key: &CacheKey, mode: StorageMode) -> Result<(), StoreError> {
         let (before, is_new) = (self.home(key), self.open_landing(key) == Some(mode));
         match before.filter(|before| *before != mode) {
             Some(before) if is_new => self.leave(key, before, mode)?,
             None if before.is_none() => {
                 if let Err(error) = self.set_home(key, Some(mode)) {
-                    // It is found all the same, by looking around.
+                    // It is still found by searching the stores.
                     self.notice(format!(
                         "where the login '{key}' is kept could not be noted: {error}"
                     ));
@@ -70,7 +70,7 @@ impl AutoStore {
         Ok(())
     }
 
-    /// Lets a new login count in the place of an older one elsewhere, which is removed.
+    /// Makes a new login replace an older one in another store, which is removed.
     fn leave(
         &self,
         key: &CacheKey,
@@ -91,7 +91,7 @@ impl AutoStore {
             Ok(()) => {
                 let _ = self.0.file.note(|sidecar| sidecar.drop_stray(name, before.as_str()));
             }
-            // A store that this program does not have is not its business.
+            // A store that this program does not have is ignored.
             Err(StoreError::NoStore { .. } | StoreError::NotBuilt { .. })
                 if self.part(before).is_err() => {}
             Err(error) => {
@@ -102,7 +102,7 @@ impl AutoStore {
     }
 }
 
-/// Why there is no such store, without what could be done about it.
+/// Returns why there is no such store, without the advice in the message.
 fn cause(error: &StoreError) -> String {
     let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     text.split(';').next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! The lock of a login in one store of several.
+//! The lock of a login in one of several stores.
 
 use super::search::{ROUNDS, is_settled_here};
 use super::{AutoStore, NamedStore};
@@ -18,15 +18,15 @@ pub(super) struct AutoLock {
     key: CacheKey,
     mode: StorageMode,
     lock: StoreLock,
-    /// What was read under this lock when it was taken, for whoever reads it first.
+    /// What was read under this lock when it was taken, for the first reader.
     read: Option<Session>,
-    /// What the last read said of all logins.
+    /// The side file as last read.
     sidecar: Option<Sidecar>,
 }
 
-/// The lock that the store itself gives.
+/// The store's own lock.
 enum StoreLock {
-    /// The shared file's, which reads the side file too.
+    /// The shared file's lock, which also reads the side file.
     File(Box<FileLock>),
     Other(Box<dyn EntryLock>),
 }
@@ -41,7 +41,7 @@ impl StoreLock {
 }
 
 impl AutoStore {
-    /// Takes the lock of a login wherever that is. `is_to_finish` as of [`FileStore::hold`](crate::FileStore).
+    /// Takes the lock of a login in the store that it is in. `is_to_finish` is as in [`FileStore::hold`](crate::FileStore).
     pub(super) fn take(
         &self,
         key: &CacheKey,
@@ -56,11 +56,11 @@ impl AutoStore {
                 return Ok(None);
             };
             let mut lock = self.locked(key, mode, part);
-            // It may have been moved while its lock was waited for: then this is not where it is saved, and perhaps not
+            // The login may have been moved while its lock was waited for. Then it is saved elsewhere, and this may not be
             // the lock that others wait for.
             let still = if lock.look() { mode } else { self.keep(key)? };
             if still == mode {
-                // What a dead process left is nobody's to wait for: it stays for the next if it cannot go now.
+                // Nobody waits for what a dead process left. If it cannot be removed now, it is left for the next.
                 let is_clean = |known: &Sidecar| known.strays(key.as_str()).is_empty();
                 if !lock.sidecar.as_ref().is_some_and(is_clean) {
                     let _ = self.clear_strays(key, &[mode]);
@@ -90,7 +90,7 @@ impl AutoStore {
         })
     }
 
-    /// Goes on with the lock of a login that another process took.
+    /// Takes over the lock of a login that another process took.
     pub(super) fn go_on(
         &self,
         key: &CacheKey,
@@ -110,7 +110,8 @@ impl AutoStore {
         Ok(Box::new(self.locked(key, mode, StoreLock::Other(part))))
     }
 
-    /// In which store a login is to be locked: where it was found last, else where it is. Under the lock it is looked at anew.
+    /// Returns the store in which to lock a login: where it was last found, else where it is. It is read again under the
+    /// lock.
     fn guess(&self, key: &CacheKey) -> Result<StorageMode, StoreError> {
         let is_open = self.open_landing(key).is_some();
         match !is_open
@@ -129,7 +130,7 @@ impl AutoStore {
 }
 
 impl AutoLock {
-    /// Reads the login and what is known of all, in the shared file; whether that shows that the login is there.
+    /// Reads the login and the side file in the shared file. Returns whether they show that the login is there.
     fn look(&mut self) -> bool {
         (self.read, self.sidecar) = (None, None);
         let StoreLock::File(lock) = &mut self.lock else { return false };
@@ -154,24 +155,24 @@ impl EntryLock for AutoLock {
         load()
     }
 
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.lock().verdict()
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.lock().refresh_failure()
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.lock().note(verdict)
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.lock().note(refresh_failure)
     }
 
     fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         self.lock.lock().pause(door)
     }
 
-    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.lock().note_pause(verdict)
+    fn note_pause(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.lock().note_pause(refresh_failure)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
-        // Asked for by name, a store may hold a copy of a login that was saved elsewhere since.
+        // A store that was requested by name may hold a copy of a login that was saved elsewhere since.
         if self.store.naming().mode().is_some()
             && let Some(place) =
                 self.store.counts_elsewhere(&self.key, self.mode, self.sidecar.as_ref())?

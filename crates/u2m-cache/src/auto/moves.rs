@@ -1,5 +1,5 @@
-//! Moving logins from one store to another, so that at any moment each is in exactly one place that counts: which ones there
-//! are to move, with their locks in hand. What is written, step by step, is in `steps`.
+//! Moves logins from one store to another, so that at any moment each login counts in exactly one place. This file finds the
+//! logins to move and holds their locks. The steps of writing are in `steps`.
 
 mod steps;
 
@@ -11,12 +11,12 @@ use crate::sidecar::record_file::Sidecar;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
-/// How many logins are on their way at once: their locks are open files, of which a process has not many.
+/// How many logins are moved at once. Their locks are open files, which are limited per process.
 const AT_ONCE: usize = 100;
 
-/// A login that is on its way.
+/// A login that is being moved.
 struct LoginMove {
-    /// Which of those that were asked for.
+    /// The index among the requested logins.
     at: usize,
     key: CacheKey,
     session: Session,
@@ -26,15 +26,15 @@ struct LoginMove {
     _held: HeldLogin,
 }
 
-/// What becomes of the logins that were asked for.
+/// The outcome for each requested login.
 type Outcomes = Vec<Option<Result<bool, StoreError>>>;
 
 impl AutoStore {
-    /// Moves a login to another store (KEY-8). Whether there was anything to move.
+    /// Moves a login to another store (KEY-8). Returns whether there was anything to move.
     ///
     /// # Errors
-    /// It is still where it was then, unless the error is [`StoreError::CopyLeft`]. [`StoreError::KeptElsewhere`]: what
-    /// `from` holds is not the login that counts.
+    /// If this fails, the login is still where it was, unless the error is [`StoreError::CopyLeft`].
+    /// [`StoreError::KeptElsewhere`] means that what `from` holds is not the login that is used.
     pub fn migrate(
         &self,
         key: &CacheKey,
@@ -46,11 +46,11 @@ impl AutoStore {
         moved.pop().unwrap_or(Ok(false))
     }
 
-    /// Moves several logins from one store to another, as [`AutoStore::migrate`] does, by as few writes as the stores can make
-    /// of it; one outcome each, in their order.
+    /// Moves several logins from one store to another, as [`AutoStore::migrate`] does, with as few writes as the stores can
+    /// manage. Returns one result for each key, in the same order.
     ///
     /// # Errors
-    /// The new store cannot take any; nothing was moved.
+    /// Fails if the new store cannot take any login. Nothing was moved then.
     pub fn migrate_all(
         &self,
         from: StorageMode,
@@ -64,7 +64,7 @@ impl AutoStore {
             self.part(to)?.prepare_login(first)?;
             let all: Vec<usize> = (0..keys.len()).collect();
             for some in all.chunks(AT_ONCE) {
-                // Whoever is refreshing one of several keeps the others from nobody.
+                // With several logins, a running refresh of one of them must not delay the others.
                 let wait = if some.len() > 1 { Duration::ZERO } else { patience };
                 self.move_some(from, to, keys, some, wait, &mut outcomes);
                 for at in some.iter().filter(|_| some.len() > 1) {
@@ -77,7 +77,7 @@ impl AutoStore {
         Ok(outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(false))).collect())
     }
 
-    /// Moves `some` of the logins together. Where a step fails for all of several, they have no outcome yet.
+    /// Moves `some` of the logins together. If a step fails for several at once, they get no outcome yet.
     fn move_some(
         &self,
         from: StorageMode,
@@ -111,8 +111,7 @@ impl AutoStore {
         }
     }
 
-    /// Takes the locks of a login: a refresh that is under way ends first, and none begins before the login is in its new
-    /// place.
+    /// Takes the locks of a login. A running refresh ends first, and none begins before the login is in its new place.
     fn hold_to_move(
         &self,
         key: &CacheKey,
@@ -124,14 +123,14 @@ impl AutoStore {
         held.ok_or_else(|| StoreError::Busy { key: key.clone() })
     }
 
-    /// Finishes what was left of earlier moves.
+    /// Completes earlier moves that were interrupted.
     fn finish_earlier(
         &self,
         keys: &[CacheKey],
         mut held: Vec<(usize, HeldLogin)>,
         outcomes: &mut Outcomes,
     ) -> Vec<(usize, HeldLogin)> {
-        // What cannot be read now is said by who reads it next.
+        // A read error is reported by the next read.
         let Ok(sidecar) = self.0.file.sidecar() else { return held };
         held.retain(|(at, held)| {
             let key = &keys[*at];
@@ -144,7 +143,7 @@ impl AutoStore {
         held
     }
 
-    /// What there is to move: the logins in `from` that count.
+    /// Returns the logins in `from` that count and are to be moved.
     fn look(
         &self,
         (from, to): (StorageMode, StorageMode),
@@ -169,8 +168,8 @@ impl AutoStore {
         moving
     }
 
-    /// What was found in `from`, if it is the login that counts, and where that was recorded to be. One that is in its new
-    /// place already leaves no copy here.
+    /// Returns what was found in `from` if it is the login that counts, and where that was recorded to be. Removes the copy
+    /// in `from` of a login that is already in its new place.
     fn counting(
         &self,
         key: &CacheKey,
@@ -181,7 +180,7 @@ impl AutoStore {
         let Some(session) = found else { return Ok(None) };
         let session = match from {
             StorageMode::Encrypted => session,
-            // The store may have been unable to read at that moment whom the login belongs to.
+            // The store may have been unable to read the owner of the login at that moment.
             _ => sidecar.complete(key.as_str(), session),
         };
         let home = sidecar.home(key.as_str()).and_then(StorageMode::parse);
@@ -190,7 +189,7 @@ impl AutoStore {
         };
         let counts = match self.part(elsewhere).and_then(|part| part.load(key)) {
             Ok(Some(counts)) => Some(counts.fingerprint()),
-            // What was recorded is gone; this is all that there is.
+            // The recorded login is gone; this is the only one.
             Ok(None) => return Ok(Some((session, home))),
             Err(error) if error.is_transient() => return Err(error),
             Err(_) => None,

@@ -1,8 +1,8 @@
-//! What was said about which store a user's logins are in.
+//! Which store a user requested for their logins.
 
 use crate::mode::StorageMode;
 
-/// Which store was named for a user's logins, and how much that says.
+/// Which store was requested by name, and how binding that is.
 ///
 /// ```
 /// use u2m_cache::{NamedStore, StorageMode};
@@ -11,18 +11,18 @@ use crate::mode::StorageMode;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NamedStore {
-    /// No store was named.
+    /// No store was requested.
     #[default]
     Nothing,
-    /// For this once: it is used alone, whatever is recorded.
+    /// Requested for this run only: no other store is used, whatever is recorded.
     Alone(StorageMode),
-    /// By a setting that stays, and that may be older than a move: a login is used from where it is recorded to be, else from
-    /// there, and a new one goes there.
+    /// Requested by a permanent setting, which may be older than a move. An existing login is read from the store in which it
+    /// is recorded, else from this one. A new login goes to this one.
     First(StorageMode),
 }
 
 impl NamedStore {
-    /// The store that was named.
+    /// Returns the requested store.
     pub const fn mode(self) -> Option<StorageMode> {
         match self {
             Self::Nothing => None,

@@ -1,4 +1,4 @@
-//! Where a login is: where the side file says, else wherever it is found.
+//! Finds a login: where the side file says, else in the first store that has it.
 
 use super::snapshot::is_there;
 use super::{AutoStore, NamedStore};
@@ -9,16 +9,17 @@ use crate::store::TokenStore;
 use std::sync::PoisonError;
 use u2m_core::{CacheKey, Session};
 
-/// How often logins may be moved while one is looked for.
+/// How often a login may be moved during one search.
 pub(super) const ROUNDS: usize = 8;
 
 impl AutoStore {
-    /// The stores that hold a login under `key`, wherever it is looked for otherwise. One that cannot be asked is left out.
+    /// Returns all stores that hold a login under `key`, regardless of which one is used. A store that cannot be read is left
+    /// out.
     pub fn holders(&self, key: &CacheKey) -> Vec<StorageMode> {
         self.holders_of_all(std::slice::from_ref(key)).pop().unwrap_or_default()
     }
 
-    /// As [`AutoStore::holders`], of several logins, by one look into each store that can be read at once.
+    /// Like [`AutoStore::holders`] for several logins, with one read of each store that supports it.
     pub fn holders_of_all(&self, keys: &[CacheKey]) -> Vec<Vec<StorageMode>> {
         let mut holders = vec![Vec::new(); keys.len()];
         for mode in StorageMode::ALL {
@@ -32,13 +33,13 @@ impl AutoStore {
         holders
     }
 
-    /// As [`AutoStore::home`], of several logins, by one look.
+    /// Like [`AutoStore::home`] for several logins, with one read of the side file.
     pub fn homes_of_all(&self, keys: &[CacheKey]) -> Vec<Option<StorageMode>> {
         let sidecar = self.0.file.sidecar().unwrap_or_default();
         keys.iter().map(|key| home(&sidecar, key)).collect()
     }
 
-    /// Where a login is, and what was read on the way.
+    /// Returns where a login is, and the login.
     pub(super) fn find(
         &self,
         key: &CacheKey,
@@ -55,7 +56,7 @@ impl AutoStore {
         found
     }
 
-    /// Whether a login was found in the shared file when it was looked for last.
+    /// Returns whether the last search found a login in the shared file.
     pub(super) fn was_in_the_file(&self, key: &CacheKey) -> bool {
         self.0.in_the_file.lock().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
@@ -64,7 +65,7 @@ impl AutoStore {
         if let NamedStore::Alone(mode) = self.0.naming {
             return Ok((mode, self.part(mode)?.load(key)?));
         }
-        // Mostly it is there, and then the side file is read once.
+        // Usually it is there, and then the side file is read only once.
         if self.0.naming == NamedStore::First(StorageMode::Plaintext)
             && let Ok(Some((session, sidecar))) = self.0.file.load_and_sidecar(key)
             && !is_elsewhere(&sidecar, key, StorageMode::Plaintext)
@@ -77,7 +78,7 @@ impl AutoStore {
             if found.1.is_some() && !is_elsewhere(&sidecar, key, found.0) {
                 return Ok(found);
             }
-            // It may have been moved in between, there and back even; and what stands elsewhere may be an old copy of it.
+            // It may have been moved in between, even there and back; and what is stored elsewhere may be an old copy.
             let now = self.0.file.sidecar()?;
             if now.home_changes() == sidecar.home_changes() {
                 return Ok(found);
@@ -87,7 +88,7 @@ impl AutoStore {
         self.find_by(key, &sidecar)
     }
 
-    /// Where a login is by what this record says.
+    /// Returns where a login is according to this side file, and the login.
     fn find_by(
         &self,
         key: &CacheKey,
@@ -114,8 +115,8 @@ impl AutoStore {
         }
     }
 
-    /// The store that a login is used from, as far as that can be told by asking as few as possible. `None`: no
-    /// store was named, and nobody knows of such a login.
+    /// Returns the store that a login is used from, asking as few stores as possible. Returns `None` if no store was
+    /// requested and no store knows the login.
     ///
     /// ```
     /// use u2m_cache::{AutoStore, FileStore, StorageMode};
@@ -131,7 +132,7 @@ impl AutoStore {
         self.snapshot([key.clone()]).place(key, self.0.naming)
     }
 
-    /// The logins in every store that is here.
+    /// Returns the logins of all available stores.
     pub(super) fn keys_everywhere(&self) -> Result<Vec<CacheKey>, StoreError> {
         let mut keys = Vec::new();
         for mode in StorageMode::ALL {
@@ -145,13 +146,14 @@ impl AutoStore {
         Ok(keys)
     }
 
-    /// The logins in the store that a setting names, and those that are recorded to be in another: no other store is asked.
+    /// Returns the logins of the store named by a setting, and those recorded to be in another store. No other store is
+    /// asked.
     pub(super) fn keys_first_in(&self, first: StorageMode) -> Result<Vec<CacheKey>, StoreError> {
         let sidecar = self.0.file.sidecar()?;
         let others = StorageMode::ALL.into_iter().filter(|mode| *mode != first);
         let recorded: Vec<_> = others.flat_map(|mode| sidecar.keys_at(mode.as_str())).collect();
         let mut keys = match self.part(first).and_then(TokenStore::keys) {
-            // As for a single login: it hides none of these.
+            // As for a single login: an absent store hides none of these.
             Err(error) if error.is_absent_store() && !recorded.is_empty() => Vec::new(),
             keys => keys?,
         };
@@ -162,16 +164,16 @@ impl AutoStore {
 
 pub(super) type FoundLogins = Result<Option<Session>, StoreError>;
 
-/// What stores said when they were asked for one login.
+/// What the stores returned for one login.
 #[derive(Debug, Default)]
 pub(super) struct StoreFindings([Option<FoundLogins>; StorageMode::ALL.len()]);
 
 /// Where a login is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LoginPlace {
-    /// What this store says counts, whatever that is.
+    /// What this store returned counts, whatever it is.
     In(StorageMode),
-    /// There is none, and this is where it would be.
+    /// There is no login; this is where it would be.
     Nowhere(StorageMode),
 }
 
@@ -180,12 +182,12 @@ impl StoreFindings {
         self.0[mode as usize] = Some(found);
     }
 
-    /// What a store said; `Err` where it was not asked yet.
+    /// Returns what a store returned, or `Err` if it was not asked yet.
     fn at(&self, mode: StorageMode) -> Result<&FoundLogins, StorageMode> {
         self.0[mode as usize].as_ref().ok_or(mode)
     }
 
-    /// What counts of it.
+    /// Returns the result that counts.
     pub(super) fn take(
         mut self,
         settled: LoginPlace,
@@ -197,7 +199,8 @@ impl StoreFindings {
     }
 }
 
-/// Where a login is by what this record says, and by what stores have said so far. `Err` names the store to ask next.
+/// Decides where a login is from this side file and from what the stores have returned so far. `Err` names the store to ask
+/// next.
 pub(super) fn settle(
     naming: NamedStore,
     key: &CacheKey,
@@ -214,9 +217,9 @@ pub(super) fn settle(
     let Some(elsewhere) = home.filter(|home| *home != first) else {
         return looks.at(first).map(|_| LoginPlace::In(first));
     };
-    // Whatever stands in the named store: a program that writes whole files may have put an old copy back there.
+    // Whatever the named store holds: a program that writes whole files may have restored an old copy there.
     let recorded = looks.at(elsewhere)?;
-    // That this program cannot look there says nothing of the login: another one, that can, uses and renews it there.
+    // That this program cannot read that store says nothing about the login: another program may use and refresh it there.
     if matches!(recorded, Err(StoreError::NotBuilt { .. })) {
         return Ok(LoginPlace::In(elsewhere));
     }
@@ -224,7 +227,7 @@ pub(super) fn settle(
     if !matches!(recorded, Ok(None)) && !has_no_store {
         return Ok(LoginPlace::In(elsewhere));
     }
-    // What a move has left in the named store does not count; and a store that is not there at all hides nothing.
+    // A copy that a move has left in the named store does not count, and an absent store hides nothing.
     let counts = match looks.at(first)? {
         Ok(Some(session)) => !is_left(sidecar, key, first, session),
         Ok(None) => false,
@@ -237,7 +240,7 @@ pub(super) fn settle(
     })
 }
 
-/// Looks for a login that u2m has not saved: the keyring is where Databricks' own command line keeps it by default.
+/// Looks for a login that u2m did not save. Databricks' CLI keeps its logins in the keyring by default.
 fn around(looks: &StoreFindings) -> Result<LoginPlace, StorageMode> {
     for mode in StorageMode::ALL {
         match looks.at(mode)? {
@@ -249,7 +252,7 @@ fn around(looks: &StoreFindings) -> Result<LoginPlace, StorageMode> {
     Ok(LoginPlace::Nowhere(StorageMode::Plaintext))
 }
 
-/// Whether a login that stands in the shared file is used from there by what this record says, without a look anywhere else.
+/// Returns whether a login in the shared file is used from there according to this side file, without looking anywhere else.
 pub(super) fn is_settled_here(naming: NamedStore, key: &CacheKey, sidecar: &Sidecar) -> bool {
     match (naming, home(sidecar, key)) {
         (NamedStore::Alone(mode), _) | (_, Some(mode)) | (NamedStore::First(mode), None) => {
@@ -259,12 +262,12 @@ pub(super) fn is_settled_here(naming: NamedStore, key: &CacheKey, sidecar: &Side
     }
 }
 
-/// Whether a login is recorded to be in another store than this one.
+/// Returns whether a login is recorded to be in a store other than this one.
 fn is_elsewhere(sidecar: &Sidecar, key: &CacheKey, mode: StorageMode) -> bool {
     home(sidecar, key).is_some_and(|home| home != mode)
 }
 
-/// Whether what was found in a store is only what a move has left there.
+/// Returns whether what a store holds was only left there by a move.
 fn is_left(sidecar: &Sidecar, key: &CacheKey, mode: StorageMode, found: &Session) -> bool {
     is_elsewhere(sidecar, key, mode)
         && sidecar.is_stray(key.as_str(), mode.as_str(), &found.fingerprint())

@@ -1,4 +1,4 @@
-//! Many logins looked at together: what a file holds is read once for all of them.
+//! Reads many logins together, so that each file is read only once.
 
 use super::search::{FoundLogins, LoginPlace, StoreFindings, home, settle};
 use super::{AutoStore, NamedStore};
@@ -10,8 +10,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use u2m_core::{CacheKey, Session};
 
-/// What a user's stores hold of some logins, as one look shows it: to be told to people, not to be spent. Files are read once,
-/// when the first login is looked for in them; a keyring is asked for each, and no more once there is none.
+/// What a user's stores hold of some logins at one moment. Use it to show logins to the user, not to get tokens for requests.
+/// Each file is read once, when the first login is looked up in it. The keyring is asked for each login, and no more once it
+/// turns out that there is none.
 ///
 /// ```
 /// use u2m_cache::{AutoStore, FileStore, NamedStore, StorageMode, TokenStore};
@@ -37,11 +38,11 @@ pub struct Snapshot {
     lacks_keyring: AtomicBool,
 }
 
-/// What a file holds of each login; what went wrong is not among it, and is asked for again by itself.
+/// What a file holds for each login. Errors are left out, so that the entry is read again by itself.
 type Loaded = HashMap<CacheKey, Option<Session>>;
 
 impl AutoStore {
-    /// Looks at these logins together. Nothing is read before the first is asked for.
+    /// Prepares to read these logins together. Nothing is read before the first lookup.
     pub fn snapshot(&self, keys: impl IntoIterator<Item = CacheKey>) -> Snapshot {
         let mut keys: Vec<_> = keys.into_iter().collect();
         keys.sort();
@@ -58,15 +59,15 @@ impl AutoStore {
 }
 
 impl Snapshot {
-    /// As the store's own [`load`](crate::TokenStore::load) where the store is used by `naming`. Which host's key holds the same
-    /// tokens is not looked for.
+    /// Returns a login as the store's own [`load`](crate::TokenStore::load) does if the store is used with `naming`. It does
+    /// not check which host's key holds the same tokens.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`load`](crate::TokenStore::load).
     pub fn load(&self, key: &CacheKey, naming: NamedStore) -> Result<Option<Session>, StoreError> {
         let (settled, looks) = self.settled(key, naming);
         if settled == LoginPlace::In(StorageMode::Secure) && self.lacks_keyring() {
-            // The keyring's own words, not what is remembered of them.
+            // Returns the keyring's own error, not the remembered one.
             return self.store.part(StorageMode::Secure)?.load(key);
         }
         Ok(match looks.take(settled)? {
@@ -77,7 +78,7 @@ impl Snapshot {
         })
     }
 
-    /// Whether what [`Snapshot::load`] tells is at hand: no file is still to be read for it, and no keyring to be asked.
+    /// Returns whether [`Snapshot::load`] can answer without reading another file or asking the keyring.
     pub fn is_at_hand(&self, key: &CacheKey, naming: NamedStore) -> bool {
         let Some(sidecar) = self.sidecar.get() else { return false };
         let mut looks = StoreFindings::default();
@@ -92,7 +93,7 @@ impl Snapshot {
         }
     }
 
-    /// As [`AutoStore::place`], where the store is used by `naming`.
+    /// Like [`AutoStore::place`], for a store that is used with `naming`.
     pub fn place(&self, key: &CacheKey, naming: NamedStore) -> Option<StorageMode> {
         let home = self.home(key);
         match naming {
@@ -105,13 +106,13 @@ impl Snapshot {
                     return Some(first);
                 };
                 let (settled, looks) = self.settled(key, naming);
-                // A store that fails is asked all the same, and what it says is told.
+                // A store that fails is still the one to use, and its error is reported.
                 Some(looks.take(settled).map_or(elsewhere, |(mode, _)| mode))
             }
         }
     }
 
-    /// In which store the login was last saved, if that was recorded.
+    /// Returns the store in which the login was last saved, if that is recorded.
     pub fn home(&self, key: &CacheKey) -> Option<StorageMode> {
         home(self.sidecar(), key)
     }
@@ -134,7 +135,7 @@ impl Snapshot {
         }
     }
 
-    /// What was seen already of what a store holds under `key`.
+    /// Returns what was already read from a store under `key`.
     fn seen(&self, mode: StorageMode, key: &CacheKey) -> Option<FoundLogins> {
         if let Err(error) = self.store.part(mode) {
             return Some(Err(error));
@@ -150,7 +151,7 @@ impl Snapshot {
         file.get()?.get(key).cloned().map(Ok)
     }
 
-    /// What a store holds under `key`.
+    /// Returns what a store holds under `key`.
     fn look(&self, mode: StorageMode, key: &CacheKey) -> FoundLogins {
         if let Some(found) = self.seen(mode, key) {
             return found;
@@ -178,7 +179,7 @@ impl Snapshot {
     }
 }
 
-/// Whether a login is there, even if it cannot be read.
+/// Returns whether a login is there, even if it cannot be read.
 pub(super) fn is_there(found: &FoundLogins) -> bool {
     matches!(found, Ok(Some(_)) | Err(StoreError::BadEntry { .. }))
 }

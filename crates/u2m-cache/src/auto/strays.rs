@@ -1,5 +1,5 @@
-//! Copies of a login that do not count. The side file says of each before it can exist, or in the very write that makes
-//! another one count; whoever takes the login's lock removes what a dead process left.
+//! Copies of a login that do not count. The side file records each of them before it can exist, or in the same write that
+//! makes another copy count. Whoever takes the login's lock removes what a dead process left.
 
 use super::AutoStore;
 use crate::error::StoreError;
@@ -9,18 +9,18 @@ use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint};
 
 impl AutoStore {
-    /// Removes the copies of a login that do not count, by whoever holds its locks in the stores `held`. One whose own lock
-    /// somebody else has at this moment stays for the next.
+    /// Removes the copies of a login that do not count. The caller holds its locks in the stores `held`. A copy whose own
+    /// lock is held by someone else is left for the next caller.
     ///
     /// # Errors
-    /// One of them is still there.
+    /// Fails if one of them could not be removed.
     pub(super) fn clear_strays(
         &self,
         key: &CacheKey,
         held: &[StorageMode],
     ) -> Result<(), StoreError> {
         for (at, of) in self.0.file.sidecar()?.strays(key.as_str()) {
-            // One that only a later version knows is not ours to remove.
+            // A kind of store that only a later version knows is not ours to clean up.
             let Some(mode) = StorageMode::parse(&at) else { continue };
             let lock = match self.is_held(mode, held) {
                 true => None,
@@ -35,7 +35,7 @@ impl AutoStore {
         Ok(())
     }
 
-    /// Removes one copy. Its store's lock is held, so that nobody is moving the login there or from there.
+    /// Removes one copy. The caller holds that store's lock, so nobody moves the login there or from there.
     pub(super) fn clear_stray(
         &self,
         key: &CacheKey,
@@ -47,15 +47,14 @@ impl AutoStore {
         if !now.is_stray(name, at, of) {
             return Ok(());
         }
-        // What counts by now is no stray, whatever was written down of it. What stands there in another state is somebody
-        // else's login.
+        // A copy that counts by now must stay, whatever was recorded. A copy in another state is someone else's login.
         if now.home(name) != Some(at) {
             self.delete_state(mode, key, of)?;
         }
         self.0.file.note(|sidecar| drop_stray(sidecar, name, mode, of))
     }
 
-    /// Removes a login that is still in this state; whether that state is gone.
+    /// Removes a login that is still in this state. Returns whether that state is gone.
     pub(super) fn delete_state(
         &self,
         mode: StorageMode,
@@ -65,9 +64,9 @@ impl AutoStore {
         self.part(mode)?.delete_states(&[(key.clone(), of.clone())]).pop().unwrap_or(Ok(true))
     }
 
-    /// In which other store a login is that stands in `mode` too, where the copy there does not count: words that name the
-    /// place. Where the other one holds nothing any more, this one is all that there is; where it cannot be asked, it may. `known`: what was
-    /// read of the side file under the login's lock.
+    /// If the copy in `mode` does not count, returns words that name the other store that holds the login. If the other store
+    /// holds nothing any more, the copy in `mode` is all there is, and this returns `None`; a store that cannot be read is
+    /// assumed to hold the login. `known` is the side file if it was read under the login's lock.
     pub(super) fn counts_elsewhere(
         &self,
         key: &CacheKey,
@@ -87,7 +86,7 @@ impl AutoStore {
     }
 }
 
-/// Forgets a copy that is gone, or that counts; whether it was known.
+/// Removes the record of a copy that is gone or that counts. Returns whether there was one.
 pub(super) fn drop_stray(
     sidecar: &mut Sidecar,
     name: &str,

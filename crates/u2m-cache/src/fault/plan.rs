@@ -1,4 +1,4 @@
-//! A plan of one thread: which operation goes wrong, and how.
+//! A fault plan for one thread: which operation fails, and how.
 #![allow(clippy::unwrap_used)]
 
 use super::FileOperation;
@@ -13,28 +13,28 @@ use std::sync::{Arc, Mutex};
 /// What happens at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InjectedFault {
-    /// It is refused with this error number.
+    /// The operation fails with this error number.
     Error(i32),
-    /// It is done, and yet this error is reported: the answer of a file server was lost.
+    /// The operation is done, but this error is reported, as when the answer of a file server was lost.
     DoneAndError(i32),
-    /// Half of what is to be read or written is, and it is said so.
+    /// Half of the data is read or written, and that length is reported.
     Short,
-    /// Half of it is written, and then this error comes.
+    /// Half of the data is written, and then this error is reported.
     Torn(i32),
-    /// Somebody else does something before it: what [`meanwhile`] was given.
+    /// Another process acts before the operation: the action given to [`meanwhile`].
     Meanwhile,
-    /// The process is killed before it.
+    /// The process is killed before the operation.
     KillBefore,
-    /// The process is killed after it.
+    /// The process is killed after the operation.
     KillAfter,
 }
 
-/// One fault of a story: at the operation of this number, counted from 0.
+/// One fault: at the operation with this number, counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FaultPlan {
     pub(crate) at: usize,
     pub(crate) fault: InjectedFault,
-    /// From then on, at each operation of that kind.
+    /// Also at each later operation of that kind.
     pub(crate) lasts: bool,
 }
 
@@ -44,12 +44,12 @@ struct FaultState {
     kind: Option<FileOperation>,
     steps: Vec<FileOperation>,
     opened: Vec<PathBuf>,
-    /// Files of which something was written that was not made to last since.
+    /// Files with data that was written but not synced since.
     loose: BTreeSet<FileId>,
     runtime: Option<PathBuf>,
 }
 
-/// A file, whatever its name: its device, and its number there.
+/// A file, whatever its name: its device and inode number.
 pub(crate) type FileId = (u64, u64);
 
 pub(crate) fn id(meta: &Metadata) -> FileId {
@@ -65,7 +65,7 @@ thread_local! {
     static MEANWHILE: RefCell<Option<Work>> = const { RefCell::new(None) };
 }
 
-/// What somebody else does at a [`InjectedFault::Meanwhile`].
+/// What another process does at a [`InjectedFault::Meanwhile`].
 pub(crate) fn meanwhile(work: impl FnOnce() + 'static) {
     MEANWHILE.set(Some(Box::new(work)));
 }
@@ -74,8 +74,8 @@ fn current() -> Option<SharedFaults> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// Does `work` under `plan`; its outcome, and the operations that it came to. `runtime` takes the place of the user's
-/// runtime folder.
+/// Runs `work` under `plan`. Returns its result and the operations that it performed. `runtime` replaces the user's runtime
+/// folder.
 pub(crate) fn under<T>(
     plan: Option<FaultPlan>,
     runtime: Option<PathBuf>,
@@ -90,7 +90,7 @@ pub(crate) fn under<T>(
     (out, steps)
 }
 
-/// Does `work`; its outcome, and the files that it opened, each as often as it did.
+/// Runs `work`. Returns its result and the files that it opened, each as often as it did.
 pub(crate) fn opened_under<T>(
     runtime: Option<PathBuf>,
     work: impl FnOnce() -> T,
@@ -115,7 +115,7 @@ pub(crate) fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     }
 }
 
-/// The fault that is planned for this operation.
+/// Returns the fault that is planned for this operation.
 fn planned(op: FileOperation) -> Option<InjectedFault> {
     let shared = current()?;
     let mut state = shared.lock().unwrap();
@@ -157,7 +157,7 @@ pub(crate) fn at<T>(op: FileOperation, work: impl FnOnce() -> io::Result<T>) -> 
     }
 }
 
-/// As [`at`], of what makes a file last.
+/// Like [`at`], for syncing a file.
 pub(crate) fn sync(file: &File, work: fn(&File) -> io::Result<()>) -> io::Result<()> {
     at(FileOperation::Sync, || {
         work(file)?;
@@ -166,19 +166,19 @@ pub(crate) fn sync(file: &File, work: fn(&File) -> io::Result<()>) -> io::Result
     })
 }
 
-/// Notes something of a file among those that may lose what was written.
+/// Updates the set of files that may lose written data.
 fn note_loose(file: &File, note: impl FnOnce(&mut BTreeSet<FileId>, FileId) -> bool) {
     if let Some(shared) = current() {
         let _ = note(&mut shared.lock().unwrap().loose, id(&file.metadata().unwrap()));
     }
 }
 
-/// Whether a power cut would take from this file what was written of it.
+/// Returns whether a power failure would lose data written to this file.
 pub(crate) fn is_loose(meta: &Metadata) -> bool {
     current().is_some_and(|shared| shared.lock().unwrap().loose.contains(&id(meta)))
 }
 
-/// As [`at`], opening the file at `path`.
+/// Like [`at`], for opening the file at `path`.
 pub(crate) fn opening<T>(path: &Path, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     if let Some(shared) = current() {
         shared.lock().unwrap().opened.push(path.to_owned());
@@ -186,10 +186,10 @@ pub(crate) fn opening<T>(path: &Path, work: impl FnOnce() -> io::Result<T>) -> i
     at(FileOperation::Open, work)
 }
 
-/// What stands beside a file, with this for its extension, that counts as mounted by itself.
+/// A file with this extension next to another marks that one as a mount point.
 pub(crate) const MOUNT: &str = "mount";
 
-/// Says of a file that counts as mounted what the system says of one that is.
+/// Returns for a file marked as a mount point the error that the system would return.
 pub(crate) fn check_mount(path: &Path) -> io::Result<()> {
     match path.with_extension(MOUNT).exists() {
         true => refused(rustix::io::Errno::BUSY.raw_os_error()),
@@ -201,7 +201,7 @@ pub(crate) fn through(file: &mut File) -> FaultyFile<'_> {
     FaultyFile(file)
 }
 
-/// A file whose reads and writes are operations.
+/// A file whose reads and writes count as operations.
 pub(crate) struct FaultyFile<'a>(&'a mut File);
 
 impl Read for FaultyFile<'_> {

@@ -140,8 +140,8 @@ fn at_databricks(name: &str, host: &str) -> Session {
         .with_issued_at(Timestamp::from_unix(7))
 }
 
-fn verdict(of: &str) -> RefreshFailure {
-    let kind = RefreshFailureKind::passing(&format!("no answer to {of}"));
+fn refresh_failure(of: &str) -> RefreshFailure {
+    let kind = RefreshFailureKind::transient(&format!("no answer to {of}"));
     RefreshFailure::new(session(of).fingerprint(), Timestamp::from_unix(7), kind)
 }
 
@@ -210,7 +210,7 @@ impl Template {
             // Some of what happens only now and then.
             private(&file.with_file_name(".token-cache-u2m-7.tmp"), "left by the dead");
             let mut lock = store.lock(&key("dev"), LONG).unwrap().unwrap();
-            lock.note(&verdict("dev")).unwrap();
+            lock.note(&refresh_failure("dev")).unwrap();
         }
         if story == Story::FirstLoginOfMount {
             fs::create_dir(file.parent().unwrap()).unwrap();
@@ -340,9 +340,9 @@ impl Scene {
         }
         if self.story == Story::Note {
             let found = remembered(&FileStore::at(self.file()));
-            let known = [None, Some(verdict("dev")), Some(verdict("next"))];
+            let known = [None, Some(refresh_failure("dev")), Some(refresh_failure("next"))];
             assert!(known.contains(&found), "{told}: {found:?}");
-            assert!(outcome != Some(&Ok(())) || found == Some(verdict("next")), "{told}");
+            assert!(outcome != Some(&Ok(())) || found == Some(refresh_failure("next")), "{told}");
         }
     }
 
@@ -375,7 +375,7 @@ fn view(store: &FileStore) -> View {
 }
 
 fn remembered(store: &FileStore) -> Option<RefreshFailure> {
-    store.lock(&key("dev"), LONG).unwrap().unwrap().verdict()
+    store.lock(&key("dev"), LONG).unwrap().unwrap().refresh_failure()
 }
 
 /// The temporary files below a folder.
@@ -404,7 +404,7 @@ fn act(story: Story, store: &FileStore) -> Result<(), RecordedFailure> {
         Story::Refresh | Story::RefreshOfLink => {
             let lock = store.lock(&key("dev"), LONG).map_err(early)?;
             let mut lock = lock.ok_or_else(|| RecordedFailure::Early("it is taken".into()))?;
-            let _ = lock.verdict();
+            let _ = lock.refresh_failure();
             let of = session("dev").fingerprint();
             match lock.claim(&of, Duration::ZERO).map_err(early)? {
                 // It was renewed already where it is waited for, and is saved again.
@@ -418,7 +418,7 @@ fn act(story: Story, store: &FileStore) -> Result<(), RecordedFailure> {
         Story::Note => {
             let lock = store.lock(&key("dev"), LONG).map_err(early)?;
             let mut lock = lock.ok_or_else(|| RecordedFailure::Early("it is taken".into()))?;
-            lock.note(&verdict("next")).map_err(early)
+            lock.note(&refresh_failure("next")).map_err(early)
         }
         Story::Clear => store.clear_leftovers(&key("dev")).map(drop).map_err(early),
         Story::FirstLoginOfMount

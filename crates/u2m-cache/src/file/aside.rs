@@ -1,4 +1,4 @@
-//! Damaged caches are kept, under a name that says when.
+//! Keeps damaged caches, under a name that contains the time.
 
 use super::FileStoreInner;
 use crate::error::StoreError;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 impl FileStoreInner {
-    /// Keeps a damaged cache under a name that says when; that name.
+    /// Keeps a damaged cache under a name that contains the time, and returns that name.
     pub(super) fn set_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let aside = (0..100).find_map(|at| {
@@ -30,9 +30,9 @@ impl FileStoreInner {
     }
 }
 
-/// Gives a file a second name rather than moving it: until the new one is in place, readers see the old one.
+/// Gives the file a second name instead of moving it: readers see the old file until the new one is in place.
 fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
-    // What is mounted by itself has no second name in its folder.
+    // A file that is a mount point cannot have a second name in its folder.
     let link = || fault::check_mount(path).and_then(|()| fs::hard_link(path, aside));
     match fault::at(FileOperation::Link, link) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -42,7 +42,7 @@ fn keep_as(path: &Path, aside: &Path) -> io::Result<()> {
                     io::copy(&mut fault::through(&mut whole), &mut fault::through(&mut copy))?;
                     fault::sync(&copy, File::sync_all)
                 });
-            // Half of it helps nobody, and may hold tokens.
+            // A partial copy is useless, and may hold tokens.
             copied
                 .inspect_err(|_| drop(fault::at(FileOperation::Remove, || fs::remove_file(aside))))
         }

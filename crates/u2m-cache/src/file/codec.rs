@@ -1,4 +1,4 @@
-//! The two forms of an entry: as Databricks' own programs write it, or sealed.
+//! The two formats of an entry: as Databricks' own programs write it, or encrypted.
 
 use super::document::{CacheDocument, ParsedCache};
 use crate::entry::Entry;
@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 /// How the entries of a file are read and written.
 #[derive(Debug)]
 pub(super) enum EntryCodec {
-    /// As Go does.
+    /// As the Go SDK does.
     Plain,
-    /// Sealed with a key.
+    /// Encrypted with a key.
     #[cfg(feature = "encrypted")]
     Sealed(super::sealed::SealedCodec),
 }
@@ -31,7 +31,7 @@ impl Default for DecodedEntry<'_> {
 }
 
 impl DecodedEntry<'_> {
-    /// The session in it; `None` without any token. Of a plain one, whom it belongs to stands in the side file.
+    /// Returns the session, or `None` without any token. For a plain entry, the owner of the tokens is in the side file.
     pub(super) fn session(&self) -> Option<Session> {
         match self {
             Self::Plain(entry) => entry.session(),
@@ -42,7 +42,7 @@ impl DecodedEntry<'_> {
 }
 
 impl EntryCodec {
-    /// The kind of file, in words.
+    /// Returns the kind of file, in words.
     pub(super) fn words(&self) -> &'static str {
         match self {
             Self::Plain => "token cache",
@@ -51,12 +51,12 @@ impl EntryCodec {
         }
     }
 
-    /// Whether whom a login belongs to is kept in the side file.
+    /// Returns whether the owner of a login's tokens is kept in the side file.
     pub(super) fn has_sidecar(&self) -> bool {
         matches!(self, Self::Plain)
     }
 
-    /// Refuses a file of another form, or of a later one. Damage is no other form.
+    /// Refuses a file of another format or a later version. A damaged file does not count as another format.
     pub(super) fn check_form(
         &self,
         path: &Path,
@@ -64,7 +64,7 @@ impl EntryCodec {
     ) -> Result<(), StoreError> {
         let format = parsed.document.format();
         let (is_ours, wanted) = match self {
-            // Go's programs know no such member, and others may call something else a format.
+            // Go programs do not know this member, and other programs may use the name `format` differently.
             Self::Plain => {
                 (!format.is_some_and(|format| format.starts_with("u2m-")), "token cache")
             }
@@ -77,7 +77,7 @@ impl EntryCodec {
         }
     }
 
-    /// Shows, before anything is written, that entries can be: that the key is there, and fits those that are.
+    /// Checks, before anything is written, that entries can be written: that the key exists and fits the existing entries.
     pub(super) fn prove(
         &self,
         path: &Path,
@@ -91,7 +91,7 @@ impl EntryCodec {
         }
     }
 
-    /// Shows the same for a file that is not there yet, and makes none of what belongs to it.
+    /// Checks the same for a file that does not exist yet, without creating anything for it.
     pub(super) fn prove_new(&self, path: &Path) -> Result<(), StoreError> {
         let _ = path;
         match self {
@@ -121,7 +121,7 @@ impl EntryCodec {
         }
     }
 
-    /// The text of an entry that replaces `old`. The codec was proven.
+    /// Returns the text of an entry that replaces `old`. [`EntryCodec::prove`] has succeeded before.
     pub(super) fn write(
         &self,
         key: &str,
@@ -143,7 +143,8 @@ impl EntryCodec {
         }
     }
 
-    /// What stands in the file before its entries. `is_proven`: an entry is written, not only removed, which needs no key.
+    /// Returns the members of the file before its entries. `is_proven` means that an entry is written. Removing an entry
+    /// needs no key.
     pub(super) fn head(
         &self,
         document: &CacheDocument<'_>,

@@ -1,4 +1,4 @@
-//! The text of `token-cache.json`: taken apart entry by entry, put together as Go writes it.
+//! Parses the text of `token-cache.json` entry by entry, and writes it as the Go SDK does.
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -9,33 +9,34 @@ use std::sync::OnceLock;
 use u2m_core::{SecretText, push_json_string};
 use zeroize::Zeroizing;
 
-/// What becomes of an entry: another text of it, or none.
+/// A change of an entry: its new text, or `None` to remove it.
 pub(super) type MemberChange<'a> = (&'a str, Option<Zeroizing<String>>);
 
-/// Room for what stands around a member: quotes, white space and a comma.
+/// Space for what surrounds a member: quotes, white space and a comma.
 const FRAME: usize = 16;
 
-/// A cache file's members. Entries stay unparsed, so that a bad one hides no other and an untouched one keeps its bytes.
+/// A cache file's members. Entries stay unparsed, so that a bad one does not hide others and an unchanged one keeps its
+/// bytes.
 #[derive(Debug, Default)]
 pub(super) struct CacheDocument<'a> {
-    /// As written; `None` when the member is absent.
+    /// As written; `None` if the member is absent.
     pub(super) version: Option<Cow<'a, str>>,
-    /// Key and entry, in the order of the file; where a key stands twice, the later counts.
+    /// Keys and entries, in the order of the file. If a key occurs twice, the later one counts.
     pub(super) entries: Vec<(Cow<'a, str>, &'a str)>,
     /// Members that this program does not know.
     pub(super) others: Vec<(Cow<'a, str>, &'a str)>,
-    /// Where the entries that count stand, in the order of their keys: once it is known, none is looked for among all.
+    /// The positions of the entries that count, sorted by key. Filled at the first lookup, so that later ones need no search.
     order: OnceLock<Vec<usize>>,
 }
 
-/// How far reading came.
+/// The result of parsing, which may have ended early.
 pub(super) struct ParsedCache<'a> {
     pub(super) document: CacheDocument<'a>,
-    /// Where and why reading ended early; what was read until then stands in the document.
+    /// Where and why parsing ended early. What was read until then is in the document.
     pub(super) broken: Option<String>,
 }
 
-/// Reads a file as leniently as Go does about names and unknown members. Nothing at all is an empty document.
+/// Parses a file as leniently as Go does about names and unknown members. An empty text is an empty document.
 pub(super) fn parse(text: &str) -> ParsedCache<'_> {
     let mut document = CacheDocument::default();
     if text.trim_ascii().is_empty() {
@@ -51,14 +52,14 @@ pub(super) fn parse(text: &str) -> ParsedCache<'_> {
     ParsedCache { document, broken }
 }
 
-/// The version of a file that is JSON, and has a form that this program does not know.
+/// Returns the version of a file that is JSON in a format that this program does not know.
 fn version_of(text: &str) -> Option<Cow<'_, str>> {
     let found = members(text).ok()?;
     let version = found.into_iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("version"));
     version.map(|(_, raw)| Cow::Borrowed(raw))
 }
 
-/// What is wrong, without what stands there: that may be a token (T14).
+/// Describes a parse error without quoting the text, which may be a token (T14).
 fn reason(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Data => {
@@ -69,7 +70,7 @@ fn reason(error: &serde_json::Error) -> String {
     }
 }
 
-/// The members of an object, unparsed and in their order; `null` has none.
+/// Returns the members of an object, unparsed and in order. `null` has none.
 pub(crate) fn members(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)>> {
     let mut found = Vec::new();
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -79,14 +80,14 @@ pub(crate) fn members(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)
 }
 
 impl<'a> CacheDocument<'a> {
-    /// The entry under `key`, unparsed.
+    /// Returns the entry under `key`, unparsed.
     pub(super) fn entry(&self, key: &str) -> Option<&'a str> {
         let order = self.order();
         let found = order.binary_search_by(|at| self.entries[*at].0.as_ref().cmp(key));
         found.ok().map(|place| self.entries[order[place]].1)
     }
 
-    /// The keys, each once, sorted by their bytes.
+    /// Returns the keys without duplicates, sorted by their bytes.
     pub(super) fn keys(&self) -> Vec<&str> {
         self.order().iter().map(|at| self.entries[*at].0.as_ref()).collect()
     }
@@ -95,7 +96,7 @@ impl<'a> CacheDocument<'a> {
         self.order.get_or_init(|| {
             let name = |at: usize| self.entries[at].0.as_ref();
             let mut order: Vec<usize> = (0..self.entries.len()).collect();
-            // Those of one key stay in the order of the file.
+            // Entries of the same key stay in the order of the file.
             order.sort_by(|one, other| name(*one).cmp(name(*other)));
             order.dedup_by(|later, kept| {
                 let is_twice = name(*later) == name(*kept);
@@ -108,21 +109,21 @@ impl<'a> CacheDocument<'a> {
         })
     }
 
-    /// A member that Go's programs do not know, unparsed.
+    /// Returns a member that Go programs do not know, unparsed.
     #[cfg(feature = "encrypted")]
     pub(super) fn other(&self, name: &str) -> Option<&'a str> {
         self.others.iter().rev().find(|(known, _)| known == name).map(|(_, raw)| *raw)
     }
 
-    /// The file's form, where it says one.
+    /// Returns the file's format, if it names one.
     pub(super) fn format(&self) -> Option<String> {
         let found = self.others.iter().rev().find(|(name, _)| name == "format");
         found.map(|(_, raw)| serde_json::from_str(raw).unwrap_or_else(|_| (*raw).to_owned()))
     }
 
-    /// The file with `changes` made: `Some` replaces or adds an entry, `None` removes it. Members of `head` stand before the
-    /// entries, so that a file that was cut short still has them. Keys are sorted by their bytes; no newline at the end, as
-    /// Go's writer.
+    /// Returns the file with `changes` made: `Some` replaces or adds an entry, `None` removes it. Members of `head` are
+    /// written before the entries, so that a truncated file still has them. Keys are sorted by their bytes, and there is no
+    /// final newline, as in Go's writer.
     pub(super) fn with(
         &self,
         head: &[(&str, String)],
@@ -141,7 +142,7 @@ impl<'a> CacheDocument<'a> {
         let others = self.others.iter().filter(|(name, _)| is_new(name));
         let others = others.map(|(name, raw)| (name.as_ref(), *raw));
         let head = head.iter().map(|(name, raw)| (*name, raw.as_str()));
-        // Whatever stands there is copied once.
+        // Each remaining entry is copied once.
         let all = head.clone().chain(entries.iter().copied()).chain(others.clone());
         let room = all.map(|(name, raw)| name.len() + raw.len() + FRAME).sum::<usize>();
         let mut out = SecretText::with_capacity(room + 2 * FRAME);
@@ -248,7 +249,7 @@ impl<'a> Visitor<'a> for Entries<'_, 'a> {
     }
 }
 
-/// A string that is borrowed where it holds no escapes.
+/// A string that is borrowed if it has no escapes.
 struct JsonText<'a>(Cow<'a, str>);
 
 impl<'a> serde::Deserialize<'a> for JsonText<'a> {

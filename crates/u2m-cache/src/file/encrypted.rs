@@ -1,4 +1,4 @@
-//! Logins in a file of u2m's own, sealed with a key.
+//! A store that keeps logins in an encrypted file that only u2m reads.
 
 use super::codec::EntryCodec;
 use super::sealed::SealedCodec;
@@ -14,13 +14,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
-/// Logins in a file whose entries are sealed: with its locks, writes and guarantees it is a [`FileStore`](crate::FileStore),
-/// but no other program reads it, and whoever can read it learns the names of the logins alone.
+/// Keeps logins in a file whose entries are encrypted with a key. Locks, writes and guarantees are those of a
+/// [`FileStore`](crate::FileStore), but no other program reads the file. Whoever can read it learns only the names of the
+/// logins.
 ///
-/// Whom a login belongs to is sealed with its tokens, so that nobody can have a refresh token sent elsewhere by changing a
-/// file. An entry that was changed, or put in the place of another, is refused ([`StoreError::BadEntry`]), and the others
-/// are still served. Nothing is written with a key that does not fit what is there ([`StoreError::WrongKey`]). What sealing
-/// does not prevent: that somebody who can write the file puts back an older state of it, or of one entry, or removes one.
+/// The issuer, host and client of a login are encrypted together with its tokens, so that nobody can redirect a refresh token
+/// by changing a file. An entry that was changed, or put in the place of another, is refused ([`StoreError::BadEntry`]); the
+/// other entries still work. Nothing is written with a key that does not fit the existing entries ([`StoreError::WrongKey`]).
+/// Encryption does not prevent someone with write access from restoring an older state of the file or of one entry, or from
+/// removing an entry.
 ///
 /// ```
 /// use u2m_cache::{EncryptedFileStore, SealKeySource, TokenStore};
@@ -38,7 +40,8 @@ use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 pub struct EncryptedFileStore(Arc<FileStoreInner>);
 
 impl EncryptedFileStore {
-    /// Uses the file at `path`, with the key from `source`. Nothing is read, created or asked for yet.
+    /// Creates a store for the file at `path`, with the key from `source`. Nothing is read or created yet, and the key is not
+    /// requested yet.
     ///
     /// ```
     /// use u2m_cache::{EncryptedFileStore, SealKey, SealKeySource};
@@ -53,11 +56,11 @@ impl EncryptedFileStore {
         )))
     }
 
-    /// Uses `U2M_SEALED_TOKEN_CACHE` if it is set, else `~/.databricks/token-cache.sealed.json`, where the home folder comes
-    /// from `HOME` (`USERPROFILE` on Windows).
+    /// Creates a store for the user's encrypted file: the path in `U2M_SEALED_TOKEN_CACHE` if that is set, else
+    /// `~/.databricks/token-cache.sealed.json`. The home folder comes from `HOME` (`USERPROFILE` on Windows).
     ///
     /// # Errors
-    /// Neither is set.
+    /// Fails with [`StoreError::NoHome`] if neither variable is set.
     ///
     /// ```
     /// use u2m_cache::{EncryptedFileStore, SealKeySource};
@@ -70,10 +73,10 @@ impl EncryptedFileStore {
         Self::from_env(&|name| env::var_os(name), source)
     }
 
-    /// As [`EncryptedFileStore::for_user`], with an environment of the caller's own.
+    /// Like [`EncryptedFileStore::for_user`], but reads the environment variables through `env`.
     ///
     /// # Errors
-    /// Neither variable is set.
+    /// Fails with [`StoreError::NoHome`] if neither variable is set.
     ///
     /// ```
     /// use u2m_cache::{EncryptedFileStore, SealKey, SealKeySource};
@@ -93,7 +96,7 @@ impl EncryptedFileStore {
         Ok(Self::at(path, source))
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.0.beside.path
     }
@@ -115,12 +118,12 @@ impl TokenStore for EncryptedFileStore {
         self.0.save(key, session)
     }
 
-    /// Needs no key.
+    /// Does not need the key.
     fn delete(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.0.delete(key)
     }
 
-    /// Needs no key.
+    /// Does not need the key.
     fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
         self.0.keys()
     }

@@ -1,9 +1,9 @@
-//! What a writer has finished is finished for it, should it die before it can put it in place. Once its temporary file is
-//! whole and lasts, the writer says in the writers' lock file what it is about to change; the next one who takes that lock, or
-//! the lock of an entry, finds it there. The text is no secret: entries are named by hashes.
+//! Completes the write of a process that died before it could put its file in place. Once its temporary file is complete and
+//! synced, a writer records in the writers' lock file what it is going to change (the commitment). The next process that
+//! takes that lock, or the lock of an entry, finds it there. The text contains no secret: entries are named by hashes.
 //!
-//! Of a cache that is mounted by itself, which is written as it stands, this is what a crash in the middle is mended by: what was
-//! committed to lasts before the first byte is touched.
+//! If the cache is itself a mount point and must be written in place, this also repairs a crash during the write: the
+//! committed text is synced before the first byte is changed.
 
 use super::FileStoreInner;
 use super::document::{self, CacheDocument, parse};
@@ -21,13 +21,13 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use u2m_core::Fingerprint;
 
-/// No change names more.
+/// The maximum size of a commitment in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// Nor do most take more bytes.
+/// The usual size of a commitment in bytes.
 const USUAL: usize = 1 << 10;
 
-/// What is about to be put in place.
+/// What is going to be put in place.
 #[derive(Serialize, Deserialize)]
 struct Commitment {
     /// The name of the temporary file.
@@ -35,8 +35,8 @@ struct Commitment {
     changes: Vec<CommittedChange>,
 }
 
-/// An entry that is replaced, added or removed: hashes of its name and of its texts. What is withdrawn may stay there for
-/// long, and a logout leaves no name behind.
+/// An entry that is replaced, added or removed: hashes of its name and of its texts. A withdrawn commitment may stay in the
+/// file for long, and a logout must leave no name behind.
 #[derive(Serialize, Deserialize)]
 struct CommittedChange {
     key: String,
@@ -44,7 +44,7 @@ struct CommittedChange {
     new: Option<String>,
 }
 
-/// A commitment that stands in the writers' lock file; dropping it withdraws it.
+/// A commitment recorded in the writers' lock file. Dropping it withdraws it.
 pub(super) struct Committed<'w>(Option<&'w mut File>);
 
 impl Drop for Committed<'_> {
@@ -54,7 +54,7 @@ impl Drop for Committed<'_> {
 }
 
 impl Committed<'_> {
-    /// Makes it last, and with it that the file which it names is there.
+    /// Syncs it to disk, and also the existence of the file that it names.
     fn make_last(&self, lock: &Path, temporary: &Path) -> Result<(), StoreError> {
         let missing = || io::Error::other("what is about to be written could not be noted in it");
         let file = self.0.as_ref().ok_or_else(missing);
@@ -64,7 +64,7 @@ impl Committed<'_> {
         Ok(())
     }
 
-    /// Leaves it to whoever comes next.
+    /// Leaves it for the next process.
     pub(super) fn leave(mut self) {
         self.0 = None;
     }
@@ -74,7 +74,8 @@ fn hash(entry: &str) -> String {
     Fingerprint::of_text(entry).as_str().to_owned()
 }
 
-/// One byte, so that nobody ever reads half of it, and the room stays: the disk may be full when it is needed again.
+/// Withdraws a commitment by writing one byte, which nobody can read half of, and which keeps the file's space: the disk may
+/// be full when it is needed again.
 fn withdraw(file: &mut File) {
     let _ = file.rewind().and_then(|()| fault::through(file).write_all(b"\n"));
 }
@@ -91,7 +92,7 @@ fn read_in(file: &mut File) -> Option<Commitment> {
 }
 
 fn parsed(text: &str) -> Option<Commitment> {
-    // Behind it may stand the end of a longer one.
+    // The end of a longer, older commitment may follow.
     serde_json::Deserializer::from_str(text.strip_prefix('{').map(|_| text)?)
         .into_iter()
         .next()?
@@ -113,21 +114,21 @@ impl Commitment {
         Self { temporary: name.into_owned(), changes: changes.collect() }
     }
 
-    /// The temporary file, beside the cache; what has another name is none.
+    /// Returns the path of the temporary file next to the cache, or `None` if the name is not that of a temporary file.
     fn temporary(&self, path: &Path, prefix: &str) -> Option<PathBuf> {
         let rest = self.temporary.strip_prefix(prefix)?.strip_suffix(".tmp")?;
         let is_name = rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
         is_name.then(|| path.with_file_name(&self.temporary))
     }
 
-    /// Whether the temporary file is what was committed to.
+    /// Returns whether the temporary file is what was committed.
     fn is_in(&self, whole: &CacheDocument<'_>) -> bool {
         let names = names([whole]);
         let entry = |key| names.get(key).and_then(|name| whole.entry(name)).map(hash);
         self.changes.iter().all(|change| entry(&change.key) == change.new)
     }
 
-    /// What is still to be changed; an entry that somebody else has changed meanwhile is not.
+    /// Returns the changes still to be made, without entries that someone else has changed meanwhile.
     fn due<'d>(
         &self,
         now: &'d CacheDocument<'_>,
@@ -143,15 +144,15 @@ impl Commitment {
     }
 }
 
-/// The names of the entries by their hashes.
+/// Returns the names of the entries by their hashes.
 fn names<'d, const N: usize>(documents: [&'d CacheDocument<'_>; N]) -> HashMap<String, &'d str> {
     let keys = documents.into_iter().flat_map(CacheDocument::keys);
     keys.map(|name| (hash(name), name)).collect()
 }
 
 impl FileStoreInner {
-    /// Says that `temporary`, which is whole and lasts, is about to be put in place. The writers' lock is held. That it
-    /// cannot be said is no reason to stop.
+    /// Records that `temporary`, which is complete and synced, is going to be put in place. The caller holds the writers'
+    /// lock. If it cannot be recorded, the write continues.
     pub(super) fn commit<'w>(
         &self,
         writer: &'w mut HeldLock,
@@ -167,8 +168,9 @@ impl FileStoreInner {
         Committed(written.is_ok().then_some(file))
     }
 
-    /// Writes what was committed to over the old text, of a cache that cannot be replaced. What breaks off and cannot be taken
-    /// back is done all the same: it lasts where the commitment says, for whoever reads or writes next.
+    /// Writes the committed text over the old one, for a cache that cannot be replaced. If the write is interrupted and
+    /// cannot be undone, it still counts as done: the text is durable where the commitment says, for the next reader or
+    /// writer.
     pub(super) fn write_over(
         &self,
         path: &Path,
@@ -189,17 +191,17 @@ impl FileStoreInner {
         Ok(())
     }
 
-    /// What stands in the cache, or will, where it is only half written: once its writer has ended, or in its place.
+    /// Returns the text of a cache that is only half written: once its writer has ended, or from the temporary file.
     pub(super) fn mended(&self) -> Option<String> {
-        // A file that begins so without a commitment is damaged, and no reason to lock anything.
+        // Without a commitment, a file that begins like this is damaged, and there is nothing to lock for.
         read(&self.beside.lock_at(".lock")).filter(|commitment| self.is_due(commitment))?;
         let mended = self.beside.writer().and_then(|mut writer| self.finish(&mut writer));
-        // Where nothing can be written, it is known what is meant to stand there.
+        // If nothing can be written, the intended text is still known.
         mended.is_err().then(|| self.committed_text()).flatten()
     }
 
     fn committed_text(&self) -> Option<String> {
-        // It may be in a folder that is only to be read.
+        // It may be in a read-only folder.
         let found = disk::read(&self.beside.lock_at(".lock")).ok()??;
         let commitment = parsed(std::str::from_utf8(&found.bytes).ok()?)?;
         let path = disk::resolve(&self.beside.path).ok()?;
@@ -213,8 +215,8 @@ impl FileStoreInner {
         is_it.then(|| std::mem::take(&mut *whole))
     }
 
-    /// Finishes what a dead writer has committed to, before an entry is read under its own lock. Whether there was anything; and
-    /// the writers' lock file, open, for whoever is going to write.
+    /// Completes what a dead writer committed, before an entry is read under its own lock. Returns whether there was
+    /// anything, and the open writers' lock file for a later write.
     pub(super) fn finish_for_the_dead(&self) -> Result<(bool, Option<File>), StoreError> {
         let Ok(mut file) = disk::open_to_write(&self.beside.lock_at(".lock")) else {
             return Ok((false, None));
@@ -224,13 +226,13 @@ impl FileStoreInner {
         }
         match self.beside.writer_on(Some(file)) {
             Ok(mut writer) => self.finish(&mut writer).map(|()| (true, writer.keep())),
-            // Its writer lives.
+            // Its writer is still running.
             Err(StoreError::LockTimeout { .. }) => Ok((true, None)),
             Err(error) => Err(error),
         }
     }
 
-    /// Finishes what a dead writer has committed to. The writers' lock is held.
+    /// Completes what a dead writer committed. The caller holds the writers' lock.
     pub(super) fn finish(&self, writer: &mut HeldLock) -> Result<(), StoreError> {
         let commitment = read_in(writer.notes()).filter(|commitment| self.is_due(commitment));
         let Some(commitment) = commitment else { return Ok(()) };
@@ -243,12 +245,12 @@ impl FileStoreInner {
         Ok(())
     }
 
-    /// Whether what was committed to may still have to be put in place: it is where it was written.
+    /// Returns whether the committed file may still have to be put in place: it is where it was written.
     fn is_due(&self, commitment: &Commitment) -> bool {
         let path = match disk::resolve(&self.beside.path) {
             Ok(path) => path,
             Err(StoreError::Io { .. }) => return true,
-            // Nothing of ours is where somebody else's link leads.
+            // We write nothing where another user's link points.
             Err(_) => self.beside.path.clone(),
         };
         let temporary = commitment.temporary(&path, &self.beside.prefix());
@@ -259,7 +261,8 @@ impl FileStoreInner {
         temporary.is_some_and(|path| !is_gone(path))
     }
 
-    /// Whether it is done, or there is nothing to be done any more; not if somebody else has changed the file meanwhile.
+    /// Tries to complete the commitment. Returns whether it is done or there is nothing left to do; `false` if someone else
+    /// has changed the file meanwhile.
     fn carry_out(
         &self,
         commitment: &Commitment,
@@ -296,7 +299,7 @@ impl FileStoreInner {
         let head = self.codec.head(&done.document, false)?;
         let is_new = parsed.document.entries.is_empty();
         if !is_new && head != self.codec.head(&parsed.document, false)? {
-            // Sealed with another key by now.
+            // It is encrypted with another key by now.
             return Ok(true);
         }
         let changes = commitment.due(&parsed.document, &done.document);
@@ -324,7 +327,7 @@ impl FileStoreInner {
     }
 }
 
-/// Whether a cache cannot be replaced, for being mounted by itself.
+/// Returns whether a cache cannot be replaced because it is a mount point.
 pub(super) fn is_written_in_place(path: &Path) -> bool {
     disk::check_replaceable(path).is_err_and(|error| in_place::is_needed(&error))
 }
@@ -428,8 +431,14 @@ mod tests {
             drop(lock);
             // What is remembered of a refresh is told of the state that is there.
             let moment = u2m_core::Timestamp::from_unix(7);
-            let verdict = RefreshFailure::new(of, moment, RefreshFailureKind::passing("no answer"));
-            store.lock(&key("dev"), Duration::ZERO).unwrap().unwrap().note(&verdict).unwrap();
+            let refresh_failure =
+                RefreshFailure::new(of, moment, RefreshFailureKind::transient("no answer"));
+            store
+                .lock(&key("dev"), Duration::ZERO)
+                .unwrap()
+                .unwrap()
+                .note(&refresh_failure)
+                .unwrap();
             dies(&store, &session("told"));
             drop(store.hold(&key("dev"), Duration::ZERO, false).unwrap().unwrap());
             assert_eq!(refresh_token(&store, "dev").as_deref(), Some("rt-told"));

@@ -1,5 +1,5 @@
-//! What a logout removes besides the entry: copies of damaged caches in which its tokens may still stand, and temporary
-//! files of writers that died.
+//! What a logout removes besides the entry: copies of damaged caches that may still contain its tokens, and temporary files
+//! of writers that died.
 
 use super::FileStoreInner;
 use super::document::{parse, push_string};
@@ -13,14 +13,14 @@ use u2m_core::{CacheKey, SecretText};
 use zeroize::Zeroizing;
 
 impl FileStoreInner {
-    /// Removes what tokens of `key`, or of any login, may stand in; how many files.
+    /// Removes the files that may contain tokens of `key`, or of any login. Returns how many.
     pub(super) fn clear_leftovers(&self, key: Option<&CacheKey>) -> Result<usize, StoreError> {
         if !self.beside.folder().is_dir() {
             return Ok(0);
         }
         disk::check_folder(self.beside.folder())?;
         let path = disk::resolve(&self.beside.path)?;
-        // Where there is nothing to remove, nothing has to be writable.
+        // If there is nothing to remove, nothing needs to be writable.
         if set_aside(&path)?.is_empty() && !self.has_temporaries() {
             return Ok(0);
         }
@@ -43,8 +43,8 @@ impl FileStoreInner {
         [self.beside.folder(), there].iter().any(|at| temp_file::has_any(at, &self.beside.prefix()))
     }
 
-    /// Removes what killed writers left, beside the cache and beside the file that it may be a link to; how many files. The
-    /// writer's lock is held.
+    /// Removes what killed writers left next to the cache and next to the file that it may link to. Returns how many files.
+    /// The caller holds the writers' lock.
     pub(super) fn sweep(&self) -> usize {
         let target = disk::resolve(&self.beside.path).unwrap_or_else(|_| self.beside.path.clone());
         let there = target.parent().unwrap_or(Path::new("."));
@@ -56,7 +56,7 @@ impl FileStoreInner {
     }
 }
 
-/// The files that damaged caches at `path` were kept as.
+/// Returns the files under which damaged caches at `path` were kept.
 fn set_aside(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -68,13 +68,14 @@ fn set_aside(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(ours.map(|name| folder.join(name)).collect())
 }
 
-/// Whether tokens of `key` may stand in a file that was set aside. What is no file of this user's is left alone.
+/// Returns whether a file that was set aside may contain tokens of `key`. Anything that is not this user's regular file is
+/// left alone.
 fn may_hold(aside: &Path, key: Option<&CacheKey>) -> Result<bool, StoreError> {
     let bytes = match disk::read(aside) {
         Ok(None) | Err(StoreError::NotAFile { .. } | StoreError::ForeignOwner { .. }) => {
             return Ok(false);
         }
-        // What is too large to be read may hold anything.
+        // A file that is too large to be read may hold anything.
         Err(StoreError::TooLarge { .. }) => return Ok(true),
         Ok(Some(found)) => Zeroizing::new(found.bytes),
         Err(error) => return Err(error),
@@ -86,14 +87,14 @@ fn may_hold(aside: &Path, key: Option<&CacheKey>) -> Result<bool, StoreError> {
 fn text_may_hold(text: &str, key: &str) -> bool {
     let document = parse(text).document;
     let Some(last) = document.entries.iter().map(|(_, raw)| raw).next_back() else {
-        // Nothing could be read: it cannot be said whose it is.
+        // Nothing could be parsed, so it may be anyone's.
         return true;
     };
     let mut written = SecretText::new();
     push_string(&mut written, key);
     let is_named =
         document.entry(key).is_some() || text.contains(key) || text.contains(written.as_str());
-    // Behind the damage an entry may begin in its middle, without its name.
+    // After the damage an entry may begin in the middle, without its name.
     let end = last.as_ptr() as usize - text.as_ptr() as usize + last.len();
     let has_strings_behind = text[end..].contains('"') && parse(text).broken.is_some();
     is_named || has_strings_behind

@@ -20,18 +20,18 @@ pub(crate) struct FileLock {
     lock: KeyLock,
     reserve: UpdateReserve,
     claims: EntryClaim,
-    /// The state of the entry that a save replaces: what was claimed, and then what was saved.
+    /// The state that a save may replace: the claimed one at first, then the last saved one.
     replaces: Option<Fingerprint>,
-    /// The writers' lock file, open between the times at which it is locked.
+    /// The writers' lock file, kept open while it is not locked.
     writers: Option<File>,
-    /// Whether what a dead writer had finished is finished; else whoever goes on with this lock does it.
+    /// Whether a dead writer's commitment was completed. If not, whoever continues with this lock does it.
     is_finished: bool,
-    /// Whether the cache was read under this lock, and is one.
+    /// Whether the cache was read under this lock and is valid.
     is_sound: bool,
 }
 
 impl FileLock {
-    /// Nothing is finished yet.
+    /// Creates a lock for which no dead writer's commitment was completed yet.
     pub(super) fn new(store: &Arc<FileStoreInner>, key: &CacheKey, lock: KeyLock) -> Self {
         let claims = EntryClaim::new(store.codec.words(), &store.beside, key);
         Self {
@@ -47,17 +47,17 @@ impl FileLock {
         }
     }
 
-    /// As of a lock whose taker has finished that before, and has read the login then. With the writers' lock file.
+    /// Marks that the taker of the lock has completed that and then read the login. Stores the writers' lock file.
     pub(super) fn finished(self, writers: Option<File>) -> Self {
         Self { writers, is_finished: true, is_sound: true, ..self }
     }
 
-    /// Whether it is remembered that a refresh failed. That is not to be told of a state which a dead writer had replaced.
+    /// Returns whether a failed refresh is remembered. It must not be reported for a state that a dead writer had replaced.
     pub(super) fn has_verdict(&self) -> bool {
-        self.lock.verdict().is_some()
+        self.lock.refresh_failure().is_some()
     }
 
-    /// Finishes what a dead writer had finished, if that is not done yet; whether there was anything.
+    /// Completes a dead writer's commitment if that was not done yet. Returns whether there was one.
     pub(super) fn finish(&mut self) -> Result<bool, StoreError> {
         if self.is_finished {
             return Ok(false);
@@ -67,7 +67,7 @@ impl FileLock {
         Ok(was_due)
     }
 
-    /// The entry, and what is known of all logins beside their tokens, read once and after them; of a store that has both.
+    /// Reads the entry and then the side file, each once, for a store that has both.
     pub(crate) fn look(&mut self) -> Result<Option<(Session, Sidecar)>, StoreError> {
         self.is_sound = false;
         let Some(session) = self.store.stored(&self.key)? else { return Ok(None) };
@@ -88,20 +88,20 @@ impl EntryLock for FileLock {
         }
     }
 
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.verdict()
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.refresh_failure()
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.note(verdict)
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.note(refresh_failure)
     }
 
     fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         pause::read(&self.store.beside, door)
     }
 
-    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        pause::note(&self.store.beside, verdict)
+    fn note_pause(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        pause::note(&self.store.beside, refresh_failure)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {

@@ -1,8 +1,8 @@
-//! Copies of a login under its host's key, for programs that know no profiles: Databricks' Go package from 0.61 to 0.103,
-//! and command lines before 0.290. A copy is written in the same write as its login, at logins and refreshes alike, so that
-//! no program ever finds a spent refresh token in it (DUAL-1, DUAL-4). A host has one copied login, the first, until another
-//! takes its place (DUAL-2). Only a login takes a place; a refresh keeps up what is its own, or fills what is free: of two that
-//! both want the place, neither takes it from the other by being used.
+//! Copies of a login under its host's key, for programs that do not know profiles: Databricks' Go SDK from 0.61 to 0.103, and
+//! Databricks CLI versions before 0.290. A copy is written in the same write as its login, by logins and refreshes alike, so
+//! that no program ever finds a used refresh token in it (DUAL-1, DUAL-4). Each host has one copied login: the first one,
+//! until another replaces it (DUAL-2). Only a login can replace another login's copy. A refresh updates its own copy or fills
+//! a free place, so two logins that both want the place cannot take it from each other just by being used.
 
 use super::codec::DecodedEntry;
 use super::document::CacheDocument;
@@ -14,7 +14,7 @@ use crate::store::TokenStore;
 use std::sync::Arc;
 use u2m_core::{Binding, CacheKey, Session};
 
-/// Under which host's key a login is copied.
+/// Says whether and under which host's key a login is also stored as a copy ([`FileStore::with_mirror`]).
 ///
 /// ```
 /// use u2m_cache::{FileStore, Mirror};
@@ -28,26 +28,26 @@ use u2m_core::{Binding, CacheKey, Session};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// `None`: that of the host that was signed in to.
+    /// `None`: the key of the host that the login turns out to be for.
     to: Option<CacheKey>,
     wish: MirrorWish,
 }
 
-/// How much a copy is wished.
+/// How strongly a copy is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MirrorWish {
-    /// There is to be none.
+    /// No copy.
     Never,
-    /// Where the place is free, and without a word where it is not.
+    /// Copy if the place is free. Otherwise do nothing, without a notice.
     WhereFree,
-    /// Somebody asked for it, and is told where the place is not free.
+    /// The user asked for a copy, and gets a notice if the place is not free.
     Asked,
-    /// The place is taken from another login.
+    /// Replace the copy of another login.
     TakesOver,
 }
 
 impl Mirror {
-    /// Copies to this host's key ([`Target::host_cache_key`](u2m_core::Target::host_cache_key)).
+    /// Copies to the given host's key ([`Target::host_cache_key`](u2m_core::Target::host_cache_key)).
     ///
     /// ```
     /// use u2m_core::CacheKey;
@@ -57,8 +57,8 @@ impl Mirror {
         Self { to: Some(host_key), wish: MirrorWish::Asked }
     }
 
-    /// Copies to the key of the host, and of the account, that the login turns out to be for: where the person picks it in
-    /// the browser, it is known only when there is something to store (DUAL-3).
+    /// Copies to the key of the host, and of the account, that the login turns out to be for. If the user picks it in the
+    /// browser, it is known only when there is something to store (DUAL-3).
     ///
     /// ```
     /// let mirror = u2m_cache::Mirror::to_host_of_login();
@@ -67,7 +67,7 @@ impl Mirror {
         Self { to: None, wish: MirrorWish::Asked }
     }
 
-    /// The host's key that it copies to; `None` for that of the host which the login turns out to be for.
+    /// Returns the host's key that it copies to, or `None` if that is the key of the host that the login turns out to be for.
     ///
     /// ```
     /// assert!(u2m_cache::Mirror::to_host_of_login().host_key().is_none());
@@ -76,7 +76,7 @@ impl Mirror {
         self.to.as_ref()
     }
 
-    /// Whether it replaces the copy of another login.
+    /// Returns whether a login replaces the copy of another login ([`Mirror::taking_over`]).
     ///
     /// ```
     /// assert!(u2m_cache::Mirror::to_host_of_login().taking_over().is_taking_over());
@@ -85,8 +85,8 @@ impl Mirror {
         self.wish == MirrorWish::TakesOver
     }
 
-    /// Replaces the copy of another login on the same host, whose copy it is no more from then on. It does so when it is signed in
-    /// to; a refresh leaves the other's copy, as [`Mirror::where_free`] does.
+    /// Makes a login replace the copy of another login on the same host. The other login then no longer has a copy. Only a
+    /// login does this; a refresh leaves another login's copy in place, as [`Mirror::where_free`] does.
     ///
     /// ```
     /// let mirror = u2m_cache::Mirror::to_host_of_login().taking_over();
@@ -97,8 +97,8 @@ impl Mirror {
         self
     }
 
-    /// Copies where no other login's copy stands, and is silent where one does: for a copy that nobody asked for. A login that an
-    /// older program keeps there gives way to a new login, and to no refresh.
+    /// Copies only if no other login has its copy there, and gives no notice if one has. Use it for a copy that the user did
+    /// not ask for. A login that an older program stored there is replaced by a new login, but not by a refresh.
     ///
     /// ```
     /// let mirror = u2m_cache::Mirror::to_host_of_login().where_free();
@@ -110,7 +110,7 @@ impl Mirror {
         self
     }
 
-    /// Whether it is silent where another login's copy stands.
+    /// Returns whether it gives no notice if another login has its copy there ([`Mirror::where_free`]).
     ///
     /// ```
     /// assert!(!u2m_cache::Mirror::to_host_of_login().is_where_free());
@@ -119,7 +119,7 @@ impl Mirror {
         self.wish == MirrorWish::WhereFree
     }
 
-    /// No copy: the one that is there is removed by the next save, if it is this login's.
+    /// Makes no copy. An existing copy of this login is removed by the next save.
     ///
     /// ```
     /// assert!(u2m_cache::Mirror::none().is_none());
@@ -128,7 +128,7 @@ impl Mirror {
         Self { to: None, wish: MirrorWish::Never }
     }
 
-    /// Whether there is to be no copy.
+    /// Returns whether no copy is made.
     ///
     /// ```
     /// assert!(!u2m_cache::Mirror::to_host_of_login().is_none());
@@ -138,7 +138,7 @@ impl Mirror {
     }
 }
 
-/// Which logins are copied.
+/// The logins that are copied.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MirrorRules(Vec<(CacheKey, Mirror)>);
 
@@ -147,7 +147,7 @@ impl MirrorRules {
         self.0.is_empty()
     }
 
-    /// Each login that is copied, and where.
+    /// Returns each login that is copied, and where to.
     pub(super) fn all(&self) -> Vec<(CacheKey, Mirror)> {
         self.0.clone()
     }
@@ -162,12 +162,13 @@ impl MirrorRules {
         Ok(())
     }
 
-    /// Whether there is to be no copy of `key`.
+    /// Returns whether `key` must not be copied.
     pub(super) fn is_never(&self, key: &CacheKey) -> bool {
         self.0.iter().any(|(known, mirror)| known == key && mirror.is_none())
     }
 
-    /// Where a copy of `session` goes, and how much it is wished. Only what replaces whatever is there, a login, takes over.
+    /// Returns where a copy of `session` goes and how strongly it is wanted. Only a login, which replaces whatever is there,
+    /// may take over another login's copy.
     pub(super) fn of_save(
         &self,
         key: &CacheKey,
@@ -192,7 +193,7 @@ impl MirrorRules {
     }
 }
 
-/// The key that programs without profiles look for.
+/// Returns the key under which programs without profiles look.
 fn host_key(binding: &Binding) -> CacheKey {
     let host = binding.host.as_str();
     match &binding.account_id {
@@ -202,15 +203,15 @@ fn host_key(binding: &Binding) -> CacheKey {
 }
 
 impl FileStore {
-    /// Copies the login under `key` to a host's key whenever it is saved, in the same write. Off unless asked for. Deleting
-    /// the login deletes the copy too, if it still holds this login's tokens.
+    /// Also stores the login under `key` under a host's key whenever it is saved, in the same write. Nothing is copied unless
+    /// this is called. Deleting the login also deletes the copy if it still holds this login's tokens.
     ///
-    /// There is one copied login for each host (DUAL-2). Where another one, which is still stored, has its copy there, this
-    /// one is saved without a copy and a notice says so, unless it is [taking over](Mirror::taking_over) by a login. What an older
-    /// program stored there is replaced, but never something that can be refreshed by something that cannot.
+    /// Each host has one copied login (DUAL-2). If another login, which is still stored, has its copy there, this one is
+    /// saved without a copy and a notice says so, unless it is [taking over](Mirror::taking_over) in a login. What an older
+    /// program stored there is replaced, but an entry with a refresh token is never replaced by one without.
     ///
     /// # Errors
-    /// This store already copies another login to that host's key.
+    /// Fails if this store already copies another login to that host's key.
     ///
     /// ```
     /// use u2m_cache::{FileStore, Mirror, TokenStore};
@@ -229,7 +230,7 @@ impl FileStore {
         Ok(self.mirroring(mirrors))
     }
 
-    /// The same store, which copies nothing: for logins at issuers that no program finds by a host's key.
+    /// Returns the same store without any copies, for logins at issuers whose logins no program looks up by host.
     ///
     /// ```
     /// use u2m_cache::{FileStore, Mirror};
@@ -255,7 +256,7 @@ impl FileStore {
 }
 
 impl FileStoreInner {
-    /// Whether the copy may be written; if not, a notice says why, and the login itself is saved all the same.
+    /// Returns whether the copy may be written. If not, a notice says why, and the login itself is still saved.
     pub(super) fn may_mirror(
         &self,
         document: &CacheDocument<'_>,
@@ -292,7 +293,8 @@ impl FileStoreInner {
         true
     }
 
-    /// The login with the same tokens as what stands under a host's key: whose copy it is, where another program made it.
+    /// Returns the login with the same tokens as the entry under a host's key. If another program made that entry, it is the
+    /// copy of this login.
     fn likeness<'d>(&self, document: &'d CacheDocument<'_>, to: &CacheKey) -> Option<&'d str> {
         let state = |name: &str| Some(self.read(document, name)?.session()?.fingerprint());
         let there = state(to.as_str())?;
@@ -300,7 +302,7 @@ impl FileStoreInner {
         others.into_iter().find(|name| state(name).as_ref() == Some(&there))
     }
 
-    /// Copies of `old` that this program made under hosts' keys, and that nobody has changed since.
+    /// Returns the copies of `old` that this program made under hosts' keys and that nobody has changed since.
     pub(super) fn mirrors_of<'d>(
         &self,
         document: &'d CacheDocument<'_>,
@@ -310,7 +312,7 @@ impl FileStoreInner {
     ) -> Vec<&'d str> {
         let Some(old) = old.session() else { return Vec::new() };
         let full = sidecar.complete(key.as_str(), old.clone());
-        // One that is not recorded is another program's, and stays unless somebody asked for copies.
+        // A copy that is not recorded is another program's, and stays unless the user asked for copies.
         let wanted = self.mirrors.of(key, &full).filter(|(_, wish)| *wish != MirrorWish::WhereFree);
         let wanted = wanted.map(|(to, _)| to);
         let is_ours = |name: &str| {

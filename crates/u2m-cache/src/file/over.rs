@@ -1,4 +1,4 @@
-//! What a change may replace: of the entry itself, and of the copies that hold the refresh token which is being spent.
+//! What a change may replace: in the entry itself, and in the copies that hold the refresh token that is being used.
 
 use super::FileStoreInner;
 use super::codec::DecodedEntry;
@@ -13,16 +13,16 @@ use u2m_core::{CacheKey, Fingerprint, Session};
 /// What a change may replace.
 #[derive(Clone, Copy)]
 pub(crate) enum ReplaceRule<'a> {
-    /// Whatever is there: somebody has signed in, or out.
+    /// Anything: a login or a logout.
     Whatever,
-    /// The state whose refresh token was claimed and spent, or an older one of this login that somebody has put back.
+    /// The state whose refresh token was claimed and used, or an older state of this login that someone restored.
     Claimed(&'a Fingerprint),
-    /// One of these states that were spent for this login, or an older one of it.
+    /// One of these states whose tokens were used for this login, or an older state of it.
     Spent(&'a [Fingerprint]),
 }
 
 impl ReplaceRule<'_> {
-    /// Whether a stored state is one that `new` has replaced, or is its own.
+    /// Returns whether a stored state is one that `new` has replaced, or is the state of `new` itself.
     pub(crate) fn replaces(
         self,
         beside: &SidecarFiles,
@@ -30,7 +30,7 @@ impl ReplaceRule<'_> {
         new: &Session,
     ) -> bool {
         let new = new.fingerprint();
-        // Another login's spent token stands for a login that somebody is about to save.
+        // A used token of another login means that someone is going to save a login there.
         let is_older = |is_own: &dyn Fn(&Fingerprint) -> bool| {
             claim::leads_to(beside, there, |bought| *bought == new || is_own(bought))
         };
@@ -47,8 +47,8 @@ impl ReplaceRule<'_> {
 }
 
 impl FileStoreInner {
-    /// Other entries that hold the refresh token which is being replaced: copies under the host's key that older programs
-    /// made. It is spent for them too.
+    /// Returns other entries that hold the refresh token that is being replaced: copies under the host's key made by older
+    /// programs. The token is used up for them too.
     pub(super) fn twins_of<'d>(
         &self,
         document: &'d CacheDocument<'_>,
@@ -66,7 +66,7 @@ impl FileStoreInner {
         }
     }
 
-    /// Other entries whose refresh token is one of the `spent`.
+    /// Returns other entries whose refresh token is one of the `spent` tokens.
     pub(super) fn twins<'d>(
         &self,
         document: &'d CacheDocument<'_>,
@@ -82,7 +82,8 @@ impl FileStoreInner {
         others.filter(is_twin).collect()
     }
 
-    /// Whether `old` may be replaced, if it `is_there`: an entry that is gone was removed by somebody.
+    /// Returns whether `old` may be replaced. `is_there` says whether it exists: an entry that is gone was removed by
+    /// someone.
     pub(super) fn may_replace(
         &self,
         over: ReplaceRule<'_>,
@@ -93,13 +94,13 @@ impl FileStoreInner {
         match (over, old.session()) {
             (ReplaceRule::Whatever, _) => true,
             (_, Some(old)) => self.is_replaced(over, &old.fingerprint(), new),
-            // What cannot be read is nobody's login.
+            // An entry that cannot be read is no usable login.
             (ReplaceRule::Claimed(_), None) => is_there,
             (ReplaceRule::Spent(_), None) => false,
         }
     }
 
-    /// Whether a stored state is one that `new` has replaced, or is its own.
+    /// Returns whether a stored state is one that `new` has replaced, or is the state of `new` itself.
     pub(super) fn is_replaced(
         &self,
         over: ReplaceRule<'_>,
@@ -109,8 +110,8 @@ impl FileStoreInner {
         over.replaces(&self.beside, there, new)
     }
 
-    /// Whether a copy under a host's key may be replaced: what another program stored in the place of this login's own copy
-    /// stays.
+    /// Returns whether a copy under a host's key may be replaced. What another program stored in place of this login's own
+    /// copy is kept.
     pub(super) fn may_renew_copy(
         &self,
         document: &CacheDocument<'_>,
@@ -122,13 +123,13 @@ impl FileStoreInner {
         let there = self.read(document, to.as_str()).and_then(|there| there.session());
         let was_ours = known.mirrored(to.as_str()) == Some(key.as_str());
         let is_old = there.is_none_or(|it| self.is_replaced(over, &it.fingerprint(), session));
-        // A login of its own, which an older program keeps there, gives way to a copy that somebody asked for.
+        // A separate login that an older program keeps there gives way to a copy that the user asked for.
         let gives_way = !was_ours && wish != MirrorWish::WhereFree;
         matches!(over, ReplaceRule::Whatever) || is_old || gives_way
     }
 
-    /// A file that is not there at all has lost nobody's login: programs without a lock remove it before they write, and a
-    /// folder may be mounted again. Only an entry that is missing from a file was removed.
+    /// Fails if the whole file is missing. That does not mean a logout: programs without a lock remove the file before they
+    /// write, and a folder may be mounted again. Only an entry missing from an existing file was removed.
     pub(super) fn check_there(&self, over: ReplaceRule<'_>) -> Result<(), StoreError> {
         let path = &self.beside.path;
         match matches!(over, ReplaceRule::Whatever) || path.exists() {
@@ -137,8 +138,8 @@ impl FileStoreInner {
         }
     }
 
-    /// Whether something is the matter with the file, so that an entry which is not in it was not removed: programs without
-    /// a lock used to empty it before they wrote.
+    /// Returns whether the file is damaged, so that an entry missing from it was not removed: programs without a lock used to
+    /// empty the file before they wrote.
     pub(super) fn is_damaged(&self, text: &str, parsed: &ParsedCache<'_>) -> bool {
         let is_empty = text.trim_ascii().is_empty();
         parsed.broken.is_some() || is_empty && self.beside.path.exists()

@@ -1,4 +1,4 @@
-//! What is shown before a refresh token is spent, or a person is asked to sign in: that a save will work.
+//! Checks that a save will work, made before a refresh token is used or the user is asked to sign in.
 
 use super::FileStoreInner;
 use super::document::parse;
@@ -11,9 +11,9 @@ use std::path::Path;
 use u2m_core::CacheKey;
 
 impl FileStoreInner {
-    /// Sets aside room for the next update: the file as it is now, and one more entry; and shows that nothing else
-    /// stands in its way.
-    /// `lock` as of [`FileStoreInner::update`]. Where the cache was just read under the entry's lock and `is_sound`, it is not read again.
+    /// Reserves space for the next update, which is the file as it is now plus one entry, and checks that nothing else
+    /// prevents it. `lock` is as in [`FileStoreInner::update`]. If the cache was just read under the entry's lock and
+    /// `is_sound`, it is not read again.
     pub(super) fn reserve(
         &self,
         lock: &mut Option<File>,
@@ -41,7 +41,7 @@ impl FileStoreInner {
         Ok(UpdateReserve { cache: Some(room(&path, true)?), side, ..UpdateReserve::default() })
     }
 
-    /// Shows that another text can be put in the place of what is there: by another file, or in this one.
+    /// Checks that the text can be replaced, with another file or in place.
     fn check_put(&self, path: &Path) -> Result<(), StoreError> {
         match disk::check_replaceable(path) {
             Err(error) if in_place::is_needed(&error) => {
@@ -51,19 +51,19 @@ impl FileStoreInner {
         }
     }
 
-    /// A sealed entry is larger than its login, and a copied one is there twice.
+    /// Returns how much more space to reserve. An encrypted entry is larger than its login, and a copied one is stored twice.
     pub(super) fn spare(&self) -> u64 {
         let is_one = self.codec.has_sidecar() && self.mirrors.is_empty();
         if is_one { SPARE } else { SPARE * 2 }
     }
 
-    /// Shows that there is room for a login under `key`, before anybody is asked to sign in.
+    /// Checks that there is space for a login under `key`, before the user is asked to sign in.
     pub(super) fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.beside.prove_notes(key)?;
         if !self.beside.folder().is_dir() {
             return self.codec.prove_new(&self.beside.path);
         }
-        // Whatever else saving needs is shown by what a refresh proves.
+        // A refresh checks everything else that saving needs.
         match self.reserve(&mut None, false) {
             Ok(_) | Err(StoreError::WouldBeTooLarge { .. }) => {}
             Err(error) => return Err(error),
@@ -81,7 +81,7 @@ impl FileStoreInner {
         }
         match self.text() {
             Ok(_) => disk::check_len(&self.beside.path, len, disk::ROOMY),
-            // What is damaged is set aside.
+            // A damaged cache is set aside.
             Err(_) => Ok(()),
         }
     }

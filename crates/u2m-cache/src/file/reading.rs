@@ -1,4 +1,4 @@
-//! Reading without a lock, beside programs that write as they please.
+//! Reads the cache without a lock, although other programs may write it at any time and in any way.
 
 use super::FileStoreInner;
 use super::codec::EntryCodec;
@@ -14,26 +14,26 @@ use std::time::{Duration, SystemTime};
 use u2m_core::{CacheKey, HostPin, PinnedBy, SecretText, Session, UnverifiedClaims, host_of_key};
 use zeroize::Zeroizing;
 
-/// How long a program that writes in place may take, between emptying the file and its last byte; or one that removes the
-/// file and writes a new one.
+/// How long a program that writes in place may take between emptying the file and writing its last byte, or between removing
+/// the file and writing a new one.
 const HALF_WRITTEN: Duration = Duration::from_secs(1);
 
-/// Between two looks at a file that somebody is writing.
+/// The pause between two reads of a file that is being written.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// So many of them are enough, whoever goes on writing.
+/// The maximum number of reads, even if the file is still being written.
 const LOOKS: u32 = 300;
 
-/// The cache's text, as a writer has found it.
+/// The cache's text, as a writer read it.
 pub(super) struct CacheRead {
     pub(super) text: Zeroizing<String>,
-    /// The file that it stood in, to look again: `None` where there is none, or where it is more than is ever read.
+    /// The file that it was read from, to compare later. `None` if there is none, or if it is larger than is ever read.
     file: Option<File>,
 }
 
 impl FileStoreInner {
-    /// What is in the cache, for whoever holds the writers' lock. Of what is too large to be one, as much as is ever read, which is
-    /// damaged by where it ends. `waits` as of [`FileStoreInner::text_as_it_is`].
+    /// Reads the cache for a holder of the writers' lock. If it is too large, only as much as is ever read is returned, and
+    /// the text counts as damaged at its end. `waits` is as in [`FileStoreInner::text_as_it_is`].
     pub(super) fn look_held(&self, waits: bool) -> Result<CacheRead, StoreError> {
         match self.look_as_it_is(waits) {
             Err(StoreError::TooLarge { .. }) => {
@@ -46,12 +46,12 @@ impl FileStoreInner {
         }
     }
 
-    /// Whether the cache is what it was, in the same file and to the byte.
+    /// Returns whether the cache is unchanged: the same file with the same bytes.
     pub(super) fn is_still(&self, look: &CacheRead) -> Result<bool, StoreError> {
         if let Some(file) = look.file.as_ref() {
             let path = disk::resolve(&self.beside.path)?;
             let is_there = disk::is_still(&path, file)?;
-            // Read from its beginning, without another way to it.
+            // Read from the beginning of the open file, without resolving the path again.
             if is_there && disk::holds(file, look.text.as_bytes()) {
                 return Ok(true);
             }
@@ -59,8 +59,8 @@ impl FileStoreInner {
         self.look_held(true).map(|now| *now.text == *look.text)
     }
 
-    /// The cache's text; absent is empty. One of ours that is only half written, in a file that is mounted by itself, is waited
-    /// for, or mended; so nobody who holds the writers' lock calls this.
+    /// Returns the cache's text; an absent cache is empty. A cache that one of our writers left half written, because it is a
+    /// mount point, is waited for or repaired, so a holder of the writers' lock must not call this.
     pub(super) fn text(&self) -> Result<String, StoreError> {
         let text = self.text_as_it_is(false)?;
         if !in_place::is_half(&text) {
@@ -69,14 +69,14 @@ impl FileStoreInner {
         drop(Zeroizing::new(text));
         match self.mended() {
             Some(text) => Ok(text),
-            // Its writer may be where our locks are others, and have it mounted too.
+            // Its writer may be in a container that mounts the same file but uses other lock files.
             None => self.text_as_it_is(true),
         }
     }
 
-    /// The same, half written or not: one of ours that is half written is looked at again only if it `waits`. Some programs write in
-    /// place, and empty the file first: what was written just now and is not whole is looked at again, and so is what was removed
-    /// just now.
+    /// Like `text`, but returns a half-written text too. One written by us is read again only if `waits` is set. Some
+    /// programs write in place and empty the file first, so a recently written incomplete file is read again, and so is a
+    /// recently removed one.
     fn text_as_it_is(&self, waits: bool) -> Result<String, StoreError> {
         self.look_as_it_is(waits).map(|mut look| std::mem::take(&mut *look.text))
     }
@@ -99,7 +99,7 @@ impl FileStoreInner {
         }
     }
 
-    /// The text as it is, and when it was written.
+    /// Returns the text as it is, and when it was written.
     fn look_now(&self) -> Result<(CacheRead, Option<SystemTime>), StoreError> {
         disk::check_folder(self.beside.folder())?;
         let Some((found, file)) = disk::read_open(&self.beside.path)? else {
@@ -115,7 +115,7 @@ impl FileStoreInner {
                 "{path} can be read by other users, and that cannot be changed; keep it somewhere else, and log in again"
             )),
         }
-        // Bytes that are not UTF-8 spoil the string that they stand in, as for Go's reader, and no other entry.
+        // Bytes that are not UTF-8 invalidate the string that contains them, as in Go's reader, but no other entry.
         let text = String::from_utf8(found.bytes).unwrap_or_else(|error| {
             let bytes = Zeroizing::new(error.into_bytes());
             std::mem::take(&mut *SecretText::from_utf8_lossy(&bytes).finish())
@@ -123,7 +123,7 @@ impl FileStoreInner {
         Ok((CacheRead { text: Zeroizing::new(text), file: Some(file) }, found.written))
     }
 
-    /// When a file that is missing may have been removed: where it held logins, and its folder has changed since.
+    /// Returns when a missing file may have been removed: if it held logins and its folder has changed since.
     fn removed(&self) -> Option<SystemTime> {
         let held_logins = self.codec.has_sidecar()
             && self.beside.sidecar().is_home_of_any(StorageMode::Plaintext.as_str());
@@ -135,7 +135,7 @@ impl FileStoreInner {
         StoreError::Corrupt { path: self.beside.path.as_path().into(), why }
     }
 
-    /// The cache as a whole: of version 1, of the right form, and sound.
+    /// Parses the whole cache and checks that it has version 1 and the right format and is not damaged.
     pub(super) fn sound<'a>(
         &self,
         text: &'a str,
@@ -154,7 +154,7 @@ impl FileStoreInner {
         self.codec.check_form(&self.beside.path, parsed)
     }
 
-    /// What a later version wrote may look like damage, and is none.
+    /// A file written by a later version may look damaged, but is not.
     pub(super) fn check_version(
         &self,
         parsed: &document::ParsedCache<'_>,
@@ -178,13 +178,13 @@ impl FileStoreInner {
         })
     }
 
-    /// Adds what is known of an entry beside its tokens. Of one of which nothing is known, its tokens may stand under the name
-    /// of a host as well, as other programs store them twice.
+    /// Adds what is known about an entry apart from its tokens. If nothing is known, its tokens may also be stored under the
+    /// name of a host, as other programs store them twice.
     pub(super) fn complete(&self, key: &CacheKey, session: Session) -> Session {
         self.complete_by(&self.beside.sidecar(), key, session)
     }
 
-    /// As `complete`, with a side file that was read after the tokens.
+    /// Like `complete`, with a side file that was read after the tokens.
     pub(super) fn complete_by(
         &self,
         sidecar: &Sidecar,
@@ -213,7 +213,7 @@ impl FileStoreInner {
             .fold(session.clone(), Session::with_tie)
     }
 
-    /// An entry by itself.
+    /// Reads an entry by itself.
     pub(super) fn stored(&self, key: &CacheKey) -> Result<Option<Session>, StoreError> {
         let text = Zeroizing::new(self.text()?);
         let document = self.sound(&text)?;
@@ -227,7 +227,7 @@ impl FileStoreInner {
         Ok(document.keys().into_iter().map(CacheKey::new).collect())
     }
 
-    /// What an entry holds, in this file or in another one that programs share.
+    /// Returns what an entry holds, in this file or in another one that programs share.
     pub(super) fn look(&self, spot: &EntryAddress) -> Seen {
         let seen = |store: &Self| {
             let found = store.stored(&spot.key()).ok()?;

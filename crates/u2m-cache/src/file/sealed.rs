@@ -1,4 +1,4 @@
-//! Entries that are sealed with a key, and the value by which a wrong key is noticed before anything is written.
+//! Encrypted entries, and the check value that reveals a wrong key before anything is written.
 
 use super::document::{CacheDocument, ParsedCache, members};
 use crate::error::StoreError;
@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use u2m_core::{CacheKey, Session};
 use zeroize::Zeroizing;
 
-/// What the member `format` says.
+/// The value of the member `format`.
 const FORMAT: &str = "u2m-sealed";
 
-/// What a value is for, as far as sealing is concerned.
+/// The purposes of sealed values.
 const ENTRY: &str = "token-cache entry\0";
 const CHECK: &[u8] = b"token-cache check\0";
 
-/// Whether a file is one of ours: it says so, or there is nothing in it, or it is damaged where it would say so.
+/// Returns whether a file is an encrypted cache: it says so, it is empty, or it is damaged where it would say so.
 pub(super) fn is_sealed(format: Option<String>, parsed: &ParsedCache<'_>) -> bool {
     let ParsedCache { document, broken } = parsed;
     match format {
@@ -29,7 +29,7 @@ pub(super) fn is_sealed(format: Option<String>, parsed: &ParsedCache<'_>) -> boo
 #[derive(Debug)]
 pub(super) struct SealedCodec {
     pub(super) source: SealKeySource,
-    /// There once it was asked for, with the key that it was made of.
+    /// Set once the key was obtained, together with that key.
     cipher: Mutex<Option<(SealKey, Arc<Cipher>)>>,
 }
 
@@ -38,13 +38,13 @@ impl SealedCodec {
         Self { source, cipher: Mutex::default() }
     }
 
-    /// Whether the key is still to be asked for, from another program.
+    /// Returns whether the key must still be obtained from another program.
     pub(super) fn is_slow(&self) -> bool {
         matches!(self.source, SealKeySource::Command(_)) && self.known().is_none()
     }
 
-    /// Where another process of this user has the key from: from this one, where it would have to run a program for it again
-    /// that this one has run already.
+    /// Returns the key source for another process of this user. If that process would have to run a program that this one has
+    /// already run, it gets the key itself.
     pub(super) fn source_for_others(&self) -> SealKeySource {
         let known = self.cipher.lock().unwrap_or_else(PoisonError::into_inner);
         match (&self.source, &*known) {
@@ -58,7 +58,7 @@ impl SealedCodec {
         known.as_ref().map(|(_, cipher)| Arc::clone(cipher))
     }
 
-    /// The cipher. Its key is asked for once; a new one is made only where nothing was sealed with another.
+    /// Returns the cipher. Its key is obtained once. A new key is created only if nothing was encrypted with another.
     fn cipher(&self, path: &Path, may_be_new: bool) -> Result<Arc<Cipher>, StoreError> {
         let mut cipher = self.cipher.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, cipher)) = &*cipher {
@@ -83,8 +83,8 @@ impl SealedCodec {
         }
     }
 
-    /// Shows, before anything is there to be sealed, that a key can be had. One that a program prints is kept: the program may
-    /// ask a person for it.
+    /// Checks, before there is anything to encrypt, that a key can be obtained. A key printed by a program is kept, because
+    /// the program may ask the user for it.
     pub(super) fn prove_new(&self, path: &Path) -> Result<(), StoreError> {
         match &self.source {
             SealKeySource::Command(_) | SealKeySource::Bytes(_) => {
@@ -142,7 +142,8 @@ impl SealedCodec {
     }
 }
 
-/// Whether a file was sealed with this key. Where its check value is spoiled, an entry that opens shows it as well.
+/// Returns whether a file was encrypted with this key. If its check value is damaged, an entry that can be decrypted shows it
+/// as well.
 fn fits(cipher: &Cipher, document: &CacheDocument<'_>) -> bool {
     document.other("check").is_some_and(|raw| is_check(cipher, raw))
         || document.entries.iter().any(|(key, raw)| open(cipher, key, raw).is_ok())
@@ -152,7 +153,7 @@ fn is_check(cipher: &Cipher, raw: &str) -> bool {
     serde_json::from_str::<String>(raw).is_ok_and(|text| cipher.open(CHECK, &text).is_ok())
 }
 
-/// Opens one entry; it was sealed for this key and no other.
+/// Decrypts one entry, which was sealed for this key name and no other.
 fn open(cipher: &Cipher, key: &str, raw: &str) -> Result<Session, &'static str> {
     let members = members(raw).map_err(|_| "it is not an object")?;
     let sealed = members.iter().rev().find(|(name, _)| name == "sealed");

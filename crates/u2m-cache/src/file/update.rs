@@ -1,4 +1,4 @@
-//! Changing one entry: under the writer's lock, from what the file holds at that moment.
+//! Changes one entry, under the writers' lock, based on what the file holds at that moment.
 
 mod batch;
 
@@ -20,11 +20,11 @@ use std::fs::{self, File};
 use std::path::Path;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
-/// A program that writes without a lock may come between reading and writing; so often is it given way to. Then what it
-/// has written is lost, except where it is of the entries that are being changed.
+/// A program without a lock may write between our read and our write. We retry this many times. After that, what it wrote is
+/// lost, unless it is about the entries that are being changed.
 pub(super) const TRIES: u32 = 10;
 
-/// What was read of the side file, and the file, where something can be put behind it.
+/// The side file, and the open file if a line can be appended to it.
 type KnownEntries = Result<(Sidecar, Option<File>), StoreError>;
 
 impl FileStoreInner {
@@ -41,7 +41,7 @@ impl FileStoreInner {
         self.update(key, None, ReplaceRule::Whatever, (&mut None, &mut UpdateReserve::default()))
     }
 
-    /// Whether an old state was there, and the login was put in its place.
+    /// Restores the login over an old state. Returns whether an old state was there.
     pub(super) fn put_back(
         &self,
         key: &CacheKey,
@@ -49,7 +49,7 @@ impl FileStoreInner {
         spent: &[Fingerprint],
     ) -> Result<bool, StoreError> {
         let over = ReplaceRule::Spent(spent);
-        // Without a lock at first: mostly there is nothing to do.
+        // Without a lock at first: usually there is nothing to do.
         let there = self.stored(key)?.map(|there| there.fingerprint());
         let is_old = there.is_some_and(|there| self.is_replaced(over, &there, session));
         if !is_old || claim::is_spent(&self.beside, &session.fingerprint(), true) {
@@ -62,8 +62,8 @@ impl FileStoreInner {
         }
     }
 
-    /// Replaces (`Some`) or removes (`None`) one entry. `lock` is the writers' lock file, if it was opened before, and is afterwards;
-    /// `reserve` is room set aside before.
+    /// Replaces (`Some`) or removes (`None`) one entry. `lock` holds the writers' lock file if it is already open, and keeps
+    /// it open afterwards. `reserve` is space that was reserved before.
     pub(super) fn update(
         &self,
         key: &CacheKey,
@@ -91,15 +91,15 @@ impl FileStoreInner {
             }
         }
         if gone.is_empty() {
-            // Whoever writes next sees what was put in place, and has not to wait until it lasts.
+            // The next writer sees what was put in place, and need not wait for the sync.
             drop(writer);
             reserve.settle();
             return Ok(());
         }
         reserve.settle();
         if self.codec.has_sidecar() {
-            // Last, because until now the logins were there. A record of tokens that are gone is about nothing; what is
-            // known of a login that lives elsewhere by now stays known.
+            // Last, because until now the logins were there. A record of removed tokens is useless, but what is known about a
+            // login that is in another store by now is kept.
             let forget = |sidecar: &mut Sidecar| {
                 gone.retain(|name| sidecar.home(name).is_none_or(is_here));
                 gone.iter().fold(false, |is_news, name| sidecar.forget(name) | is_news)
@@ -109,8 +109,8 @@ impl FileStoreInner {
         Ok(())
     }
 
-    /// Whether the change was made; not if the file was changed by somebody else meanwhile. In the `last` attempt, not if one
-    /// of the entries was that are being changed.
+    /// Makes one attempt. Returns whether the change was made: not if someone else changed the file meanwhile or, in the
+    /// `last` attempt, not if someone else changed one of the entries that are being changed.
     fn attempt(
         &self,
         key: &CacheKey,
@@ -131,7 +131,7 @@ impl FileStoreInner {
         if session.is_some() {
             self.codec.prove(&self.beside.path, document)?;
         }
-        // An entry that cannot be read is replaced whole.
+        // An entry that cannot be read is replaced completely.
         let old = match session.is_some() || self.codec.has_sidecar() {
             true => self.read(document, key.as_str()).unwrap_or_default(),
             false => DecodedEntry::default(),
@@ -157,8 +157,8 @@ impl FileStoreInner {
         self.write(&changes, &head, (&look, &parsed), (writer, reserve), (over, last))
     }
 
-    /// Puts the login, which somebody else's has come before, in the place of the copies that still hold its spent token:
-    /// under another name it is still somebody's.
+    /// After someone else's login took the entry, stores this login in the copies that still hold its used token: under
+    /// another name it is still in use.
     fn renew_copies(
         &self,
         key: &CacheKey,
@@ -186,7 +186,7 @@ impl FileStoreInner {
         }
     }
 
-    /// Writes the file with `changes` made; whether it did.
+    /// Writes the file with `changes` made. Returns whether it did.
     fn write(
         &self,
         changes: &[MemberChange<'_>],
@@ -196,7 +196,7 @@ impl FileStoreInner {
         (over, last): (ReplaceRule<'_>, bool),
     ) -> Result<bool, StoreError> {
         let new = parsed.document.with(head, changes);
-        // A login that is there may grow, and what was bought is saved; another one more needs room.
+        // An existing login may grow, and the result of a refresh is always saved. An additional login needs more space.
         let is_added = changes.iter().any(|(name, _)| parsed.document.entry(name).is_none());
         let is_roomy = matches!(over, ReplaceRule::Whatever) && is_added;
         if new.len() > look.text.len() {
@@ -229,7 +229,7 @@ impl FileStoreInner {
         is_put
     }
 
-    /// Puts the new text in place, which lasts, if the old one is what it `is_meant` to replace; whether it did.
+    /// Puts the new text, which is synced, in place if the old one is what it `is_meant` to replace. Returns whether it did.
     fn put(
         &self,
         temporary: &mut TempFile,
@@ -247,7 +247,7 @@ impl FileStoreInner {
                 self.write_over(path, temporary, new, committed)
             }
             Ok(()) => {
-                // It says where a file is that is there no more: nothing is left to be done by anybody.
+                // It names a file that no longer exists, so nobody has anything left to do.
                 committed.leave();
                 temporary.leave();
                 Ok(())
@@ -257,7 +257,7 @@ impl FileStoreInner {
         .map(|()| true)
     }
 
-    /// Replaces the cache by what is `put` in its place; a damaged one is kept under another name.
+    /// Replaces the cache by calling `put`. A damaged cache is kept under another name.
     pub(super) fn replace(
         &self,
         path: &Path,
@@ -269,7 +269,7 @@ impl FileStoreInner {
             None => None,
         };
         if let Err(error) = put() {
-            // The damaged file is still where it was.
+            // The damaged file is still in its place.
             if let Some(aside) = aside {
                 let _ = fault::at(FileOperation::Remove, || fs::remove_file(aside));
             }
@@ -286,7 +286,7 @@ impl FileStoreInner {
         Ok(())
     }
 
-    /// What becomes of which entries; the side file is written first.
+    /// Returns the changes of all affected entries. The side file is written first.
     fn changes<'d>(
         &self,
         document: &'d CacheDocument<'_>,
@@ -306,12 +306,12 @@ impl FileStoreInner {
                         && self.may_renew_copy(document, known, key, (session, over), to)
                 };
                 mirrored = mirror.filter(|to| may(*to)).map(|(to, _)| to.as_str());
-                // Copies for a host that the login has left are of no use; what others made of it is theirs.
+                // Copies for a host that the login no longer uses are removed; what others have changed there is theirs.
                 let (copies, renewed) = match is_elsewhere(known, (key, old), session) {
                     true => (self.mirrors_of(document, known, key, old), None),
                     false => (self.twins_of(document, (key, old), over), Some(session)),
                 };
-                // One that is not wished any more ends with the tokens that it holds.
+                // A copy that is no longer wanted is removed together with the tokens that it holds.
                 let unwished = match self.mirrors.is_never(key) {
                     true => self.mirrors_of(document, known, key, old),
                     false => Vec::new(),
@@ -330,7 +330,7 @@ impl FileStoreInner {
         self.texts(document, (key, over), changes, (read, mirrored), reserve)
     }
 
-    /// What is known of the logins beside their tokens, to be changed.
+    /// Reads the side file in order to change it.
     fn known(&self) -> KnownEntries {
         match self.codec.has_sidecar() {
             true => self.beside.sidecar_to_add(),
@@ -338,8 +338,8 @@ impl FileStoreInner {
         }
     }
 
-    /// The texts of entries that are replaced or removed; what is `known` of the logins is written first. `mirrored` is a copy
-    /// of `key` under its host's key.
+    /// Returns the texts of the entries that are replaced or removed. The record of the logins, `known`, is written first.
+    /// `mirrored` is a copy of `key` under its host's key.
     fn texts<'d>(
         &self,
         document: &'d CacheDocument<'_>,
@@ -350,7 +350,7 @@ impl FileStoreInner {
     ) -> Result<Vec<MemberChange<'d>>, StoreError> {
         let (mut texts, mut records) = (Vec::new(), Vec::new());
         for (name, session) in changes {
-            // Nothing is opened to be removed.
+            // Removing an entry does not need to decrypt it.
             let before = session.and_then(|_| self.read(document, name)).unwrap_or_default();
             let text = session.map(|session| self.codec.write(name, &before, session));
             texts.push((name, text.transpose()?));
@@ -381,7 +381,7 @@ impl FileStoreInner {
         Ok(texts)
     }
 
-    /// An entry, unless it is not there or cannot be read.
+    /// Returns an entry, unless it is absent or cannot be read.
     pub(super) fn read<'a>(
         &self,
         document: &CacheDocument<'a>,
@@ -396,7 +396,7 @@ fn is_here(home: &str) -> bool {
     home == StorageMode::Plaintext.as_str()
 }
 
-/// Whether a login is for another host than the one that it replaces: copies of the old one are for the old host.
+/// Returns whether a login is for another host than the one that it replaces: copies of the old one are for the old host.
 fn is_elsewhere(
     sidecar: &Sidecar,
     (key, old): (&CacheKey, &DecodedEntry<'_>),

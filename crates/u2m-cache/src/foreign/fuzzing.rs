@@ -1,12 +1,13 @@
-//! Doors for the fuzz targets to other SDKs' login files. Built with `--cfg fuzzing` alone.
+//! Entry points for the fuzz targets of other SDKs' login files. Built only with `--cfg fuzzing`.
 
 use super::python_file::{parse, text};
 use u2m_core::{Session, Timestamp};
 
-/// Reads a file of Python's SDK that was last changed at `saved`, in the zone so many seconds east of UTC.
+/// Parses a file of the Python SDK that was last changed at `saved`, in the time zone at the given offset in seconds east of
+/// UTC.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns what is wrong with it.
 pub fn read(
     file: &str,
     saved: Option<Timestamp>,
@@ -15,7 +16,7 @@ pub fn read(
     Ok(parse(file, saved, &|_| offset)?.map(|parsed| parsed.session))
 }
 
-/// Writes such a file.
+/// Writes a file of the Python SDK.
 pub fn write(session: &Session, offset: i32) -> String {
     text(session, &|_| offset).to_string()
 }

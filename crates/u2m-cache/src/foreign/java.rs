@@ -1,5 +1,5 @@
-//! The folder in which Java's SDK keeps the logins of its `external-browser`. Only read: the hash that names a file has no
-//! separators, so that two logins can meet in one name (INT-2).
+//! The folder in which Databricks' Java SDK keeps the logins of its auth type `external-browser`. It is only read: the hash
+//! that names a file is made without separators, so that two logins can have the same file name (INT-2).
 
 use super::python_file::{SecretJson, TokenMembers};
 use super::python_name::concatenated;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use u2m_core::{DATABRICKS_CLI, Session, Timestamp};
 
-/// A login as Java's SDK tells it from others: host, client and the scopes that are configured. It knows no profiles.
+/// A login as the Java SDK identifies it: by host, client and configured scopes. The Java SDK has no profiles here.
 ///
 /// ```
 /// let login = u2m_cache::JavaLogin::new("https://a.example");
@@ -27,14 +27,14 @@ use u2m_core::{DATABRICKS_CLI, Session, Timestamp};
 pub struct JavaLogin {
     /// The host, as configured.
     pub host: String,
-    /// The OAuth client.
+    /// The OAuth client ID.
     pub client_id: String,
-    /// The configured scopes, sorted, without the `offline_access` that is requested besides.
+    /// The configured scopes, sorted, without the `offline_access` that is also requested.
     pub scopes: Vec<String>,
 }
 
 impl JavaLogin {
-    /// What the SDK does by default: the client `databricks-cli`, the scope `all-apis`.
+    /// Describes the SDK's default login: the client `databricks-cli` and the scope `all-apis`.
     ///
     /// ```
     /// assert_eq!(u2m_cache::JavaLogin::new("a.example").scopes, ["all-apis"]);
@@ -44,27 +44,27 @@ impl JavaLogin {
         Self { host: host.into(), client_id, scopes: java_scopes(None) }
     }
 
-    /// Names another client.
+    /// Sets the OAuth client ID.
     #[must_use]
     pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = client_id.into();
         self
     }
 
-    /// Takes the scopes as they are configured, separated by commas.
+    /// Sets the scopes, as configured: separated by commas.
     #[must_use]
     pub fn with_scopes(mut self, configured: &str) -> Self {
         self.scopes = java_scopes(Some(configured));
         self
     }
 
-    /// The file's name: 64 hexadecimal digits.
+    /// Returns the file name: 64 hexadecimal digits.
     pub fn file_name(&self) -> String {
         concatenated(&[&java_host(&self.host), &self.client_id, &self.scopes.join(",")])
     }
 }
 
-/// Commas alone separate; what stands twice stays.
+/// Splits at commas only, and keeps duplicates.
 fn java_scopes(configured: Option<&str>) -> Vec<String> {
     let parts = configured.unwrap_or_default().split(',').map(str::trim);
     let mut scopes: Vec<String> =
@@ -76,7 +76,8 @@ fn java_scopes(configured: Option<&str>) -> Vec<String> {
     scopes
 }
 
-/// The host as Java's SDK keeps it: scheme and authority of a URL; anything else gets a scheme and stays as it is.
+/// Returns the host as the Java SDK stores it: the scheme and authority of a URL. Anything else gets a scheme and is
+/// otherwise unchanged.
 fn java_host(host: &str) -> String {
     let (scheme, rest) = host.trim().split_once("://").unwrap_or_default();
     let scheme = scheme.to_ascii_lowercase();
@@ -87,7 +88,7 @@ fn java_host(host: &str) -> String {
     format!("{scheme}://{}", &rest[..end])
 }
 
-/// The login files of Databricks' Java SDK, to take logins over from. Nothing is ever written there.
+/// Reads the login files of Databricks' Java SDK, so that logins can be imported. Nothing is ever written there.
 ///
 /// ```
 /// use u2m_cache::{JavaCache, JavaLogin};
@@ -102,7 +103,7 @@ pub struct JavaCache {
 }
 
 impl JavaCache {
-    /// Uses a folder. Nothing is read yet.
+    /// Uses the given folder. Nothing is read yet.
     ///
     /// ```
     /// let cache = u2m_cache::JavaCache::at("/nonexistent/oauth");
@@ -113,11 +114,11 @@ impl JavaCache {
         Self { beside: Arc::new(SidecarFiles::new(folder.join("u2m"))), folder }
     }
 
-    /// Uses the SDK's own folder, `~/.config/databricks-sdk-java/oauth`, where the home folder comes from `HOME`
-    /// (`USERPROFILE` on Windows).
+    /// Uses the SDK's own folder, `~/.config/databricks-sdk-java/oauth`. The home folder comes from `HOME` (`USERPROFILE` on
+    /// Windows).
     ///
     /// # Errors
-    /// It is not set.
+    /// Fails if that variable is not set.
     ///
     /// ```
     /// if let Ok(cache) = u2m_cache::JavaCache::for_user() {
@@ -128,10 +129,10 @@ impl JavaCache {
         Self::from_env(&|name| env::var_os(name))
     }
 
-    /// As [`JavaCache::for_user`], with an environment of the caller's own.
+    /// Like [`JavaCache::for_user`], but reads the environment variable through `env`.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Fails if the variable is not set.
     ///
     /// ```
     /// let cache = u2m_cache::JavaCache::from_env(&|_| Some("/home/me".into()))?;
@@ -142,34 +143,34 @@ impl JavaCache {
         Ok(Self::at(home(env)?.join(".config").join("databricks-sdk-java").join("oauth")))
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file of this login, if it is there.
+    /// Returns the file of this login, if it exists.
     pub fn find(&self, login: &JavaLogin) -> Option<PathBuf> {
         let path = self.folder.join(login.file_name());
         fs::symlink_metadata(&path).is_ok().then_some(path)
     }
 
-    /// Reads a login; an absent file, or one without any token, is `None`. The session has no binding.
+    /// Reads a login. Returns `None` if the file is absent or holds no token. The session has no binding.
     ///
     /// # Errors
-    /// There is a file and it cannot be read: somebody else's, a link, or not a login.
+    /// Fails if the file exists and cannot be read: it belongs to another user, is a link, or is not a login.
     pub fn read(&self, login: &JavaLogin) -> Result<Option<Session>, StoreError> {
         self.find(login).map_or(Ok(None), |path| self.read_file(&path))
     }
 
-    /// The login files in the folder, sorted. Their names are hashes, and do not tell whose they are.
+    /// Returns the login files in the folder, sorted. Their names are hashes and do not show which login they hold.
     ///
     /// # Errors
-    /// The folder cannot be read; an absent one is empty.
+    /// Fails if the folder cannot be read. An absent folder counts as empty.
     pub fn list(&self) -> Result<Vec<PathBuf>, StoreError> {
         read::list(&self.folder, read::is_hash)
     }
 
-    /// Takes the notices that have gathered: modes that were tightened.
+    /// Returns and clears the notices collected so far: that file permissions were tightened.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.beside.take_notices()
     }
@@ -181,8 +182,8 @@ impl JavaCache {
     }
 }
 
-/// Reads a file's text; early versions wrote local times, which are read as Python's are. `None` is a file without any
-/// token.
+/// Parses a file's text. Early versions wrote local times, which are read like those of the Python SDK. Returns `None` if
+/// there is no token.
 pub(crate) fn parse(
     text: &str,
     saved: Option<Timestamp>,

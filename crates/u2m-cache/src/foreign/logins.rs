@@ -1,4 +1,4 @@
-//! Taking logins over from other SDKs: found by what a profile says, read once, and left where they are.
+//! Imports logins from other SDKs. They are found by what a profile says, read once, and left where they are.
 
 use super::java::{JavaCache, JavaLogin};
 use super::python::PythonCache;
@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use u2m_core::{DATABRICKS_CLI, Sanitized, Session, UnverifiedClaims, derive_host_from_issuer};
 use url::Url;
 
-/// What to tell a person before u2m refreshes a login that it took over: a refresh token is good for one use.
+/// The warning to show before u2m refreshes an imported login: its refresh token can be used only once.
 pub const IMPORT_WARNING: &str = "this login was taken over from another SDK, which keeps a copy of its own. Once u2m has refreshed it, that copy is \
      dead: the other SDK will ask for a new login, and if it tries the old refresh token first, the server may end this \
      login too. Do not use both; log in anew with u2m, or delete the other SDK's file";
 
-/// A login that another SDK may have: what a profile says of it.
+/// What to look for: the properties of a login that another SDK may have, as a profile states them.
 ///
 /// ```
 /// use u2m_cache::ImportLogin;
@@ -32,19 +32,19 @@ pub const IMPORT_WARNING: &str = "this login was taken over from another SDK, wh
 pub struct ImportLogin {
     /// The host, as configured.
     pub host: String,
-    /// The OAuth client.
+    /// The OAuth client ID.
     pub client_id: String,
-    /// The profile, if the other program names it; a login that Python made without a profile takes an
-    /// `ImportLogin` without one.
+    /// The profile, if the other program uses one. To find a login that the Python SDK made without a profile, leave this
+    /// empty.
     pub profile: Option<String>,
-    /// The scopes, as configured; `None` for the default.
+    /// The scopes, as configured. `None` means the default.
     pub scopes: Option<String>,
-    /// The Databricks account, if it is known: on hosts that serve several, tokens of another are refused.
+    /// The Databricks account, if known. Tokens of another account are refused on hosts that serve several.
     pub account_id: Option<String>,
 }
 
 impl ImportLogin {
-    /// A login to `host` with the client `databricks-cli`, no profile and the default scopes.
+    /// Describes a login to `host` with the client `databricks-cli`, no profile and the default scopes.
     ///
     /// ```
     /// assert!(u2m_cache::ImportLogin::new("https://a.example").profile.is_none());
@@ -54,35 +54,36 @@ impl ImportLogin {
         Self { host, client_id, profile: None, scopes: None, account_id: None }
     }
 
-    /// Names another client.
+    /// Sets the OAuth client ID.
     #[must_use]
     pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = client_id.into();
         self
     }
 
-    /// Names the profile.
+    /// Sets the profile.
     #[must_use]
     pub fn with_profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
         self
     }
 
-    /// Takes the scopes as they are configured.
+    /// Sets the scopes, as configured.
     #[must_use]
     pub fn with_scopes(mut self, scopes: impl Into<String>) -> Self {
         self.scopes = Some(scopes.into());
         self
     }
 
-    /// Names the account.
+    /// Sets the Databricks account.
     #[must_use]
     pub fn with_account_id(mut self, account_id: impl Into<String>) -> Self {
         self.account_id = Some(account_id.into());
         self
     }
 
-    /// As Python's SDK tells it from others; without `offline_access` where refresh tokens were turned off.
+    /// Returns the login as the Python SDK identifies it. If `refreshable` is false, `offline_access` is not added to the
+    /// scopes.
     fn python(&self, refreshable: bool) -> PythonLogin {
         let mut login = PythonLogin::new(&self.host).with_client_id(&self.client_id);
         login.profile.clone_from(&self.profile);
@@ -94,8 +95,8 @@ impl ImportLogin {
         login.with_scopes(self.scopes.as_deref().unwrap_or_default())
     }
 
-    /// Refuses tokens that say themselves that they are of another host or account. A token that says nothing is taken:
-    /// this protects from mix-ups, and is no proof of anything (A44).
+    /// Refuses tokens whose own claims name another host or account. A token without claims is accepted: this prevents
+    /// mix-ups and proves nothing (A44).
     fn check(&self, session: &Session) -> Result<(), ImportError> {
         let Some(claims) = UnverifiedClaims::read(session.access_token.expose()) else {
             return Ok(());
@@ -116,7 +117,7 @@ impl ImportLogin {
     }
 }
 
-/// Which program made a login.
+/// The program that made a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImportSource {
@@ -135,42 +136,43 @@ impl fmt::Display for ImportSource {
     }
 }
 
-/// A login that another SDK has.
+/// A login of another SDK that can be imported.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FoundLogin {
-    /// Who made it.
+    /// The SDK that made it.
     pub source: ImportSource,
-    /// Its file, which stays as it is.
+    /// The path of its file, which is not changed.
     pub path: PathBuf,
-    /// The login that was looked for.
+    /// The login that was searched for.
     pub login: ImportLogin,
-    /// What is in the file. Its binding is known only where u2m itself wrote it.
+    /// The tokens in the file. The binding is set only if u2m itself wrote the file.
     pub session: Session,
 }
 
-/// A login that was looked for and cannot be taken over.
+/// A login that was found but cannot be imported.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RefusedLogin {
-    /// Who made it.
+    /// The SDK that made it.
     pub source: ImportSource,
-    /// Its file, which stays as it is.
+    /// The path of its file, which is not changed.
     pub path: PathBuf,
-    /// The login that was looked for.
+    /// The login that was searched for.
     pub login: ImportLogin,
-    /// Why not.
+    /// Why it cannot be imported.
     pub why: ImportError,
 }
 
-/// Why a login cannot be taken over.
+/// The reason why a login cannot be imported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// On a host that serves several accounts, one file may stand for all of them.
+    /// The token belongs to another account. On a host that serves several accounts, one file may be the same for all of
+    /// them.
     #[error("its token belongs to another account: {0}")]
     OtherAccount(Sanitized),
-    /// The token names another issuer.
+    /// The token was issued by another host.
     #[error("its token was issued by another host: {0}")]
     OtherHost(Sanitized),
     /// The file cannot be read.
@@ -178,27 +180,27 @@ pub enum ImportError {
     Unreadable(#[from] StoreError),
 }
 
-/// What a search found.
+/// The result of [`ForeignLogins::find`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Imported {
-    /// What can be taken over, in the order of the logins that were looked for; Python's before Java's.
+    /// The logins that can be imported, in the order of the logins searched for, the Python SDK's before the Java SDK's.
     pub found: Vec<FoundLogin>,
-    /// What cannot.
+    /// The logins that were found but cannot be imported.
     pub refused: Vec<RefusedLogin>,
 }
 
-/// The logins of other SDKs, to take over. Nothing is spent: no refresh token is used. Nothing is written: the files keep
-/// their bytes and their times; one that other users can read is made private.
+/// Finds the logins of other SDKs so that they can be imported. No refresh token is used and nothing is written: the files
+/// keep their contents and times. A file that other users can read is made private.
 ///
-/// What to do with it is the caller's choice:
+/// The caller decides what to do with them:
 ///
-/// | mode | what it does | with refresh tokens that are good for one use |
+/// | mode | what it does | if refresh tokens can be used only once |
 /// |---|---|---|
-/// | import, the default | reads once, copies into u2m's own store | after a refresh by u2m the other copy is dead: show [`IMPORT_WARNING`], and prefer to use the access token until it ends |
+/// | import, the default | reads once, copies into u2m's own store | after a refresh by u2m the other copy is dead: show [`IMPORT_WARNING`], and prefer to use the access token until it expires |
 /// | shared | reads, refreshes, and writes back with [`PythonCache::write`] | safe only while no Python process refreshes |
-/// | export | writes each login of u2m with [`PythonCache::write`] too | as shared |
-/// | off | looks at nothing | safe |
+/// | export | also writes each login of u2m with [`PythonCache::write`] | as for shared |
+/// | off | reads nothing | safe |
 ///
 /// ```
 /// use u2m_cache::{ForeignLogins, ImportLogin, JavaCache, PythonCache};
@@ -214,7 +216,7 @@ pub struct ForeignLogins {
 }
 
 impl ForeignLogins {
-    /// Looks into these folders.
+    /// Creates a search in these folders.
     ///
     /// ```
     /// use u2m_cache::{ForeignLogins, JavaCache, PythonCache};
@@ -225,10 +227,10 @@ impl ForeignLogins {
         Self { python, java }
     }
 
-    /// Looks into the folders of this user.
+    /// Creates a search in the folders of the current user.
     ///
     /// # Errors
-    /// The home folder is not known.
+    /// Fails if the home folder is not known.
     ///
     /// ```
     /// use u2m_cache::{ForeignLogins, ImportLogin};
@@ -240,10 +242,10 @@ impl ForeignLogins {
         Self::from_env(&|name| env::var_os(name))
     }
 
-    /// As [`ForeignLogins::for_user`], with an environment of the caller's own.
+    /// Like [`ForeignLogins::for_user`], but reads the environment variables through `env`.
     ///
     /// # Errors
-    /// The home folder is not known.
+    /// Fails if the home folder is not known.
     ///
     /// ```
     /// assert!(u2m_cache::ForeignLogins::from_env(&|_| None).is_err());
@@ -252,7 +254,7 @@ impl ForeignLogins {
         Ok(Self::new(PythonCache::from_env(env)?, JavaCache::from_env(env)?))
     }
 
-    /// Looks for each of `logins`. A file that stands for several of them is given to the first alone.
+    /// Searches for each of `logins`. A file that matches several of them is returned only for the first.
     pub fn find(&self, logins: &[ImportLogin]) -> Imported {
         let mut search = ImportSearch::default();
         for login in logins {
@@ -268,12 +270,12 @@ impl ForeignLogins {
         search.imported
     }
 
-    /// Takes the notices that have gathered: modes that were tightened.
+    /// Returns and clears the notices collected so far: that file permissions were tightened.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.python.take_notices().into_iter().chain(self.java.take_notices()).collect()
     }
 
-    /// The files that may hold `login`, today's names first; only the first of them that can be used counts.
+    /// Returns the files that may hold `login`, current names first. Only the first usable one counts.
     fn in_python(&self, login: &ImportLogin) -> Vec<(PathBuf, PythonLogin)> {
         let logins = [true, false].map(|refreshable| login.python(refreshable));
         let paths = |login: PythonLogin| {
@@ -281,7 +283,7 @@ impl ForeignLogins {
             paths.map(move |path| (path, login.clone())).enumerate()
         };
         let mut paths: Vec<_> = logins.into_iter().flat_map(paths).collect();
-        // Stable: the login that can be refreshed stays ahead within today's names, and within those of before.
+        // A stable sort: the login with a refresh token stays first among the current names, and among the older ones.
         paths.sort_by_key(|(age, _)| *age > 0);
         let there = |(_, (path, _)): &(usize, (PathBuf, _))| fs::symlink_metadata(path).is_ok();
         paths.into_iter().filter(there).map(|(_, found)| found).collect()

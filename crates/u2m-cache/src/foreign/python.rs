@@ -1,4 +1,4 @@
-//! The folder in which Python's SDK keeps the logins of its `external-browser`.
+//! The folder in which Databricks' Python SDK keeps the logins of its auth type `external-browser`.
 
 use super::python_file::{self, ParsedPythonFile};
 use super::python_host::python_host;
@@ -16,16 +16,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use u2m_core::{CacheKey, Host, Session};
 
-/// The login files of Databricks' Python SDK: one file a login, in a folder of the user's home.
+/// Reads and writes the login files of Databricks' Python SDK: one file for each login, in a folder below the user's home.
 ///
-/// Reading leaves a file's bytes and times alone. Writing replaces a file in one step, under a lock that programs with
-/// u2m share; Python takes none, and a Python process that runs keeps its own copy of what it has read.
+/// Reading does not change a file's contents or times. Writing replaces a file in one step, under a lock that only u2m takes.
+/// The Python SDK takes no lock, and a running Python process keeps its own copy of what it has read.
 ///
-/// | what for | use |
+/// | to | use |
 /// |---|---|
-/// | take a login over once | [`ForeignLogins`](crate::ForeignLogins) |
-/// | a login with u2m serves Python too | [`PythonCache::write`] after the login |
-/// | both use one file | [`PythonCache::read`], refresh under a lock of one's own, [`PythonCache::write`]; never while a Python process may refresh |
+/// | import a login once | [`ForeignLogins`](crate::ForeignLogins) |
+/// | let a login made with u2m serve Python too | [`PythonCache::write`] after the login |
+/// | use one file from both | [`PythonCache::read`], refresh under your own lock, [`PythonCache::write`]; never while a Python process may refresh |
 ///
 /// ```
 /// use u2m_cache::{PythonCache, PythonLogin};
@@ -45,11 +45,11 @@ pub struct PythonCache {
     beside: Arc<SidecarFiles>,
 }
 
-/// What u2m's own files in Python's folder begin with.
+/// The prefix of u2m's own files in the Python SDK's folder.
 const OWN: &str = "u2m";
 
 impl PythonCache {
-    /// Uses a folder. Nothing is read, created or checked yet.
+    /// Uses the given folder. Nothing is read, created or checked yet.
     ///
     /// ```
     /// let cache = u2m_cache::PythonCache::at("/nonexistent/oauth");
@@ -60,11 +60,11 @@ impl PythonCache {
         Self { beside: Arc::new(SidecarFiles::new(folder.join(OWN))), folder }
     }
 
-    /// Uses the SDK's own folder, `~/.config/databricks-sdk-py/oauth`, where the home folder comes from `HOME`
-    /// (`USERPROFILE` on Windows).
+    /// Uses the SDK's own folder, `~/.config/databricks-sdk-py/oauth`. The home folder comes from `HOME` (`USERPROFILE` on
+    /// Windows).
     ///
     /// # Errors
-    /// It is not set.
+    /// Fails if that variable is not set.
     ///
     /// ```
     /// if let Ok(cache) = u2m_cache::PythonCache::for_user() {
@@ -75,10 +75,10 @@ impl PythonCache {
         Self::from_env(&|name| env::var_os(name))
     }
 
-    /// As [`PythonCache::for_user`], with an environment of the caller's own.
+    /// Like [`PythonCache::for_user`], but reads the environment variable through `env`.
     ///
     /// # Errors
-    /// The variable is not set.
+    /// Fails if the variable is not set.
     ///
     /// ```
     /// let cache = u2m_cache::PythonCache::from_env(&|_| Some("/home/me".into()))?;
@@ -91,30 +91,33 @@ impl PythonCache {
         Ok(Self::at(home(env)?.join(".config").join("databricks-sdk-py").join("oauth")))
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where today's SDK keeps this login, whether the file is there or not; `None` where Python refuses the host.
+    /// Returns the path at which the current SDK keeps this login, whether or not the file exists. Returns `None` if the
+    /// Python SDK rejects the host.
     pub fn path(&self, login: &PythonLogin) -> Option<PathBuf> {
         login.file_name().map(|name| self.folder.join(name))
     }
 
-    /// The file of this login, if it is there: today's, else the newest of those that older versions left.
+    /// Returns the file of this login if it exists: the one with the current name, else the newest of those left by older
+    /// versions.
     pub fn find(&self, login: &PythonLogin) -> Option<PathBuf> {
         self.candidates(login).into_iter().find(|path| fs::symlink_metadata(path).is_ok())
     }
 
-    /// Reads a login; an absent file, or one without any token, is `None`.
+    /// Reads a login. Returns `None` if the file is absent or holds no token.
     ///
-    /// Local times are read so that no token looks alive when it is dead: the earlier reading counts where clocks are
-    /// changed, an `exp` in the token makes the expiry earlier, and one that says nothing is believed for an hour after the
-    /// file was written at most, because the file may come from another zone. A token that can be renewed and of which nobody
-    /// knows the end counts as expired. The binding is there only if u2m wrote it beside these very tokens.
+    /// The file holds local times without a zone, which are read so that no expired token looks valid. If the clock change
+    /// makes a time ambiguous, the earlier reading counts. An `exp` claim in the token can make the expiry earlier. An opaque
+    /// token is trusted for at most an hour after the file was written, because the file may come from another time zone. A
+    /// token with a refresh token whose expiry is unknown counts as expired. The binding is set only if u2m wrote it next to
+    /// these same tokens.
     ///
     /// # Errors
-    /// There is a file and it cannot be read: somebody else's, a link, or not a login.
+    /// Fails if the file exists and cannot be read: it belongs to another user, is a link, or is not a login.
     pub fn read(&self, login: &PythonLogin) -> Result<Option<Session>, StoreError> {
         match self.find(login) {
             Some(path) => self.read_file(&path, login),
@@ -122,12 +125,12 @@ impl PythonCache {
         }
     }
 
-    /// Writes a login where today's SDK looks for it, with its expiry in local time, which every version of the SDK
+    /// Writes a login where the current SDK looks for it. The expiry is written in local time, which every version of the SDK
     /// reads. Returns the path.
     ///
     /// # Errors
-    /// Nothing was changed then. A login that can be renewed is not replaced by one that cannot; tokens that belong to
-    /// another host or client are not written; a link or somebody else's file is not replaced.
+    /// If this fails, no login was changed. It fails if a login with a refresh token would be replaced by one without, if the
+    /// tokens belong to another host or client, or if the existing file is a link or belongs to another user.
     pub fn write(&self, login: &PythonLogin, session: &Session) -> Result<PathBuf, StoreError> {
         let bad = |why| StoreError::BadForeign { path: self.folder.as_path().into(), why };
         let path = self.path(login).ok_or_else(|| bad("python cannot use this host"))?;
@@ -148,25 +151,26 @@ impl PythonCache {
         Ok(path)
     }
 
-    /// The login files in the folder, sorted. Their names are hashes, and do not tell whose they are: that takes
-    /// [`PythonCache::matches`].
+    /// Returns the login files in the folder, sorted. Their names are hashes and do not show which login they hold; use
+    /// [`PythonCache::matches`] for that.
     ///
     /// # Errors
-    /// The folder cannot be read; an absent one is empty.
+    /// Fails if the folder cannot be read. An absent folder counts as empty.
     pub fn list(&self) -> Result<Vec<PathBuf>, StoreError> {
         read::list(&self.folder, |name| name.strip_suffix(".json").is_some_and(read::is_hash))
     }
 
-    /// The login files in the folder, each with the login that it is of, if that is one of `logins`.
+    /// Returns the login files in the folder, each with the matching login of `logins`, if there is one.
     ///
     /// # Errors
-    /// As [`PythonCache::list`].
+    /// As for [`PythonCache::list`].
     pub fn matches<'a>(
         &self,
         logins: &'a [PythonLogin],
     ) -> Result<Vec<(PathBuf, Option<&'a PythonLogin>)>, StoreError> {
         let paths: Vec<_> = logins.iter().map(|login| (self.candidates(login), login)).collect();
-        // Older names leave the profile out: today's name of any login counts before an older one of another.
+        // Older names do not contain the profile: the current name of any login takes precedence over an older name of
+        // another.
         let of = |path: &PathBuf| {
             let today = paths.iter().find(|(names, _)| names.first() == Some(path));
             today.or_else(|| paths.iter().find(|(names, _)| names.contains(path)))
@@ -178,12 +182,12 @@ impl PythonCache {
         Ok(self.list()?.into_iter().map(pair).collect())
     }
 
-    /// Takes the notices that have gathered: modes that were tightened.
+    /// Returns and clears the notices collected so far: that file permissions were tightened.
     pub fn take_notices(&self) -> Vec<Notice> {
         self.beside.take_notices()
     }
 
-    /// Where this login may be: today's path first.
+    /// Returns the paths at which this login may be, the current one first.
     pub(crate) fn candidates(&self, login: &PythonLogin) -> Vec<PathBuf> {
         let names = login.file_name().into_iter().chain(login.legacy_file_names());
         names.map(|name| self.folder.join(name)).collect()
@@ -205,7 +209,7 @@ impl PythonCache {
         }))
     }
 
-    /// Makes the folder, for its owner alone; Python leaves it open to others' eyes.
+    /// Creates the folder, accessible by its owner only. The Python SDK leaves it readable for others.
     fn prepare(&self) -> Result<(), StoreError> {
         disk::create_folder(&self.folder)?;
         if disk::tighten_folder(&self.folder)? {
@@ -215,7 +219,7 @@ impl PythonCache {
         Ok(())
     }
 
-    /// Refuses to replace what is not this user's file, and a login that lives longer than the new one.
+    /// Refuses to replace a file of another user, and a login with a refresh token by one without.
     fn check_replaced(
         &self,
         path: &Path,
@@ -227,14 +231,14 @@ impl PythonCache {
                 let name = login.profile.as_deref().unwrap_or(&login.host);
                 Err(StoreError::WouldLoseRefreshToken { key: CacheKey::new(name) })
             }
-            // What Python could not read either is no loss.
+            // A file that the Python SDK cannot read either is no loss.
             Ok(_) | Err(StoreError::BadForeign { .. }) => disk::check_replaceable(path),
             Err(error) => Err(error),
         }
     }
 }
 
-/// The host of a login, if it is one that u2m signs in to.
+/// Returns the host of a login, if u2m can sign in to it.
 fn host(login: &PythonLogin) -> Option<Host> {
     Host::parse(&python_host(&login.host)?).ok()
 }

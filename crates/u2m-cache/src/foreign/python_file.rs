@@ -1,5 +1,5 @@
-//! What stands in a login file of Python's SDK: one line of JSON, `{"token": {…}}`, and beside the token, where u2m wrote
-//! the file, what Python has no place for.
+//! The content of a login file of the Python SDK: one line of JSON, `{"token": {…}}`. If u2m wrote the file, it also contains
+//! what the Python SDK has no member for.
 
 use super::python_name::push_ascii;
 use super::python_time::{self, WallClockTime, Zone, format_utc};
@@ -10,25 +10,25 @@ use u2m_core::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// No honest file is larger.
+/// The maximum size of a file.
 pub(crate) const LIMIT: usize = 1 << 20;
 
-/// What Python is told where nobody knows the end of a token that cannot be renewed.
+/// The expiry that is written if a token without a refresh token has no known expiry.
 const NEVER: Timestamp = Timestamp::from_unix(253_402_000_000);
 
-/// What is believed of the end of a token that can be renewed, where nobody knows it: it has passed.
+/// The expiry that is assumed if a token with a refresh token has no known expiry: it has passed.
 const PAST: Timestamp = Timestamp::from_unix(0);
 
-/// A file that was read.
+/// A parsed file.
 #[derive(Debug)]
 pub(crate) struct ParsedPythonFile {
-    /// Without a binding.
+    /// The session, without a binding.
     pub(crate) session: Session,
-    /// Whom the tokens belong to, where u2m wrote that down beside these very tokens.
+    /// The owner of the tokens, if u2m recorded it next to these same tokens.
     pub(crate) about: Option<OwnMembers>,
 }
 
-/// What u2m adds to Python's file: Python ignores it on reading and drops it on writing.
+/// What u2m adds to the Python SDK's file. The SDK ignores it on reading and drops it on writing.
 #[derive(Debug, Default)]
 pub(crate) struct OwnMembers {
     pub(crate) issuer: Option<String>,
@@ -37,7 +37,7 @@ pub(crate) struct OwnMembers {
     pub(crate) allowed: Vec<String>,
 }
 
-/// JSON that holds secrets; they are cleared when it goes.
+/// JSON that contains secrets, which are cleared on drop.
 pub(crate) struct SecretJson(Value);
 
 impl SecretJson {
@@ -59,7 +59,7 @@ impl Drop for SecretJson {
     }
 }
 
-/// No deeper than the reader goes.
+/// Clears nested values, no deeper than the parser allows.
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
@@ -69,8 +69,8 @@ fn wipe(value: &mut Value) {
     }
 }
 
-/// Reads a file's text. `saved` is when it was written, as far as that is known; `zone` is that of its times. `None` is a
-/// file without any token.
+/// Parses a file's text. `saved` is when it was written, if known. `zone` is the time zone of its times. Returns `None` if
+/// there is no token.
 pub(crate) fn parse(
     text: &str,
     saved: Option<Timestamp>,
@@ -85,7 +85,7 @@ pub(crate) fn parse(
     Ok(Some(ParsedPythonFile { session, about }))
 }
 
-/// What a file says of a token, whatever it calls its members; empty is absent.
+/// The members of a token, whatever their names in the file. An empty member counts as absent.
 pub(crate) struct TokenMembers<'a> {
     access_token: &'a str,
     token_type: &'a str,
@@ -94,7 +94,7 @@ pub(crate) struct TokenMembers<'a> {
 }
 
 impl<'a> TokenMembers<'a> {
-    /// Takes the members of an object by their names there: access token, token type, refresh token, expiry.
+    /// Reads the members of an object by the given names: access token, token type, refresh token, expiry.
     pub(crate) fn of(token: &'a Value, names: [&str; 4]) -> Result<Self, &'static str> {
         let token = token.as_object().ok_or("its token is not an object")?;
         let text = |at: usize| match token.get(names[at]) {
@@ -109,7 +109,7 @@ impl<'a> TokenMembers<'a> {
         })
     }
 
-    /// The login in it; `None` without any token.
+    /// Returns the session, or `None` without any token.
     pub(crate) fn session(
         &self,
         saved: Option<Timestamp>,
@@ -141,7 +141,7 @@ impl<'a> TokenMembers<'a> {
     }
 }
 
-/// Takes over what u2m wrote beside the token, if it is about this token: Python replaces the one and keeps the other
+/// Reads what u2m wrote next to the token, if it is about this token: the Python SDK replaces the token, and keeps the rest
 /// only by chance.
 fn take_over(value: &Value, session: &mut Session) -> Option<OwnMembers> {
     let member = |name: &str| value.get(name).and_then(Value::as_str);
@@ -169,23 +169,23 @@ fn take_over(value: &Value, session: &mut Session) -> Option<OwnMembers> {
 }
 
 impl OwnMembers {
-    /// Whom the tokens belong to, if all of it is known, and is believed.
+    /// Returns the owner of the tokens, if it is completely known and trusted.
     pub(crate) fn binding(self, client_id: &str, host: &Host) -> Option<Binding> {
         let (issuer, endpoint) = (self.issuer?, self.token_endpoint?);
         let mut record = BindingRecord::new(issuer, endpoint, client_id, host.as_str());
         (record.account_id, record.allowed) = (self.account_id, self.allowed);
-        // It is a login of Databricks' own SDK, whoever its client is.
+        // It is a login of Databricks' own SDK, whatever its client.
         record.issuer_named = Some(false);
         record.bind()
     }
 }
 
-/// The texts in a list; what is none is left out.
+/// Returns the texts in a list. Other values are left out.
 fn texts(list: &[Value]) -> Vec<String> {
     list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The text of a file that every version of Python's SDK reads, and u2m without a doubt about its time.
+/// Returns the text of a file that every version of the Python SDK can read, and whose time u2m can read without ambiguity.
 pub(crate) fn text(session: &Session, zone: Zone<'_>) -> Zeroizing<String> {
     let end = session.known_expiry().unwrap_or(match session.refresh_token {
         Some(_) => PAST,
@@ -216,7 +216,7 @@ pub(crate) fn text(session: &Session, zone: Zone<'_>) -> Zeroizing<String> {
     out.finish()
 }
 
-/// The other hosts that were allowed at the login, if there are any.
+/// Returns the other hosts that were allowed at the login, if any.
 fn push_allowed(out: &mut SecretText, hosts: &[Host]) {
     for (at, host) in hosts.iter().enumerate() {
         out.push_str(if at == 0 { ", \"allowed\": [" } else { ", " });
@@ -227,7 +227,7 @@ fn push_allowed(out: &mut SecretText, hosts: &[Host]) {
     }
 }
 
-/// The token, byte for byte as Python writes it; the object that it is in stays open.
+/// Writes the token, byte for byte as Python does. The enclosing object stays open.
 fn push_token(out: &mut SecretText, session: &Session, expiry: &str) {
     out.push_str("{\"token\": {\"access_token\": ");
     push_ascii(out, session.access_token.expose());

@@ -1,5 +1,5 @@
-//! A host as Python's SDK writes it before it names a file after it. Its faults are kept, because the name of the file
-//! depends on them; nothing is ever sent to what comes out of here.
+//! Normalizes a host as the Python SDK does before it computes a file name from it. The SDK's faults are reproduced, because
+//! the file name depends on them. The result is never used to send a request.
 
 /// Schemes whose last path segment may have parameters (`urllib.parse.uses_params`).
 const WITH_PARAMS: [&str; 16] = [
@@ -7,15 +7,16 @@ const WITH_PARAMS: [&str; 16] = [
     "sip", "sips", "mms", "sftp", "tel",
 ];
 
-/// Schemes that are written with two slashes even where no host follows (`urllib.parse.uses_netloc`).
+/// Schemes that are written with two slashes even if no host follows (`urllib.parse.uses_netloc`).
 const WITH_HOST: [&str; 25] = [
     "", "ftp", "http", "gopher", "nntp", "telnet", "imap", "wais", "file", "mms", "https", "shttp",
     "snews", "prospero", "rtsp", "rtsps", "rtspu", "rsync", "svn", "svn+ssh", "sftp", "nfs", "git",
     "git+ssh", "ws",
 ];
 
-/// The host as Python's SDK keeps it: a missing scheme is `https://`, slashes at the end of the path go, and with port
-/// 443 goes everything after the first colon. `None` where Python raises an error, so that no file can exist.
+/// Returns the host as Databricks' Python SDK stores it. A missing scheme becomes `https://`, trailing slashes of the path
+/// are removed, and with port 443 everything after the first colon is removed. Returns `None` if Python raises an error, so
+/// that no file can exist.
 ///
 /// ```
 /// use u2m_cache::python_host;
@@ -45,7 +46,7 @@ pub fn python_host(host: &str) -> Option<String> {
     Some(parts.join(netloc, path))
 }
 
-/// What `urllib.parse.urlsplit` finds.
+/// The parts that `urllib.parse.urlsplit` returns.
 struct UrlParts {
     scheme: String,
     netloc: String,
@@ -77,7 +78,7 @@ impl UrlParts {
         Some(Self { scheme, netloc, path, query, fragment })
     }
 
-    /// The port, if there is one; `None` around it where Python refuses it.
+    /// Returns the port, if there is one. The outer `None` means that Python rejects it.
     fn port(&self) -> Option<Option<u16>> {
         let host = self.netloc.rsplit_once('@').map_or(self.netloc.as_str(), |(_, host)| host);
         let host = match host.split_once('[') {
@@ -86,13 +87,13 @@ impl UrlParts {
         };
         match host.split_once(':').map_or("", |(_, port)| port) {
             "" => Some(None),
-            // Digits alone: Rust's own parser would take a sign.
+            // Digits only: Rust's own parser would accept a sign.
             port if port.bytes().all(|b| b.is_ascii_digit()) => port.parse().ok().map(Some),
             _ => None,
         }
     }
 
-    /// What `urllib.parse.urlunsplit` makes of it, with another host and path.
+    /// Returns what `urllib.parse.urlunsplit` returns for these parts with another host and path.
     fn join(&self, netloc: &str, path: String) -> String {
         let mut url = path;
         let has_slashes = WITH_HOST.contains(&self.scheme.as_str()) || self.scheme == "wss";
@@ -119,7 +120,7 @@ fn is_scheme(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
 }
 
-/// The parameters of the last segment, after its first semicolon.
+/// Splits off the parameters of the last segment, after its first semicolon.
 fn split_params(path: &str) -> (&str, &str) {
     let last = path.rfind('/').unwrap_or(0);
     path[last..].find(';').map_or((path, ""), |at| (&path[..last + at], &path[last + at + 1..]))

@@ -1,17 +1,17 @@
-//! The name of the file in which Python's SDK keeps a login: a hash of what the login is.
+//! The name of the file in which the Python SDK keeps a login: a hash of the properties of the login.
 
 use super::python_host::python_host;
 use sha2::{Digest, Sha256};
 use u2m_core::{DATABRICKS_CLI, SecretText, push_json_string};
 
-/// The scope that asks for a refresh token.
+/// The scope that requests a refresh token.
 const OFFLINE: &str = "offline_access";
 
-/// The scope where none is configured.
+/// The scope that is used if none is configured.
 const DEFAULT_SCOPE: &str = "all-apis";
 
-/// A login as Python's SDK tells it from others: host, client, profile and scopes. A login that takes on the role of a
-/// group stands in a file of another name, and is none of these.
+/// A login as Databricks' Python SDK identifies it: by host, client, profile and scopes. A login that assumes the role of a
+/// group is in a file of another name and is not covered.
 ///
 /// ```
 /// use u2m_cache::PythonLogin;
@@ -21,19 +21,20 @@ const DEFAULT_SCOPE: &str = "all-apis";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PythonLogin {
-    /// The host, as configured; [`python_host`] is applied to it.
+    /// The host, as configured. [`python_host`] is applied to it.
     pub host: String,
-    /// The OAuth client.
+    /// The OAuth client ID.
     pub client_id: String,
-    /// The profile that was asked for by name, be it `DEFAULT`; `None` where it was not, even if values came from the
-    /// section `DEFAULT`.
+    /// The profile that was requested by name, even if that is `DEFAULT`. `None` if no profile was requested, even if values
+    /// came from the section `DEFAULT`.
     pub profile: Option<String>,
-    /// The scopes in the order in which they were requested; it is part of the name.
+    /// The scopes, in the order in which they were requested. The order is part of the file name.
     pub scopes: Vec<String>,
 }
 
 impl PythonLogin {
-    /// What the SDK does by default: the client `databricks-cli`, no profile, the scopes `all-apis` and `offline_access`.
+    /// Describes the SDK's default login: the client `databricks-cli`, no profile, the scopes `all-apis` and
+    /// `offline_access`.
     ///
     /// ```
     /// assert_eq!(u2m_cache::PythonLogin::new("a.example").scopes, ["all-apis", "offline_access"]);
@@ -47,39 +48,39 @@ impl PythonLogin {
         }
     }
 
-    /// Names another client.
+    /// Sets the OAuth client ID.
     #[must_use]
     pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_id = client_id.into();
         self
     }
 
-    /// Names the profile.
+    /// Sets the profile.
     #[must_use]
     pub fn with_profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
         self
     }
 
-    /// Takes the scopes in the order of the request; [`python_scopes`] makes them of a configuration.
+    /// Sets the scopes, in the order of the request. [`python_scopes`] computes them from a configuration.
     #[must_use]
     pub fn with_scopes(mut self, scopes: Vec<String>) -> Self {
         self.scopes = scopes;
         self
     }
 
-    /// The file's name since version 0.95; `None` where Python refuses the host.
+    /// Returns the file name that the SDK uses since version 0.95, or `None` if the Python SDK rejects the host.
     pub fn file_name(&self) -> Option<String> {
         self.key().map(|key| format!("{}.json", sha256(&key)))
     }
 
-    /// The names that versions before 0.95 gave the file, the newest first; they leave the profile out.
+    /// Returns the file names that versions before 0.95 used, newest first. They do not depend on the profile.
     pub fn legacy_file_names(&self) -> Vec<String> {
         let Some(host) = python_host(&self.host) else { return Vec::new() };
         let joined = self.scopes.join(",");
         let mut parts = vec![joined.as_str()];
-        // From 0.36 to 0.78 the scopes were left out of the name, and before they could not be configured: such a login
-        // has all of them, and is no answer to who asked for less.
+        // From 0.36 to 0.78 the scopes were not part of the name, and before that they could not be configured. Such a login
+        // has all scopes and must not be returned to a caller that asked for fewer.
         if self.scopes.iter().any(|scope| scope == DEFAULT_SCOPE) {
             let old = ["", DEFAULT_SCOPE, "offline_access,clusters,sql"];
             parts.extend(old.into_iter().filter(|part| *part != joined));
@@ -88,7 +89,7 @@ impl PythonLogin {
         parts.iter().map(name).collect()
     }
 
-    /// What is hashed: JSON with sorted keys, in Python's spacing and escapes.
+    /// Returns the text that is hashed: JSON with sorted keys, with Python's spacing and escapes.
     fn key(&self) -> Option<String> {
         let mut out = SecretText::new();
         out.push_str("{\"client_id\": ");
@@ -107,9 +108,9 @@ impl PythonLogin {
     }
 }
 
-/// The scopes that Python's SDK requests where `configured` is set: separated by commas or spaces, sorted, each once;
-/// none means `all-apis`; `offline_access` comes last unless it was configured, and not at all where refresh tokens are
-/// turned off.
+/// Returns the scopes that Databricks' Python SDK requests for the setting `configured`, which is separated by commas or
+/// spaces. They are sorted and without duplicates. If none is configured, the scope is `all-apis`. `offline_access` is added
+/// last unless it was configured, and is not added if `refreshable` is false.
 ///
 /// ```
 /// use u2m_cache::python_scopes;
@@ -124,7 +125,7 @@ pub fn python_scopes(configured: Option<&str>, refreshable: bool) -> Vec<String>
     scopes
 }
 
-/// Sorted, each once, no empty one; `all-apis` if nothing is left.
+/// Sorts the scopes and removes duplicates and empty ones. Returns `all-apis` if nothing is left.
 pub(crate) fn sorted<'a>(scopes: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut scopes: Vec<String> =
         scopes.filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
@@ -141,8 +142,8 @@ pub(crate) fn push_ascii(out: &mut SecretText, text: &str) {
     push_json_string(out, text, |c| !(' '..='~').contains(&c));
 }
 
-/// The hash of parts that nothing separates, as older Python versions and Java make it (INT-2). Different logins may
-/// meet in one name, so that what such a file holds has to be checked.
+/// Returns the hash of parts without separators, as older versions of the Python SDK and the Java SDK compute it (INT-2).
+/// Different logins may get the same name, so the contents of such a file must be checked.
 pub(crate) fn concatenated(parts: &[&str]) -> String {
     sha256(&parts.concat())
 }

@@ -1,13 +1,13 @@
-//! The times of Python's files: local wall-clock time without a zone, which is no instant where clocks are changed.
+//! The times in the Python SDK's files: local wall-clock time without a zone, which is ambiguous when the clocks change.
 //!
-//! Python adds an hour to local time and keeps the sum, so that a token of the hour before clocks go back looks as if it
-//! lived an hour longer. Whoever reads it as a usual local time uses a dead token for that long. Here the earlier of the
-//! readings counts: an expiry that is too early costs a refresh, one that is too late costs a failed request.
+//! The Python SDK adds an hour to local time and stores the sum, so a token from the hour before the clocks go back looks as
+//! if it lived an hour longer. Read as ordinary local time, it would be used for an hour after it expired. Here the earlier
+//! of the possible readings counts: an expiry that is too early costs a refresh, one that is too late costs a failed request.
 
 use u2m_core::calendar::{date_after, days_before, days_in};
 use u2m_core::{Lifetime, Timestamp};
 
-/// Seconds east of UTC at an instant, in some zone.
+/// Seconds east of UTC at an instant, in some time zone.
 pub(crate) type Zone<'a> = &'a dyn Fn(Timestamp) -> i32;
 
 const HOUR: i64 = 3_600;
@@ -15,7 +15,7 @@ const HOUR: i64 = 3_600;
 /// How long may pass between the issue of a token and the writing of its file.
 const SAVING: i64 = 60;
 
-/// A time as it stands in a file: seconds on the wall clock, as if it showed UTC, and the offset if one is given.
+/// A time as written in a file: wall-clock seconds as if they were UTC, and the offset if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WallClockTime {
     wall: i64,
@@ -23,8 +23,9 @@ pub(crate) struct WallClockTime {
 }
 
 impl WallClockTime {
-    /// Reads `YYYY-MM-DD`, any letter or a space, `HH:MM:SS`, a fraction, and a zone or none: what Python writes, what some
-    /// Python reads, and Java's instants. A fraction is dropped, so that no time becomes later.
+    /// Parses `YYYY-MM-DD`, any letter or a space, `HH:MM:SS`, an optional fraction, and an optional zone. This covers what
+    /// the Python SDK writes, what some Python versions read, and Java's instants. A fraction is dropped, so that no time
+    /// becomes later.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if !text.is_ascii() || bytes.len() < 19 || bytes.len() > 64 {
@@ -51,8 +52,8 @@ impl WallClockTime {
         Some(Self { wall, offset: offset(after_fraction(&text[19..])?)? })
     }
 
-    /// The latest instant that is surely not after what was meant. `saved` is when the file was written, as far as that is
-    /// known; `is_opaque` says that the token itself does not tell when it ends.
+    /// Returns the latest instant that is certainly not after the intended one. `saved` is when the file was written, if
+    /// known. `is_opaque` means that the token itself does not contain its expiry.
     pub(crate) fn instant(
         self,
         is_opaque: bool,
@@ -66,14 +67,14 @@ impl WallClockTime {
         if !is_opaque {
             return read;
         }
-        // The offset at the token's issue is in its end, even where the end is after a switch.
+        // The expiry was computed with the offset at the token's issue, even if it is after a clock change.
         let Some(saved) = saved else {
             let at_issue = zone(read).max(zone(ago(read, 25 * HOUR)));
             return read.min(self.at_offset(at_issue));
         };
         let at_issue = zone(saved).max(zone(ago(saved, SAVING)));
         let read = read.min(self.at_offset(at_issue));
-        // Longer than the usual hour: perhaps it is, perhaps the file comes from a zone in the east.
+        // More than the usual hour: either it is that long, or the file comes from a time zone further east.
         read.min(saved.plus(Lifetime::from_seconds(HOUR)))
     }
 
@@ -82,8 +83,8 @@ impl WallClockTime {
     }
 }
 
-/// The instant at which clocks in `zone` show `wall`: the earlier one where they show it twice; where they never do, the
-/// one that they would show without the switch.
+/// Returns the instant at which clocks in `zone` show `wall`. If they show it twice, it is the earlier one. If they never
+/// show it, it is the one at which they would without the clock change.
 pub(crate) fn from_wall(wall: i64, zone: Zone<'_>) -> Timestamp {
     let near = |hours: i64| i64::from(zone(Timestamp::from_unix(wall + hours * HOUR)));
     let offsets = [-26, -13, 0, 13, 26].map(near);
@@ -93,9 +94,9 @@ pub(crate) fn from_wall(wall: i64, zone: Zone<'_>) -> Timestamp {
     Timestamp::from_unix(shown.unwrap_or(wall - offsets[0]))
 }
 
-/// Writes local wall-clock time as Python's `isoformat` does: six digits of a fraction, or none.
+/// Writes local wall-clock time as Python's `isoformat` does, with six digits of a fraction or none.
 pub(crate) fn format(time: Timestamp, micros: u32, zone: Zone<'_>) -> String {
-    // Python reads years 1 to 9999 in any zone.
+    // Python reads the years 1 to 9999 in any zone.
     let time = Timestamp::from_unix(time.unix().clamp(-62_135_400_000, 253_402_100_000));
     let wall = time.unix() + i64::from(zone(time));
     let (year, month, day) = date_after(wall.div_euclid(86_400));
@@ -105,7 +106,7 @@ pub(crate) fn format(time: Timestamp, micros: u32, zone: Zone<'_>) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}")
 }
 
-/// UTC, for times that another u2m is to read.
+/// Writes UTC, for times that u2m reads again.
 pub(crate) fn format_utc(time: Timestamp) -> String {
     format(time, 0, &|_| 0) + "Z"
 }
@@ -124,7 +125,8 @@ fn after_fraction(rest: &str) -> Option<&str> {
     (end > 0).then(|| &digits[end..])
 }
 
-/// Nothing, `Z`, or `±HH:MM` with or without a colon, seconds and a fraction of them; in seconds east of UTC.
+/// Parses an empty text, `Z`, or `±HH:MM` with or without a colon, with optional seconds and fraction. Returns seconds east
+/// of UTC.
 fn offset(zone: &str) -> Option<Option<i64>> {
     let sign = match zone.chars().next() {
         None => return Some(None),

@@ -1,4 +1,4 @@
-//! What reading the files of Python's and of Java's SDK has in common.
+//! Shared code for reading the files of the Python and Java SDKs.
 
 use super::python_file::LIMIT;
 use crate::error::{DisplayPath, StoreError};
@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use u2m_core::Timestamp;
 use zeroize::Zeroizing;
 
-/// A login file's text, and when it was written.
+/// The text of a login file, and when it was written.
 pub(crate) struct LoginFileText {
     pub(crate) text: Zeroizing<String>,
     pub(crate) saved: Timestamp,
 }
 
-/// Reads a login file; an absent one is `None`. A file that others could read is made private; nothing else about it
+/// Reads a login file. Returns `None` if it is absent. A file that others could read is made private; nothing else about it
 /// changes.
 pub(crate) fn text(
     path: &Path,
@@ -51,7 +51,7 @@ pub(crate) fn text(
     }))
 }
 
-/// The files in a folder whose names fit, sorted; an absent folder is empty.
+/// Returns the files in a folder with matching names, sorted. An absent folder counts as empty.
 pub(crate) fn list(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, StoreError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -67,12 +67,12 @@ pub(crate) fn list(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<Pat
     Ok(paths)
 }
 
-/// Whether a name is a SHA-256 in lower-case hexadecimal.
+/// Returns whether a name is a SHA-256 hash in lower-case hexadecimal.
 pub(crate) fn is_hash(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// The home folder that the SDKs use.
+/// Returns the home folder that the SDKs use.
 pub(crate) fn home(env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, StoreError> {
     let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
     env(name).filter(|home| !home.is_empty()).map(PathBuf::from).ok_or(StoreError::NoHome)

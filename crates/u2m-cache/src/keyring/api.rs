@@ -1,4 +1,4 @@
-//! What a keyring can do, whatever the operating system.
+//! The keyring interface that all operating systems have in common.
 
 use super::error::KeyringError;
 use std::any::Any;
@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Secrets by account, under one service. Every call may block for as long as the keyring likes;
-/// [`TimeoutKeyring`](super::TimeoutKeyring) puts an end to that.
+/// Stores secrets by account name, under one service name. Every call may block for as long as the keyring likes;
+/// [`TimeoutKeyring`](super::TimeoutKeyring) limits that.
 ///
 /// ```
 /// use u2m_cache::{Keyring, SystemKeyring};
@@ -16,20 +16,20 @@ use zeroize::Zeroizing;
 /// println!("{}, service {}", keyring.describe(), keyring.service());
 /// ```
 pub trait Keyring: fmt::Debug + Send + Sync {
-    /// The service under which the secrets stand.
+    /// Returns the service name of the secrets.
     fn service(&self) -> &str;
 
-    /// The keyring's name for messages, such as `GNOME keyring`.
+    /// Returns the keyring's name for messages, such as `GNOME keyring`.
     fn describe(&self) -> &'static str;
 
-    /// The secret of an account; `None` where there is none.
+    /// Returns the secret of an account, or `None` if there is none.
     ///
     /// # Errors
-    /// It cannot be known.
+    /// Fails if that cannot be found out.
     fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyringError>;
 
-    /// As [`Keyring::get`], where that is sure to end within `limit` by itself; `None` where it may not, and a thread has
-    /// to be spent on it.
+    /// Like [`Keyring::get`], for keyrings whose reads can enforce `limit` themselves. Returns `None` if this one cannot, so
+    /// that the caller must run [`Keyring::get`] on a separate thread.
     fn get_within(
         &self,
         account: &str,
@@ -42,43 +42,43 @@ pub trait Keyring: fmt::Debug + Send + Sync {
     /// Inserts or replaces the secret of an account.
     ///
     /// # Errors
-    /// It was not stored, or that cannot be known.
+    /// Fails if the secret was not stored, or if that cannot be found out.
     fn set(&self, account: &str, secret: &[u8]) -> Result<(), KeyringError>;
 
-    /// Removes every secret of an account (KEY-9); absence is success.
+    /// Removes every secret of an account (KEY-9). Succeeds if there is none.
     ///
     /// # Errors
-    /// It was not removed, or that cannot be known.
+    /// Fails if the secret was not removed, or if that cannot be found out.
     fn delete(&self, account: &str) -> Result<(), KeyringError>;
 
-    /// The accounts of the service, in any order; `None` where the platform cannot tell.
+    /// Returns the accounts of the service, in any order, or `None` if the platform cannot list them.
     ///
     /// # Errors
-    /// The keyring cannot be read.
+    /// Fails if the keyring cannot be read.
     fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError>;
 
-    /// How long ago an account's secret was created; `None` where that cannot be told.
+    /// Returns how long ago an account's secret was created, or `None` if that is not known.
     ///
     /// # Errors
-    /// The keyring cannot be read.
+    /// Fails if the keyring cannot be read.
     fn age(&self, account: &str) -> Result<Option<Duration>, KeyringError> {
         let _ = account;
         Ok(None)
     }
 
-    /// The most bytes that one secret can have; `None` where there is no limit worth the name.
+    /// Returns the maximum size of one secret in bytes, or `None` if there is no practical limit.
     fn limit(&self) -> Option<usize> {
         None
     }
 
-    /// Whether each item has a guard of its own, so that a person may be asked before one is replaced, and not before another
-    /// is: macOS, for items that another program made.
+    /// Returns whether access is granted for each item separately, so that the user may be asked before one item is replaced
+    /// and not before another. This is so on macOS for items that another program made.
     fn guards_items(&self) -> bool {
         false
     }
 
-    /// Keeps `what`, a lock, until no write is under way that a caller has given up on; drops it at once where callers
-    /// never give up.
+    /// Keeps `what`, a lock, until no write that a caller gave up on is still running. If callers never give up, drops it at
+    /// once.
     fn keep_until_idle(&self, what: Box<dyn Any + Send>) {
         drop(what);
     }
@@ -134,8 +134,7 @@ impl<K: Keyring + ?Sized> Keyring for Arc<K> {
     }
 }
 
-/// Names that a line-oriented tool would misread are refused (KEY-13), as is the empty one, which some platforms take
-/// for any.
+/// Refuses names that a line-oriented tool would misread (KEY-13), and the empty one, which some platforms treat as any name.
 pub(crate) fn check_account(account: &str) -> Result<(), KeyringError> {
     if account.is_empty() || account.chars().any(char::is_control) {
         Err(KeyringError::InvalidAccount)
@@ -144,7 +143,7 @@ pub(crate) fn check_account(account: &str) -> Result<(), KeyringError> {
     }
 }
 
-/// Refuses a secret that is longer than a keyring takes.
+/// Refuses a secret that is longer than the keyring's limit.
 pub(crate) fn check_size(len: usize, limit: Option<usize>) -> Result<(), KeyringError> {
     match limit.filter(|limit| len > *limit) {
         Some(limit) => Err(KeyringError::TooBig { len, limit }),

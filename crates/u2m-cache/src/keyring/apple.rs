@@ -1,4 +1,5 @@
-//! The login keychain of macOS. Items are those of Databricks' CLI, service and account; only codes are believed.
+//! The login keychain of macOS. Its items are those of Databricks' CLI, by service and account. Only error codes are
+//! evaluated, never error texts.
 
 use super::{KeyringError, status};
 use apple_native_keyring_store::keychain::Store;
@@ -17,7 +18,7 @@ pub(super) struct AppleBackend {
 
 pub(super) const NAME: &str = "macOS keychain";
 
-/// The limit of about 3 kB that the CLI has is that of a command line, which is not used here.
+/// Databricks' CLI has a limit of about 3 kB because it uses a command line, which is not used here.
 pub(super) const LIMIT: Option<usize> = None;
 
 impl AppleBackend {
@@ -25,7 +26,7 @@ impl AppleBackend {
         Self { service }
     }
 
-    /// Nothing crosses a bus here.
+    /// No bus is used here.
     #[cfg(feature = "keyring-encrypted-transport")]
     pub(super) fn encrypt(&mut self) {}
 
@@ -33,7 +34,7 @@ impl AppleBackend {
         or_absent(self.entry(account)?.get_secret().map(|secret| Some(Zeroizing::new(secret))))
     }
 
-    /// Nothing here ends by itself.
+    /// Calls here cannot enforce a time limit.
     pub(super) fn get_within(
         &self,
         _: &str,
@@ -58,7 +59,7 @@ impl AppleBackend {
         Ok(Some(names.collect()))
     }
 
-    /// The library does not tell.
+    /// The library does not report this.
     pub(super) fn age(&self, _: &str) -> Result<Option<Duration>, KeyringError> {
         Ok(None)
     }

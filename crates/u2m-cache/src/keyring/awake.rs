@@ -1,12 +1,13 @@
-//! Time in which this process ran: one that is stopped, or whose machine sleeps, has not waited for anybody meanwhile.
+//! Measures the time in which this process ran. Time in which the process was stopped or the machine slept does not count as
+//! waiting.
 
 use std::time::Duration;
 
-/// The longest that one wait lasts while the process runs. What took longer was a suspension, or a machine that is so busy
-/// that the wait may last longer as well.
+/// The maximum length of one wait while the process runs. If it took longer, the process was suspended, or the machine is so
+/// busy that the whole wait may last longer as well.
 const SLICE: Duration = Duration::from_millis(250);
 
-/// What is left of a wait that is made in slices.
+/// The remaining time of a wait that is made in slices.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SlicedWait(Duration);
 
@@ -19,12 +20,12 @@ impl SlicedWait {
         self.0.is_zero()
     }
 
-    /// How long the next wait may be.
+    /// Returns how long the next slice may be.
     pub(super) fn slice(self) -> Duration {
         self.0.min(SLICE)
     }
 
-    /// Takes off what a wait took, and no more than it can have taken.
+    /// Subtracts the time of a slice, but no more than it can have taken.
     pub(super) fn took(&mut self, took: Duration) {
         self.0 = self.0.saturating_sub(took.min(SLICE));
     }

@@ -1,4 +1,4 @@
-//! An end to waiting: no keyring keeps a caller for longer than a limit, whatever it waits for itself.
+//! A time limit for keyring calls: no keyring can block a caller for longer, whatever it is waiting for.
 
 use super::api::Keyring;
 use super::awake::SlicedWait;
@@ -16,16 +16,18 @@ use zeroize::Zeroizing;
 /// How long Databricks' CLI waits for a keyring.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// The longest that a read lasts which asks nobody. Whatever time a person is given for a prompt, a keyring that has not answered
-/// by then hangs, or is started and never comes: longer than Databricks' CLI waits, and short for whoever wants to sign in.
+/// The time limit of a read that opens no prompt. Even if the user gets more time for a prompt, a keyring that has not
+/// answered such a read by then hangs or never starts. This is longer than Databricks' CLI waits, but short for a user who
+/// wants to sign in.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// A keyring whose calls end in time. Each runs on a thread of its own, but for reads that end by themselves; one that takes too long is a
-/// [`KeyringError::Timeout`] and goes on there, because there is no calling it off. Until it ends, further calls fail at
-/// once.
+/// Wraps a keyring so that every call ends within a time limit. Each call runs on its own thread, except for reads that can
+/// enforce the limit themselves ([`Keyring::get_within`]). A call that takes too long fails with [`KeyringError::Timeout`]
+/// and continues on its thread, because it cannot be cancelled. Until it ends, further calls fail at once.
 ///
-/// Three seconds are Databricks' CLI's limit, and too short for somebody who has to type a password into the keyring's
-/// prompt: where a person is known to sit there, as in a login, allow a minute. A read that asks nobody has 5 seconds at most.
+/// The default of 3 seconds is that of Databricks' CLI, and too short for a user who must type a password into the keyring's
+/// prompt. If a user is known to be present, as in a login, allow a minute. Reads that open no prompt are limited to at most
+/// 5 seconds in any case.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,19 +41,19 @@ pub struct TimeoutKeyring<K> {
     overdue: Arc<Mutex<OverdueCalls>>,
 }
 
-/// The operations that callers have given up on.
+/// The operations that callers gave up on.
 #[derive(Default)]
 struct OverdueCalls {
     count: usize,
     operation: &'static str,
-    /// How many of them change something.
+    /// How many of them are writes.
     writes: usize,
-    /// What is to be let go when those have ended.
+    /// What to drop when those writes have ended.
     kept: Vec<Box<dyn Any + Send>>,
 }
 
 impl<K: Keyring + 'static> TimeoutKeyring<K> {
-    /// Bounds each call to 3 seconds.
+    /// Limits each call to 3 seconds.
     ///
     /// ```
     /// use u2m_cache::{TimeoutKeyring, SystemKeyring};
@@ -62,7 +64,7 @@ impl<K: Keyring + 'static> TimeoutKeyring<K> {
         Self { keyring: Arc::new(keyring), limit: LIMIT, overdue: Arc::default() }
     }
 
-    /// Bounds each call to `limit`.
+    /// Limits each call to `limit`.
     #[must_use]
     pub fn with_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -82,7 +84,7 @@ impl<K: Keyring + 'static> TimeoutKeyring<K> {
         let end = CallEnd { is_late: Arc::clone(&is_late), is_write, overdue };
         let keyring = Arc::clone(&self.keyring);
         let body = move || {
-            // Dropped last, also in a panic.
+            // Dropped last, even in a panic.
             let _end = end;
             let _ = send.send(work(&keyring));
         };
@@ -103,7 +105,7 @@ impl<K: Keyring + 'static> TimeoutKeyring<K> {
             Err(RecvTimeoutError::Disconnected) => Err(KeyringError::broken("it broke off")),
             Err(RecvTimeoutError::Timeout) => {
                 let mut overdue = self.overdue();
-                // It may have ended at this very moment.
+                // The call may have ended at this very moment.
                 if let Ok(result) = receive.try_recv() {
                     return result;
                 }
@@ -128,14 +130,14 @@ impl<K: Keyring + 'static> TimeoutKeyring<K> {
     }
 }
 
-/// A panic elsewhere leaves it whole: each change is a few assignments.
+/// Lock poisoning is ignored: each change is a few assignments, so a panic cannot leave it half changed.
 fn lock(overdue: &Mutex<OverdueCalls>) -> MutexGuard<'_, OverdueCalls> {
     overdue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The end of an operation's thread.
+/// Runs at the end of an operation's thread.
 struct CallEnd {
-    /// Read and written under the lock of `overdue`.
+    /// Accessed only under the lock of `overdue`.
     is_late: Arc<AtomicBool>,
     is_write: bool,
     overdue: Arc<Mutex<OverdueCalls>>,
@@ -150,7 +152,7 @@ impl Drop for CallEnd {
         overdue.count -= 1;
         overdue.writes -= usize::from(self.is_write);
         let done = if overdue.writes == 0 { std::mem::take(&mut overdue.kept) } else { Vec::new() };
-        // Locks are given back outside of this one.
+        // Release the kept locks after this one.
         drop(overdue);
         drop(done);
     }
@@ -214,7 +216,7 @@ impl<K: Keyring + 'static> Keyring for TimeoutKeyring<K> {
 
 impl<K: fmt::Debug> fmt::Debug for TimeoutKeyring<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bounded")
+        f.debug_struct("TimeoutKeyring")
             .field("keyring", &self.keyring)
             .field("limit", &self.limit)
             .finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! How a secret's bytes stand in each system's keyring: as go-keyring, which Databricks' CLI uses, writes and reads them.
+//! The encoding of a secret in each system's keyring: as go-keyring, which Databricks' CLI uses, writes and reads it.
 
 use crate::hex;
 use base64::Engine;
@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 const BASE64: &[u8] = b"go-keyring-base64:";
 const HEX: &[u8] = b"go-keyring-encoded:";
 
-/// How values are written.
+/// How values are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// As they are: Linux, the BSDs, Windows.
+    /// Unchanged: Linux, the BSDs, Windows.
     Plain,
-    /// In base64 behind a prefix: macOS.
+    /// In base64 after a prefix: macOS.
     Apple,
 }
 
@@ -32,7 +32,7 @@ impl Encoding {
         }
     }
 
-    /// What was encoded; `None` for a prefix with something else behind it.
+    /// Decodes a value. Returns `None` for a prefix that something else follows.
     pub(crate) fn decode(self, value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         if self == Self::Plain {
             return Some(Zeroizing::new(value.to_vec()));

@@ -1,4 +1,4 @@
-//! Reading and changing the items of one login.
+//! Reads and changes the keyring items of one login.
 
 use super::envelope::{self, ItemContent, UnreadableItem};
 use super::error::KeyringError;
@@ -12,24 +12,24 @@ use crate::sidecar::{Lasts, claim, disk, lock, locks};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, Session};
 
-/// A writer has the keyring for as long as a few calls of it may take.
+/// The time for which a writer may hold the keyring: a few calls.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Somebody else may replace the parts of a value while they are read; so often is it read again.
+/// How often a value is read again if someone else replaces its parts meanwhile.
 const TRIES: u32 = 3;
 
-/// What stands under a key.
+/// What is stored under a key.
 pub(super) struct StoredItem {
     manifest: Option<PartsManifest>,
     session: Result<Option<Session>, UnreadableItem>,
-    /// In bytes.
+    /// The size of the item in bytes.
     pub(super) len: usize,
     /// Whether there is no item at all.
     is_absent: bool,
 }
 
 impl StoredItem {
-    /// Whether `new` may be saved in the place of this.
+    /// Returns whether `new` may replace this.
     fn may_be_replaced(
         &self,
         of: &KeyringStoreInner,
@@ -37,11 +37,11 @@ impl StoredItem {
         new: &Session,
     ) -> bool {
         match (over, &self.session) {
-            // What only newer programs can read is refused by itself.
+            // An entry that only newer programs can read is refused elsewhere.
             (ReplaceRule::Whatever, _)
             | (ReplaceRule::Claimed(_), Err(UnreadableItem::Newer(_))) => true,
             (_, Ok(Some(old))) => over.replaces(&of.beside, &old.fingerprint(), new),
-            // What cannot be read is nobody's login.
+            // An entry that cannot be read is no usable login.
             (ReplaceRule::Claimed(_), Ok(None) | Err(UnreadableItem::Bad(_))) => !self.is_absent,
             (ReplaceRule::Spent(_), Ok(None) | Err(_)) => false,
         }
@@ -55,7 +55,7 @@ impl StoredItem {
     }
 }
 
-/// Reads what stands under a key; what cannot be made out is said in the result.
+/// Reads what is stored under a key. An unreadable value is reported in the result.
 pub(super) fn read(of: &KeyringStoreInner, key: &CacheKey) -> Result<StoredItem, StoreError> {
     let account = of.account("read", key)?;
     let get = || of.keyring.get(account).map_err(of.failed("read", key));
@@ -93,7 +93,7 @@ pub(super) fn read(of: &KeyringStoreInner, key: &CacheKey) -> Result<StoredItem,
     }
 }
 
-/// Saves a login, and reads it back before that counts.
+/// Saves a login. The save succeeds only after the login was read back.
 pub(super) fn save(
     of: &KeyringStoreInner,
     key: &CacheKey,
@@ -109,7 +109,7 @@ pub(super) fn save(
     }
     let manifest = stored.manifest.clone();
     let old = match stored.into_session(key) {
-        // A login replaces what cannot be read, and leaves what only newer programs can (KEY-10).
+        // A login replaces an entry that cannot be read, but keeps one that only newer programs can read (KEY-10).
         Err(StoreError::BadEntry { .. }) => None,
         other => other?,
     };
@@ -124,8 +124,8 @@ pub(super) fn save(
     };
     let now_in = match written {
         Ok(slot) => slot,
-        // Programs without our lock may have come between looking and writing, and what is theirs is found in the place of
-        // what was written.
+        // Programs without our lock may have written between our read and our write. Their value is then found in place of
+        // ours.
         Err(KeyringError::NotKept) if is_theirs(of, key, over, session) => {
             return Err(StoreError::Superseded { key: key.clone() });
         }
@@ -138,7 +138,7 @@ pub(super) fn save(
     Ok(())
 }
 
-/// Whether something stands under a key that a save may not replace.
+/// Returns whether an entry is stored under a key that a save must not replace.
 fn is_theirs(
     of: &KeyringStoreInner,
     key: &CacheKey,
@@ -148,14 +148,14 @@ fn is_theirs(
     read(of, key).is_ok_and(|stored| !stored.may_be_replaced(of, over, session))
 }
 
-/// Puts a login back where a state stands that it has replaced; whether it did.
+/// Restores a login where a state is stored that it has replaced. Returns whether it did.
 pub(super) fn put_back(
     of: &KeyringStoreInner,
     key: &CacheKey,
     session: &Session,
     spent: &[Fingerprint],
 ) -> Result<bool, StoreError> {
-    // Without a lock at first: mostly there is nothing to do.
+    // Without a lock at first: usually there is nothing to do.
     let is_old = read(of, key)?.may_be_replaced(of, ReplaceRule::Spent(spent), session);
     if !is_old || claim::is_spent(&of.beside, &session.fingerprint(), true) {
         return Ok(false);
@@ -167,7 +167,7 @@ pub(super) fn put_back(
     }
 }
 
-/// Removes a login; if a state is named, only one that is still in it. Whether it is gone.
+/// Removes a login; if a state is given, only one that is still in it. Returns whether it is gone.
 pub(super) fn delete(
     of: &KeyringStoreInner,
     key: &CacheKey,
@@ -201,8 +201,8 @@ fn put(of: &KeyringStoreInner, account: &str, secret: &[u8]) -> Result<(), Keyri
     decide(of, account, of.keyring.set(account, secret), "set", is_there)
 }
 
-/// What became of a write. After a timeout, or where the keyring broke off, what is there decides; where that cannot be
-/// seen either, the outcome is unknown (KEY-7).
+/// Finds out the result of a write. After a timeout, or if the keyring closed the connection, the stored value decides. If
+/// that cannot be read either, the outcome is unknown (KEY-7).
 fn decide(
     of: &KeyringStoreInner,
     account: &str,
@@ -224,7 +224,7 @@ fn decide(
     }
 }
 
-/// A write that may still land keeps other writers out until it has ended, one way or the other.
+/// A write that may still take effect keeps other writers out until it has ended, successfully or not.
 fn failed(
     of: &KeyringStoreInner,
     writer: locks::HeldLock,
@@ -236,7 +236,7 @@ fn failed(
     of.failed(what, key)(error)
 }
 
-/// One writer of the keyring at a time, so that a value's parts are those of one writer.
+/// Only one writer of the keyring at a time, so that all parts of a value come from one writer.
 pub(super) fn writer(of: &KeyringStoreInner) -> Result<locks::HeldLock, StoreError> {
     disk::create_folder(of.beside.folder())?;
     let path = of.beside.sibling(".keyring.lock");
@@ -244,7 +244,7 @@ pub(super) fn writer(of: &KeyringStoreInner) -> Result<locks::HeldLock, StoreErr
     taken.ok_or_else(|| StoreError::LockTimeout { path: path.as_path().into() })
 }
 
-/// Before the tokens are written: it is told from both states whom they belong to.
+/// Records the owner of the tokens before they are written, so that both the old and the new state can be identified.
 fn note_binding(
     of: &KeyringStoreInner,
     key: &CacheKey,
@@ -252,7 +252,7 @@ fn note_binding(
     old: Option<&Session>,
     mut reserve: UpdateReserve,
 ) -> Result<(), StoreError> {
-    // The tokens are not beside it: no order in which names last includes them.
+    // The tokens are not in a file next to it, so no order of renames covers them.
     let lasts = match Lasts::of(session) {
         Lasts::Whatever => Lasts::Whatever,
         Lasts::Text | Lasts::Name => Lasts::Name,
@@ -267,8 +267,8 @@ fn note_binding(
     noted.or_else(|error| of.beside.unrecorded(key, session, is_login, error))
 }
 
-/// After the tokens were written or removed: only then does the login live here, or nowhere. One that is known to live
-/// elsewhere is moved by whoever knows all stores.
+/// Records, after the tokens were written or removed, that the login is here or nowhere. A login that is recorded elsewhere
+/// is moved by the caller that knows all stores.
 fn note_home(of: &KeyringStoreInner, key: &CacheKey, home: Option<&str>) {
     let name = key.as_str();
     let is_known = || of.beside.sidecar().home(name).is_some();
@@ -276,9 +276,9 @@ fn note_home(of: &KeyringStoreInner, key: &CacheKey, home: Option<&str>) {
         return;
     }
     let noted = of.beside.change_sidecar(|sidecar| match home {
-        // What could not be read before may say otherwise.
+        // The side file may have been unreadable before and may say otherwise.
         Some(_) => sidecar.home(name).is_none() && sidecar.set_home(name, home),
-        // A login that was moved elsewhere in the meantime stays known there.
+        // A login that was moved elsewhere meanwhile keeps that record.
         None => {
             let is_here = sidecar.home(name).is_none_or(|known| known == HOME);
             is_here && sidecar.forget(name) | sidecar.set_home(name, None)

@@ -1,5 +1,5 @@
-//! What a keyring's item holds: `{"token":{…}}`, byte for byte as Databricks' CLI writes it; or, where the keyring takes
-//! little, a manifest of parts.
+//! The content of a keyring item: `{"token":{…}}`, byte for byte as Databricks' CLI writes it, or a manifest of parts if the
+//! keyring limits the size of items.
 
 use crate::entry::Entry;
 use crate::file::document::members;
@@ -9,17 +9,17 @@ use sha2::{Digest, Sha256};
 use u2m_core::{SecretText, Session, Timestamp};
 use zeroize::Zeroizing;
 
-/// The only form of manifests so far.
+/// The only format of manifests so far.
 const FORM: u64 = 1;
 
-/// A manifest stands in the place of the token. It is a string there, which other programs report; an object without
-/// tokens would crash the CLI.
+/// A manifest is stored in place of the token. It is a string, which other programs report as an error; an object without
+/// tokens would crash Databricks' CLI.
 const IN_PARTS: &str = "in parts, for u2m";
 
-/// What an item says.
+/// The content of an item.
 #[derive(Debug)]
 pub(super) enum ItemContent {
-    /// There is no token in it.
+    /// It contains no token.
     Nothing,
     Session(Box<Session>),
     Parts(PartsManifest),
@@ -29,33 +29,33 @@ pub(super) enum ItemContent {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum UnreadableItem {
     Bad(&'static str),
-    /// Of a form that a newer program wrote.
+    /// It has a format that a newer program wrote.
     Newer(u64),
 }
 
-/// Where the parts of a long value are.
+/// Describes the parts of a long value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PartsManifest {
     form: u64,
-    /// Values are written in turns under two sets of names, so that the old one stands until the new one is whole.
+    /// Values alternate between two sets of names, so that the old value exists until the new one is complete.
     pub(super) slot: u8,
     pub(super) parts: usize,
-    /// Of the whole, in bytes.
+    /// The length of the whole value in bytes.
     pub(super) length: usize,
-    /// Of the whole, in hex.
+    /// The hash of the whole value in hex.
     sha256: String,
 }
 
-/// The bytes of an item for this session.
+/// Returns the bytes of an item for this session.
 pub(super) fn write(session: &Session) -> Zeroizing<Vec<u8>> {
     let at = session.known_expiry().unwrap_or(Timestamp::from_unix(0));
     let entry = Entry::default().write_compact(session, zone::offset_at(at));
     Zeroizing::new([br#"{"token":"#, entry.as_bytes(), b"}"].concat())
 }
 
-/// Reads an item as leniently as the CLI does: further members mean nothing, and a missing token is none.
+/// Reads an item as leniently as Databricks' CLI does: further members are ignored, and a missing token means none.
 pub(super) fn read(bytes: &[u8]) -> Result<ItemContent, UnreadableItem> {
-    // Bytes that are not UTF-8 spoil the string that they stand in.
+    // Bytes that are not UTF-8 invalidate the string that contains them.
     let text = SecretText::from_utf8_lossy(bytes).finish();
     let members = members(&text).map_err(|_| UnreadableItem::Bad("it is not a JSON object"))?;
     let find = |wanted: &str| {
@@ -88,12 +88,12 @@ impl PartsManifest {
         Self { form: FORM, slot, parts, length: whole.len(), sha256: sha256(whole) }
     }
 
-    /// Whether these are the bytes that it was made for.
+    /// Returns whether these are the bytes that it was made for.
     pub(super) fn fits(&self, whole: &[u8]) -> bool {
         self.length == whole.len() && self.sha256 == sha256(whole)
     }
 
-    /// The bytes of the item in which it stands.
+    /// Returns the bytes of the item that holds the manifest.
     pub(super) fn item(&self) -> Zeroizing<Vec<u8>> {
         let json = serde_json::to_string(self).unwrap_or_default();
         Zeroizing::new(format!(r#"{{"token":"{IN_PARTS}","u2m":{json}}}"#).into_bytes())

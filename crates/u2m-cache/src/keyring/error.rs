@@ -1,42 +1,42 @@
-//! How a keyring can fail, split by cause: only some causes may lead to another store.
+//! The errors of a keyring, by cause. Only some of them may make u2m use another store.
 
 use u2m_core::Sanitized;
 
-/// Why the keyring of the operating system did not do what it was asked. Each text says what to do; none holds a secret.
+/// An error from the operating system's keyring. Each message says what to do. None contains a secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// There is no session bus, and none is started for this.
+    /// There is no session bus. u2m does not start one.
     #[error(
         "there is no session bus to reach a keyring on; run inside a desktop session, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     NoBus,
-    /// There is a bus, and nobody on it keeps secrets.
+    /// There is a session bus, but no keyring service on it.
     #[error(
         "no keyring answers on the session bus; start one (GNOME Keyring, KWallet, KeePassXC), or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     NoService,
-    /// This operating system has no keyring that is known here.
+    /// u2m supports no keyring on this operating system.
     #[error(
         "this operating system has no keyring that can be used; keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     Unsupported,
-    /// The keyring has nowhere to put an item.
+    /// The keyring has no collection to put an item in.
     #[error(
         "the keyring has no collection yet; create one in the desktop's password program, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     NoCollection,
-    /// It is locked, and nobody could be asked to unlock it: over SSH, say.
+    /// The keyring is locked and the user could not be asked to unlock it, for example over SSH.
     #[error(
         "it is locked; unlock it and try again, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     Locked,
-    /// A person, or a rule, said no.
+    /// The user or a policy denied access.
     #[error(
         "access was refused: its prompt was dismissed, or there was nobody to show it to; unlock the keyring and try again, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     Denied,
-    /// It did not answer in time. The operation goes on behind the scenes.
+    /// The keyring did not answer in time. The operation continues in the background.
     #[error(
         "keyring {operation} timed out; it may be locked and waiting for its prompt: unlock it and try again, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
@@ -44,7 +44,7 @@ pub enum KeyringError {
         /// `get`, `set`, `delete` or `list`.
         operation: &'static str,
     },
-    /// An earlier operation of this process timed out and is still under way.
+    /// An earlier operation of this process timed out and is still running.
     #[error(
         "keyring {operation} timed out before and is still under way; unlock the keyring and try again"
     )]
@@ -52,7 +52,7 @@ pub enum KeyringError {
         /// `get`, `set`, `delete` or `list`.
         operation: &'static str,
     },
-    /// A write timed out and may still land (KEY-7).
+    /// A write timed out and may still take effect (KEY-7).
     #[error(
         "keyring {operation} timed out and its outcome is unknown: it may still be done later; unlock the keyring and try again"
     )]
@@ -60,36 +60,36 @@ pub enum KeyringError {
         /// `set` or `delete`.
         operation: &'static str,
     },
-    /// It said that it had stored something, and does not hold it (KEY-4).
+    /// The keyring reported success but did not store the value (KEY-4).
     #[error(
         "it did not keep what it was given; it may be a stand-in without storage: use another keyring, or keep logins in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     NotKept,
-    /// It broke off, or answered what makes no sense.
+    /// The keyring closed the connection or gave an invalid answer.
     #[error("it gave no sound answer: {0}; restart it and try again")]
     Broken(Sanitized),
-    /// More than one secret, or all its parts together, can be.
+    /// The value is longer than the keyring can store, even in several parts.
     #[error(
         "{len} bytes are too big for this keyring, which takes {limit}; keep this login in the file (DATABRICKS_AUTH_STORAGE=plaintext)"
     )]
     TooBig {
-        /// How much was to be stored, in bytes.
+        /// The size of the value in bytes.
         len: usize,
-        /// How much can be, in bytes.
+        /// The maximum size in bytes.
         limit: usize,
     },
-    /// A name with control characters, which line-oriented tools would misread (KEY-13), or one that is reserved.
+    /// The account name is empty or reserved, or has control characters, which line-oriented tools would misread (KEY-13).
     #[error(
         "this name cannot stand in a keyring: it is empty, reserved, or has control characters"
     )]
     InvalidAccount,
-    /// Anything else.
+    /// Any other error.
     #[error("{0}")]
     Other(Sanitized),
 }
 
 impl KeyringError {
-    /// Whether there is no keyring here at all. Only then may a store that was not asked for by name be another one
+    /// Returns whether there is no keyring here at all. Only then may u2m choose another store if none was requested by name
     /// (FALL-4): a locked or silent keyring may hold the login.
     ///
     /// ```
@@ -101,7 +101,7 @@ impl KeyringError {
         matches!(self, Self::NoBus | Self::NoService | Self::Unsupported)
     }
 
-    /// Whether a later try may succeed, without anything being changed.
+    /// Returns whether retrying later may succeed without any change.
     ///
     /// ```
     /// use u2m_cache::KeyringError;
@@ -112,7 +112,7 @@ impl KeyringError {
         matches!(self, Self::Timeout { .. } | Self::Busy { .. } | Self::Unknown { .. })
     }
 
-    /// Whether it is the keyring that cannot be reached at this moment, as opposed to what it is asked for.
+    /// Returns whether the keyring itself cannot be reached at the moment, as opposed to a problem with the requested item.
     pub(crate) fn is_out_of_reach(&self) -> bool {
         match self {
             Self::NoBus

@@ -1,4 +1,4 @@
-//! The lock of one entry of the keyring: the same file that locks the entry of that name in the token cache.
+//! The lock of one keyring entry: the same file that locks the entry of that name in the token cache.
 
 use super::store::KeyringStoreInner;
 use super::{entries, parts, probe};
@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
-/// By how much a new login may be longer than the one before, in bytes.
+/// How much longer than the previous login a new one may be, in bytes.
 const GROWTH: usize = 4 << 10;
 
 pub(super) struct KeyringLock {
     store: Arc<KeyringStoreInner>,
     key: CacheKey,
-    /// None once they are given away.
+    /// `None` once they were passed on.
     lock: Option<(KeyLock, EntryClaim)>,
     reserve: UpdateReserve,
 }
@@ -38,20 +38,20 @@ impl KeyringLock {
 }
 
 impl EntryLock for KeyringLock {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.as_ref().and_then(|(lock, _)| lock.verdict())
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.as_ref().and_then(|(lock, _)| lock.refresh_failure())
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.as_mut().map_or(Ok(()), |(lock, _)| lock.note(verdict))
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.as_mut().map_or(Ok(()), |(lock, _)| lock.note(refresh_failure))
     }
 
     fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         pause::read(&self.store.beside, door)
     }
 
-    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        pause::note(&self.store.beside, verdict)
+    fn note_pause(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        pause::note(&self.store.beside, refresh_failure)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
@@ -66,7 +66,7 @@ impl EntryLock for KeyringLock {
         claims.map_or(Ok(Claim::Busy), |claims| claims.claim(&store.beside, of, patience, look))
     }
 
-    /// With a secret of a realistic size, before a grant is spent (KEY-1).
+    /// Checks with a secret of a realistic size, before a refresh token is used (KEY-1).
     fn prove_writable(&mut self) -> Result<(), StoreError> {
         let store = &*self.store;
         store.account("save", &self.key)?;
@@ -94,8 +94,8 @@ impl EntryLock for KeyringLock {
         let over = claimed.as_ref().map_or(ReplaceRule::Whatever, ReplaceRule::Claimed);
         let reserve = std::mem::take(&mut self.reserve);
         let saved = entries::save(&store, &self.key, session, over, reserve);
-        // It was here when the token was claimed: whatever keeps it from answering now may pass.
-        saved.map_err(|error| if claimed.is_some() { passing(error) } else { error })?;
+        // The keyring was there when the token was claimed, so whatever keeps it from answering now may be temporary.
+        saved.map_err(|error| if claimed.is_some() { transient(error) } else { error })?;
         if let Some(claims) = self.claims() {
             claims.saved(&store.beside, &next);
         }
@@ -107,9 +107,9 @@ impl EntryLock for KeyringLock {
     }
 }
 
-/// A keyring that was there a moment ago and cannot be asked now: restarted, or locked. That is no reason to keep a login
-/// elsewhere, and a reason to try again.
-fn passing(error: StoreError) -> StoreError {
+/// Treats a keyring that was there a moment ago but cannot be reached now, because it was restarted or locked, as a temporary
+/// failure: a reason to retry, and not to keep the login elsewhere.
+fn transient(error: StoreError) -> StoreError {
     match error {
         StoreError::Keyring { keyring, source, .. } if source.is_out_of_reach() => {
             let why = source.to_string();
@@ -121,7 +121,7 @@ fn passing(error: StoreError) -> StoreError {
 }
 
 impl Drop for KeyringLock {
-    /// A write that may still land keeps the entry's lock until it has ended, or this process has.
+    /// A write that may still take effect keeps the entry's lock until the write or this process has ended.
     fn drop(&mut self) {
         if let Some(lock) = self.lock.take() {
             self.store.keyring.keep_until_idle(Box::new(lock));

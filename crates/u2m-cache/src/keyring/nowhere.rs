@@ -1,10 +1,10 @@
-//! Systems without a keyring that is known here.
+//! Operating systems for which u2m supports no keyring.
 
 use super::KeyringError;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Nothing.
+/// The backend without a keyring.
 #[derive(Clone, Debug)]
 pub(super) struct Backend;
 
@@ -23,7 +23,7 @@ impl Backend {
         Err(KeyringError::Unsupported)
     }
 
-    /// Nothing here ends by itself.
+    /// Calls here cannot enforce a time limit.
     pub(super) fn get_within(
         &self,
         _: &str,

@@ -1,5 +1,5 @@
-//! Values that are longer than a keyring takes at once: numbered parts, and a manifest under the account itself that is
-//! written last.
+//! Values that are longer than the keyring's limit: numbered parts, and a manifest under the account itself that is written
+//! last.
 
 use super::api::Keyring;
 use super::envelope::PartsManifest;
@@ -7,31 +7,31 @@ use super::error::KeyringError;
 use u2m_core::Fingerprint;
 use zeroize::Zeroizing;
 
-/// How the accounts of parts begin. No profile has a bracket in its name, and no host begins with one.
+/// The prefix of the accounts of parts. No profile name contains a bracket, and no host begins with one.
 const PREFIX: &str = "[u2m-part]";
 
-/// More than this of one login is no login: 2.5 MB where a part is 2,560 bytes.
+/// The maximum number of parts of one login: 2.5 MB if a part has 2,560 bytes.
 const MOST: usize = 1024;
 
-/// The account of one part of `account`.
+/// Returns the account of one part of `account`.
 fn name(account: &str, slot: u8, at: usize) -> String {
     format!("{}{at}", prefix(account, slot))
 }
 
-/// How the accounts of one value's parts begin.
+/// Returns the prefix of the accounts of one value's parts.
 fn prefix(account: &str, slot: u8) -> String {
-    // By a hash: a part's account is never longer than a keyring takes, whatever the key.
+    // A hash, so that a part's account is never longer than the keyring allows, whatever the key.
     let hash = Fingerprint::of_text(account);
     let short = hash.as_str().get(..16).unwrap_or(hash.as_str());
     format!("{PREFIX}{short}/{slot}/")
 }
 
-/// Whether this is the account of a part, and of no login.
+/// Returns whether this is the account of a part and not of a login.
 pub(super) fn is_part(account: &str) -> bool {
     account.starts_with(PREFIX)
 }
 
-/// Whether values of `len` bytes can be stored at all, by arithmetic alone.
+/// Checks whether values of `len` bytes can be stored at all, without accessing the keyring.
 pub(super) fn fits(keyring: &dyn Keyring, len: usize) -> Result<(), KeyringError> {
     match keyring.limit() {
         Some(limit) if len > limit.saturating_mul(MOST) || limit < 512 && len > limit => {
@@ -42,12 +42,12 @@ pub(super) fn fits(keyring: &dyn Keyring, len: usize) -> Result<(), KeyringError
     }
 }
 
-/// Whether a value of `len` bytes takes parts.
+/// Returns whether a value of `len` bytes needs parts.
 pub(super) fn are_needed(keyring: &dyn Keyring, len: usize) -> bool {
     keyring.limit().is_some_and(|limit| len > limit)
 }
 
-/// Writes a long value as parts under the names of `slot`, and reads each back; the manifest is left to the caller.
+/// Writes a long value as parts under the names of `slot`, and reads each back. The caller writes the manifest.
 pub(super) fn write(
     keyring: &dyn Keyring,
     account: &str,
@@ -68,7 +68,7 @@ pub(super) fn write(
     Ok(PartsManifest::new(slot, count, whole))
 }
 
-/// Puts a value together; `None` if it is not the one that the manifest was made for.
+/// Assembles a value. Returns `None` if it is not the one that the manifest was made for.
 pub(super) fn read(
     keyring: &dyn Keyring,
     account: &str,
@@ -84,14 +84,14 @@ pub(super) fn read(
             None => return Ok(None),
         }
     }
-    // In one piece of the right size: one that grew would leave copies behind.
+    // Allocate the right size at once: a buffer that grows leaves copies behind.
     let mut whole = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     parts.iter().for_each(|part| whole.extend_from_slice(part));
     Ok(Some(whole).filter(|whole| manifest.fits(whole)))
 }
 
-/// Removes the parts that a manifest tells of, and those left behind by killed writers where the keyring can list, but
-/// none of the slot `but`.
+/// Removes the parts that a manifest lists and, if the keyring can list accounts, those left by killed writers, but none of
+/// the slot `but`.
 pub(super) fn remove(
     keyring: &dyn Keyring,
     account: &str,

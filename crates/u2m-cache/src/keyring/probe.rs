@@ -1,4 +1,4 @@
-//! Whether a keyring really keeps what it is given: written, read back through a new handle, removed (KEY-4).
+//! Tests whether a keyring really stores items: writes one, reads it back through a new connection, and removes it (KEY-4).
 
 use super::api::Keyring;
 use super::error::KeyringError;
@@ -6,30 +6,30 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Probes of killed processes are removed when they are older than any that is under way.
+/// Test items of killed processes are removed when they are older than any running test.
 const LEFT: Duration = Duration::from_secs(60);
 
 const PREFIX: &str = "__probe_";
 const BEFORE: &str = r#"{"token":{"access_token":"probe"#;
 const AFTER: &str = r#"","expiry":"0001-01-01T00:00:00Z"}}"#;
 
-/// Whether anybody answers: a read of what is not there asks no person, so that silence is known in seconds, where a write may
-/// wait for somebody to type a password.
+/// Checks whether the keyring answers. Reading an absent item opens no prompt, so a silent keyring is detected in seconds,
+/// while a write may wait for the user to type a password.
 pub(super) fn is_alive(keyring: &dyn Keyring) -> Result<(), KeyringError> {
     keyring.get(&account()).map(drop)
 }
 
-/// Tries with a secret of `len` bytes, and at least those of the CLI's probe.
+/// Tests with a secret of `len` bytes, at least as long as that of the test in Databricks' CLI.
 pub(super) fn run(keyring: &dyn Keyring, len: usize) -> Result<(), KeyringError> {
     let padding = "-".repeat(len.saturating_sub(BEFORE.len() + AFTER.len()));
     let secret = Zeroizing::new(format!("{BEFORE}{padding}{AFTER}").into_bytes());
     let account = account();
-    // In the place of another one, as a login is saved: some keyrings ask somebody before that, and not before.
+    // Replaces another item, as saving a login does: some keyrings ask the user only for that.
     let written = keyring
         .set(&account, [BEFORE, AFTER].concat().as_bytes())
         .and_then(|()| keyring.set(&account, &secret));
     let kept = written.and_then(|()| keyring.get(&account));
-    // Removed whatever was found, and before anything is said about it.
+    // Removed whatever was found, and before anything is reported.
     let removed = keyring.delete(&account);
     if kept?.is_none_or(|kept| *kept != *secret) {
         return Err(KeyringError::NotKept);
@@ -37,8 +37,8 @@ pub(super) fn run(keyring: &dyn Keyring, len: usize) -> Result<(), KeyringError>
     removed
 }
 
-/// Writes an item again as it is, where a person may be asked about single items: that this one may be replaced is shown by
-/// replacing it, before anything is spent.
+/// Writes an item again unchanged, if the keyring may ask the user about single items. This shows that it may be replaced
+/// before a refresh token is used.
 pub(super) fn overwrite(keyring: &dyn Keyring, account: &str) -> Result<(), KeyringError> {
     if !keyring.guards_items() {
         return Ok(());
@@ -49,7 +49,7 @@ pub(super) fn overwrite(keyring: &dyn Keyring, account: &str) -> Result<(), Keyr
     }
 }
 
-/// Removes what killed probes left behind (KEY-5), as far as their age can be told. Nothing depends on it.
+/// Removes the test items of killed processes (KEY-5) if their age is known. Nothing depends on it.
 pub(super) fn sweep(keyring: &dyn Keyring) {
     let all = keyring.accounts().ok().flatten().unwrap_or_default();
     for account in all.iter().filter(|account| is_probe(account)) {
@@ -59,7 +59,7 @@ pub(super) fn sweep(keyring: &dyn Keyring) {
     }
 }
 
-/// Whether this is the account of a probe, by the CLI or by u2m, and of no login.
+/// Returns whether this is the account of a test item of Databricks' CLI or u2m, and not of a login.
 pub(super) fn is_probe(account: &str) -> bool {
     let Some(id) = account.strip_prefix(PREFIX) else { return false };
     id.len() == 36
@@ -70,7 +70,7 @@ pub(super) fn is_probe(account: &str) -> bool {
         })
 }
 
-/// A random name in the form of a UUID of version 4, so that probes run side by side and no profile is hit.
+/// Returns a random name in the form of a version 4 UUID, so that tests can run side by side and no profile has that name.
 fn account() -> String {
     let random = || RandomState::new().build_hasher().finish();
     let (high, low) = (random(), random());

@@ -1,4 +1,4 @@
-//! The key of a sealed file, kept in the keyring: 32 bytes fit into every keyring, however large the logins are.
+//! The key of the encrypted file, kept in the keyring. Its 32 bytes fit into every keyring, however large the logins are.
 
 use super::{Keyring, KeyringError, SystemKeyring, TimeoutKeyring, probe};
 use crate::error::StoreError;
@@ -7,16 +7,16 @@ use crate::sidecar::{SidecarFiles, locks};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long another process may take to make the key.
+/// How long another process may take to create the key.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The key for the sealed file at `path`, from the item of `service` that is named after the file; a new one only if it
-/// `may_be_new`.
+/// Returns the key for the encrypted file at `path`, from the item of `service` that is named after the file. Creates a new
+/// key only if `may_be_new` is set.
 pub(crate) fn key(service: &str, path: &Path, may_be_new: bool) -> Result<SealKey, StoreError> {
     from(&TimeoutKeyring::new(SystemKeyring::new(service)), path, may_be_new)
 }
 
-/// Shows that the keyring has that key, or would keep one; none is made.
+/// Checks that the keyring has that key or would store one, without creating one.
 pub(crate) fn prove(service: &str, path: &Path) -> Result<(), StoreError> {
     proven(&TimeoutKeyring::new(SystemKeyring::new(service)), path)
 }
@@ -43,7 +43,7 @@ fn from(keyring: &dyn Keyring, path: &Path, may_be_new: bool) -> Result<SealKey,
             path: path.into(),
         });
     }
-    // Of several processes that find no key, one makes it.
+    // If several processes find no key, one of them creates it.
     let beside = SidecarFiles::new(path.to_owned());
     crate::sidecar::disk::create_folder(beside.folder())?;
     let lock = beside.sibling(".key.lock");
@@ -54,7 +54,7 @@ fn from(keyring: &dyn Keyring, path: &Path, may_be_new: bool) -> Result<SealKey,
     }
     let no_entropy = || StoreError::io("make a key for", path, std::io::ErrorKind::Other.into());
     let key = SealKey::generate().map_err(|_| no_entropy())?;
-    keyring.set(&account, key.expose().as_bytes()).map_err(|error| failed(keyring, error))?;
+    keyring.set(&account, key.to_text().as_bytes()).map_err(|error| failed(keyring, error))?;
     match read(keyring, &account, path)? {
         Some(kept) if kept == key => Ok(key),
         _ => Err(failed(keyring, KeyringError::NotKept)),

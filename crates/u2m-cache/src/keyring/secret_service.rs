@@ -1,4 +1,4 @@
-//! The Secret Service of Linux and the BSDs: GNOME Keyring, KWallet, KeePassXC. Items are those of Databricks' CLI
+//! The Secret Service of Linux and the BSDs: GNOME Keyring, KWallet, KeePassXC. Its items are those of Databricks' CLI
 //! (go-keyring), attribute for attribute.
 
 mod address;
@@ -18,16 +18,16 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
     service: String,
-    /// Never without the feature for it.
+    /// Always false without the feature for it.
     is_encrypted: bool,
 }
 
 pub(super) const NAME: &str = "Secret Service keyring";
 
-/// Secrets of about 100 KiB and more are slow, and possible.
+/// Secrets of about 100 KiB and more are slow but possible.
 pub(super) const LIMIT: Option<usize> = None;
 
-/// Ends a read that nobody has bounded, as D-Bus libraries do.
+/// The time limit of a read without one, as in D-Bus libraries.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 impl Backend {
@@ -44,7 +44,7 @@ impl Backend {
         self.get_within(account, PATIENCE).unwrap_or_else(|| items::read(self, account))
     }
 
-    /// The short way; `None` where it leads nowhere.
+    /// Reads over the direct connection. Returns `None` if that does not work here.
     pub(super) fn get_within(
         &self,
         account: &str,

@@ -1,9 +1,10 @@
-//! What the status codes of macOS and Windows say. Codes, never the texts beside them, which are translated (KEY-3).
+//! The meaning of the status codes of macOS and Windows. Only codes are used, never the texts with them, which are translated
+//! (KEY-3).
 
 use super::KeyringError;
 use u2m_core::Sanitized;
 
-/// An `OSStatus` of the Security framework; `None` means that there is no such item.
+/// Converts an `OSStatus` of the Security framework. `None` means that there is no such item.
 #[cfg_attr(not(target_vendor = "apple"), allow(dead_code, reason = "tested everywhere"))]
 pub(super) fn of_apple(status: i32) -> Option<KeyringError> {
     Some(match status {
@@ -22,7 +23,7 @@ pub(super) fn of_apple(status: i32) -> Option<KeyringError> {
     })
 }
 
-/// A Win32 error code of the Credential Manager; `None` means that there is no such item.
+/// Converts a Win32 error code of the Credential Manager. `None` means that there is no such item.
 #[cfg_attr(not(windows), allow(dead_code, reason = "tested everywhere"))]
 pub(super) fn of_windows(code: u32) -> Option<KeyringError> {
     Some(match code {
@@ -40,7 +41,7 @@ pub(super) fn of_windows(code: u32) -> Option<KeyringError> {
     })
 }
 
-/// A failure in the library's words, which end with the code; its type is private.
+/// Reads the code from the library's error text, which ends with it: the library's error type is private.
 #[cfg_attr(not(windows), allow(dead_code, reason = "tested everywhere"))]
 pub(super) fn of_windows_text(text: &str) -> KeyringError {
     let code = text.rsplit(' ').next().and_then(|code| code.parse().ok());

@@ -1,4 +1,4 @@
-//! The store over a keyring. What is no secret stands beside the file of the other store: locks, verdicts, bindings.
+//! The keyring store. Data that is not secret (locks, remembered failures, bindings) is kept next to the token cache file.
 
 use super::api::{Keyring, check_account};
 use super::bounded::TimeoutKeyring;
@@ -18,13 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, FirstUse, RefreshFailure, Session};
 
-/// As long as the tokens of any login that was seen so far, in bytes.
+/// At least as long as the tokens of any login seen so far, in bytes.
 const LOGIN: usize = 8 << 10;
 
-/// Logins in a keyring, in the items that Databricks' CLI reads and writes.
+/// Keeps logins in a keyring, in the same items that Databricks' CLI reads and writes.
 ///
-/// Locks, and what is known of a login beside its tokens, stand in the folder of the token cache, as for
-/// [`FileStore`](crate::FileStore): whoever refreshes a login in one of them keeps others out of both.
+/// Locks, and what is known about a login apart from its tokens, are kept in the folder of the token cache, as for
+/// [`FileStore`](crate::FileStore). A refresh of a login in one of the two stores therefore locks it in both.
 ///
 /// ```no_run
 /// use u2m_cache::{KeyringStore, TokenStore};
@@ -44,7 +44,8 @@ pub(super) struct KeyringStoreInner {
 }
 
 impl KeyringStore {
-    /// Uses a keyring, and the folder of the token cache at `path`, which need not exist. Nothing is asked yet.
+    /// Creates a store for a keyring, and for the folder of the token cache at `path`, which need not exist. The keyring is
+    /// not accessed yet.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -58,7 +59,8 @@ impl KeyringStore {
         Self(Arc::new(KeyringStoreInner { keyring, beside: SidecarFiles::new(path.into()) }))
     }
 
-    /// Uses the keyring of the operating system with the items of Databricks' CLI, each call bounded to 3 seconds.
+    /// Creates a store for the operating system's keyring with the items of Databricks' CLI. Each call is limited to 3
+    /// seconds.
     ///
     /// ```
     /// let store = u2m_cache::KeyringStore::system("/home/me/.databricks/token-cache.json");
@@ -68,29 +70,29 @@ impl KeyringStore {
         Self::new(Arc::new(TimeoutKeyring::new(SystemKeyring::new("databricks-cli"))), path)
     }
 
-    /// The keyring.
+    /// Returns the keyring.
     pub fn keyring(&self) -> &dyn Keyring {
         &*self.0.keyring
     }
 
-    /// The token cache beside which locks and notes stand.
+    /// Returns the path of the token cache next to which locks and notes are kept.
     pub fn path(&self) -> &Path {
         &self.0.beside.path
     }
 
-    /// Shows that the keyring keeps what it is given: an item is written, read back through a new connection, and removed.
-    /// It may open a prompt. What killed probes left is removed too.
+    /// Checks that the keyring really stores items: writes one, reads it back through a new connection, and removes it. This
+    /// may open a prompt. It also removes what interrupted checks left behind.
     ///
     /// # Errors
-    /// A login could not be stored. Only [`KeyringError::is_absent_service`] says that there is no keyring at all.
+    /// Fails if a login could not be stored. Only [`KeyringError::is_absent_service`] means that there is no keyring at all.
     pub fn probe(&self) -> Result<(), KeyringError> {
         self.probe_room(0)
     }
 
-    /// As [`KeyringStore::probe`], with a login of `len` bytes in mind: its tokens and about 140 bytes more.
+    /// Like [`KeyringStore::probe`], for a login of `len` bytes: its tokens plus about 140 bytes.
     ///
     /// # Errors
-    /// A login of that size could not be stored.
+    /// Fails if a login of that size could not be stored.
     pub fn probe_room(&self, len: usize) -> Result<(), KeyringError> {
         self.fits(len)?;
         let keyring = &*self.0.keyring;
@@ -99,10 +101,11 @@ impl KeyringStore {
         Ok(())
     }
 
-    /// Whether a login of `len` bytes, its tokens and about 140 bytes more, is small enough. Nothing is asked.
+    /// Checks whether a login of `len` bytes, which are its tokens plus about 140 bytes, is small enough. The keyring is not
+    /// accessed.
     ///
     /// # Errors
-    /// It is [`KeyringError::TooBig`].
+    /// Fails with [`KeyringError::TooBig`] if it is not.
     ///
     /// ```
     /// let store = u2m_cache::KeyringStore::system("/home/me/.databricks/token-cache.json");
@@ -127,7 +130,8 @@ impl KeyringStoreInner {
         move |source| StoreError::Keyring { what, key, keyring, source }
     }
 
-    /// An account that is neither of a part nor misread by anyone (KEY-13).
+    /// Returns the account name of a login. Refuses names that are reserved for parts or that other tools would misread
+    /// (KEY-13).
     pub(super) fn account<'k>(
         &self,
         what: &'static str,
@@ -221,7 +225,7 @@ impl TokenStore for KeyringStore {
 
     fn prepare_login(&self, key: &CacheKey) -> Result<(), StoreError> {
         self.0.account("keep", key)?;
-        // First, so that where there is no keyring no lock of one is left behind.
+        // First, so that no lock file is left behind if there is no keyring.
         probe::is_alive(&*self.0.keyring).map_err(self.0.failed("keep", key))?;
         self.0.beside.prove_notes(key)?;
         if self.0.beside.folder().is_dir() {

@@ -1,4 +1,4 @@
-//! The keyring of the operating system that this runs on.
+//! The keyring of the operating system that the program runs on.
 
 use super::api::{Keyring, check_account, check_size};
 use super::encoding::Encoding;
@@ -15,11 +15,11 @@ use super::secret_service as backend;
 #[cfg(windows)]
 use super::windows as backend;
 
-/// The keyring of the operating system: the Secret Service on Linux and the BSDs, the login keychain on macOS, the
-/// Credential Manager on Windows. Its items are those that Databricks' CLI makes.
+/// The operating system's keyring: the Secret Service on Linux and the BSDs, the login keychain on macOS, the Credential
+/// Manager on Windows. Its items are the same as those of Databricks' CLI.
 ///
-/// Nothing is asked, opened or started before the first call; no session bus is ever started. Calls may wait for a prompt:
-/// wrap it in [`TimeoutKeyring`](super::TimeoutKeyring).
+/// Nothing is opened or started before the first call, and a session bus is never started. Calls may wait for a prompt: wrap
+/// this in [`TimeoutKeyring`](super::TimeoutKeyring).
 ///
 /// ```
 /// use u2m_cache::{Keyring, SystemKeyring};
@@ -32,7 +32,7 @@ pub struct SystemKeyring {
 }
 
 impl SystemKeyring {
-    /// Uses the items of `service`; those of Databricks' CLI are under `databricks-cli`.
+    /// Uses the items of `service`. Databricks' CLI uses `databricks-cli`.
     ///
     /// ```
     /// let keyring = u2m_cache::SystemKeyring::new("databricks-cli");
@@ -43,11 +43,11 @@ impl SystemKeyring {
         Self { backend: backend::Backend::new(service.clone()), service }
     }
 
-    /// Encrypts secrets on their way over the session bus (`dh-ietf1024-sha256-aes128-cbc-pkcs7`, KEY-11); does nothing
-    /// on other systems than Linux and the BSDs. With the feature `keyring-encrypted-transport` alone.
+    /// Encrypts secrets in transit over the session bus (`dh-ietf1024-sha256-aes128-cbc-pkcs7`, KEY-11). Has no effect on
+    /// systems other than Linux and the BSDs. Requires the feature `keyring-encrypted-transport`.
     ///
-    /// It is not the default: a session bus is a socket of the same user, who can ask the keyring for the secret itself,
-    /// and the key exchange costs every read about 5 ms.
+    /// It is not the default, because a session bus is a socket of the same user, who can ask the keyring for the secret
+    /// anyway, and because the key exchange adds about 5 ms to every read.
     ///
     /// ```
     /// let keyring = u2m_cache::SystemKeyring::new("databricks-cli").with_encrypted_transport();

@@ -1,4 +1,4 @@
-//! The Credential Manager of Windows. Items are those of Databricks' CLI: generic credentials for this machine, with the
+//! The Credential Manager of Windows. Its items are those of Databricks' CLI: generic credentials for this machine, with the
 //! target `<service>:<key>` and the key as user.
 
 use super::{KeyringError, status};
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// The items of one service.
 #[derive(Clone, Debug)]
 pub(super) struct WindowsBackend {
-    /// How targets begin.
+    /// The prefix of targets.
     prefix: String,
 }
 
@@ -27,7 +27,7 @@ impl WindowsBackend {
         Self { prefix: format!("{service}:") }
     }
 
-    /// Nothing crosses a bus here.
+    /// No bus is used here.
     #[cfg(feature = "keyring-encrypted-transport")]
     pub(super) fn encrypt(&mut self) {}
 
@@ -35,7 +35,7 @@ impl WindowsBackend {
         or_absent(self.entry(account)?.get_secret().map(|secret| Some(Zeroizing::new(secret))))
     }
 
-    /// Nothing here ends by itself.
+    /// Calls here cannot enforce a time limit.
     pub(super) fn get_within(
         &self,
         _: &str,
@@ -54,17 +54,17 @@ impl WindowsBackend {
 
     pub(super) fn accounts(&self) -> Result<Option<Vec<String>>, KeyringError> {
         let entries = self.store()?.search(&HashMap::new()).map_err(failed)?;
-        // Of the credentials of other programs the library knows no user.
+        // For the credentials of other programs the library returns no user.
         let names = entries.iter().filter_map(|entry| Some(entry.get_specifiers()?.1));
         Ok(Some(names.collect()))
     }
 
-    /// The library does not tell.
+    /// The library does not report this.
     pub(super) fn age(&self, _: &str) -> Result<Option<Duration>, KeyringError> {
         Ok(None)
     }
 
-    /// With an empty service, the library puts nothing but the user behind the prefix.
+    /// With an empty service, the library appends only the user to the prefix.
     fn store(&self) -> Result<Arc<Store>, KeyringError> {
         let form =
             HashMap::from([("prefix", self.prefix.as_str()), ("divider", ""), ("suffix", "")]);
@@ -86,7 +86,7 @@ fn or_absent<T>(result: keyring_core::Result<Option<T>>) -> Result<Option<T>, Ke
 
 fn failed(error: Error) -> KeyringError {
     match error {
-        // ERROR_NO_SUCH_LOGON_SESSION is all that the library calls so.
+        // ERROR_NO_SUCH_LOGON_SESSION is the only error that the library reports this way.
         Error::NoStorageAccess(_) => KeyringError::NoService,
         Error::PlatformFailure(cause) => status::of_windows_text(&cause.to_string()),
         Error::TooLong(..) | Error::Invalid(..) => KeyringError::InvalidAccount,

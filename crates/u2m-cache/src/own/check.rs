@@ -1,15 +1,17 @@
-//! What may replace what, as questions to a store in the midst of its change.
+//! The rules for what may replace what, as checks that a store makes in the middle of a change.
 
 use crate::error::StoreError;
 use crate::file::ReplaceRule;
 use crate::sidecar::{SidecarFiles, lock};
 use u2m_core::{CacheKey, Fingerprint, Session};
 
-/// Agrees to a change, by what stands there: what [`TokenStore::load`](crate::TokenStore::load) would say, errors included.
+/// Decides whether a change may be made, given what [`TokenStore::load`](crate::TokenStore::load) would return for the entry
+/// now, errors included.
 pub type ReplaceCheck<'a> =
     &'a dyn Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError>;
 
-/// For a login: it replaces what cannot be read, leaves what only newer programs can, and loses no refresh token.
+/// For a login: replaces an entry that cannot be read, keeps one that only newer programs can read, and loses no refresh
+/// token.
 pub(super) fn signing_in(
     beside: &SidecarFiles,
     key: &CacheKey,
@@ -22,8 +24,8 @@ pub(super) fn signing_in(
     }
 }
 
-/// For what a refresh has brought: it replaces the states that it is `over`. An entry that is gone was removed by somebody, and
-/// one that cannot be read is nobody's login.
+/// For the result of a refresh: replaces only the states that `over` allows. An entry that is gone was removed by someone,
+/// and one that cannot be read is no usable login.
 pub(super) fn over(
     beside: &SidecarFiles,
     key: &CacheKey,
@@ -40,7 +42,7 @@ pub(super) fn over(
     }
 }
 
-/// For a change of one state, and of no other.
+/// For a change of exactly this state.
 pub(super) fn expecting(
     key: &CacheKey,
     state: &Fingerprint,
@@ -54,7 +56,7 @@ pub(super) fn expecting(
     }
 }
 
-/// For a change where nothing is, and of nothing else.
+/// For a change that requires the entry to be absent.
 pub(super) fn expecting_nothing(
     key: &CacheKey,
 ) -> impl Fn(Result<Option<Session>, StoreError>) -> Result<(), StoreError> {

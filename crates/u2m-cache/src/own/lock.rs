@@ -1,4 +1,4 @@
-//! The lock of one entry in a store of somebody's own.
+//! The lock of one entry in a custom store.
 
 use super::check::{over, signing_in};
 use super::{EntryLocks, RecordStore};
@@ -17,7 +17,7 @@ pub(super) struct OwnLock<S> {
     key: CacheKey,
     lock: KeyLock,
     claims: EntryClaim,
-    /// The state of the entry that a save replaces: what was claimed, and then what was saved.
+    /// The state that a save may replace: the claimed one at first, then the last saved one.
     replaces: Option<Fingerprint>,
 }
 
@@ -29,26 +29,26 @@ impl<S: RecordStore> OwnLock<S> {
 }
 
 impl<S: RecordStore> EntryLock for OwnLock<S> {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.verdict()
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.refresh_failure()
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.lock.note(verdict)
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.lock.note(refresh_failure)
     }
 
     fn pause(&mut self, door: &Fingerprint) -> Option<RefreshFailure> {
         pause::read(&self.locks.0.beside, door)
     }
 
-    fn note_pause(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        pause::note(&self.locks.0.beside, verdict)
+    fn note_pause(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        pause::note(&self.locks.0.beside, refresh_failure)
     }
 
     fn claim(&mut self, of: &Fingerprint, patience: Duration) -> Result<Claim, StoreError> {
         let (shelf, locks) = (&self.shelf, &self.locks);
         let look = |spot: &EntryAddress| {
-            // Entries of other stores are out of sight.
+            // Entries of other stores cannot be read here.
             let found = (*spot == locks.spot(&spot.key())).then(|| shelf.load(&spot.key()))?;
             found.ok().map(|found| found.map(|session| session.fingerprint()))
         };

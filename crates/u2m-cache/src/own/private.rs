@@ -1,5 +1,5 @@
-//! A file for its owner alone that somebody else opens: a database. It is never opened here once it is there: closing it would
-//! give back every lock that this process has on it (POSIX locks belong to a process and a file, whoever opened it).
+//! Creates a private file for another library to open: a database. An existing file is never opened here: closing it would
+//! release every lock that this process has on it (POSIX locks belong to a process and a file, whoever opened it).
 
 use crate::error::StoreError;
 use crate::sidecar::disk;
@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Makes the file if it is not there, and takes the rights of others to one that is.
+/// Creates the file if it is absent, and removes the rights of others to an existing one.
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     disk::create_folder(folder(path))?;
     let path = disk::resolve(path)?;
@@ -23,7 +23,7 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes it under another name, and is done with it before anybody can find it.
+/// Creates it under another name and closes it before it can be found under its own name.
 fn create(path: &Path) -> Result<(), StoreError> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -33,7 +33,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
     drop(disk::create_private(&new).map_err(failed)?);
     let linked = match fs::hard_link(&new, path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        // A file system without links.
+        // A file system without hard links.
         Err(_) => match disk::create_private(path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
             _ => Ok(()),

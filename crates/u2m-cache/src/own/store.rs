@@ -1,4 +1,4 @@
-//! A store made of a shelf and its locks.
+//! A complete store, made of a record store and its locks.
 
 use super::{EntryLocks, RecordStore};
 use crate::error::StoreError;
@@ -6,8 +6,8 @@ use crate::store::{EntryLock, Notice, TokenStore};
 use std::time::Duration;
 use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session};
 
-/// A store of one's own: a [`RecordStore`] that keeps logins, locks that all processes of a user share, and the rules of what may
-/// replace what. `u2m_testkit::conformance` shows whether the shelf does its part.
+/// Your own store: a [`RecordStore`] that keeps logins, together with locks that all processes of a user share and the rules
+/// for what may replace what. `u2m_testkit::conformance` tests whether the record store follows the rules.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub struct CustomStore<S> {
 }
 
 impl<S: RecordStore + Clone> CustomStore<S> {
-    /// Makes a store of a shelf, whose clones are the same shelf, and its locks.
+    /// Builds a store from a record store and its locks. Clones of `shelf` must refer to the same storage.
     ///
     /// ```
     /// use u2m_cache::{EntryLocks, CustomStore, RecordStore};
@@ -68,7 +68,7 @@ impl<S: RecordStore + Clone> CustomStore<S> {
         Self { shelf, locks }
     }
 
-    /// The shelf.
+    /// Returns the record store.
     pub fn shelf(&self) -> &S {
         &self.shelf
     }

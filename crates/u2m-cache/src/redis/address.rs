@@ -1,11 +1,11 @@
-//! Where the server is and who asks: what a URL says.
+//! Parses a URL: where the server is and which credentials to use.
 
 use std::fmt;
 use u2m_core::Sanitized;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-/// The door of a server.
+/// The network address or socket of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ServerEndpoint {
     Tcp {
@@ -16,7 +16,7 @@ pub(super) enum ServerEndpoint {
     Unix(std::path::PathBuf),
 }
 
-/// A server, one of its databases, and what to identify oneself with.
+/// A server, one of its databases, and the credentials.
 pub(super) struct ServerAddress {
     pub(super) door: ServerEndpoint,
     pub(super) user: Option<String>,
@@ -30,7 +30,7 @@ const FORM: &str =
     "its URL has to be redis://[user:password@]host[:port][/database] or unix://path";
 
 impl ServerAddress {
-    /// Reads a URL. What is wrong is not quoted: the URL may hold a password.
+    /// Parses a URL. Errors do not quote it, because it may contain a password.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let url = Url::parse(text).map_err(|_| FORM)?;
         match url.scheme() {
@@ -86,7 +86,7 @@ impl ServerAddress {
         Ok(address)
     }
 
-    /// How the server is called in messages: without credentials.
+    /// Returns the server's name for messages, without credentials.
     pub(super) fn name(&self) -> String {
         Sanitized::new(&format!("Redis at {}/{}", self.door, self.database)).to_string()
     }
@@ -103,7 +103,7 @@ impl fmt::Display for ServerEndpoint {
     }
 }
 
-/// Undoes percent-encoding (RFC 3986 section 2.1); `None` where that is no text.
+/// Decodes percent-encoding (RFC 3986 section 2.1). Returns `None` if the result is not text.
 fn decoded(text: &str) -> Option<Zeroizing<String>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,5 +1,5 @@
-//! A claim to a refresh token: so that it is sent once, whichever entries hold it and whoever has their leases. Its record
-//! says who is about to send it, and, once it is spent, which entry has what it bought.
+//! A claim to a refresh token, so that the token is sent once, whichever entries hold it and whoever has their leases. Its
+//! record says who is going to send the token and, once it is used, which entry has the new tokens.
 
 use super::entry::{Read, RedisStoreInner, first, is_ok, pause};
 use super::entry_queues::{EntryQueues, WaitOutcome};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use u2m_core::{CacheKey, Fingerprint, Session};
 use zeroize::Zeroizing;
 
-/// A claim that was held when it was last heard of.
+/// A claim that was held at the last check.
 #[derive(Clone, Debug)]
 pub(super) struct HeldClaim {
     pub(super) of: Fingerprint,
@@ -24,11 +24,11 @@ pub(super) struct HeldClaim {
     owner: String,
 }
 
-/// Where what a refresh token bought is.
+/// Where the successor of a refresh token is stored.
 #[derive(Serialize, Deserialize)]
 struct Successor {
     key: String,
-    /// The login that it belongs to: another one in that entry has nothing to do with it.
+    /// The login that it belongs to. A different login in that entry is unrelated.
     grant: String,
 }
 
@@ -40,18 +40,18 @@ impl HeldClaim {
         call.arg(millis(settings.keep)).arg(&lock.place.record)
     }
 
-    /// Makes it last.
+    /// Returns the call that renews the claim.
     pub(super) fn keep(&self, settings: &RedisSettings) -> ScriptCall {
         let call = ScriptCall::new(Part::Keep, &[&self.token]).arg(&self.owner);
         call.arg(millis(settings.lease)).arg(millis(settings.keep))
     }
 
-    /// Nothing more will come of it.
+    /// Returns the call that releases the claim.
     pub(super) fn give_back(&self) -> ScriptCall {
         ScriptCall::new(Part::Disclaim, &[&self.token]).arg(&self.owner)
     }
 
-    /// Writes down that the token is spent, if `session` has another one.
+    /// Returns the call that records the token as used, if `session` has another one.
     pub(super) fn spent(
         &self,
         store: &RedisStoreInner,
@@ -71,16 +71,16 @@ impl HeldClaim {
     }
 }
 
-/// Where a step of claiming leads.
+/// The result of one step of claiming.
 pub(super) enum ClaimStep {
     Is(Claim),
-    /// The lease was lost: from the beginning.
+    /// The lease was lost: start again.
     Again,
 }
 
 impl RedisLock {
-    /// Takes the lease, if it is not held yet, and then the claim to the refresh token: entry first, token second. Where
-    /// somebody may be spending the token, waits for what comes of it.
+    /// Takes the lease if it is not held yet, and then the claim to the refresh token: entry first, token second. If another
+    /// holder may be using the token, waits for the outcome.
     pub(super) fn claim_token(
         &mut self,
         of: &Fingerprint,
@@ -100,8 +100,8 @@ impl RedisLock {
         }
     }
 
-    /// Has the lease, and the entry as it is under it. Something is said where it is not the one that is to be renewed, or
-    /// where the lease is not to be had.
+    /// Makes sure that the lease is held and the entry was read under it. Returns a claim result if the entry is not the one
+    /// to be refreshed, or if the lease cannot be taken.
     fn ensure_lease(
         &mut self,
         of: &Fingerprint,
@@ -109,7 +109,7 @@ impl RedisLock {
     ) -> Result<Option<Claim>, StoreError> {
         if self.hold.is_some() {
             let is_known = self.session.as_ref().is_some_and(|seen| seen.fingerprint() == *of);
-            // A caller may know better than the entry, of what it could not save: then what is there is replaced.
+            // The caller may hold a newer session that it could not save. Then the stored one is replaced.
             return match is_known {
                 true => Ok(None),
                 false => match self.look_again()? {
@@ -141,7 +141,7 @@ impl RedisLock {
         }
     }
 
-    /// Whether another state than `of` is there, or another failure of it is remembered.
+    /// Returns whether the entry holds a state other than `of`, or another failure is remembered.
     fn has_changed(&mut self, of: &Fingerprint) -> Result<bool, StoreError> {
         let read = self.store.read(&self.key, &self.place)?;
         let has_changed = is_news(&read, of, self);
@@ -163,7 +163,7 @@ impl RedisLock {
             self.store.give_back(vec![claimed.give_back()]);
         }
         let mut token = self.store.vault.token(of);
-        // At first it is marked at once; who has to wait only keeps its lease meanwhile.
+        // The first attempt also marks the token. While waiting, only the lease is renewed.
         let (mut is_marking, mut round) = (true, 0);
         loop {
             let Some(hold) = &self.hold else { return Ok(ClaimStep::Again) };
@@ -187,7 +187,7 @@ impl RedisLock {
             if !is_same {
                 match self.look_again()? {
                     Some(true) => return Ok(ClaimStep::Is(Claim::Waited)),
-                    // It was lost, and is there again.
+                    // The lease was lost and taken again.
                     Some(false) if round < 3 => {
                         (round, token) = (round + 1, claimed.token);
                         continue;
@@ -225,7 +225,7 @@ impl RedisLock {
         }
     }
 
-    /// The token is spent. Where what it bought is still in an entry of this store, this entry takes it over.
+    /// Handles a used token. If its successor is still in an entry of this store, this entry takes that login over.
     fn follow(&mut self, of: &Fingerprint, token: &str, sealed: &str) -> Result<Claim, StoreError> {
         let lost = |key: &CacheKey, server: &str| {
             Claim::Spent(format!(
@@ -253,26 +253,27 @@ impl RedisLock {
             Ok(Some(new)) if theirs.revision.grant == grant && is_its(&new) => new,
             _ => return Ok(lost(&key, &server)),
         };
-        // One refresh token, so one login, whatever its name.
+        // One refresh token means one login, whatever its name.
         if let Some(own) = self.session.as_ref().and_then(|own| own.binding.clone()) {
             session.binding = Some(own);
         }
         let hold = |lock: &Self, _: &_| Some(lock.store.hold(&lock.place, &session));
         match self.replace(&session, &hold) {
-            // Or somebody else was here: that is there now.
+            // Or another program has saved something: that is there now.
             Ok(()) | Err(StoreError::Superseded { .. }) => Ok(Claim::Waited),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Whether an entry is as it was, by its answer to being marked or to the renewal of its lease.
+/// Returns whether an entry is unchanged, from the answer to marking it or to renewing its lease.
 fn is_unmoved(answer: &[String], is_marking: bool) -> bool {
     is_ok(answer) && (is_marking || answer.get(1).is_some_and(|word| word == "same"))
 }
 
-/// Whether `read` is another state than `of`, or a failure of it is remembered there that `lock` has not seen.
+/// Returns whether `read` is a state other than `of`, or holds a failure that `lock` has not seen.
 fn is_news(read: &Read, of: &Fingerprint, lock: &RedisLock) -> bool {
     let stored = read.session.as_ref().ok().and_then(Option::as_ref);
-    stored.map(Session::fingerprint).as_ref() != Some(of) || read.verdict != lock.verdict
+    stored.map(Session::fingerprint).as_ref() != Some(of)
+        || read.refresh_failure != lock.refresh_failure
 }

@@ -1,4 +1,4 @@
-//! One entry in the server: read, replaced, removed, listed.
+//! Reads, replaces, removes and lists entries on the server.
 
 use super::fault::same;
 use super::pool::Pool;
@@ -16,58 +16,58 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use u2m_core::{CacheKey, Lifetime, RefreshFailure, Session, Timestamp};
 
-/// What all clones of a store share.
+/// The state that all clones of a store share.
 pub(super) struct RedisStoreInner {
     pub(super) pool: Arc<Pool>,
     pub(super) vault: EntrySealer,
     pub(super) settings: RedisSettings,
     pub(super) notices: Mutex<Vec<Notice>>,
     pub(super) saved: SaveReply,
-    /// What could not be given back, as the server was away: before the next lease is taken.
+    /// Releases that failed because the server was unreachable. They are sent before the next lease is taken.
     pub(super) debts: Mutex<Vec<ScriptCall>>,
 }
 
-/// What this process saved last in an entry, sealed: for a server that comes back without it.
+/// What this process last saved in each entry, sealed, in case the server loses it.
 pub(super) type SaveReply = Mutex<HashMap<String, (Revision, String)>>;
 
 /// An entry as it was at one moment.
 pub(super) struct Read {
     pub(super) revision: Revision,
-    /// `Err` for one that is there and cannot be opened.
+    /// `Err` if the entry exists but cannot be decrypted.
     pub(super) session: Result<Option<Session>, StoreError>,
-    pub(super) verdict: Option<RefreshFailure>,
-    /// When a refresh of this refresh token began that nothing came of, as far as is known.
+    pub(super) refresh_failure: Option<RefreshFailure>,
+    /// When a refresh with this refresh token began whose outcome is unknown.
     pub(super) began: Option<Timestamp>,
-    /// How long the sealed login is.
+    /// The length of the sealed login.
     pub(super) room: usize,
 }
 
 impl Read {
-    /// For another one who has read it at the same moment.
+    /// Copies it for another thread that read it at the same moment.
     fn copy(&self) -> Self {
         Self {
             revision: self.revision.clone(),
             session: self.session.as_ref().map(Clone::clone).map_err(same),
-            verdict: self.verdict.clone(),
+            refresh_failure: self.refresh_failure.clone(),
             began: self.began,
             room: self.room,
         }
     }
 }
 
-/// How often somebody else may come first before a login gives up.
+/// How often another writer may come first before a login gives up.
 const ROUNDS: u32 = 16;
 
-/// Clocks that differ by less are the same: an answer may take a while.
+/// Clocks that differ by at most this many seconds count as equal, since an answer may take a while.
 const SAME: i64 = 5;
 
-/// So many names are looked for at a time, and so many logins read.
+/// How many names are scanned, and how many logins are read, at a time.
 const BATCH: usize = 500;
 
-/// No login is longer, sealed: what would not be read is not written.
+/// The maximum length of a sealed login. What could not be read again is not written.
 const LONGEST: usize = 8 << 20;
 
-/// What is saved is kept for so many entries.
+/// The number of entries for which the last save is kept.
 const SAVED: usize = 256;
 
 impl RedisStoreInner {
@@ -77,12 +77,12 @@ impl RedisStoreInner {
         answers.pop().unwrap_or_else(|| Err(self.unavailable("it gave no answer")))
     }
 
-    /// A call about an entry.
+    /// Returns a call for an entry.
     pub(super) fn call(part: Part, place: &EntryKeys) -> ScriptCall {
         ScriptCall::new(part, &[&place.record, &place.lease])
     }
 
-    /// Reads an entry from what the script answers with: see `reading` in `common.lua`.
+    /// Parses an entry from the script's answer: see `reading` in `common.lua`.
     pub(super) fn entry(&self, key: &CacheKey, place: &EntryKeys, fields: &[String]) -> Read {
         let field = |at: usize| fields.get(at).map_or("", String::as_str);
         let revision =
@@ -91,7 +91,7 @@ impl RedisStoreInner {
             "" => Ok(None),
             sealed => self.opened(key, place, &revision, sealed).map(Some),
         };
-        let verdict = self.vault.open(SealPurpose::Verdict, &place.record, field(3)).ok();
+        let refresh_failure = self.vault.open(SealPurpose::Verdict, &place.record, field(3)).ok();
         let started = self.vault.open(SealPurpose::Started, &place.record, field(4)).ok();
         let started = started.and_then(|text| RefreshStarted::parse(&text));
         let began = match (started, &session) {
@@ -103,8 +103,8 @@ impl RedisStoreInner {
         {
             set_clock(session, theirs - (micros() - server));
         }
-        let verdict = verdict.and_then(|text| parse_verdict(&text));
-        Read { session, verdict, began, room: field(2).len(), revision }
+        let refresh_failure = refresh_failure.and_then(|text| parse_verdict(&text));
+        Read { session, refresh_failure, began, room: field(2).len(), revision }
     }
 
     fn opened(
@@ -124,7 +124,7 @@ impl RedisStoreInner {
         Ok(record.session)
     }
 
-    /// Reads an entry, together with all who read it at this moment.
+    /// Reads an entry, together with all threads that read it at this moment.
     pub(super) fn read(&self, key: &CacheKey, place: &EntryKeys) -> Result<Read, StoreError> {
         let read = self.read_once(key, place)?;
         if self.put_back(key, place, &read) { self.read_once(key, place) } else { Ok(read) }
@@ -136,13 +136,13 @@ impl RedisStoreInner {
         Ok(Arc::try_unwrap(read).unwrap_or_else(|shared| shared.copy()))
     }
 
-    /// Puts back what this process saved, where the server has come back with an older state of the same login; whether it
-    /// did.
+    /// If the server has come back with an older state of the same login, writes again what this process saved. Returns
+    /// whether it did.
     fn put_back(&self, key: &CacheKey, place: &EntryKeys, read: &Read) -> bool {
         let mut saved = self.saved();
         let Some((revision, sealed)) = saved.get(&place.record) else { return false };
         match read.revision.compared_to(revision) {
-            // Somebody has saved something newer, or has signed in or out.
+            // Someone has saved something newer, or has logged in or out.
             None | Some(Ordering::Greater) => {
                 saved.remove(&place.record);
                 return false;
@@ -191,15 +191,15 @@ impl RedisStoreInner {
         Ok(sealed)
     }
 
-    /// Replaces whatever login there is by a new one; a refresh that is under way loses.
+    /// Replaces any existing login by a new one. A running refresh loses.
     pub(super) fn sign_in(&self, key: &CacheKey, session: &Session) -> Result<(), StoreError> {
         let place = self.vault.place(key);
         let grant = random(&self.pool)?;
         for round in 0..ROUNDS {
             let read = self.read(key, &place)?;
-            // One that cannot be read is replaced: that is what the login is for.
+            // An entry that cannot be read is replaced: that is the purpose of the login.
             if let Ok(Some(old)) = &read.session {
-                check_kept(key, old, read.verdict.as_ref(), session)?;
+                check_kept(key, old, read.refresh_failure.as_ref(), session)?;
             }
             let old = read.revision;
             let new = Revision { generation: old.generation + 1, grant: grant.clone() };
@@ -218,14 +218,15 @@ impl RedisStoreInner {
         Err(self.unavailable("others keep changing the login"))
     }
 
-    /// That an entry holds a refresh token: where another does too, that is known before either of them spends it.
+    /// Returns the call that records that an entry holds a refresh token. If another entry holds it too, both know before
+    /// either uses it.
     pub(super) fn hold(&self, place: &EntryKeys, session: &Session) -> ScriptCall {
         let token = self.vault.token(&session.fingerprint());
         let call = ScriptCall::new(Part::Hold, &[&token]).arg(&place.record);
         call.arg(millis(self.settings.keep))
     }
 
-    /// Gives back what is still to be given back.
+    /// Sends the releases that failed before.
     pub(super) fn pay(&self) -> Result<(), StoreError> {
         let debts = std::mem::take(&mut *self.debts());
         if debts.is_empty() {
@@ -238,7 +239,7 @@ impl RedisStoreInner {
         outcome
     }
 
-    /// Gives back something; where the server is away, later.
+    /// Sends releases, or keeps them for later if the server is unreachable.
     pub(super) fn give_back(&self, calls: Vec<ScriptCall>) {
         self.debts().extend(calls);
         let _ = self.pay();
@@ -255,7 +256,7 @@ impl RedisStoreInner {
         self.run(call).map(drop)
     }
 
-    /// The keys of the entries that this application's key opens. Others may stand beside them.
+    /// Returns the keys of the entries that this application's key can decrypt. There may be others next to them.
     pub(super) fn keys(&self) -> Result<Vec<CacheKey>, StoreError> {
         let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect();
         let (pattern, count) = (self.vault.pattern(), BATCH.to_string());
@@ -290,7 +291,7 @@ impl RedisStoreInner {
             }
         }
         keys.sort();
-        // SCAN may name a key twice.
+        // SCAN may return a key twice.
         keys.dedup();
         Ok(keys)
     }
@@ -304,13 +305,13 @@ impl RedisStoreInner {
     }
 }
 
-/// The answer that counts; those behind it are of use, and no more.
+/// Returns the first answer, which decides. The others are optional.
 pub(super) fn first(answers: Vec<super::pool::PoolAnswer>) -> Result<Vec<String>, StoreError> {
     answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))
 }
 
-/// A login whose writer's clock is `ahead` of ours, in microseconds, counts its times by that clock: no dead token is
-/// fresh for it. One that is behind makes a token look older than it is, which costs a refresh and no more.
+/// If the clock of a login's writer is `ahead` of ours, in microseconds, corrects the login's times, so that no expired token
+/// looks valid here. If it is behind, a token only looks older than it is, which costs no more than a refresh.
 fn set_clock(session: &mut Session, ahead: i64) {
     let ahead = ahead / 1_000_000;
     if ahead > SAME {
@@ -320,20 +321,20 @@ fn set_clock(session: &mut Session, ahead: i64) {
     }
 }
 
-/// Microseconds of this machine's clock.
+/// Returns this machine's clock in microseconds.
 pub(super) fn micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A login that can be renewed is not replaced by one that cannot, unless it is known to have ended.
+/// Refuses to replace a login with a refresh token by one without, unless the former is known to have ended.
 pub(super) fn check_kept(
     key: &CacheKey,
     old: &Session,
-    verdict: Option<&RefreshFailure>,
+    refresh_failure: Option<&RefreshFailure>,
     new: &Session,
 ) -> Result<(), StoreError> {
-    let is_dead = verdict.is_some_and(|verdict| verdict.is_final_for(old));
+    let is_dead = refresh_failure.is_some_and(|refresh_failure| refresh_failure.is_final_for(old));
     if old.refresh_token.is_some() && new.refresh_token.is_none() && !is_dead {
         return Err(StoreError::WouldLoseRefreshToken { key: key.clone() });
     }
@@ -344,7 +345,7 @@ pub(super) fn is_ok(answer: &[String]) -> bool {
     answer.first().is_some_and(|word| word == "ok")
 }
 
-/// 32 hexadecimal digits that nobody else has.
+/// Returns 32 random hexadecimal digits.
 pub(super) fn random(pool: &Pool) -> Result<String, StoreError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| no_entropy(pool))?;
@@ -356,13 +357,13 @@ fn no_entropy(pool: &Pool) -> StoreError {
     StoreError::Unavailable { server: pool.server().to_owned(), why }
 }
 
-/// Asks again after 5 to 120 milliseconds, not at the same moments as others.
+/// Returns a random pause of 5 to 120 milliseconds, so that waiters do not retry at the same moments.
 pub(super) fn pause(round: u32) -> Duration {
     let most = f64::from(10_u32 << round.min(3));
     Duration::from_secs_f64((most / 2.0 + most * chance()) / 1000.0)
 }
 
-/// Anything from 0 to 1.
+/// Returns a random number from 0 to 1.
 pub(super) fn chance() -> f64 {
     f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }
@@ -410,7 +411,7 @@ mod tests {
         let session = Session::new(AccessToken::new("a")).with_expiry(end);
         let text = RedisRecord::text(&key, &state, &session);
         let sealed = inner.seal(SealPurpose::Session, &place.record, &text).unwrap();
-        // Seconds by which the writer's clock was ahead of the server's, and by which ours is.
+        // The number of seconds by which the writer's clock was ahead of the server's, and by which our clock is.
         for (theirs, ours, ahead) in [(100, 0, 100), (100, 50, 50), (100, -50, 150), (0, 50, 0)] {
             let numbers =
                 [theirs * 1_000_000, micros() - ours * 1_000_000].map(|it| it.to_string());

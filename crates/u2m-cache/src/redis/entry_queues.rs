@@ -1,12 +1,12 @@
-//! The threads of a process that want the same entry: one of them asks the server, and the others wait for what it brings.
-//! Once there is news they all go on together, each to see for itself, and not one after the other.
+//! The threads of a process that want the same entry: one of them asks the server, and the others wait for its result. Once
+//! there is a change they all go on together, each reading the entry itself, instead of one after the other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use u2m_core::RefreshFailure;
 
-/// The entries that somebody in this process deals with, by name.
+/// The entries in use in this process, by name.
 #[derive(Default)]
 pub(super) struct EntryQueues {
     entries: Mutex<HashMap<String, EntryQueue>>,
@@ -17,31 +17,31 @@ pub(super) struct EntryQueues {
 struct EntryQueue {
     is_taken: bool,
     waiting: usize,
-    /// Grows with each piece of news.
+    /// Grows with each change.
     number: u64,
-    /// What was remembered of the last refresh when the last news came.
-    verdict: Option<RefreshFailure>,
+    /// What was remembered of the last failed refresh at the last change.
+    refresh_failure: Option<RefreshFailure>,
 }
 
-/// What came of waiting.
+/// The result of waiting.
 pub(super) enum WaitOutcome {
     /// It is this thread's turn.
     Turn(EntryTurn),
-    /// Somebody has been there. What is remembered of the last refresh that failed comes with it.
+    /// Another thread was there. Contains what is remembered of the last failed refresh.
     News(Option<RefreshFailure>),
-    /// Nothing, and patience is over.
+    /// Nothing happened within the caller's patience.
     Nothing,
 }
 
-/// The right to deal with an entry. Dropping it is news.
+/// The right to use an entry. Dropping it counts as a change.
 pub(super) struct EntryTurn {
     waves: Arc<EntryQueues>,
     name: String,
-    verdict: Option<RefreshFailure>,
+    refresh_failure: Option<RefreshFailure>,
 }
 
 impl EntryQueues {
-    /// Those of this process, even where several stores are open on one server.
+    /// Returns the queues of this process, which all stores on one server share.
     pub(super) fn of_process() -> &'static Arc<Self> {
         static WAVES: OnceLock<Arc<EntryQueues>> = OnceLock::new();
         WAVES.get_or_init(Arc::default)
@@ -52,11 +52,11 @@ impl EntryQueues {
         let wave = entries.entry(name.to_owned()).or_default();
         if !wave.is_taken {
             wave.is_taken = true;
-            let verdict = None;
+            let refresh_failure = None;
             return WaitOutcome::Turn(EntryTurn {
                 waves: Arc::clone(self),
                 name: name.to_owned(),
-                verdict,
+                refresh_failure,
             });
         }
         let came = wave.number;
@@ -74,7 +74,7 @@ impl EntryQueues {
         let met = if wave.number == came {
             WaitOutcome::Nothing
         } else {
-            WaitOutcome::News(wave.verdict.clone())
+            WaitOutcome::News(wave.refresh_failure.clone())
         };
         Self::tidy(&mut entries, name);
         met
@@ -86,26 +86,26 @@ impl EntryQueues {
         }
     }
 
-    /// A panic elsewhere leaves it whole: each change is one step.
+    /// Lock poisoning is ignored: each change is one step, so a panic cannot leave it half changed.
     fn entries(&self) -> MutexGuard<'_, HashMap<String, EntryQueue>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl EntryTurn {
-    /// Tells those who wait that something has changed.
-    pub(super) fn tell(&mut self, verdict: Option<RefreshFailure>) {
-        self.verdict = verdict;
+    /// Wakes the waiting threads because something has changed.
+    pub(super) fn tell(&mut self, refresh_failure: Option<RefreshFailure>) {
+        self.refresh_failure = refresh_failure;
         if let Some(wave) = self.waves.entries().get_mut(&self.name) {
             wave.number += 1;
-            wave.verdict.clone_from(&self.verdict);
+            wave.refresh_failure.clone_from(&self.refresh_failure);
         }
         self.waves.moved.notify_all();
     }
 
-    /// What those who wait are told of the last refresh when this ends.
-    pub(super) fn remember(&mut self, verdict: Option<RefreshFailure>) {
-        self.verdict = verdict;
+    /// Sets what the waiting threads are told about the last refresh when this is dropped.
+    pub(super) fn remember(&mut self, refresh_failure: Option<RefreshFailure>) {
+        self.refresh_failure = refresh_failure;
     }
 }
 
@@ -115,7 +115,7 @@ impl Drop for EntryTurn {
         if let Some(wave) = entries.get_mut(&self.name) {
             wave.is_taken = false;
             wave.number += 1;
-            wave.verdict = self.verdict.take();
+            wave.refresh_failure = self.refresh_failure.take();
         }
         EntryQueues::tidy(&mut entries, &self.name);
         drop(entries);

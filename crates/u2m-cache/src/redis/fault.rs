@@ -1,9 +1,9 @@
-//! What the server's failures mean. Its own words are never shown: they may repeat what was sent, a password too.
+//! The meaning of the server's errors. Their texts are never shown: they may repeat what was sent, even a password.
 
 use crate::error::StoreError;
 use std::io;
 
-/// What went wrong with a question.
+/// What went wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RedisFault {
     /// The connection ended.
@@ -11,13 +11,13 @@ pub(super) enum RedisFault {
     /// No answer within the time limit.
     Late,
     NoSuchName,
-    /// Nobody listens there.
+    /// Nothing listens at the address.
     NotListening,
     NotRedis,
-    /// The server's answer is an error, in its own words.
+    /// The server returned an error with this text.
     Said(String),
     TooLarge,
-    /// It ended the first connection without a word.
+    /// It closed the first connection without an answer.
     Wordless,
 }
 
@@ -31,13 +31,13 @@ impl RedisFault {
         }
     }
 
-    /// Whether the server's words begin with this code, or hold it: before version 7 a script's failure carries its code
-    /// within its words.
+    /// Returns whether the server's error text contains this code. Before Redis 7 the error of a script contains its code
+    /// inside the text.
     pub(super) fn says(&self, code: &str) -> bool {
         matches!(self, Self::Said(words) if words.contains(code))
     }
 
-    /// Whether another connection may fare better: this one leads to a server that has become another, or is not ready.
+    /// Returns whether another connection may work: this one leads to a server that has changed its role or is not ready.
     pub(super) fn spoils_the_connection(&self) -> bool {
         match self {
             Self::Said(_) => {
@@ -48,7 +48,7 @@ impl RedisFault {
     }
 }
 
-/// Codes of the server, and what they mean; the first that its words hold counts.
+/// The server's error codes and their meaning. The first one that the text contains counts.
 const PASSING: [(&str, &str); 7] = [
     ("LOADING", "it is still loading its data"),
     ("MASTERDOWN", "it is a replica that has lost its primary server"),
@@ -121,7 +121,7 @@ pub(super) fn fault(server: &str, trouble: &RedisFault) -> StoreError {
     }
 }
 
-/// The same failure, for another who waited for it.
+/// Copies an error for another thread that waited for the same answer.
 pub(super) fn same(error: &StoreError) -> StoreError {
     match error {
         StoreError::BadEntry { key, why } => StoreError::BadEntry { key: key.clone(), why },

@@ -1,15 +1,15 @@
-//! Doors for the fuzz targets to what a server says. Built with `--cfg fuzzing` alone.
+//! Entry points for the fuzz targets of a server's replies. Built only with `--cfg fuzzing`.
 
 use super::fault::RedisFault;
 use super::reply::{self, replies};
 use super::wire::encoded;
 
-/// An answer of the server.
+/// A reply of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RespReply {
-    /// A failure, in its words.
+    /// An error, in the server's words.
     Error(String),
-    /// Several answers.
+    /// Several replies.
     List(Vec<RespReply>),
     /// Nothing.
     Nil,
@@ -17,21 +17,21 @@ pub enum RespReply {
     Text(String),
 }
 
-/// Why there is none.
+/// Why a reply cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BrokenReply {
     /// The bytes end too early.
     Early,
     /// Too large, or too deep.
     Large,
-    /// Not what was asked for, or no answer at all.
+    /// Not what was requested, or not a reply at all.
     Odd,
 }
 
-/// Reads `count` answers that arrive in pieces of `size`.
+/// Reads `count` replies that arrive in pieces of `size` bytes.
 ///
 /// # Errors
-/// Why there are none.
+/// Returns why they cannot be read.
 pub fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<RespReply>, BrokenReply> {
     let mut rest = bytes;
     let read = replies(count, &mut |into| {
@@ -49,7 +49,7 @@ pub fn read(bytes: &[u8], size: usize, count: usize) -> Result<Vec<RespReply>, B
     }
 }
 
-/// Questions as they are sent.
+/// Returns requests as they are sent.
 pub fn written(asked: &[Vec<Vec<u8>>]) -> Vec<u8> {
     encoded(asked).to_vec()
 }

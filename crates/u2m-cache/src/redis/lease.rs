@@ -1,4 +1,4 @@
-//! An entry's lock: a lease with a fencing number, which the server takes back when its holder is gone.
+//! The lock of an entry: a lease with a fencing number, which the server takes back when its holder is gone.
 
 use super::claim::{ClaimStep, HeldClaim};
 use super::entry::{Read, RedisStoreInner, check_kept, first, is_ok, micros, random};
@@ -16,46 +16,46 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use u2m_core::{CacheKey, Fingerprint, RefreshFailure, Session, Timestamp};
 
-/// The right to look at an entry, and to renew it once it has the lease. Dropping it gives back what it holds.
+/// The right to read an entry, and to refresh it once it has the lease. Dropping it releases what it holds.
 pub(super) struct RedisLock {
     pub(super) store: Arc<RedisStoreInner>,
     pub(super) key: CacheKey,
     pub(super) place: EntryKeys,
-    /// When the patience of who asked for the lock ends.
+    /// When the patience of the caller ends.
     end: Instant,
-    /// The lease. One who waited and was told that somebody has been there has none until it is needed.
+    /// The lease. A caller that waited until another holder made a change has none until it needs one.
     pub(super) hold: Option<HeldLease>,
     pub(super) claimed: Option<HeldClaim>,
     pub(super) revision: Revision,
     pub(super) session: Option<Session>,
-    pub(super) verdict: Option<RefreshFailure>,
-    /// When a refresh of this refresh token began that nothing came of, as far as is known.
+    pub(super) refresh_failure: Option<RefreshFailure>,
+    /// When a refresh with this refresh token began whose outcome is unknown.
     began: Option<Timestamp>,
     room: usize,
-    /// Whether a refresh is under way; else what is saved is a new login.
+    /// Whether a refresh is running. Otherwise what is saved is a new login.
     pub(super) is_refresh: bool,
-    /// What was written down about a refresh token that may have been sent since.
+    /// What was recorded about a refresh token that may have been sent since.
     pub(super) mark: Option<SpendMark>,
-    /// What is being saved: the same bytes again when it is tried again, so that the server knows them.
+    /// What is being saved. A retry sends the same bytes, so that the server recognizes them.
     tried: Option<(Session, Revision, String)>,
-    /// Whether something that was bought is not saved: nobody else is let in before the lease has run out.
+    /// Whether new tokens are not saved yet: nobody else gets the lease before it has ended.
     is_owing: bool,
     renewal: Option<LeaseRenewer>,
 }
 
-/// That a refresh token is about to be sent.
+/// The record that a refresh token is going to be sent.
 pub(super) struct SpendMark {
-    /// The lease is no longer than from here.
+    /// The lease began at this moment or later.
     pub(super) asked: Instant,
     pub(super) marker: String,
-    /// What stood in its place.
+    /// What it replaced.
     pub(super) before: String,
 }
 
-/// How often another state of the entry may turn out to be no newer login.
+/// How often another state of the entry may turn out not to be a newer login.
 const ROUNDS: usize = 4;
 
-/// Takes the lease of an entry, or waits until somebody else has done something about it.
+/// Takes the lease of an entry, or waits until another holder has changed the entry.
 pub(super) fn lock(
     store: &Arc<RedisStoreInner>,
     key: &CacheKey,
@@ -64,7 +64,7 @@ pub(super) fn lock(
     let (end, place) = (end_of(patience), store.vault.place(key));
     let stood = match EntryQueues::of_process().meet(&wave(store, &place), end) {
         WaitOutcome::Turn(turn) => stand(store, key, &place, turn, end)?,
-        WaitOutcome::News(verdict) => QueueOutcome::News(verdict),
+        WaitOutcome::News(refresh_failure) => QueueOutcome::News(refresh_failure),
         WaitOutcome::Nothing => QueueOutcome::Busy,
     };
     let mut lock = RedisLock {
@@ -76,7 +76,7 @@ pub(super) fn lock(
         claimed: None,
         revision: Revision::default(),
         session: None,
-        verdict: None,
+        refresh_failure: None,
         began: None,
         room: 0,
         is_refresh: false,
@@ -87,7 +87,7 @@ pub(super) fn lock(
     };
     match stood {
         QueueOutcome::Taken(hold, read) => lock.took(hold, *read),
-        QueueOutcome::News(verdict) => lock.verdict = verdict,
+        QueueOutcome::News(refresh_failure) => lock.refresh_failure = refresh_failure,
         QueueOutcome::Busy => return Ok(None),
     }
     Ok(Some(lock))
@@ -104,13 +104,13 @@ impl RedisLock {
     }
 
     pub(super) fn saw(&mut self, read: Read) {
-        // One that cannot be read is reported when it is loaded.
+        // An entry that cannot be read is reported when it is loaded.
         self.session = read.session.unwrap_or_default();
-        (self.revision, self.verdict) = (read.revision, read.verdict);
+        (self.revision, self.refresh_failure) = (read.revision, read.refresh_failure);
         (self.began, self.room, self.tried) = (read.began, read.room, None);
     }
 
-    /// Looks again at an entry whose lease is held, which gives it a later fence; whether another state is there now. `None`
+    /// Reads an entry again under its lease, which gives it a later fence. Returns whether its state has changed. `None`
     /// means that the lease was lost.
     pub(super) fn look_again(&mut self) -> Result<Option<bool>, StoreError> {
         let Some(hold) = self.hold.as_mut() else { return Ok(None) };
@@ -123,18 +123,19 @@ impl RedisLock {
         hold.fence = answer.pop().unwrap_or_default();
         let has_moved = read.revision != self.revision;
         if has_moved {
-            hold.turn.tell(read.verdict.clone());
+            hold.turn.tell(read.refresh_failure.clone());
         }
         self.saw(read);
         Ok(Some(has_moved))
     }
 
-    /// The server's word: it still counts, or somebody else was here.
+    /// Checks the server's answer: either the change was made, or another holder was there.
     fn settled(&self, answer: &[String]) -> Result<(), StoreError> {
         if is_ok(answer) { Ok(()) } else { Err(self.superseded()) }
     }
 
-    /// Renews the lease, and writes down that `of` is about to be sent, in as much room as the answer will need.
+    /// Returns the call that renews the lease and records that `of` is going to be sent, in as much space as the response
+    /// will need.
     pub(super) fn marking(
         &self,
         hold: &HeldLease,
@@ -149,7 +150,7 @@ impl RedisLock {
         Ok((call.arg(millis(self.store.settings.lease)).arg(&marker), marker))
     }
 
-    /// What to save in the place of `generation`, sealed: the same as at the last try if it is the same.
+    /// Returns the sealed record that replaces `generation`. A retry with the same session returns the same bytes.
     fn sealed(
         &mut self,
         session: &Session,
@@ -172,8 +173,8 @@ impl RedisLock {
         Ok((new, sealed))
     }
 
-    /// Saves in the place of the state that was claimed. A later state of the entry counts, unless it holds the very refresh
-    /// token that was spent for this one, or an answer to it that came of an earlier holder.
+    /// Saves over the claimed state. A later state of the entry is kept, unless it holds the refresh token that was used for
+    /// this one, or an earlier holder's response to it.
     pub(super) fn replace(
         &mut self,
         session: &Session,
@@ -196,7 +197,8 @@ impl RedisLock {
             if is_ok(&answer) {
                 self.store.remember(&self.place, &new, &sealed);
                 (self.revision, self.session) = (new, Some(session.clone()));
-                (self.verdict, self.began, self.tried, self.mark) = (None, None, None, None);
+                (self.refresh_failure, self.began, self.tried, self.mark) =
+                    (None, None, None, None);
                 self.hold.iter_mut().for_each(|hold| hold.turn.tell(None));
                 return Ok(());
             }
@@ -210,7 +212,7 @@ impl RedisLock {
             if of.is_none() || stored.map(Session::fingerprint) != of {
                 break;
             }
-            // Somebody has put the old state back.
+            // Someone has restored the old state.
             (self.revision, over, self.tried) = (read.revision, None, None);
         }
         Err(self.superseded())
@@ -218,12 +220,13 @@ impl RedisLock {
 }
 
 impl EntryLock for RedisLock {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.verdict.clone()
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.refresh_failure.clone()
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        if let Some(began) = self.began.filter(|_| is_final(verdict, self.session.as_ref())) {
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        if let Some(began) = self.began.filter(|_| is_final(refresh_failure, self.session.as_ref()))
+        {
             self.store.notice(format!(
                 "the refresh token of '{}' was rejected. It had been sent before, at {}, by a program that ended or lost its \
                  connection before it could save the answer: that is probably why",
@@ -231,18 +234,21 @@ impl EntryLock for RedisLock {
                 crate::format_local(began)
             ));
         }
-        // An answer has come, or none will: what was sent may have been spent.
+        // A response has arrived, or none will: the token that was sent may be used up.
         self.mark = None;
         let Some(hold) = self.hold.as_mut() else { return Err(self.superseded()) };
-        let sealed =
-            self.store.seal(SealPurpose::Verdict, &self.place.record, &verdict_text(verdict))?;
+        let sealed = self.store.seal(
+            SealPurpose::Verdict,
+            &self.place.record,
+            &verdict_text(refresh_failure),
+        )?;
         let call = RedisStoreInner::call(Part::Note, &self.place).arg(&hold.fence).arg(&sealed);
         let answer = self.store.run(call)?;
         if is_ok(&answer) {
-            hold.turn.tell(Some(verdict.clone()));
+            hold.turn.tell(Some(refresh_failure.clone()));
         }
         self.settled(&answer)?;
-        self.verdict = Some(verdict.clone());
+        self.refresh_failure = Some(refresh_failure.clone());
         Ok(())
     }
 
@@ -250,8 +256,8 @@ impl EntryLock for RedisLock {
         self.claim_token(of, end_of(patience))
     }
 
-    /// Shows that the lease lasts, and that it is written down which refresh token is about to be sent. A holder that was
-    /// paused past its lease while others were there, or whose entry was replaced, is told so here, before it sends anything.
+    /// Checks that the lease is still held and that the refresh token to be sent is recorded. Fails if the holder was paused
+    /// past its lease while others were there, or if the entry was replaced, before anything is sent.
     fn prove_writable(&mut self) -> Result<(), StoreError> {
         if self.claimed.is_none() {
             let of = match (&self.hold, &self.session) {
@@ -298,7 +304,7 @@ impl EntryLock for RedisLock {
             return Ok(());
         }
         if let Some(old) = &self.session {
-            check_kept(&self.key, old, self.verdict.as_ref(), session)?;
+            check_kept(&self.key, old, self.refresh_failure.as_ref(), session)?;
         }
         self.is_owing = true;
         let spend = |lock: &Self, new: &Revision| {
@@ -307,7 +313,7 @@ impl EntryLock for RedisLock {
         };
         match self.replace(session, &spend) {
             Ok(()) => {}
-            // Who was superseded owes nothing: what it has is worth nothing any more.
+            // After a newer save the lease need not be kept: these tokens are worthless.
             Err(StoreError::Superseded { key }) => {
                 (self.is_owing, self.mark, self.renewal) = (false, None, None);
                 return Err(StoreError::Superseded { key });
@@ -321,7 +327,7 @@ impl EntryLock for RedisLock {
 }
 
 impl RedisLock {
-    /// Keeps the lease and the claim while the authorization server is waited for.
+    /// Renews the lease and the claim while waiting for the authorization server.
     fn renew(&mut self) {
         let (Some(hold), Some(claimed)) = (&self.hold, &self.claimed) else { return };
         let lease = self.store.settings.lease;
@@ -334,15 +340,15 @@ impl RedisLock {
 impl Drop for RedisLock {
     fn drop(&mut self) {
         self.renewal = None;
-        // After a panic it is not known what came of the refresh token.
+        // After a panic it is not known whether the refresh token was used.
         if self.is_owing || (self.mark.is_some() && std::thread::panicking()) {
             return;
         }
         let Some(hold) = self.hold.as_mut() else { return };
-        hold.turn.remember(self.verdict.clone());
+        hold.turn.remember(self.refresh_failure.clone());
         let release = RedisStoreInner::call(Part::Release, &self.place).arg(&hold.owner);
         let claim = self.claimed.as_ref().map(HeldClaim::give_back);
-        // Of what was neither saved nor refused nothing was sent.
+        // If there was neither a save nor a failure, nothing was sent.
         let unmark = self.mark.as_ref().map(|mark| {
             RedisStoreInner::call(Part::Unmark, &self.place).arg(&mark.marker).arg(&mark.before)
         });
@@ -350,6 +356,6 @@ impl Drop for RedisLock {
     }
 }
 
-fn is_final(verdict: &RefreshFailure, session: Option<&Session>) -> bool {
-    session.is_some_and(|session| verdict.is_final_for(session))
+fn is_final(refresh_failure: &RefreshFailure, session: Option<&Session>) -> bool {
+    session.is_some_and(|session| refresh_failure.is_final_for(session))
 }

@@ -1,5 +1,5 @@
-//! Connections: opened when they are needed, kept for the next one who asks, bounded in number and in time. All stores of a
-//! process that were opened with one URL share them.
+//! Connections: opened when needed, kept for reuse, limited in number and in time. All stores of a process that were opened
+//! with one URL share them.
 
 use super::address::ServerAddress;
 use super::entry::Read;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use zeroize::Zeroize;
 
-/// More than this many questions at a time wait for each other.
+/// The maximum number of requests at a time. Others wait.
 const MOST: usize = 32;
 
 /// The connections to one server.
@@ -33,18 +33,18 @@ pub(super) struct Pool {
 struct PoolState {
     idle: Vec<RedisConnection>,
     lent: usize,
-    /// How many connections in a row could not be opened.
+    /// How many consecutive connections failed.
     failures: u32,
 }
 
-/// What is asked of the server.
+/// A request to the server.
 enum PoolRequest<'a> {
     Script(&'a [script::ScriptCall]),
     Plain(&'a [CommandWords]),
 }
 
 impl PoolRequest<'_> {
-    /// As the server takes it; `None` where the name of the script is not known yet.
+    /// Returns the request as it is sent, or `None` if the name of the script is not known yet.
     fn words(&self) -> Option<Vec<CommandWords>> {
         match self {
             Self::Plain(words) => Some(words.to_vec()),
@@ -56,14 +56,14 @@ impl PoolRequest<'_> {
     }
 }
 
-/// The name of the script, as the first server has told it: it is made of its text.
+/// The name of the script, as the first server returned it. It is derived from the script's text.
 static SCRIPT: OnceLock<String> = OnceLock::new();
 
-/// An answer of the script: a list of texts, or why not.
+/// An answer of the script: a list of texts, or an error.
 pub(super) type PoolAnswer = Result<Vec<String>, StoreError>;
 
 impl Pool {
-    /// Reads the URL; nothing is connected yet.
+    /// Parses the URL. It does not connect yet.
     pub(super) fn shared(url: &str, timeout: Duration) -> Result<Arc<Self>, StoreError> {
         type Pools = Mutex<HashMap<([u8; 32], Duration), Weak<Pool>>>;
         static POOLS: OnceLock<Pools> = OnceLock::new();
@@ -91,12 +91,12 @@ impl Pool {
         }
     }
 
-    /// How the server is called in messages: without credentials.
+    /// Returns the server's name for messages, without credentials.
     pub(super) fn server(&self) -> &str {
         &self.server
     }
 
-    /// The longest that a question takes, with the wait for a connection.
+    /// Returns the maximum duration of a request, including the wait for a connection.
     pub(super) fn longest(&self) -> Duration {
         self.timeout.saturating_mul(8)
     }
@@ -104,13 +104,13 @@ impl Pool {
     /// Runs the script once for each of these calls, in this order and in one round trip.
     ///
     /// # Errors
-    /// The server cannot be asked. What it answers to a single call stands in that call's place.
+    /// Fails if the server cannot be reached. An error for a single call is returned in that call's place.
     pub(super) fn run(&self, calls: &[script::ScriptCall]) -> Result<Vec<PoolAnswer>, StoreError> {
         let replies = self.ask(&PoolRequest::Script(calls))?;
         Ok(replies.into_iter().map(|reply| self.answer(reply)).collect())
     }
 
-    /// Asks something else than to run the script; an error is one of all.
+    /// Sends commands other than running the script. An error in one of them fails all.
     pub(super) fn plain(&self, asked: &[CommandWords]) -> Result<Vec<RespReply>, StoreError> {
         let replies = self.ask(&PoolRequest::Plain(asked))?;
         match replies.iter().find_map(said) {
@@ -129,14 +129,14 @@ impl Pool {
         }
     }
 
-    /// Asks the server. A kept connection that turns out to be dead is replaced once, so that all may happen twice.
+    /// Sends a request. A kept connection that turns out to be dead is replaced once, so everything may be executed twice.
     fn ask(&self, asked: &PoolRequest<'_>) -> Result<Vec<RespReply>, StoreError> {
         let mut lent = self.lend()?;
         let kept = lent.kept.take().filter(|line| !line.is_stale()).zip(asked.words());
         let outcome = match kept {
             Some((mut line, words)) => match Self::on(&mut line, &words, end_of(self.timeout)) {
                 Err(RedisFault::Broken) => {
-                    // The others that were kept went with the same server.
+                    // The other kept connections led to the same server.
                     self.state().idle.clear();
                     self.afresh(&mut lent, asked)
                 }
@@ -156,7 +156,7 @@ impl Pool {
         if !replies.iter().filter_map(said).any(|trouble| trouble.says("NOSCRIPT")) {
             return Ok(replies);
         }
-        // The server has forgotten it.
+        // The server no longer has the script.
         let again: Vec<CommandWords> = [script::load()].into_iter().chain(words.to_vec()).collect();
         let mut replies = line.exchange(&again, end)?;
         match said(&replies.remove(0)) {
@@ -172,7 +172,7 @@ impl Pool {
     ) -> Result<Vec<RespReply>, RedisFault> {
         let failures = self.state().failures;
         if failures > 0 {
-            // Those who lost the server together do not all come back at the same moment.
+            // Clients that lost the server together should not all reconnect at the same moment.
             let most = Duration::from_millis(5 << failures.min(6)).min(self.timeout / 4);
             std::thread::sleep(most.mul_f64(super::entry::chance()));
         }
@@ -184,7 +184,7 @@ impl Pool {
         Self::after(lent, line, Ok(replies))
     }
 
-    /// Connects, says who is there, gives the server the script, and asks: in one round trip where that is safe.
+    /// Connects, authenticates, loads the script and sends the request: in one round trip where that is safe.
     fn open(
         &self,
         asked: &PoolRequest<'_>,
@@ -193,7 +193,7 @@ impl Pool {
         let mut line = RedisConnection::open(&self.address.door, end)?;
         let mut words = self.greeting();
         let greeting = words.len();
-        // Where the database cannot be chosen, nothing is done in another one.
+        // If the database cannot be selected, nothing is executed in another one.
         let at_once = asked.words().filter(|_| self.address.database == 0);
         words.extend(at_once.iter().flatten().cloned());
         let replies = line.exchange(&words, end);
@@ -249,9 +249,9 @@ impl Pool {
         outcome
     }
 
-    /// A place among those who ask, with a kept connection if there is one.
+    /// Reserves one of the request slots, with a kept connection if there is one.
     fn lend(&self) -> Result<LentConnection<'_>, StoreError> {
-        // Those before may each need their time.
+        // Each request before this one may need its full time.
         let end = end_of(self.timeout.saturating_mul(4));
         let mut state = self.state();
         while state.lent >= MOST {
@@ -267,7 +267,7 @@ impl Pool {
         Ok(LentConnection { kept: state.idle.pop(), pool: self })
     }
 
-    /// A panic elsewhere leaves it whole: each change is one step.
+    /// Lock poisoning is ignored: each change is one step, so a panic cannot leave it half changed.
     fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -277,7 +277,7 @@ fn said(reply: &RespReply) -> Option<RedisFault> {
     if let RespReply::Error(words) = reply { Some(RedisFault::Said(words.clone())) } else { None }
 }
 
-/// A place among those who ask; what is in it when it goes is kept.
+/// A request slot. A connection that is in it when it is dropped is kept.
 struct LentConnection<'p> {
     kept: Option<RedisConnection>,
     pool: &'p Pool,

@@ -1,6 +1,6 @@
-//! Where those meet who want to read the same entry at the same moment: one question is asked for all of them, and its
-//! answer is opened once. Whoever comes joins a question that is not asked yet, so that each gets an answer from after it
-//! came. The name of an entry is a keyed hash: who has it has the key that opens the entry.
+//! Combines reads of the same entry at the same moment: one request is sent for all of them, and its answer is decrypted
+//! once. A new reader joins a request that is not sent yet, so that every answer is from after its call. The name of an entry
+//! is a keyed hash: whoever knows it has the key that decrypts the entry.
 
 use super::fault::same;
 use crate::error::StoreError;
@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// So many questions about one entry may be under way at once.
+/// The maximum number of simultaneous requests for one entry.
 const MOST: usize = 8;
 
-/// How long one who is not the first waits for others to join; with each question that is under way, twice as long. Where
-/// so many are, an answer takes longer than that.
+/// How long a reader other than the first waits for others to join. The time doubles with each request that is running. With
+/// that many, an answer takes longer anyway.
 const GATHERING: Duration = Duration::from_millis(1);
 
 pub(super) struct RequestQueue<T> {
@@ -22,7 +22,7 @@ pub(super) struct RequestQueue<T> {
 
 struct QueuedEntry<T> {
     under_way: usize,
-    /// A question that will be asked, and whose answer others may wait for.
+    /// A request that is not sent yet, and whose answer others may wait for.
     next: Option<Arc<QueuedRequest<T>>>,
 }
 
@@ -34,7 +34,7 @@ impl<T> Default for QueuedEntry<T> {
 
 type SharedQueue<T> = Result<Arc<T>, StoreError>;
 
-/// A question, and its answer when it is there. Its waiters are woken once, and no others with them.
+/// A request, and its answer once it arrives. Only its own waiters are woken, once.
 struct QueuedRequest<T> {
     answer: Mutex<Option<SharedQueue<T>>>,
     is_there: Condvar,
@@ -45,7 +45,8 @@ impl<T> RequestQueue<T> {
         Self { entries: Mutex::default(), landed: Condvar::new() }
     }
 
-    /// The answer of `ask` about `record`: of one's own, or of somebody else's that was begun after this call.
+    /// Returns the result of `ask` for `record`: of this call, or of another caller's request that was sent after this call
+    /// began.
     pub(super) fn read(
         &self,
         record: &str,
@@ -83,7 +84,7 @@ impl<T> RequestQueue<T> {
         answer
     }
 
-    /// A panic elsewhere leaves it whole: each change is one step.
+    /// Lock poisoning is ignored: each change is one step, so a panic cannot leave it half changed.
     fn entries(&self) -> MutexGuard<'_, HashMap<String, QueuedEntry<T>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,7 +115,7 @@ fn copy<T>(answer: &SharedQueue<T>) -> SharedQueue<T> {
     answer.as_ref().map(Arc::clone).map_err(same)
 }
 
-/// A question that is under way; it has landed when this goes, whatever becomes of it.
+/// A running request. Dropping this marks it as ended, whatever its outcome.
 struct AnswerGuard<'r, T> {
     room: &'r RequestQueue<T>,
     record: &'r str,

@@ -1,4 +1,4 @@
-//! What is inside a sealed value: a login, a failure, or the beginning of a refresh.
+//! The contents of a sealed value: a login, a failure, or the start of a refresh.
 
 use crate::sidecar::lock::RecordedFailure;
 use serde::{Deserialize, Serialize};
@@ -10,17 +10,18 @@ use u2m_core::{
 };
 use zeroize::Zeroizing;
 
-/// Which login an entry holds, and how often it was written: what has to be unchanged for a write to count.
+/// Which login an entry holds, and how often it was written. A write succeeds only if this is unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Revision {
     /// Grows with each write; 0 before the first.
     pub(super) generation: u64,
-    /// Names a login, from signing in until the next one; empty where there is none.
+    /// Identifies a login, from one sign-in to the next. Empty if there is none.
     pub(super) grant: String,
 }
 
 impl Revision {
-    /// Whether this is an older or a newer state of the same login as `other`; `None` where they are of two.
+    /// Returns whether this is an older or a newer state of the same login as `other`, or `None` if they are different
+    /// logins.
     pub(super) fn compared_to(&self, other: &Self) -> Option<Ordering> {
         (self.grant == other.grant).then(|| self.generation.cmp(&other.generation))
     }
@@ -35,7 +36,7 @@ struct WrittenRecord<'a> {
     session: SessionRecord,
 }
 
-/// What stands before the session. The two are read apart, so that no secret is copied on its way.
+/// The fields before the session. The two are parsed separately, so that no secret is copied on the way.
 #[derive(Deserialize)]
 struct RecordHead<'a> {
     key: Cow<'a, str>,
@@ -68,7 +69,7 @@ impl RedisRecord {
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let head: RecordHead<'_> = serde_json::from_slice(text).ok()?;
         let mut record: SessionRecord = serde_json::from_slice(text).ok()?;
-        // What is sealed was written by u2m alone, and never with an endpoint that was not allowed at the login.
+        // Only u2m writes sealed values, and never with an endpoint that was not allowed at the login.
         record.binding = record.binding.map(BindingRecord::vouched);
         let session = record.session();
         if session.binding.is_none() && record.binding.is_some() {
@@ -79,20 +80,20 @@ impl RedisRecord {
     }
 }
 
-pub(super) fn verdict_text(verdict: &RefreshFailure) -> Zeroizing<Vec<u8>> {
-    json(&RecordedFailure::of(verdict))
+pub(super) fn verdict_text(refresh_failure: &RefreshFailure) -> Zeroizing<Vec<u8>> {
+    json(&RecordedFailure::of(refresh_failure))
 }
 
 pub(super) fn parse_verdict(text: &[u8]) -> Option<RefreshFailure> {
-    serde_json::from_slice::<RecordedFailure>(text).ok()?.verdict()
+    serde_json::from_slice::<RecordedFailure>(text).ok()?.refresh_failure()
 }
 
-/// A refresh that began: which refresh token it was about to send, and when.
+/// The start of a refresh: which refresh token it was going to send, and when.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RefreshStarted {
     of: String,
     at: i64,
-    /// As much room as the login will need: who may write this may write that.
+    /// Pads the text to the space that the login will need: if this can be written, so can the login.
     room: String,
 }
 
@@ -105,13 +106,13 @@ impl RefreshStarted {
         serde_json::from_slice(text).ok()
     }
 
-    /// When the refresh began, if it was one of this login's present refresh token.
+    /// Returns when the refresh began, if it was for this login's current refresh token.
     pub(super) fn of(&self, session: &Session) -> Option<Timestamp> {
         (self.of == session.fingerprint().as_str()).then(|| Timestamp::from_unix(self.at))
     }
 }
 
-/// Maps with text for keys are always written.
+/// Maps with text keys can always be serialized.
 fn json(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     secret_json(value).unwrap_or_default().into_bytes()
 }
@@ -173,11 +174,14 @@ mod tests {
         let at = Timestamp::from_unix(7);
         let person = ErrorResponse::new(400, "invalid_request", None).with_suberror("bad_token");
         let kinds = [refusal, person].map(RefreshFailureKind::Rejected);
-        for kind in kinds.into_iter().chain([RefreshFailureKind::passing("http 503")]) {
+        for kind in kinds.into_iter().chain([RefreshFailureKind::transient("http 503")]) {
             let at = Moment::new(at, 123_456_789);
-            let verdict = RefreshFailure::new(session().fingerprint(), at, kind);
-            assert_eq!(parse_verdict(&verdict_text(&verdict)), Some(verdict.clone()));
-            let paused = verdict.with_pause(std::time::Duration::from_secs(90));
+            let refresh_failure = RefreshFailure::new(session().fingerprint(), at, kind);
+            assert_eq!(
+                parse_verdict(&verdict_text(&refresh_failure)),
+                Some(refresh_failure.clone())
+            );
+            let paused = refresh_failure.with_pause(std::time::Duration::from_secs(90));
             assert_eq!(parse_verdict(&verdict_text(&paused)), Some(paused));
         }
     }

@@ -1,4 +1,4 @@
-//! A holder that waits for the authorization server, and lives, keeps what it holds.
+//! Renews lease and claim for a holder that is running and waits for the authorization server.
 
 use super::entry::{RedisStoreInner, is_ok};
 use super::pool::PoolAnswer;
@@ -8,18 +8,18 @@ use crate::error::StoreError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A thread that renews a lease and a claim; dropping this ends it, after the question that it is asking.
+/// A thread that renews a lease and a claim. Dropping this ends it after its current request.
 pub(super) struct LeaseRenewer(Arc<SharedLease>);
 
 #[derive(Default)]
 struct SharedLease {
-    /// Held while a question is asked.
+    /// Locked while a request is running.
     is_over: Mutex<bool>,
     ended: Condvar,
 }
 
 impl LeaseRenewer {
-    /// Without a thread the lease is no longer than it is.
+    /// Starts the thread. If that fails, the lease is just not extended.
     pub(super) fn start(store: &Arc<RedisStoreInner>, calls: Vec<ScriptCall>) -> Option<Self> {
         let shared = Arc::new(SharedLease::default());
         let (other, store) = (Arc::clone(&shared), Arc::clone(store));
@@ -39,7 +39,7 @@ impl Drop for LeaseRenewer {
 impl SharedLease {
     fn run(&self, store: &RedisStoreInner, calls: &[ScriptCall]) {
         let lease = store.settings.lease;
-        // A program that hangs does not keep the others out for ever.
+        // A program that hangs must not lock out the others forever.
         let end = Instant::now() + longest(&store.settings);
         let mut pause = Some(lease / 3);
         let mut is_over = self.is_over();
@@ -53,18 +53,18 @@ impl SharedLease {
         }
     }
 
-    /// A panic elsewhere leaves it whole: it is one word.
+    /// Lock poisoning is ignored: it is a single value.
     fn is_over(&self) -> MutexGuard<'_, bool> {
         self.is_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How long a holder may wait for the authorization server, and save what it brings.
+/// Returns how long a holder may wait for the authorization server and save its response.
 fn longest(settings: &RedisSettings) -> Duration {
     settings.answer + settings.lease * 2
 }
 
-/// How long to wait after these answers, or after none; `None` where somebody else has the lease.
+/// Returns how long to wait after these answers, or after none. `None` means that another holder has the lease.
 fn pause_after(answers: &Result<Vec<PoolAnswer>, StoreError>, lease: Duration) -> Option<Duration> {
     match answers.as_deref() {
         Ok([Ok(words), ..]) if !is_ok(words) => None,
@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn store(url: &str, lease: Duration, answer: Duration) -> Arc<RedisStoreInner> {
-        let settings = RedisSettings::new().with_lease(lease).with_answer_time(answer);
+        let settings = RedisSettings::new().with_lease(lease).with_token_answer_limit(answer);
         RedisStore::open_with(url, &SealKey::generate().unwrap(), settings).unwrap().0
     }
 

@@ -1,25 +1,25 @@
-//! What a server of Redis' protocol (RESP 2) says, taken apart as it arrives.
+//! Parses the replies of a server that speaks the Redis protocol (RESP 2), as they arrive.
 //!
-//! The parser is our own, as that of the crate `redis` does not keep what is promised here. It believes an announced length
-//! of gigabytes, and a line without its end, until the time limit is over; it keeps to itself whether half an answer is left
-//! in it that nobody asked for; and it leaves a copy of each question, the password's too, in memory that it does not wipe.
-//! It serves as the second reader in `fuzz/fuzz_targets/redis_answer.rs`.
+//! u2m has its own parser because that of the crate `redis` does not give the guarantees needed here. That parser trusts an
+//! announced length of gigabytes, and a line without an end, until the timeout. It does not reveal whether half of an
+//! unrequested reply is left in it. And it leaves a copy of each request, including the password, in memory that it does not
+//! clear. It serves as the reference parser in `fuzz/fuzz_targets/redis_answer.rs`.
 
 use super::fault::RedisFault;
 
-/// No honest answer is larger.
+/// The maximum size of a reply.
 const LARGEST: usize = 32 << 20;
-/// Nor nested deeper.
+/// The maximum nesting depth of a reply.
 const DEEPEST: u32 = 8;
 
-/// What the server says.
+/// A reply of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RespReply {
-    /// In the server's own words, which begin with a code.
+    /// The server's error text, which begins with a code.
     Error(String),
     List(Vec<RespReply>),
     Nil,
-    /// A number is a text too.
+    /// A text or a number.
     Text(String),
 }
 
@@ -29,26 +29,26 @@ impl RespReply {
     }
 }
 
-/// Brings the next bytes, at least one.
+/// Returns the next bytes, at least one.
 type RespSource<'s> = dyn FnMut(&mut [u8]) -> Result<usize, RedisFault> + 's;
 
-/// So many answers, and nothing behind them.
+/// Reads exactly this many replies, with nothing after them.
 pub(super) fn replies(
     count: usize,
     source: &mut RespSource<'_>,
 ) -> Result<Vec<RespReply>, RedisFault> {
     let mut reader = RespReader { source, buffer: Vec::new(), at: 0, room: LARGEST };
     let replies = (0..count).map(|_| reader.reply(0)).collect::<Result<_, _>>()?;
-    // More than was asked for: what comes next would be taken for the answer to something else.
+    // More than was requested: the rest would be taken for the reply to another request.
     if reader.at < reader.buffer.len() { Err(RedisFault::NotRedis) } else { Ok(replies) }
 }
 
 struct RespReader<'s> {
     source: &'s mut RespSource<'s>,
-    /// What has arrived, and was not read yet from `at` on.
+    /// The received bytes. Those from `at` on were not parsed yet.
     buffer: Vec<u8>,
     at: usize,
-    /// How much more may arrive.
+    /// How many more bytes may arrive.
     room: usize,
 }
 
@@ -67,7 +67,7 @@ impl RespReader<'_> {
             },
             "*" => match u64::try_from(number()?) {
                 Ok(_) if depth == DEEPEST => return Err(RedisFault::TooLarge),
-                // Not as large as announced before it is there.
+                // Do not allocate the announced size before the bytes arrive.
                 Ok(count) => {
                     let mut list = Vec::new();
                     for _ in 0..count {
@@ -81,9 +81,9 @@ impl RespReader<'_> {
         })
     }
 
-    /// A line without its end.
+    /// Returns a line without its line ending.
     fn head(&mut self) -> Result<String, RedisFault> {
-        // Counted from where the line begins, which may move.
+        // Counted from the start of the line, which may move.
         let mut searched = 0;
         loop {
             let unread = &self.buffer[self.at..];

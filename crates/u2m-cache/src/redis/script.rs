@@ -1,6 +1,6 @@
-//! What happens in one step: the script that the server runs. It is one script of several parts, so that a server which
-//! knows one of them knows them all. Each part may be run twice with the same arguments, so that one whose answer was lost
-//! is simply asked again.
+//! The operations that are atomic: the script that the server runs. It is one script of several parts, so that a server that
+//! has one part has them all. Each part may be run twice with the same arguments, so that a call whose answer was lost is
+//! simply repeated.
 
 use super::wire::CommandWords;
 
@@ -31,39 +31,39 @@ macro_rules! parts {
 parts! {
     /// Claims a refresh token.
     Claim = "claim" in "lua/claim.lua",
-    /// Gives a claim back.
+    /// Releases a claim.
     Disclaim = "disclaim" in "lua/disclaim.lua",
     /// Removes a login, and leaves a tombstone.
     Delete = "delete" in "lua/delete.lua",
-    /// Writes down that an entry holds a refresh token.
+    /// Records that an entry holds a refresh token.
     Hold = "hold" in "lua/hold.lua",
-    /// Makes a claim last.
+    /// Renews a claim.
     Keep = "keep" in "lua/keep.lua",
     /// Takes a lease.
     Lock = "lock" in "lua/lock.lua",
-    /// Replaces whatever login there is, if it is still the one that was read.
+    /// Replaces any existing login, if it is still the one that was read.
     Login = "login" in "lua/login.lua",
-    /// Remembers a failure.
+    /// Records a failure.
     Note = "note" in "lua/note.lua",
-    /// Renews a lease, and writes down that a refresh token is about to be spent.
+    /// Renews a lease and records that a refresh token is going to be sent.
     Prove = "prove" in "lua/prove.lua",
     /// Reads an entry as it is at one moment.
     Read = "read" in "lua/read.lua",
-    /// Gives a lease back.
+    /// Releases a lease.
     Release = "release" in "lua/release.lua",
-    /// Makes a lease last.
+    /// Renews a lease.
     Renew = "renew" in "lua/renew.lua",
-    /// Puts back what the server has lost.
+    /// Writes again what the server has lost.
     Restore = "restore" in "lua/restore.lua",
-    /// Saves what a refresh brought.
+    /// Saves the result of a refresh.
     Save = "save" in "lua/save.lua",
-    /// Writes down that a refresh token is spent.
+    /// Records that a refresh token is used up.
     Spend = "spend" in "lua/spend.lua",
-    /// Takes back that a refresh token is about to be spent.
+    /// Removes the record that a refresh token is going to be sent.
     Unmark = "unmark" in "lua/unmark.lua",
 }
 
-/// One run of a part.
+/// One call of a part.
 pub(super) struct ScriptCall {
     part: Part,
     keys: Vec<String>,
@@ -80,7 +80,7 @@ impl ScriptCall {
         self
     }
 
-    /// As the server takes it; `name` is that of the script.
+    /// Returns the call as it is sent. `name` is the name of the script.
     pub(super) fn words(&self, name: &str) -> CommandWords {
         let count = self.keys.len().to_string();
         let head = ["EVALSHA", name, count.as_str()];
@@ -90,7 +90,7 @@ impl ScriptCall {
     }
 }
 
-/// Gives the server the script, which answers with its name.
+/// Loads the script into the server, which returns its name.
 pub(super) fn load() -> CommandWords {
     ["SCRIPT", "LOAD", TEXT].map(|word| word.as_bytes().to_vec()).into()
 }

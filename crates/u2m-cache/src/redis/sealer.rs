@@ -1,5 +1,5 @@
-//! What the server may see: names that tell nothing, and sealed values. Two keys are made of the application's one, so
-//! that none serves two purposes.
+//! What the server may see: meaningless names and sealed values. Two keys are derived from the application's key, so that no
+//! key serves two purposes.
 
 use crate::seal::{Cipher, SealError, SealKey};
 use hmac::{Hmac, KeyInit, Mac};
@@ -8,7 +8,7 @@ use std::fmt;
 use u2m_core::{CacheKey, Fingerprint};
 use zeroize::Zeroizing;
 
-/// What a sealed value is; none opens as another.
+/// The purpose of a sealed value. A value cannot be opened for another purpose.
 #[derive(Clone, Copy)]
 pub(super) enum SealPurpose {
     Session,
@@ -28,15 +28,15 @@ impl SealPurpose {
     }
 }
 
-/// Where an entry stands: the names of its two keys, which have a hash tag in common, so that a proxy in front of a
-/// cluster sends both to one node.
+/// Where an entry is stored: the names of its two Redis keys, which share a hash tag, so that a proxy in front of a cluster
+/// sends both to one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EntryKeys {
     pub(super) record: String,
     pub(super) lease: String,
 }
 
-/// Names and seals entries.
+/// Computes the names of entries and encrypts them.
 pub(super) struct EntrySealer {
     cipher: Cipher,
     naming: Zeroizing<[u8; 32]>,
@@ -53,7 +53,7 @@ impl EntrySealer {
         }
     }
 
-    /// The place of `key`, which only who has the application's key can tell.
+    /// Returns the place of `key`, which can be computed only with the application's key.
     pub(super) fn place(&self, key: &CacheKey) -> EntryKeys {
         let (name, prefix) = (self.name(key.as_str().as_bytes()), &self.prefix);
         EntryKeys {
@@ -62,9 +62,9 @@ impl EntrySealer {
         }
     }
 
-    /// Where it stands what is done with a refresh token, whichever entries hold it.
+    /// Returns the name of the record of a refresh token, whichever entries hold it.
     pub(super) fn token(&self, of: &Fingerprint) -> String {
-        // No key of an entry has a zero byte in front.
+        // No key of an entry begins with a zero byte.
         let name = self.name(&[b"\0token\0", of.as_str().as_bytes()].concat());
         format!("{}:{{{name}}}:token", self.prefix)
     }
@@ -74,7 +74,7 @@ impl EntrySealer {
         digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// What the records' names look like: for `SCAN`, which knows braces as plain characters.
+    /// Returns the pattern of the records' names for `SCAN`, which treats braces as plain characters.
     pub(super) fn pattern(&self) -> String {
         format!("{}:{{{}}}", self.prefix, "[0-9a-f]".repeat(32))
     }
@@ -100,7 +100,7 @@ impl EntrySealer {
 
 impl fmt::Debug for EntrySealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("EntrySealer").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
@@ -109,7 +109,7 @@ fn bound(purpose: SealPurpose, record: &str) -> Vec<u8> {
 }
 
 fn subkey(key: &SealKey, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(mac(key.expose().as_bytes(), purpose))
+    Zeroizing::new(mac(key.to_text().as_bytes(), purpose))
 }
 
 fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {

@@ -1,10 +1,10 @@
-//! How long what lives, and where it stands.
+//! Settings of the Redis store: prefix, time limits and lifetimes.
 
 use std::time::Duration;
 
-/// How a [`RedisStore`](crate::RedisStore) behaves: prefix, time-outs, and how long entries live.
+/// Settings of a [`RedisStore`](crate::RedisStore): prefix, timeouts, and how long entries live.
 ///
-/// All programs that share logins have to agree on the prefix; the rest may differ.
+/// All programs that share logins must use the same prefix. The other settings may differ.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,8 +25,9 @@ pub struct RedisSettings {
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl RedisSettings {
-    /// Prefix `u2m`, two seconds for each answer, leases of 45 seconds, 90 for an answer of the authorization server, entries that live for 90 days after their last
-    /// change, tombstones of a day.
+    /// The defaults: prefix `u2m`, 2 seconds for each response of the Redis server, leases of 45 seconds, 90 seconds for a
+    /// response of the authorization server, entries that live for 90 days after their last change, and tombstones that live
+    /// for a day.
     ///
     /// ```
     /// let settings = u2m_cache::RedisSettings::new();
@@ -43,48 +44,48 @@ impl RedisSettings {
         }
     }
 
-    /// What the names of all entries begin with: letters, digits, `.`, `_`, `-` and `:`.
+    /// Sets the prefix of the names of all entries: letters, digits, `.`, `_`, `-` and `:`.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How long connecting and answering may take, however many pieces the answer comes in.
+    /// Sets the time limit for connecting and for each response, even if the response arrives in many pieces.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long an entry stays locked after its holder died or lost its connection; one that lives renews it. At least the
-    /// longest save and some slack: a refresh is begun only where seven ninths of it are left, which are 35 seconds of 45.
-    /// Who waits for less than a lease (`u2m` waits for 15 seconds unless told otherwise) fails for the moment while a dead
-    /// holder's lease runs out; a good token is served meanwhile.
+    /// Sets how long an entry stays locked after its holder died or lost its connection. A running holder renews its lease.
+    /// Use at least the duration of the longest save plus some margin: a refresh starts only if seven ninths of the lease are
+    /// left, which are 35 of 45 seconds. A caller that waits for less than the lease (`u2m` waits for 15 seconds by default)
+    /// fails temporarily while a dead holder's lease runs out. A valid access token is still returned meanwhile.
     #[must_use]
     pub const fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// How long an answer of the authorization server may take: as long as the program with the greatest patience waits for
-    /// one. A refresh token that somebody has begun to spend, and of whom nothing is heard any more, is not sent again
-    /// before that is over: the answer may still come, and the token be worth nothing.
+    /// Sets how long a response of the authorization server may take. Use the longest time for which any of the programs
+    /// waits for one. A refresh token that a program started to use before it went silent is not sent again before this time
+    /// is over: the response may still arrive, and the refresh token may already be invalid.
     #[must_use]
-    pub const fn with_answer_time(mut self, answer: Duration) -> Self {
+    pub const fn with_token_answer_limit(mut self, answer: Duration) -> Self {
         self.answer = answer;
         self
     }
 
-    /// How long an entry lives after its last change: the lifetime of the server's refresh tokens, or the longest session
-    /// that you allow, whichever is shorter.
+    /// Sets how long an entry lives after its last change. Use the lifetime of the authorization server's refresh tokens, or
+    /// the longest session that you allow, whichever is shorter.
     #[must_use]
     pub const fn with_life(mut self, keep: Duration) -> Self {
         self.keep = keep;
         self
     }
 
-    /// How long it is remembered that there was a logout: longer than any refresh may take, so that one that is under way
+    /// Sets how long a logout is remembered. Use more than any refresh may take, so that a refresh that is already running
     /// does not bring the login back.
     #[must_use]
     pub const fn with_tombstone_life(mut self, tombstone: Duration) -> Self {
@@ -92,12 +93,12 @@ impl RedisSettings {
         self
     }
 
-    /// What has to be left of a lease when a refresh token is sent.
+    /// Returns how much of a lease must be left when a refresh token is sent.
     pub(super) fn needed(&self) -> Duration {
         self.lease * 7 / 9
     }
 
-    /// What is wrong with it.
+    /// Returns what is wrong with the settings, if anything.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
         if self.prefix.is_empty() || !self.prefix.bytes().all(fits) {
@@ -120,7 +121,7 @@ impl Default for RedisSettings {
     }
 }
 
-/// A time as the server takes it; never zero, which it refuses.
+/// Returns a time as the server expects it, in milliseconds. Never zero, which the server rejects.
 pub(super) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).clamp(1, 1 << 50)
 }

@@ -1,4 +1,4 @@
-//! Standing in line for the lease of an entry, and keeping it.
+//! Waits for the lease of an entry, and renews it.
 
 use super::entry::{Read, RedisStoreInner, is_ok, pause, random};
 use super::entry_queues::EntryTurn;
@@ -10,28 +10,28 @@ use crate::error::StoreError;
 use std::time::{Duration, Instant};
 use u2m_core::{CacheKey, RefreshFailure};
 
-/// A lease that was held when it was last heard of.
+/// A lease that was held at the last check.
 pub(super) struct HeldLease {
     pub(super) owner: String,
     pub(super) fence: String,
     pub(super) turn: EntryTurn,
 }
 
-/// What came of standing in line.
+/// The result of waiting for the lease.
 pub(super) enum QueueOutcome {
     Taken(HeldLease, Box<Read>),
-    /// Somebody has been there meanwhile.
+    /// Another holder has changed the entry meanwhile.
     News(Option<RefreshFailure>),
-    /// Somebody else has the lease still.
+    /// Another holder still has the lease.
     Busy,
 }
 
-/// What the threads of this process that want the same entry call it.
+/// The name under which the threads of this process that want the same entry meet.
 pub(super) fn wave(store: &RedisStoreInner, place: &EntryKeys) -> String {
     format!("{} {}", store.pool.server(), place.record)
 }
 
-/// Asks for the lease until `end`, or until the entry changes.
+/// Requests the lease until `end`, or until the entry changes.
 pub(super) fn stand(
     store: &RedisStoreInner,
     key: &CacheKey,
@@ -50,13 +50,13 @@ pub(super) fn stand(
         let state = answer.split_off(2);
         let read = store.entry(key, place, &state);
         if is_ok(&answer) {
-            turn.remember(read.verdict.clone());
+            turn.remember(read.refresh_failure.clone());
             let hold = HeldLease { owner, fence: answer.pop().unwrap_or_default(), turn };
             return Ok(QueueOutcome::Taken(hold, Box::new(read)));
         }
         if before.replace(state.clone()).is_some_and(|before| before != state) {
-            turn.remember(read.verdict.clone());
-            return Ok(QueueOutcome::News(read.verdict));
+            turn.remember(read.refresh_failure.clone());
+            return Ok(QueueOutcome::News(read.refresh_failure));
         }
         let rest = end.saturating_duration_since(Instant::now());
         if rest.is_zero() {
@@ -69,14 +69,14 @@ pub(super) fn stand(
     Ok(QueueOutcome::Busy)
 }
 
-/// Takes the lease, or takes it again.
+/// Returns the call that takes the lease, or takes it again.
 pub(super) fn lease(store: &RedisStoreInner, place: &EntryKeys, owner: &str) -> ScriptCall {
     let settings = &store.settings;
     let call = RedisStoreInner::call(Part::Lock, place).arg(owner).arg(millis(settings.lease));
     call.arg(millis(settings.tombstone))
 }
 
-/// Makes a lease last, and says whether the entry is as it was.
+/// Returns the call that renews a lease and tells whether the entry is unchanged.
 pub(super) fn renewal(
     place: &EntryKeys,
     hold: &HeldLease,

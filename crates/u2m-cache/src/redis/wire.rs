@@ -1,5 +1,5 @@
-//! Redis' protocol (RESP 2), as far as it is needed: questions go out together, and their answers come within one time
-//! limit and one limit of size for all of them, whatever a hostile or broken server sends.
+//! The Redis protocol (RESP 2), as far as it is needed. Requests are sent together, and all their replies share one time
+//! limit and one size limit, whatever a hostile or broken server sends.
 
 use super::address::ServerEndpoint;
 use super::fault::RedisFault;
@@ -9,13 +9,13 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// A line that says how much follows is no longer, with the end of what follows.
+/// The maximum length of a line that announces a length, together with the line ending of what follows.
 const LINE: usize = 24;
 
-/// One question: its words.
+/// One request: its words.
 pub(super) type CommandWords = Vec<Vec<u8>>;
 
-/// A connection on which no answer is outstanding.
+/// A connection on which no reply is outstanding.
 pub(super) struct RedisConnection(RedisStream);
 
 enum RedisStream {
@@ -35,7 +35,7 @@ impl RedisConnection {
         }))
     }
 
-    /// Asks, and waits for as many answers as there are questions. After a failure the connection is of no use.
+    /// Sends requests and waits for as many replies. After a failure the connection must not be used any more.
     pub(super) fn exchange(
         &mut self,
         asked: &[CommandWords],
@@ -50,7 +50,7 @@ impl RedisConnection {
         replies(asked.len(), &mut |into| self.0.until(end, |stream| stream.read(into)))
     }
 
-    /// Whether the server has ended the connection, or said something unasked, since the last exchange.
+    /// Returns whether the server has closed the connection or sent something unrequested since the last exchange.
     pub(super) fn is_stale(&self) -> bool {
         self.0.is_stale()
     }
@@ -71,15 +71,15 @@ fn dial(host: &str, port: u16, end: Instant) -> Result<TcpStream, RedisFault> {
     Err(trouble)
 }
 
-/// What is left until `end`; never zero, which a socket takes for ever.
+/// Returns the time left until `end`. Never zero, which a socket takes as no limit.
 fn left(end: Instant) -> Result<Duration, RedisFault> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(RedisFault::Late) } else { Ok(left.max(Duration::from_millis(1))) }
 }
 
-/// Several questions in one text, which may hold a password.
+/// Joins several requests into one text, which may contain a password.
 pub(super) fn encoded(asked: &[CommandWords]) -> Zeroizing<Vec<u8>> {
-    // Of this size from the beginning, so that no part of it is left behind uncleared.
+    // Allocated at full size from the start, so that no part of it is left behind uncleared.
     let mut text = Zeroizing::new(Vec::with_capacity(asked.iter().map(room).sum()));
     for words in asked {
         text.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
@@ -92,13 +92,13 @@ pub(super) fn encoded(asked: &[CommandWords]) -> Zeroizing<Vec<u8>> {
     text
 }
 
-/// As much as a question takes at most: a line of its own goes before it, and before each word.
+/// Returns the maximum size of a request: one line before it, and one before each word.
 fn room(words: &CommandWords) -> usize {
     words.iter().fold(LINE, |room, word| room + LINE + word.len())
 }
 
 impl RedisStream {
-    /// Reads or writes something until `end`; an end of the connection is an error.
+    /// Reads or writes something until `end`. A closed connection is an error.
     fn until(
         &mut self,
         end: Instant,
@@ -145,7 +145,7 @@ impl RedisStream {
         }
     }
 
-    /// Looks without waiting.
+    /// Checks for input without waiting.
     fn is_stale(&self) -> bool {
         let set = |is_nonblocking| match self {
             Self::Tcp(stream) => stream.set_nonblocking(is_nonblocking),
@@ -158,7 +158,7 @@ impl RedisStream {
         let mut byte = [0];
         let seen = match self {
             Self::Tcp(stream) => stream.peek(&mut byte),
-            // Reading is as good: whatever is there was not asked for.
+            // Reading works as well: whatever is there was not requested.
             #[cfg(unix)]
             Self::Unix(stream) => (&mut &*stream).read(&mut byte),
         };

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
+/// For what is over when so many bytes have come, however slow the machine is.
+const AT_LENGTH: Duration = Duration::from_secs(120);
 const SOON: Duration = Duration::from_secs(20);
 
 /// A server that says `answer`, piece by piece, to whoever connects first.
@@ -60,15 +62,15 @@ fn store_3_the_time_limit_is_for_the_whole_answer() {
 #[test]
 fn t9_answers_of_gigabytes_are_given_up() {
     let (door, _server) = server(vec![b"$9000000000\r\n".to_vec()], Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
+    assert!(matches!(ask(&door, 1, AT_LENGTH), Err(RedisFault::TooLarge)));
     let (door, _server) = server(vec![vec![b'+'; 1 << 20]; 64], Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
+    assert!(matches!(ask(&door, 1, AT_LENGTH), Err(RedisFault::TooLarge)));
     let (door, _server) = server(vec![b"*1\r\n".repeat(100)], Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
+    assert!(matches!(ask(&door, 1, AT_LENGTH), Err(RedisFault::TooLarge)));
     let endless = std::iter::once(b"*9000000000\r\n".to_vec());
     let endless = endless.chain(vec![b":1\r\n".repeat(1 << 18); 64]).collect();
     let (door, _server) = server(endless, Duration::ZERO);
-    assert!(matches!(ask(&door, 1, SOON), Err(RedisFault::TooLarge)));
+    assert!(matches!(ask(&door, 1, AT_LENGTH), Err(RedisFault::TooLarge)));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! One refresh token, one lock, by whatever name, path or store it is reached: files named by the token's fingerprint, one in
-//! the folder of locks beside the file that is really there, which all links and mounts of it share, and one in the user's
-//! runtime folder, which hard links, copies and other homes share. Both are taken, always in this order, under the lock of
-//! the entry.
+//! One lock for each refresh token, whatever name, path or store it is reached by. The lock consists of two files named by
+//! the token's fingerprint: one in the folder of locks next to the real file, which all links and mounts of that file share,
+//! and one in the user's runtime folder, which hard links, copies and other home folders share. Both are taken, always in
+//! this order, while the lock of the entry is held.
 //!
-//! Once a token is spent, its files say so, and where its successor is. They hold no secret.
+//! Once a refresh token is used, its files record that, and where its successor is stored. They contain no secret.
 
 use super::sweep::{MOST, sweep};
 use super::{SidecarFiles, disk, locks, runtime_lock};
@@ -18,20 +18,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use u2m_core::{CacheKey, Fingerprint};
 
-/// How the names of tokens' files begin.
+/// The prefix of these files' names.
 const PREFIX: &str = "t-";
 
-/// No note is longer.
+/// The maximum length of a note.
 const LIMIT: u64 = 16 << 10;
 
-/// How long it is believed that a token was spent: for longer than tokens live that nobody uses.
+/// How long a note about a used token is trusted: longer than unused tokens live.
 const BELIEVED: i64 = 2_592_000;
 
-/// Where an older state was put back, those who know the newer one have so long to put theirs back. Then the old token is
-/// tried: there is nothing else, and not every server minds.
+/// If an older state was restored in a store, those who know the newer one have this long to write it again. After that the
+/// old token is tried: there is nothing else, and not every server rejects it.
 const RESTORED: i64 = 60;
 
-/// An entry in a store: in which it is, in words, the file that is really there, and the entry's name.
+/// An entry in a store: the kind of store in words, the path of the real file, and the entry's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EntryAddress {
     pub(crate) store: String,
@@ -43,7 +43,7 @@ impl EntryAddress {
     pub(crate) fn new(store: &str, beside: &SidecarFiles, key: &CacheKey) -> Self {
         let (store, key) = (store.to_owned(), key.as_str().to_owned());
         let path = beside.real();
-        // Others read it from another folder.
+        // Absolute, because others read it from another folder.
         Self { store, path: std::path::absolute(&path).unwrap_or(path), key }
     }
 
@@ -59,22 +59,22 @@ impl std::fmt::Display for EntryAddress {
     }
 }
 
-/// What the file of a token says that was spent.
+/// The content of the file of a used token.
 #[derive(Debug, Serialize, Deserialize)]
 struct SpentNote {
-    /// What it bought.
+    /// The fingerprint of the token that replaced it.
     to: String,
     at: i64,
     spot: EntryAddress,
-    /// Whether that was saved, as far as is known: until then it may never have come.
+    /// Whether the new token is known to be saved. Until then it may never have arrived.
     #[serde(default)]
     is_saved: bool,
 }
 
-/// What an entry holds: nothing, or a login's tokens; `None` where it cannot be looked at.
+/// What an entry holds: nothing, or a login's tokens. `None` if it cannot be read.
 pub(crate) type Seen = Option<Option<Fingerprint>>;
 
-/// The claim that stands beside one entry's lock.
+/// The claim that belongs to one entry's lock.
 pub(crate) struct EntryClaim {
     spot: EntryAddress,
     held: Option<HeldClaim>,
@@ -83,22 +83,22 @@ pub(crate) struct EntryClaim {
 struct HeldClaim {
     of: Fingerprint,
     here: locks::HeldLock,
-    /// None where there is no private folder for it.
+    /// `None` if there is no private folder for it.
     there: Option<locks::HeldLock>,
 }
 
 impl EntryClaim {
-    /// None yet. `store` says in words what kind of store it is.
+    /// Creates an empty claim. `store` is the kind of store in words.
     pub(crate) fn new(store: &str, beside: &SidecarFiles, key: &CacheKey) -> Self {
         Self { spot: EntryAddress::new(store, beside, key), held: None }
     }
 
-    /// The token that is held.
+    /// Returns the claimed token.
     pub(crate) fn of(&self) -> Option<&Fingerprint> {
         self.held.as_ref().map(|held| &held.of)
     }
 
-    /// Claims a token; `look` looks at an entry of any store that this one can read.
+    /// Claims a token. `look` reads an entry of any store that this store can read.
     pub(crate) fn claim(
         &mut self,
         beside: &SidecarFiles,
@@ -108,7 +108,7 @@ impl EntryClaim {
     ) -> Result<Claim, StoreError> {
         let mut waited = false;
         if self.of() != Some(of) {
-            // Never two at once: they would be taken in any order.
+            // Never hold two at once: different callers would take them in different orders.
             self.held = None;
             let Some((held, others)) = take(beside, of, patience)? else { return Ok(Claim::Busy) };
             (self.held, waited) = (Some(held), others);
@@ -132,7 +132,7 @@ impl EntryClaim {
         if !is_within(BELIEVED) {
             return ClaimDecision::Free;
         }
-        // Spent under another name of the same file, and renewed in the same write.
+        // Used under another name of the same file, and replaced here in the same write.
         if look(&self.spot).is_some_and(|here| here.as_ref() != Some(of)) {
             return ClaimDecision::Replaced;
         }
@@ -150,13 +150,13 @@ impl EntryClaim {
         }
     }
 
-    /// Notes that `next` is about to be saved, which the claimed token bought: whoever finds it there knows, even if this
-    /// process ends before it can say that it was.
+    /// Records that `next`, the successor of the claimed token, is going to be saved. Whoever finds it in the store then
+    /// knows, even if this process ends before it can record the save.
     pub(crate) fn saving(&mut self, next: &Fingerprint) {
         self.note(next, false);
     }
 
-    /// Notes that `next` is saved.
+    /// Records that `next` is saved.
     pub(crate) fn saved(&mut self, beside: &SidecarFiles, next: &Fingerprint) {
         self.note(next, true);
         if self.held.is_some() {
@@ -168,7 +168,7 @@ impl EntryClaim {
         }
     }
 
-    /// Not being able to say so is no reason to stop.
+    /// If the note cannot be written, the save continues.
     fn note(&mut self, next: &Fingerprint, is_saved: bool) {
         let Some(held) = self.held.as_mut().filter(|held| held.of != *next) else { return };
         let (to, at, spot) = (next.as_str().to_owned(), now(), self.spot.clone());
@@ -180,7 +180,7 @@ impl EntryClaim {
 
 enum ClaimDecision {
     Free,
-    /// The entry itself holds something newer.
+    /// The entry itself holds a newer token.
     Replaced,
     Spent(String),
 }
@@ -190,7 +190,7 @@ fn spent_for(spot: &EntryAddress) -> String {
 }
 
 impl HeldClaim {
-    /// What is known, the surer of two.
+    /// Returns the more certain of the two notes.
     fn note(&mut self) -> Option<SpentNote> {
         let here = read(self.here.notes());
         let there = self.there.as_mut().and_then(|there| read(there.notes()));
@@ -198,7 +198,7 @@ impl HeldClaim {
     }
 }
 
-/// Of two notes the one that knows that what was bought is saved; else the first.
+/// Returns the note which says that the new token is saved, else the first.
 fn surer(here: Option<SpentNote>, there: Option<SpentNote>) -> Option<SpentNote> {
     let is_saved = |note: &Option<SpentNote>| note.as_ref().is_some_and(|note| note.is_saved);
     match is_saved(&here) < is_saved(&there) {
@@ -207,13 +207,14 @@ fn surer(here: Option<SpentNote>, there: Option<SpentNote>) -> Option<SpentNote>
     }
 }
 
-/// Whether a token is known to have been sent for another one; with `is_saved`, that the other one was saved too.
+/// Returns whether a token is known to have been exchanged for another. With `is_saved`, the other one must also have been
+/// saved.
 pub(crate) fn is_spent(beside: &SidecarFiles, of: &Fingerprint, is_saved: bool) -> bool {
     notes(beside, of).any(|note| note.is_saved || !is_saved)
 }
 
-/// Whether a token is known to have been spent for one that `is_end`, or for one that was spent for such a one, and so on: an
-/// older state of that login. Another login's token is spent for nothing of it.
+/// Returns whether following the chain of successors from this token reaches one for which `is_end` is true. The token then
+/// belongs to an older state of the same login.
 pub(crate) fn leads_to(
     beside: &SidecarFiles,
     of: &Fingerprint,
@@ -235,7 +236,7 @@ pub(crate) fn leads_to(
     false
 }
 
-/// What is known of a token, here and in the user's runtime folder.
+/// Returns what is recorded about a token, here and in the user's runtime folder.
 fn notes(beside: &SidecarFiles, of: &Fingerprint) -> impl Iterator<Item = SpentNote> {
     let (folders, name) = ([Some(folder(beside)), runtime_lock::folder().ok()], name(of));
     folders.into_iter().flatten().filter_map(move |folder| {
@@ -252,7 +253,7 @@ fn name(of: &Fingerprint) -> String {
     format!("{PREFIX}{}.lock", of.as_str())
 }
 
-/// Takes both locks, and whether one of them was not free at once; `None` means that somebody else has one.
+/// Takes both locks. Also returns whether one of them was not free at once. `None` means that another holder has one.
 fn take(
     beside: &SidecarFiles,
     of: &Fingerprint,
@@ -264,7 +265,7 @@ fn take(
     let there = match runtime_lock::folder().map(|folder| one(&folder.join(name(of)), end)) {
         Ok(Ok(Some(there))) => Some(there),
         Ok(Ok(None)) => return Ok(None),
-        // The first unites all but copies and hard links.
+        // The first lock covers everything except copies and hard links.
         Ok(Err(_)) | Err(_) => None,
     };
     let waited = waited || there.as_ref().is_some_and(|(_, waited)| *waited);
@@ -272,7 +273,7 @@ fn take(
     Ok(Some((HeldClaim { of: of.clone(), here, there }, waited)))
 }
 
-/// One lock, and whether it was not free at once.
+/// Takes one lock. Also returns whether it was not free at once.
 fn one(path: &Path, end: Instant) -> Result<Option<(locks::HeldLock, bool)>, StoreError> {
     if let Some(held) = locks::take(path, Duration::ZERO)? {
         return Ok(Some((held, false)));
@@ -286,7 +287,7 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// A note that cannot be read is as good as none.
+/// Reads a note. One that cannot be read counts as absent.
 fn read(file: &mut File) -> Option<SpentNote> {
     let mut text = String::new();
     file.rewind().ok()?;
@@ -297,13 +298,13 @@ fn read(file: &mut File) -> Option<SpentNote> {
 fn write(file: &mut File, note: &SpentNote) -> std::io::Result<()> {
     let mut text = serde_json::to_string(note).map_err(std::io::Error::other)?;
     if text.len() as u64 > LIMIT {
-        // A name that long is told apart by a hash as well.
+        // A name of that length is made unique by a hash.
         let key = Fingerprint::of_text(note.spot.key.as_str());
         let spot = EntryAddress { key: key.as_str().to_owned(), ..note.spot.clone() };
         text = serde_json::to_string(&SpentNote { spot, to: note.to.clone(), ..*note })
             .map_err(std::io::Error::other)?;
     }
-    // Emptied first: half of this note and half of the last one could read as a third.
+    // Truncate first: half of this note and half of the previous one could parse as a third.
     fault::at(FileOperation::SetLen, || file.set_len(0))?;
     file.rewind()?;
     fault::through(file).write_all(text.as_bytes())

@@ -17,14 +17,14 @@ mod platform;
 
 pub(crate) use platform::check_owner;
 
-/// No honest cache is larger, and nothing larger is ever written.
+/// No valid cache is larger, and nothing larger is ever written.
 pub(crate) const READABLE: u64 = 32 << 20;
 
-/// Up to here a cache takes new logins. The difference is for those that are in it: what a refresh has bought is saved, and
-/// read afterwards.
+/// The size up to which a cache accepts new logins. The rest is reserved for the logins in it, so that the result of a
+/// refresh can always be saved and read.
 pub(crate) const ROOMY: u64 = 16 << 20;
 
-/// What a read of the file found out on its way.
+/// The result of reading a file.
 pub(crate) struct ReadFindings {
     pub(crate) bytes: Vec<u8>,
     pub(crate) privacy: FileExposure,
@@ -33,49 +33,49 @@ pub(crate) struct ReadFindings {
 }
 
 impl ReadFindings {
-    /// The bytes as a text; what is none is cleared.
+    /// Returns the bytes as text. Bytes that are not text are cleared.
     pub(crate) fn text(self) -> Option<Zeroizing<String>> {
         let text = String::from_utf8(self.bytes).map(Zeroizing::new);
         text.map_err(|error| Zeroizing::new(error.into_bytes())).ok()
     }
 }
 
-/// How long a file is, who could read it, and when it was last written.
+/// The length of a file, who could read it, and when it was last written.
 type Checked = (u64, FileExposure, Option<SystemTime>);
 
 /// Who could read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the folder's rights count"))]
 pub(crate) enum FileExposure {
-    /// Its owner alone.
+    /// Only its owner.
     Private,
     /// Others, until now.
     Tightened,
-    /// Others, and it cannot be helped: on a read-only file system, say.
+    /// Others, and this cannot be changed, for example on a read-only file system.
     Loose,
 }
 
-/// Reads a private file; an absent one is `None`. Of `path` itself a symbolic link is followed only where
-/// [`resolve`] has followed it before.
+/// Reads a private file. Returns `None` if it is absent. `path` itself may be a symbolic link only if [`resolve`] has
+/// followed it before.
 pub(crate) fn read(path: &Path) -> Result<Option<ReadFindings>, StoreError> {
     Ok(read_open(path)?.map(|(found, _)| found))
 }
 
-/// As [`read`], and the file itself.
+/// Like [`read`], and also returns the open file.
 pub(crate) fn read_open(path: &Path) -> Result<Option<(ReadFindings, File)>, StoreError> {
     let Some(mut file) = open_existing(path)? else { return Ok(None) };
     let found = contents(&mut file, path)?;
     Ok(Some((found, file)))
 }
 
-/// As [`read_open`], of a file that is no link and that can be written as it stands.
+/// Like [`read_open`], for a file that is not a link and that can be written in place.
 pub(crate) fn read_to_write(path: &Path) -> Result<Option<(ReadFindings, File)>, StoreError> {
     let Ok(mut file) = open_to_lock(path) else { return Ok(None) };
     let found = contents(&mut file, path)?;
     Ok(Some((found, file)))
 }
 
-/// Whether an open file holds these bytes and nothing else. What cannot be read is no answer, and none of them.
+/// Returns whether an open file holds exactly these bytes. Returns `false` if it cannot be read.
 pub(crate) fn holds(file: &File, bytes: &[u8]) -> bool {
     let Ok(mut file) = file.try_clone() else { return false };
     let mut now = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
@@ -85,7 +85,7 @@ pub(crate) fn holds(file: &File, bytes: &[u8]) -> bool {
     read.is_ok() && now.as_slice() == bytes
 }
 
-/// As [`read`], of a file that is no link, and when it was last written.
+/// Like [`read`], for a file that is not a link. Also returns when it was last written.
 pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(ReadFindings, SystemTime)>, StoreError> {
     if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink()) {
         return Err(StoreError::NotAFile { path: path.into() });
@@ -105,11 +105,11 @@ pub(crate) fn read_unlinked(path: &Path) -> Result<Option<(ReadFindings, SystemT
     Ok(Some((contents(&mut file, path)?, written)))
 }
 
-/// As much as is ever read of a file that is larger.
+/// The part of a larger file that is read.
 pub(crate) fn beginning(path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let Some(mut file) = open_existing(path)? else { return Ok(Zeroizing::default()) };
     let (len, ..) = platform::check(&file, path)?;
-    // What grows while it is read leaves copies behind.
+    // A buffer that grows while it is filled leaves copies behind.
     let room = usize::try_from(len.min(READABLE)).unwrap_or(0) + 1;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     let read = fault::through(&mut file).take(READABLE).read_to_end(&mut bytes);
@@ -117,7 +117,7 @@ pub(crate) fn beginning(path: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     Ok(bytes)
 }
 
-/// Refuses to write what would not be read again.
+/// Refuses to write what is too large to be read again.
 pub(crate) fn check_len(path: &Path, len: u64, limit: u64) -> Result<(), StoreError> {
     match len > limit {
         true => Err(StoreError::WouldBeTooLarge { path: path.into(), limit: limit >> 20 }),
@@ -125,7 +125,7 @@ pub(crate) fn check_len(path: &Path, len: u64, limit: u64) -> Result<(), StoreEr
     }
 }
 
-/// Makes a folder of this user's private; whether others had a part in it until now.
+/// Makes this user's folder private. Returns whether others had access until now.
 pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
     platform::tighten_folder(path)
 }
@@ -135,7 +135,7 @@ fn contents(file: &mut File, path: &Path) -> Result<ReadFindings, StoreError> {
     if len > READABLE {
         return Err(StoreError::TooLarge { path: path.into() });
     }
-    // The length is a hint of the moment; the limit holds whatever happens to the file meanwhile.
+    // The length is only a hint. The limit holds even if the file changes meanwhile.
     let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1));
     let read = fault::through(file).take(READABLE + 1).read_to_end(&mut bytes);
     read.map_err(|error| StoreError::io("read", path, error))?;
@@ -145,10 +145,10 @@ fn contents(file: &mut File, path: &Path) -> Result<ReadFindings, StoreError> {
     Ok(ReadFindings { bytes, privacy, written })
 }
 
-/// Reads a small file that holds a key: never through a link, and not if others can read it. An absent one is `None`.
+/// Reads a small file that holds a key: never through a link, and not if others can read it. Returns `None` if it is absent.
 #[cfg(feature = "encrypted")]
 pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-    /// No key is larger.
+    /// The maximum size of a key file.
     const LIMIT: u64 = 4 << 10;
     let mut options = OpenOptions::new();
     options.read(true);
@@ -169,13 +169,13 @@ pub(crate) fn read_key(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, StoreE
     }
 }
 
-/// Puts a filled temporary file where no file is yet; one that is there already is an error.
+/// Puts a complete temporary file in place where no file exists yet. Fails if there is one.
 #[cfg(feature = "encrypted")]
 pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
     let linked = match fs::hard_link(temporary, path) {
         Err(_) => {
-            // A file system without links: whoever reads in between reads a part, and says that it is no key. Where a file is
-            // already, none can be made.
+            // This file system has no hard links. A process that reads in between sees a part, and reports that it is not a
+            // key. The file is not created if one exists already.
             let text = fs::read(temporary).map(Zeroizing::new);
             text.and_then(|text| {
                 let mut file = create_private(path)?;
@@ -189,7 +189,8 @@ pub(crate) fn put_new(temporary: &Path, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The file that `path` leads to: itself, or the target of a link that this user owns (dotfile managers make such links).
+/// Returns the file that `path` refers to: itself, or the target of a link that this user owns (dotfile managers make such
+/// links).
 pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     match fault::at(FileOperation::Stat, || fs::symlink_metadata(path)) {
         Ok(meta) if meta.file_type().is_symlink() => {
@@ -200,7 +201,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
                     Ok(target)
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    // A link whose target is not there yet: its folder has to be.
+                    // The target of the link need not exist, but its folder must.
                     let target = fs::read_link(path)
                         .map_err(|error| StoreError::io("follow", path, error))?;
                     let target = path.parent().unwrap_or(Path::new("")).join(target);
@@ -212,12 +213,12 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
         }
         Ok(_) => Ok(path.to_owned()),
         Err(error) if is_absence(&error) => Ok(path.to_owned()),
-        // It may be a link, and replacing it would break it.
+        // It may be a link, which must not be replaced.
         Err(error) => Err(StoreError::io("look at", path, error)),
     }
 }
 
-/// Refuses a folder in which others can replace files; an absent one is fine.
+/// Refuses a folder in which others can replace files. An absent folder is accepted.
 pub(crate) fn check_folder(path: &Path) -> Result<(), StoreError> {
     match fault::at(FileOperation::Stat, || fs::metadata(path)) {
         Ok(meta) => platform::check_folder(&meta, path),
@@ -230,7 +231,7 @@ fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// How long the file at `path` is; an absent one is empty.
+/// Returns the length of the file at `path`. An absent file counts as empty.
 pub(crate) fn len(path: &Path) -> Result<u64, StoreError> {
     match fault::at(FileOperation::Stat, || fs::metadata(path)) {
         Ok(meta) => Ok(meta.len()),
@@ -239,7 +240,7 @@ pub(crate) fn len(path: &Path) -> Result<u64, StoreError> {
     }
 }
 
-/// Creates a folder, and those above it, for its owner alone.
+/// Creates a folder and its parents, accessible by the owner only.
 pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     if !fault::at(FileOperation::Stat, || fs::metadata(path)).is_ok_and(|meta| meta.is_dir()) {
         let mut builder = fs::DirBuilder::new();
@@ -251,8 +252,8 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     check_folder(path)
 }
 
-/// As [`create_folder`], for a folder whose every file is this user's: one that somebody else has put there, or a link of
-/// theirs, is refused.
+/// Like [`create_folder`], for a folder in which every file must be this user's. A folder or link put there by another user
+/// is refused.
 pub(crate) fn create_own_folder(path: &Path) -> Result<(), StoreError> {
     create_folder(path)?;
     for look in [fs::symlink_metadata::<&Path>, fs::metadata::<&Path>] {
@@ -262,7 +263,7 @@ pub(crate) fn create_own_folder(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether a folder is there that is this user's, that only this user can read, and that is no link.
+/// Returns whether the folder exists, belongs to this user, is readable by this user only, and is not a link.
 #[cfg(unix)]
 pub(crate) fn is_own_folder(path: &Path) -> Result<bool, StoreError> {
     use std::os::unix::fs::MetadataExt;
@@ -272,7 +273,7 @@ pub(crate) fn is_own_folder(path: &Path) -> Result<bool, StoreError> {
     Ok(meta.is_dir() && meta.mode() & 0o077 == 0)
 }
 
-/// Opens or creates a file for its owner alone, never through a link. Its content stays.
+/// Opens or creates a file accessible by its owner only, never through a link. Existing content is kept.
 pub(crate) fn open_private(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -283,7 +284,7 @@ pub(crate) fn open_private(path: &Path) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Opens a private file that is there, to lock it.
+/// Opens an existing private file in order to lock it.
 pub(crate) fn open_to_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -291,45 +292,45 @@ pub(crate) fn open_to_lock(path: &Path) -> io::Result<File> {
     fault::opening(path, || options.open(path))
 }
 
-/// Whether `path` still leads to `file`: it may have been deleted, and made anew.
+/// Returns whether `path` still refers to `file`, which may have been deleted and created again.
 pub(crate) fn is_still(path: &Path, file: &File) -> Result<bool, StoreError> {
     platform::is_still(path, file).map_err(|error| StoreError::io("look at", path, error))
 }
 
-/// Shows, as far as it can be asked, that another file can be put in the place of `path`.
+/// Checks, as far as the system can tell, that `path` can be replaced by another file.
 pub(crate) fn check_replaceable(path: &Path) -> Result<(), StoreError> {
     let replaceable = fault::check_mount(path).and_then(|()| platform::check_replaceable(path));
     replaceable.map_err(|error| StoreError::io("replace", path, error))
 }
 
-/// Shows, as far as it can be asked, that a folder which is not there can be made.
+/// Checks, as far as the system can tell, that an absent folder can be created.
 pub(crate) fn check_creatable(folder: &Path) -> Result<(), StoreError> {
     platform::check_creatable(folder).map_err(|error| StoreError::io("create", folder, error))
 }
 
-/// Opens a file of this user's that is there, to change it as it stands.
+/// Opens an existing file of this user to change it in place.
 pub(crate) fn open_to_write(path: &Path) -> Result<File, StoreError> {
     let file = open_to_lock(path).map_err(|error| StoreError::io("write", path, error))?;
     platform::check(&file, path)?;
     Ok(file)
 }
 
-/// Sets room aside for a file of `len` bytes, which is as long afterwards as it was before; nothing where the file system cannot.
+/// Reserves disk space for a file of `len` bytes without changing its length. Does nothing if the file system cannot do that.
 pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
     platform::reserve(file, len)
 }
 
-/// Starts to write to the disk what was written to a file, where the system can do that without being waited for.
+/// Starts writing the file's data to disk without waiting, if the system can do that.
 pub(crate) fn start_writing(file: &File) {
     platform::start_writing(file);
 }
 
-/// Makes it last which files are in a folder, where the file system can.
+/// Syncs a folder's list of files to disk, if the file system can do that.
 pub(crate) fn sync_folder(path: &Path) {
     platform::sync_folder(path);
 }
 
-/// Creates a file that did not exist, for its owner alone.
+/// Creates a new file, accessible by its owner only.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -341,12 +342,12 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 pub(crate) fn fill(file: &mut File, text: &str, durable: bool) -> io::Result<()> {
     io::Seek::rewind(file)?;
     fault::through(file).write_all(text.as_bytes())?;
-    // Shrinks what was set aside, and never has to find room.
+    // This shrinks the reserved file, so it never needs more space.
     fault::at(FileOperation::SetLen, || file.set_len(text.len() as u64))?;
     if durable { fault::sync(file, File::sync_all) } else { Ok(()) }
 }
 
-/// Puts a filled temporary file in the place of `path`.
+/// Replaces `path` with a complete temporary file.
 pub(crate) fn put(temporary: &Path, path: &Path, durable: bool) -> Result<(), StoreError> {
     rename(temporary, path).map_err(|error| StoreError::io("replace", path, error))?;
     if durable {

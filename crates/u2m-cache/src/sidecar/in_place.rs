@@ -1,8 +1,10 @@
-//! Writing a file that cannot be replaced, because it is mounted by itself, as containers mount single files.
+//! Writes a file in place if it cannot be replaced because it is itself a mount point, as when a container mounts a single
+//! file.
 //!
-//! What is written in place can be halved by a crash, and half of an old text and half of a new one may look like a whole. So the
-//! new text lasts in another file, and it is known where, before the first byte is touched; and that first byte says, until
-//! the last one is written, that the rest means nothing. Whoever finds it puts the new text there, or waits for whoever does.
+//! A crash can interrupt a write in place, and half of the old text with half of the new text may look complete. So before
+//! the first byte is changed, the new text is synced to disk in another file, and its location is recorded. While the write
+//! is in progress, the first byte marks the rest as invalid. A process that finds such a file completes it with the new text,
+//! or waits for a process that does.
 
 use super::disk;
 use crate::error::StoreError;
@@ -12,46 +14,47 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// How a file begins that is being written. No text that anybody reads begins so.
+/// The first byte of a file that is being written. No valid text begins with it.
 const HALF: u8 = 0;
 
-/// What became of a write.
+/// The result of a write.
 pub(crate) enum WriteOutcome {
-    /// It is there, and lasts.
+    /// The new text is in place and synced to disk.
     Whole,
-    /// It broke off, and what was there before could not be put back: the new text is to be put there by whoever can.
+    /// The write was interrupted and the old text could not be restored. Any process that can must put the new text there.
     Half(io::Error),
 }
 
-/// Whether a file could not be replaced for being mounted.
+/// Returns whether replacing a file failed because it is a mount point.
 pub(crate) fn is_needed(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if source.kind() == ErrorKind::ResourceBusy)
 }
 
-/// Whether a text is that of a file whose writing has not ended.
+/// Returns whether this is the text of a file whose write has not ended.
 pub(crate) fn is_half(text: &str) -> bool {
     text.as_bytes().first() == Some(&HALF)
 }
 
-/// Shows that the file can be written as it stands, and sets room aside for `len` bytes where its file system can do that.
+/// Checks that the file can be written in place, and reserves space for `len` bytes if its file system can do that.
 pub(crate) fn prove(path: &Path, len: u64) -> Result<(), StoreError> {
     let file = disk::open_to_write(path)?;
     disk::reserve(&file, len).map_err(|error| StoreError::io("write", path, error))
 }
 
-/// Writes `new` over what is there. The text lasts elsewhere, and it is known where; callers hold the writers' lock.
+/// Overwrites the file with `new`. The caller holds the writers' lock and has synced the text to another file, whose location
+/// is recorded.
 ///
 /// # Errors
-/// What was there before is there.
+/// If this fails, the old text is still there.
 pub(crate) fn write(path: &Path, new: &[u8]) -> Result<WriteOutcome, StoreError> {
     let failed = |error| StoreError::io("write", path, error);
     let mut file = disk::open_to_write(path)?;
     let old = bytes(&mut file).map_err(failed)?;
     let Err(error) = fill(&mut file, new) else { return Ok(WriteOutcome::Whole) };
-    // A full disk, say. What was half written before is not put back.
+    // For example, the disk is full. A text that was already incomplete is not restored.
     let is_known = old.first() != Some(&HALF) && old.len() as u64 <= disk::READABLE;
     let is_restored = is_known && fill(&mut file, &old).is_ok();
-    // Perhaps nothing was touched.
+    // Perhaps nothing was changed.
     match is_restored || is_known && bytes(&mut file).is_ok_and(|now| *now == *old) {
         true => Err(failed(error)),
         false => Ok(WriteOutcome::Half(error)),
@@ -60,14 +63,15 @@ pub(crate) fn write(path: &Path, new: &[u8]) -> Result<WriteOutcome, StoreError>
 
 fn bytes(file: &mut File) -> io::Result<Zeroizing<Vec<u8>>> {
     file.rewind()?;
-    // What grows while it is read leaves copies behind.
+    // A buffer that grows while it is filled leaves copies behind.
     let len = file.metadata().map_or(0, |meta| meta.len()).min(disk::READABLE);
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1));
     fault::through(file).take(disk::READABLE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Says that what is there means nothing, writes all but the first byte, and then that one; each lasts before the next.
+/// Marks the content as invalid, writes all but the first byte, and then writes the first byte. Each step is synced before
+/// the next.
 fn fill(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let (first, rest) = bytes.split_at(bytes.len().min(1));
     put(file, 0, &[HALF])?;

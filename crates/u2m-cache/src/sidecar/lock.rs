@@ -1,4 +1,4 @@
-//! The lock of one entry, and what is remembered beside it: who holds it, and how the last refresh failed.
+//! The lock of one entry, and what is recorded in its file: who holds it, and how the last refresh failed.
 
 use super::{SidecarFiles, disk, locks};
 use crate::error::StoreError;
@@ -13,17 +13,17 @@ use u2m_core::{
     Timestamp,
 };
 
-/// No note is longer, since all that stands in it is short.
+/// The maximum length of a note. Everything in it is short.
 const LIMIT: u64 = 1 << 16;
 
-/// As much as is written of a name.
+/// How much of a name is written.
 const SHOWN: usize = 1000;
 
-/// The content of a lock file. It holds no secret.
+/// The content of a lock file. It contains no secret.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct LockContent {
-    /// The process that holds the lock, or held it last: for whoever wonders why it waits.
+    /// The process that holds the lock or held it last, for users who wonder what they wait for.
     pid: u32,
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,10 +35,11 @@ struct LockContent {
 pub(crate) struct RecordedFailure {
     of: String,
     at: i64,
-    /// Within the second. What does not say so fell at its end: no program that asked before is left out.
+    /// The fraction of the second. If it is missing, the end of the second is assumed, so that no program that asked before
+    /// is left out.
     #[serde(default = "end_of_second")]
     nanos: u32,
-    /// For how many seconds the server asked not to be asked again.
+    /// For how many seconds the server asked not to be contacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pause: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +60,7 @@ fn end_of_second() -> u32 {
     Moment::LAST_NANO
 }
 
-/// An entry's lock in the folder `<name>.locks`, held.
+/// A held lock of an entry, in the folder `<name>.locks`.
 pub(crate) struct KeyLock {
     path: PathBuf,
     held: locks::HeldLock,
@@ -82,7 +83,7 @@ impl KeyLock {
         }))
     }
 
-    /// Goes on with a lock that another process took, and handed over as an open file.
+    /// Takes over a lock that another process took and handed over as an open file.
     pub(crate) fn adopt(
         beside: &SidecarFiles,
         key: &CacheKey,
@@ -95,40 +96,40 @@ impl KeyLock {
 
     fn of(path: PathBuf, mut held: locks::HeldLock, key: &CacheKey) -> Self {
         let mut note = read(held.notes());
-        // It is for people; of a name without end its beginning will do.
+        // It is for users; of a very long name the beginning is enough.
         let key = key.as_str().chars().take(SHOWN).collect();
         (note.pid, note.key) = (std::process::id(), key);
-        // Who waits is told by it whom to ask; not being able to say so is no reason to stop.
+        // This tells waiting users whom to ask. If it cannot be written, the lock is still valid.
         let _ = write(held.notes(), &note);
         Self { path, held, note }
     }
 
-    /// The open file that the lock is on, for another process to go on with. The lock is given back when the last copy
-    /// of it is closed.
+    /// Returns the open file that carries the lock, for another process to continue with. The lock is released when its last
+    /// copy is closed.
     pub(crate) fn hand_over(self) -> Option<File> {
         locks::hand_over(self.held)
     }
 
-    pub(crate) fn verdict(&self) -> Option<RefreshFailure> {
-        self.note.failed.as_ref().and_then(RecordedFailure::verdict)
+    pub(crate) fn refresh_failure(&self) -> Option<RefreshFailure> {
+        self.note.failed.as_ref().and_then(RecordedFailure::refresh_failure)
     }
 
-    pub(crate) fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
-        self.note.failed = Some(RecordedFailure::of(verdict));
+    pub(crate) fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
+        self.note.failed = Some(RecordedFailure::of(refresh_failure));
         write(self.held.notes(), &self.note)
             .map_err(|error| StoreError::io("write", &self.path, error))
     }
 }
 
-/// What is remembered of `key`, read without its lock.
+/// Returns what is remembered about `key`, read without its lock.
 pub(crate) fn remembered(beside: &SidecarFiles, key: &CacheKey) -> Option<RefreshFailure> {
     let found = disk::read(&path(beside, key)).ok().flatten()?;
     let note: LockContent = serde_json::from_slice(&found.bytes).ok()?;
-    note.failed.as_ref().and_then(RecordedFailure::verdict)
+    note.failed.as_ref().and_then(RecordedFailure::refresh_failure)
 }
 
-/// Refuses to replace a login that can be renewed by one that cannot, unless it is remembered that its server has refused it for
-/// good.
+/// Refuses to replace a login with a refresh token by one without, unless it is remembered that the server has rejected that
+/// refresh token for good.
 pub(crate) fn check_keeps_refresh_token(
     beside: &SidecarFiles,
     key: &CacheKey,
@@ -136,23 +137,24 @@ pub(crate) fn check_keeps_refresh_token(
     new: &Session,
 ) -> Result<(), StoreError> {
     let Some(old) = old.filter(|old| old.refresh_token.is_some()) else { return Ok(()) };
-    let is_dead = || remembered(beside, key).is_some_and(|verdict| verdict.is_final_for(old));
+    let is_dead =
+        || remembered(beside, key).is_some_and(|refresh_failure| refresh_failure.is_final_for(old));
     match new.refresh_token.is_some() || is_dead() {
         true => Ok(()),
         false => Err(StoreError::WouldLoseRefreshToken { key: key.clone() }),
     }
 }
 
-/// Named by a hash, because a key may be anything.
+/// The name is a hash, because a key may contain any characters.
 fn path(beside: &SidecarFiles, key: &CacheKey) -> PathBuf {
     let name = Fingerprint::of_text(key.as_str());
     beside.lock_at(".locks").join(format!("{}.lock", name.as_str()))
 }
 
-/// A note that cannot be read is as good as none.
+/// Reads a note. One that cannot be read counts as absent.
 fn read(file: &mut File) -> LockContent {
     let mut text = String::new();
-    // One that was handed over stands where its last owner left it.
+    // The position of a file that was handed over is where its last owner left it.
     let _ = file.rewind();
     let read = fault::through(file).take(LIMIT).read_to_string(&mut text);
     read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
@@ -160,19 +162,19 @@ fn read(file: &mut File) -> LockContent {
 
 fn write(file: &mut File, note: &LockContent) -> std::io::Result<()> {
     let text = serde_json::to_string(note).map_err(std::io::Error::other)?;
-    // Emptied first: half of this note and half of the last one could read as a third.
+    // Truncate first: half of this note and half of the previous one could parse as a third.
     fault::at(FileOperation::SetLen, || file.set_len(0))?;
     file.rewind()?;
     fault::through(file).write_all(text.as_bytes())
 }
 
 impl RecordedFailure {
-    pub(crate) fn of(verdict: &RefreshFailure) -> Self {
+    pub(crate) fn of(refresh_failure: &RefreshFailure) -> Self {
         let empty = Self {
-            of: verdict.of.as_str().to_owned(),
-            at: verdict.at.second().unix(),
-            nanos: verdict.at.nanos(),
-            pause: verdict.pause.and_then(|pause| u64::try_from(pause.seconds()).ok()),
+            of: refresh_failure.of.as_str().to_owned(),
+            at: refresh_failure.at.second().unix(),
+            nanos: refresh_failure.at.nanos(),
+            pause: refresh_failure.pause.and_then(|pause| u64::try_from(pause.seconds()).ok()),
             passing: None,
             spent: None,
             status: 0,
@@ -180,7 +182,7 @@ impl RecordedFailure {
             description: None,
             suberror: None,
         };
-        match &verdict.kind {
+        match &refresh_failure.kind {
             RefreshFailureKind::Rejected(refusal) => Self {
                 status: refusal.status(),
                 error: Some(refusal.code().to_string()),
@@ -188,14 +190,16 @@ impl RecordedFailure {
                 suberror: refusal.suberror().map(ToString::to_string),
                 ..empty
             },
-            RefreshFailureKind::Passing(text) => Self { passing: Some(text.to_string()), ..empty },
+            RefreshFailureKind::Transient(text) => {
+                Self { passing: Some(text.to_string()), ..empty }
+            }
             RefreshFailureKind::Spent(text) => Self { spent: Some(text.to_string()), ..empty },
-            // A kind of a later version is not written down.
+            // A kind that only a later version knows is not written.
             _ => empty,
         }
     }
 
-    pub(crate) fn verdict(&self) -> Option<RefreshFailure> {
+    pub(crate) fn refresh_failure(&self) -> Option<RefreshFailure> {
         let kind = match (&self.error, &self.passing) {
             (None, None) => RefreshFailureKind::spent(self.spent.as_deref()?),
             (Some(error), _) => {
@@ -205,12 +209,12 @@ impl RecordedFailure {
                     suberror.fold(refusal, |refusal, said| refusal.with_suberror(said)),
                 )
             }
-            (None, Some(text)) => RefreshFailureKind::passing(text),
+            (None, Some(text)) => RefreshFailureKind::transient(text),
         };
         let at = Moment::new(Timestamp::from_unix(self.at), self.nanos);
-        let verdict = RefreshFailure::new(Fingerprint::parse(&self.of)?, at, kind);
+        let refresh_failure = RefreshFailure::new(Fingerprint::parse(&self.of)?, at, kind);
         let pause = self.pause.map(Duration::from_secs);
-        Some(pause.into_iter().fold(verdict, RefreshFailure::with_pause))
+        Some(pause.into_iter().fold(refresh_failure, RefreshFailure::with_pause))
     }
 }
 
@@ -224,14 +228,16 @@ mod tests {
         let refusal = ErrorResponse::new(400, "invalid_grant", Some("no")).with_suberror("gone");
         for kind in [
             RefreshFailureKind::Rejected(refusal),
-            RefreshFailureKind::passing("busy"),
+            RefreshFailureKind::transient("busy"),
             RefreshFailureKind::spent("for another entry"),
         ] {
-            let verdict = RefreshFailure::new(of.clone(), at, kind);
-            for verdict in [verdict.clone(), verdict.with_pause(Duration::from_secs(30))] {
-                let text = serde_json::to_string(&RecordedFailure::of(&verdict)).unwrap();
+            let refresh_failure = RefreshFailure::new(of.clone(), at, kind);
+            for refresh_failure in
+                [refresh_failure.clone(), refresh_failure.with_pause(Duration::from_secs(30))]
+            {
+                let text = serde_json::to_string(&RecordedFailure::of(&refresh_failure)).unwrap();
                 let read: RecordedFailure = serde_json::from_str(&text).unwrap();
-                assert_eq!(read.verdict(), Some(verdict), "{text}");
+                assert_eq!(read.refresh_failure(), Some(refresh_failure), "{text}");
             }
         }
     }
@@ -241,7 +247,7 @@ mod tests {
         let of = Fingerprint::of_text("x");
         let text = format!(r#"{{"of":"{}","at":7,"passing":"busy"}}"#, of.as_str());
         let read: RecordedFailure = serde_json::from_str(&text).unwrap();
-        let at = read.verdict().unwrap().at;
+        let at = read.refresh_failure().unwrap().at;
         assert_eq!((at.second().unix(), at.nanos()), (7, 999_999_999));
     }
 }

@@ -1,5 +1,5 @@
-//! Locks on files beside the cache. The operating system gives them back when their holder dies; that the file exists
-//! means nothing. Waiting is done by a thread that the kernel wakes, not by polling.
+//! Locks on files next to the cache. The operating system releases them when their holder dies; the mere existence of a lock
+//! file means nothing. A thread that waits is woken by the kernel and does not poll.
 
 use super::{disk, runtime_lock};
 use crate::error::StoreError;
@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
-/// A lock that is held; dropping it gives it back.
+/// A held lock. Dropping it releases it.
 pub(crate) struct HeldLock {
-    /// Closed first: that gives the file's lock back. Then the next thread of this process is let in.
+    /// Closed first, which releases the file's lock. Then the next thread of this process is let in.
     file: File,
-    /// The file that should have been locked, where there are no locks and another was.
+    /// The file that should have been locked, if the file system has no locks and another file was locked instead.
     instead_of: Option<File>,
-    /// Whether the lock went to another process, on a copy of the open file.
+    /// Whether the lock was passed to another process, on a copy of the open file.
     is_given_away: bool,
-    /// None for a lock that another process took and handed over.
+    /// `None` for a lock that another process took and handed over.
     _pass: Option<NamedGuard<PathBuf>>,
 }
 
-/// Closing the file would do, if no child that is just being started had a copy of it for a moment.
+/// Closing the file would be enough, but a child process that is just being started may hold a copy of it for a moment.
 impl Drop for HeldLock {
     fn drop(&mut self) {
         #[cfg(unix)]
@@ -35,30 +35,30 @@ impl Drop for HeldLock {
 }
 
 impl HeldLock {
-    /// The file at the lock's path, to keep notes in.
+    /// Returns the file at the lock's path, to store notes in.
     pub(crate) fn notes(&mut self) -> &mut File {
         self.instead_of.as_mut().unwrap_or(&mut self.file)
     }
 
-    /// The open file at the lock's path, to take the lock on once more ([`take_on`]): opening it costs more than locking it.
-    /// `None` where the lock ends with its file alone.
+    /// Returns the open file at the lock's path, so that the lock can be taken again ([`take_on`]): opening it costs more
+    /// than locking it. Returns `None` if the lock ends only when its file is closed.
     pub(crate) fn keep(&self) -> Option<File> {
         let is_kept = cfg!(unix) && self.instead_of.is_none();
         is_kept.then(|| self.file.try_clone().ok()).flatten()
     }
 
-    /// Whether the lock is in the user's runtime folder, because where it should be there are no locks.
+    /// Returns whether the lock is in the user's runtime folder because the intended place has no locks.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.instead_of.is_some()
     }
 }
 
-/// Takes the lock at `path`, waiting for at most `patience`; `None` means that somebody else has it.
+/// Takes the lock at `path`, waiting for at most `patience`. Returns `None` if another holder still has it.
 pub(crate) fn take(path: &Path, patience: Duration) -> Result<Option<HeldLock>, StoreError> {
     take_on(path, None, patience)
 }
 
-/// As [`take`], on a file that was opened there before, if it still is the one.
+/// Like [`take`], on a file that was opened at this path before, if it is still the same file.
 pub(crate) fn take_on(
     path: &Path,
     mut open: Option<File>,
@@ -70,7 +70,7 @@ pub(crate) fn take_on(
     loop {
         let file = open.take().map_or_else(|| disk::open_private(&at), Ok)?;
         let mut lock = RwLock::new(file);
-        // A lock that is forgotten stays on the open file, which goes on to its owner with the lock on it.
+        // A forgotten lock stays on the open file, which goes to its owner with the lock on it.
         let tried = fault::at(FileOperation::Lock, || lock.try_write().map(std::mem::forget));
         match tried {
             Ok(()) => {}
@@ -105,7 +105,7 @@ pub(crate) fn take_on(
     }
 }
 
-/// Goes on with a lock that another process took: the lock is on the open file, which both have.
+/// Takes over a lock that another process took. The lock is on the open file, which both processes have.
 pub(crate) fn adopt(path: &Path, file: File) -> Result<HeldLock, StoreError> {
     if disk::is_still(path, &file)? {
         return Ok(HeldLock { file, instead_of: None, is_given_away: false, _pass: None });
@@ -121,15 +121,15 @@ pub(crate) fn adopt(path: &Path, file: File) -> Result<HeldLock, StoreError> {
     }
 }
 
-/// The open file with the lock on it, where a lock can go to another process that way: on Unix.
+/// Returns the open file that carries the lock, if a lock can be passed to another process that way: on Unix.
 pub(crate) fn hand_over(mut held: HeldLock) -> Option<File> {
     let copy = if cfg!(unix) { held.file.try_clone().ok() } else { None };
     held.is_given_away = copy.is_some();
     copy
 }
 
-/// Stands in line. When the caller's patience ends first, the thread stays in line with this process's pass, so that
-/// the process never has two in it, and gives up the lock as soon as it gets it.
+/// Waits in line for the lock. If the caller's patience ends first, the thread stays in line with this process's place, so
+/// that the process never has two places, and releases the lock as soon as it gets it.
 fn wait(
     path: &Path,
     lock: RwLock<File>,
@@ -148,7 +148,7 @@ fn wait(
     receive.recv_timeout(left).ok().transpose()
 }
 
-/// Waits until the lock is there. A file that was deleted while it was waited for locks nobody out any more.
+/// Waits until the lock is granted. If the file was deleted meanwhile, a lock on it protects nothing.
 fn stand(path: &Path, mut lock: RwLock<File>) -> Result<File, StoreError> {
     loop {
         match fault::at(FileOperation::Lock, || lock.write().map(std::mem::forget)) {
@@ -164,7 +164,7 @@ fn stand(path: &Path, mut lock: RwLock<File>) -> Result<File, StoreError> {
     }
 }
 
-/// The doors of this process, for all stores: two stores on one file share them.
+/// The queues of this process, for all stores: two stores on one file share them.
 fn gates() -> &'static Arc<NamedMutexes<PathBuf>> {
     static GATES: OnceLock<Arc<NamedMutexes<PathBuf>>> = OnceLock::new();
     GATES.get_or_init(|| Arc::new(NamedMutexes::new()))
@@ -220,7 +220,7 @@ mod tests {
     fn t23_waiting_ends_although_the_holder_never_lets_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.lock");
-        // A foreign holder: a descriptor that this process's doors know nothing of.
+        // A foreign holder: a descriptor that this process's queues do not know.
         let mut foreign = RwLock::new(disk::open_private(&path).unwrap());
         let held = foreign.write().unwrap();
         let start = Instant::now();

@@ -1,5 +1,5 @@
-//! Pauses that a token endpoint has asked of more than one login: a file each in the folder of locks, for all logins whose locks
-//! are there. It is named by a hash of the endpoint, and holds no secret.
+//! Pauses requested by a token endpoint that apply to more than one login. Each is a file in the folder of locks, for all
+//! logins whose locks are there. Its name is a hash of the endpoint, and it contains no secret.
 
 use super::lock::RecordedFailure;
 use super::sweep::sweep;
@@ -11,26 +11,26 @@ use std::path::PathBuf;
 use std::time::Duration;
 use u2m_core::{Fingerprint, RefreshFailure};
 
-/// How their files' names begin.
+/// The prefix of these files' names.
 const PREFIX: &str = "p-";
 
-/// How long a file is of use: longer than any pause, and than it counts that there was one.
+/// How long a file is useful: longer than any pause, and longer than the pause counts as recent.
 const USEFUL: Duration = Duration::from_secs(3600);
 
-/// What is remembered of a pause at `door`. What cannot be read, or is being written, is as good as none.
+/// Returns the remembered pause at `door`. A file that cannot be read or is being written counts as absent.
 pub(crate) fn read(beside: &SidecarFiles, door: &Fingerprint) -> Option<RefreshFailure> {
     let found = disk::read(&path(beside, door)).ok().flatten()?;
-    let pause = serde_json::from_slice::<RecordedFailure>(&found.bytes).ok()?.verdict()?;
+    let pause = serde_json::from_slice::<RecordedFailure>(&found.bytes).ok()?.refresh_failure()?;
     (pause.of == *door).then_some(pause)
 }
 
-/// Remembers a pause. Whoever holds the file at this moment notes the same.
+/// Records a pause. A process that holds the file at this moment records the same one.
 pub(crate) fn note(beside: &SidecarFiles, pause: &RefreshFailure) -> Result<(), StoreError> {
     let path = path(beside, &pause.of);
     let Some(mut held) = locks::take(&path, Duration::ZERO)? else { return Ok(()) };
     let text = serde_json::to_vec(&RecordedFailure::of(pause)).unwrap_or_default();
     let file = held.notes();
-    // Emptied first: half of this note and half of the last one could read as a third.
+    // Truncate first: half of this note and half of the previous one could parse as a third.
     let written = fault::at(FileOperation::SetLen, || file.set_len(0))
         .and_then(|()| file.rewind())
         .and_then(|()| fault::through(file).write_all(&text));

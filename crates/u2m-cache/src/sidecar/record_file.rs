@@ -1,36 +1,37 @@
-//! Whom each login belongs to, beside the tokens: `token-cache.u2m.json`. Go programs drop members of the shared file that
-//! they do not know, so that what they do not know stands here. It holds no secret, and is as private as the tokens,
-//! because it says where refresh tokens are sent.
+//! The owner of each login (issuer, host and client), kept next to the tokens in `token-cache.u2m.json`. Go programs drop
+//! members of the shared file that they do not know, so such data is kept here. The file contains no secret, but is as
+//! private as the tokens, because it says where refresh tokens are sent.
 
 use super::tail;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use u2m_core::{BindingRecord, Fingerprint, Host, HostPin, Lifetime, PinnedBy, Session, Timestamp};
 
-/// The file: sessions by cache key.
+/// The side file: records of the sessions by cache key.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sidecar {
     version: u32,
     #[serde(default)]
     sessions: BTreeMap<String, Record>,
-    /// In which kind of store a login was last saved, by cache key.
+    /// The kind of store in which a login was last saved, by cache key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     homes: BTreeMap<String, String>,
-    /// Whose copy an entry under a host's key is, by that key.
+    /// The login whose copy an entry under a host's key is, by that key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     mirrors: BTreeMap<String, String>,
-    /// Copies of a login that do not count and are to go, by cache key: in which kind of store, and which state of it. Nobody
-    /// but a login's home may keep it; what a killed move or an unfinished login left elsewhere is found by this.
+    /// Copies of a login that do not count and must be removed, by cache key: the kind of store, and the state of the copy.
+    /// Only the store that is a login's home may keep it. This is how copies left elsewhere by an interrupted move or login
+    /// are found.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     strays: BTreeMap<String, BTreeMap<String, String>>,
-    /// How often a home was changed: who finds nothing where a login should be, and another number afterwards, looks again.
+    /// How often a home was changed. A reader that finds no login where it should be reads again if this number has changed.
     #[serde(default, skip_serializing_if = "is_zero")]
     home_changes: u64,
-    /// Which host a login was first used with that another program saved, by cache key: other tokens under the same name
-    /// change nothing about it.
+    /// The host that another program's login was first used with, by cache key. Other tokens under the same name do not
+    /// change it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     first_use: BTreeMap<String, FirstUse>,
-    /// How long the text was, where a line may be put behind it.
+    /// The length of the text, if a line may be appended to it.
     #[serde(skip)]
     len: Option<u64>,
 }
@@ -39,7 +40,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// With what a login was first used.
+/// What a login was first used with.
 #[derive(Debug, Serialize, Deserialize)]
 struct FirstUse {
     host: String,
@@ -48,7 +49,7 @@ struct FirstUse {
     config: Option<String>,
 }
 
-/// What is known of one login.
+/// What is known about one login.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Record {
     fingerprints: Vec<String>,
@@ -58,17 +59,17 @@ struct Record {
     issued_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lifetime: Option<i64>,
-    /// What was known of the tokens before these, which are still in the token file if a writer did not come from this
-    /// file to that one. They may be of another host, so that they keep a record of their own.
+    /// The record of the previous tokens. They are still in the token file if a writer stopped between writing this file and
+    /// that one. They may belong to another host, so they keep their own record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<Box<Record>>,
-    /// In a line, what stands there for `before`: the name of those tokens, of which the file knows already.
+    /// In an appended line, this replaces `before`: the name of the previous tokens, whose record the file already has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<String>,
 }
 
 impl Sidecar {
-    /// Reads the file; one that cannot be read is as good as none, and is written anew by the next save.
+    /// Parses the file. One that cannot be read counts as empty, and is rewritten by the next save.
     pub(crate) fn parse(text: &[u8]) -> Self {
         match tail::read(text) {
             Some((sidecar, len)) => Self { len, ..sidecar },
@@ -76,12 +77,12 @@ impl Sidecar {
         }
     }
 
-    /// Whether it is of a form that this version knows.
+    /// Returns whether this version knows the file's format.
     pub(super) fn is_known(&self) -> bool {
         self.version == 1
     }
 
-    /// Takes the records of a line over.
+    /// Applies the records of an appended line.
     pub(super) fn take_over(&mut self, line: Self) {
         for (key, mut record) in line.sessions {
             self.first_use.remove(&key);
@@ -95,7 +96,7 @@ impl Sidecar {
         self.mirrors.extend(line.mirrors);
     }
 
-    /// The line that says all that is news, if these records are, and where it goes.
+    /// Returns the line to append if only these records have changed, and its position.
     pub(super) fn line(&self, names: &[&str]) -> Option<(u64, String)> {
         let record = |name: &&str| {
             let mut record = self.sessions.get(*name)?.clone();
@@ -117,8 +118,8 @@ impl Sidecar {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Adds what is known of `key` to a session from a store: whom its tokens belong to, if that is known of these very
-    /// tokens, else which host its name is tied to.
+    /// Adds what is known about `key` to a session from a store: the owner of its tokens if it is known for these same
+    /// tokens, else the host that its name is tied to.
     pub(crate) fn complete(&self, key: &str, session: Session) -> Session {
         let name = session.fingerprint();
         let record = self.sessions.get(key).and_then(|record| record.of(&name));
@@ -145,7 +146,7 @@ impl Sidecar {
         tie.into_iter().fold(session, Session::with_tie)
     }
 
-    /// Records which host `key` is used with, unless it is tied to one already; whether it was not.
+    /// Records which host `key` is used with, unless it is already tied to one. Returns whether it was not.
     pub(crate) fn tie(&mut self, key: &str, host: &Host, config: Option<&str>) -> bool {
         if self.is_tied(key) {
             return false;
@@ -155,18 +156,18 @@ impl Sidecar {
         true
     }
 
-    /// Whether it is known which host `key` is for.
+    /// Returns whether it is known which host `key` is for.
     pub(crate) fn is_tied(&self, key: &str) -> bool {
         self.sessions.contains_key(key) || self.first_use.contains_key(key)
     }
 
-    /// Whether what is recorded of `key` is of the host that `session` is for, should nothing newer be recorded.
+    /// Returns whether the record of `key` names the host of `session`, in case nothing newer is recorded.
     pub(crate) fn agrees(&self, key: &str, session: &Session) -> bool {
         let Some(binding) = &session.binding else { return true };
         self.tied(key, session.clone()).ties.iter().all(|tie| tie.host == binding.host)
     }
 
-    /// Records `session`; `before` names the state that it replaces. Whether that is news.
+    /// Records `session`. `before` names the state that it replaces. Returns whether anything changed.
     pub(crate) fn record(
         &mut self,
         key: &str,
@@ -181,12 +182,12 @@ impl Sidecar {
         });
         let Some(binding) = &session.binding else {
             self.sessions.remove(key);
-            // Nothing is known of the new tokens; what was of the old ones is found by their fingerprint alone.
+            // Nothing is known about the new tokens. The record of the old ones is found only by their fingerprint.
             match old {
                 Some(old) => {
                     self.sessions.insert(key.to_owned(), old);
                 }
-                // The name stays with its host.
+                // The name stays tied to its host.
                 None => {
                     let _ = host.is_some_and(|host| self.tie(key, &host, None));
                 }
@@ -207,12 +208,12 @@ impl Sidecar {
         true
     }
 
-    /// Forgets which host `key` was first used with; whether that was known.
+    /// Removes the record of which host `key` was first used with. Returns whether there was one.
     pub(crate) fn untie(&mut self, key: &str) -> bool {
         self.first_use.remove(key).is_some()
     }
 
-    /// Forgets `key`; whether it was known.
+    /// Removes what is known about `key`. Returns whether there was anything.
     pub(crate) fn forget(&mut self, key: &str) -> bool {
         let was_known = [
             self.mirrors.remove(key).is_some(),
@@ -222,33 +223,33 @@ impl Sidecar {
         was_known.contains(&true)
     }
 
-    /// The login whose copy stands under `host_key`.
+    /// Returns the login whose copy is stored under `host_key`.
     pub(crate) fn mirrored(&self, host_key: &str) -> Option<&str> {
         self.mirrors.get(host_key).map(String::as_str)
     }
 
-    /// Records that the copy under `host_key` is that of `key`; whether that is news.
+    /// Records that the copy under `host_key` is that of `key`. Returns whether anything changed.
     pub(crate) fn mirror(&mut self, host_key: &str, key: &str) -> bool {
         self.mirrors.insert(host_key.to_owned(), key.to_owned()).as_deref() != Some(key)
     }
 
-    /// The kind of store in which `key` was last saved.
+    /// Returns the kind of store in which `key` was last saved.
     pub(crate) fn home(&self, key: &str) -> Option<&str> {
         self.homes.get(key).map(String::as_str)
     }
 
-    /// The cache keys that were last saved in this kind of store.
+    /// Returns the cache keys that were last saved in this kind of store.
     pub(crate) fn keys_at(&self, home: &str) -> Vec<String> {
         let there = self.homes.iter().filter(|(_, known)| *known == home);
         there.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whether any login was last saved in this kind of store.
+    /// Returns whether any login was last saved in this kind of store.
     pub(crate) fn is_home_of_any(&self, home: &str) -> bool {
         self.homes.values().any(|known| known == home)
     }
 
-    /// Records in which kind of store `key` is, or that it is in none; whether that is news.
+    /// Records which kind of store holds `key`, or that none does. Returns whether anything changed.
     pub(crate) fn set_home(&mut self, key: &str, home: Option<&str>) -> bool {
         let before = match home {
             Some(home) => self.homes.insert(key.to_owned(), home.to_owned()),
@@ -259,18 +260,18 @@ impl Sidecar {
         is_news
     }
 
-    /// How often a home was changed.
+    /// Returns how often a home was changed.
     pub(crate) fn home_changes(&self) -> u64 {
         self.home_changes
     }
 
-    /// The copies of `key` that do not count: in which kind of store, and which state.
+    /// Returns the copies of `key` that do not count: the kind of store, and the state.
     pub(crate) fn strays(&self, key: &str) -> Vec<(String, Fingerprint)> {
         let strays = self.strays.get(key).into_iter().flatten();
         strays.filter_map(|(at, of)| Some((at.clone(), Fingerprint::parse(of)?))).collect()
     }
 
-    /// Whether this state of `key`, in this kind of store, is one that does not count.
+    /// Returns whether this state of `key`, in this kind of store, does not count.
     pub(crate) fn is_stray(&self, key: &str, at: &str, of: &Fingerprint) -> bool {
         self.strays.get(key).and_then(|strays| strays.get(at)).is_some_and(|it| it == of.as_str())
     }
@@ -281,7 +282,7 @@ impl Sidecar {
         strays.insert(at.to_owned(), of.as_str().to_owned());
     }
 
-    /// Forgets a copy that is gone, or that counts by now; whether it was known.
+    /// Removes the record of a copy that is gone or that counts by now. Returns whether there was one.
     pub(crate) fn drop_stray(&mut self, key: &str, at: &str) -> bool {
         let Some(strays) = self.strays.get_mut(key) else { return false };
         let was_known = strays.remove(at).is_some();
@@ -293,7 +294,7 @@ impl Sidecar {
 }
 
 impl Record {
-    /// What is known of the tokens of this name: here, or of those before.
+    /// Returns the record of the tokens with this name: this one, or one of the previous tokens.
     fn of(&self, name: &Fingerprint) -> Option<&Self> {
         match self.fingerprints.iter().any(|known| known == name.as_str()) {
             true => Some(self),

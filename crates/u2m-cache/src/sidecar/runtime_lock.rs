@@ -1,5 +1,5 @@
-//! Locks for files on a file system that has none, as some network homes are: taken in the user's runtime folder on this
-//! machine instead. Programs on other machines know nothing of them.
+//! Locks for files on a file system without locks, such as some network home folders. They are taken in the user's runtime
+//! folder on this machine instead. Programs on other machines do not see them.
 
 #[cfg(unix)]
 pub(crate) use unix::{folder, lock_for, says_that_there_are_none};
@@ -31,13 +31,13 @@ mod unix {
     use std::path::{Path, PathBuf};
     use u2m_core::Fingerprint;
 
-    /// Whether a lock was refused because there are no locks here, for anybody.
+    /// Returns whether a lock was refused because the file system supports no locks at all.
     pub(crate) fn says_that_there_are_none(error: &io::Error) -> bool {
         let none = [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOTSUP, Errno::NOSYS, Errno::BADF];
         error.raw_os_error().is_some_and(|code| none.iter().any(|none| none.raw_os_error() == code))
     }
 
-    /// The file of this machine that is locked in the place of `path`. The same for all names of one file.
+    /// Returns the local file that is locked instead of `path`. It is the same for all names of one file.
     pub(crate) fn lock_for(path: &Path) -> Result<PathBuf, StoreError> {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let folder =
@@ -47,8 +47,8 @@ mod unix {
         Ok(self::folder()?.join(format!("{}.lock", name.as_str())))
     }
 
-    /// A private folder that is the same for all programs of this user on this machine, whatever their environment: those
-    /// started by a timer know no `XDG_RUNTIME_DIR`, and each may have a `TMPDIR` of its own.
+    /// Returns a private folder that is the same for all programs of this user on this machine, whatever their environment:
+    /// programs started by a timer have no `XDG_RUNTIME_DIR`, and each may have its own `TMPDIR`.
     pub(crate) fn folder() -> Result<PathBuf, StoreError> {
         #[cfg(test)]
         if let Some(folder) = crate::fault::runtime_folder() {
@@ -57,23 +57,24 @@ mod unix {
         let user = rustix::process::geteuid().as_raw();
         let outside = outside(user);
         let usual = [outside, user].map(|user| PathBuf::from(format!("/run/user/{user}")));
-        // Not what a variable names: two programs of one user may have it differently, and have to meet here.
+        // This does not use an environment variable, because two programs of one user may have different values but must use
+        // the same folder.
         for base in usual {
             if disk::is_own_folder(&base).unwrap_or(false) {
                 return own(base.join("u2m"));
             }
         }
-        // A folder that others may add to: what stands there already need not be ours.
+        // Others may add files to this folder, so an existing entry need not be ours.
         own(PathBuf::from(format!("/tmp/u2m-{outside}")))
     }
 
-    /// The number of this user outside of its user namespace: the same user may be root inside.
+    /// Returns the uid of this user outside its user namespace: the same user may be root inside.
     fn outside(user: u32) -> u32 {
         let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
         mapped(&map, user).unwrap_or(user)
     }
 
-    /// Lines of three numbers: the first inside, the first outside, how many (user_namespaces(7)).
+    /// Parses lines of three numbers: the first uid inside, the first uid outside, and the count (user_namespaces(7)).
     fn mapped(map: &str, user: u32) -> Option<u32> {
         map.lines().find_map(|line| {
             let mut numbers = line.split_ascii_whitespace().map(str::parse::<u32>);
@@ -84,7 +85,7 @@ mod unix {
         })
     }
 
-    /// Makes a folder of this user's alone, or finds that it is one.
+    /// Creates a folder that only this user can access, or checks that it is one.
     fn own(folder: PathBuf) -> Result<PathBuf, StoreError> {
         disk::create_folder(&folder)?;
         match disk::is_own_folder(&folder)? {

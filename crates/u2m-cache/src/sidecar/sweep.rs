@@ -1,4 +1,4 @@
-//! Removing files of notes that nobody needs any more from a folder of locks.
+//! Removes note files that are no longer needed from a folder of locks.
 
 use super::disk;
 use crate::fault::{self, FileOperation};
@@ -7,12 +7,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// So many files of one kind are left alone; above that the old ones go, and the oldest of more than [`MOST`].
+/// This many files of one kind are left alone. Above that the old ones are removed, and above [`MOST`] the oldest.
 const FEW: usize = 64;
 pub(crate) const MOST: usize = 256;
 
-/// Removes files whose names begin with `prefix` and that nobody holds, where there are many: those that are older than they are
-/// `useful`, and the oldest of too many.
+/// If there are many files whose names begin with `prefix`, removes those that nobody holds and that are older than `useful`,
+/// and the oldest if there are still too many.
 pub(crate) fn sweep(folder: &Path, prefix: &str, useful: Duration) {
     let Ok(names) = fault::at(FileOperation::ReadFolder, || fs::read_dir(folder)) else { return };
     let is_one = |name: &str| name.starts_with(prefix) && name.ends_with(".lock");
@@ -34,7 +34,8 @@ pub(crate) fn sweep(folder: &Path, prefix: &str, useful: Duration) {
     }
 }
 
-/// Removes a lock's file while nobody has the lock; who waits for it finds that it is gone, and makes a new one.
+/// Removes a lock's file while nobody holds the lock. A process that waits for it notices that the file is gone and creates a
+/// new one.
 fn remove_free(path: &Path) {
     let Ok(file) = disk::open_to_lock(path) else { return };
     let mut lock = RwLock::new(file);

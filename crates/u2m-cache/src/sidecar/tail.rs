@@ -1,12 +1,12 @@
-//! What stands behind the side file's first object: records that were added since, one object a line. A refresh changes one record
-//! and nothing else, and a line costs a hundredth of what it takes to write the file anew and put it in place.
+//! Records appended after the side file's first object, one JSON object for each line. A refresh changes one record only, and
+//! appending a line costs a hundredth of rewriting and replacing the file.
 //!
-//! A line counts if it is whole. One that broke off, and whatever stands behind it, is as good as not there, and the next writer
-//! writes the file anew; so does whoever changes anything else, or finds that the lines have become many.
+//! A line counts if it is complete. An incomplete line, and everything after it, is ignored, and the next writer rewrites the
+//! file. The file is also rewritten by any other change, or when there are many lines.
 //!
-//! Where a login could not do without its record ([`Lasts::of`](super::Lasts::of)), a line lasts before the tokens that it is about
-//! are put in place: a power cut must not take it alone. It is waited for behind the tokens' own text, whose way to the disk has by
-//! then taken along what the file system has to note of both.
+//! If a login depends on its record ([`Lasts::of`](super::Lasts::of)), the line is synced to disk before the tokens that it
+//! describes are put in place: a power failure must not lose the line alone. The sync of the line comes after the sync of the
+//! tokens' own text, which by then has written the file system's metadata for both.
 
 use super::disk;
 use super::record_file::Sidecar;
@@ -14,10 +14,12 @@ use crate::fault::{self, FileOperation};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// So many bytes of lines are read by everybody without being noticed, some ten records; of a large file, a part of it.
+/// How many bytes of lines can be read by every reader at no noticeable cost: about ten records, or a fraction of a large
+/// file.
 const LINES: usize = 4 << 10;
 
-/// Reads the object and the lines; `None` if there is no object. And how long the text is, where one more line may follow.
+/// Reads the object and the lines. Returns `None` if there is no object. Also returns the length of the text after which
+/// another line may be appended.
 pub(super) fn read(text: &[u8]) -> Option<(Sidecar, Option<u64>)> {
     let mut objects = serde_json::Deserializer::from_slice(text).into_iter::<Sidecar>();
     let mut whole = objects.next()?.ok().filter(Sidecar::is_known)?;
@@ -32,15 +34,15 @@ pub(super) fn read(text: &[u8]) -> Option<(Sidecar, Option<u64>)> {
     Some((whole, u64::try_from(text.len()).ok().filter(|_| is_short)))
 }
 
-/// Puts a line behind a text of this length; what was not written whole is taken back, or else counts for nothing. It is still to be
-/// made to last.
+/// Appends a line to a text of this length. An incomplete write is truncated, or else ignored by readers. The line still has
+/// to be synced.
 pub(super) fn add(file: &mut File, len: u64, line: &str) -> io::Result<()> {
     if file.seek(SeekFrom::End(0))? != len {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let added = fault::through(file).write_all(line.as_bytes());
     match added {
-        // On its way to the disk before the tokens are: less is left to be waited for afterwards.
+        // Start writing it before the tokens, so that less is left to wait for afterwards.
         Ok(()) => disk::start_writing(file),
         Err(_) => drop(fault::at(FileOperation::SetLen, || file.set_len(len))),
     }
@@ -86,7 +88,7 @@ mod tests {
             let (found, len) = read(&torn).unwrap();
             assert_eq!((text(&found), len), (alone.clone(), None), "{end} bytes of it");
         }
-        // A power cut may leave the length without the bytes.
+        // A power failure may leave the length without the bytes.
         let zeros = [whole.as_bytes(), &[0; 100]].concat();
         assert_eq!(read(&zeros).map(|(found, len)| (text(&found), len)), Some((alone, None)));
     }

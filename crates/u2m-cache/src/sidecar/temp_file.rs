@@ -1,4 +1,4 @@
-//! Room for a write: temporary files, before and after the moment in which they are put in place.
+//! Reserved disk space for a write: temporary files, before and after they are put in place.
 
 use super::{disk, runtime_lock};
 use crate::error::StoreError;
@@ -10,40 +10,40 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Room for one more entry than a file holds now.
+/// Space for one more entry than the file holds now.
 pub(crate) const SPARE: u64 = 64 << 10;
 
-/// How long a program may take between making its temporary file and renaming it, where no lock says that it is alive:
-/// Go programs, and file systems without locks.
+/// How long a program may take between creating its temporary file and renaming it, if no lock shows that it is running: Go
+/// programs, and file systems without locks.
 const FOREIGN_LEFTOVER: Duration = Duration::from_secs(3600);
 
-/// How long a temporary file's name is behind its prefix: 16 digits and `.tmp`.
+/// The length of a temporary file's name after its prefix: 16 digits and `.tmp`.
 const SUFFIX: usize = 20;
 
-/// A temporary file that is locked by its owner, so that sweepers can tell it from a dead one's.
+/// A temporary file that its owner has locked, so that cleanup can distinguish it from one of a dead process.
 pub(crate) struct TempFile {
     pub(crate) path: PathBuf,
     file: File,
-    /// Whether it stays when this goes: it is what somebody else is to put in place.
+    /// Whether the file is kept when this is dropped, because another process will put it in place.
     is_left: bool,
 }
 
 impl TempFile {
-    /// Makes a temporary file beside the file that it is to replace, of `len` bytes that are really there. The writer's
-    /// lock is held, so that no sweeper sees it before it is locked.
+    /// Creates a temporary file next to the file that it will replace, with `len` bytes of allocated space. The caller holds
+    /// the writers' lock, so that no cleanup sees the file before it is locked.
     pub(crate) fn new(
         target: &Path,
         prefix: String,
         len: u64,
         durable: bool,
     ) -> Result<Self, StoreError> {
-        // Process numbers are not enough: containers that share a home have the same ones.
+        // Process IDs are not enough: containers that share a home folder have the same ones.
         let name = format!("{prefix}{:016x}.tmp", RandomState::new().build_hasher().finish());
         let path = target.with_file_name(name);
         let file =
             disk::create_private(&path).map_err(|error| StoreError::io("create", &path, error))?;
         let mut lock = RwLock::new(file);
-        // Where there are no locks, sweepers go by its age.
+        // Without locks, cleanup decides by age.
         let _ = fault::at(FileOperation::Lock, || lock.try_write().map(std::mem::forget));
         let mut temporary = Self { path, file: lock.into_inner(), is_left: false };
         let allotted = allot(&mut temporary.file, len, durable);
@@ -51,7 +51,7 @@ impl TempFile {
         Ok(temporary)
     }
 
-    /// Shows that it can be renamed where it is: in a folder to which files are only added it cannot.
+    /// Checks that it can be renamed in its folder: in an append-only folder it cannot.
     pub(crate) fn proven(mut self) -> Result<Self, StoreError> {
         let mut name = self.path.file_name().unwrap_or_default().to_os_string();
         let random = RandomState::new().build_hasher().finish();
@@ -69,16 +69,16 @@ impl TempFile {
             .map_err(|error| StoreError::io("write", &self.path, error))
     }
 
-    /// Leaves it to whoever is to put it in place.
+    /// Keeps the file for the process that will put it in place.
     pub(crate) fn leave(&mut self) {
         self.is_left = true;
     }
 
-    /// Puts it in the place of `target`.
+    /// Replaces `target` with it.
     pub(crate) fn put(&self, target: &Path, durable: bool) -> Result<(), StoreError> {
         match disk::put(&self.path, target, durable) {
-            // A file server whose answer was lost has done it all the same, and says that there is nothing to rename when
-            // it is asked again.
+            // A file server whose answer was lost has still done the rename, and reports a missing source when it is asked
+            // again.
             Err(_) if cfg!(unix) && disk::is_still(target, &self.file).unwrap_or(false) => Ok(()),
             other => other,
         }
@@ -90,47 +90,47 @@ impl Drop for TempFile {
         if self.is_left {
             return;
         }
-        // Gone already if it was put in place.
+        // Already gone if it was put in place.
         let _ = fault::at(FileOperation::Remove, || fs::remove_file(&self.path));
     }
 }
 
-/// What was set aside for one update, and what is still to be made to last of it.
+/// The space reserved for one update, and what still has to be synced.
 #[derive(Default)]
 pub(crate) struct UpdateReserve {
     pub(crate) cache: Option<TempFile>,
     pub(crate) side: Option<TempFile>,
-    /// The side file, where a line of it is to last before the tokens that it is about are put in place.
+    /// The side file, if a line in it must be synced before the tokens that it describes are put in place.
     pub(crate) line: Option<File>,
-    /// Where a file was put in place.
+    /// The folder in which a file was put in place.
     pub(crate) put: Option<PathBuf>,
 }
 
 impl UpdateReserve {
-    /// Makes a line of the side file last. The text of the tokens lasts already.
+    /// Syncs an appended line of the side file. The text of the tokens is already synced.
     pub(crate) fn settle_line(&mut self) -> io::Result<()> {
         self.line.take().map_or(Ok(()), |file| fault::sync(&file, File::sync_data))
     }
 
-    /// Makes it last which file is in place. Nobody else's writing has to wait for it.
+    /// Syncs the rename. Other writers need not wait for this.
     pub(crate) fn settle(&mut self) {
         if let Some(folder) = self.put.take() {
             disk::sync_folder(&folder);
         }
     }
 
-    /// The file to fill for `target`, the cache.
+    /// Returns the file to fill for `target`, the cache.
     pub(crate) fn cache(&mut self, target: &Path, prefix: String) -> Result<TempFile, StoreError> {
         take(&mut self.cache, target, prefix)
     }
 
-    /// The file to fill for `target`, the side file.
+    /// Returns the file to fill for `target`, the side file.
     pub(crate) fn side(&mut self, target: &Path, prefix: String) -> Result<TempFile, StoreError> {
         take(&mut self.side, target, prefix)
     }
 }
 
-/// What was set aside, if it is still there and beside `target`.
+/// Returns the reserved file, if it still exists and is next to `target`.
 fn take(
     slot: &mut Option<TempFile>,
     target: &Path,
@@ -146,7 +146,8 @@ fn take(
     }
 }
 
-/// Whether there are temporary files in a folder, whoever's they are; what cannot be looked into may have some.
+/// Returns whether a folder contains temporary files, whoever owns them. A folder that cannot be read is assumed to contain
+/// some.
 pub(crate) fn has_any(folder: &Path, prefix: &str) -> bool {
     let foreign = prefix.replace("-u2m-", "-");
     let is_one = |name: &str| name.ends_with(".tmp") && name.starts_with(&foreign);
@@ -155,8 +156,8 @@ pub(crate) fn has_any(folder: &Path, prefix: &str) -> bool {
     })
 }
 
-/// Removes temporary files that killed writers left in a folder, with the tokens in them; how many. The writer's lock is
-/// held.
+/// Removes temporary files that killed writers left in a folder, with the tokens in them. Returns how many. The caller holds
+/// the writers' lock.
 pub(crate) fn sweep(folder: &Path, prefix: &str) -> usize {
     let foreign = prefix.replace("-u2m-", "-");
     let Ok(names) = fault::at(FileOperation::ReadFolder, || fs::read_dir(folder)) else { return 0 };
@@ -180,7 +181,7 @@ pub(crate) fn sweep(folder: &Path, prefix: &str) -> usize {
     removed
 }
 
-/// Whether nobody who is alive holds this temporary file; `None` where there are no locks to tell.
+/// Returns whether no running process holds this temporary file, or `None` if the file system has no locks to tell.
 fn is_unlocked(path: &Path) -> Option<bool> {
     let Ok(file) = disk::open_to_lock(path) else { return Some(false) };
     match fault::at(FileOperation::Lock, || RwLock::new(file).try_write().map(std::mem::forget)) {

@@ -169,7 +169,7 @@ fn file_9_the_sealed_file_is_where_its_own_variable_says_and_never_the_shared_on
 #[test]
 fn t14_neither_the_store_nor_its_address_shows_the_key() {
     let key = SealKey::from_bytes([b'k'; 32]);
-    let written = key.expose().to_string();
+    let written = key.to_text().to_string();
     let store = EncryptedFileStore::at("/tmp/x", SealKeySource::Bytes(key));
     let address = store.address().unwrap();
     assert_eq!(address, store.clone().address().unwrap());

@@ -21,7 +21,7 @@ fn a_missing_file_is_none_and_an_empty_one_is_empty() {
     assert!(read(&path).unwrap().unwrap().bytes.is_empty());
 }
 
-/// What comes in pieces, and how often it was asked for one.
+/// A source that returns its data in pieces, and counts the reads.
 struct Pieces(VecDeque<Result<Vec<u8>, ErrorKind>>, usize);
 
 impl Read for Pieces {
@@ -89,7 +89,7 @@ fn a_pipe_or_a_socket_in_the_place_of_the_file_is_an_error_at_once() {
     for path in [pipe, socket] {
         let (sender, answer) = std::sync::mpsc::channel();
         let (there, name) = (path.clone(), path.display().to_string());
-        // One that waits for ever fails by the clock.
+        // A read that never returns fails by the timeout.
         std::thread::spawn(move || {
             let error = read(&there).map(drop).unwrap_err();
             sender.send((matches!(error, ConfigError::NotAFile { .. }), error.to_string()))
@@ -156,7 +156,7 @@ fn the_owner_of_the_old_file_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cfg");
     fs::write(&path, "old").unwrap();
-    // Only root may give a file away, so for others this shows nothing.
+    // Only root may change the owner of a file, so for other users this test proves nothing.
     if chown(&path, Some(12345), Some(12345)).is_ok() {
         replace(&path, b"new", Some(&path.metadata().unwrap()), true, || Ok(true)).unwrap();
         let now = path.metadata().unwrap();

@@ -43,7 +43,7 @@ fn neighbours_without_blanks_around_the_sign_are_imitated() {
 
 #[test]
 fn new_keys_are_never_indented() {
-    // Python reads an indented line as more of the value above.
+    // Python reads an indented line as a continuation of the value above.
     assert_eq!(set("[p]\n  host = h\n", "p", &[("a", "1")]), "[p]\n  host = h\na      = 1\n");
 }
 

@@ -1,13 +1,14 @@
-//! Which way of authenticating a configuration leads to, as far as that can be told without trying.
+//! Which authentication method a configuration uses, as far as that is known without trying it.
 
 use super::Resolved;
 use crate::attributes::truth;
 use crate::{Attribute, ValueKind};
 
-/// What names the variable that an ID token is in. The usual variable is as good as a name.
+/// The attribute that names the variable with the ID token. If the default variable is set, the
+/// attribute is not needed.
 const ID_TOKEN: &str = "oidc_token_env";
 
-/// A way of authenticating: what `auth_type` calls it, and what it needs.
+/// An authentication method: its `auth_type` name and the keys that it needs.
 ///
 /// ```
 /// use u2m_config::AuthType;
@@ -24,7 +25,8 @@ pub struct AuthType {
 }
 
 impl AuthType {
-    /// All of them: those that are tried where no `auth_type` is set, in that order, then those that have to be named.
+    /// All methods: first those that are tried when no `auth_type` is set, in that order, then
+    /// those that must be named.
     pub const ALL: &'static [Self] = &[
         tried("pat", &["host", "token"]),
         tried("basic", &["host", "username", "password"]),
@@ -41,7 +43,8 @@ impl AuthType {
             ],
         )
         .of_id_token(),
-        // Its parts are variables of a build server, which are no configuration of ours.
+        // Its inputs are variables of the build server, which are not attributes of a
+        // configuration.
         named("azure-devops-oidc").of_id_token(),
         tried("env-oidc", &["host", ID_TOKEN]).of_id_token(),
         tried("file-oidc", &["host", "databricks_id_token_filepath"]).of_id_token(),
@@ -62,14 +65,14 @@ impl AuthType {
         tried("azure-cli", &["azure_workspace_resource_id"]),
         tried("google-credentials", &["host", "google_credentials"]),
         tried("google-id", &["host", "google_service_account"]),
-        // Python's SDK knows these besides.
+        // Only Python's SDK supports these.
         named("external-browser"),
         named("runtime-oauth"),
         named("runtime"),
         named("model-serving"),
     ];
 
-    /// The one of that name.
+    /// Returns the method with that name.
     ///
     /// ```
     /// assert_eq!(u2m_config::AuthType::named("azure-cli").map(|found| found.name()), Some("azure-cli"));
@@ -78,19 +81,19 @@ impl AuthType {
         Self::ALL.iter().find(|known| known.name == name)
     }
 
-    /// What `auth_type` calls it.
+    /// Returns the name that `auth_type` uses for it.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The keys that have to have a value. A switch has to be on; for `oidc_token_env`, an ID token in `DATABRICKS_OIDC_TOKEN`
-    /// is enough.
+    /// Returns the keys that must have a value. A switch must be on. Instead of `oidc_token_env`,
+    /// an ID token in `DATABRICKS_OIDC_TOKEN` is enough.
     pub fn needs(&self) -> &'static [&'static str] {
         self.needs
     }
 
-    /// Whether it hands in an ID token of somebody else. With a `client_id` and no secret beside it, it is for that client; without
-    /// one, for the whole account.
+    /// Returns whether it exchanges an ID token of another issuer. With a `client_id` and no secret, the token is
+    /// exchanged for that client; without a `client_id`, for the whole account.
     ///
     /// ```
     /// use u2m_config::AuthType;
@@ -114,7 +117,7 @@ const fn named(name: &'static str) -> AuthType {
     AuthType { name, needs: &[], is_tried: false, takes_id_token: false }
 }
 
-/// The values of `auth_type`, in the order of [`AuthType::ALL`].
+/// The names that `auth_type` accepts, in the order of [`AuthType::ALL`].
 pub const AUTH_TYPES: &[&str] = &names();
 
 const fn names() -> [&'static str; AuthType::ALL.len()] {
@@ -128,10 +131,12 @@ const fn names() -> [&'static str; AuthType::ALL.len()] {
 }
 
 impl Resolved {
-    /// The way of authenticating: what `auth_type` says, else the first of [`AuthType::ALL`] for which everything is there.
+    /// Returns the authentication method: the configured `auth_type`, else the first method of
+    /// [`AuthType::ALL`] whose needs are all met.
     ///
-    /// `has_login` says whether a person's login is stored for this profile or host: only the caller knows. Where nothing
-    /// else is configured, `databricks-cli` is what remains to be tried, login or not, if there is a host.
+    /// `has_login` says whether a user login is stored for this profile or host, which only the
+    /// caller knows. If nothing else is configured and there is a host, the method is
+    /// `databricks-cli`, even without a login.
     ///
     /// ```
     /// use u2m_config::{ConfigFile, SelectionArgs, resolve};
@@ -150,7 +155,7 @@ impl Resolved {
         self.get("auth_type").or_else(first).or_else(last)
     }
 
-    /// Whether each of these keys has a value that counts.
+    /// Returns whether each of these keys has a value, and switches are on.
     fn has_all(&self, keys: &[&str]) -> bool {
         keys.iter().all(|key| match (*key, self.get(key)) {
             (ID_TOKEN, None) => self.holds_id_token,
@@ -160,7 +165,7 @@ impl Resolved {
     }
 }
 
-/// Whether a key is a switch that is off.
+/// Returns whether a key is a switch that is off.
 pub(super) fn is_switched_off(key: &str, text: &str) -> bool {
     let is_switch = Attribute::named(key).is_some_and(|known| known.kind() == ValueKind::Bool);
     is_switch && truth(text) == Some(false)
@@ -176,7 +181,7 @@ mod tests {
             for key in known.needs() {
                 let attribute = Attribute::named(key).unwrap();
                 let is_used = attribute.method().is_none() || attribute.is_for(known.name());
-                // GitHub's token is exchanged at Azure for the same client of Azure's.
+                // GitHub's token is exchanged at Azure, for a client of Azure.
                 assert!(is_used || known.name() == "github-oidc-azure", "{} {key}", known.name());
             }
         }

@@ -1,38 +1,39 @@
-//! Why a configuration cannot be settled.
+//! Errors of resolving a configuration.
 
 use super::{AUTH_TYPES, ValueSource};
 use crate::{ChooseError, WrongValue};
 use u2m_core::Sanitized;
 
-/// Why it is not clear how to authenticate, or to whom. No message repeats a credential.
+/// Why a configuration could not be resolved. No message repeats a credential.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// It is not clear which profile or which host is meant.
+    /// It is ambiguous which profile or which host to use.
     #[error(transparent)]
     Choose(#[from] ChooseError),
-    /// Credentials of several methods, and no `auth_type` to choose among them.
+    /// There are credentials of several methods, and no `auth_type` to choose one.
     #[error(
         "more than one authorization method configured: {} ({}); remove one, or choose one with auth_type",
         methods(.0), origins(.0)
     )]
     ManyMethods(Vec<(&'static str, ValueSource)>),
-    /// No way of authenticating is called that.
+    /// The `auth_type` does not exist.
     #[error("auth_type \"{text}\" from {from} does not exist; there are: {}", AUTH_TYPES.join(", "))]
     UnknownAuthType {
-        /// What it says.
+        /// The text that was configured.
         text: Sanitized,
-        /// Where it stands.
+        /// Where it was configured.
         from: ValueSource,
     },
-    /// A switch or a number that is none.
+    /// A value does not fit its type: for example, a switch or a number that cannot be parsed.
     #[error("the value of {key} from {from} cannot be used")]
     WrongValue {
-        /// What it is the value of.
+        /// The key of the value.
         key: &'static str,
-        /// Where it stands.
+        /// Where it was configured.
         from: ValueSource,
-        /// What was expected.
+        /// The type that was expected.
+        ///
         #[source]
         source: WrongValue,
     },

@@ -1,22 +1,26 @@
-//! What follows for a configuration from what its host says of itself, as Databricks' programs work it out.
+//! Completes a configuration with the metadata of its host, as Databricks' programs do.
 
 use super::{Resolved, Value, ValueSource, place};
 use crate::{Attribute, Cloud};
 use u2m_core::{AccountId, HostMetadata, derive_host_from_issuer};
 
-/// What stands for the account in the root of a host's OpenID endpoints.
+/// The placeholder for the account in the base URL of a host's OpenID endpoints.
 const ACCOUNT: &str = "{account_id}";
 
-/// Where metadata stands below that root.
+/// The path of the metadata document below that URL.
 const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
 impl Resolved {
-    /// Adds what nobody has said: account, workspace, discovery URL and audience by what the host says of itself, and the
-    /// cloud, by its name if it says nothing. The source of each is [`ValueSource::Derived`]. It is for showing and for handing on
-    /// a configuration: to sign in and to ask an API, what was said itself counts.
+    /// Adds values that nobody configured but that the metadata of the host provides: account,
+    /// workspace, discovery URL and audience. Also adds the cloud, judged by the host name if the
+    /// metadata does not name it.
     ///
-    /// A workspace is not added where somebody wrote that there is none (`workspace_id = none`), nor a discovery URL that is
-    /// not on the very host (HOST-5).
+    /// The source of each added value is [`ValueSource::Derived`]. Use the result to display a
+    /// configuration or to pass it to another program. To sign in or to call an API, use the
+    /// configuration without these values.
+    ///
+    /// No workspace is added if `workspace_id = none` was configured, and no discovery URL that is
+    /// on another host (HOST-5).
     ///
     /// ```
     /// use u2m_config::{ConfigFile, SelectionArgs, resolve};
@@ -53,7 +57,8 @@ impl Resolved {
         self
     }
 
-    /// Puts in what follows from something else than words, such as how a program was started, in the place of what was said.
+    /// Sets a value that follows from something other than configuration, such as how a program was
+    /// started. Replaces a configured value.
     ///
     /// ```
     /// use u2m_config::{ConfigFile, SelectionArgs, ValueSource, resolve};
@@ -70,13 +75,14 @@ impl Resolved {
         self
     }
 
-    /// Adds what a host says. What is no plain word is no id, cloud or address, and could not be handed on in every form.
+    /// Adds a value from the metadata. Text with blanks, control characters or quotes is not a
+    /// valid id, cloud or URL, and could not be passed on in every form, so it is ignored.
     fn hear(&mut self, key: &str, text: Option<&str>) {
         let is_plain = |c: char| c.is_ascii_graphic() && !"\"'`$\\".contains(c);
         self.add(key, text.filter(|text| text.chars().all(is_plain)));
     }
 
-    /// Adds a value at its place in the table, unless there is one, or none to add.
+    /// Adds a value at its position in the table, unless it is empty or the key already has one.
     fn add(&mut self, key: &str, text: Option<&str>) {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return };
         let Some(attribute) = Attribute::named(key).filter(|_| self.value(key).is_none()) else {
@@ -89,7 +95,7 @@ impl Resolved {
 
     fn discovery_url(&self, said: &HostMetadata) -> Option<String> {
         let root = said.oidc_endpoint.as_deref().filter(|root| !root.is_empty())?;
-        // Some leave the scheme out.
+        // Some hosts omit the scheme.
         let mut root = match root.contains("://") {
             true => root.to_owned(),
             false => format!("https://{root}"),
@@ -103,13 +109,14 @@ impl Resolved {
         is_own.then(|| format!("{root}{WELL_KNOWN}"))
     }
 
-    /// For whom tokens are: the host's first, else the account, where the host is no workspace.
+    /// Returns the audience of tokens: the first one of the host, else the account if the host is
+    /// not a workspace.
     fn audience<'a>(&'a self, said: &'a HostMetadata) -> Option<&'a str> {
         let account = || self.get("account_id").filter(|_| said.workspace_id.is_none());
         said.audiences.first().map(String::as_str).or_else(account)
     }
 
-    /// A cloud that nobody here knows stays as its host writes it.
+    /// Returns the cloud. If the metadata names an unknown one, that name is kept as it is.
     fn cloud_as_written<'a>(&'a self, said: Option<&'a HostMetadata>) -> Option<&'a str> {
         let cloud = self.cloud(said)?;
         let is_of_resource = self.get("azure_workspace_resource_id").is_some();

@@ -1,4 +1,4 @@
-//! A value, and where it comes from.
+//! A configured value, and where it comes from.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::Attribute;
 
-/// What stands for a secret where it is shown.
+/// Replaces a secret where values are shown.
 const HIDDEN: &str = "********";
 
 /// Where a value comes from.
@@ -21,18 +21,18 @@ const HIDDEN: &str = "********";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueSource {
-    /// A flag of a command line, with its hyphens.
+    /// A command line flag, with its hyphens.
     Flag(&'static str),
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(&'static str),
     /// The profile file.
     File(PathBuf),
-    /// Nobody gave it: it follows from something else.
+    /// Nobody set it: it was derived from something else.
     Derived,
 }
 
 impl ValueSource {
-    /// What kind of place it is, in the words of Databricks' programs.
+    /// Returns the kind of source, in the words of Databricks' programs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Flag(_) => "flag",
@@ -42,7 +42,7 @@ impl ValueSource {
         }
     }
 
-    /// Which one it is.
+    /// Returns the name of the flag or variable, or the path of the file. `None` for a derived value.
     pub fn name(&self) -> Option<String> {
         match self {
             Self::Flag(name) | Self::Variable(name) => Some((*name).to_owned()),
@@ -61,7 +61,8 @@ impl fmt::Display for ValueSource {
     }
 }
 
-/// One value that was settled on. A secret is hidden in its `Debug` form, and cleared from memory when it is dropped.
+/// One configured value and its source. A secret is hidden in the `Debug` form, and cleared from
+/// memory on drop.
 ///
 /// ```
 /// use u2m_config::{ConfigFile, SelectionArgs, resolve};
@@ -85,22 +86,22 @@ impl Value {
         Self { attribute, text: Zeroizing::new(text.to_owned()), source }
     }
 
-    /// What it is the value of.
+    /// Returns the attribute that this is the value of.
     pub fn attribute(&self) -> &'static Attribute {
         self.attribute
     }
 
-    /// The value itself, secret or not.
+    /// Returns the value itself, even if it is secret.
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// The value as it may be shown: asterisks for a secret.
+    /// Returns the value for display: asterisks if it is secret.
     pub fn shown(&self) -> &str {
         if self.attribute.is_secret() { HIDDEN } else { &self.text }
     }
 
-    /// Where it comes from.
+    /// Returns where the value comes from.
     pub fn source(&self) -> &ValueSource {
         &self.source
     }

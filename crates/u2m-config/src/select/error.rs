@@ -1,23 +1,23 @@
-//! Why it is not clear what is meant.
+//! Errors of selecting a profile and a host.
 
 use u2m_core::{Host, HostError, IssuerError, Sanitized, TargetError};
 
-/// Why it is not clear what is meant. A person has to say more, or something else.
+/// Why no profile and host could be selected. The user must specify more, or something else.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChooseError {
-    /// Several profiles are on the host.
+    /// Several profiles are for the host.
     #[error("{} match {host}", joined(.names, " and "))]
     Ambiguous {
-        /// The host, as it was said.
+        /// The host, as it was given.
         host: Sanitized,
-        /// The profiles.
+        /// The profiles that are for it.
         names: Vec<Sanitized>,
     },
-    /// A positional argument beside a flag that says the same.
+    /// A positional argument was given together with `--host` or `--profile`.
     #[error("the argument '{0}' cannot be combined with --host or --profile")]
     ArgumentWithFlag(Sanitized),
-    /// A profile was named together with another host than its own.
+    /// A profile was named together with a host that is not its own.
     #[error("profile {profile} is for {own}, not for {wanted}")]
     Conflict {
         /// The profile.
@@ -27,13 +27,13 @@ pub enum ChooseError {
         /// The host that was named.
         wanted: Host,
     },
-    /// A flag that means nothing while the host is not known.
+    /// A flag that only makes sense together with a host.
     #[error("--{0} requires --host to be specified")]
     FlagNeedsHost(&'static str),
-    /// What was given is not a host.
+    /// The given host is invalid.
     #[error(transparent)]
     Host(HostError),
-    /// The profile signs in to an issuer of its own.
+    /// The profile signs in to an issuer other than Databricks'.
     #[error("profile {profile} is for the issuer {issuer}")]
     IssuerProfile {
         /// The profile.
@@ -41,44 +41,44 @@ pub enum ChooseError {
         /// Its issuer.
         issuer: Sanitized,
     },
-    /// The environment signs in as a machine, and nobody is signed in.
+    /// The environment has the credentials of a service, so there is no user to sign in.
     #[error(
         "the environment signs in with a client id and secret; only logins by a person are served here"
     )]
     MachineEnvironment,
-    /// The profile signs in as a machine.
+    /// The profile has the credentials of a service, so there is no user to sign in.
     #[error(
         "profile {0} signs in with a client id and secret; only logins by a person are served here"
     )]
     MachineProfile(Sanitized),
-    /// An account console without an account.
+    /// A login to an account console needs an account id.
     #[error("signing in to {0} needs an account id")]
     NoAccount(Host),
-    /// The profile has no host, and none was given.
+    /// The profile has no host, and no host was given.
     #[error("profile {0} has no host")]
     NoHost(Sanitized),
-    /// Nothing was said, and there is nothing to fall back on.
+    /// Neither a profile nor a host was given, and there is no default.
     #[error("no profile specified. Use --profile <name> to specify which profile to use")]
     NoProfileChosen,
-    /// Nothing was said, and there are no profiles.
+    /// Neither a profile nor a host was given, and there are no profiles.
     #[error("no profiles configured")]
     NoProfiles,
-    /// A variable holds bytes that are no text.
+    /// The value of an environment variable is not UTF-8.
     #[error("the value of {0} is not UTF-8")]
     NotUtf8(&'static str),
-    /// The profile's issuer is not one.
+    /// The issuer of the profile is invalid.
     #[error("the issuer of profile {0} cannot be used")]
     ProfileIssuer(Sanitized, #[source] IssuerError),
-    /// The profile's host is not one.
+    /// The host of the profile is invalid.
     #[error("the host of profile {0} cannot be used")]
     ProfileHost(Sanitized, #[source] HostError),
-    /// The section of settings was named as a profile.
+    /// `__settings__` was named as a profile.
     #[error("__settings__ is a reserved section name and cannot be a profile")]
     Reserved,
-    /// An account id or a profile's name that is not one.
+    /// An account id or a profile name is invalid.
     #[error(transparent)]
     Target(TargetError),
-    /// A host was named that no profile is for.
+    /// No profile is for the host that was named.
     #[error("no profile is for {host}; {}", known(.names))]
     UnknownHost {
         /// The host.
@@ -86,18 +86,18 @@ pub enum ChooseError {
         /// All profiles.
         names: Vec<Sanitized>,
     },
-    /// No such profile.
+    /// There is no profile with that name.
     #[error("no matching profile found: \"{name}\"{}", alike(.near))]
     UnknownProfile {
-        /// What was said.
+        /// The name that was given.
         name: Sanitized,
-        /// Profiles with a name like it.
+        /// Profiles with similar names.
         near: Vec<Sanitized>,
     },
-    /// What a variable gives for a host is not one.
+    /// The host in an environment variable is invalid.
     #[error("the host from {0} environment variable cannot be used")]
     VariableHost(&'static str, #[source] HostError),
-    /// A workspace id that is not one.
+    /// A workspace id is invalid.
     #[error("not a workspace id: '{0}'")]
     WorkspaceId(Sanitized),
 }
@@ -113,7 +113,7 @@ fn alike(near: &[Sanitized]) -> String {
     }
 }
 
-/// More names than these are not read at a glance.
+/// The maximum number of names in a message. More are hard to read.
 const SHOWN: usize = 20;
 
 fn known(names: &[Sanitized]) -> String {

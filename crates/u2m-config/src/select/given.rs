@@ -1,11 +1,11 @@
-//! What was said: a profile, a host, or a word that is one of the two.
+//! What the command line names: a profile, a host, or one word that is either.
 
 use super::ChooseError;
 use super::near::unknown;
 use crate::{ConfigFile, looks_like_host};
 use u2m_core::Sanitized;
 
-/// What was said on a command line. An empty text counts as absent.
+/// What the command line names. An empty text counts as absent.
 ///
 /// ```
 /// let given = u2m_config::SelectionArgs { host: Some("https://a.example"), ..Default::default() };
@@ -13,26 +13,28 @@ use u2m_core::Sanitized;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SelectionArgs<'a> {
-    /// A profile's name or a host, whichever it turns out to be.
+    /// The name of a profile or a host; [`SelectionArgs::sorted`] determines which.
     pub either: Option<&'a str>,
-    /// A profile's name.
+    /// The name of a profile.
     pub profile: Option<&'a str>,
     /// A host, as typed or pasted.
     pub host: Option<&'a str>,
-    /// An account's id.
+    /// The id of an account.
     pub account_id: Option<&'a str>,
-    /// A workspace's id.
+    /// The id of a workspace.
     pub workspace_id: Option<&'a str>,
-    /// Whether a host that no profile is for is an error.
+    /// Whether it is an error if no profile is for the host.
     pub host_needs_profile: bool,
 }
 
 impl<'a> SelectionArgs<'a> {
-    /// The same with `either` taken for what it is: a profile that leads somewhere, by its exact name; else a host, if it looks
-    /// like one; else a profile that leads nowhere yet. A flag that is given and empty counts as absent.
+    /// Returns a copy in which `either` is resolved to a profile or a host.
+    ///
+    /// It is a profile if one with exactly this name has a host or an issuer; else a host if it
+    /// looks like one; else a profile with this name that has neither. Empty texts become absent.
     ///
     /// # Errors
-    /// It is none of these, or it stands beside a flag that says the same.
+    /// Fails if it is none of these, or if `host` or `profile` is given as well.
     ///
     /// ```
     /// use u2m_config::{ConfigFile, SelectionArgs};
@@ -67,7 +69,7 @@ impl<'a> SelectionArgs<'a> {
         Ok(given)
     }
 
-    /// Whether a profile or a host is named, in whichever way.
+    /// Returns whether a profile or a host is named, in any of the three ways.
     ///
     /// ```
     /// use u2m_config::SelectionArgs;

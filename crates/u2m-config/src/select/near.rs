@@ -1,17 +1,18 @@
-//! Profiles by their names, and what is said of a name that none has.
+//! Finds profiles by name, and suggests similar names for one that does not exist.
 
 use super::ChooseError;
 use crate::{ConfigFile, Profile, SETTINGS};
 use u2m_core::Sanitized;
 
-/// How many names are offered in the place of one that nobody has.
+/// The maximum number of names that are suggested.
 const OFFERED: usize = 3;
 
 impl ConfigFile {
-    /// The profile of that exact name.
+    /// Returns the profile with exactly this name.
     ///
     /// # Errors
-    /// There is none, which is told with the names that are like it; or it is the name of the settings.
+    /// Fails with [`ChooseError::UnknownProfile`] and similar names if there is none, and with
+    /// [`ChooseError::Reserved`] for the section that holds settings.
     ///
     /// ```
     /// let file = u2m_config::ConfigFile::parse("[dev]\nhost = a.example\n")?;
@@ -28,7 +29,7 @@ impl ConfigFile {
     }
 }
 
-/// What is said of a name that no profile has: with the names that are like it.
+/// Returns the error for a name that no profile has, with similar names.
 pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
     let profiles = file.profiles();
     let mut near = alike(name, profiles.iter().map(Profile::name));
@@ -39,7 +40,7 @@ pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
     }
 }
 
-/// Those of some `known` words that somebody may have meant who typed `said`, the likest first.
+/// Returns the words among `known` that the user may have meant by `said`, most similar first.
 ///
 /// ```
 /// let known = ["port", "profiles", "profile"];
@@ -50,9 +51,9 @@ pub fn alike<'k>(said: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'
     let rank = |known: &'k str| {
         let distance = distance(said, known);
         match begins(said, known) {
-            // What begins another word may lack no more than its end.
+            // A prefix of a word, or a word with more text behind it, ranks no worse than a typing error.
             true => Some((distance.min(MOST), known)),
-            // Of two letters, two others make any word.
+            // If every letter differs, the words are not similar, however short they are.
             false if distance < said.chars().count().min(known.chars().count()) => {
                 is_near(said, known).then_some((distance, known))
             }
@@ -64,10 +65,11 @@ pub fn alike<'k>(said: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'
     found.into_iter().map(|(_, known)| known).collect()
 }
 
-/// So many letters of a slip may differ.
+/// The maximum number of letters that may differ.
 const MOST: usize = 2;
 
-/// Whether two names are so alike that one may be a slip of the other: at most two letters differ, or one begins the other.
+/// Returns whether one name may be a typing error for the other: at most two letters differ, or one
+/// is a prefix of the other.
 fn is_near(one: &str, other: &str) -> bool {
     begins(one, other) || distance(one, other) <= MOST
 }

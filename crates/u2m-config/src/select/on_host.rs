@@ -1,17 +1,18 @@
-//! Which profile is meant where a host is named.
+//! Selects a profile by its host.
 
 use super::{ChooseError, NamedHost, Purpose};
 use crate::{ConfigFile, Profile};
 use u2m_core::{Host, Sanitized};
 
-/// What tells the profiles of one host apart.
+/// The ids that tell apart the profiles of one host.
 pub(super) struct ProfileIds {
     pub(super) account: Option<String>,
     pub(super) workspace: Option<String>,
 }
 
-/// The profile for a host: the only one that is for it and for the ids that were named, else the default one of them. Those
-/// that a person signs in with go first; others are passed over where a login is wanted, and count where there is no other.
+/// Returns the profile for a host: the only one that matches the host and the given ids, or else
+/// the default profile if it is among them. Profiles that users sign in with take precedence.
+/// Others are ignored for a login, and used for a configuration if there is no profile for users.
 pub(super) fn on_host(
     named: &NamedHost,
     ids: &ProfileIds,
@@ -45,7 +46,7 @@ pub(super) fn on_host(
     }
 }
 
-/// Leaves the profiles with this id, or, where there are none, those that have no such id.
+/// Keeps the profiles with this id or, if there are none, those without such an id.
 fn narrow<'a>(
     profiles: &mut Vec<Profile<'a>>,
     id: Option<&str>,

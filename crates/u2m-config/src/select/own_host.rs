@@ -1,14 +1,14 @@
-//! What a profile is for: its own host, and no other.
+//! The host that a profile belongs to.
 
 use super::ChooseError;
 use crate::Profile;
 use u2m_core::{Host, HostHints, Sanitized, Target};
 
 impl Profile<'_> {
-    /// The host, and the ids in its URL.
+    /// Returns the host of the profile, and the ids in its URL.
     ///
     /// # Errors
-    /// What the file has for a host is none.
+    /// Fails if the host in the file is invalid.
     ///
     /// ```
     /// use u2m_config::ConfigFile;
@@ -23,10 +23,11 @@ impl Profile<'_> {
         self.host().map(|text| Host::typed(text).map_err(wrong)).transpose()
     }
 
-    /// Refuses to be taken for another host than its own, or than its issuer's: what it holds is for no other.
+    /// Checks that the profile may be used for the host `named`: its credentials and logins are for
+    /// its own host, or for the host of its issuer, and for no other.
     ///
     /// # Errors
-    /// `named` is another host; or the profile's own is none.
+    /// Fails if `named` is another host, or if the profile's own host is invalid.
     ///
     /// ```
     /// use u2m_config::ConfigFile;

@@ -1,13 +1,13 @@
-//! What the environment says, attribute by attribute.
+//! Reads attributes from environment variables.
 
 use super::ChooseError;
 use crate::Attribute;
 use std::ffi::OsString;
 
-/// The variable that holds an ID token where [`oidc_token_env`](Attribute) names no other.
+/// The variable that holds an ID token, unless [`oidc_token_env`](Attribute) names another.
 const ID_TOKEN: &str = "DATABRICKS_OIDC_TOKEN";
 
-/// The environment.
+/// The environment variables of a program.
 pub(crate) struct SelectionVariables<'a> {
     env: &'a dyn Fn(&str) -> Option<OsString>,
 }
@@ -17,7 +17,7 @@ impl<'a> SelectionVariables<'a> {
         Self { env }
     }
 
-    /// The value that the environment gives to a key, and the variable that does.
+    /// Returns the value that the environment sets for a key, and the name of the variable.
     pub(crate) fn first(&self, key: &str) -> Result<Option<(String, &'static str)>, ChooseError> {
         Attribute::named(key).map_or(Ok(None), |attribute| self.of(attribute))
     }
@@ -34,12 +34,13 @@ impl<'a> SelectionVariables<'a> {
         Ok(None)
     }
 
-    /// Whether the usual variable holds an ID token. It is no attribute: its value goes nowhere but to a token endpoint.
+    /// Returns whether the default variable holds an ID token. It is not an attribute, because its
+    /// value is sent only to a token endpoint.
     pub(crate) fn holds_id_token(&self) -> bool {
         crate::variable(self.env, ID_TOKEN).is_some()
     }
 
-    /// Whether the environment says how to authenticate, other than by a person's login.
+    /// Returns whether the environment says how to authenticate, other than with a user's login.
     pub(super) fn authenticates(&self) -> Result<bool, ChooseError> {
         if let Some((auth_type, _)) = self.first("auth_type")?
             && auth_type != "databricks-cli"

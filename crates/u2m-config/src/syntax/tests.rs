@@ -1,6 +1,7 @@
 use super::*;
 
-/// The only pair of a text, with the text of its slot and of its value.
+/// Returns the only pair of a text, with the text of its slot and of its value.
+///
 fn only(text: &str) -> (String, String, bool) {
     let pair = Scanner::new(text).find_map(|item| match item.unwrap().kind {
         ItemKind::Pair(pair) => Some(pair),

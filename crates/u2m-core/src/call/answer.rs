@@ -1,4 +1,4 @@
-//! What came back.
+//! An HTTP response.
 
 use crate::decode;
 use crate::time::Timestamp;
@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// What came back, whatever its status. `Debug` leaves body and head out.
+/// An HTTP response, whatever its status. `Debug` shows neither body nor headers.
 #[derive(Clone)]
 pub struct HttpResponse {
     status: u16,
@@ -19,8 +19,8 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// The fields of a head that are kept, in lower case, besides those that have a method of their own. A transport hands
-    /// these over ([`with_header`](Self::with_header)) and no other, so that a cookie is never among them.
+    /// The headers that are kept besides those with methods of their own, in lower case. A transport passes in these
+    /// ([`with_header`](Self::with_header)) and no others, so that a response never holds a cookie.
     pub const HEADERS: [&'static str; 6] = [
         "location",
         "metadata-flavor",
@@ -30,7 +30,8 @@ impl HttpResponse {
         "x-request-id",
     ];
 
-    /// Takes a status and a body of at most the request's limit, as it came: a transport decodes nothing.
+    /// Makes a response from a status and a body, which is at most as long as the request's limit. The body is as it
+    /// was received: a transport does not decode it.
     ///
     /// ```
     /// let answer = u2m_core::HttpResponse::new(200, b"{}".to_vec()).with_content_type("application/json");
@@ -55,7 +56,7 @@ impl HttpResponse {
         self
     }
 
-    /// Adds the value of `Content-Encoding`, all of them with commas between where there are several.
+    /// Adds the value of `Content-Encoding`; several values are joined with commas.
     ///
     /// ```
     /// let answer = u2m_core::HttpResponse::new(200, vec![0x1f, 0x8b]).with_content_encoding("gzip");
@@ -67,22 +68,22 @@ impl HttpResponse {
         self
     }
 
-    /// Adds how long the server asked to be left alone (RFC 9110 section 10.2.3). Where it has named a time instead,
-    /// [`Timestamp::read_retry_after`] says how long that is.
+    /// Adds how long the server asked the client to wait (`Retry-After`, RFC 9110 section 10.2.3). If the header
+    /// holds a date, convert it with [`Timestamp::read_retry_after`].
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// Adds the time by the server's clock.
+    /// Adds the server's clock time (`Date`).
     #[must_use]
     pub fn with_date(mut self, date: Timestamp) -> Self {
         self.date = Some(date);
         self
     }
 
-    /// Adds a field of the head, if it is one that is [kept](Self::HEADERS).
+    /// Adds a header, if it is one that is [kept](Self::HEADERS).
     ///
     /// ```
     /// use u2m_core::HttpResponse;
@@ -99,13 +100,13 @@ impl HttpResponse {
         self
     }
 
-    /// The first value of a field of the head, if it is one that is [kept](Self::HEADERS).
+    /// The first value of a header, if it is one that is [kept](Self::HEADERS).
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(kept, _)| kept.eq_ignore_ascii_case(name));
         found.next().map(|(_, value)| value.as_str())
     }
 
-    /// The time by the server's clock.
+    /// The server's clock time (`Date`).
     pub fn date(&self) -> Option<Timestamp> {
         self.date
     }
@@ -120,23 +121,23 @@ impl HttpResponse {
         (200..300).contains(&self.status)
     }
 
-    /// How long the server asked to be left alone.
+    /// How long the server asked the client to wait (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Whether sending the same again may help: 429, 502, 503 and 504.
+    /// Whether sending the same request again may help: status 429, 502, 503 or 504.
     pub fn asks_for_patience(&self) -> bool {
         matches!(self.status, 429 | 502 | 503 | 504)
     }
 
-    /// The body as it came.
+    /// The body as it was received.
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The text of the body, at most `limit` bytes of it: without its content coding (RFC 9110 section 8.4.1), its mark and its
-    /// charset. What cannot be undone stays as it is.
+    /// The body as text, at most `limit` bytes of it: decompressed (RFC 9110 section 8.4.1), without a byte order
+    /// mark, and in UTF-8. A coding or charset that cannot be decoded is left as it is.
     ///
     /// ```
     /// let answer = u2m_core::HttpResponse::new(200, b"\xef\xbb\xbf{}".to_vec());
@@ -147,18 +148,18 @@ impl HttpResponse {
         decode::plain(self.body.clone(), coding, charset.as_deref(), limit)
     }
 
-    /// The body as it came, and the codings that it was said to be in.
+    /// The body as it was received, and its `Content-Encoding`.
     pub(crate) fn into_body(self) -> (Zeroizing<Vec<u8>>, Option<String>) {
         (self.body, self.content_encoding)
     }
 
-    /// The media type without parameters, in lower case; empty where none was said.
+    /// The media type without parameters, in lower case; empty if the response has none.
     pub fn media_type(&self) -> String {
         let value = self.content_type.as_deref().unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
 
-    /// The encoding of its characters, if that was said.
+    /// The `charset` parameter of `Content-Type`, if there is one.
     pub(crate) fn charset(&self) -> Option<String> {
         let parameters = self.content_type.as_deref()?.split(';').skip(1);
         parameters.filter_map(|one| one.split_once('=')).find_map(|(name, value)| {
@@ -170,7 +171,13 @@ impl HttpResponse {
 
 impl fmt::Debug for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({}, {:?}, {} bytes)", self.status, self.media_type(), self.body.len())
+        write!(
+            f,
+            "HttpResponse({}, {:?}, {} bytes)",
+            self.status,
+            self.media_type(),
+            self.body.len()
+        )
     }
 }
 

@@ -1,16 +1,16 @@
-//! Why no answer arrived.
+//! Why a request got no response.
 
 use super::{HttpRequest, HttpResponse};
 use crate::reply::Reply;
 use std::error::Error;
 use std::sync::Arc;
 
-/// Why no answer arrived.
+/// Why a request got no response.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{kind}{}", at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default())]
 pub struct TransportFailure {
     kind: TransportFailureKind,
-    /// Where the request was to go: the origin of its URL, and no more of it.
+    /// The origin of the request's URL, and no more of it.
     at: Option<String>,
     #[source]
     source: Option<Arc<dyn Error + Send + Sync>>,
@@ -18,26 +18,27 @@ pub struct TransportFailure {
     begun: Option<Arc<Reply>>,
 }
 
-/// What is known about a request that got no answer.
+/// What is known about a request that got no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportFailureKind {
-    /// The connection broke after the request had begun to go out.
+    /// The connection broke after sending had begun.
     #[error("the connection broke before an answer arrived")]
     Broken,
-    /// The request did not leave: no name, no route, refused, or no trust in the certificate.
+    /// The request was not sent: the name did not resolve, there was no route, the connection was refused, or the
+    /// certificate was not trusted.
     #[error("the server could not be reached")]
     NotSent,
-    /// The deadline passed; the request may have reached the server.
+    /// The deadline passed. The request may have reached the server.
     #[error("the server did not answer in time")]
     TimedOut,
-    /// The answer is larger than any honest one.
+    /// The response is larger than the limit.
     #[error("the answer is too large")]
     TooLarge,
 }
 
 impl TransportFailure {
-    /// Says what is known, without a cause.
+    /// Makes a failure without a cause.
     ///
     /// ```
     /// use u2m_core::{TransportFailure, TransportFailureKind};
@@ -48,8 +49,8 @@ impl TransportFailure {
         Self { kind, at: None, source: None, partial: None, begun: None }
     }
 
-    /// Adds what had arrived of the answer: its head, and the beginning of its body. Where something was spent, that may be
-    /// all that is left of a login.
+    /// Adds the part of the response that had arrived: its headers and the beginning of its body. If the request
+    /// spent a refresh token, this part may be all that is left of the login.
     ///
     /// ```
     /// use u2m_core::{HttpResponse, TransportFailure, TransportFailureKind};
@@ -63,28 +64,30 @@ impl TransportFailure {
         self
     }
 
-    /// What had arrived of the answer, if its head had.
+    /// The part of the response that had arrived, if its headers had.
     pub fn partial(&self) -> Option<&HttpResponse> {
         self.partial.as_deref()
     }
 
-    /// What had arrived of the answer, as the flows read it. It goes no further: an error has no use for it.
+    /// Takes the part of the response that had arrived, as the flows read it. It does not stay in the error, which
+    /// has no use for it.
     pub(crate) fn take_begun(&mut self) -> Option<Arc<Reply>> {
         self.partial = None;
         self.begun.take()
     }
 
-    /// The failure of this request: where it was to go, and what had arrived of its answer, as the flows read it.
+    /// Adds what is known from the request: its origin, and the part of the response that had arrived, as the flows
+    /// read it.
     pub(super) fn of(self, request: &HttpRequest) -> Self {
         let begun = self.partial.as_deref().cloned();
         let begun = begun.map(|begun| Arc::new(Reply::of(begun, request)));
         let at = request.url().origin();
-        // An opaque one says nothing.
+        // An opaque origin says nothing.
         let at = at.is_tuple().then(|| at.ascii_serialization());
         Self { at, begun, ..self }
     }
 
-    /// Adds the cause, whose text must hold neither a URL's query nor a body.
+    /// Adds the cause. Its text must not contain a URL's query or a body.
     #[must_use]
     pub fn because(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));

@@ -1,4 +1,4 @@
-//! What is sent: a method, an address, a head, a body, and the rules by which it leaves.
+//! An HTTP request: method, URL, headers, body, and the rules for sending it.
 
 use crate::form;
 use crate::oauth;
@@ -8,10 +8,10 @@ use std::fmt;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// A request that a driver sends as it is, without cookies.
+/// An HTTP request for the driver to send exactly as given, without cookies.
 ///
-/// `Accept` is `application/json` unless the request says otherwise. Body and head may hold secrets: `Debug` shows neither
-/// them nor the query, and they are cleared from memory with the last copy.
+/// `Accept` is `application/json` unless a header overrides it. Body and headers may hold secrets: `Debug` shows
+/// neither them nor the query, and they are cleared from memory when the last copy is dropped.
 #[derive(Clone)]
 pub struct HttpRequest {
     method: Method,
@@ -20,29 +20,29 @@ pub struct HttpRequest {
     headers: Vec<(Cow<'static, str>, Zeroizing<String>)>,
     redirects: RedirectPolicy,
     route: Route,
-    /// What the server knows besides: from an earlier request, or from a body that is not looked into.
+    /// Other secrets that the server knows: from an earlier request, or from a body that is not parsed.
     known: SentSecrets,
     limit: usize,
 }
 
-/// What is done with a resource (RFC 9110 section 9.3, RFC 5789 section 2).
+/// The HTTP method (RFC 9110 section 9.3, RFC 5789 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Method {
-    /// Remove it.
+    /// `DELETE`: removes the resource.
     Delete,
-    /// Ask for it.
+    /// `GET`: reads the resource.
     Get,
-    /// Change a part of it.
+    /// `PATCH`: changes a part of the resource.
     Patch,
-    /// Hand something to it.
+    /// `POST`: submits data to the resource.
     Post,
-    /// Put something in its place.
+    /// `PUT`: replaces the resource.
     Put,
 }
 
 impl Method {
-    /// Its name in a request.
+    /// The method's name as it is sent, such as `GET`.
     ///
     /// ```
     /// assert_eq!(u2m_core::Method::Patch.as_str(), "PATCH");
@@ -58,37 +58,37 @@ impl Method {
     }
 }
 
-/// Which redirects of a request are followed. Nothing but a GET ever is: what it sends would go to a place that nobody has
-/// looked at.
+/// Which redirects of a request are followed. Only a GET ever follows any: other requests would send their contents
+/// to a place that nothing has checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedirectPolicy {
-    /// None: the redirect is the answer.
+    /// Follows none: the redirect itself is the response.
     None,
-    /// Those to the origin that was asked, a few of them.
+    /// Follows a few, within the origin of the request.
     SameOrigin,
 }
 
-/// By which way a request leaves.
+/// The network route a request takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// To a metadata service of the machine that this process runs on, such as `http://169.254.169.254`: in clear text, past
-    /// every proxy and without redirects. A transport refuses all other addresses before it sends anything.
+    /// To a metadata service of the machine that this process runs on, such as `http://169.254.169.254`: in clear
+    /// text, without a proxy or redirects. The transport refuses any other address before it sends anything.
     Metadata,
-    /// To anywhere, under TLS, by the proxy that is set; to this machine itself also without.
+    /// To any host, over TLS and through the configured proxy. Loopback also works without them.
     World,
 }
 
 #[derive(Clone)]
 enum RequestBody {
-    /// Nothing, and nothing is said of it.
+    /// No body, and no header that says so.
     Absent,
-    /// Nothing, and the head says so.
+    /// An empty body, declared in the headers.
     Empty,
     Form(Zeroizing<String>),
     Json(Zeroizing<String>),
 }
 
-/// The members of a form that are no secrets: names of things, and what is asked for.
+/// The form parameters whose values are not secret.
 const OPEN: [&str; 11] = [
     "audience",
     "client_assertion_type",
@@ -103,7 +103,7 @@ const OPEN: [&str; 11] = [
     "token_type_hint",
 ];
 
-/// The headers whose values are no secrets.
+/// The headers whose values are not secret.
 const PLAIN: [&str; 8] = [
     "accept",
     "content-type",
@@ -133,7 +133,7 @@ impl HttpRequest {
         }
     }
 
-    /// Asks for what is at `url`.
+    /// Makes a GET request.
     ///
     /// ```
     /// use u2m_core::{HttpRequest, RedirectPolicy};
@@ -146,7 +146,7 @@ impl HttpRequest {
         Self::new(Method::Get, url, RequestBody::Absent)
     }
 
-    /// Removes what is at `url`.
+    /// Makes a DELETE request.
     ///
     /// ```
     /// let request = u2m_core::HttpRequest::delete("https://a.example/apps/1".parse()?);
@@ -157,7 +157,8 @@ impl HttpRequest {
         Self::new(Method::Delete, url, RequestBody::Absent)
     }
 
-    /// Sends a form, as token endpoints take it (RFC 6749 appendix B). All of its values but names of things count as secrets.
+    /// Makes a POST request with a form, as token endpoints expect it (RFC 6749 appendix B). Every value counts as a
+    /// secret, except those of parameters known to be public, such as `client_id`.
     ///
     /// ```
     /// use u2m_core::HttpRequest;
@@ -171,18 +172,18 @@ impl HttpRequest {
         Self::encoded(url, oauth::form(members))
     }
 
-    /// The same for a form that is encoded already.
+    /// The same for a form that is already encoded.
     pub(crate) fn encoded(url: Url, form: Zeroizing<String>) -> Self {
         Self::new(Method::Post, url, RequestBody::Form(form))
     }
 
-    /// The same request with another form.
+    /// Replaces the form.
     pub(crate) fn with_form(mut self, form: Zeroizing<String>) -> Self {
         self.body = RequestBody::Form(form);
         self
     }
 
-    /// Sends a request without content to `url`.
+    /// Makes a POST request with an empty body.
     ///
     /// ```
     /// let request = u2m_core::HttpRequest::post("https://a.example/oidctoken".parse()?);
@@ -193,8 +194,8 @@ impl HttpRequest {
         Self::new(Method::Post, url, RequestBody::Empty)
     }
 
-    /// Sends JSON, which is taken over as it is. It is not looked into: secrets in it are to be named
-    /// ([`with_secret`](Self::with_secret)).
+    /// Makes a POST request with a JSON body, which is sent as given. The body is not parsed: name the secrets in it
+    /// with [`with_secret`](Self::with_secret).
     ///
     /// ```
     /// let request = u2m_core::HttpRequest::post_json("https://a.example/apps".parse()?, r#"{"name":"x"}"#);
@@ -206,7 +207,7 @@ impl HttpRequest {
         Self::new(Method::Post, url, RequestBody::Json(Zeroizing::new(json.into())))
     }
 
-    /// Puts JSON in the place of what is at `url`; else as [`post_json`](Self::post_json).
+    /// Makes a PUT request with a JSON body; otherwise like [`post_json`](Self::post_json).
     ///
     /// ```
     /// let request = u2m_core::HttpRequest::put_json("https://a.example/apps/1".parse()?, "{}");
@@ -217,7 +218,7 @@ impl HttpRequest {
         Self::new(Method::Put, url, RequestBody::Json(Zeroizing::new(json.into())))
     }
 
-    /// Changes by JSON what is at `url`; else as [`post_json`](Self::post_json).
+    /// Makes a PATCH request with a JSON body; otherwise like [`post_json`](Self::post_json).
     ///
     /// ```
     /// let request = u2m_core::HttpRequest::patch_json("https://a.example/apps/1".parse()?, "{}");
@@ -228,8 +229,9 @@ impl HttpRequest {
         Self::new(Method::Patch, url, RequestBody::Json(Zeroizing::new(json.into())))
     }
 
-    /// Adds a field to the head, or replaces the one of this name, whose case does not matter. Its value counts as a secret,
-    /// unless its name says otherwise. What no head can hold is an error when it is sent.
+    /// Adds a header, or replaces the one of this name; case does not matter. Its value counts as a secret, unless
+    /// the header is known to be public, such as `User-Agent`. A name or value that is not valid in HTTP fails when
+    /// the request is sent.
     ///
     /// ```
     /// use u2m_core::HttpRequest;
@@ -256,7 +258,7 @@ impl HttpRequest {
         self
     }
 
-    /// Sets which redirects are followed. Only a GET that does not go to a metadata service follows any.
+    /// Sets which redirects to follow. Only a GET that does not go to a metadata service follows any.
     ///
     /// ```
     /// use u2m_core::{HttpRequest, RedirectPolicy};
@@ -270,7 +272,7 @@ impl HttpRequest {
         self
     }
 
-    /// Sets by which way it leaves.
+    /// Sets the network route.
     ///
     /// ```
     /// use u2m_core::{HttpRequest, RedirectPolicy, Route};
@@ -284,7 +286,7 @@ impl HttpRequest {
         self
     }
 
-    /// Sets how many bytes of body, after decompression, the answer may have: 1 MiB unless set.
+    /// Sets how many bytes of body the response may have after decompression. The default is 1 MiB.
     ///
     /// ```
     /// let request = u2m_core::HttpRequest::get("https://a.example".parse()?).with_limit(64 << 10);
@@ -297,7 +299,8 @@ impl HttpRequest {
         self
     }
 
-    /// Names a secret that the server has from an earlier request, or from this one's JSON, and may repeat in its answer.
+    /// Names a secret that the server knows from an earlier request, or from this one's JSON, and might repeat in its
+    /// response.
     ///
     /// ```
     /// let request = u2m_core::HttpRequest::get("https://a.example".parse()?).with_secret("canary");
@@ -310,8 +313,8 @@ impl HttpRequest {
         self
     }
 
-    /// A text of the answer without the secrets that the server has with this request, however it has encoded them. Whatever
-    /// a server says goes through this before it is shown or kept.
+    /// Removes from `text` every secret that this request gives to the server, however the server has encoded it.
+    /// Anything a server says must pass through this before it is shown or stored.
     ///
     /// ```
     /// use u2m_core::HttpRequest;
@@ -324,7 +327,8 @@ impl HttpRequest {
         self.sent().cut(text)
     }
 
-    /// Every secret that the server has with this request: all of its form but names, and what its head holds.
+    /// Every secret that this request gives to the server: all form values and headers that are not known to be
+    /// public.
     pub(crate) fn sent(&self) -> SentSecrets {
         let mut sent = self.known.clone();
         for (name, value) in form::pairs(self.form().unwrap_or_default().as_bytes()) {
@@ -333,24 +337,24 @@ impl HttpRequest {
             }
         }
         for (name, value) in self.headers().filter(|(name, _)| !PLAIN.contains(name)) {
-            // The scheme before credentials is no secret.
+            // The scheme before the credentials is not secret.
             let credentials = value.split_once(' ').filter(|_| name == "authorization");
             sent.add(credentials.map_or(value, |(_, credentials)| credentials));
         }
         sent
     }
 
-    /// What is done.
+    /// The HTTP method.
     pub fn method(&self) -> Method {
         self.method
     }
 
-    /// Where to send it.
+    /// The URL to send it to.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// The body, which may be empty; `None` where there is none, and nothing is said of it.
+    /// The body, which may be empty; `None` if there is none and no header declares one.
     pub fn body(&self) -> Option<&[u8]> {
         match &self.body {
             RequestBody::Absent => None,
@@ -359,7 +363,7 @@ impl HttpRequest {
         }
     }
 
-    /// What the body is.
+    /// The body's media type; `None` if the body is absent or empty.
     pub fn content_type(&self) -> Option<&'static str> {
         match self.body {
             RequestBody::Absent | RequestBody::Empty => None,
@@ -368,7 +372,7 @@ impl HttpRequest {
         }
     }
 
-    /// The body of a POST that is a form.
+    /// The body, if it is a form.
     pub fn form(&self) -> Option<&str> {
         match &self.body {
             RequestBody::Form(form) => Some(form.as_str()),
@@ -376,13 +380,13 @@ impl HttpRequest {
         }
     }
 
-    /// What goes into the head besides `Accept` and `Content-Type`, or in their place: names in lower case, each once, and
-    /// values that may be secrets. They are for the request's own origin alone.
+    /// The headers to send in addition to `Accept` and `Content-Type`, or in place of them. Names are in lower case
+    /// and occur once; values may be secret. Send them only to the request's own origin.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().map(|(name, value)| (&**name, value.as_str()))
     }
 
-    /// Which redirects are followed.
+    /// Which redirects to follow.
     pub fn redirects(&self) -> RedirectPolicy {
         match (self.method, self.route) {
             (Method::Get, Route::World) => self.redirects,
@@ -390,12 +394,12 @@ impl HttpRequest {
         }
     }
 
-    /// By which way it leaves.
+    /// The network route.
     pub fn route(&self) -> Route {
         self.route
     }
 
-    /// How many bytes of body, after decompression, the answer may have.
+    /// How many bytes of body the response may have after decompression.
     pub fn limit(&self) -> usize {
         self.limit
     }

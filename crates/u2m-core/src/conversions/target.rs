@@ -1,4 +1,4 @@
-//! A target as text: what it is, where, and as which profile.
+//! A target as text: its kind, where it is, and under which profile.
 
 use crate::databricks::Host;
 use crate::names::{AccountId, ProfileName};
@@ -7,19 +7,19 @@ use crate::text::Sanitized;
 use std::fmt;
 use std::str::FromStr;
 
-/// What stands between a target and its profile.
+/// The text between a target and its profile.
 const AS: &str = " as ";
 
-/// A host is a workspace, unless more is said.
+/// Makes a workspace target.
 impl From<Host> for Target {
     fn from(host: Host) -> Self {
         Self::workspace(host)
     }
 }
 
-/// One line that is read as the same target: `workspace https://a.example`, `account ID at https://accounts.example`,
-/// `unified ID at https://a.example`, `issuer https://id.example`, `discovery`; behind it `as PROFILE`, if it has one. A
-/// [key](Target::with_key) of the caller's own is no part of it.
+/// One line that can be parsed into the same target: `workspace https://a.example`, `account ID at https://accounts.example`,
+/// `unified ID at https://a.example`, `issuer https://id.example` or `discovery`, followed by `as PROFILE` if it has a profile.
+/// A [key](Target::with_key) of your own is not included.
 ///
 /// ```
 /// use u2m_core::{Host, ProfileName, Target};
@@ -45,7 +45,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A target as its `Display` shows it; and a host alone, which is a workspace.
+/// Parses a target as `Display` writes it. A host alone is a workspace.
 ///
 /// ```
 /// use u2m_core::Target;
@@ -85,7 +85,7 @@ fn unknown(text: &str) -> TargetError {
     TargetError::NotATarget(Sanitized::new(text))
 }
 
-/// As a map of its parts: `kind`, and of `host`, `account_id`, `issuer`, `profile` and `key` those that it has.
+/// Serializes a target as a map: `kind`, and those of `host`, `account_id`, `issuer`, `profile` and `key` that it has.
 #[cfg(feature = "serde")]
 mod as_map {
     use super::*;

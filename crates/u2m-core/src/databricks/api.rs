@@ -1,6 +1,6 @@
-//! What a host's API says of an access token: who it belongs to, where, and what there is to work with.
+//! API calls about an access token: whose it is, where it belongs, and which workspaces and clusters it can see.
 //!
-//! All of them are GETs with a bearer token: nothing is spent, and they may be repeated.
+//! All of them are GETs with a bearer token. They spend nothing and may be repeated.
 
 mod error;
 mod read;
@@ -24,10 +24,10 @@ const SMALL: usize = 1 << 20;
 /// An account has thousands of workspaces, of a kilobyte each; a page of clusters may have long settings.
 const LARGE: usize = 16 << 20;
 
-/// The header that says which workspace of a unified host is meant.
+/// The header that names the workspace on a unified host.
 const WORKSPACE: &str = "x-databricks-workspace-id";
 
-/// Whom to ask, and with which token.
+/// The host and the access token for API calls.
 ///
 /// ```
 /// use u2m_core::{AccessToken, ApiAccess, Host};
@@ -45,7 +45,7 @@ pub struct ApiAccess {
 }
 
 impl ApiAccess {
-    /// Asks `host` with `token`, which is sent nowhere else.
+    /// Makes API calls to `host` with `token`, which is sent nowhere else.
     ///
     /// ```
     /// use u2m_core::{AccessToken, ApiAccess, Host};
@@ -57,8 +57,8 @@ impl ApiAccess {
         Self { host, token, workspace_id: None }
     }
 
-    /// Names the workspace that is meant, for a host that serves several (`X-Databricks-Workspace-Id`). Every host takes
-    /// it. The placeholder `none` and an empty id are never sent.
+    /// Sets the workspace, for a host that serves several (`X-Databricks-Workspace-Id`). Every host accepts the header. The
+    /// placeholder `none` and an empty id are not sent.
     #[must_use]
     pub fn with_workspace_id(mut self, id: Option<&str>) -> Self {
         self.workspace_id = id.filter(|id| !id.is_empty() && *id != "none").map(str::to_owned);
@@ -70,13 +70,13 @@ impl ApiAccess {
         &self.host
     }
 
-    /// Whose token it is, in the workspace.
+    /// Fetches the user that the token belongs to, in the workspace.
     pub fn me(&self) -> HttpCall<AwaitingApiResponse<CurrentUser>> {
         self.get("/api/2.0/preview/scim/v2/Me", SMALL, read::me)
     }
 
-    /// The workspaces of an account; asks for rights that only an account's administrators have. The request is routed to
-    /// the account, whatever workspace was named.
+    /// Fetches the workspaces of an account. Only an account's administrators are allowed to do this. The request goes to the
+    /// account, whatever workspace was set.
     pub fn account_workspaces(
         &self,
         account: &AccountId,
@@ -85,13 +85,13 @@ impl ApiAccess {
         access.get(&format!("/api/2.0/accounts/{account}/workspaces"), LARGE, read::workspaces)
     }
 
-    /// Where the token belongs: its account and its workspace.
+    /// Fetches the account and the workspace that the token belongs to.
     pub fn introspect(&self) -> HttpCall<AwaitingApiResponse<Principal>> {
         self.get("/api/2.0/tokens/introspect", SMALL, read::principal)
     }
 
-    /// One page of the clusters that people made, by hand or by a program, at most 100; `page` is [`ClusterPage::next`] of
-    /// the page before. Clusters that jobs made for themselves are left out.
+    /// Fetches one page, of at most 100, of the clusters that were created in the UI or by API. `page` is the
+    /// [`ClusterPage::next`] of the page before. Clusters that jobs created for themselves are left out.
     pub fn clusters(&self, page: Option<&str>) -> HttpCall<AwaitingApiResponse<ClusterPage>> {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query
@@ -111,9 +111,9 @@ impl ApiAccess {
         limit: usize,
         read: JsonReader<T>,
     ) -> HttpCall<AwaitingApiResponse<T>> {
-        // A host is a parsed origin; of the paths only an account's id is not a literal, and it is one plain segment.
+        // A host is a parsed origin. Of the paths, only an account's id is not a literal, and it is one plain segment.
         let url = Url::parse(&self.host.join(path)).expect("an origin with a path is a URL");
-        // Of its whole length from the beginning, so that no half of it is left behind by growing.
+        // Allocated at full length, so that growing leaves no part of it behind.
         let bearer = ["Bearer ", self.token.expose()].concat();
         let request = HttpRequest::get(url).with_limit(limit);
         let mut request = request.with_header("authorization", bearer);
@@ -136,14 +136,14 @@ impl fmt::Debug for ApiAccess {
 /// Reads a body; `None` if it is not what was asked for.
 type JsonReader<T> = fn(&Reply) -> Option<T>;
 
-/// Awaits the API's answer.
+/// Waits for the API's response.
 pub struct AwaitingApiResponse<T> {
     read: JsonReader<T>,
 }
 
 impl<T> fmt::Debug for AwaitingApiResponse<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiAnswer")
+        f.write_str("AwaitingApiResponse")
     }
 }
 

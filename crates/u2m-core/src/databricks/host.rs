@@ -1,13 +1,13 @@
-//! A host to sign in to: one canonical origin, parsed once, compared by what it means.
+//! A host to sign in to: a canonical origin, parsed once and compared as such.
 
 use crate::text::Sanitized;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use std::fmt;
 use url::Url;
 
-/// A canonical origin, `https://name[:port]`: lower case, no default port, no user info, path, query or fragment.
-/// Plain `http` is accepted for loopback addresses and `localhost` alone (RFC 8252 section 7.3), by comparing
-/// the parsed host: `http://127.0.0.1.attacker.example` is refused.
+/// A canonical origin, `https://name[:port]`, in lower case, without default port, user info, path, query or fragment. Plain
+/// `http` is accepted only for loopback addresses and `localhost` (RFC 8252 section 7.3). The parsed host is compared, so
+/// `http://127.0.0.1.attacker.example` is refused.
 ///
 /// ```
 /// use u2m_core::Host;
@@ -21,10 +21,10 @@ pub struct Host {
 }
 
 impl Host {
-    /// Takes an origin that a program holds. Anything beyond the origin is refused rather than dropped.
+    /// Parses an origin, for example from a configuration. Anything beyond the origin is refused rather than dropped.
     ///
     /// # Errors
-    /// Says which rule is broken: not https, a trailing slash, a path, a query, user info, or not a URL at all.
+    /// Fails if the text is not https, has a trailing slash, a path, a query or user info, or is not a URL at all.
     ///
     /// ```
     /// use u2m_core::{Host, HostError};
@@ -47,11 +47,11 @@ impl Host {
         Ok(host)
     }
 
-    /// Takes what a person typed or pasted: the scheme may be missing, and a path, query or fragment is dropped after
-    /// the ids that Databricks' web pages put into the query have been read.
+    /// Parses what a person typed or pasted. The scheme may be missing. A path, query or fragment is dropped, after reading the
+    /// ids that Databricks' web pages put into the query.
     ///
     /// # Errors
-    /// As [`Host::parse`], and when one URL names two different workspaces.
+    /// As for [`Host::parse`], except for what is dropped. Also fails if the URL names two different workspaces.
     ///
     /// ```
     /// use u2m_core::Host;
@@ -75,7 +75,7 @@ impl Host {
     /// The origin of `url`.
     ///
     /// # Errors
-    /// As [`Host::parse`], except that path, query and fragment are not looked at.
+    /// As for [`Host::parse`], except that path, query and fragment are ignored.
     ///
     /// ```
     /// let url = url::Url::parse("https://a.example:8443/x?y").unwrap();
@@ -87,7 +87,7 @@ impl Host {
             return Err(HostError::UserInfo);
         }
         let name = url.host_str().unwrap_or_default();
-        // `https://https://a.example`, `https//a.example`: no host is called so.
+        // `https://https://a.example`, `https//a.example`: no host has such a name.
         if let Some(scheme) = ["https", "http"].into_iter().find(|scheme| *scheme == name) {
             return Err(HostError::SchemeForName(scheme));
         }
@@ -102,12 +102,12 @@ impl Host {
         Ok(Self { text: format!("{}://{name}{port}", url.scheme()) })
     }
 
-    /// The origin as it stands in files, keys and URLs; no trailing slash.
+    /// The origin as used in files, keys and URLs, without a trailing slash.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The name or address alone, without scheme and port.
+    /// The name or address only, without scheme and port.
     pub fn name(&self) -> &str {
         let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
         match rest.rfind(':') {
@@ -116,7 +116,7 @@ impl Host {
         }
     }
 
-    /// Whether this is this machine, reached without TLS or with.
+    /// Whether this is the local machine, with or without TLS.
     pub fn is_loopback(&self) -> bool {
         Url::parse(&self.text).is_ok_and(|url| is_loopback(&url))
     }
@@ -126,7 +126,7 @@ impl Host {
         ["https://accounts.", "https://accounts-dod."].iter().any(|p| self.text.starts_with(p))
     }
 
-    /// Whether its name is one of Azure Databricks', in any of its clouds, test systems included.
+    /// Whether its name belongs to Azure Databricks, in any of its clouds, test systems included.
     ///
     /// ```
     /// use u2m_core::Host;
@@ -140,16 +140,16 @@ impl Host {
             .any(|end| self.name().ends_with(end))
     }
 
-    /// The address of `path` on this host; `None` unless it is empty or begins with a slash, and is written as it stands in a
-    /// URL. Joined blindly, `oidc` or `@other.example/` would be part of another host's name.
+    /// The URL of `path` on this host. Returns `None` unless `path` is empty or begins with a slash and is written as in a URL:
+    /// joined blindly, `oidc` or `@other.example/` would become part of another host's name.
     pub(crate) fn at(&self, path: &str) -> Option<Url> {
         let url = Url::parse(&self.join(path)).ok()?;
-        // So it has no query either, and no fragment.
+        // So it has neither a query nor a fragment.
         let is_path = url.path() == path || path.is_empty();
         (is_path && Self::of(&url).as_ref() == Ok(self)).then_some(url)
     }
 
-    /// `path`, which begins with a slash, on this host.
+    /// Appends `path`, which must begin with a slash, to this host.
     pub(crate) fn join(&self, path: &str) -> String {
         format!("{}{path}", self.text)
     }
@@ -167,7 +167,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// Ids that stood in the query of a pasted URL.
+/// Ids from the query of a pasted URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostHints {
@@ -207,21 +207,21 @@ fn is_loopback(url: &Url) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// More than an origin was given; the origin alone is named.
+    /// There is more than an origin; only the origin is named.
     #[error("host must be an origin without path, query or fragment, such as {0}")]
     MoreThanAHost(String),
-    /// A scheme stands where the name should.
+    /// There is a scheme where the name should be.
     #[error(
         "'{0}' stands where the name of the host should; give a host such as https://my-workspace.cloud.databricks.com"
     )]
     SchemeForName(&'static str),
-    /// Nothing in it can be connected to.
+    /// There is nothing that can be connected to.
     #[error("not a host: '{0}'; give one such as https://my-workspace.cloud.databricks.com")]
     NotAHost(Sanitized),
-    /// Codes and tokens would travel in clear text (RFC 6749 section 3.1).
+    /// It is not https: codes and tokens would be sent in clear text (RFC 6749 section 3.1).
     #[error("host must start with 'https://': {0}")]
     NotHttps(Sanitized),
-    /// The reference's constructors refuse this too, because it would change the cache key.
+    /// It ends with a slash. The Go SDK refuses this too, because it would change the cache key.
     #[error("host must not have a trailing slash: {0}/")]
     TrailingSlash(String),
     /// `o`, `w` and `workspace_id` name different workspaces.
@@ -229,7 +229,7 @@ pub enum HostError {
         "the URL names two different workspaces; remove one of the parameters o, w and workspace_id"
     )]
     TwoWorkspaces,
-    /// A name or password before an `@`; it is not repeated here.
+    /// There is a user name or password before an `@`. It is not repeated here.
     #[error("host must not carry a user name or password")]
     UserInfo,
 }
@@ -284,7 +284,7 @@ mod tests {
         ] {
             assert_eq!(host.at(bad), None, "{bad:?}");
         }
-        // A host without a port could gain one.
+        // A host without a port could be given one.
         let host = Host::parse("https://a.example").unwrap();
         for bad in ["oidc", ":1/x", ":99999", "@evil.example/", ".evil.example"] {
             assert_eq!(host.at(bad), None, "{bad:?}");

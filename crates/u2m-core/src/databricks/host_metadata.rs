@@ -1,4 +1,4 @@
-//! What a Databricks host says of itself: `/.well-known/databricks-config`.
+//! The metadata of a Databricks host: `/.well-known/databricks-config`.
 
 use crate::call::{AwaitsResponse, HttpCall, HttpRequest, Replay, TransportFailure, sealed};
 use crate::databricks::Host;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use url::Url;
 
-/// A host's own description. All of it is optional, and a host that has none is a plain workspace or account console.
+/// A host's metadata. All of it is optional; a host without any is a plain workspace or account console.
 ///
 /// ```
 /// use u2m_core::{HttpResponse, Host, HostMetadata, Timestamp};
@@ -26,17 +26,17 @@ use url::Url;
 #[serde(default)]
 #[non_exhaustive]
 pub struct HostMetadata {
-    /// The root of its OpenID endpoints; may hold the placeholder `{account_id}`.
+    /// The root of its OpenID endpoints; may contain the placeholder `{account_id}`.
     pub oidc_endpoint: Option<String>,
-    /// The account that the host belongs to; plain workspaces name theirs too.
+    /// The account that the host belongs to; plain workspaces state theirs too.
     pub account_id: Option<String>,
-    /// The workspace that the host is.
+    /// The id of the workspace that the host is.
     pub workspace_id: Option<String>,
     /// `workspace`, `account` or `unified`, in any case.
     pub host_type: Option<String>,
     /// `AWS`, `Azure` or `GCP`, in any case.
     pub cloud: Option<String>,
-    /// For whom tokens are that are exchanged for its own, the usual one first.
+    /// The audiences for tokens that are exchanged for the host's own, the default first.
     #[serde(
         rename = "token_federation_default_oidc_audiences",
         deserialize_with = "texts",
@@ -45,7 +45,7 @@ pub struct HostMetadata {
     pub audiences: Vec<String>,
 }
 
-/// The texts in a list. What is none says nothing, and takes nothing from the rest.
+/// The strings in a list. Other values are ignored.
 fn texts<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
     let value = Value::deserialize(source)?;
     let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -53,7 +53,7 @@ fn texts<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> 
 }
 
 impl HostMetadata {
-    /// Asks `host` about itself, without credentials.
+    /// Fetches the metadata of `host`, without credentials.
     ///
     /// ```
     /// let host = u2m_core::Host::parse("https://a.example").unwrap();
@@ -71,9 +71,9 @@ impl HostMetadata {
         self.oidc_endpoint.as_deref().is_some_and(|root| root.contains("/oidc/accounts/"))
     }
 
-    /// What to sign in to on `host`, by this rule, tested in order: a classic account console is an account; a host that
-    /// serves accounts, when the caller named one, is unified; all else is a workspace. The account has to be the
-    /// caller's, because plain workspaces name theirs too.
+    /// What to sign in to on `host`. These rules are tested in order: a classic account console is an account; a host that
+    /// serves accounts is unified, if the caller named an account; anything else is a workspace. The caller must give the
+    /// account, because plain workspaces state theirs too.
     pub fn target(&self, host: Host, account: Option<AccountId>) -> Target {
         match account {
             Some(account) if host.is_account_console() => Target::account(host, account),
@@ -83,7 +83,7 @@ impl HostMetadata {
     }
 }
 
-/// Awaits a host's description.
+/// Waits for a host's metadata.
 #[derive(Debug)]
 pub struct HostMetadataLookup(());
 
@@ -93,7 +93,7 @@ impl AwaitsResponse for HostMetadataLookup {
     type Next = HostMetadata;
     type Error = TransportFailure;
 
-    /// Anything but a description is an empty one: it only ever adds what the caller does not know.
+    /// Anything but metadata counts as empty: metadata only adds what the caller does not know.
     fn accept(
         self,
         outcome: Result<Reply, TransportFailure>,

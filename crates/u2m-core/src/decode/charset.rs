@@ -1,9 +1,9 @@
-//! The characters of a body: which encoding they are in, by what the bytes are, and by what was said of them where that leaves it
-//! open. Encodings of other letters than Latin ones stay as they are: names and codes are ASCII in most of them.
+//! Finds the character encoding of a body: from its bytes, and from the declared charset if they leave it open. Encodings of
+//! non-Latin scripts stay as they are: names and codes are ASCII in most of them.
 
 use zeroize::Zeroizing;
 
-/// The names of the encodings of one byte a character that are read as Windows-1252, as browsers do (WHATWG Encoding section 4.2).
+/// Single-byte encodings that are read as Windows-1252, as browsers do (WHATWG Encoding section 4.2).
 const LATIN: [&str; 10] = [
     "ansi_x3.4-1968",
     "ascii",
@@ -17,17 +17,17 @@ const LATIN: [&str; 10] = [
     "windows-1252",
 ];
 
-/// What Windows-1252 has where ISO-8859-1 has control characters.
+/// The characters of Windows-1252 where ISO-8859-1 has control characters.
 const WINDOWS: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// The body without byte-order marks, and in UTF-8 where it was in UTF-16 or UTF-32, or in one of the encodings of Latin letters
-/// that `charset` names. JSON is UTF-8 between systems, and a reader may ignore a mark (RFC 8259 section 8.1).
+/// The body without byte order marks, converted to UTF-8 from UTF-16, UTF-32 or one of the Latin encodings that `charset`
+/// names. JSON is UTF-8 between systems, and a reader may ignore a mark (RFC 8259 section 8.1).
 pub(super) fn utf_8(body: Zeroizing<Vec<u8>>, charset: Option<&str>) -> Zeroizing<Vec<u8>> {
     let text = unmarked(body);
-    // What is UTF-8, or the beginning of it, is no other encoding, whatever was said of it.
+    // Valid UTF-8, or the beginning of it, is not another encoding, whatever was declared.
     let is_none = |text: &[u8]| matches!(std::str::from_utf8(text), Err(error) if error.error_len().is_some());
     let is_latin = charset.is_some_and(is_latin) && is_none(&text);
     if is_latin { of_latin(&text) } else { text }
@@ -35,7 +35,7 @@ pub(super) fn utf_8(body: Zeroizing<Vec<u8>>, charset: Option<&str>) -> Zeroizin
 
 fn unmarked(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     let text = match &body[..] {
-        // The same bytes as the mark of UTF-16 and a zero, whose text makes no characters of four bytes each.
+        // These bytes are also the mark of UTF-16 and a zero; text after that does not form valid four-byte characters.
         [0xff, 0xfe, 0, 0, rest @ ..] if is_32(rest, u32::from_le_bytes) => {
             of_32(rest, u32::from_le_bytes)
         }
@@ -59,8 +59,8 @@ fn unmarked(body: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(rest.to_vec())
 }
 
-/// Whether text without a mark is in UTF-16 all the same: most of the quotes that JSON is made of stand beside a zero, as two
-/// bytes that belong together; in a form, which has none, the signs of equality. Half of some other character looks like one.
+/// Whether text without a mark is UTF-16: most of the quotes in JSON stand beside a zero, as two bytes that belong together. In
+/// a form, which has no quotes, the equals signs are checked. Half of another character can look like one.
 fn is_16(bytes: &[u8], pair: fn(u8) -> [u8; 2]) -> bool {
     let sign = if bytes.contains(&b'"') { b'"' } else { b'=' };
     let signs = bytes.iter().filter(|byte| **byte == sign).count();
@@ -71,7 +71,7 @@ fn is_16(bytes: &[u8], pair: fn(u8) -> [u8; 2]) -> bool {
 fn of_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Zeroizing<Vec<u8>> {
     let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
     let chars = char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER));
-    // Room for the longest form of every unit, so that nothing is left behind by growing.
+    // Room for the longest form of every unit, so that growing leaves nothing behind.
     encoded(chars, bytes.len() / 2 * 3)
 }
 

@@ -1,4 +1,4 @@
-//! Asking again and again, never faster than the server wants, until the codes run out (RFC 8628 section 3.5).
+//! Polling until the person decides or the codes expire, never faster than the server allows (RFC 8628 section 3.5).
 
 use super::DeviceAttempt;
 use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
@@ -11,16 +11,16 @@ use crate::reply::{LONGEST_PAUSE, Reply};
 use crate::secret::DeviceCode;
 use crate::time::{Lifetime, Timestamp};
 
-/// What `slow_down` adds to the interval, for good.
+/// What `slow_down` adds to the interval, permanently.
 const SLOWER: Lifetime = Lifetime::from_seconds(5);
 
-/// A server that does not answer is asked half as often each time, and at least once a minute.
+/// If the server fails, the interval doubles each time, up to a minute.
 const SLOWEST: Lifetime = Lifetime::from_seconds(60);
 
-/// Times are whole seconds, cut off: two that differ by the interval may be almost a second closer than that.
+/// Times are truncated to whole seconds: two that differ by the interval may be almost a second closer than that.
 const CUT: Lifetime = Lifetime::from_seconds(1);
 
-/// The codes, and the rule by which they may be used.
+/// The codes, and when they may be used.
 #[derive(Debug)]
 struct PollSchedule {
     attempt: Box<DeviceAttempt>,
@@ -29,7 +29,7 @@ struct PollSchedule {
     expires: Timestamp,
 }
 
-/// What the driver has to do when it has waited.
+/// The next step after a wait.
 #[derive(Debug)]
 #[must_use]
 #[allow(
@@ -37,23 +37,23 @@ struct PollSchedule {
     reason = "it is taken apart at once, some seconds after the last one"
 )]
 pub enum Waited {
-    /// Ask whether the person has agreed: the token request of RFC 8628 section 3.4.
+    /// Poll: ask whether the person has agreed (the token request of RFC 8628 section 3.4).
     Poll(HttpCall<PollingForToken>),
-    /// Wait on: it was woken before [`WaitToPoll::until`].
+    /// Keep waiting: the driver woke up before [`WaitToPoll::until`].
     TooEarly(WaitToPoll),
 }
 
-/// What a poll led to.
+/// The result of a poll.
 #[derive(Debug)]
 #[must_use]
 pub enum Polled {
-    /// The person has agreed: save the session.
+    /// The person has agreed. Save the session.
     Store(SaveLogin),
-    /// The person has not decided, or the server did not say: poll again, later.
+    /// The person has not decided yet, or the server did not say. Poll again later.
     Wait(WaitToPoll),
 }
 
-/// Awaits that enough time has passed.
+/// Waits until it is time to poll.
 #[derive(Debug)]
 #[must_use]
 pub struct WaitToPoll {
@@ -71,15 +71,15 @@ impl WaitToPoll {
         PollSchedule { attempt, code, interval, expires: now.plus(expires_in) }.after(now, interval)
     }
 
-    /// When to go on: at the next poll, or at the end of the codes.
+    /// When to continue: at the next poll, or when the codes expire.
     pub fn until(&self) -> Timestamp {
         self.until.min(self.waiting.expires)
     }
 
-    /// Goes on, if it is time; else there is more to wait.
+    /// Continues if it is time; otherwise returns the rest of the wait.
     ///
     /// # Errors
-    /// [`LoginError::CodeExpired`]
+    /// Fails with [`LoginError::CodeExpired`] once the codes have expired.
     pub fn waited(self, now: Timestamp) -> Result<Waited, LoginError> {
         if now >= self.waiting.expires {
             return Err(LoginError::CodeExpired);
@@ -93,7 +93,7 @@ impl WaitToPoll {
         let endpoint = attempt.server.token_endpoint.clone();
         let request = client_auth.request(client_id, endpoint, form).with_limit(TOKEN_LIMIT);
         let polling = PollingForToken { waiting: self.waiting, polled_at: now };
-        // Sent again, it would come before its time.
+        // A retry would come before its time.
         Ok(Waited::Poll(HttpCall::new(request, Replay::Unsafe, polling)))
     }
 }
@@ -105,7 +105,7 @@ impl PollSchedule {
     }
 }
 
-/// Awaits the token endpoint's answer.
+/// Waits for the token endpoint's response.
 #[derive(Debug)]
 pub struct PollingForToken {
     waiting: PollSchedule,
@@ -149,7 +149,7 @@ impl AwaitsResponse for PollingForToken {
             _ => return Err(LoginError::Exchange(error)),
         };
         waiting.interval = Lifetime::from_seconds(seconds);
-        // What the server asks for once holds once.
+        // A wait that the server asks for once applies once.
         let pause =
             Lifetime::from_seconds(asked.min(LONGEST_PAUSE.cast_signed())).max(waiting.interval);
         Ok(Polled::Wait(waiting.after(polled_at, pause)))
@@ -160,7 +160,7 @@ fn slower(seconds: i64) -> i64 {
     seconds.saturating_mul(2).min(SLOWEST.seconds()).max(seconds)
 }
 
-/// The person said no at the server's own page: that there was an http status in between is of no interest.
+/// The person refused on the server's own page, so the HTTP status in between is of no interest.
 fn in_person(refusal: &ErrorResponse) -> ErrorResponse {
     let text = refusal.description().map(|text| text.as_str().to_owned());
     ErrorResponse::new(0, "access_denied", text.as_deref())

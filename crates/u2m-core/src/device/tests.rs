@@ -1,4 +1,4 @@
-//! Stories and properties of device logins, over simulated time.
+//! Scenarios and properties of device logins, in simulated time.
 
 use super::*;
 use crate::call::HttpResponse;
@@ -33,7 +33,7 @@ fn metadata(more: &str) -> String {
     )
 }
 
-/// Goes on to the codes, which are shown at once.
+/// Continues to the codes, which are shown at once.
 fn show(interval: i64, expires_in: i64) -> ShowCode {
     let BeforeCode::Discover(call) = request().start_device().unwrap() else { panic!() };
     let body = metadata(r#","device_authorization_endpoint":"https://id.example/d""#);
@@ -51,7 +51,7 @@ fn wait(interval: i64, expires_in: i64) -> WaitToPoll {
     show(interval, expires_in).shown(NOW)
 }
 
-/// Waits until it may poll; when that was, and the poll.
+/// Waits until polling is allowed; returns that time and the poll.
 fn poll(wait: WaitToPoll) -> (Timestamp, HttpCall<PollingForToken>) {
     let until = wait.until();
     match wait.waited(until) {
@@ -211,14 +211,14 @@ fn a42_no_debug_shows_a_code() {
     assert!(!text.contains("dc-secret") && !text.contains("ABCD"), "{text}");
 }
 
-/// What a server may say to a poll that is not the end.
+/// The responses to a poll that do not end the login.
 fn saying() -> impl Strategy<Value = u8> {
     0u8..5
 }
 
 proptest! {
-    /// Whatever the server says, however long answers take and whenever the driver wakes up: two polls are never closer than
-    /// the server wants at the time, none is sent when the codes have run out, and the login ends.
+    /// Whatever the server responds, however long responses take and whenever the driver wakes up: two polls are never closer
+    /// together than the server allows at the time, none is sent after the codes have expired, and the login ends.
     #[test]
     fn a41_no_poll_comes_before_its_time_or_after_the_end(
         interval in 1i64..40,

@@ -1,4 +1,4 @@
-//! What serde asks of a format, for JSON.
+//! A serde serializer for JSON.
 
 use super::push_json_string;
 use crate::secret_text::SecretText;
@@ -8,10 +8,10 @@ use serde::ser::{
 };
 use std::fmt::{self, Display, Write as _};
 
-/// Room for what most texts are.
+/// Room for most texts.
 const ROOM: usize = 2 << 10;
 
-/// It cannot be written; whoever wrote it knows what it was.
+/// The value cannot be represented in JSON. The caller knows which value it was.
 #[derive(Debug, thiserror::Error)]
 #[error("it has no form in JSON")]
 pub(super) struct NotJson;
@@ -27,7 +27,7 @@ type WriteResult = Result<(), NotJson>;
 /// Writes one value.
 pub(super) struct JsonWriter {
     pub(super) out: SecretText,
-    /// How deep it is in, if each member has a line of its own.
+    /// The nesting depth, if each member goes on its own line.
     depth: Option<usize>,
 }
 
@@ -61,16 +61,16 @@ impl JsonWriter {
         self.out.push_str(if self.depth.is_some() { ": " } else { ":" });
     }
 
-    /// A variant with something in it is an object of one member.
+    /// A variant with contents is an object with one member.
     fn variant(&mut self, name: &str) -> WriteResult {
         self.open('{', "}").key(name)
     }
 }
 
-/// A list or an object that is being written.
+/// A list or an object being written.
 pub(super) struct JsonCompound<'a> {
     writer: &'a mut JsonWriter,
-    /// What ends it.
+    /// The closing brackets.
     close: &'static str,
     is_empty: bool,
 }
@@ -103,7 +103,7 @@ impl JsonCompound<'_> {
     fn close(self) -> WriteResult {
         for (nth, bracket) in self.close.chars().enumerate() {
             self.writer.depth = self.writer.depth.map(|depth| depth - 1);
-            // Around it is what names the variant.
+            // The object around it holds the name of the variant.
             if !self.is_empty || nth > 0 {
                 self.writer.next_line();
             }
@@ -137,7 +137,7 @@ impl<'a> Serializer for &'a mut JsonWriter {
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
     }
 
-    // How many digits say which number it is, serde_json knows; none of ours is a secret.
+    // serde_json knows how many digits identify a number. No number here is a secret.
     fn serialize_f32(self, value: f32) -> WriteResult {
         self.show(serde_json::to_string(&value).map_err(NotJson::custom)?)
     }
@@ -295,7 +295,7 @@ impl SerializeMap for JsonCompound<'_> {
         self.separate();
         let start = self.writer.out.as_str().len();
         key.serialize(&mut *self.writer)?;
-        // A key is a text.
+        // A key must be a string.
         if !self.writer.out.as_str()[start..].starts_with('"') {
             return Err(NotJson);
         }

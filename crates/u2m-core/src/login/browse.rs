@@ -1,4 +1,4 @@
-//! Waiting for the browser: the URL to show, and the rule by which a callback is recognised among junk.
+//! Waiting for the browser: the URL to open, and how to tell the callback from unrelated requests.
 
 use super::exchange::ExchangingCode;
 use super::{AfterCallback, LoginAttempt, LoginError};
@@ -17,7 +17,8 @@ use crate::time::Timestamp;
 use std::fmt;
 use url::{Url, form_urlencoded};
 
-/// Awaits the browser's return: shows where to send it (RFC 6749 section 4.1.1) and knows its answer. `Debug` leaves the URL out, because the state stands in it.
+/// Waits for the browser to return: holds the URL to open (RFC 6749 section 4.1.1) and recognises the callback. `Debug` leaves
+/// the URL out, because it contains the state.
 #[must_use]
 pub struct Browse {
     attempt: LoginAttempt,
@@ -29,24 +30,24 @@ pub struct Browse {
 /// What a request to the listener, or a pasted text, turned out to be.
 #[derive(Debug)]
 pub enum CallbackMatch {
-    /// The answer to this login.
+    /// The callback of this login.
     Callback(Callback),
-    /// Anything else: answer it with a 400 or 404 and go on waiting.
+    /// Anything else: answer it with a 400 or 404 and keep waiting.
     Ignored(IgnoredReason),
 }
 
-/// Why something is not the answer to this login.
+/// Why a request or text is not the callback of this login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoredReason {
-    /// The state is right, but neither a code nor an error came with it.
+    /// The state is right, but there is neither a code nor an error.
     Empty,
-    /// A parameter that counts is there twice (RFC 6749 section 3.1).
+    /// A parameter that matters occurs twice (RFC 6749 section 3.1).
     Repeated,
-    /// The state is missing or another one's.
+    /// The state is missing or not this login's.
     State,
 }
 
-/// The browser's answer, with the state already checked. One immutable record, used up by [`Browse::called_back`].
+/// The browser's callback, with its state already checked. Pass it to [`Browse::called_back`].
 #[derive(Debug)]
 pub struct Callback {
     outcome: Result<AuthorizationCode, ErrorResponse>,
@@ -83,12 +84,12 @@ impl Browse {
         Self { attempt, server, redirect_uri, url }
     }
 
-    /// The URL to open. It holds the state, so it belongs to the person alone, not into a log.
+    /// The URL to open. It contains the state: show it to the person, and keep it out of logs.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Where the browser comes back to: `http://localhost:<port>`.
+    /// The redirect URI: `http://localhost:<port>`.
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri
     }
@@ -98,8 +99,8 @@ impl Browse {
         self.attempt.request.target.host()
     }
 
-    /// Looks at the query of a request to the listener. The state is compared first, in constant time, and nothing else
-    /// of the query counts unless it is right (T3).
+    /// Examines the query of a request to the listener. The state is compared first, in constant time; unless it is right,
+    /// nothing else in the query counts (T3).
     pub fn hear(&self, query: &str) -> CallbackMatch {
         let Some([state, code, error, iss, description]) = counted(query) else {
             return CallbackMatch::Ignored(IgnoredReason::Repeated);
@@ -109,7 +110,7 @@ impl Browse {
         }
         let outcome = match (error, code) {
             (Some(error), code) => {
-                // A server that says no may repeat what it was sent, and what it was about to send.
+                // A server that refuses may repeat what it was sent, and what it was about to send.
                 let mut sent = self.sent();
                 sent.add(code.as_deref().unwrap_or_default());
                 let description = description.map(ResponseText::new);
@@ -127,7 +128,7 @@ impl Browse {
         CallbackMatch::Callback(Callback { outcome, iss })
     }
 
-    /// Whether a state is this attempt's, in constant time.
+    /// Whether `state` is this attempt's, compared in constant time.
     pub(super) fn is_own(&self, state: Option<&CsrfState>) -> bool {
         state == Some(&self.attempt.state)
     }
@@ -137,10 +138,10 @@ impl Browse {
         [self.attempt.state.expose(), self.attempt.pkce.verifier().expose()].into_iter().collect()
     }
 
-    /// Looks at a text that a person pasted: the redirect URL, with its scheme or without, its query, or `code` and `state` in
-    /// any such form; on its own or among other words. What terminals, mails and chats do to a line is undone for as long as the
-    /// state is not the right one: it alone decides. An address of another host or port is junk, whatever its query (T22),
-    /// unless this login's own stands in it.
+    /// Examines a text that a person pasted: the redirect URL, with or without its scheme, its query, or `code` and `state` in
+    /// any such form, alone or among other words. If the state does not match, it undoes the changes that terminals, mail and
+    /// chat programs make to a line, and tries again; only the state decides. An address of another host or port is ignored,
+    /// whatever its query (T22), unless it contains this login's own.
     ///
     /// ```
     /// use u2m_core::{AccountId, BeforeCallback, Entropy, CallbackMatch, Host, LoginRequest, Target};
@@ -158,7 +159,7 @@ impl Browse {
         for query in super::pasted::queries(text, &self.redirect_uri) {
             match self.hear(&query) {
                 CallbackMatch::Callback(callback) => return CallbackMatch::Callback(callback),
-                // The first reading with the right state tells most.
+                // The first reading with the right state gives the best reason.
                 CallbackMatch::Ignored(junk) if told == IgnoredReason::State => told = junk,
                 CallbackMatch::Ignored(_) => {}
             }
@@ -166,9 +167,8 @@ impl Browse {
         CallbackMatch::Ignored(told)
     }
 
-    /// Whether more of a pasted answer may be on a line that is still to come, as where a terminal has broken an address into
-    /// lines: it reaches the end of the text with a code or an issuer, of which nobody can tell whether it is all there. A state
-    /// can be told.
+    /// Whether the pasted text may continue on a line still to come, as when a terminal has broken an address into lines. That
+    /// is so if the text ends in a code or an issuer that may be incomplete. A state is known to be complete when it matches.
     ///
     /// ```
     /// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};
@@ -197,10 +197,11 @@ impl Browse {
         }
     }
 
-    /// Goes on with the browser's answer.
+    /// Continues with the browser's callback.
     ///
     /// # Errors
-    /// The person said no; or the issuer is missing, another one, or not to be trusted. Nothing has been sent then.
+    /// Fails if the person refused, or if the issuer is missing, the wrong one or not trusted. Nothing has been sent in that
+    /// case.
     pub fn called_back(self, callback: Callback) -> Result<AfterCallback, LoginError> {
         match self.server.clone() {
             Some(server) => self.for_known_server(server, callback),
@@ -213,7 +214,7 @@ impl Browse {
         server: ServerMetadata,
         callback: Callback,
     ) -> Result<AfterCallback, LoginError> {
-        // RFC 9207 section 2.4: plain string comparison, for answers and refusals alike.
+        // RFC 9207 section 2.4: plain string comparison, for success and error responses alike.
         match &callback.iss {
             Some(iss) if !server.is_named(iss) => return Err(LoginError::WrongIssuer),
             None if server.callback_names_issuer => return Err(LoginError::NoIssuer),
@@ -263,10 +264,10 @@ impl fmt::Debug for Browse {
     }
 }
 
-/// The parameters that count in a callback, in the order in which they are taken apart.
+/// The parameters that matter in a callback, in the order in which they are returned.
 const COUNTED: [&str; 5] = ["state", "code", "error", "iss", "error_description"];
 
-/// Their values; `None` if one of them is there twice.
+/// Their values; `None` if one of them occurs twice.
 pub(super) fn counted(query: &str) -> Option<[Option<String>; 5]> {
     let mut seen = [const { None }; 5];
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -279,7 +280,7 @@ pub(super) fn counted(query: &str) -> Option<[Option<String>; 5]> {
     Some(seen)
 }
 
-/// Awaits a person's word on the host that a discovery login found.
+/// Waits for a person to confirm the host that a discovery login found.
 #[derive(Debug)]
 #[must_use]
 pub struct ConfirmHost(VerifyingIssuer);
@@ -290,10 +291,10 @@ impl ConfirmHost {
         &self.0.host
     }
 
-    /// Takes the answer.
+    /// Takes the person's answer.
     ///
     /// # Errors
-    /// The person did not agree, or nobody could be asked.
+    /// Fails if the person did not agree, or if nobody could be asked.
     pub fn answered(self, agreed: bool) -> Result<AfterCallback, LoginError> {
         if agreed {
             self.0.call()
@@ -303,7 +304,7 @@ impl ConfirmHost {
     }
 }
 
-/// Awaits the metadata of the issuer that the callback of a discovery login named.
+/// Waits for the metadata of the issuer that the callback of a discovery login named.
 #[derive(Debug)]
 pub struct VerifyingIssuer {
     attempt: LoginAttempt,
@@ -340,7 +341,7 @@ impl AwaitsResponse for VerifyingIssuer {
         let expected = ExpectedIssuer::called(self.issuer.clone(), self.host.clone(), also);
         let server = match parse_metadata(outcome, &expected) {
             Ok(server) => server,
-            // A trusted host without the document has Databricks' layout.
+            // A trusted host without metadata has Databricks' layout.
             Err(MetadataError::NotSupported) => {
                 let token_endpoint =
                     derive_token_endpoint(&self.issuer).map_err(LoginError::Issuer)?;

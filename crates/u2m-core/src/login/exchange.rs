@@ -1,4 +1,4 @@
-//! Redeeming the code, and what there is at the end.
+//! Redeeming the code, and the result of a login.
 
 use super::{AfterCallback, LoginAttempt, LoginError, LoginRequest};
 use crate::call::{AwaitsResponse, HttpCall, Replay, TransportFailure, sealed};
@@ -13,7 +13,7 @@ use crate::session::{Binding, Session, Token};
 use crate::target::{CacheKey, Target};
 use crate::time::{Lifetime, Timestamp};
 
-/// Awaits the token endpoint's answer to the code.
+/// Waits for the token endpoint's response to the code.
 #[derive(Debug)]
 pub struct ExchangingCode {
     attempt: LoginAttempt,
@@ -69,7 +69,7 @@ impl AwaitsResponse for ExchangingCode {
 }
 
 impl SaveLogin {
-    /// What a grant makes of a login.
+    /// The login that a grant results in.
     pub(crate) fn of(
         request: LoginRequest,
         server: ServerMetadata,
@@ -97,7 +97,7 @@ impl SaveLogin {
     }
 }
 
-/// What was asked for, beside what came.
+/// What was requested, compared with what was granted.
 #[derive(Clone, Debug)]
 struct RequestedLogin {
     asked: Scopes,
@@ -108,7 +108,7 @@ struct RequestedLogin {
 impl RequestedLogin {
     fn of(request: &LoginRequest, server: &ServerMetadata, grant: &TokenResponse) -> Self {
         let of_issuer = request.target.issuer_id().is_some();
-        // What was asked for, rather than what the caller named: no scope at all asks for `all-apis`.
+        // What was actually requested, not what the caller named: an empty set requests `all-apis`.
         let asked = Scopes::split(&request.scope(Some(server)));
         let beyond = |these: &Scopes, those: &Scopes| match of_issuer {
             true => these.missing_from(those).of_apis(),
@@ -116,7 +116,7 @@ impl RequestedLogin {
         };
         let granted = grant.scopes.as_ref();
         let missing = granted.map(|granted| beyond(&asked, granted)).unwrap_or_default();
-        // An issuer of whom nothing in particular was asked gives what it thinks fit.
+        // An issuer that was asked for nothing in particular grants what it thinks fit.
         let is_left_open = of_issuer && request.scopes.is_empty();
         let more = granted.filter(|_| !is_left_open).map(|granted| beyond(granted, &asked));
         let is_short = asked.has_offline_access() && grant.refresh_token.is_none();
@@ -125,8 +125,8 @@ impl RequestedLogin {
     }
 }
 
-/// Of the hosts that a person has named, those that this server has endpoints on, or a name, besides the login's own. That one
-/// is among them where an issuer was to be called by its very name, and is not.
+/// Of the hosts that a person named, those that hold endpoints of this server or its name, besides the login's own host. That
+/// one is included if the issuer had to be named exactly, and is not.
 fn allowed(server: &ServerMetadata, host: &Host, named: &[Host], is_exact: bool) -> Vec<Host> {
     let is_renamed = server.names_itself.as_ref() != Some(&server.issuer);
     let name = server.names_itself.as_deref().and_then(|name| derive_host_from_issuer(name).ok());
@@ -145,42 +145,42 @@ fn allowed(server: &ServerMetadata, host: &Host, named: &[Host], is_exact: bool)
     named.iter().filter(is_needed).cloned().collect()
 }
 
-/// The account that an issuer of Databricks' layout stands for.
+/// The account of an issuer in Databricks' layout.
 fn account_of(issuer: &str, host: &Host) -> Option<AccountId> {
     let path = issuer.strip_prefix(host.as_str())?.strip_prefix("/oidc/accounts/")?;
     AccountId::parse(path.trim_end_matches('/')).ok()
 }
 
-/// Awaits that the session is saved.
+/// Waits until the session is saved.
 #[derive(Debug)]
 #[must_use]
 pub struct SaveLogin(Box<LoggedIn>);
 
 impl SaveLogin {
-    /// Adds by how much this machine's clock is off.
+    /// Sets how far this machine's clock is off.
     pub(crate) fn with_skew(mut self, skew: Option<Lifetime>) -> Self {
         self.0.skew = skew;
         self
     }
 
-    /// The key to save it under.
+    /// The key under which to save it.
     pub fn key(&self) -> CacheKey {
         self.0.target.cache_key()
     }
 
-    /// What to save.
+    /// The session to save.
     pub fn session(&self) -> &Session {
         &self.0.session
     }
 
-    /// Ends the login, whether saving worked or not: a token that could not be saved is still a token, and the driver
+    /// Ends the login, whether saving succeeded or not: a token that could not be saved is still a token, and the driver
     /// reports the failure beside it.
     pub fn stored(self) -> LoggedIn {
         *self.0
     }
 }
 
-/// A login that is over.
+/// A completed login.
 #[derive(Clone, Debug)]
 pub struct LoggedIn {
     target: Target,
@@ -211,35 +211,35 @@ impl LoggedIn {
         self.session.binding.as_ref().map(|binding| binding.issuer.as_str())
     }
 
-    /// By how much this machine's clock was ahead of the server's, or behind it where that is negative, when the tokens were
-    /// issued. `None` where they were as close together as a request may be long, or where the server did not say.
+    /// How far this machine's clock was ahead of the server's when the tokens were issued; negative if it was behind. `None` if
+    /// the difference is within the time a request may take, or if the server sent no time.
     pub fn clock_skew(&self) -> Option<Lifetime> {
         self.skew
     }
 
-    /// Scopes that were asked for and, by the server's own word, not granted.
+    /// Scopes that were requested and that the server says it did not grant.
     pub fn missing_scopes(&self) -> &Scopes {
         &self.told.missing
     }
 
-    /// The scopes that were asked for, as they went to the server; none where what is granted was left to it.
+    /// The scopes as they were requested from the server; empty if the choice was left to it.
     pub fn asked_scopes(&self) -> &Scopes {
         &self.told.asked
     }
 
-    /// The scopes that were granted, by the server's own word; `None` means that it said nothing, which is: those that were asked
-    /// for (RFC 6749 section 5.1).
+    /// The scopes that the server says it granted. `None` means that it said nothing, so they are the requested ones (RFC 6749
+    /// section 5.1).
     pub fn granted_scopes(&self) -> Option<&Scopes> {
         self.session.binding.as_ref().and_then(|binding| binding.scopes.as_ref())
     }
 
-    /// Whether what was granted is not what was asked for: less, more, or `offline_access` without a refresh token. What is
-    /// about the person (`openid`, say) and `offline_access` itself need not be listed.
+    /// Whether the grant differs from the request: fewer scopes, more scopes, or `offline_access` without a refresh token.
+    /// Scopes about the person (such as `openid`) and `offline_access` itself need not be listed.
     pub fn is_granted_otherwise(&self) -> bool {
         self.told.differs
     }
 
-    /// What was signed in to, with a discovered host filled in: the target to ask for tokens with from now on.
+    /// What was signed in to, with a discovered host filled in. Use this target to get tokens from now on.
     pub fn target(&self) -> Target {
         let Some(host) = self.host().filter(|_| self.target.is_discovery()) else {
             return self.target.clone();

@@ -1,20 +1,20 @@
-//! What a person pastes, without what terminals, mails and chats have done to it: the queries that it may stand for. Nothing is
-//! decided here: of all readings, the one with the right state counts, and if none has it, none does (T22).
+//! Reads what a person pastes, undoing what terminals, mail and chat programs have done to it, into the queries that it may
+//! stand for. Nothing is decided here: the reading with the right state counts, and if none has it, none counts (T22).
 
 use zeroize::Zeroizing;
 
-/// So many times over an address may have been percent-encoded, by mails that lead every link past themselves.
+/// How often an address may have been percent-encoded, by mail programs that rewrite links.
 const CODED: usize = 3;
 
-/// What has more readings is no address that anybody wanted to paste.
+/// A text with more readings than this is not an address that somebody meant to paste.
 const MANY: usize = 64;
 
-/// What ends a sentence, or closes what stands around an address, rather than belonging to it.
+/// Characters that end a sentence or close brackets around an address, rather than belonging to it.
 const BEHIND: [char; 19] = [
     '.', ',', ';', ':', '!', '?', ')', ']', '}', '>', '"', '\'', '`', '*', '_', '|', '”', '’', '»',
 ];
 
-/// What may open around an address, and what closes it.
+/// Pairs that may enclose an address.
 const PAIRS: [(char, char); 10] = [
     ('(', ')'),
     ('[', ']'),
@@ -28,12 +28,12 @@ const PAIRS: [(char, char); 10] = [
     ('«', '»'),
 ];
 
-/// What stands before the lines of a quoted text.
+/// Characters before the lines of a quoted text.
 const MARKS: [char; 4] = ['>', '|', ' ', '\t'];
 
-/// The queries that `text` may stand for, the most literal one first, but for what a line's end has broken: that is put together
-/// first, because half of a code looks like a code. An address in it counts only if it is the one that the browser is sent back to,
-/// whatever scheme and name of this machine it has, or none.
+/// The queries that `text` may stand for, the most literal one first. Broken lines come before that: they are joined first,
+/// because half of a code looks like a code. An address counts only if it is the redirect URI, with any scheme and any name of
+/// this machine, or none.
 pub(super) fn queries(text: &str, redirect_uri: &str) -> Vec<Zeroizing<String>> {
     let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     let port = redirect_uri.rsplit(':').next().unwrap_or_default();
@@ -53,7 +53,7 @@ pub(super) fn queries(text: &str, redirect_uri: &str) -> Vec<Zeroizing<String>> 
     found
 }
 
-/// The text as it is, and with one thing after the other undone.
+/// The text as it is, and with one change after another undone.
 fn readings(text: &str) -> Vec<Zeroizing<String>> {
     let mut all = vec![Zeroizing::new(text.to_owned())];
     let plain = undone(text);
@@ -73,7 +73,7 @@ fn readings(text: &str) -> Vec<Zeroizing<String>> {
     all
 }
 
-/// The text with its broken lines put together; `None` if none is.
+/// The text with its broken lines joined; `None` if no line is broken.
 fn unbroken(text: &str) -> Option<Zeroizing<String>> {
     let mut out = Zeroizing::new(String::with_capacity(text.len()));
     let (mut is_broken, mut is_in_query) = (false, false);
@@ -92,20 +92,20 @@ fn unbroken(text: &str) -> Option<Zeroizing<String>> {
     is_broken.then_some(out)
 }
 
-/// Whether a line may be the rest of an address whose query the line before has begun: one word, which does not begin another
+/// Whether a line may continue an address whose query began on the line before: it is one word, and does not begin another
 /// address.
 fn is_rest(line: &str, is_value: bool) -> bool {
     let word = line.trim_end_matches(BEHIND);
     !word.is_empty() && word.chars().all(is_of_query) && (is_value || !word.contains("://"))
 }
 
-/// Whether it may stand in a query (RFC 3986 section 3.4), and closes nothing that may stand around one.
+/// Whether a character may occur in a query (RFC 3986 section 3.4) and does not close a bracket around one.
 fn is_of_query(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~%!$&*+=:@/?".contains(c)
 }
 
-/// The parameter that stands last in `query`, a reading of `text`, where it reaches the end of the text: more of it may be on a line
-/// that is still to come.
+/// The last parameter of `query`, a reading of `text`, if it reaches the end of the text: more of it may be on a line still to
+/// come.
 pub(super) fn last<'a>(text: &str, query: &'a str) -> Option<&'a str> {
     let (name, value) = query.rsplit('&').next()?.split_once('=')?;
     let end = value.chars().next_back()?;
@@ -122,7 +122,8 @@ fn read(text: &str, port: &str, found: &mut Vec<Zeroizing<String>>) {
         }
     };
     for (before, query) in addresses(text, port) {
-        // What no browser leaves as it is in a query (URL standard, query percent-encode set) ends it as a blank does.
+        // A character that no browser leaves unencoded in a query (URL standard, query percent-encode set) ends it, as a blank
+        // does.
         let is_end = |c: char| c.is_whitespace() || "\"<>".contains(c);
         let word = query.split(is_end).next().unwrap_or_default();
         let closing = PAIRS.iter().find(|(open, _)| before == Some(*open)).map(|(_, close)| *close);
@@ -134,7 +135,8 @@ fn read(text: &str, port: &str, found: &mut Vec<Zeroizing<String>>) {
     }
     for word in text.split_whitespace().filter(|word| word.contains('=')) {
         let query = word.trim_start_matches(|c: char| !c.is_alphanumeric() && c != '_');
-        // A query may hold slashes as they are (RFC 3986 section 3.4), in an `iss` for one; before it, they are an address's.
+        // A query may contain plain slashes (RFC 3986 section 3.4), for example in an `iss`. Slashes before it belong to an
+        // address.
         if !query.split(['&', '=']).next().is_some_and(|head| head.contains(['/', '?'])) {
             add(word.trim_start_matches(['/', '?']));
             add(query.trim_end_matches(BEHIND));
@@ -142,7 +144,7 @@ fn read(text: &str, port: &str, found: &mut Vec<Zeroizing<String>>) {
     }
 }
 
-/// Where in `text` the address is that the browser is sent back to: the character before it, and what follows its `?`.
+/// Where the redirect URI occurs in `text`: the character before it, and what follows its `?`.
 fn addresses<'a>(text: &'a str, port: &str) -> Vec<(Option<char>, &'a str)> {
     let lower = Zeroizing::new(text.to_ascii_lowercase());
     let mut all = Vec::new();
@@ -154,7 +156,7 @@ fn addresses<'a>(text: &'a str, port: &str) -> Vec<(Option<char>, &'a str)> {
             let head = before.strip_suffix("https://").or_else(|| before.strip_suffix("http://"));
             let is_part = |c: char| c.is_alphanumeric() || ".-_@:/\\%+".contains(c);
             let last = head.unwrap_or(before).chars().next_back();
-            // Behind a scheme is where an address begins, unless the scheme is the end of a longer one.
+            // An address begins after a scheme, unless the scheme is the end of a longer one.
             let is_inside = match head {
                 Some(_) => last.is_some_and(|c| c.is_alphanumeric() || "+.-".contains(c)),
                 None => last.is_some_and(is_part),
@@ -167,8 +169,8 @@ fn addresses<'a>(text: &'a str, port: &str) -> Vec<(Option<char>, &'a str)> {
     all
 }
 
-/// Without what a terminal adds to a paste, the marks of quoted lines, what HTML, JSON and shells make of `&` and `=`, and
-/// characters that nobody sees.
+/// Removes what a terminal adds to a paste, the marks of quoted lines, the escapes of HTML, JSON and shells for `&` and `=`,
+/// and invisible characters.
 fn undone(text: &str) -> Zeroizing<String> {
     let lines = text.lines().map(|line| line.trim_start_matches(MARKS));
     let mut out = Zeroizing::new(String::with_capacity(text.len()));
@@ -183,7 +185,7 @@ fn undone(text: &str) -> Zeroizing<String> {
             out = Zeroizing::new(out.replace(written, meant));
         }
     }
-    // `&amp;amp;` comes of two programs that each did what is right.
+    // `&amp;amp;` comes from two programs that each escaped correctly.
     for _ in 0..CODED {
         for (written, meant) in [
             ("&amp;", "&"),
@@ -205,8 +207,7 @@ fn undone(text: &str) -> Zeroizing<String> {
     out
 }
 
-/// Leaves out escape sequences (ECMA-48 section 5.4), such as those around a bracketed paste, and other characters without a
-/// shape.
+/// Removes escape sequences (ECMA-48 section 5.4), such as those around a bracketed paste, and other invisible characters.
 fn push_visible(line: &str, out: &mut String) {
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
@@ -221,13 +222,13 @@ fn push_visible(line: &str, out: &mut String) {
     }
 }
 
-/// Without the coding of mails (RFC 2045 section 6.7), as far as it changes an address.
+/// Undoes quoted-printable encoding (RFC 2045 section 6.7), as far as it changes an address.
 fn from_quoted_printable(text: &str) -> Zeroizing<String> {
     let text = Zeroizing::new(text.replace("=\r\n", "").replace("=\n", ""));
     Zeroizing::new(text.replace("=3D", "=").replace("=3d", "="))
 }
 
-/// A blank stays coded: it is within a word, and would end it.
+/// A blank stays encoded: decoded, it would end the word that it is in.
 fn percent_decoded(text: &str) -> Zeroizing<String> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let bytes = text.as_bytes();

@@ -1,14 +1,14 @@
-//! Callbacks that do not carry this login's state: nobody obeys them, and the person is told, who may have caused one.
+//! Callbacks without this login's state: they are ignored, but the person is told, who may have caused one.
 
 use super::browse::{Browse, counted};
 use crate::oauth::{ErrorResponse, ResponseText};
 use crate::secret::CsrfState;
 use std::fmt;
 
-/// What came back without the state of this login: from a server that drops it, from the tab of an earlier sign-in, or from a
-/// page that means no good. Whose word it is nobody knows, so that it decides nothing (T3).
+/// A callback without the state of this login. It may come from a server that drops the state, from the tab of an earlier
+/// sign-in, or from a hostile page. Since its origin is unknown, it decides nothing (T3).
 ///
-/// Its text is one printable line, and holds neither a code nor a state.
+/// Its `Display` is one printable line, without a code or a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnmatchedCallback {
     refusal: Option<ErrorResponse>,
@@ -16,12 +16,12 @@ pub struct UnmatchedCallback {
 }
 
 impl UnmatchedCallback {
-    /// The refusal that it brought; `None` means that it brought a code.
+    /// The error response that it brought; `None` means that it brought a code.
     pub fn refusal(&self) -> Option<&ErrorResponse> {
         self.refusal.as_ref()
     }
 
-    /// Whether it has a state at all, of another login.
+    /// Whether it has a state, which is that of another login.
     pub fn has_state(&self) -> bool {
         self.has_state
     }
@@ -47,8 +47,8 @@ impl fmt::Display for UnmatchedCallback {
 }
 
 impl Browse {
-    /// What a query says that is junk for its state alone: an error or a code that is not this login's. `None` for everything
-    /// else, which is nobody's word.
+    /// Reads a query that is ignored only because of its state: an error or a code that is not this login's. Returns `None` for
+    /// everything else.
     ///
     /// ```
     /// use u2m_core::{AccountId, BeforeCallback, Entropy, Host, LoginRequest, Target};

@@ -1,4 +1,4 @@
-//! Stories of signing in: every kind of target, from the first step to the session.
+//! Scenarios of signing in: every kind of target, from the first step to the session.
 
 use super::*;
 use crate::Replay;
@@ -49,7 +49,7 @@ fn metadata(issuer: &str, promises_iss: bool) -> String {
     )
 }
 
-/// Goes on to the browser; a host that is asked answers with the metadata of its issuer.
+/// Continues to the browser. A host that is asked responds with its issuer's metadata.
 fn browse_with(request: LoginRequest, seed: u8, promises_iss: bool) -> Browse {
     let mut step = request.start(entropy(seed));
     loop {
@@ -76,7 +76,7 @@ fn parameter(query: &str, name: &str) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// A parameter of the authorization request, wherever a discovery login wraps it.
+/// A parameter of the authorization request, also where a discovery login wraps it.
 fn asked(browse: &Browse, name: &str) -> Option<String> {
     let query = browse.url().query().unwrap();
     let inner = parameter(query, "destination_url");
@@ -107,7 +107,7 @@ fn exchange(step: AfterCallback) -> HttpCall<ExchangingCode> {
     }
 }
 
-/// Signs in, with `granted` as the token endpoint's answer.
+/// Signs in, with `granted` as the token endpoint's response.
 fn sign_in(request: LoginRequest, granted: &str) -> Result<SaveLogin, LoginError> {
     let browse = browse(request);
     let callback = callback(&browse, "code=the-code");
@@ -199,7 +199,7 @@ fn a_supplier_of_the_callers_own_brings_the_endpoints() {
             url("https://id.example/t"),
         )
     };
-    // On another host than the target's only where that was named, port and all.
+    // On a host other than the target's only if that host was named, including its port.
     let trust = IssuerTrust::databricks();
     for trust in [
         trust.clone(),

@@ -1,11 +1,11 @@
-//! The authorization request (RFC 6749 section 4.1.1, RFC 7636 section 4.3), byte for byte as the reference writes it.
+//! The authorization request (RFC 6749 section 4.1.1, RFC 7636 section 4.3), byte for byte as the Go SDK writes it.
 
 use crate::oauth::Pkce;
 use crate::secret::CsrfState;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-/// Form-encodes the parameters in alphabetical order: seven, or six where there is no scope to ask for.
+/// Form-encodes the parameters in alphabetical order: seven of them, or six if no scope is requested.
 pub(crate) fn authorize_query(
     client_id: &str,
     pkce: &Pkce,
@@ -26,7 +26,7 @@ pub(crate) fn authorize_query(
     query.append_pair("state", state.expose()).finish()
 }
 
-/// Adds the query to an authorization endpoint, whose own query stays (RFC 6749 section 3.1).
+/// Adds the query to an authorization endpoint, and keeps the endpoint's own query (RFC 6749 section 3.1).
 pub(crate) fn authorize_url(endpoint: &Url, query: &str) -> Url {
     let mut url = endpoint.clone();
     let both = match endpoint.query().filter(|own| !own.is_empty()) {
@@ -37,8 +37,8 @@ pub(crate) fn authorize_url(endpoint: &Url, query: &str) -> Url {
     url
 }
 
-/// The URL that starts a discovery login: the person picks a workspace or an account at `discovery_host`, which sends
-/// the browser on to that place's authorization endpoint. `to_account` leads to the account picker.
+/// The URL that starts a discovery login: the person picks a workspace or an account at `discovery_host`, which redirects the
+/// browser to the authorization endpoint there. `to_account` shows the account picker.
 ///
 /// The same input gives the same bytes as `BuildDiscoveryAuthorizeURL` of Databricks' Go package.
 ///
@@ -80,7 +80,7 @@ mod tests {
     use crate::oauth::Scopes;
     use crate::secret::CodeVerifier;
 
-    /// Puts the vectors' placeholder where the real challenge stands.
+    /// Puts the test vectors' placeholder in place of the real challenge.
     fn with_ch(text: &str, pkce: &Pkce) -> String {
         text.replace(pkce.challenge(), "CH")
     }

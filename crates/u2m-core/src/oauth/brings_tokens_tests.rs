@@ -6,7 +6,7 @@ use url::Url;
 
 const SENT: &str = "old-refresh-token-7Qw3rT9";
 
-/// The refresh token that is taken from an answer to [`SENT`].
+/// The refresh token that is taken from a response to [`SENT`].
 fn taken(status: u16, body: &str) -> Option<String> {
     let form = refresh_form("client", &RefreshToken::new(SENT));
     let url = Url::parse("https://a.example/token").unwrap();

@@ -1,5 +1,5 @@
-//! How a client shows at an authorization server that it is who it says (RFC 6749 section 2.3): in every request to the token,
-//! revocation and device authorization endpoints, by one rule.
+//! How a client authenticates to an authorization server (RFC 6749 section 2.3): one rule for every request to the token,
+//! revocation and device authorization endpoints.
 
 use crate::call::HttpRequest;
 use crate::form;
@@ -9,14 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
-/// What `client_assertion_type` says of a signed statement (RFC 7523 section 2.2).
+/// The `client_assertion_type` of a signed JWT (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The members of a form that hold such a statement, and say what it is.
+/// The parameters that hold a client assertion and its type.
 const ASSERTION: &str = "client_assertion";
 const ASSERTION_TYPE: &str = "client_assertion_type";
 
-/// How a client shows that it is who it says.
+/// How a client authenticates to an authorization server.
 ///
 /// ```
 /// use u2m_core::{ClientAuth, ClientSecret, LoginRequest, Target};
@@ -29,21 +29,22 @@ const ASSERTION_TYPE: &str = "client_assertion_type";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientAuth {
-    /// By a statement that it has signed (RFC 7523 section 2.2), which names the endpoint and lives for minutes. `None` leaves the
-    /// place open: whoever drives the flow puts a statement into each call before it is sent
+    /// With a signed client assertion (RFC 7523 section 2.2), which names the endpoint and is valid for minutes. With `None`,
+    /// the driver inserts an assertion into each call before sending it
     /// ([`HttpCall::with_client_assertion`](crate::HttpCall::with_client_assertion)).
     Assertion(Option<ClientAssertion>),
-    /// By its secret, in the head (`client_secret_basic`, RFC 6749 section 2.3.1), with the id. What servers must support.
+    /// With its id and secret in the `Authorization` header (`client_secret_basic`, RFC 6749 section 2.3.1). Servers must
+    /// support this.
     Basic(ClientSecret),
-    /// Not at all: it has no secret, and names itself in the form (RFC 6749 section 3.2.1).
+    /// Not at all: a public client has no secret, and sends its id in the form (RFC 6749 section 3.2.1).
     #[default]
     None,
-    /// By its secret, in the form (`client_secret_post`).
+    /// With its secret in the form (`client_secret_post`).
     Post(ClientSecret),
 }
 
 impl ClientAuth {
-    /// The request of the client `id` with this form, which is the one that a public client sends: it names the client.
+    /// The request of client `id` with this form. The form is that of a public client, which includes the client id.
     pub(crate) fn request(&self, id: &str, url: Url, form: Zeroizing<String>) -> HttpRequest {
         match self {
             Self::None => HttpRequest::encoded(url, form),
@@ -51,8 +52,8 @@ impl ClientAuth {
                 let form = with(&form, |_| true, &[("client_secret", secret.expose())]);
                 HttpRequest::encoded(url, form)
             }
-            // One way at a time: the head names the client already (RFC 6749 section 2.3). The server may repeat the secret as it
-            // stands, too.
+            // One method at a time: the header already names the client (RFC 6749 section 2.3). The server may repeat the
+            // secret in plain form, too.
             Self::Basic(secret) => {
                 HttpRequest::encoded(url, with(&form, |name| name != "client_id", &[]))
                     .with_header("authorization", basic(id, secret))
@@ -68,7 +69,7 @@ impl ClientAuth {
 }
 
 impl ClientAssertion {
-    /// A form with this statement in the place that it has for one; `None` if it has none.
+    /// Returns the form with this assertion in its place; `None` if the form has no place for one.
     pub(crate) fn put_into(&self, form: &str) -> Option<Zeroizing<String>> {
         let is_other = |name: &str| name != ASSERTION && name != ASSERTION_TYPE;
         let own = [(ASSERTION, self.expose()), (ASSERTION_TYPE, JWT_BEARER)];
@@ -76,12 +77,12 @@ impl ClientAssertion {
     }
 }
 
-/// Whether a form has a place for a signed statement.
+/// Whether a form has a place for a client assertion.
 pub(crate) fn has_place(form: &str) -> bool {
     form::pairs(form.as_bytes()).any(|(name, _)| *name == ASSERTION)
 }
 
-/// A form with those of its members that are to stay, and these behind them.
+/// Keeps the parameters of a form for which `stays` holds, and appends `own`.
 fn with(form: &str, stays: impl Fn(&str) -> bool, own: &[(&str, &str)]) -> Zeroizing<String> {
     let members: Vec<_> = form::pairs(form.as_bytes()).collect();
     let kept = members.iter().filter(|(name, _)| stays(name));
@@ -89,8 +90,8 @@ fn with(form: &str, stays: impl Fn(&str) -> bool, own: &[(&str, &str)]) -> Zeroi
     crate::oauth::form(&kept.chain(own.iter().copied()).collect::<Vec<_>>())
 }
 
-/// The value of `Authorization`: id and secret are encoded as in a form before they are joined (RFC 6749 section 2.3.1), so that
-/// neither a colon nor a letter of any language is misread.
+/// The value of `Authorization`. Id and secret are form-encoded before they are joined (RFC 6749 section 2.3.1), so that colons
+/// and non-ASCII letters are not misread.
 fn basic(id: &str, secret: &ClientSecret) -> String {
     let room = 3 * (id.len() + secret.expose().len()) + 1;
     let mut pair = Zeroizing::new(String::with_capacity(room));

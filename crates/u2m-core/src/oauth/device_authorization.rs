@@ -1,4 +1,4 @@
-//! A device's requests (RFC 8628): for its codes, and for the tokens while the person decides elsewhere.
+//! The requests of a device login (RFC 8628): for the codes, and for the tokens while the person decides.
 
 use super::response_text::ResponseText;
 use super::token_request::form;
@@ -14,16 +14,16 @@ use crate::time::Lifetime;
 use url::Url;
 use zeroize::Zeroizing;
 
-/// How far polls are apart where the server does not say (RFC 8628 section 3.2).
+/// The polling interval if the server states none (RFC 8628 section 3.2).
 const USUAL_INTERVAL: Lifetime = Lifetime::from_seconds(5);
 
-/// Asks for codes.
+/// The device authorization request.
 pub(crate) fn device_form(client_id: &str, scope: &str) -> Zeroizing<String> {
     let all = [("client_id", client_id), ("scope", scope)];
     form(if scope.is_empty() { &all[..1] } else { &all })
 }
 
-/// Asks for the tokens.
+/// The token request with a device code.
 pub(crate) fn poll_form(client_id: &str, code: &DeviceCode) -> Zeroizing<String> {
     form(&[
         ("client_id", client_id),
@@ -32,7 +32,7 @@ pub(crate) fn poll_form(client_id: &str, code: &DeviceCode) -> Zeroizing<String>
     ])
 }
 
-/// What a device was given.
+/// The device authorization response.
 #[derive(Clone, Debug)]
 pub(crate) struct DeviceAuthorizationResponse {
     pub(crate) code: DeviceCode,
@@ -44,8 +44,8 @@ pub(crate) struct DeviceAuthorizationResponse {
 }
 
 impl DeviceAuthorizationResponse {
-    /// Reads an answer (RFC 8628 section 3.2). Addresses that a person is sent to are https; where the two of them are on
-    /// different hosts, only the one to type counts.
+    /// Reads a response (RFC 8628 section 3.2). URLs that a person is sent to must be https. If the two URLs have different
+    /// origins, only the one to type counts.
     pub(crate) fn parse(
         outcome: Result<Reply, TransportFailure>,
     ) -> Result<Self, TokenEndpointError> {
@@ -81,7 +81,7 @@ impl DeviceAuthorizationResponse {
     }
 }
 
-/// An address that a person may be sent to.
+/// A URL that a person may be sent to.
 fn address(text: &ResponseText) -> Option<Url> {
     text.as_url().filter(|url| Host::of(url).is_ok())
 }

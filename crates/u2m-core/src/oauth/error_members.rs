@@ -1,12 +1,12 @@
-//! What an error says that is no OAuth error, in one of the shapes that are in use: of Databricks' API (`error_code`, `message`), of
-//! SCIM and problem details (RFC 9457: `title`, `detail`), of Azure's and Google's (`error`, with `code` and `message` in it), and
-//! what gateways make up.
+//! Reads errors that are not OAuth errors, in the shapes in use: those of Databricks' API (`error_code`, `message`), SCIM and
+//! problem details (RFC 9457: `title`, `detail`), Azure and Google (`error`, with `code` and `message` in it), and various
+//! gateways.
 
 use super::members::JsonMembers;
 use crate::sent::SentSecrets;
 use crate::text::Sanitized;
 
-/// The words for people, the usual ones first.
+/// Members with a message for people, the most usual ones first.
 const MESSAGES: [&str; 10] = [
     "message",
     "error_description",
@@ -20,10 +20,10 @@ const MESSAGES: [&str; 10] = [
     "title",
 ];
 
-/// The word for programs.
+/// Members with a code for programs.
 const CODES: [&str; 6] = ["error_code", "code", "errorCode", "error", "status", "title"];
 
-/// A code and a sentence, as far as there are any: cleaned, and without what was sent.
+/// A code and a message, as far as there are any: sanitized, and without the secrets that were sent.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorMembers {
     pub(crate) code: Option<Sanitized>,
@@ -39,7 +39,7 @@ impl ErrorMembers {
             texts.map(|text| text.shown(sent)).find(|text| !text.is_empty())
         };
         let message = first(&MESSAGES);
-        // The same once more says nothing, nor does the status.
+        // A code that only repeats the message or the status adds nothing.
         let is_news = |code: &Sanitized| {
             message.as_ref() != Some(code) && code.as_str() != status.to_string()
         };

@@ -1,45 +1,45 @@
-//! The authorization server's own "no" (RFC 6749 sections 4.1.2.1 and 5.2).
+//! OAuth error responses (RFC 6749 sections 4.1.2.1 and 5.2).
 
 use super::response_text::ResponseText;
 use crate::sent::SentSecrets;
 use crate::text::Sanitized;
 use std::fmt;
 
-/// An `error` code; codes that no RFC names are data, not a failure to parse.
+/// An OAuth `error` code. A code that no RFC defines is kept as [`Other`](Self::Other).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OAuthErrorCode {
-    /// The person or the server said no.
+    /// The person or the server refused.
     AccessDenied,
-    /// The person has to choose an account (OpenID Connect Core section 3.1.2.6).
+    /// The person must choose an account (OpenID Connect Core section 3.1.2.6).
     AccountSelectionRequired,
     /// The person has not decided yet (RFC 8628 section 3.5).
     AuthorizationPending,
-    /// The person has to agree to something (OpenID Connect Core section 3.1.2.6).
+    /// The person must consent to something (OpenID Connect Core section 3.1.2.6).
     ConsentRequired,
-    /// A device's codes have run out (RFC 8628 section 3.5).
+    /// The codes of a device login have expired (RFC 8628 section 3.5).
     ExpiredToken,
-    /// The server has something to ask or to show (OpenID Connect Core section 3.1.2.6).
+    /// The server needs to ask or show the person something (OpenID Connect Core section 3.1.2.6).
     InteractionRequired,
-    /// The client is not known, or may not do this.
+    /// The client is unknown, or failed to authenticate.
     InvalidClient,
-    /// The code or refresh token is spent, expired, revoked or another client's.
+    /// The code or refresh token is spent, expired, revoked or issued to another client.
     InvalidGrant,
     /// The request is malformed.
     InvalidRequest,
-    /// The scope is unknown or not to be had.
+    /// The scope is unknown or not available.
     InvalidScope,
-    /// The person has to sign in (OpenID Connect Core section 3.1.2.6).
+    /// The person must sign in (OpenID Connect Core section 3.1.2.6).
     LoginRequired,
     /// The server failed.
     ServerError,
-    /// Polls are to be further apart (RFC 8628 section 3.5).
+    /// The client must poll less often (RFC 8628 section 3.5).
     SlowDown,
     /// The server is overloaded.
     TemporarilyUnavailable,
-    /// The client may not use this grant.
+    /// The client may not use this grant type.
     UnauthorizedClient,
-    /// The server does not know this grant.
+    /// The server does not support this grant type.
     UnsupportedGrantType,
     /// Any other code.
     Other(Sanitized),
@@ -65,7 +65,7 @@ const NAMED: &[(&str, OAuthErrorCode)] = &[
 ];
 
 impl OAuthErrorCode {
-    /// Reads a code as it stands on the wire.
+    /// Reads a code as it is sent in a response.
     ///
     /// ```
     /// use u2m_core::OAuthErrorCode;
@@ -76,7 +76,7 @@ impl OAuthErrorCode {
         Self::named(|name| name == code).unwrap_or_else(|| Self::Other(Sanitized::new(code)))
     }
 
-    /// The one whose name `is` it.
+    /// The code whose name satisfies `is`.
     fn named(is: impl Fn(&str) -> bool) -> Option<Self> {
         NAMED.iter().find(|(name, _)| is(name)).map(|(_, code)| code.clone())
     }
@@ -93,7 +93,8 @@ impl fmt::Display for OAuthErrorCode {
     }
 }
 
-/// What the server refused, and in which words. Its text is `<description> (error code: <code>)`, as the reference's.
+/// An OAuth error response: the code, and what the server says about it. Its `Display` is `<description> (error code: <code>)`,
+/// as in the Go SDK.
 ///
 /// ```
 /// use u2m_core::ErrorResponse;
@@ -105,17 +106,17 @@ pub struct ErrorResponse {
     status: u16,
     code: OAuthErrorCode,
     description: Option<Sanitized>,
-    /// What Entra says besides its code.
+    /// Entra's `suberror`.
     suberror: Option<Sanitized>,
     is_spent_token: bool,
-    /// Whether the code, as it was sent, is a decision about the request, so that the same request will not do.
+    /// Whether the code, as it was sent, is a decision about the request, so that repeating the request will not help.
     decides: bool,
-    /// Whether it asks for a person, as it was sent.
+    /// Whether the code or `suberror`, as it was sent, requires a person.
     asks_for_person: bool,
 }
 
-/// Codes that are decisions about a request: RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009, RFC 8628, RFC 8707, RFC 9449 and OpenID
-/// Connect Core.
+/// Codes that are decisions about a request: RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009, RFC 8628, RFC 8707, RFC 9449 and
+/// OpenID Connect Core.
 const DECISIONS: [&str; 12] = [
     "access_denied",
     "expired_token",
@@ -131,9 +132,9 @@ const DECISIONS: [&str; 12] = [
     "unsupported_token_type",
 ];
 
-/// Codes that only a person can do something about, by signing in: OpenID Connect Core section 3.1.2.6, its extension for
-/// requirements of authentication, RFC 9470, what servers are seen to say of a refresh token instead of `invalid_grant`, and the
-/// codes of Databricks' API.
+/// Codes that only a person can resolve, by signing in: OpenID Connect Core section 3.1.2.6, its extension for authentication
+/// requirements, RFC 9470, codes that servers are seen to send for a refresh token instead of `invalid_grant`, and codes of
+/// Databricks' API.
 const FOR_A_PERSON: [&str; 12] = [
     "INVALID_REFRESH_TOKEN",
     "UNAUTHENTICATED",
@@ -149,7 +150,7 @@ const FOR_A_PERSON: [&str; 12] = [
     "unmet_authentication_requirements",
 ];
 
-/// What Entra puts into `suberror` where a person can do something about an error, whatever its code.
+/// Values of Entra's `suberror` that mean that a person can resolve the error, whatever its code.
 const SUBERRORS_FOR_A_PERSON: [&str; 10] = [
     "additional_action",
     "bad_token",
@@ -163,32 +164,33 @@ const SUBERRORS_FOR_A_PERSON: [&str; 10] = [
     "ux_not_allowed",
 ];
 
-/// Whether a code is a decision: by what it is on the wire, and not by what is left of it to show.
+/// Whether a code is a decision, judged by the code as it was sent and not by the sanitized form.
 fn decides(is: impl Fn(&str) -> bool) -> bool {
     DECISIONS.iter().any(|name| is(name))
 }
 
-/// Whether a code asks for a person, as [`decides`].
+/// Whether a code requires a person, judged like [`decides`].
 pub(super) fn asks_for_person(is: impl Fn(&str) -> bool) -> bool {
     FOR_A_PERSON.iter().any(|name| is(name))
 }
 
-/// Whether a status says that the same request may succeed later.
+/// Whether a status means that the same request may succeed later.
 pub(super) fn may_pass(status: u16) -> bool {
     status >= 500 || matches!(status, 408 | 425 | 429)
 }
 
-/// Whether an error of this status leaves open what the server thinks of the request, if nothing in it says more: RFC 6749
-/// section 5.2 has its errors under 400 and 401. The others are those of whatever stands before it: rules for addresses, limits.
+/// Whether an error with this status leaves open what the server decided, if nothing in the body says more. RFC 6749 section
+/// 5.2 uses 400 and 401 for its errors. Other statuses come from whatever stands before the server, such as address rules and
+/// rate limits.
 fn leaves_open(status: u16) -> bool {
     may_pass(status) || (402..500).contains(&status)
 }
 
-/// What Databricks' servers are seen to say of a refresh token that was used already.
+/// What Databricks' servers are seen to send for a refresh token that was already used.
 pub(super) const SPENT: &str = "Refresh token is invalid";
 
 impl ErrorResponse {
-    /// What a server says, without the secrets that it may repeat.
+    /// Reads an error response, and removes the secrets that the server may repeat.
     pub(crate) fn of(
         status: u16,
         code: &ResponseText,
@@ -196,7 +198,7 @@ impl ErrorResponse {
         suberror: Option<&ResponseText>,
         sent: &SentSecrets,
     ) -> Self {
-        // What is decided by a text is decided by what it is, and not by what is left of it to show.
+        // Decisions are based on the text as it was sent, not on what remains of it to show.
         let named = OAuthErrorCode::named(|name| code.is(name));
         Self {
             status,
@@ -210,8 +212,8 @@ impl ErrorResponse {
         }
     }
 
-    /// Takes the HTTP status (0 for a refusal that came through the browser), the `error` and its description. None of
-    /// them holds a secret: what a server said has been through the flows of this crate, which cut out what it was sent.
+    /// Takes the HTTP status (0 for an error that came through the browser), the `error` and its description. None of them may
+    /// contain a secret; the flows of this crate remove what was sent from a server's text.
     ///
     /// ```
     /// let refusal = u2m_core::ErrorResponse::new(0, "access_denied", None);
@@ -229,13 +231,13 @@ impl ErrorResponse {
         }
     }
 
-    /// With these words for a description where there is none.
+    /// Uses this text as the description if there is none.
     pub(super) fn or_described(mut self, text: Option<Sanitized>) -> Self {
         self.description = self.description.or(text.filter(|text| !text.is_empty()));
         self
     }
 
-    /// Adds the `suberror` of Entra, with which it says what may be done about an error.
+    /// Sets Entra's `suberror`, which says how an error can be resolved.
     ///
     /// ```
     /// use u2m_core::ErrorResponse;
@@ -248,28 +250,28 @@ impl ErrorResponse {
         self
     }
 
-    /// The HTTP status; 0 if the refusal came through the browser.
+    /// The HTTP status; 0 if the error came through the browser.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The `error`.
+    /// The `error` code.
     pub fn code(&self) -> &OAuthErrorCode {
         &self.code
     }
 
-    /// The `error_description`, cleaned for showing.
+    /// The `error_description`, sanitized.
     pub fn description(&self) -> Option<&Sanitized> {
         self.description.as_ref()
     }
 
-    /// The `suberror`, cleaned for showing.
+    /// The `suberror`, sanitized.
     pub fn suberror(&self) -> Option<&Sanitized> {
         self.suberror.as_ref()
     }
 
-    /// Whether only a person can do something about it, by signing in: the refresh token is dead, or the server wants to ask or to
-    /// show something.
+    /// Whether only a person can resolve this, by signing in: the refresh token is dead, or the server needs to ask or show
+    /// something.
     ///
     /// ```
     /// use u2m_core::ErrorResponse;
@@ -280,14 +282,14 @@ impl ErrorResponse {
         self.rejects_the_refresh_token() || self.asks_for_person
     }
 
-    /// Whether a refresh token that met this refusal will never be accepted again: `invalid_grant`, or, with any code,
-    /// the sentence that Databricks' servers are seen to send.
+    /// Whether the refresh token that got this response will never be accepted again: the code is `invalid_grant`, or, with any
+    /// code, the description is the one that Databricks' servers are seen to send.
     pub fn rejects_the_refresh_token(&self) -> bool {
         self.code == OAuthErrorCode::InvalidGrant || self.is_spent_token
     }
 
-    /// Whether a later try may succeed: the server says so, or the status does, before a code that is none of those that decide.
-    /// What stands before a server puts words of its own into `error`.
+    /// Whether a later try may succeed: the code says so, or the status does and the code is not one of those that decide.
+    /// Gateways put words of their own into `error`.
     ///
     /// ```
     /// use u2m_core::ErrorResponse;
@@ -301,7 +303,7 @@ impl ErrorResponse {
             || leaves_open(self.status) && !self.is_decided()
     }
 
-    /// Whether it is a decision about the request, so that the same request will not do.
+    /// Whether this is a decision about the request, so that repeating the request will not help.
     fn is_decided(&self) -> bool {
         self.decides || self.asks_for_person || self.is_spent_token
     }
@@ -393,7 +395,7 @@ mod tests {
             assert!(busy(code, &nothing), "{code:?}");
             assert!(ErrorResponse::new(503, code, None).is_transient(), "{code:?}");
         }
-        // Nor does cutting secrets out take a decision away: what was sent may be a word like any other.
+        // Removing secrets does not change a decision either: what was sent may be an ordinary word.
         for code in ["login_required", "invalid_grant", "unsupported_token_type"] {
             let sent: SentSecrets = [code].into_iter().collect();
             assert!(!busy(code, &nothing) && !busy(code, &sent), "{code}");

@@ -1,5 +1,5 @@
-//! What is believed of a metadata document (RFC 8414 section 3.3): how it may call its issuer, and where its endpoints may be. The
-//! one rule for logins, renewals and revocations, whoever supplies the document.
+//! What a metadata document must say to be believed (RFC 8414 section 3.3): how it may name its issuer, and where its endpoints
+//! may be. One rule for logins, refreshes and revocations, whoever supplies the document.
 
 use super::metadata::{MetadataError, ServerMetadata};
 use crate::databricks::Host;
@@ -7,31 +7,31 @@ use crate::issuer::{derive_host_from_issuer, is_of_another_account, path_of_issu
 use crate::text::Sanitized;
 use url::Url;
 
-/// How a document may call the issuer that was asked for.
+/// How a document may name the issuer that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IssuerNaming {
-    /// By its very identifier (RFC 8414 section 3.3), unless the host that it names itself on was allowed by name: one host may
+    /// By its exact identifier (RFC 8414 section 3.3), unless the host in the document's name was allowed by name: one host may
     /// serve several issuers, and a person has named this one.
     Exact,
-    /// By this name, give or take slashes at its end, by its host's alone, or by none: a callback has named the issuer, of several
-    /// that its host may serve, and what comes of the login is recorded as that one's.
+    /// By this name, ignoring trailing slashes, by its host alone, or not at all. A callback named this issuer, of several that
+    /// its host may serve, and the login is recorded under it.
     Called,
-    /// By any name on the host that was asked, or by none: of the issuer no more than its host was named, and Databricks' own
-    /// servers differ in what they write. Where it is an account's, not by another account's.
+    /// By any name on the host that was asked, or not at all: only the host is known, and Databricks' own servers differ in
+    /// what they write. An account's issuer must not have the name of another account's.
     OfHost,
 }
 
-/// What a document has to say to be believed. It came from the host that was asked, over TLS or loopback; what it says of
-/// itself and of its endpoints leads to no other host, unless a person has allowed that one by name.
+/// What a document must say to be believed. It came from the host that was asked, over TLS or loopback. What it says of itself
+/// and of its endpoints must not point to another host, unless a person allowed that host by name.
 #[derive(Clone, Debug)]
 pub(crate) struct ExpectedIssuer {
-    /// The issuer whose document was asked for; `None` where a caller named the document's own URL.
+    /// The issuer whose document was asked for; `None` if the caller gave the document's own URL.
     pub(crate) issuer: Option<String>,
-    /// How the document may call it.
+    /// How the document may name it.
     pub(crate) naming: IssuerNaming,
-    /// The host that the endpoints must be on.
+    /// The host where the endpoints must be.
     pub(crate) host: Host,
-    /// Hosts that a person has named for the endpoints and for the issuer's own name, or that the login's tokens were sent to
+    /// Hosts that a person named for the endpoints and for the issuer's own name, or to which the login's tokens were sent
     /// before.
     pub(crate) also: Vec<Host>,
 }
@@ -47,12 +47,12 @@ impl ExpectedIssuer {
         Self { issuer: Some(issuer.into()), naming: IssuerNaming::Called, host, also }
     }
 
-    /// Endpoints on `host`, of this very issuer.
+    /// Endpoints on `host`, of exactly this issuer.
     pub(crate) fn exactly(issuer: impl Into<String>, host: Host, also: Vec<Host>) -> Self {
         Self { issuer: Some(issuer.into()), naming: IssuerNaming::Exact, host, also }
     }
 
-    /// Endpoints on `host`, of whoever the document says.
+    /// Endpoints on `host`, of any issuer that the document names.
     pub(crate) fn unnamed(host: Host, also: Vec<Host>) -> Self {
         Self { issuer: None, naming: IssuerNaming::OfHost, host, also }
     }
@@ -61,7 +61,7 @@ impl ExpectedIssuer {
         Host::of(url).is_ok_and(|host| host == self.host || self.also.contains(&host))
     }
 
-    /// Looks at the name by which the document calls its issuer, and says under which it is recorded.
+    /// Checks the name that the document gives its issuer, and returns the name to record.
     pub(super) fn issuer(&self, named: Option<&str>) -> Result<String, MetadataError> {
         let Some(asked) = &self.issuer else {
             return Ok(named.unwrap_or(self.host.as_str()).to_owned());
@@ -87,17 +87,17 @@ impl ExpectedIssuer {
         Ok(asked.clone())
     }
 
-    /// Whether two names on one host may be of one issuer.
+    /// Whether two names on one host may belong to one issuer.
     fn is_same_issuer(&self, asked: &str, named: &str) -> bool {
         match self.naming {
-            // What is another name altogether was allowed by its host.
+            // An entirely different name was allowed by its host.
             IssuerNaming::Exact => true,
             IssuerNaming::Called => [path_of_issuer(asked), ""].contains(&path_of_issuer(named)),
             IssuerNaming::OfHost => !is_of_another_account(asked, named),
         }
     }
 
-    /// Holds what a supplier says against it: under which issuer the login is recorded, and where it leads.
+    /// Checks supplied metadata: the issuer to record, and the hosts of the endpoints.
     pub(crate) fn hold_supplied(
         &self,
         mut server: ServerMetadata,
@@ -106,8 +106,7 @@ impl ExpectedIssuer {
         self.hold(server)
     }
 
-    /// Holds endpoints against it, wherever they come from. Those that a login can do without count as none where they are
-    /// elsewhere.
+    /// Checks the hosts of endpoints, wherever they come from. An optional endpoint on another host is dropped.
     pub(crate) fn hold(&self, mut server: ServerMetadata) -> Result<ServerMetadata, MetadataError> {
         for (name, url) in [
             ("authorization_endpoint", &server.authorization_endpoint),

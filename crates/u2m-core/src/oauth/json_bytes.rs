@@ -1,11 +1,11 @@
-//! The bytes of JSON, read on from one place to the next as far as they go, and what a string in them stands for.
+//! Reads JSON bytes from one place to the next, as far as they go, and decodes strings in them.
 //!
-//! The reader takes no stack for what is nested, and looks at each byte a bounded number of times.
+//! The reader uses no stack for nesting, and looks at each byte a bounded number of times.
 
 use crate::json::unescape_json;
 use zeroize::Zeroizing;
 
-/// Reads on from a place in bytes.
+/// A position in bytes of JSON.
 pub(super) struct JsonReader<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
@@ -16,14 +16,14 @@ impl<'a> JsonReader<'a> {
         self.bytes.get(self.at).copied()
     }
 
-    /// Spaces, and bytes that no text should have.
+    /// Skips spaces and control characters.
     pub(super) fn skip_space(&mut self) {
         while self.peek().is_some_and(|byte| byte <= b' ') {
             self.at += 1;
         }
     }
 
-    /// What stands between members.
+    /// Skips what separates members.
     pub(super) fn skip_commas(&mut self) {
         while self.peek().is_some_and(|byte| byte <= b' ' || byte == b',') {
             self.at += 1;
@@ -54,7 +54,7 @@ impl<'a> JsonReader<'a> {
                 }
             }
             _ => {
-                // One that runs to the end of the body may have been cut off.
+                // A value that reaches the end of the body may have been cut off.
                 let length = self.bytes[start..].iter().position(is_end)?;
                 self.at += length;
                 Some(&self.bytes[start..self.at])
@@ -83,17 +83,17 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// Whether a word or a number ends before this byte.
+/// Whether this byte ends a word or a number.
 pub(super) fn is_end(byte: &u8) -> bool {
     *byte <= b' ' || matches!(byte, b',' | b'}' | b']' | b'"')
 }
 
-/// What a JSON string stands for; `None` if bytes of it stand for nothing: half a text is no secret and no code.
+/// Decodes a JSON string; `None` if any part is invalid, because half a text is neither a secret nor a code.
 pub(super) fn string(raw: &[u8]) -> Option<Zeroizing<String>> {
     unescape_json(std::str::from_utf8(quoted_text(raw)?).ok()?)
 }
 
-/// The same of a text for people, as far as it goes.
+/// Decodes a JSON string for people to read, replacing invalid UTF-8.
 pub(super) fn readable(raw: &[u8]) -> Option<Zeroizing<String>> {
     unescape_json(&String::from_utf8_lossy(quoted_text(raw)?))
 }

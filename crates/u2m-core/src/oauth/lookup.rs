@@ -1,4 +1,4 @@
-//! Fetching metadata for its own sake, outside of a login or a refresh.
+//! Fetching metadata on its own, outside of a login or a refresh.
 
 use super::expected_issuer::ExpectedIssuer;
 use super::metadata::{MetadataError, ServerMetadata, parse_metadata};
@@ -10,12 +10,12 @@ use crate::text::Sanitized;
 use crate::time::Timestamp;
 use url::Url;
 
-/// Awaits a metadata document.
+/// Waits for a metadata document.
 #[derive(Debug)]
 pub struct Lookup(ExpectedIssuer);
 
 impl ServerMetadata {
-    /// Asks for the endpoints below `path` on `host`: `/oidc` for a workspace, `/oidc/accounts/<id>` for an account.
+    /// Fetches the endpoints below `path` on `host`: `/oidc` for a workspace, `/oidc/accounts/<id>` for an account.
     ///
     /// ```
     /// use u2m_core::{ServerMetadata, Host};
@@ -24,7 +24,7 @@ impl ServerMetadata {
     /// ```
     ///
     /// # Errors
-    /// `path` does not begin with a slash, or is not a plain path.
+    /// Fails if `path` does not begin with a slash, or is not a plain path.
     pub fn lookup(host: &Host, path: &str) -> Result<HttpCall<Lookup>, MetadataError> {
         host.at(path).ok_or_else(|| MetadataError::NoPath(Sanitized::new(path)))?;
         let issuer = host.join(path);
@@ -32,7 +32,7 @@ impl ServerMetadata {
         Ok(call(url, ExpectedIssuer::of_host(issuer, host.clone(), Vec::new())))
     }
 
-    /// Asks for the document at `url` itself; its issuer is not compared, because none was named.
+    /// Fetches the document at `url` itself. Its issuer is not checked, because none was named.
     ///
     /// ```
     /// use u2m_core::ServerMetadata;
@@ -41,7 +41,7 @@ impl ServerMetadata {
     /// ```
     ///
     /// # Errors
-    /// The URL is not https (or loopback http).
+    /// Fails if the URL is not https (or loopback http).
     pub fn lookup_at(url: Url) -> Result<HttpCall<Lookup>, MetadataError> {
         let host = Host::of(&url).map_err(|_| MetadataError::UnusableEndpoint("url"))?;
         Ok(call(url, ExpectedIssuer::unnamed(host, Vec::new())))

@@ -1,5 +1,5 @@
-//! The members of an answer's one object, each by itself: what is odd about one of them, or about the bytes around the
-//! object, hides no other.
+//! The members of a response's one object, each read by itself: an oddity in one of them, or in the bytes around the object,
+//! does not hide the others.
 
 use super::json_bytes::{JsonReader, is_end, readable, string};
 use super::response_text::ResponseText;
@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 /// How often a body may be read over in the search for its object.
 const PASSES: usize = 32;
 
-/// A number with fewer digits counts something, or stands for "none": it is no token.
+/// A number with fewer digits is a count or stands for "none"; it is not a token.
 const TOKEN_DIGITS: usize = 8;
 
-/// What an object says: names with their values, in the order in which they stand.
+/// The members of an object: names and values, in the order of the document.
 pub(crate) struct JsonMembers<'a> {
     list: Vec<(Zeroizing<String>, MemberValue<'a>)>,
-    /// Whether it was read to its end.
+    /// Whether the object was read to its end.
     is_whole: bool,
     is_form: bool,
 }
 
-/// A value as it stands.
+/// A value as it was sent.
 enum MemberValue<'a> {
     Form(ResponseText),
     Json(&'a [u8]),
@@ -40,8 +40,8 @@ impl MemberValue<'_> {
 }
 
 impl<'a> JsonMembers<'a> {
-    /// The first object of `body` for which `counts` holds; with `nested`, also one inside of another, if none of the outer
-    /// ones will do.
+    /// The first object of `body` for which `counts` holds. With `nested`, also an object inside another, if none of the outer
+    /// ones does.
     pub(crate) fn find(
         body: &'a [u8],
         nested: bool,
@@ -74,12 +74,12 @@ impl<'a> JsonMembers<'a> {
         Self { list: list.collect(), is_whole: true, is_form: true }
     }
 
-    /// Whether it was no object but a form, of which nobody can see whether its last value is whole.
+    /// Whether this is a form rather than an object. A form does not show whether its last value is complete.
     pub(crate) fn is_form(&self) -> bool {
         self.is_form
     }
 
-    /// Whether the object came to its end.
+    /// Whether the object reached its end.
     pub(crate) fn is_whole(&self) -> bool {
         self.is_whole
     }
@@ -93,7 +93,7 @@ impl<'a> JsonMembers<'a> {
         .filter(|said| !said.is_empty())
     }
 
-    /// The text of a member that is nothing else, as [`JsonMembers::text`].
+    /// Like [`JsonMembers::text`], but only if the member is a string.
     pub(crate) fn word(&self, name: &str) -> Option<ResponseText> {
         self.last(name, |value| match value {
             MemberValue::Form(said) => Some(said.clone()),
@@ -102,8 +102,7 @@ impl<'a> JsonMembers<'a> {
         .filter(|said| !said.is_empty())
     }
 
-    /// The text of a member that is for people, as [`JsonMembers::word`]: what of it is in no encoding that is known is left out, and a
-    /// sign stands in its place.
+    /// The text of a member for people to read, like [`JsonMembers::word`]. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub(crate) fn line(&self, name: &str) -> Option<ResponseText> {
         self.last(name, |value| match value {
             MemberValue::Form(said) => Some(said.clone()),
@@ -122,13 +121,13 @@ impl<'a> JsonMembers<'a> {
         })
     }
 
-    /// A member that holds a token: its text, as [`JsonMembers::text`], or the one text of a list that has no other.
+    /// A member that holds a token: its text, as for [`JsonMembers::text`], or the one text in a list of one.
     pub(crate) fn token(&self, name: &str) -> Option<ResponseText> {
         self.last(name, MemberValue::token)
     }
 
-    /// The refresh token, as [`JsonMembers::token`]: of several rather one that was not sent. What says that there is none, and
-    /// what was put there to hide one, is none.
+    /// The refresh token, as for [`JsonMembers::token`]. Of several, one that was not sent is preferred. Words for "none" and
+    /// placeholders that hide a token do not count.
     pub(crate) fn refresh_token(&self, sent: &SentSecrets) -> Option<ResponseText> {
         let token = |value: &MemberValue<'a>| {
             let is_number = matches!(value, MemberValue::Json(raw) if !raw.starts_with(b"\"") && !raw.starts_with(b"["));
@@ -141,7 +140,7 @@ impl<'a> JsonMembers<'a> {
         self.last("refresh_token", fresh).or_else(|| self.last("refresh_token", token))
     }
 
-    /// Whether a refresh token may be there that nobody can read: there is more than words for "none".
+    /// Whether there may be a refresh token that cannot be read: the member holds more than words for "none".
     pub(crate) fn hides_refresh_token(&self, sent: &SentSecrets) -> bool {
         self.named("refresh_token").any(|value| match value {
             MemberValue::Form(said) => !said.is_filler() && !said.is_hidden_part_of(sent),
@@ -149,7 +148,7 @@ impl<'a> JsonMembers<'a> {
         })
     }
 
-    /// Whether a member of this name says anything, be it readable or not: `null`, `false`, 0, and what is empty do not.
+    /// Whether a member of this name holds anything, readable or not. `null`, `false`, 0 and empty values do not count.
     pub(crate) fn says(&self, name: &str) -> bool {
         let is_empty = |raw: &[u8]| raw.iter().all(|byte| b"[]{}, \t\r\n".contains(byte));
         self.named(name).any(|value| match value {
@@ -165,7 +164,7 @@ impl<'a> JsonMembers<'a> {
         named.map(|(_, value)| value)
     }
 
-    /// The texts of a member that may be one text or a list of them.
+    /// The texts of a member that may be one text or a list.
     pub(crate) fn texts(&self, name: &str) -> Vec<ResponseText> {
         let all = |value: &MemberValue<'a>| {
             let texts: Vec<_> = match value {
@@ -180,8 +179,8 @@ impl<'a> JsonMembers<'a> {
         self.last(name, all).unwrap_or_default()
     }
 
-    /// The last of the members of this name of which `read` makes something. Where none has the very name, its case does not
-    /// count, as for Go's reader.
+    /// The last member of this name from which `read` gets something. If no name matches exactly, case is ignored, as Go's JSON
+    /// reader does.
     fn last<T>(&self, name: &str, read: impl Fn(&MemberValue<'a>) -> Option<T>) -> Option<T> {
         let find = |is_it: &dyn Fn(&str) -> bool| {
             let named = self.list.iter().rev().filter(|(is, _)| is_it(is));
@@ -216,7 +215,7 @@ impl<'a> JsonReader<'a> {
                         members.list.push((name, MemberValue::Json(value)));
                     }
                 }
-                // After a value that is none, what stands up to the next name.
+                // After an invalid value: skip to the next name.
                 Some(byte) if !members.list.is_empty() && byte != b'{' => {
                     self.at += 1;
                 }
@@ -227,7 +226,7 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// A text, or a number as it is written. `true`, `null`, lists and objects say nothing.
+/// A text, or a number as it is written; `None` for `true`, `null`, lists and objects.
 fn scalar(raw: &[u8]) -> Option<ResponseText> {
     match raw.first()? {
         b'"' => string(raw).map(ResponseText::new),
@@ -237,8 +236,8 @@ fn scalar(raw: &[u8]) -> Option<ResponseText> {
     .filter(|said| !said.is_empty())
 }
 
-/// Whether a value says no more than that there is no token: `null`, `false`, a number too short for one, a filler, or a list or
-/// an object of nothing else.
+/// Whether a value only says that there is no token: `null`, `false`, a number too short for a token, a filler, or a list or
+/// object of only these.
 fn is_none(raw: &[u8], sent: &SentSecrets) -> bool {
     let is_word = |said: &ResponseText| said.is_filler() || said.is_hidden_part_of(sent);
     let mut reader = JsonReader { bytes: raw, at: 0 };
@@ -266,7 +265,7 @@ fn is_none(raw: &[u8], sent: &SentSecrets) -> bool {
     }
 }
 
-/// The values of a list; `None` of what is none.
+/// The values of a list; `None` if it is not a list.
 fn items_of(raw: &[u8]) -> Option<Vec<&[u8]>> {
     raw.starts_with(b"[").then(|| items(raw))
 }

@@ -1,4 +1,4 @@
-//! Authorization server metadata (RFC 8414): parsed, and held against the issuer that was asked for.
+//! Authorization server metadata (RFC 8414): parsed, and checked against the issuer that was asked for.
 
 use super::error_members::ErrorMembers;
 use super::error_response::may_pass;
@@ -29,28 +29,28 @@ use url::Url;
 #[serde(try_from = "MetadataDocument", into = "MetadataDocument")]
 #[non_exhaustive]
 pub struct ServerMetadata {
-    /// The issuer that was asked for: a login is recorded under it, and its metadata is found again by it.
+    /// The issuer that was asked for. A login is recorded under it, and its metadata is found again by it.
     pub issuer: String,
-    /// What the metadata calls its issuer, kept as written; `None` where it says nothing. With another name than was asked for,
-    /// or none, a document of Databricks' is good where everything in it is on the host that was asked.
+    /// The issuer as the metadata names it, unchanged; `None` if it names none. A Databricks document with another name than
+    /// was asked for, or with none, is valid if everything in it is on the host that was asked.
     pub names_itself: Option<String>,
-    /// Where the browser is sent.
+    /// The authorization endpoint, where the browser is sent.
     pub authorization_endpoint: Url,
-    /// Where codes and refresh tokens are redeemed.
+    /// The token endpoint, where codes and refresh tokens are redeemed.
     pub token_endpoint: Url,
-    /// Whether callbacks are promised to carry `iss` (RFC 9207 section 3).
+    /// Whether the server promises that callbacks have `iss` (RFC 9207 section 3).
     pub callback_names_issuer: bool,
-    /// Where tokens are revoked (RFC 7009), if the server does that. One that is no https URL, or on a host that the
-    /// issuer does not speak for, counts as none.
+    /// The revocation endpoint (RFC 7009), if the server has one. An endpoint that is not https, or on a host that the issuer
+    /// does not speak for, is dropped.
     pub revocation_endpoint: Option<Url>,
-    /// Where a device asks for its codes (RFC 8628), by the same rule.
+    /// The device authorization endpoint (RFC 8628), by the same rule.
     pub device_authorization_endpoint: Option<Url>,
-    /// The scopes that the server lists as its own, if it lists any.
+    /// The scopes that the server lists, if it lists any.
     pub scopes_supported: Option<Scopes>,
 }
 
 impl ServerMetadata {
-    /// Databricks' fixed layout below `path` on `host`: `v1/authorize` and `v1/token`.
+    /// The endpoints of Databricks' fixed layout below `path` on `host`: `v1/authorize` and `v1/token`.
     ///
     /// ```
     /// use u2m_core::{ServerMetadata, Host};
@@ -61,19 +61,19 @@ impl ServerMetadata {
     /// ```
     ///
     /// # Errors
-    /// `path` does not begin with a slash, or is not a plain path.
+    /// Fails if `path` does not begin with a slash, or is not a plain path.
     pub fn at(host: &Host, path: &str) -> Result<Self, MetadataError> {
         let no_path = || MetadataError::NoPath(Sanitized::new(path));
         host.at(path).ok_or_else(no_path)?;
         Ok(Self::below(host, path))
     }
 
-    /// The same below the path of a workspace's issuer.
+    /// The same for the issuer of a workspace.
     pub(crate) fn of_workspace(host: &Host) -> Self {
         Self::below(host, "/oidc")
     }
 
-    /// The same below the path of an account's issuer.
+    /// The same for the issuer of an account.
     pub(crate) fn of_account(host: &Host, account: &AccountId) -> Self {
         Self::below(host, &format!("/oidc/accounts/{account}"))
     }
@@ -81,7 +81,7 @@ impl ServerMetadata {
     fn below(host: &Host, path: &str) -> Self {
         let issuer = host.join(path);
         let root = issuer.trim_end_matches('/');
-        // A host is a parsed origin, and the path was looked at or is made of literals and checked ids.
+        // A host is a parsed origin, and the path was checked or is made of literals and checked ids.
         let url = |tail: &str| {
             Url::parse(&format!("{root}{tail}")).expect("an origin with a plain path is a URL")
         };
@@ -102,10 +102,10 @@ impl ServerMetadata {
         }
     }
 
-    /// Takes endpoints that a program knows from elsewhere.
+    /// Makes metadata from endpoints that a program knows from elsewhere.
     ///
     /// # Errors
-    /// Refuses endpoints that are not https (or loopback http), or carry a fragment or user info.
+    /// Fails if an endpoint is not https (or loopback http), or has a fragment or user info.
     ///
     /// ```
     /// use u2m_core::ServerMetadata;
@@ -134,8 +134,8 @@ impl ServerMetadata {
         Ok(Self::plain(issuer.into(), authorization_endpoint, token_endpoint))
     }
 
-    /// Whether `iss`, which came with a callback, is this server's name (RFC 9207 section 2.4): compared as a plain string with
-    /// what the server calls itself. Where it says nothing, any name on the host of its issuer will do but another account's.
+    /// Whether the `iss` of a callback names this server (RFC 9207 section 2.4): a plain string comparison with the name in the
+    /// metadata. If the metadata has none, any name on the issuer's host counts, except another account's.
     pub(crate) fn is_named(&self, iss: &str) -> bool {
         match &self.names_itself {
             Some(name) => name == iss,
@@ -148,12 +148,12 @@ impl ServerMetadata {
     }
 }
 
-/// The document's members that are read; all others are ignored.
+/// The members of the document that are read; all others are ignored.
 #[derive(Clone, Serialize, Deserialize)]
 struct MetadataDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
-    /// The issuer that was asked for, where the document calls itself otherwise. Only what we wrote ourselves has it.
+    /// The issuer that was asked for, if the document names another. Only documents that u2m wrote have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     u2m_asked_for: Option<String>,
     #[serde(default)]
@@ -172,7 +172,7 @@ struct MetadataDocument {
     scopes_supported: Option<Vec<String>>,
 }
 
-/// What a login can do without must not keep anybody from signing in: of another type, it counts as absent.
+/// An optional member must not prevent a login: one of the wrong type counts as absent.
 fn if_it_is<'de, D: serde::Deserializer<'de>, T: serde::de::DeserializeOwned>(
     from: D,
 ) -> Result<Option<T>, D::Error> {
@@ -236,7 +236,7 @@ impl From<ServerMetadata> for MetadataDocument {
     }
 }
 
-/// Reads an answer to a metadata request (RFC 8414 sections 3.2 and 3.3).
+/// Reads a response to a metadata request (RFC 8414 sections 3.2 and 3.3).
 pub(crate) fn parse_metadata(
     outcome: Result<Reply, TransportFailure>,
     expected: &ExpectedIssuer,
@@ -258,7 +258,7 @@ pub(crate) fn parse_metadata(
     if is_too_deep(body) {
         return Err(MetadataError::NotJson);
     }
-    // Of a member that is there twice the last counts, as everywhere; an array is no document, whatever is in it.
+    // Of a duplicate member the last counts, as everywhere. An array is not a document, whatever is in it.
     let Ok(members @ Value::Object(_)) = serde_json::from_slice(body) else {
         return Err(MetadataError::NotJson);
     };
@@ -269,58 +269,58 @@ pub(crate) fn parse_metadata(
     expected.hold(ServerMetadata::try_from(document)?)
 }
 
-/// What a server says that gives no document.
+/// What a server says instead of sending a document.
 fn said(answer: &Reply) -> Option<Sanitized> {
     let members = JsonMembers::find(answer.body(), false, |_| true)?;
     let ErrorMembers { code, message } = ErrorMembers::of(&members, answer.status(), answer.sent());
     message.or(code)
 }
 
-/// Why a host's OAuth endpoints are not known.
+/// Why a host's OAuth endpoints could not be determined.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetadataError {
-    /// An endpoint is on another host than the one that was asked (A32): which, and where.
+    /// An endpoint is on another host than the one that was asked (A32): which endpoint, and where.
     #[error("the metadata's {0} is on another host: {1}")]
     EndpointElsewhere(&'static str, Sanitized),
-    /// A page came instead of JSON: usually a proxy, a private link or a captive portal.
+    /// The response is an HTML page instead of JSON: usually from a proxy, a private link or a captive portal.
     #[error("received HTML response instead of JSON; is a proxy or a captive portal in the way?")]
     Html,
     /// A required member is absent or empty.
     #[error("the metadata has no {0}")]
     MissingMember(&'static str),
-    /// An issuer that publishes nothing, neither by OAuth's nor by OpenID Connect's rule.
+    /// The issuer publishes no metadata, neither at OAuth's location nor at OpenID Connect's.
     #[error(
         "there is no metadata of this issuer, neither below /.well-known/oauth-authorization-server nor at \
          /.well-known/openid-configuration"
     )]
     NoDocument,
-    /// What should be a path on a host might lead elsewhere.
+    /// The text is not a plain path on a host; it might point elsewhere.
     #[error("not a path on a host: '{0}'")]
     NoPath(Sanitized),
-    /// Only methods other than S256 are offered.
+    /// The server offers only PKCE methods other than S256.
     #[error("the server does not offer PKCE with S256")]
     NoS256,
-    /// The answer is not a metadata document.
+    /// The response is not a metadata document.
     #[error("the metadata is not valid JSON of the expected shape")]
     NotJson,
-    /// There is no such document. The text is one that SDKs look for.
+    /// The document does not exist (404). SDKs look for this text.
     #[error("databricks OAuth is not supported for this host")]
     NotSupported,
-    /// Any status but success and 404, and what the server said with it.
+    /// A status other than success and 404, and what the server said with it.
     #[error("http {0} instead of the metadata: {1}")]
     Refused(u16, Sanitized),
-    /// The same without a word.
+    /// A status other than success and 404, without any text.
     #[error("http {0} instead of the metadata")]
     Status(u16),
-    /// No answer.
+    /// No response arrived.
     #[error("the metadata could not be fetched")]
     Unreachable(#[source] TransportFailure),
-    /// Not https, or with a fragment or user info.
+    /// An endpoint is not https, or has a fragment or user info.
     #[error("the metadata's {0} is not an https URL without fragment and user info")]
     UnusableEndpoint(&'static str),
-    /// The document speaks for another issuer (RFC 8414 section 3.3): for one on another host or of another account, or, where
-    /// an issuer was named, for any but that one.
+    /// The document is that of another issuer (RFC 8414 section 3.3): on another host, of another account, or, if an issuer was
+    /// named, any but that one.
     #[error("the metadata is that of another issuer: {0}")]
     WrongIssuer(Sanitized),
 }
@@ -330,7 +330,7 @@ impl MetadataError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Html => true,
-            // Access lists go by where one is, which changes.
+            // Access lists depend on the client's network, which changes.
             Self::Refused(403, _) | Self::Status(403) => true,
             Self::Refused(..) | Self::Status(_) => self.is_in_trouble(),
             Self::EndpointElsewhere(..)
@@ -345,7 +345,7 @@ impl MetadataError {
         }
     }
 
-    /// Whether the server could not say anything, rather than that there is nothing to say.
+    /// Whether the server was unable to respond properly, rather than having no document.
     pub(crate) fn is_in_trouble(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
@@ -354,7 +354,7 @@ impl MetadataError {
         }
     }
 
-    /// Says where an endpoint is that has no business there.
+    /// The error for an endpoint on a host where it must not be.
     pub(crate) fn elsewhere(name: &'static str, url: &Url) -> Self {
         Self::EndpointElsewhere(name, Sanitized::new(&url.origin().ascii_serialization()))
     }

@@ -1,4 +1,4 @@
-//! PKCE with S256, and the state value, from given entropy (RFC 7636).
+//! PKCE with S256, and the state value, made from given entropy (RFC 7636).
 
 use crate::secret::{CodeVerifier, CsrfState};
 use base64::Engine;
@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The random bytes of one login: 32 for the verifier, 32 for the state. Draw them from the operating system, use them
-/// for one attempt.
+/// The random bytes of one login: 32 for the code verifier, 32 for the state. Get them from the operating system and use them
+/// for one attempt only.
 ///
 /// ```
 /// let entropy = u2m_core::Entropy::new([7; 64]);
@@ -28,8 +28,8 @@ impl Entropy {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Turns the bytes into a verifier with its challenge (RFC 7636 section 4.1), and a state (RFC 6749 section 10.12): half of
-    /// them for each, so that neither tells anything of the other.
+    /// Turns the bytes into a code verifier with its challenge (RFC 7636 section 4.1), and a state (RFC 6749 section 10.12).
+    /// Each uses one half, so that neither reveals anything about the other.
     ///
     /// ```
     /// let (pkce, state) = u2m_core::Entropy::new([7; 64]).spend(); // bytes from the operating system, in earnest
@@ -48,7 +48,7 @@ impl fmt::Debug for Entropy {
     }
 }
 
-/// A verifier and its challenge. The method is always S256; `plain` does not exist here (RFC 7636 section 4.2).
+/// A code verifier and its challenge. The method is always S256; `plain` is not supported (RFC 7636 section 4.2).
 ///
 /// ```
 /// use u2m_core::{CodeVerifier, Pkce};
@@ -63,7 +63,7 @@ pub struct Pkce {
 }
 
 impl Pkce {
-    /// The name of the method, as it goes over the wire.
+    /// The `code_challenge_method` of the authorization request.
     pub const METHOD: &'static str = "S256";
 
     /// Takes a verifier and computes its challenge (RFC 7636 section 4.2).
@@ -77,12 +77,12 @@ impl Pkce {
         Self { verifier, challenge }
     }
 
-    /// What the authorization request carries: 43 characters.
+    /// The code challenge for the authorization request: 43 characters.
     pub fn challenge(&self) -> &str {
         &self.challenge
     }
 
-    /// What the token request carries: for a verifier from [`Entropy`], 43 characters with 256 bits of entropy.
+    /// The code verifier for the token request. One made from [`Entropy`] has 43 characters with 256 bits of entropy.
     pub fn verifier(&self) -> &CodeVerifier {
         &self.verifier
     }

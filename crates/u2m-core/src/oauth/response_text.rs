@@ -1,4 +1,4 @@
-//! A text that a server sent, before it is known what it is: a secret that is taken over, or words that are shown.
+//! A text from a response, before it is known whether it is a secret to keep or words to show.
 
 use crate::form;
 use crate::secret_text::SecretText;
@@ -7,20 +7,20 @@ use crate::text::Sanitized;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What stands for the rest of a secret.
+/// Characters that stand for the hidden rest of a secret.
 const HIDING: [char; 3] = ['.', '*', '…'];
 
-/// A piece of a secret that is shorter may be one of anything.
+/// A shorter piece of a secret could come from any text.
 const TELLING: usize = 4;
 
-/// Words for nothing.
+/// Words for "none".
 const NOTHING: [&str; 4] = ["null", "none", "nil", "undefined"];
 
-/// Words that stand in brackets where a secret was.
+/// Words in brackets that replace a secret.
 const HIDDEN: [&str; 6] = ["redacted", "masked", "hidden", "filtered", "removed", "secret"];
 
-/// A text of an answer. It is either taken over as a secret, compared with a word, or shown without the secrets that the
-/// server may have repeated in it: there is no fourth way out.
+/// A text from a response. It can be taken as a secret, compared with a word, or shown without the secrets that the server may
+/// have repeated in it; there is no other way to read it.
 #[derive(Clone)]
 pub(crate) struct ResponseText(Zeroizing<String>);
 
@@ -33,13 +33,13 @@ impl ResponseText {
         self.0.is_empty()
     }
 
-    /// Whether it is written with the signs that tokens are written with (RFC 6750 section 2.1), and a few more.
+    /// Whether it consists of the characters of tokens (RFC 6750 section 2.1), and a few more.
     pub(crate) fn is_plain(&self) -> bool {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=:!|$#%@&^,;?".contains(&b);
         !self.is_empty() && self.0.bytes().all(is_plain)
     }
 
-    /// Whether it is no word or two: it has a digit, or is as long.
+    /// Whether it does not look like a word or two: it has a digit, or at least `long` characters.
     pub(crate) fn is_unlike_words(&self, long: usize) -> bool {
         self.0.len() >= long || self.0.bytes().any(|b| b.is_ascii_digit())
     }
@@ -49,7 +49,7 @@ impl ResponseText {
         sent.secrets().any(|secret| secret == *self.0)
     }
 
-    /// Whether it is one of the secrets that were sent, or a piece of one with dots or stars for the rest: as it was, or
+    /// Whether it is one of the secrets that were sent, or a piece of one with dots or stars for the rest, plain or
     /// percent-encoded.
     pub(crate) fn is_part_of(&self, sent: &SentSecrets) -> bool {
         let unquoted = self.0.contains('%').then(|| unquoted(&self.0));
@@ -68,7 +68,7 @@ impl ResponseText {
             && sent.secrets().any(|secret| secret.contains(piece) && secret != *self.0)
     }
 
-    /// Whether it stands where a value should, and is none: blank, a word for nothing, or what is put over a secret to hide it.
+    /// Whether it is only a placeholder for a value: blank, a word for "none", or what is put in place of a secret to hide it.
     pub(crate) fn is_filler(&self) -> bool {
         let text = self.0.trim();
         let brackets = [('[', ']'), ('<', '>'), ('(', ')'), ('{', '}'), ('*', '*')];
@@ -98,32 +98,32 @@ impl ResponseText {
         self.0 == other.0
     }
 
-    /// Whether it is this text, sign by sign.
+    /// Whether it is exactly this text.
     pub(crate) fn is(&self, text: &str) -> bool {
         *self.0 == text
     }
 
-    /// Whether it is this word, in any case and with spaces around it.
+    /// Whether it is this word, ignoring case and surrounding spaces.
     pub(crate) fn is_word(&self, word: &str) -> bool {
         self.0.trim().eq_ignore_ascii_case(word)
     }
 
-    /// As a number.
+    /// The text as a number.
     pub(crate) fn as_number(&self) -> Option<f64> {
         self.0.trim().parse().ok()
     }
 
-    /// As an address.
+    /// The text as a URL.
     pub(crate) fn as_url(&self) -> Option<url::Url> {
         url::Url::parse(&self.0).ok()
     }
 
-    /// The text itself, to be held as a secret from now on.
+    /// The text itself, to be kept as a secret from now on.
     pub(crate) fn into_secret(mut self) -> String {
         std::mem::take(&mut self.0)
     }
 
-    /// Puts it among the secrets that no text may repeat.
+    /// Adds it to the secrets that no text may repeat.
     pub(crate) fn hide_in(&self, sent: &mut SentSecrets) {
         sent.add(&self.0);
     }
@@ -133,7 +133,7 @@ impl ResponseText {
         Sanitized::without(&self.0, sent)
     }
 
-    /// The words of it that hold nothing of what was sent.
+    /// The words of it that contain nothing of what was sent.
     pub(crate) fn words(&self, sent: &SentSecrets) -> Vec<String> {
         let text = sent.cut(&self.0);
         let kept = text.split_whitespace().filter(|word| !word.contains(SentSecrets::CUT));
@@ -143,11 +143,11 @@ impl ResponseText {
 
 impl fmt::Debug for ResponseText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Said")
+        f.write_str("ResponseText")
     }
 }
 
-/// A text without its percent-encoding; a plus is one.
+/// Undoes percent-encoding; a plus stays a plus.
 fn unquoted(text: &str) -> Zeroizing<String> {
     let mut parts = text.split('+');
     let mut out = SecretText::with_capacity(text.len());

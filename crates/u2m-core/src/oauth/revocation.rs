@@ -1,4 +1,4 @@
-//! Revoking a token (RFC 7009): the request of a public client, and what the answers mean.
+//! Token revocation (RFC 7009): the request of a public client, and the meaning of the responses.
 
 use super::error_response::{ErrorResponse, may_pass};
 use super::metadata::MetadataError;
@@ -9,8 +9,8 @@ use crate::session::Session;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Names the login's refresh token: with it, its access tokens end too (RFC 7009 section 2.1). A login without one has its
-/// access token named.
+/// The form that revokes a login's refresh token, which also ends its access tokens (RFC 7009 section 2.1). Without a refresh
+/// token, it revokes the access token.
 pub(crate) fn revocation_form(client_id: &str, login: &Session) -> Zeroizing<String> {
     let (hint, token) = match &login.refresh_token {
         Some(token) => ("refresh_token", token.expose()),
@@ -23,7 +23,7 @@ pub(crate) fn revocation_form(client_id: &str, login: &Session) -> Zeroizing<Str
     ])
 }
 
-/// Reads an answer (RFC 7009 section 2.2): success says that the token is good for nothing any more, whether it was known or not.
+/// Reads a response (RFC 7009 section 2.2). Success means that the token is no longer valid, whether the server knew it or not.
 pub(crate) fn parse_revocation(
     outcome: Result<Reply, TransportFailure>,
 ) -> Result<(), RevokeError> {
@@ -39,25 +39,25 @@ pub(crate) fn parse_revocation(
     })
 }
 
-/// Why it is not certain that a token was revoked. It may still be good.
+/// Why it is not certain that a token was revoked. The token may still be valid.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevokeError {
-    /// It could not be learnt whether the server revokes tokens, or where.
+    /// It could not be determined whether the server revokes tokens, or where.
     #[error("fetching OAuth endpoints")]
     Endpoints(#[source] MetadataError),
-    /// The server said no: `unsupported_token_type` and `invalid_client` are its usual reasons.
+    /// The server refused, usually with `unsupported_token_type` or `invalid_client`.
     #[error("the server did not revoke the token")]
     Refused(#[source] ErrorResponse),
-    /// Neither success nor an OAuth error. 503 says that the token is still good.
+    /// The response is neither success nor an OAuth error. 503 means that the token is still valid.
     #[error("the revocation endpoint answered http {status}")]
     Status {
         /// The HTTP status.
         status: u16,
-        /// How long the server asked to be left alone.
+        /// How long the server asked the client to wait.
         retry_after: Option<Duration>,
     },
-    /// No answer.
+    /// No response arrived.
     #[error("the revocation endpoint could not be asked")]
     Unreachable(#[source] TransportFailure),
 }

@@ -1,11 +1,11 @@
-//! Scopes as a set that keeps its order (RFC 6749 section 3.3).
+//! Scopes as an ordered set (RFC 6749 section 3.3).
 
 use std::fmt;
 
-/// Asks the server for a refresh token.
+/// The scope that requests a refresh token.
 const OFFLINE: &str = "offline_access";
 
-/// A set of scopes in the caller's order. `offline_access` is handled apart, by [`Scopes::requested`].
+/// A set of scopes in the caller's order. [`Scopes::requested`] treats `offline_access` separately.
 ///
 /// ```
 /// use u2m_core::Scopes;
@@ -16,7 +16,7 @@ const OFFLINE: &str = "offline_access";
 pub struct Scopes(Vec<String>);
 
 impl Scopes {
-    /// Takes scopes; repeated and empty ones are dropped. No scope at all means `all-apis`.
+    /// Makes a set of scopes. Duplicates and empty strings are dropped. At Databricks, an empty set requests `all-apis`.
     ///
     /// ```
     /// use u2m_core::Scopes;
@@ -32,7 +32,7 @@ impl Scopes {
         Self(set)
     }
 
-    /// Reads a list separated by commas or spaces, as it stands in a profile, on a command line or in a response.
+    /// Reads a list separated by commas or spaces, as in a profile, on a command line or in a response.
     ///
     /// ```
     /// use u2m_core::Scopes;
@@ -42,7 +42,8 @@ impl Scopes {
         Self::new(text.split([',', ' ', '\t']).map(str::trim))
     }
 
-    /// The value of the request's `scope`: `offline_access` first if it is wanted, once, then the others in order.
+    /// The `scope` parameter of a request to Databricks: `offline_access` first, once, if it is wanted, then the other scopes
+    /// in order.
     pub fn requested(&self, offline: bool) -> String {
         let own: Vec<_> =
             self.0.iter().map(String::as_str).filter(|scope| *scope != OFFLINE).collect();
@@ -51,14 +52,14 @@ impl Scopes {
         asked_offline.then_some(OFFLINE).into_iter().chain(own).collect::<Vec<_>>().join(" ")
     }
 
-    /// These scopes as they are, and `offline_access` before them if it is wanted and not among them. It may be nothing at all:
-    /// then the server decides (RFC 6749 section 3.3).
+    /// These scopes unchanged, preceded by `offline_access` if it is wanted and missing. The result may be empty: then the
+    /// server decides (RFC 6749 section 3.3).
     pub(crate) fn as_they_are(&self, offline: bool) -> String {
         let more = (offline && !self.contains(OFFLINE)).then_some(OFFLINE);
         more.into_iter().chain(self.iter()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether a server that lists these gives refresh tokens to those who ask for `offline_access`.
+    /// Whether a server that lists these scopes issues refresh tokens for `offline_access`.
     pub(crate) fn has_offline_access(&self) -> bool {
         self.contains(OFFLINE)
     }
@@ -77,8 +78,8 @@ impl Scopes {
         self.0.iter().map(String::as_str)
     }
 
-    /// The scopes that an access token can be expected to show: those of OpenID Connect are about the person, and servers grant
-    /// them without listing them.
+    /// The scopes that an access token can be expected to show. The scopes of OpenID Connect concern the person, and servers
+    /// grant them without listing them.
     ///
     /// ```
     /// use u2m_core::Scopes;
@@ -91,15 +92,15 @@ impl Scopes {
         Self(self.0.iter().filter(kept).cloned().collect())
     }
 
-    /// The scopes of `self` that `granted` lacks, `offline_access` left out, because it is granted by a refresh token
-    /// rather than by name.
+    /// The scopes of `self` that `granted` lacks. `offline_access` is left out, because it is granted by a refresh token rather
+    /// than by name.
     pub fn missing_from(&self, granted: &Self) -> Self {
         let lacks = |scope: &&String| scope.as_str() != OFFLINE && !granted.0.contains(scope);
         Self(self.0.iter().filter(lacks).cloned().collect())
     }
 }
 
-/// Separated by single spaces, as on the wire.
+/// Joins the scopes with single spaces, as in a request.
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))

@@ -1,10 +1,10 @@
-//! The bodies of token requests by a public client (RFC 6749 sections 4.1.3 and 6): the client id in the body, no secret.
+//! The bodies of token requests by a public client (RFC 6749 sections 4.1.3 and 6): with the client id and without a secret.
 
 use crate::secret::{AuthorizationCode, CodeVerifier, RefreshToken};
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-/// Redeems an authorization code; `redirect_uri` is the very string of the authorization request.
+/// Redeems an authorization code. `redirect_uri` must be the exact string of the authorization request.
 pub(crate) fn exchange_form(
     client_id: &str,
     code: &AuthorizationCode,
@@ -20,7 +20,7 @@ pub(crate) fn exchange_form(
     ])
 }
 
-/// Redeems a refresh token. No scope is sent: it stays what it was, and is never widened (A7).
+/// Redeems a refresh token. No scope is sent, so the scopes stay the same and are never widened (A7).
 pub(crate) fn refresh_form(client_id: &str, token: &RefreshToken) -> Zeroizing<String> {
     form(&[
         ("client_id", client_id),
@@ -30,7 +30,7 @@ pub(crate) fn refresh_form(client_id: &str, token: &RefreshToken) -> Zeroizing<S
 }
 
 pub(crate) fn form(pairs: &[(&str, &str)]) -> Zeroizing<String> {
-    // Room for every byte percent-encoded, so that no half-filled buffer with a secret is left behind by growing.
+    // Room for every byte percent-encoded, so that growing leaves no buffer with a secret behind.
     let room = pairs.iter().map(|(key, value)| 2 + 3 * (key.len() + value.len())).sum();
     let mut form = Serializer::new(String::with_capacity(room));
     form.extend_pairs(pairs);

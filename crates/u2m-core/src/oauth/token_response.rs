@@ -1,5 +1,5 @@
-//! The token endpoint's answer (RFC 6749 sections 5.1 and 5.2), read leniently where servers differ and strictly where
-//! a wrong guess would cost a login.
+//! The token response (RFC 6749 sections 5.1 and 5.2), read leniently where servers differ and strictly where a wrong guess
+//! would cost a login.
 
 use super::brings_tokens;
 use super::error_members::ErrorMembers;
@@ -15,10 +15,10 @@ use crate::sent::SentSecrets;
 use crate::text::Sanitized;
 use crate::time::{Lifetime, Timestamp};
 
-/// Lifetimes beyond this are held down to it: 2 147 483 647 seconds, as the reference.
+/// Longer lifetimes are reduced to this: 2 147 483 647 seconds, as in the Go SDK.
 const LONGEST: i64 = i32::MAX as i64;
 
-/// What a page looks like to whoever expected JSON.
+/// How an HTML page is described in errors.
 pub(super) const PAGE: &str = "an HTML page";
 
 /// The members that hold tokens.
@@ -29,29 +29,29 @@ const TOKENS: [&str; 2] = ["refresh_token", "access_token"];
 pub(crate) struct TokenResponse {
     pub(crate) access_token: AccessToken,
     pub(crate) refresh_token: Option<RefreshToken>,
-    /// `None` when the server did not say, or said 0.
+    /// `None` if the server did not state it, or stated 0.
     pub(crate) lifetime: Option<Lifetime>,
     pub(crate) scopes: Option<Scopes>,
-    /// Whether it came with a refresh token that nobody can read: the server has put it in the place of the old one.
+    /// Whether it came with a refresh token that cannot be read, which has replaced the old one at the server.
     pub(crate) is_half_lost: bool,
 }
 
-/// What is left of an answer that grants nothing.
+/// What is left of a response that grants nothing.
 #[derive(Debug)]
 pub(crate) struct UnusableResponse {
     pub(crate) error: TokenEndpointError,
-    /// The refresh token in a success that cannot be used otherwise. The old one is spent, so that it is all that is left
-    /// of the login.
+    /// The refresh token in a success response that is otherwise unusable. The old one is spent, so this is all that is left of
+    /// the login.
     pub(crate) refresh_token: Option<RefreshToken>,
-    /// Whether it held a refresh token that nobody can read.
+    /// Whether it contained a refresh token that cannot be read.
     pub(crate) is_half_lost: bool,
-    /// What is granted if the lifetime is taken for unknown.
+    /// What is granted if the lifetime is taken as unknown.
     endless: Option<Box<TokenResponse>>,
 }
 
 impl UnusableResponse {
-    /// What a login makes of it. Its code is spent, and it has no old token to fall back on: a lifetime that is none is
-    /// taken for one that was not said.
+    /// The grant for a login. The code is spent and there is no old token to fall back on, so an invalid lifetime is taken as
+    /// unknown.
     pub(crate) fn at_login(self) -> Result<TokenResponse, TokenEndpointError> {
         self.endless.map(|grant| *grant).ok_or(self.error)
     }
@@ -64,7 +64,7 @@ impl From<TokenEndpointError> for UnusableResponse {
 }
 
 impl TokenResponse {
-    /// Reads an answer, each member of it by itself.
+    /// Reads a response, each member by itself.
     pub(crate) fn parse(
         outcome: Result<Reply, TransportFailure>,
     ) -> Result<Self, UnusableResponse> {
@@ -72,12 +72,12 @@ impl TokenResponse {
             Ok(reply) => return Self::read(&reply),
             Err(failure) => failure,
         };
-        // What arrived before the connection broke counts where it is all that counts.
+        // What arrived before the connection broke is used only if nothing that matters is missing.
         let begun = failure.take_begun();
         let is_success = begun.as_ref().is_some_and(|begun| begun.is_success());
         let begun = begun.filter(|begun| {
             document(begun, &TOKENS).is_ok_and(|said| {
-                // Of what is no success, the word that it is an error may be still to come: both tokens are no such thing.
+                // In a response that is not a success, an `error` may still be to come, unless both tokens are there.
                 let is_enough = match begun.is_success() {
                     true => said.refresh_token(begun.sent()).is_some(),
                     false => {
@@ -120,21 +120,21 @@ impl TokenResponse {
         let access_token = match access_token(reply, &said) {
             Some(Ok(token)) => token,
             Some(Err(error)) => return Err(spoiled(TokenEndpointError::Answer(error))),
-            // What was sent comes back, and what was given for it does not.
+            // The refresh token that was sent comes back, without what was granted for it.
             None if refresh_token.is_some() && !is_repeated => {
                 return Err(spoiled(TokenEndpointError::Answer(ResponseError::NoAccessToken)));
             }
             None => return Err(spoiled(TokenEndpointError::Answer(ResponseError::NoTokens))),
         };
         if refresh_token.is_none() && !said.is_whole() {
-            // What is missing may be the refresh token that the old one was spent for.
+            // The missing part may contain the refresh token that the old one was spent for.
             let (status, what) = (reply.status(), "half of an answer");
             return Err(spoiled(TokenEndpointError::Answer(ResponseError::NotJson {
                 status,
                 what,
             })));
         }
-        // What is no text says nothing, as an absent one (A5).
+        // A `token_type` that is not a string counts as absent (A5).
         if said.word("token_type").is_some_and(|kind| !kind.is_word("bearer")) {
             return Err(spoiled(TokenEndpointError::Answer(ResponseError::TokenType)));
         }
@@ -159,7 +159,7 @@ impl TokenResponse {
     }
 }
 
-/// The object of an answer, or the form of one that is none: with one of the members `wanted`, if any has it.
+/// The object of a response, or the form if it is not an object; one that has any of the members `wanted`, if there is one.
 pub(super) fn document<'a>(
     reply: &'a Reply,
     wanted: &[&str],
@@ -178,7 +178,7 @@ pub(super) fn document<'a>(
     {
         return Ok(said);
     }
-    // What a server wraps, or what a proxy puts around it, is looked through only for what a success is about.
+    // Nested objects, which a server or a proxy may wrap around, are searched only for what a success must contain.
     let held = wanted.iter().filter(|_| reply.is_success());
     let is_for_tokens = wanted == TOKENS;
     let renewed = || (is_for_tokens && reply.is_success()).then(|| renewed(reply)).flatten();
@@ -203,8 +203,8 @@ pub(super) fn has(name: &str) -> impl Fn(&JsonMembers<'_>) -> bool {
     move |said| said.token(name).is_some()
 }
 
-/// What an answer that repeats its request says besides: an object with a refresh token that was not sent, with both tokens
-/// rather than with one, and at the top rather than inside of another; or else one with an access token.
+/// If a response repeats its request: the object with a refresh token that was not sent, preferably with both tokens and at the
+/// top level; else one with an access token.
 fn renewed(reply: &Reply) -> Option<JsonMembers<'_>> {
     let is_new = |said: &JsonMembers<'_>| {
         said.refresh_token(reply.sent()).is_some_and(|said| !said.is_one_of(reply.sent()))
@@ -219,7 +219,7 @@ fn renewed(reply: &Reply) -> Option<JsonMembers<'_>> {
         .or_else(|| JsonMembers::find(reply.body(), true, &has_access))
 }
 
-/// The access token, if a request can carry it, and if it is not one of the secrets that were sent.
+/// The access token, if a request can carry it and it is not one of the secrets that were sent.
 fn access_token(
     reply: &Reply,
     said: &JsonMembers<'_>,
@@ -230,7 +230,7 @@ fn access_token(
     Some(if token.is_sendable() && !is_sent { Ok(token) } else { Err(ResponseError::AccessToken) })
 }
 
-/// What `error` and `error_description` say, without what was sent and what the answer itself brings.
+/// The `error` and `error_description`, without what was sent and without the response's own secrets.
 pub(super) fn refusal(reply: &Reply, said: &JsonMembers<'_>) -> Option<ErrorResponse> {
     let sent = unspoken(reply, said);
     let (status, suberror) = (reply.status(), said.word("suberror"));
@@ -238,11 +238,11 @@ pub(super) fn refusal(reply: &Reply, said: &JsonMembers<'_>) -> Option<ErrorResp
         let description = said.line("error_description");
         let refusal =
             ErrorResponse::of(status, &code, description.as_ref(), suberror.as_ref(), &sent);
-        // Gateways have their own names for it.
+        // Gateways use other names for the description.
         let other = ["message", "detail"].iter().find_map(|name| said.line(name));
         return Some(refusal.or_described(other.map(|text| text.shown(&sent))));
     }
-    // Of what is no OAuth error, what names the refresh token is about it all the same.
+    // An error that is not an OAuth error, but names the refresh token, still concerns it.
     let (code, message) = (said.word("error_code")?, said.line("message"));
     let is_about_it = asks_for_person(|name| code.is(name))
         || message.as_ref().is_some_and(|message| message.is(SPENT));
@@ -250,7 +250,7 @@ pub(super) fn refusal(reply: &Reply, said: &JsonMembers<'_>) -> Option<ErrorResp
     (is_about_it && !reply.is_success()).then(refusal)
 }
 
-/// What must be in no text of an answer: what was sent, and what the answer itself brings.
+/// What no text of a response may contain: what was sent, and the response's own secrets.
 fn unspoken(reply: &Reply, said: &JsonMembers<'_>) -> SentSecrets {
     let mut sent = reply.sent().clone();
     for name in ["access_token", "refresh_token", "id_token", "device_code"] {
@@ -261,7 +261,7 @@ fn unspoken(reply: &Reply, said: &JsonMembers<'_>) -> SentSecrets {
     sent
 }
 
-/// What an answer is that is neither a success nor an OAuth error.
+/// Describes a response that is neither a success nor an OAuth error.
 pub(super) fn complaint(reply: &Reply, said: &JsonMembers<'_>) -> ResponseError {
     let status = reply.status();
     let ErrorMembers { code, message } = ErrorMembers::of(said, status, &unspoken(reply, said));
@@ -272,22 +272,22 @@ pub(super) fn complaint(reply: &Reply, said: &JsonMembers<'_>) -> ResponseError 
     }
 }
 
-/// The refusal in an answer of which nothing else is wanted.
+/// The error response, if nothing else is expected.
 pub(super) fn refused(reply: &Reply) -> Option<ErrorResponse> {
     document(reply, &[]).ok().and_then(|said| refusal(reply, &said))
 }
 
-/// `expires_in` in seconds: any number or a text holding one, floored; 0, absence and what is no number mean unknown.
+/// Reads `expires_in` in seconds: a number, or a text that holds one, rounded down. 0, absence and anything else mean unknown.
 ///
 /// # Errors
-/// It is negative (A6).
+/// Fails if it is negative (A6).
 pub(super) fn read_lifetime(
     said: Option<&ResponseText>,
 ) -> Result<Option<Lifetime>, TokenEndpointError> {
     match said.and_then(ResponseText::as_number) {
         Some(n) if n < 0.0 => Err(TokenEndpointError::Answer(ResponseError::ExpiresIn)),
         Some(n) if n.is_finite() => {
-            // In range after the comparison, and a fraction is meant to go.
+            // In range after the comparison; the fraction is dropped on purpose.
             let seconds = if n >= LONGEST as f64 { LONGEST } else { n as i64 };
             Ok((seconds > 0).then(|| Lifetime::from_seconds(seconds)))
         }
@@ -295,36 +295,36 @@ pub(super) fn read_lifetime(
     }
 }
 
-/// The `exp` of a token that happens to be a JWT, in unix seconds, unverified: a hint for when to refresh, never a
-/// decision about trust (RFC 9068 section 6).
+/// The `exp` of a token that happens to be a JWT, in unix seconds, unverified: a hint for when to refresh, never a decision
+/// about trust (RFC 9068 section 6).
 pub(crate) fn expiry_hint(token: &AccessToken) -> Option<i64> {
     UnverifiedClaims::read(token.expose())?.exp.map(Timestamp::unix)
 }
 
-/// Why an answer cannot be used, although it arrived.
+/// Why a response that arrived cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// A success whose tokens had not arrived when the connection ended, or that is too large to be read.
+    /// A success response that was cut off before its tokens arrived, or is too large to read.
     #[error("{0}; it was a success, and its tokens had not arrived")]
     BrokenOff(TransportFailureKind),
-    /// An access token that no request can carry: with spaces, control characters or letters beyond ASCII (RFC 6750
-    /// section 2.1), or a secret that was sent to the token endpoint, and that is for no one else.
+    /// The access token cannot be sent in a request: it has spaces, control characters or non-ASCII letters (RFC 6750 section
+    /// 2.1), or it is a secret that was sent to the token endpoint and is for no other recipient.
     #[error("the token endpoint sent an access token that no request can carry")]
     AccessToken,
-    /// A negative lifetime.
+    /// `expires_in` is negative.
     #[error("the token endpoint sent an expires_in that is not a number of seconds")]
     ExpiresIn,
-    /// A device's codes are not all there, or one of them is not what it is to be.
+    /// A device authorization response lacks a required member, or one is invalid; the text is its name.
     #[error("the device authorization endpoint sent no usable {0}")]
     DeviceCodes(&'static str),
-    /// Success with a refresh token and without an access token. The words are the reference's.
+    /// A success response with a refresh token but no access token. The text is the Go SDK's.
     #[error("server response missing access_token")]
     NoAccessToken,
-    /// Success without any token, or with none but the refresh token that was sent.
+    /// A success response with no token at all, or only with the refresh token that was sent.
     #[error("server response missing access_token")]
     NoTokens,
-    /// Not JSON: usually a proxy or a captive portal speaks.
+    /// The response is not JSON: usually it comes from a proxy or a captive portal.
     #[error(
         "the token endpoint sent {what} with http {status} instead of JSON; is a proxy or a captive portal in the way?"
     )]
@@ -334,7 +334,7 @@ pub enum ResponseError {
         /// What it looks like instead.
         what: &'static str,
     },
-    /// Not a success, and not an OAuth error either, but words of whoever has answered.
+    /// Neither a success nor an OAuth error, but with a message from whoever responded.
     #[error(
         "the token endpoint answered http {status}: {message}{}",
         code.as_ref().map(|code| format!(" (error code: {code})")).unwrap_or_default()
@@ -342,25 +342,25 @@ pub enum ResponseError {
     Said {
         /// The HTTP status.
         status: u16,
-        /// Its code, if there is one: no OAuth error.
+        /// The code, if there is one. It is not an OAuth error code.
         code: Option<Sanitized>,
-        /// Its words.
+        /// The message.
         message: Sanitized,
     },
-    /// Not a success, and not an OAuth error either.
+    /// Neither a success nor an OAuth error, and without a message.
     #[error("the token endpoint answered http {0}")]
     Status(u16),
-    /// A refresh token that nobody can read: a list of several, an object, `true`.
+    /// The refresh token cannot be read: it is a list of several, an object or `true`.
     #[error("the token endpoint sent a refresh token that cannot be read")]
     RefreshToken,
-    /// Only bearer tokens are understood (A5).
+    /// The token is not a bearer token, the only kind supported (A5).
     #[error("the token endpoint sent a token that is not a bearer token")]
     TokenType,
 }
 
 impl ResponseError {
-    /// Whether this is a success in which nothing was found, neither a token nor an error, or not the refresh token that is in
-    /// it. What was sent may be spent, and what it bought is not known.
+    /// Whether this is a success response in which neither a token nor an error could be found, or whose refresh token could
+    /// not be read. What was sent may be spent, and the new tokens are unknown.
     pub fn is_unreadable_success(&self) -> bool {
         match self {
             Self::BrokenOff(_) | Self::NoTokens | Self::RefreshToken => true,
@@ -375,23 +375,24 @@ impl ResponseError {
         }
     }
 
-    /// Whether a later try may succeed: something is in the way, or the server is in trouble. No OAuth error has ended anything.
+    /// Whether a later try may succeed: something is in the way, or the server has a problem, and no OAuth error has decided
+    /// anything.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::NotJson { .. } | Self::Said { .. } | Self::Status(_))
     }
 }
 
-/// How a token request failed, split by blame: the answer, the server's decision, or the way there.
+/// How a token request failed, by cause: the response, the server's decision, or the connection.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenEndpointError {
-    /// An answer that is not a token response.
+    /// The response is not a token response.
     #[error(transparent)]
     Answer(ResponseError),
-    /// The server said no.
+    /// The server refused with an OAuth error.
     #[error(transparent)]
     Refused(ErrorResponse),
-    /// No answer.
+    /// No response arrived.
     #[error("the token endpoint could not be asked")]
     Unreachable(#[source] TransportFailure),
 }
@@ -399,13 +400,13 @@ pub enum TokenEndpointError {
 impl std::error::Error for ErrorResponse {}
 
 impl TokenEndpointError {
-    /// Whether the server answered with a success in which nothing was found, or not the refresh token that is in it: the
-    /// refresh token or code that was sent may be spent, and what it bought is not known.
+    /// Whether the server sent a success response in which nothing, or not its refresh token, could be read: the refresh token
+    /// or code that was sent may be spent, and the new tokens are unknown.
     pub fn is_unreadable_success(&self) -> bool {
         matches!(self, Self::Answer(error) if error.is_unreadable_success())
     }
 
-    /// Whether only a new login helps, by the server's own word.
+    /// Whether the server says that only a new login helps.
     pub fn needs_login(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.needs_login())
     }

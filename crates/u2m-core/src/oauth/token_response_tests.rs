@@ -162,7 +162,7 @@ fn what_is_no_oauth_error_is_shown_in_whatever_shape_it_comes_and_ends_nothing()
         assert_eq!(error.to_string(), format!("the token endpoint answered {words}"));
         assert!(error.is_transient() && !error.needs_login(), "{body}");
     }
-    // A gateway's word in `error`, with its own name for the words.
+    // A gateway's own code in `error`, with its own member for the message.
     let error = json(403, r#"{"status":403,"error":"Forbidden","message":"not from there"}"#);
     let error = error.unwrap_err();
     assert_eq!(error.to_string(), "not from there (error code: Forbidden)");
@@ -298,7 +298,7 @@ fn a_refusal_is_recognised_in_every_dress() {
         };
         assert!(refusal.rejects_the_refresh_token());
     }
-    // What a page or an inner object says is not the server's word.
+    // What a page or a nested object says is not the server's response.
     for body in [
         r#"<script>{"error":"invalid_grant"}</script>"#,
         r#"{"details":[{"error":"invalid_grant"}]}"#,
@@ -333,7 +333,7 @@ fn t14_a_grant_does_not_show_its_secrets() {
 
 const SENT: &str = "old-refresh-token-7Qw3rT9";
 
-/// What is made of an answer to a request that had [`SENT`] in it.
+/// Parses the response to a request that contained [`SENT`].
 fn renewed(body: &str) -> Result<TokenResponse, UnusableResponse> {
     let form = crate::oauth::refresh_form("client", &RefreshToken::new(SENT));
     let url = url::Url::parse("https://a.example/token").unwrap();
@@ -361,7 +361,7 @@ fn an_answer_that_repeats_its_request_first_is_read_for_what_was_given() {
         assert_eq!(grant.access_token.expose(), "new-access", "{body}");
         assert_eq!(grant.refresh_token.unwrap().expose(), "new-refresh", "{body}");
     }
-    // Where no new one is given, the access token counts.
+    // If no new refresh token is issued, the access token counts.
     let body = format!(r#"{{"request":{sent},"response":{{"access_token":"new-access"}}}}"#);
     assert_eq!(renewed(&body).unwrap().access_token.expose(), "new-access");
     let body = format!(r#"{{"access_token":"new-access","refresh_token":"{SENT}"}}"#);

@@ -1,4 +1,4 @@
-//! Looking for an issuer's metadata where it may stand, one place after the other.
+//! Searches for an issuer's metadata at each location where it may be.
 
 use super::expected_issuer::ExpectedIssuer;
 use super::metadata::{MetadataError, ServerMetadata, parse_metadata};
@@ -8,18 +8,18 @@ use crate::reply::Reply;
 use crate::session::Binding;
 use url::Url;
 
-/// The places that are left, and what a document has to say to be believed.
+/// The locations left to try, and what a document must say to be believed.
 #[derive(Clone, Debug)]
 pub(crate) struct WellKnownSearch {
     expected: ExpectedIssuer,
-    /// The next one last.
+    /// In reverse order: the next one is last.
     rest: Vec<Url>,
     is_issuer: bool,
-    /// What a place said that was not silent: more to the point than that the last one is empty.
+    /// The first error that is more specific than a missing document.
     told: Option<MetadataError>,
 }
 
-/// What a place held.
+/// The result at one location.
 #[derive(Debug)]
 pub(crate) enum WellKnownFound {
     Elsewhere(Url, WellKnownSearch),
@@ -27,12 +27,12 @@ pub(crate) enum WellKnownFound {
 }
 
 impl WellKnownSearch {
-    /// One place alone.
+    /// A search at one location only.
     pub(crate) fn at(expected: ExpectedIssuer) -> Self {
         Self { expected, rest: Vec::new(), is_issuer: false, told: None }
     }
 
-    /// Where any issuer's metadata stands: OAuth's place (RFC 8414 section 3.1), then OpenID Connect's.
+    /// A search at the locations of any issuer's metadata: OAuth's (RFC 8414 section 3.1), then OpenID Connect's.
     pub(crate) fn of_issuer(
         issuer: &str,
         expected: ExpectedIssuer,
@@ -41,8 +41,8 @@ impl WellKnownSearch {
         Ok((oauth, Self { expected, rest: vec![openid], is_issuer: true, told: None }))
     }
 
-    /// For the metadata of a login that there is: as [`WellKnownSearch::of_issuer`], and Databricks' place before the others, unless the
-    /// issuer was named and its endpoints are not laid out as Databricks'.
+    /// A search for the metadata of an existing login: as for [`WellKnownSearch::of_issuer`], and at Databricks' location
+    /// first, unless a person named the issuer and its endpoints do not have Databricks' layout.
     pub(crate) fn again(binding: &Binding) -> Result<(Url, Self), IssuerError> {
         let issuer = binding.issuer.as_str();
         let (oauth, mut search) = Self::of_issuer(issuer, binding.expected())?;
@@ -59,7 +59,7 @@ impl WellKnownSearch {
         HttpCall::new(HttpRequest::get(url), Replay::Safe, state)
     }
 
-    /// Takes what came of the request.
+    /// Takes the outcome of the request.
     pub(crate) fn read(
         mut self,
         outcome: Result<Reply, TransportFailure>,

@@ -1,11 +1,12 @@
-//! A whole login as one text that says which form it has: what a store of one's own keeps.
+//! A whole login as one text that states its format: for stores that you write yourself.
 
 use super::SessionRecord;
 use crate::json::secret_json;
 use crate::secret::SessionText;
 use serde::{Deserialize, Serialize};
 
-/// The form that is written. A later one is for what this version must not take for a login of its own; a member more is none.
+/// The format that is written. A higher number marks content that this version must not take for a login of its own. An
+/// additional member does not need one.
 const FORM: u64 = 1;
 
 /// What is written.
@@ -16,32 +17,32 @@ struct WrittenSession<'a> {
     login: &'a SessionRecord,
 }
 
-/// What stands before the login when it is read. The two are read apart, so that no secret is copied on its way.
+/// The part that is read first. The two are read separately, so that no secret is copied on the way.
 #[derive(Deserialize)]
 struct SessionHead {
     form: u64,
 }
 
-/// Why a text is no login that can be used. It holds nothing of the text.
+/// Why a text is not a login that can be used. It contains nothing of the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// It is not what [`SessionRecord::text`] writes: cut off, changed, or something else.
+    /// It is not what [`SessionRecord::text`] writes: it is cut off, changed, or something else.
     #[error("{why}")]
     Damaged {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A newer version wrote it: it is to be left as it is.
+    /// A newer version wrote it. Leave it as it is.
     #[error("it has form {form}, which a newer version wrote")]
     Newer {
-        /// The number of its form.
+        /// The number of its format.
         form: u64,
     },
 }
 
 impl SessionRecord {
-    /// The login as one text: JSON with the number of its form. What it took to write it is cleared.
+    /// Writes the login as one text: JSON with the number of its format. The memory used for writing is cleared.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Session, SessionRecord};
@@ -50,16 +51,16 @@ impl SessionRecord {
     /// assert_eq!(format!("{text:?}"), "SessionText(redacted)");
     /// ```
     pub fn text(&self) -> SessionText {
-        // Members with names can always be written.
+        // An object with named members can always be written.
         let text = secret_json(&WrittenSession { form: FORM, login: self }).unwrap_or_default();
         SessionText::new(std::mem::take(&mut *text.finish()))
     }
 
-    /// Reads what [`SessionRecord::text`] wrote, in this version or another: members that this one does not know are skipped.
-    /// Whether its binding is believed is what [`BindingRecord::bind`](super::BindingRecord::bind) says.
+    /// Reads what this or another version of [`SessionRecord::text`] wrote; members that this version does not know are
+    /// ignored. [`BindingRecord::bind`](super::BindingRecord::bind) decides whether its binding is believed.
     ///
     /// # Errors
-    /// The text is damaged, or has a form that only newer versions read.
+    /// Fails if the text is damaged, or has a format that only newer versions read.
     ///
     /// ```
     /// use u2m_core::{RecordError, SessionRecord};

@@ -1,27 +1,27 @@
-//! A text as it reads once it is decoded: from base64, base32 or hexadecimal, from a list of numbers, or read backwards. Whatever a server has put a
-//! secret through, two of these on top of one another included, the secret stands in one of the readings, and each of its
-//! characters knows where it is from.
+//! The readings of a text once it is decoded: from base64, base32 or hexadecimal, from a list of numbers, or backwards.
+//! Whichever of these a server has applied to a secret, even two of them, the secret occurs in one of the readings, and each of
+//! its characters records where it comes from.
 //!
-//! Nobody can see where in a text something encoded begins. So everything that is no digit is left out, and the rest is read
-//! from each place at which a group may begin: in one of these readings the groups are the right ones.
+//! A text does not show where something encoded begins. So everything except digits of the encoding is left out, and the rest
+//! is read from each place where a group may begin: in one of these readings the groups are the right ones.
 
 use super::{SHORTEST, TextPiece, across};
 use std::ops::Range;
 
-/// No more of a text than this is read so: no more of one is looked at before it is shown.
+/// How much of a text is read this way: no more of it is examined before it is shown.
 const READ: usize = 1 << 16;
 
-/// So many characters in a row that stand in a text make it worth reading on: fewer are there by chance.
+/// This many visible characters in a row make a reading worth decoding again: shorter runs occur by chance.
 const WORTH: usize = 8;
 
-/// A digit's value, and which bytes of the text it stands for.
+/// A digit's value, and the bytes of the text that it comes from.
 type Digit = (u32, Range<usize>);
 
-/// A coding by digits.
+/// An encoding by digits.
 struct DigitCoding {
     /// How many bits a digit has.
     bits: u32,
-    /// How many digits a group has, after which they begin anew.
+    /// How many digits form a group.
     group: usize,
     digit: fn(u8) -> Option<u32>,
 }
@@ -32,8 +32,8 @@ const CODINGS: [DigitCoding; 3] = [
     DigitCoding { bits: 4, group: 2, digit: hexadecimal },
 ];
 
-/// The readings of a text that are one step away: of how it stands, and of how it reads `below` its escapes. Read backwards, the
-/// escapes are others.
+/// The readings that are one step away from a text as it is, and from the text `below` its escapes. Read backwards, a text has
+/// different escapes.
 pub(super) fn readings<'a>(
     pieces: &'a [TextPiece],
     below: Option<&'a [TextPiece]>,
@@ -50,8 +50,8 @@ pub(super) fn readings<'a>(
     backwards.chain(coded).chain(numbers(pieces))
 }
 
-/// The signs whose codes stand in a text as numbers, as languages print bytes: decimal, `0x64` or eight bits each. `None`
-/// where there are too few of them to be a secret.
+/// The characters whose codes occur in a text as numbers, as programming languages print bytes: decimal, `0x64` or eight bits
+/// each. `None` if there are too few of them to be a secret.
 fn numbers(pieces: &[TextPiece]) -> Option<Vec<TextPiece>> {
     let words = pieces.split(|(c, _)| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let read: Vec<TextPiece> = words
@@ -63,7 +63,7 @@ fn numbers(pieces: &[TextPiece]) -> Option<Vec<TextPiece>> {
     (read.len() >= SHORTEST).then_some(read)
 }
 
-/// A number as it is written.
+/// The value of a number as it is written.
 fn code(word: &[TextPiece]) -> Option<u32> {
     let digits = |word: &[TextPiece], base: u32| {
         let add = |sum: u32, (c, _): &TextPiece| Some(sum * base + c.to_digit(base)?);
@@ -77,8 +77,8 @@ fn code(word: &[TextPiece]) -> Option<u32> {
     }
 }
 
-/// Whether there is anything in a reading that may be encoded once more. What is read from the wrong place, or was never
-/// encoded, is noise.
+/// Whether a reading contains anything that may be encoded once more. A reading from the wrong place, or of something that was
+/// never encoded, is noise.
 pub(super) fn is_worth_reading(pieces: &[TextPiece]) -> bool {
     let mut run = 0;
     pieces.iter().any(|(c, _)| {
@@ -88,7 +88,8 @@ pub(super) fn is_worth_reading(pieces: &[TextPiece]) -> bool {
 }
 
 impl DigitCoding {
-    /// Every digit and its place, of which what fills up the group behind it is a part: it says how long the secret was.
+    /// Every digit and its place. The padding after a group belongs to its last digit, because it reveals the length of the
+    /// secret.
     fn digits(&self, pieces: &[TextPiece]) -> Vec<Digit> {
         let mut digits: Vec<Digit> = Vec::with_capacity(pieces.len());
         let mut is_behind = false;
@@ -110,7 +111,7 @@ impl DigitCoding {
     fn read(&self, digits: &[Digit]) -> Vec<TextPiece> {
         let mut out = Vec::with_capacity(digits.len() * self.bits as usize / 8);
         let (mut held, mut bits) = (0u32, 0);
-        // Where the digit is from that holds the first of the bits in hand.
+        // Where the digit with the first of the pending bits comes from.
         let mut from: Option<Range<usize>> = None;
         for (digit, place) in digits {
             held = held << self.bits | digit;
@@ -123,7 +124,7 @@ impl DigitCoding {
             bits -= 8;
             let byte = (held >> bits & 0xff) as u8;
             held &= (1 << bits) - 1;
-            // What is no text separates, as what is no letter does.
+            // A byte that is not text separates, as other non-letters do.
             let c = if byte.is_ascii() { char::from(byte) } else { ' ' };
             out.push((c, whole));
             from = (bits > 0).then(|| place.clone());

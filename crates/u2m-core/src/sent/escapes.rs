@@ -1,8 +1,8 @@
-//! The escapes of URLs, of JSON, of C and of HTML in a text, undone: each character knows which bytes it stands for.
+//! Undoes the escapes of URLs, JSON, C and HTML in a text. Each character records which bytes it comes from.
 
 use super::{TextPiece, across};
 
-/// The text below one layer of escapes; `None` if there is none.
+/// The text below one layer of escapes; `None` if there are none.
 pub(super) fn undone(pieces: &[TextPiece]) -> Option<Vec<TextPiece>> {
     let mut out = Vec::with_capacity(pieces.len());
     let mut at = 0;
@@ -30,18 +30,19 @@ pub(super) fn undone(pieces: &[TextPiece]) -> Option<Vec<TextPiece>> {
     any.then_some(out)
 }
 
-/// The character of which the next `length` are the number.
+/// The character whose number the next `length` pieces are.
 fn number(pieces: &[TextPiece], length: usize, base: u32) -> Option<char> {
     let digits = pieces.get(..length).filter(|digits| !digits.is_empty())?;
     let add = |sum: u32, (c, _): &TextPiece| sum.checked_mul(base)?.checked_add(c.to_digit(base)?);
     let code = digits.iter().try_fold(0, add)?;
-    // What is no character of its own, the half of a pair or the byte of a longer one, only separates.
+    // A code that is not a character of its own, such as half of a surrogate pair or a byte of a longer character, only
+    // separates.
     Some(char::from_u32(code).filter(|_| length != 2 || code < 0x80).unwrap_or(' '))
 }
 
-/// What follows a backslash (RFC 8259 section 7), and how long it is.
+/// The character that an escape after a backslash stands for (RFC 8259 section 7), and the length of the escape.
 fn backslash(rest: &[TextPiece]) -> Option<(char, usize)> {
-    // Octal, as C and its heirs print bytes.
+    // Octal, as C and related languages print bytes.
     if rest.first()?.0 <= '3'
         && let Some(c) = rest.get(..3).and_then(|digits| number(digits, 3, 8))
     {
@@ -55,7 +56,7 @@ fn backslash(rest: &[TextPiece]) -> Option<(char, usize)> {
     }
 }
 
-/// What follows an ampersand in HTML, and how long it is.
+/// The character that follows an ampersand in HTML, and its length.
 fn entity(rest: &[TextPiece]) -> Option<(char, usize)> {
     let length = rest.iter().take(10).position(|(c, _)| *c == ';')?;
     let name: String = rest[..length].iter().map(|(c, _)| *c).collect();

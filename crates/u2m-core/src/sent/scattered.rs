@@ -1,10 +1,10 @@
-//! A secret in pieces with words between them: none of them is long enough to be told by itself, and all of them hold it.
+//! Finds a secret in pieces with words between them: no piece is long enough to identify it, but together they do.
 
 use super::{BEGINNING, TELLING, across, hash, skeleton};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// Where in which secret a run of [`BEGINNING`] letters and digits stands.
+/// Where a run of [`BEGINNING`] letters and digits occurs, and in which secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct SecretRun {
     hash: u64,
@@ -33,7 +33,7 @@ impl SecretRuns {
         Self { list, lengths }
     }
 
-    /// Adds the places of the pieces of each secret of which more than half is there.
+    /// Adds the places of the pieces of each secret of which more than half is found.
     pub(super) fn find(
         &self,
         bytes: &[u8],
@@ -55,7 +55,7 @@ impl SecretRuns {
             }
         }
         for (is_there, pieces) in there {
-            // Fewer than in a run that is telling by itself may be words of anybody's.
+            // Fewer than in a run that identifies a secret may be ordinary words.
             let held = is_there.iter().filter(|is_there| **is_there).count();
             if held >= TELLING && held * 2 > is_there.len() {
                 found.extend(pieces);

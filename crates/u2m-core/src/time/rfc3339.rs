@@ -1,21 +1,21 @@
-//! Times as text (RFC 3339): written in UTC, read with the leniencies of Go's reader, whose programs share files with ours.
+//! Times as text (RFC 3339): written in UTC, and read as leniently as Go does, since Go programs share files with u2m.
 
 use super::{Moment, Timestamp};
 use crate::calendar::{date_after, days_before, days_in};
 use std::fmt;
 use std::str::FromStr;
 
-/// A text is no time of the form of RFC 3339.
+/// The text is not a time in the format of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a time such as 2026-03-10T21:33:09Z")]
 pub struct BadTime;
 
-/// The last second that four digits of a year can name.
+/// The last second that a four-digit year can express.
 const LAST: i64 = 253_402_300_799;
 /// The first one, in the year 0.
 const FIRST: i64 = -62_167_219_200;
 
-/// In UTC, to the second. Years that four digits cannot name are shown as the first or the last one that they can.
+/// Formats the time in UTC, to the second. A year that does not fit into four digits is shown as the first or last that does.
 ///
 /// ```
 /// let time = u2m_core::Timestamp::from_unix(1_773_178_389);
@@ -31,7 +31,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A time of the form of RFC 3339, down to whole seconds.
+/// Parses a time in the format of RFC 3339, down to whole seconds.
 ///
 /// ```
 /// use u2m_core::Timestamp;
@@ -47,7 +47,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// A time of the form of RFC 3339, with nine digits of its fraction.
+/// Parses a time in the format of RFC 3339, with up to nine digits of its fraction.
 impl FromStr for Moment {
     type Err = BadTime;
 
@@ -75,7 +75,7 @@ impl FromStr for Moment {
     }
 }
 
-/// The digits behind the point, in nanoseconds; those that are smaller do not count.
+/// The digits of the fraction, in nanoseconds; further digits are ignored.
 fn fraction(digits: &str) -> Result<u32, BadTime> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(BadTime);
@@ -101,7 +101,7 @@ fn fields(
     if parts.next().is_some() { Err(BadTime) } else { Ok(out) }
 }
 
-/// `Z` or `±hh:mm`, in seconds east of UTC.
+/// Reads `Z` or `±hh:mm`, in seconds east of UTC.
 fn offset(zone: &str) -> Result<i64, BadTime> {
     if zone == "Z" {
         return Ok(0);
@@ -113,7 +113,7 @@ fn offset(zone: &str) -> Result<i64, BadTime> {
         false => Err(BadTime),
     };
     match (number(hours)?, number(minutes)?) {
-        // Go takes 24 hours by accident; such a file is out there, and the instant is clear.
+        // Go accepts 24 hours by accident; such files exist, and the instant is clear.
         (hours @ 0..=24, minutes @ 0..=59) => Ok(sign * (hours * 3_600 + minutes * 60)),
         _ => Err(BadTime),
     }

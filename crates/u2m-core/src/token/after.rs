@@ -1,4 +1,4 @@
-//! The part of the token flow after its refresh token is spent: save; and what follows a failure.
+//! The part of the token flow after the refresh token is spent: saving the session, and handling a failure.
 
 use super::pause::ServerPause;
 use super::refresh::{CheckWritable, RefreshInProgress};
@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::text::Sanitized;
 use crate::time::{Lifetime, Moment, Timestamp};
 
-/// Awaits that the new session is saved.
+/// Waits until the new session is saved.
 #[derive(Debug)]
 #[must_use]
 pub struct Save {
@@ -21,13 +21,13 @@ pub struct Save {
     pub(super) what: SavableTokens,
 }
 
-/// What of an answer can be saved.
+/// Which tokens of a response can be saved.
 #[derive(Debug)]
 pub(super) enum SavableTokens {
     All,
-    /// The access token, and of the refresh token that came with it only that it came: the old one is spent.
+    /// The access token. A refresh token came with it but cannot be read, and the old one is spent.
     Half,
-    /// Nothing but a new refresh token: why that is all, and whether the old token may stand in.
+    /// Only a new refresh token: why there is no more, and whether the old access token may be returned.
     RefreshToken {
         error: TokenEndpointError,
         keeps: bool,
@@ -35,15 +35,15 @@ pub(super) enum SavableTokens {
 }
 
 impl Save {
-    /// What to save.
+    /// The session to save.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Ends the flow. A failure to save does not take the token from the caller; the driver tries to save it again.
+    /// Ends the flow. If saving failed, the caller still gets the token; the driver tries to save it again.
     ///
     /// # Errors
-    /// The server has issued the very token that the caller cannot use, or none that can be used at all.
+    /// Fails if the server issued the same token that an API had rejected, or none that can be used.
     pub fn saved(self, outcome: Result<(), StoreFailure>) -> Result<TokenStep, TokenError> {
         let Self { renewal, session, what } = self;
         let is_rejected = matches!(&renewal.inquiry.ask, WhichToken::Other(rejected) if *rejected == session.access_token);
@@ -78,7 +78,7 @@ impl Save {
     }
 }
 
-/// Awaits the entry after a rejection: a program that does not know our lock may have rotated it meanwhile.
+/// Waits for the entry after a rejection: a program that does not use this lock may have rotated the refresh token meanwhile.
 #[derive(Debug)]
 #[must_use]
 pub struct ReloadAfterRejection {
@@ -87,16 +87,16 @@ pub struct ReloadAfterRejection {
 }
 
 impl ReloadAfterRejection {
-    /// Whether `entry` is still the one that was rejected. A program that has just won saves what it has a moment after our
-    /// answer came: while nothing has changed, it is worth looking again for a while.
+    /// Whether `entry` is still the one that was rejected. A program that won the race saves its tokens a moment after the
+    /// rejection arrives, so while nothing has changed, look again for a while.
     pub fn is_unchanged(&self, entry: Option<&Session>) -> bool {
         entry.is_some_and(|entry| entry.fingerprint() == self.renewal.old.fingerprint())
     }
 
-    /// Takes what the store holds now.
+    /// Takes the entry that the store holds now.
     ///
     /// # Errors
-    /// As [`Load::loaded`](super::Load::loaded) for an entry that has changed.
+    /// As for [`Load::loaded`](super::Load::loaded), if the entry has changed.
     pub fn loaded(
         mut self,
         entry: Option<Session>,
@@ -108,7 +108,7 @@ impl ReloadAfterRejection {
             EntryDecision::Good(session) => {
                 Ok(TokenStep::Done(IssuedToken { session, how: TokenOrigin::Stored }))
             }
-            // There is no third refresh token: who comes next sees whether this one is good.
+            // A third refresh token is not tried: the next caller sees whether this one is valid.
             EntryDecision::Ahead(_) | EntryDecision::Due(_) if self.renewal.second => {
                 Ok(self.renewal.note(self.error, None))
             }
@@ -120,29 +120,33 @@ impl ReloadAfterRejection {
     }
 }
 
-/// Awaits that a failure is remembered.
+/// Waits until a failure is remembered.
 #[derive(Debug)]
 #[must_use]
 pub struct RecordFailure {
     pub(super) renewal: RefreshInProgress,
     pub(super) kind: RefreshFailureKind,
-    /// What the server asked for.
+    /// The pause that the server asked for.
     pub(super) pause: Option<Box<ServerPause>>,
     pub(super) error: TokenError,
-    /// What there is to hand out all the same.
+    /// The token to return in spite of the failure.
     pub(super) issued: Option<IssuedToken>,
 }
 
 impl RecordFailure {
-    /// What to remember, beside the entry's lock. It fell `now`, when the answer or the deadline came: who asked before
-    /// has waited for it, and shares it.
-    pub fn verdict(&self, now: impl Into<Moment>) -> RefreshFailure {
-        let verdict = RefreshFailure::new(self.renewal.old.fingerprint(), now, self.kind.clone());
-        self.pause.iter().map(|pause| pause.length).fold(verdict, RefreshFailure::with_pause)
+    /// The failure to remember beside the entry's lock. `now` is when the response or the deadline came: a caller that asked
+    /// before has waited for it and shares it.
+    pub fn refresh_failure(&self, now: impl Into<Moment>) -> RefreshFailure {
+        let refresh_failure =
+            RefreshFailure::new(self.renewal.old.fingerprint(), now, self.kind.clone());
+        self.pause
+            .iter()
+            .map(|pause| pause.length)
+            .fold(refresh_failure, RefreshFailure::with_pause)
     }
 
-    /// What to remember for other logins at the same token endpoint, where that is whom the server asked to wait; `known` is what
-    /// is remembered so of a [door](super::RefreshingToken::doors).
+    /// The pause to remember for other logins at the same token endpoint, if the server's request to wait applies to them.
+    /// `known` looks up what is already remembered of a [door](super::RefreshingToken::doors).
     pub fn for_others(
         &self,
         now: impl Into<Moment>,
@@ -150,15 +154,15 @@ impl RecordFailure {
     ) -> Option<RefreshFailure> {
         let pause = self.pause.as_ref()?;
         let before = known(pause.door.as_ref()?);
-        pause.for_others(before.as_ref(), &self.verdict(now))
+        pause.for_others(before.as_ref(), &self.refresh_failure(now))
     }
 
-    /// For how long the server asked not to be asked again: as long as is remembered.
+    /// How long the server asked the client to wait, as far as it is remembered.
     pub fn pause(&self) -> Option<Lifetime> {
-        self.verdict(Timestamp::from_unix(0)).pause
+        self.refresh_failure(Timestamp::from_unix(0)).pause
     }
 
-    /// Why what is handed out cannot be renewed by itself, if that is what is remembered.
+    /// Why the returned token cannot be refreshed, if that is what is remembered.
     pub fn warning(&self) -> Option<&Sanitized> {
         match &self.kind {
             RefreshFailureKind::Spent(why) if self.issued.is_some() => Some(why),
@@ -166,10 +170,10 @@ impl RecordFailure {
         }
     }
 
-    /// Ends the flow, whether it could be remembered or not.
+    /// Ends the flow, whether the failure could be remembered or not.
     ///
     /// # Errors
-    /// The failure, unless the old token is still good and the refresh was not forced.
+    /// Fails with the failure, unless the old token is still valid and the refresh was not forced.
     pub fn noted(self, now: Timestamp) -> Result<TokenStep, TokenError> {
         match self.issued {
             Some(issued) => Ok(TokenStep::Done(issued)),

@@ -1,4 +1,4 @@
-//! How getting a token can fail, split by blame.
+//! How getting a token can fail, by cause.
 
 use crate::oauth::{ErrorResponse, MetadataError, TokenEndpointError};
 use crate::spend_state::SpendState;
@@ -8,43 +8,43 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// How getting a token can fail. Cheap to clone: all who waited for one refresh share its failure.
+/// How getting a token can fail. Cheap to clone: all callers that waited for one refresh share its failure.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// The endpoints of the host are not known.
+    /// The host's endpoints could not be determined.
     #[error("fetching OAuth endpoints")]
     Endpoints(#[source] MetadataError),
-    /// Another process held the entry's lock, or was spending its refresh token, for longer than is waited for.
+    /// Another process held the entry's lock, or was spending its refresh token, for too long.
     #[error("another process has been refreshing this login for too long")]
     LockTimeout,
-    /// The stored login is another one's than the one asked for; its tokens were sent nowhere.
+    /// The stored login does not match the request. Its tokens were sent nowhere.
     #[error("the stored login belongs to {stored}, not to {wanted} ({what})")]
     Mismatch {
         /// What differs: host, issuer, account, client or scopes.
         what: &'static str,
-        /// As stored.
+        /// The stored value.
         stored: Sanitized,
-        /// As asked for.
+        /// The requested value.
         wanted: Sanitized,
     },
-    /// The access token has run out and there is nothing to renew it with. The words are the reference's.
+    /// The access token has expired and there is no refresh token. The text is the Go SDK's.
     #[error("cached token has no refresh token")]
     MissingRefreshToken,
-    /// A discovery login from another program names no host; the host must be given.
+    /// A discovery login that another program saved names no host, so the caller must name it.
     #[error("the host of this login is not known")]
     NoHost,
-    /// No login is stored. The words are the reference's.
+    /// No login is stored. The text is the Go SDK's.
     #[error("token not found")]
     NotFound,
-    /// The caller's own time was over before anything had begun that goes on without it: as far as was seen, nothing was sent.
+    /// The caller's time limit passed before any work began that continues without it. As far as is known, nothing was sent.
     #[error("the time limit was over before the token could be refreshed")]
     OutOfTime,
-    /// Code that the refresh calls panicked: a store, a transport or a supplier that the program brought along, or our own. It will
+    /// Code that the refresh calls panicked: a store, transport or supplier that the program provides, or u2m itself. It will
     /// do so again, and may have done so after the refresh token was sent.
     #[error("code that the refresh calls has panicked")]
     Panicked,
-    /// The token endpoint has asked for a pause when a refresh failed, and it is not over: nothing was sent.
+    /// A refresh failed, and the token endpoint asked for a pause that is not over yet. Nothing was sent.
     #[error("the token endpoint wants no further request for another {} s: {why}", left.seconds())]
     Postponed {
         /// What is left of the pause.
@@ -52,42 +52,42 @@ pub enum TokenError {
         /// How the refresh failed.
         why: Sanitized,
     },
-    /// A refresh failed, and may work later or not: the error says.
+    /// A refresh failed. The source says whether it may succeed later.
     #[error("token refresh failed")]
     Refresh(#[source] TokenEndpointError),
-    /// The refresh token will never be accepted again.
+    /// The server rejected the refresh token, and will never accept it again.
     #[error("the refresh token was rejected")]
     Rejected(#[source] ErrorResponse),
-    /// Another process carried the refresh out, and this is what it said.
+    /// Another process did the refresh and reported this failure.
     #[error("{0}")]
     Reported(ReportedError),
-    /// The server issued the very token again that an API had rejected.
+    /// The server issued the same token again that an API had rejected.
     #[error("the server issued the rejected token again")]
     SameTokenAgain,
-    /// The refresh token was spent before, by somebody who came to it by another name, file or path, or it is that of a copy
-    /// which does not count: nothing was sent. The words say which, and where the login is kept.
+    /// The refresh token must not be sent, and was not: it was already spent under another name, file or path, or it belongs to
+    /// a copy of the login that does not count. The text says which, and where the login is kept.
     #[error("the refresh token of this login is not to be sent: {0}")]
     SpentElsewhere(Sanitized),
-    /// The refresh token was spent, and what it bought is not known or could not be kept: a success that cannot be read, say.
-    /// It is not sent again in silence; a forced refresh sends it once more, because not every server minds.
+    /// The refresh token was spent, and the new tokens are unknown or could not be kept, for example because the response was
+    /// unreadable. It is not sent again automatically. A forced refresh sends it once more, because some servers accept that.
     #[error("the refresh token was spent, and what it bought is not there: {0}")]
     SpentInVain(Sanitized),
-    /// The caller's own time is over. The refresh that is under way goes on without it, and what it brings is saved.
+    /// The caller's time limit passed. The refresh continues without it, and its result is saved.
     #[error("still waiting for the new token; if it comes, it is saved")]
     StillWaiting,
-    /// The store failed; no refresh token was spent.
+    /// The store failed. No refresh token was spent.
     #[error("the token store failed")]
     Store(#[source] StoreFailure),
-    /// A refresh that this caller has waited for failed, in a way that may pass; or one ahead of time did so a moment ago.
+    /// A refresh that this caller waited for failed in a way that may pass, or a refresh ahead of time failed a moment ago.
     #[error("a refresh has just failed: {0}")]
     TriedJustNow(Sanitized),
-    /// The refresh ended without a word: its process or its runtime did, before or after it was sent.
+    /// The refresh ended without a result, because its process or runtime ended, before or after the token was sent.
     #[error("the refresh did not finish")]
     Unfinished,
 }
 
 impl TokenError {
-    /// Whether a later try may succeed, without anything being changed.
+    /// Whether a later try may succeed, without any change.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Endpoints(error) => error.is_transient(),
@@ -138,14 +138,14 @@ impl TokenError {
     }
 }
 
-/// A failure in another process: of its causes only the words are left.
+/// A failure in another process. Its causes are reduced to text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{blame}: {text}")]
 #[non_exhaustive]
 pub struct ReportedError {
-    /// What failed there.
+    /// Which step failed.
     pub blame: ReportedStep,
-    /// Why it failed, in words that are fit to be shown.
+    /// Why it failed, as text that is safe to show.
     pub text: String,
     /// Whether a later try may succeed.
     pub is_transient: bool,
@@ -153,7 +153,7 @@ pub struct ReportedError {
     pub fate: SpendState,
 }
 
-/// What a failure that was reported is about.
+/// The step of a refresh that a reported failure belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportedStep {
@@ -169,8 +169,8 @@ pub enum ReportedStep {
 }
 
 impl ReportedError {
-    /// Takes its parts. Of a refresh, nothing is known of the refresh token unless that is [said](ReportedError::with_fate); for
-    /// everything else it was not sent.
+    /// Makes a reported failure. For a failed refresh, the state of the refresh token is unknown unless
+    /// [stated](ReportedError::with_fate); for the other steps it was not sent.
     ///
     /// ```
     /// use u2m_core::{ReportedStep, ReportedError, TokenError};
@@ -183,7 +183,7 @@ impl ReportedError {
         Self { blame, text: text.into(), is_transient, fate }
     }
 
-    /// Says what is known of the refresh token.
+    /// Sets what is known of the refresh token.
     ///
     /// ```
     /// use u2m_core::{ReportedStep, SpendState, ReportedError, TokenError};
@@ -197,7 +197,7 @@ impl ReportedError {
     }
 }
 
-/// What a store reported, carried through the flow without being looked at.
+/// A store's own error, which the flow passes on unchanged.
 #[derive(Clone)]
 pub struct StoreFailure {
     error: Arc<dyn Error + Send + Sync>,
@@ -218,14 +218,14 @@ impl StoreFailure {
     /// Wraps an error of a store that may be gone at the next try.
     ///
     /// ```
-    /// let failure = u2m_core::StoreFailure::passing(std::io::Error::other("no answer"));
+    /// let failure = u2m_core::StoreFailure::transient(std::io::Error::other("no answer"));
     /// assert!(failure.is_transient());
     /// ```
-    pub fn passing(error: impl Error + Send + Sync + 'static) -> Self {
+    pub fn transient(error: impl Error + Send + Sync + 'static) -> Self {
         Self { error: Arc::new(error), is_transient: true }
     }
 
-    /// Whether a later try may succeed, without anything being changed.
+    /// Whether a later try may succeed, without any change.
     pub fn is_transient(&self) -> bool {
         self.is_transient
     }

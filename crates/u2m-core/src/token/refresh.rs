@@ -1,4 +1,4 @@
-//! The part of the token flow that spends a refresh token: prove, discover, refresh.
+//! The part of the token flow that spends a refresh token: check the store, discover the endpoint, refresh.
 
 use super::after::{RecordFailure, ReloadAfterRejection, SavableTokens, Save};
 use super::pause::{RefreshEndpoints, ServerPause};
@@ -20,18 +20,18 @@ use crate::text::Sanitized;
 use crate::time::Timestamp;
 use url::Url;
 
-/// The refresh under way, from its proof that it can be saved to its end.
+/// A refresh under way, from the check that it can be saved to its end.
 #[derive(Debug)]
 pub(super) struct RefreshInProgress {
     pub(super) inquiry: TokenFlow,
     pub(super) old: Session,
-    /// Whether the endpoint came from metadata fetched in this flow: it is not fetched twice.
+    /// Whether the endpoint came from metadata fetched in this flow; it is fetched only once.
     discovered: bool,
-    /// Whether this is already the second refresh token: there is no third.
+    /// Whether this is already the second refresh token. A third is not tried.
     pub(super) second: bool,
 }
 
-/// Awaits that the store is shown to be writable.
+/// Waits until the store is shown to be writable.
 #[derive(Debug)]
 #[must_use]
 pub struct CheckWritable(RefreshInProgress);
@@ -41,46 +41,46 @@ impl CheckWritable {
         Self(RefreshInProgress { inquiry, old, discovered: false, second: false })
     }
 
-    /// The same for the refresh token that another program has put in the place of the one that was rejected.
+    /// The same for the refresh token with which another program replaced the rejected one.
     pub(super) fn second(inquiry: TokenFlow, old: Session) -> Self {
         Self(RefreshInProgress { inquiry, old, discovered: false, second: true })
     }
 
-    /// What is to be recorded before the refresh token is sent, if it could not be until now.
+    /// What to record before the refresh token is sent, if that has not been possible until now.
     pub fn first_use(&self) -> Option<FirstUse> {
         self.0.inquiry.request.first_use(&self.0.old)
     }
 
-    /// Which refresh token is about to be spent.
+    /// The fingerprint of the refresh token about to be spent.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.old.fingerprint()
     }
 
-    /// Whether to wait for somebody who is spending the same refresh token. If not, the old token is still good.
+    /// Whether to wait for another process that is spending the same refresh token. If not, the old token is still valid.
     pub fn is_worth_waiting(&self, now: Timestamp) -> bool {
         !self.0.inquiry.may_keep(&self.0.old, now)
     }
 
-    /// Somebody else is spending the same refresh token, and does not come to an end: it is not sent.
+    /// Another process is spending the same refresh token and does not finish. The token is not sent.
     ///
     /// # Errors
-    /// That it takes too long, unless the old token is still good.
+    /// Fails with a lock timeout, unless the old token is still valid.
     pub fn busy(self, now: Timestamp) -> Result<TokenStep, TokenError> {
         self.0.give_up(TokenError::LockTimeout, now)
     }
 
-    /// The refresh token was spent before, and what it bought is kept at the place that `words` name: it is not sent.
+    /// The refresh token was already spent, and its successor is kept at the place that `words` names. The token is not sent.
     ///
     /// # Errors
-    /// That it is spent, unless the old token is still good.
+    /// Fails because the token is spent, unless the old access token is still valid.
     pub fn spent(self, words: &str, now: Timestamp) -> Result<TokenStep, TokenError> {
         self.0.give_up(TokenError::SpentElsewhere(Sanitized::new(words)), now)
     }
 
-    /// The store can be written.
+    /// The store is writable. Continues with the refresh.
     ///
     /// # Errors
-    /// No endpoint is known, and no host to ask.
+    /// Fails if neither an endpoint nor a host to ask for one is known, unless the old token is still valid.
     pub fn proven(self, now: Timestamp) -> Result<TokenStep, TokenError> {
         match &self.0.old.binding {
             Some(binding) => {
@@ -91,10 +91,10 @@ impl CheckWritable {
         }
     }
 
-    /// The store cannot be written: the refresh token is not spent.
+    /// The store is not writable. The refresh token is not spent.
     ///
     /// # Errors
-    /// The store's failure, unless the old token is still good.
+    /// Fails with the store's failure, unless the old token is still valid.
     pub fn failed(self, failure: StoreFailure, now: Timestamp) -> Result<TokenStep, TokenError> {
         self.0.give_up(TokenError::Store(failure), now)
     }
@@ -153,8 +153,8 @@ impl RefreshInProgress {
         ))
     }
 
-    /// Pins the endpoint to the login, and goes on to refresh. A login that has one pinned follows it to another path,
-    /// never to another origin (A33).
+    /// Binds the endpoint to the login and continues with the refresh. A login that is already bound to an endpoint follows it
+    /// to another path, never to another origin (A33).
     fn located(mut self, server: ServerMetadata, now: Timestamp) -> Result<TokenStep, TokenError> {
         self.discovered = true;
         let request = &self.inquiry.request;
@@ -193,16 +193,17 @@ impl RefreshInProgress {
         Err(error)
     }
 
-    /// Remembers an answer, and the pause that the server asked for with it.
+    /// Remembers a failure, and the pause that the server asked for with it.
     pub(super) fn note(self, error: TokenEndpointError, pause: Option<ServerPause>) -> TokenStep {
         let kind = RefreshFailureKind::of(&error);
-        let pause = pause.filter(|_| matches!(kind, RefreshFailureKind::Passing(_))).map(Box::new);
+        let pause =
+            pause.filter(|_| matches!(kind, RefreshFailureKind::Transient(_))).map(Box::new);
         let error = match &kind {
             RefreshFailureKind::Rejected(refusal) if refusal.rejects_the_refresh_token() => {
                 TokenError::Rejected(refusal.clone())
             }
             RefreshFailureKind::Spent(text) => TokenError::SpentInVain(text.clone()),
-            RefreshFailureKind::Rejected(_) | RefreshFailureKind::Passing(_) => {
+            RefreshFailureKind::Rejected(_) | RefreshFailureKind::Transient(_) => {
                 TokenError::Refresh(error)
             }
         };
@@ -210,7 +211,7 @@ impl RefreshInProgress {
     }
 }
 
-/// Awaits the host's metadata.
+/// Waits for the host's metadata.
 #[derive(Debug)]
 pub struct DiscoveringForRefresh {
     renewal: RefreshInProgress,
@@ -218,7 +219,7 @@ pub struct DiscoveringForRefresh {
 }
 
 impl DiscoveringForRefresh {
-    /// Whose endpoints are looked for.
+    /// The target whose endpoints are being looked up.
     pub fn target(&self) -> &Target {
         &self.renewal.inquiry.request.target
     }
@@ -245,11 +246,11 @@ impl AwaitsResponse for DiscoveringForRefresh {
 }
 
 impl HttpCall<DiscoveringForRefresh> {
-    /// Takes endpoints from a supplier of the caller's own instead of an answer.
+    /// Takes endpoints that you supply, in place of a response.
     ///
     /// # Errors
-    /// The supplier's own; or its endpoint is neither on the target's host nor on one that was allowed, at the login or by
-    /// name. Unless the old token is still good.
+    /// Fails with your own error, or if an endpoint is neither on the target's host nor on one that was allowed at the login or
+    /// is trusted by name, unless the old token is still valid.
     pub fn supplied(
         self,
         server: Result<ServerMetadata, MetadataError>,
@@ -271,7 +272,7 @@ impl HttpCall<DiscoveringForRefresh> {
     }
 }
 
-/// Awaits the token endpoint's answer to the refresh token.
+/// Waits for the token endpoint's response to the refresh token.
 #[derive(Debug)]
 pub struct RefreshingToken {
     pub(super) renewal: RefreshInProgress,
@@ -317,7 +318,7 @@ impl AwaitsResponse for RefreshingToken {
             Err(UnusableResponse { is_half_lost: true, .. }) => {
                 Ok(renewal.note(TokenEndpointError::Answer(ResponseError::RefreshToken), None))
             }
-            // The endpoint stored at login has moved. The host's metadata may only name another one on the same host.
+            // The endpoint stored at login has moved. The host's metadata may name another one, on the same origin only.
             Err(_) if is_gone && !renewal.discovered => renewal.locate(sent_at),
             Err(UnusableResponse { error, .. }) => {
                 let rejected = matches!(&error, TokenEndpointError::Refused(no) if no.rejects_the_refresh_token());

@@ -1,4 +1,4 @@
-//! What is remembered of a refresh that failed, so that nobody spends a request on learning it again.
+//! What is remembered of a failed refresh, so that no request is spent on learning it again.
 
 use crate::oauth::{ErrorResponse, TokenEndpointError};
 use crate::reply::LONGEST_PAUSE;
@@ -8,48 +8,48 @@ use crate::text::Sanitized;
 use crate::time::{Lifetime, Moment, Timestamp};
 use std::time::Duration;
 
-/// A verdict that seems to have fallen in the future by more tells of a clock that was set back.
+/// A failure dated further in the future than this means that the clock was set back.
 const TOLERATED: Lifetime = Lifetime::from_seconds(60);
 
-/// The outcome of a failed refresh. It is about one refresh token, named by its fingerprint, and means nothing once the
-/// entry has changed; or, as a pause that binds others too, about a [door](super::RefreshingToken::doors) of the token endpoint. It holds
-/// no secret.
+/// The outcome of a failed refresh. It concerns one refresh token, named by its fingerprint, and means nothing once the entry
+/// has changed. It can also be a pause that binds other logins; then it concerns a [door](super::RefreshingToken::doors) of the
+/// token endpoint. It holds no secret.
 ///
 /// ```
 /// use u2m_core::{Fingerprint, RefreshToken, Timestamp, RefreshFailure, RefreshFailureKind};
 /// let of = Fingerprint::of_refresh(&RefreshToken::new("r"));
-/// let verdict = RefreshFailure::new(of, Timestamp::from_unix(7), RefreshFailureKind::passing("http 503"));
+/// let verdict = RefreshFailure::new(of, Timestamp::from_unix(7), RefreshFailureKind::transient("http 503"));
 /// assert_eq!(verdict.at.second().unix(), 7);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefreshFailure {
-    /// The refresh token, or the door, that it is about.
+    /// The fingerprint of the refresh token, or the door, that it concerns.
     pub of: Fingerprint,
-    /// When it fell.
+    /// When the refresh failed.
     pub at: Moment,
-    /// What it says.
+    /// How it failed.
     pub kind: RefreshFailureKind,
-    /// For how long from then on the server asked not to be asked again (RFC 9110 section 10.2.3).
+    /// How long from then on the server asked the client to wait (RFC 9110 section 10.2.3).
     pub pause: Option<Lifetime>,
 }
 
-/// What a verdict says.
+/// How a refresh failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefreshFailureKind {
-    /// It may work later; shared with those who were waiting when it fell.
-    Passing(Sanitized),
-    /// The server said no: to the refresh token itself, which will never work and is shared until the entry changes; or until a
-    /// person has done something, which is shared with those who were waiting.
+    /// It may succeed later. The failure is shared with the callers that were waiting when it happened.
+    Transient(Sanitized),
+    /// The server refused. Either it rejected the refresh token, which will never work again: that is shared until the entry
+    /// changes. Or a person has to do something: that is shared with the callers that were waiting.
     Rejected(ErrorResponse),
-    /// The refresh token was spent, and what it bought is not known, or could not be kept: it is not sent again unless a
-    /// person says so.
+    /// The refresh token was spent, and the new tokens are unknown or could not be kept. It is not sent again, except by a
+    /// forced refresh.
     Spent(Sanitized),
 }
 
 impl RefreshFailure {
-    /// Takes its parts.
+    /// Makes a failure without a pause.
     ///
     /// ```
     /// use u2m_core::{Fingerprint, RefreshToken, ErrorResponse, Timestamp, RefreshFailure, RefreshFailureKind};
@@ -62,13 +62,13 @@ impl RefreshFailure {
         Self { of, at: at.into(), kind, pause: None }
     }
 
-    /// Adds for how long the server asked not to be asked again: at most an hour of it counts.
+    /// Sets how long the server asked the client to wait. At most an hour of it counts.
     ///
     /// ```
     /// use std::time::Duration;
     /// use u2m_core::{Fingerprint, RefreshToken, Timestamp, RefreshFailure, RefreshFailureKind};
     /// let (of, now) = (Fingerprint::of_refresh(&RefreshToken::new("r")), Timestamp::from_unix(7));
-    /// let verdict = RefreshFailure::new(of, now, RefreshFailureKind::passing("busy")).with_pause(Duration::from_secs(30));
+    /// let verdict = RefreshFailure::new(of, now, RefreshFailureKind::transient("busy")).with_pause(Duration::from_secs(30));
     /// assert_eq!(verdict.left_of_pause(now).map(|left| left.seconds()), Some(30));
     /// ```
     #[must_use]
@@ -79,19 +79,19 @@ impl RefreshFailure {
         self
     }
 
-    /// What is left of the pause that the server asked for; `None` if there is none, or if it is over.
+    /// What is left of the pause that the server asked for; `None` if there is none or it is over.
     pub fn left_of_pause(&self, now: Timestamp) -> Option<Lifetime> {
         let fell = self.at.second();
         if fell.until(now) < Lifetime::from_seconds(-TOLERATED.seconds()) {
             return None;
         }
-        // Whole seconds are what is left of a reading: a part of one counts as one.
+        // A started second counts as a whole one.
         let part = Lifetime::from_seconds(i64::from(self.at.nanos() > 0));
         let left = now.until(fell.plus(self.pause?).plus(part));
         (left > Lifetime::ZERO).then_some(left)
     }
 
-    /// Whether this says that `session` can never be renewed.
+    /// Whether this says that `session` can never be refreshed.
     pub fn is_final_for(&self, session: &Session) -> bool {
         matches!(&self.kind, RefreshFailureKind::Rejected(refusal) if refusal.rejects_the_refresh_token())
             && self.of == session.fingerprint()
@@ -99,17 +99,17 @@ impl RefreshFailure {
 }
 
 impl RefreshFailureKind {
-    /// A failure that may pass, in words fit to be shown.
+    /// Makes a failure that may pass, with a text that is safe to show.
     ///
     /// ```
     /// use u2m_core::RefreshFailureKind;
-    /// assert!(matches!(RefreshFailureKind::passing("timed out"), RefreshFailureKind::Passing(_)));
+    /// assert!(matches!(RefreshFailureKind::transient("timed out"), RefreshFailureKind::Transient(_)));
     /// ```
-    pub fn passing(text: &str) -> Self {
-        Self::Passing(Sanitized::new(text))
+    pub fn transient(text: &str) -> Self {
+        Self::Transient(Sanitized::new(text))
     }
 
-    /// Of a refresh token that was spent in vain, in words fit to be shown.
+    /// Makes a failure of a refresh token that was spent in vain, with a text that is safe to show.
     ///
     /// ```
     /// use u2m_core::RefreshFailureKind;
@@ -125,8 +125,8 @@ impl RefreshFailureKind {
             TokenEndpointError::Refused(refusal) if refusal.needs_login() => {
                 Self::Rejected(refusal.clone())
             }
-            TokenEndpointError::Unreachable(failure) => Self::passing(&failure.to_string()),
-            other => Self::passing(&other.to_string()),
+            TokenEndpointError::Unreachable(failure) => Self::transient(&failure.to_string()),
+            other => Self::transient(&other.to_string()),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Stories of the token flow, told with a shelf: one entry, one memory, a clock that stands still and a list of answers.
+//! Scenarios of the token flow, with a simple store: one entry, one remembered failure, a stopped clock and a list of
+//! responses.
 
 use super::*;
 use crate::call::{HttpRequest, HttpResponse, Replay, TransportFailure, TransportFailureKind};
@@ -27,16 +28,16 @@ const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 const TOKEN_URL: &str = "https://a.example/oidc/v1/token";
 const METADATA_PATH: &str = "/oidc/.well-known/oauth-authorization-server";
 
-/// What surrounds a flow, and what it did to it.
+/// The surroundings of a flow, and what it did to them.
 struct RecordStore {
     request: TokenRequest,
     now: Timestamp,
     entry: Option<Session>,
-    verdict: Option<RefreshFailure>,
-    /// What is remembered of pauses, whichever login met them.
+    refresh_failure: Option<RefreshFailure>,
+    /// The remembered pauses, whichever login met them.
     pauses: Vec<RefreshFailure>,
     answers: VecDeque<Result<HttpResponse, TransportFailure>>,
-    /// What other programs write into the entry while a refresh is under way, one for each request.
+    /// What other programs write into the entry during a refresh, one for each request.
     intruders: VecDeque<Session>,
     is_busy: bool,
     is_writable: bool,
@@ -57,7 +58,7 @@ impl RecordStore {
             request: TokenRequest::new(Target::workspace(host("https://a.example"))),
             now: NOW,
             entry,
-            verdict: None,
+            refresh_failure: None,
             pauses: Vec::new(),
             answers: VecDeque::new(),
             intruders: VecDeque::new(),
@@ -85,7 +86,7 @@ impl RecordStore {
         self.go_on(started)
     }
 
-    /// Takes every step until the flow ends: what a driver is, less its waiting.
+    /// Takes every step until the flow ends: a driver without the waiting.
     fn go_on(&mut self, mut step: TokenStep) -> Result<IssuedToken, TokenError> {
         loop {
             step = match step {
@@ -96,7 +97,7 @@ impl RecordStore {
                     lock.locked()
                 }
                 TokenStep::Reload(reload) => {
-                    reload.loaded(self.entry.clone(), self.verdict.clone(), self.now)?
+                    reload.loaded(self.entry.clone(), self.refresh_failure.clone(), self.now)?
                 }
                 TokenStep::CheckWritable(prove) if self.is_writable => prove.proven(self.now)?,
                 TokenStep::CheckWritable(prove) => prove.failed(full(), self.now)?,
@@ -116,7 +117,7 @@ impl RecordStore {
                     recheck.loaded(self.entry.clone(), self.now)?
                 }
                 TokenStep::RecordFailure(note) => {
-                    self.verdict = Some(note.verdict(self.now));
+                    self.refresh_failure = Some(note.refresh_failure(self.now));
                     let known = |door: &Fingerprint| {
                         self.pauses.iter().rev().find(|pause| pause.of == *door).cloned()
                     };
@@ -138,7 +139,7 @@ impl RecordStore {
         self.pauses.iter().find(|pause| call.state().is_bound_by(pause, self.now)).cloned()
     }
 
-    /// A flow that is about to show that the store can be written.
+    /// A flow at the step that checks whether the store is writable.
     fn up_to_prove(&self, ask: WhichToken) -> CheckWritable {
         let mut step = self.request.clone().start(ask, self.now);
         loop {
@@ -154,7 +155,7 @@ impl RecordStore {
         }
     }
 
-    /// A flow whose refresh token was rejected by the next answer.
+    /// A flow whose refresh token is rejected by the next response.
     fn up_to_recheck(&mut self, ask: WhichToken) -> ReloadAfterRejection {
         let TokenStep::Refresh(call) = self.up_to_prove(ask).proven(self.now).unwrap() else {
             panic!("refreshes")
@@ -362,7 +363,7 @@ fn refr_1_whoever_waited_for_the_lock_takes_what_its_holder_fetched() {
         };
         let waiting = load.loaded(shelf.entry.clone(), NOW).unwrap();
         assert!(matches!(&waiting, TokenStep::Lock(lock) if lock.is_worth_waiting()), "{ask:?}");
-        // Newer than what was seen, however long ago it was issued.
+        // It is newer than the one that was seen, however long ago it was issued.
         shelf.entry = Some(session("theirs", 3000));
         assert_eq!(access(&shelf.go_on(waiting).unwrap()), "theirs-access", "{ask:?}");
         assert!(shelf.sent.is_empty(), "{ask:?}");

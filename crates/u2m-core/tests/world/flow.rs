@@ -100,15 +100,15 @@ impl World {
             }
             TokenStep::Reload(reload) => {
                 self.count("reload");
-                let (mut entry, mut verdict) = (self.read(id, clock), self.shelf.recall());
+                let (mut entry, mut refresh_failure) = (self.read(id, clock), self.shelf.recall());
                 self.flows[id].reloaded_at = clock;
                 if self.driver == Driver::SkipsTheRecheck {
-                    (entry, verdict) = self.flows[id].first.clone();
+                    (entry, refresh_failure) = self.flows[id].first.clone();
                 }
                 if self.driver == Driver::ForgetsVerdicts {
-                    verdict = None;
+                    refresh_failure = None;
                 }
-                reload.loaded(entry, verdict, clock)?
+                reload.loaded(entry, refresh_failure, clock)?
             }
             TokenStep::CheckWritable(prove) if self.plan.faults && self.chance.once_in(20) => {
                 self.count("disk full before the request");
@@ -143,7 +143,7 @@ impl World {
             }
             TokenStep::RecordFailure(note) => {
                 self.count("note");
-                self.shelf.remember(note.verdict(clock));
+                self.shelf.remember(note.refresh_failure(clock));
                 self.flows[id].judged_at = clock;
                 note.noted(clock)?
             }

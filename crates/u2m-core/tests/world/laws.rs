@@ -108,14 +108,18 @@ impl World {
     /// failure may pass, for those who waited while it fell, and for a minute for those who can wait.
     fn laws_of_memory(&mut self, id: usize, token: &str) {
         let of = Fingerprint::of_refresh(&RefreshToken::new(token));
-        let Some(verdict) = self.shelf.recall().filter(|verdict| verdict.of == of) else { return };
+        let Some(refresh_failure) =
+            self.shelf.recall().filter(|refresh_failure| refresh_failure.of == of)
+        else {
+            return;
+        };
         let flow = &self.flows[id];
-        let age = verdict.at.second().until(flow.reloaded_at).seconds();
+        let age = refresh_failure.at.second().until(flow.reloaded_at).seconds();
         let can_wait = flow.want == Want::Usable
             && flow.last.as_ref().is_some_and(|entry| is_good(entry, flow.reloaded_at));
-        let waited = !can_wait && age >= 0 && verdict.at >= flow.asked_at.into();
-        let rejected = matches!(verdict.kind, RefreshFailureKind::Rejected(_));
-        let asked_for = verdict.pause.map_or(0, |pause| pause.seconds());
+        let waited = !can_wait && age >= 0 && refresh_failure.at >= flow.asked_at.into();
+        let rejected = matches!(refresh_failure.kind, RefreshFailureKind::Rejected(_));
+        let asked_for = refresh_failure.pause.map_or(0, |pause| pause.seconds());
         let pause = can_wait && (0..60).contains(&age);
         self.expect(Law::Memory, !rejected, "a rejected refresh token was sent again");
         self.expect(Law::Memory, rejected || !waited, "who waited for a failure made it again");

@@ -30,8 +30,8 @@ impl RecordStore {
         self.memory.clone()
     }
 
-    pub(crate) fn remember(&mut self, verdict: RefreshFailure) {
-        self.memory = Some(verdict);
+    pub(crate) fn remember(&mut self, refresh_failure: RefreshFailure) {
+        self.memory = Some(refresh_failure);
     }
 
     pub(crate) fn is_locked(&self) -> bool {

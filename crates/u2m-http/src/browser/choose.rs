@@ -1,4 +1,4 @@
-//! Which programs to try, in order. Nothing is run here.
+//! Chooses the programs to try, in order. Runs nothing.
 
 use super::BrowserError;
 use super::env::{BrowserEnv, Platform};
@@ -9,24 +9,24 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use url::Url;
 
-/// A program that is there, and what to give it.
+/// A program that exists, and its arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OpenerCommand {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,
 }
 
-/// What can be tried.
+/// The commands to try.
 #[derive(Debug)]
 pub(super) struct OpenerChoice {
     pub(super) commands: Vec<OpenerCommand>,
-    /// What is wrong with `BROWSER`.
+    /// Problems with the value of `BROWSER`.
     pub(super) problems: Vec<String>,
-    /// What to say if there is nothing to try and nothing wrong.
+    /// The error if there is no command to try and no problem.
     pub(super) otherwise: BrowserError,
 }
 
-/// Looks around.
+/// Finds the commands for this environment and URL.
 pub(super) fn choose(env: &BrowserEnv, url: &Url) -> Result<OpenerChoice, BrowserError> {
     let wanted = env.get("BROWSER").unwrap_or_default().to_string_lossy();
     if wanted.trim() == "none" {
@@ -54,7 +54,7 @@ impl OpenerChoice {
             QuotingStyle::Unix
         };
         for alternative in alternatives(wanted, style) {
-            // A path with blanks and without quotes is a common slip, and can mean nothing else.
+            // A path with blanks but without quotes is a common mistake, and can mean nothing else.
             let as_it_is = Path::new(alternative)
                 .is_absolute()
                 .then(|| env.find(OsStr::new(alternative)))
@@ -78,7 +78,7 @@ impl OpenerChoice {
     }
 }
 
-/// The platform's own.
+/// Returns the openers of the platform.
 fn openers(env: &BrowserEnv, url: &Url) -> Vec<OpenerCommand> {
     let plain = |name: &str| {
         let program = env.find(OsStr::new(name))?;
@@ -98,7 +98,8 @@ fn openers(env: &BrowserEnv, url: &Url) -> Vec<OpenerCommand> {
     }
 }
 
-/// Opens what the person has chosen for the scheme. No `cmd /c start`, which evaluates `&` and `%`.
+/// Opens the program that the user has chosen for the scheme. Avoids `cmd /c start`, which
+/// evaluates `&` and `%`.
 fn rundll32(env: &BrowserEnv, url: &Url) -> Option<OpenerCommand> {
     let system = Path::new(env.get("SystemRoot")?).join("System32").join("rundll32.exe");
     let program = env.find(system.as_os_str())?;
@@ -108,8 +109,8 @@ fn rundll32(env: &BrowserEnv, url: &Url) -> Option<OpenerCommand> {
     })
 }
 
-/// PowerShell reads its arguments as a script, in which a URL would be evaluated. Encoded, the URL is a quoted literal
-/// in which nothing but the quote itself means anything.
+/// PowerShell reads its arguments as a script, in which a URL would be evaluated. In the encoded
+/// script, the URL is a quoted literal, in which only the quote itself has a meaning.
 fn powershell(env: &BrowserEnv, url: &Url) -> Option<OpenerCommand> {
     const USUAL: &str = "/mnt/c/Windows/System32/WindowsPowerShell/v1.0/powershell.exe";
     let program = env.find(OsStr::new("powershell.exe")).or_else(|| env.find(OsStr::new(USUAL)))?;
@@ -119,7 +120,7 @@ fn powershell(env: &BrowserEnv, url: &Url) -> Option<OpenerCommand> {
     Some(OpenerCommand { program, arguments: arguments.map(str::to_owned).to_vec() })
 }
 
-/// A program by its name alone, fit for a line of a terminal.
+/// Returns the file name of a program, sanitized for a terminal.
 pub(super) fn shown(program: &Path) -> u2m_core::Sanitized {
     u2m_core::Sanitized::new(&program.file_name().unwrap_or(program.as_os_str()).to_string_lossy())
 }

@@ -1,25 +1,25 @@
-//! The surroundings that decide how a browser is opened, as a value.
+//! The environment that determines how a browser is opened.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Kinds of systems, by how they open a URL.
+/// The kind of system, which determines how a URL is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Platform {
-    /// Linux, the BSDs and their like.
+    /// Linux, the BSDs and similar systems.
     Linux,
     /// macOS.
     MacOs,
     /// Windows.
     Windows,
-    /// Linux inside Windows, where the browser is Windows' own.
+    /// Linux inside Windows (WSL), with the browser of Windows.
     Wsl,
 }
 
-/// A snapshot of environment variables, and the platform.
+/// A snapshot of the environment variables, and the platform.
 #[derive(Clone)]
 pub struct BrowserEnv {
     platform: Platform,
@@ -27,8 +27,9 @@ pub struct BrowserEnv {
 }
 
 impl BrowserEnv {
-    /// Takes variables as given. A browser gets those among them that it is known to need, and those that `U2M_BROWSER_ENV`
-    /// names, with commas between; no others, because any may hold a secret.
+    /// Creates an environment from the given variables. A browser gets those that it is known to
+    /// need, and those that `U2M_BROWSER_ENV` names, separated by commas. It gets no others,
+    /// because any of them may hold a secret.
     ///
     /// ```
     /// use u2m_http::{BrowserEnv, Platform};
@@ -46,7 +47,7 @@ impl BrowserEnv {
         }
     }
 
-    /// Takes the variables of this process.
+    /// Captures the environment variables and the platform of this process.
     ///
     /// ```
     /// let env = u2m_http::BrowserEnv::current();
@@ -59,7 +60,7 @@ impl BrowserEnv {
         env
     }
 
-    /// The platform on an operating system whose kernel says this of itself.
+    /// Returns the platform for an operating system and its kernel version text.
     fn platform_on(&self, system: &str, kernel: impl FnOnce() -> String) -> Platform {
         match system {
             "macos" => Platform::MacOs,
@@ -69,7 +70,7 @@ impl BrowserEnv {
         }
     }
 
-    /// The platform.
+    /// Returns the platform.
     pub fn platform(&self) -> Platform {
         self.platform
     }
@@ -78,7 +79,7 @@ impl BrowserEnv {
         self.get("WSL_DISTRO_NAME").is_some() || self.get("WSL_INTEROP").is_some()
     }
 
-    /// A variable that is set and not empty.
+    /// Returns the value of a variable that is set and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
         let matches = |have: &OsStr| match self.platform {
             Platform::Windows => have.eq_ignore_ascii_case(name),
@@ -88,20 +89,20 @@ impl BrowserEnv {
         found.map(|(_, value)| value.as_os_str()).filter(|value| !value.is_empty())
     }
 
-    /// Whether a window that is opened here would be seen by nobody.
+    /// Returns whether nobody would see a window that is opened here.
     pub(super) fn is_headless(&self) -> bool {
         match self.platform {
             Platform::Linux => {
                 self.get("DISPLAY").is_none() && self.get("WAYLAND_DISPLAY").is_none()
             }
-            // The screen is on somebody else's desk.
+            // In an SSH session, the screen is not the user's.
             Platform::MacOs | Platform::Windows => self.get("SSH_CONNECTION").is_some(),
             Platform::Wsl => false,
         }
     }
 
-    /// Finds a program: a path as it is, a bare name on PATH. Relative entries of PATH are passed over, lest the current
-    /// folder decide what is run.
+    /// Finds a program: a path as it is, a bare name in the folders of PATH. Relative folders in
+    /// PATH are skipped, so that the current folder cannot determine what is run.
     pub(super) fn find(&self, program: &OsStr) -> Option<PathBuf> {
         let path = Path::new(program);
         if path.components().count() > 1 || path.is_absolute() {
@@ -117,13 +118,13 @@ impl BrowserEnv {
         })
     }
 
-    /// Every variable there is.
+    /// Returns all variables.
     pub(super) fn all(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.vars.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 }
 
-/// Shows the names that count, and no value: values may be secrets.
+/// Shows only the platform, because the values of variables may be secrets.
 impl fmt::Debug for BrowserEnv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BrowserEnv").field("platform", &self.platform).finish_non_exhaustive()

@@ -1,19 +1,21 @@
-//! Which variables a browser gets: those that browsers and the programs that find them are known to need, and those that a
-//! person names. Everything else stays out, because any variable may hold a secret (T16).
+//! Determines the variables that a browser gets: those that browsers, and the programs that find
+//! them, are known to need, and those that the user names. All others are withheld, because any
+//! variable may hold a secret (T16).
 
 use super::env::{BrowserEnv, Platform};
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use url::Url;
 
-/// Names more variables, with commas between: `U2M_BROWSER_ENV=SSH_CONNECTION,TMUX`. What is named there is handed on as it is.
+/// The variable that names more variables, separated by commas:
+/// `U2M_BROWSER_ENV=SSH_CONNECTION,TMUX`. They are passed on unchanged.
 const MORE: &str = "U2M_BROWSER_ENV";
 
-/// Names that are needed, by what for. On Windows case does not count.
+/// The names that are needed, grouped by purpose. On Windows, case does not matter.
 const NAMES: [&[&str]; 12] = [
-    // Who and where one is.
+    // User and location.
     &["HOME", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "TZDIR", "USER", MORE],
-    // Which browser, and how to reach one that is not on this machine or not in this container.
+    // The choice of browser, and how to reach one outside this machine or container.
     &[
         "BROWSER",
         "CONTAINER_ID",
@@ -34,7 +36,7 @@ const NAMES: [&[&str]; 12] = [
         "VSCODE_IPC_HOOK_CLI",
         "container",
     ],
-    // The screen. The token lets a window come to the front, and is worth nothing else.
+    // The screen. The activation token lets a window come to the front, and is good for nothing else.
     &[
         "DESKTOP",
         "DESKTOP_SESSION",
@@ -53,7 +55,7 @@ const NAMES: [&[&str]; 12] = [
         "XAUTHORITY",
         "XDG_ACTIVATION_TOKEN",
     ],
-    // The session's bus and what is reached over it.
+    // The session bus, and what is reached over it.
     &[
         "AT_SPI_BUS_ADDRESS",
         "DBUS_SESSION_BUS_ADDRESS",
@@ -66,7 +68,7 @@ const NAMES: [&[&str]; 12] = [
     ],
     // Language and keyboard.
     &["IM_CONFIG_PHASE", "INPUT_METHOD", "LANG", "LANGUAGE", "LOCPATH", "NLSPATH", "XMODIFIERS"],
-    // Looks.
+    // Appearance.
     &[
         "DRI_PRIME",
         "ELECTRON_OZONE_PLATFORM_HINT",
@@ -74,7 +76,7 @@ const NAMES: [&[&str]; 12] = [
         "VDPAU_DRIVER",
         "XENVIRONMENT",
     ],
-    // Trust; where a ticket of the company's sign-in is, which is a name of a file.
+    // Trust, and the location of Kerberos tickets, which is a file name.
     &["KRB5CCNAME", "KRB5_CONFIG", "NIX_SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CERT_FILE"],
     // Where Nix keeps programs and locales.
     &[
@@ -85,7 +87,7 @@ const NAMES: [&[&str]; 12] = [
         "NIX_PROFILES",
         "NIX_XDG_DESKTOP_PORTAL_DIR",
     ],
-    // A browser in a terminal of its own.
+    // Browsers that run in a terminal.
     &["COLORTERM", "LYNX_CFG", "LYNX_LSS", "TERM", "TERMINFO", "TERMINFO_DIRS", "W3M_DIR"],
     // macOS.
     &[
@@ -95,7 +97,7 @@ const NAMES: [&[&str]; 12] = [
         "XPC_SERVICE_NAME",
         "__CF_USER_TEXT_ENCODING",
     ],
-    // Windows, of which WSL hands on what `WSLENV` names.
+    // Windows. WSL passes on what `WSLENV` names.
     &[
         "ALLUSERSPROFILE",
         "APPDATA",
@@ -134,7 +136,8 @@ const NAMES: [&[&str]; 12] = [
     &["ANDROID_DATA", "ANDROID_ROOT", "EXTERNAL_STORAGE"],
 ];
 
-/// Families of names that are needed: desktops, toolkits, browsers, drivers. What looks like a secret stays out even so.
+/// Prefixes of names that are needed: desktops, toolkits, browsers, drivers. Names that look like
+/// secrets are withheld even so.
 const FAMILIES: [&str; 38] = [
     "CHROME_",
     "CHROMIUM_",
@@ -176,10 +179,10 @@ const FAMILIES: [&str; 38] = [
     "__NV_",
 ];
 
-/// What proxies are set by; of their values only the address is needed.
+/// The variables that set proxies. Only the address in their values is needed.
 const PROXIES: [&str; 4] = ["ALL_PROXY", "FTP_PROXY", "HTTPS_PROXY", "HTTP_PROXY"];
 
-/// Words by which a variable is known to hold a secret.
+/// Words in a name that indicate a secret.
 const SECRETS: [&str; 10] = [
     "APIKEY",
     "AUTH",
@@ -193,7 +196,7 @@ const SECRETS: [&str; 10] = [
     "_KEY",
 ];
 
-/// What a browser is started with.
+/// Returns the environment of the browser process.
 pub(super) fn needed(env: &BrowserEnv) -> impl Iterator<Item = (&OsStr, Cow<'_, OsStr>)> {
     let more = env.get(MORE).unwrap_or_default().to_string_lossy().into_owned();
     env.all().filter_map(move |(name, value)| {
@@ -224,13 +227,13 @@ fn is_same(platform: Platform, one: &str, other: &str) -> bool {
     }
 }
 
-/// Programs look for these in either case.
+/// Returns whether the variable sets a proxy. Programs look for these names in either case.
 fn is_proxy(name: &str) -> bool {
     PROXIES.iter().any(|proxy| name.eq_ignore_ascii_case(proxy))
 }
 
-/// A proxy's address without the name and the password that may stand in it: browsers ask a person for them. What cannot be
-/// read and may hold some is `None`.
+/// Returns the address of a proxy without its user name and password, which browsers ask the user
+/// for. Returns `None` if the address cannot be parsed and may contain them.
 fn without_login(proxy: &OsStr) -> Option<Cow<'_, OsStr>> {
     let text = proxy.to_str()?;
     if !text.contains('@') {

@@ -1,16 +1,16 @@
-//! `BROWSER`: splitting a command line into words without a shell. Quotes are understood; variables, substitutions,
-//! globs and `~` are not, and stay what they are.
+//! Splits the value of `BROWSER` into words, without a shell. Quotes are interpreted. Variables,
+//! substitutions, globs and `~` are not, and stay as they are.
 
-/// How a command line is written on this platform.
+/// How command lines are quoted on this platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum QuotingStyle {
-    /// A backslash makes the next character plain; colons stand between alternatives.
+    /// A backslash escapes the next character, and colons separate alternatives.
     Unix,
-    /// A backslash is part of a path; a colon follows a drive's letter, so there is one alternative only.
+    /// A backslash is part of a path. A colon follows a drive letter, so there is only one alternative.
     Windows,
 }
 
-/// The alternatives in `BROWSER`. A colon inside quotes, or in front of `//`, does not part any.
+/// Returns the alternatives in `BROWSER`. A colon inside quotes or before `//` does not separate them.
 pub(super) fn alternatives(text: &str, style: QuotingStyle) -> Vec<&str> {
     let mut found = Vec::new();
     let (mut from, mut quote, mut plain) = (0, None, false);
@@ -37,7 +37,7 @@ pub(super) fn alternatives(text: &str, style: QuotingStyle) -> Vec<&str> {
     found.into_iter().map(str::trim).filter(|alternative| !alternative.is_empty()).collect()
 }
 
-/// The words of one command line; `None` if a quote is not closed.
+/// Returns the words of one command line, or `None` if a quote is not closed.
 pub(super) fn split(text: &str, style: QuotingStyle) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -61,10 +61,10 @@ pub(super) fn split(text: &str, style: QuotingStyle) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// Puts the URL in: for every `%s`, else behind the last word. `%%` is a per cent sign.
+/// Inserts the URL for every `%s`, or else appends it. `%%` is a percent sign.
 pub(super) fn with_url(words: Vec<String>, url: &str) -> Vec<String> {
     let mut words = words;
-    // Elsewhere this sends a command into the background, which is where ours is anyway.
+    // In a shell, this runs a command in the background, where ours runs anyway.
     words.pop_if(|last| last == "&");
     let mut placed = false;
     let mut filled: Vec<String> = words.iter().map(|word| fill(word, url, &mut placed)).collect();

@@ -1,37 +1,38 @@
-//! What the listener sends back. Every answer closes its connection and carries the same guard of headers.
+//! The responses of the listener. Each one closes its connection and has the same protective headers.
 
 use crate::page::{CallbackPage, STYLE_HASH};
 
-/// Where the browser is sent once its answer is taken, so that the code is in no address bar and no history (A25).
+/// Where the browser is redirected after the callback, so that the code is neither in the address
+/// bar nor in the history (A25).
 pub(super) const CLEAN_PATH: &str = "/done";
 
-/// The answers that there are.
+/// The possible responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PageResponse {
-    /// To a second callback.
+    /// The callback has already been received.
     Again,
-    /// To an unreadable head, to junk in the query, to a Host twice or never.
+    /// The head is malformed, the query is not the callback, or there is not exactly one Host header.
     Bad,
-    /// The last word: how the sign-in ended.
+    /// The last page: how the sign-in ended.
     Final(CallbackPage),
-    /// Another site's host, or a request that is no navigation.
+    /// The Host is not this listener, or the request is not a navigation.
     Forbidden,
-    /// The sign-in is being finished; the browser asks again.
+    /// The sign-in is being completed. The browser asks again.
     KeepLooking,
-    /// Another method than GET.
+    /// The method is not GET.
     Method,
-    /// Another path.
+    /// The path is unknown.
     NotFound,
-    /// The callback was taken.
+    /// The callback was received.
     SendOn,
-    /// The head did not end in time.
+    /// The head was not complete in time.
     TooLate,
     /// The head is too large.
     TooLarge,
 }
 
 impl PageResponse {
-    /// The whole response.
+    /// Returns the bytes of the whole response.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let (status, page) = self.parts();
         let body = page.map_or_else(String::new, |page| page.html());

@@ -1,25 +1,25 @@
-//! Doors for the fuzz targets to the reading of requests. Built with `--cfg fuzzing` alone.
+//! Gives fuzz targets access to the request parser. Built only with `--cfg fuzzing`.
 
 use super::head::RequestHeadReader;
 use super::rules::{RequestPurpose, errand};
 use zeroize::Zeroizing;
 
-/// What a request turned out to be.
+/// How a request was classified.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RequestVerdict {
-    /// Perhaps the answer to the sign-in: the query.
+    /// Possibly the response to the sign-in, with its query.
     Callback(Zeroizing<String>),
-    /// A look at how the sign-in ended.
+    /// A request for the outcome of the sign-in.
     Outcome,
-    /// A whole head that is answered with this.
+    /// A complete head that is refused with this response.
     Refused(Vec<u8>),
-    /// No head.
+    /// Not a valid head.
     Broken,
-    /// Not over yet.
+    /// The head is incomplete.
     Unfinished,
 }
 
-/// Reads what arrives on `port` in pieces of `size` bytes.
+/// Parses bytes that arrive on `port` in pieces of `size` bytes.
 pub fn request(bytes: &[u8], size: usize, port: u16) -> RequestVerdict {
     let mut reader = RequestHeadReader::new();
     for piece in bytes.chunks(size.max(1)) {

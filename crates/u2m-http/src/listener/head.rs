@@ -1,44 +1,45 @@
-//! The head of one HTTP/1.1 request, read strictly and without I/O (RFC 9112 sections 2 to 5).
+//! Parses the head of one HTTP/1.1 request, strictly and without I/O (RFC 9112 sections 2 to 5).
 
 use zeroize::Zeroizing;
 
-/// What a head may weigh, cookies apart (T10).
+/// The maximum size of a head in bytes, without cookies (T10).
 const LIMIT: usize = 8 << 10;
 
-/// What cookies may weigh. Browsers share the cookies of `localhost` among all its ports, so a developer's other programs
-/// decide how many come along. They are skipped as they arrive, and never kept.
+/// The maximum size of cookies in bytes. Browsers send the cookies of `localhost` to all its ports,
+/// so other programs of a developer determine how many there are. They are skipped as they arrive,
+/// and never stored.
 const COOKIES: usize = 256 << 10;
 
-/// Empty lines that are forgiven before the request line (RFC 9112 section 2.2 asks for one).
+/// How many empty lines are accepted before the request line (RFC 9112 section 2.2 asks for one).
 const BLANKS: usize = 4;
 
 const COOKIE: &[u8] = b"cookie:";
 
-/// Why a head is not one.
+/// Why a head is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadError {
     Malformed,
     TooLarge,
 }
 
-/// What counts of a request.
+/// The parts of a request head that matter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RequestHead {
     pub(super) method: String,
     pub(super) path: String,
-    /// Without the question mark. It may hold a code.
+    /// Without the question mark. May contain an authorization code.
     pub(super) query: Zeroizing<String>,
     headers: Vec<(String, String)>,
 }
 
 impl RequestHead {
-    /// Every value of a header, by its lower-case name.
+    /// Returns all values of a header, by its lower-case name.
     pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(have, _)| have == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Takes a head in whatever pieces it comes.
+/// Collects a head that arrives in pieces.
 #[derive(Debug)]
 pub(super) struct RequestHeadReader {
     kept: Zeroizing<Vec<u8>>,
@@ -50,12 +51,12 @@ pub(super) struct RequestHeadReader {
 
 impl RequestHeadReader {
     pub(super) fn new() -> Self {
-        // The room for all of it at once: growing would leave copies of the code behind.
+        // Allocates the whole capacity at once, because growing would leave copies of the code behind.
         let kept = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
         Self { kept, line: 0, blanks: 0, cookies: 0, in_cookie: false }
     }
 
-    /// Takes the next bytes; `Some` when the head is complete. What follows it is not looked at.
+    /// Adds the next bytes. Returns `Some` when the head is complete; bytes after it are ignored.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Option<RequestHead>, HeadError> {
         for &byte in bytes {
             if self.in_cookie {
@@ -73,14 +74,14 @@ impl RequestHeadReader {
         if self.cookies > COOKIES { Err(HeadError::TooLarge) } else { Ok(()) }
     }
 
-    /// Whether the head ends here.
+    /// Returns whether the head ends here.
     fn keep(&mut self, byte: u8) -> Result<bool, HeadError> {
         if self.kept.is_empty() && matches!(byte, b'\r' | b'\n') {
             self.blanks += usize::from(byte == b'\n');
             return if self.blanks > BLANKS { Err(HeadError::Malformed) } else { Ok(false) };
         }
         if self.kept.is_empty() && !is_token(byte) {
-            // TLS, or something else that would never end its first line.
+            // TLS, or something else that may never end its first line.
             return Err(HeadError::Malformed);
         }
         if self.kept.len() == LIMIT {
@@ -101,10 +102,10 @@ impl RequestHeadReader {
     }
 }
 
-/// Reads a whole head. Folded lines and blanks before a colon are refused (RFC 9112 sections 5.1 and 5.2).
+/// Parses a complete head. Folded lines and blanks before a colon are rejected (RFC 9112 sections 5.1 and 5.2).
 fn parse(bytes: &[u8]) -> Option<RequestHead> {
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-    // Each field has a line.
+    // Each field takes at least one line.
     let mut headers = vec![httparse::EMPTY_HEADER; lines];
     let mut request = httparse::Request::new(&mut headers);
     if !request.parse(bytes).ok()?.is_complete() {
@@ -112,7 +113,7 @@ fn parse(bytes: &[u8]) -> Option<RequestHead> {
     }
     let (method, target) = (request.method?, request.path?);
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
-    // Origin form alone: a browser that came by a proxy is not on this machine (RFC 9112 section 3.2).
+    // Only origin form is accepted: a browser that uses a proxy is not on this machine (RFC 9112 section 3.2).
     if !target.starts_with('/') || !target.bytes().all(is_plain) {
         return None;
     }
@@ -122,7 +123,7 @@ fn parse(bytes: &[u8]) -> Option<RequestHead> {
     Some(RequestHead { method: method.to_owned(), path: path.to_owned(), query, headers })
 }
 
-/// A field whose value is text.
+/// Returns the lower-case name and the value of a field, if the value is text.
 fn header(field: &httparse::Header<'_>) -> Option<(String, String)> {
     let value = std::str::from_utf8(field.value).ok()?.trim_matches([' ', '\t']);
     let is_text = !value.contains(|c: char| c.is_control() && c != '\t');
@@ -203,7 +204,7 @@ mod tests {
             assert_eq!(read(bad.as_bytes()), Err(HeadError::Malformed), "{bad:?}");
         }
         assert_eq!(read(b"GET / HTTP/1.1\r\nA: \xff\r\n\r\n"), Err(HeadError::Malformed));
-        // A TLS greeting is known by its first byte.
+        // A TLS handshake is recognized by its first byte.
         assert_eq!(read(&[0x16, 3, 1]), Err(HeadError::Malformed));
     }
 
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn t10_cookies_may_weigh_as_much_as_their_limit_and_not_a_byte_more() {
         let cookies = |length| format!("GET / HTTP/1.1\r\nCookie:{}\r\n\r\n", "x".repeat(length));
-        // The end of their line is two bytes of it.
+        // The line end of the cookies counts as two bytes.
         assert!(read(cookies(COOKIES - 2).as_bytes()).unwrap().is_some());
         assert_eq!(read(cookies(COOKIES - 1).as_bytes()), Err(HeadError::TooLarge));
     }

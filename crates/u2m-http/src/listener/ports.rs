@@ -1,17 +1,18 @@
-//! Which port to listen on, and taking it in both loopback families.
+//! Chooses the port to listen on, and binds it for both IPv4 and IPv6.
 
 use super::ListenError;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 
-/// The ports that Databricks registers for its command lines.
+/// The ports that Databricks has registered for command line programs.
 const REGISTERED: RangeInclusive<u16> = 8020..=8040;
 
-/// How often the system is asked for a port that is free in both families.
+/// How often to ask the operating system for a port that is free for both IPv4 and IPv6.
 const TRIES: usize = 32;
 
-/// The ports to try, in order. By default 8020 to 8040, which is what Databricks registers for command lines.
+/// The ports to try, in order. By default 8020 to 8040, which Databricks has registered for command
+/// line programs.
 ///
 /// ```
 /// use u2m_http::Ports;
@@ -29,8 +30,8 @@ impl Default for Ports {
 }
 
 impl Ports {
-    /// One port alone. Zero lets the system choose a free one, for servers that accept any loopback port
-    /// (RFC 8252 section 7.3), and for tests.
+    /// A single port. Zero lets the operating system choose a free one, for authorization servers
+    /// that accept any loopback port (RFC 8252 section 7.3), and for tests.
     ///
     /// ```
     /// assert_eq!(u2m_http::Ports::fixed(9000).first(), 9000);
@@ -39,7 +40,7 @@ impl Ports {
         Self { range: port..=port }
     }
 
-    /// A range of one's own, both ends included.
+    /// A range of ports, including both ends.
     ///
     /// ```
     /// assert_eq!(u2m_http::Ports::range(9000..=9010).first(), 9000);
@@ -48,7 +49,8 @@ impl Ports {
         Self { range }
     }
 
-    /// The first of them: the port to name in the redirect URI of a login that only pastes, where none is listened on.
+    /// Returns the first port. A login that only reads a pasted address, without a listener, names
+    /// it in the redirect URI.
     ///
     /// ```
     /// assert_eq!(u2m_http::Ports::default().first(), 8020);
@@ -57,8 +59,9 @@ impl Ports {
         *self.range.start()
     }
 
-    /// Takes the first port that is free in both families. One that somebody else has in either is left alone: the
-    /// browser chooses the family, and would bring the code to them (T1).
+    /// Binds the first port that is free for both IPv4 and IPv6. A port that another program uses
+    /// for either one is skipped: the browser chooses between the two, and could deliver the code
+    /// to that program (T1).
     pub(super) fn take(&self) -> Result<(u16, Vec<TcpListener>), ListenError> {
         if self.range == (0..=0) {
             return take_any();
@@ -76,7 +79,7 @@ fn first_of<S>(
         match take(port) {
             Ok(sockets) => return Ok((port, sockets)),
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
-            // Windows reserves single ports, so that one refusal says nothing about the next port.
+            // Windows reserves individual ports, so one refusal says nothing about the next port.
             Err(error) => first_other = first_other.or(Some(ListenError::Bind(port, error))),
         }
     }
@@ -88,7 +91,7 @@ fn take_any() -> Result<(u16, Vec<TcpListener>), ListenError> {
     take_pair(open_any, |port| open((Ipv6Addr::LOCALHOST, port).into()))
 }
 
-/// A port that one family has free, in the other too. What is in use there is somebody else's luck: another one is tried.
+/// Finds a port that is free for one address family and for the other. If the other one is in use, tries again.
 fn take_pair<S>(
     mut any: impl FnMut() -> io::Result<(u16, S)>,
     mut same: impl FnMut(u16) -> io::Result<Option<S>>,
@@ -118,8 +121,9 @@ fn take_both(port: u16) -> io::Result<Vec<TcpListener>> {
     if sockets.is_empty() { Err(ErrorKind::AddrNotAvailable.into()) } else { Ok(sockets) }
 }
 
-/// A listening socket, or none where the machine does not have the family. The standard library closes it on exec, sets
-/// `SO_REUSEADDR` on Unix only (where it does not let two listen at once), and never `SO_REUSEPORT`.
+/// Opens a listening socket, or returns `None` if the machine does not have the address family. The
+/// standard library closes it on exec, sets `SO_REUSEADDR` only on Unix (where it does not allow
+/// two listeners at once), and never sets `SO_REUSEPORT`.
 fn open(address: SocketAddr) -> io::Result<Option<TcpListener>> {
     match TcpListener::bind(address) {
         Ok(socket) => socket.set_nonblocking(true).map(|()| Some(socket)),
@@ -128,7 +132,7 @@ fn open(address: SocketAddr) -> io::Result<Option<TcpListener>> {
     }
 }
 
-/// `EADDRNOTAVAIL`, and `EAFNOSUPPORT`, which has no kind of its own.
+/// Checks for `EADDRNOTAVAIL`, and for `EAFNOSUPPORT`, which has no kind of its own.
 fn is_absent(error: &io::Error) -> bool {
     #[cfg(target_os = "linux")]
     const NO_FAMILY: i32 = 97;
@@ -182,7 +186,7 @@ mod tests {
         assert!(open((Ipv4Addr::LOCALHOST, 0).into()).unwrap().is_some());
     }
 
-    /// Takes a pair where the second family answers by a list, and then always as at its end.
+    /// Takes a pair of sockets. The second family responds with the entries of a list, and repeats the last.
     fn pair(
         second: &[Result<Option<u8>, ErrorKind>],
     ) -> (Result<(u16, Vec<u8>), ListenError>, u16) {
@@ -207,7 +211,7 @@ mod tests {
         assert_eq!(taken.unwrap(), (1, vec![4]), "a machine without the family");
         let (taken, tried) = pair(&[in_use]);
         assert!(matches!(taken, Err(ListenError::AllTaken { first: 0, last: 0 })) && tried == 32);
-        // What the system says is worth more than that others came first.
+        // The error of the operating system says more than that other ports were in use.
         let (taken, _) = pair(&[Err(ErrorKind::PermissionDenied), in_use]);
         assert!(matches!(taken, Err(ListenError::Bind(1, _))), "{taken:?}");
         let refused = take_pair::<u8>(|| Err(ErrorKind::Other.into()), |_| Ok(None));

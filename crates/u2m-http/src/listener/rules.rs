@@ -1,19 +1,19 @@
-//! What a request may be about: the rules that need nothing but its head.
+//! Classifies a request by its head alone.
 
 use super::answer::{CLEAN_PATH, PageResponse};
 use super::head::RequestHead;
 use zeroize::Zeroizing;
 
-/// What a request that passed the rules wants.
+/// What a valid request is for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum RequestPurpose {
-    /// To bring the answer to the sign-in, perhaps.
+    /// It may be the callback of the sign-in.
     Callback(Zeroizing<String>),
-    /// To see how the sign-in ended.
+    /// It asks how the sign-in ended.
     Outcome,
 }
 
-/// Lets through only a navigation by GET to one of two exact paths under a loopback name with this port (T3, T4).
+/// Accepts only a navigation with GET to one of two exact paths, with a loopback Host and this port (T3, T4).
 pub(super) fn errand(head: RequestHead, port: u16) -> Result<RequestPurpose, PageResponse> {
     let hosts: Vec<_> = head.values("host").collect();
     let [host] = hosts[..] else { return Err(PageResponse::Bad) };
@@ -26,7 +26,7 @@ pub(super) fn errand(head: RequestHead, port: u16) -> Result<RequestPurpose, Pag
     if head.path != "/" && head.path != CLEAN_PATH {
         return Err(PageResponse::NotFound);
     }
-    // Browsers that send these cannot be made to lie about them by a page.
+    // In browsers that send these headers, a page cannot forge them.
     let navigates = head.values("sec-fetch-mode").all(|mode| mode == "navigate");
     if !navigates || !head.values("sec-fetch-dest").all(|dest| dest == "document") {
         return Err(PageResponse::Forbidden);
@@ -45,7 +45,7 @@ fn is_at(host: &str, name: &str, port: u16) -> bool {
         .map(|_| &host[name.len()..]);
     match rest.and_then(|rest| rest.strip_prefix(':')) {
         Some(digits) => digits == port.to_string(),
-        // Browsers leave out the port of the scheme.
+        // Browsers omit the default port of the scheme.
         None => port == 80 && rest == Some(""),
     }
 }

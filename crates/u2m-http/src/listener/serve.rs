@@ -1,4 +1,4 @@
-//! Serving the sockets: a few connections side by side in one future, which owns every one of them. Dropping that future
+//! Serves a few connections concurrently in one future, which owns all of them. Dropping the future
 //! closes the port and ends all connections at once.
 
 use super::answer::PageResponse;
@@ -19,18 +19,18 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
-/// How many connections are held at once (T10).
+/// The maximum number of open connections (T10).
 const ROOMS: usize = 16;
-/// How long a head may take (T10).
+/// How long a request head may take (T10).
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// How long an answer may take to be sent.
+/// How long sending a response may take.
 const SEND_TIME: Duration = Duration::from_secs(5);
-/// How long a browser's end of a connection is waited for, so that the page is not cut off by a reset.
+/// How long to wait for the browser to close a connection, so that a reset does not cut off the page.
 const LINGER: Duration = Duration::from_millis(250);
-/// How long a browser looks at nothing before it is told to look into the terminal.
+/// How long a browser waits without a page before it is referred to the terminal.
 const HOLD: Duration = Duration::from_secs(4);
 
-/// How far the sign-in has come, as far as a browser may know.
+/// How far the sign-in has come, as shown to browsers.
 #[derive(Clone, Debug)]
 pub(super) enum SignInPhase {
     Waiting,
@@ -38,25 +38,25 @@ pub(super) enum SignInPhase {
     Over(CallbackPage),
 }
 
-/// A query that may be the callback, and where to send the word on it.
+/// A query that may be the callback, and where to send the verdict.
 #[derive(Debug)]
 pub(super) struct CallbackCandidate {
     pub(super) query: Zeroizing<String>,
-    /// Whether it was. No word at all means that another one was.
-    pub(super) verdict: oneshot::Sender<bool>,
+    /// Whether it was. If nothing is sent, another query was the callback.
+    pub(super) refresh_failure: oneshot::Sender<bool>,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(super) struct ListenerState {
     pub(super) port: u16,
     pub(super) phase: watch::Sender<SignInPhase>,
     pub(super) knocks: mpsc::Sender<CallbackCandidate>,
-    /// Told when a browser has got the last page.
+    /// Notified when a browser has received the last page.
     pub(super) seen: Notify,
 }
 
-/// Serves until it is dropped.
+/// Serves connections until it is dropped.
 pub(super) async fn serve(sockets: Vec<TcpListener>, desk: Arc<ListenerState>) {
     let mut rooms = OpenConnections(Vec::with_capacity(ROOMS));
     for turn in 0.. {
@@ -66,15 +66,15 @@ pub(super) async fn serve(sockets: Vec<TcpListener>, desk: Arc<ListenerState>) {
         });
         match arrived.await {
             Ok(stream) => rooms.admit(stream, &desk),
-            // Out of descriptors, perhaps; they come back.
+            // The process may be out of file descriptors for the moment.
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
-        // Lets the runtime see what has arrived on the connections, before one more may take somebody's place.
+        // Lets the runtime process data that has arrived before a new connection may replace an existing one.
         tokio::task::yield_now().await;
     }
 }
 
-/// Takes turns, so that no family starves the other.
+/// Alternates between the sockets, so that neither address family starves the other.
 fn accept(
     sockets: &[TcpListener],
     turn: usize,
@@ -88,12 +88,12 @@ fn accept(
     Poll::Pending
 }
 
-/// The connections that are open, oldest first.
+/// The open connections, oldest first.
 struct OpenConnections(Vec<OpenConnection>);
 
 struct OpenConnection {
     visit: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// Whether the head is still awaited.
+    /// Whether the head is not complete yet.
     idle: Arc<AtomicBool>,
 }
 
@@ -108,12 +108,12 @@ impl OpenConnections {
         self.0.retain_mut(|room| room.visit.as_mut().poll(cx).is_pending());
     }
 
-    /// Whether all are taken by visitors who have said what they want.
+    /// Returns whether all places are taken by connections with a complete head.
     fn are_taken(&self) -> bool {
         self.0.len() >= ROOMS && !self.0.iter().any(OpenConnection::is_idle)
     }
 
-    /// Lets one in. If all rooms are taken, the one who has been idle longest goes.
+    /// Adds a connection. If all places are taken, the oldest one without a complete head is dropped.
     fn admit(&mut self, stream: TcpStream, desk: &Arc<ListenerState>) {
         if self.0.len() >= ROOMS
             && let Some(oldest) = self.0.iter().position(OpenConnection::is_idle)
@@ -141,7 +141,8 @@ async fn attend(mut stream: TcpStream, desk: Arc<ListenerState>, idle: Arc<Atomi
     }
 }
 
-/// The head; or what to answer instead of it; or nothing, to a preconnection that was never used.
+/// Reads the head. Returns a response instead if it is invalid, and `None` for a preconnection that
+/// was never used.
 async fn read_head(stream: &mut TcpStream) -> Option<Result<RequestHead, PageResponse>> {
     let mut reader = RequestHeadReader::new();
     let mut begun = false;
@@ -175,7 +176,7 @@ async fn send(stream: &mut TcpStream, answer: &PageResponse) -> io::Result<()> {
         stream.shutdown().await
     };
     timeout(SEND_TIME, sending).await.map_err(io::Error::from)??;
-    // A connection that is closed while something is unread is reset, and the browser may lose the page.
+    // Closing a connection with unread data resets it, and the browser may lose the page.
     let mut rest = Zeroizing::new([0; 1024]);
     let _ = timeout(LINGER, async {
         while !matches!(stream.read(&mut rest[..]).await, Ok(0) | Err(_)) {}
@@ -193,10 +194,10 @@ impl ListenerState {
         }
     }
 
-    /// Has whoever waits for the callback look at the query.
+    /// Passes the query to the task that waits for the callback.
     async fn hear(&self, query: Zeroizing<String>) -> PageResponse {
-        let (verdict, word) = oneshot::channel();
-        if self.knocks.send(CallbackCandidate { query, verdict }).await.is_err() {
+        let (refresh_failure, word) = oneshot::channel();
+        if self.knocks.send(CallbackCandidate { query, refresh_failure }).await.is_err() {
             return PageResponse::Again;
         }
         match word.await {
@@ -206,7 +207,7 @@ impl ListenerState {
         }
     }
 
-    /// Waits for the end of the sign-in, for a while.
+    /// Waits a limited time for the end of the sign-in.
     async fn outcome(&self) -> PageResponse {
         let mut phase = self.phase.subscribe();
         if matches!(*phase.borrow(), SignInPhase::Waiting) {

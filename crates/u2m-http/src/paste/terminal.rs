@@ -1,4 +1,5 @@
-//! Lines from the terminal, read by a plain thread that neither keeps the process alive nor takes a line too many.
+//! Reads lines from the terminal on a plain thread, which neither keeps the process alive nor takes
+//! a line too many.
 
 use super::{PasteLines, PastedLine, WAITING};
 use std::fs::File;
@@ -7,10 +8,10 @@ use std::thread;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
-/// What a line may weigh. A redirect URL is far smaller.
+/// The maximum length of a line in bytes. A redirect URI is much shorter.
 const LIMIT: usize = 64 << 10;
 
-/// Ends the reading thread when it is dropped.
+/// Stops the reading thread when dropped.
 pub(super) type Leash = PipeWriter;
 
 #[cfg(unix)]
@@ -32,7 +33,7 @@ pub(super) fn lines() -> io::Result<PasteLines> {
     Ok(PasteLines { lines, _leash: Some(leash) })
 }
 
-/// Until the input ends, the reading fails, or nobody wants any more.
+/// Reads until the input ends, reading fails, or nobody wants more lines.
 fn read_lines(mut terminal: File, end: &PipeReader, sender: &mpsc::Sender<PastedLine>) {
     let mut line = Zeroizing::new(Vec::with_capacity(LIMIT));
     let mut piece = Zeroizing::new([0; 4096]);
@@ -52,7 +53,7 @@ fn read_lines(mut terminal: File, end: &PipeReader, sender: &mpsc::Sender<Pasted
     }
 }
 
-/// How much came; `None` at the end. A signal is no end.
+/// Returns the number of bytes read, or `None` at the end of the input. A signal does not end it.
 fn read_piece(input: &mut impl Read, piece: &mut [u8]) -> Option<usize> {
     loop {
         match input.read(piece) {
@@ -64,7 +65,7 @@ fn read_piece(input: &mut impl Read, piece: &mut [u8]) -> Option<usize> {
     }
 }
 
-/// Whether we are in the foreground. A background process that reads its terminal is stopped.
+/// Returns whether this process is in the foreground. A background process that reads its terminal is stopped.
 #[cfg(unix)]
 fn is_ours(terminal: &File) -> bool {
     rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp())
@@ -75,7 +76,7 @@ fn is_ours(_: &File) -> bool {
     true
 }
 
-/// Waits for the terminal; `false` as soon as the lines are not wanted any more.
+/// Waits for input from the terminal. Returns `false` as soon as no more lines are wanted.
 #[cfg(unix)]
 fn is_ready(terminal: &File, end: &PipeReader) -> bool {
     use rustix::event::{PollFd, PollFlags, poll};
@@ -85,13 +86,13 @@ fn is_ready(terminal: &File, end: &PipeReader) -> bool {
         match poll(&mut watched, None) {
             Ok(_) => return watched[1].revents().is_empty(),
             Err(Errno::INTR) => {}
-            // Some systems cannot poll a terminal; reading it blocks as well.
+            // Some systems cannot poll a terminal. Reading it blocks as well.
             Err(_) => return true,
         }
     }
 }
 
-/// Consoles of Windows are not polled by the standard library: the thread stays in its read.
+/// The standard library cannot poll a Windows console, so the thread stays in its read.
 #[cfg(not(unix))]
 fn is_ready(_: &File, _: &PipeReader) -> bool {
     true
@@ -106,7 +107,7 @@ mod tests {
     use std::sync::mpsc as plain;
     use std::time::Duration;
 
-    /// A pipe in the terminal's place.
+    /// A pipe instead of the terminal.
     fn start() -> (PipeWriter, PasteLines, plain::Receiver<()>) {
         let (input, typed) = io::pipe().unwrap();
         let (end, leash) = io::pipe().unwrap();
@@ -136,7 +137,7 @@ mod tests {
         let (mut typed, lines, ended) = start();
         drop(lines);
         ended.recv_timeout(Duration::from_secs(5)).unwrap();
-        // What is typed now is not ours.
+        // Input from now on is not for us.
         assert!(typed.write_all(b"y\n").is_err());
     }
 
@@ -168,7 +169,7 @@ mod tests {
 
     const WORKER: &str = "U2M_PASTE_WORKER";
 
-    /// What a process says that `script` has given a terminal.
+    /// Checks the behavior of a process that `script` has given a terminal.
     #[test]
     fn worker_on_a_terminal() {
         if std::env::var_os(WORKER).is_some() {
@@ -191,7 +192,8 @@ mod tests {
             let said = String::from_utf8_lossy(&done.stdout).into_owned();
             assert!(said.contains(&format!("its lines are read: {is_read}")), "{said}");
         }
-        // A file is no terminal.
+        // A file is not a terminal.
+        //
         assert!(!is_ours(&File::open(program).unwrap()));
     }
 }

@@ -1,4 +1,4 @@
-//! What came of a request: an answer as far as it arrived, or what is to be said of its failure.
+//! Reads the response to a request, and turns errors of the HTTP client into failures.
 
 use crate::awake::AwakeClock;
 use crate::obstacle::Obstacle;
@@ -10,7 +10,7 @@ use u2m_core::{
     HttpResponse, Sanitized, SecretBytes, Timestamp, TransportFailure, TransportFailureKind,
 };
 
-/// Reads an answer until it is over, too large, or `clock` shows `end`.
+/// Reads a response until it is complete, too large, or `clock` shows `end`.
 pub(super) async fn answer(
     mut response: reqwest::Response,
     limit: usize,
@@ -37,7 +37,7 @@ pub(super) async fn answer(
     Err(failed.with_partial(head.with(body)))
 }
 
-/// What counts of an answer's head.
+/// The parts of the response head that matter.
 struct ResponseHead {
     status: u16,
     content_type: Option<String>,
@@ -52,7 +52,7 @@ impl ResponseHead {
         let header = |name| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
-        // What a proxy has coded on top of the server's own coding is a second line, or a second word.
+        // A coding that a proxy adds on top of the server's is a second header line or a second word.
         let codings = response.headers().get_all(CONTENT_ENCODING).iter();
         let codings: Vec<_> = codings.filter_map(|value| value.to_str().ok()).collect();
         Self {
@@ -111,7 +111,7 @@ pub(super) fn failure(error: &reqwest::Error, proxy: Option<&Proxy>) -> Transpor
     }
 }
 
-/// The innermost reason, which says most and names no URL.
+/// Returns the innermost cause, which is the most precise and contains no URL.
 pub(super) fn reasons(error: &reqwest::Error) -> String {
     let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {

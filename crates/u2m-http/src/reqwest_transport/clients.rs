@@ -1,4 +1,4 @@
-//! Our own clients: one for each way, built when it is first needed.
+//! The HTTP clients of this crate: one for each route, built on first use.
 
 use super::answer::reasons;
 use super::request_path::RequestPath;
@@ -13,34 +13,37 @@ use std::time::Duration;
 use tokio::runtime::{self, Handle};
 use u2m_core::TransportFailure;
 
-/// A connection on which nothing happens is kept known to what lies in between, and is not taken for dead by the system before
-/// the last answer has been waited for: how long that is, the caller says.
+/// The interval of TCP keepalive probes. They show an idle connection to the network in between, and their number
+/// ensures that the system does not close it before the caller stops waiting for the response.
 const PROBE: Duration = Duration::from_secs(15);
 const PROBES: u32 = 40;
 
-/// How many fields the head of an answer may have. What proxies add is no reason to lose a login.
+/// The maximum number of fields in a response head. Headers that proxies add must not cause the
+/// loss of a login.
 const FIELDS: usize = 1_000;
 
-/// How many idle connections to one host are kept, where any are, and for how long: less than servers keep theirs.
+/// How many idle connections to a host are kept, if any, and for how long: shorter than servers keep theirs.
 const IDLE: usize = 8;
 const IDLE_FOR: Duration = Duration::from_secs(45);
 
-/// For how many ways of how many runtimes connections are kept. Flights have runtimes of their own, that come and go.
+/// For how many combinations of runtime and route connections are kept. Flights have their own
+/// short-lived runtimes.
 const KEPT: usize = 32;
 
-/// The clients of a transport.
+/// The HTTP clients of a transport.
 #[derive(Default)]
 pub(super) struct ClientPool {
-    /// Without TLS, and with: reading the system's certificates takes longer than a request.
+    /// One configuration without verified TLS and one with it. Reading the system's certificates
+    /// takes longer than a request.
     tls: [OnceLock<Result<ClientConfig, Obstacle>>; 2],
-    /// With a connection for each request.
+    /// The clients that open a connection for each request.
     single: [OnceLock<Result<Client, Obstacle>>; RequestPath::COUNT],
-    /// With kept connections, the one that was used last at the end.
+    /// The clients with kept connections, most recently used last.
     kept: Mutex<Vec<(runtime::Id, usize, Client)>>,
 }
 
 impl ReqwestTransport {
-    /// The client for a way; one with kept connections, of this runtime alone, where they are to be kept.
+    /// Returns the client for a route. If connections are kept, it is one that only this runtime uses.
     pub(super) fn client(
         &self,
         way: &RequestPath,
@@ -73,7 +76,7 @@ impl ReqwestTransport {
             };
             let provider = self.provider.clone().unwrap_or_else(own);
             match is_plain {
-                // No certificate is ever looked at.
+                // On these routes no certificate is ever verified.
                 true => tls::config(&provider, &TrustRoots::Nobody, None, &env),
                 false => {
                     let trust = TrustRoots::System { extra: &self.extra_ca, files: &self.ca_files };
@@ -109,7 +112,7 @@ impl ReqwestTransport {
             .tcp_keepalive_interval(PROBE)
             .tcp_keepalive_retries(PROBES)
             .http1_max_headers(FIELDS)
-            // What a program switches on for its own reqwest counts here too, unless it is switched off.
+            // Features that a program enables in its own reqwest apply here too, unless they are disabled.
             .http1_only()
             .no_brotli()
             .no_deflate()
@@ -117,7 +120,7 @@ impl ReqwestTransport {
             .no_zstd()
             .no_hickory_dns()
             .tls_backend_preconfigured(tls);
-        // Where nothing follows on a connection, there is nothing that an odd head could be mistaken for.
+        // If no request follows on a connection, an unusual head cannot be mistaken for another response.
         let is_single = idle == 0;
         let builder = builder
             .http1_ignore_invalid_headers_in_responses(is_single)
@@ -127,11 +130,12 @@ impl ReqwestTransport {
         let builder = builder.tcp_user_timeout(None);
         Ok(match way {
             RequestPath::LoopbackPlain | RequestPath::LoopbackTls => builder.no_proxy(),
-            // No name server is asked for the one name: whoever answers would be given what is meant for the machine's own.
+            // The name is not resolved with DNS: whoever answered would receive what is meant for
+            // this machine's own service.
             RequestPath::Metadata => metadata::NAMES
                 .iter()
                 .fold(builder.no_proxy(), |builder, name| builder.resolve(name, metadata::ADDRESS)),
-            // Where no variable names a proxy, macOS and Windows may have one of their own.
+            // If no variable names a proxy, macOS and Windows may have one configured.
             RequestPath::World if self.proxies().is_empty() => builder.https_only(true),
             RequestPath::World => builder.https_only(true).no_proxy(),
             RequestPath::Over(proxy) => {

@@ -1,7 +1,9 @@
-//! Whether a connection has taken a request. Until then it has certainly not been sent, and can be held back.
+//! Tells whether a connection has taken a request. Until then the request has certainly not been
+//! sent, and can be stopped.
 //!
-//! A client of another's hands a request to the task of a connection, which may be on a runtime that stands still. What that task
-//! does first is ask for the body: this one knows when that is, and gives nothing out once it is shut.
+//! A client that the program supplied passes a request to the task of a connection, which may be on
+//! a blocked runtime. The first thing that this task does is to ask for the body. The gate notices
+//! that, and supplies nothing once it is shut.
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -22,7 +24,7 @@ struct GateState {
 }
 
 impl GateState {
-    /// Leaves `WAITING` for another phase; whether it is in that one now.
+    /// Changes from `WAITING` to another phase. Returns whether that is the phase now.
     fn turn_to(&self, phase: u8) -> bool {
         let turned =
             self.phase.compare_exchange(WAITING, phase, Ordering::AcqRel, Ordering::Acquire);
@@ -35,38 +37,38 @@ impl GateState {
     }
 }
 
-/// The side of whoever sends.
+/// The sender's side of the gate.
 #[derive(Default)]
 pub(super) struct BodyGate(Arc<GateState>);
 
 impl BodyGate {
-    /// The body of the request that has to pass here.
+    /// Returns the body for the request that must pass this gate.
     pub(super) fn body(&self, body: Option<Bytes>) -> reqwest::Body {
         let is_empty = body.is_none();
         reqwest::Body::wrap(GatedBody { state: Arc::clone(&self.0), left: body, is_empty })
     }
 
-    /// Whether a connection has taken the request; who asks is woken when one does.
+    /// Returns whether a connection has taken the request. The calling task is woken when one does.
     pub(super) fn is_taken(&self, context: &Context<'_>) -> bool {
         let mut waiter = self.0.waiter.lock().unwrap_or_else(PoisonError::into_inner);
         *waiter = Some(context.waker().clone());
         self.0.phase.load(Ordering::Acquire) == TAKEN
     }
 
-    /// Shuts it; whether nothing of the body has passed, and nothing will.
+    /// Shuts the gate. Returns whether no part of the body has passed or will pass.
     pub(super) fn shut(&self) -> bool {
         self.0.turn_to(SHUT)
     }
 }
 
-/// The side of the connection.
+/// The connection's side of the gate.
 struct GatedBody {
     state: Arc<GateState>,
     left: Option<Bytes>,
     is_empty: bool,
 }
 
-/// What a connection is told that comes too late.
+/// The error for a connection that asks for the body too late.
 #[derive(Debug)]
 struct TooLate;
 
@@ -103,7 +105,7 @@ impl Body for GatedBody {
 
 impl Drop for GatedBody {
     fn drop(&mut self) {
-        // Nobody asks for what is empty: a connection that has taken it lets go of it.
+        // An empty body is never polled, but a connection that has taken it drops it.
         if self.is_empty {
             self.state.turn_to(TAKEN);
         }

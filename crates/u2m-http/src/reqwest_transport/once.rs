@@ -1,4 +1,4 @@
-//! One request, and where its own origin redirects it to.
+//! Sends one request, and follows redirects within its origin.
 
 use super::ReqwestTransport;
 use super::answer::failure;
@@ -20,11 +20,11 @@ use u2m_core::{HttpRequest, RedirectPolicy, Sanitized, TransportFailure, Transpo
 use url::Url;
 use zeroize::Zeroizing;
 
-/// How often a GET follows a redirect on its own origin.
+/// How many redirects within its origin a GET follows.
 const REDIRECTS: u32 = 3;
 
 impl ReqwestTransport {
-    /// Sends a request, also where its own origin redirects it to, if it follows there.
+    /// Sends a request, and follows redirects within its origin if the request allows them.
     pub(super) async fn followed(
         &self,
         request: &HttpRequest,
@@ -57,10 +57,11 @@ impl ReqwestTransport {
         let over = self.over.as_ref().filter(|_| !matches!(way, RequestPath::Metadata));
         let client = match over {
             Some(client) => client.clone(),
-            // A form may spend what it holds.
+            // A form may contain a secret that it spends.
             None => self.client(&way, self.keeps && request.form().is_none())?,
         };
-        // Our own clients give connecting up by themselves, another's may wait for a connection that nobody moves.
+        // The clients of this crate limit the time for connecting themselves. A client of the
+        // program may wait for a connection on a blocked runtime.
         let connect = limits.connect.or(over.map(|_| self.connect_timeout));
         let gate = connect.map(|connect| (connect, BodyGate::default()));
         let builder = client.request(method(request), url.clone());
@@ -91,7 +92,7 @@ impl ReqwestTransport {
     }
 }
 
-/// Waits for an answer, and for no longer than `connect` until a connection has taken the request.
+/// Waits for a response, but at most `connect` until a connection has taken the request.
 async fn wait_at<T>(
     gate: &BodyGate,
     connect: Duration,
@@ -130,11 +131,11 @@ fn with_head(
         builder = builder.header(CONTENT_TYPE, kind);
     }
     if request.body().is_some_and(<[u8]>::is_empty) {
-        // Nothing is said of an empty body by itself, and some servers insist.
+        // The client does not send a length for an empty body, and some servers require one.
         builder = builder.header(CONTENT_LENGTH, 0);
     }
     request.headers().try_fold(builder, |builder, (name, value)| {
-        // The value may be a secret: it is in no text.
+        // The value may be a secret, so the error does not contain it.
         let mut value = HeaderValue::from_str(value).map_err(|_| {
             let text = format!("the value for the header {name} cannot be sent");
             TransportFailure::new(TransportFailureKind::NotSent).because(io::Error::other(text))
@@ -144,7 +145,7 @@ fn with_head(
     })
 }
 
-/// What another's client brings, if it comes from where was asked.
+/// Returns the response of the program's own client, if it comes from the requested URL.
 fn from_there(
     response: Response,
     url: &Url,
@@ -168,7 +169,7 @@ fn method(request: &HttpRequest) -> reqwest::Method {
     reqwest::Method::from_bytes(name.as_bytes()).expect("names of methods are tokens")
 }
 
-/// A copy of a body, which may be a secret, that is cleared when it has been sent.
+/// Copies a body, which may be a secret. The copy is cleared from memory after it was sent.
 fn cleared(body: &[u8]) -> Bytes {
     Bytes::from_owner(Zeroizing::new(body.to_vec()))
 }

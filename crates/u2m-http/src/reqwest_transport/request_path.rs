@@ -1,11 +1,11 @@
-//! By which of our clients a request leaves.
+//! Determines which HTTP client sends a request.
 
 use super::{ReqwestTransport, blocked};
 use crate::proxy::Proxy;
 use u2m_core::{Host, HttpRequest, Route, TransportFailure, TransportFailureKind};
 use url::Url;
 
-/// The way of one request.
+/// The route of a request.
 pub(super) enum RequestPath {
     LoopbackPlain,
     LoopbackTls,
@@ -15,10 +15,10 @@ pub(super) enum RequestPath {
 }
 
 impl RequestPath {
-    /// How many ways there are.
+    /// The number of routes.
     pub(super) const COUNT: usize = 5;
 
-    /// Which one it is. There is one proxy for all that leave by one.
+    /// Returns the index of the route. All requests through a proxy share one.
     pub(super) fn number(&self) -> usize {
         match self {
             Self::LoopbackPlain => 0,
@@ -29,15 +29,16 @@ impl RequestPath {
         }
     }
 
-    /// Whether no certificate is ever looked at on it.
+    /// Returns whether no certificate is ever verified on this route.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self, Self::LoopbackPlain | Self::Metadata)
     }
 }
 
 impl ReqwestTransport {
-    /// Codes and tokens leave in clear text to loopback alone, and what is for a metadata service to such a service alone; every
-    /// other URL is refused before a socket is opened.
+    /// Returns the route for a URL. Requests without TLS go only to loopback addresses, and
+    /// requests for a metadata service only to such a service. All other URLs are refused before a
+    /// socket is opened.
     pub(super) fn way_of(
         &self,
         url: &Url,

@@ -1,5 +1,5 @@
-//! The board that all callers of a process look at: the one fetch under way, what it was begun for, and what becomes of who waits
-//! for it.
+//! Coordinates all callers of a process: the one fetch in progress, the question it was started
+//! for, and its outcome for those who wait for it.
 
 use super::fetch::{Fetch, FetchAborted, Fetched, FetchedFrom};
 use super::question::{Fit, settle};
@@ -12,26 +12,26 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use u2m_core::{AccessToken, Lifetime, Moment, Token, TokenCriteria, WhichToken};
 
-/// How often a fetch is begun anew whose runtime has ended.
+/// How often a fetch is started again after its runtime has ended.
 pub(super) const RUNTIMES: usize = 4;
 
 pub(super) type FetchOutcome<F> = Result<Fetched<<F as Fetch>::Error>, <F as Fetch>::Error>;
 
-/// What all clones share.
+/// The state that all clones share.
 pub(super) struct SharedTokenInner<F: Fetch> {
     pub(super) source: Arc<F>,
     pub(super) rules: ShareRules,
     pub(super) hand: TokenSlot,
-    /// The fetch under way or the last one, and what it was begun for.
+    /// The current or the last fetch, and the question it was started for.
     board: Mutex<Option<(TokenCriteria, Flight<FetchOutcome<F>>)>>,
 }
 
 /// How a caller waits.
 #[derive(Clone, Copy)]
 pub(super) enum CallerWait {
-    /// On its thread, which has nothing else to do.
+    /// Blocks its thread, which has nothing else to do.
     Thread,
-    /// As a task among others.
+    /// As one task among others.
     Task,
 }
 
@@ -41,7 +41,7 @@ impl<F: Fetch> SharedTokenInner<F> {
         Self { source: Arc::new(source), rules, hand, board: Mutex::new(None) }
     }
 
-    /// Carries one question to its answer.
+    /// Answers one question.
     pub(super) async fn ask(
         self: &Arc<Self>,
         question: TokenCriteria,
@@ -70,7 +70,7 @@ impl<F: Fetch> SharedTokenInner<F> {
             let outcome = match landed {
                 Some(outcome) => self.held_against_the_clock(outcome),
                 None if flight.has_panicked() => Err(self.source.broken(FetchAborted::Panicked)),
-                // The caller whose runtime it ran on is gone; those of another begin anew.
+                // The caller on whose runtime it ran is gone. Callers on other runtimes start it again.
                 None if ended < RUNTIMES => {
                     ended += 1;
                     continue;
@@ -80,13 +80,14 @@ impl<F: Fetch> SharedTokenInner<F> {
             let now = self.rules.clock.now();
             match settle(self.source.as_ref(), &question, &asked, outcome, now) {
                 Fit::Is(outcome) => return self.or_in_hand(&question, outcome),
-                // Somebody else's fetch answered another question. The next one is our own, or is begun after ours.
+                // The fetch of another caller answered a different question. The next fetch is our
+                // own, or starts later than our question.
                 Fit::Again => {}
             }
         }
     }
 
-    /// The token in hand where it answers the question, and needs no other way in: a fresh one takes no lock.
+    /// Returns the token in memory if it answers the question directly. Reading a fresh one takes no lock.
     #[inline]
     pub(super) fn fresh_for(&self, question: &TokenCriteria) -> Option<Token> {
         let token = match &question.ask {
@@ -96,7 +97,7 @@ impl<F: Fetch> SharedTokenInner<F> {
         };
         match question.at_least <= Lifetime::ZERO {
             true => Some(token),
-            // By both clocks, and no longer than there are tokens that live as long.
+            // Valid by both clocks, but only as long as tokens that live that long exist.
             false => self.hand.good(&self.rules.freshness, question.at_least),
         }
     }
@@ -105,8 +106,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         self.hand.fresh().filter(|token| token.access_token() != seen)
     }
 
-    /// The token in hand where that will do; or the old one, while it is good and somebody else fetches the next one, or while
-    /// that is done behind.
+    /// Returns the token in memory if it answers the question; or the old one while it is valid, if
+    /// the next one is being fetched by another caller or is fetched in the background.
     fn good_meanwhile(
         self: &Arc<Self>,
         question: &TokenCriteria,
@@ -129,7 +130,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         }
     }
 
-    /// A fetch to wait for, and what it was begun for: the one under way, or a new one with the caller's own question.
+    /// Returns a fetch to wait for, and the question it was started for: the one in progress, or a
+    /// new one for the caller's own question.
     fn board(
         self: &Arc<Self>,
         question: &TokenCriteria,
@@ -163,8 +165,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         Ok((started, question.clone()))
     }
 
-    /// Puts what was fetched in hand, before anybody hears of it. A failure behind the callers is told by nobody: the old token
-    /// does for a while, or the next who asks is told.
+    /// Stores the fetched token before any caller gets it. A failure in the background is not
+    /// reported: either the old token is used for a while, or the next caller gets the error.
     fn landed(&self, outcome: &FetchOutcome<F>, since: u64, is_behind: bool) {
         match outcome {
             Ok(fetched) => {
@@ -180,8 +182,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         }
     }
 
-    /// Puts a token in hand; whether it is any good. One that is known to be dead is not handed out for longer because the wall
-    /// clock was set back.
+    /// Stores a token, and returns whether it is usable. A token that is known to be invalid is not
+    /// returned for longer because the wall clock was set back.
     pub(super) fn take(&self, fetched: &Fetched<F::Error>, since: Option<u64>) -> bool {
         let until = fetched.fresh_until.map_or(i64::MAX, |until| until.unix());
         let is_dead = self.hand.is_known_dead(&fetched.token, &self.rules.freshness);
@@ -195,7 +197,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         !is_dead
     }
 
-    /// What was kept because nothing newer was to be had is of no use once it is dead by the clock that nobody sets.
+    /// An old token that was kept because no newer one could be fetched is of no use once it is
+    /// invalid by the clock that cannot be set.
     fn held_against_the_clock(&self, outcome: FetchOutcome<F>) -> FetchOutcome<F> {
         match outcome {
             Ok(Fetched { token, came: FetchedFrom::Kept(error), .. })
@@ -215,7 +218,7 @@ impl<F: Fetch> SharedTokenInner<F> {
             .is_some_and(|(_, flight)| !flight.is_over())
     }
 
-    /// What came of it; or the old token while it is good, where the source could not say.
+    /// Returns the outcome, or the old token while it is valid if the source failed.
     pub(super) fn or_in_hand(
         &self,
         question: &TokenCriteria,
@@ -229,7 +232,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         }
     }
 
-    /// The token in hand while it is good for a caller who needs `at_least`, for a while, before the next try.
+    /// Returns the token in memory while it is valid for a caller that needs `at_least`, and uses
+    /// it for a while before the next attempt.
     fn stand_in(&self, at_least: Lifetime) -> Option<Token> {
         let (since, rules) = (self.hand.generation(), &self.rules.freshness);
         let (token, end) = self.hand.good_until(rules, at_least)?;
@@ -242,8 +246,8 @@ impl<F: Fetch> SharedTokenInner<F> {
         Some(token)
     }
 
-    /// Of a token that is dead although the wall clock says otherwise, any other is asked for: a source that goes by the wall
-    /// clock would hand it out again.
+    /// If a token has expired but the wall clock says otherwise, asks for any other token, because
+    /// a source that uses the wall clock would return the expired one again.
     pub(super) fn besides_the_dead(&self, question: TokenCriteria) -> TokenCriteria {
         if !question.is_for_any() {
             return question;
@@ -264,15 +268,15 @@ impl<F: Fetch> SharedTokenInner<F> {
     }
 }
 
-/// What the flight brings within `left`; `None` if the time is over first. On a thread of its own, because a caller may be on any
-/// runtime, or on none.
+/// Waits for the result of the flight, and returns `None` if `left` is over first. Uses a separate
+/// thread, because the caller may be on any runtime or none.
 async fn waited<T: Clone + Send + 'static>(flight: Flight<T>, left: Duration) -> Option<Option<T>> {
     let wait = Flight::start("u2m-wait", move || flight.wait_blocking_for(left));
-    // Where the system has no thread to give, the caller is told at once; the flight goes on.
+    // If the system cannot start a thread, the caller does not wait. The flight goes on.
     wait.ok()?.wait().await.flatten()
 }
 
-/// The outcome of `work`, which waits on its thread wherever it waits, so that it never has to be polled again.
+/// Returns the outcome of `work`, which waits by blocking its thread, so that it is complete after one poll.
 pub(super) fn at_once<T>(work: impl Future<Output = T>) -> T {
     match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome,

@@ -1,20 +1,23 @@
-//! The clocks that say whether a token in hand is still good. The wall clock tells when the server will refuse it, and can be set
-//! back; the time since the system started cannot, and includes the time during which a laptop sleeps. Reading that one costs more
-//! than a token may cost, so two cheap clocks are looked at instead: while they agree as they did, neither a sleep nor a
-//! step of the wall clock has happened.
+//! The clocks that determine whether a token in memory is still valid.
+//!
+//! The wall clock shows when the server will reject the token, but it can be set back. The time
+//! since the system started cannot be set, and it includes the time during which a laptop sleeps.
+//! Reading that clock takes longer than reading a token should take. So two cheap clocks are read
+//! instead: while their difference is unchanged, the system has neither slept nor has its wall
+//! clock been set.
 
 use u2m_core::Moment;
 #[cfg(test)]
 use u2m_core::Timestamp;
 
-/// Now, by the system's real-time clock.
+/// Returns the current time, by the system's real-time clock.
 #[cfg(test)]
 pub(crate) fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }
 
-/// What the cheap wall clock shows. The system moves it some hundred times a second: while it shows the same, no time has
-/// passed that matters to a token, and nobody has set it.
+/// A reading of the cheap wall clock. The system advances it some hundred times per second. While
+/// it shows the same, no time has passed that matters to a token, and nobody has set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClockTick {
     seconds: i64,
@@ -22,33 +25,34 @@ pub(super) struct ClockTick {
 }
 
 impl ClockTick {
-    /// What a clock shows that is no cheap one.
+    /// Converts a reading of a clock that is not the cheap one.
     pub(super) fn at(moment: Moment) -> Self {
         Self { seconds: moment.second().unix(), nanoseconds: moment.nanos().into() }
     }
 }
 
-/// Two cheap clocks at one moment, in seconds and a few milliseconds late at most.
+/// A reading of two cheap clocks at one moment, in seconds, late by a few milliseconds at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClockPair {
     /// Unix time.
     pub(super) wall: i64,
-    /// From some beginning on, without the time that the system slept.
+    /// Time since some start, without the time that the system slept.
     pub(super) awake: i64,
 }
 
 impl ClockPair {
-    /// The other clock, looked at right after the wall clock showed `tick`.
+    /// Reads the other clock, right after the wall clock showed `tick`.
     pub(super) fn after(tick: ClockTick) -> Self {
         Self { wall: tick.seconds, awake: awake() }
     }
 
-    /// One clock in the place of both.
+    /// Uses one clock in place of both.
     pub(super) fn by_one(tick: ClockTick) -> Self {
         Self { wall: tick.seconds, awake: tick.seconds }
     }
 
-    /// By how much the clocks differ: it changes when the wall clock is set, and when the system sleeps.
+    /// Returns the difference between the clocks. It changes when the wall clock is set, and when
+    /// the system sleeps.
     pub(super) fn offset(self) -> i64 {
         self.wall - self.awake
     }
@@ -70,7 +74,7 @@ fn awake() -> i64 {
     rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse).tv_sec
 }
 
-/// Where there is no cheaper clock.
+/// For systems without a cheaper clock.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn tick() -> ClockTick {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
@@ -85,14 +89,15 @@ fn awake() -> i64 {
     since_boot()
 }
 
-/// Seconds since the system started, with the time that it slept.
+/// Returns the seconds since the system started, including the time that it slept.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn since_boot() -> i64 {
     rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec
 }
 
-/// Where no clock that goes on while the system sleeps is at hand: the one that stands still. A token that outlives a sleep by
-/// it is still held against the wall clock.
+/// For systems where no clock is available that runs during sleep: uses one that stops. A token
+/// that outlives a sleep by this clock is still checked against the wall clock.
+///
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) fn since_boot() -> i64 {
     use std::sync::OnceLock;

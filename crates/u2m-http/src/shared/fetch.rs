@@ -1,27 +1,28 @@
-//! What a source of tokens has to know, for everything else to be done for it.
+//! The interface of a token source that [`SharedToken`](super::SharedToken) shares.
 
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use u2m_core::{Lifetime, Moment, SourceError, SourceFailure, Timestamp, Token, TokenCriteria};
 
-/// A fetch on its way, as a task.
+/// A fetch in progress, as a future.
 pub type FetchFuture<E> = Pin<Box<dyn Future<Output = Result<Fetched<E>, E>> + Send>>;
 
-/// How a token is fetched: the part of a source that differs from one to the next. [`SharedToken`](super::SharedToken) does the rest.
+/// Fetches tokens from one particular source. [`SharedToken`](super::SharedToken) does everything else.
 ///
-/// Where it is called: [`Fetch::fetch`] on a thread of its own, which nobody cancels and which belongs to no runtime;
-/// [`Fetch::task`] and what it returns on the runtime of the caller that came first, detached from that caller; everything else
-/// on the thread of whoever asks, so it must not wait for a network.
+/// Where methods are called: [`Fetch::fetch`] on a thread of its own, which cannot be cancelled and
+/// which belongs to no runtime. [`Fetch::task`] and the future that it returns on the runtime of
+/// the first caller, independent of that caller. Everything else on the thread of the caller, so it
+/// must not wait for a network.
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
-    /// How fetching can fail. All who waited for one fetch get a clone.
+    /// The error of a fetch. All callers that waited for the fetch get a clone.
     type Error: Clone + fmt::Debug + Send + Sync + 'static;
 
-    /// A token that is fresh where the source keeps it and answers the question, by a look that takes no lock, thread or request.
-    /// `None`: it has to be fetched.
+    /// Returns a fresh token that the source keeps and that answers the question. Must not take a
+    /// lock, start a thread or send a request. `None` means that a token must be fetched.
     ///
     /// # Errors
-    /// What would keep a fetch from succeeding, too.
+    /// Fails also with errors that would make a fetch fail.
     fn stored(
         &self,
         question: &TokenCriteria,
@@ -30,18 +31,20 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Fetches what is asked for. Failures that fell after `asked_at` may be shared.
+    /// Fetches a token that answers the question. Failures that happened after `asked_at` may be
+    /// shared with this caller.
     ///
     /// # Errors
-    /// There is no such token to be had.
+    /// Fails if no such token can be obtained.
     fn fetch(
         self: Arc<Self>,
         question: &TokenCriteria,
         asked_at: Moment,
     ) -> Result<Fetched<Self::Error>, Self::Error>;
 
-    /// The same as a task of the caller's runtime, for a source that spends nothing which is lost with the process: a thousand
-    /// such sources are not a thousand threads. `None`: it is to have a thread of its own.
+    /// Like [`fetch`](Self::fetch), but as a task on the caller's runtime. Meant for a source that
+    /// spends nothing that would be lost with the process, so that a thousand such sources do not
+    /// need a thousand threads. `None` means that the fetch needs a thread of its own.
     fn task(
         self: Arc<Self>,
         _question: &TokenCriteria,
@@ -50,68 +53,73 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// What to say of a fetch that ended without a word.
+    /// Returns the error for a fetch that ended without a result.
     fn broken(&self, why: FetchAborted) -> Self::Error;
 
-    /// What a caller gets whose own time is over before the fetch is: the old token, say, while it is good.
+    /// Returns what a caller gets whose own time is up before the fetch ends, for example the old
+    /// token while it is valid.
     ///
     /// # Errors
-    /// There is nothing to be had without waiting.
+    /// Fails if nothing can be returned without waiting.
     fn out_of_time(&self, question: &TokenCriteria) -> Result<Fetched<Self::Error>, Self::Error>;
 
-    /// Whether the token in hand may do for a while, as long as it is good, after a fetch has failed with `error`.
+    /// Returns whether the token in memory may still be used for a while, as long as it is valid,
+    /// after a fetch failed with `error`.
     fn may_stand_in(&self, error: &Self::Error) -> bool;
 
-    /// Whether `error` answers the question that was asked, and no other: somebody who asked for less may still find a token.
+    /// Returns whether `error` only concerns the question that was asked, so that a caller that
+    /// asks for less may still get a token.
     fn is_about_the_question(&self, _error: &Self::Error) -> bool {
         false
     }
 }
 
-/// What a fetch brings.
+/// The result of a successful fetch.
 #[derive(Clone, Debug)]
 pub struct Fetched<E> {
     /// The token.
     pub token: Token,
-    /// The last second in which it is handed out without asking further; `None` means for ever.
+    /// The last second in which the token is returned without asking further. `None` means forever.
     pub fresh_until: Option<Timestamp>,
-    /// How long it was good for when it was issued, where that is known. Of one that was [renewed](FetchedFrom::Renewed), what is left of it
-    /// counts where nothing is said.
+    /// The lifetime of the token when it was issued, if known. If it is `None` for a token that was
+    /// just [renewed](FetchedFrom::Renewed), its remaining lifetime is used.
     pub lifetime: Option<Lifetime>,
-    /// Where it comes from.
+    /// Where the token comes from.
     pub came: FetchedFrom<E>,
-    /// Whether it gives way to what was put in hand since the fetch began: it was read at a moment when others might write.
+    /// Whether the token yields to one that was stored in memory since the fetch began, because it
+    /// was read at a moment when others might write.
     pub gives_way: bool,
 }
 
 /// Where a fetched token comes from.
 #[derive(Clone, Debug)]
 pub enum FetchedFrom<E> {
-    /// It is the old one, still good, because fetching another failed.
+    /// It is the old token, still valid, because fetching another one failed.
     Kept(E),
     /// It was fetched now.
     Renewed,
-    /// It was kept somewhere, and is good.
+    /// It was stored somewhere, and is valid.
     Stored,
 }
 
-/// Why a fetch ended without a word.
+/// Why a fetch ended without a result.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FetchAborted {
-    /// The system has no thread to give.
+    /// The operating system could not start a thread.
     NoThread(std::io::Error),
-    /// Code that the fetch calls panicked: the source's own, or a part that the program brought along. It will do so again.
+    /// Code called by the fetch panicked: the source itself, or a component supplied by the
+    /// program. It will do so again.
     Panicked,
-    /// The runtime that it ran on has ended, and so have those that it was begun on anew.
+    /// The runtime of the fetch ended, and so did the runtimes on which it was started again.
     RuntimeEnded,
 }
 
-/// For sources whose errors are those of all sources.
+/// For sources that use the common error type.
 impl From<FetchAborted> for SourceError {
     fn from(why: FetchAborted) -> Self {
         match why {
-            FetchAborted::NoThread(error) => Self::Local(SourceFailure::passing(error)),
+            FetchAborted::NoThread(error) => Self::Local(SourceFailure::transient(error)),
             FetchAborted::Panicked => Self::Panicked,
             FetchAborted::RuntimeEnded => Self::Unfinished,
         }
@@ -119,7 +127,7 @@ impl From<FetchAborted> for SourceError {
 }
 
 impl<E> Fetched<E> {
-    /// A token that was fetched now, and is handed out until it ends.
+    /// A token that was just fetched, and that is returned until it expires.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Timestamp, Token};
@@ -133,8 +141,8 @@ impl<E> Fetched<E> {
         Self { fresh_until, token, lifetime: None, came: FetchedFrom::Renewed, gives_way: false }
     }
 
-    /// The same, handed out without asking further until `fresh_until` only: a while before it ends, so that the next one is
-    /// there in time.
+    /// Limits how long the token is returned without asking further. Choose a time before it
+    /// expires, so that the next token is fetched in time.
     ///
     /// ```
     /// use u2m_core::{AccessToken, Timestamp, Token};

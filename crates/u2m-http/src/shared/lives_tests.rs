@@ -1,4 +1,4 @@
-//! How long a token lives, for callers who need different lengths, and by clocks that do not agree.
+//! Tests how long tokens live, for callers that need different lifetimes, and with clocks that disagree.
 
 use super::board::FetchOutcome;
 use super::clock::now;
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use u2m_core::{FreshnessRules, Lifetime, Moment, WhichToken};
 
-/// Keeps a token, by the wall clock, and makes another one that lives for so long.
+/// A source that keeps a token, by the wall clock, and issues another one with this lifetime.
 #[derive(Debug)]
 struct Mint {
     life: i64,
@@ -140,7 +140,8 @@ fn wire_2_a_dead_token_stays_dead_when_the_clock_is_set_back_although_its_source
     for (round, is_async) in [(1, true), (3, false)] {
         let dead = shared.ask_blocking(WhichToken::Usable).unwrap();
         assert_eq!(dead.access_token().expose(), round.to_string());
-        // Two hours later, by the clock that nobody sets; the other says that no time has passed.
+        // Two hours later by the clock that cannot be set, while the wall clock says that no time has passed.
+        //
         shared.0.hand.set_back(7_200);
         assert_eq!(shared.fresh(), None);
         let next = match is_async {

@@ -1,4 +1,4 @@
-//! The clock that a program goes by.
+//! The clock of a program.
 
 use super::clock::{self, ClockPair, ClockTick};
 use std::fmt;
@@ -8,7 +8,8 @@ use u2m_core::{Moment, Timestamp};
 
 type Now = dyn Fn() -> SystemTime + Send + Sync;
 
-/// What time it is: by the system, unless a program brings a clock of its own. Tests do, to let an hour pass at once. Cheap to clone.
+/// The clock that determines the current time: the system's, unless a program supplies its own.
+/// Tests use one to let an hour pass at once. Cheap to clone.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -20,7 +21,7 @@ type Now = dyn Fn() -> SystemTime + Send + Sync;
 pub struct Clock(Option<Arc<Now>>);
 
 impl Clock {
-    /// The system's real-time clock.
+    /// Returns the real-time clock of the system.
     ///
     /// ```
     /// assert!(!u2m_http::Clock::system().is_of_program());
@@ -29,7 +30,8 @@ impl Clock {
         Self::default()
     }
 
-    /// A clock of a program's own. Steps back and forth are taken as what they are: as time that has passed, or not.
+    /// Creates a clock from a function. A step forward counts as time that has passed, and a step
+    /// back as time that has not.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -40,17 +42,17 @@ impl Clock {
         Self(Some(Arc::new(now)))
     }
 
-    /// Whether a program brought it: then no other process goes by it.
+    /// Returns whether the program supplied this clock. If so, other processes do not use it.
     pub fn is_of_program(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Now, in whole seconds.
+    /// Returns the current time in whole seconds.
     pub fn now(&self) -> Timestamp {
         self.moment().second()
     }
 
-    /// Now, as exactly as the clock can tell: for what has an order within one second.
+    /// Returns the current time as precisely as the clock can tell it, for ordering events within one second.
     pub fn moment(&self) -> Moment {
         Moment::from(self.0.as_ref().map_or_else(SystemTime::now, |now| now()))
     }
@@ -59,7 +61,7 @@ impl Clock {
         if self.0.is_some() { ClockTick::at(self.moment()) } else { clock::tick() }
     }
 
-    /// Both clocks, right after this one showed `tick`. Beside a program's own there is no other.
+    /// Reads both clocks, right after this one showed `tick`. A clock of the program is used as both.
     pub(super) fn glance_after(&self, tick: ClockTick) -> ClockPair {
         if self.0.is_some() { ClockPair::by_one(tick) } else { ClockPair::after(tick) }
     }

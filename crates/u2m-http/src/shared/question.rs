@@ -1,18 +1,18 @@
-//! What a fetch that was begun for one question means for those who asked another.
+//! Decides what the outcome of a fetch for one question means for callers that asked another.
 
 use super::fetch::{Fetch, Fetched, FetchedFrom};
 use u2m_core::{Timestamp, Token, TokenCriteria, WhichToken};
 
-/// Whether one who waited has what was asked for.
+/// Whether the outcome answers the question of a caller.
 pub(super) enum Fit<E> {
-    /// No: the fetch was begun for another's question.
+    /// No: the fetch was started for the question of another caller.
     Again,
-    /// Yes, or there is none to be had.
+    /// Yes, with a token or an error.
     Is(Result<Token, E>),
 }
 
-/// What came of a fetch for `asked` means this for somebody who waited for it with `question`. Of the one that it was begun with,
-/// the source has decided already.
+/// Decides what the outcome of a fetch for `asked` means for a caller that waited for it with
+/// `question`. If both are the same question, the source has already decided.
 pub(super) fn settle<F: Fetch>(
     source: &F,
     question: &TokenCriteria,
@@ -23,11 +23,11 @@ pub(super) fn settle<F: Fetch>(
     let is_own = question.ask == asked.ask;
     let fetched = match outcome {
         Ok(fetched) => fetched,
-        // Whoever needs more than could not be had does not get it either.
+        // A caller that needs at least as much as could not be obtained does not get it either.
         Err(error) if is_own && question.at_least >= asked.at_least => {
             return Fit::Is(Err(error));
         }
-        // Whoever takes any token may find one where one that had to be new, or to live longer, was not to be had.
+        // A caller that accepts any token may get one although a new or longer-lived one could not be obtained.
         Err(_) if question.is_for_any() => return Fit::Again,
         Err(error) if source.is_about_the_question(&error) => return Fit::Again,
         Err(error) => return Fit::Is(Err(error)),
@@ -36,7 +36,7 @@ pub(super) fn settle<F: Fetch>(
     let is_the_one = match (&question.ask, &fetched.came) {
         _ if is_own => true,
         (WhichToken::Usable, _) => true,
-        // Who is content with an old token gives up earlier than who needs a new one.
+        // Callers that accept an old token give up earlier than those that need a new one.
         (_, FetchedFrom::Kept(_)) | (WhichToken::Newer(None), FetchedFrom::Stored) => false,
         (WhichToken::Newer(None), FetchedFrom::Renewed) => true,
         (WhichToken::Newer(Some(seen)) | WhichToken::Other(seen), _) => {
@@ -44,7 +44,7 @@ pub(super) fn settle<F: Fetch>(
         }
         _ => false,
     };
-    // Where it was issued now, there is none that lives longer.
+    // If the token was issued just now, there is none that lives longer.
     let lives_long_enough = question.at_least <= asked.at_least
         || matches!(fetched.came, FetchedFrom::Renewed)
         || token.expiry().is_none_or(|end| now.until(end) >= question.at_least);
@@ -62,7 +62,7 @@ mod tests {
     use std::sync::Arc;
     use u2m_core::{AccessToken, Moment};
 
-    /// Tells which errors are about the question.
+    /// A source that says which errors concern only the question.
     #[derive(Debug)]
     struct Source;
 
@@ -92,7 +92,7 @@ mod tests {
         }
     }
 
-    /// What the outcome means for one who asked `ask`; `again` if nothing.
+    /// Returns what the outcome means for a caller that asked `ask`: `again` if nothing.
     fn means(ask: &WhichToken, asked: &WhichToken, outcome: Outcome) -> String {
         let (question, asked) = (ask.clone().into(), asked.clone().into());
         match settle(&Source, &question, &asked, outcome, now()) {
@@ -126,7 +126,7 @@ mod tests {
         let (usable, forced) = (WhichToken::Usable, WhichToken::Newer(None));
         let (kept, stored) = (|| new(FetchedFrom::Kept("away")), || new(FetchedFrom::Stored));
         let renewed = || new(FetchedFrom::Renewed);
-        // Of the question that it was begun with, the source has decided.
+        // For the question that the fetch was started with, the source has decided.
         for ask in [
             &usable,
             &forced,

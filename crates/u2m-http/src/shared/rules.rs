@@ -1,40 +1,43 @@
-//! How one token is shared: when the next is fetched, and how long callers wait for it.
+//! The rules for sharing a token: when the next one is fetched, and how long callers wait for it.
 
 use super::program_clock::Clock;
 use std::time::Duration;
 use u2m_core::FreshnessRules;
 
-/// When the next token is fetched while the one in hand is still good.
+/// How the next token is fetched while the current one is still valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Renewal {
-    /// Behind the callers: whoever asks has the old token at once, and one fetch runs meanwhile. For a program that lives long,
-    /// and waits before it ends for what is under way ([`settle`](crate::wait_for_saves)).
+    /// In the background: callers get the old token at once while one fetch runs. For a
+    /// long-running program that waits for work in progress before it ends
+    /// ([`wait_for_saves`](crate::wait_for_saves)).
     Behind,
-    /// The first who asks waits for it; others have the old token meanwhile. For a program that may end with its answer.
+    /// The first caller waits for the next token; others get the old token meanwhile. For a program
+    /// that may end right after it has its result.
     #[default]
     Wait,
 }
 
-/// How one token is shared.
+/// The rules for sharing a token: when it is fresh, how it is renewed, and how long callers wait.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ShareRules {
-    /// When a token counts as good, and for how long a failed renewal is left alone.
+    /// When a token counts as valid, and how long to wait after a failed renewal before the next one.
     pub freshness: FreshnessRules,
-    /// When the next one is fetched.
+    /// How the next token is fetched.
     pub renewal: Renewal,
-    /// How long a caller waits, if not until the outcome is known. The fetch goes on without it.
+    /// How long a caller waits. `None` means until the outcome is known. The fetch goes on without the caller.
     pub wait: Option<Duration>,
-    /// Whether it is one of many, as the logins of a web application's visitors are. A thread keeps copies of 8 tokens, which it reads
-    /// without a lock; one of many is read under a lock of its own instead of taking another's place there.
+    /// Whether this is one of many tokens, such as the logins of a web application's visitors. Each
+    /// thread keeps copies of 8 tokens, which it reads without a lock. One of many tokens is read
+    /// under a lock of its own instead, so that it does not displace another there.
     pub is_one_of_many: bool,
-    /// What time it is.
+    /// The clock to use.
     pub clock: Clock,
 }
 
 impl ShareRules {
-    /// Sets when the next token is fetched.
+    /// Sets how the next token is fetched while the current one is still valid.
     ///
     /// ```
     /// use u2m_http::{Renewal, ShareRules};
@@ -46,7 +49,7 @@ impl ShareRules {
         self
     }
 
-    /// Sets when a token counts as good.
+    /// Sets when a token counts as valid.
     ///
     /// ```
     /// use u2m_core::FreshnessRules;
@@ -60,7 +63,7 @@ impl ShareRules {
         self
     }
 
-    /// Goes by a clock of the program's own.
+    /// Sets a clock of the program.
     ///
     /// ```
     /// use u2m_http::{Clock, ShareRules};
@@ -73,7 +76,7 @@ impl ShareRules {
         self
     }
 
-    /// Says that it is one of many.
+    /// Marks the token as one of many; see [`is_one_of_many`](Self::is_one_of_many).
     ///
     /// ```
     /// assert!(u2m_http::ShareRules::default().one_of_many().is_one_of_many);

@@ -1,5 +1,6 @@
-//! The token that this process has in hand. A fresh one is read without a lock and without writing to memory that other
-//! threads read: each thread keeps a copy of its own, and a shared generation says whether it is the latest.
+//! Holds the token of one source in memory. A fresh token is read without a lock, and without
+//! writing to memory that other threads read: each thread keeps its own copy, and a shared
+//! generation number tells whether it is the latest.
 
 use super::clock::{ClockPair, ClockTick, since_boot};
 use super::program_clock::Clock;
@@ -8,40 +9,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use u2m_core::{AccessToken, FreshnessRules, Lifetime, Token};
 
-/// How many sources a thread keeps copies for; a further one takes the place of the oldest.
+/// For how many sources a thread keeps copies. Another one replaces the oldest.
 const COPIES: usize = 8;
 
-/// A clock that is set back by more makes it unknown how long a token is fresh for, in seconds: its source knows more of it.
+/// In seconds. If the wall clock was set back by more, it is unknown how long a token is fresh, and
+/// its source must be asked.
 const SET_BACK: i64 = 300;
 
-/// By how many seconds two clocks that are read one after the other may seem to disagree, without anything having happened.
+/// By how many seconds two clocks that are read one after the other may seem to disagree although
+/// nothing happened.
 const JITTER: i64 = 2;
 
 /// The latest token of one source in this process.
 #[derive(Debug)]
 pub(super) struct TokenSlot {
     clock: Clock,
-    /// Raised with each change; 0 until there is a token.
+    /// Incremented with each change; 0 until there is a token.
     generation: AtomicU64,
     latest: Mutex<Option<HeldToken>>,
-    /// Whether threads keep copies of it.
+    /// Whether threads keep copies of the token.
     is_copied: bool,
-    /// Tells the copies of one source from those of others, and ends with it.
+    /// Distinguishes the copies of this source from those of others. The copies are invalid once it is dropped.
     identity: Arc<()>,
 }
 
 #[derive(Clone, Debug)]
 struct HeldToken {
     token: Token,
-    /// How long it was good for when it was issued, where that is known.
+    /// The lifetime of the token when it was issued, if known.
     lifetime: Option<Lifetime>,
-    /// The first and the last second in which the token is handed out without asking further.
+    /// The first and the last second in which the token is returned without asking further.
     fresh_from: i64,
     fresh_until: i64,
-    /// The same end, and the token's own, in seconds since the system started: they hold whatever the wall clock is set to.
+    /// The same end, and the expiry of the token, in seconds since the system started. They hold
+    /// even if the wall clock is set.
     fresh_until_boot: i64,
     ends_at_boot: i64,
-    /// How the two cheap clocks differed when it was put in hand.
+    /// The difference between the two cheap clocks when the token was stored.
     offset: i64,
 }
 
@@ -66,7 +70,7 @@ impl HeldToken {
         let (at, boot) = (clock.glance(), clock.since_boot());
         let since_boot = |unix: i64| unix.saturating_sub(at.wall).saturating_add(boot);
         let ends = token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
-        // The same token again lives no longer for being put in hand by another clock.
+        // Storing the same token again by another clock does not extend its life.
         let same = old.filter(|old| old.token.access_token() == token.access_token());
         Self {
             fresh_from: at.wall - SET_BACK,
@@ -84,7 +88,7 @@ impl HeldToken {
         is_fresh && ((at.offset() - self.offset).abs() <= JITTER || self.is_fresh_by_boot(at))
     }
 
-    /// The clocks do not agree any more: the wall clock was set, or the system has slept.
+    /// Checks by the time since boot, because the wall clock was set or the system has slept.
     #[cold]
     fn is_fresh_by_boot(&mut self, at: ClockPair) -> bool {
         let boot = since_boot();
@@ -92,7 +96,8 @@ impl HeldToken {
         boot <= self.fresh_until_boot && boot <= self.ends_at_boot
     }
 
-    /// Whether the token has so much left, by both clocks, that it is good for a caller who needs `at_least`.
+    /// Returns whether the token lives long enough, by both clocks, to be valid for a caller that
+    /// needs `at_least`.
     fn is_good(&self, clock: &Clock, rules: &FreshnessRules, at_least: Lifetime) -> bool {
         let ends = self.token.expiry().map_or(i64::MAX, |expiry| expiry.unix());
         let floor = rules.floor(at_least, self.lifetime).seconds();
@@ -105,12 +110,12 @@ struct ThreadCopy {
     of: Weak<()>,
     generation: u64,
     held: HeldToken,
-    /// What the clock showed when this copy was found fresh last.
+    /// The reading of the clock at which this copy was last found fresh.
     seen: ClockTick,
 }
 
 impl ThreadCopy {
-    /// A program asks many times within one tick: then one clock is enough.
+    /// A program reads the token many times within one tick, and then one clock is enough.
     fn is_fresh(&mut self, clock: &Clock, tick: ClockTick) -> bool {
         if self.seen != tick {
             if !self.held.is_fresh(clock.glance_after(tick)) {
@@ -137,7 +142,7 @@ impl TokenSlot {
         Self { clock, generation, latest, is_copied, identity: Arc::new(()) }
     }
 
-    /// The token, if it is fresh.
+    /// Returns the token if it is fresh.
     pub(super) fn fresh(&self) -> Option<Token> {
         let generation = self.generation.load(Ordering::Acquire);
         if generation == 0 {
@@ -158,7 +163,7 @@ impl TokenSlot {
             if !self.is_copied {
                 return Some(held.token);
             }
-            // A deep copy, so that its count of owners is this thread's alone.
+            // A deep copy, so that only this thread uses its reference count.
             let token = Token::new(
                 AccessToken::new(held.token.access_token().expose()),
                 held.token.expiry(),
@@ -179,17 +184,18 @@ impl TokenSlot {
         })
     }
 
-    /// The latest token, fresh or not.
+    /// Returns the latest token, fresh or not.
     pub(super) fn latest_token(&self) -> Option<Token> {
         self.latest().as_ref().map(|held| held.token.clone())
     }
 
-    /// The latest token, if it is good by `rules` for a caller who needs `at_least`, whatever the wall clock was set to meanwhile.
+    /// Returns the latest token, if it is valid by `rules` for a caller that needs `at_least`, even
+    /// if the wall clock was set meanwhile.
     pub(super) fn good(&self, rules: &FreshnessRules, at_least: Lifetime) -> Option<Token> {
         self.good_until(rules, at_least).map(|(token, _)| token)
     }
 
-    /// The same, and the last second in which it is good for anybody.
+    /// Like [`TokenSlot::good`], and also returns the last second in which the token is valid for any caller.
     pub(super) fn good_until(
         &self,
         rules: &FreshnessRules,
@@ -202,7 +208,7 @@ impl TokenSlot {
         Some((held.token.clone(), end))
     }
 
-    /// Whether `token` is the one in hand, and good for nobody any more by the clock that nobody sets.
+    /// Returns whether `token` is the one in memory, and no longer valid by the clock that cannot be set.
     pub(super) fn is_known_dead(&self, token: &Token, rules: &FreshnessRules) -> bool {
         self.latest().as_ref().is_some_and(|held| {
             let is_it = held.token.access_token() == token.access_token();
@@ -210,7 +216,8 @@ impl TokenSlot {
         })
     }
 
-    /// The latest token, if it is dead by the clock that nobody sets and by the wall clock is not: that one was set back.
+    /// Returns the latest token if it is invalid by the clock that cannot be set, but valid by the
+    /// wall clock, which was set back.
     pub(super) fn dead_unseen(&self, rules: &FreshnessRules) -> Option<AccessToken> {
         let latest = self.latest();
         let is_dead = |held: &&HeldToken| !held.is_good(&self.clock, rules, Lifetime::ZERO);
@@ -222,7 +229,7 @@ impl TokenSlot {
         by_the_wall.then(|| held.token.access_token().clone())
     }
 
-    /// What it is like when so much time has passed and the wall clock was set back by as much.
+    /// Simulates that so much time has passed and that the wall clock was set back by as much.
     #[cfg(test)]
     pub(super) fn set_back(&self, seconds: i64) {
         if let Some(held) = self.latest().as_mut() {
@@ -233,13 +240,13 @@ impl TokenSlot {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Names the state of this slot, for [`TokenSlot::set`].
+    /// Returns the number of the current state of this slot, for [`TokenSlot::set`].
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Puts a token in hand, which was issued for `lifetime`; it is given out until `fresh_until`, in unix seconds. With a
-    /// generation, only if nothing was put in hand since.
+    /// Stores a token that was issued for `lifetime`. It is returned until `fresh_until`, in Unix
+    /// seconds. If a generation is given, does nothing if another token was stored since.
     pub(super) fn set(
         &self,
         token: Token,
@@ -255,7 +262,7 @@ impl TokenSlot {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Lets go of the token, unless another was put in hand `since`: whoever asks next asks the source.
+    /// Removes the token, unless another one was stored `since`. The next caller asks the source.
     pub(super) fn clear(&self, since: u64) {
         let mut latest = self.latest();
         if since == self.generation() {
@@ -268,7 +275,7 @@ impl TokenSlot {
         Arc::as_ptr(&self.identity)
     }
 
-    /// A panic elsewhere leaves the slot whole: each change is one assignment.
+    /// A panic elsewhere cannot leave the slot inconsistent, because each change is a single assignment.
     fn latest(&self) -> MutexGuard<'_, Option<HeldToken>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }

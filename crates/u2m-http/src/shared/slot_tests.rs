@@ -30,7 +30,8 @@ fn a_token_in_hand_is_looked_up_again_when_it_ends_and_when_the_clock_is_set_bac
 #[test]
 fn a_dead_token_stays_dead_when_the_wall_clock_is_set_back_to_before_its_end() {
     let at = glance();
-    // Fresh for an hour by the wall clock; and the system has run for two since, while that clock was set back by as much.
+    // Fresh for an hour by the wall clock. Since then the system has run for two hours, and that
+    // clock was set back by as much.
     let mut held = HeldToken::new(token("a"), None, at.wall + 3_600, None);
     assert!(held.is_fresh(at));
     (held.fresh_until_boot, held.ends_at_boot) =
@@ -53,7 +54,7 @@ fn a_clock_that_is_put_right_by_a_little_costs_a_look_at_the_other_clock_and_not
 fn a_copy_is_looked_at_again_once_the_clock_shows_another_tick() {
     let (now, wall) = (tick(), glance().wall);
     let mut held = HeldToken::new(token("a"), None, wall + 3_600, None);
-    // It ended meanwhile: within the tick in which it was fresh nobody can tell.
+    // It has expired meanwhile, which cannot be noticed within the tick in which it was fresh.
     held.fresh_until = wall - 1;
     let mut copy = ThreadCopy { of: Weak::new(), generation: 1, held, seen: now };
     assert!(copy.is_fresh(&Clock::system(), now));
@@ -81,7 +82,7 @@ fn the_same_token_lives_no_longer_for_being_put_in_hand_again_by_another_clock()
     hand.set(ends(5), None, at.wall + 5, None);
     assert_eq!(hand.good(&rules, any), None);
     assert!(hand.is_known_dead(&ends(3_600), &rules));
-    // By a clock that was set back, it seems to have an hour more.
+    // By a clock that was set back, it seems to have one more hour.
     hand.set(ends(3_600), None, at.wall + 3_600, None);
     assert_eq!(hand.good(&rules, any), None);
     assert!(hand.is_known_dead(&ends(3_600), &rules));
@@ -164,7 +165,7 @@ fn copies_of_a_source_that_is_gone_are_dropped_by_the_next_miss() {
 #[test]
 fn while_the_two_cheap_clocks_agree_no_other_is_looked_at() {
     let mut held = held(100, 200);
-    // By the third it would be over.
+    // By the time since boot it would have expired.
     (held.fresh_until_boot, held.offset) = (i64::MIN, 30);
     assert!(held.is_fresh(ClockPair { wall: 150, awake: 120 - JITTER }));
     assert!(!held.is_fresh(ClockPair { wall: 150, awake: 119 - JITTER }));

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 use u2m_core::{Lifetime, Moment, Timestamp, WhichToken};
 
-/// Fetches what it is told to, when it is told to.
+/// A source whose fetches return what the test sends, when it sends it.
 #[derive(Debug)]
 struct Scripted {
     fetches: AtomicUsize,
@@ -50,7 +50,7 @@ fn token(name: &str, left: i64) -> Token {
     Token::new(AccessToken::new(name), Some(now().plus(Lifetime::from_seconds(left))))
 }
 
-/// One that is good for 200 seconds more, and not fresh any more.
+/// Returns a token that is valid for 200 more seconds, but no longer fresh.
 fn stale(name: &str) -> Fetched<&'static str> {
     Fetched::renewed(token(name, 200)).fresh_until(Timestamp::from_unix(now().unix() - 1))
 }
@@ -210,7 +210,7 @@ fn a_panic_in_a_source_is_told_as_one() {
     assert_eq!(shared.ask_blocking(WhichToken::Usable).unwrap_err(), "panicked");
 }
 
-/// Fetches as a task.
+/// A source that fetches as a task.
 #[derive(Debug, Default)]
 struct AsTask(AtomicUsize);
 
@@ -285,7 +285,7 @@ fn whoever_waited_for_a_task_of_a_runtime_that_ended_begins_it_anew_on_its_own()
     assert_eq!(name(&stays.block_on(second).unwrap().unwrap()), "a");
 }
 
-/// Never comes to an end by itself.
+/// A source whose fetches never end.
 #[derive(Debug, Default)]
 struct Endless(AtomicUsize);
 
@@ -329,7 +329,7 @@ fn a_task_is_begun_anew_a_few_times_where_every_runtime_has_ended() {
     assert_eq!(shared.source().0.load(Ordering::SeqCst), 1 + RUNTIMES);
 }
 
-/// Has a token that need not be fetched.
+/// A source that keeps a token, which need not be fetched.
 #[derive(Debug)]
 struct Kept(Token);
 
@@ -370,5 +370,5 @@ fn a_token_that_the_source_keeps_is_handed_out_and_not_fetched() {
 #[test]
 fn what_is_shared_is_shown_as_its_source() {
     let shared = SharedToken::new(Endless::default(), ShareRules::default());
-    assert_eq!(format!("{shared:?}"), "Shared(Endless(0))");
+    assert_eq!(format!("{shared:?}"), "SharedToken(Endless(0))");
 }

@@ -1,11 +1,11 @@
-//! A certificate of this client's own, and its key.
+//! The client's own certificate and its key.
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
 use zeroize::Zeroize;
 
-/// A chain, its own certificate first, and the key to that one. Clones share them.
+/// The certificate chain, the client's own certificate first, and its private key. Clones share both.
 #[derive(Clone)]
 pub(crate) struct ClientIdentity(Arc<ClientIdentityInner>);
 
@@ -24,7 +24,7 @@ impl ClientIdentity {
     /// Reads both from one PEM bundle.
     ///
     /// # Errors
-    /// One of them is missing, or it is not PEM.
+    /// Fails if one of them is missing or not valid PEM.
     pub(crate) fn read(pem: &[u8]) -> Result<Self, String> {
         let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
         let chain = chain.map_err(|error| error.to_string())?;

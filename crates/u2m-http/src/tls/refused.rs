@@ -1,4 +1,4 @@
-//! Why a server's certificate was not accepted, in a sentence of its own for each kind.
+//! Explains why a server's certificate was rejected, with its own message for each reason.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -6,56 +6,57 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use std::sync::Arc;
 use u2m_core::Sanitized;
 
-/// How many names of a certificate are shown.
+/// The maximum number of names of a certificate that are shown.
 const NAMES: usize = 3;
 
-/// Why a server's certificate was not accepted.
+/// Why a server's certificate was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateProblem {
-    /// Nobody who is trusted has issued it: often a company's own authority, or a proxy that looks into everything.
+    /// It was not issued by a trusted authority. Often the issuer is a company's own authority, or
+    /// a proxy that inspects TLS traffic.
     #[error(
         "its certificate is not from an authority that is trusted here{}{}",
         issuer.as_ref().map(|issuer| format!(": it was issued by {issuer}")).unwrap_or_default(),
         also(notes)
     )]
     UnknownIssuer {
-        /// Who issued it, by its own word.
+        /// The issuer that the certificate names.
         issuer: Option<Sanitized>,
-        /// What was the matter with the settings that say whom to trust.
+        /// Problems with the settings of trusted certificates.
         notes: Vec<String>,
     },
-    /// It has signed itself.
+    /// It is self-signed, and not trusted.
     #[error(
         "its certificate is signed by itself, and by nobody who is trusted here{}",
         also(notes)
     )]
     SelfSigned {
-        /// What was the matter with the settings that say whom to trust.
+        /// Problems with the settings of trusted certificates.
         notes: Vec<String>,
     },
-    /// Its time is over.
+    /// It has expired.
     #[error("its certificate has expired{}, by the clock of this machine", ago(*seconds, " ago"))]
     Expired {
-        /// For how long, where that is known.
+        /// How many seconds ago it expired, if known.
         seconds: Option<u64>,
     },
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("its certificate is not valid yet{}, by the clock of this machine", ago(*seconds, " to go"))]
     NotYetValid {
-        /// For how much longer, where that is known.
+        /// The number of seconds until it becomes valid, if known.
         seconds: Option<u64>,
     },
-    /// It is another server's.
+    /// It is for another host.
     #[error("its certificate is for {}", other_names(names))]
     OtherName {
-        /// For whom it is.
+        /// The names that it is for.
         names: Vec<Sanitized>,
     },
-    /// Its authority has called it back.
+    /// Its authority has revoked it.
     #[error("its certificate was revoked")]
     Revoked,
-    /// Something else.
+    /// Any other reason.
     #[error("its certificate is not acceptable: {0}")]
     Other(Sanitized),
 }
@@ -86,7 +87,7 @@ fn other_names(names: &[Sanitized]) -> String {
 }
 
 impl CertificateProblem {
-    /// The one among the causes of a failed connection.
+    /// Finds the problem in the error of a failed connection.
     pub(crate) fn among(error: &Error) -> Option<&Self> {
         let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else {
             return None;
@@ -97,7 +98,7 @@ impl CertificateProblem {
     fn of(error: &CertificateError, certificate: &CertificateDer<'_>, notes: &[String]) -> Self {
         let parsed = webpki::EndEntityCert::try_from(certificate).ok();
         let foreign = |name: &String| {
-            // As rustls shows it: `DnsName("a.example")`.
+            // The format of rustls: `DnsName("a.example")`.
             let inner = name.split_once("(\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
             Sanitized::new(inner.unwrap_or(name))
         };
@@ -127,7 +128,7 @@ impl CertificateProblem {
                 Self::OtherName { names: presented.iter().map(foreign).collect() }
             }
             CertificateError::Revoked => Self::Revoked,
-            // What has signed itself is mostly made as an authority's certificate, which is none for a server.
+            // A self-signed certificate is usually marked as an authority's, which is not valid for a server.
             CertificateError::Other(_)
                 if parsed.is_some_and(|parsed| parsed.issuer() == parsed.subject()) =>
             {
@@ -138,13 +139,13 @@ impl CertificateProblem {
     }
 }
 
-/// The common name in a name of X.500, else its organization.
+/// Returns the common name in an X.500 name, else the organization.
 fn common_name(name: &[u8]) -> Option<Sanitized> {
     const COMMON_NAME: &[u8] = &[0x55, 4, 3];
     const ORGANIZATION: &[u8] = &[0x55, 4, 10];
     let value = |wanted: &[u8]| {
         let mut rest = name;
-        // A set of pairs of an object identifier and a text, each in its own sequence.
+        // A set of pairs, each a sequence of an object identifier and a text.
         while let Some((set, after)) = element(rest) {
             rest = after;
             let pair = element(set).and_then(|(pair, _)| {
@@ -162,7 +163,7 @@ fn common_name(name: &[u8]) -> Option<Sanitized> {
     value(COMMON_NAME).or_else(|| value(ORGANIZATION))
 }
 
-/// The content of the first element of DER, and what comes after it.
+/// Returns the content of the first DER element, and the rest.
 fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match der.get(1..)? {
         [short @ 0..=0x7f, rest @ ..] => (usize::from(*short), rest),
@@ -173,20 +174,22 @@ fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// Checks as another does, and tells what it found.
+/// Verifies certificates with another verifier, and reports why one was rejected.
 #[derive(Debug)]
 pub(super) struct ReportingVerifier {
     pub(super) inner: Arc<dyn ServerCertVerifier>,
-    /// What was the matter with the settings that say whom to trust.
+    /// Problems with the settings of trusted certificates.
     pub(super) notes: Vec<String>,
-    /// The certificates that a person has named.
+    /// The certificates that the user has configured.
     pub(super) named: Vec<CertificateDer<'static>>,
 }
 
 impl ReportingVerifier {
-    /// Whether a server shows the very certificate that a person has named, as one does that has signed its own: tools make
-    /// those as authorities' by default, and Go's programs and OpenSSL take them. That it is an authority's is found after its
-    /// time was looked at, and before its name is.
+    /// Returns whether the server presents a certificate that the user has configured, as a server
+    /// with a self-signed certificate does. By default, tools mark such certificates as those of an
+    /// authority, and Go programs and OpenSSL accept them. This error is found after the validity
+    /// period was checked and before the name is, so the name is checked here.
+    ///
     fn is_named(
         &self,
         error: &Error,

@@ -1,8 +1,9 @@
-//! Cryptography for our own connections: *ring*, behind the interfaces that rustls has for providers.
+//! The cryptography of this crate's own connections: *ring*, behind the provider interfaces of rustls.
 //!
-//! rustls has the same behind its feature `ring`. A feature counts for a whole program, though: where rustls' own default, or
-//! reqwest's, is there as well, rustls finds two providers and panics in code that has nothing to do with us. So that
-//! feature is left alone, and what it would bring is brought here; nothing is installed for the process.
+//! rustls offers the same with its feature `ring`. But a feature applies to the whole program: if
+//! the default of rustls or reqwest is enabled too, rustls finds two providers and panics in code
+//! unrelated to this crate. So this module implements what that feature would provide, and installs
+//! nothing for the process.
 
 mod exchange;
 mod hash;
@@ -22,7 +23,8 @@ use rustls::{Error, SignatureScheme};
 use std::sync::Arc;
 use webpki::ring as algorithms;
 
-/// The provider: the suites, groups and signatures of rustls' own for *ring*, in its order.
+/// Returns the provider, with the suites, groups and signature algorithms that rustls has for
+/// *ring*, in the same order.
 pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: suites::ALL.to_vec(),
@@ -33,7 +35,7 @@ pub(super) fn provider() -> CryptoProvider {
     }
 }
 
-/// The same for clients that have a certificate of their own.
+/// Like [`provider`], for clients that have a certificate of their own.
 pub(super) fn signing_provider() -> CryptoProvider {
     CryptoProvider { key_provider: &KeyLoader, ..provider() }
 }
@@ -54,7 +56,7 @@ impl KeyProvider for System {
     }
 }
 
-/// Loads the key of a client's own certificate.
+/// Loads the private key of a client's own certificate.
 #[derive(Debug)]
 struct KeyLoader;
 
@@ -81,7 +83,8 @@ static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
         algorithms::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
         algorithms::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
     ],
-    // In TLS 1.2 a scheme does not say which curve; in TLS 1.3 the first one of the list is the curve.
+    // In TLS 1.2, a scheme does not determine the curve. In TLS 1.3, the first algorithm of the
+    // list is the curve.
     mapping: &[
         (
             SignatureScheme::ECDSA_NISTP384_SHA384,

@@ -1,6 +1,6 @@
-//! Whose word counts for a server's certificate: the system's authorities, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, as
-//! Go's programs and OpenSSL take them: each of the two stands in for its own half of what the system has. Files that were
-//! named for this client count besides.
+//! Gathers the certificates to trust: the system's, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+//! As in Go programs and OpenSSL, each of the two variables replaces one half of what the system
+//! has. Files that were configured for this client are trusted in addition.
 
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
@@ -15,15 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use u2m_core::Sanitized;
 
-/// Who checks certificates, and what was the matter with the variables that say whom to trust.
+/// The certificate verifier, and problems with the variables that configure it.
 pub(crate) struct Roots {
     pub(crate) verifier: Arc<dyn ServerCertVerifier>,
     pub(crate) troubles: Vec<String>,
-    /// The certificates that a person has named, rather than the system.
+    /// The certificates that the user has configured, as opposed to the system's.
     pub(crate) named: Vec<CertificateDer<'static>>,
 }
 
-/// Where systems keep their authorities in one file; the first that is there counts. The list is Go's.
+/// The files in which systems keep all authorities. The first one that exists is used. The list is Go's.
 const FILES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -33,17 +33,17 @@ const FILES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// And where they keep them one by one.
+/// The folders in which systems keep authorities in separate files.
 const FOLDERS: &[&str] = &["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
-/// Larger than any bundle that anybody has.
+/// The maximum size of a bundle, larger than any real one.
 const LIMIT: u64 = 32 << 20;
 
 impl Roots {
-    /// Gathers them. `extra` counts besides.
+    /// Gathers the certificates. `extra` is trusted in addition.
     ///
     /// # Errors
-    /// There is nobody to trust; or why is told of nobody.
+    /// Fails if there are no certificates to trust. The texts are the problems that were found.
     pub(crate) fn gather(
         provider: &Arc<CryptoProvider>,
         extra: &[CertificateDer<'static>],
@@ -114,14 +114,14 @@ fn trouble(variable: &str, path: &Path, why: &str) -> String {
     format!("{variable} names {}, which {why}", Sanitized::new(&path.to_string_lossy()))
 }
 
-/// The certificates in a file; else what is the matter with it, as the end of a sentence.
+/// Reads the certificates in a file, or returns what is wrong with it, as the end of a sentence.
 pub(crate) fn read(path: &Path) -> Result<Vec<Vec<u8>>, String> {
     let what = |error: &std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => "is not there".to_owned(),
         _ => format!("cannot be read: {error}"),
     };
     let metadata = std::fs::metadata(path).map_err(|error| what(&error))?;
-    // Not a pipe or a device, which may never end.
+    // A pipe or a device may never end.
     match metadata.is_file() {
         true if metadata.len() > LIMIT => return Err("is too large".to_owned()),
         true => {}
@@ -138,7 +138,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Vec<u8>>, String> {
     }
 }
 
-/// The certificates of all files in a folder; what else is in it does not matter.
+/// Reads the certificates of all files in a folder. Everything else in it is ignored.
 fn read_folder(path: &Path) -> Result<Vec<Vec<u8>>, String> {
     let entries = std::fs::read_dir(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "is not there".to_owned(),
@@ -170,7 +170,7 @@ mod tests {
         let (file, nothing) = (tests().join("root.pem"), empty.path());
         assert!(gather(&[("SSL_CERT_FILE", &file), ("SSL_CERT_DIR", nothing)]).is_ok());
         assert!(gather(&[("SSL_CERT_DIR", &tests()), ("SSL_CERT_FILE", &file)]).is_ok());
-        // What is wrong with one of them is known, where the other has something to say.
+        // What is wrong with one variable is reported, even if the other one supplies certificates.
         let missing = nothing.join("missing.pem");
         let found = gather(&[("SSL_CERT_DIR", &tests()), ("SSL_CERT_FILE", &missing)]).unwrap();
         let told = format!("SSL_CERT_FILE names {}, which is not there", missing.display());
@@ -217,7 +217,7 @@ mod tests {
             |vars: &[(&str, &Path)]| gather(vars).map(|found| format!("{:?}", found.verifier));
         let named = verifier(&[("SSL_CERT_FILE", &tests().join("root.pem"))]).unwrap();
         assert!(named.starts_with("WebPkiServerVerifier"), "{named}");
-        // A machine may have no authorities at all.
+        // The machine may have no authorities.
         if let Ok(usual) = verifier(&[]) {
             assert!(!usual.starts_with("WebPkiServerVerifier"), "{usual}");
         }

@@ -1,4 +1,4 @@
-//! Refresh tokens that are claimed, spent and replaced.
+//! Rules about refresh tokens that are claimed, spent and replaced.
 
 use super::entries::listed;
 use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist, superseded};
@@ -23,7 +23,7 @@ pub(super) fn newer_login_stays(on: &ConformanceBench) -> RuleReport {
 
 pub(super) fn removal_stays(on: &ConformanceBench) -> RuleReport {
     let (store, key) = (on.open(), on.key("removed"));
-    // A file that holds nothing else may be gone with its last login.
+    // A file without any other login may be removed together with its last one.
     store.save(&on.key("stays"), &on.login("stays")).asked("saving a login")?;
     store.save(&key, &on.login("old")).asked("saving a login")?;
     let mut lock = on.claim(&store, &key, &on.login("old").fingerprint())?;

@@ -1,4 +1,4 @@
-//! Many at once.
+//! Rules about many users of a store at once.
 
 use super::entries::listed;
 use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};
@@ -7,19 +7,19 @@ use std::time::Duration;
 use u2m_cache::Claim;
 use u2m_core::CacheKey;
 
-/// How many there are.
+/// How many threads there are.
 const CROWD: usize = 4;
 
-/// So many logins has each writer.
+/// How many logins each writer has.
 const EACH: usize = 4;
 
-/// So often is a login renewed.
+/// How often a login is renewed.
 const ROUNDS: usize = 12;
 
-/// How long it takes to send a refresh token.
+/// How long sending a refresh token takes.
 const SENDING: Duration = Duration::from_millis(2);
 
-/// Lets `work` be done by a crowd; what the first says of whom it went wrong for.
+/// Runs `work` on several threads; returns what the first failing one reports.
 fn crowd(work: impl Fn(usize) -> RuleReport + Sync) -> RuleReport {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..CROWD)
@@ -63,7 +63,7 @@ pub(super) fn renews_once(on: &ConformanceBench) -> RuleReport {
     let sent_so_far = || sent.lock().unwrap_or_else(PoisonError::into_inner);
     crowd(|_| {
         let store = on.open();
-        // Each round comes to an end for each of the crowd, once or by somebody else.
+        // Each round ends for each thread, by itself or because another was first.
         for _ in 0..ROUNDS * (CROWD + 2) {
             let Some(mut lock) = store.lock(&key, on.limit).asked("waiting for a lock")? else {
                 return Err("somebody who would have waited does not get the lock".to_owned());

@@ -1,4 +1,4 @@
-//! Logins that are saved, read, listed and removed.
+//! Rules about logins that are saved, read, listed and removed.
 
 use super::ground::{ConformanceBench, Opened, RuleReport, StoreUnderTest, holds, insist};
 use u2m_core::{AccessToken, CacheKey, RefreshToken, Session};

@@ -1,4 +1,4 @@
-//! What every rule stands on: a store that is opened as often as one likes, names and tokens that nobody else has.
+//! What every rule needs: a store that can be opened any number of times, and names and tokens that nobody else has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -9,19 +9,19 @@ use u2m_core::{
     Timestamp, chain,
 };
 
-/// What a rule ends with: what was seen, if it is broken.
+/// The outcome of a rule: what was observed, if it is broken.
 pub(super) type RuleReport<T = ()> = Result<T, String>;
 
-/// A store as it was opened.
+/// An opened store.
 pub(super) type Opened = Arc<dyn TokenStore>;
 
 /// Opens the store once more.
 pub(super) type Open = Arc<dyn Fn() -> Opened + Send + Sync>;
 
-/// When the tokens of a rule end: in 2099.
+/// When the tokens of a rule expire: in 2099.
 const LATER: i64 = 4_070_908_800;
 
-/// The place of one rule.
+/// The workplace of one rule.
 pub(super) struct ConformanceBench {
     open: Open,
     pub(super) limit: Duration,
@@ -32,7 +32,7 @@ pub(super) struct ConformanceBench {
 impl ConformanceBench {
     pub(super) fn new(open: Open, limit: Duration) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        // That a refresh token was spent is remembered on this machine, so each run has its own.
+        // This machine remembers spent refresh tokens, so each run uses its own.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let unique = format!("{}-{since}-{count}", std::process::id());
@@ -48,7 +48,7 @@ impl ConformanceBench {
         self.odd_key(&format!("u2m-conformance-{name}-"), "")
     }
 
-    /// The same, between two texts.
+    /// Such a name between two texts.
     pub(super) fn odd_key(&self, before: &str, after: &str) -> CacheKey {
         let key = CacheKey::new(format!("{before}{}{after}", self.unique));
         self.made.lock().unwrap_or_else(PoisonError::into_inner).push(key.clone());
@@ -67,7 +67,7 @@ impl ConformanceBench {
         self.bare(name).with_refresh_token(refresh)
     }
 
-    /// A login with all that one can have.
+    /// A login with every field set.
     pub(super) fn full(&self, name: &str) -> RuleReport<Session> {
         let odd = |_| "a host of the check's own is none".to_owned();
         let host = Host::parse("https://host.conformance.example").map_err(odd)?;
@@ -83,20 +83,20 @@ impl ConformanceBench {
         Ok(session.with_issued_at(Timestamp::from_unix(LATER - 3600)).with_binding(binding))
     }
 
-    /// Takes a lock that is free, or soon will be.
+    /// Takes a lock that is free, or will be soon.
     pub(super) fn lock(&self, store: &Opened, key: &CacheKey) -> RuleReport<Box<dyn EntryLock>> {
         let lock = store.lock(key, self.limit).asked("taking a lock")?;
         lock.ok_or_else(|| "a lock that nobody holds is not to be had".to_owned())
     }
 
-    /// Takes a lock, reads the login under it, and claims the state that it is in, as a refresh does.
+    /// Takes a lock, reads the login under it, and claims that state, as a refresh does.
     pub(super) fn claim(
         &self,
         store: &Opened,
         key: &CacheKey,
         of: &Fingerprint,
     ) -> RuleReport<Box<dyn EntryLock>> {
-        /// How often a login that nobody else has may be said to have changed.
+        /// How often a login that nobody else has may be reported as changed.
         const TRIES: usize = 4;
         let mut lock = self.lock(store, key)?;
         for _ in 0..TRIES {
@@ -112,7 +112,7 @@ impl ConformanceBench {
         Err("a refresh token that nobody else wants is not to be had".to_owned())
     }
 
-    /// Does `work` on a thread of its own, and fails if it takes longer than anything honest.
+    /// Runs `work` on a thread of its own, and fails if it takes longer than any correct store would.
     pub(super) fn promptly<T: Send + 'static>(
         &self,
         what: &str,
@@ -123,7 +123,7 @@ impl ConformanceBench {
         receive.recv_timeout(self.limit).map_err(|_| format!("{what} hangs"))
     }
 
-    /// Removes what the rule has made.
+    /// Removes what the rule has created.
     pub(super) fn clear(&self) {
         let store = self.open();
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,9 +131,9 @@ impl ConformanceBench {
     }
 }
 
-/// What a store answered.
+/// An answer of a store.
 pub(super) trait StoreUnderTest<T> {
-    /// Its answer; or, in words, that it failed.
+    /// The answer, or a text that says that it failed.
     fn asked(self, what: &str) -> RuleReport<T>;
 }
 
@@ -147,7 +147,7 @@ pub(super) fn insist(is_so: bool, otherwise: impl Into<String>) -> RuleReport {
     if is_so { Ok(()) } else { Err(otherwise.into()) }
 }
 
-/// Insists that a login stands under a key, and says what differs.
+/// Requires that a login is stored under a key, and reports what differs.
 pub(super) fn holds(store: &Opened, key: &CacheKey, login: Option<&Session>) -> RuleReport {
     let found = store.load(key).asked("reading a login")?;
     let (found, login) = match (&found, login) {
@@ -172,7 +172,7 @@ pub(super) fn holds(store: &Opened, key: &CacheKey, login: Option<&Session>) -> 
     )
 }
 
-/// Insists on an outcome that says that somebody else's login stays.
+/// Requires an outcome that says that somebody else's login stays.
 pub(super) fn superseded(outcome: Result<(), StoreError>, what: &str) -> RuleReport {
     match outcome {
         Err(StoreError::Superseded { .. }) => Ok(()),

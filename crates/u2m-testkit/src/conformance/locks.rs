@@ -1,11 +1,11 @@
-//! The lock of a login: who has it, who waits for it, and how it ends.
+//! Rules about the lock of a login: who holds it, who waits for it, and how it ends.
 
 use super::entries::listed;
 use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// As long as it takes a thread to stand in line.
+/// Long enough for a thread to start waiting.
 const MOMENT: Duration = Duration::from_millis(200);
 
 pub(super) fn locks_for_one(on: &ConformanceBench) -> RuleReport {
@@ -57,7 +57,7 @@ pub(super) fn hands_locks_on(on: &ConformanceBench) -> RuleReport {
         let _ = told.recv_timeout(on.limit);
     }
     let mut outcomes = Vec::new();
-    // Whoever does not wait comes back now.
+    // A thread that does not wait returns now.
     outcomes.extend(ended.recv_timeout(MOMENT).ok());
     drop(held);
     while outcomes.len() < 3 {
@@ -78,7 +78,7 @@ pub(super) fn lets_go_in_a_panic(on: &ConformanceBench) -> RuleReport {
     let body_key = key.clone();
     let thread = std::thread::spawn(move || {
         let _held = one.lock(&body_key, Duration::ZERO);
-        // As a panic, without its words on the standard error of whoever runs this.
+        // Like a panic, but without its text on the standard error of whoever runs this.
         std::panic::resume_unwind(Box::new("a panic of the check's own"));
     });
     let _ = thread.join();

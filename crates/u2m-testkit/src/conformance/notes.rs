@@ -1,4 +1,4 @@
-//! What is remembered of refreshes that failed.
+//! Rules about what is remembered of failed refreshes.
 
 use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use u2m_core::{
     chain,
 };
 
-fn verdict(of: &Session, kind: RefreshFailureKind) -> RefreshFailure {
+fn refresh_failure(of: &Session, kind: RefreshFailureKind) -> RefreshFailure {
     let since = std::time::SystemTime::now();
     RefreshFailure::new(of.fingerprint(), Moment::new(Timestamp::from(since), 123_456_789), kind)
 }
 
 fn rejected(of: &Session) -> RefreshFailure {
-    verdict(
+    refresh_failure(
         of,
         RefreshFailureKind::Rejected(ErrorResponse::new(
             400,
@@ -31,29 +31,35 @@ pub(super) fn remembers_failures(on: &ConformanceBench) -> RuleReport {
         store.save(key, &login).asked("saving a login")?;
     }
     insist(
-        on.lock(&store, &key)?.verdict().is_none(),
+        on.lock(&store, &key)?.refresh_failure().is_none(),
         "a failure is remembered that there was not",
     )?;
     let refused =
         ErrorResponse::new(400, "invalid_request", None).with_suberror("consent_required");
     let verdicts = [
-        verdict(&login, RefreshFailureKind::passing("http 503")),
-        verdict(&login, RefreshFailureKind::passing("http 429"))
+        refresh_failure(&login, RefreshFailureKind::transient("http 503")),
+        refresh_failure(&login, RefreshFailureKind::transient("http 429"))
             .with_pause(Duration::from_secs(90)),
-        verdict(&login, RefreshFailureKind::Rejected(refused)),
-        verdict(&login, RefreshFailureKind::spent("the answer could not be read")),
+        refresh_failure(&login, RefreshFailureKind::Rejected(refused)),
+        refresh_failure(&login, RefreshFailureKind::spent("the answer could not be read")),
         rejected(&login),
     ];
-    for verdict in verdicts {
+    for refresh_failure in verdicts {
         let mut lock = on.lock(&store, &key)?;
-        lock.note(&verdict).asked("noting a failure")?;
-        insist(lock.verdict().as_ref() == Some(&verdict), "its holder is not told what it noted")?;
+        lock.note(&refresh_failure).asked("noting a failure")?;
+        insist(
+            lock.refresh_failure().as_ref() == Some(&refresh_failure),
+            "its holder is not told what it noted",
+        )?;
         drop(lock);
-        let told = on.lock(&on.open(), &key)?.verdict();
-        insist(told.is_some(), format!("{:?} is forgotten", verdict.kind))?;
-        insist(told.as_ref() == Some(&verdict), format!("{verdict:?} is told as {told:?}"))?;
+        let told = on.lock(&on.open(), &key)?.refresh_failure();
+        insist(told.is_some(), format!("{:?} is forgotten", refresh_failure.kind))?;
+        insist(
+            told.as_ref() == Some(&refresh_failure),
+            format!("{refresh_failure:?} is told as {told:?}"),
+        )?;
     }
-    let told = on.lock(&store, &neighbour)?.verdict();
+    let told = on.lock(&store, &neighbour)?.refresh_failure();
     insist(told.is_none(), "the failure of one login is told of another")?;
     holds(&store, &key, Some(&login))
 }
@@ -69,7 +75,7 @@ pub(super) fn keeps_refresh_token(on: &ConformanceBench) -> RuleReport {
     };
     is_refused(store.save(&key, &bare), "without the lock")?;
     is_refused(on.lock(&store, &key)?.save(&bare), "under the lock")?;
-    let passing = verdict(&login, RefreshFailureKind::passing("http 503"));
+    let passing = refresh_failure(&login, RefreshFailureKind::transient("http 503"));
     on.lock(&store, &key)?.note(&passing).asked("noting a failure")?;
     is_refused(store.save(&key, &bare), "after a failure that may pass")?;
     on.lock(&store, &key)?.note(&rejected(&login)).asked("noting a failure")?;
@@ -83,7 +89,7 @@ pub(super) fn keeps_pauses_apart(on: &ConformanceBench) -> RuleReport {
         store.save(key, &on.login(key.as_str())).asked("saving a login")?;
     }
     let doors = [&keys[0], &keys[1]].map(|key| Fingerprint::of_text(key.as_str()));
-    let kind = RefreshFailureKind::passing("http 503");
+    let kind = RefreshFailureKind::transient("http 503");
     let pause =
         RefreshFailure::new(doors[0].clone(), Timestamp::from(std::time::SystemTime::now()), kind)
             .with_pause(Duration::from_secs(30));

@@ -1,4 +1,4 @@
-//! Several logins at once, a login that is put back, and what is shown before one.
+//! Rules about several logins at once, a login that is put back, and the check before a login.
 
 use super::entries::listed;
 use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, holds, insist};

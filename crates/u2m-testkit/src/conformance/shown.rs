@@ -1,4 +1,4 @@
-//! What a store says of itself.
+//! Rules about what a store reveals about itself.
 
 use super::ground::{ConformanceBench, RuleReport, StoreUnderTest, insist};
 use u2m_cache::StoreError;

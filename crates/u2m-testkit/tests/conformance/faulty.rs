@@ -242,13 +242,13 @@ struct FaultyLock {
 }
 
 impl EntryLock for FaultyLock {
-    fn verdict(&mut self) -> Option<RefreshFailure> {
-        self.lock.as_mut().and_then(|lock| lock.verdict())
+    fn refresh_failure(&mut self) -> Option<RefreshFailure> {
+        self.lock.as_mut().and_then(|lock| lock.refresh_failure())
     }
 
-    fn note(&mut self, verdict: &RefreshFailure) -> Result<(), StoreError> {
+    fn note(&mut self, refresh_failure: &RefreshFailure) -> Result<(), StoreError> {
         match &mut self.lock {
-            Some(lock) if self.store.fault != Fault::ForgetsFailures => lock.note(verdict),
+            Some(lock) if self.store.fault != Fault::ForgetsFailures => lock.note(refresh_failure),
             _ => Ok(()),
         }
     }

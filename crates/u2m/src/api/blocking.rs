@@ -1,4 +1,4 @@
-//! The same for plain code.
+//! The API calls for blocking code.
 
 use super::{Api as Async, Clusters as AsyncClusters};
 use crate::runtime::OwnRuntime;
@@ -10,7 +10,8 @@ use u2m_core::{
 };
 use u2m_http::Transport;
 
-/// A host's API for plain code; see [`Api`](crate::databricks::Api). Not to be used within an async runtime.
+/// The API calls that signing in needs, for blocking code; see [`Api`](crate::databricks::Api). Must not be used within an async
+/// runtime.
 ///
 /// ```no_run
 /// # fn example(token: u2m::AccessToken) -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +31,7 @@ use u2m_http::Transport;
 #[derive(Debug)]
 pub struct Api(Async);
 
-/// Clusters, one after the other, for plain code; see [`Clusters`](crate::databricks::Clusters).
+/// A list of clusters for blocking code; see [`Clusters`](crate::databricks::Clusters).
 #[derive(Debug)]
 pub struct Clusters(AsyncClusters);
 

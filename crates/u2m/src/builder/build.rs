@@ -1,4 +1,4 @@
-//! From a description to a login that can be used, or why it is none.
+//! Turns a description into a usable login, or says why it cannot be one.
 
 use super::{Builder, usual_transport};
 use crate::challenge::LoginSettings;
@@ -14,12 +14,12 @@ use u2m_http::{ShareRules, SharedToken};
 use url::Url;
 
 impl Builder {
-    /// Checks the description.
+    /// Checks the description and builds the login.
     ///
     /// # Errors
-    /// The home folder is not known and no store was given; the discovery host is not a host; a refresh would be waited
-    /// for no longer than its own request takes; no client was named for an issuer that is not Databricks'; endpoints were given
-    /// for a discovery login; no transport was given, and this build has none (feature `reqwest`).
+    /// Fails if no store was given and the home folder is unknown; the discovery host is not a valid host; the wait for another
+    /// process's refresh is not longer than a request may take; no client was named for an issuer that is not Databricks';
+    /// endpoints were given for a discovery login; or no transport was given and this build has none (feature `reqwest`).
     pub fn build(self) -> Result<PersistentAuth, BuildError> {
         if self.lock_wait <= self.patience.budget.max(self.patience.answer) {
             return Err(BuildError::Impatient);
@@ -106,7 +106,8 @@ impl Builder {
     }
 }
 
-/// The rules for a token in hand. Where the host is not known before the login says it, it may be on Azure.
+/// The freshness rules for a token in memory. If the host is not known before the login names it, it may be on Azure, so Azure's
+/// rules apply.
 fn rules_in_hand(request: &TokenRequest) -> FreshnessRules {
     let mut rules = request.rules.clone();
     match request.target.host() {
@@ -131,28 +132,29 @@ fn discovery(named: Option<&str>, trust: IssuerTrust) -> Result<(Url, IssuerTrus
     Ok((url, trust))
 }
 
-/// Why a description is not one of a login.
+/// Why [`Builder::build`] failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Not a host to begin at.
+    /// The discovery host is not a valid host.
     #[error("the discovery host cannot be used")]
     DiscoveryHost(#[source] HostError),
-    /// A discovery login learns who signs in, and where, from the person's browser.
+    /// Endpoints were given for a discovery login, which learns its issuer and endpoints from the callback in the person's
+    /// browser.
     #[error(
         "a discovery login takes no endpoints of one's own: the issuer that signs in says where they are"
     )]
     EndpointsOfDiscovery,
-    /// Waiters would give up before the one they wait for.
+    /// The lock wait is too short: callers that wait for a refresh would give up before it can finish.
     #[error("a lock must be waited for longer than a request may take")]
     Impatient,
-    /// Only Databricks' issuers know a client that everybody may be.
+    /// No client was named. Only Databricks' issuers have a public client that everybody may use.
     #[error("an issuer's login needs the id of a client that is registered there")]
     NoClient,
-    /// No transport was given, and this build has none of its own.
+    /// No transport was given, and this build has no default one.
     #[error("no transport was given, and u2m was built without its feature `reqwest`")]
     NoTransport,
-    /// No store was given, and the default one cannot be had.
+    /// No store was given, and the default one could not be opened.
     #[error("no token store")]
     Store(#[source] StorageError),
 }

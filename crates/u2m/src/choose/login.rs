@@ -1,21 +1,21 @@
-//! What to sign in to.
+//! Chooses what to sign in to.
 
 use super::{Environment, TargetArgs, account, ca_file_of, name, scopes_of, typed};
 use std::path::PathBuf;
 use u2m_config::{ChooseError, ConfigFile, Profile};
 use u2m_core::{AccountId, Host, HostMetadata, ProfileName, Sanitized, Scopes, Target};
 
-/// What to sign in to, and the profile to save it as.
+/// What to sign in to, and the profile to save the login as.
 ///
-/// Where the ids come from, the first that is set: what was said; the host's URL; the profile of that name, whose host is
-/// the same; and once the host has been asked ([`settle`](Self::settle)), its own word; then the environment, which is not
-/// asked for an account that the host has no use for.
+/// Ids are taken from the first source that has them: what was named; the host's URL; the profile of that name, if its host is
+/// the same; once the host has been asked ([`settle`](Self::settle)), its own metadata; and then the environment, whose account
+/// is used only if the host serves accounts.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoginChoice {
     /// The profile that the login is saved as.
     pub profile: ProfileName,
-    /// Nobody has named the profile: its name is made of the host or the account.
+    /// Whether the profile's name was derived from the host or the account because nobody named one.
     pub is_suggested: bool,
     /// The host; `None` means a discovery login.
     pub host: Option<Host>,
@@ -23,22 +23,22 @@ pub struct LoginChoice {
     pub account: Option<AccountId>,
     /// The workspace.
     pub workspace_id: Option<String>,
-    /// The profile is for this account as a whole, and has been before: nobody needs to ask for a workspace.
+    /// Whether the profile already covers this account as a whole, so that no workspace has to be chosen.
     pub is_account_wide: bool,
     /// The scopes that the profile already names.
     pub scopes: Scopes,
-    /// A file of certificates that are trusted besides the system's: what was said, or what the profile already names.
+    /// A file of certificates to trust besides the system's: the one that was named, or the one in the profile.
     pub ca_file: Option<PathBuf>,
 }
 
 impl LoginChoice {
-    /// Whether the host has to be asked for what nobody has said: its kind and its ids. Account consoles have nothing to add.
+    /// Whether the host must be asked for its kind and its missing ids. Account consoles have nothing to add.
     pub fn is_open(&self) -> bool {
         self.host.as_ref().is_some_and(|host| !host.is_account_console())
     }
 
-    /// Whether there is a workspace to choose: an account is known and a workspace is not. Consoles have none, and profiles
-    /// that have been for the whole of this account stay so.
+    /// Whether there is a workspace to choose: the account is known and the workspace is not. Consoles have no workspaces, and a
+    /// profile that covers the whole account stays that way.
     pub fn wants_workspace(&self) -> bool {
         self.is_open()
             && self.account.is_some()
@@ -46,11 +46,11 @@ impl LoginChoice {
             && !self.is_account_wide
     }
 
-    /// Fills in what nobody has said, by the host's own word and then by the environment. A name that was suggested may
+    /// Fills in what nobody named, first from the host's metadata and then from the environment. A suggested profile name may
     /// change with it.
     ///
     /// # Errors
-    /// People sign in to accounts here, and no account is known.
+    /// Fails if people sign in to accounts on this host and no account is known.
     ///
     /// ```
     /// use u2m::config::{Environment, TargetArgs, choose_for_login};
@@ -71,7 +71,7 @@ impl LoginChoice {
         around: &Environment<'_>,
     ) -> Result<(), ChooseError> {
         let Some(host) = self.host.clone() else { return Ok(()) };
-        // A host that names no plausible id has named none.
+        // An id that cannot be valid counts as missing.
         let own = || metadata.account_id.as_deref().and_then(|id| AccountId::parse(id).ok());
         self.account = self.account.take().or_else(own);
         if metadata.serves_accounts() && self.account.is_none() {
@@ -89,7 +89,7 @@ impl LoginChoice {
             };
             self.workspace_id = self.workspace_id.take().or(own).or_else(env);
         }
-        // A profile that is there already, for just this, keeps its name.
+        // An existing profile that fits keeps its name.
         let is_there = |name: &ProfileName| around.config.profile(name.as_str()).is_some();
         if self.is_suggested && !is_there(&self.profile) {
             let of_account = metadata.serves_accounts() && self.workspace_id.is_none();
@@ -103,7 +103,7 @@ impl LoginChoice {
         Ok(())
     }
 
-    /// The target, by the host's own word where that was needed.
+    /// The target to sign in to, by the host's metadata where it is needed.
     pub fn target(&self, metadata: &HostMetadata) -> Target {
         let target = match &self.host {
             Some(host) => metadata.target(host.clone(), self.account.clone()),
@@ -112,8 +112,8 @@ impl LoginChoice {
         target.with_profile(self.profile.clone())
     }
 
-    /// `ACCOUNT-<id>` for an account; the first label of a host's name; `DEFAULT` for an address. With a number behind it if
-    /// a profile of that name is for something else.
+    /// Derives a profile name: `ACCOUNT-<id>` for an account, the first label of a host name, `DEFAULT` for an IP address. Adds
+    /// a number if a profile of that name is for something else.
     fn free_name(
         &self,
         config: &ConfigFile,
@@ -133,7 +133,7 @@ impl LoginChoice {
             own.is_some_and(|own| new.is_some_and(|new| own != new))
         };
         first_free(&wanted, |name| {
-            // What signs in by other means would lose them.
+            // A profile that signs in another way would lose its credentials.
             config.profile(name).is_none_or(|profile| match profile.parsed_host() {
                 _ if !profile.is_for_users() || profile.issuer().is_some() => false,
                 Ok(Some((own, _))) => {
@@ -153,13 +153,13 @@ impl LoginChoice {
 
 const DEFAULT: &str = "DEFAULT";
 
-/// Chooses by the rules of the reference's `auth login`. Without a host anywhere it is a discovery login. Without a
-/// profile's name one is made from the account or the host, another one than any that is taken by something else.
+/// Chooses what to sign in to, by the rules of `auth login` in Databricks' CLI. If no host is known at all, it is a discovery
+/// login. If no profile is named, a name is derived from the account or the host that no other profile uses for something else.
 ///
-/// `DATABRICKS_HOST` and `DATABRICKS_CONFIG_PROFILE` are not consulted, as in the reference.
+/// As in Databricks' CLI, `DATABRICKS_HOST` and `DATABRICKS_CONFIG_PROFILE` are not consulted.
 ///
 /// # Errors
-/// It is not clear what is meant.
+/// Fails if the arguments are ambiguous, contradictory or incomplete.
 ///
 /// ```
 /// use u2m::config::{Environment, TargetArgs, choose_for_login};
@@ -176,7 +176,7 @@ pub fn choose_for_login(
     let config = around.config;
     let said = said.sorted(config)?;
     let profile = said.profile.as_deref().and_then(|name| config.profile(name));
-    // The login would be kept where that of the issuer is, and looked for there no more.
+    // The login would be saved in place of the issuer's, and would not be looked up there.
     if let Some((issuer, _)) = profile.as_ref().and_then(|profile| profile.issuer()) {
         let (profile, issuer) =
             (said.profile.as_deref().unwrap_or_default(), Sanitized::new(issuer));
@@ -187,7 +187,7 @@ pub fn choose_for_login(
     if let (Some(profile), Some((host, _))) = (&profile, &named) {
         profile.check_is_on(host)?;
     }
-    // From here on the profile's host, if it has one, is the one to sign in to, so that its ids belong to it.
+    // From here on the profile's own host, if it has one, is the host to sign in to, so that its ids belong to it.
     let has_own = own.is_some();
     let Some((host, hints)) = named.or(own) else {
         let given = [("account-id", &said.account_id), ("workspace-id", &said.workspace_id)];
@@ -196,7 +196,7 @@ pub fn choose_for_login(
         }
         let profile_name = match said.profile.as_deref() {
             Some(given) => name(given)?,
-            // Where this leads to is not known yet, so what has a host already is for something else.
+            // The host is not known yet, so a profile that has a host is for something else.
             None => first_free(DEFAULT, |name| {
                 config.profile(name).is_none_or(|profile| {
                     let leads_nowhere = profile.host().is_none() && profile.issuer().is_none();
@@ -216,7 +216,7 @@ pub fn choose_for_login(
             ca_file: ca_file_of(said.ca_file.clone(), profile.as_ref()),
         });
     };
-    // Before the profile has a name, one that is for this host already knows how to reach it.
+    // Before the profile has a name, another profile on this host may already name the certificates.
     let on_host =
         || config.profiles_on(&host).iter().find_map(|known| known.ca_file().map(Into::into));
     let ca_file = ca_file_of(said.ca_file.clone(), profile.as_ref());
@@ -234,7 +234,7 @@ pub fn choose_for_login(
         return Err(ChooseError::NoAccount(host));
     }
     let is_same_account = own_account == account_id.as_ref().map(AccountId::as_str);
-    // `none` is how the reference says that there is no workspace.
+    // In Databricks' CLI, `none` means that there is no workspace.
     let workspace_id = said.workspace_id.clone().filter(|id| id != "none").or(hints.workspace_id);
     if let Some(bad) = workspace_id.as_deref().filter(|id| !is_id(id)) {
         return Err(ChooseError::WorkspaceId(Sanitized::new(bad)));
@@ -254,7 +254,7 @@ pub fn choose_for_login(
     };
     if choice.is_suggested {
         choice.profile = choice.free_name(config, &host, false)?;
-        // Its own ids and scopes count as if it had been named.
+        // Its own ids and scopes count as if the profile had been named.
         if config.profile(choice.profile.as_str()).is_some() {
             let named = TargetArgs { profile: Some(choice.profile.to_string()), ..said };
             let named = choose_for_login(&named, around)?;
@@ -270,7 +270,7 @@ fn is_id(text: &str) -> bool {
     AccountId::parse(text).is_ok()
 }
 
-/// The name itself, or with the first number behind it with which it is free.
+/// Returns the name itself, or the name with the first number that makes it free.
 fn first_free(wanted: &str, is_free: impl Fn(&str) -> bool) -> Result<ProfileName, ChooseError> {
     let numbered = (2..1_000).map(|n| format!("{wanted}-{n}"));
     let free =

@@ -1,4 +1,4 @@
-//! Whose token is asked for.
+//! Chooses which login to get a token from.
 
 use super::{Environment, TargetArgs, account, ca_file_of, name, scopes_of, target_of};
 use crate::builder::Builder;
@@ -10,29 +10,29 @@ use u2m_core::{
     AccountId, CacheKey, Freshness, FreshnessRules, Host, HostMetadata, Sanitized, Scopes, Target,
 };
 
-/// Whose token is asked for.
+/// Which login to get a token from.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenChoice {
-    /// What was signed in to, as far as that can be told without asking the host.
+    /// The target, as far as it is known without asking the host.
     pub target: Target,
-    /// The scopes that the login must have been granted: those that the profile names, unless it is for an issuer that is not
+    /// The scopes that the login must have been granted: those that the profile names. Empty for an issuer that is not
     /// Databricks'.
     pub scopes: Scopes,
-    /// The client, where the profile names one: of an issuer that is not Databricks'.
+    /// The client, if the profile names one for an issuer that is not Databricks'.
     pub client_id: Option<String>,
-    /// The account that was named beside a host which may turn out to serve accounts.
+    /// The account that was named with a host that may turn out to serve accounts.
     account: Option<AccountId>,
-    /// The profile file that says so, where a profile does.
+    /// The profile file, if a profile in it was used.
     profile_file: Option<PathBuf>,
-    /// A file of certificates that are trusted besides the system's.
+    /// A file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// Whether a person signs in with the profile, and no other profile names its host.
+    /// Whether a person signs in with the profile and no other profile names its host.
     is_only_on_host: bool,
 }
 
 impl TokenChoice {
-    /// Begins to describe the login, with all that was chosen.
+    /// Starts describing the login, with everything that was chosen.
     pub fn builder(self) -> Builder {
         let builder = Builder::new(self.target).with_scopes(self.scopes);
         let builder = builder.with_host_key_fallback(self.is_only_on_host);
@@ -44,20 +44,20 @@ impl TokenChoice {
         }
     }
 
-    /// The key under which a host that serves accounts would keep this login, if it is another one.
+    /// The key under which a host that serves accounts would store this login, if it differs.
     pub fn other_key(&self) -> Option<CacheKey> {
         self.unified()
             .and_then(|target| target.host_cache_key())
             .filter(|_| self.target.profile().is_none())
     }
 
-    /// The key of the login that is used where this one is not stored: that of the host, which no other profile names.
+    /// The key to use if this login is not stored: that of the host, if no other profile names it.
     pub(crate) fn host_fallback_key(&self) -> Option<CacheKey> {
         self.target.host_cache_key().filter(|_| self.is_only_on_host)
     }
 
-    /// Settles the kind of a host that was named beside an account: by the key under which a login is stored; or, if a login of
-    /// another program says nothing about its endpoints and has to be renewed, by what `ask` learns of the host.
+    /// Decides what kind of host it is when an account was named with it. The key under which a login is stored decides. Only if
+    /// another program's login does not record its endpoints and must be renewed, `ask` asks the host.
     ///
     /// ```
     /// use u2m::config::{Environment, TargetArgs, choose_for_token};
@@ -77,7 +77,7 @@ impl TokenChoice {
         if !self.is_open() {
             return self;
         }
-        // What cannot be read here is reported when the token is.
+        // A store error is reported when the token is requested.
         let load = |key: &CacheKey| store.load(key).ok().flatten();
         if let Some(key) = self.other_key()
             && load(&key).is_some()
@@ -101,7 +101,7 @@ impl TokenChoice {
         self.unified().is_some()
     }
 
-    /// Settles the kind by the host's own word.
+    /// Decides the kind of host by its metadata.
     #[must_use]
     pub fn settled_by(mut self, metadata: &HostMetadata) -> Self {
         if metadata.serves_accounts() {
@@ -111,7 +111,7 @@ impl TokenChoice {
         self
     }
 
-    /// Takes the host for one that serves accounts.
+    /// Treats the host as one that serves accounts.
     #[must_use]
     pub fn as_unified(mut self) -> Self {
         if let Some(target) = self.unified() {
@@ -129,17 +129,16 @@ impl TokenChoice {
     }
 }
 
-/// Whose token is asked for: the login of the profile and the host that [`select`] comes to, for [`Purpose::Login`].
+/// Chooses which login to get a token from: the login of the profile and host that [`select`] returns for [`Purpose::Login`].
 ///
-/// It goes by the rules of the reference's `auth token`, with these differences: a profile's tokens are never taken for
-/// another host than its own, wherever the two were named; a host is matched only with profiles that a person signs in
-/// with; and where several match, the default profile wins.
+/// The rules are those of `auth token` in Databricks' CLI, with these differences: a profile's tokens are never used for another
+/// host than its own, wherever the two were named; a host matches only profiles that a person signs in with; and if several
+/// match, the default profile wins.
 ///
-/// Precedence: what was said; `DATABRICKS_CONFIG_PROFILE`; `DATABRICKS_HOST` with `DATABRICKS_ACCOUNT_ID`; the default
-/// profile.
+/// Precedence: what was named; `DATABRICKS_CONFIG_PROFILE`; `DATABRICKS_HOST` with `DATABRICKS_ACCOUNT_ID`; the default profile.
 ///
 /// # Errors
-/// It is not clear what is meant; or what is meant signs in otherwise than by a person.
+/// Fails if the choice is ambiguous or empty, or if the chosen profile is not one that a person signs in with.
 ///
 /// ```
 /// use u2m::config::{Environment, TargetArgs, choose_for_token};
@@ -187,7 +186,7 @@ fn of_issuer(profile: &Profile<'_>) -> Result<TokenChoice, ChooseError> {
     let (issuer, client) = profile.issuer().unwrap_or_default();
     let wrong = |error| ChooseError::ProfileIssuer(Sanitized::new(profile.name()), error);
     let target = Target::issuer(issuer).map_err(wrong)?.with_profile(name(profile.name())?);
-    // What an issuer grants it may call by other names than those that were asked for: they count at the login alone.
+    // An issuer may name the granted scopes differently from the requested ones, so scopes are checked at the login only.
     let (scopes, client_id) = (Scopes::default(), Some(client.to_owned()));
     Ok(TokenChoice {
         target,
@@ -200,7 +199,7 @@ fn of_issuer(profile: &Profile<'_>) -> Result<TokenChoice, ChooseError> {
     })
 }
 
-/// Whether a person signs in with the profile, and no other one names its host, whatever it signs in with.
+/// Whether a person signs in with the profile and no other profile names its host, whatever that one signs in with.
 fn is_only_on_host(profile: &Profile<'_>, config: &ConfigFile) -> bool {
     let host = |profile: &Profile<'_>| profile.parsed_host().ok().flatten().map(|(host, _)| host);
     let Some(own) = host(profile).filter(|_| profile.is_for_users()) else { return false };
@@ -210,7 +209,7 @@ fn is_only_on_host(profile: &Profile<'_>, config: &ConfigFile) -> bool {
     !others.any(|other| host(other).as_ref() == Some(&own))
 }
 
-/// Whether a text may be a spelling of this host, at a glance: a token is printed in less time than many hosts are parsed in.
+/// A quick check whether a text may spell this host. Parsing many hosts would take longer than printing a token.
 fn may_spell(text: &str, host: &Host) -> bool {
     let is_plain = |text: &str| text.is_ascii() && !text.contains('%');
     let is_word =

@@ -1,4 +1,4 @@
-//! What the small process says when it is done. One JSON object over a pipe.
+//! The answer of the refresh process: one JSON object over a pipe.
 
 use crate::refresher::RefreshResult;
 use serde::{Deserialize, Serialize};
@@ -11,14 +11,14 @@ use u2m_core::{
 };
 use zeroize::Zeroizing;
 
-/// How it ended, and what a person should hear of.
+/// How the refresh ended, and the notices for the person.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChildReply {
     outcome: ChildOutcome,
     notices: Vec<String>,
 }
 
-/// An outcome, without the refresh token: the caller has no use for it, unless it is nowhere else.
+/// An outcome without the refresh token: the caller does not need it, unless it is stored nowhere.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ChildOutcome {
@@ -35,7 +35,7 @@ pub(super) enum ChildNotice {
     Unsaved { why: String },
 }
 
-/// A [`TokenError`]: the kinds that are decided on, as they are; the others in words.
+/// A [`TokenError`]: the kinds that callers act on are kept; the others become text.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ChildFailure {
@@ -83,7 +83,7 @@ pub(super) enum ChildFailureKind {
     Store,
 }
 
-/// What is known of the refresh token; nothing, if nothing is said.
+/// What is known about the refresh token; empty if nothing was said.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ChildSpendState {
@@ -97,7 +97,7 @@ impl ChildReply {
         Self { outcome: ChildOutcome::of(landed), notices }
     }
 
-    /// One line: its end says that it is whole.
+    /// Writes one line: its end shows that it is complete.
     pub(super) fn text(&self) -> io::Result<Zeroizing<String>> {
         let mut line = secret_json(self).ok_or(io::ErrorKind::InvalidData)?;
         line.push('\n');
@@ -189,7 +189,7 @@ impl ChildFailure {
             TokenError::SpentInVain(words) => Self::SpentInVain(words.to_string()),
             TokenError::Store(failure) => told(ChildFailureKind::Store, chain(failure)),
             TokenError::Unfinished => Self::Unfinished,
-            // `Mismatch` and `TriedJustNow` are found by the caller itself, before it asks for help.
+            // The caller itself detects `Mismatch` and `TriedJustNow` before it asks for help.
             other => told(ChildFailureKind::Refresh, chain(other)),
         }
     }
@@ -215,9 +215,9 @@ impl ChildFailure {
             Self::Rejected { status, code, description } => {
                 TokenError::Rejected(ErrorResponse::new(status, &code, description.as_deref()))
             }
-            // Who has an old token in hand goes on with it while a store passes.
+            // A caller with an old token in memory continues with it while the store is briefly unavailable.
             Self::Reported { what: ChildFailureKind::Store, text, is_transient: true, .. } => {
-                TokenError::Store(StoreFailure::passing(ErrorText(text)))
+                TokenError::Store(StoreFailure::transient(ErrorText(text)))
             }
             Self::Reported { what, text, is_transient, known } => {
                 let report = ReportedError::new(what.blame(), text, is_transient);
@@ -267,7 +267,7 @@ impl ChildFailureKind {
     }
 }
 
-/// A store's failure of which only the words are left.
+/// A store error of which only the text is left.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct ErrorText(String);
@@ -338,7 +338,7 @@ mod tests {
             TokenError::Endpoints(MetadataError::NotSupported),
             TokenError::Endpoints(MetadataError::Status(503)),
             TokenError::Store(StoreFailure::new(io::Error::other("disk full"))),
-            TokenError::Store(StoreFailure::passing(io::Error::other("no answer"))),
+            TokenError::Store(StoreFailure::transient(io::Error::other("no answer"))),
         ] {
             let twin = through(&Err(error.clone())).unwrap_err();
             assert_eq!(chain(&twin), chain(&error));

@@ -1,4 +1,4 @@
-//! What the small process is told: whose token, by which rules, in which store. One JSON object over a pipe.
+//! The job for the refresh process: whose token, by which rules, in which store. One JSON object over a pipe.
 
 use super::place::StorePlace;
 use crate::bounds;
@@ -14,10 +14,10 @@ use u2m_core::{
 use u2m_http::RetryPolicy;
 use zeroize::Zeroizing;
 
-/// The form of a job. A process that is told of another one does nothing.
+/// The version of the job format. A process that gets another version does nothing.
 const VERSION: u32 = 9;
 
-/// One refresh to carry out.
+/// One refresh to run.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RefreshJob {
     version: u32,
@@ -31,7 +31,7 @@ pub(super) struct RefreshJob {
     scopes: String,
     /// Seconds: skew, lead, assumed, pause, coalesce.
     rules: [i64; 5],
-    /// Of the skew and of the lead.
+    /// The shares of the skew and of the lead.
     shares: [u32; 2],
     /// Milliseconds: one request, the answer of one that spends something, a pause, the wait for a lock.
     waits: [u64; 4],
@@ -40,12 +40,12 @@ pub(super) struct RefreshJob {
     limits: [Option<u64>; 2],
     insists: bool,
     ask: JobRequest,
-    /// How much life the token is to have left, in seconds.
+    /// How many seconds the token must have left.
     at_least: i64,
     /// Seconds, and nanoseconds of the next.
     asked_at: (i64, u32),
     store: StorePlace,
-    /// A file of certificates that are trusted besides the system's.
+    /// A file of certificates to trust besides the system's.
     ca_file: Option<String>,
     /// Whether the lock comes with the job, as the open file at standard error.
     pub(super) has_lock: bool,
@@ -61,7 +61,7 @@ enum JobRequest {
 }
 
 impl RefreshJob {
-    /// `None` if only this process can do it: something about it is the program's own.
+    /// Describes the refresh. `None` if only this process can do it, because something about it is the program's own.
     pub(super) fn of(
         keeper: &Refresher,
         question: &TokenCriteria,
@@ -71,11 +71,11 @@ impl RefreshJob {
         {
             return None;
         }
-        // A client's secret goes over to no other process.
+        // A client's secret is not passed to another process.
         if !keeper.prover.is_public() {
             return None;
         }
-        // What has no name in text is the caller's own.
+        // A path that is not text cannot be passed on.
         let ca_file = keeper.ca_file.as_ref().map(|path| path.to_str());
         let ca_file = match ca_file {
             Some(path) => Some(path?.to_owned()),
@@ -110,14 +110,14 @@ impl RefreshJob {
         })
     }
 
-    /// One line: its end says that it is whole, whoever else may hold the pipe open.
+    /// Writes one line: its end shows that it is complete, whoever else may hold the pipe open.
     pub(super) fn text(&self) -> io::Result<Zeroizing<String>> {
         let mut line = secret_json(self).ok_or(io::ErrorKind::InvalidData)?;
         line.push('\n');
         Ok(line.finish())
     }
 
-    /// Reads a job; what this version does not know is an error.
+    /// Reads a job; anything that this version does not know is an error.
     pub(super) fn parse(line: &str) -> io::Result<Self> {
         let text = line.strip_suffix('\n').ok_or(io::ErrorKind::UnexpectedEof)?;
         let job: Self = serde_json::from_str(text).map_err(io::Error::other)?;
@@ -145,8 +145,8 @@ impl RefreshJob {
         (question, Moment::new(Timestamp::from_unix(second), nanos))
     }
 
-    /// The longest that this may take while nothing is spent: the lock, two rounds of finding the endpoint and refreshing, and
-    /// proving that it can be saved.
+    /// The longest time while nothing is spent: waiting for the lock, two rounds of finding the endpoint and refreshing, and
+    /// proving that the result can be saved.
     pub(super) fn limit(&self) -> Duration {
         let [budget, answer, _, lock] = self.waits;
         let round = budget.saturating_add(answer);
@@ -154,12 +154,12 @@ impl RefreshJob {
             + Duration::from_secs(10)
     }
 
-    /// How much longer it may take when something is spent and not saved yet.
+    /// How much longer it may take once something is spent and not saved yet.
     pub(super) fn finishing(&self) -> Duration {
         bounds::finishing(&self.patience()).min(Duration::from_secs(900))
     }
 
-    /// How long its answer is waited for: it would have ended long before.
+    /// How long to wait for its answer. The process would have ended long before.
     pub(super) fn longest(&self) -> Duration {
         self.limit() + self.finishing() + Duration::from_secs(10)
     }
@@ -174,7 +174,7 @@ impl RefreshJob {
         patience
     }
 
-    /// The same login as the caller's.
+    /// Rebuilds the caller's login.
     pub(super) fn builder(&self) -> io::Result<Builder> {
         let wrong = |_| io::Error::other("a job that names no login");
         let profile = self.profile.as_deref().map(ProfileName::parse).transpose().map_err(wrong)?;
@@ -238,7 +238,7 @@ mod tests {
         Host::parse("https://a.example").unwrap()
     }
 
-    /// A login that differs from the usual one in everything that can be said of one.
+    /// A login that differs from the default in every setting that can be passed on.
     fn unusual(target: Target) -> Builder {
         let mut rules = FreshnessRules::default();
         let [skew, lead, assumed, pause, coalesce] =
@@ -270,7 +270,7 @@ mod tests {
         unusual(Target::workspace(host()))
     }
 
-    /// What the small process reads of what it is told.
+    /// What the refresh process reads of its job.
     fn told(keeper: &Refresher, ask: &WhichToken) -> RefreshJob {
         let question = TokenCriteria::from(ask.clone()).with_at_least(AT_LEAST);
         let job = RefreshJob::of(keeper, &question, ASKED_AT).expect("another process can do it");

@@ -1,4 +1,4 @@
-//! The caller's side: starts the small process, hands the lock over, and waits for the answer.
+//! The caller's side: starts the refresh process, hands the lock over, and waits for the answer.
 
 use super::answer::ChildReply;
 use super::job::RefreshJob;
@@ -14,26 +14,26 @@ use u2m_core::{Moment, SecretBytes, TokenCriteria, TokenError};
 use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
-/// More than any answer has.
+/// Larger than any answer.
 const LIMIT: u64 = 4 << 20;
 
-/// How a refresh ended that another process was to carry out.
+/// How a refresh ended that another process was to run.
 pub(crate) enum DetachedOutcome {
-    /// It cannot be done there, and nothing was spent. The lock is back, unless it is to be taken anew.
+    /// It cannot be done there, and nothing was spent. The lock is returned, unless it must be taken anew.
     Not(Option<Box<dyn EntryLock>>),
     Landed(Box<RefreshResult>, Vec<Notice>),
 }
 
-/// What was heard of the process.
+/// What the process has reported.
 enum ChildMessage {
     Answer(ChildReply),
-    /// It has ended, or was never one of ours, and has spent nothing.
+    /// It has ended, or it was another program, and has spent nothing.
     Nothing,
-    /// It has begun, and nobody knows how it ended.
+    /// It has begun, and its outcome is unknown.
     Unclear,
 }
 
-/// Has the refresh carried out by a process of its own, which goes on with `lock`.
+/// Lets a process of its own do the refresh and continue with `lock`.
 pub(crate) fn finish(
     detached: &Detached,
     keeper: &Refresher,
@@ -44,7 +44,7 @@ pub(crate) fn finish(
     let Some(mut job) = RefreshJob::of(keeper, question, asked_at) else {
         return DetachedOutcome::Not(Some(lock));
     };
-    // Kept until the process has ended: it is one lock, on one open file.
+    // Kept until the process has ended: both hold one lock on one open file.
     let file = lock.hand_over();
     job.has_lock = file.is_some();
     let started = file.as_ref().map(File::try_clone).transpose().and_then(|copy| {
@@ -52,7 +52,7 @@ pub(crate) fn finish(
         start(detached, copy, &text)
     });
     let limit = job.longest();
-    // It has its job, and does it whether it is waited for or not.
+    // The process has its job and does it, whether anybody waits or not.
     keeper.set_goes_on(started.is_ok());
     match started.map_or(ChildMessage::Nothing, |child| wait(child, limit)) {
         ChildMessage::Answer(answer) => {
@@ -85,14 +85,14 @@ fn start(detached: &Detached, lock: Option<File>, job: &str) -> io::Result<Child
         None => Err(io::ErrorKind::BrokenPipe.into()),
     };
     if let Err(error) = told {
-        // It has not been told enough to spend anything.
+        // It does not know enough to spend anything.
         let _ = child.kill().and_then(|()| child.wait());
         return Err(error);
     }
     Ok(child)
 }
 
-/// Waits for the answer; for longer than the process may live only if something has stopped it.
+/// Waits for the answer. It takes longer than the process may live only if something has stopped the process.
 fn wait(mut child: Child, limit: Duration) -> ChildMessage {
     let (send, receive) = mpsc::sync_channel(1);
     let pipe = child.stdout.take();
@@ -103,7 +103,7 @@ fn wait(mut child: Child, limit: Duration) -> ChildMessage {
             let _ = child.kill();
         }
         let _ = send.send(heard);
-        // Not before it has ended: until then it is nobody's corpse.
+        // Only after it has ended: until then there is nothing to reap.
         let _ = child.wait();
     };
     let reader = std::thread::Builder::new().name("u2m-answer".into()).spawn(body);
@@ -113,7 +113,7 @@ fn wait(mut child: Child, limit: Duration) -> ChildMessage {
     }
 }
 
-/// What has come counts, however late this process looks; time in which it was suspended does not.
+/// What has arrived counts, however late this process looks; time in suspension does not.
 fn heard_within(receive: &Receiver<ChildMessage>, limit: Duration) -> ChildMessage {
     let look = |tick| match receive.recv_timeout(tick) {
         Ok(heard) => Some(heard),
@@ -134,7 +134,7 @@ fn read(pipe: impl Read) -> ChildMessage {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return ChildMessage::Unclear,
         }
-        // To the end of the answer's line and no further: the process lives on for a while.
+        // Read up to the end of the answer's line and no further, because the process lives on for a while.
         let heard = bytes.as_slice();
         if heard.ends_with(b"\n") && heard.len() > BEGUN.len() {
             break;
@@ -160,7 +160,7 @@ mod platform {
 
 #[cfg(not(windows))]
 mod platform {
-    /// The process itself begins a session of its own, before it reads what it is to do.
+    /// The process begins a session of its own before it reads its job.
     pub(super) fn separate(_: &mut std::process::Command) {}
 }
 
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
-    /// What comes over the pipe, piece by piece, and nobody may read further.
+    /// What arrives over the pipe, piece by piece; nobody may read beyond that.
     struct Pieces(VecDeque<Result<Vec<u8>, io::ErrorKind>>);
 
     impl Read for Pieces {

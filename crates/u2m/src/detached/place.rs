@@ -1,4 +1,4 @@
-//! Which store the small process opens: a store's address, in words for the pipe.
+//! Which store the refresh process opens: a store's address as text for the pipe.
 
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -50,7 +50,7 @@ pub(super) struct PlaceMirror {
     wish: PlaceMirrorWish,
 }
 
-/// How much the copy is wished.
+/// How much the copy is wanted.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum PlaceMirrorWish {
@@ -72,7 +72,7 @@ pub(super) enum PlaceKey {
 }
 
 impl StorePlace {
-    /// `None` for a store that this version cannot describe.
+    /// Returns `None` for a store that this version cannot describe.
     pub(super) fn of(address: StoreAddress) -> Option<Self> {
         // The process may start in another folder.
         let absolute = |path: PathBuf| std::path::absolute(path).ok();
@@ -196,7 +196,7 @@ impl PlaceKey {
     fn of(source: u2m_cache::SealKeySource) -> Option<Self> {
         use u2m_cache::SealKeySource;
         match source {
-            SealKeySource::Bytes(key) => Some(Self::Bytes(key.expose())),
+            SealKeySource::Bytes(key) => Some(Self::Bytes(key.to_text())),
             SealKeySource::Command(words) => Some(Self::Command(words)),
             SealKeySource::File(path) => std::path::absolute(path).ok().map(Self::File),
             #[cfg(feature = "keyring")]
@@ -243,7 +243,7 @@ mod tests {
         }
     }
 
-    /// The address of the store that the small process opens.
+    /// The address of the store that the refresh process opens.
     fn told(address: StoreAddress) -> StoreAddress {
         let text = serde_json::to_string(&StorePlace::of(address).unwrap()).unwrap();
         serde_json::from_str::<StorePlace>(&text).unwrap().open().unwrap().address().unwrap()

@@ -1,4 +1,4 @@
-//! The small process's side.
+//! The refresh process's side.
 
 use super::answer::ChildReply;
 use super::job::RefreshJob;
@@ -12,18 +12,18 @@ use u2m_core::TokenOrigin;
 use u2m_http::AwakeClock;
 use zeroize::Zeroizing;
 
-/// More than any job has.
+/// Larger than any job.
 const LIMIT: u64 = 1 << 20;
 
-/// The longest that an answer takes on its way.
+/// The longest time that sending the answer takes.
 const ANSWERING: Duration = Duration::from_secs(5);
 
-/// A job is written at once.
+/// How long to wait for the job, which is written at once.
 const READING: Duration = Duration::from_secs(10);
 
-/// To be called first in `main` by a program that refreshes by [`Detached::this_program`](super::Detached::this_program).
-/// `Some` means that this process was started for one refresh, which is done: `main` returns the code. `None` means that it is
-/// an ordinary start.
+/// Runs a detached refresh if this process was started for one. A program that uses
+/// [`Detached::this_program`](super::Detached::this_program) must call it first in `main`. `Some` means that the refresh is done
+/// and `main` must return the code. `None` means that this is an ordinary start.
 ///
 /// ```
 /// assert!(u2m::process::serve_detached().is_none(), "nobody asked for it here");
@@ -38,7 +38,7 @@ pub fn serve_detached() -> Option<ExitCode> {
     }
     Some(match serve() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever asked is not told that it has begun, or not how it ended.
+        // The caller is not told that it has begun, or not how it ended.
         Err(_) => ExitCode::FAILURE,
     })
 }
@@ -61,17 +61,17 @@ fn serve() -> io::Result<()> {
         (true, None) => return Err(io::Error::other("a lock that did not come")),
         (false, _) => None,
     };
-    // A caller that has died since is no reason to stop.
+    // A caller that has died meanwhile is no reason to stop.
     let _ = tell(BEGUN);
     let (landed, _) = auth.keeper().fly(&ask, asked_at, held);
     let answer = ChildReply::of(&landed, auth.take_notices());
     let text = answer.text()?;
     let told = tell(text.as_bytes());
-    // Nobody is left to hear of it when the caller has died; what was fetched is saved all the same. What could not be saved is
-    // tried once more, and what was saved is looked after.
+    // If the caller has died, nobody hears the outcome, but what was fetched is saved all the same. Saving is retried once if it
+    // failed, and a saved entry is watched for a while.
     match &landed {
         Ok(issued) if matches!(issued.how(), TokenOrigin::Renewed) => {
-            auth.keeper().look_after(issued.session());
+            auth.keeper().restore_if_overwritten(issued.session());
         }
         _ => {
             auth.keeper().is_saved();
@@ -86,10 +86,10 @@ fn tell(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Ends this process if no job comes, or when the time that is sent for it is over, whatever it hangs on; but not between
-/// spending a secret and saving what it bought, if that ends at all.
+/// Ends this process if no job arrives, or when the time for its requests is over, whatever it hangs on. It does not end the
+/// process between spending a secret and saving the result, if that ends at all.
 ///
-/// All of it is this process's own time: one that was stopped for an hour goes on where it was.
+/// Only time during which this process runs counts: one that was stopped for an hour goes on where it was.
 fn end_in_time() -> io::Result<SyncSender<(Duration, Duration)>> {
     let (send, receive) = mpsc::sync_channel(1);
     let body = move || {
@@ -101,10 +101,10 @@ fn end_in_time() -> io::Result<SyncSender<(Duration, Duration)>> {
             Some(Ok((limit, finishing))) => {
                 sleep(limit);
                 u2m_http::wait_for_saves_and_refuse(finishing);
-                // What is saved by now has still to be told.
+                // What is saved by now must still be reported.
                 sleep(ANSWERING);
             }
-            // It is ending already.
+            // The process is already ending.
             Some(Err(_)) => return,
             None => {}
         }
@@ -115,7 +115,7 @@ fn end_in_time() -> io::Result<SyncSender<(Duration, Duration)>> {
     Ok(send)
 }
 
-/// Sleeps for `limit` of this process's own time.
+/// Sleeps for `limit` of this process's own running time.
 fn sleep(limit: Duration) {
     let nothing = |tick| -> Option<()> {
         std::thread::sleep(tick);
@@ -130,11 +130,11 @@ mod platform {
     use crate::runtime::OwnRuntime;
     use tokio::signal::unix::{SignalKind, signal};
 
-    /// Leaves the caller's session, terminal and signals; returns the open file at standard error, which the lock is on.
+    /// Leaves the caller's session, terminal and signals. Returns the open file at standard error, which holds the lock.
     pub(super) fn separate() -> Option<File> {
-        // Fails only where this is the first of a group already, and then no terminal sends it signals.
+        // Fails only if this process leads a group already, and then no terminal sends it signals.
         let _ = rustix::process::setsid();
-        // A signal that is listened for ends nothing any more.
+        // A signal that is listened for no longer ends the process.
         let _ = OwnRuntime::default().block_on(async {
             let kinds = [
                 SignalKind::alarm(),
@@ -151,7 +151,7 @@ mod platform {
             }
         });
         let lock = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 3).ok()?;
-        // Words of a panic must not be written into the lock's file.
+        // Keeps the text of a panic out of the lock's file.
         let nowhere = File::options().write(true).open("/dev/null").ok()?;
         rustix::stdio::dup2_stderr(nowhere).ok()?;
         Some(File::from(lock))

@@ -1,4 +1,4 @@
-//! What a login needs: a port to come back to, a browser to go with; and the proxies on the way.
+//! Checks what a login needs from the desktop: a port for the callback and a browser; also the proxies in use.
 
 use super::{DoctorFinding, Examination};
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ pub(super) fn look(ward: &Examination) -> Vec<DoctorFinding> {
     vec![ports(), browser(ward)]
 }
 
-/// The ports that a login's browser comes back to. They are given back at once.
+/// Checks the ports for the browser's callback. Each is released at once.
 fn ports() -> DoctorFinding {
     let is_taken = |port: &u16| {
         let in_use = |outcome: std::io::Result<TcpListener>| {
@@ -24,7 +24,7 @@ fn ports() -> DoctorFinding {
     told(&(8020..=8040).filter(is_taken).collect::<Vec<u16>>())
 }
 
-/// What it means that these are taken.
+/// The finding for these taken ports.
 fn told(taken: &[u16]) -> DoctorFinding {
     match taken {
         [] => DoctorFinding::ok("callback ports", "8020 to 8040 are free"),
@@ -54,13 +54,13 @@ fn browser(ward: &Examination) -> DoctorFinding {
     }
 }
 
-/// The variables of proxies and of certificates, without what stands before an `@`: it is a password. What is no address may
-/// be one as a whole.
+/// The proxy and certificate variables, without the text before an `@`, which is a password. A value that is not an address may
+/// be a secret as a whole.
 pub(super) fn proxies(ward: &Examination) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     for name in ["HTTPS_PROXY", "ALL_PROXY"] {
         let Some((name, value)) = either(ward, name) else { continue };
-        // As it is taken for a host that nothing is said of.
+        // As it applies to a host that no variable mentions.
         let proxies = Proxies::of_env(&|other| (other == name).then(|| value.clone().into()));
         let proxy = Url::parse("https://host.example").ok().map(|url| proxies.of(&url));
         findings.push(match proxy {
@@ -97,15 +97,15 @@ pub(super) fn proxies(ward: &Examination) -> Vec<DoctorFinding> {
     findings
 }
 
-/// A variable in either spelling, capitals first.
+/// A variable in either spelling, upper case first.
 fn either(ward: &Examination, name: &str) -> Option<(String, String)> {
     let small = name.to_ascii_lowercase();
     let value = |name: &str| ward.var(name).map(|value| (name.to_owned(), value));
     value(name).or_else(|| value(&small))
 }
 
-/// How requests to `url` leave, if anything is said about that: over a proxy, or directly though there is one; and whether by
-/// one: then nobody else's names and connections say anything.
+/// How requests to `url` leave, if a variable affects that: through a proxy, or directly although there is one. Also whether a
+/// proxy is used: then local name lookups and connections prove nothing.
 pub(super) fn way(ward: &Examination, url: &Url) -> (Option<DoctorFinding>, bool) {
     let proxies = Proxies::of_env(&|name| ward.doctor.var_os(name));
     let host = Sanitized::new(url.host_str().unwrap_or_default());
@@ -114,7 +114,7 @@ pub(super) fn way(ward: &Examination, url: &Url) -> (Option<DoctorFinding>, bool
             Some(DoctorFinding::ok("way", format!("{host} is reached over the proxy {proxy}"))),
             true,
         ),
-        // The request will say what is wrong.
+        // The request will report what is wrong.
         Err(_) => (None, true),
         Ok(None) => {
             let by = proxies.excepted_by(url).filter(|_| !proxies.is_empty());
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_in_one_family_is_taken() {
         for address in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
-            // Where all are taken, or there is no such family, there is nothing to see.
+            // If all ports are taken, or the address family is missing, there is nothing to test.
             let held = (8020..=8040).find_map(|port| TcpListener::bind((address, port)).ok());
             let Some(held) = held else { continue };
             let port = held.local_addr().unwrap().port().to_string();
@@ -202,7 +202,7 @@ mod tests {
     fn certificates_that_are_named_and_not_there_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let there = folder.path().to_str().unwrap();
-        // A list of folders may have gaps, and the name of a file is no list.
+        // A list of folders may contain missing ones, and a file name is not a list.
         let odd = folder.path().join("a:b");
         std::fs::write(&odd, "").unwrap();
         let (odd, list) = (odd.to_str().unwrap(), format!("{there}::"));

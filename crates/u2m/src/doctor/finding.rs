@@ -1,20 +1,20 @@
-//! One thing that was looked at.
+//! The result of one check.
 
 use std::fmt;
 
-/// How bad it is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// As it should be.
+    /// Everything is as it should be.
     Ok,
-    /// Works, and may not always.
+    /// It works, but may fail at times.
     Warn,
-    /// Does not work.
+    /// It does not work.
     Fail,
 }
 
 impl Severity {
-    /// The word for it: `ok`, `warn` or `fail`.
+    /// Returns `ok`, `warn` or `fail`.
     ///
     /// ```
     /// assert_eq!(u2m::check::Severity::Warn.as_str(), "warn");
@@ -28,21 +28,21 @@ impl Severity {
     }
 }
 
-/// One thing that was looked at: what it is, how it is, and what to do about it. It holds no secret.
+/// The result of one check: what was checked, what was found, and what to do about it. Contains no secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DoctorFinding {
-    /// What was looked at, in a word or two: the same for every machine.
+    /// What was checked, in a word or two; the same on every machine.
     pub check: &'static str,
-    /// How bad it is.
+    /// How serious it is.
     pub level: Severity,
-    /// How it is.
+    /// What was found.
     pub text: String,
-    /// What to do; `None` where nothing has to be done.
+    /// What to do; `None` if nothing has to be done.
     pub advice: Option<String>,
 }
 
-/// One line.
+/// Formats the finding as one line.
 impl fmt::Display for DoctorFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<4}  {}: {}", self.level.as_str(), self.check, self.text)?;

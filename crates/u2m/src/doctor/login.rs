@@ -1,4 +1,4 @@
-//! The store, and the login in it.
+//! Checks the stores and the login in them.
 
 use super::{DoctorFinding, Examination, Severity};
 use crate::choose::TokenChoice;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use u2m_cache::{NamedStore, StorageMode, StoreError, TokenStore};
 use u2m_core::{CacheKey, FreshnessRules, RefreshFailure, Session, chain};
 
-/// How long a refresh that is under way is waited for: long enough to tell a lock from a slow disk.
+/// How long to wait for a refresh that is under way: long enough to tell a lock from a slow disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn look(ward: &Examination, choice: Option<&TokenChoice>) -> Vec<DoctorFinding> {
@@ -43,8 +43,8 @@ fn broken(ward: &Examination, mode: StorageMode, error: &StoreError) -> DoctorFi
     DoctorFinding::fail("store", format!("{}: {}", mode.as_str(), chain(error)), advice)
 }
 
-/// Each store that is here: whether it can be asked, and the key of the encrypted one. The keyring has to answer within its
-/// own limit.
+/// Checks each store on this machine: whether it answers, and the encrypted one's key. The keyring must answer within its own
+/// limit.
 fn stores(ward: &Examination, storage: &Storage) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let chosen = storage.choice();
@@ -70,7 +70,7 @@ fn stores(ward: &Examination, storage: &Storage) -> Vec<DoctorFinding> {
                 continue;
             }
         };
-        // The key is proven by opening what it has sealed.
+        // Decrypting an entry proves that the key is right.
         let sealed = keys.first().filter(|_| mode == StorageMode::Encrypted);
         if let Some(Err(error)) = sealed.map(|key| part.load(key)) {
             findings.push(broken(ward, mode, &error));
@@ -89,8 +89,8 @@ fn stores(ward: &Examination, storage: &Storage) -> Vec<DoctorFinding> {
     findings
 }
 
-/// The login: whether it is there, how long it lasts, and whether its successor could be saved. `is_told`: that a store is
-/// broken was said already.
+/// Checks the login: whether it exists, how long it lasts, and whether its successor could be saved. `is_told`: a broken store
+/// was already reported.
 fn login(
     ward: &Examination,
     storage: &Storage,
@@ -120,12 +120,12 @@ fn login(
             return vec![broken(ward, mode, &error)];
         }
     };
-    let (verdict, writable) = reserve(storage, &key, ward);
-    let state = state(&session, choice, verdict.as_ref(), &key, sign_in);
+    let (refresh_failure, writable) = reserve(storage, &key, ward);
+    let state = state(&session, choice, refresh_failure.as_ref(), &key, sign_in);
     disagreement(storage, &key, ward).into_iter().chain([state, writable]).collect()
 }
 
-/// A setting that names another store than the one that the login is in: other programs go by the setting alone.
+/// Reports a setting that names another store than the one with the login, because other programs follow the setting only.
 fn disagreement(storage: &Storage, key: &CacheKey, ward: &Examination) -> Option<DoctorFinding> {
     let NamedStore::First(first) = storage.store().naming() else { return None };
     let place = storage.store().place(key).filter(|place| *place != first)?;
@@ -145,7 +145,7 @@ fn disagreement(storage: &Storage, key: &CacheKey, ward: &Examination) -> Option
 fn state(
     session: &Session,
     choice: &TokenChoice,
-    verdict: Option<&RefreshFailure>,
+    refresh_failure: Option<&RefreshFailure>,
     key: &CacheKey,
     sign_in: String,
 ) -> DoctorFinding {
@@ -156,7 +156,7 @@ fn state(
         let text = format!("\"{name}\" is a login to {}, not to {host}", binding.host);
         return DoctorFinding::fail("login", text, sign_in);
     }
-    if verdict.is_some_and(|verdict| verdict.is_final_for(session)) {
+    if refresh_failure.is_some_and(|refresh_failure| refresh_failure.is_final_for(session)) {
         let text = format!("the server has ended \"{name}\"");
         return DoctorFinding::fail("login", text, sign_in);
     }
@@ -170,9 +170,9 @@ fn state(
         };
         return DoctorFinding::warn("login", text, format!("see that the clock is right; {then}"));
     }
-    if let Some(left) = verdict
-        .filter(|verdict| verdict.of == session.fingerprint())
-        .and_then(|verdict| verdict.left_of_pause(now()))
+    if let Some(left) = refresh_failure
+        .filter(|refresh_failure| refresh_failure.of == session.fingerprint())
+        .and_then(|refresh_failure| refresh_failure.left_of_pause(now()))
     {
         let text = format!(
             "the token endpoint wants no refresh of \"{name}\" for another {} seconds",
@@ -198,8 +198,8 @@ fn state(
     }
 }
 
-/// What is remembered of the login, and whether a refresh could be saved: shown with the entry's lock in hand, and nothing
-/// is written to the entry.
+/// Checks what is remembered of the login and whether a refresh could be saved. It tests this under the entry's lock and does
+/// not change the entry.
 fn reserve(
     storage: &Storage,
     key: &CacheKey,
@@ -213,16 +213,16 @@ fn reserve(
         }
         Err(error) => return (None, unsaved(ward, storage, &error)),
     };
-    let verdict = lock.verdict();
+    let refresh_failure = lock.refresh_failure();
     let proof = lock.prove_writable();
     match proof {
-        Ok(()) => (verdict, DoctorFinding::ok("saving", "a renewed login can be saved")),
-        Err(error) => (verdict, unsaved(ward, storage, &error)),
+        Ok(()) => (refresh_failure, DoctorFinding::ok("saving", "a renewed login can be saved")),
+        Err(error) => (refresh_failure, unsaved(ward, storage, &error)),
     }
 }
 
 fn unsaved(ward: &Examination, storage: &Storage, error: &StoreError) -> DoctorFinding {
-    let folder = storage.file().parent().unwrap_or(storage.file());
+    let folder = storage.shared_file().parent().unwrap_or(storage.shared_file());
     let advice = format!("make {} writable, or refreshes stop", ward.shown(folder));
     DoctorFinding::fail(
         "saving",
@@ -245,7 +245,7 @@ fn sign_in(ward: &Examination, choice: &TokenChoice) -> String {
     }
 }
 
-/// An argument that a shell takes for one.
+/// Quotes text for a shell, as one argument.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.@/:+".contains(c);
     match text.chars().all(is_plain) {
@@ -281,9 +281,10 @@ mod tests {
         Session::new(AccessToken::new("t")).with_expiry(now().plus(Lifetime::from_seconds(left)))
     }
 
-    fn told(session: &Session, verdict: Option<&RefreshFailure>) -> (&'static str, String) {
+    fn told(session: &Session, refresh_failure: Option<&RefreshFailure>) -> (&'static str, String) {
         let choice = chosen(None, Some("dev"), None);
-        let told = state(session, &choice, verdict, &CacheKey::new("dev"), "sign in".into());
+        let told =
+            state(session, &choice, refresh_failure, &CacheKey::new("dev"), "sign in".into());
         (told.level.as_str(), told.text)
     }
 
@@ -354,9 +355,9 @@ mod tests {
     fn a_pause_that_the_token_endpoint_asks_for_is_told_while_it_lasts() {
         let renewable = session(600).with_refresh_token(RefreshToken::new("r"));
         let pause = |of: &Session, seconds| {
-            let verdict =
-                RefreshFailure::new(of.fingerprint(), now(), RefreshFailureKind::passing("busy"));
-            told(&renewable, Some(&verdict.with_pause(Duration::from_secs(seconds))))
+            let refresh_failure =
+                RefreshFailure::new(of.fingerprint(), now(), RefreshFailureKind::transient("busy"));
+            told(&renewable, Some(&refresh_failure.with_pause(Duration::from_secs(seconds))))
         };
         let (level, text) = pause(&renewable, 300);
         assert!(

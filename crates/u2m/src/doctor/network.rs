@@ -1,4 +1,4 @@
-//! The way to the host: its name, a connection, its certificate, what it says about itself, and its clock.
+//! Checks the network path to the host: its name, a connection, its certificate, its metadata, and its clock.
 
 use super::{DoctorFinding, Examination, Severity, desk};
 use crate::builder::usual_transport;
@@ -13,10 +13,10 @@ use u2m_core::{Host, HostMetadata, HttpResponse, TransportFailure, TransportFail
 use u2m_http::{ReqwestTransport, Transport};
 use url::Url;
 
-/// Each of the three steps: what takes longer is no way to work.
+/// The limit for each of the three steps. A path that takes longer is not usable.
 const STEP: Duration = Duration::from_millis(2_500);
 
-/// A clock that is further off makes tokens look good that are not.
+/// With a clock that is further off than this, expired tokens look good.
 const SKEW: u64 = 30;
 
 pub(super) fn look(ward: &Examination, choice: &TokenChoice) -> Vec<DoctorFinding> {
@@ -35,7 +35,7 @@ pub(super) fn look(ward: &Examination, choice: &TokenChoice) -> Vec<DoctorFindin
             }
         });
     }
-    // Behind a proxy, names and connections are its business.
+    // Behind a proxy, the proxy looks up names and connects.
     if !is_by_proxy {
         match connect(&url) {
             Ok(text) => findings.push(DoctorFinding::ok("connection", text)),
@@ -47,20 +47,20 @@ pub(super) fn look(ward: &Examination, choice: &TokenChoice) -> Vec<DoctorFindin
     }
     let mut asked = ask(host, &url, choice.ca_file.as_deref());
     if choice.target.issuer_id().is_some() {
-        // Only Databricks' hosts are asked what they are: whatever others answer to that, a connection is all that it shows.
+        // Only Databricks' hosts publish metadata. From other hosts, any answer proves a connection and nothing more.
         asked.retain(|one| one.check != "host" || one.level == Severity::Fail);
     }
     findings.extend(asked);
     findings
 }
 
-/// Finds the host's addresses and connects to one of them.
+/// Looks up the host's addresses and connects to one of them.
 fn connect(url: &Url) -> Result<String, DoctorFinding> {
     let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let (sender, found) = mpsc::channel();
     let wanted = name.clone();
-    // The system's resolver knows no deadline.
+    // The system's resolver has no deadline of its own.
     let resolve =
         move || sender.send((wanted.as_str(), port).to_socket_addrs().map(Vec::from_iter));
     let _ = std::thread::Builder::new().name("u2m-doctor-dns".into()).spawn(resolve);
@@ -91,7 +91,7 @@ fn connect(url: &Url) -> Result<String, DoctorFinding> {
     Err(DoctorFinding::fail("connection", format!("{name} port {port}: {last}"), advice))
 }
 
-/// Asks the host about itself, once.
+/// Asks the host for its metadata, once.
 fn ask(host: &Host, url: &Url, ca_file: Option<&Path>) -> Vec<DoctorFinding> {
     let call = HostMetadata::lookup(host);
     let Some(transport) = usual_transport(ca_file) else { return Vec::new() };
@@ -135,7 +135,7 @@ fn said(host: &Host, answer: &HttpResponse) -> DoctorFinding {
     }
 }
 
-/// The clock of this machine beside the host's.
+/// Compares this machine's clock with the host's.
 fn clock(answer: &HttpResponse) -> Option<DoctorFinding> {
     let ahead = answer.date()?.until(now()).seconds();
     Some(match ahead.unsigned_abs() {

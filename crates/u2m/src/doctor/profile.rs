@@ -1,4 +1,4 @@
-//! The profile file.
+//! Checks the profile file.
 
 use super::{DoctorFinding, Examination};
 use u2m_config::looks_like_host;
@@ -54,7 +54,7 @@ pub(super) fn look(ward: &Examination) -> Vec<DoctorFinding> {
     findings
 }
 
-/// Other people's eyes, where the file holds a secret.
+/// Reports whether other users can read the file, if it holds a secret.
 #[cfg(unix)]
 fn mode(ward: &Examination, shown: &str) -> Option<DoctorFinding> {
     use std::os::unix::fs::PermissionsExt;
@@ -75,7 +75,7 @@ mod tests {
     use crate::doctor::Doctor;
     use u2m_config::ConfigFile;
 
-    /// What is said of a profile file with this text: level, subject and words.
+    /// The findings for a profile file with this text: level, subject and text.
     fn told(text: &str) -> Vec<(&'static str, &'static str, String)> {
         let ward = Examination {
             doctor: Doctor::new([("HOME", "/nonexistent")]).with_program("databricks auth"),

@@ -1,10 +1,10 @@
-//! The command that SDKs would call.
+//! Checks the CLI command that SDKs would run.
 
 use super::{DoctorFinding, Examination};
 use std::path::{Path, PathBuf};
 use u2m_core::Sanitized;
 
-/// SDKs take a smaller program for the command line of before 2023, and do not call it.
+/// SDKs take a smaller program for the CLI of before 2023 and do not run it.
 const SMALLEST: u64 = 1 << 20;
 
 pub(super) fn look(ward: &Examination) -> Vec<DoctorFinding> {

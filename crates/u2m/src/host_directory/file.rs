@@ -1,4 +1,4 @@
-//! The file in which answers are kept: read when it is wanted, written whole, and of no importance.
+//! The cache file for host metadata: read on demand, replaced as a whole, and safe to lose.
 
 use crate::clock::now;
 use serde::{Deserialize, Serialize};
@@ -9,23 +9,23 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use u2m_core::{Fingerprint, Host, HostMetadata};
 
-/// How long an answer is good, in seconds; and how long none is.
+/// How long an answer stays valid, in seconds; the next constant is for no answer.
 const GOOD: i64 = 3600;
 const SILENT: i64 = 60;
 
-/// Hundreds of hosts fit; whatever is longer was not written here.
+/// Room for hundreds of hosts. A larger file was not written by this code.
 const LIMIT: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct DirectoryFile {
     path: PathBuf,
-    /// Whether its folder is for caches alone, and made where it is missing.
+    /// Whether its folder is for caches only and is created if it is missing.
     makes_folder: bool,
-    /// Writers of this process take turns, so that none forgets what another has just learnt.
+    /// Makes the writers of this process take turns, so that none overwrites what another has just stored.
     turn: Mutex<()>,
 }
 
-/// What hosts have said, each by its name, and who has said nothing, by [`silence`].
+/// What hosts have answered, by host name, and which ones have not, by [`silence`].
 #[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct KeptAnswers {
@@ -34,14 +34,14 @@ struct KeptAnswers {
 
 #[derive(Deserialize, Serialize)]
 struct KeptAnswer {
-    /// When it was asked, in unix seconds.
+    /// When it was asked, in Unix seconds.
     asked_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     metadata: Option<HostMetadata>,
 }
 
 impl KeptAnswer {
-    /// One from the future was written by another clock, and says nothing about its age.
+    /// An entry from the future was written with another clock, so its age is unknown.
     fn is_good(&self) -> bool {
         let limit = if self.metadata.is_some() { GOOD } else { SILENT };
         (0..limit).contains(&now().unix().saturating_sub(self.asked_at))
@@ -53,12 +53,13 @@ impl DirectoryFile {
         Self { path, makes_folder: false, turn: Mutex::default() }
     }
 
-    /// In a folder for caches.
+    /// A file in a folder for caches.
     pub(super) fn in_cache(folder: &Path, name: &str) -> Self {
         Self { makes_folder: true, ..Self::at(folder.join(name)) }
     }
 
-    /// What is kept of `host`: that it said something, or that it said nothing on this way; `None` if nothing good is kept.
+    /// Returns what is stored about `host`: its metadata, or that it gave none over this route. `None` if nothing valid is
+    /// stored.
     pub(super) fn get(&self, host: &Host, way: &Fingerprint) -> Option<Option<HostMetadata>> {
         let mut kept = read(&self.path)?;
         kept.hosts.retain(|_, entry| entry.is_good());
@@ -69,7 +70,7 @@ impl DirectoryFile {
         }
     }
 
-    /// Keeps what `host` said, if that can be; silence takes no answer away.
+    /// Stores what `host` answered, if possible. No answer never replaces an answer.
     pub(super) fn put(&self, host: &Host, way: &Fingerprint, said: Option<&HostMetadata>) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = read(&self.path).unwrap_or_default();
@@ -77,7 +78,7 @@ impl DirectoryFile {
         let entry = KeptAnswer { asked_at: now().unix(), metadata: said.cloned() };
         let name = said.map_or_else(|| silence(host, way), |_| host.as_str().to_owned());
         kept.hosts.insert(name, entry);
-        // Whoever cannot write it down asks again next time.
+        // If it cannot be stored, it is asked again next time.
         if self.makes_folder {
             let _ = make_folder(self.path.parent().unwrap_or(Path::new(".")));
         }
@@ -85,12 +86,12 @@ impl DirectoryFile {
     }
 }
 
-/// The name under which stands that a host said nothing on one way. No host has a blank in its name.
+/// The key for "no answer over this route". It contains a blank, which no host name does.
 fn silence(host: &Host, way: &Fingerprint) -> String {
     format!("{host} {}", way.as_str())
 }
 
-/// A regular file of a sensible size, whatever stands in its place; a damaged one is as good as none.
+/// Reads only a regular file of a reasonable size. A damaged file counts as missing.
 fn read(path: &Path) -> Option<KeptAnswers> {
     fs::symlink_metadata(path).ok().filter(|meta| meta.is_file())?;
     let mut bytes = Vec::new();
@@ -105,7 +106,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-/// A reader sees the old file or the new one. It is not worth waiting for the disk.
+/// A reader sees either the old file or the new one. The content is not worth an fsync.
 fn write(path: &Path, kept: &KeptAnswers) -> io::Result<()> {
     let text = serde_json::to_vec(kept).map_err(|_| io::ErrorKind::InvalidData)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -117,7 +118,7 @@ fn write(path: &Path, kept: &KeptAnswers) -> io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    // What a process of the same number left behind.
+    // A leftover of an earlier process with the same number.
     let _ = fs::remove_file(&temporary);
     let written = options.open(&temporary).and_then(|mut file| file.write_all(&text));
     let outcome = written.and_then(|()| fs::rename(&temporary, path));
@@ -189,7 +190,7 @@ mod tests {
         for way in [&direct, &proxy] {
             assert_eq!(file.get(&host("a"), way), Some(Some(metadata())));
         }
-        // What did not say on which way counts for none.
+        // An entry that does not name its route counts as missing.
         let before =
             format!(r#"{{"hosts": {{"https://b.example": {{"asked_at": {}}}}}}}"#, now().unix());
         fs::write(&file.path, before).unwrap();

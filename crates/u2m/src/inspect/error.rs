@@ -1,4 +1,4 @@
-//! Why it cannot be said that a configuration works.
+//! Errors of checks.
 
 use crate::storage::StorageError;
 use std::time::Duration;
@@ -7,41 +7,41 @@ use u2m_core::{
     ApiError, MetadataError, ReportedStep, Sanitized, TokenError, TransportFailureKind,
 };
 
-/// Why a configuration does not work, or why that was not found out. No text of it shows a credential.
+/// Why a configuration does not work, or why a check could not find out. Error texts never show a credential.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// The API did not take the token.
+    /// The API rejected the token or could not be asked.
     #[error(transparent)]
     Api(ApiError),
-    /// It is not clear what is signed in to.
+    /// The target is ambiguous or incomplete.
     #[error(transparent)]
     Choose(ChooseError),
-    /// There is an account to ask about, and nobody names it.
+    /// The account must be asked, but no account id is known.
     #[error("which account is meant is not known")]
     NoAccount,
-    /// There is nobody to ask.
+    /// No host is configured, so there is nothing to ask.
     #[error("there is no host")]
     NoHost,
-    /// Nobody has signed in.
+    /// There is no stored login.
     #[error("no cached credentials")]
     NoLogin,
-    /// The configuration says how to authenticate, and lacks what that takes.
+    /// The configuration names an auth type but lacks the token that it needs.
     #[error("{0} is to be used, and there is no token")]
     NoToken(Sanitized),
-    /// The configuration cannot be settled.
+    /// The configuration cannot be resolved.
     #[error(transparent)]
     Resolve(ResolveError),
     /// There is no store to look for the login in.
     #[error("{0}")]
     Storage(Sanitized, bool),
-    /// There was no answer in time.
+    /// No answer arrived in time.
     #[error("no answer within {}", seconds(.0))]
     TimedOut(Duration),
-    /// There is no token of the login.
+    /// No token could be obtained from the login.
     #[error(transparent)]
     Token(TokenError),
-    /// Only logins of people and personal tokens are checked here.
+    /// This auth type is not checked: only logins of people and personal access tokens are.
     #[error("not checked: {0} is not tried here, only logins and personal tokens are")]
     Unchecked(Sanitized),
 }
@@ -59,7 +59,7 @@ impl CheckError {
         Self::Storage(Sanitized::new(&u2m_core::chain(error)), is_mode)
     }
 
-    /// One word for what a program can act on; the words stay as they are.
+    /// Returns one stable word that programs can act on.
     ///
     /// ```
     /// assert_eq!(u2m::check::CheckError::NoLogin.category(), "not-configured");
@@ -92,7 +92,7 @@ impl CheckError {
         }
     }
 
-    /// Whether nothing is known to be wrong: it was not found out.
+    /// Whether this auth type is not checked here, so that nothing is known to be wrong.
     pub fn is_unchecked(&self) -> bool {
         matches!(self, Self::Unchecked(_))
     }

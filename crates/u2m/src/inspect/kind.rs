@@ -1,4 +1,4 @@
-//! What a host is asked for.
+//! Which question to ask a host.
 
 use u2m_config::ProfileKind;
 use u2m_core::{Host, HostMetadata};
@@ -6,14 +6,14 @@ use u2m_core::{Host, HostMetadata};
 /// Which question shows that a token is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CheckKind {
-    /// Which workspaces there are.
+    /// List the account's workspaces.
     Account,
-    /// Who one is.
+    /// Ask for the current user.
     Workspace,
 }
 
-/// What a configuration leads to: by the host's own word, else by its name; on a host that serves accounts, by whether a
-/// workspace was named. The account may be the host's own, if none was named.
+/// Decides what a configuration is for: by the host's metadata, or else by its name; on a host that serves accounts, by whether
+/// a workspace was named. The account may be the host's own if none was named.
 pub(super) fn kind(
     host: &Host,
     account: Option<&str>,
@@ -23,7 +23,7 @@ pub(super) fn kind(
     let told = metadata.map_or_else(HostMetadata::default, Clone::clone);
     match ProfileKind::of(host, account, workspace, &told) {
         ProfileKind::Account => CheckKind::Account,
-        // A host that serves both and was told neither answers for the workspace that the token is of, or says so.
+        // A host that serves both, without a named workspace or account, answers for the workspace of the token, or says so.
         _ => CheckKind::Workspace,
     }
 }

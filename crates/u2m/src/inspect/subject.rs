@@ -1,4 +1,4 @@
-//! Who is asked about: a configuration, brought down to a host and a way to get a token.
+//! The subject of a check: a configuration, reduced to a host and a way to get a token.
 
 use super::error::CheckError;
 use crate::choose::{Environment, TargetArgs, TokenChoice, choose_for_token};
@@ -12,58 +12,58 @@ use u2m_core::{
     Session, StoreFailure, Timestamp, TokenError, UnverifiedClaims,
 };
 
-/// How a login to an issuer that is not Databricks' is called among the ways of authenticating.
+/// The auth type of a login to an issuer that is not Databricks'.
 pub(crate) const ISSUER: &str = "u2m-issuer";
 
-/// A configuration, ready to be asked about. It owns all that it needs, and may hold a secret that it does not show.
+/// A configuration that is ready to be checked. It owns all its data and may hold a secret, which it never shows.
 #[derive(Clone, Debug)]
 pub struct CheckSubject {
     pub(super) host: Option<Host>,
     pub(super) account_id: Option<String>,
     pub(super) workspace_id: Option<String>,
     pub(super) auth_type: Option<String>,
-    /// A personal token.
+    /// A personal access token.
     pub(super) token: Option<AccessToken>,
     pub(super) login: Option<StoredLogin>,
     /// A file of certificates that its profile trusts besides the system's.
     pub(super) ca_file: Option<PathBuf>,
 }
 
-/// Where a person's login is to be found.
+/// Where to find a person's login.
 #[derive(Clone, Debug)]
 pub(super) struct StoredLogin {
     pub(super) choice: TokenChoice,
     pub(super) storage: Storage,
-    /// What was seen of it together with others.
+    /// What was read of it together with other logins.
     pub(super) snapshot: Option<Arc<Snapshot>>,
 }
 
-/// What is known of a stored login without asking anybody, and without its tokens.
+/// What is known of a stored login without contacting a server, except its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoginFacts {
-    /// Under which key it is stored.
+    /// The key that it is stored under.
     pub key: CacheKey,
-    /// In which kind of store.
+    /// The kind of store that it is in.
     pub storage: StorageMode,
-    /// When its access token ends, as far as anybody knows.
+    /// When its access token expires, if known.
     pub expiry: Option<Timestamp>,
-    /// What it was granted, or what its token says that it is for; empty if nobody says.
+    /// The scopes that it was granted or that its token names; empty if neither is known.
     pub scopes: Vec<Sanitized>,
-    /// Who issued it, by its own word.
+    /// The issuer that the login or its token names.
     pub issuer: Option<Sanitized>,
-    /// Whose it is, by the word of its token, which nobody has verified.
+    /// The subject that its token names; unverified.
     pub subject: Option<Sanitized>,
     /// Whether it can be renewed without signing in again.
     pub is_refreshable: bool,
-    /// Whether its server has refused to renew it for good, which was remembered then.
+    /// Whether its server has permanently refused to renew it, as far as that was recorded.
     pub is_ended: bool,
-    /// When its access token was issued, if u2m saw that.
+    /// When its access token was issued, if u2m recorded that.
     pub issued_at: Option<Timestamp>,
 }
 
 impl CheckSubject {
-    /// Reads a configuration; `around` says where logins are kept. Nothing is asked or opened yet.
+    /// Reads a configuration; `around` says where logins are kept. Sends no request and opens no store yet.
     ///
     /// ```
     /// use u2m::check::CheckSubject;
@@ -81,10 +81,10 @@ impl CheckSubject {
     /// ```
     ///
     /// # Errors
-    /// A login is meant, and it is not clear which, or where it is kept.
+    /// Fails if the configuration means a login and it is ambiguous which one, or where it is kept.
     pub fn of(resolved: &Resolved, around: &Environment<'_>) -> Result<Self, CheckError> {
         let text = |key: &str| resolved.get(key).map(str::to_owned);
-        // What a login could do where other credentials are configured does not count: those are what programs use.
+        // If other credentials are configured, a stored login does not count: programs use the credentials.
         let auth_type = resolved.auth_type(false).map(str::to_owned);
         let mut subject = Self {
             host: resolved.host().cloned(),
@@ -101,7 +101,7 @@ impl CheckSubject {
         let profile = resolved.profile().and_then(|named| around.config.profile(named.name()));
         subject.ca_file = profile.as_ref().and_then(|profile| profile.ca_file()).map(PathBuf::from);
         if profile.is_some_and(|profile| profile.issuer().is_some()) {
-            // It is settled without a host; a token of the environment is not its own.
+            // It needs no host, and a token in the environment is not its own.
             subject.token = None;
             subject.auth_type = Some(ISSUER.to_owned());
         }
@@ -111,30 +111,31 @@ impl CheckSubject {
         Ok(subject)
     }
 
-    /// Whether it stands for a login of a person, rather than for a credential of its own.
+    /// Whether it means a person's login, rather than a credential of its own.
     pub(super) fn has_login(&self) -> bool {
         matches!(self.auth_type(), Some("databricks-cli" | ISSUER))
     }
 
-    /// Whether it is for an issuer that is not Databricks', so that no API can be asked.
+    /// Whether it is for an issuer that is not Databricks', so that there is no API to ask.
     pub(super) fn is_for_issuer(&self) -> bool {
         self.auth_type() == Some(ISSUER)
     }
 
-    /// The way of authenticating, if there is any.
+    /// The auth type, if there is one.
     pub fn auth_type(&self) -> Option<&str> {
         self.auth_type.as_deref()
     }
 
-    /// The host.
+    /// The host to ask.
     pub fn host(&self) -> Option<&Host> {
         self.host.as_ref()
     }
 
-    /// What is known of the login without asking a server; `None` if none is stored, or none is meant. Reads the store.
+    /// Returns what is known of the login without contacting a server. `None` if no login is stored or none is meant. Reads the
+    /// store.
     ///
     /// # Errors
-    /// The store failed.
+    /// Fails if the store fails.
     pub fn facts(&self) -> Result<Option<LoginFacts>, CheckError> {
         match &self.login {
             Some(login) => login.facts(),
@@ -142,7 +143,7 @@ impl CheckSubject {
         }
     }
 
-    /// Where the login is kept, if one is meant.
+    /// The stores of the login, if one is meant.
     pub fn storage(&self) -> Option<&Storage> {
         self.login.as_ref().map(|login| &login.storage)
     }
@@ -159,7 +160,7 @@ fn login(
     if said.host.is_none() && !subject.is_for_issuer() {
         return Err(CheckError::NoHost);
     }
-    // The environment has had its say when the configuration was settled.
+    // The environment was already considered when the configuration was resolved.
     let around = Environment { env: &|_| None, config: around.config };
     let choice = choose_for_token(&said, &around).map_err(CheckError::Choose)?;
     Ok(StoredLogin { choice, storage, snapshot: None })
@@ -176,14 +177,14 @@ impl StoredLogin {
         .map_err(failed)
     }
 
-    /// The keys under which the login may be. Beside an account, a host that serves accounts keeps it under another one; and that of
-    /// the host is used where the profile has none.
+    /// The keys that the login may be stored under. If an account is named, a host that serves accounts uses another key; the
+    /// host's own key is used if the profile has no login.
     pub(super) fn keys(&self) -> impl Iterator<Item = CacheKey> {
         let own = [self.choice.target.cache_key()];
         self.choice.other_key().into_iter().chain(own).chain(self.choice.host_fallback_key())
     }
 
-    /// The login and its key.
+    /// Returns the login and its key.
     pub(super) fn found(&self) -> Result<Option<(CacheKey, Session)>, CheckError> {
         for key in self.keys() {
             if let Some(session) = self.load(&key)? {
@@ -193,7 +194,7 @@ impl StoredLogin {
         Ok(None)
     }
 
-    /// What is signed in to: by what is stored, else by the host's own word.
+    /// Decides the target by what is stored, or else by the host's metadata.
     pub(super) fn settled(
         &self,
         metadata: Option<&HostMetadata>,
@@ -212,24 +213,24 @@ impl StoredLogin {
         })
     }
 
-    /// Whether all that is told of it is known already, so that nobody has to wait for a store.
+    /// Whether everything to report is known already, so that no store has to be read.
     pub(super) fn is_at_hand(&self) -> bool {
         let Some(snapshot) = &self.snapshot else { return false };
         self.keys().all(|key| snapshot.is_at_hand(&key, self.storage.store().naming()))
     }
 
-    /// When the access token ends, and in which kind of store the login is.
+    /// When the access token expires, and the kind of store that the login is in.
     pub(super) fn end_and_place(
         &self,
     ) -> Result<Option<(Option<Timestamp>, StorageMode)>, CheckError> {
         Ok(self.found()?.map(|(key, session)| (session.known_expiry(), self.place(&key))))
     }
 
-    /// Why its server has ended it, if that was remembered.
+    /// The recorded reason why its server has ended it, if any.
     pub(super) fn refusal(&self, key: &CacheKey, session: &Session) -> Option<ErrorResponse> {
-        let verdict = self.storage.store().remembered(key)?;
-        match &verdict.kind {
-            RefreshFailureKind::Rejected(refusal) if verdict.is_final_for(session) => {
+        let refresh_failure = self.storage.store().remembered(key)?;
+        match &refresh_failure.kind {
+            RefreshFailureKind::Rejected(refusal) if refresh_failure.is_final_for(session) => {
                 Some(refusal.clone())
             }
             _ => None,
@@ -263,7 +264,7 @@ impl StoredLogin {
         }
     }
 
-    /// In which kind of store the login is.
+    /// The kind of store that the login is in.
     fn place(&self, key: &CacheKey) -> StorageMode {
         let choice = self.storage.choice();
         let place = match &self.snapshot {

@@ -1,4 +1,4 @@
-//! Every profile of a file, checked side by side.
+//! Checks every profile in a file, in parallel.
 
 use super::error::CheckError;
 use super::subject::ISSUER;
@@ -15,40 +15,40 @@ use u2m_cache::StorageMode;
 use u2m_config::{Cloud, ConfigFile, ResolveError, Resolved, SelectionArgs, resolve};
 use u2m_core::{Host, Timestamp, TokenError};
 
-/// How many profiles work at a time. What works is a name that is looked up, a handshake, a keyring.
+/// How many profiles work at a time. Work means a name lookup, a handshake or a keyring call.
 const AT_A_TIME: usize = 8;
 
-/// After this long a profile only waits for a host, which costs a socket and nothing else: it gives its place up, and goes
-/// on waiting beside the others. If it kept its place, ten silent hosts would hold eight places for five seconds, and then
-/// two more for another five. As it is, each eight silent hosts delay the rest by a tenth of a second, and all of them are
-/// done little more than their own bound after the start.
+/// After this long a profile only waits for a host, which costs no more than a socket. It then gives up its place and goes on
+/// waiting beside the others. If it kept its place, ten silent hosts would hold eight places for five seconds, and then two more
+/// for another five. This way, every eight silent hosts delay the rest by a tenth of a second, and all of them finish little
+/// later than their own limit.
 const GIVES_WAY_AFTER: Duration = Duration::from_millis(100);
 
-/// One profile, and whether it works.
+/// The report on one profile: its settings, and whether it works.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ProfileReport {
-    /// Its name.
+    /// The profile's name.
     pub name: String,
-    /// Its host: the canonical one, or what stands there if it is none.
+    /// The host in canonical form, or the raw text if it is not a valid host.
     pub host: Option<String>,
-    /// The issuer that it signs in to, where that is not Databricks.
+    /// The issuer that it signs in to, if that is not Databricks.
     pub issuer: Option<String>,
     /// Its account, or the one that its host names.
     pub account_id: Option<String>,
-    /// Its workspace as it is written, `none` included.
+    /// Its workspace as written, including `none`.
     pub workspace_id: Option<String>,
-    /// Where its host runs, if it has one.
+    /// The cloud that its host runs on, if it has a host.
     pub cloud: Option<Cloud>,
-    /// How it authenticates: what is written, else, unless nothing was to be checked, what it leads to.
+    /// The auth type as written. Otherwise, if checks were requested, the one that the profile leads to.
     pub auth_type: Option<String>,
     /// Whether `default_profile` names it.
     pub is_default: bool,
     /// Whether it works.
     pub validity: Validity,
-    /// When the access token of its login ends.
+    /// When the access token of its login expires.
     pub expiry: Option<Timestamp>,
-    /// Where its login is kept, if there is one.
+    /// The store of its login, if it has one.
     pub storage: Option<StorageMode>,
 }
 
@@ -56,16 +56,16 @@ pub struct ProfileReport {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Validity {
-    /// It does: this is who it is.
+    /// It works, with this identity.
     Valid(Identity),
-    /// It does not.
+    /// It does not work.
     Invalid(CheckError),
-    /// Nobody knows: nothing was to be checked, or this one cannot be.
+    /// Unknown: nothing was to be checked, or this profile cannot be checked.
     Unknown(Option<CheckError>),
 }
 
 impl Validity {
-    /// Yes, no, or unknown.
+    /// Returns true or false, or `None` if unknown.
     pub fn is_valid(&self) -> Option<bool> {
         match self {
             Self::Valid(_) => Some(true),
@@ -74,7 +74,7 @@ impl Validity {
         }
     }
 
-    /// What is wrong, or why it is not known.
+    /// Returns what is wrong, or why it is not known.
     pub fn error(&self) -> Option<&CheckError> {
         match self {
             Self::Valid(_) => None,
@@ -84,7 +84,7 @@ impl Validity {
     }
 }
 
-/// A profile before it is checked, owning all that it needs.
+/// A profile before its check, owning all its data.
 struct ProfileToCheck {
     report: ProfileReport,
     resolved: Option<Resolved>,
@@ -92,7 +92,7 @@ struct ProfileToCheck {
 }
 
 impl ProfileToCheck {
-    /// Whether all that is told of it without asking its host is known already.
+    /// Whether everything to report without asking its host is known already.
     fn is_at_hand(&self) -> bool {
         let login = self.subject.as_ref().ok().and_then(|subject| subject.login.as_ref());
         login.is_none_or(super::subject::StoredLogin::is_at_hand)
@@ -100,10 +100,10 @@ impl ProfileToCheck {
 }
 
 impl Inspector {
-    /// Looks at every profile of `config`, which was read from `path`, in the order of the file: those with a host, an
-    /// account or an issuer. With `asks`, each of them is checked, all at once; no profile takes longer than
-    /// [`Inspector::with_timeout`], and silent hosts hold up no others. The environment has no say in what a profile is,
-    /// only in where logins are kept. Runs within a tokio runtime.
+    /// Reports on every profile of `config`, which was read from `path`, in file order: those with a host, an account or an
+    /// issuer. With `asks`, each is checked, all in parallel. No profile takes longer than [`Inspector::with_timeout`], and
+    /// silent hosts do not hold up others. The environment does not affect what a profile is, only where logins are kept. Must
+    /// be called within a tokio runtime.
     pub async fn survey(
         &self,
         around: &Environment<'_>,
@@ -117,7 +117,7 @@ impl Inspector {
         let mut done: Vec<Option<ProfileReport>> = Vec::new();
         let mut is_read = false;
         for (at, row) in rows.into_iter().enumerate() {
-            // The first one has the files read in which the others are looked up.
+            // The first one reads the files that serve the others, too.
             if !asks && (row.is_at_hand() || !std::mem::replace(&mut is_read, true)) {
                 done.push(Some(self.look(row, asks).await));
                 continue;
@@ -125,7 +125,7 @@ impl Inspector {
             done.push(Some(row.report.clone()));
             let (inspector, places) = (self.clone(), Arc::clone(&places));
             running.spawn(async move {
-                // Nobody closes it.
+                // Nobody closes the semaphore.
                 let place = places.acquire_owned().await.ok();
                 let work = inspector.look(row, asks);
                 let mut work = std::pin::pin!(work);
@@ -147,8 +147,8 @@ impl Inspector {
         done.into_iter().flatten().collect()
     }
 
-    /// As [`Inspector::survey`], for plain code. Not to be called within an async runtime. Empty if the system gives no
-    /// runtime.
+    /// As [`Inspector::survey`], for blocking code. Must not be called within an async runtime. Returns an empty list if the
+    /// system cannot start a runtime.
     pub fn survey_blocking(
         &self,
         around: &Environment<'_>,
@@ -184,13 +184,13 @@ impl Inspector {
             }
             return report;
         }
-        // What is wrong without anybody's answer needs no question.
+        // What is known to be wrong already needs no request.
         let checked = match known {
             Ok(()) => self.within(end, self.ask(&subject, false)).await,
             Err(error) => Err(error),
         };
         if let Some(host) = &subject.host
-            && let Some(said) = self.hosts.known_over(host, &self.transport_to(&subject))
+            && let Some(said) = self.hosts.known_through(host, &self.transport_to(&subject))
         {
             let own = said.as_ref().and_then(|said| said.account_id.clone());
             report.account_id = report.account_id.or(own);
@@ -207,12 +207,12 @@ impl Inspector {
         report
     }
 
-    /// What is known without asking a server: of the login, and, where it `counts`, of what is wrong.
+    /// What is known without contacting a server: about the login and, if `counts`, about what is wrong.
     async fn held(&self, subject: &CheckSubject, counts: bool) -> Result<PendingRow, CheckError> {
         let wrong = move |inspector: &Self, subject: &CheckSubject| match inspector
             .check_offline(subject)
         {
-            // That the server has ended it is known, whoever asks.
+            // That the server has ended the login is reported in any case.
             Err(error) if counts || matches!(error, CheckError::Token(TokenError::Rejected(_))) => {
                 Err(error)
             }
@@ -227,7 +227,7 @@ impl Inspector {
     }
 }
 
-/// When a login's access token ends and where it is kept, if there is one; and what is wrong.
+/// When a login's access token expires and where it is kept, if there is one; and what is wrong.
 type PendingRow = (Option<(Option<Timestamp>, StorageMode)>, Result<(), CheckError>);
 
 fn rows(around: &Environment<'_>, path: &Path, asks: bool) -> Vec<ProfileToCheck> {
@@ -248,7 +248,7 @@ fn rows(around: &Environment<'_>, path: &Path, asks: bool) -> Vec<ProfileToCheck
     listed.map(|profile| row(profile.name())).collect()
 }
 
-/// Lets all of the logins be looked up by one look into each file of logins.
+/// Looks up all logins with one read of each login file.
 fn look_together(rows: &mut [ProfileToCheck]) {
     let logins = |row: &'_ ProfileToCheck| row.subject.as_ref().ok()?.login.clone();
     let all: Vec<_> = rows.iter().filter_map(logins).collect();
@@ -256,13 +256,15 @@ fn look_together(rows: &mut [ProfileToCheck]) {
     let snapshot = Arc::new(storage.snapshot(all.iter().flat_map(|login| login.keys())));
     for row in rows {
         let login = row.subject.as_mut().ok().and_then(|subject| subject.login.as_mut());
-        if let Some(login) = login.filter(|login| login.storage.file() == storage.file()) {
+        if let Some(login) =
+            login.filter(|login| login.storage.shared_file() == storage.shared_file())
+        {
             login.snapshot = Some(Arc::clone(&snapshot));
         }
     }
 }
 
-/// What the file says.
+/// Builds the report from the file's content.
 fn report(
     name: &str,
     config: &ConfigFile,
@@ -330,7 +332,7 @@ mod tests {
         };
         assert_eq!(rows.iter().map(has_snapshot).collect::<Vec<_>>(), [true, true, false]);
         assert_eq!(at_hand(&rows), [false, false, true], "nothing was read yet");
-        // The first one has the file read for all of them.
+        // The first one reads the file for all of them.
         let first = rows[0].subject.as_ref().unwrap().login.as_ref().unwrap();
         assert_eq!(first.end_and_place().unwrap(), None);
         assert_eq!(at_hand(&rows), [true, true, true]);

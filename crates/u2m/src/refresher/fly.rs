@@ -1,5 +1,5 @@
-//! Drives the token flow. It decides nothing: the core says which step is next, and this carries it out, on a thread that
-//! nobody can cancel once a refresh token is spent.
+//! Drives the token flow. It decides nothing: the core says which step comes next, and this code carries it out, on a thread
+//! that nobody can cancel once a refresh token is spent.
 
 use super::{RefreshResult, Refresher, failure};
 use crate::bounds::{LOOK, PUTTING_BACK, RECHECKING};
@@ -17,47 +17,48 @@ use u2m_core::{
 };
 use u2m_http::{Spending, drive_by};
 
-/// How often somebody else may come first, in one flight.
+/// How often another process may get ahead in one flight.
 const ROUNDS: usize = 4;
 
 /// How many spent refresh tokens are remembered.
 const SPENT: usize = 8;
 
-/// How long it is tried to record a first use before something is sent. Others write for milliseconds.
+/// How long to try to record a first use before something is sent. Other writers take milliseconds.
 const TYING: Duration = Duration::from_secs(10);
 
-/// What a flow holds while it runs. Dropped in this order: the secret counts as saved, then the lock goes.
+/// What a flow holds while it runs. Fields are dropped in this order: first the secret counts as saved, then the lock is
+/// released.
 #[derive(Default)]
 pub(super) struct RefreshContext {
     pub(super) spending: Option<Spending>,
     pub(super) lock: Option<Box<dyn EntryLock>>,
     runtime: OwnRuntime,
-    /// The entry, as the first step read it under the lock: the next one need not.
+    /// The entry as the first step read it under the lock, so that the next step need not read it again.
     read: Option<Option<Session>>,
-    /// Whether no other process can do this.
+    /// Whether no other process can do this refresh.
     stays: bool,
-    /// The state of the entry that the refresh under way replaces.
+    /// The state of the entry that this refresh replaces.
     pub(super) replaces: Option<Fingerprint>,
-    /// How often somebody else came first.
+    /// How often another process got ahead.
     rounds: usize,
     /// Whether the outcome was read without the lock.
     is_unlocked: bool,
 }
 
 impl RefreshContext {
-    /// Gives back what was held for an entry that others have replaced; whether to look at theirs now.
+    /// Releases what was held for an entry that another process has replaced. Returns whether to start again with the new entry.
     fn may_begin_anew(&mut self) -> bool {
         (self.lock, self.spending, self.read) = (None, None, None);
         self.may_look_again()
     }
 
-    /// Whether to look once more at an entry that others may have changed.
+    /// Whether to read the entry again because others may have changed it.
     fn may_look_again(&mut self) -> bool {
         self.rounds += 1;
         self.rounds < ROUNDS
     }
 
-    /// The pause at this token endpoint that another login has met, and that this one keeps.
+    /// The pause that another login was told at this token endpoint, if it applies to this login.
     fn pause(
         &mut self,
         call: &HttpCall<RefreshingToken>,
@@ -68,23 +69,23 @@ impl RefreshContext {
         known.find(|pause| state.is_bound_by(pause, now))
     }
 
-    /// Waits for `work`, on one runtime for all requests of a flow.
+    /// Waits for `work`. All requests of a flow share one runtime.
     fn block_on<T>(&mut self, work: impl Future<Output = T>) -> Result<T, TokenError> {
         let waited = self.runtime.block_on(work);
         waited.map_err(|error| TokenError::Store(StoreFailure::new(error)))
     }
 }
 
-/// Where a claim leads.
+/// The outcome of a claim.
 enum ClaimOutcome {
-    /// Back to the beginning: somebody else has been there.
+    /// Start again: another process has changed the entry.
     Anew,
     Step(Box<TokenStep>),
 }
 
 impl Refresher {
-    /// Carries a flow from its beginning to its end, and what it could not save on to a thread that goes on trying. `held` is
-    /// the entry's lock, if it is held already. Says too whether what it brings was read without that lock.
+    /// Runs a flow from start to end, and passes what it could not save to a thread that keeps trying. `held` is the entry's
+    /// lock, if it is held already. Also returns whether the result was read without that lock.
     pub(crate) fn fly(
         self: &Arc<Self>,
         question: &TokenCriteria,
@@ -118,19 +119,20 @@ impl Refresher {
                 }
                 TokenStep::Lock(lock) => self.lock(lock, ground)?,
                 TokenStep::Reload(reload) => {
-                    let verdict = ground.lock.as_mut().and_then(|lock| lock.verdict());
+                    let refresh_failure =
+                        ground.lock.as_mut().and_then(|lock| lock.refresh_failure());
                     let entry = match (ground.read.take(), ground.lock.as_mut()) {
                         (Some(entry), _) => entry,
                         (None, Some(lock)) => self.reload(lock.as_mut())?,
                         (None, None) => self.load()?,
                     };
                     ground.replaces = self.replaced_by_a_save(entry.as_ref());
-                    reload.loaded(entry, verdict, self.clock.now())?
+                    reload.loaded(entry, refresh_failure, self.clock.now())?
                 }
                 TokenStep::CheckWritable(_) if self.is_detaching(ground) => {
                     match self.detach(ground, question, asked_at) {
                         Some(landed) => return landed,
-                        // From the top, with the lock if it came back.
+                        // Start again, with the lock if it was returned.
                         None => begin(),
                     }
                 }
@@ -170,9 +172,9 @@ impl Refresher {
                 }
                 TokenStep::RecordFailure(note) => {
                     if let Some(lock) = ground.lock.as_mut() {
-                        // Not being remembered costs somebody a request, and nothing else.
+                        // If this is not recorded, it costs another request and nothing else.
                         let fell = self.clock.moment();
-                        let _ = lock.note(&note.verdict(fell));
+                        let _ = lock.note(&note.refresh_failure(fell));
                         let for_others = note.for_others(fell, |door| lock.pause(door));
                         let _ = for_others.map(|pause| lock.note_pause(&pause));
                     }
@@ -199,7 +201,7 @@ impl Refresher {
         }
     }
 
-    /// The entry before anything is done about it: as it was found due a moment ago, or as it is.
+    /// Returns the entry for the first step: the one that was just found due, or the one in the store.
     fn first_look(
         &self,
         question: &TokenCriteria,
@@ -221,7 +223,7 @@ impl Refresher {
             return Ok(lock.locked());
         }
         let patience = if lock.is_worth_waiting() { self.lock_wait } else { Duration::ZERO };
-        // A thread of this process that keeps it for what is unsaved gives it up.
+        // Makes a thread of this process release the lock that it holds for an unsaved login.
         self.wants_lock.store(true, Ordering::Relaxed);
         let is_handed_over = self.may_detach(ground);
         let taken = self.waiting_for_others(
@@ -243,7 +245,7 @@ impl Refresher {
         }
     }
 
-    /// Claims the refresh token, shows that what it buys can be saved, and goes on to send it.
+    /// Claims the refresh token, checks that the result can be saved, and goes on to send it.
     fn claim(
         &self,
         prove: CheckWritable,
@@ -263,7 +265,7 @@ impl Refresher {
         let claimed = claimed.and_then(|claim| match claim {
             Claim::Taken => {
                 lock.prove_writable()?;
-                // Where the login shows by itself whom it is for, that is enough.
+                // If the login itself shows whom it is for, that is enough.
                 let first = prove.first_use().filter(|first| !first.is_shown);
                 first.map_or(Ok(()), |first| self.tie(&first, TYING)).map(|()| claim)
             }
@@ -276,7 +278,7 @@ impl Refresher {
             }
             Ok(Claim::Waited) if ground.may_look_again() => return Ok(ClaimOutcome::Anew),
             Ok(Claim::Spent(words)) => {
-                // It may be an old copy that is about to be replaced again, for which the lock is needed.
+                // It may be an old copy that is about to be replaced again, and replacing it needs the lock.
                 ground.lock = None;
                 let patience = if patience.is_zero() { patience } else { PUTTING_BACK };
                 if self.changes_from(&of, patience) && ground.may_look_again() {
@@ -293,7 +295,7 @@ impl Refresher {
         step.map(|step| ClaimOutcome::Step(Box::new(step)))
     }
 
-    /// Remembers what is about to be sent, for a while: a process that lives long sends many.
+    /// Remembers what is about to be sent, up to a limit, because a long-lived process sends many.
     fn spends(&self, of: Fingerprint) {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         spent.push(of);
@@ -302,7 +304,7 @@ impl Refresher {
         }
     }
 
-    /// Whether another state of the entry than `of` is seen within `patience`.
+    /// Whether the entry changes to another state than `of` within `patience`.
     fn changes_from(&self, of: &Fingerprint, patience: Duration) -> bool {
         let mut left = RetryTime::new(patience);
         loop {
@@ -316,12 +318,12 @@ impl Refresher {
         }
     }
 
-    /// The entry after the server has said no to it: as soon as another program has changed it, else as it is.
+    /// Returns the entry after the server has rejected it: as soon as another program has changed it, or else as it is.
     fn after_a_rejection(&self, recheck: &ReloadAfterRejection) -> Option<Session> {
         let mut left = RetryTime::new(RECHECKING);
         loop {
             let entry = self.load();
-            // What cannot be read now is as good as unchanged.
+            // What cannot be read now counts as unchanged.
             let is_unchanged = match &entry {
                 Ok(entry) => recheck.is_unchanged(entry.as_ref()),
                 Err(_) => true,
@@ -333,18 +335,18 @@ impl Refresher {
         }
     }
 
-    /// Whether the rest of a refresh belongs in a process of its own.
+    /// Whether to run the rest of the refresh in a process of its own.
     fn is_detaching(&self, ground: &RefreshContext) -> bool {
         ground.lock.is_some() && self.may_detach(ground)
     }
 
     fn may_detach(&self, ground: &RefreshContext) -> bool {
-        // What was bought and could not be saved is known to this process alone; the store holds what is spent.
+        // A session that could not be saved is known only to this process; the store still holds the spent token.
         let is_stored = self.unsaved().is_none();
         self.detached.is_some() && !ground.stays && is_stored
     }
 
-    /// Has the refresh carried out by a process that outlives this one. `None` if it cannot be done there.
+    /// Lets a process that outlives this one do the refresh. `None` if that is not possible.
     fn detach(
         &self,
         ground: &mut RefreshContext,

@@ -1,4 +1,4 @@
-//! The end of a login that could not be saved: tried once more for as long as anything is, and then given back to its server.
+//! Ends a login that could not be saved: saving is tried once more for the full time, then the login is revoked.
 
 use super::Refresher;
 use super::saving::{REVOKING, TRY};
@@ -11,33 +11,33 @@ use u2m_cache::StoreError;
 use u2m_core::{Revocation, RevokeError, Session, StoreFailure};
 use u2m_http::Spending;
 
-/// What became of a login that could not be saved when it was signed in to.
+/// The outcome of [`PersistentAuth::save_or_give_up`](crate::PersistentAuth::save_or_give_up).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LateSave {
-    /// It could not be saved, and this process does not have it any more.
+    /// The login could not be saved, and this process has forgotten it.
     GivenUp {
-        /// Why not.
+        /// Why it could not be saved.
         why: StoreFailure,
-        /// What came of ending it at its server (RFC 7009). `None`: nobody was asked, because a stored login holds the same
-        /// refresh token.
+        /// The outcome of revoking it (RFC 7009). `None` means that no request was sent, because a stored login holds the same
+        /// refresh token or because the work could not run.
         revoked: Option<Result<Revocation, RevokeError>>,
     },
-    /// It is saved, or there was nothing to save.
+    /// The login is saved, or there was nothing to save.
     Saved,
 }
 
 impl Refresher {
-    /// Tries to save what was signed in to for a minute more, or until `is_enough`; then ends it at its server, within 5 seconds.
-    /// `forget` is called first, so that the token is not handed out any more.
+    /// Tries for another minute to save the new login, or until `is_enough` returns true; then revokes it, within 5 seconds.
+    /// `forget` is called before that, so that the token is not handed out any more.
     pub(crate) fn save_or_give_up(
         &self,
         is_enough: impl Fn() -> bool,
         forget: impl FnOnce(),
     ) -> LateSave {
-        // A process that ends on a signal waits for this.
+        // Makes a process that ends on a signal wait for this.
         let _spending = Spending::begin();
-        // The thread that has tried so far gives way.
+        // Makes the thread that has tried so far give way.
         self.wants_lock.store(true, Ordering::Relaxed);
         let saved = self.save_until(&is_enough);
         self.wants_lock.store(false, Ordering::Relaxed);
@@ -66,7 +66,7 @@ impl Refresher {
         }
     }
 
-    /// Saves what is unsaved, unless somebody has signed in anew meanwhile: theirs is the newer login.
+    /// Saves the pending login, unless somebody has signed in again meanwhile: that login is newer.
     fn save_pending(&self) -> Result<(), StoreError> {
         let pending =
             self.unsaved().as_ref().map(|own| (own.session.clone(), own.replaces.clone()));
@@ -81,7 +81,7 @@ impl Refresher {
         Ok(())
     }
 
-    /// Whether an entry holds this refresh token, as far as the store can be read: a server may give out one that it gave before.
+    /// Whether the entry holds this refresh token, as far as the store can be read. A server may issue the same one twice.
     fn is_stored(&self, session: &Session) -> bool {
         let keys = self.store.keys().unwrap_or_default();
         let holds = |entry: Option<Session>| {

@@ -1,7 +1,7 @@
-//! The login under a host's key, for a profile that has none of its own (DUAL-5): programs that know no profiles keep theirs there.
+//! The login under a host's key, for a profile that has none of its own (DUAL-5). Programs without profiles keep theirs there.
 //!
-//! It stays the host's: it is read, and renewed, under its own key and its own lock, and nothing is written under the profile's. It
-//! is looked for anew at each call, so that a login of the profile counts from the moment that it is there.
+//! It stays the host's: it is read and renewed under its own key and its own lock, and nothing is written under the profile's
+//! key. It is looked up anew for each call, so that the profile's own login counts as soon as it exists.
 
 use super::Refresher;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use u2m_cache::Notice;
 use u2m_core::{Target, Timestamp, TokenError};
 use u2m_http::Fetched;
 
-/// The target of the login under the host's key, for a profile's own.
+/// The target of the login under the host's key, for a profile's own target.
 pub(crate) fn under_host_key(target: &Target) -> Option<Target> {
     let profile = target.profile()?;
     let is_issuer = target.issuer_id().is_some();
@@ -24,7 +24,7 @@ pub(crate) fn under_host_key(target: &Target) -> Option<Target> {
 }
 
 impl Refresher {
-    /// What came of this login; where it is not stored, what comes of the host's.
+    /// Returns the outcome for this login, or for the host's login if this one is not stored.
     pub(super) fn or_of_host<T>(
         &self,
         own: Result<T, TokenError>,
@@ -51,7 +51,7 @@ impl Refresher {
     }
 }
 
-/// A token of the host's login: the next call looks again whether the profile has one of its own.
+/// A token of the host's login. The next call checks again whether the profile has one of its own.
 pub(super) fn lent(fetched: Fetched<TokenError>) -> Fetched<TokenError> {
     Fetched { fresh_until: Some(Timestamp::from_unix(0)), gives_way: true, ..fetched }
 }

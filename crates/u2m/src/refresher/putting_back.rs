@@ -1,11 +1,11 @@
-//! Looks at an entry again after its refresh: a program without our lock, which loads the whole file, changes something else
-//! and writes it back, may have put the spent refresh token where its successor was.
+//! Checks an entry for a while after its refresh. A program without u2m's lock that loads the whole file, changes something else
+//! and writes it back may have put the spent refresh token in place of its successor.
 
 use super::Refresher;
 use std::time::Duration;
 use u2m_core::{Fingerprint, Session};
 
-/// The pauses before each look. Such a program holds what it has read for a moment, or for as long as it asks a server.
+/// The pauses before each check. Such a program holds what it has read for a moment, or for as long as it waits for a server.
 const LOOKS: [Duration; 6] = [
     Duration::from_millis(50),
     Duration::from_millis(150),
@@ -16,16 +16,16 @@ const LOOKS: [Duration; 6] = [
 ];
 
 impl Refresher {
-    /// Puts `saved` back wherever a refresh token stands in its place that it was bought with, or one before that: never over a
-    /// newer login, and never where there is none any more. It holds up nobody: it waits without any lock.
-    pub(crate) fn look_after(&self, saved: &Session) {
+    /// Puts `saved` back if the entry holds the refresh token that it was bought with, or an earlier one; never over a newer
+    /// login, and never where the login was removed. It holds nobody up, because it waits without a lock.
+    pub(crate) fn restore_if_overwritten(&self, saved: &Session) {
         self.look_after_each(&LOOKS, saved);
     }
 
     fn look_after_each(&self, pauses: &[Duration], saved: &Session) {
         for pause in pauses {
             std::thread::sleep(*pause);
-            // What cannot be read or written now is looked at again.
+            // What cannot be read or written now is tried again at the next check.
             let _ = self.store.put_back(&self.key, saved, &self.spent());
         }
     }

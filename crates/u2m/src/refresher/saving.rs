@@ -1,5 +1,5 @@
-//! Saves what was bought with a secret that can be spent once: by whoever bought it, for as long as its process lives or a
-//! minute is over, and in the place of nothing newer.
+//! Saves what was obtained with a secret that can be spent once. Whoever obtained it keeps trying for a minute or until its
+//! process ends, and never replaces anything newer.
 
 use super::fly::RefreshContext;
 use super::{Refresher, failure};
@@ -21,14 +21,14 @@ pub(super) struct UnsavedSession {
     pub(super) session: Session,
 }
 
-/// The longest that one try to save can take: it may wait for another writer.
+/// The longest that one attempt to save can take: it may wait for another writer.
 pub(super) const TRY: Duration = Duration::from_secs(30);
 
-/// How long a server is asked to end a login that nobody has any more.
+/// How long to try to revoke a login that nobody has any more.
 pub(super) const REVOKING: Duration = Duration::from_secs(5);
 
 impl Refresher {
-    /// What the store holds; or, if what was last fetched could not be saved, that.
+    /// Returns what the store holds, or what was last fetched if that could not be saved.
     pub(super) fn load(&self) -> Result<Option<Session>, TokenError> {
         self.or_unsaved(self.store.load(&self.key))
     }
@@ -50,7 +50,7 @@ impl Refresher {
             Err(_) => false,
         };
         if is_replaced {
-            // Somebody has signed in anew, or saved something else: theirs is the newer login.
+            // Somebody has signed in again or saved something else: that login is newer.
             *unsaved = None;
             return stored;
         }
@@ -61,7 +61,7 @@ impl Refresher {
         Ok(Some(session))
     }
 
-    /// What an entry that was just loaded says of the state that a save will replace.
+    /// The state that a save will replace, after this entry was loaded.
     pub(super) fn replaced_by_a_save(&self, entry: Option<&Session>) -> Option<Fingerprint> {
         match self.unsaved().as_ref() {
             Some(pending) => pending.replaces.clone(),
@@ -69,7 +69,7 @@ impl Refresher {
         }
     }
 
-    /// Saves under the lock that is held; what cannot be saved within the flight's time is kept for later.
+    /// Saves under the lock that is held. What cannot be saved within the flight's time is kept for later.
     pub(super) fn save(
         &self,
         session: &Session,
@@ -80,7 +80,7 @@ impl Refresher {
             None => self.store.save(&self.key, session),
         });
         *self.unsaved() = match &outcome {
-            // What was bought belongs to a login that is gone: somebody else's stands there by now.
+            // The login that it was obtained for is gone, and another one is stored by now.
             Ok(()) | Err(StoreError::Superseded { .. }) => None,
             Err(error) => {
                 self.notice(unsaved_text(error));
@@ -90,8 +90,8 @@ impl Refresher {
         outcome
     }
 
-    /// Saves in the place of what was claimed. An error may have come after it was done, and a second try then finds what the
-    /// first one has left.
+    /// Saves in place of what was claimed. An earlier attempt may have succeeded although it returned an error; the next attempt
+    /// then finds its result.
     fn replace(&self, lock: &mut dyn EntryLock, session: &Session) -> Result<(), StoreError> {
         match lock.save(session) {
             Err(StoreError::Superseded { key }) => match self.store.load(&key) {
@@ -107,7 +107,7 @@ impl Refresher {
         }
     }
 
-    /// Tries for as long as `limit`, and once more at its end.
+    /// Tries for `limit`, and once more at the end.
     fn try_to_save(
         &self,
         limit: Duration,
@@ -125,14 +125,14 @@ impl Refresher {
         }
     }
 
-    /// Goes on trying, on a thread of its own that keeps the lock meanwhile: whoever took it would find the refresh token that
-    /// is spent. The thread gives way to a flight of this process, which knows what is unsaved.
+    /// Keeps trying on a thread of its own, which holds the lock meanwhile: without it, another process would find the spent
+    /// refresh token. The thread gives way to a flight of this process, which knows what is unsaved.
     pub(super) fn keep_saving(self: &Arc<Self>, ground: RefreshContext) {
         let RefreshContext { spending, mut lock, .. } = ground;
         if self.unsaved().is_none() {
             return;
         }
-        // A process that lives for one refresh has tried for all its time already.
+        // A process that exists for one refresh has already tried for its whole time.
         if self.saves_for >= SAVING {
             return self.warn_others(lock.as_deref_mut());
         }
@@ -156,21 +156,21 @@ impl Refresher {
             }
             drop(spending);
         };
-        // Without a thread, the next call or the end of the program tries again.
+        // If no thread can be started, the next call or the end of the program tries again.
         let _ = std::thread::Builder::new().name("u2m-save".into()).spawn(body);
     }
 
-    /// Says beside the lock, before it is given back, that what the store holds is spent, if it is.
+    /// Before the lock is released, notes beside it that the token in the store is spent, if it is.
     fn warn_others(&self, lock: Option<&mut (dyn EntryLock + 'static)>) {
         let replaced = self.unsaved().as_ref().and_then(|unsaved| unsaved.replaces.clone());
         if let (Some(lock), Some(of)) = (lock, replaced) {
             let kind = RefreshFailureKind::spent("what it bought could not be saved");
-            // Not being able to say so is no reason to stop.
+            // Failing to note it is no reason to stop.
             let _ = lock.note(&RefreshFailure::new(of, self.clock.now(), kind));
         }
     }
 
-    /// Whether nothing is unsaved any more, by one more try under the lock.
+    /// Tries once more under the lock. Returns whether nothing is unsaved any more.
     fn is_saved_under(&self, lock: &mut dyn EntryLock) -> bool {
         let pending =
             self.unsaved().as_ref().map(|own| (own.session.clone(), own.replaces.clone()));
@@ -197,8 +197,8 @@ impl Refresher {
         }
     }
 
-    /// What is to be saved later, in the place of what the store holds now; where it cannot even be read, it holds what was
-    /// read before the refresh.
+    /// The session to save later, in place of what the store holds now. If the store cannot be read, what was read before the
+    /// refresh counts.
     pub(super) fn pending(&self, session: &Session, ground: &RefreshContext) -> UnsavedSession {
         let replaces = match self.store.load(&self.key) {
             Ok(entry) => entry.map(|old| old.fingerprint()),
@@ -207,16 +207,16 @@ impl Refresher {
         UnsavedSession { replaces, session: session.clone() }
     }
 
-    /// Whether everything that was bought is saved, by a last try if need be.
+    /// Whether everything that was obtained is saved, after a last attempt if needed.
     pub(crate) fn is_saved(&self) -> bool {
         if self.unsaved().is_some() {
-            // Saves on the way.
+            // Loading also saves.
             let _ = self.load();
         }
         self.unsaved().is_none() && self.of_host.as_deref().is_none_or(Self::is_saved)
     }
 
-    /// Waits for at most `patience` until everything that this process has spent is saved; whether that is so.
+    /// Waits up to `patience` until everything that this process has spent is saved. Returns whether that is so.
     pub(crate) fn close(&self, patience: Duration) -> bool {
         u2m_http::wait_for_saves(patience) && self.is_saved()
     }
@@ -224,15 +224,15 @@ impl Refresher {
     pub(super) fn save_login(&self, session: &Session) -> Result<(), StoreError> {
         let lock = self.store.lock(&self.key, self.lock_wait.min(SIGN_IN_WAIT))?;
         match lock.map(|mut lock| lock.save(session)) {
-            // Whoever came first meanwhile, the last login counts.
+            // Whoever got ahead meanwhile, the latest login counts.
             None | Some(Err(StoreError::Superseded { .. })) => self.store.save(&self.key, session),
             Some(saved) => saved,
         }
     }
 
-    /// Ends a session at its server that was bought for a login which somebody has removed meanwhile: nobody has it any more.
-    /// Best effort; and left alone where any entry of the store holds its refresh token, or the one that it was bought with,
-    /// because a server that does not rotate has given out the same one.
+    /// Revokes a session that was obtained for a login which somebody has removed meanwhile, so that nobody has it any more.
+    /// Best effort. It is not revoked if any entry of the store holds its refresh token or the one it was bought with, because a
+    /// server that does not rotate has issued the same one.
     pub(super) fn give_back(&self, bought: &Session, old: Option<&Fingerprint>) {
         let is_held = |of: &Fingerprint| bought.fingerprint() == *of || old == Some(of);
         let is_gone = matches!(self.store.load(&self.key), Ok(None));
@@ -255,9 +255,9 @@ impl Refresher {
     }
 }
 
-/// Saves a new login and puts its token in hand: under the entry's lock, so that a refresh of the login that is being replaced does
-/// not come after. If its holder hangs, the new login is worth more than the order. One that cannot be saved is kept for this
-/// process, and saved later.
+/// Saves a new login under the entry's lock and puts its token in memory. With the lock, a refresh of the login that it replaces
+/// cannot come after it. If the holder hangs, the new login is saved without the lock. A login that cannot be saved is kept in
+/// this process and saved later.
 pub(crate) fn sign_in(
     shared: &SharedToken<Refresher>,
     session: &Session,
@@ -292,7 +292,7 @@ mod tests {
             .with_refresh_token(RefreshToken::new(format!("rt-{name}")))
     }
 
-    /// A store that holds `stored`, and a login of this process that is still to replace `old` with `new`.
+    /// A store that holds `stored`, and a login in this process that is still to replace `old` with `new`.
     fn unsaved(stored: &str) -> (MemoryStore, Arc<Refresher>) {
         let target = Target::workspace(Host::parse("https://a.example").unwrap());
         let store = MemoryStore::new();
@@ -329,9 +329,12 @@ mod tests {
         let (store, keeper) = unsaved("old");
         let mut lock = lock(&store, &keeper);
         keeper.warn_others(Some(lock.as_mut()));
-        let verdict = lock.verdict().unwrap();
-        assert_eq!(verdict.of, session("old").fingerprint());
-        assert!(matches!(verdict.kind, RefreshFailureKind::Spent(_)), "{verdict:?}");
+        let refresh_failure = lock.refresh_failure().unwrap();
+        assert_eq!(refresh_failure.of, session("old").fingerprint());
+        assert!(
+            matches!(refresh_failure.kind, RefreshFailureKind::Spent(_)),
+            "{refresh_failure:?}"
+        );
     }
 
     #[test]
@@ -354,8 +357,8 @@ mod tests {
             drop(ground.lock.replace(lock));
             keeper.keep_saving(ground);
             if is_told {
-                let verdict = self::lock(&store, &keeper).verdict();
-                assert!(matches!(verdict.unwrap().kind, RefreshFailureKind::Spent(_)));
+                let refresh_failure = self::lock(&store, &keeper).refresh_failure();
+                assert!(matches!(refresh_failure.unwrap().kind, RefreshFailureKind::Spent(_)));
             }
             while !is_told && keeper.unsaved().is_some() {
                 std::thread::yield_now();
@@ -402,10 +405,10 @@ mod tests {
 
     #[test]
     fn a_save_that_was_done_before_it_failed_counts_as_one() {
-        /// Says that somebody else came first.
+        /// Reports that somebody else came first.
         struct Overtaken(CacheKey);
         impl EntryLock for Overtaken {
-            fn verdict(&mut self) -> Option<RefreshFailure> {
+            fn refresh_failure(&mut self) -> Option<RefreshFailure> {
                 None
             }
             fn note(&mut self, _: &RefreshFailure) -> Result<(), StoreError> {

@@ -1,4 +1,4 @@
-//! A login as a source of tokens: what of it is looked up at once, what is fetched, and for how long a token is handed out.
+//! A login as a source of tokens: what is returned at once, what is fetched, and for how long a token is handed out.
 
 use super::host_key::lent;
 use super::{Refresher, failed_to_start};
@@ -31,7 +31,7 @@ impl Fetch for Refresher {
         match why {
             FetchAborted::NoThread(error) => failed_to_start(error),
             FetchAborted::Panicked => {
-                // It did not come to say so itself.
+                // The flight could not clear this itself.
                 self.set_goes_on(false);
                 TokenError::Panicked
             }
@@ -59,7 +59,7 @@ impl Fetch for Refresher {
 }
 
 impl Refresher {
-    /// What is good as it is stored; `None` if it is time for a flight.
+    /// Returns a token that is good as it is stored; `None` if a flight is needed.
     fn at_once(&self, question: &TokenCriteria) -> Result<Option<Fetched<TokenError>>, TokenError> {
         if self.was_just_due() {
             return Ok(None);
@@ -85,7 +85,7 @@ impl Refresher {
         }
     }
 
-    /// The old token, if it is still good for whoever can wait no longer.
+    /// Returns the old token, if it is still good, for a caller that can wait no longer.
     fn old_while_good(&self, question: &TokenCriteria) -> Option<Fetched<TokenError>> {
         let step = match self.first_step(question).ok()? {
             TokenStep::Lock(lock) => lock.not_locked().ok()?,
@@ -97,12 +97,12 @@ impl Refresher {
         }
     }
 
-    /// What a flow issued, and until when it is handed out. What was read without the lock gives way to what was put in hand
-    /// meanwhile: a login, say.
+    /// Wraps what a flow issued, and until when it is handed out. A token that was read without the lock gives way to one that
+    /// was set meanwhile, such as by a login.
     fn issued(&self, issued: &IssuedToken, gives_way: bool) -> Fetched<TokenError> {
         let (session, rules) = (issued.session(), self.request.rules_for(issued.session()));
         let (until, came) = match issued.how() {
-            // Renewing has just failed: the old token is handed out for a while before the next try.
+            // A renewal has just failed: the old token is handed out for a while before the next attempt.
             TokenOrigin::Kept(why) => {
                 let end = session.known_expiry().map(|expiry| expiry.minus(rules.least(session)));
                 let pause = self.clock.now().plus(rules.pause);
@@ -114,7 +114,7 @@ impl Refresher {
                 } else {
                     FetchedFrom::Renewed
                 };
-                // Of one from the future nobody knows how long it is good: the next call looks again.
+                // If a token is from the future, its remaining time is unknown, so the next call checks again.
                 let is_early =
                     rules.fresh_from(session).is_some_and(|from| self.clock.now() < from);
                 let past = Timestamp::from_unix(self.clock.now().unix() - 1);
@@ -124,8 +124,8 @@ impl Refresher {
         Fetched { gives_way, ..self.fetched(session, until, came) }
     }
 
-    /// The token of a session, handed out until then. One that is not saved yet is so for the rest of the second: the next call tries to
-    /// save it again (REFR-4).
+    /// The token of a session, handed out until then. A session that is not saved yet counts for the rest of the second only:
+    /// the next call tries to save it again (REFR-4).
     pub(super) fn fetched(
         &self,
         session: &Session,
@@ -154,7 +154,7 @@ mod tests {
         AccessToken, Host, Lifetime, RefreshToken, Session, StoreFailure, Target, WhichToken,
     };
 
-    /// A login whose access token has so many seconds left.
+    /// A login whose access token has this many seconds left.
     fn keeper(left: i64) -> Arc<Refresher> {
         let target = Target::workspace(Host::parse("https://a.example").unwrap());
         let store = MemoryStore::new();
@@ -212,7 +212,7 @@ mod tests {
         assert!(matches!(keeper.time_is_over(), TokenError::OutOfTime));
         keeper.set_goes_on(true);
         assert!(matches!(keeper.time_is_over(), TokenError::StillWaiting));
-        // It did not come to say that nothing goes on any more.
+        // The flight could not report that nothing is going on any more.
         assert!(matches!(keeper.broken(FetchAborted::Panicked), TokenError::Panicked));
         assert!(matches!(keeper.time_is_over(), TokenError::OutOfTime));
     }
@@ -221,7 +221,7 @@ mod tests {
     fn only_a_store_that_may_answer_later_is_stood_in_for() {
         let (keeper, why) = (keeper(-5), || std::io::Error::other("x"));
         let store = |failure| keeper.may_stand_in(&TokenError::Store(failure));
-        assert!(store(StoreFailure::passing(why())) && !store(StoreFailure::new(why())));
+        assert!(store(StoreFailure::transient(why())) && !store(StoreFailure::new(why())));
         assert!(!keeper.may_stand_in(&TokenError::NotFound));
     }
 

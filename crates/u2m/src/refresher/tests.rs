@@ -1,4 +1,4 @@
-//! How long callers are waited for, and what is said of a login that another program saved.
+//! How long callers wait, and what is reported of a login that another program saved.
 
 use super::*;
 use crate::store::MemoryStore;
@@ -85,7 +85,7 @@ fn what_was_found_due_is_gone_on_from_once_and_for_a_moment() {
     };
     let due = || (keeper.was_just_due(), keeper.take_due());
     assert_eq!(due(), (false, None));
-    // However long this machine stands still, that is no more than a moment ago.
+    // However long the machine was suspended, this is no more than a moment ago.
     found(Instant::now() + Duration::from_secs(3600));
     assert_eq!((due(), due()), ((true, Some(own.clone())), (false, None)));
     found(Instant::now().checked_sub(MOMENT * 2).unwrap());

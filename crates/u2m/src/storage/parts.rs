@@ -1,4 +1,4 @@
-//! The stores of a user, as this program was built and as the environment describes them.
+//! The individual stores of a user, as this program was built and as the environment describes them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use u2m_cache::{AutoStore, FileStore};
 
 use crate::choose::Environment;
 
-/// All of them behind one; each call of the keyring is waited for no longer than `patience`.
+/// Combines all of them into one store. Each keyring call waits at most `patience`.
 pub(super) fn all(file: FileStore, around: &Environment<'_>, patience: Duration) -> AutoStore {
     let path = file.path().to_owned();
     let store = AutoStore::new(file);
@@ -45,7 +45,7 @@ fn with_encrypted(store: AutoStore, _: &Path, _: &Environment<'_>) -> AutoStore 
     store
 }
 
-/// A key file, a program, or the keyring; each by the environment before the settings.
+/// A key file, a program, or the keyring. For each, the environment takes precedence over the settings.
 #[cfg(feature = "encrypted")]
 fn key_source(around: &Environment<'_>) -> Option<u2m_cache::SealKeySource> {
     use u2m_cache::SealKeySource;

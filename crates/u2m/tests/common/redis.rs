@@ -93,6 +93,6 @@ pub(crate) fn inherited() -> RedisStore {
 }
 
 pub(crate) fn open(url: &str, lease: Duration) -> RedisStore {
-    let settings = RedisSettings::new().with_lease(lease).with_answer_time(lease * ANSWER);
+    let settings = RedisSettings::new().with_lease(lease).with_token_answer_limit(lease * ANSWER);
     RedisStore::open_with(url, &SealKey::from_bytes([7; 32]), settings).unwrap()
 }

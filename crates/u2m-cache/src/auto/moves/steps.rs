@@ -1,14 +1,14 @@
 //! The steps of a move.
 //!
-//! | step | written | who dies after it leaves |
+//! | step | written | a process that dies after it leaves |
 //! |---|---|---|
-//! | 1 | side file: where the login is, and that what will stand in the new place does not count | nothing new |
+//! | 1 | side file: where the login is, and that what will be in the new place does not count | nothing new |
 //! | 2 | the copy, read back | a copy that does not count |
-//! | 3 | side file, in one write: the new place is where it is, and what stands in the old one does not count | the same, in the old place |
+//! | 3 | side file, in one write: the login is in the new place, and what is in the old one does not count | the same, in the old place |
 //! | 4 | the old place: removed | a note about nothing |
-//! | 5 | side file: the note is gone | a move that is done |
+//! | 5 | side file: the note removed | a completed move |
 //!
-//! Readers go by the side file alone. A copy that does not count is removed by the next who takes the login's lock.
+//! Readers rely on the side file only. A copy that does not count is removed by the next process that takes the login's lock.
 
 use super::{LoginMove, Outcomes};
 use crate::auto::AutoStore;
@@ -19,7 +19,7 @@ use crate::sidecar::record_file::Sidecar;
 use u2m_core::Session;
 
 impl AutoStore {
-    /// Carries logins over whose locks are held. Where a step fails for all of several, they have no outcome yet.
+    /// Moves logins whose locks are held. If a step fails for several at once, they get no outcome yet.
     pub(super) fn carry_over(
         &self,
         from: StorageMode,
@@ -44,10 +44,10 @@ impl AutoStore {
         self.finish(from, to, moving, outcomes);
     }
 
-    /// Step 1. Those that somebody else has decided about meanwhile go on no further.
+    /// Step 1. Logins that another process has moved or replaced meanwhile are dropped from the move.
     ///
     /// # Errors
-    /// It was not written, or nobody knows; nothing was copied.
+    /// Fails if the record was not written, or if that is not known. Nothing was copied.
     fn begin(
         &self,
         from: StorageMode,
@@ -69,10 +69,10 @@ impl AutoStore {
         Ok(())
     }
 
-    /// Step 2. Those that could not be copied go on no further.
+    /// Step 2. Logins that could not be copied are dropped from the move.
     ///
     /// # Errors
-    /// It cannot be seen whether the old place is unchanged.
+    /// Fails if it cannot be checked whether the old place is unchanged.
     fn copy(
         &self,
         from: StorageMode,
@@ -85,7 +85,7 @@ impl AutoStore {
             moving.iter().map(|login| (login.key.clone(), login.session.clone())).collect();
         let saved = target.save_all(&logins);
         let keys: Vec<_> = moving.iter().map(|login| login.key.clone()).collect();
-        // A program without our locks may have written in the meantime: then what was copied is the login no more.
+        // A program without our locks may have written meanwhile. Then what was copied is no longer the login.
         let (kept, still) = (target.load_all(&keys), source.load_all(&keys));
         let mut failures: Vec<Option<StoreError>> = Vec::new();
         for (((login, saved), kept), still) in moving.iter().zip(saved).zip(kept).zip(still) {
@@ -109,10 +109,10 @@ impl AutoStore {
         Ok(())
     }
 
-    /// Step 3. Those that somebody else has decided about meanwhile go on no further.
+    /// Step 3. Logins that another process has moved or replaced meanwhile are dropped from the move.
     ///
     /// # Errors
-    /// It was not written, or nobody knows.
+    /// Fails if the record was not written, or if that is not known.
     fn switch(
         &self,
         from: StorageMode,
@@ -130,7 +130,7 @@ impl AutoStore {
             is_ours
         });
         if let Err(error) = noted {
-            // The answer to a write may be lost: what is there decides.
+            // The answer to a write may be lost: the stored content decides.
             let now = self.0.file.sidecar().unwrap_or_default();
             let is_there = |login: &LoginMove| now.home(login.key.as_str()) == Some(new);
             is_switched = moving.iter().map(is_there).collect();
@@ -142,7 +142,7 @@ impl AutoStore {
         Ok(())
     }
 
-    /// Steps 4 and 5. A login that somebody has changed in the old place, without our locks, is the newer one: it counts.
+    /// Steps 4 and 5. A login that someone changed in the old place, without our locks, is the newer one and counts.
     fn finish(
         &self,
         from: StorageMode,
@@ -175,7 +175,7 @@ impl AutoStore {
         if !newer.is_empty() && self.go_back(from, to, &newer).is_ok() {
             self.undo(from, to, &newer);
         }
-        // A note about nothing is dropped by the next who takes the login's lock.
+        // A note about nothing is removed by the next process that takes the login's lock.
         let _ = self.note_of_each(&done, |sidecar, login| {
             drop_stray(sidecar, login.key.as_str(), from, &login.of)
         });
@@ -198,8 +198,8 @@ impl AutoStore {
         noted
     }
 
-    /// Changes the side file about each of these logins, in one write; of which of them `change` did, in their order, and
-    /// nothing of any if the write did not come so far.
+    /// Changes the side file for each of these logins in one write. Returns for each, in order, whether `change` did
+    /// anything. The list is empty if the write did not get that far.
     fn note_of_each(
         &self,
         logins: &[LoginMove],
@@ -216,7 +216,7 @@ impl AutoStore {
         (is_changed, noted)
     }
 
-    /// Takes those out that do not go on, because somebody else has decided about them meanwhile.
+    /// Drops the logins that do not go on because another process has moved or replaced them.
     fn give_up_superseded(
         &self,
         from: StorageMode,
@@ -232,7 +232,7 @@ impl AutoStore {
         self.give_up(from, to, moving, failures, outcomes);
     }
 
-    /// Takes those out that go on no further, and removes what was copied of them.
+    /// Drops the logins that failed, and removes their copies.
     fn give_up(
         &self,
         from: StorageMode,
@@ -255,7 +255,7 @@ impl AutoStore {
         *moving = going;
     }
 
-    /// Removes what was copied; what cannot be removed now is known to be a copy that does not count.
+    /// Removes the copies. One that cannot be removed now is recorded as a copy that does not count.
     fn undo(&self, from: StorageMode, to: StorageMode, lost: &[LoginMove]) {
         for login in lost {
             debug_assert!(from != to);
@@ -264,7 +264,7 @@ impl AutoStore {
     }
 }
 
-/// Lets a login count in `here`, and what stands of it in `there` not.
+/// Makes a login count in `here`, and its copy in `there` not count.
 fn count_in(sidecar: &mut Sidecar, login: &LoginMove, here: StorageMode, there: StorageMode) {
     let name = login.key.as_str();
     sidecar.set_home(name, Some(here.as_str()));
@@ -272,7 +272,7 @@ fn count_in(sidecar: &mut Sidecar, login: &LoginMove, here: StorageMode, there: 
     sidecar.add_stray(name, there.as_str(), &login.of);
 }
 
-/// The outcome of a step that failed for all: that of one. Several are tried again, one by one.
+/// Sets the outcome of a single login for a step that failed. Several are retried one by one.
 fn settle(moving: &[LoginMove], error: StoreError, outcomes: &mut Outcomes) {
     if let [login] = moving {
         outcomes[login.at] = Some(Err(error));

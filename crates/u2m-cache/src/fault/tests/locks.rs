@@ -1,6 +1,6 @@
 //! A file system without locks: refreshes are coordinated on this machine, and it is said once what is not.
 
-use super::{LONG, STAGE, bound, key, temporary, verdict, view};
+use super::{LONG, STAGE, bound, key, refresh_failure, temporary, view};
 use crate::fault::FileOperation;
 use crate::fault::plan::{FaultPlan, InjectedFault, under};
 use crate::{EntryLock, FileStore, StoreError, TokenStore};
@@ -70,7 +70,7 @@ fn t23_where_there_are_no_locks_a_refresh_is_coordinated_on_this_machine() {
             "{errno}: two have it"
         );
         // Noted where programs look that have locks, on other machines too.
-        lock.note(&verdict("dev")).unwrap();
+        lock.note(&refresh_failure("dev")).unwrap();
         lock.prove_writable().unwrap();
         lock.save(&bound("next", "https://a.example")).unwrap();
         drop(lock);
@@ -79,7 +79,7 @@ fn t23_where_there_are_no_locks_a_refresh_is_coordinated_on_this_machine() {
             "{errno}: it is free"
         );
         assert_eq!(view(&store)[0], Ok(Some(bound("next", "https://a.example"))));
-        assert_eq!(take(&store).unwrap().unwrap().verdict(), Some(verdict("dev")));
+        assert_eq!(take(&store).unwrap().unwrap().refresh_failure(), Some(refresh_failure("dev")));
     }
 }
 

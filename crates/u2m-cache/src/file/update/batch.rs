@@ -1,4 +1,4 @@
-//! Several entries at once: a file is read and written as a whole, and once is enough for all of them.
+//! Changes several entries at once: since a file is read and written as a whole, once is enough for all of them.
 
 use super::{FileStoreInner, ReplaceRule, TRIES, is_here};
 use crate::error::StoreError;
@@ -13,14 +13,14 @@ use zeroize::Zeroizing;
 /// What a batch does to entries, decided from what the file holds at that moment.
 #[derive(Default)]
 struct Changes<'a> {
-    /// What becomes of which entry.
+    /// The change of each entry.
     texts: Vec<(String, Option<Zeroizing<String>>)>,
-    /// What the side file is told before.
+    /// What is recorded in the side file first.
     records: Vec<(&'a str, &'a Session)>,
 }
 
 impl FileStoreInner {
-    /// As `load`, of several.
+    /// Like `load` for several entries.
     pub(in crate::file) fn load_all(
         &self,
         keys: &[CacheKey],
@@ -41,12 +41,13 @@ impl FileStoreInner {
         keys.iter().map(load).collect()
     }
 
-    /// One by one: what is wrong with the file is said of each.
+    /// Repeats the operation one by one, so that each result reports what is wrong with the file.
     fn each(&self, keys: &[CacheKey]) -> Vec<Result<Option<Session>, StoreError>> {
         keys.iter().map(|key| self.load(key)).collect()
     }
 
-    /// Inserts or replaces several entries. New ones go in one write; what there is more to say about, by itself.
+    /// Inserts or replaces several entries. New ones are saved in one write. Entries that need more checks are saved one by
+    /// one.
     pub(in crate::file) fn save_all(
         &self,
         logins: &[(CacheKey, Session)],
@@ -68,7 +69,7 @@ impl FileStoreInner {
                 Ok(changes)
             });
             if changed.is_err() {
-                // What is wrong is said by the saves that follow.
+                // The saves that follow report what is wrong.
                 done.fill(false);
             }
         }
@@ -79,7 +80,7 @@ impl FileStoreInner {
         logins.iter().enumerate().map(one).collect()
     }
 
-    /// Removes entries that are still in the state named; whether that state is gone.
+    /// Removes entries that are still in the given state. Returns for each whether that state is gone.
     pub(in crate::file) fn delete_states(
         &self,
         states: &[(CacheKey, Fingerprint)],
@@ -98,7 +99,7 @@ impl FileStoreInner {
                     continue;
                 };
                 let there = match self.codec.read(&self.beside.path, document, key.as_str(), raw) {
-                    // Whatever it is, it is not the state that was named.
+                    // Whatever it is, it is not the given state.
                     Err(StoreError::BadEntry { .. } | StoreError::NewerEntry { .. }) => continue,
                     other => other?,
                 };
@@ -114,7 +115,7 @@ impl FileStoreInner {
         });
         match outcome {
             Ok(()) => gone.into_iter().map(Ok).collect(),
-            // Each says by itself what is wrong; none of them can have been removed.
+            // Each reports for itself what is wrong. None of them can have been removed.
             Err(error) if states.len() == 1 => vec![Err(error)],
             Err(_) => {
                 let one = |state: &(CacheKey, Fingerprint)| {
@@ -125,8 +126,8 @@ impl FileStoreInner {
         }
     }
 
-    /// Makes changes in one write, under the writers' lock; programs without a lock are given way to. A damaged file is left
-    /// to changes of a single entry.
+    /// Makes changes in one write, under the writers' lock, and retries if programs without a lock write meanwhile. A damaged
+    /// file is left to changes of single entries.
     fn change<'a>(
         &self,
         mut decide: impl FnMut(&CacheDocument<'_>) -> Result<Changes<'a>, StoreError>,
@@ -152,7 +153,7 @@ impl FileStoreInner {
             let is_saving = texts.iter().any(|(_, text)| text.is_some());
             self.record_all(&changes.records, &mut reserve)?;
             let head = self.codec.head(&parsed.document, is_saving)?;
-            // Never over what somebody else has made of these entries meanwhile.
+            // Never overwrite what someone else has made of these entries meanwhile.
             let over = (ReplaceRule::Spent(&[]), tries == TRIES);
             if self.write(&texts, &head, (&look, &parsed), (&mut writer, &mut reserve), over)? {
                 reserve.settle();
@@ -163,7 +164,7 @@ impl FileStoreInner {
         Err(StoreError::LockTimeout { path: self.beside.path.as_path().into() })
     }
 
-    /// Before the tokens are written: whom they belong to.
+    /// Records the owner of the tokens, before they are written.
     fn record_all(
         &self,
         records: &[(&str, &Session)],
@@ -182,7 +183,7 @@ impl FileStoreInner {
         })
     }
 
-    /// After the tokens are gone: a record of them is about nothing, unless the login lives elsewhere.
+    /// Removes the records of removed tokens, unless the login is in another store.
     fn forget_all(&self, texts: &[MemberChange<'_>], reserve: &mut UpdateReserve) {
         let mut gone = texts.iter().filter(|(_, text)| text.is_none()).map(|(name, _)| *name);
         if !self.codec.has_sidecar() {

@@ -1,4 +1,4 @@
-//! Where the session bus is. It is never started for a token's sake (gh#7582): where there is none, nothing is asked.
+//! Finds the session bus. It is never started just to get a token (gh#7582): if there is none, nothing is requested.
 
 use crate::keyring::KeyringError;
 use rustix::net::SocketAddrUnix;
@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-/// The address of the session bus of this process's environment.
+/// Returns the address of the session bus from this process's environment.
 pub(super) fn session_bus() -> Result<String, KeyringError> {
     of(&|name| env::var_os(name))
 }
@@ -28,7 +28,7 @@ fn of(env: &dyn Fn(&str) -> Option<OsString>) -> Result<String, KeyringError> {
     if is_socket { Ok(format!("unix:path={}", escaped(&path))) } else { Err(KeyringError::NoBus) }
 }
 
-/// The socket that an address leads to; `None` for those that are no plain socket of this machine.
+/// Returns the socket of an address, or `None` if it is not a plain socket of this machine.
 pub(super) fn socket(address: &str) -> Option<SocketAddrUnix> {
     let (kind, rest) = address.split(';').next()?.split_once(':')?;
     let value = |name: &str| {
@@ -58,7 +58,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// A path as it stands in an address (D-Bus specification, "Server Addresses").
+/// Decodes a path in an address (D-Bus specification, "Server Addresses").
 fn escaped(path: &Path) -> String {
     let mut out = String::new();
     for &byte in path.as_os_str().as_bytes() {

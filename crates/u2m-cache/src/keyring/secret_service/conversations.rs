@@ -1,4 +1,4 @@
-//! Conversations with services that no real keyring is: scripted, odd and hostile ones.
+//! Tests with scripted services that behave as no real keyring does: odd and hostile ones.
 
 use super::message::{MessageBody, MessageHeader};
 use super::wire::{SearchResult, read_at};
@@ -12,18 +12,18 @@ use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// What a service says to a call.
+/// The answer of a service to a call.
 enum ServiceReply {
     /// An answer with arguments of these types.
     Returns(&'static str, MessageBody),
     Fails(&'static str),
-    /// These bytes, whatever they are.
+    /// These bytes, unchanged.
     Raw(&'static [u8]),
     Nothing,
 }
 
-/// Reads a secret from a bus and a service that say what `script` says: to the greeting `""`, to a method its name, and to
-/// a question about an object its path.
+/// Reads a secret from a bus and a service that answer as `script` says, by `""` for the authentication, by name for a
+/// method, and by path for a query about an object.
 fn read(
     patience: Duration,
     script: impl Fn(&str) -> ServiceReply + Send + 'static,
@@ -41,7 +41,7 @@ fn read(
     found
 }
 
-/// Until the other side hangs up.
+/// Runs until the other side closes the connection.
 fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> ServiceReply) {
     let mut input = Vec::new();
     let begins = |input: &[u8]| input.windows(7).position(|seven| seven == b"BEGIN\r\n");
@@ -52,7 +52,7 @@ fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> ServiceReply) {
     }
     assert!(input.starts_with(b"\0AUTH EXTERNAL "));
     input.drain(..begins(&input).unwrap() + 7);
-    // Here and below: whoever hung up is not told.
+    // Here and below: errors are ignored if the other side has closed the connection.
     let _ = match script("") {
         ServiceReply::Raw(bytes) => stream.write_all(bytes),
         _ => stream.write_all(b"OK 0123\r\n"),
@@ -78,7 +78,7 @@ fn receive(stream: &mut UnixStream, input: &mut Vec<u8>) -> bool {
     read > 0
 }
 
-/// What a message asks, by the words in it.
+/// Returns what a message requests, from the words in it.
 fn called(message: &[u8]) -> &'static str {
     let has = |word: &str| message.windows(word.len()).any(|window| window == word.as_bytes());
     ["Hello", "OpenSession", "SearchItems", "GetSecrets", "/item/1", "/item/2"]
@@ -130,7 +130,7 @@ fn secret(item: &'static str, value: &'static [u8]) -> ServiceReply {
     ServiceReply::Returns("a{o(oayays)}", body(fill))
 }
 
-/// A sound service with these unlocked and locked items, of which the first was changed at 100, the second at 200.
+/// A valid service with these unlocked and locked items. The first was changed at 100, the second at 200.
 fn sound(asked: &str, unlocked: &[&str], locked: &[&str]) -> ServiceReply {
     let modified = |time: u8| {
         let fill = |body: &mut MessageBody| {
@@ -173,7 +173,7 @@ fn an_item_is_found_and_read_and_an_absent_one_is_nothing() {
     is_secret(read(LONG, |asked| sound(asked, &["/item/1"], &[])), b"one");
     let found = read(LONG, |asked| sound(asked, &[], &[]));
     assert!(matches!(found, Ok(SearchResult::Nothing)), "{found:?}");
-    // A locked twin is no reason to open a prompt.
+    // A second, locked item is no reason to open a prompt.
     is_secret(read(LONG, |asked| sound(asked, &["/item/1"], &["/item/9"])), b"one");
 }
 
@@ -190,7 +190,7 @@ fn no_session_is_opened_before_the_service_has_answered_something() {
     });
     assert!(matches!(found, Err(KeyringError::Timeout { .. })), "{found:?}");
     assert_eq!(*asked_for.lock().unwrap(), ["", "Hello", "SearchItems"]);
-    // What a keyring says that was not ready is no answer about the login.
+    // The answer of a keyring that was not ready says nothing about the login.
     let refused = read(LONG, |asked| match asked {
         "SearchItems" => ServiceReply::Fails("org.freedesktop.DBus.Error.UnknownMethod"),
         asked => sound(asked, &["/item/1"], &[]),

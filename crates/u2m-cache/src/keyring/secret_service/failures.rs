@@ -1,10 +1,10 @@
-//! What the errors of the bus, of the service and of the library say about the keyring.
+//! The meaning of errors from the bus, the service and the library.
 
 use crate::keyring::KeyringError;
 use dbus_secret_service::Error;
 use u2m_core::Sanitized;
 
-/// What a failure of the library means.
+/// Converts an error of the library.
 pub(super) fn of_library(error: Error) -> KeyringError {
     match error {
         Error::Dbus(error) => {
@@ -19,9 +19,9 @@ pub(super) fn of_library(error: Error) -> KeyringError {
     }
 }
 
-/// What an error with this name means.
+/// Converts a D-Bus error by its name.
 pub(super) fn named(name: &str, text: &str) -> KeyringError {
-    // The bus says the same of a service that hangs and of one that died, in other words.
+    // For a service that hangs and for one that died the bus returns the same error with different texts.
     let is_silent = !text.to_lowercase().contains("disconnected");
     let text = || Sanitized::new(if text.is_empty() { name } else { text });
     match name.strip_prefix("org.freedesktop.DBus.Error.").unwrap_or(name) {
@@ -30,7 +30,7 @@ pub(super) fn named(name: &str, text: &str) -> KeyringError {
         spawn if spawn.starts_with("Spawn.") => KeyringError::NoService,
         "AccessDenied" | "AuthFailed" => KeyringError::Denied,
         "org.freedesktop.Secret.Error.IsLocked" => KeyringError::Locked,
-        // The name of the operation is put in where it is known.
+        // The caller fills in the name of the operation.
         "Timeout" | "TimedOut" => KeyringError::Timeout { operation: "call" },
         "NoReply" if is_silent => KeyringError::Timeout { operation: "call" },
         "NoReply" | "Disconnected" | "Failed" => KeyringError::Broken(text()),
@@ -38,7 +38,7 @@ pub(super) fn named(name: &str, text: &str) -> KeyringError {
     }
 }
 
-/// Whether an item was removed by somebody else in the meantime.
+/// Returns whether an item was removed by someone else meanwhile.
 pub(super) fn is_gone(error: &Error) -> bool {
     matches!(error, Error::Dbus(error) if says_gone(error.name().unwrap_or_default()))
 }

@@ -1,4 +1,4 @@
-//! Everything but the short way to a secret: writing, removing, listing, and prompts.
+//! Everything except direct reads: writing, removing, listing, and prompts.
 
 use super::failures::{is_gone, of_library as failed};
 use super::{Backend, address};
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
-/// How long a prompt is left open, in seconds: as long as somebody may take to look up a password.
+/// How long a prompt is left open, in seconds: long enough to look up a password.
 const PROMPT: u64 = 120;
 
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
@@ -26,7 +26,7 @@ pub(super) fn read(
     }
 }
 
-/// Creates or replaces the item; other items that answer to the same name would only hide it, so they go.
+/// Creates or replaces the item. Other items with the same attributes would only hide it, so they are removed.
 pub(super) fn write(of: &Backend, account: &str, secret: &[u8]) -> Result<(), KeyringError> {
     let service = connect(of)?;
     let collection = collection(&service)?;
@@ -61,7 +61,7 @@ pub(super) fn accounts(of: &Backend) -> Result<Vec<String>, KeyringError> {
     let mut accounts = Vec::new();
     for item in found.unlocked.iter().chain(&found.locked) {
         let attributes = match item.get_attributes() {
-            // Somebody else's probe, say.
+            // For example the test item of another program.
             Err(error) if is_gone(&error) => continue,
             other => other.map_err(failed)?,
         };
@@ -78,14 +78,14 @@ pub(super) fn age(of: &Backend, account: &str) -> Result<Option<Duration>, Keyri
     Ok(SystemTime::now().duration_since(created).ok())
 }
 
-/// A connection of its own for each operation: what is read back is read through another one (KEY-4).
+/// Opens a new connection for each operation, so that a value is read back over a different one (KEY-4).
 fn connect(of: &Backend) -> Result<SecretService, KeyringError> {
-    // The library would launch a bus where there is none.
+    // The library would start a bus if there is none.
     address::session_bus()?;
     SecretService::connect_with_max_prompt_timeout(of.encryption(), PROMPT).map_err(failed)
 }
 
-/// The login keyring if there is one, as go-keyring does; else the default one.
+/// Returns the login keyring if there is one, as go-keyring does, else the default one.
 fn collection(service: &SecretService) -> Result<Collection<'_>, KeyringError> {
     let listed = service.get_all_collections().map_err(failed)?;
     if let Some(login) = listed.into_iter().find(|collection| &*collection.path == LOGIN) {
@@ -98,7 +98,7 @@ fn collection(service: &SecretService) -> Result<Collection<'_>, KeyringError> {
     }
 }
 
-/// All items of an account, none of them locked: a person may be asked for that.
+/// Returns all items of an account, unlocked. The user may be asked to unlock them.
 fn unlocked<'a>(
     service: &'a SecretService,
     of: &Backend,
@@ -109,7 +109,7 @@ fn unlocked<'a>(
     if !locked.is_empty() {
         service.unlock_all(&locked.iter().collect::<Vec<_>>()).map_err(failed)?;
         for item in &locked {
-            // The library takes the end of a prompt for its success (KEY-4).
+            // The library treats the end of a prompt as success (KEY-4).
             if item.is_locked().map_err(failed)? {
                 return Err(KeyringError::Locked);
             }
@@ -119,9 +119,9 @@ fn unlocked<'a>(
     Ok(items)
 }
 
-/// The item that was changed last; of several in one second, the last in the list.
+/// Returns the item that was changed last. Of several in the same second, the last in the list.
 fn newest<'a, 's>(items: &'a [Item<'s>]) -> Result<Option<&'a Item<'s>>, KeyringError> {
-    // One alone need not be asked.
+    // A single item need not be queried.
     if let [one] = items {
         return Ok(Some(one));
     }

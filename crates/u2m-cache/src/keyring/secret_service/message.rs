@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// No keyring answers at greater length.
+/// The maximum length of an answer.
 pub(super) const LIMIT: usize = 16 << 20;
 
 /// A method call, ready to be sent.
@@ -17,7 +17,7 @@ pub(super) struct MethodCall<'a> {
 }
 
 impl MethodCall<'_> {
-    /// Appends the message with this serial number, little-endian; every receiver takes either order.
+    /// Appends the message with this serial number in little-endian order. Every receiver accepts either order.
     pub(super) fn write(&self, serial: u32, out: &mut Vec<u8>) {
         let mut fields = MessageBody::new();
         for (code, kind, text) in [
@@ -41,7 +41,7 @@ impl MethodCall<'_> {
     }
 }
 
-/// Arguments, each aligned as its type asks.
+/// Arguments, each aligned as its type requires.
 #[derive(Default)]
 pub(super) struct MessageBody(Vec<u8>);
 
@@ -72,13 +72,13 @@ impl MessageBody {
         self
     }
 
-    /// A string or an object's path.
+    /// Appends a string or an object path.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.number(text.len()).0.extend_from_slice(text.as_bytes());
         self.byte(0)
     }
 
-    /// What has been written so far.
+    /// Returns what was written so far.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -104,7 +104,7 @@ impl MessageBody {
         })
     }
 
-    /// An array of elements with this alignment; its length does not count the padding before them.
+    /// Appends an array of elements with this alignment. Its length does not include the padding before them.
     pub(super) fn array(&mut self, alignment: usize, fill: impl FnOnce(&mut Self)) -> &mut Self {
         self.number(0);
         let length_at = self.0.len() - 4;
@@ -117,7 +117,7 @@ impl MessageBody {
     }
 }
 
-/// Where the parts of a message that has arrived stand.
+/// The positions of the parts of a received message.
 #[derive(Debug)]
 pub(super) struct MessageHeader {
     pub(super) kind: u8,
@@ -129,8 +129,8 @@ pub(super) struct MessageHeader {
 }
 
 impl MessageHeader {
-    /// Reads the heading of the message that `bytes` begin with; `Ok(None)` while it is not there in full, `Err` if it is
-    /// none.
+    /// Reads the header of the message at the start of `bytes`. Returns `Ok(None)` while it is incomplete, and `Err` if it is
+    /// not a message.
     pub(super) fn read(bytes: &[u8]) -> Result<Option<Self>, ()> {
         let Some(fixed) = bytes.get(..16) else { return Ok(None) };
         let is_big = match fixed[0] {
@@ -177,13 +177,13 @@ impl MessageHeader {
         Some(())
     }
 
-    /// A reader of the body; `bytes` are those that the heading was read from.
+    /// Returns a reader of the body. `bytes` are those that the header was read from.
     pub(super) fn arguments<'a>(&self, bytes: &'a [u8]) -> MessageReader<'a> {
         MessageReader { bytes: &bytes[self.body.clone()], at: 0, is_big: self.is_big }
     }
 }
 
-/// Reads values one after another; `None` where there is no such value.
+/// Reads values one after another. Each method returns `None` if there is no such value.
 #[derive(Clone)]
 pub(super) struct MessageReader<'a> {
     bytes: &'a [u8],
@@ -237,7 +237,7 @@ impl<'a> MessageReader<'a> {
         self.take(len as usize)
     }
 
-    /// The elements of an array, as a reader of their own.
+    /// Returns the elements of an array as a separate reader.
     fn elements(&mut self, alignment: usize) -> Option<Self> {
         let len = self.number()? as usize;
         self.align(alignment)?;
@@ -256,7 +256,7 @@ impl<'a> MessageReader<'a> {
         Some(paths)
     }
 
-    /// Steps over a variant that holds a text or bytes.
+    /// Skips a variant that holds a text or bytes.
     pub(super) fn skip_variant(&mut self) -> Option<()> {
         match self.signature()? {
             "s" | "o" => self.text().map(drop),
@@ -265,7 +265,7 @@ impl<'a> MessageReader<'a> {
         }
     }
 
-    /// A variant that holds a 64-bit number.
+    /// Reads a variant that holds a 64-bit number.
     pub(super) fn long_variant(&mut self) -> Option<u64> {
         match self.signature()? {
             "t" => self.long(),
@@ -273,7 +273,7 @@ impl<'a> MessageReader<'a> {
         }
     }
 
-    /// Of `a{o(oayays)}`, secrets by item, that of `item`: session, parameters, value, content type.
+    /// Returns the secret of `item` from `a{o(oayays)}`, secrets by item: session, parameters, value, content type.
     pub(super) fn secret_of(&mut self, item: &str) -> Option<Option<&'a [u8]>> {
         let mut elements = self.elements(8)?;
         while elements.at < elements.bytes.len() {

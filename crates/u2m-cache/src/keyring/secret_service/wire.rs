@@ -1,12 +1,13 @@
-//! The short way to a secret: three round trips over a socket of its own, each write with all that depends on no answer yet,
-//! and everything ends at a deadline without a thread.
+//! Reads a secret directly: three round trips over a separate socket. Each write contains everything that depends on no
+//! outstanding answer, and a deadline ends the whole read without a thread.
 //!
-//! The search comes before the session for GNOME Keyring's sake: it takes notes of a new caller in its main loop, as a task that
-//! overtakes the caller's first question, but for one that arrives just when the loop is awake for somebody else. A session
-//! that is opened before the notes are taken aborts it (seen with gnome-keyring 42.1, once in some thousands of reads); a
-//! search is only refused. It is answered from that loop, so that everything after the answer comes after the notes.
+//! The search is sent before the session is opened because of GNOME Keyring. It registers a new caller in a task of its main
+//! loop. That task overtakes the caller's first request, except for one that arrives just when the loop is awake for another
+//! client. A session that is opened before the registration aborts GNOME Keyring (seen with gnome-keyring 42.1, once in some
+//! thousands of reads), while a search is only refused. The search is answered from that loop, so everything after its answer
+//! comes after the registration.
 //!
-//! It serves the plain case. Whatever it does not know, it leaves to the library (`items`).
+//! It handles the simple case. Everything that it does not know is left to the library (`items`).
 
 use super::message::{LIMIT, MessageBody, MessageHeader, MessageReader, MethodCall};
 use super::{address, failures};
@@ -24,16 +25,16 @@ const SECRETS: &str = "/org/freedesktop/secrets";
 /// The error of a service that does not know a method, or is not ready for it.
 const NOT_KNOWN: &str = "org.freedesktop.DBus.Error.UnknownMethod";
 
-/// What a search by attributes found.
+/// The result of a search by attributes.
 #[cfg_attr(test, derive(Debug))]
 pub(super) enum SearchResult {
     Nothing,
     Secret(Zeroizing<Vec<u8>>),
-    /// The short way ends here: an item is locked, or the bus or the service speaks in another way.
+    /// A direct read is not possible: an item is locked, or the bus or the service behaves differently.
     Further,
 }
 
-/// Reads the secret that has these attributes, of several the newest (KEY-9), within `patience`.
+/// Reads the secret that has these attributes, the newest of several (KEY-9), within `patience`.
 pub(super) fn read(
     attributes: &[(&str, &str)],
     patience: Duration,
@@ -43,7 +44,7 @@ pub(super) fn read(
     read_at(&socket, attributes, patience)
 }
 
-/// As [`read`], from the bus at this address.
+/// Like [`read`], from the bus at this address.
 pub(super) fn read_at(
     socket: &SocketAddrUnix,
     attributes: &[(&str, &str)],
@@ -56,9 +57,9 @@ pub(super) fn read_at(
     }
 }
 
-/// Why a conversation ended early.
+/// Why an exchange ended early.
 enum ConversationEnd {
-    /// The other side speaks in a way that is not known here.
+    /// The other side behaves in a way that is not known here.
     Unknown,
     Failed(KeyringError),
 }
@@ -66,15 +67,15 @@ enum ConversationEnd {
 struct Conversation {
     stream: UnixStream,
     left: SlicedWait,
-    /// For how long one read waits at most.
+    /// The maximum wait of one read.
     armed: Duration,
-    /// What has arrived and is not used up yet. It may hold a secret, and its room is never moved while it does.
+    /// Received bytes that were not used yet. They may contain a secret, and the buffer is never moved while they do.
     input: Zeroizing<Vec<u8>>,
     used: usize,
     last: u32,
 }
 
-/// An answer: its heading, and the message.
+/// An answer: its header and the message.
 struct MethodReturn(MessageHeader, Zeroizing<Vec<u8>>);
 
 impl MethodReturn {
@@ -88,7 +89,7 @@ impl MethodReturn {
 }
 
 impl Conversation {
-    /// Connects without waiting: a bus that does not accept is stopped or overrun.
+    /// Connects without waiting. A bus that does not accept the connection is stopped or overloaded.
     fn begin(address: &SocketAddrUnix, patience: Duration) -> Result<Self, KeyringError> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
@@ -141,7 +142,7 @@ impl Conversation {
         self.secret(item, session.text().ok_or(ConversationEnd::Unknown)?)
     }
 
-    /// The item that was changed last; of several in one second, the last in the list.
+    /// Returns the item that was changed last. Of several in the same second, the last in the list.
     fn newest<'a>(&mut self, items: &[&'a str]) -> Result<&'a str, ConversationEnd> {
         let mut newest = None;
         for item in items {
@@ -167,7 +168,7 @@ impl Conversation {
         let [answer] = self.answers([asked])?;
         match answer.arguments("a{o(oayays)}")?.secret_of(item).ok_or(ConversationEnd::Unknown)? {
             Some(secret) => Ok(SearchResult::Secret(Zeroizing::new(secret.to_vec()))),
-            // It went, or was locked, after it was found: the long way tells.
+            // It was removed or locked after it was found. The library finds out which.
             None => Ok(SearchResult::Further),
         }
     }
@@ -200,7 +201,7 @@ impl Conversation {
         self.stream.write_all(bytes).map_err(|error| ConversationEnd::Failed(broken_off(&error)))
     }
 
-    /// The bus's answer to the greeting. One that wants to know more than the user's number is left to the library.
+    /// Reads the bus's answer to the authentication. A bus that wants more than the uid is left to the library.
     fn welcome(&mut self) -> Result<(), ConversationEnd> {
         loop {
             let line = self.input.windows(2).position(|two| two == b"\r\n");
@@ -215,7 +216,7 @@ impl Conversation {
         }
     }
 
-    /// The answers to these calls. An error among them is the end; signals are passed over.
+    /// Returns the answers to these calls. An error among them ends the exchange. Signals are skipped.
     fn answers<const N: usize>(
         &mut self,
         calls: [u32; N],
@@ -254,12 +255,12 @@ impl Conversation {
         }
     }
 
-    /// Waits for more input, for as long as there is time left in which this process runs.
+    /// Waits for more input while there is time left, counting only time in which this process runs.
     fn receive(&mut self) -> Result<(), ConversationEnd> {
         if self.left.is_over() {
             return Err(ConversationEnd::Failed(KeyringError::Timeout { operation: "get" }));
         }
-        // Not before each read: most answers come at once.
+        // Not before each read: most answers arrive at once.
         let slice = self.left.slice();
         if slice < self.armed * 9 / 10 {
             let armed = self.stream.set_read_timeout(Some(slice));
@@ -279,7 +280,7 @@ impl Conversation {
             Err(error) if is_wait(error.kind()) => return Ok(()),
             Err(error) => return Err(ConversationEnd::Failed(broken_off(&error))),
         };
-        // A buffer that grows leaves its old bytes behind, unless they are wiped here.
+        // A buffer that grows leaves its old bytes behind, so they are wiped here.
         let mut input = Zeroizing::new(Vec::with_capacity(self.input.len() - self.used + read));
         input.extend_from_slice(&self.input[self.used..]);
         input.extend_from_slice(&part[..read]);
@@ -292,7 +293,7 @@ impl Conversation {
     }
 }
 
-/// Says who this is: the system tells the bus the same, so that nothing is waited for.
+/// Sends the uid for authentication. The operating system tells the bus the same, so there is nothing to wait for.
 fn greeting() -> Vec<u8> {
     let user = rustix::process::geteuid().as_raw().to_string();
     let user: String = user.bytes().map(|digit| format!("{digit:02x}")).collect();

@@ -1,4 +1,4 @@
-//! Where files have no owner and no mode to look at: the folder's own rules hold.
+//! Systems on which files have no owner and mode to check: the rules of the folder apply.
 
 use super::{Checked, FileExposure, Path, StoreError};
 use crate::fault::{self, FileOperation};

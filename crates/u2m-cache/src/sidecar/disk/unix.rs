@@ -1,4 +1,4 @@
-//! What Unix knows of owners, modes and links.
+//! Owners, modes and links on Unix.
 
 use super::{Checked, FileExposure, Path, StoreError, is_absence};
 use crate::fault::{self, FileOperation};
@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 
 pub(crate) fn private_file(options: &mut OpenOptions) {
-    // No link at the end of the path, and no waiting for the other end of a pipe that somebody put there.
+    // Do not follow a link at the end of the path, and do not wait for the other end of a pipe that someone put there.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     options.mode(0o600).custom_flags(flags.bits() as i32);
 }
@@ -21,7 +21,8 @@ pub(crate) fn is_link_refusal(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }
 
-/// A regular file of this user that nobody else can read; its length, and whether others could.
+/// Checks that this is a regular file of this user and makes it private. Returns its length, and whether others could read
+/// it.
 pub(crate) fn check(file: &File, path: &Path) -> Result<Checked, StoreError> {
     let meta = fault::at(FileOperation::Stat, || file.metadata())
         .map_err(|error| StoreError::io("look at", path, error))?;
@@ -39,7 +40,7 @@ pub(crate) fn check(file: &File, path: &Path) -> Result<Checked, StoreError> {
     Ok((meta.len(), privacy, meta.modified().ok()))
 }
 
-/// A regular file of this user that nobody else could read.
+/// Checks that this is a regular file of this user that nobody else could read.
 #[cfg(feature = "encrypted")]
 pub(crate) fn check_kept_private(file: &File, path: &Path) -> Result<(), StoreError> {
     let meta = file.metadata().map_err(|error| StoreError::io("look at", path, error))?;
@@ -66,7 +67,7 @@ pub(crate) fn is_still(path: &Path, file: &File) -> io::Result<bool> {
     }
 }
 
-/// A file that is mounted by itself, as containers do it, can be written and never replaced.
+/// A file that is itself a mount point, as containers make them, can be written but never replaced.
 #[cfg(target_os = "linux")]
 pub(crate) fn check_replaceable(path: &Path) -> io::Result<()> {
     use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
@@ -97,7 +98,7 @@ pub(crate) fn reserve(file: &File, len: u64) -> io::Result<()> {
         Ok(fallocate(file, FallocateFlags::KEEP_SIZE, 0, len.max(1))?)
     });
     match reserved {
-        // Some file systems cannot.
+        // Some file systems cannot do this.
         Err(error)
             if Errno::from_io_error(&error)
                 .is_some_and(|errno| errno == Errno::OPNOTSUPP || errno == Errno::NOSYS) =>
@@ -150,7 +151,7 @@ pub(crate) fn tighten_folder(path: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Linux writes what it is told that nobody needs in memory (posix_fadvise(2)).
+/// Linux starts writing data that it is told nobody needs in memory (posix_fadvise(2)).
 #[cfg(target_os = "linux")]
 pub(crate) fn start_writing(file: &File) {
     let _ = fault::at(FileOperation::Sync, || {
@@ -161,7 +162,7 @@ pub(crate) fn start_writing(file: &File) {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn start_writing(_: &File) {}
 
-/// Some file systems cannot; the rename itself is done.
+/// Some file systems cannot do this. The rename itself is done.
 pub(crate) fn sync_folder(path: &Path) {
     let _ = fault::at(FileOperation::SyncFolder, || File::open(path)?.sync_all());
 }

@@ -80,7 +80,7 @@ pub(crate) fn with_terminal(builder: Builder, args: &Args, place: String) -> (Bu
     let is_none = place::env("BROWSER").is_some_and(|value| value == "none");
     let extras = CodeExtras { qr: args.qr, copy: args.copy };
     let person =
-        Terminal::new(place, no_browser || is_none, args.paste, timeout).with_extras(extras);
+        Terminal::new(place, no_browser || is_none, args.paste, timeout).with_code_extras(extras);
     let mut builder = builder.with_person(person.clone()).with_login_timeout(timeout);
     if no_browser {
         builder = builder.with_browser(browser_fn(|_| async { Err(BrowserError::Disabled) }));

@@ -130,8 +130,8 @@ fn look(
         let used = choice.and_then(|choice| snapshot.place(key, choice.naming())) == Some(mode);
         let named = choice.filter(StorageChoice::is_explicit).map(|choice| choice.mode().as_str());
         let part = storage.store().part(mode).ok();
-        let verdict = || part.and_then(|part| part.remembered(key));
-        shown.logins.push(EntryJson { named, ..login(key, mode, used, session, verdict) });
+        let refresh_failure = || part.and_then(|part| part.remembered(key));
+        shown.logins.push(EntryJson { named, ..login(key, mode, used, session, refresh_failure) });
     }
     is_absent
 }
@@ -141,7 +141,7 @@ fn login(
     mode: StorageMode,
     used: bool,
     session: Result<Option<Session>, StoreError>,
-    verdict: impl Fn() -> Option<RefreshFailure>,
+    refresh_failure: impl Fn() -> Option<RefreshFailure>,
 ) -> EntryJson {
     let now = Timestamp::from(SystemTime::now());
     let (session, error) = match session {
@@ -151,7 +151,8 @@ fn login(
     let expiry = session.as_ref().and_then(Session::known_expiry);
     let renews = session.as_ref().filter(|session| session.refresh_token.is_some());
     let can_renew = renews.is_some();
-    let is_final = |session: &Session| verdict().is_some_and(|found| found.is_final_for(session));
+    let is_final =
+        |session: &Session| refresh_failure().is_some_and(|found| found.is_final_for(session));
     let ended = renews.is_some_and(is_final);
     EntryJson {
         key: key.as_str().to_owned(),

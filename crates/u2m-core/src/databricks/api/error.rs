@@ -1,4 +1,4 @@
-//! Why the API gave no answer, by blame.
+//! Why an API call failed, by cause.
 
 use crate::call::TransportFailure;
 use crate::oauth::ErrorMembers;
@@ -7,23 +7,24 @@ use crate::reply::Reply;
 use crate::text::Sanitized;
 use std::fmt;
 
-/// Why the API gave no answer. It shows no token: not even one that the server sends back in its words.
+/// Why an API call failed. The text contains no token, even if the server repeats it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApiError {
-    /// A success that is not what was asked for: a portal's page, half a document, or far too much of one. With its status.
+    /// A success response that is not what was asked for: a portal's page, an incomplete document, or one that is too large.
+    /// With its status.
     #[error("the host's answer is not the API's (status {0})")]
     BadAnswer(u16),
-    /// No answer.
+    /// No response arrived.
     #[error(transparent)]
     Network(TransportFailure),
-    /// The API said no.
+    /// The API refused.
     #[error("{0}")]
     Refused(ApiErrorResponse),
 }
 
 impl ApiError {
-    /// Whether the same question may be answered later.
+    /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::BadAnswer(_) => false,
@@ -32,18 +33,18 @@ impl ApiError {
         }
     }
 
-    /// Whether the API does not take the token (401): another token may help, the same never will.
+    /// Whether the API rejects the token (401). Another token may help; the same one never will.
     pub fn rejects_the_token(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.status == 401)
     }
 
-    /// Whether the API knows who asks and does not allow it (403).
+    /// Whether the API accepts the token but denies access (403).
     pub fn is_forbidden(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.status == 403)
     }
 }
 
-/// The API's own "no": its status, and what it says in `error_code` and `message`.
+/// An error response of the API: its status, `error_code` and `message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiErrorResponse {
     status: u16,
@@ -62,7 +63,7 @@ impl ApiErrorResponse {
         self.code.as_ref()
     }
 
-    /// The `message`, cleaned for showing.
+    /// The `message`, sanitized.
     pub fn message(&self) -> Option<&Sanitized> {
         self.message.as_ref()
     }
@@ -71,7 +72,7 @@ impl ApiErrorResponse {
         self.status == 429 || self.status >= 500
     }
 
-    /// What it says in any of the shapes of errors; anything else says nothing.
+    /// Reads an error in any of the known shapes; anything else gives neither code nor message.
     pub(super) fn of(answer: &Reply) -> Self {
         let said = JsonMembers::find(answer.body(), false, |_| true);
         let read = |said| ErrorMembers::of(&said, answer.status(), answer.sent());

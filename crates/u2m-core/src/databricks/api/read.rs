@@ -1,77 +1,79 @@
-//! Reading what the API says: whatever is missing, odd or unknown is left out, and hides nothing else.
+//! Reads API responses: whatever is missing, odd or unknown is left out, without affecting the rest.
 
 use crate::names::AccountId;
 use crate::reply::Reply;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Whose token it is.
+/// The user that a token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CurrentUser {
-    /// The user name, which for people is an address, and for service principals an id. The server chooses it: it goes
-    /// through [`Sanitized`](crate::Sanitized) before it is shown.
+    /// The user name: an email address for people, an id for service principals. The server chooses it: pass it through
+    /// [`Sanitized`](crate::Sanitized) before showing it.
     pub user_name: String,
 }
 
-/// One workspace of an account.
+/// A workspace of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccountWorkspace {
-    /// Its id: digits.
+    /// The workspace's id: digits.
     pub id: String,
-    /// Its name; empty if it has none. The server chooses it: it goes through [`Sanitized`](crate::Sanitized) before it is shown.
+    /// The name; empty if it has none. The server chooses it: pass it through [`Sanitized`](crate::Sanitized) before showing
+    /// it.
     pub name: String,
-    /// The first label of its host's name, on clouds that have one.
+    /// The first label of its host name, on clouds that have one.
     pub deployment_name: Option<String>,
-    /// Such as `RUNNING`.
+    /// The status, such as `RUNNING`.
     pub status: Option<String>,
 }
 
-/// Where a token belongs.
+/// The account and workspace that a token belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Principal {
-    /// The account.
+    /// The account's id.
     pub account_id: Option<String>,
-    /// The workspace: digits; `None` for a token of the account.
+    /// The workspace's id: digits; `None` for a token of the account.
     pub workspace_id: Option<String>,
 }
 
-/// One cluster.
+/// A cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cluster {
-    /// Its id.
+    /// The cluster's id.
     pub id: String,
-    /// Its name; empty if it has none. People choose it: it goes through [`Sanitized`](crate::Sanitized) before it is shown.
+    /// The name; empty if it has none. People choose it: pass it through [`Sanitized`](crate::Sanitized) before showing it.
     pub name: String,
-    /// Such as `RUNNING` or `TERMINATED`.
+    /// The state, such as `RUNNING` or `TERMINATED`.
     pub state: Option<String>,
-    /// The runtime, as `15.4.x-scala2.12`.
+    /// The runtime version, such as `15.4.x-scala2.12`.
     pub spark_version: Option<String>,
-    /// Who may use it: `USER_ISOLATION`, `SINGLE_USER` and others.
+    /// The access mode: `USER_ISOLATION`, `SINGLE_USER` and others.
     pub data_security_mode: Option<String>,
-    /// Whose it is, if it is one user's.
+    /// The user it is assigned to, if it is one user's.
     pub single_user_name: Option<String>,
 }
 
-/// Some of the clusters.
+/// A page of clusters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterPage {
-    /// These.
+    /// The clusters on this page.
     pub clusters: Vec<Cluster>,
-    /// What asks for the page after this one; `None` if this is the last.
+    /// Pass this to get the next page; `None` if this is the last.
     pub next: Option<String>,
 }
 
-/// A text without the token that was sent, should the server have put it there.
+/// A text member, without the token that was sent, in case the server repeats it.
 fn text(reply: &Reply, of: &Map<String, Value>, name: &str) -> Option<String> {
     of.get(name)?.as_str().filter(|text| !text.is_empty()).map(|text| reply.sent().cut(text))
 }
 
-/// An id that may be a number or text; 0 is none, and so is what no URL, no file and no terminal should get.
+/// An id that may be a number or a string. Returns `None` for 0 and for anything that does not belong in a URL, a file or a
+/// terminal.
 fn id(reply: &Reply, of: &Map<String, Value>, name: &str) -> Option<String> {
     match of.get(name)? {
         Value::Number(number) => Some(number.to_string()),
@@ -85,7 +87,7 @@ fn object(reply: &Reply) -> Option<Map<String, Value>> {
     serde_json::from_slice(reply.body()).ok()
 }
 
-/// A user without a name is an answer all the same: only the document itself has to be an object.
+/// Reads the user; `None` if there is no user name.
 pub(super) fn me(reply: &Reply) -> Option<CurrentUser> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -98,7 +100,7 @@ pub(super) fn me(reply: &Reply) -> Option<CurrentUser> {
     (!user_name.is_empty()).then_some(CurrentUser { user_name })
 }
 
-/// A list, or `null` as Go's servers write an empty one; a workspace without an id is left out.
+/// A list, or `null`, as servers in Go write an empty one. A workspace without an id is left out.
 pub(super) fn workspaces(reply: &Reply) -> Option<Vec<AccountWorkspace>> {
     let listed: Option<Vec<Value>> = serde_json::from_slice(reply.body()).ok()?;
     let read = |value: Value| {
@@ -124,7 +126,7 @@ pub(super) fn principal(reply: &Reply) -> Option<Principal> {
     })
 }
 
-/// A page without a list is an empty one; a cluster without an id is left out.
+/// A page without a list is empty. A cluster without an id is left out.
 pub(super) fn clusters(reply: &Reply) -> Option<ClusterPage> {
     let mut body = object(reply)?;
     let read = |value: Value| {

@@ -1,10 +1,10 @@
-//! Telling this login's answer from everything else that reaches the listener or the prompt.
+//! Telling this login's callback from everything else that reaches the listener or the prompt.
 
 use super::*;
 use crate::oauth::OAuthErrorCode;
 use proptest::prelude::*;
 
-/// What `heard` is, in a word.
+/// What `heard` is, in one word.
 fn word(heard: &CallbackMatch) -> &'static str {
     match heard {
         CallbackMatch::Callback(_) => "callback",
@@ -67,7 +67,7 @@ fn cb_2_t3_what_comes_without_the_state_is_told_and_shows_no_secret() {
     assert_eq!(told(hostile), said("\"a: one two [secret]\"", without));
     let long = format!("error={}&error_description={}", "e".repeat(9999), "d".repeat(99_999));
     assert!(told(&long).unwrap().chars().count() < 700);
-    // What is no answer of anybody, and what is this login's.
+    // Queries that are nobody's callback, and this login's own.
     for query in ["", "x=1", "state=x", "iss=x", "error=&code=", "error=a&error=b", "code=c&code=d"]
     {
         assert_eq!(told(query), None, "{query}");
@@ -188,10 +188,10 @@ fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_address_that_was_a
         format!("?{query}"),
         format!("/?{query}"),
         format!("state={s}&code=c&scope=all-apis"),
-        // `:` and `/` may stand in a query as they are (RFC 3986 section 3.4).
+        // `:` and `/` are allowed unencoded in a query (RFC 3986 section 3.4).
         format!("{query}&iss=https://a.example/oidc"),
         format!("{REDIRECT}/?{query}&iss=https://a.example/oidc"),
-        // A browser may hide the scheme, write another one, or another of this machine's names.
+        // A browser may hide the scheme, or show another scheme or another name of this machine.
         format!("localhost:8020/?{query}"),
         format!("LocalHost:8020?{query}"),
         format!("https://localhost:8020/?{query}"),
@@ -235,7 +235,7 @@ fn t22_a_pasted_answer_is_taken_in_any_form_and_only_with_the_address_that_was_a
     }
 }
 
-/// The code of a pasted answer, as it goes to the server.
+/// The code of a pasted callback, as it is sent to the server.
 fn pasted_code(text: &str) -> Option<String> {
     let browse = browse(workspace());
     let CallbackMatch::Callback(callback) = browse.hear_pasted(text) else { return None };
@@ -293,7 +293,7 @@ fn t22_what_terminals_mails_and_chats_do_to_an_address_is_undone() {
     ] {
         let read = pasted_code(&text);
         assert_eq!(read.as_deref(), Some("dcod-Ab.1/9"), "{text}");
-        // Whatever is undone, another state is another login's.
+        // Whatever is undone, another state belongs to another login.
         let wrong = pasted_code(&text.replace(&s[..8], "AAAAAAAA"));
         let is_whole = text.contains(&s);
         assert!(!is_whole || wrong.is_none(), "{text}");
@@ -323,7 +323,7 @@ fn t22_a_code_that_a_lines_end_has_broken_is_put_together() {
             assert_eq!(pasted_code(&text).as_deref(), Some("dcod-Ab.1/9"), "{text}");
         }
     }
-    // What is whole stays as it is, whatever stands behind it.
+    // A complete address stays as it is, whatever follows it.
     for text in [
         format!("{url}\nand shows nothing"),
         format!("{url}\n\nnothing"),

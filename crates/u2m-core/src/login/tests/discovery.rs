@@ -7,7 +7,7 @@ fn request() -> LoginRequest {
     LoginRequest::new(Target::discovery(ProfileName::parse("dev").unwrap()))
 }
 
-/// What becomes of a callback that names `iss`.
+/// The result of a callback that names `iss`.
 fn called_back(request: LoginRequest, iss: Option<&str>) -> Result<AfterCallback, LoginError> {
     let browse = browse(request);
     let mut query = form_urlencoded::Serializer::new("code=the-code".to_owned());

@@ -1,4 +1,4 @@
-//! What the token endpoint makes of the code: a failure that is the end, or a grant that may be less than was asked for.
+//! The token endpoint's response to the code: a failure that ends the login, or a grant that may be less than was requested.
 
 use super::*;
 use crate::call::TransportFailureKind;
@@ -19,7 +19,7 @@ fn a26_a_code_is_redeemed_once_and_its_failure_is_the_end() {
         let callback = callback(&browse, "code=c");
         let call = exchange(browse.called_back(callback).unwrap());
         assert_eq!(call.replay(), Replay::Unsafe);
-        // Only a request that has not left may be repeated.
+        // Only a request that was not sent may be repeated.
         assert!(!call.replay().may_follow(&outcome), "{outcome:?}");
         let error = call.answered(outcome, NOW).unwrap_err();
         assert!(matches!(error, LoginError::Exchange(_)), "{error:?}");
@@ -78,7 +78,7 @@ fn a7_scope_1_a_narrower_grant_is_recorded_and_reported() {
     assert_eq!(with(&[], "all-apis offline_access").0, "");
 }
 
-/// A login to an issuer that lists these scopes, or none: what was asked for, and what is said of what came.
+/// A login to an issuer that lists these scopes, or none: what was requested, and what is reported of the grant.
 fn at_issuer(
     listed: Option<&str>,
     named: &str,

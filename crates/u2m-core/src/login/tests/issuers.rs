@@ -1,10 +1,10 @@
-//! Whether the answer comes from the server that was asked (RFC 9207), in logins to a known host.
+//! Checks that the callback comes from the server that was asked (RFC 9207), in logins to a known host.
 
 use super::*;
 
 const ISSUER: &str = "https://a.example/oidc";
 
-/// What becomes of a callback that names `iss`.
+/// The result of a callback that names `iss`.
 fn called_back(
     promises_iss: bool,
     outcome: &str,
@@ -86,10 +86,10 @@ fn a22_the_crossed_callbacks_of_two_servers_are_refused() {
     );
     let code_of_honest =
         |browse: &Browse| callback(browse, "code=honest&iss=https%3A%2F%2Fa.example%2Foidc");
-    // As it arrives, the state is another attempt's.
+    // Unchanged, its state is that of another attempt.
     let crossed = format!("code=honest&state={}", state(&honest));
     assert!(matches!(evil.hear(&crossed), CallbackMatch::Ignored(IgnoredReason::State)));
-    // Even if the attacker fits in the right state, the issuer gives it away.
+    // Even if the attacker puts in the right state, the issuer gives the attack away.
     let callback = code_of_honest(&evil);
     assert!(matches!(evil.called_back(callback), Err(LoginError::WrongIssuer)));
     let callback = code_of_honest(&honest);
@@ -97,7 +97,7 @@ fn a22_the_crossed_callbacks_of_two_servers_are_refused() {
     assert_eq!(call.request().url().as_str(), "https://a.example/oidc/v1/token");
 }
 
-/// What a host says of itself that writes `issuer` so, and has its endpoints where Databricks has them.
+/// The metadata of a host that writes `issuer` like this, and has its endpoints in Databricks' layout.
 fn calling_itself(issuer: Option<&str>) -> String {
     let member = issuer.map(|issuer| format!(r#""issuer":"{issuer}","#)).unwrap_or_default();
     metadata(ISSUER, false).replace(&format!(r#""issuer":"{ISSUER}","#), &member)
@@ -273,7 +273,7 @@ fn hosts_that_were_allowed_by_name_and_have_endpoints_stand_in_the_login() {
     let call = exchange(browse.called_back(callback).unwrap());
     let store = call.answered(answer(200, r#"{"access_token":"a"}"#), NOW).unwrap();
     let binding = store.session().binding.clone().unwrap();
-    // The one that has none, and the login's own, are no business of the record's.
+    // The host without endpoints and the login's own host are not recorded.
     assert_eq!(binding.allowed, [host("https://tokens.example"), host("https://pages.example")]);
     assert!(binding.allows(&binding.token_endpoint));
 }

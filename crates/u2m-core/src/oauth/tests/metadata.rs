@@ -1,4 +1,4 @@
-//! Metadata documents: honest ones, and those of others.
+//! Metadata documents: genuine ones, and those of other issuers.
 
 use super::*;
 use crate::call::HttpResponse;
@@ -20,19 +20,19 @@ fn hosts(named: &[&str]) -> Vec<Host> {
     named.iter().map(|text| Host::parse(text).unwrap()).collect()
 }
 
-/// What is expected of a host that was asked, and of those that a person has named besides.
+/// The expectation for a host that was asked, and for hosts that a person named in addition.
 fn of_host(also: &[&str]) -> ExpectedIssuer {
     let host = Host::parse("https://a.example").unwrap();
     ExpectedIssuer::of_host("https://a.example/oidc", host, hosts(also))
 }
 
-/// The same of an issuer that a person has named.
+/// The expectation for an issuer that a person named.
 fn exactly(also: &[&str]) -> ExpectedIssuer {
     let host = Host::parse("https://a.example").unwrap();
     ExpectedIssuer::exactly("https://a.example/oidc", host, hosts(also))
 }
 
-/// What is no name on the host that was asked, however much it looks like one.
+/// Names that are not on the host that was asked, however similar they look.
 const NAMES_ELSEWHERE: [&str; 15] = [
     "https://b.example/oidc",
     "https://a.example:444/oidc",
@@ -97,7 +97,7 @@ fn a30_a_document_that_names_its_issuer_on_another_host_is_discarded() {
         let body = document(|d| d["issuer"] = json!(issuer));
         assert!(matches!(read(200, body), Err(MetadataError::WrongIssuer(_))), "{issuer}");
     }
-    // Unless a person has named that very host.
+    // Unless a person named that exact host.
     let body = document(|d| d["issuer"] = json!("https://b.example/oidc"));
     let server = read_as(&of_host(&["https://b.example"]), 200, body.clone()).unwrap();
     assert_eq!(server.issuer, "https://a.example/oidc");
@@ -156,7 +156,7 @@ fn a30_the_metadata_of_another_account_is_another_issuers() {
         let error = named(&format!("https://a.example{other}")).unwrap_err();
         assert!(matches!(error, MetadataError::WrongIssuer(_)), "{other}: {error:?}");
     }
-    // The same of a callback, where the document says nothing.
+    // The same for a callback, if the document names no issuer.
     let unnamed = read_as(&expected, 200, document(|d| d["issuer"] = Value::Null)).unwrap();
     assert!(unnamed.is_named("https://a.example/oidc/accounts/7"));
     assert!(!unnamed.is_named("https://a.example/oidc/accounts/8"));

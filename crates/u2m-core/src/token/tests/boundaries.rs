@@ -1,4 +1,4 @@
-//! Where tokens may go: to whom they were issued for, to the endpoint of the login, and into no text.
+//! Where tokens may be sent: only to the host they were issued for and the login's endpoint, and into no text.
 
 use super::*;
 use crate::oauth::MetadataError;
@@ -29,7 +29,7 @@ fn what_differs(shelf: &mut RecordStore, ask: WhichToken) -> &'static str {
 #[test]
 fn t20_a_login_of_another_host_account_client_or_scope_is_refused_before_any_request() {
     let id = |text| AccountId::parse(text).unwrap();
-    // Neither a fresh token nor a forced refresh passes.
+    // Neither a fresh token nor a forced refresh gets past the check.
     for (left, ask) in [
         (3000, WhichToken::Usable),
         (-1, WhichToken::Usable),
@@ -90,7 +90,7 @@ fn t20_an_issuers_login_is_that_of_the_issuer_by_its_own_word() {
         assert_eq!(what_differs(&mut shelf, ask.clone()), "issuer");
         shelf.request.target = of("https://a.example/oidc/");
         assert_eq!(what_differs(&mut shelf, ask.clone()), "issuer");
-        // What another program has put under the name says nothing of any issuer.
+        // An entry that another program saved under this key says nothing about any issuer.
         let unbound = Session { binding: None, ..session("old", left) };
         let mut shelf = RecordStore::holding(Some(unbound));
         shelf.request.target = of("https://a.example/oidc");
@@ -273,7 +273,8 @@ fn a33_a_login_with_endpoints_on_allowed_hosts_stays_on_those_that_its_record_na
         let renewed = shelf.entry.unwrap().binding.unwrap();
         assert_eq!(renewed.token_endpoint.as_str(), "https://tokens.example/v2");
         assert_eq!(renewed.allowed, own.allowed);
-        // Neither another origin that is allowed, nor one that is not; and what was not allowed at the login is not now.
+        // Neither another allowed origin, nor one that is not allowed; and a host that was not allowed at the login is not
+        // allowed now.
         let narrow = Binding { allowed: vec![host("https://tokens.example")], ..own.clone() };
         for (binding, moved) in [
             (&own, "https://pages.example/v2"),
@@ -347,7 +348,7 @@ fn disc_2_a_discovered_login_refreshes_where_it_signed_in_and_asks_its_own_issue
     shelf.request.target = profile.clone();
     assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     assert_eq!(paths(&shelf), ["/oidc/v1/token", METADATA_PATH, "/oidc/v1/token"]);
-    // Another program's entry does not say which host it is for.
+    // An entry from another program does not say which host it is for.
     let mut entry = session("old", -1);
     entry.binding = None;
     let mut shelf = RecordStore::holding(Some(entry));

@@ -1,4 +1,4 @@
-//! Refreshes that fail, and asks that take no old token for an answer.
+//! Refreshes that fail, and requests that do not accept the old token.
 
 use super::*;
 
@@ -129,7 +129,7 @@ fn an_expired_token_is_nobodys_answer_however_different_it_is() {
 fn the_token_that_an_api_rejected_is_never_handed_out_again() {
     let mut shelf = RecordStore::with(3000).answering(200, RENEWED);
     assert_eq!(access(&shelf.ask(WhichToken::Other(seen("old-access"))).unwrap()), "new-access");
-    // A server that answers from a cache of its own issues the very same one.
+    // A server that responds from a cache issues the same token again.
     let same = r#"{"access_token":"old-access","refresh_token":"new-refresh","expires_in":3600}"#;
     let mut shelf = RecordStore::with(3000).answering(200, same);
     let error = shelf.ask(WhichToken::Other(seen("old-access"))).unwrap_err();
@@ -148,7 +148,7 @@ fn refr_4_a_token_that_cannot_be_saved_is_handed_out_all_the_same() {
     let issued = shelf.ask(WhichToken::Usable).unwrap();
     assert_eq!(access(&issued), "new-access");
     assert!(matches!(issued.how(), TokenOrigin::RenewedUnsaved(_)));
-    // The session is there to be saved later: the next call does not spend the old refresh token again.
+    // The session can be saved later: the next call does not spend the old refresh token again.
     assert_eq!(refresh_token(Some(issued.session())), "new-refresh");
     shelf.entry = Some(issued.session().clone());
     assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
@@ -174,8 +174,8 @@ fn refr_3_after_a_rejection_the_entry_is_read_again_and_a_rotated_one_is_used() 
     let mut shelf = RecordStore::with(-1).answering(401, SPENT);
     shelf.intruders = [session("theirs", 3600)].into();
     assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "theirs-access");
-    assert!(shelf.verdict.is_none(), "nothing is held against the new entry");
-    // The other program's token has run out too: its refresh token is tried, once.
+    assert!(shelf.refresh_failure.is_none(), "nothing is held against the new entry");
+    // The other program's token has expired too: its refresh token is tried once.
     let mut shelf = RecordStore::with(-1).answering(401, SPENT).answering(200, RENEWED);
     shelf.intruders = [session("theirs", -1)].into();
     assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
@@ -188,7 +188,10 @@ fn refr_3_there_is_no_third_refresh_token() {
     shelf.intruders = [session("theirs", -1)].into();
     let error = shelf.ask(WhichToken::Usable).unwrap_err();
     assert!(matches!(error, TokenError::Rejected(_)));
-    assert_eq!(shelf.verdict.map(|verdict| verdict.of), Some(session("theirs", -1).fingerprint()));
+    assert_eq!(
+        shelf.refresh_failure.map(|refresh_failure| refresh_failure.of),
+        Some(session("theirs", -1).fingerprint())
+    );
 }
 
 #[test]
@@ -202,8 +205,8 @@ fn refr_3_after_the_second_rejection_a_good_entry_is_used_and_a_third_refresh_to
         });
         assert_eq!(access, sent);
         assert_eq!(shelf.spent(), ["old-refresh", "second-refresh"]);
-        // What is remembered is about the one that was refused, and not about the one that nobody has tried.
-        let of = shelf.verdict.map(|verdict| verdict.of);
+        // The remembered failure concerns the token that was refused, not the one that was never tried.
+        let of = shelf.refresh_failure.map(|refresh_failure| refresh_failure.of);
         assert_eq!(of, sent.is_err().then(|| session("second", -1).fingerprint()));
     }
 }
@@ -311,18 +314,21 @@ fn a_spoiled_answer_keeps_a_token_that_is_still_good_unless_another_was_asked_fo
 
 #[test]
 fn what_the_server_repeats_of_the_refresh_token_stays_out_of_errors_and_verdicts() {
-    for (status, code, verdict) in [(400, "invalid_grant", true), (400, "old-refresh", false)] {
+    for (status, code, refresh_failure) in
+        [(400, "invalid_grant", true), (400, "old-refresh", false)]
+    {
         let body = format!(
             r#"{{"error":"{code}","error_description":"Invalid refresh token: old-refresh (b2xkLXJlZnJlc2g=)"}}"#
         );
         let mut shelf = RecordStore::with(-1).answering(status, &body);
         let error = shelf.ask(WhichToken::Usable).unwrap_err();
-        assert_eq!(matches!(error, TokenError::Rejected(_)), verdict);
-        let told = format!("{} {error:?} {:?}", crate::chain(&error), shelf.verdict.unwrap());
+        assert_eq!(matches!(error, TokenError::Rejected(_)), refresh_failure);
+        let told =
+            format!("{} {error:?} {:?}", crate::chain(&error), shelf.refresh_failure.unwrap());
         assert!(told.contains("Invalid refresh token: [secret] ([secret])"), "{told}");
         assert!(!told.contains("old-refresh"), "{told}");
     }
-    // What is granted is kept in the open, beside the tokens.
+    // The granted scopes are stored in the clear, beside the tokens.
     let body = r#"{"access_token":"new","refresh_token":"new-refresh","scope":"sql old-refresh"}"#;
     let mut shelf = RecordStore::with(-1).answering(200, body);
     shelf.ask(WhichToken::Usable).unwrap();
@@ -354,14 +360,14 @@ fn what_had_arrived_when_the_connection_broke_is_saved_if_the_refresh_token_is_i
     for (body, status) in [
         (r#"{"access_token":"new-access","refresh_token":"new-re"#, 200),
         ("access_token=new-access&refresh_token=new-re", 200),
-        // That it is an error may have been still to come.
+        // The part that says it is an error may not have arrived yet.
         (r#"{"refresh_token":"new-refresh""#, 500),
         (r#"{"error":"invalid_grant""#, 400),
         ("", 200),
     ] {
         let (outcome, shelf) = broken(body, status);
         let error = outcome.unwrap_err();
-        // Of a success whose tokens had not arrived it is known that the old one is spent, and nothing else.
+        // If a success response ends before its tokens, only one thing is known: the old token is spent.
         let is_spent = matches!(error, TokenError::SpentInVain(_));
         assert_eq!((is_spent, error.is_transient()), (status == 200, status != 200), "{body}");
         assert_eq!(refresh_token(shelf.entry.as_ref()), "old-refresh", "{body}");

@@ -1,8 +1,8 @@
-//! How much life a token has to have left: for a host that refuses the last of it, and for a caller who needs more.
+//! How much life a token must have left: for a host that refuses its last seconds, and for a caller who needs more.
 
 use super::*;
 
-/// A login to a workspace on Azure, one that a discovery login came upon included.
+/// A login to a workspace on Azure, and one that was found by a discovery login.
 fn on_azure(left: i64) -> [RecordStore; 2] {
     let azure = || host("https://adb-1.2.azuredatabricks.net");
     let token_url = Url::parse("https://adb-1.2.azuredatabricks.net/oidc/v1/token").unwrap();
@@ -48,7 +48,7 @@ fn async_1_a_token_that_lives_for_less_than_the_caller_needs_is_renewed() {
         (1_800, 1_800, false),
         (1_799, 1_800, true),
         (3_000, 0, false),
-        // Fresh, and not long enough; or long enough, and stale.
+        // Fresh but not valid for long enough; or valid for long enough but stale.
         (310, 320, true),
         (200, 100, true),
     ] {
@@ -66,7 +66,7 @@ fn the_old_token_stands_in_for_a_failed_renewal_only_where_it_lives_long_enough(
         assert_eq!(outcome.is_ok(), is_kept, "{life} needed");
         assert!(outcome.err().is_none_or(|error| error.is_transient()));
     }
-    // Without a refresh token there is nothing to be had but by a login.
+    // Without a refresh token, only a new login helps.
     let mut shelf =
         RecordStore::holding(Some(Session { refresh_token: None, ..session("old", 200) }));
     assert!(asked(&mut shelf, needing(100)).is_ok());

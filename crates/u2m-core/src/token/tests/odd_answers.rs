@@ -1,8 +1,8 @@
-//! Answers that are not what they say, or hold what nobody can read: what was bought is kept, and the text is true.
+//! Responses that contradict their status, or contain something unreadable: new tokens are kept, and the error text is true.
 
 use super::*;
 
-/// Refresh tokens that are there, and that nobody can read.
+/// Refresh tokens that are present but cannot be read.
 const UNREADABLE: [&str; 6] = [
     r#"{"value":"RT"}"#,
     r#"["RT","RT2"]"#,
@@ -18,8 +18,8 @@ fn a_refresh_token_that_is_the_one_text_of_a_list_is_the_refresh_token() {
     let mut shelf = RecordStore::with(-1).answering(200, body);
     assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     assert_eq!(refresh_token(shelf.entry.as_ref()), "RT");
-    assert!(shelf.verdict.is_none());
-    // Alone, too.
+    assert!(shelf.refresh_failure.is_none());
+    // The same without an access token.
     let mut shelf = RecordStore::with(-1).answering(200, r#"{"refresh_token":["RT"]}"#);
     shelf.ask(WhichToken::Usable).unwrap_err();
     assert_eq!(refresh_token(shelf.entry.as_ref()), "RT");
@@ -35,7 +35,7 @@ fn a_refresh_token_that_cannot_be_read_leaves_the_access_token_and_a_spent_refre
         assert_eq!(access(&issued), "new-access", "{odd}");
         assert!(matches!(issued.how(), TokenOrigin::Renewed), "{odd}");
         assert_eq!(shelf.entry.as_ref().unwrap().access_token.expose(), "new-access", "{odd}");
-        // When it has run out, nothing is sent by itself.
+        // Once the token has expired, nothing is sent automatically.
         shelf.now = NOW.plus(Lifetime::from_seconds(3600));
         for ask in [WhichToken::Usable, WhichToken::Other(seen("new-access"))] {
             let error = shelf.ask(ask).unwrap_err();
@@ -44,7 +44,7 @@ fn a_refresh_token_that_cannot_be_read_leaves_the_access_token_and_a_spent_refre
             assert!(text.contains("sent a refresh token that cannot be read"), "{odd}: {text}");
         }
         assert_eq!(shelf.spent(), ["old-refresh"], "{odd}");
-        // Whoever says so has it sent again: not every server minds.
+        // A forced refresh sends it again: some servers accept that.
         shelf.answers.push_back(Ok(answer(200, RENEWED)));
         assert_eq!(access(&shelf.ask(WhichToken::Newer(None)).unwrap()), "new-access", "{odd}");
         assert_eq!(refresh_token(shelf.entry.as_ref()), "new-refresh", "{odd}");
@@ -110,7 +110,7 @@ fn no_refresh_token_or_what_says_that_there_is_none_leaves_the_old_one() {
         let mut shelf = RecordStore::with(-1).answering(200, &body);
         shelf.ask(WhichToken::Usable).unwrap();
         assert_eq!(refresh_token(shelf.entry.as_ref()), "old-refresh", "{member}");
-        assert!(shelf.verdict.is_none(), "{member}");
+        assert!(shelf.refresh_failure.is_none(), "{member}");
         shelf.now = NOW.plus(Lifetime::from_seconds(3600));
         shelf.answers.push_back(Ok(answer(200, RENEWED)));
         shelf.ask(WhichToken::Usable).unwrap();

@@ -1,4 +1,4 @@
-//! A pause that one login met: whom else it binds, and for how long.
+//! A pause that one login met: which other logins it binds, and for how long.
 
 use super::*;
 use std::time::Duration;
@@ -7,7 +7,7 @@ fn later(seconds: i64) -> Timestamp {
     NOW.plus(Lifetime::from_seconds(seconds))
 }
 
-/// What is remembered of pauses after a login has met this answer.
+/// The remembered pauses after a login has met this response.
 fn met(status: u16, seconds: u64) -> Vec<RefreshFailure> {
     met_by(RecordStore::with(-1), status, seconds)
 }
@@ -20,7 +20,7 @@ fn met_by(mut shelf: RecordStore, status: u16, seconds: u64) -> Vec<RefreshFailu
     shelf.pauses
 }
 
-/// Another login of the same place, that comes so many seconds after those pauses were met.
+/// Another login at the same endpoint, this many seconds after those pauses were met.
 fn another(pauses: &[RefreshFailure], seconds: i64) -> RecordStore {
     let mut shelf = RecordStore::holding(Some(session("other", -1))).answering(200, RENEWED);
     (shelf.pauses, shelf.now) = (pauses.to_vec(), later(seconds));
@@ -66,7 +66,7 @@ fn one_bad_answer_binds_others_for_a_minute_and_the_next_ones_not_at_once() {
     let first = met(503, 86_400);
     assert!(is_held(&mut another(&first, 59), WhichToken::Usable));
     assert!(!is_held(&mut another(&first, 60), WhichToken::Usable), "a minute is all");
-    // A login that is told the same again and again keeps no other out for longer.
+    // A login that meets the same pause again and again does not block others for longer.
     for (seconds, again) in [(61, false), (599, false), (600, true), (-1, true)] {
         let mut shelf = RecordStore::with(-100);
         (shelf.pauses, shelf.now) = (first.clone(), later(seconds));

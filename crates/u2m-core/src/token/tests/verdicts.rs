@@ -1,4 +1,4 @@
-//! What is remembered of a refresh that failed: whom it binds, and until when.
+//! The remembered failure of a refresh: whom it binds, and until when.
 
 use super::*;
 use crate::oauth::ErrorResponse;
@@ -11,8 +11,8 @@ fn rejected() -> RefreshFailureKind {
     RefreshFailureKind::Rejected(ErrorResponse::new(400, "invalid_grant", None))
 }
 
-fn passing() -> RefreshFailureKind {
-    RefreshFailureKind::passing("http 503")
+fn transient() -> RefreshFailureKind {
+    RefreshFailureKind::transient("http 503")
 }
 
 fn ago(seconds: i64) -> Timestamp {
@@ -24,9 +24,9 @@ fn a_rejection_is_remembered_until_the_entry_changes() {
     for ask in [WhichToken::Usable, WhichToken::Newer(None), WhichToken::Other(seen("old-access"))]
     {
         let mut shelf = RecordStore::with(-1);
-        // A year, or a clock that was set back, changes nothing about it.
+        // Neither a year nor a clock that was set back changes it.
         for at in [ago(31_536_000), NOW, ago(-100)] {
-            shelf.verdict = about(&session("old", -1), at, rejected());
+            shelf.refresh_failure = about(&session("old", -1), at, rejected());
             let error = shelf.ask(ask.clone()).unwrap_err();
             assert!(matches!(error, TokenError::Rejected(_)), "{ask:?}: {error:?}");
         }
@@ -40,7 +40,7 @@ fn a_rejection_is_remembered_until_the_entry_changes() {
 #[test]
 fn a_remembered_rejection_leaves_a_token_that_is_still_good() {
     let mut shelf = RecordStore::with(240);
-    shelf.verdict = about(&session("old", 240), ago(10), rejected());
+    shelf.refresh_failure = about(&session("old", 240), ago(10), rejected());
     let issued = shelf.ask(WhichToken::Usable).unwrap();
     assert!(matches!(issued.how(), TokenOrigin::Kept(TokenError::Rejected(_))));
     assert_eq!((access(&issued), shelf.sent.len()), ("old-access", 0));
@@ -50,13 +50,13 @@ fn a_remembered_rejection_leaves_a_token_that_is_still_good() {
 fn a_flow_leaves_behind_what_it_learnt() {
     let mut shelf = RecordStore::with(-1).answering(503, "");
     shelf.ask(WhichToken::Usable).unwrap_err();
-    let verdict = shelf.verdict.clone().unwrap();
-    assert_eq!(verdict.of, session("old", -1).fingerprint());
-    assert!(matches!(verdict.kind, RefreshFailureKind::Passing(_)));
+    let refresh_failure = shelf.refresh_failure.clone().unwrap();
+    assert_eq!(refresh_failure.of, session("old", -1).fingerprint());
+    assert!(matches!(refresh_failure.kind, RefreshFailureKind::Transient(_)));
     let mut shelf = RecordStore::with(-1).answering(400, r#"{"error":"invalid_grant"}"#);
     shelf.ask(WhichToken::Usable).unwrap_err();
-    assert!(matches!(shelf.verdict.clone().unwrap().kind, RefreshFailureKind::Rejected(_)));
-    // The next caller learns it without a request: there is no second answer on the shelf.
+    assert!(matches!(shelf.refresh_failure.clone().unwrap().kind, RefreshFailureKind::Rejected(_)));
+    // The next caller learns it without a request: the store has no second response.
     assert!(shelf.ask(WhichToken::Usable).unwrap_err().needs_login());
 }
 
@@ -71,7 +71,7 @@ fn a_passing_failure_is_shared_with_those_who_asked_before_it_fell_and_with_nobo
                 panic!("loads first")
             };
             let waiting = load.loaded(shelf.entry.clone(), NOW).unwrap();
-            shelf.verdict = about(&session("old", -1), fell, passing());
+            shelf.refresh_failure = about(&session("old", -1), fell, transient());
             shelf.now = NOW.plus(Lifetime::from_seconds(2));
             let outcome = shelf.go_on(waiting);
             assert_eq!(
@@ -92,8 +92,8 @@ fn within_one_second_it_counts_who_asked_before_the_failure_fell() {
             [WhichToken::Usable, WhichToken::Newer(None), WhichToken::Other(seen("old-access"))]
         {
             let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
-            shelf.verdict =
-                Some(RefreshFailure::new(session("old", -1).fingerprint(), fell, passing()));
+            shelf.refresh_failure =
+                Some(RefreshFailure::new(session("old", -1).fingerprint(), fell, transient()));
             let asking = shelf.request.clone().start(ask.clone(), at(500));
             let outcome = shelf.go_on(asking);
             let is_shared = matches!(outcome, Err(TokenError::TriedJustNow(_)));
@@ -101,7 +101,7 @@ fn within_one_second_it_counts_who_asked_before_the_failure_fell() {
             assert_eq!(shelf.sent.len(), usize::from(!shared), "{ask:?} {fell:?}");
         }
     }
-    // The words hold for all who hear them: whoever it was that failed.
+    // The text is true for everyone who sees it, whichever caller failed.
     assert!(!TokenError::TriedJustNow(Sanitized::new("x")).to_string().contains("process"));
 }
 
@@ -130,7 +130,7 @@ fn a_pause_that_the_server_asked_for_is_kept_by_all_who_come_meanwhile() {
         shelf.answers.push_back(Ok(answer(200, RENEWED)));
         assert_eq!(access(&shelf.ask(ask).unwrap()), "new-access");
     }
-    // No pause is longer than an hour, and one that is none is none.
+    // No pause is longer than an hour, and a pause of zero is none.
     for (asked, passed, sent) in [(u64::MAX, 3_599, 1), (u64::MAX, 3_600, 2), (0, 1, 2)] {
         let mut shelf = RecordStore::with(-1);
         shelf.answers.extend([busy(asked), Ok(answer(200, RENEWED))]);
@@ -145,24 +145,24 @@ fn a_pause_that_the_server_asked_for_is_kept_by_all_who_come_meanwhile() {
 fn a_pause_takes_no_token_that_is_still_good_and_no_new_login() {
     let at = Moment::new(NOW, 5);
     let paused = |of: &Session| {
-        let verdict = RefreshFailure::new(of.fingerprint(), at, passing());
-        Some(verdict.with_pause(std::time::Duration::from_secs(600)))
+        let refresh_failure = RefreshFailure::new(of.fingerprint(), at, transient());
+        Some(refresh_failure.with_pause(std::time::Duration::from_secs(600)))
     };
     let mut shelf = RecordStore::with(240).answering(200, RENEWED);
-    shelf.verdict = paused(&session("old", 240));
+    shelf.refresh_failure = paused(&session("old", 240));
     shelf.now = NOW.plus(Lifetime::from_seconds(100));
     let issued = shelf.ask(WhichToken::Usable).unwrap();
     assert!(matches!(issued.how(), TokenOrigin::Kept(TokenError::Postponed { .. })));
     assert_eq!((access(&issued), shelf.sent.len()), ("old-access", 0));
-    // Forced means new: the old one is not handed out for it, and the server is left alone all the same.
+    // A forced refresh must return a new token: the old one is not returned, and the server is still left alone.
     let forced = shelf.ask(WhichToken::Newer(None)).unwrap_err();
     assert!(matches!(forced, TokenError::Postponed { .. }), "{forced:?}");
     shelf.entry = Some(session("relogin", -1));
     assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
-    // By a clock that was set back, the pause would not come to its end.
+    // With a clock that was set back, the pause would never end.
     for (back, sent) in [(60, 0), (61, 1)] {
         let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
-        shelf.verdict = paused(&session("old", -1));
+        shelf.refresh_failure = paused(&session("old", -1));
         shelf.now = ago(back);
         shelf.entry = Some(session("old", -100));
         let _ = shelf.ask(WhichToken::Usable);
@@ -176,8 +176,11 @@ fn what_asks_for_a_person_is_a_new_login_for_all_who_wait_and_tried_again_for_wh
     let mut shelf = RecordStore::with(-1).answering(400, body);
     let error = shelf.ask(WhichToken::Usable).unwrap_err();
     assert!(error.needs_login() && !error.is_transient(), "{error:?}");
-    assert!(!shelf.verdict.as_ref().unwrap().is_final_for(&session("old", -1)), "it is not dead");
-    // Who asked meanwhile has the same answer, without a request.
+    assert!(
+        !shelf.refresh_failure.as_ref().unwrap().is_final_for(&session("old", -1)),
+        "it is not dead"
+    );
+    // A caller that asked meanwhile gets the same error, without a request.
     let error = shelf.ask(WhichToken::Usable).unwrap_err();
     assert!(error.needs_login() && crate::chain(&error).contains("AADSTS50076"), "{error:?}");
     assert_eq!(shelf.sent.len(), 1);
@@ -205,7 +208,7 @@ fn who_asks_while_the_request_is_under_way_shares_its_failure_too() {
     }
     shelf.now = later(30);
     shelf.go_on(step).unwrap_err();
-    // Half a minute went by; whoever came meanwhile has waited for this very answer.
+    // Half a minute passed; a caller that arrived meanwhile has waited for this response.
     let waiting = shelf.request.clone().start(WhichToken::Usable, later(20));
     assert!(matches!(shelf.go_on(waiting), Err(TokenError::TriedJustNow(_))));
     let mut newcomer = shelf;
@@ -218,7 +221,7 @@ fn who_asks_while_the_request_is_under_way_shares_its_failure_too() {
 fn refr_6_a_renewal_ahead_of_time_pauses_for_a_minute_after_one_has_failed() {
     for (seconds, requests) in [(0, 0), (59, 0), (60, 1), (3000, 1)] {
         let mut shelf = RecordStore::with(240).answering(200, RENEWED);
-        shelf.verdict = about(&session("old", 240), ago(seconds), passing());
+        shelf.refresh_failure = about(&session("old", 240), ago(seconds), transient());
         let issued = shelf.ask(WhichToken::Usable).unwrap();
         assert_eq!(shelf.sent.len(), requests, "{seconds} seconds after");
         assert_eq!(
@@ -232,16 +235,16 @@ fn refr_6_a_renewal_ahead_of_time_pauses_for_a_minute_after_one_has_failed() {
 fn a_passing_failure_from_the_future_tells_of_a_clock_that_was_set_back() {
     for left in [-1, 240] {
         let mut shelf = RecordStore::with(left).answering(200, RENEWED);
-        shelf.verdict = about(&session("old", left), ago(-1), passing());
+        shelf.refresh_failure = about(&session("old", left), ago(-1), transient());
         assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     }
 }
 
 #[test]
 fn a_verdict_about_another_refresh_token_means_nothing() {
-    for kind in [rejected(), passing()] {
+    for kind in [rejected(), transient()] {
         let mut shelf = RecordStore::with(-1).answering(200, RENEWED);
-        shelf.verdict = about(&session("other", -1), NOW, kind);
+        shelf.refresh_failure = about(&session("other", -1), NOW, kind);
         assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access");
     }
 }
@@ -250,8 +253,11 @@ fn a_verdict_about_another_refresh_token_means_nothing() {
 fn t14_neither_a_verdict_nor_its_error_holds_the_refresh_token() {
     let mut shelf = RecordStore::with(-1).answering(503, "old-refresh");
     let error = shelf.ask(WhichToken::Usable).unwrap_err();
-    let shown =
-        format!("{:?} {error:?} {error} {:?}", shelf.verdict, std::error::Error::source(&error));
+    let shown = format!(
+        "{:?} {error:?} {error} {:?}",
+        shelf.refresh_failure,
+        std::error::Error::source(&error)
+    );
     assert!(!shown.contains("old-refresh"), "{shown}");
 }
 
@@ -262,19 +268,22 @@ fn a8_after_a_success_that_cannot_be_read_the_refresh_token_is_not_sent_again_in
         let error = shelf.ask(WhichToken::Usable).unwrap_err();
         assert!(matches!(error, TokenError::SpentInVain(_)), "{body}: {error:?}");
         assert!(error.needs_login() && !error.is_transient(), "{body}");
-        let verdict = shelf.verdict.clone().unwrap();
-        assert!(matches!(verdict.kind, RefreshFailureKind::Spent(_)), "{body}: {verdict:?}");
+        let refresh_failure = shelf.refresh_failure.clone().unwrap();
+        assert!(
+            matches!(refresh_failure.kind, RefreshFailureKind::Spent(_)),
+            "{body}: {refresh_failure:?}"
+        );
         for ask in [WhichToken::Usable, WhichToken::Other(seen("old-access"))] {
             let error = shelf.ask(ask).unwrap_err();
             assert!(matches!(error, TokenError::SpentInVain(_)), "{body}: {error:?}");
         }
         assert_eq!(shelf.spent(), ["old-refresh"], "{body}");
-        // A person who says so has it tried once more.
+        // A person can force one more try.
         shelf = shelf.answering(200, RENEWED);
         assert_eq!(access(&shelf.ask(WhichToken::Newer(None)).unwrap()), "new-access", "{body}");
         assert_eq!(access(&shelf.ask(WhichToken::Usable).unwrap()), "new-access", "{body}");
     }
-    // While the old token is good, it is what callers get.
+    // While the old token is valid, callers get it.
     let mut shelf = RecordStore::with(240).answering(200, "what is this");
     for _ in 0..2 {
         let issued = shelf.ask(WhichToken::Usable).unwrap();

@@ -1,4 +1,4 @@
-//! Agreeing on a secret: X25519, and ECDH on two curves of NIST.
+//! Key exchange: X25519, and ECDH on two NIST curves.
 
 use ring::agreement::{self, EphemeralPrivateKey, PublicKey, UnparsedPublicKey, agree_ephemeral};
 use ring::rand::SystemRandom;
@@ -23,7 +23,7 @@ pub(super) static ALL: &[&dyn SupportedKxGroup] = &[
     },
 ];
 
-/// TLS knows no other form of a point (RFC 8446, 4.2.8.2).
+/// TLS allows no other point format (RFC 8446, 4.2.8.2).
 fn is_uncompressed(key: &[u8]) -> bool {
     key.first() == Some(&4)
 }
@@ -32,7 +32,7 @@ fn is_uncompressed(key: &[u8]) -> bool {
 struct Group {
     name: NamedGroup,
     algorithm: &'static agreement::Algorithm,
-    /// Whether a peer's key has the form that TLS wants. What it is worth, *ring* looks at.
+    /// Whether a peer's key has the format that TLS requires. *ring* checks the key itself.
     is_shaped: fn(&[u8]) -> bool,
 }
 

@@ -1,4 +1,4 @@
-//! Hashes, and the HMAC that keys are derived with.
+//! Hashes, and the HMAC for key derivation.
 
 use ring::{digest, hmac};
 use rustls::crypto;

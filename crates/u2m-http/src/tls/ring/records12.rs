@@ -1,4 +1,4 @@
-//! Sealing and opening records of TLS 1.2: AES-GCM (RFC 5288) and ChaCha20-Poly1305 (RFC 7905).
+//! Encrypts and decrypts records of TLS 1.2: AES-GCM (RFC 5288) and ChaCha20-Poly1305 (RFC 7905).
 
 use super::records13::{TAG, key, nonce};
 use ring::aead::{self, Aad, LessSafeKey};
@@ -9,20 +9,20 @@ use rustls::crypto::cipher::{
 };
 use rustls::{ConnectionTrafficSecrets, Error};
 
-/// The part of a nonce of AES-GCM that is in the record, and the part that is not.
+/// The length of the AES-GCM nonce part that is in the record, and of the part that is not.
 const SHOWN: usize = 8;
 const SALT: usize = NONCE_LEN - SHOWN;
 
-/// What a record may hold, once it is opened (RFC 5246, 6.2.1).
+/// The maximum length of a decrypted record (RFC 5246, 6.2.1).
 const LONGEST: usize = 1 << 14;
 
-/// AES-GCM: half of the nonce stands in front of each record.
+/// AES-GCM: part of the nonce precedes each record.
 pub(super) struct Gcm(pub(super) &'static aead::Algorithm);
 
 impl Tls12AeadAlgorithm for Gcm {
     fn encrypter(&self, given: AeadKey, salt: &[u8], explicit: &[u8]) -> Box<dyn MessageEncrypter> {
-        // The standard leaves open how the shown half is made. A start from the key block and the record's number are never
-        // the same twice.
+        // The standard does not say how the explicit part is chosen. A start value from the key
+        // block combined with the record number is never repeated.
         let mut iv = [0; NONCE_LEN];
         iv[..SALT].copy_from_slice(salt);
         iv[SALT..].copy_from_slice(explicit);
@@ -55,9 +55,9 @@ impl Tls12AeadAlgorithm for Gcm {
 
 struct GcmRecord {
     key: Option<LessSafeKey>,
-    /// For sealing.
+    /// For encryption.
     iv: Iv,
-    /// For opening.
+    /// For decryption.
     salt: [u8; SALT],
 }
 
@@ -106,7 +106,7 @@ impl MessageDecrypter for GcmRecord {
     }
 }
 
-/// ChaCha20-Poly1305: the nonce is the record's number, and no part of it is shown.
+/// ChaCha20-Poly1305: the nonce is derived from the record number, and is not part of the record.
 pub(super) struct ChaCha;
 
 impl Tls12AeadAlgorithm for ChaCha {
@@ -174,7 +174,7 @@ impl MessageDecrypter for ChaChaRecord {
     }
 }
 
-/// What was opened, of which only the beginning is plain text.
+/// Returns the decrypted message, which is only the first `length` bytes of the payload.
 fn ended(
     mut message: InboundOpaqueMessage<'_>,
     length: usize,

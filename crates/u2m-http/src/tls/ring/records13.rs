@@ -1,4 +1,4 @@
-//! Sealing and opening records of TLS 1.3 (RFC 8446, 5.2).
+//! Encrypts and decrypts records of TLS 1.3 (RFC 8446, 5.2).
 
 use ring::aead::{self, Aad, LessSafeKey, UnboundKey};
 use rustls::crypto::cipher::{
@@ -8,10 +8,11 @@ use rustls::crypto::cipher::{
 };
 use rustls::{ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion};
 
-/// All three algorithms end what they seal with as much.
+/// The length of the authentication tag in all three algorithms.
 pub(super) const TAG: usize = 16;
 
-/// A key of the length that rustls was told; of another one it seals and opens nothing.
+/// Creates a key. If its length is not the one that rustls was told, returns `None`, and nothing is
+/// encrypted or decrypted.
 pub(super) fn key(algorithm: &'static aead::Algorithm, key: &AeadKey) -> Option<LessSafeKey> {
     UnboundKey::new(algorithm, key.as_ref()).ok().map(LessSafeKey::new)
 }
@@ -40,7 +41,7 @@ impl Tls13AeadAlgorithm for Tls13Cipher {
         _: AeadKey,
         _: Iv,
     ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
-        // For handing connections to the kernel, which nobody does here.
+        // Only needed to pass connections to the kernel, which is not done here.
         Err(UnsupportedOperationError)
     }
 }
@@ -64,7 +65,7 @@ impl MessageEncrypter for Tls13Record {
         let aad = Aad::from(make_tls13_aad(length));
         key.seal_in_place_append_tag(nonce(&self.iv, sequence), aad, &mut payload)
             .map_err(|_| Error::EncryptError)?;
-        // Every record calls itself one of TLS 1.2 (RFC 8446, 5.1).
+        // Every record claims to be one of TLS 1.2 (RFC 8446, 5.1).
         let version = ProtocolVersion::TLSv1_2;
         Ok(OutboundOpaqueMessage::new(ContentType::ApplicationData, version, payload))
     }

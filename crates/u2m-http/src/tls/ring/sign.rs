@@ -1,4 +1,5 @@
-//! Signing with the key of a client's own certificate (RFC 8446 section 4.4.3), as rustls has it behind its feature `ring`.
+//! Signs with the key of a client's own certificate (RFC 8446 section 4.4.3), as rustls does with
+//! its feature `ring`.
 
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -12,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Of those that a server offers, the first one of these is taken, as rustls does.
+/// The first scheme of this list that the server offers is used, as in rustls.
 const RSA: [(SignatureScheme, &dyn RsaEncoding); 6] = [
     (SignatureScheme::RSA_PSS_SHA512, &signature::RSA_PSS_SHA512),
     (SignatureScheme::RSA_PSS_SHA384, &signature::RSA_PSS_SHA384),
@@ -22,7 +23,7 @@ const RSA: [(SignatureScheme, &dyn RsaEncoding); 6] = [
     (SignatureScheme::RSA_PKCS1_SHA256, &signature::RSA_PKCS1_SHA256),
 ];
 
-/// A curve: how its keys sign, and the beginning of a PKCS#8 document for one (RFC 5958), up to its key by RFC 5915.
+/// A curve: how its keys sign, and the start of a PKCS#8 document (RFC 5958) up to the key (RFC 5915).
 struct Curve {
     scheme: SignatureScheme,
     algorithm: &'static EcdsaSigningAlgorithm,
@@ -33,7 +34,7 @@ const CURVES: [Curve; 2] = [
     Curve {
         scheme: SignatureScheme::ECDSA_NISTP256_SHA256,
         algorithm: &ECDSA_P256_SHA256_ASN1_SIGNING,
-        // Version 0; the identifiers of elliptic curves and of this one.
+        // Version 0, and the identifiers of elliptic curves and of this curve.
         prefix: b"\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07",
     },
     Curve {
@@ -49,7 +50,7 @@ enum KeyPair {
     Rsa(RsaKeyPair),
 }
 
-/// Reads a key of whatever kind it is.
+/// Reads a private key of any supported kind.
 pub(super) fn key(der: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, Error> {
     let pair = match der {
         PrivateKeyDer::Pkcs1(key) => {
@@ -80,7 +81,7 @@ impl Curve {
     }
 }
 
-/// An element of DER (X.690 section 8.1) of less than 64 KiB.
+/// Encodes a DER element (X.690 section 8.1) of less than 64 KiB.
 fn element(tag: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
     let [high, low] = u16::try_from(content.len()).unwrap_or(u16::MAX).to_be_bytes();
     let mut out = Zeroizing::new(Vec::with_capacity(content.len() + 4));
@@ -186,12 +187,12 @@ mod tests {
 
     #[test]
     fn a_key_of_rfc_5915_is_read_as_the_same_in_pkcs_8() {
-        // What `openssl ecparam -genkey` writes: the key within the PKCS#8 document, without what stands around it.
+        // The output of `openssl ecparam -genkey`: the key inside the PKCS#8 document, without the rest.
         let random = SystemRandom::new();
         for curve in CURVES {
             let whole = EcdsaKeyPair::generate_pkcs8(curve.algorithm, &random).unwrap();
             let whole = whole.as_ref();
-            // Of both curves the lengths within have one byte each; the outer one has two for the larger curve.
+            // For both curves the inner lengths take one byte each; the outer one takes two for the larger curve.
             let outer = if whole[1] < 0x80 { 2 } else { 3 };
             let at = outer + curve.prefix.len();
             let inner = if whole[at + 1] < 0x80 { 2 } else { 3 };

@@ -1,4 +1,4 @@
-//! The suites, in the order in which they are offered.
+//! The cipher suites, in the order in which they are offered.
 
 use super::hash::{HMAC_SHA256, HMAC_SHA384, Hash, SHA256, SHA384};
 use super::records12::{ChaCha, Gcm};
@@ -90,7 +90,8 @@ static RSA: &[SignatureScheme] = &[
     SignatureScheme::RSA_PKCS1_SHA256,
 ];
 
-/// After 2^24 records of AES-GCM under one key, an attacker is no longer without hope (draft-irtf-cfrg-aead-limits, 5.1.1).
+/// After 2^24 AES-GCM records under one key, confidentiality is no longer guaranteed
+/// (draft-irtf-cfrg-aead-limits, 5.1.1).
 const fn gcm(suite: CipherSuite, hash: &'static Hash) -> CipherSuiteCommon {
     CipherSuiteCommon { suite, hash_provider: hash, confidentiality_limit: 1 << 24 }
 }

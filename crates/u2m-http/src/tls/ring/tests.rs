@@ -1,4 +1,5 @@
-//! Our provider against rustls' own for *ring*, which only tests have: each suite, each group, and what was tampered with.
+//! Tests this provider against the one of rustls for *ring*, which only tests use: every suite,
+//! every group, and modified records.
 
 use super::provider;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
@@ -12,7 +13,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What somebody in between does to a record.
+/// How an attacker changes a record.
 type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 fn theirs() -> CryptoProvider {
@@ -29,7 +30,7 @@ fn key(name: &str) -> PrivateKeyDer<'static> {
     PrivateKeyDer::from_pem_file(folder.join(name)).unwrap()
 }
 
-/// A client with our provider and a server with rustls'; RSA is for suites that say so.
+/// Creates a client with this provider and a server with that of rustls. RSA is for suites that require it.
 fn pair(client: CryptoProvider, with_rsa: bool) -> (Connection, Connection) {
     let (root, name) = if with_rsa { ("rsa.pem", "rsa") } else { ("ca.pem", "server") };
     let mut roots = RootCertStore::empty();
@@ -52,7 +53,7 @@ fn pair(client: CryptoProvider, with_rsa: bool) -> (Connection, Connection) {
     )
 }
 
-/// Takes what one side has to say to the other; how many bytes that was.
+/// Delivers the output of one side to the other. Returns the number of bytes.
 fn deliver(
     from: &mut Connection,
     to: &mut Connection,
@@ -80,7 +81,7 @@ fn shake(client: &mut Connection, server: &mut Connection) {
     deliver(server, client, |_| ()).unwrap();
 }
 
-/// Says `text`, in whatever records that takes, and reads it on the other side.
+/// Sends `text` in as many records as necessary, and returns what the other side reads.
 fn say(from: &mut Connection, to: &mut Connection, text: &[u8]) -> Vec<u8> {
     let mut heard = Vec::new();
     for part in text.chunks(20_000) {
@@ -106,7 +107,7 @@ fn it_offers_what_rustls_own_provider_offers_in_the_same_order() {
     let groups =
         |of: &CryptoProvider| of.kx_groups.iter().map(|one| one.name()).collect::<Vec<_>>();
     assert_eq!(groups(&ours), groups(&theirs));
-    // What signatures are checked by is the same list of the same crate's.
+    // Both verify signatures with the same list of the same crate.
     let algorithms = |of: &CryptoProvider| format!("{:?}", of.signature_verification_algorithms);
     assert_eq!(algorithms(&ours), algorithms(&theirs));
 }
@@ -142,7 +143,8 @@ fn each_group_agrees_with_rustls_own() {
 #[test]
 fn a_record_that_was_tampered_with_or_cut_is_refused() {
     for suite in provider().cipher_suites {
-        // The head of a record is five bytes; its end is the tag.
+        // The header of a record is five bytes, and its end is the tag.
+        //
         let flip_first = |bytes: &mut Vec<u8>| bytes[5] ^= 1;
         let flip_last = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
         let cut = |bytes: &mut Vec<u8>| {

@@ -244,7 +244,7 @@ pub enum StoreError {
         #[source]
         source: crate::seal::SealError,
     },
-    /// A store implemented outside u2m failed ([`StoreError::other`], [`StoreError::passing`]).
+    /// A store implemented outside u2m failed ([`StoreError::other`], [`StoreError::transient`]).
     #[error("the store of the logins failed")]
     Other {
         /// Whether retrying later may succeed without any change.

@@ -32,7 +32,7 @@ pub trait RecordStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Fails with [`StoreError::unreadable`] if the entry is not a usable login, and with [`StoreError::other`] or
-    /// [`StoreError::passing`] if the storage cannot be read.
+    /// [`StoreError::transient`] if the storage cannot be read.
     fn load(&self, key: &CacheKey) -> Result<Option<Session>, StoreError>;
 
     /// Returns the names of all entries, sorted by their bytes.

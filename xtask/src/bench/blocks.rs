@@ -33,7 +33,7 @@ pub(super) const BLOCKS: &[Block] = &[
             Table { name: "token-calls", title: "System calls", anchors: &[] },
         ],
         bars: &[
-            bar("token", warm::U2M, "ms", Ratio(warm::FLOOR, 1.25)),
+            bar("token", warm::U2M, "ms", Ratio(warm::FLOOR, 1.2)),
             bar("token", warm::VERSION, "ms", Ratio(warm::FLOOR, 1.3)),
             bar("token", warm::HELP, "ms", Ratio(warm::FLOOR, 5.0)),
             bar("token-calls", warm::VERSION, "system calls", Worst(100.0)),
@@ -80,8 +80,8 @@ pub(super) const BLOCKS: &[Block] = &[
             Table { name: "hot-2", title: "2 threads", anchors: &[("ns", "floor")] },
         ],
         bars: &[
-            bar("hot-1", "u2m `token()`", "ns", Ratio("floor", 1.0)),
-            bar("hot-2", "u2m `token()`", "ns", Ratio("floor", 1.0)),
+            bar("hot-1", "u2m `token()`", "ns", Ratio("floor", 0.6)),
+            bar("hot-2", "u2m `token()`", "ns", Ratio("floor", 0.4)),
         ],
         measure: |programs| printed(programs, "hot", &[]),
     },

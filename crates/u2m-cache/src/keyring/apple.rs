@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// The items of one service.
 #[derive(Clone, Debug)]
-pub(super) struct AppleBackend {
+pub(super) struct Backend {
     service: String,
 }
 
@@ -21,7 +21,7 @@ pub(super) const NAME: &str = "macOS keychain";
 /// Databricks' CLI has a limit of about 3 kB because it uses a command line, which is not used here.
 pub(super) const LIMIT: Option<usize> = None;
 
-impl AppleBackend {
+impl Backend {
     pub(super) fn new(service: String) -> Self {
         Self { service }
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// The items of one service.
 #[derive(Clone, Debug)]
-pub(super) struct WindowsBackend {
+pub(super) struct Backend {
     /// The prefix of targets.
     prefix: String,
 }
@@ -22,7 +22,7 @@ pub(super) const NAME: &str = "Windows Credential Manager";
 /// `CRED_MAX_CREDENTIAL_BLOB_SIZE`, in bytes.
 pub(super) const LIMIT: Option<usize> = Some(2560);
 
-impl WindowsBackend {
+impl Backend {
     pub(super) fn new(service: String) -> Self {
         Self { prefix: format!("{service}:") }
     }

@@ -61,7 +61,11 @@ pub fn alike<'k>(said: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'
         }
     };
     let mut found: Vec<_> = known.into_iter().filter_map(rank).collect();
-    found.sort_by_key(|(distance, _)| *distance);
+    // Two letters that changed places are one slip, and few slips change a word's length.
+    found.sort_by_key(|(distance, known)| {
+        let slips = strsim::osa_distance(&said.to_lowercase(), &known.to_lowercase());
+        (slips.min(*distance), said.chars().count().abs_diff(known.chars().count()))
+    });
     found.into_iter().map(|(_, known)| known).collect()
 }
 

@@ -23,7 +23,7 @@ test('a sign-in through the pages of the provider ends in an active token', LIMI
   assert.deepEqual(run.stderr.trimEnd().split('\n'), [
     `Opening ${shown} in your browser...`,
     `Signed in to ${shown}.`,
-    'Profile e2e was successfully saved in ~/.databrickscfg.',
+    'Profile e2e was successfully saved in ~/.databrickscfg, and is the default now.',
     'The login is kept in ~/.databricks/token-cache.json.',
   ]);
   assert.match(report.consentText, /all-apis/);

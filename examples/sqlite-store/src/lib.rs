@@ -2,10 +2,8 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior::Immediate};
 use std::path::PathBuf;
-use u2m::store::{
-    CacheKey, CustomStore, EntryLocks, RecordStore, ReplaceCheck, Session, SessionRecord,
-    StoreError,
-};
+use u2m::store::{CacheKey, CustomStore, EntryLocks, RecordStore, ReplaceCheck as Check};
+use u2m::store::{Session, SessionRecord, StoreError};
 
 /// The database at a path, for its owner alone; made when it is first used.
 #[derive(Clone, Debug)]
@@ -47,12 +45,7 @@ impl RecordStore for Sqlite {
         let names = all.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
         names.map(|name| name.map(CacheKey::new).map_err(failed)).collect()
     }
-    fn replace(
-        &self,
-        at: &CacheKey,
-        new: Option<&Session>,
-        ok: ReplaceCheck,
-    ) -> Result<(), StoreError> {
+    fn replace(&self, at: &CacheKey, new: Option<&Session>, ok: Check) -> Result<(), StoreError> {
         let mut db = open(self)?;
         let step = db.transaction_with_behavior(Immediate).map_err(failed)?;
         ok(read(&step, at))?;

@@ -201,7 +201,7 @@ impl HeldClaim {
 /// Returns the note which says that the new token is saved, else the first.
 fn surer(here: Option<SpentNote>, there: Option<SpentNote>) -> Option<SpentNote> {
     let is_saved = |note: &Option<SpentNote>| note.as_ref().is_some_and(|note| note.is_saved);
-    match is_saved(&here) < is_saved(&there) {
+    match !is_saved(&here) && is_saved(&there) {
         true => there,
         false => here.or(there),
     }

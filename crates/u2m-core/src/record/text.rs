@@ -73,6 +73,10 @@ impl SessionRecord {
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, RecordError> {
         let damaged = |why| RecordError::Damaged { why };
         let text = text.as_ref();
+        // A list of the right length would be read as the members in their order.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(damaged("it is not a login that was written down"));
+        }
         let head = serde_json::from_slice::<SessionHead>(text);
         match head.map_err(|_| damaged("it is not a login that was written down"))?.form {
             FORM => {}
@@ -89,6 +93,14 @@ mod tests {
     use crate::{AccessToken, Binding, Host, Lifetime, RefreshToken, Scopes, Session, Timestamp};
     use proptest::prelude::*;
     use url::Url;
+
+    #[test]
+    fn a_list_is_no_login_whatever_stands_in_it() {
+        for text in ["[2]", " [1, 2]", "", "2"] {
+            let read = SessionRecord::parse(text);
+            assert!(matches!(read, Err(RecordError::Damaged { .. })), "{text}");
+        }
+    }
 
     fn host() -> impl Strategy<Value = Host> {
         "[a-z]{1,8}\\.example(:[1-9][0-9]{2})?"

@@ -17,12 +17,11 @@ pub(super) fn binary() -> CheckResult {
     Ok(format!("{size} bytes"))
 }
 
-/// With the feature of the released binaries: a start without it loads one library more.
-const BUILD: [&str; 7] =
-    ["build", "--release", "--package", "u2m-cli", "--locked", "--features", "lean-start"];
-
 /// Builds the release binary and returns where it is.
 pub(super) fn build() -> Result<PathBuf, Failure> {
-    run::must(run::cargo(&BUILD).stdin(Stdio::null()))?;
+    run::must(
+        run::cargo(&["build", "--release", "--package", "u2m-cli", "--locked"])
+            .stdin(Stdio::null()),
+    )?;
     Ok(run::target().join("release").join(format!("u2m{}", std::env::consts::EXE_SUFFIX)))
 }

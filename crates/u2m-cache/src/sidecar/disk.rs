@@ -135,14 +135,37 @@ fn contents(file: &mut File, path: &Path) -> Result<ReadFindings, StoreError> {
     if len > READABLE {
         return Err(StoreError::TooLarge { path: path.into() });
     }
-    // The length is only a hint. The limit holds even if the file changes meanwhile.
-    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1));
-    let read = fault::through(file).take(READABLE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| StoreError::io("read", path, error))?;
+    let bytes = all_of(&mut fault::through(file), len);
+    let bytes = bytes.map_err(|error| StoreError::io("read", path, error))?;
     if bytes.len() as u64 > READABLE {
         return Err(StoreError::TooLarge { path: path.into() });
     }
     Ok(ReadFindings { bytes, privacy, written })
+}
+
+/// Reads everything from a file of this length. The length is only a hint: the limit holds even if the file changes meanwhile.
+fn all_of(file: &mut impl Read, len: u64) -> io::Result<Vec<u8>> {
+    // With room for one byte more, a read that ends at the length shows that the file ends there, without another read.
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0).saturating_add(1)];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if filled as u64 == len {
+            break;
+        }
+    }
+    let has_grown = filled == bytes.len();
+    bytes.truncate(filled);
+    if has_grown {
+        let left = (READABLE + 1).saturating_sub(filled as u64);
+        file.take(left).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// Reads a small file that holds a key: never through a link, and not if others can read it. Returns `None` if it is absent.
@@ -412,6 +435,42 @@ mod tests {
         for len in [limit + 1, limit * 2] {
             let refused = check_len(path, len, limit);
             assert!(matches!(refused, Err(StoreError::WouldBeTooLarge { limit: 16, .. })), "{len}");
+        }
+    }
+
+    /// Gives pieces of a text, one a read, and counts how often it is asked.
+    struct Pieces(Vec<&'static [u8]>, usize);
+
+    impl Read for Pieces {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            self.1 += 1;
+            let Some(piece) = self.0.first_mut() else { return Ok(0) };
+            let count = piece.len().min(into.len());
+            into[..count].copy_from_slice(&piece[..count]);
+            *piece = &piece[count..];
+            if piece.is_empty() {
+                self.0.remove(0);
+            }
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_to_its_end_whatever_became_of_its_length() {
+        // The pieces, the length that the file is said to have, and how many reads that takes.
+        let cases: [(Vec<&[u8]>, u64, usize); 6] = [
+            (vec![b"whole"], 5, 1),
+            (vec![b"in ", b"two"], 6, 2),
+            (vec![b"shrunk"], 9, 2),
+            (vec![b"grown since"], 5, 3),
+            (vec![b"no length"], 0, 3),
+            (vec![], 0, 1),
+        ];
+        for (pieces, len, reads) in cases {
+            let text = pieces.concat();
+            let mut file = Pieces(pieces, 0);
+            assert_eq!(all_of(&mut file, len).unwrap(), text);
+            assert_eq!(file.1, reads, "{}", String::from_utf8_lossy(&text));
         }
     }
 

@@ -61,6 +61,11 @@ pub(super) struct Package {
 }
 
 pub(super) fn packages() -> Result<Vec<Package>, Failure> {
+    metadata()?.iter().map(package).collect()
+}
+
+/// What cargo says of each crate of the workspace.
+pub(super) fn metadata() -> Result<Vec<Value>, Failure> {
     let json = run::output(&mut run::cargo(&[
         "metadata",
         "--format-version",
@@ -69,8 +74,10 @@ pub(super) fn packages() -> Result<Vec<Package>, Failure> {
         "--locked",
     ]))?;
     let metadata: Value = serde_json::from_str(&json)?;
-    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
-    packages.iter().map(package).collect()
+    metadata["packages"]
+        .as_array()
+        .cloned()
+        .ok_or_else(|| "cargo metadata lists no packages".into())
 }
 
 fn package(json: &Value) -> Result<Package, Failure> {

@@ -1,7 +1,7 @@
 //! The crates as crates.io and docs.rs see them.
 
-use super::{CheckResult, verdict};
-use crate::run::{self, Failure};
+use super::{CheckResult, graph, verdict};
+use crate::run;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ const LONGEST_KEYWORD: usize = 20;
 
 /// Makes sure that each crate that is published can be found, and packs all of them as `cargo publish` would.
 pub(super) fn package() -> CheckResult {
-    let all = metadata()?;
+    let all = graph::metadata()?;
     let (published, private): (Vec<_>, Vec<_>) = all.iter().partition(|one| is_published(one));
     let wrong: Vec<String> = published.iter().flat_map(|package| missing(package)).collect();
     if !wrong.is_empty() {
@@ -32,21 +32,6 @@ pub(super) fn package() -> CheckResult {
     }
     run::must(pack.stdin(Stdio::null()))?;
     verdict(wrong, format!("{} crates", published.len()))
-}
-
-fn metadata() -> Result<Vec<Value>, Failure> {
-    let json = run::output(&mut run::cargo(&[
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-        "--locked",
-    ]))?;
-    let metadata: Value = serde_json::from_str(&json)?;
-    metadata["packages"]
-        .as_array()
-        .cloned()
-        .ok_or_else(|| "cargo metadata lists no packages".into())
 }
 
 /// `publish = false` is an empty list of registries.

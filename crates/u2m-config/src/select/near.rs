@@ -48,24 +48,20 @@ pub(super) fn unknown(file: &ConfigFile, name: &str) -> ChooseError {
 /// assert!(u2m_config::alike("host", ["issuer"]).is_empty());
 /// ```
 pub fn alike<'k>(said: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
+    let length = |word: &str| word.chars().count();
     let rank = |known: &'k str| {
-        let distance = distance(said, known);
-        match begins(said, known) {
-            // A prefix of a word, or a word with more text behind it, ranks no worse than a typing error.
-            true => Some((distance.min(MOST), known)),
-            // If every letter differs, the words are not similar, however short they are.
-            false if distance < said.chars().count().min(known.chars().count()) => {
-                is_near(said, known).then_some((distance, known))
-            }
-            false => None,
-        }
+        let begins = begins(said, known);
+        // If every letter differs, the words are not similar, however short they are.
+        let has_letters_in_common = distance(said, known) < length(said).min(length(known));
+        let is_meant = begins || is_near(said, known) && has_letters_in_common;
+        // Two letters that changed places are one slip, and few slips change a word's length. A prefix of a word, or a word with
+        // more text behind it, ranks no worse than a typing error.
+        let slips = strsim::osa_distance(&said.to_lowercase(), &known.to_lowercase());
+        let slips = if begins { slips.min(MOST) } else { slips };
+        is_meant.then(|| ((slips, length(said).abs_diff(length(known))), known))
     };
     let mut found: Vec<_> = known.into_iter().filter_map(rank).collect();
-    // Two letters that changed places are one slip, and few slips change a word's length.
-    found.sort_by_key(|(distance, known)| {
-        let slips = strsim::osa_distance(&said.to_lowercase(), &known.to_lowercase());
-        (slips.min(*distance), said.chars().count().abs_diff(known.chars().count()))
-    });
+    found.sort_by_key(|(likeness, _)| *likeness);
     found.into_iter().map(|(_, known)| known).collect()
 }
 

@@ -66,9 +66,9 @@ const DRAIN: Duration = Duration::from_millis(900);
 /// ```
 #[derive(Debug)]
 pub struct Listener {
-    house: Arc<ListenerServer>,
-    desk: Arc<ListenerState>,
-    knocks: mpsc::Receiver<CallbackCandidate>,
+    server: Arc<ListenerServer>,
+    shared: Arc<ListenerState>,
+    candidates: mpsc::Receiver<CallbackCandidate>,
 }
 
 impl Listener {
@@ -87,16 +87,17 @@ impl Listener {
         let (port, sockets) = ports.take()?;
         let sockets = sockets.into_iter().map(TcpListener::from_std).collect::<io::Result<_>>();
         let sockets = sockets.map_err(|error| ListenError::Bind(port, error))?;
-        let (sender, knocks) = mpsc::channel(1);
+        let (sender, candidates) = mpsc::channel(1);
         let phase = watch::Sender::new(SignInPhase::Waiting);
-        let desk = Arc::new(ListenerState { port, phase, knocks: sender, seen: Notify::new() });
-        let house = Arc::new(ListenerServer::open(&runtime, serve(sockets, desk.clone())));
-        Ok(Self { house, desk, knocks })
+        let shared =
+            Arc::new(ListenerState { port, phase, candidates: sender, seen: Notify::new() });
+        let server = Arc::new(ListenerServer::open(&runtime, serve(sockets, shared.clone())));
+        Ok(Self { server, shared, candidates })
     }
 
     /// Returns the port that it listens on.
     pub fn port(&self) -> u16 {
-        self.desk.port
+        self.shared.port
     }
 
     /// Waits for the callback of this sign-in, without a time limit. All other requests are answered and ignored.
@@ -123,22 +124,22 @@ impl Listener {
         browse: &Browse,
         mut tell: impl FnMut(UnmatchedCallback),
     ) -> Result<(Callback, PendingBrowser), ListenError> {
-        while let Some(knock) = self.knocks.recv().await {
-            let heard = browse.hear(&knock.query);
+        while let Some(candidate) = self.candidates.recv().await {
+            let heard = browse.hear(&candidate.query);
             if let CallbackMatch::Callback(callback) = heard {
                 // From here on, every other callback, including queued ones, is one too many (T5).
-                self.desk.phase.send_replace(SignInPhase::Answered);
-                self.knocks.close();
-                while self.knocks.try_recv().is_ok() {}
+                self.shared.phase.send_replace(SignInPhase::Answered);
+                self.candidates.close();
+                while self.candidates.try_recv().is_ok() {}
                 // The browser may be gone by now. The callback is valid anyway.
-                let _ = knock.refresh_failure.send(true);
+                let _ = candidate.refresh_failure.send(true);
                 return Ok((
                     callback,
-                    PendingBrowser { house: self.house.clone(), desk: self.desk.clone() },
+                    PendingBrowser { server: self.server.clone(), shared: self.shared.clone() },
                 ));
             }
-            let _ = knock.refresh_failure.send(false);
-            if let Some(stray) = browse.stray(&knock.query) {
+            let _ = candidate.refresh_failure.send(false);
+            if let Some(stray) = browse.stray(&candidate.query) {
                 tell(stray);
             }
         }
@@ -150,8 +151,8 @@ impl Listener {
 #[derive(Debug)]
 #[must_use = "the browser waits until it is told how the sign-in ended"]
 pub struct PendingBrowser {
-    house: Arc<ListenerServer>,
-    desk: Arc<ListenerState>,
+    server: Arc<ListenerServer>,
+    shared: Arc<ListenerState>,
 }
 
 impl PendingBrowser {
@@ -163,9 +164,9 @@ impl PendingBrowser {
             SignInOutcome::Failed => CallbackPage::Failed,
             SignInOutcome::SignedIn { host } => CallbackPage::SignedIn(host),
         };
-        self.desk.phase.send_replace(SignInPhase::Over(page));
-        let _ = timeout(DRAIN, self.desk.seen.notified()).await;
-        self.house.close();
+        self.shared.phase.send_replace(SignInPhase::Over(page));
+        let _ = timeout(DRAIN, self.shared.seen.notified()).await;
+        self.server.close();
     }
 }
 

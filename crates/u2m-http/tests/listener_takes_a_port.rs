@@ -46,7 +46,7 @@ async fn a_listener_is_shown_by_its_port() {
     let listener = Listener::bind(&Ports::fixed(0)).unwrap();
     let shown = format!("{listener:?}");
     assert!(shown.contains(&format!("port: {}", listener.port())), "{shown}");
-    assert!(shown.contains("house: House { .. }"), "{shown}");
+    assert!(shown.contains("server: ListenerServer { .. }"), "{shown}");
 }
 
 #[tokio::test]

@@ -51,13 +51,13 @@ pub(super) struct CallbackCandidate {
 pub(super) struct ListenerState {
     pub(super) port: u16,
     pub(super) phase: watch::Sender<SignInPhase>,
-    pub(super) knocks: mpsc::Sender<CallbackCandidate>,
+    pub(super) candidates: mpsc::Sender<CallbackCandidate>,
     /// Notified when a browser has received the last page.
     pub(super) seen: Notify,
 }
 
 /// Serves connections until it is dropped.
-pub(super) async fn serve(sockets: Vec<TcpListener>, desk: Arc<ListenerState>) {
+pub(super) async fn serve(sockets: Vec<TcpListener>, shared: Arc<ListenerState>) {
     let mut rooms = OpenConnections(Vec::with_capacity(ROOMS));
     for turn in 0.. {
         let arrived = poll_fn(|cx| {
@@ -65,7 +65,7 @@ pub(super) async fn serve(sockets: Vec<TcpListener>, desk: Arc<ListenerState>) {
             if rooms.are_taken() { Poll::Pending } else { accept(&sockets, turn, cx) }
         });
         match arrived.await {
-            Ok(stream) => rooms.admit(stream, &desk),
+            Ok(stream) => rooms.admit(stream, &shared),
             // The process may be out of file descriptors for the moment.
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
@@ -114,7 +114,7 @@ impl OpenConnections {
     }
 
     /// Adds a connection. If all places are taken, the oldest one without a complete head is dropped.
-    fn admit(&mut self, stream: TcpStream, desk: &Arc<ListenerState>) {
+    fn admit(&mut self, stream: TcpStream, shared: &Arc<ListenerState>) {
         if self.0.len() >= ROOMS
             && let Some(oldest) = self.0.iter().position(OpenConnection::is_idle)
         {
@@ -122,22 +122,22 @@ impl OpenConnections {
         }
         let idle = Arc::new(AtomicBool::new(true));
         self.0.push(OpenConnection {
-            visit: Box::pin(attend(stream, desk.clone(), idle.clone())),
+            visit: Box::pin(attend(stream, shared.clone(), idle.clone())),
             idle,
         });
     }
 }
 
-async fn attend(mut stream: TcpStream, desk: Arc<ListenerState>, idle: Arc<AtomicBool>) {
+async fn attend(mut stream: TcpStream, shared: Arc<ListenerState>, idle: Arc<AtomicBool>) {
     let head = read_head(&mut stream).await;
     idle.store(false, Ordering::Relaxed);
     let answer = match head {
-        Some(Ok(head)) => desk.answer(head).await,
+        Some(Ok(head)) => shared.answer(head).await,
         Some(Err(answer)) => answer,
         None => return,
     };
     if send(&mut stream, &answer).await.is_ok() && matches!(answer, PageResponse::Final(_)) {
-        desk.seen.notify_one();
+        shared.seen.notify_one();
     }
 }
 
@@ -197,7 +197,7 @@ impl ListenerState {
     /// Passes the query to the task that waits for the callback.
     async fn hear(&self, query: Zeroizing<String>) -> PageResponse {
         let (refresh_failure, word) = oneshot::channel();
-        if self.knocks.send(CallbackCandidate { query, refresh_failure }).await.is_err() {
+        if self.candidates.send(CallbackCandidate { query, refresh_failure }).await.is_err() {
             return PageResponse::Again;
         }
         match word.await {
